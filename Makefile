@@ -1,0 +1,43 @@
+# Two commands: `make demo` and `make test`. Everything they need is installed into .venv by this file.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := PYTHONPATH=include PYTHONDONTWRITEBYTECODE= AIRFLOW_HOME=$(CURDIR)/.demo/unit $(BIN)/python
+UV := uv==0.13.9
+
+.PHONY: demo test fast lint bench lock clean
+
+demo: .venv/ready ## start Airflow, play two changes on a real service, stay up (ONCE=1: end; DEMO_PORT=…: choose the port)
+	@exec env PYTHONPATH=include $(BIN)/python -m demo
+
+test: lint fast ## lint, types and every test
+	$(RUN) -m pytest tests/real
+
+fast: .venv/ready ## the tests that need no Airflow
+	$(RUN) -m pytest tests --ignore tests/real
+
+lint: .venv/ready ## style, types, the policy, and the example tickets
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(RUN) -m changewindow policy lint
+	$(RUN) -m changewindow lint include/tickets/*.yaml
+
+bench: .venv/ready ## the way from breach to undo, conflict check and next opening, measured
+	$(RUN) -m pytest tests/ledger/bench_scheduling.py tests/real/bench_undo.py -s
+
+lock: .venv/ready ## compile requirements.in into requirements.txt
+	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
+	  -o requirements.txt requirements.in
+
+clean: ## remove the environment and what the demo left
+	rm -rf .venv .demo
+
+.venv/ready: requirements.txt
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet $(UV)
+	$(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python -r requirements.txt
+	echo "$(CURDIR)/include" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/changewindow.pth"
+	printf '#!/bin/sh\nexec "%s" -m changewindow "$$@"\n' "$(CURDIR)/$(BIN)/python" > $(BIN)/changewindow
+	chmod +x $(BIN)/changewindow
+	touch $@

@@ -1,0 +1,1 @@
+"""Change Windows executes approved operational changes as Airflow DAGs in their windows."""

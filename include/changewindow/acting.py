@@ -1,0 +1,113 @@
+"""Holds the turn to act while a step is applied or undone, and stops the step when the turn is lost."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from changewindow.context import Context
+from changewindow.errors import LedgerDown, TurnTaken
+from changewindow.ledger import turns
+from changewindow.ledger.database import Ledger
+
+CHECK_EVERY = 0.5
+"""Seconds between two looks at the turn: how soon a revoked step stops."""
+GRACE = 2.0
+"""Seconds a stopped step has to leave its code, before its whole process is ended."""
+MARGIN = 3.0
+"""Seconds before its turn runs out at which a step that cannot renew it stops."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where turns are taken: the ledger, the change, the clock, and what ends this process as the last resort."""
+
+    ledger: Ledger
+    change: str
+    clock: Callable[[], datetime]
+    log: Callable[[str], None]
+    end_process: Callable[[], None] = lambda: os._exit(70)
+
+
+@contextmanager
+def forward_turn(stage: Stage, holder: str, context: Context) -> Iterator[None]:
+    """Hold the turn for a forward step; it stops when the turn is revoked or cannot be renewed.
+
+    Raises:
+        TurnTaken: somebody else is acting.
+        LedgerDown: forward steps need the ledger.
+    """
+    held = turns.take(stage.ledger, stage.change, holder, now=stage.clock(), is_forward=True)
+    with _kept(stage, held, context, needs_ledger=True):
+        yield
+
+
+@contextmanager
+def undo_turn(stage: Stage, holder: str, context: Context) -> Iterator[None]:
+    """Take the turn away from whoever has it, wait until they have stopped, and hold it.
+
+    Does not need the ledger: without it, the holder cannot renew its turn either, and has stopped when that ran out.
+    """
+    held = _take_over(stage, holder)
+    if held is None:
+        yield
+        return
+    with _kept(stage, held, context, needs_ledger=False):
+        yield
+
+
+def _take_over(stage: Stage, holder: str) -> turns.Held | None:
+    """Return the turn once nobody else can act, or None when that was waited for without the ledger."""
+    give_up = stage.clock() + turns.LIFETIME
+    told = False
+    while True:
+        try:
+            turns.revoke(stage.ledger, stage.change)
+            return turns.take(stage.ledger, stage.change, holder, now=stage.clock())
+        except TurnTaken as taken:
+            if not told:
+                stage.log(f"waiting until the turn is free: {taken}")
+                told = True
+        except LedgerDown as down:
+            if stage.clock() >= give_up:
+                stage.log(f"going on without the ledger; whoever was acting has stopped by now. {down}")
+                return None
+        time.sleep(0.2)
+
+
+@contextmanager
+def _kept(stage: Stage, held: turns.Held, context: Context, *, needs_ledger: bool) -> Iterator[None]:
+    """Renew the turn beside the step, and give it back at the end."""
+    done = threading.Event()
+    keeper = threading.Thread(
+        target=_keep, args=(stage, held, context, done), kwargs={"needs_ledger": needs_ledger}, daemon=True
+    )
+    keeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        keeper.join(GRACE)
+        with suppress(LedgerDown):
+            turns.release(stage.ledger, held)
+
+
+def _keep(stage: Stage, held: turns.Held, context: Context, done: threading.Event, *, needs_ledger: bool) -> None:
+    """Renew until done; when the turn is lost, stop the step, and the process if the step does not leave."""
+    renewed = stage.clock()
+    while not done.wait(CHECK_EVERY):
+        try:
+            is_ours = turns.renew(stage.ledger, held, now=stage.clock())
+            renewed = stage.clock()
+        except LedgerDown:
+            left = (renewed + turns.LIFETIME - stage.clock()).total_seconds()
+            is_ours = not needs_ledger or left > MARGIN
+        if not is_ours:
+            stage.log(f"{held.holder} lost its turn to act: stopping")
+            context.stop()
+            if not done.wait(GRACE):
+                stage.end_process()
+            return

@@ -1,0 +1,129 @@
+"""Takes in what somebody asks for: a ticket, a standard change, or a new text or window for a change of the ledger."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from changewindow.checks.base import Facts
+from changewindow.errors import BadRequest
+from changewindow.findings import Finding
+from changewindow.ledger import changes, overview
+from changewindow.ledger.database import Ledger
+from changewindow.load import Loaded, load_text
+from changewindow.policy import Policy
+from changewindow.window import local_time_text, parse_zone
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a form, a REST call or a file asks for."""
+
+    person: str
+    ticket: str | None = None
+    """The text of a ticket."""
+    standard: str | None = None
+    """The name of a standard change, instead of a ticket."""
+    values: Mapping[str, Any] | None = None
+    """Its parameters."""
+    start: datetime | None = None
+    """The window of a standard change, or the new one of a change."""
+    end: datetime | None = None
+    zone: str = "UTC"
+    reviewer: str | None = None
+    change: str | None = None
+    """The change that gets a new text; alone, its approval is asked for again."""
+    origin: str | None = None
+    """Where it comes from, like a file or a run: asking twice from there is about the same change while it is open."""
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """What became of a request: a change in the ledger, or findings."""
+
+    change: str | None
+    loaded: Loaded
+    is_new_text: bool = True
+    digest: str = ""
+
+
+def take_in(ledger: Ledger, policy: Policy, request: Request, *, now: datetime) -> TakenIn:
+    """Judge a request and put it into the ledger; with a finding that is no warning, nothing is written.
+
+    Raises:
+        BadRequest: it asks for nothing, or for two things at once.
+        NotAllowed: the change cannot get a new text any more.
+    """
+    request = _with_change(ledger, request)
+    text = _text(ledger, policy, request)
+    facts = Facts(now=now, policy=policy, change=request.change or "", requester=request.person)
+    quick = load_text(text, Facts(now=now))
+    if quick.ticket is not None:
+        window = quick.ticket.window
+        others = overview.others(ledger, window.opens, window.closes, but=request.change or "")
+        facts = replace(facts, others=tuple(others))
+    loaded = load_text(text, facts)
+    if loaded.ticket is None:
+        return TakenIn(None, loaded)
+    if request.change is None:
+        submitted = changes.submit(ledger, loaded.data, requester=request.person, now=now, origin=request.origin)
+        return TakenIn(submitted.change, loaded, digest=submitted.digest)
+    keeps = policy.approvals.reslot_keeps and _only_moves_the_window(request)
+    revised = changes.revise(ledger, request.change, loaded.data, person=request.person, now=now, keeps=keeps)
+    return TakenIn(request.change, loaded, revised.is_new_text, revised.digest)
+
+
+def errors(findings: tuple[Finding, ...]) -> list[Finding]:
+    """Return what stands against a ticket: every finding that is no warning."""
+    return [finding for finding in findings if not finding.is_warning]
+
+
+def _with_change(ledger: Ledger, request: Request) -> Request:
+    """Return the request with the change it has made before, if that can still get a text."""
+    known = overview.of_origin(ledger, request.origin) if request.origin and request.change is None else None
+    return replace(request, change=known.id) if known and known.status in changes.CHANGEABLE else request
+
+
+def _text(ledger: Ledger, policy: Policy, request: Request) -> str:
+    """Return the ticket that is asked for, as YAML."""
+    if request.ticket and request.standard:
+        raise BadRequest("Both a ticket and a standard change are given. Leave one of them empty.")
+    if request.ticket:
+        return request.ticket
+    if request.standard:
+        window = _window(request)
+        if window is None:
+            raise BadRequest(f"The standard change '{request.standard}' needs a window. Fill in its start and end.")
+        values, owner = request.values or {}, request.person
+        standards = policy.standards
+        return _yaml(
+            standards.ticket_data(
+                request.standard, values=values, window=window, owner=owner, reviewer=request.reviewer
+            )
+        )
+    if request.change is None:
+        raise BadRequest("Nothing is asked for. Paste a ticket, or choose a standard change with its window.")
+    data = changes.revision(ledger, request.change)
+    window = _window(request)
+    return _yaml({**data, "window": window} if window else data)
+
+
+def _only_moves_the_window(request: Request) -> bool:
+    return request.ticket is None and request.standard is None
+
+
+def _window(request: Request) -> dict[str, str] | None:
+    """Return the window as a ticket says it, in local time."""
+    if request.start is None or request.end is None:
+        return None
+    zone = ZoneInfo(parse_zone(request.zone))
+    local = (moment.astimezone(zone).replace(tzinfo=None) for moment in (request.start, request.end))
+    start, end = map(local_time_text, local)
+    return {"zone": request.zone, "start": start, "end": end}
+
+
+def _yaml(data: Mapping[str, Any]) -> str:
+    """Return a ticket's data as text; JSON is YAML, and leaves no doubt about types."""
+    return json.dumps(data, indent=2, ensure_ascii=False)

@@ -1,0 +1,54 @@
+"""Reads the calendar of a policy folder: schedule or findings out, never an exception for what somebody wrote."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import icalendar
+
+from changewindow.calendar.ics import ReadIcs, read_ics
+from changewindow.calendar.model import Calendar
+from changewindow.calendar.schedule import Schedule
+from changewindow.findings import Finding
+from changewindow.policyfile import read_model
+from changewindow.yamlfile import Place, parse, read_file
+
+CALENDAR = "calendar.yaml"
+
+
+@dataclass(frozen=True)
+class LoadedCalendar:
+    """What became of the files: a schedule without findings, or findings."""
+
+    schedule: Schedule | None
+    findings: tuple[Finding, ...]
+    """All stand in `calendar.yaml`; one about an iCalendar file stands where the file is named."""
+
+
+def load_calendar(folder: Path) -> LoadedCalendar:
+    """Read `calendar.yaml` of a folder with the iCalendar files it names: every finding at once, ordered by line."""
+    read = read_model(folder / CALENDAR, Calendar)
+    if read.model is None:
+        return LoadedCalendar(None, read.findings)
+    files = {name: read_ics(folder / name) for name in dict.fromkeys(name for _, name in _named(read.model))}
+    found = tuple(_findings(folder, read.model, files))
+    if found:
+        return LoadedCalendar(None, found)
+    calendars: dict[str, icalendar.Component] = {name: one.calendar for name, one in files.items() if one.calendar}
+    return LoadedCalendar(Schedule.of(read.model, calendars), ())
+
+
+def _named(calendar: Calendar) -> Iterator[tuple[Place, str]]:
+    """Yield every file that an entry names, with its place."""
+    for part, entries in (("windows", calendar.windows), ("freezes", calendar.freezes)):
+        for index, entry in enumerate(entries):
+            if entry.file:
+                yield (part, index, "file"), entry.file
+
+
+def _findings(folder: Path, calendar: Calendar, files: dict[str, ReadIcs]) -> Iterator[Finding]:
+    document = parse(read_file(folder / CALENDAR))
+    for place, name in _named(calendar):
+        for mistake in files[name].mistakes:
+            says = f"{name}, line {mistake.line}: {mistake.says}"
+            yield Finding(document.line(place), place, says, mistake.remedy, "icalendar")

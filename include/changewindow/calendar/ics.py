@@ -1,0 +1,210 @@
+"""Reads iCalendar files so that every mistake in them is found before anybody relies on them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import icalendar
+
+from changewindow.calendar import rules
+from changewindow.calendar.occurrences import events
+from changewindow.words import shown
+from changewindow.yamlfile import BadYaml, read_file
+
+EXPORT = "Export it again as iCalendar (.ics)."
+UNREADABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError)
+"""What the libraries raise about files that are not as RFC 5545 says."""
+LONGEST = 200
+"""The library may quote whole files in its errors."""
+TIMES = ("DTSTART", "DTEND", "RECURRENCE-ID", "RDATE", "EXDATE")
+ONCE = ("UID", "DTSTART", "DTEND", "DURATION", "RECURRENCE-ID")
+Said = tuple[str, str]
+Parsed = Any
+"""A component as the library parsed it: its types say of every value that it may be of any kind."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What is wrong in a line of a file, and what would make it right."""
+
+    line: int
+    says: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class ReadIcs:
+    """What became of a file: a calendar without mistakes, or mistakes."""
+
+    calendar: Parsed | None
+    mistakes: tuple[Mistake, ...] = ()
+
+
+def read_ics(path: Path) -> ReadIcs:
+    """Read an iCalendar file: every mistake at once, ordered by line."""
+    try:
+        text = read_file(path)
+    except BadYaml as bad:
+        return ReadIcs(None, (Mistake(bad.line, bad.says, bad.remedy),))
+    # Zones that a file defines are kept by the library under their names: those of another file must not be found.
+    icalendar.use_zoneinfo()  # type: ignore[no-untyped-call]
+    try:
+        found: list[Parsed] = icalendar.Calendar.from_ical(text, multiple=True)
+    except UNREADABLE as error:
+        return ReadIcs(None, (Mistake(1, f"it is not iCalendar: {_first_line(error)}", EXPORT),))
+    if [one.name for one in found] != ["VCALENDAR"]:
+        return ReadIcs(None, (Mistake(1, f"it holds {len(found)} complete calendars, 1 needed", EXPORT),))
+    mistakes = tuple(sorted(_mistakes(found[0], text), key=lambda mistake: mistake.line))
+    return ReadIcs(None if mistakes else found[0], mistakes)
+
+
+def _mistakes(calendar: Parsed, text: str) -> Iterator[Mistake]:
+    zones = _lines(text, "VTIMEZONE")
+    for line, zone in zip(zones, calendar.walk("VTIMEZONE"), strict=False):
+        yield from (Mistake(line, says, remedy) for says, remedy in _about_zone(zone))
+    events = calendar.walk("VEVENT")
+    if not events:
+        yield Mistake(1, "it has no events", "Add one, or remove the entry from calendar.yaml.")
+    found = False
+    for line, event in zip(_lines(text, "VEVENT"), events, strict=False):
+        for says, remedy in _about_event(event):
+            found = True
+            yield Mistake(line, f"the event {shown(str(event.get('SUMMARY', 'without SUMMARY')))} {says}", remedy)
+    if events and not found:
+        yield from _about_all(calendar, events)
+
+
+def _lines(text: str, name: str) -> list[int]:
+    """Return the lines in which components of a name begin."""
+    lines = text.splitlines()
+    return [number for number, line in enumerate(lines, 1) if line.strip().upper() == f"BEGIN:{name}"]
+
+
+def _about_zone(zone: Parsed) -> Iterator[Said]:
+    for part in zone.subcomponents:
+        for rule in _each(part.get("RRULE")):
+            name = shown(str(zone.get("TZID")))
+            try:
+                yearly = rules.parse_rule(_text(rule), until=r".*").startswith("FREQ=YEARLY")
+            except ValueError as error:
+                says, remedy = _own_words(error)
+                yield f"the zone {name}: {says}", remedy
+            else:
+                # The library looks for the last change of clocks again and again, which takes long for other rules.
+                yield from () if yearly else ((f"the zone {name} has a rule that is not yearly", "Use FREQ=YEARLY."),)
+
+
+def _about_event(event: Parsed) -> Iterator[Said]:
+    if not event.get("UID"):
+        yield "has no UID", "Add one, like UID:1@example.com."
+    unusable = list(_unusable(event))
+    yield from unusable
+    if unusable:
+        return
+    unknown = sorted({zone for name in TIMES for one in _each(event.get(name)) for zone in _unknown_zones(one)})
+    for zone in unknown:
+        yield f"names the unknown zone {shown(zone)}", "Define it in a VTIMEZONE, or use an IANA name."
+    times = list(_about_times(event))
+    yield from times
+    if not times:
+        yield from _about_rules(event, event["DTSTART"].dt)
+
+
+def _unusable(event: Parsed) -> Iterator[Said]:
+    """Say which properties cannot be used at all: of each there may be one, and it has to be readable."""
+    yield from ((f"has a {name} that cannot be read: {says}", "Correct it.") for name, says in event.errors)
+    if event.errors:
+        return
+    for name in ONCE:
+        if isinstance(event.get(name), list):
+            yield f"has several {name}", "Keep one."
+    for name in ("DTSTART", "DTEND", "RECURRENCE-ID"):
+        if not all(isinstance(getattr(one, "dt", None), date) for one in _each(event.get(name))):
+            yield f"has a {name} that is no date and no time", "Correct it."
+
+
+def _about_times(event: Parsed) -> Iterator[Said]:
+    """Say what is wrong with start and end; an event of a whole day may leave its end out."""
+    if "DTSTART" not in event:
+        yield "has no DTSTART", "Add it."
+        return
+    start = event["DTSTART"].dt
+    if "DTEND" not in event and "DURATION" not in event and isinstance(start, datetime):
+        yield "has no end", "Add DTEND or DURATION."
+        return
+    try:
+        lasts = event.end - event.start
+    except UNREADABLE as error:
+        yield f"has no readable start and end: {_first_line(error)}", "Correct DTSTART, DTEND or DURATION."
+        return
+    if lasts <= timedelta(0):
+        yield "does not end after it starts", "Correct DTSTART, DTEND or DURATION."
+
+
+def _about_rules(event: Parsed, start: date) -> Iterator[Said]:
+    found = _each(event.get("RRULE"))
+    if len(found) > 1 or "EXRULE" in event:
+        yield "has several rules", "Keep one RRULE; write single days as RDATE and EXDATE."
+        return
+    for rule in found:
+        try:
+            first = start if isinstance(start, datetime) else datetime.combine(start, time())
+            parsed = rules.parse_rule(_text(rule), until=_until(start))
+            rules.check_start(parsed, first)
+        except ValueError as error:
+            says, remedy = _own_words(error)
+            yield f"has the RRULE {_text(rule)}: {says}", remedy
+
+
+def _until(start: date) -> str:
+    """Return what an UNTIL has to look like: of the kind of DTSTART, and in UTC if that has a zone."""
+    if not isinstance(start, datetime):
+        return r"[0-9]{8}"
+    return rules.IN_UTC if start.tzinfo else r"[0-9]{8}T[0-9]{6}"
+
+
+def _about_all(calendar: Parsed, found: list[Parsed]) -> Iterator[Mistake]:
+    """Say what can only be seen of all events together; at last, expand a year of them to see that it works."""
+    uids = Counter(str(event["UID"]) for event in found if "RECURRENCE-ID" not in event)
+    for uid, count in uids.items():
+        if count > 1:
+            yield Mistake(1, f"{count} events have the UID {shown(uid)}", "Give each its own.")
+    days = [event["DTSTART"].dt for event in found]
+    first = min(date(day.year, day.month, day.day) for day in days)
+    try:
+        start = datetime.combine(first, time(), UTC)
+        list(events(calendar)(start, start + timedelta(days=366)))
+    except UNREADABLE as error:
+        yield Mistake(1, f"its events cannot be expanded: {_first_line(error)}", EXPORT)
+
+
+def _unknown_zones(times: Any) -> Iterator[str]:
+    """Yield the names of zones that nobody knows; the library reads such times as if they had no zone."""
+    written = times.dts if hasattr(times, "dts") else [times]
+    for one in written:
+        local = one.dt[0] if isinstance(one.dt, tuple) else one.dt
+        zone = times.params.get("TZID") or one.params.get("TZID")
+        if zone and isinstance(local, datetime) and local.tzinfo is None:
+            yield str(zone)
+
+
+def _each(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _text(rule: Any) -> str:
+    return str(rule.to_ical().decode())
+
+
+def _own_words(error: ValueError) -> Said:
+    """Return the words of our own errors, `what is wrong; what would make it right`; the library has no second half."""
+    says, _, remedy = str(error).partition("; ")
+    return says, f"{remedy[0].upper()}{remedy[1:]}." if remedy else EXPORT
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).partition("\n")[0].rstrip(". ")
+    return text[:LONGEST] if text else type(error).__name__

@@ -1,0 +1,131 @@
+"""The occurrences of one entry of the calendar, expanded where they are asked for."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any, Generic, TypeVar
+from zoneinfo import ZoneInfo
+
+import icalendar
+import recurring_ical_events  # type: ignore[import-untyped]
+
+from changewindow.calendar.model import Entry
+from changewindow.intervals import Interval
+
+E_co = TypeVar("E_co", bound=Entry, covariant=True)
+Local = tuple[date, date, str]
+"""Start and end as they are written, days or times with or without a zone, with a title."""
+Expand = Callable[[datetime, datetime], Iterable[Local]]
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+PIECE = timedelta(days=14)
+"""So much is expanded at once, and kept."""
+MARGIN = timedelta(days=1)
+"""No zone is further from UTC; times without a zone are asked for as if they were UTC."""
+
+
+@dataclass(frozen=True, order=True)
+class Occurrence:
+    """One time at which a window is open or a freeze holds."""
+
+    span: Interval
+    title: str = ""
+    """What the file or the list of holidays calls it."""
+
+
+class Timeline(Generic[E_co]):
+    """An entry with its occurrences; pieces that were expanded are kept, so that asking again costs nothing."""
+
+    def __init__(self, entry: E_co, zone: str, file: icalendar.Component | None = None) -> None:
+        self.entry = entry
+        self.zone = entry.zone or zone
+        self._expand = _expander(entry, ZoneInfo(self.zone), file)
+        self._pieces: dict[int, tuple[Occurrence, ...]] = {}
+
+    def __repr__(self) -> str:
+        return f"<{type(self.entry).__name__} {self.entry.name!r} in {self.zone}>"
+
+    def meeting(self, span: Interval) -> list[Occurrence]:
+        """Return the occurrences that share a moment with an interval, sorted."""
+        first, last = ((moment - EPOCH) // PIECE for moment in (span.start, span.end))
+        found = {one for number in range(first, last + 1) for one in self._piece(number)}
+        return sorted(one for one in found if one.span.meets(span))
+
+    def local(self, moment: datetime) -> datetime:
+        """Return a moment as the clocks of the entry's zone show it."""
+        return moment.astimezone(ZoneInfo(self.zone))
+
+    def _piece(self, number: int) -> tuple[Occurrence, ...]:
+        if number not in self._pieces:
+            start = EPOCH + number * PIECE
+            self._pieces[number] = tuple(self._occurrences(Interval(start, start + PIECE)))
+        return self._pieces[number]
+
+    def _occurrences(self, piece: Interval) -> Iterator[Occurrence]:
+        zone = ZoneInfo(self.zone)
+        for start, end, title in self._expand(piece.start - MARGIN, piece.end + MARGIN):
+            span = Interval(moment(start, zone), moment(end, zone))
+            if span.meets(piece) and self.local(span.start).date() not in self.entry.except_on:
+                yield Occurrence(span, title)
+
+
+def moment(written: date, zone: tzinfo) -> datetime:
+    """Return the moment of a time as it is written; one without a zone is meant in the zone given, a day its midnight.
+
+    A time that clocks skip is read with the offset from before the change, one that comes twice is the first: RFC 5545,
+    3.3.5. Zones of the zone database do so themselves; those that a file defines leave the first half to us.
+    """
+    local = written if isinstance(written, datetime) else datetime.combine(written, time())
+    local = (local if local.tzinfo else local.replace(tzinfo=zone)).replace(fold=0)
+    found = local.astimezone(UTC)
+    if found.astimezone(local.tzinfo).replace(tzinfo=None) == local.replace(tzinfo=None):
+        return found
+    before = (local - timedelta(days=1)).utcoffset() or timedelta(0)
+    return (local.replace(tzinfo=None) - before).replace(tzinfo=UTC)
+
+
+def event_of(entry: Entry, zone: tzinfo) -> icalendar.Event:
+    """Return the iCalendar event of an entry with a start."""
+    event = icalendar.Event()
+    event.add("uid", entry.name)
+    for name, local in (("dtstart", entry.start), ("dtend", entry.end)):
+        event.add(name, local.replace(tzinfo=zone) if local else None)
+    if entry.repeat:
+        event.add("rrule", icalendar.vRecur.from_ical(entry.repeat))
+    return event
+
+
+def _expander(entry: Entry, zone: tzinfo, file: icalendar.Component | None) -> Expand:
+    if entry.holidays:
+        return _holidays(entry.holidays)
+    if file is None:
+        file = icalendar.Calendar()
+        file.add_component(event_of(entry, zone))
+    return events(file)
+
+
+def events(file: icalendar.Component) -> Expand:
+    """Return what expands the events of an iCalendar file; cancelled ones do not happen."""
+    query = recurring_ical_events.of(file)
+
+    def expand(start: datetime, end: datetime) -> Iterator[Local]:
+        for event in query.between(start, end):
+            if str(event.get("STATUS", "")).upper() != "CANCELLED":
+                yield event["DTSTART"].dt, event["DTEND"].dt, str(event.get("SUMMARY", ""))
+
+    return expand
+
+
+def _holidays(country: str) -> Expand:
+    # Imported when first needed: it knows some 250 countries and takes its time.
+    from holidays import country_holidays  # noqa: PLC0415
+
+    nation, _, part = country.partition("-")
+    known: Any = country_holidays(nation, subdiv=part or None, language="en_US")
+
+    def expand(start: datetime, end: datetime) -> Iterator[Local]:
+        for number in range((end - start).days + 1):
+            day = (start + timedelta(days=number)).date()
+            if day in known:
+                yield day, day + timedelta(days=1), str(known[day])
+
+    return expand

@@ -1,0 +1,149 @@
+"""Repeat rules of RFC 5545: which of them a calendar may use, and what they yield."""
+
+import re
+from collections.abc import Iterator
+from datetime import date, datetime
+from itertools import islice, pairwise, takewhile
+
+from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
+
+from changewindow.calendar.says import length_text
+from changewindow.words import nearest, shown
+
+FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+RANGES = {
+    "INTERVAL": (1, 10_000),
+    "COUNT": (1, 100_000),
+    "BYMONTH": (1, 12),
+    "BYHOUR": (0, 23),
+    "BYMINUTE": (0, 59),
+    "BYSECOND": (0, 59),
+}
+SIGNED = {"BYMONTHDAY": 31, "BYYEARDAY": 366, "BYWEEKNO": 53, "BYSETPOS": 366}
+"""Parts that also count from the end: -1 is the last."""
+PARTS = {"FREQ", "UNTIL", "BYDAY", "WKST", *RANGES, *SIGNED}
+SINGLE = {"INTERVAL", "COUNT", "BYMINUTE", "BYSECOND"}
+"""Parts of one value; a list of minutes would make thousands of occurrences a day."""
+ONLY_WITH = {"BYYEARDAY": {"YEARLY"}, "BYWEEKNO": {"YEARLY"}, "BYMONTHDAY": {"DAILY", "MONTHLY", "YEARLY"}}
+DAY = "(MO|TU|WE|TH|FR|SA|SU)"
+NUMBERED_DAY = f"([+-]?[1-9][0-9]?)?{DAY}"
+IN_UTC = r"[0-9]{8}T[0-9]{6}Z"
+LOOKED_AT = 60
+"""So many occurrences show whether they overlap: every rule that people write has come round by then."""
+
+
+def parse_rule(value: str, until: str = IN_UTC) -> str:
+    """Return a repeat rule in capitals, FREQ first, if it is one that repeats daily or less often.
+
+    Raises:
+        ValueError: it is none, or it repeats more often.
+    """
+    parts: dict[str, str] = {}
+    for part in value.strip().upper().split(";"):
+        name, sign, given = part.partition("=")
+        if not sign or name not in PARTS:
+            near = nearest(name, PARTS) if sign else None
+            remedy = f"did you mean {near}=…?" if near else "write it like FREQ=WEEKLY;BYDAY=MO,TU"
+            raise ValueError(f"{shown(part)} is no part of a repeat rule; {remedy}")
+        if name in parts:
+            raise ValueError(f"{name} stands twice; remove one of them")
+        parts[name] = given
+    _check_frequency(parts)
+    _check_values(parts)
+    _check_end(parts, until)
+    frequency = parts.pop("FREQ")
+    return ";".join([f"FREQ={frequency}", *(f"{name}={given}" for name, given in parts.items())])
+
+
+def _check_frequency(parts: dict[str, str]) -> None:
+    """Refuse what would repeat more often than daily; BYHOUR still gives several occurrences a day."""
+    frequency = parts.get("FREQ", "")
+    if frequency in {"SECONDLY", "MINUTELY", "HOURLY"}:
+        raise ValueError(f"FREQ={frequency} repeats too often; write FREQ=DAILY, with BYHOUR for several times a day")
+    if frequency not in FREQUENCIES:
+        says = f"{shown(frequency)} is no frequency" if frequency else "the repeat rule has no FREQ"
+        raise ValueError(f"{says}; write FREQ={', FREQ='.join(FREQUENCIES[:-1])} or FREQ={FREQUENCIES[-1]}")
+    for name, allowed in ONLY_WITH.items():
+        if name in parts and frequency not in allowed:
+            others = " or ".join(f"FREQ={one}" for one in FREQUENCIES if one in allowed)
+            raise ValueError(f"{name} has no meaning with FREQ={frequency}; use it with {others}")
+
+
+def _check_values(parts: dict[str, str]) -> None:
+    for name, given in parts.items():
+        for one in given.split(","):
+            _check_value(name, one)
+        if name in SINGLE and "," in given:
+            raise ValueError(f"{name}={given} has several values; write one")
+    if "BYSETPOS" in parts and not parts.keys() & {"BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYHOUR", "BYMONTH"}:
+        raise ValueError("BYSETPOS chooses from nothing; add BYDAY or BYMONTHDAY, or remove it")
+    if parts["FREQ"] in {"DAILY", "WEEKLY"} and re.search("[0-9]", parts.get("BYDAY", "")):
+        says = f"BYDAY={parts['BYDAY']} has no meaning with FREQ={parts['FREQ']}"
+        raise ValueError(f"{says}; write the days without numbers, or FREQ=MONTHLY")
+
+
+def _check_value(name: str, one: str) -> None:
+    if name in RANGES or name in SIGNED:
+        low, high = RANGES.get(name) or (1, SIGNED[name])
+        digits = one.lstrip("+-") if name in SIGNED else one
+        if not re.fullmatch("[0-9]{1,6}", digits) or not low <= int(digits) <= high:
+            signed = f", or -{high} to -{low} from the end" if name in SIGNED else ""
+            raise ValueError(f"{name}={one} is not possible; write {low} to {high}{signed}")
+    elif name in {"BYDAY", "WKST"} and not re.fullmatch(NUMBERED_DAY if name == "BYDAY" else DAY, one):
+        raise ValueError(f"{name}={one} is no day; write MO, TU, WE, TH, FR, SA or SU")
+
+
+def _check_end(parts: dict[str, str], until: str) -> None:
+    """Refuse an UNTIL that RFC 5545, 3.3.10 does not allow: with a time zone it is a moment in UTC."""
+    if "UNTIL" not in parts:
+        return
+    if "COUNT" in parts:
+        raise ValueError("COUNT and UNTIL exclude each other; remove one of them")
+    given = parts["UNTIL"]
+    if not re.fullmatch(until, given):
+        wanted = "a moment in UTC" if until == IN_UTC else "of the kind of DTSTART"
+        example = "20261231T225959Z" if until == IN_UTC else "20261231T235959" if "T" in until else "20261231"
+        raise ValueError(f"UNTIL={given} is not {wanted}; write it like UNTIL={example}")
+    try:
+        datetime.fromisoformat(given)
+    except ValueError as error:
+        raise ValueError(f"UNTIL={given} is in no calendar ({error}); write it like UNTIL=20261231T225959Z") from error
+
+
+def beginnings(rule: str, start: datetime) -> Iterator[datetime]:
+    """Yield the local times at which a rule lets occurrences begin, as if it never ended."""
+    endless = ";".join(part for part in rule.split(";") if not part.startswith(("UNTIL=", "COUNT=")))
+    yield from rrulestr(endless, dtstart=start.replace(tzinfo=None))
+
+
+def beginnings_until(rule: str | None, start: datetime, day: date) -> Iterator[datetime]:
+    """Yield the local times at which occurrences begin, up to the end of a day."""
+    every = beginnings(rule, start) if rule else iter((start,))
+    return takewhile(lambda one: one.date() <= day, every)
+
+
+def check_start(rule: str, start: datetime) -> None:
+    """Find a first occurrence that the rule itself would not yield: whether it happens is undefined.
+
+    Raises:
+        ValueError: the start is not among the rule's own.
+    """
+    first = next(beginnings(rule, start), None)
+    if first is None:
+        raise ValueError(f"no day fulfils {rule}; correct the rule")
+    if first != start.replace(tzinfo=None):
+        begins = f"{start:%Y-%m-%d %H:%M}, a {start:%A}, is no occurrence of {rule}"
+        raise ValueError(f"{begins}; start at {first:%Y-%m-%d %H:%M}, or correct the rule")
+
+
+def check_length(rule: str, start: datetime, end: datetime) -> None:
+    """Find occurrences that last longer than until the next begins.
+
+    Raises:
+        ValueError: some do.
+    """
+    length = end - start
+    shortest = min((after - one for one, after in pairwise(islice(beginnings(rule, start), LOOKED_AT))), default=length)
+    if shortest < length:
+        says = f"it lasts {length_text(length)}, but begins again after {length_text(shortest)}"
+        raise ValueError(f"{says}; let it end earlier, or repeat less often")

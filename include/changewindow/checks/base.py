@@ -1,0 +1,45 @@
+"""The contract of a check: `check(ticket, facts)` returns every problem, and is pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from changewindow.conflicts import Other
+
+if TYPE_CHECKING:  # the policy holds templates, which checks have judged
+    from changewindow.policy import Policy
+
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""The `now` of those who judge without the clock: every window lies ahead of it."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a check may know besides the ticket."""
+
+    now: datetime
+    policy: "Policy | None" = None
+    """What the policy files say; without it, checks say only what can be known of the ticket alone."""
+    others: tuple[Other, ...] = ()
+    """The changes that wait or act at the same time."""
+    change: str = ""
+    """The id of the change; empty before it has one."""
+    data: Mapping[str, Any] | None = None
+    """The ticket as it is written."""
+    requester: str = ""
+    """Who asks for the change; empty where nobody asks yet."""
+    without: frozenset[str] = frozenset()
+    """The checks that are not asked."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong at a place of the ticket, with what would make it right."""
+
+    place: str
+    says: str
+    remedy: str
+    is_warning: bool = False
+    """Whether the change may go on all the same."""

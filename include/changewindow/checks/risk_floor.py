@@ -1,0 +1,15 @@
+"""The risk is not lower than the policy allows: a change of configuration is never just a number."""
+
+from changewindow.checks.base import Facts, Problem
+from changewindow.ticket import Ticket
+
+
+def check(ticket: Ticket, facts: Facts) -> list[Problem]:
+    """Find a risk below that of the services, or of a change of configuration."""
+    if facts.policy is None:
+        return []
+    floor = facts.policy.catalogue.floor(ticket)
+    if floor.admits(ticket.risk):
+        return []
+    says = f"{ticket.risk} is too low: {floor.why} is at least {floor.risk}"
+    return [Problem("risk", says, f"Write `risk: {floor.risk}`.")]

@@ -1,0 +1,12 @@
+"""Owner and reviewer are two people."""
+
+from changewindow.checks.base import Facts, Problem
+from changewindow.ticket import Ticket
+
+
+def check(ticket: Ticket, facts: Facts) -> list[Problem]:
+    """Find an owner who would review alone."""
+    if ticket.owner.casefold() != ticket.reviewer.casefold():
+        return []
+    says = f"{ticket.owner} is owner and reviewer"
+    return [Problem("reviewer", says, "Name a second person who stands by.")]

@@ -1,0 +1,165 @@
+"""A condition: one thing that is measured, with the comparisons that make it good or bad."""
+
+from datetime import timedelta
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import Field, field_validator, model_validator
+
+from changewindow.judgement import Allowed
+from changewindow.kinds import any_of
+from changewindow.model import Duration, Expression, Line, Model
+from changewindow.sources.base import SourceBase
+from changewindow.verdict import Cause
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Comparison(Model):
+    """What a value is held against; all that is written must hold."""
+
+    above: Number | None = None
+    """The value is greater than this number."""
+    below: Number | None = None
+    """The value is less than this number."""
+    between: tuple[Number, Number] | None = None
+    """Lower and upper bound, both included."""
+    equals: bool | Number | str | None = None
+    """The value is this number, text, true or false."""
+    matches: Expression | None = None
+    """Regular expression that must match the whole text."""
+
+    @field_validator("between")
+    @classmethod
+    def _goes_upwards(cls, between: tuple[float, float] | None) -> tuple[float, float] | None:
+        if between and between[0] > between[1]:
+            says = f"the lower bound {between[0]:g} is above the upper bound {between[1]:g}"
+            raise ValueError(f"{says}; write the lower one first")
+        return between
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> Self:
+        if not self.model_dump(exclude_none=True):
+            raise ValueError("it compares with nothing; write above, below, between, equals or matches")
+        if self.above is not None and self.below is not None and self.above >= self.below:
+            says = f"nothing is above {self.above:g} and below {self.below:g} at once"
+            raise ValueError(f"{says}; correct the numbers: all comparisons must hold together")
+        return self
+
+    def says(self) -> str:
+        """Return the comparison as text: `above 0.01`."""
+        said = self.model_dump(exclude_none=True)
+        return " and ".join(f"{word} {_plain(value)}" for word, value in said.items())
+
+
+class Tolerance(Model):
+    """How many readings may lack an answer, with no good one between, before that counts as too many."""
+
+    inconclusive: int = Field(default=2, ge=0)
+    """Readings that are neither good nor bad."""
+    no_data: int = Field(default=2, ge=0)
+    """The source answered, with nothing."""
+    stale: int = Field(default=2, ge=0)
+    """The newest value is older than the last step."""
+    unreachable: int = Field(default=2, ge=0)
+    """The source did not answer."""
+    invalid: int = Field(default=2, ge=0)
+    """Not a number, several values where one was asked, text where a number was expected."""
+    unknown: int | None = Field(default=None, ge=0)
+    """All of these together; by default as many as the most patient of them allows."""
+
+    @property
+    def together(self) -> int:
+        """Return how many unknown readings in a row are allowed, whatever they lack."""
+        return max(self.inconclusive, *self.causes.values()) if self.unknown is None else self.unknown
+
+    @property
+    def causes(self) -> dict[str, int]:
+        """Return how many readings in a row may lack a value, by cause."""
+        return {cause: getattr(self, cause) for cause in get_args(Cause)}
+
+
+class Condition(Model):
+    """One thing that is measured and judged; `pass` says what is good, `fail` what is bad, or both."""
+
+    name: Line
+    """What is asked, in a few words."""
+    source: any_of("sources", "Source")  # type: ignore[valid-type]
+    """Where it is measured; `changewindow kinds` lists all kinds."""
+    good: Comparison | None = Field(default=None, alias="pass")
+    """Good when this holds; without `fail`, everything else is bad."""
+    bad: Comparison | None = Field(default=None, alias="fail")
+    """Bad when this holds; without `pass`, everything else is good."""
+    failures: int = Field(default=1, ge=1)
+    """How many bad readings take the change back: in a row, or with `of` among the last so many."""
+    of: int | None = Field(default=None, ge=1)
+    """Makes `failures: 3` with `of: 5` mean 3 bad ones of the last 5 that were good or bad."""
+    passes: int = Field(default=1, ge=1)
+    """How many good readings in a row, up to the watch's last sample, are needed for success."""
+    role: Literal["critical", "normal", "observe"] = "normal"
+    """How much it weighs in a watch: critical takes back at the first bad or second unknown reading, observe never."""
+    tolerate: Tolerance = Tolerance()
+    """How often in a row an answer may be missing or undecided."""
+    timeout: Duration = Field(default=timedelta(seconds=5), gt=timedelta(0))
+    """How long one reading may take."""
+
+    @model_validator(mode="after")
+    def _can_be_judged(self) -> Self:
+        if self.good is None and self.bad is None:
+            raise ValueError(
+                "neither `pass` nor `fail` is there, so nothing could be judged; write at least one of them"
+            )
+        if self.of is not None and self.of < self.failures:
+            says = f"there are never {self.failures} bad readings among the last {self.of}"
+            raise ValueError(f"{says}; write `of` greater than `failures`, or leave it out")
+        return self
+
+    @property
+    def decides(self) -> bool:
+        """Return whether the watch depends on it; otherwise it is only observed."""
+        return self.role != "observe"
+
+    @property
+    def allowed(self) -> Allowed:
+        """Return how often it may lack a good answer in a watch."""
+        is_critical = self.role == "critical"
+        return Allowed(
+            failures=1 if is_critical else self.failures,
+            of=0 if is_critical else self.of or 0,
+            passes=self.passes,
+            inconclusive=self.tolerate.inconclusive,
+            causes=self.tolerate.causes,
+            unknown=min(self.tolerate.together, 1) if is_critical else self.tolerate.together,
+        )
+
+    @property
+    def origin(self) -> SourceBase:
+        """Return the source, typed as what all sources have in common."""
+        source: SourceBase = self.source
+        return source
+
+    def limits(self) -> str:
+        """Return what is good and what is bad as text: `bad when above 0.01`."""
+        good = [f"good when {self.good.says()}"] if self.good else []
+        bad = [f"bad when {self.bad.says()}"] if self.bad else []
+        return ", ".join(good + bad)
+
+    def says(self) -> str:
+        """Return the condition as text: `error rate: bad when above 0.01 [share of …], 2 in a row`."""
+        return f"{self.name}: {self.limits()} [{self.origin.says()}]{self._weight()}"
+
+    def _weight(self) -> str:
+        """Return how much it takes to take the change back, or to keep it, as far as that is not the usual."""
+        if not self.decides:
+            return ", only observed"
+        row = f"{self.failures} of the last {self.of}" if self.of else f"{self.failures} in a row"
+        said = ["critical" if self.role == "critical" else row if self.failures > 1 else ""]
+        said.append(f"success needs {self.passes} good in a row" if self.passes > 1 else "")
+        return "".join(f", {one}" for one in said if one)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return " and ".join(map(_plain, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

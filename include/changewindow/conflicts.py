@@ -1,0 +1,138 @@
+"""Finds the other changes that meet a change at the same time: on its targets, on what they need, or its people."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+from changewindow.catalogue import Catalogue
+from changewindow.permit import same_person
+from changewindow.ticket import Ticket
+
+Kind = Literal["target", "dependent", "people"]
+HOLDING = {"running", "rollback_failed"}
+"""What such a change touches is, or may be, half changed."""
+
+
+@dataclass(frozen=True)
+class Other:
+    """What has to be known of a change to see whether another one meets it."""
+
+    change: str
+    targets: tuple[str, ...]
+    opens: datetime
+    closes: datetime
+    owner: str
+    reviewer: str
+    status: str
+
+    @property
+    def holds(self) -> bool:
+        """Return whether its targets are held, because it acts or could not be taken back."""
+        return self.status in HOLDING
+
+    @property
+    def people(self) -> tuple[str, str]:
+        """Return who takes part."""
+        return (self.owner, self.reviewer)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Another change that meets this one: in what, and whether the policy lets it."""
+
+    change: str
+    kind: Kind
+    shared: tuple[str, ...]
+    """What is the same, or connected: targets, `one needs other`, or persons."""
+    blocks: bool
+    """Whether the policy refuses the change because of it; otherwise it warns."""
+    says: str
+    remedy: str
+
+
+def of_ticket(change: str, ticket: Ticket) -> Other:
+    """Return what has to be known of a ticket; `change` is empty before it has an id."""
+    opens, closes = ticket.window.opens, ticket.window.closes
+    people = {"owner": ticket.owner, "reviewer": ticket.reviewer}
+    return Other(change, ticket.targets, opens, closes, status="submitted", **people)
+
+
+def overlaps(catalogue: Catalogue, mine: Other, others: Iterable[Other]) -> list[Overlap]:
+    """Return what the policy says of other changes: one overlap for each change and kind.
+
+    Their windows overlap. One that could not be taken back meets every change, since nobody knows until when it holds
+    its targets; outside of its window it only warns.
+    """
+    found: list[Overlap] = []
+    for other in others:
+        if other.opens < mine.closes and mine.opens < other.closes:
+            found += collisions(catalogue, mine, [other])
+        elif "rollback_failed" in (mine.status, other.status):
+            found += [_as_held(one, other) for one in collisions(catalogue, mine, [other]) if one.kind != "people"]
+    return found
+
+
+def collisions(catalogue: Catalogue, mine: Other, acting: Iterable[Other]) -> list[Overlap]:
+    """Return what the policy says of other changes that act now, whatever their windows say."""
+    return [found for other in acting if other.change != mine.change for found in _between(catalogue, mine, other)]
+
+
+def _between(catalogue: Catalogue, mine: Other, other: Other) -> Iterator[Overlap]:
+    same = (one for one in mine.people if any(same_person(one, their) for their in other.people))
+    found: dict[Kind, tuple[str, ...]] = {
+        "target": tuple(sorted(set(mine.targets) & set(other.targets))),
+        "dependent": _connections(catalogue, mine, other),
+        "people": tuple(dict.fromkeys(same)),
+    }
+    for kind, shared in found.items():
+        rule = getattr(catalogue.overlap, kind)
+        if shared and rule != "allow":
+            says, remedy = _says(kind, shared, other), _remedy(kind, mine, other)
+            yield Overlap(other.change, kind, shared, rule == "block", says, remedy)
+
+
+def _connections(catalogue: Catalogue, mine: Other, other: Other) -> tuple[str, ...]:
+    """Return which targets of one change need which of the other."""
+    sides = (mine.targets, other.targets), (other.targets, mine.targets)
+    pairs = {
+        (one, needed) for these, those in sides for one in these for needed in catalogue.dependencies(one) & {*those}
+    }
+    return tuple(f"{one} needs {needed}" for one, needed in sorted(pairs))
+
+
+def _says(kind: Kind, shared: tuple[str, ...], other: Other) -> str:
+    when = _when(other)
+    if kind == "target":
+        return f"{other.change} touches {_all(shared)} too, {when}"
+    if kind == "people":
+        return f"{_all(shared)} {'takes' if len(shared) == 1 else 'take'} part in {other.change} too, {when}"
+    return f"{other.change} touches {_all(other.targets)}, {when}, and {_all(shared)}"
+
+
+def _remedy(kind: Kind, mine: Other, other: Other) -> str:
+    if kind == "people":
+        return "Name somebody else, or move one of the two."
+    if same_person(mine.owner, other.owner):
+        return "Move one of the two."
+    return f"Move one of the two, or talk to its owner {other.owner}."
+
+
+def _as_held(overlap: Overlap, other: Other) -> Overlap:
+    """Return the overlap with a change that could not be taken back, at another time than its own."""
+    connected = f", and {_all(overlap.shared)}" if overlap.kind == "dependent" else ""
+    says = f"{other.change} may still hold {_all(other.targets)}{connected}"
+    remedy = f"See that it is settled before the window opens; its owner is {other.owner}."
+    return replace(overlap, blocks=False, says=says, remedy=remedy)
+
+
+def _when(other: Other) -> str:
+    """Return a window in UTC, as people write it."""
+    opens, closes = other.opens.astimezone(UTC), other.closes.astimezone(UTC)
+    last = f"{closes:%H:%M}" if opens.date() == closes.date() else f"{closes:%Y-%m-%d %H:%M}"
+    return f"{opens:%Y-%m-%d %H:%M}-{last} UTC"
+
+
+def _all(names: tuple[str, ...]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last

@@ -1,0 +1,197 @@
+"""Runs the embedded default: Airflow standalone on SQLite with the settings Change Windows needs; ends all of it."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from cryptography.fernet import Fernet
+
+from changewindow.errors import PlatformError
+from changewindow.ledger.database import Ledger
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+WORKERS = 4
+PID_FILE = "standalone.pid"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one embedded Airflow lives: its folder, its port, and the passwords of its users by name."""
+
+    home: Path
+    port: int
+    users: Mapping[str, str]
+    """User names with their SimpleAuthManager role (viewer, user, op, admin)."""
+
+    @property
+    def url(self) -> str:
+        """Return the address of the UI."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ledger(self) -> str:
+        """Return the SQLAlchemy address of the ledger."""
+        return f"sqlite:///{self.home / 'ledger.db'}"
+
+    @property
+    def passwords_file(self) -> Path:
+        """Return the file that holds the users' passwords."""
+        return self.home / "passwords.json"
+
+    def password(self, user: str) -> str:
+        """Return the password of a user."""
+        found: str = json.loads(self.passwords_file.read_text())[user]
+        return found
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def environment(place: Place, root: Path = ROOT) -> dict[str, str]:
+    """Return what Airflow's processes need in their environment."""
+    bundles = [_bundle("dags-folder", root / "dags"), _bundle("changes", place.home / "changes")]
+    settings = {
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__LAZY_LOAD_PLUGINS": "False",
+        "CORE__DAGS_FOLDER": str(root / "dags"),
+        "CORE__PLUGINS_FOLDER": str(root / "plugins"),
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "CORE__PARALLELISM": str(WORKERS),
+        "CORE__EXECUTION_API_SERVER_URL": f"{place.url}/execution/",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in place.users.items()),
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(place.passwords_file),
+        "API__HOST": "127.0.0.1",
+        "API__PORT": str(place.port),
+        "API__BASE_URL": place.url,
+        "API__WORKERS": "1",
+        "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+        "DAG_PROCESSOR__REFRESH_INTERVAL": "2",
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
+        "DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # also how late the end of a task may be noticed
+        "LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        "LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+    own = {
+        "AIRFLOW_HOME": str(place.home),
+        "AIRFLOW_CONN_CHANGEWINDOW_LEDGER": json.dumps({"conn_type": "sqlite", "host": str(place.home / "ledger.db")}),
+        "CHANGEWINDOW_PUBLISHED": str(place.home / "changes"),
+        "PYTHONPATH": str(root / "include"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+    }
+    return {**{f"AIRFLOW__{name}": value for name, value in settings.items()}, **own, **_secrets(place)}
+
+
+def start(place: Place, extra: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
+    """Start Airflow in a process group of its own; `extra` is added to its environment. Does not wait."""
+    (place.home / "changes").mkdir(parents=True, exist_ok=True)
+    if not place.passwords_file.exists():
+        place.passwords_file.write_text(json.dumps({name: secrets.token_urlsafe(9) for name in place.users}))
+    Ledger(place.ledger).upgrade()
+    with (place.home / "standalone.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "airflow", "standalone"],
+            env={**os.environ, **environment(place), **(extra or {})},
+            cwd=place.home,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    (place.home / PID_FILE).write_text(str(process.pid))
+    return process
+
+
+def stop_leftover(home: Path) -> None:
+    """End an Airflow that an earlier owner of this folder left running, because it was killed itself."""
+    with suppress(OSError, ValueError):
+        pid = int((home / PID_FILE).read_text())
+        if f"AIRFLOW_HOME={home}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def is_healthy(place: Place) -> bool:
+    """Return whether every component answers."""
+    try:
+        health = requests.get(f"{place.url}/api/v2/monitor/health", timeout=5).json()
+    except (requests.RequestException, ValueError):
+        return False
+    return all(health.get(component, {}).get("status") == "healthy" for component in COMPONENTS)
+
+
+def wait_until_healthy(place: Place, process: "subprocess.Popen[bytes]", seconds: float = 180) -> None:
+    """Wait until every component answers.
+
+    Raises:
+        PlatformError: Airflow ended, or is not healthy in time; its log is named.
+    """
+    log = place.home / "standalone.log"
+    deadline = time.monotonic() + seconds
+    while not is_healthy(place):
+        if process.poll() is not None:
+            raise PlatformError(f"Airflow ended with exit code {process.returncode} while starting; see {log}.")
+        if time.monotonic() > deadline:
+            raise PlatformError(f"Airflow is not healthy after {seconds:.0f} s; see {log}.")
+        time.sleep(0.5)
+
+
+def stop(process: "subprocess.Popen[bytes]", seconds: float = 15) -> None:
+    """End Airflow with everything it started: asked first, killed when it does not listen. May be called twice."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            process.poll()
+            if not _group_lives(process.pid):
+                return
+            time.sleep(0.1)
+
+
+def _bundle(name: str, path: Path) -> dict[str, Any]:
+    classpath = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    return {"name": name, "classpath": classpath, "kwargs": {"path": str(path)}}
+
+
+def _group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _secrets(place: Place) -> dict[str, str]:
+    """Return the keys that Airflow's processes share; kept in the folder, so that a restart finds the same."""
+    path = place.home / "keys.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(0o600)
+        keys = {
+            "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(32),
+            "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
+        }
+        path.write_text(json.dumps(keys))
+    kept: dict[str, str] = json.loads(path.read_text())
+    return kept

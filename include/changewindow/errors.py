@@ -1,0 +1,133 @@
+"""Every error that Change Windows raises on purpose, by the person who must act on it."""
+
+
+class ChangeError(Exception):
+    """The root of all errors raised on purpose; its text says what, where and what to do now."""
+
+
+class AuthorError(ChangeError):
+    """The author of the ticket has to act."""
+
+
+class BadTicket(AuthorError):
+    """A ticket has findings; `findings` holds each as a line."""
+
+    def __init__(self, findings: list[str]) -> None:
+        self.findings = findings
+        count = f"{len(findings)} finding{'s'[: len(findings) != 1]}"
+        super().__init__("\n".join([f"{count}. Correct the ticket and ask again.", *findings]))
+
+
+class BadRequest(AuthorError):
+    """A request asks for nothing, for two things at once, or for something that does not exist."""
+
+
+class ApproverError(ChangeError):
+    """The approver has to act."""
+
+
+class OperatorError(ChangeError):
+    """The person on call has to act."""
+
+
+class PlatformError(ChangeError):
+    """The team that runs Change Windows has to act."""
+
+
+class BadKind(PlatformError):
+    """A file in one of the kinds' folders does not keep the contract of its folder."""
+
+    def __init__(self, module: str, missing: str) -> None:
+        super().__init__(f"{module} has no {missing}. Every kind needs it; see the recipe in CONTRIBUTING.md.")
+
+
+class BadPolicy(PlatformError):
+    """The policy cannot be read; `findings` holds each mistake of its files as a line."""
+
+    def __init__(self, findings: list[str]) -> None:
+        self.findings = findings
+        listed = "".join(f"\n  {finding}" for finding in findings)
+        super().__init__(
+            f"The policy cannot be read.{listed}\nNo change starts until the policy can be read. Correct it; "
+            "`changewindow policy lint` shows the same."
+        )
+
+
+class UnknownConnection(OperatorError):
+    """A ticket names an Airflow Connection that does not exist."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no Airflow Connection '{name}'. Create it under Admin, Connections, or correct the ticket."
+        )
+
+
+class UnusableConnection(OperatorError):
+    """An Airflow Connection exists but lacks what is needed here."""
+
+    def __init__(self, name: str, missing: str) -> None:
+        super().__init__(f"The Airflow Connection '{name}' has no {missing}. Complete it under Admin, Connections.")
+
+
+class StepFailed(OperatorError):
+    """A step could not be applied or undone; the text names the action and its result."""
+
+
+class TurnRevoked(OperatorError):
+    """A step lost its turn to act, because somebody else has to act now."""
+
+    def __init__(self, change: str, holder: str) -> None:
+        super().__init__(f"{change}: {holder} lost its turn and stopped. The undo that took the turn goes on.")
+
+
+class TurnTaken(OperatorError):
+    """Another task of the same change is acting."""
+
+    def __init__(self, change: str, holder: str, by: str) -> None:
+        super().__init__(
+            f"{change}: {holder} may not act while {by} acts. Wait until it has stopped, or abort the run."
+        )
+
+
+class LedgerDown(PlatformError):
+    """The ledger's database does not answer."""
+
+    def __init__(self, reason: object) -> None:
+        first = str(reason).strip().splitlines()[0] if str(reason).strip() else type(reason).__name__
+        super().__init__(
+            f"The ledger does not answer: {first}. Forward steps are refused until it does; undo goes on without it."
+        )
+
+
+class SyncFailed(PlatformError):
+    """The repository of tickets cannot be read."""
+
+
+class LedgerUnknown(PlatformError):
+    """The ledger has no such change."""
+
+    def __init__(self, change: str) -> None:
+        super().__init__(f"The ledger has no change {change}. Was it submitted to another ledger?")
+
+
+class NotAllowed(OperatorError):
+    """The change may not act (now, in this state, with this text); `reasons` holds each reason."""
+
+    def __init__(self, change: str, reasons: list[str]) -> None:
+        self.reasons = reasons
+        listed = "".join(f"\n  - {reason}" for reason in reasons)
+        super().__init__(f"{change} may not act. Nothing was touched.{listed}")
+
+
+class ApprovalRefused(ApproverError):
+    """An approval does not count."""
+
+
+class BrokenChain(PlatformError):
+    """The events of a change were altered after they were written."""
+
+    def __init__(self, change: str, sequence: int, what: str) -> None:
+        super().__init__(
+            f"{change}: event {sequence} {what}. The record was altered after it was written; "
+            "compare with the head hash in the change's Slack thread and restore the ledger from backup."
+        )

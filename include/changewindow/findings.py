@@ -1,0 +1,158 @@
+"""Turns what pydantic finds wrong with a document into findings, each at its place and without mere consequences."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from changewindow.sentences import Sentence, Wrong, sentence, wrong_type
+from changewindow.words import dotted, hint, nearest, shown
+from changewindow.yamlfile import BadYaml, Document, Place
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One mistake in a file: where it stands, what is wrong, and what would make it right."""
+
+    line: int
+    place: Place
+    says: str
+    remedy: str
+    check: str
+    names_field: bool = False
+    """Whether the sentence names the field, so that its place need not."""
+    is_warning: bool = False
+    """Whether the ticket may be used all the same."""
+
+    def text(self, file: str) -> str:
+        """Return the finding as one line, in the form editors understand: `file:line: …`."""
+        place = self.place[:-1] if self.names_field else self.place
+        at = f"{file}:{self.line}: {'warning: ' * self.is_warning}{dotted(place)}{': ' * bool(place)}"
+        return f"{at}{self.says}. {self.remedy} [{self.check}]"
+
+
+def are_errors(findings: Iterable[Finding]) -> bool:
+    """Return whether any of the findings is more than a warning."""
+    return any(not finding.is_warning for finding in findings)
+
+
+def unreadable(bad: BadYaml) -> Finding:
+    """Return the finding for a text, or a value in it, that cannot be read as YAML."""
+    return Finding(bad.line, bad.place, bad.says, bad.remedy, "yaml")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What pydantic was given: data, and the model it should have been."""
+
+    data: Any
+    model: type[BaseModel]
+
+
+def of_errors(document: Document, given: Given, errors: Iterable[ErrorDetails]) -> Iterator[Finding]:
+    """Turn pydantic's errors about the data of a document into findings."""
+    check = given.model.__name__.lower()
+    for wrong, (says, remedy) in _said(given, [_wrong(given.data, error) for error in errors]):
+        names_field = wrong.error in {"extra_forbidden", "missing", "union_tag_not_found"}
+        yield Finding(document.line(wrong.place), wrong.place, says, remedy, check, names_field)
+
+
+def _said(given: Given, wrongs: list[Wrong]) -> Iterator[tuple[Wrong, Sentence]]:
+    """Return each wrong value with its sentence; consequences of others are left out."""
+    unknown = [wrong.place for wrong in wrongs if wrong.error == "extra_forbidden"]
+    renamed = {(*inside, nearest(name, _fields(tuple(inside), given))) for *inside, name in unknown}
+    for choice, group in groupby(wrongs, lambda wrong: wrong.choice):
+        branches = _nearest_branches(list(group), choice)
+        if choice is not None and all(wrong.is_of_wrong_type and wrong.place == choice for wrong in branches):
+            says, remedy = wrong_type(branches)
+            yield branches[0], (says, f"{remedy} {_about(choice, given)}".strip())
+        else:
+            yield from ((wrong, _sentence(wrong, given)) for wrong in branches if not _is_consequence(wrong, renamed))
+
+
+def _nearest_branches(wrongs: list[Wrong], choice: Place | None) -> list[Wrong]:
+    """Of several things that may stand at a place, return what is wrong with those that the author seems to mean."""
+    if choice is None:
+        return wrongs
+    inside = [wrong for wrong in wrongs if len(wrong.place) > len(choice)]
+    return inside or [wrong for wrong in wrongs if not wrong.is_of_wrong_type] or wrongs
+
+
+def _is_consequence(wrong: Wrong, renamed: set[tuple[Any, ...]]) -> bool:
+    """Return whether a list only lacks its wrong items, or a field only its right name."""
+    if wrong.error == "too_short":
+        return bool(len(wrong.given) >= wrong.facts["min_length"])
+    return wrong.error == "missing" and wrong.place in renamed
+
+
+def _wrong(data: Any, error: ErrorDetails) -> Wrong:
+    """Find the author's place of an error: the parts of its location that are pydantic's own are dropped."""
+    place: list[int | str] = []
+    choice: Place | None = None
+    kind: Any = None
+    for number, part in enumerate(error["loc"], 1):
+        if part == kind:
+            kind = None
+        elif _has(data, part):
+            data = data[part]
+            kind = data.get("kind") if isinstance(data, dict) else None
+            place.append(part)
+        elif error["type"] == "missing" and number == len(error["loc"]):
+            place.append(part)
+        else:
+            choice = tuple(place)
+    if error["type"].startswith("union_tag"):
+        place.append("kind")
+    return Wrong(tuple(place), choice, error["type"], error["input"], error.get("ctx", {}), error["msg"])
+
+
+def _has(data: Any, part: int | str) -> bool:
+    if isinstance(data, dict):
+        return part in data
+    return isinstance(data, list) and part in range(len(data))
+
+
+def _sentence(wrong: Wrong, given: Given) -> Sentence:
+    if wrong.error == "extra_forbidden":
+        return f"unknown field {shown(wrong.place[-1])}", hint(wrong.place[-1], _fields(wrong.place[:-1], given))
+    if wrong.error == "missing" and isinstance(wrong.place[-1], int):
+        return f"item {wrong.place[-1] + 1} is missing", "Add it to the list."
+    if wrong.error == "missing":
+        return f"{shown(wrong.place[-1])} is missing", f"Add it. {_about(wrong.place, given)}".strip()
+    return sentence(wrong)
+
+
+def _about(place: Place, given: Given) -> str:
+    """Return what a field says of itself."""
+    return _fields(place[:-1], given).get(str(place[-1]), "")
+
+
+def _fields(place: Place, given: Given) -> dict[str, str]:
+    """Return the names that are allowed at a place, with what they say, by walking the models along the data."""
+    model, data = given.model, given.data
+    inside: list[type[BaseModel]] = []
+    for part in place:
+        data = data[part]
+        field = _by_author_name(model).get(str(part))
+        inside = _models_in(field.annotation) if field else inside
+        if isinstance(data, dict) and inside:
+            model = next((one for one in inside if _kind_of(one) == data.get("kind")), inside[0])
+    return {name: field.description or "" for name, field in _by_author_name(model).items()}
+
+
+def _by_author_name(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]
+
+
+def _kind_of(model: type[BaseModel]) -> str | None:
+    return str(get_args(model.model_fields["kind"].annotation)[0]) if "kind" in model.model_fields else None

@@ -1,0 +1,144 @@
+"""Asks people for their approvals, one after the other, as the policy says."""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.exceptions import HITLTimeoutError
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk.bases.branch import BranchMixIn
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from changewindow.errors import ApprovalRefused, ChangeError
+from changewindow.flow.people import assigned, who_answered
+from changewindow.flow.runtime import NOTE, ledger, log, now, policy
+from changewindow.ledger import changes, deciding
+from changewindow.ledger.models import Change
+from changewindow.load import build_ticket
+from changewindow.permit import Asked, Intent
+from changewindow.policy import Policy
+from changewindow.ruling import Ruling
+
+YES, NO = "Approve", "Reject"
+WARNINGS = (
+    "{% for line in ti.xcom_pull(task_ids='check')['warnings'].splitlines() %}\n"
+    "{% if loop.first %}To be warned of:\n\n{% endif %}- {{ line }}\n{% endfor %}"
+)
+DRY_RUN = (
+    "{% set read = ti.xcom_pull(task_ids='dry_run') %}{% if read %}What was read just now:\n\n{{ read }}{% endif %}"
+)
+AGAIN = {"retries": 20, "retry_delay": timedelta(seconds=1)}
+"""A question whose answer does not count is asked again, as another try: of the same people, as Airflow wants it."""
+
+
+class DoesNotCount(AirflowException):
+    """An answer was given that does not count; the question is asked again."""
+
+
+class Approve(HITLOperator, BranchMixIn):
+    """Asks for one approval that a change lacks, and goes on to the next one or to `schedule`.
+
+    The ledger says what is lacking, so it may be cleared, retried or run late.
+    """
+
+    inherits_from_skipmixin = True
+
+    def __init__(self, *, number: int, **options: Any) -> None:
+        self.number = number
+        said = "{{ ti.xcom_pull(task_ids='check')['%s'] }}"
+        super().__init__(
+            subject=f"{said % 'change'}: approve? {said % 'summary'}",
+            body=f"{said % 'plan'}\n{WARNINGS}\n\n{DRY_RUN}",
+            options=[YES, NO],
+            **{**AGAIN, **options},
+        )
+
+    def execute(self, context: Context) -> Any:
+        """Ask whoever is asked next; nobody when the change is approved."""
+        shown = context["ti"].xcom_pull(task_ids="check")
+        change = shown["change"]
+        try:
+            found, intent = _intent(shown)
+            lacking = deciding.asked(ledger(), change, intent, now=now())
+        except ChangeError as error:
+            raise AirflowFailException(str(error)) from error
+        if lacking is None or lacking.given >= self.number:
+            return self._go_on(context, lacking)
+        left = found.closes - now()
+        if left <= timedelta(0):
+            raise AirflowFailException(f"{change}: its window has ended; run reslot_change to give it a new one.")
+        log.info("%s: %s", change, _who(lacking))
+        self.subject: str = f"{self.subject} ({_who(lacking)})"
+        self.body: str = f"{self.body}\n\nRequested by {found.requester}. Digest `{intent.digest}`"
+        self.assigned_users = assigned(lacking.people)
+        self.response_timeout = left
+        return super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Record the answer; ask again when it does not count."""
+        shown = context["ti"].xcom_pull(task_ids="check")
+        change = shown["change"]
+        try:
+            answer = super().execute_complete(context, event)
+        except HITLTimeoutError as error:
+            raise AirflowFailException(f"{change}: nobody approved it before its window ended.") from error
+        person = who_answered(answer)
+        is_yes = answer["chosen_options"] == [YES]
+        try:
+            lacking = _decide(shown, person, is_yes=is_yes)
+        except ApprovalRefused as error:
+            log.error("%s", error)
+            found = changes.get(ledger(), change)
+            if found.status in changes.WAITING and found.digest == shown["digest"]:
+                raise DoesNotCount(f"{error} It is asked again.") from error
+            raise AirflowFailException(str(error)) from error
+        log.info("%s: %s by %s", change, answer["chosen_options"][0], person)
+        context["ti"].xcom_push(key=NOTE, value=f"{change}: {'approved' if is_yes else 'rejected'} by {person}")
+        if not is_yes:
+            raise AirflowFailException(f"{change} was rejected by {person}.")
+        return self._go_on(context, lacking)
+
+    def _go_on(self, context: Context, lacking: Asked | None) -> Any:
+        """Branch to the next question, or to the end of all."""
+        log.info("no further approval is needed" if lacking is None else _who(lacking))
+        return self.do_branch(context, "schedule" if lacking is None else f"approve_{self.number + 1}")
+
+
+def _decide(shown: dict[str, str], person: str, *, is_yes: bool) -> Asked | None:
+    """Record a person's answer to what they were shown.
+
+    Raises:
+        ApprovalRefused: it does not count.
+    """
+    if not person:
+        raise ApprovalRefused("The answer carries no name.")
+    _, intent = _intent(shown)
+    return deciding.decide(ledger(), shown["change"], intent, person=person, is_yes=is_yes, now=now())
+
+
+def _intent(shown: dict[str, str]) -> tuple[Change, Intent]:
+    """Return a change and who must approve its text, as the policy says now.
+
+    Raises:
+        ApprovalRefused: it has another text by now than the one that is shown here.
+    """
+    found = changes.get(ledger(), shown["change"])
+    if found.digest != shown["digest"]:
+        raise ApprovalRefused(f"{found.id} has a newer text than the one shown here; its own request asks for it.")
+    return found, intent_of(found, ruling_of(found.id, policy()))
+
+
+def ruling_of(change: str, rules: Policy) -> Ruling:
+    """Return what the policy says of the newest text of a change."""
+    data = changes.revision(ledger(), change)
+    return Ruling(rules, build_ticket(data), data, change)
+
+
+def intent_of(found: Change, ruling: Ruling) -> Intent:
+    """Return what is to be approved."""
+    return Intent("", found.digest, found.opens, found.closes, ruling.ticket.needs, approvals=ruling.needs)
+
+
+def _who(lacking: Asked) -> str:
+    named = ", ".join(lacking.people) or f"anybody but {', '.join(lacking.but)}"
+    return f"level {lacking.need.level}: {lacking.still} of {lacking.need.count} still asked, from {named}"

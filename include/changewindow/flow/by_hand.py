@@ -1,0 +1,58 @@
+"""Tells triggers that a person has ended their change: one question to the ledger a second, however many wait."""
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from changewindow import settings
+from changewindow.errors import ChangeError
+from changewindow.flow.runtime import connection_in_trigger
+from changewindow.ledger import overview
+from changewindow.ledger.database import Ledger
+
+log = logging.getLogger(__name__)
+EVERY = 1.0
+"""Seconds between two looks."""
+RECENT = timedelta(days=1)
+
+
+class Word:
+    """The newest answer of the ledger, shared by the triggers of one process."""
+
+    def __init__(self) -> None:
+        self.asking = asyncio.Lock()
+        self.asked = -EVERY
+        self.reasons: dict[str, str] = {}
+
+    async def about(self, change: str) -> str | None:
+        """Return why a person ended the change, or None; a ledger that is down has no new word."""
+        async with self.asking:
+            if time.monotonic() - self.asked >= EVERY:
+                self.asked = time.monotonic()
+                self.reasons = await self._ask()
+        return self.reasons.get(change)
+
+    async def _ask(self) -> dict[str, str]:
+        try:
+            url = (await connection_in_trigger(settings.LEDGER_CONNECTION)).database_url
+            since = datetime.now(UTC) - RECENT
+            return await asyncio.to_thread(overview.ended_by_hand, Ledger(url), since)
+        except ChangeError as error:
+            log.warning("%s", error)
+            return self.reasons
+
+
+_words: WeakKeyDictionary[asyncio.AbstractEventLoop, Word] = WeakKeyDictionary()
+
+
+async def ended(change: str) -> dict[str, Any]:
+    """Return, once a person has ended the change, the decision that follows."""
+    word = _words.setdefault(asyncio.get_running_loop(), Word())
+    while True:
+        reason = await word.about(change)
+        if reason is not None:
+            return {"verdict": "fail", "reason": reason, "samples": 0, "readings": []}
+        await asyncio.sleep(EVERY)

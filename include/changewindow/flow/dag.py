@@ -1,0 +1,113 @@
+"""Draws the plan of a change as its DAG; asks about the role of a node, never about its change."""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, BaseOperator, Param
+
+from changewindow.acting import GRACE
+from changewindow.change import PublishedChange
+from changewindow.flow.closing import Close
+from changewindow.flow.notifications import Announce, Report
+from changewindow.flow.operators import Apply, Gate, Succeed, Undo, Verify
+from changewindow.flow.own_dag import LONG_AGO
+from changewindow.flow.sensors import CheckSensor, Confirm, WindowSensor
+from changewindow.flow.timetable import ChangeWindowTimetable
+from changewindow.flow.watch import Watch
+from changewindow.ledger.turns import LIFETIME
+from changewindow.plan import Node, Role, plan
+from changewindow.plan import markdown as plan_markdown
+from changewindow.ticket import Parameter, Ticket
+from changewindow.words import escaped
+
+OPERATORS: dict[Role, type[BaseOperator]] = {
+    "window": WindowSensor,
+    "check": CheckSensor,
+    "confirm": Confirm,
+    "gate": Gate,
+    "announce": Announce,
+    "apply": Apply,
+    "watch": Watch,
+    "undo": Undo,
+    "verify": Verify,
+    "succeed": Succeed,
+    "close": Close,
+    "report": Report,
+}
+UNDO_RETRIES = {"retries": 2, "retry_delay": timedelta(seconds=5)}
+OPTIONS: dict[Role, dict[str, Any]] = {
+    "undo": UNDO_RETRIES,
+    "announce": {"execution_timeout": timedelta(seconds=60)},
+    "report": {"execution_timeout": timedelta(seconds=60)},
+}
+
+
+def build_dag(change_id: str, revision: str) -> DAG:
+    """Return the DAG of an approved change; called by its published file."""
+    change = PublishedChange(change_id, revision)
+    ticket = change.ticket
+    dag = DAG(
+        dag_id=change_id,
+        dag_display_name=f"{change_id} {ticket.summary}"[:200],
+        description=ticket.summary,
+        schedule=ChangeWindowTimetable(ticket.window.opens.isoformat(), ticket.window.closes.isoformat()),
+        start_date=LONG_AGO,
+        catchup=False,
+        max_active_runs=1,
+        tags=_tags(ticket),
+        doc_md=_document(change, ticket),
+        params=_params(ticket),
+        default_args={"retries": 0, "owner": ticket.owner},
+        is_paused_upon_creation=False,
+        render_template_as_native_obj=False,
+    )
+    nodes = plan(ticket)
+    tasks = {node.id: _task(dag, change, node) for node in nodes}
+    for node in nodes:
+        for before in node.after:
+            tasks[before].set_downstream(tasks[node.id])
+    tasks["close"].as_teardown(on_failure_fail_dagrun=True)
+    tasks["report"].as_teardown()
+    return dag
+
+
+def _task(dag: DAG, change: PublishedChange, node: Node) -> BaseOperator:
+    options = dict(OPTIONS.get(node.role, {}))
+    if node.timeout:
+        options["execution_timeout"] = node.timeout + LIFETIME + timedelta(seconds=GRACE)
+    return OPERATORS[node.role](
+        task_id=node.id, dag=dag, change=change, node=node, trigger_rule=node.rule, doc=node.says, **options
+    )
+
+
+def _tags(ticket: Ticket) -> list[str]:
+    services = [f"service:{service}" for service in sorted(set(ticket.services))]
+    return [*services, f"environment:{ticket.environment}", f"risk:{ticket.risk}", f"type:{ticket.type}"]
+
+
+def _params(ticket: Ticket) -> dict[str, Param]:
+    given = {name: _param(parameter) for name, parameter in ticket.parameters.items()}
+    mode = Param(
+        "run",
+        type="string",
+        enum=["run", "dry_run", "rollback"],
+        description="run: within its window. dry_run: only reads. rollback: takes a completed change back.",
+    )
+    reason = Param(None, type=["null", "string"], maxLength=500, description="Why, for the record.")
+    return {**given, "mode": mode, "reason": reason}
+
+
+def _param(parameter: Parameter) -> Param:
+    return Param(
+        parameter.default,
+        type=parameter.type,
+        enum=list(parameter.choices),
+        description=parameter.help or "Only these values are approved.",
+    )
+
+
+def _document(change: PublishedChange, ticket: Ticket) -> str:
+    """Return the ticket as people read it, with the digest that was approved."""
+    details = f"\n\n{escaped(ticket.details)}" if ticket.details else ""
+    notes = f"\n\n**Rollback notes.** {escaped(ticket.rollback.notes)}" if ticket.rollback.notes else ""
+    return f"{plan_markdown(change.id, ticket)}{details}{notes}\n\nDigest `{change.digest}`\n"

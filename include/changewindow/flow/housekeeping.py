@@ -1,0 +1,82 @@
+"""The DAG that ends what nobody else will: it takes back changes whose run died, or calls a person."""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, BaseOperator
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowFailException
+
+from changewindow import housekeeping, settings
+from changewindow.errors import BadPolicy, ChangeError
+from changewindow.flow.interventions import tell_ended
+from changewindow.flow.notifications import post
+from changewindow.flow.own_dag import own_dag
+from changewindow.flow.request import publish_change
+from changewindow.flow.runtime import ledger, log, now, policy
+from changewindow.ledger.spool import Spool
+
+OPEN = ["queued", "running"]
+
+
+class LookAfter(BaseOperator):
+    """Looks after what was left; returns the runs that take changes back."""
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Return, for each change whose run died, what triggers the run that takes it back."""
+        here, bundle = ledger(), settings.read().published
+        Spool(here, settings.read().spool).drain()
+
+        def is_alive(change: str, run: str | None) -> bool:
+            wanted = {"run_ids": [run]} if run else {}
+            return bool(context["ti"].get_dr_count(dag_id=change, states=OPEN, **wanted))
+
+        for change in housekeeping.unpublished(here, bundle):
+            self._publish(change)
+        for missed in housekeeping.overslept(here, is_alive, now()):
+            log.warning("%s: %s", missed.id, missed.reason)
+            tell_ended(here, missed.id)
+        for path in housekeeping.lingering(here, is_alive, bundle, now()):
+            log.info("%s is over; its file is removed, its runs and logs stay", path.stem)
+            path.unlink(missing_ok=True)
+        return [self._take_back(one.id, one.run) for one in housekeeping.died(here, is_alive, now())]
+
+    def _publish(self, change: str) -> None:
+        try:
+            log.warning("%s had no file; published again as %s", change, publish_change(change))
+        except (ChangeError, ValueError) as error:
+            log.error("%s cannot be published: %s", change, error)
+
+    def _take_back(self, change: str, run: str | None) -> dict[str, Any]:
+        if run is not None:
+            log.error("run %s of %s died; the change is taken back", run, change)
+            post(f"🚨 {change}: its run {run} died. It is being taken back now; a person has to look at it.")
+        conf = {"mode": "rollback", "reason": f"its run {run or 'that acted'} died"}
+        return {"trigger_dag_id": change, "trigger_run_id": f"take_back_{now():%Y%m%dT%H%M%S}", "conf": conf}
+
+
+class CheckPolicy(BaseOperator):
+    """Is red while the policy cannot be read, for then no change starts."""
+
+    def execute(self, context: Context) -> None:
+        """Read the policy, and the templates of standard changes."""
+        try:
+            wrong = policy().standards.findings
+        except BadPolicy as error:
+            log.error("%s", error)
+            raise AirflowFailException(str(error)) from error
+        if wrong:
+            raise AirflowFailException(
+                "\n".join(["Templates of standard changes are wrong; they approve nothing.", *wrong])
+            )
+
+
+def build_housekeeping_dag() -> DAG:
+    """Return the DAG `housekeeping`."""
+    says = "Takes back changes whose run died, records what was missed, keeps the published files in order."
+    with own_dag("housekeeping", says, every=timedelta(minutes=5), at_once=1) as dag:
+        look = LookAfter(task_id="look_after", execution_timeout=timedelta(minutes=4))
+        TriggerDagRunOperator.partial(task_id="take_back").expand_kwargs(look.output)
+        CheckPolicy(task_id="check_policy")
+    return dag

@@ -1,0 +1,191 @@
+"""The DAGs by which a person intervenes: cancel, abort, release, stop the line, extend a window, move a change."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.providers.standard.exceptions import HITLTimeoutError
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import DAG, BaseOperator, Param
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowFailException
+
+from changewindow import message
+from changewindow.asking import Request
+from changewindow.errors import ChangeError, NotAllowed
+from changewindow.flow.approving import ruling_of
+from changewindow.flow.notifications import post
+from changewindow.flow.own_dag import own_dag
+from changewindow.flow.people import assigned, who_answered
+from changewindow.flow.request import Check, moment_of, road
+from changewindow.flow.runtime import ledger, log, now, person_of, policy
+from changewindow.ledger import changes, gate, stops
+from changewindow.ledger.database import Ledger
+from changewindow.load import build_ticket
+from changewindow.permit import same_person
+
+Do = Callable[[Ledger, dict[str, Any], str], str]
+"""Acts on the ledger with the run's parameters, for a person; returns what was done."""
+CHANGE = Param(type="string", pattern="^CHG-[0-9]+$", title="Change", description="Its id, like CHG-1042.")
+REASON = Param(type="string", minLength=3, maxLength=500, title="Reason", description="Why, for the record.")
+YES, NO = "Extend", "Do not extend"
+
+
+class Intervene(BaseOperator):
+    """Does what a person asks for, and says what was done or why not."""
+
+    def __init__(self, *, do: Do, **options: Any) -> None:
+        super().__init__(**options)
+        self.act = do
+
+    def execute(self, context: Context) -> str:
+        """Act for the person who triggered the run."""
+        person = person_of(context)
+        try:
+            done = self.act(ledger(), dict(context["params"]), person)
+        except (ChangeError, ValueError) as error:
+            log.error("%s", error)
+            raise AirflowFailException(str(error)) from error
+        log.info("%s: %s", person, done)
+        return done
+
+
+def cancel(here: Ledger, params: dict[str, Any], person: str) -> str:
+    """Cancel a change that waits, and tell its people."""
+    changes.cancel(here, params["change"], person=person, reason=params["reason"], now=now())
+    tell_ended(here, params["change"])
+    return f"{params['change']} is cancelled"
+
+
+def abort(here: Ledger, params: dict[str, Any], person: str) -> str:
+    """End a change whatever it does; what was applied is undone by its own run."""
+    done = changes.abort(here, params["change"], person=person, reason=params["reason"], now=now())
+    if done == "cancelled":
+        tell_ended(here, params["change"])
+        return f"{params['change']} had not acted; it is cancelled"
+    return f"{params['change']} stops now and is taken back by its own run"
+
+
+def release(here: Ledger, params: dict[str, Any], person: str) -> str:
+    """Release a target that a failed rollback has kept."""
+    change = gate.release(here, params["target"], person=person, reason=params["reason"], now=now())
+    post(f"🔓 {params['target']}, held by {change}, was released by @{person}: {params['reason']}")
+    return f"{params['target']} is free; it was held by {change}"
+
+
+def stop_the_line(here: Ledger, params: dict[str, Any], person: str) -> str:
+    """Stop all starts, or lift every stop."""
+    if params["action"] == "lift":
+        lifted = stops.lift(here, person=person, now=now())
+        post(f"▶️ THE LINE RUNS AGAIN, lifted by @{person}: {params['reason']}")
+        return f"lifted: {'; '.join(lifted) or 'nothing was stopped'}"
+    until = now() + timedelta(hours=float(params["hours"]))
+    stops.stop(here, person=person, reason=params["reason"], now=now(), until=until)
+    says = f"until {until:%Y-%m-%d %H:%M} UTC by @{person}: {params['reason']}"
+    post(f"⛔ THE LINE IS STOPPED {says}")
+    return f"no change starts and no step is applied {says}"
+
+
+class CheckMove(Check):
+    """Gives a change another window; everything else stays as it is."""
+
+    def request(self, context: Context) -> Request:
+        """Return what the form says, in the change's own time zone."""
+        params = context["params"]
+        ticket = build_ticket(changes.revision(ledger(), params["change"]))
+        start, end = (moment_of(params[name]) for name in ("start", "end"))
+        person, zone = person_of(context), ticket.window.zone
+        return Request(person=person, change=params["change"], zone=zone, start=start, end=end)
+
+
+class CheckExtension(BaseOperator):
+    """Makes sure that a window can be extended before anybody is asked."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the change, the new end, and who may approve it."""
+        params, here = context["params"], ledger()
+        try:
+            return self._checked(here, params["change"], params["end"], person_of(context))
+        except (ChangeError, ValueError) as error:
+            raise AirflowFailException(str(error)) from error
+
+    def _checked(self, here: Ledger, change: str, end: str, person: str) -> dict[str, Any]:
+        found, closes = changes.get(here, change), moment_of(end)
+        if closes is None or closes <= max(found.closes, now()):
+            raise NotAllowed(change, [f"its window ends {found.closes:%Y-%m-%d %H:%M} UTC; name a later end than that"])
+        needs = ruling_of(change, policy()).needs
+        people = sorted({one for need in needs for one in need.people if not same_person(one, person)})
+        return {"change": change, "closes": closes.isoformat(), "people": people, "person": person}
+
+
+class ApproveExtension(HITLOperator):
+    """Asks somebody else than who wants the extension."""
+
+    def __init__(self, **options: Any) -> None:
+        said = "{{ ti.xcom_pull(task_ids='check')['%s'] }}"
+        subject = f"{said % 'change'}: extend its window to {said % 'closes'}? asked for by {said % 'person'}"
+        super().__init__(subject=subject, body="{{ params.reason }}", options=[YES, NO], **options)
+
+    def execute(self, context: Context) -> Any:
+        """Ask those who may approve the change."""
+        asked = context["ti"].xcom_pull(task_ids="check")
+        self.assigned_users = assigned(asked["people"])
+        self.response_timeout = max(datetime.fromisoformat(asked["closes"]) - now(), timedelta(seconds=1))
+        return super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Take the answer, and extend the window if it is yes."""
+        asked = context["ti"].xcom_pull(task_ids="check")
+        try:
+            answer = super().execute_complete(context, event)
+        except HITLTimeoutError as error:
+            raise AirflowFailException("Nobody answered in time; the window stays as it is.") from error
+        person = who_answered(answer)
+        if not person or same_person(person, asked["person"]):
+            raise AirflowFailException(f"{asked['person']} asked for it; somebody else has to say yes. Ask again.")
+        if asked["people"] and not any(same_person(person, one) for one in asked["people"]):
+            raise AirflowFailException(f"{person} may not approve it; ask {', '.join(asked['people'])}.")
+        if answer["chosen_options"] != [YES]:
+            raise AirflowFailException(f"{person} said no; the window stays as it is.")
+        closes, reason = datetime.fromisoformat(asked["closes"]), context["params"]["reason"]
+        try:
+            changes.extend(ledger(), asked["change"], closes, person=person, reason=reason, now=now())
+        except ChangeError as error:
+            raise AirflowFailException(str(error)) from error
+        log.info("%s may act until %s, as %s allows", asked["change"], closes, person)
+        return {"change": asked["change"], "closes": asked["closes"], "by": person}
+
+
+def tell_ended(here: Ledger, change: str) -> None:
+    """Post how a change ended that has no run to say so."""
+    found, ticket = changes.get(here, change), build_ticket(changes.revision(here, change))
+    ending = message.Ending(outcome=found.status, reason=found.reason, started=None, ended=found.closed_at or now())  # type: ignore[arg-type]
+    post(message.ended(change, ticket, ending), ticket.post_change.notify)
+
+
+def build_intervention(dag_id: str, says: str, params: dict[str, Param], do: Do) -> DAG:
+    """Return a DAG of one task that does what a person asks for."""
+    with own_dag(dag_id, says, params=params) as dag:
+        Intervene(task_id=dag_id, do=do)
+    return dag
+
+
+def build_extend_dag() -> DAG:
+    """Return the DAG `extend_window`."""
+    end = Param(type="string", format="date-time", title="New end", description="With its offset; UTC without one.")
+    says = "Move the end of a change's window to a later time; somebody else has to approve it."
+    with own_dag("extend_window", says, params={"change": CHANGE, "end": end, "reason": REASON}) as dag:
+        CheckExtension(task_id="check") >> ApproveExtension(task_id="approve")
+    return dag
+
+
+def build_reslot_dag() -> DAG:
+    """Return the DAG `reslot_change`."""
+    moments = {
+        name: Param(type="string", format="date-time", title=title, description="With its offset; UTC without one.")
+        for name, title in (("start", "New start"), ("end", "New end"))
+    }
+    says = "Give a change that was missed, refused or not yet run another window; nothing else changes."
+    with own_dag("reslot_change", says, params={"change": CHANGE, **moments}) as dag:
+        road(CheckMove(task_id="check"), has_dry_run=False)
+    return dag

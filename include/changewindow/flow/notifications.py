@@ -1,0 +1,86 @@
+"""Message tasks beside the road: they never fail, and nothing waits for them."""
+
+from datetime import datetime
+from typing import Any
+
+from airflow.providers.slack.hooks.slack import SlackHook
+
+from changewindow import message, settings
+from changewindow.errors import ChangeError, UnknownConnection
+from changewindow.flow.operators import ChangeOperator
+from changewindow.flow.runtime import Run, connection, log, now
+from changewindow.notify import log as log_channel
+from changewindow.notify import slack
+from changewindow.notify.base import Channel, NotDelivered
+
+
+class Message(ChangeOperator):
+    """Posts one message into the change's thread; a message that does not arrive is an event, not a failure."""
+
+    def text(self, run: Run) -> str:
+        """Return what to say; an empty text says nothing."""
+        raise NotImplementedError
+
+    def do(self, run: Run) -> None:
+        """Post it."""
+        if run.is_dry:
+            return
+        try:
+            text = self.text(run)
+            if text:
+                thread = run.told("announce", "thread")
+                run.tell("thread", channel().post(run.ticket.post_change.notify, text, thread))
+        except (NotDelivered, ChangeError, ValueError) as error:
+            log.warning("the message was not delivered, and the change goes on: %s", error)
+            run.note("message_failed", reason=str(error))
+
+
+class Announce(Message):
+    """Says that the change begins."""
+
+    def text(self, run: Run) -> str:
+        """Return the message before the change."""
+        return message.deploying(run.change.id, run.ticket)
+
+
+class Report(Message):
+    """Says how the change ended."""
+
+    def text(self, run: Run) -> str:
+        """Return the message after the change."""
+        closed = run.told("close", "outcome")
+        if closed is not None and not closed["is_news"]:
+            return ""
+        if closed is None:
+            closed = {
+                "outcome": "rollback_failed",
+                "reason": "`close` did not end; its log says why",
+                "at": now().isoformat(),
+            }
+        restored = run.told("close", "restored")
+        ending = message.Ending(
+            outcome=closed["outcome"],
+            reason=closed["reason"],
+            started=run.context["dag_run"].start_date,
+            ended=datetime.fromisoformat(closed["at"]),
+            restored=datetime.fromisoformat(restored) if restored else None,
+        )
+        return message.ended(run.change.id, run.ticket, ending)
+
+
+def channel() -> Channel:
+    """Return Slack when its connection exists, else the task log."""
+    try:
+        connection(settings.SLACK_CONNECTION)
+    except UnknownConnection:
+        return log_channel.Channel(log.info)
+    client: Any = SlackHook(slack_conn_id=settings.SLACK_CONNECTION, timeout=10).client
+    return slack.Channel(client)
+
+
+def post(text: str, room: str = settings.ROOM) -> None:
+    """Post a message that belongs to no run of a change; one that does not arrive is said in the log."""
+    try:
+        channel().post(room, text, None)
+    except (NotDelivered, ChangeError, ValueError) as error:
+        log.warning("the message was not delivered: %s", error)

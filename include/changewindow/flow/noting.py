@@ -1,0 +1,50 @@
+"""Writes into the note of a run what became of it, so that the list of runs says it; no task can do that itself."""
+
+import re
+from typing import Any
+
+from airflow.listeners import hookimpl
+from airflow.models.xcom import XComModel
+from sqlalchemy.orm import object_session
+
+from changewindow.flow.runtime import NOTE
+
+OURS = re.compile("CHG-[0-9]+|request_change|reslot_change")
+LONGEST = 1000
+"""Characters that Airflow keeps of a note."""
+REST = "\n… the log says the rest"
+
+
+class Noter:
+    """Listens to the ends of runs, in the scheduler; what it cannot write it leaves out."""
+
+    @hookimpl
+    def on_dag_run_success(self, dag_run: Any, msg: str) -> None:
+        """Note how a green run ended."""
+        note(dag_run)
+
+    @hookimpl
+    def on_dag_run_failed(self, dag_run: Any, msg: str) -> None:
+        """Note why a run is red."""
+        note(dag_run)
+
+
+def note(dag_run: Any) -> None:
+    """Add to the note of a run what its tasks left for it; what a person wrote stays."""
+    session = object_session(dag_run)
+    if session is None or not OURS.fullmatch(dag_run.dag_id):
+        return
+    wanted = XComModel.get_many(run_id=dag_run.run_id, key=NOTE, dag_ids=dag_run.dag_id)
+    found = sorted(session.scalars(wanted), key=lambda row: row.timestamp)
+    said = shortened(str(XComModel.deserialize_value(found[-1]))) if found else ""
+    before = dag_run.note or ""
+    if said and said not in before:
+        dag_run.note = shortened("\n\n".join(part for part in (before, said) if part))
+
+
+def shortened(text: str) -> str:
+    """Return a text that fits into a note: whole lines, and where the rest stands."""
+    if len(text) <= LONGEST:
+        return text
+    room = LONGEST - len(REST)
+    return text[:room].rpartition("\n")[0][:room] + REST

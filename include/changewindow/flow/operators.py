@@ -1,0 +1,233 @@
+"""The operators of the road: gate, apply, undo, verify, succeed."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from changewindow.acting import forward_turn, undo_turn
+from changewindow.change import PublishedChange
+from changewindow.context import Context as StepContext
+from changewindow.errors import ChangeError, LedgerDown, NotAllowed
+from changewindow.flow.runtime import Run, log, now
+from changewindow.flow.sensors import CheckSensor, ask_once
+from changewindow.ledger import gate
+from changewindow.permit import Outcome, is_late, outcome_of_refusal, time_reasons
+from changewindow.plan import Node
+from changewindow.steps.base import StepBase
+
+
+class ChangeOperator(BaseOperator):
+    """A task of a change; an error raised on purpose fails it in one clear line."""
+
+    def __init__(self, *, change: PublishedChange, node: Node, **options: Any) -> None:
+        super().__init__(**options)
+        self.change = change
+        self.node = node
+        self.acting: StepContext | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Do it, and turn what we raise on purpose into Airflow's way to fail."""
+        try:
+            return self.do(Run(self.change, context))
+        except (ChangeError, ValueError) as error:
+            log.error("%s", error)
+            if self.retries:
+                raise
+            raise AirflowFailException(str(error)) from error
+
+    def do(self, run: Run) -> Any:
+        """Do what the role of this task is."""
+        raise NotImplementedError
+
+    def on_kill(self) -> None:
+        """Stop acting: Airflow wants this task to end."""
+        if self.acting is not None:
+            self.acting.stop()
+
+
+class Gate(ChangeOperator):
+    """Asks everything at once, with the clock, and takes the leases; a no touches nothing."""
+
+    def do(self, run: Run) -> None:
+        """Let the run through, or refuse with every reason."""
+        moment = now()
+        try:
+            preflight = self._preflight(run)
+            moment = now()
+            if run.is_dry:
+                for reason in [*preflight, *run.ruling.forbids(max(moment, run.intent.opens))]:
+                    log.info("a real run would be refused: %s", reason)
+                return
+            targets = run.ticket.targets
+            token = self._start(run, moment, preflight)
+        except NotAllowed as refused:
+            self._note(run, outcome_of_refusal(refused.reasons, run.intent, moment), refused.reasons)
+            raise
+        except (ChangeError, ValueError) as error:
+            self._note(run, "refused", [str(error)])
+            raise
+        run.tell("passed", {"token": token})
+        log.info("the change may act on %s (token %s)", ", ".join(targets), token)
+
+    def _start(self, run: Run, moment: datetime, preflight: list[str]) -> int:
+        """Ask ledger and policy, and take the leases; return the fencing token."""
+        given: dict[str, Any] = {"targets": run.ticket.targets, "now": moment, "also": preflight}
+        if run.mode == "run":
+            given |= {"also": [*preflight, *run.ruling.forbids(moment)], "collide": run.ruling.collides}
+        return gate.start(run.ledger, run.change.id, run.ruled_intent, **given)
+
+    def _preflight(self, run: Run) -> list[str]:
+        """Return what of the preflight is not good now; checks are read again, all in one sample."""
+        states = run.states()
+        failed = [task for task in sorted(self.upstream_task_ids - {"window"}) if states.get(task) == "failed"]
+        found = [f"{task} failed: {run.told(task, 'reason') or 'its log says why'}" for task in failed]
+        checks = run.ticket.preflight.checks
+        if checks and not failed and not is_late(run.intent, now()) and run.mode != "rollback":
+            decided = ask_once(checks)
+            if decided.verdict != "pass":
+                found.append(f"no longer good at the gate: {decided.reason}")
+        unasked = [task for task in self.upstream_task_ids if states.get(task) not in {"success", "failed"}]
+        if run.mode == "run" and unasked and not is_late(run.intent, now()):
+            found += [f"{task} is {states.get(task)}, which proves nothing" for task in sorted(set(unasked))]
+        return found
+
+    def _note(self, run: Run, outcome: Outcome, reasons: list[str]) -> None:
+        """Leave the no for `close` and for the record."""
+        run.tell("refused", {"outcome": outcome, "reason": "; ".join(reasons)})
+        if not run.is_dry:
+            run.note("refused", outcome=outcome, reasons=reasons)
+
+
+class Apply(ChangeOperator):
+    """Applies one step: remembers what undo needs, then acts while it holds the turn."""
+
+    def do(self, run: Run) -> None:
+        """Apply the step once."""
+        if run.mode == "rollback":
+            raise AirflowSkipException("mode is rollback: nothing is applied")
+        number = self.node.number
+        step = run.ticket.actions[number - 1]
+        self.acting = context = run.step_context(number)
+        if run.is_dry:
+            step.apply(context, step.remember(context))
+            return
+        self._require(run, step)
+        with forward_turn(run.stage, f"{run.id}/{run.task}", context):
+            remembered = step.remember(context)
+            run.tell("remembered", remembered)
+            run.record("remembered", step=number, name=step.name, remembered=remembered)
+            context.require_turn()
+            step.apply(context, remembered)
+            context.require_turn()
+            run.note("applied", step=number, name=step.name)
+
+    def _require(self, run: Run, step: StepBase) -> None:
+        """Make sure that this step may act now, in this order, for the first time.
+
+        Raises:
+            NotAllowed: with each reason.
+        """
+        gate.require_running(run.ledger, run.change.id, run=run.id, now=now(), forward=run.ruled_intent)
+        number = self.node.number
+        against = [f"step {earlier} is not applied" for earlier in range(1, number) if not run.past("applied", earlier)]
+        started = run.past("remembered", number)
+        if started:
+            run.tell("remembered", started[0]["remembered"])
+            if not step.safe_to_repeat:
+                against.append(f"it started already, and a step of this kind is not repeated: {step.name}")
+        done = sum((one.timeout for one in run.ticket.actions[: number - 1]), timedelta(0))
+        against += time_reasons(replace(run.intent, needs=run.intent.needs - done), now())
+        against += run.ruling.forbids(now(), done=done)
+        if against:
+            raise NotAllowed(run.change.id, against)
+
+
+class Undo(ChangeOperator):
+    """Takes back one step, if it started and the change is not kept; may run twice."""
+
+    def do(self, run: Run) -> None:
+        """Undo the step."""
+        require_way_back(run)
+        undo_step(run, self.node.number, self)
+
+
+class Verify(CheckSensor):
+    """Waits until everything is found to be as before."""
+
+    may_be_aborted = False
+
+    def conditions(self, run: Run) -> tuple[Any, ...]:
+        """Return what proves it."""
+        return run.ticket.rollback.verify
+
+    def within(self, run: Run) -> timedelta:
+        """Return how long it may take."""
+        return run.ticket.rollback.within
+
+    def good(self, run: Run, found: dict[str, Any]) -> None:
+        """Record it for the outcome."""
+        run.tell("verified", {"at": now().isoformat()})
+        run.note("verified", **found)
+
+    def bad(self, run: Run, found: dict[str, Any]) -> None:
+        """Record it for the outcome, and fail."""
+        run.tell("not_verified", found["reason"])
+        run.note("not_verified", **found)
+        raise AirflowFailException(f"Undone, but not as before: {found['reason']}. A person has to look now.")
+
+
+class Succeed(ChangeOperator):
+    """Ends the good road, only if the watch really proved the change good."""
+
+    def do(self, run: Run) -> None:
+        """Say what is left for people."""
+        decision = run.told("watch", "decision") or {}
+        if decision.get("route") != "succeed":
+            raise AirflowFailException("The watch did not prove the change good; it is taken back.")
+        for item in run.ticket.post_change.follow_up:
+            log.info("left for people: %s", item)
+        if not run.is_dry:
+            run.note("validated", reason=decision["reason"])
+
+
+def require_way_back(run: Run) -> None:
+    """Make sure that the way back may be taken in this run.
+
+    Raises:
+        NotAllowed: the run does not hold the change, or the watch decided to keep it.
+    """
+    decision = run.told("watch", "decision") or {}
+    if decision.get("route") == "succeed":
+        raise NotAllowed(run.change.id, ["the watch proved the change good; to take it back, run it in mode rollback"])
+    try:
+        gate.require_running(run.ledger, run.change.id, run=run.id, now=now())
+    except LedgerDown as down:
+        log.warning("%s", down)
+
+
+def undo_step(run: Run, number: int, task: ChangeOperator) -> None:
+    """Take back one step, holding the turn.
+
+    Raises:
+        ChangeError: it failed; the step may be half undone, and undo may be run again.
+    """
+    remembered = run.remembered(number)
+    if remembered is None:
+        log.info("step %s never started: nothing to undo", number)
+        return
+    step = run.ticket.actions[number - 1]
+    task.acting = context = run.step_context(number)
+    with undo_turn(run.stage, f"{run.id}/{run.task}", context):
+        run.note("undoing", step=number, name=step.name)
+        try:
+            step.undo(context, remembered)
+            context.require_turn()
+        except ChangeError as error:
+            run.note("undo_failed", step=number, name=step.name, reason=str(error))
+            raise
+        run.tell(f"undone_{number}", now().isoformat())
+        run.note("undone", step=number, name=step.name)

@@ -1,0 +1,35 @@
+"""What the DAGs of Change Windows itself have in common, as opposed to those of changes."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+"""A run whose date lies before its DAG's start would do nothing and turn green."""
+
+
+def own_dag(
+    dag_id: str,
+    says: str,
+    *,
+    params: dict[str, Any] | None = None,
+    every: timedelta | None = None,
+    at_once: int = 16,
+    document: str | None = None,
+) -> DAG:
+    """Return a DAG to add tasks to; `at_once` is how many of its runs may be open."""
+    return DAG(
+        dag_id=dag_id,
+        dag_display_name=dag_id.replace("_", " ").capitalize(),
+        description=says,
+        schedule=every,
+        start_date=LONG_AGO,
+        catchup=False,
+        max_active_runs=at_once,
+        tags=["change-windows"],
+        params=params or {},
+        default_args={"retries": 0},
+        is_paused_upon_creation=False,
+        doc_md=document or says,
+    )

@@ -1,0 +1,231 @@
+"""The road from a request to a scheduled change: check, dry run, approvals, schedule."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, BaseOperator, Param
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
+from airflow.serialization.serialized_objects import DagSerialization
+
+from changewindow import asking, plan, settings
+from changewindow.approvals import MOST
+from changewindow.asking import Request
+from changewindow.change import PublishedChange
+from changewindow.context import Context as StepContext
+from changewindow.errors import BadTicket, ChangeError
+from changewindow.flow.approving import Approve
+from changewindow.flow.dag import build_dag
+from changewindow.flow.own_dag import own_dag
+from changewindow.flow.runtime import NOTE, connection, ledger, log, now, person_of, policy
+from changewindow.flow.sensors import ask_once
+from changewindow.ledger import changes, stops
+from changewindow.load import build_ticket
+from changewindow.publish import publish, source
+from changewindow.ticket import Ticket
+from changewindow.words import escaped
+
+
+class Check(BaseOperator):
+    """Asks the policy about what is requested and puts it into the ledger; every finding is said at once."""
+
+    def execute(self, context: Context) -> dict[str, str]:
+        """Return the change, and the plan for the approver."""
+        try:
+            said = self._take_in(self.request(context))
+        except ChangeError as error:
+            log.error("%s", error)
+            context["ti"].xcom_push(key=NOTE, value=str(error))
+            raise AirflowFailException(str(error)) from error
+        context["ti"].xcom_push(key=NOTE, value=f"{said['change']} is asked for\n{said['warnings']}".strip())
+        return said
+
+    def request(self, context: Context) -> Request:
+        """Return what the form says."""
+        origin = f"{context['dag_run'].dag_id}/{context['dag_run'].run_id}"
+        return replace(request_of(context["params"], person_of(context)), origin=origin)
+
+    def _take_in(self, request: Request) -> dict[str, str]:
+        """Put it into the ledger.
+
+        Raises:
+            BadTicket: with every finding.
+        """
+        here, rules = ledger(), policy()
+        taken = asking.take_in(here, rules, request, now=now())
+        listed = [finding.text("ticket") for finding in taken.loaded.findings]
+        if taken.change is None or taken.loaded.ticket is None:
+            raise BadTicket(listed)
+        stopped = [f"nothing starts now: {one}" for one in stops.in_force(here, now())]
+        kept = [] if taken.is_new_text else ["the text is as it was; its approvals are kept"]
+        warnings = [*listed, *stopped, *kept]
+        for line in [*warnings, *rules.standards.findings]:
+            log.warning("%s", line)
+        shown = plan.text(taken.change, taken.loaded.ticket)
+        log.info("%s is in the ledger, asked for by %s\n%s", taken.change, request.person, shown)
+        summary = taken.loaded.ticket.summary
+        said = {"change": taken.change, "digest": taken.digest, "summary": summary}
+        return {**said, "plan": plan.markdown(taken.change, taken.loaded.ticket), "warnings": "\n".join(warnings)}
+
+
+class DryRun(BaseOperator):
+    """Reads what each step would remember and each condition now, so that the approver sees before and after."""
+
+    def execute(self, context: Context) -> str:
+        """Return what was read; what cannot be read now is said, and does not stop the request."""
+        change = context["ti"].xcom_pull(task_ids="check")["change"]
+        said: list[str] = []
+        try:
+            ticket = build_ticket(changes.revision(ledger(), change))
+            for part in (self._steps(change, ticket), self._conditions(ticket)):
+                said.extend(part)
+        except (Exception, AirflowTaskTimeout) as error:  # noqa: BLE001  whatever a kind does here stops no request
+            log.warning("the dry run broke off: %r", error)
+            said.append(f"- the dry run broke off: {escaped(f'{type(error).__name__}: {error}')}")
+        return "\n".join(said)
+
+    def _steps(self, change: str, ticket: Ticket) -> Iterator[str]:
+        for number, step in enumerate(ticket.actions, 1):
+            lines: list[str] = []
+            acting = StepContext(change, number, connection, lines.append, dry_run=True)
+            try:
+                remembered = step.remember(acting)
+                step.apply(acting, remembered)
+                lines.append(f"undo would use: {remembered}" if remembered else "undo needs nothing of today")
+            except (ChangeError, ValueError) as error:
+                lines.append(f"cannot be tried now: {error}")
+            log.info("step %s, %s\n%s", number, step.name, "\n".join(lines))
+            yield f"- step {number}, {escaped(step.name)}"
+            yield from (f"    - {escaped(' '.join(line.split()))}" for line in lines)
+
+    def _conditions(self, ticket: Ticket) -> list[str]:
+        asked = {condition.name: condition for condition in (*ticket.preflight.checks, *ticket.conditions)}
+        decided = ask_once(tuple(asked.values())) if asked else None
+        said = [f"    - {escaped(reading.line())}" for reading in decided.sample] if decided else []
+        return ["- conditions now", *said] if said else []
+
+
+class Schedule(BaseOperator):
+    """Writes the approved text as a DAG of its own, after building and serializing it once to see that it can be."""
+
+    def execute(self, context: Context) -> str:
+        """Return the path of the published file."""
+        change = context["ti"].xcom_pull(task_ids="check")["change"]
+        path = publish_change(change)
+        opens = changes.get(ledger(), change).opens
+        log.info("%s is published as %s; it starts %s UTC", change, path, f"{opens:%Y-%m-%d %H:%M}")
+        return path
+
+
+def publish_change(change: str) -> str:
+    """Write the newest text of an approved change into the bundle; return the path.
+
+    Raises:
+        AirflowFailException: it is not approved.
+    """
+    here = ledger()
+    found, data = changes.get(here, change), changes.revision(here, change)
+    if found.status not in {"approved", "refused", "running", *KEPT}:
+        raise AirflowFailException(f"{change} is {found.status}; only an approved change is published.")
+    compile(source(change, data), f"{change}.py", "exec")
+    DagSerialization.to_dict(build_dag(change, PublishedChange.of(change, data).revision))
+    return str(publish(settings.read().published, change, data))
+
+
+KEPT = ("completed", "rollback_failed")
+"""States from which a change may still be taken back, for which its file has to be there."""
+
+
+def request_of(params: dict[str, Any], person: str) -> Request:
+    """Return what the parameters of a run ask for."""
+    given = {name: params.get(name) or None for name in ("ticket", "standard", "values", "reviewer", "change")}
+    return Request(
+        person=person,
+        start=moment_of(params.get("start")),
+        end=moment_of(params.get("end")),
+        zone=params.get("zone") or "UTC",
+        **given,
+    )
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """Return a moment of the form, in UTC when it names no zone."""
+    if not text:
+        return None
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def road(check: BaseOperator, *, has_dry_run: bool = True) -> None:
+    """Add the tasks that follow a check, in the DAG that is being built."""
+    schedule = Schedule(task_id="schedule", trigger_rule="none_failed_min_one_success")
+    last = check
+    if has_dry_run:
+        last = DryRun(task_id="dry_run", execution_timeout=timedelta(minutes=5))
+        check >> last
+    for number in range(1, MOST + 1):
+        approve = Approve(task_id=f"approve_{number}", number=number)
+        last >> approve >> schedule
+        last = approve
+
+
+def build_request_dag() -> DAG:
+    """Return the DAG `request_change` with its form."""
+    says = "Ask for a change; it is checked, approved by others, and published for its window."
+    with own_dag("request_change", says, params=form(), at_once=64, document=DOCUMENT) as dag:
+        road(Check(task_id="check"))
+    return dag
+
+
+DOCUMENT = """\
+Ask for a change: either a **standard change** of the catalogue with its parameters and window, or a whole **ticket** as
+YAML (`changewindow new` writes one to start from). With `change`, an existing change gets the new text; alone, its
+approval is asked for again.
+
+`check` says everything that is wrong at once. `dry_run` reads what each step would find today. `approve` asks, level by
+level, whom the policy names; see *Required Actions*. `schedule` publishes the change as a DAG of its own.
+"""
+
+
+def form() -> dict[str, Param]:
+    """Return the parameters of `request_change`."""
+    templates = sorted(path.stem for path in settings.read().templates.glob("*.yaml"))
+    optional = {"type": ["null", "string"]}
+    date_time = {**optional, "format": "date-time", "section": "A standard change"}
+    standard = {"section": "A standard change"}
+    return {
+        "ticket": Param(
+            None,
+            **optional,
+            format="multiline",
+            maxLength=1_000_000,
+            title="Ticket",
+            section="A ticket",
+            description="As YAML. `changewindow new` writes one to start from; `changewindow lint` checks it.",
+        ),
+        "standard": Param(
+            None,
+            **optional,
+            **standard,
+            enum=[None, *templates],
+            title="Standard change",
+            description="From the catalogue.",
+        ),
+        "values": Param(
+            {}, type=["null", "object"], **standard, title="Parameters", description='As JSON, like {"max_idle": 12}.'
+        ),
+        "start": Param(None, **date_time, title="Window start", description="With its offset; UTC without one."),
+        "end": Param(None, **date_time, title="Window end", description="By then everything is done."),
+        "zone": Param("UTC", type="string", **standard, title="Zone", description="In which the window is shown."),
+        "reviewer": Param(None, **optional, **standard, title="Reviewer", description="Who stands by."),
+        "change": Param(
+            None,
+            **optional,
+            section="An existing change",
+            pattern="^CHG-[0-9]+$",
+            title="Change",
+            description="Give this change the text above; alone: ask for its approval again.",
+        ),
+    }

@@ -1,0 +1,237 @@
+"""The edges of a running task: clock, connections, ledger, log, and what the tasks of a run tell each other."""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from airflow.sdk import BaseHook
+from airflow.sdk.definitions.context import Context as AirflowContext
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from changewindow import settings
+from changewindow.acting import Stage
+from changewindow.change import PublishedChange
+from changewindow.connection import Connection
+from changewindow.context import Context
+from changewindow.errors import LedgerDown, LedgerUnknown, UnknownConnection
+from changewindow.ledger import changes, events
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.events import Happening
+from changewindow.ledger.spool import Spool
+from changewindow.permit import Intent, Mode
+from changewindow.policy import Policy, load_policy
+from changewindow.ruling import Ruling
+from changewindow.ticket import Ticket
+
+log = logging.getLogger("changewindow")
+NOTE = "note"
+"""Under this key a task leaves what the note of its run is to say; the newest one counts."""
+
+
+def now() -> datetime:
+    """Return the present, in UTC; the core gets it as an argument."""
+    return datetime.now(UTC)
+
+
+def connection(name: str) -> Connection:
+    """Return an Airflow Connection as the core knows it.
+
+    Raises:
+        UnknownConnection: there is none of this name.
+    """
+    try:
+        return _as_ours(name, BaseHook.get_connection(name))
+    except AirflowNotFoundException as error:
+        raise UnknownConnection(name) from error
+
+
+async def connection_in_trigger(name: str) -> Connection:
+    """Return an Airflow Connection without blocking; see `connection`."""
+    try:
+        return _as_ours(name, await BaseHook.aget_connection(name))
+    except AirflowNotFoundException as error:
+        raise UnknownConnection(name) from error
+
+
+def ledger() -> Ledger:
+    """Return the ledger behind the connection `changewindow_ledger`."""
+    return Ledger(connection(settings.LEDGER_CONNECTION).database_url)
+
+
+def policy() -> Policy:
+    """Return the policy as its files are now.
+
+    Raises:
+        BadPolicy: it cannot be read.
+    """
+    places = settings.read()
+    return load_policy(places.policy, places.templates)
+
+
+def person_of(context: AirflowContext) -> str:
+    """Return who triggered a run, as Airflow has authenticated them."""
+    person: str | None = context["dag_run"].triggering_user_name
+    return person or "unknown"
+
+
+def _as_ours(name: str, found: Any) -> Connection:
+    return Connection(
+        name=name,
+        kind=found.conn_type or "",
+        host=found.host or "",
+        port=found.port,
+        login=found.login or "",
+        password=found.password or "",
+        schema=found.schema or "",
+        extra=found.extra_dejson,
+    )
+
+
+@dataclass
+class Run:
+    """One run of a change, seen from inside one of its tasks."""
+
+    change: PublishedChange
+    context: AirflowContext
+
+    @property
+    def id(self) -> str:
+        """Return the run's id."""
+        return str(self.context["run_id"])
+
+    @property
+    def task(self) -> str:
+        """Return the id of the task that is running."""
+        return str(self.context["ti"].task_id)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Return the run's parameters."""
+        return dict(self.context["params"])
+
+    @property
+    def mode(self) -> Mode:
+        """Return what the run is for."""
+        mode: Mode = self.params.get("mode") or "run"
+        return mode
+
+    @property
+    def is_dry(self) -> bool:
+        """Return whether nothing may act."""
+        return self.mode == "dry_run"
+
+    @cached_property
+    def ticket(self) -> Ticket:
+        """Return the ticket with this run's parameters."""
+        return self.change.chosen(self.params)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Return the ledger."""
+        return ledger()
+
+    @cached_property
+    def spool(self) -> Spool:
+        """Return the spool of this host."""
+        return Spool(self.ledger, settings.read().spool)
+
+    @cached_property
+    def closes(self) -> datetime:
+        """Return the end of the window; the ledger knows of an extension, without it the ticket's own end holds."""
+        try:
+            return changes.get(self.ledger, self.change.id).closes
+        except (LedgerDown, LedgerUnknown) as error:
+            log.warning("%s", error)
+            return self.ticket.window.closes
+
+    @cached_property
+    def ruling(self) -> Ruling:
+        """Return what the policy says of this change now.
+
+        Raises:
+            BadPolicy: the policy cannot be read.
+        """
+        return Ruling(policy(), self.ticket, self.change.data, self.change.id)
+
+    @property
+    def intent(self) -> Intent:
+        """Return what this run is about to do; who must have approved it is the ruling's to say."""
+        return Intent(
+            self.id,
+            self.change.digest,
+            self.ticket.window.opens,
+            self.closes,
+            self.ticket.needs,
+            self.mode,
+            is_emergency=self.ticket.type == "emergency",
+        )
+
+    @property
+    def ruled_intent(self) -> Intent:
+        """Return the same with who must have approved it, as the policy says now.
+
+        Raises:
+            BadPolicy: the policy cannot be read.
+        """
+        return self.intent if self.mode == "rollback" else replace(self.intent, approvals=self.ruling.needs)
+
+    @property
+    def stage(self) -> Stage:
+        """Return where turns to act are taken."""
+        return Stage(self.ledger, self.change.id, now, log.info)
+
+    def step_context(self, number: int) -> Context:
+        """Return what a step may use."""
+        return Context(self.change.id, number, connection, log.info, dry_run=self.is_dry)
+
+    def happening(self, kind: str, **data: Any) -> Happening:
+        """Return an event of this task, with the moment and the run."""
+        return Happening(self.change.id, kind, f"{self.id}/{self.task}", now(), {"run": self.id, **data})
+
+    def record(self, kind: str, **data: Any) -> None:
+        """Write an event; raises LedgerDown, for what must be written before acting."""
+        self.spool.drain()
+        events.record(self.ledger, self.happening(kind, **data))
+
+    def note(self, kind: str, **data: Any) -> None:
+        """Write an event now, or later when the ledger is down."""
+        if not self.spool.record(self.happening(kind, **data)):
+            log.warning("the ledger is down; the event '%s' waits in %s", kind, self.spool.path)
+
+    def past(self, kind: str, step: int) -> list[dict[str, Any]]:
+        """Return what events of a kind say about a step, oldest first; of this run, or of every run in mode rollback.
+
+        Raises:
+            LedgerDown: the ledger cannot be read.
+        """
+        said = [events.data(event) for event in events.history(self.ledger, self.change.id) if event.kind == kind]
+        return [one for one in said if one.get("step") == step and (self.mode == "rollback" or one["run"] == self.id)]
+
+    def tell(self, key: str, value: Any) -> None:
+        """Leave something for the other tasks of this run, in Airflow's own store."""
+        self.context["ti"].xcom_push(key=key, value=value)
+
+    def told(self, task: str, key: str) -> Any:
+        """Return what another task of this run left, or None."""
+        return self.context["ti"].xcom_pull(task_ids=task, key=key)
+
+    def states(self) -> dict[str, str]:
+        """Return the state of each task of this run by its id."""
+        found = self.context["ti"].get_task_states(dag_id=self.change.id, run_ids=[self.id])
+        states: dict[str, str] = found.get(self.id, {})
+        return states
+
+    def remembered(self, step: int) -> dict[str, Any] | None:
+        """Return what a step remembered before it acted, or None when it never started."""
+        kept = self.told(f"apply_{step}", "remembered") if self.mode != "rollback" else None
+        if kept is not None:
+            return dict(kept)
+        try:
+            past = self.past("remembered", step)
+        except LedgerDown as down:
+            log.warning("%s", down)
+            return None
+        newest_run = -1 if self.mode == "rollback" else 0
+        return past[newest_run]["remembered"] if past else None

@@ -1,0 +1,148 @@
+"""Preflight: waits for the window, for each check, and for the owner's confirmation; holds no worker meanwhile."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import BaseSensorOperator
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from changewindow.change import PublishedChange
+from changewindow.condition import Condition
+from changewindow.flow.people import assigned, who_answered
+from changewindow.flow.runtime import Run, connection_in_trigger, log, now
+from changewindow.flow.triggers import GoodTrigger, WindowTrigger, dump
+from changewindow.permit import is_late, same_person
+from changewindow.plan import Node
+from changewindow.watching import Decided, until_good
+
+BETWEEN_CHECKS = timedelta(seconds=5)
+
+
+class WindowSensor(BaseSensorOperator):
+    """Waits until the window opens; a run that comes too late goes no further."""
+
+    def __init__(self, *, change: PublishedChange, node: Node, **options: Any) -> None:
+        super().__init__(**options)
+        self.change = change
+
+    def execute(self, context: Context) -> None:
+        """Wait without a worker; dry runs and rollbacks need no window."""
+        run = Run(self.change, context)
+        if run.mode != "run":
+            return
+        if now() < run.intent.opens:
+            log.info("the window opens %s UTC", f"{run.intent.opens:%Y-%m-%d %H:%M:%S}")
+            opens = run.intent.opens.isoformat()
+            self.defer(trigger=WindowTrigger(change=self.change.id, opens=opens), method_name="opened")
+        self.opened(context)
+
+    def opened(self, context: Context, event: Any = None) -> None:
+        """Go on, if it is not ended by hand nor too late already; the gate records it and asks again."""
+        if event and event["verdict"] == "fail":
+            raise AirflowFailException(f"{event['reason']}. Nothing was touched.")
+        if is_late(Run(self.change, context).intent, now()):
+            raise AirflowFailException(
+                "It is too late to start in this window; the gate says more. Nothing was touched."
+            )
+
+
+class CheckSensor(BaseSensorOperator):
+    """Waits until conditions are good at the same time, and fails when they are not in time."""
+
+    may_be_aborted = True
+
+    def __init__(self, *, change: PublishedChange, node: Node, **options: Any) -> None:
+        super().__init__(**options)
+        self.change = change
+        self.node = node
+
+    def conditions(self, run: Run) -> tuple[Condition, ...]:
+        """Return what must be good."""
+        return (run.ticket.preflight.checks[self.node.number - 1],)
+
+    def within(self, run: Run) -> timedelta:
+        """Return how long it may take."""
+        return run.ticket.preflight.within
+
+    def execute(self, context: Context) -> None:
+        """Ask once at once, and go on asking without a worker when that was not good."""
+        run = Run(self.change, context)
+        first = ask_once(self.conditions(run))
+        if first.verdict == "pass":
+            self.good(run, first.as_json())
+            return
+        trigger = GoodTrigger(
+            change=self.change.id if self.may_be_aborted else None,
+            conditions=dump(self.conditions(run)),
+            every=BETWEEN_CHECKS.total_seconds(),
+            deadline=(now() + self.within(run)).isoformat(),
+        )
+        self.defer(trigger=trigger, method_name="decided")
+
+    def decided(self, context: Context, event: dict[str, Any]) -> None:
+        """Take what the trigger found."""
+        run = Run(self.change, context)
+        if event["verdict"] != "pass":
+            self.bad(run, event)
+        self.good(run, event)
+
+    def good(self, run: Run, found: dict[str, Any]) -> None:
+        """Record that it is good."""
+        run.note("checked", **found)
+
+    def bad(self, run: Run, found: dict[str, Any]) -> None:
+        """Record that it is not, and fail."""
+        run.note("checked", **found)
+        run.tell("reason", found["reason"])
+        raise AirflowFailException(f"Not good in time: {found['reason']}. Nothing was touched.")
+
+
+class Confirm(HITLOperator):
+    """Asks the owner to tick each item of the checklist that no machine can check; every tick carries their name."""
+
+    def __init__(self, *, change: PublishedChange, node: Node, **options: Any) -> None:
+        ticket = change.ticket
+        self.items = list(ticket.preflight.confirmed)
+        super().__init__(
+            subject=f"{change.id}: confirm what no machine can check",
+            body=f"{ticket.summary}\n\nTick every item that is true. What is not ticked stops the change.",
+            options=self.items,
+            multiple=True,
+            **options,
+        )
+        self.change = change
+
+    def execute(self, context: Context) -> Any:
+        """Ask, for as long as the change could still start."""
+        run = Run(self.change, context)
+        if run.mode != "run":
+            raise AirflowSkipException(f"mode is {run.mode}: nobody needs to confirm")
+        self.assigned_users = assigned([run.ticket.owner])
+        self.response_timeout = max(run.intent.closes - run.intent.needs - now(), timedelta(seconds=1))
+        return super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Take the ticks; one that is missing fails the preflight."""
+        answer = super().execute_complete(context, event)
+        run = Run(self.change, context)
+        by = who_answered(answer) or "nobody"
+        ticked = list(answer["chosen_options"])
+        run.note("confirmed", items=ticked, by=by)
+        if not same_person(by, run.ticket.owner):
+            raise AirflowFailException(f"{by} answered, and {run.ticket.owner} has to. Clear this task to ask again.")
+        missing = [item for item in self.items if item not in ticked]
+        if missing:
+            raise AirflowFailException(f"{by} did not confirm: {'; '.join(missing)}. Nothing was touched.")
+        return answer
+
+
+def ask_once(conditions: tuple[Condition, ...], *, within: timedelta = timedelta(0)) -> Decided:
+    """Read conditions now, from a worker; go on for `within` until all are good."""
+    return asyncio.run(
+        until_good(
+            conditions, connection_in_trigger, every=timedelta(seconds=1), deadline=now() + within, tell=log.info
+        )
+    )

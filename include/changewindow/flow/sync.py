@@ -1,0 +1,109 @@
+"""The DAG that reads tickets from a directory or a git repository and submits what is new or changed."""
+
+import tempfile
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, BaseOperator
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from changewindow import settings, syncing
+from changewindow.errors import ApprovalRefused, ChangeError, UnknownConnection
+from changewindow.flow.approving import intent_of, ruling_of
+from changewindow.flow.own_dag import own_dag
+from changewindow.flow.runtime import connection, ledger, log, now, policy
+from changewindow.ledger import deciding, overview
+from changewindow.ledger.models import Change
+from changewindow.policy import Policy
+from changewindow.syncing import Synced, Written
+
+
+class Sync(BaseOperator):
+    """Puts tickets that are new or changed into the ledger; returns the requests that have them approved."""
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Return, for each change that waits for approvals, what triggers its request.
+
+        A run that died half-way is made up for by the next one: the id of a request is that of its text.
+        """
+        try:
+            here, rules = ledger(), policy()
+            with ExitStack() as stack:
+                folder, name = self._place(stack)
+                synced = [syncing.sync(here, rules, one, now=now()) for one in syncing.tickets(folder, name)]
+        except ChangeError as error:
+            log.error("%s", error)
+            raise AirflowFailException(str(error)) from error
+        for one in synced:
+            self._say(one)
+        context["ti"].xcom_push(key="wrong", value=[one.error for one in synced if one.error])
+        found = [(one, overview.of_origin(here, one.written.origin)) for one in synced if not one.error]
+        waiting = [(one.written, change) for one, change in found if change and change.status == "submitted"]
+        for written, change in waiting:
+            self._count_the_merge(rules, written, change)
+        return [
+            {"conf": {"change": change.id}, "trigger_run_id": f"sync_{change.id}_{change.digest[:12]}"}
+            for _, change in waiting
+        ]
+
+    def _place(self, stack: ExitStack) -> tuple[Path, str]:
+        """Return the folder of tickets and its name: a fresh clone, or a directory of this host."""
+        try:
+            given = connection(settings.TICKETS_CONNECTION)
+        except UnknownConnection:
+            folder = settings.read().tickets
+            if folder is None:
+                raise AirflowSkipException(
+                    f"No tickets to sync: create the git connection '{settings.TICKETS_CONNECTION}', or set "
+                    "CHANGEWINDOW_TICKETS to a directory."
+                ) from None
+            return folder, folder.name
+        workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="changewindow-tickets-")))
+        branch = str(given.extra.get("branch") or "main")
+        syncing.clone(given.host, branch, workspace / "tickets")
+        return workspace / "tickets" / str(given.extra.get("folder") or ""), settings.TICKETS_CONNECTION
+
+    def _say(self, one: Synced) -> None:
+        if one.error:
+            log.error("%s", one.error)
+        elif one.taken is None:
+            log.info("%s: nothing to do", one.written.origin)
+        else:
+            log.info("%s is %s, written by %s", one.written.origin, one.taken.change, one.written.author)
+
+    def _count_the_merge(self, rules: Policy, written: Written, change: Change) -> None:
+        """Take the merge as the approval of who merged, if the policy says so and that is somebody else."""
+        if not rules.approvals.merge_counts or written.merger is None:
+            return
+        intent = intent_of(change, ruling_of(change.id, rules))
+        try:
+            deciding.decide(ledger(), change.id, intent, person=written.merger, is_yes=True, now=now())
+            log.info("%s: merged by %s, which counts as an approval", change.id, written.merger)
+        except ApprovalRefused as error:
+            log.info("the merge does not count: %s", error)
+
+
+class Complain(BaseOperator):
+    """Is red when a ticket could not be taken in."""
+
+    def execute(self, context: Context) -> None:
+        """Say which."""
+        wrong = context["ti"].xcom_pull(task_ids="sync", key="wrong") or []
+        if wrong:
+            raise AirflowFailException("\n".join([f"{len(wrong)} tickets could not be taken in:", *wrong]))
+
+
+def build_sync_dag() -> DAG:
+    """Return the DAG `sync_tickets`."""
+    says = "Reads tickets from a directory or a git repository and asks for what is new or changed."
+    with own_dag("sync_tickets", says, every=timedelta(minutes=10), at_once=1) as dag:
+        sync = Sync(task_id="sync", execution_timeout=timedelta(minutes=5))
+        TriggerDagRunOperator.partial(
+            task_id="request", trigger_dag_id="request_change", skip_when_already_exists=True
+        ).expand_kwargs(sync.output)
+        sync >> Complain(task_id="complain")
+    return dag

@@ -1,0 +1,106 @@
+"""The branching watch task: routes to `succeed` or to the first undo."""
+
+from datetime import datetime
+from typing import Any
+
+from airflow.sdk.bases.branch import BranchMixIn
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowFailException
+
+from changewindow.errors import ChangeError, LedgerDown
+from changewindow.flow.operators import ChangeOperator
+from changewindow.flow.runtime import Run, log, now
+from changewindow.flow.sensors import ask_once
+from changewindow.flow.triggers import WatchTrigger, dump
+from changewindow.ledger import changes
+
+
+class Watch(ChangeOperator, BranchMixIn):
+    """Watches until the change is proven good or must be taken back, and routes by that."""
+
+    inherits_from_skipmixin = True
+
+    def do(self, run: Run) -> Any:
+        """Decide at once what needs no watching; else watch without a worker."""
+        if run.is_dry:
+            return self._dry(run)
+        if not self._is_ours(run):
+            return self._route(run, "nothing", "nothing was started in this run")
+        aborted = self._aborted(run)
+        if run.mode == "rollback":
+            return self._route(run, "undo", str(run.params.get("reason") or "asked for by hand"))
+        states = run.states()
+        failed = [task for task in sorted(self._apply_tasks(run)) if states.get(task) != "success"]
+        started = [number for number in range(1, len(run.ticket.actions) + 1) if run.remembered(number) is not None]
+        if not started:
+            return self._route(run, "nothing", aborted or f"{', '.join(failed)}: no step started")
+        if aborted:
+            return self._route(run, "undo", aborted)
+        if failed:
+            named = ", ".join(
+                f"{task} ({states.get(task)})" for task in failed if states.get(task) != "upstream_failed"
+            )
+            return self._route(run, "undo", f"{named or failed[0]} did not succeed; its log says why")
+        return self._defer(run)
+
+    def judged(self, context: Context, event: dict[str, Any]) -> Any:
+        """Take the trigger's verdict."""
+        run = Run(self.change, context)
+        run.note("watched", **event)
+        try:
+            if not self._is_ours(run):
+                raise AirflowFailException("This run does not hold the change any more; nothing is decided here.")
+        except ChangeError as error:
+            raise AirflowFailException(str(error)) from error
+        return self._route(run, "succeed" if event["verdict"] == "pass" else "undo", event["reason"])
+
+    def _defer(self, run: Run) -> None:
+        watch = run.ticket.watch
+        since: datetime = now() + watch.settle
+        run.note("watching", since=since.isoformat(), seconds=watch.length.total_seconds())
+        trigger = WatchTrigger(
+            change=run.change.id,
+            conditions=dump(run.ticket.conditions),
+            since=since.isoformat(),
+            length=watch.length.total_seconds(),
+            every=watch.every.total_seconds(),
+        )
+        self.defer(trigger=trigger, method_name="judged")
+
+    def _dry(self, run: Run) -> Any:
+        """Read each condition once, so that a dry run shows that it can be read."""
+        decided = ask_once(run.ticket.conditions)
+        log.info("one sample, for the dry run: %s (%s)", decided.verdict, decided.reason)
+        states = run.states()
+        failed = [task for task in sorted(self._apply_tasks(run)) if states.get(task) != "success"]
+        if failed:
+            return self._route(run, "nothing", f"dry run: {', '.join(failed)} failed")
+        return self._route(run, "succeed", f"dry run: {decided.reason}")
+
+    def _is_ours(self, run: Run) -> bool:
+        """Return whether this run passed the gate and has not ended; without the ledger, whether the gate said so."""
+        try:
+            found = changes.get(run.ledger, run.change.id)
+        except LedgerDown as down:
+            log.warning("%s", down)
+            return run.told("gate", "passed") is not None
+        return found.status == "running" and found.run == run.id
+
+    def _aborted(self, run: Run) -> str | None:
+        """Return who aborted the change and why, as far as the ledger can say."""
+        try:
+            return changes.get(run.ledger, run.change.id).aborted
+        except LedgerDown:
+            return None
+
+    def _apply_tasks(self, run: Run) -> list[str]:
+        return [f"apply_{number}" for number in range(1, len(run.ticket.actions) + 1)]
+
+    def _route(self, run: Run, route: str, reason: str) -> Any:
+        """Leave the decision for the other tasks, and branch."""
+        log.info("%s: %s", route, reason)
+        run.tell("decision", {"route": route, "reason": reason})
+        if not run.is_dry and route != "nothing":
+            run.note("decided", route=route, reason=reason)
+        first_undo = f"undo_{len(run.ticket.actions)}"
+        return self.do_branch(run.context, {"succeed": "succeed", "undo": first_undo}.get(route))

@@ -1,0 +1,146 @@
+"""Decides when a watch is over, from what the readings of its conditions mean."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from changewindow.verdict import Cause, Sampled, Verdict
+
+Route = Literal["pass", "fail"]
+GOOD_FOR_UNKNOWN = 3
+"""So many good readings make up for one unknown, once there are more unknown ones than may follow each other."""
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """How often one condition may lack a good answer; in a row means without a good reading between."""
+
+    failures: int
+    """So many bad readings take the change back ..."""
+    inconclusive: int
+    causes: dict[str, int]
+    unknown: int
+    """How many answers in a row may be missing or undecided, whatever their causes."""
+    of: int = 0
+    """... among the last so many that were good or bad; 0 for in a row."""
+    passes: int = 1
+    """So many good readings in a row prove the condition good."""
+
+
+@dataclass
+class Tally:
+    """Counts the answers of one condition.
+
+    Only a good reading begins them anew: an unknown answer interrupts neither bad readings nor other unknown ones.
+    """
+
+    condition: str
+    allowed: Allowed
+    decides: bool = True
+    """A condition that is only observed is counted, and decides nothing."""
+    lately: list[bool] = field(default_factory=list)
+    """Whether each of the last readings that were good or bad was bad."""
+    unknown: dict[str, int] = field(default_factory=dict)
+    """The unknown answers since the last good reading, by what they lacked."""
+    streak: int = 0
+    """The good readings in a row until now."""
+    passed: int = 0
+    missed: int = 0
+
+    def add(self, verdict: Verdict, cause: Cause | None, says: str) -> str | None:
+        """Count one answer; return the reason why the change cannot go on, or None."""
+        if verdict == "pass":
+            self._remember(is_bad=False)
+            self.unknown = {}
+            self.streak += 1
+            self.passed += 1
+            return None
+        self.streak = 0
+        if verdict == "fail":
+            self._remember(is_bad=True)
+            return self._bad_reason(says)
+        answer = cause or verdict
+        self.unknown[answer] = self.unknown.get(answer, 0) + 1
+        self.missed += 1
+        return self._unknown_reason(answer, says)
+
+    def lacks(self) -> str | None:
+        """Return what is missing until the condition is proven good, or None."""
+        if self.missed > self.allowed.unknown and self.missed * GOOD_FOR_UNKNOWN > self.passed:
+            return f"unknown {self.missed} times, good {self.passed}; {GOOD_FOR_UNKNOWN} good for each unknown needed"
+        if self.streak < self.allowed.passes:
+            return f"{self.streak} good in a row, {self.allowed.passes} needed"
+        return None
+
+    def _remember(self, *, is_bad: bool) -> None:
+        self.lately = [*self.lately, is_bad][-(self.allowed.of or self.allowed.failures) :]
+
+    def _bad_reason(self, says: str) -> str | None:
+        bad = sum(self.lately)
+        if bad < self.allowed.failures:
+            return None
+        row = f"of the last {len(self.lately)}" if self.allowed.of else "in a row"
+        return f"{self.condition} is bad: {says} ({bad} {row}, {self.allowed.failures - 1} allowed)"
+
+    def _unknown_reason(self, answer: str, says: str) -> str | None:
+        count, together = self.unknown[answer], sum(self.unknown.values())
+        limit = self.allowed.inconclusive if answer == "inconclusive" else self.allowed.causes.get(answer, 0)
+        start = f"{self.condition} is not known: {answer}, {says}"
+        if count > limit:
+            row = "in a row" if count == together else "without a good reading between"
+            return f"{start} ({count} {row}, {limit} allowed)"
+        if together > self.allowed.unknown:
+            return f"{start} ({together} unknown in a row, {self.allowed.unknown} allowed)"
+        return None
+
+
+def _found(reading: Sampled) -> str:
+    """Return the value of a reading with what it was held against."""
+    if reading.value is None:
+        return reading.says
+    value = f"{reading.value:.4g}" if isinstance(reading.value, float) else f"{reading.value}"
+    return f"{value}, {reading.says}"
+
+
+@dataclass
+class Judgement:
+    """Follows a watch sample by sample until it is proven good or must be taken back."""
+
+    tallies: list[Tally]
+    overtime: int = 0
+    """Samples taken after the watch's length, while not everything was good at once."""
+
+    def add(self, sample: list[Sampled], *, is_over: bool) -> tuple[Route, str] | None:
+        """Count one sample, in the order of the tallies; return where to go with the reason once that is known.
+
+        `is_over` says that the watch's length has passed. A pass needs every condition that decides good in this one
+        sample, and often enough in a row. Unknown is never good: samples that are not all good at the end are repeated
+        only as often as the conditions allow failures and missing answers; then the change is not kept.
+        """
+        if not any(tally.decides for tally in self.tallies):
+            return "fail", "no condition decides: nothing is proven"
+        pairs = list(zip(self.tallies, sample, strict=False))
+        read = sum(tally.condition == reading.condition for tally, reading in pairs)
+        if not read == len(sample) == len(self.tallies):
+            return "fail", f"{read} of {len(self.tallies)} conditions were read: nothing is proven"
+        reasons = [(tally.add(one.verdict, one.cause, _found(one)), tally) for tally, one in pairs]
+        against = [reason for reason, tally in reasons if reason and tally.decides]
+        if against:
+            return "fail", "; ".join(against)
+        return self._at_the_end([pair for pair in pairs if pair[0].decides]) if is_over else None
+
+    def _at_the_end(self, pairs: list[tuple[Tally, Sampled]]) -> tuple[Route, str] | None:
+        """Return the verdict of a sample that no limit speaks against, after the watch's length."""
+        undecided = [_undecided(tally, reading) for tally, reading in pairs if tally.lacks()]
+        if not undecided:
+            return "pass", f"all {len(pairs)} conditions are good in the last sample"
+        self.overtime += 1
+        allowed = [tally.allowed for tally, _ in pairs]
+        patience = max(max(one.failures, one.unknown) + one.passes - 1 for one in allowed)
+        if self.overtime <= patience:
+            return None
+        return "fail", f"not all good at once by the end: {'; '.join(undecided)}"
+
+
+def _undecided(tally: Tally, reading: Sampled) -> str:
+    """Return why a condition is not proven good: the reading says it, unless this one is good."""
+    return f"{reading.line()} ({tally.lacks()})" if reading.verdict == "pass" else reading.line()

@@ -1,0 +1,1 @@
+"""The ledger: changes, approvals, leases, turns and events; nothing else writes its tables than these modules."""

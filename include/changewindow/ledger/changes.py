@@ -1,0 +1,196 @@
+"""Changes in the ledger: submit, revise, cancel, abort, extend, close; each one transaction."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from changewindow.canonical import canonical
+from changewindow.change import digest_of
+from changewindow.errors import NotAllowed
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.events import Happening, append, known, locked
+from changewindow.ledger.models import Approval, Change, Lease, Revision, Touched, Turn
+from changewindow.load import build_ticket
+from changewindow.permit import Outcome
+from changewindow.ticket import Ticket
+
+WAITING = ("submitted", "approved", "refused")
+"""Nothing was touched, and the change may still be done."""
+CHANGEABLE = (*WAITING, "missed")
+"""A new text may be given to it."""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A change as it entered the ledger."""
+
+    change: str
+    digest: str
+    is_new_text: bool = True
+    """Whether its text is another one than before, so that its approvals do not count any more."""
+
+
+def submit(
+    ledger: Ledger, ticket_data: dict[str, Any], *, requester: str, now: datetime, origin: str | None = None
+) -> Submitted:
+    """Put a ticket into the ledger as a new change; return its id and digest."""
+    ticket = build_ticket(ticket_data)
+    key = digest_of(ticket_data, ticket)
+    with ledger.transaction() as session:
+        change = Change(requester=requester, reason="", submitted_at=now, origin=origin, **_fields(ticket, key))
+        session.add(change)
+        session.flush()
+        _write_text(session, change, ticket_data, now)
+        data = {"digest": key, "summary": ticket.summary, "targets": list(ticket.targets)}
+        append(session, Happening(change.id, "submitted", requester, now, data))
+        return Submitted(change.id, key)
+
+
+def revise(
+    ledger: Ledger, change: str, ticket_data: dict[str, Any], *, person: str, now: datetime, keeps: bool = False
+) -> Submitted:
+    """Give a change that has not acted a new text; the same text changes nothing, another one needs new approvals.
+
+    Whoever revises is its requester from now on. With `keeps`, approvals of the text before count for this one too:
+    for a moved window, if the policy says so.
+
+    Raises:
+        NotAllowed: it acts or is closed.
+    """
+    ticket = build_ticket(ticket_data)
+    key = digest_of(ticket_data, ticket)
+    with ledger.transaction() as session:
+        found = locked(session, change)
+        _require(found, CHANGEABLE, "submit a new ticket to do it again")
+        if found.digest == key:
+            return Submitted(change, key, is_new_text=False)
+        before = found.digest
+        for name, value in _fields(ticket, key).items():
+            setattr(found, name, value)
+        found.closed_at, found.run, found.reason = None, None, ""
+        _write_text(session, found, ticket_data, now)
+        if keeps:
+            _carry_approvals(session, found, before)
+        else:
+            found.requester = person
+        data = {"digest": key, "before": before, "summary": ticket.summary, "keeps_approvals": keeps}
+        append(session, Happening(change, "revised", person, now, data))
+        return Submitted(change, key, is_new_text=not keeps)
+
+
+def revision(ledger: Ledger, change: str) -> dict[str, Any]:
+    """Return the newest text of a change, as the data of its ticket."""
+    with ledger.reading() as session:
+        found = known(session, change)
+        stored = session.get_one(Revision, (found.number, found.digest))
+        data: dict[str, Any] = json.loads(stored.text)
+        return data
+
+
+def get(ledger: Ledger, change: str) -> Change:
+    """Return what the ledger knows of a change now."""
+    with ledger.reading() as session:
+        return known(session, change)
+
+
+def cancel(ledger: Ledger, change: str, *, person: str, reason: str, now: datetime) -> None:
+    """End a change that has not acted; it never runs.
+
+    Raises:
+        NotAllowed: it acts or is closed.
+    """
+    with ledger.transaction() as session:
+        found = locked(session, change)
+        _require(found, WAITING, "to end what acts run abort_change; to take back what is completed use mode rollback")
+        found.status, found.reason, found.closed_at = "cancelled", f"cancelled by {person}: {reason}", now
+        append(session, Happening(change, "cancelled", person, now, {"reason": reason}))
+
+
+def abort(ledger: Ledger, change: str, *, person: str, reason: str, now: datetime) -> str:
+    """End a change whatever it does: one that waits is cancelled, one that acts is taken back; return which.
+
+    A step that applies loses its turn and stops within a second; the way back is left alone.
+
+    Raises:
+        NotAllowed: it is closed.
+    """
+    with ledger.transaction() as session:
+        found = locked(session, change)
+        _require(found, (*WAITING, "running"), "nothing acts; to take back what is completed, use mode rollback")
+        append(session, Happening(change, "aborted", person, now, {"reason": reason, "was": found.status}))
+        if found.status != "running":
+            found.status, found.reason, found.closed_at = "cancelled", f"aborted by {person}: {reason}", now
+            return "cancelled"
+        found.aborted = f"aborted by {person}: {reason}"
+        turn = session.get(Turn, found.number)
+        if turn is not None and turn.is_forward:
+            turn.is_revoked = True
+        return "taken back"
+
+
+def extend(ledger: Ledger, change: str, closes: datetime, *, person: str, reason: str, now: datetime) -> None:
+    """Move the end of a change's window to a later moment; `person` approved that.
+
+    Raises:
+        NotAllowed: it is closed, or the new end is not later.
+    """
+    with ledger.transaction() as session:
+        found = locked(session, change)
+        _require(found, (*WAITING, "running"), "run reslot_change to give a missed change a new window")
+        if closes <= found.closes:
+            says = f"its window ends {found.closes:%Y-%m-%d %H:%M} UTC already"
+            raise NotAllowed(change, [f"{says}; name a later end than that"])
+        data = {"from": found.closes.isoformat(), "to": closes.isoformat(), "reason": reason}
+        found.closes = closes
+        for lease in session.scalars(select(Lease).where(Lease.number == found.number)):
+            lease.expires_at = max(lease.expires_at, closes)
+        append(session, Happening(change, "extended", person, now, data))
+
+
+def close(ledger: Ledger, change: str, *, run: str | None, outcome: Outcome, reason: str, now: datetime) -> None:
+    """Record how a change ended and release its targets; `rollback_failed` keeps them. May be called twice."""
+    with ledger.transaction() as session:
+        found = locked(session, change)
+        if found.closed_at is not None and found.status == outcome and found.run == run:
+            return
+        found.status, found.reason, found.run, found.closed_at, found.aborted = outcome, reason, run, now, None
+        if outcome != "rollback_failed":
+            session.execute(delete(Lease).where(Lease.number == found.number))
+        append(session, Happening(change, "closed", run or "housekeeping", now, {"outcome": outcome, "reason": reason}))
+
+
+def _fields(ticket: Ticket, key: str) -> dict[str, Any]:
+    """Return what the ledger keeps of a ticket that waits for approval."""
+    return {
+        "summary": ticket.summary,
+        "owner": ticket.owner,
+        "reviewer": ticket.reviewer,
+        "digest": key,
+        "opens": ticket.window.opens,
+        "closes": ticket.window.closes,
+        "status": "submitted",
+    }
+
+
+def _write_text(session: Session, change: Change, data: dict[str, Any], now: datetime) -> None:
+    """Keep the text under its digest, and what it touches."""
+    if session.get(Revision, (change.number, change.digest)) is None:
+        session.add(Revision(number=change.number, digest=change.digest, text=canonical(data), at=now))
+    session.execute(delete(Touched).where(Touched.number == change.number))
+    session.add_all(Touched(number=change.number, target=target) for target in build_ticket(data).targets)
+
+
+def _carry_approvals(session: Session, change: Change, before: str) -> None:
+    """Let the approvals of the text before count for the newest."""
+    for one in session.scalars(select(Approval).where(Approval.number == change.number, Approval.digest == before)):
+        copied = {name: getattr(one, name) for name in ("number", "person", "role", "is_yes", "at", "expires_at")}
+        session.add(Approval(digest=change.digest, **copied))
+
+
+def _require(found: Change, statuses: tuple[str, ...], remedy: str) -> None:
+    if found.status not in statuses:
+        raise NotAllowed(found.id, [f"it is {found.status}; {remedy}"])

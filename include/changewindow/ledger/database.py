@@ -1,0 +1,99 @@
+"""Opens the ledger's database and runs transactions on it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection as DatabaseConnection
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from changewindow.errors import LedgerDown
+
+PATIENCE = 20
+"""Seconds a transaction may wait for another one."""
+WRITES = "changewindow_writes"
+
+
+class Ledger:
+    """The ledger's database; short transactions, a connection for each."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        is_sqlite = self.url.get_backend_name() == "sqlite"
+        arguments: dict[str, Any] = {"timeout": PATIENCE} if is_sqlite else {"connect_timeout": 5}
+        self.engine = create_engine(self.url, poolclass=NullPool, connect_args=arguments)
+        if is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_immediate)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Run one transaction; it is committed at the end of the block, or has not happened.
+
+        Raises:
+            LedgerDown: the database does not answer.
+        """
+        with self._session(writes=True) as session:
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Read without waiting for those who write; nothing may be decided by it that is written later.
+
+        Raises:
+            LedgerDown: the database does not answer.
+        """
+        with self._session(writes=False) as session:
+            yield session
+
+    @contextmanager
+    def _session(self, *, writes: bool) -> Iterator[Session]:
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                session.connection(execution_options={WRITES: writes})
+                yield session
+        except OperationalError as error:
+            raise LedgerDown(error.orig) from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise LedgerDown(error.orig) from error
+            raise
+
+    def upgrade(self, version: str = "head") -> None:
+        """Bring the tables to a version, the newest by default; harmless when they are.
+
+        Raises:
+            LedgerDown: the database does not answer.
+        """
+        if self.url.get_backend_name() == "sqlite" and self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        try:
+            with self.engine.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, version)
+        except OperationalError as error:
+            raise LedgerDown(error.orig) from error
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """Write-ahead log, and transactions that begin when we say so."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_immediate(connection: DatabaseConnection) -> None:
+    """Take the write lock at once, so that what is read in a transaction is still true when it is written."""
+    writes = connection.get_execution_options().get(WRITES, True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,166 @@
+"""The tables of the ledger."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import DateTime, ForeignKey, String, Text, TypeDecorator
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+FIRST_NUMBER = 1001
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware time in UTC, on databases that keep zones and on those that do not."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC; a time without zone is a mistake of ours."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"{value} has no zone")
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return aware UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """The base of all tables."""
+
+    type_annotation_map = {datetime: Moment}
+
+
+class Change(Base):
+    """A ticket in the ledger."""
+
+    __tablename__ = "changes"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    summary: Mapped[str] = mapped_column(Text)
+    requester: Mapped[str] = mapped_column(String(200))
+    status: Mapped[str] = mapped_column(String(20), index=True)
+    """submitted, approved, running, or an outcome."""
+    reason: Mapped[str] = mapped_column(Text, default="")
+    """Why it ended as it did, kept apart from the outcome."""
+    digest: Mapped[str] = mapped_column(String(64))
+    """The newest revision."""
+    run: Mapped[str | None] = mapped_column(String(250))
+    """The run that acts or has acted."""
+    opens: Mapped[datetime] = mapped_column(index=True)
+    closes: Mapped[datetime]
+    submitted_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    owner: Mapped[str] = mapped_column(String(200), default="")
+    reviewer: Mapped[str] = mapped_column(String(200), default="")
+    origin: Mapped[str | None] = mapped_column(String(500), index=True)
+    """The file of the ticket, when it came from a directory or a repository."""
+    token: Mapped[int | None] = mapped_column(index=True)
+    """The fencing token of its newest lease; kept when the lease is gone, so that tokens only grow."""
+    aborted: Mapped[str | None] = mapped_column(Text)
+    """Who ended the run that acts, and why; nothing forward happens after that."""
+
+    @property
+    def id(self) -> str:
+        """Return the name of the change, such as CHG-1042."""
+        return f"CHG-{self.number}"
+
+
+class Touched(Base):
+    """A target that a change touches."""
+
+    __tablename__ = "touched"
+
+    number: Mapped[int] = mapped_column(ForeignKey("changes.number"), primary_key=True)
+    target: Mapped[str] = mapped_column(String(250), primary_key=True)
+
+
+class Revision(Base):
+    """One immutable text of a change."""
+
+    __tablename__ = "revisions"
+
+    number: Mapped[int] = mapped_column(ForeignKey("changes.number"), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    """Canonical JSON of the ticket; it and the plan it makes have this digest."""
+    at: Mapped[datetime]
+
+
+class Approval(Base):
+    """A named person's yes or no to one digest."""
+
+    __tablename__ = "approvals"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(ForeignKey("changes.number"), index=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    person: Mapped[str] = mapped_column(String(200))
+    role: Mapped[str] = mapped_column(String(50))
+    is_yes: Mapped[bool]
+    at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class Lease(Base):
+    """The exclusive hold of a change on a target; kept until the change is closed, whatever its age."""
+
+    __tablename__ = "leases"
+
+    target: Mapped[str] = mapped_column(String(250), primary_key=True)
+    number: Mapped[int] = mapped_column(ForeignKey("changes.number"), index=True)
+    token: Mapped[int]
+    """Fencing token: grows with every lease of this ledger."""
+    run: Mapped[str] = mapped_column(String(250))
+    taken_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    """After this moment nobody can be at work any more; a person or housekeeping has to look."""
+
+
+class Turn(Base):
+    """Which task of a change may act now; one at a time."""
+
+    __tablename__ = "turns"
+
+    number: Mapped[int] = mapped_column(ForeignKey("changes.number"), primary_key=True)
+    token: Mapped[int]
+    """Grows with every turn; a holder with an older token must have stopped."""
+    holder: Mapped[str | None] = mapped_column(String(250))
+    until: Mapped[datetime | None]
+    """The holder renews this; past it, the holder has stopped by itself."""
+    is_revoked: Mapped[bool]
+    is_forward: Mapped[bool] = mapped_column(default=False)
+    """Whether the holder applies; an abort ends it, while the way back is left alone."""
+
+
+class Stop(Base):
+    """A halt of all new starts; lifted or expired ones stay for the record."""
+
+    __tablename__ = "stops"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person: Mapped[str] = mapped_column(String(200))
+    reason: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    lifted_by: Mapped[str | None] = mapped_column(String(200))
+    lifted_at: Mapped[datetime | None]
+
+
+class Event(Base):
+    """Something that happened to a change; never updated, never deleted."""
+
+    __tablename__ = "events"
+
+    number: Mapped[int] = mapped_column(ForeignKey("changes.number"), primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(50))
+    actor: Mapped[str] = mapped_column(String(250))
+    data: Mapped[str] = mapped_column(Text)
+    """Canonical JSON."""
+    previous: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))

@@ -1,0 +1,66 @@
+"""Looks at many changes of the ledger at once; only reads."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from changewindow.conflicts import HOLDING, Other
+from changewindow.ledger.changes import WAITING
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.models import Change, Touched
+
+
+def of_origin(ledger: Ledger, origin: str) -> Change | None:
+    """Return the newest change whose ticket came from this file, or None."""
+    with ledger.reading() as session:
+        newest = select(Change).where(Change.origin == origin).order_by(Change.number.desc()).limit(1)
+        return session.scalar(newest)
+
+
+def with_status(ledger: Ledger, *statuses: str) -> list[Change]:
+    """Return the changes in these states, oldest first."""
+    with ledger.reading() as session:
+        return list(session.scalars(select(Change).where(Change.status.in_(statuses)).order_by(Change.number)))
+
+
+def others(ledger: Ledger, opens: datetime, closes: datetime, *, but: str = "") -> list[Other]:
+    """Return the changes that wait or act within a time, and those that hold their targets whatever the time."""
+    with ledger.reading() as session:
+        return others_in(session, opens, closes, but=but)
+
+
+def others_in(session: Session, opens: datetime, closes: datetime, *, but: str = "") -> list[Other]:
+    """Return the same inside a transaction."""
+    is_near = Change.status.in_(WAITING) & (Change.opens < closes) & (Change.closes > opens)
+    rows = session.execute(
+        select(Change, Touched.target)
+        .join(Touched, Touched.number == Change.number)
+        .where(is_near | Change.status.in_(HOLDING))
+    ).all()
+    targets: dict[int, list[str]] = {}
+    near = {}
+    for change, target in rows:
+        near[change.number] = change
+        targets.setdefault(change.number, []).append(target)
+    return [_other(one, targets[one.number]) for _, one in sorted(near.items()) if one.id != but]
+
+
+def ended_by_hand(ledger: Ledger, since: datetime) -> dict[str, str]:
+    """Return why changes were aborted, or cancelled since a moment, by change."""
+    with ledger.reading() as session:
+        is_recent = (Change.status == "cancelled") & (Change.closed_at > since)
+        found = session.scalars(select(Change).where(Change.aborted.is_not(None) | is_recent))
+        return {one.id: one.aborted or one.reason for one in found}
+
+
+def _other(change: Change, targets: list[str]) -> Other:
+    return Other(
+        change=change.id,
+        targets=tuple(sorted(targets)),
+        opens=change.opens,
+        closes=change.closes,
+        owner=change.owner,
+        reviewer=change.reviewer,
+        status=change.status,
+    )

@@ -1,0 +1,103 @@
+"""Keeps what could not be written while the ledger was down, and writes it later in the same order."""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from changewindow.errors import LedgerDown
+from changewindow.ledger.changes import close
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.events import Happening, record
+
+
+class Spool:
+    """A file of lines beside the ledger; safe for several processes of one host."""
+
+    def __init__(self, ledger: Ledger, path: Path) -> None:
+        self.ledger = ledger
+        self.path = path
+
+    def record(self, happening: Happening) -> bool:
+        """Write an event now, or keep it; return whether the ledger has it."""
+        said = {"change": happening.change, "kind": happening.kind, "actor": happening.actor, "data": happening.data}
+        entry = {"do": "record", "at": happening.at.isoformat(), **said}
+        return self._do(entry, lambda: record(self.ledger, happening))
+
+    def close(self, change: str, **closing: Any) -> bool:
+        """Close a change now, or keep that; return whether the ledger has it. Arguments as for `changes.close`."""
+        entry = {"do": "close", "change": change, **closing, "at": closing["now"].isoformat()}
+        entry.pop("now")
+        return self._do(entry, lambda: close(self.ledger, change, **closing))
+
+    def drain(self) -> int:
+        """Write what was kept; return how many entries. After a crash one may be written twice, none is lost.
+
+        Raises:
+            LedgerDown: the rest stays kept.
+        """
+        if not self.path.exists():
+            return 0
+        with self._locked():
+            lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+            written = 0
+            try:
+                for line in lines:
+                    self._replay(line)
+                    written += 1
+            finally:
+                self._replace(lines[written:])
+        return written
+
+    def _do(self, entry: dict[str, Any], write: Callable[[], Any]) -> bool:
+        try:
+            self.drain()
+            write()
+        except LedgerDown:
+            self._keep(entry)
+            return False
+        return True
+
+    def _keep(self, entry: dict[str, Any]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._locked(), self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other processes of this host out of the spool."""
+        with self.path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _replace(self, lines: list[str]) -> None:
+        """Keep these lines only; the old file stays whole until the new one is. Called under the lock."""
+        if not lines:
+            self.path.unlink(missing_ok=True)
+            return
+        partial = self.path.with_suffix(".partial")
+        with partial.open("w", encoding="utf-8") as file:
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.path)
+
+    def _replay(self, line: str) -> None:
+        """Write one kept entry; a line that a crash cut short is set aside, so that it blocks nothing."""
+        try:
+            entry = json.loads(line)
+            at, action = datetime.fromisoformat(entry.pop("at")), entry.pop("do")
+        except (ValueError, KeyError, AttributeError):
+            with self.path.with_suffix(".unreadable").open("a", encoding="utf-8") as file:
+                file.write(line)
+            return
+        if action == "close":
+            close(self.ledger, entry.pop("change"), now=at, **entry)
+        else:
+            record(self.ledger, Happening(at=at, **entry))

@@ -1,0 +1,178 @@
+"""Reads tickets: text in, ticket or findings out, never an exception for what an author wrote."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from changewindow import findings, kinds, parameters
+from changewindow.checks.base import Facts
+from changewindow.findings import Finding, Given, are_errors, unreadable
+from changewindow.ticket import Ticket
+from changewindow.words import dotted, shown
+from changewindow.yamlfile import BadYaml, Document, Place, parse, read_file
+
+NEW = Path(__file__).with_name("new_ticket.yaml")
+MOST = 100
+"""More findings than this help nobody, and would take long to word."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of a text: findings, and a ticket if all of them are warnings."""
+
+    data: Any
+    ticket: Ticket | None
+    findings: tuple[Finding, ...]
+
+
+def load_file(path: Path, facts: Facts) -> Loaded:
+    """Read a ticket from a YAML file; see `load_text`."""
+    try:
+        return load_text(read_file(path), facts)
+    except BadYaml as bad:
+        return Loaded(None, None, (unreadable(bad),))
+
+
+def load_text(text: str, facts: Facts) -> Loaded:
+    """Read a ticket from YAML: every finding at once, ordered by line."""
+    try:
+        return load_document(parse(text), facts)
+    except BadYaml as bad:
+        return Loaded(None, None, (unreadable(bad),))
+
+
+def load_document(document: Document, facts: Facts) -> Loaded:
+    """Read a ticket from the data of a YAML text; see `load_text`."""
+    found = [unreadable(bad) for bad in document.mistakes]
+    ticket = None
+    if isinstance(document.data, dict):
+        ticket, judged = _judge(document, facts)
+        found += judged
+    elif not found:
+        found.append(
+            Finding(1, (), "a ticket is a mapping of names to values", "`changewindow new` shows one.", "yaml")
+        )
+    found.sort(key=lambda finding: finding.line)
+    return Loaded(document.data, None if are_errors(found) else ticket, tuple(_as_many_as_help(found)))
+
+
+def _as_many_as_help(found: list[Finding]) -> list[Finding]:
+    more = found[MOST:]
+    if not more:
+        return found
+    says, remedy = "there are more findings", "Correct those above first."
+    return [*found[:MOST], Finding(more[0].line, (), says, remedy, "lint", is_warning=not are_errors(more))]
+
+
+def build_ticket(data: Mapping[str, Any], chosen: Mapping[str, Any] | None = None) -> Ticket:
+    """Return the ticket of an approved revision, with the parameters chosen for a run or else their defaults.
+
+    Raises:
+        ValueError: the data is not a ticket, or a chosen value is not among the approved ones.
+    """
+    ticket = _validated(data, {})
+    values = {name: _approved(ticket, name, value) for name, value in (chosen or {}).items()}
+    return _validated(data, values) if values else ticket
+
+
+def _approved(ticket: Ticket, name: str, value: Any) -> Any:
+    """Return the approved value that equals a chosen one."""
+    if name not in ticket.parameters:
+        raise ValueError(f"'{name}' is not a parameter of this change")
+    choices = ticket.parameters[name].choices
+    for choice in choices:
+        if value == choice and isinstance(value, bool) == isinstance(choice, bool):
+            return choice
+    raise ValueError(f"{name} = {shown(value)} was not approved; approved are {', '.join(map(shown, choices))}")
+
+
+def _validated(data: Mapping[str, Any], chosen: Mapping[str, Any]) -> Ticket:
+    """Return the ticket; strictly, so that text, numbers and true are never taken for each other."""
+    return Ticket.model_validate_json(json.dumps(parameters.fill(data, chosen)), strict=True)
+
+
+def _judge(document: Document, facts: Facts) -> tuple[Ticket | None, list[Finding]]:
+    """Return the ticket of a document, if it is one, and what is wrong with it."""
+    found = [
+        Finding(document.line(place), place, says, remedy, check)
+        for check, look in (("blanks", _blanks), ("parameters", parameters.misuses))
+        for place, says, remedy in islice(look(document.data), MOST)
+    ]
+    ticket, more = _tried(document, {}, facts)
+    found += _first_hand(document, found, more)
+    if ticket is None or are_errors(found):
+        return ticket, found
+    return ticket, found + list(islice(_bad_choices(document, ticket, facts, found), MOST))
+
+
+def _tried(document: Document, chosen: Mapping[str, Any], facts: Facts) -> tuple[Ticket | None, list[Finding]]:
+    """Return the ticket with values chosen for its parameters, if it is one, and what is wrong with it."""
+    data = parameters.fill(document.data, chosen)
+    try:
+        ticket = _validated(document.data, chosen)
+    except ValidationError as error:
+        return None, list(
+            findings.of_errors(document, Given(data, Ticket), error.errors(include_url=False)[: 10 * MOST])
+        )
+    return ticket, list(_objections(document, ticket, facts))
+
+
+def _objections(document: Document, ticket: Ticket, facts: Facts) -> Iterator[Finding]:
+    """Ask every policy check; return a finding for each problem, under the name of the check."""
+    facts = replace(facts, data=document.data)
+    for name, module in kinds.modules("checks").items():
+        for problem in kinds.contract(module, "check")(ticket, facts) if name not in facts.without else ():
+            place = tuple(int(part) if part.isdigit() else part for part in problem.place.split("."))
+            says, remedy = problem.says, problem.remedy
+            yield Finding(document.line(place), place, says, remedy, name, is_warning=problem.is_warning)
+
+
+def _bad_choices(document: Document, ticket: Ticket, facts: Facts, known: list[Finding]) -> Iterator[Finding]:
+    """Try every approved value of every parameter: none may turn the ticket into a bad one, or one warned of more."""
+    for name, parameter in ticket.parameters.items():
+        for index, value in enumerate(parameter.allowed):
+            _, found = _tried(document, {name: value}, facts)
+            worst = min((one for one in found if one not in known), key=lambda one: one.is_warning, default=None)
+            if worst:
+                place = ("parameters", name, "allowed", index)
+                says = f"with {shown(value)}, {dotted(worst.place)}: {worst.says}"
+                yield replace(worst, line=document.line(place), place=place, says=says, names_field=False)
+
+
+def _first_hand(document: Document, known: list[Finding], more: list[Finding]) -> list[Finding]:
+    """Leave out what only follows from something known about the same value, or from a bad parameter used there."""
+    places = {finding.place for finding in known}
+    bad = {finding.place[1] for finding in more if finding.place[:1] == ("parameters",) and len(finding.place) > 1}
+    return [
+        finding
+        for finding in more
+        if finding.place not in places
+        and not parameters.used(document.at(finding.place)) & bad
+        and not any(_touch(finding.place, mistake.place) for mistake in document.mistakes)
+    ]
+
+
+def _touch(one: Place, other: Place) -> bool:
+    """Return whether one place lies within the other."""
+    shared = min(len(one), len(other))
+    return shared > 0 and one[:shared] == other[:shared]
+
+
+def _blanks(data: Any) -> Iterator[tuple[Place, str, str]]:
+    """Find the blanks of a new ticket that are not filled in."""
+    for place, text, _ in parameters.texts(data):
+        for blank in _all_blanks():
+            if blank in text:
+                yield place, f"the blank {blank} is not filled in", "Replace it."
+
+
+@cache
+def _all_blanks() -> frozenset[str]:
+    return frozenset(re.findall("<[^<>]+>", NEW.read_text(encoding="utf-8")))

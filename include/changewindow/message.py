@@ -1,0 +1,97 @@
+"""The words of the messages: before a change, after a success, after a rollback, and for every other outcome."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pendulum
+
+from changewindow.permit import Outcome
+from changewindow.ticket import Ticket
+
+NOTHING = "nothing to undo"
+"""What a step says that only reads; beside steps that have an undo, it would only confuse."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a change ended, as the last message tells it."""
+
+    outcome: Outcome
+    reason: str
+    started: datetime | None
+    ended: datetime
+    restored: datetime | None = None
+    """When everything was verified to be as before."""
+
+
+def deploying(change: str, ticket: Ticket) -> str:
+    """Return the message before the change."""
+    undoes = [_one_line(step.undoes()) for step in reversed(ticket.actions)]
+    rollback = "; ".join(says for says in undoes if says != NOTHING) or NOTHING
+    people = f"Owner: @{ticket.owner} | Reviewer: @{ticket.reviewer}"
+    return "\n".join(
+        [
+            f"🔄 DEPLOYING: {change} {ticket.summary}",
+            f"Window: {ticket.window.says()}",
+            f"Changes: {'; '.join(_one_line(f'{step.name} ({step.does()})') for step in ticket.actions)}",
+            f"Rollback: {rollback} (< {_words(ticket.rollback.estimate.total_seconds())})",
+            people + (f" | On call: @{ticket.on_call}" if ticket.on_call else ""),
+        ]
+    )
+
+
+def ended(change: str, ticket: Ticket, ending: Ending) -> str:
+    """Return the message after the change, by its outcome."""
+    lines = [f"{HEADS[ending.outcome]}: {change} {ticket.summary}"]
+    if ending.outcome == "completed":
+        lines.append(f"Validated: {', '.join(condition.name for condition in ticket.conditions)}")
+        lines.append(_duration(ending))
+        lines += [f"Follow-up: {item}" for item in ticket.post_change.follow_up]
+        return "\n".join(lines)
+    lines.append(f"Reason: {_one_line(ending.reason)}")
+    if ending.outcome == "rolled_back":
+        lines.append(f"Rolled back at: {_clock(ending.ended)}")
+        if ending.restored:
+            lines.append(f"Services restored: {_clock(ending.restored)}")
+        lines.append("Follow-up: find the root cause; a new attempt needs a new ticket")
+    else:
+        lines.append(REMEDIES[ending.outcome].format(owner=ticket.owner, targets=", ".join(ticket.targets)))
+    return "\n".join(lines)
+
+
+HEADS: dict[Outcome, str] = {
+    "completed": "✅ COMPLETE",
+    "rolled_back": "⚠️ ROLLED BACK",
+    "rollback_failed": "🚨 ROLLBACK FAILED",
+    "refused": "⛔ REFUSED, nothing was touched",
+    "missed": "⌛ MISSED, nothing was touched",
+    "rejected": "⛔ REJECTED, nothing was touched",
+    "cancelled": "⏹️ CANCELLED, nothing was touched",
+}
+REMEDIES: dict[Outcome, str] = {
+    "rollback_failed": "Act now: {targets} may be half changed and stay locked. "
+    "@{owner}: read the log of `close`, put it in order, then run release_target.",
+    "refused": "@{owner}: correct what is named and trigger the change again within its window.",
+    "missed": "@{owner}: run reslot_change to give it another window.",
+    "rejected": "@{owner}: talk to the approver, then submit a corrected ticket.",
+    "cancelled": "@{owner}: submit a new ticket when it is to be done after all.",
+}
+
+
+def _duration(ending: Ending) -> str:
+    if ending.started is None:
+        return f"Ended: {_clock(ending.ended)}"
+    took = _words((ending.ended - ending.started).total_seconds())
+    return f"Duration: {took} ({ending.started.astimezone(UTC):%H:%M}-{_clock(ending.ended)})"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%H:%M} UTC"
+
+
+def _words(seconds: float) -> str:
+    return pendulum.duration(seconds=round(seconds)).in_words() or "0 seconds"

@@ -1,0 +1,87 @@
+"""The base of everything that is read from outside, with the types tickets are made of."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+from changewindow.words import shown
+
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+PART = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)"
+LENGTH = rf"{PART}(?: ?{PART})*"
+ON_ONE_LINE = r"^[^\n]+$"
+LONGEST = timedelta(days=365)
+
+
+class Model(BaseModel):
+    """A frozen value that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def parse_duration(value: Any) -> timedelta:
+    """Return the length of time written like `90s`, `15m` or `1h30m`.
+
+    Raises:
+        ValueError: the text is not such a length.
+    """
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(LENGTH, value.strip()):
+        raise ValueError(f"{shown(value)} is not a length of time; write it like 30s, 15m or 1h30m")
+    seconds = sum(float(number) * UNITS[unit] for number, unit in re.findall(PART, value))
+    if seconds > LONGEST.total_seconds():
+        raise ValueError(f"{shown(value)} is longer than {LONGEST.days}d; write it like 30s, 15m or 1h30m")
+    return timedelta(seconds=seconds)
+
+
+def duration_text(length: timedelta) -> str:
+    """Return the length as a ticket would write it: `1h30m`, `15m`, `2.5s`."""
+    seconds = length.total_seconds()
+    parts = []
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds >= size:
+            parts.append(f"{int(seconds // size)}{unit}")
+            seconds %= size
+    if seconds or not parts:
+        parts.append(f"{seconds:.3f}".rstrip("0").rstrip(".") + "s")
+    return "".join(parts)
+
+
+def parse_expression(value: str) -> str:
+    """Return a regular expression unchanged.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        re.compile(value)
+    except (re.error, OverflowError, RecursionError) as error:
+        says = f"{shown(value)} is not a regular expression: {error}"
+        raise ValueError(f"{says}; put a \\ before signs that are meant literally") from error
+    return value
+
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True, pattern=ON_ONE_LINE)]
+"""Text on one line."""
+
+Expression = Annotated[str, StringConstraints(max_length=1000), AfterValidator(parse_expression)]
+"""A regular expression."""
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(duration_text),
+    WithJsonSchema({"type": "string", "pattern": f"^{LENGTH}$", "examples": ["30s", "15m", "1h30m"]}),
+]
+"""A length of time, written like `30s`, `15m` or `1h30m`."""

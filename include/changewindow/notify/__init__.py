@@ -1,0 +1,1 @@
+"""One file per channel that messages go to."""

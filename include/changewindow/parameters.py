@@ -1,0 +1,88 @@
+"""Puts the values of parameters into a ticket's data, and finds uses that cannot be filled."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from changewindow.words import hint, shown
+from changewindow.yamlfile import Place
+
+USE = re.compile(r"\{\{\s*params\.(\w+)\s*\}\}")
+LOOKS_LIKE_USE = re.compile(r"\{\{\s*params?\b[^}]*\}\}")
+
+
+def defaults(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value of each parameter that has one, for the scheduled run."""
+    declared = data.get("parameters")
+    return {
+        name: parameter["default"]
+        for name, parameter in (declared.items() if isinstance(declared, dict) else ())
+        if isinstance(parameter, dict) and isinstance(parameter.get("default"), bool | int | float | str)
+    }
+
+
+def fill(data: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace each `{{ params.name }}` by its chosen value or else its default.
+
+    A whole text becomes the value with its type; inside a text it becomes text.
+    """
+    values = {**defaults(data), **chosen}
+    return {name: part if name == "parameters" else _filled(part, values) for name, part in data.items()}
+
+
+def used(text: Any) -> set[str]:
+    """Return the names of the parameters that a value uses."""
+    return set(USE.findall(text)) if isinstance(text, str) else set()
+
+
+def misuses(data: Mapping[str, Any]) -> Iterator[tuple[Place, str, str]]:
+    """Find each use of a parameter that cannot be filled in: where, what is wrong, what would make it right."""
+    declared = data.get("parameters")
+    names = sorted(declared) if isinstance(declared, dict) else []
+    for place, text, is_name in texts(data):
+        for written in LOOKS_LIKE_USE.findall(text):
+            wrong = _misuse(written, names, is_fixed=is_name or place[0] == "parameters")
+            if wrong:
+                yield place, *wrong
+
+
+def texts(data: Any, place: Place = ()) -> Iterator[tuple[Place, str, bool]]:
+    """Return every text of the data with its place, and whether it is the name of a field."""
+    if isinstance(data, str):
+        yield place, data, False
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            yield (*place, key), key, True
+            yield from texts(value, (*place, key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from texts(value, (*place, index))
+
+
+def _misuse(written: str, names: list[str], *, is_fixed: bool) -> tuple[str, str] | None:
+    use = USE.fullmatch(written)
+    if not use:
+        return f"{shown(written)} cannot be filled in", "Write it as {{ params.name }}."
+    if is_fixed:
+        return f"{written} is not filled in here", "Use it in a value outside `parameters`."
+    if use[1] not in names:
+        remedy = hint(use[1], names) if names else "Declare it under `parameters`."
+        return f"there is no parameter '{use[1]}'", remedy
+    return None
+
+
+def _filled(data: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(data, dict):
+        return {key: _filled(value, values) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_filled(item, values) for item in data]
+    if not isinstance(data, str):
+        return data
+    whole = USE.fullmatch(data.strip())
+    if whole and whole[1] in values:
+        return values[whole[1]]
+    return USE.sub(lambda found: _text(values.get(found[1], found[0])), data)
+
+
+def _text(value: Any) -> str:
+    return shown(value) if isinstance(value, bool) else str(value)

@@ -1,0 +1,137 @@
+"""Turns an approved change into its plan: a list of nodes, pure data, the same text for everybody."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from changewindow.model import duration_text
+from changewindow.ticket import Ticket
+from changewindow.words import escaped
+
+Role = Literal[
+    "window", "check", "confirm", "gate", "announce", "apply", "watch", "undo", "verify", "succeed", "close", "report"
+]
+Rule = Literal["all_success", "all_done", "none_skipped"]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One task of a change: its role, what it waits for, and what it does in words."""
+
+    id: str
+    role: Role
+    after: tuple[str, ...]
+    says: str
+    rule: Rule = "all_success"
+    """`none_skipped` runs on the way back whatever failed before, and not at all when the way back is not taken."""
+    number: int = 0
+    """Number of the step or check this node is about, from 1; 0 for none."""
+    timeout: timedelta | None = None
+
+
+def plan(ticket: Ticket) -> tuple[Node, ...]:
+    """Return the nodes of a change, in the order in which they run."""
+    preflight = _preflight(ticket)
+    apply = _apply(ticket)
+    undo = _undo(ticket)
+    watch = Node("watch", "watch", (apply[-1].id,), _watch_says(ticket), "all_done")
+    names = ", ".join(condition.name for condition in ticket.rollback.verify)
+    verify = Node("verify", "verify", (undo[-1].id,), f"good again: {names}", "none_skipped")
+    return (
+        *preflight,
+        Node("gate", "gate", tuple(node.id for node in preflight), _gate_says(ticket), "all_done"),
+        Node("announce", "announce", ("gate",), f"message to {ticket.post_change.notify}: deploying"),
+        *apply,
+        watch,
+        *undo,
+        verify,
+        Node("succeed", "succeed", ("watch",), _succeed_says(ticket)),
+        Node("close", "close", ("succeed", "verify"), "undo what is left, record the outcome, release the targets"),
+        Node("report", "report", ("close",), f"message to {ticket.post_change.notify}: outcome"),
+    )
+
+
+def text(identity: str, ticket: Ticket) -> str:
+    """Return the plan as text for terminal and log."""
+    head = [*_head(identity, ticket), ""]
+    nodes = plan(ticket)
+    width = max(len(node.id) for node in nodes)
+    indent = "\n" + " " * (width + 4)  # so that no line inside a node looks like a node
+    return "\n".join([*head, *(f"{node.id:{width}}  {indent.join(node.says.splitlines())}" for node in nodes)]) + "\n"
+
+
+def markdown(identity: str, ticket: Ticket) -> str:
+    """Return the same for a page that shows Markdown, where text of its own keeps no lines."""
+    title, *facts = map(escaped, _head(identity, ticket))
+    lines = [f"**{title}**", "", *(f"- {fact}" for fact in facts), "", "What it does:", ""]
+    for node in plan(ticket):
+        first, *more = map(escaped, node.says.splitlines())
+        lines += [f"- **{escaped(node.id)}** {first}", *(f"    - {line}" for line in more)]
+    return "\n".join(lines) + "\n"
+
+
+def _head(identity: str, ticket: Ticket) -> list[str]:
+    return [
+        f"{identity}: {ticket.summary}",
+        f"{ticket.type} change, risk {ticket.risk}, on {', '.join(ticket.targets)}",
+        f"window {ticket.window.says()}, owner {ticket.owner}, reviewer {ticket.reviewer}",
+        f"needs {duration_text(ticket.needs)} of the window's {duration_text(ticket.window.length)}",
+    ]
+
+
+def _preflight(ticket: Ticket) -> list[Node]:
+    opens = Node("window", "window", (), f"wait for the window: {ticket.window.says()}")
+    checks = [
+        Node(f"check_{number}", "check", ("window",), condition.says(), number=number)
+        for number, condition in enumerate(ticket.preflight.checks, 1)
+    ]
+    if not ticket.preflight.confirmed:
+        return [opens, *checks]
+    items = "; ".join(ticket.preflight.confirmed)
+    return [opens, *checks, Node("confirm", "confirm", ("window",), f"{ticket.owner} confirms: {items}")]
+
+
+def _apply(ticket: Ticket) -> list[Node]:
+    ids = ["gate", *(f"apply_{number}" for number in range(1, len(ticket.actions) + 1))]
+    return [
+        Node(
+            ids[number], "apply", (ids[number - 1],), f"{step.name}: {step.does()}", number=number, timeout=step.timeout
+        )
+        for number, step in enumerate(ticket.actions, 1)
+    ]
+
+
+def _undo(ticket: Ticket) -> list[Node]:
+    count = len(ticket.actions)
+    after = ["watch", *(f"undo_{number}" for number in range(count, 0, -1))]
+    return [
+        Node(
+            after[place + 1],
+            "undo",
+            (after[place],),
+            f"take back '{step.name}': {step.undoes()}",
+            "none_skipped",
+            number=count - place,
+            timeout=step.timeout,
+        )
+        for place, step in enumerate(reversed(ticket.actions))
+    ]
+
+
+def _gate_says(ticket: Ticket) -> str:
+    needed = duration_text(ticket.needs)
+    return (
+        f"approved text, named approver, preflight good, {needed} left in the window, {', '.join(ticket.targets)} free"
+    )
+
+
+def _watch_says(ticket: Ticket) -> str:
+    watch = ticket.watch
+    lines = "".join(f"\n{condition.says()}" for condition in ticket.conditions)
+    return f"for {duration_text(watch.length)}, every {duration_text(watch.every)}: succeed or undo{lines}"
+
+
+def _succeed_says(ticket: Ticket) -> str:
+    return (
+        f"good; left for people: {'; '.join(ticket.post_change.follow_up)}" if ticket.post_change.follow_up else "good"
+    )

@@ -1,0 +1,143 @@
+"""Airflow's REST API as a user of Change Windows needs it.
+
+Source: https://airflow.apache.org/docs/apache-airflow/stable/stable-rest-api-ref.html
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import requests
+
+from changewindow.errors import PlatformError
+
+Found = TypeVar("Found")
+ENDED = {"success", "failed"}
+
+
+class RestError(PlatformError):
+    """Airflow refused a request or did not answer it."""
+
+    def __init__(self, method: str, url: str, said: str) -> None:
+        super().__init__(f"{method} {url} failed: {said}")
+
+
+@dataclass
+class Client:
+    """One user's view of one Airflow."""
+
+    url: str
+    user: str
+    password: str = field(repr=False)
+    _session: requests.Session = field(default_factory=requests.Session, repr=False)
+
+    def log_in(self) -> "Client":
+        """Get a token for the user.
+
+        Raises:
+            RestError: wrong password, or nobody answers.
+        """
+        token = self._send("POST", "/auth/token", {"username": self.user, "password": self.password})
+        self._session.headers["Authorization"] = f"Bearer {token['access_token']}"
+        return self
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """Return the reply to a GET request below /api/v2."""
+        return self._send("GET", f"/api/v2{path}", None, parameters)
+
+    def post(self, path: str, body: Any) -> Any:
+        """Return the reply to a POST request below /api/v2."""
+        return self._send("POST", f"/api/v2{path}", body)
+
+    def patch(self, path: str, body: Any) -> Any:
+        """Return the reply to a PATCH request below /api/v2."""
+        return self._send("PATCH", f"/api/v2{path}", body)
+
+    def delete(self, path: str) -> None:
+        """Send a DELETE request below /api/v2."""
+        self._send("DELETE", f"/api/v2{path}", None)
+
+    def trigger(self, dag: str, conf: dict[str, Any] | None = None, **fields: Any) -> str:
+        """Trigger a run of a DAG with its parameters; return the run's id."""
+        body = {"logical_date": None, "conf": conf or {}, **fields}
+        return str(self.post(f"/dags/{quote(dag)}/dagRuns", body)["dag_run_id"])
+
+    def run(self, dag: str, run: str) -> dict[str, Any]:
+        """Return a run."""
+        found: dict[str, Any] = self.get(f"/dags/{quote(dag)}/dagRuns/{quote(run, safe='')}")
+        return found
+
+    def runs(self, dag: str) -> list[dict[str, Any]]:
+        """Return all runs of a DAG, oldest first."""
+        found: list[dict[str, Any]] = self.get(f"/dags/{quote(dag)}/dagRuns", order_by="run_after")["dag_runs"]
+        return found
+
+    def tasks(self, dag: str, run: str) -> dict[str, dict[str, Any]]:
+        """Return the task instances of a run by task."""
+        found = self.get(f"/dags/{quote(dag)}/dagRuns/{quote(run, safe='')}/taskInstances", limit=100)
+        return {task["task_id"]: task for task in found["task_instances"]}
+
+    def xcom(self, dag: str, run: str, task: str, key: str = "return_value") -> Any:
+        """Return what a task left, or None."""
+        path = f"/dags/{quote(dag)}/dagRuns/{quote(run, safe='')}/taskInstances/{task}/xcomEntries/{key}"
+        try:
+            return self.get(path, deserialize=True)["value"]
+        except RestError as error:
+            if "404" in str(error):
+                return None
+            raise
+
+    def log(self, dag: str, run: str, task: str, attempt: int = 1) -> str:
+        """Return the text of a task's log."""
+        path = f"/dags/{quote(dag)}/dagRuns/{quote(run, safe='')}/taskInstances/{task}/logs/{attempt}"
+        content = self.get(path, full_content=True)["content"]
+        return "\n".join(_line(line) for line in content)
+
+    def answer(self, dag: str, run: str, task: str, *, options: list[str]) -> None:
+        """Answer a task that asks a person."""
+        path = f"/dags/{quote(dag)}/dagRuns/{quote(run, safe='')}/taskInstances/{task}/-1/hitlDetails"
+        self.patch(path, {"chosen_options": options, "params_input": {}})
+
+    def asks(self, dag: str, run: str, task: str) -> bool:
+        """Return whether a task is waiting for a person's answer."""
+        return self.tasks(dag, run).get(task, {}).get("state") == "awaiting_input"
+
+    def page(self, dag: str, run: str) -> str:
+        """Return the address of a run in the UI."""
+        return f"{self.url}/dags/{quote(dag)}/runs/{quote(run, safe='')}"
+
+    def _send(self, method: str, path: str, body: Any, parameters: dict[str, Any] | None = None) -> Any:
+        url = f"{self.url}{path}"
+        headers = {"Accept": "application/json"}
+        try:
+            reply = self._session.request(method, url, json=body, params=parameters, headers=headers, timeout=60)
+        except requests.RequestException as error:
+            raise RestError(method, url, f"{type(error).__name__}. Is Airflow running there?") from error
+        if not reply.ok:
+            raise RestError(method, url, f"{reply.status_code} {reply.text[:500]}")
+        return reply.json() if reply.content else None
+
+
+def _line(line: Any) -> str:
+    """Return a line of a task's log, with the text of the exception that it reports."""
+    if not isinstance(line, dict):
+        return str(line)
+    said = [str(line.get("event", line))]
+    said += [f"{error.get('exc_type')}: {error.get('exc_value')}" for error in line.get("error_detail") or []]
+    return "\n".join(said)
+
+
+def wait_for(ask: Callable[[], Found | None], what: str, seconds: float = 120, every: float = 0.3) -> Found:
+    """Return the first true answer.
+
+    Raises:
+        PlatformError: there was none in time.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := ask():
+            return found
+        time.sleep(every)
+    raise PlatformError(f"waited {seconds:.0f} s in vain for {what}")

@@ -1,0 +1,64 @@
+"""What the policy says of one change: who must approve it, whether the calendar allows it, what it collides with."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from changewindow import approvals
+from changewindow.calendar.judge import Objection, objections
+from changewindow.calendar.scope import Scope, Span
+from changewindow.conflicts import Other, collisions, of_ticket
+from changewindow.permit import Need
+from changewindow.policy import Policy
+from changewindow.ticket import Ticket
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """The policy applied to one change; pure."""
+
+    policy: Policy
+    ticket: Ticket
+    data: Mapping[str, Any]
+    change: str = ""
+
+    @cached_property
+    def owners(self) -> tuple[str, ...]:
+        """Return the owners of the services."""
+        return tuple(self.policy.catalogue.owners(self.ticket.services))
+
+    @cached_property
+    def standard(self) -> str | None:
+        """Return the template of the catalogue of standard changes from which this is made, if it is inside of it."""
+        return self.policy.standards.is_inside(self.data)
+
+    @cached_property
+    def rule(self) -> approvals.Rule:
+        """Return the rule of approval that decides."""
+        return self.policy.approvals.rule(self.ticket, self.owners, is_standard=self.standard is not None)
+
+    @cached_property
+    def needs(self) -> tuple[Need, ...]:
+        """Return who must approve it, level by level."""
+        return self.policy.approvals.needs(self.rule, self.owners)
+
+    def objections(self, start: datetime, *, done: timedelta = timedelta(0)) -> list[Objection]:
+        """Return what the calendar has against acting from `start`, when `done` of the time for it is over."""
+        watched = start + self.ticket.forward - done
+        scope = Scope(self.ticket.environment, self.ticket.services, self.ticket.type, self.change)
+        span = Span(start, watched, start + self.ticket.needs - done)
+        return objections(self.policy.schedule, scope, span)
+
+    def forbids(self, now: datetime, *, done: timedelta = timedelta(0)) -> list[str]:
+        """Return why the calendar forbids to act now, for the gate and for every further step."""
+        against = [one for one in self.objections(now, done=done) if not one.is_warning]
+        return [f"{one.says}; {one.remedy}" for one in against]
+
+    def collides(self, acting: Iterable[Other]) -> list[str]:
+        """Return which changes that act now stand against this one; who holds its own targets the leases know."""
+        mine = of_ticket(self.change, self.ticket)
+        elsewhere = [one for one in acting if not set(one.targets) & set(mine.targets)]
+        found = collisions(self.policy.catalogue, mine, elsewhere)
+        return [f"{one.says}; {one.remedy}" for one in found if one.blocks]

@@ -1,0 +1,46 @@
+"""Where things lie, read once at the edges from the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+LEDGER_CONNECTION = "changewindow_ledger"
+SLACK_CONNECTION = "slack_api_default"
+TICKETS_CONNECTION = "changewindow_tickets"
+"""A git connection; its extra may name `branch` and `folder`."""
+ROOM = "#deploys"
+"""Where messages go that belong to no ticket."""
+INCLUDE = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The places of this installation."""
+
+    published: Path
+    """The bundle of approved changes: one file per change."""
+    spool: Path
+    """Events that wait for the ledger."""
+    policy: Path
+    """Calendar, service catalogue and rules of approval."""
+    templates: Path
+    """The catalogue of standard changes."""
+    tickets: Path | None = None
+    """A directory of tickets to sync, where there is no repository of them."""
+
+
+def read(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings.
+
+    CHANGEWINDOW_PUBLISHED and CHANGEWINDOW_SPOOL lie below AIRFLOW_HOME by default, CHANGEWINDOW_POLICY and
+    CHANGEWINDOW_TEMPLATES beside this package.
+    """
+    home = Path(environment.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+    return Settings(
+        published=Path(environment.get("CHANGEWINDOW_PUBLISHED", home / "changes")),
+        spool=Path(environment.get("CHANGEWINDOW_SPOOL", home / "changewindow-spool.jsonl")),
+        policy=Path(environment.get("CHANGEWINDOW_POLICY", INCLUDE / "policy")),
+        templates=Path(environment.get("CHANGEWINDOW_TEMPLATES", INCLUDE / "templates")),
+        tickets=Path(environment["CHANGEWINDOW_TICKETS"]) if environment.get("CHANGEWINDOW_TICKETS") else None,
+    )

@@ -1,0 +1,74 @@
+"""The contract of a source: ask for one value."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from changewindow.connection import Connection
+from changewindow.model import Model
+from changewindow.verdict import Cause, Value
+
+
+class SourceError(Exception):
+    """A source has no value; `cause` says which of the four ways."""
+
+    def __init__(self, cause: Cause, detail: str) -> None:
+        super().__init__(detail)
+        self.cause: Cause = cause
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A measured value: when it was true (UTC), and the query as it was really sent."""
+
+    value: Value
+    at: datetime
+    query: str
+
+
+@dataclass
+class Asking:
+    """What a source may use: a client that does not block, connections, and what it kept from its last reading."""
+
+    http: httpx.AsyncClient
+    connections: Callable[[str], Awaitable[Connection]]
+    kept: dict[str, Any] = field(default_factory=dict)
+    """JSON that a source wants to find again at its next reading of the same condition."""
+
+    @staticmethod
+    def now() -> datetime:
+        """Return the moment of a reading, in UTC."""
+        return datetime.now(UTC)
+
+    async def get(self, name: str, path: str, parameters: dict[str, str] | None = None) -> httpx.Response:
+        """Send a GET request to the service behind a connection.
+
+        Raises:
+            SourceError: `unreachable`, no reply came.
+            UnknownConnection: there is no such connection.
+        """
+        connection = await self.connections(name)
+        url = f"{connection.base_url}{path}"
+        try:
+            return await self.http.get(url, params=parameters, auth=connection.credentials)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise SourceError("unreachable", f"{url}: {type(error).__name__} {error}".rstrip()) from error
+
+
+class SourceBase(Model):
+    """Something that can be measured; a source never decides whether a value is good."""
+
+    def says(self) -> str:
+        """Return what is asked, as text for the plan."""
+        raise NotImplementedError
+
+    async def ask(self, asking: Asking) -> Answer:
+        """Return the value of now.
+
+        Raises:
+            SourceError: there is none.
+        """
+        raise NotImplementedError

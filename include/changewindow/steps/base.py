@@ -1,0 +1,58 @@
+"""The contract of a step: remember what undo needs, apply, undo."""
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from changewindow.context import Context
+from changewindow.model import Duration, Model
+
+Memory = dict[str, Any]
+"""What undo will need: small, JSON, and free of secrets."""
+
+
+class StepBase(Model):
+    """One action on the world; the defaults here are harmless."""
+
+    safe_to_repeat: ClassVar[bool] = False
+    """Whether `apply` may run a second time after it died half-way."""
+    is_configuration: ClassVar[bool] = False
+    """Whether it changes configuration, whose least risk the policy says."""
+
+    name: str = Field(min_length=1)
+    """What the step does, in a few words."""
+    timeout: Duration = timedelta(minutes=5)
+    """How long apply may take, and undo as well."""
+
+    def does(self) -> str:
+        """Say what apply does, for the plan."""
+        raise NotImplementedError
+
+    def undoes(self) -> str:
+        """Say what undo does, for the plan and the message before the change."""
+        raise NotImplementedError
+
+    def remember(self, context: Context) -> Memory:
+        """Read what undo will need; stored before `apply` starts. Only reads.
+
+        Raises:
+            StepFailed: what undo needs cannot be had; the step will not be applied.
+        """
+        return {}
+
+    def apply(self, context: Context, remembered: Memory) -> None:
+        """Act.
+
+        Raises:
+            StepFailed: it did not work; the change will be taken back.
+        """
+        raise NotImplementedError
+
+    def undo(self, context: Context, remembered: Memory) -> None:
+        """Take back what `apply` did, wholly or half; may be called twice.
+
+        Raises:
+            StepFailed: it did not work; a person is called.
+        """
+        raise NotImplementedError

@@ -1,0 +1,79 @@
+"""Runs a program with its arguments; undo runs the program the ticket gives for it.
+
+No shell takes part unless the ticket asks for one with `shell:`. The program must end with exit code 0. Its output goes
+to the task log. When the task dies or is revoked, the program is killed with everything it started. Passwords come from
+Airflow Connections through `secrets` and are visible to the program as environment variables only.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from changewindow.context import Context
+from changewindow.errors import StepFailed
+from changewindow.model import Model
+from changewindow.steps.base import Memory, StepBase
+
+EXAMPLE = {
+    "name": "Write the marker",
+    "kind": "command",
+    "run": ["touch", "/tmp/changewindow-example"],
+    "undo": ["rm", "-f", "/tmp/changewindow-example"],
+}
+
+
+class Shell(Model):
+    """A line for `sh -c`, for those who need pipes or wildcards."""
+
+    shell: str = Field(min_length=1)
+
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+Program = Annotated[tuple[Text, ...], Field(min_length=1)] | Shell
+
+
+class Step(StepBase):
+    """A program to run, with the program that takes it back."""
+
+    run: Program
+    """The program and its arguments, as a list; or `shell: "…"`."""
+    undo_run: Program | Literal["nothing"] = Field(alias="undo")
+    """The program that takes it back; `nothing` when the program only reads."""
+    environment: dict[str, str] = {}
+    """Environment variables for both programs."""
+    secrets: dict[str, str] = {}
+    """Environment variables whose value is the password of an Airflow Connection: NAME: connection."""
+
+    def does(self) -> str:
+        """Say the command line."""
+        return _line(self.run)
+
+    def undoes(self) -> str:
+        """Say the command line of undo."""
+        return "nothing to undo" if self.undo_run == "nothing" else _line(self.undo_run)
+
+    def apply(self, context: Context, remembered: Memory) -> None:
+        """Run the program."""
+        self._run(context, self.run)
+
+    def undo(self, context: Context, remembered: Memory) -> None:
+        """Run the program that takes it back."""
+        if self.undo_run == "nothing":
+            context.log("nothing to undo: the ticket says that the program only reads")
+        else:
+            self._run(context, self.undo_run)
+
+    def _run(self, context: Context, program: Program) -> None:
+        secrets = {name: context.secret(connection) for name, connection in self.secrets.items()}
+        ran = context.run(_arguments(program), environment={**self.environment, **secrets})
+        if ran.code:
+            raise StepFailed(f"'{_line(program)}' ended with exit code {ran.code}; its output is in the log above.")
+
+
+def _arguments(program: Program) -> Sequence[str]:
+    return ("/bin/sh", "-c", program.shell) if isinstance(program, Shell) else program
+
+
+def _line(program: Program | str) -> str:
+    return program.shell if isinstance(program, Shell) else " ".join(program)

@@ -1,0 +1,74 @@
+"""Sends one HTTP request and expects a status; undo sends the request the ticket gives for it.
+
+The address and the credentials come from an Airflow Connection of type HTTP. Redirects are not followed. A request
+without a reply fails the step, and undo is sent all the same, because the request may have had its effect.
+"""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from changewindow.context import Context
+from changewindow.errors import StepFailed
+from changewindow.model import Model
+from changewindow.steps.base import Memory, StepBase
+
+EXAMPLE = {
+    "name": "Switch the banner on",
+    "kind": "http_call",
+    "connection": "example_service",
+    "method": "PUT",
+    "path": "/flags/banner",
+    "body": {"enabled": True},
+    "undo": {"method": "PUT", "path": "/flags/banner", "body": {"enabled": False}},
+}
+
+
+class Call(Model):
+    """One request: method, path and body (sent as JSON), with the statuses that mean success."""
+
+    method: Literal["POST", "PUT", "PATCH", "DELETE", "GET"] = "POST"
+    path: str = Field(pattern="^/")
+    body: Any = None
+    expect: tuple[int, ...] = (200, 201, 202, 204)
+
+
+class Step(StepBase, Call):
+    """A request to send, with the request that takes it back."""
+
+    is_configuration: ClassVar[bool] = True
+
+    connection: str
+    """The Airflow Connection with the address and credentials of the service."""
+    undo_call: Call | Literal["nothing"] = Field(alias="undo")
+    """The request that takes it back; `nothing` when the request only reads."""
+
+    def does(self) -> str:
+        """Say the request."""
+        return f"{self.method} {self.path} at {self.connection}"
+
+    def undoes(self) -> str:
+        """Say the request of undo."""
+        if isinstance(self.undo_call, Call):
+            return f"{self.undo_call.method} {self.undo_call.path} at {self.connection}"
+        return "nothing to undo"
+
+    def apply(self, context: Context, remembered: Memory) -> None:
+        """Send the request."""
+        self._send(context, self)
+
+    def undo(self, context: Context, remembered: Memory) -> None:
+        """Send the request that takes it back."""
+        if isinstance(self.undo_call, Call):
+            self._send(context, self.undo_call)
+        else:
+            context.log("nothing to undo: the ticket says that the request only reads")
+
+    def _send(self, context: Context, call: Call) -> None:
+        reply = context.call(self.connection, call.method, call.path, call.body)
+        if not context.dry_run and reply.status not in call.expect:
+            expected = ", ".join(map(str, call.expect))
+            raise StepFailed(
+                f"{call.method} {call.path} at {self.connection} answered {reply.status}, expected {expected}: "
+                f"{reply.text[:200]}"
+            )

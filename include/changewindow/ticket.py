@@ -1,0 +1,197 @@
+"""What a ticket may say."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
+
+from changewindow.condition import Condition
+from changewindow.kinds import any_of
+from changewindow.model import Duration, Line, Model, duration_text
+from changewindow.steps.base import StepBase
+from changewindow.window import Window
+from changewindow.words import shown
+
+NAME = r"^[a-z][a-z0-9-]*$"
+PERSON = r"^[A-Za-z0-9][A-Za-z0-9._@-]*$"
+PARAMETER = r"^[a-z][a-z0-9_]*$"
+ROOM = r"^[#@A-Z][\w-]*$"
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+}
+SHORTEST = timedelta(milliseconds=200)
+TAKEN = {"mode", "reason"}
+"""Every run has these parameters."""
+
+
+def parse_parameter_name(value: str) -> str:
+    """Return the name of a parameter unchanged.
+
+    Raises:
+        ValueError: every run has a parameter of that name already.
+    """
+    if value in TAKEN:
+        raise ValueError(f"every run has a parameter '{value}' of its own; choose another name")
+    return value
+
+
+def _has_its_type(value: Any, info: ValidationInfo) -> Any:
+    """Refuse a value that is not of the type its parameter says; true is no number."""
+    wanted = info.data.get("type")
+    if wanted and (not isinstance(value, TYPES[wanted]) or (wanted != "boolean" and isinstance(value, bool))):
+        remedy = "put it into quotes, or correct `type`" if wanted == "string" else "correct the value or `type`"
+        raise ValueError(f"{shown(value)} is not of type {wanted}; {remedy}")
+    return value
+
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Person = Annotated[str, StringConstraints(pattern=PERSON)]
+Value = Annotated[bool | int | float | str, AfterValidator(_has_its_type)]
+ParameterName = Annotated[str, StringConstraints(pattern=PARAMETER), AfterValidator(parse_parameter_name)]
+
+
+class Parameter(Model):
+    """A value that may be chosen when the change runs, within what was approved."""
+
+    type: Literal["string", "integer", "number", "boolean"] = "string"
+    """What its values are; text by default."""
+    default: Value
+    """The value of the scheduled run."""
+    allowed: tuple[Value, ...] = Field(default=(), max_length=50)
+    """All values that are approved; without it, only the default is."""
+    help: str = ""
+    """Shown in the form."""
+
+    @field_validator("allowed")
+    @classmethod
+    def _includes_the_default(cls, allowed: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
+        if allowed and "default" in info.data and info.data["default"] not in allowed:
+            raise ValueError(f"the default {shown(info.data['default'])} is not among them; add it, or choose another")
+        return allowed
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """Return all values that are approved."""
+        return self.allowed or (self.default,)
+
+
+class Preflight(Model):
+    """What must hold before the first step."""
+
+    checks: tuple[Condition, ...] = ()
+    """Items a machine can check."""
+    confirmed: tuple[Line, ...] = ()
+    """Items the owner confirms by name when the window opens, like `Peer reviewed: <link>`."""
+    within: Duration = timedelta(minutes=2)
+    """How long a check may take to become good."""
+
+
+class Watch(Model):
+    """How the change is proven good, or found bad, after its last step."""
+
+    length: Duration = Field(alias="for", gt=timedelta(0))
+    """How long to watch."""
+    every: Duration = timedelta(seconds=10)
+    """Time from one sample to the next."""
+    settle: Duration = timedelta(0)
+    """Time after the last step before the first reading counts."""
+    conditions: tuple[Condition, ...] = ()
+    """The rollback triggers, beside the validation criteria."""
+
+    @field_validator("every")
+    @classmethod
+    def _lets_services_breathe(cls, every: timedelta) -> timedelta:
+        if every < SHORTEST:
+            raise ValueError(f"{duration_text(every)} is too often; write at least 200ms")
+        return every
+
+
+class Rollback(Model):
+    """The way back; what is undone stands with each step."""
+
+    estimate: Duration
+    """How long the way back takes, verification included."""
+    verify: tuple[Condition, ...] = Field(min_length=1)
+    """What proves that everything is as before."""
+    within: Duration = timedelta(minutes=2)
+    """How long verification may take to become good."""
+    notes: str = ""
+    """What a person needs to know to do it by hand."""
+
+
+class PostChange(Model):
+    """What happens when the change is over."""
+
+    notify: str = Field(default="#deploys", pattern=ROOM)
+    """Slack channel of the change's thread."""
+    follow_up: tuple[Line, ...] = ()
+    """What people still have to do, repeated in the last message."""
+
+
+class Ticket(Model):
+    """A request for one operational change."""
+
+    summary: Line
+    """One sentence: what is being changed and why."""
+    details: str = ""
+    """What the approver should know besides."""
+    services: tuple[Name, ...] = Field(min_length=1)
+    """The services affected."""
+    environment: Name
+    """Where: production, staging ..."""
+    type: Literal["normal", "standard", "emergency"]
+    """How it is approved: normal, standard or emergency."""
+    risk: Literal["low", "medium", "high"]
+    """How much could break: low, medium or high."""
+    owner: Person
+    """Who executes the change and answers for it."""
+    reviewer: Person
+    """Who stands by to help; not the owner."""
+    on_call: Person | None = None
+    """Who is on call during the window and knows of it."""
+    window: Window
+    """The time in which the change may act: zone, start and end."""
+    parameters: dict[ParameterName, Parameter] = Field(
+        default={}, max_length=20, json_schema_extra={"additionalProperties": False}
+    )
+    """Values usable in steps and conditions as {{ params.name }}."""
+    preflight: Preflight = Preflight()
+    """What machines check and people confirm before the first step."""
+    steps: tuple[any_of("steps", "Step"), ...] = Field(min_length=1)  # type: ignore[valid-type]
+    """The execution steps, in order."""
+    rollback: Rollback
+    """The way back: its estimate, and what proves that everything is as before."""
+    validation: tuple[Condition, ...] = ()
+    """The validation criteria: all must be good in the watch's last sample."""
+    watch: Watch
+    """How long the change is watched after its last step, and which limits take it back."""
+    post_change: PostChange = PostChange()
+    """Where messages go, and what is left for people."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Return what the change touches, as `environment/service`."""
+        return tuple(f"{self.environment}/{service}" for service in sorted(set(self.services)))
+
+    @property
+    def actions(self) -> tuple[StepBase, ...]:
+        """Return the steps, typed as what they have in common."""
+        return self.steps
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Return all conditions of the watch: its own and the validation criteria."""
+        return self.watch.conditions + self.validation
+
+    @property
+    def forward(self) -> timedelta:
+        """Return the longest time from the first step to the end of the watch."""
+        return sum((step.timeout for step in self.actions), self.watch.settle + self.watch.length)
+
+    @property
+    def needs(self) -> timedelta:
+        """Return the time that must be left in the window to start: steps, watch and the way back."""
+        return self.forward + self.rollback.estimate

@@ -1,0 +1,95 @@
+"""Decides what readings mean: pass, fail, inconclusive or error."""
+
+import math
+import re
+from typing import Literal, Protocol
+
+Verdict = Literal["pass", "fail", "inconclusive", "error"]
+Cause = Literal["no_data", "stale", "unreachable", "invalid"]
+Value = bool | float | str
+
+
+class Limits(Protocol):
+    """The comparisons of a condition; unset ones are None and everything set must hold."""
+
+    @property
+    def above(self) -> float | None: ...
+    @property
+    def below(self) -> float | None: ...
+    @property
+    def between(self) -> tuple[float, float] | None: ...
+    @property
+    def equals(self) -> bool | float | str | None: ...
+    @property
+    def matches(self) -> str | None: ...
+
+
+class NotComparable(Exception):
+    """The value is not of the kind the comparison needs."""
+
+
+def judge(good: Limits | None, bad: Limits | None, value: Value) -> tuple[Verdict, Cause | None]:
+    """Return what a value means, with the cause when it is an error.
+
+    Bad wins over good. With only one of them given, everything else is its opposite; with both, what is neither is
+    inconclusive. NaN, infinity and text where a number was asked are `invalid`, whatever the comparison says.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return "error", "invalid"
+    try:
+        is_bad = bad is not None and holds(bad, value)
+        is_good = good is not None and holds(good, value)
+    except NotComparable:
+        return "error", "invalid"
+    if is_bad:
+        return "fail", None
+    if is_good or good is None:
+        return "pass", None
+    return ("fail" if bad is None else "inconclusive"), None
+
+
+def holds(limits: Limits, value: Value) -> bool:
+    """Return whether everything that is set holds for the value.
+
+    Raises:
+        NotComparable: a number is compared, and the value is none.
+    """
+    if isinstance(value, bool | str):
+        if limits.above is not None or limits.below is not None or limits.between is not None:
+            raise NotComparable
+    else:
+        if limits.above is not None and not value > limits.above:
+            return False
+        if limits.below is not None and not value < limits.below:
+            return False
+        if limits.between is not None and not limits.between[0] <= value <= limits.between[1]:
+            return False
+    if limits.equals is not None and not _equal(limits.equals, value):
+        return False
+    return limits.matches is None or re.fullmatch(limits.matches, str(value)) is not None
+
+
+def _equal(wanted: Value, value: Value) -> bool:
+    """Compare without letting true equal 1, or text equal a number."""
+    number = (int, float)
+    if isinstance(wanted, bool) or isinstance(value, bool):
+        return wanted is value
+    if isinstance(wanted, number) != isinstance(value, number):
+        raise NotComparable
+    return wanted == value
+
+
+class Sampled(Protocol):
+    """What the watch needs to know of a reading."""
+
+    @property
+    def condition(self) -> str: ...
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def value(self) -> Value | None: ...
+    @property
+    def cause(self) -> Cause | None: ...
+    @property
+    def says(self) -> str: ...
+    def line(self) -> str: ...

@@ -1,0 +1,160 @@
+"""The demo: starts Airflow and a real service, plays two changes on it, and shows how they ended."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from changewindow import embedded
+from changewindow.errors import ChangeError
+from changewindow.rest import Client, wait_for
+from demo.scenario import ACTS, Played, play
+
+FOLDER = embedded.ROOT / ".demo"
+POLICY = Path(__file__).with_name("policy")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+USERS = {"alice": "user", "bob": "user", "admin": "admin"}
+
+
+def main() -> int:
+    """Run the demo; return 0 only if every outcome is the expected one."""
+    console = Console()
+    for number in SIGNALS:
+        signal.signal(number, _interrupt)
+    try:
+        with running(console) as place:
+            played = play_all(console, place)
+            console.print(outcomes(played))
+            console.print(how_to_log_in(place))
+            good = len(played) == len(ACTS) and all(one.is_as_expected for one in played)
+            if not os.environ.get("ONCE"):
+                _stay_up(console)
+    except KeyboardInterrupt:
+        console.print("\ninterrupted; every process of the demo is gone")
+        return 130
+    except ChangeError as error:
+        console.print(f"[red]{error}")
+        return 1
+    console.print("stopped; every process of the demo is gone")
+    return 0 if good else 1
+
+
+@contextmanager
+def running(console: Console) -> Iterator[embedded.Place]:
+    """Start the service under load and Airflow in an empty folder; end both, whatever happens."""
+    embedded.stop_leftover(FOLDER / "airflow")
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir()
+    port = int(os.environ.get("DEMO_PORT") or embedded.free_port())
+    place = embedded.Place(FOLDER / "airflow", port, USERS)
+    with console.status("starting the service orders, its database and its load"), world(FOLDER / "world") as reach:
+        airflow = None
+        try:
+            with console.status(f"starting Airflow on {place.url}"):
+                airflow = embedded.start(place, {**reach, "CHANGEWINDOW_POLICY": str(POLICY)})
+                embedded.wait_until_healthy(place, airflow)
+            console.print(f"Airflow is up: {place.url}")
+            yield place
+        finally:
+            if airflow is not None:
+                embedded.stop(airflow)
+
+
+@contextmanager
+def world(folder: Path) -> Iterator[dict[str, str]]:
+    """Run the service that is changed; yield the Airflow Connections to it, as environment variables."""
+    process = subprocess.Popen([sys.executable, "-m", "demo.world", "--folder", str(folder)], start_new_session=True)
+    try:
+        ready = folder / "world.json"
+        wait_for(lambda: ready.exists() or process.poll() is not None, "the service of the demo", 60)
+        yield connections(json.loads(ready.read_text()))
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        process.kill()
+
+
+def connections(ready: dict[str, Any]) -> dict[str, str]:
+    """Return the Airflow Connections of a running world, as environment variables."""
+    orders = {"conn_type": "http", "host": ready["service_url"]}
+    repository = {"conn_type": "git", "host": ready["repository"]}
+    return {"AIRFLOW_CONN_ORDERS": json.dumps(orders), "AIRFLOW_CONN_ORDERS_CONFIG": json.dumps(repository)}
+
+
+def play_all(console: Console, place: embedded.Place) -> list[Played]:
+    """Play every act, with its progress on the terminal."""
+    alice, bob = (Client(place.url, user, place.password(user)).log_in() for user in ("alice", "bob"))
+    wait_for(lambda: _has_form(alice), "the DAG request_change")
+    rows: dict[str, tuple[str, str]] = {act.ticket: ("", "waiting") for act in ACTS}
+    with Live(_progress(rows), console=console, refresh_per_second=4) as live:
+
+        def tell(ticket: str, change: str, doing: str) -> None:
+            rows[ticket] = (change, doing)
+            live.update(_progress(rows))
+            if not console.is_terminal:
+                console.print(f"{ticket:10} {change:10} {doing}")
+
+        return [play(act, alice, bob, tell) for act in ACTS]
+
+
+def outcomes(played: list[Played]) -> Table:
+    """Return the table of outcomes, with a link to each run."""
+    table = Table(title="What became of the changes", show_lines=True)
+    for heading in ("change", "outcome", "run", "why, and where to see it"):
+        table.add_column(heading, overflow="fold")
+    for one in played:
+        colour = "green" if one.is_as_expected else "red"
+        outcome = one.outcome if one.is_as_expected else f"{one.outcome}, expected {one.act.outcome}"
+        why = f"{escape(one.reason)}\n[link={one.page}]{one.page}[/link]"
+        table.add_row(f"{one.change}\n{one.act.ticket}", f"[{colour}]{outcome}", one.state, why)
+    return table
+
+
+def how_to_log_in(place: embedded.Place) -> str:
+    """Return the address and the users, one a line."""
+    users = "".join(f"\n  {name:6} {place.password(name)}   ({role})" for name, role in USERS.items())
+    return f"\nAirflow: {place.url}\nLog in as:{users}\nAirflow's own log: {place.home / 'standalone.log'}"
+
+
+def _progress(rows: dict[str, tuple[str, str]]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for ticket, (change, doing) in rows.items():
+        table.add_row(ticket, change, doing)
+    return table
+
+
+def _stay_up(console: Console) -> None:
+    console.print("\nEverything stays up until you press Ctrl-C.")
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+def _has_form(client: Client) -> bool:
+    with suppress(ChangeError):
+        return bool(client.get("/dags/request_change"))
+    return False
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Begin to clean up; whoever is impatient does not interrupt that."""
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Policy checks find every problem, and say what would make it right."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from changewindow.checks import two_people, watch_can_judge, window_fits
+from changewindow.checks.base import Facts, Problem
+from samples import NOW, SOURCE, ticket
+
+FACTS = Facts(now=NOW)
+LIMIT = {"name": "Fast", "source": SOURCE, "fail": {"above": 1}}
+UP = {"name": "Up", "source": SOURCE, "pass": {"equals": 200}}
+OBSERVED = {**LIMIT, "role": "observe"}
+
+
+@pytest.mark.parametrize(
+    ("owner", "reviewer", "is_fine"),
+    [
+        pytest.param("alice", "bob", True, id="two people are fine"),
+        pytest.param("alice", "alice", False, id="one person is not"),
+        pytest.param("alice", "ALICE", False, id="capitals do not make a second person"),
+    ],
+)
+def test_two_people(owner: str, reviewer: str, is_fine: bool) -> None:  # noqa: FBT001
+    """Nobody reviews alone."""
+    problem = Problem("reviewer", f"{owner} is owner and reviewer", "Name a second person who stands by.")
+    assert two_people.check(ticket(owner=owner, reviewer=reviewer), FACTS) == ([] if is_fine else [problem])
+
+
+@pytest.mark.parametrize(
+    ("changed", "places"),
+    [
+        pytest.param({}, [], id="a criterion of validation is enough"),
+        pytest.param({"watch": {"for": "1m", "conditions": [LIMIT]}, "validation": []}, [], id="a limit is enough"),
+        pytest.param({"validation": []}, ["watch"], id="without any condition nothing is judged"),
+        pytest.param({"validation": [OBSERVED]}, ["watch"], id="what is only observed judges nothing"),
+        pytest.param({"validation": [OBSERVED, UP]}, [], id="one that decides beside it is enough"),
+        pytest.param(
+            {"preflight": {"checks": [OBSERVED]}}, ["preflight.checks.0.role"], id="before the first step all must hold"
+        ),
+        pytest.param(
+            {"rollback": {"estimate": "1m", "verify": [OBSERVED]}}, ["rollback.verify.0.role"], id="on the way back too"
+        ),
+        pytest.param({"validation": [UP | {"passes": 6}]}, [], id="as many good readings as samples can be had"),
+        pytest.param({"validation": [UP | {"passes": 7}]}, ["validation.0.passes"], id="one more cannot"),
+        pytest.param({"watch": {"for": "10s", "every": "10s"}}, [], id="one sample at the end is enough"),
+        pytest.param({"watch": {"for": "9s", "every": "10s"}}, ["watch.every"], id="a sample after the end is not"),
+        pytest.param({"validation": [LIMIT, LIMIT]}, ["validation.1.name"], id="two of one name are confused"),
+        pytest.param(
+            {"watch": {"for": "1s", "conditions": [LIMIT]}, "validation": [LIMIT]},
+            ["validation.0.name", "watch.every"],
+            id="all problems are found at once",
+        ),
+    ],
+)
+def test_watch_can_judge(changed: dict[str, Any], places: list[str]) -> None:
+    """A watch that cannot fail proves nothing."""
+    assert [problem.place for problem in watch_can_judge.check(ticket(**changed), FACTS)] == places
+
+
+@pytest.mark.parametrize(
+    ("end", "now", "says"),
+    [
+        pytest.param("15:00", NOW, [], id="a window ahead with enough time is fine"),
+        pytest.param("14:07", NOW, [], id="exactly enough is enough"),
+        pytest.param(
+            "14:06",
+            NOW,
+            ["the change needs 7m (steps 5m, watch 1m, rollback 1m), the window has 6m"],
+            id="a minute less is not",
+        ),
+        pytest.param("15:00", datetime(2031, 3, 18, 14, 59, tzinfo=UTC), [], id="an open window is fine"),
+        pytest.param(
+            "15:00",
+            datetime(2031, 3, 18, 15, tzinfo=UTC),
+            ["the window ended 2031-03-18 15:00 UTC; it is 2031-03-18 15:00 UTC"],
+            id="a closed one is not",
+        ),
+        pytest.param(
+            "14:01",
+            datetime(2032, 1, 1, tzinfo=UTC),
+            [
+                "the window ended 2031-03-18 14:01 UTC; it is 2032-01-01 00:00 UTC",
+                "the change needs 7m (steps 5m, watch 1m, rollback 1m), the window has 1m",
+            ],
+            id="both are said at once",
+        ),
+    ],
+)
+def test_window_fits(end: str, now: datetime, says: list[str]) -> None:
+    """The numbers are said with their limit."""
+    window = {"zone": "UTC", "start": "2031-03-18 14:00", "end": f"2031-03-18 {end}"}
+    assert [problem.says for problem in window_fits.check(ticket(window=window), Facts(now=now))] == says

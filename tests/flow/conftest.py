@@ -1,0 +1,9 @@
+"""Airflow without a database, with our plugin: enough to draw and serialize DAGs."""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="changewindow-flow-")
+os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(Path(__file__).resolve().parents[2] / "plugins")
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"

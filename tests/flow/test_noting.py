@@ -1,0 +1,17 @@
+"""The note of a run."""
+
+import pytest
+
+from changewindow.flow.noting import LONGEST, shortened
+
+LINE = "ticket:1: " + "x" * 89
+
+
+@pytest.mark.parametrize("count", [0, 1, 10, 11, 500])
+def test_a_note_holds_whole_lines_and_says_where_the_rest_stands(count: int) -> None:
+    """Airflow keeps a thousand characters; nobody reads half a finding."""
+    text = "\n".join([LINE] * count)
+    kept = shortened(text)
+    assert len(kept) <= LONGEST
+    *lines, last = kept.split("\n")
+    assert kept == text if count <= 10 else (set(lines), last) == ({LINE}, "… the log says the rest")

@@ -1,0 +1,123 @@
+"""The triggers: rebuilt from what they serialize, fire when due and not early, and refuse garbage."""
+
+import asyncio
+import importlib
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from changewindow.flow.triggers import GoodTrigger, WatchTrigger, WindowTrigger, dump
+from changewindow.ledger import changes, gate
+from changewindow.ledger.database import Ledger
+from changewindow.ticket import Condition
+from known import NOW, approved, intent
+from samples import banner
+
+
+def condition(file: Path) -> list[dict[str, Any]]:
+    """Return a condition that is good when a file says 1."""
+    source = {"kind": "command", "run": ["cat", str(file)]}
+    return dump([Condition.model_validate({"name": "file", "source": source, "pass": {"equals": 1}})])
+
+
+def watch(file: Path, **changed: Any) -> WatchTrigger:
+    """Return a watch of a file, half a second long."""
+    since = datetime.now(UTC).isoformat()
+    return WatchTrigger(**{"conditions": condition(file), "since": since, "length": 0.5, "every": 0.2, **changed})
+
+
+async def fired(trigger: Any) -> dict[str, Any]:
+    """Return what a trigger fires."""
+    async for event in trigger.run():
+        return dict(event.payload)
+    raise AssertionError("the trigger ended without firing")
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    """Return a file that says 1."""
+    file = tmp_path / "value"
+    file.write_text("1\n")
+    return file
+
+
+def test_it_is_rebuilt_from_what_it_serializes(good: Path) -> None:
+    """A triggerer that takes over gets the same trigger."""
+    trigger = watch(good)
+    path, arguments = trigger.serialize()
+    module, _, name = path.rpartition(".")
+    again = getattr(importlib.import_module(module), name)(**arguments)
+    assert again.serialize() == trigger.serialize()
+
+
+def test_garbage_is_refused_at_once(good: Path) -> None:
+    """A condition that is none does not wait for the triggerer to be found out."""
+    with pytest.raises(ValidationError):
+        watch(good, conditions=[{"name": "no source"}])
+
+
+async def test_a_watch_does_not_pass_before_its_end(good: Path) -> None:
+    """Good readings are not enough: the whole length is watched."""
+    started = datetime.now(UTC)
+    event = await fired(watch(good, length=1.5))
+    assert event["verdict"] == "pass"
+    assert datetime.now(UTC) - started >= timedelta(seconds=1.5)
+
+
+async def test_a_breach_fires_at_once_with_its_reading(good: Path) -> None:
+    """The event says what was measured, and does not wait for the end of the watch."""
+    good.write_text("7\n")
+    event = await fired(watch(good, length=600))
+    assert (event["verdict"], event["samples"]) == ("fail", 1)
+    assert event["readings"][0]["value"] == 7
+
+
+@pytest.fixture
+def told(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """Return the ledger that triggers ask."""
+    fields = {"conn_type": "sqlite", "host": str(ledger.url.database)}
+    monkeypatch.setenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", json.dumps(fields))
+    return ledger
+
+
+async def test_an_abort_ends_a_watch_at_once(told: Ledger, good: Path) -> None:
+    """A person's word counts within a second or two, whatever is read."""
+    one = approved(told, banner())
+    gate.start(told, one.change, intent(one.digest), targets=("production/orders",), now=NOW)
+    firing = asyncio.create_task(fired(watch(good, length=600, change=one.change)))
+    done, _ = await asyncio.wait([firing], timeout=1.5)
+    assert not done
+    changes.abort(told, one.change, person="dora", reason="smoke", now=NOW)
+    event = await asyncio.wait_for(firing, 5)
+    assert (event["verdict"], event["reason"]) == ("fail", "aborted by dora: smoke")
+
+
+async def test_a_window_that_is_waited_for_ends_when_the_change_is_cancelled(told: Ledger) -> None:
+    """Nobody has to wait for the window to see the end of a change that will not run."""
+    one = approved(told, banner())
+    opens = datetime.now(UTC) + timedelta(hours=1)
+    waiting = WindowTrigger(change=one.change, opens=opens.isoformat())
+    changes.cancel(told, one.change, person="alice", reason="never mind", now=datetime.now(UTC))
+    event = await asyncio.wait_for(fired(waiting), 5)
+    assert event["reason"] == "cancelled by alice: never mind"
+
+
+async def test_a_window_opens_on_time(told: Ledger) -> None:
+    """Not early, and without a word from anybody."""
+    opens = datetime.now(UTC) + timedelta(seconds=1.5)
+    event = await fired(WindowTrigger(change="CHG-1001", opens=opens.isoformat()))
+    assert event["verdict"] == "pass"
+    assert datetime.now(UTC) >= opens
+
+
+async def test_waiting_for_good_gives_up_at_its_deadline(good: Path) -> None:
+    """A check that stays bad fires with its reason."""
+    good.write_text("0\n")
+    deadline = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()
+    event = await fired(GoodTrigger(conditions=condition(good), every=0.2, deadline=deadline))
+    assert event["verdict"] == "fail"
+    assert "file = 0" in event["reason"]

@@ -1,0 +1,196 @@
+"""Changes in the ledger: what may start, what may be decided, and who holds a target."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from changewindow.canonical import canonical
+from changewindow.embedded import free_port
+from changewindow.errors import ApprovalRefused, LedgerDown, LedgerUnknown, NotAllowed
+from changewindow.ledger import changes, deciding, gate, overview
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.models import Base
+from changewindow.rest import wait_for
+from known import NOW, approved, intent
+from samples import banner
+
+TARGETS = ("production/orders",)
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Run a PostgreSQL of Debian's package on a free port; return the address of an empty database."""
+    if not BINARIES:
+        pytest.skip("Debian's postgresql is not installed; apt-get install postgresql")
+    who = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="changewindow-postgres-") as name:
+        folder, port = Path(name), free_port()
+        if who:
+            shutil.chown(folder, "postgres")
+        make = [BINARIES[-1] / "initdb", "-D", folder / "data", "-A", "trust", "-U", "cw"]
+        subprocess.run(make, check=True, cwd=folder, **who)
+        options = ["-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"]
+        with (folder / "log").open("wb") as log:
+            server = [BINARIES[-1] / "postgres", "-D", folder / "data", *options]
+            process = subprocess.Popen(server, cwd=folder, stdout=log, stderr=log, **who)
+        ready = [BINARIES[-1] / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
+        try:
+            wait_for(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL", 60)
+            yield f"postgresql+psycopg2://cw@127.0.0.1:{port}/postgres"
+        finally:
+            process.send_signal(signal.SIGQUIT)
+            process.wait(30)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
+    """Return a ledger on SQLite, and one on PostgreSQL."""
+    if request.param == "sqlite":
+        made = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    else:
+        made = Ledger(request.getfixturevalue("postgres"))
+    made.upgrade()
+    made.upgrade()
+    return made
+
+
+def test_the_migrated_tables_are_those_of_the_models(either: Ledger) -> None:
+    """Nobody forgot a migration."""
+    with either.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_a_ledger_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """What scheduling needs to know is filled in for the changes that are there."""
+    old = Ledger(f"sqlite:///{tmp_path / 'old.db'}")
+    old.upgrade("0001")
+    values = (
+        "1001, 's', 'alice', 'running', '', 'd', '2031-03-18 14:00:00', '2031-03-18 15:00:00', '2031-03-01 00:00:00'"
+    )
+    names = "number, summary, requester, status, reason, digest, opens, closes, submitted_at"
+    with old.transaction() as session:
+        session.execute(text(f"INSERT INTO changes ({names}) VALUES ({values})"))  # noqa: S608  constants
+        session.execute(
+            text("INSERT INTO revisions VALUES (1001, 'd', :text, '2031-03-01 00:00:00')"),
+            {"text": canonical(banner())},
+        )
+        at = "'2031-03-18 14:00:00'"
+        session.execute(text(f"INSERT INTO leases VALUES ('production/orders', 1001, 7, 'r', {at}, {at})"))  # noqa: S608
+    old.upgrade()
+    (other,) = overview.others(old, NOW, NOW + timedelta(hours=1))
+    assert (other.change, other.owner, other.reviewer, other.targets) == (
+        "CHG-1001",
+        "alice",
+        "bob",
+        ("production/orders",),
+    )
+    assert changes.get(old, "CHG-1001").token == 7
+
+
+def test_50_simultaneous_requests_for_one_target_give_one_lease(either: Ledger, ticket_data: dict[str, Any]) -> None:
+    """One change gets the target; 49 are told clearly who holds it."""
+    wanted = [approved(either, {**ticket_data, "details": str(number)}) for number in range(50)]
+
+    def start(one: changes.Submitted) -> str:
+        try:
+            gate.start(either, one.change, intent(one.digest, run=one.change), targets=TARGETS, now=NOW)
+        except NotAllowed as refused:
+            return refused.reasons[0]
+        return "started"
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(start, wanted))
+    assert answers.count("started") == 1
+    holder = wanted[answers.index("started")].change
+    assert answers.count(f"production/orders is held by {holder}; wait until it is closed") == 49
+    changes.close(either, holder, run=holder, outcome="completed", reason="", now=NOW)
+
+
+def test_a_refused_start_writes_nothing(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
+    """Neither a lease nor a status is left of a start that was refused."""
+    one = approved(ledger, ticket_data)
+    with pytest.raises(NotAllowed, match="is not the newest one"):
+        gate.start(ledger, one.change, intent("0" * 64), targets=TARGETS, now=NOW)
+    assert gate.leases(ledger, one.change) == []
+    assert changes.get(ledger, one.change).status == "approved"
+
+
+@pytest.mark.parametrize("person", ["alice", "Alice", " ALICE "])
+def test_a_requester_never_approves(ledger: Ledger, ticket_data: dict[str, Any], person: str) -> None:
+    """However the name is written."""
+    with pytest.raises(ApprovalRefused, match="ask a second person"):
+        approved(ledger, ticket_data, person=person)
+
+
+def test_a_decision_is_made_once(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
+    """A late click on a decided request has no effect."""
+    one = approved(ledger, ticket_data)
+    with pytest.raises(ApprovalRefused, match="is approved; nothing waits"):
+        deciding.decide(ledger, one.change, intent(one.digest), person="carol", is_yes=False, now=NOW)
+    assert changes.get(ledger, one.change).status == "approved"
+
+
+def test_a_failed_rollback_keeps_its_targets_and_others_release_them(
+    ledger: Ledger, ticket_data: dict[str, Any]
+) -> None:
+    """Only `rollback_failed` blocks later changes."""
+    for outcome, held in (("rolled_back", []), ("rollback_failed", ["production/orders"])):
+        one = approved(ledger, {**ticket_data, "details": outcome})
+        gate.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+        changes.close(ledger, one.change, run="run-1", outcome=outcome, reason="", now=NOW)  # type: ignore[arg-type]
+        assert gate.leases(ledger, one.change) == held
+
+
+def test_acting_needs_the_run_that_passed_the_gate(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
+    """Neither before the gate, nor in another run, nor after the end."""
+    one = approved(ledger, ticket_data)
+
+    def may(run: str) -> str:
+        try:
+            gate.require_running(ledger, one.change, run=run, now=NOW, forward=intent(one.digest))
+        except NotAllowed as refused:
+            return refused.reasons[0]
+        return "yes"
+
+    assert "not running" in may("run-1")
+    gate.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+    assert may("run-1") == "yes"
+    assert "run-1 of this change is acting" in may("run-2")
+    changes.close(ledger, one.change, run="run-1", outcome="completed", reason="", now=NOW)
+    assert "it is completed" in may("run-1")
+
+
+def test_an_approval_that_expired_stops_the_next_step(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
+    """Approval is asked again before every forward step."""
+    one = approved(ledger, ticket_data)
+    gate.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+    later = NOW + timedelta(hours=2)
+    with pytest.raises(NotAllowed, match="the approval of bob expired"):
+        gate.require_running(ledger, one.change, run="run-1", now=later, forward=intent(one.digest))
+
+
+@pytest.mark.parametrize("change", ["CHG-1", "CHG-x", "nonsense"])
+def test_an_unknown_change_is_named(ledger: Ledger, change: str) -> None:
+    """The reader learns which change is meant."""
+    with pytest.raises(LedgerUnknown, match=change):
+        changes.get(ledger, change)
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/ledger.db", "postgresql+psycopg2://a@127.0.0.1:1/b"])
+def test_a_ledger_that_does_not_answer_says_so_in_one_line(url: str) -> None:
+    """Whoever waits for the ledger reads what goes on without it."""
+    with pytest.raises(LedgerDown, match=r"^The ledger does not answer: [^\n]+$"):
+        changes.get(Ledger(url), "CHG-1001")

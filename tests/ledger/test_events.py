@@ -1,0 +1,66 @@
+"""Events: appended, chained, never altered."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from changewindow.errors import BrokenChain
+from changewindow.ledger import changes, events
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.events import Happening
+from known import NOW
+
+
+@pytest.fixture
+def change(ledger: Ledger, ticket_data: dict[str, Any]) -> str:
+    """Return a change with five events."""
+    submitted = changes.submit(ledger, ticket_data, requester="alice", now=NOW)
+    for number in range(4):
+        events.record(ledger, Happening(submitted.change, "checked", "run-1", NOW, {"number": number}))
+    return submitted.change
+
+
+def alter(ledger: Ledger, statement: str) -> None:
+    """Alter events as somebody does who owns the database."""
+    with ledger.transaction() as session:
+        for action in ("update", "delete"):
+            session.execute(text(f"DROP TRIGGER append_only_{action}"))
+        session.execute(text(statement))
+
+
+@pytest.mark.parametrize("statement", ["UPDATE events SET actor = 'x'", "DELETE FROM events"])
+def test_the_database_refuses_to_alter_events(ledger: Ledger, change: str, statement: str) -> None:
+    """Not even our own connection can."""
+    with pytest.raises(IntegrityError, match="never altered"), ledger.transaction() as session:
+        session.execute(text(statement))
+    events.verify(ledger, change)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE events SET actor = 'mallory' WHERE sequence = 3",
+        "UPDATE events SET data = '{}' WHERE sequence = 2",
+        "UPDATE events SET at = '2030-01-01 00:00:00.000000' WHERE sequence = 5",
+        "DELETE FROM events WHERE sequence = 2",
+        "DELETE FROM events WHERE sequence = 1",
+        "UPDATE events SET previous = hash WHERE sequence = 4",
+    ],
+)
+def test_what_was_altered_is_found(ledger: Ledger, change: str, statement: str) -> None:
+    """The chain breaks at the altered event."""
+    alter(ledger, statement)
+    with pytest.raises(BrokenChain, match="altered after it was written"):
+        events.verify(ledger, change)
+
+
+def test_24_writers_make_one_chain_without_a_gap(ledger: Ledger, change: str) -> None:
+    """Simultaneous events stand one behind the other."""
+    said = [Happening(change, "checked", f"writer-{number}", NOW, {}) for number in range(24)]
+    with ThreadPoolExecutor(24) as pool:
+        list(pool.map(lambda one: events.record(ledger, one), said))
+    assert [event.sequence for event in events.history(ledger, change)] == list(range(1, 30))
+    events.verify(ledger, change)

@@ -1,0 +1,49 @@
+"""The channel slack, with the real client against a local server."""
+
+import json
+
+import pytest
+from slack_sdk import WebClient
+
+from changewindow.notify.base import NotDelivered
+from changewindow.notify.slack import Channel
+from known import Told
+
+POST = "/api/chat.postMessage"
+
+
+def channel(url: str) -> Channel:
+    """Return Slack as the provider's hook would make it."""
+    return Channel(WebClient("xoxb-of-the-test", base_url=f"{url}/api/", timeout=2))
+
+
+def test_the_first_message_begins_the_thread_and_the_next_stands_in_it(server: Told) -> None:
+    """All messages of a change are one thread."""
+    server.answers[POST] = (200, json.dumps({"ok": True, "ts": "17.4"}))
+    thread = channel(server.url).post("#deploys", "begins", None)
+    assert channel(server.url).post("#deploys", "ends", thread) == "17.4"
+    first, second = (json.loads(body) for *_, body in server.asked)
+    assert (first["channel"], first["text"], first.get("thread_ts")) == ("#deploys", "begins", None)
+    assert second["thread_ts"] == "17.4"
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        pytest.param(200, '{"ok": false, "error": "channel_not_found"}', id="an error of Slack's"),
+        pytest.param(500, "down", id="Slack is down"),
+        pytest.param(429, '{"ok": false, "error": "ratelimited"}', id="too many messages"),
+        pytest.param(200, "<html>", id="garbage"),
+    ],
+)
+def test_what_goes_wrong_is_not_delivered(server: Told, status: int, text: str) -> None:
+    """Every way to fail is the one error that no change fails for."""
+    server.answers[POST] = (status, text)
+    with pytest.raises(NotDelivered):
+        channel(server.url).post("#deploys", "text", None)
+
+
+def test_nobody_there_is_not_delivered() -> None:
+    """A refused connection too."""
+    with pytest.raises(NotDelivered):
+        channel("http://127.0.0.1:1").post("#deploys", "text", None)

@@ -1,0 +1,94 @@
+"""A real Airflow for the session, started as the demo starts it, with a service to change and a Slack to talk to."""
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from changewindow import embedded
+from changewindow.rest import Client, wait_for
+from demo.__main__ import POLICY, _has_form, world
+from stage import Probe, Stage, git
+
+USERS = {"alice": "user", "bob": "user", "carol": "user", "admin": "admin"}
+
+
+@pytest.fixture(scope="session")
+def probe() -> Iterator[Probe]:
+    """Serve /health with the status that the test sets, and Slack's chat.postMessage."""
+    state = Probe()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status = 500 if self.path in state.bad else state.status
+            self._reply(status, {"status": status})
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            state.sent.append((self.path, body))
+            self._reply(200, {"ok": True, "ts": f"{len(state.sent)}.0", "channel": body.get("channel")})
+
+        def _reply(self, status: int, body: Any) -> None:
+            text = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: Any) -> None:
+            """Stay silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield state
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def airflow(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[Stage]:
+    """Start the embedded default, as `make demo` does."""
+    folder = tmp_path_factory.mktemp("real")
+    place = embedded.Place(folder / "airflow", embedded.free_port(), USERS)
+    slack = {"conn_type": "slack", "password": "xoxb-of-the-test", "extra": {"base_url": f"{probe.url}/api/"}}
+    with world(folder / "world") as reach:
+        tickets = empty_repository(folder / "tickets")
+        policy = shutil.copytree(POLICY, folder / "policy")
+        connections = {
+            **reach,
+            "CHANGEWINDOW_POLICY": str(policy),
+            "AIRFLOW_CONN_CHANGEWINDOW_TICKETS": json.dumps({"conn_type": "git", "host": str(tickets)}),
+            "AIRFLOW_CONN_PROBE": json.dumps({"conn_type": "http", "host": probe.url}),
+            "AIRFLOW_CONN_SLACK_API_DEFAULT": json.dumps(slack),
+        }
+        process = embedded.start(place, connections)
+        try:
+            embedded.wait_until_healthy(place, process)
+            clients = {user: Client(place.url, user, place.password(user)).log_in() for user in USERS}
+            wait_for(lambda: _has_form(clients["alice"]), "the DAG request_change")
+            yield Stage(place, process, clients, connections, policy)
+        finally:
+            embedded.stop(process)
+            print((Path(place.home) / "standalone.log").read_text()[-2000:])
+
+
+def empty_repository(folder: Path) -> Path:
+    """Make a repository of tickets in which there is none yet."""
+    folder.mkdir()
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "Begin")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _healthy(request: pytest.FixtureRequest) -> None:
+    """Let every test begin with a service that is well."""
+    if "probe" in request.fixturenames:
+        request.getfixturevalue("probe").status = 200

@@ -1,0 +1,66 @@
+"""The source prometheus, against a local server that speaks its API."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from known import Told
+from test_every_source import read
+
+QUERY = {"kind": "prometheus", "connection": "metrics", "query": "up"}
+
+
+def vector(*values: str) -> dict[str, Any]:
+    """Return the reply to an instant query with one series per value."""
+    result = [{"metric": {"n": str(place)}, "value": [2e9, value]} for place, value in enumerate(values)]
+    return {"status": "success", "data": {"resultType": "vector", "result": result}}
+
+
+CASES = [
+    (200, vector("1"), 1.0, None),
+    (200, {"status": "success", "data": {"resultType": "scalar", "result": [2e9, "0.25"]}}, 0.25, None),
+    (200, vector(), None, "no_data"),
+    (200, vector("1", "2"), None, "invalid"),
+    (200, vector("NaN"), None, "invalid"),
+    (200, vector("+Inf"), None, "invalid"),
+    (400, {"status": "error", "error": "parse error"}, None, "invalid"),
+    (503, {"status": "error", "error": "not ready"}, None, "unreachable"),
+]
+
+
+@pytest.mark.parametrize(("status", "reply", "value", "cause"), CASES)
+async def test_a_reply_means(server: Told, *, status: int, reply: Any, value: float | None, cause: str | None) -> None:
+    """One number is a value; nothing, several, and what is no number are different errors."""
+    server.answers["/api/v1/query"] = (status, json.dumps(reply))
+    reading = await read(server.url, QUERY)
+    assert reading.cause == cause
+    assert cause or reading.value == value
+
+
+@pytest.mark.parametrize(("reduce", "value"), [("average", 2.0), ("highest", 4.0), ("lowest", 0.0), ("last", 2.0)])
+async def test_a_range_becomes_one_number(server: Told, reduce: str, value: float) -> None:
+    """The values of a range are reduced as the ticket says."""
+    pairs = [[2e9, "0"], [2e9 + 1, "4"], [2e9 + 2, "2"]]
+    result = [{"metric": {}, "values": pairs}]
+    reply = {"status": "success", "data": {"resultType": "matrix", "result": result}}
+    server.answers["/api/v1/query_range"] = (200, json.dumps(reply))
+    reading = await read(server.url, {**QUERY, "range": "5m", "reduce": reduce})
+    assert reading.value == value
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cause"),
+    [
+        pytest.param(1, "stale", id="older than the end of the last step"),
+        pytest.param(0, "stale", id="of the very moment of its end"),
+        pytest.param(-1, None, id="newer"),
+    ],
+)
+async def test_only_a_newer_value_counts(server: Told, seconds: int, cause: str | None) -> None:
+    """What was measured before the change had its effect says nothing about it."""
+    server.answers["/api/v1/query"] = (200, json.dumps(vector("1")))
+    ended = datetime.fromtimestamp(2e9 + seconds, UTC)
+    reading = await read(server.url, QUERY, newer_than=ended)
+    assert reading.cause == cause

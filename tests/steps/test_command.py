@@ -1,0 +1,60 @@
+"""The step command."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from changewindow.connection import Connection
+from changewindow.context import Context
+from changewindow.errors import StepFailed
+from changewindow.steps.command import Step
+
+
+def step(**fields: Any) -> Step:
+    """Return a step with a program that writes nothing."""
+    return Step.model_validate({"name": "example", "run": ["true"], "undo": "nothing", **fields})
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """Return what stands in the log."""
+    return []
+
+
+@pytest.fixture
+def context(said: list[str]) -> Context:
+    """Return what a step may use; every connection has a password."""
+    return Context("CHG-1", 1, lambda name: Connection(name, "generic", password=f"secret-of-{name}"), said.append)
+
+
+def test_no_shell_takes_part_unless_asked(context: Context, said: list[str]) -> None:
+    """A star is a star to a program, and a wildcard only to a shell."""
+    step(run=["echo", "*", "$HOME"]).apply(context, {})
+    assert "* $HOME" in said
+    step(run={"shell": "echo a | tr a b"}).apply(context, {})
+    assert "b" in said
+
+
+def test_a_failing_program_fails_the_step(context: Context) -> None:
+    """The message says what ended how."""
+    with pytest.raises(StepFailed, match="'false' ended with exit code 1"):
+        step(run=["false"]).apply(context, {})
+
+
+def test_a_secret_reaches_the_program_only(context: Context, said: list[str], tmp_path: Path) -> None:
+    """It is an environment variable, and neither an argument nor a line of the log."""
+    file = tmp_path / "seen"
+    step(run={"shell": f"printenv TOKEN > {file}"}, secrets={"TOKEN": "vault"}).apply(context, {})
+    assert file.read_text() == "secret-of-vault\n"
+    assert not any("secret-of-vault" in line for line in said)
+
+
+def test_undo_runs_its_own_program_twice_without_harm(context: Context, tmp_path: Path) -> None:
+    """What apply wrote is gone after undo, and undo again changes nothing."""
+    file = str(tmp_path / "file")
+    example = step(run=["touch", file], undo=["rm", "-f", file])
+    example.apply(context, {})
+    example.undo(context, {})
+    example.undo(context, {})
+    assert not Path(file).exists()

@@ -1,0 +1,89 @@
+"""Kinds are found by the names of their files; a new one is one new file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+import changewindow
+from changewindow import kinds
+from changewindow.errors import BadKind
+
+KIND = '''"""Paints it {0}.
+
+More about {0}.
+"""
+
+from pydantic import BaseModel, Field
+
+EXAMPLE = {{"kind": "{0}", "times": 2}}
+
+
+class Step(BaseModel):
+    times: int = Field(description="How often.")
+    undo_it: bool = Field(default=True, alias="undo")
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[str]:
+    """Return a folder with two kinds, a base, and a file that is no kind at all."""
+    name = f"folder_{tmp_path.name}"
+    (tmp_path / name).mkdir()
+    for file, text in {"__init__": "", "base": "", "red": KIND.format("red"), "blue": KIND.format("blue")}.items():
+        (tmp_path / name / f"{file}.py").write_text(text)
+    changewindow.__path__.append(str(tmp_path))
+    yield name
+    changewindow.__path__.remove(str(tmp_path))
+
+
+def test_a_file_is_a_kind(folder: str) -> None:
+    """Its name is what authors write; `base` holds the contract and is none."""
+    assert list(kinds.modules(folder)) == ["blue", "red"]
+    assert kinds.summary(folder, "red") == "Paints it red."
+
+
+def test_the_kind_selects_the_model(folder: str) -> None:
+    """A field of any kind takes each of them, and nothing else."""
+    adapter: TypeAdapter[BaseModel] = TypeAdapter(kinds.any_of(folder, "Step"))
+    assert adapter.validate_python({"kind": "blue", "times": 1}).model_dump()["kind"] == "blue"
+    for wrong in ({"kind": "green", "times": 1}, {"times": 1}, {"kind": "blue"}):
+        with pytest.raises(ValidationError):
+            adapter.validate_python(wrong)
+
+
+def test_a_kind_describes_itself(folder: str) -> None:
+    """Its docstring, its fields under the names that authors write, and its example."""
+    assert kinds.describe(folder, "Step", "red").splitlines() == [
+        f"{folder} red",
+        "",
+        "Paints it red.",
+        "",
+        "More about red.",
+        "",
+        "Fields:",
+        "  times        needed    How often.",
+        "  undo         optional",
+        "",
+        "Example:",
+        "  kind: red",
+        "  times: 2",
+    ]
+
+
+def test_a_file_without_its_contract_is_refused(folder: str) -> None:
+    """Whoever adds a kind reads what it lacks."""
+    with pytest.raises(BadKind) as refused:
+        kinds.contract(kinds.modules(folder)["red"], "Source")
+    expected = f"changewindow.{folder}.red has no Source. Every kind needs it; see the recipe in CONTRIBUTING.md."
+    assert str(refused.value) == expected
+
+
+@pytest.mark.parametrize(("name", "contract"), [("steps", "Step"), ("sources", "Source"), ("checks", "check")])
+def test_every_kind_keeps_its_contract(name: str, contract: str) -> None:
+    """It says what it is responsible for, and defines what its folder asks of it."""
+    for kind, module in kinds.modules(name).items():
+        assert kinds.summary(name, kind).endswith(".")
+        assert kinds.contract(module, contract)
+        assert kinds.describe(name, contract, kind).startswith(f"{name} {kind}\n\n")
