@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 WORKERS = 4
 PID_FILE = "standalone.pid"
+LOCKED = 60
+"""Seconds to wait for a locked database; after SQLite's own 5 a component would end, and standalone restarts none."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class Place:
     def ledger(self) -> str:
         """Return the SQLAlchemy address of the ledger."""
         return f"sqlite:///{self.home / 'ledger.db'}"
+
+    @property
+    def database(self) -> Path:
+        """Return the file of Airflow's own database."""
+        return self.home / "airflow.db"
 
     @property
     def passwords_file(self) -> Path:
@@ -74,6 +81,7 @@ def environment(place: Place, root: Path = ROOT) -> dict[str, str]:
         "CORE__PLUGINS_FOLDER": str(root / "plugins"),
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "CORE__PARALLELISM": str(WORKERS),
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{place.database}?timeout={LOCKED}",
         "CORE__EXECUTION_API_SERVER_URL": f"{place.url}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in place.users.items()),
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(place.passwords_file),

@@ -1,12 +1,16 @@
 """Never late, never outside, never two at once, and ended when a person says so: on a real Airflow."""
 
 import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 import pytest
 
+from changewindow.embedded import Place
 from changewindow.ledger import changes, gate
 from changewindow.rest import wait_for
 from stage import HEALTH, Probe, Stage, acts, ticket, window
@@ -88,13 +92,8 @@ def test_engine_down_across_the_window_and_back(airflow: Stage, tmp_path: Path) 
     change = airflow.publish(data)
     scheduler = [one for one in psutil.Process(airflow.process.pid).children(recursive=True) if is_scheduler(one)]
     assert scheduler
-    for one in scheduler:
-        one.send_signal(signal.SIGSTOP)
-    try:
+    with standing_still(airflow.place, scheduler):
         wait_for(lambda: datetime.now(UTC) > opens + timedelta(seconds=21), "the end of the window")
-    finally:
-        for one in scheduler:
-            one.send_signal(signal.SIGCONT)
     assert airflow.ends(change, airflow.run_of(change)) == ("failed", "missed")
     assert acts(tmp_path / "outage") == []
     start, end = datetime.now(UTC) - timedelta(seconds=1), datetime.now(UTC) + timedelta(minutes=30)
@@ -103,6 +102,21 @@ def test_engine_down_across_the_window_and_back(airflow: Stage, tmp_path: Path) 
     wait_for(lambda: len(airflow.alice.runs(change)) == 2, "the run of the new window")
     assert airflow.ends(change, airflow.alice.runs(change)[-1]["dag_run_id"]) == ("success", "completed")
     assert acts(tmp_path / "outage") == ["apply_1"]
+
+
+@contextmanager
+def standing_still(place: Place, processes: list[psutil.Process]) -> Iterator[None]:
+    """Stop processes as a machine that hangs does: while they hold the database, which the others have to outwait."""
+    with closing(sqlite3.connect(place.database, isolation_level=None, timeout=60)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        for one in processes:
+            one.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            database.execute("ROLLBACK")
+            for one in processes:
+                one.send_signal(signal.SIGCONT)
 
 
 def is_scheduler(process: psutil.Process) -> bool:
