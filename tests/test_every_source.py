@@ -11,8 +11,8 @@ from changewindow import kinds
 from changewindow.condition import Condition
 from changewindow.connection import Connection
 from changewindow.reading import Reading, take
+from changewindow.sharing import client
 from changewindow.sources.base import Asking
-from changewindow.watching import client
 from known import Told
 
 SOURCES = kinds.modules("sources")

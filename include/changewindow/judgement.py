@@ -1,13 +1,16 @@
 """Decides when a watch is over, from what the readings of its conditions mean."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from changewindow.verdict import Cause, Sampled, Verdict
 
 Route = Literal["pass", "fail"]
 GOOD_FOR_UNKNOWN = 3
 """So many good readings make up for one unknown, once there are more unknown ones than may follow each other."""
+
+COUNTS = ("lately", "unknown", "streak", "passed", "missed")
+"""What a tally has to keep."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,15 @@ class Tally:
         self.missed += 1
         return self._unknown_reason(answer, says)
 
+    def counts(self) -> dict[str, Any]:
+        """Return the counts as JSON."""
+        return {name: getattr(self, name) for name in COUNTS}
+
+    def resume(self, counts: dict[str, Any]) -> None:
+        """Go on from counts that were kept."""
+        for name in COUNTS:
+            setattr(self, name, counts[name])
+
     def lacks(self) -> str | None:
         """Return what is missing until the condition is proven good, or None."""
         if self.missed > self.allowed.unknown and self.missed * GOOD_FOR_UNKNOWN > self.passed:
@@ -70,6 +82,11 @@ class Tally:
         if self.streak < self.allowed.passes:
             return f"{self.streak} good in a row, {self.allowed.passes} needed"
         return None
+
+    def gap(self, samples: int, says: str) -> str | None:
+        """Count samples that nobody took: one missing answer in the row, and all of them against the good ones."""
+        self.missed += samples - 1
+        return self.add("error", "no_data", says)
 
     def _remember(self, *, is_bad: bool) -> None:
         self.lately = [*self.lately, is_bad][-(self.allowed.of or self.allowed.failures) :]
@@ -127,6 +144,26 @@ class Judgement:
         if against:
             return "fail", "; ".join(against)
         return self._at_the_end([pair for pair in pairs if pair[0].decides]) if is_over else None
+
+    def gap(self, samples: int, says: str) -> tuple[Route, str] | None:
+        """Count samples that should have been taken and were not, as missing data of every condition."""
+        reasons = [(tally.gap(samples, says), tally) for tally in self.tallies]
+        against = [reason for reason, tally in reasons if reason and tally.decides]
+        return ("fail", "; ".join(against)) if against else None
+
+    def counts(self) -> dict[str, Any]:
+        """Return all counts as JSON, from which `resume` goes on."""
+        return {"overtime": self.overtime, "tallies": {one.condition: one.counts() for one in self.tallies}}
+
+    def resume(self, counts: dict[str, Any]) -> None:
+        """Go on from the counts of a watch of the same conditions.
+
+        Raises:
+            LookupError: they are of other conditions.
+        """
+        self.overtime = counts["overtime"]
+        for tally in self.tallies:
+            tally.resume(counts["tallies"][tally.condition])
 
     def _at_the_end(self, pairs: list[tuple[Tally, Sampled]]) -> tuple[Route, str] | None:
         """Return the verdict of a sample that no limit speaks against, after the watch's length."""

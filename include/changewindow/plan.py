@@ -128,7 +128,8 @@ def _gate_says(ticket: Ticket) -> str:
 def _watch_says(ticket: Ticket) -> str:
     watch = ticket.watch
     lines = "".join(f"\n{condition.says()}" for condition in ticket.conditions)
-    return f"for {duration_text(watch.length)}, every {duration_text(watch.every)}: succeed or undo{lines}"
+    later = f", after {duration_text(watch.at_first)} every {duration_text(watch.later)}" if watch.later else ""
+    return f"for {duration_text(watch.length)}, every {duration_text(watch.every)}{later}: succeed or undo{lines}"
 
 
 def _succeed_says(ticket: Ticket) -> str:

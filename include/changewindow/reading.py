@@ -37,7 +37,7 @@ async def take(condition: Condition, asking: Asking, *, newer_than: datetime | N
     """Ask once and judge; every failure to get a value is a reading with its cause, never an exception."""
     try:
         async with asyncio.timeout(condition.timeout.total_seconds()):
-            answer = await condition.origin.ask(asking)
+            answer = await asking.answer(condition.origin)
     except SourceError as error:
         return Reading(condition.name, "error", asking.now(), cause=error.cause, says=str(error))
     except ChangeError as error:

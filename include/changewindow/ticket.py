@@ -96,15 +96,19 @@ class Watch(Model):
     """How long to watch."""
     every: Duration = timedelta(seconds=10)
     """Time from one sample to the next."""
+    later: Duration | None = None
+    """The same once `at_first` has passed; without it, `every` to the end."""
+    at_first: Duration = timedelta(minutes=1)
+    """How long samples are taken `every`, where `later` is written."""
     settle: Duration = timedelta(0)
     """Time after the last step before the first reading counts."""
     conditions: tuple[Condition, ...] = ()
     """The rollback triggers, beside the validation criteria."""
 
-    @field_validator("every")
+    @field_validator("every", "later")
     @classmethod
-    def _lets_services_breathe(cls, every: timedelta) -> timedelta:
-        if every < SHORTEST:
+    def _lets_services_breathe(cls, every: timedelta | None) -> timedelta | None:
+        if every is not None and every < SHORTEST:
             raise ValueError(f"{duration_text(every)} is too often; write at least 200ms")
         return every
 

@@ -1,21 +1,21 @@
 """Takes samples until conditions are good, or until a watch is decided."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
-
 from changewindow.condition import Condition
-from changewindow.connection import Connection
 from changewindow.judgement import Judgement, Route, Tally
+from changewindow.progress import Followed, Progress
 from changewindow.reading import Reading, take_all
-from changewindow.sources.base import Asking
+from changewindow.sampling import Sampling
+from changewindow.sharing import sharing
+from changewindow.sources.base import Asking, Connections
 
-Connections = Callable[[str], Awaitable[Connection]]
 Tell = Callable[[str], None]
+Keep = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ async def until_good(
     conditions: Sequence[Condition], connections: Connections, *, every: timedelta, deadline: datetime, tell: Tell
 ) -> Decided:
     """Read until all conditions are good in one sample; fail when they are not by the deadline. Reads once at least."""
-    async with client() as http:
-        askings = [Asking(http, connections) for _ in conditions]
+    async with sharing(connections) as asking:
+        askings = [replace(asking, kept={}) for _ in conditions]
         count = 0
         while True:
             sample = await take_all(tuple(conditions), askings)
@@ -53,43 +53,64 @@ async def until_good(
             await asyncio.sleep(every.total_seconds())
 
 
+@dataclass(frozen=True)
+class Watched:
+    """What is to be watched: the conditions, since when readings count, for how long, and when samples are taken."""
+
+    conditions: tuple[Condition, ...]
+    since: datetime
+    """The end of the last step with its time to settle; a reading counts only if it is newer."""
+    length: timedelta
+    sampling: Sampling
+
+    def begin(self, now: datetime) -> Progress:
+        """Return the progress of a watch that begins now: late is later, so that the whole length is watched."""
+        begun = max(self.since, now)
+        followed = [Followed(name=one.name, limits=one.limits()) for one in self.conditions]
+        over = begun + self.length
+        return Progress(since=self.since, begun=begun, over=over, at=begun, conditions=followed)
+
+
 async def watch(
-    conditions: Sequence[Condition],
-    connections: Connections,
-    *,
-    since: datetime,
-    length: timedelta,
-    every: timedelta,
-    tell: Tell,
+    watched: Watched, connections: Connections, *, tell: Tell, keep: Keep, before: Progress | None = None
 ) -> Decided:
-    """Read from `since` for `length`, longer while undecided, until the change is proven good or must be taken back.
+    """Read for the watch's length, longer while undecided, until the change is proven good or must be taken back.
 
-    A reading counts only if it is newer than `since`, the end of the last step with its time to settle.
+    `keep` is called after each sample. With what it was given last, as `before`, another process goes on with the same
+    time and counts; the samples that nobody took between are missing data.
     """
-    judgement = Judgement([Tally(one.name, one.allowed, one.decides) for one in conditions])
-    over = since + length
-    async with client() as http:
-        askings = [Asking(http, connections) for _ in conditions]
-        count = 0
-        while True:
-            await asyncio.sleep(_until_next(Asking.now(), since, every))
-            sample = await take_all(tuple(conditions), askings, newer_than=since)
-            count += 1
-            is_over = Asking.now() >= over
-            left = max((over - Asking.now()).total_seconds(), 0)
+    judgement = Judgement([Tally(one.name, one.allowed, one.decides) for one in watched.conditions])
+    progress = before if before and before.since == watched.since else watched.begin(Asking.now())
+    if progress is before:
+        _resume(watched, judgement, progress, tell)
+    keep(progress)
+    sample: list[Reading] = []
+    async with sharing(connections) as asking:
+        askings = [replace(asking, since=watched.since, kept={}) for _ in watched.conditions]
+        while not progress.decided:
+            now = Asking.now()
+            following = watched.sampling.following(progress.begun, now, progress.over)
+            await asyncio.sleep((following - now).total_seconds())
+            sample = await take_all(watched.conditions, askings, newer_than=watched.since)
+            now = Asking.now()
+            progress.decided = judgement.add(list(sample), is_over=now >= progress.over)
+            progress.add(sample, judgement, now)
+            left = max((progress.over - now).total_seconds(), 0)
             for reading in sample:
-                tell(f"{reading.line()} | sample {count}, {left:.0f} s left")
-            decided = judgement.add(list(sample), is_over=is_over)
-            if decided:
-                return Decided(decided[0], decided[1], tuple(sample), count)
+                tell(f"{reading.line()} | sample {progress.samples}, {left:.0f} s left")
+            keep(progress)
+    verdict, reason = progress.decided
+    return Decided(verdict, reason, tuple(sample), progress.samples)
 
 
-def _until_next(now: datetime, since: datetime, every: timedelta) -> float:
-    """Return the seconds to the next sample on the grid that begins at `since`; a slow sample skips, never bunches."""
-    passed = max(int((now - since) / every), 0)
-    return (since + every * (passed + 1) - now).total_seconds()
-
-
-def client() -> httpx.AsyncClient:
-    """Return the client of a watch: it keeps connections, and follows no redirect."""
-    return httpx.AsyncClient(follow_redirects=False, timeout=httpx.Timeout(30.0))
+def _resume(watched: Watched, judgement: Judgement, progress: Progress, tell: Tell) -> None:
+    """Go on where another process stopped; what it had decided stays decided."""
+    if progress.counts:
+        judgement.resume(progress.counts)
+    now = Asking.now()
+    missed = watched.sampling.missed(progress.begun, progress.at, now)
+    tell(f"goes on after {progress.samples} samples; {missed} were missed since {progress.at:%H:%M:%S} UTC")
+    if missed and not progress.decided:
+        progress.decided = judgement.gap(missed, f"nobody read for {(now - progress.at).total_seconds():.0f} s")
+        progress.at = now
+        progress.counts = judgement.counts()

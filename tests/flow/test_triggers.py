@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from changewindow.flow.keeping import notebook
 from changewindow.flow.triggers import GoodTrigger, WatchTrigger, WindowTrigger, dump
-from changewindow.ledger import changes, gate
+from changewindow.ledger import changes, events, gate
 from changewindow.ledger.database import Ledger
 from changewindow.ticket import Condition
 from known import NOW, approved, intent
@@ -27,7 +29,9 @@ def condition(file: Path) -> list[dict[str, Any]]:
 def watch(file: Path, **changed: Any) -> WatchTrigger:
     """Return a watch of a file, half a second long."""
     since = datetime.now(UTC).isoformat()
-    return WatchTrigger(**{"conditions": condition(file), "since": since, "length": 0.5, "every": 0.2, **changed})
+    pace = {"length": 0.5, "every": 0.2, "at_first": 0, "later": None}
+    of = {"change": "CHG-1001", "run": "run-1", "conditions": condition(file), "since": since}
+    return WatchTrigger(**{**of, **pace, **changed})
 
 
 async def fired(trigger: Any) -> dict[str, Any]:
@@ -94,6 +98,80 @@ async def test_an_abort_ends_a_watch_at_once(told: Ledger, good: Path) -> None:
     changes.abort(told, one.change, person="dora", reason="smoke", now=NOW)
     event = await asyncio.wait_for(firing, 5)
     assert (event["verdict"], event["reason"]) == ("fail", "aborted by dora: smoke")
+
+
+async def stopped(trigger: WatchTrigger, samples: int) -> None:
+    """Let a watch take some samples, and end its process as a new version of the triggerer does."""
+    task = asyncio.create_task(fired(trigger))
+    while trigger.progress is None or trigger.progress.samples < samples:  # noqa: ASYNC110 - another task counts
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    await notebook().write()
+
+
+def bad_twice(file: Path, **tolerate: int) -> list[dict[str, Any]]:
+    """Return a condition that takes back at the second bad reading in a row."""
+    return [{**condition(file)[0], "failures": 2, "tolerate": tolerate}]
+
+
+async def test_the_next_triggerer_goes_on_with_the_counts(told: Ledger, good: Path) -> None:
+    """One bad reading before it died and one after are two in a row."""
+    one = approved(told, banner())
+    good.write_text("7\n")
+    asked = {"change": one.change, "length": 600, "conditions": bad_twice(good)}
+    since = datetime.now(UTC).isoformat()
+    await stopped(watch(good, since=since, **asked, every=5), 1)
+    event = await asyncio.wait_for(fired(watch(good, since=since, **asked)), 5)
+    assert (event["verdict"], event["samples"]) == ("fail", 2)
+    assert "2 in a row, 1 allowed" in event["reason"]
+    read = [events.data(event) for event in events.history(told, one.change) if event.kind == "read"]
+    assert [reading["sample"] for event in read for reading in event["readings"]] == [1, 2]
+
+
+async def test_the_next_triggerer_goes_on_with_the_time(told: Ledger, good: Path) -> None:
+    """What was watched is not watched again."""
+    one = approved(told, banner())
+    first = watch(good, change=one.change, length=2)
+    await stopped(first, 5)
+    second = watch(good, change=one.change, length=2, since=first.arguments["since"])
+    event = await asyncio.wait_for(fired(second), 5)
+    assert first.progress is not None
+    assert second.progress is not None
+    assert (event["verdict"], second.progress.over) == ("pass", first.progress.over)
+
+
+async def test_what_nobody_read_is_missing_data(told: Ledger, good: Path) -> None:
+    """A gap that the ticket does not tolerate takes the change back, good as all readings are."""
+    one = approved(told, banner())
+    asked = {"change": one.change, "length": 600, "conditions": bad_twice(good, no_data=0)}
+    since = datetime.now(UTC).isoformat()
+    await stopped(watch(good, since=since, **asked), 1)
+    await asyncio.sleep(0.5)
+    event = await asyncio.wait_for(fired(watch(good, since=since, **asked)), 5)
+    assert event["verdict"] == "fail"
+    assert "no_data, nobody read for" in event["reason"]
+
+
+async def test_a_watch_that_is_asked_for_again_begins_anew(told: Ledger, good: Path) -> None:
+    """Clearing the task reads again: what an earlier watch of the run found is no verdict on this one."""
+    one = approved(told, banner())
+    good.write_text("7\n")
+    assert (await fired(watch(good, change=one.change)))["verdict"] == "fail"
+    good.write_text("1\n")
+    assert (await fired(watch(good, change=one.change)))["verdict"] == "pass"
+
+
+async def test_a_watch_that_nobody_waits_for_stops_reading(told: Ledger, good: Path) -> None:
+    """Its run was deleted, for example: nothing goes on alone."""
+    one = approved(told, banner())
+    trigger = watch(good, change=one.change, length=600)
+    await stopped(trigger, 1)
+    assert trigger.progress is not None
+    samples = trigger.progress.samples
+    await asyncio.sleep(0.5)
+    assert trigger.progress.samples == samples
 
 
 async def test_a_window_that_is_waited_for_ends_when_the_change_is_cancelled(told: Ledger) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from changewindow.connection import Connection
+from changewindow.sharing import client
 from changewindow.sources import openmetrics
 from changewindow.sources.base import Answer, Asking, SourceError
-from changewindow.watching import client
 from known import Told
 
 COUNTER = 'requests_total{{status="200"}} {0}\nrequests_total{{status="503"}} {1}\n'

@@ -7,11 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from changewindow import settings
 from changewindow.errors import ChangeError
-from changewindow.flow.runtime import connection_in_trigger
+from changewindow.flow.keeping import ledger
 from changewindow.ledger import overview
-from changewindow.ledger.database import Ledger
 
 log = logging.getLogger(__name__)
 EVERY = 1.0
@@ -37,9 +35,8 @@ class Word:
 
     async def _ask(self) -> dict[str, str]:
         try:
-            url = (await connection_in_trigger(settings.LEDGER_CONNECTION)).database_url
             since = datetime.now(UTC) - RECENT
-            return await asyncio.to_thread(overview.ended_by_hand, Ledger(url), since)
+            return await asyncio.to_thread(overview.ended_by_hand, await ledger(), since)
         except ChangeError as error:
             log.warning("%s", error)
             return self.reasons
@@ -48,11 +45,13 @@ class Word:
 _words: WeakKeyDictionary[asyncio.AbstractEventLoop, Word] = WeakKeyDictionary()
 
 
-async def ended(change: str) -> dict[str, Any]:
-    """Return, once a person has ended the change, the decision that follows."""
+async def ended(change: str | None) -> dict[str, Any]:
+    """Return, once a person has ended the change, the decision that follows; never without a change."""
+    if change is None:
+        await asyncio.Event().wait()
     word = _words.setdefault(asyncio.get_running_loop(), Word())
     while True:
-        reason = await word.about(change)
+        reason = await word.about(str(change))
         if reason is not None:
             return {"verdict": "fail", "reason": reason, "samples": 0, "readings": []}
         await asyncio.sleep(EVERY)

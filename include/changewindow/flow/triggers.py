@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,13 +10,20 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from changewindow.condition import Condition
+from changewindow.errors import ChangeError
 from changewindow.flow import by_hand
+from changewindow.flow.keeping import ledger, notebook
 from changewindow.flow.runtime import connection_in_trigger
-from changewindow.watching import until_good, watch
+from changewindow.ledger import watches
+from changewindow.progress import Progress
+from changewindow.sampling import Sampling
+from changewindow.watching import Watched, until_good, watch
 
 log = logging.getLogger(__name__)
 PARKED = 1.0
 """Seconds before a trigger may fire: Airflow 3.3.2 fails a task whose trigger fires while it is still being parked."""
+LONGEST_WRITE = 1.0
+"""Seconds a verdict waits for the ledger."""
 LONGEST_NAP = 60.0
 """Seconds after which a trigger looks at the clock again, which may have been set."""
 
@@ -42,16 +50,23 @@ class HandTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Fire when it is decided, or when a person has ended the change."""
+        deciding = asyncio.create_task(self.decided())
+        by_person = asyncio.create_task(by_hand.ended(self.arguments.get("change")))
         parked = asyncio.create_task(asyncio.sleep(PARKED))
-        change = self.arguments.get("change")
-        deciding = {asyncio.create_task(self.decided())}
-        if change:
-            deciding.add(asyncio.create_task(by_hand.ended(change)))
-        done, rest = await asyncio.wait(deciding, return_when=asyncio.FIRST_COMPLETED)
-        for one in rest:
-            one.cancel()
-        await parked
-        yield TriggerEvent(done.pop().result())
+        try:
+            await asyncio.wait({deciding, by_person}, return_when=asyncio.FIRST_COMPLETED)
+            if not deciding.done():
+                self.ended(by_person.result()["reason"])
+            found = (deciding if deciding.done() else by_person).result()
+            await parked
+        finally:
+            # Airflow cancels a trigger that nobody waits for any more; what it has begun must not go on alone.
+            for task in (deciding, by_person, parked):
+                task.cancel()
+        yield TriggerEvent(found)
+
+    def ended(self, reason: str) -> None:
+        """Take note that a person has ended the change."""
 
 
 class WindowTrigger(HandTrigger):
@@ -67,47 +82,78 @@ class WindowTrigger(HandTrigger):
             await asyncio.sleep(min(left, LONGEST_NAP))
 
 
-class ConditionsTrigger(HandTrigger):
-    """What reads conditions."""
-
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self.conditions = [Condition.model_validate(one) for one in arguments["conditions"]]
-        self.every = timedelta(seconds=arguments["every"])
-
-
-class GoodTrigger(ConditionsTrigger):
+class GoodTrigger(HandTrigger):
     """Fires when all conditions are good at once, or at the deadline.
 
     Arguments: `change` (None on the way back, which nobody aborts), `conditions`, `every` in seconds, `deadline` as
     ISO 8601.
     """
 
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.conditions = parse(arguments["conditions"])
+
     async def decided(self) -> dict[str, Any]:
         """Read until good."""
         deadline = datetime.fromisoformat(self.arguments["deadline"])
-        found = await until_good(
-            self.conditions, connection_in_trigger, every=self.every, deadline=deadline, tell=log.info
-        )
+        every = timedelta(seconds=self.arguments["every"])
+        found = await until_good(self.conditions, connection_in_trigger, every=every, deadline=deadline, tell=log.info)
         return found.as_json()
 
 
-class WatchTrigger(ConditionsTrigger):
-    """Fires when the watch is decided.
+class WatchTrigger(HandTrigger):
+    """Fires when the watch is decided; the one that takes its place when its process dies goes on with its counts.
 
-    Arguments: `change`, `conditions`, `every` and `length` in seconds, `since` as ISO 8601.
+    Arguments: `change`, `run`, `conditions`, `since` as ISO 8601, and in seconds `length`, `every`, `at_first` and
+    `later` (None: `every` to the end).
     """
 
-    async def decided(self) -> dict[str, Any]:
-        """Watch."""
-        since = datetime.fromisoformat(self.arguments["since"])
-        length = timedelta(seconds=self.arguments["length"])
-        found = await watch(
-            self.conditions,
-            connection_in_trigger,
-            since=since,
-            length=length,
-            every=self.every,
-            tell=log.info,
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        later = arguments["later"]
+        sampling = Sampling(
+            every=timedelta(seconds=arguments["every"]),
+            at_first=timedelta(seconds=arguments["at_first"]),
+            later=None if later is None else timedelta(seconds=later),
+            phase=random.random(),  # noqa: S311 - spreads the load, keeps no secret
         )
+        since, length = datetime.fromisoformat(arguments["since"]), timedelta(seconds=arguments["length"])
+        self.watched = Watched(parse(arguments["conditions"]), since, length, sampling)
+        self.progress: Progress | None = None
+
+    async def decided(self) -> dict[str, Any]:
+        """Watch, from where an earlier process stopped."""
+        found = await watch(
+            self.watched, connection_in_trigger, tell=log.info, keep=self.keep, before=await self._before()
+        )
+        # The ledger is to have the last reading before the way back begins, but the way back does not wait for it long.
+        await asyncio.wait({asyncio.create_task(notebook().write())}, timeout=LONGEST_WRITE)
         return found.as_json()
+
+    def keep(self, progress: Progress) -> None:
+        """Take note of how far it is."""
+        self.progress = progress
+        notebook().keep(self.arguments["change"], self.arguments["run"], progress)
+
+    def ended(self, reason: str) -> None:
+        """Take note that a person has ended it."""
+        if self.progress:
+            self.progress.decided = ("fail", reason)
+            self.keep(self.progress)
+
+    async def _before(self) -> Progress | None:
+        try:
+            kept = await asyncio.to_thread(watches.newest, await ledger(), self.arguments["change"])
+        except ChangeError as error:
+            log.warning("how far this watch was is not known, so it begins anew: %s", error)
+            return None
+        return kept.progress if kept and kept.run == self.arguments["run"] else None
+
+
+def parse(conditions: Sequence[dict[str, Any]]) -> tuple[Condition, ...]:
+    """Return the conditions that `dump` gave.
+
+    Raises:
+        ValidationError: they are none.
+    """
+    return tuple(Condition.model_validate(one) for one in conditions)

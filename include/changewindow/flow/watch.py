@@ -60,10 +60,13 @@ class Watch(ChangeOperator, BranchMixIn):
         run.note("watching", since=since.isoformat(), seconds=watch.length.total_seconds())
         trigger = WatchTrigger(
             change=run.change.id,
+            run=run.id,
             conditions=dump(run.ticket.conditions),
             since=since.isoformat(),
             length=watch.length.total_seconds(),
             every=watch.every.total_seconds(),
+            at_first=watch.at_first.total_seconds(),
+            later=watch.later.total_seconds() if watch.later else None,
         )
         self.defer(trigger=trigger, method_name="judged")
 

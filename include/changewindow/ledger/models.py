@@ -136,6 +136,18 @@ class Turn(Base):
     """Whether the holder applies; an abort ends it, while the way back is left alone."""
 
 
+class Watch(Base):
+    """How far the newest watch of a change is."""
+
+    __tablename__ = "watches"
+
+    number: Mapped[int] = mapped_column(ForeignKey("changes.number"), primary_key=True)
+    run: Mapped[str] = mapped_column(String(250))
+    at: Mapped[datetime]
+    progress: Mapped[str] = mapped_column(Text)
+    """JSON, see `changewindow.progress`."""
+
+
 class Stop(Base):
     """A halt of all new starts; lifted or expired ones stay for the record."""
 

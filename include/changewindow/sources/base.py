@@ -11,6 +11,8 @@ from changewindow.connection import Connection
 from changewindow.model import Model
 from changewindow.verdict import Cause, Value
 
+Connections = Callable[[str], Awaitable[Connection]]
+
 
 class SourceError(Exception):
     """A source has no value; `cause` says which of the four ways."""
@@ -34,7 +36,11 @@ class Asking:
     """What a source may use: a client that does not block, connections, and what it kept from its last reading."""
 
     http: httpx.AsyncClient
-    connections: Callable[[str], Awaitable[Connection]]
+    connections: Connections
+    shared: "Callable[[SourceBase, Asking], Awaitable[Answer]] | None" = None
+    """Asks instead of the source itself, where several ask the same."""
+    since: datetime | None = None
+    """An answer to a question of an earlier moment serves nobody here."""
     kept: dict[str, Any] = field(default_factory=dict)
     """JSON that a source wants to find again at its next reading of the same condition."""
 
@@ -42,6 +48,14 @@ class Asking:
     def now() -> datetime:
         """Return the moment of a reading, in UTC."""
         return datetime.now(UTC)
+
+    async def answer(self, source: "SourceBase") -> Answer:
+        """Return the value of a source.
+
+        Raises:
+            SourceError: there is none.
+        """
+        return await (self.shared(source, self) if self.shared else source.ask(self))
 
     async def get(self, name: str, path: str, parameters: dict[str, str] | None = None) -> httpx.Response:
         """Send a GET request to the service behind a connection.

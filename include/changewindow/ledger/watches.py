@@ -1,0 +1,63 @@
+"""Keeps how far each watch is, and writes its readings as events."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.events import Happening, append, known, number
+from changewindow.ledger.models import Watch
+from changewindow.progress import Progress
+
+BATCH = 20
+"""So many readings make an event; a watch that is decided writes the rest."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The progress of a watch at one moment."""
+
+    change: str
+    run: str
+    progress: Progress
+    at: datetime
+
+
+def keep(ledger: Ledger, kept: Sequence[Kept]) -> dict[str, int]:
+    """Write how far watches are, in one transaction; unwritten readings become an event once they are enough.
+
+    Returns:
+        How many readings of each change are now in an event.
+
+    Raises:
+        LedgerDown: nothing was written.
+    """
+    with ledger.transaction() as session:
+        return {one.change: _keep(session, one) for one in kept}
+
+
+def newest(ledger: Ledger, change: str) -> Kept | None:
+    """Return how far the newest watch of a change is, or was when it ended; None before there is one.
+
+    Raises:
+        LedgerUnknown: there is no such change.
+    """
+    with ledger.reading() as session:
+        known(session, change)
+        row = session.get(Watch, number(change))
+        return Kept(change, row.run, Progress.model_validate_json(row.progress), row.at) if row else None
+
+
+def _keep(session: Session, one: Kept) -> int:
+    progress, count = one.progress, 0
+    if len(progress.unwritten) >= BATCH or (progress.decided and progress.unwritten):
+        count = len(progress.unwritten)
+        data = {"run": one.run, "readings": progress.unwritten}
+        append(session, Happening(one.change, "read", f"{one.run}/watch", one.at, data))
+        progress = progress.model_copy(update={"unwritten": []})
+    row = session.get(Watch, number(one.change)) or Watch(number=number(one.change))
+    row.run, row.at, row.progress = one.run, one.at, progress.model_dump_json()
+    session.add(row)
+    return count

@@ -1,0 +1,58 @@
+"""How far a watch is: what whoever takes it over needs to go on, and what people see of it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from changewindow.judgement import Judgement, Route
+from changewindow.reading import Reading
+
+RECENT = 60
+"""So many values of each condition are kept for people to look at."""
+
+
+class Followed(BaseModel):
+    """One condition as it was seen last."""
+
+    name: str
+    limits: str
+    verdict: str = ""
+    """Of the last reading; empty before the first one."""
+    line: str = ""
+    """The last reading, as the log has it."""
+    recent: list[float | None] = []
+    """The last values, oldest first; None where there was no number."""
+
+
+class Progress(BaseModel):
+    """A watch as far as it has come, after each of its samples."""
+
+    since: datetime
+    """The end of the last step with its time to settle."""
+    begun: datetime
+    """When somebody began to read."""
+    over: datetime
+    """When its length has passed."""
+    at: datetime
+    """The last sample, or the beginning."""
+    samples: int = 0
+    decided: tuple[Route, str] | None = None
+    """The verdict with its reason, once there is one."""
+    counts: dict[str, Any] = {}
+    """The counts of the judgement."""
+    conditions: list[Followed] = []
+    unwritten: list[dict[str, Any]] = []
+    """Readings that are not yet in an event of the ledger, oldest first."""
+
+    def add(self, sample: Sequence[Reading], judgement: Judgement, at: datetime) -> None:
+        """Take in one sample that has been judged."""
+        self.at = at
+        self.samples += 1
+        self.counts = judgement.counts()
+        for followed, reading in zip(self.conditions, sample, strict=True):
+            number = reading.value if isinstance(reading.value, int | float) else None
+            followed.verdict, followed.line = reading.verdict, reading.line()
+            followed.recent = [*followed.recent, number][-RECENT:]
+        self.unwritten += [{"sample": self.samples, **reading.as_json()} for reading in sample]

@@ -1,0 +1,48 @@
+"""When a watch takes its samples: often at first, seldom later, and not in step with other watches."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """The moments of samples: `every` for the time `at_first`, then `later`; each at its interval's end."""
+
+    every: timedelta
+    at_first: timedelta = timedelta(0)
+    later: timedelta | None = None
+    """None samples `every` to the end."""
+    phase: float = 0.0
+    """From 0 up to, but not including, 1: by which share of an interval all samples come earlier."""
+
+    def following(self, begun: datetime, now: datetime, over: datetime) -> datetime:
+        """Return the next sample after `now`; one is always taken when the watch is over."""
+        found = self._on_grid(begun, now)
+        return over if now < over < found else found
+
+    def missed(self, begun: datetime, last: datetime, now: datetime) -> int:
+        """Return how many samples should have been taken after `last`, and before `now`."""
+        if now <= last:
+            return 0
+        if self.later is None:
+            return self._count(now - begun, self.every) - self._count(last - begun, self.every)
+        turn = begun + self.at_first
+        fast = self._count(min(now, turn) - begun, self.every) - self._count(min(last, turn) - begun, self.every)
+        slow = self._count(max(now, turn) - turn, self.later) - self._count(max(last, turn) - turn, self.later)
+        return fast + slow
+
+    def _on_grid(self, begun: datetime, now: datetime) -> datetime:
+        if self.later is None:
+            return self._next(begun, now, self.every)
+        turn = begun + self.at_first
+        fast = self._next(begun, now, self.every)
+        return fast if fast <= turn else self._next(turn, max(now, turn), self.later)
+
+    def _next(self, start: datetime, now: datetime, every: timedelta) -> datetime:
+        place = self._count(now - start, every) + 1
+        return start + every * (place - self.phase)
+
+    def _count(self, passed: timedelta, every: timedelta) -> int:
+        """Return how many samples at this interval are due after so much time; a slow sample skips, never bunches."""
+        return max(math.floor(passed / every + self.phase), 0)

@@ -1,0 +1,88 @@
+"""Lets all watches of one process share a client, and the answers to questions they ask at the same moment."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
+
+import httpx
+
+from changewindow.sources.base import Answer, Asking, Connections, SourceBase
+
+FRESH = timedelta(seconds=0.5)
+"""The time for which an answer serves whoever asks the same."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question that was asked at a moment, and its answer to come."""
+
+    at: datetime
+    answer: "asyncio.Task[Answer]"
+
+    def serves(self, asking: Asking) -> bool:
+        """Return whether the answer is new enough for somebody who asks now."""
+        is_fresh = asking.now() - self.at < FRESH
+        return is_fresh and (asking.since is None or self.at > asking.since)
+
+
+@dataclass
+class Shared:
+    """What the watches of one event loop share; it lives as long as one of them uses it."""
+
+    http: httpx.AsyncClient
+    users: int = 0
+    asked: dict[str, Asked] = field(default_factory=dict)
+
+    async def answer(self, source: SourceBase, asking: Asking) -> Answer:
+        """Return the answer of a source, or the one that somebody else gets to the same question.
+
+        Raises:
+            SourceError: there is none.
+        """
+        question = f"{type(source).__module__} {source.model_dump_json()}"
+        found = self.asked.get(question)
+        if found is None or not found.serves(asking):
+            found = Asked(asking.now(), asyncio.create_task(source.ask(asking)))
+            found.answer.add_done_callback(lambda done: self._forget(question, done))
+            self.asked[question] = found
+        return await asyncio.shield(found.answer)
+
+    def _forget(self, question: str, done: "asyncio.Task[Answer]") -> None:
+        """Forget an answer when it is no longer fresh, and an error that nobody waited for."""
+        if not done.cancelled():
+            done.exception()
+        later = asyncio.get_running_loop().call_later
+        later(FRESH.total_seconds(), lambda: self._is_newest(question, done) and self.asked.pop(question))
+
+    def _is_newest(self, question: str, done: "asyncio.Task[Answer]") -> bool:
+        found = self.asked.get(question)
+        return found is not None and found.answer is done
+
+
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, Shared] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def sharing(connections: Connections) -> AsyncIterator[Asking]:
+    """Give what a watch asks with: its connections, and all that it shares with the others of its loop."""
+    loop = asyncio.get_running_loop()
+    shared = _shared.get(loop) or _shared.setdefault(loop, Shared(client()))
+    shared.users += 1
+    try:
+        yield Asking(shared.http, connections, shared.answer)
+    finally:
+        shared.users -= 1
+        if not shared.users:
+            del _shared[loop]
+            for asked in shared.asked.values():
+                asked.answer.cancel()
+            await shared.http.aclose()
+
+
+def client() -> httpx.AsyncClient:
+    """Return a client that keeps connections, as many as are wanted, and follows no redirect."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+    return httpx.AsyncClient(follow_redirects=False, timeout=httpx.Timeout(30.0), limits=limits)

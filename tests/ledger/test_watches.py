@@ -1,0 +1,61 @@
+"""How far watches are, in the ledger."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from changewindow.ledger import changes, events, watches
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.watches import BATCH, Kept
+from changewindow.progress import Progress
+from known import NOW
+
+
+@pytest.fixture
+def change(ledger: Ledger, ticket_data: dict[str, Any]) -> str:
+    """Return a change."""
+    return changes.submit(ledger, ticket_data, requester="alice", now=NOW).change
+
+
+def progress(readings: int, **changed: Any) -> Progress:
+    """Return a progress with so many readings that no event has."""
+    unwritten = [{"sample": number, "verdict": "pass"} for number in range(readings)]
+    over = NOW + timedelta(minutes=5)
+    return Progress(since=NOW, begun=NOW, over=over, at=NOW, samples=readings, unwritten=unwritten, **changed)
+
+
+def read(ledger: Ledger, change: str) -> list[int]:
+    """Return how many readings each event has."""
+    return [len(events.data(one)["readings"]) for one in events.history(ledger, change) if one.kind == "read"]
+
+
+def test_what_was_kept_is_found(ledger: Ledger, change: str) -> None:
+    """Nobody has watched before; then the newest progress is there, whole."""
+    assert watches.newest(ledger, change) is None
+    for samples in (1, 2):
+        kept = Kept(change, "run-1", progress(samples), NOW)
+        watches.keep(ledger, [kept])
+    assert watches.newest(ledger, change) == kept
+
+
+@pytest.mark.parametrize(
+    ("readings", "decided", "written"),
+    [
+        pytest.param(BATCH - 1, None, [], id="a few wait"),
+        pytest.param(BATCH, None, [BATCH], id="enough make an event"),
+        pytest.param(3, ("fail", "bad"), [3], id="a verdict writes the rest"),
+        pytest.param(0, ("fail", "bad"), [], id="no reading, no event"),
+    ],
+)
+def test_readings_become_events(
+    ledger: Ledger, change: str, readings: int, decided: tuple[Any, str] | None, written: list[int]
+) -> None:
+    """In batches, in the chain; what is written does not wait any more."""
+    count = watches.keep(ledger, [Kept(change, "run-1", progress(readings, decided=decided), NOW)])
+    assert read(ledger, change) == written
+    assert count == {change: sum(written)}
+    found = watches.newest(ledger, change)
+    assert found is not None
+    assert len(found.progress.unwritten) == readings - sum(written)
+    events.verify(ledger, change)

@@ -1,0 +1,84 @@
+"""Watches that ask the same share the answer, and nothing older than they may see."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from changewindow.connection import Connection
+from changewindow.errors import UnknownConnection
+from changewindow.sharing import FRESH, sharing
+from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+
+ASKED: list[str] = []
+
+
+class Slow(SourceBase):
+    """A source that counts who asks, and takes a moment."""
+
+    query: str
+    fails: bool = False
+
+    async def ask(self, asking: Asking) -> Answer:
+        """Count."""
+        ASKED.append(self.query)
+        await asyncio.sleep(0.05)
+        if self.fails:
+            raise SourceError("no_data", "nothing there")
+        return Answer(float(len(ASKED)), asking.now(), self.query)
+
+
+async def nowhere(name: str) -> Connection:
+    """Know no connection."""
+    raise UnknownConnection(name)
+
+
+@pytest.fixture(autouse=True)
+def _nobody_asked() -> None:
+    ASKED.clear()
+
+
+async def test_a_hundred_who_ask_the_same_ask_once() -> None:
+    """One question for all, one for who asks something else."""
+    async with sharing(nowhere) as asking, sharing(nowhere) as other:
+        answers = await asyncio.gather(*(one.answer(Slow(query="q")) for one in (asking, other) for _ in range(50)))
+        await asking.answer(Slow(query="else"))
+    assert {answer.value for answer in answers} == {1.0}
+    assert ASKED == ["q", "else"]
+
+
+async def test_an_error_is_shared_too() -> None:
+    """Everybody hears the cause."""
+    async with sharing(nowhere) as asking:
+        found = await asyncio.gather(
+            *(asking.answer(Slow(query="q", fails=True)) for _ in range(3)), return_exceptions=True
+        )
+    assert [str(one) for one in found] == ["nothing there"] * 3
+    assert ASKED == ["q"]
+
+
+async def test_an_answer_that_is_no_longer_fresh_is_asked_again() -> None:
+    """A later sample has its own value."""
+    async with sharing(nowhere) as asking:
+        await asking.answer(Slow(query="q"))
+        await asyncio.sleep(FRESH.total_seconds())
+        await asking.answer(Slow(query="q"))
+    assert ASKED == ["q", "q"]
+
+
+async def test_who_began_later_gets_no_answer_of_before() -> None:
+    """A question asked before the last step of a change ended proves nothing about it."""
+    async with sharing(nowhere) as asking:
+        await asking.answer(Slow(query="q"))
+        asking.since = Asking.now() + timedelta(milliseconds=1)
+        await asking.answer(Slow(query="q"))
+    assert ASKED == ["q", "q"]
+
+
+async def test_one_who_gives_up_does_not_end_the_question_of_others() -> None:
+    """A shorter time-out is its own affair."""
+    async with sharing(nowhere) as asking:
+        hasty = asyncio.create_task(asyncio.wait_for(asking.answer(Slow(query="q")), 0.01))
+        assert (await asking.answer(Slow(query="q"))).value == 1.0
+        with pytest.raises(TimeoutError):
+            await hasty
