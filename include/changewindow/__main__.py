@@ -173,8 +173,11 @@ def _parser() -> argparse.ArgumentParser:
     command(
         "verify", _later("keeper", "verify"), "Check the chain of a change's events and print its head."
     ).add_argument("change", metavar="CHG")
+    follow = command("follow", _later("follow", "run"), "Show how far the watch of a change is, until the change ends.")
+    follow.add_argument("change", metavar="CHG")
+    follow.add_argument("--once", action="store_true", help="print what is known now, and end")
     add_arguments(command("calendar", _calendar))
-    for name in ("ledger", "history", "verify"):
+    for name in ("ledger", "history", "verify", "follow"):
         commands.choices[name].add_argument("--ledger", metavar="URL", help="SQLAlchemy address of the ledger")
     return parser
 

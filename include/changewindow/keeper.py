@@ -14,23 +14,28 @@ LEDGER_VARIABLE = "AIRFLOW_CONN_CHANGEWINDOW_LEDGER"
 
 def upgrade(asked: argparse.Namespace) -> int:
     """Bring the ledger's tables to the newest version."""
-    Ledger(_url(asked)).upgrade()
+    ledger(asked).upgrade()
     print("the ledger is up to date", file=sys.stderr)
     return 0
 
 
 def history(asked: argparse.Namespace) -> int:
     """Print the events of a change."""
-    for event in events.history(Ledger(_url(asked)), asked.change):
+    for event in events.history(ledger(asked), asked.change):
         print(f"{event.sequence:4}  {event.at:%Y-%m-%d %H:%M:%S}  {event.kind:12}  {event.actor}  {event.data}")
     return 0
 
 
 def verify(asked: argparse.Namespace) -> int:
     """Check the chain of a change's events and print its head."""
-    head = events.verify(Ledger(_url(asked)), asked.change)
+    head = events.verify(ledger(asked), asked.change)
     print(f"{asked.change}: every event follows the one before it; head {head}")
     return 0
+
+
+def ledger(asked: argparse.Namespace) -> Ledger:
+    """Return the ledger that is asked for."""
+    return Ledger(_url(asked))
 
 
 def _url(asked: argparse.Namespace) -> str:

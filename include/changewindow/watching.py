@@ -91,16 +91,22 @@ async def watch(
             now = Asking.now()
             following = watched.sampling.following(progress.begun, now, progress.over)
             await asyncio.sleep((following - now).total_seconds())
-            sample = await take_all(watched.conditions, askings, newer_than=watched.since)
-            now = Asking.now()
-            progress.decided = judgement.add(list(sample), is_over=now >= progress.over)
-            progress.add(sample, judgement, now)
-            left = max((progress.over - now).total_seconds(), 0)
+            sample = await _sample(watched, askings, judgement, progress)
+            left = max((progress.over - progress.at).total_seconds(), 0)
             for reading in sample:
                 tell(f"{reading.line()} | sample {progress.samples}, {left:.0f} s left")
             keep(progress)
     verdict, reason = progress.decided
     return Decided(verdict, reason, tuple(sample), progress.samples)
+
+
+async def _sample(watched: Watched, askings: list[Asking], judgement: Judgement, progress: Progress) -> list[Reading]:
+    """Take one sample, and judge it."""
+    sample = await take_all(watched.conditions, askings, newer_than=watched.since)
+    now = Asking.now()
+    progress.decided = judgement.add(list(sample), is_over=now >= progress.over)
+    progress.add(sample, judgement, now)
+    return sample
 
 
 def _resume(watched: Watched, judgement: Judgement, progress: Progress, tell: Tell) -> None:

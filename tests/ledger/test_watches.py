@@ -40,22 +40,20 @@ def test_what_was_kept_is_found(ledger: Ledger, change: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("readings", "decided", "written"),
+    ("kept", "written"),
     [
-        pytest.param(BATCH - 1, None, [], id="a few wait"),
-        pytest.param(BATCH, None, [BATCH], id="enough make an event"),
-        pytest.param(3, ("fail", "bad"), [3], id="a verdict writes the rest"),
-        pytest.param(0, ("fail", "bad"), [], id="no reading, no event"),
+        pytest.param(progress(BATCH - 1), [], id="a few wait"),
+        pytest.param(progress(BATCH), [BATCH], id="enough make an event"),
+        pytest.param(progress(3, decided=("fail", "bad")), [3], id="a verdict writes the rest"),
+        pytest.param(progress(0, decided=("fail", "bad")), [], id="no reading, no event"),
     ],
 )
-def test_readings_become_events(
-    ledger: Ledger, change: str, readings: int, decided: tuple[Any, str] | None, written: list[int]
-) -> None:
+def test_readings_become_events(ledger: Ledger, change: str, kept: Progress, written: list[int]) -> None:
     """In batches, in the chain; what is written does not wait any more."""
-    count = watches.keep(ledger, [Kept(change, "run-1", progress(readings, decided=decided), NOW)])
+    count = watches.keep(ledger, [Kept(change, "run-1", kept, NOW)])
     assert read(ledger, change) == written
     assert count == {change: sum(written)}
     found = watches.newest(ledger, change)
     assert found is not None
-    assert len(found.progress.unwritten) == readings - sum(written)
+    assert len(found.progress.unwritten) == len(kept.unwritten) - sum(written)
     events.verify(ledger, change)
