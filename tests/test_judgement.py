@@ -1,5 +1,7 @@
 """What several conditions do to a change together, in which words, and what always holds."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -178,3 +180,44 @@ def test_what_is_only_observed_changes_nothing(watch: Watched, data: st.DataObje
     beside = data.draw(st.text(st.sampled_from("".join(LETTERS)), min_size=len(samples), max_size=len(samples)))
     wider = [(letters + letter, is_over) for (letters, is_over), letter in zip(samples, beside, strict=True)]
     assert followed(judging([*settings, OBSERVED]), wider) == followed(judging(settings), samples)
+
+
+@pytest.mark.parametrize(
+    ("rows", "route"),
+    [
+        pytest.param(["nnn", "ggg"], "ask", id="too much is missing and nothing is bad"),
+        pytest.param(["nnn", "ggb"], "fail", id="something is bad beside it"),
+        pytest.param(["ggb", "ggg"], "fail", id="bad is bad"),
+        pytest.param(["gg|nnn", "gg|ggg"], "ask", id="never known at the end"),
+        pytest.param(["g|g", "g|g"], "pass", id="good needs nobody"),
+    ],
+)
+def test_where_a_person_is_asked(rows: list[str], route: Route) -> None:
+    """Only about what is not known, and never instead of a verdict."""
+    judgement = judging([{}] * len(rows))
+    judgement.unknown = "ask"
+    *_, last = routes(judgement, *rows)
+    assert last
+    assert last[0] == route
+
+
+def test_a_gap_is_one_missing_answer_in_the_row_and_many_against_the_good_ones() -> None:
+    """Being away for a moment takes nothing back; being blind for most of the time proves nothing."""
+    judgement = judging([{}])
+    assert judgement.gap(1000, "nobody read") is None
+    assert judgement.tallies[0].lacks() == "unknown 1000 times, good 0; 3 good for each unknown needed"
+    assert judgement.gap(1, "nobody read") is None
+    route, reason = judgement.gap(1, "nobody read") or ("", "")
+    assert (route, reason) == ("fail", "c0 is not known: no_data, nobody read (3 in a row, 2 allowed)")
+
+
+@given(SETTINGS, st.text(LETTERS, max_size=8), st.text(LETTERS, max_size=8))
+def test_counts_that_were_kept_go_on_as_if_nothing_had_happened(settings: Settings, before: str, after: str) -> None:
+    """Stopping between two samples changes no verdict."""
+    whole, first, second = judging([settings]), judging([settings]), judging([settings])
+    expected = routes(whole, before + after)
+    found = routes(first, before) if before else []
+    if not any(found):
+        second.resume(json.loads(json.dumps(first.counts())))
+        found += routes(second, after) if after else []
+        assert found == expected

@@ -73,8 +73,11 @@ def watched(progress: Progress, now: datetime) -> RenderableType:
         table.add_column(heading, overflow="fold")
     for one in progress.conditions:
         table.add_row(*_row(one))
-    age = (now - progress.at).total_seconds()
-    said = f"{progress.decided[0]}: {progress.decided[1]}" if progress.decided else f"last sample {age:.0f} s ago"
+    said = f"last sample {(now - progress.at).total_seconds():.0f} s ago"
+    if progress.decided:
+        said = f"{progress.decided[0]}: {progress.decided[1]}"
+    elif progress.asked_until:
+        said += f"; whether it is kept is asked until {progress.asked_until:%H:%M} UTC"
     return Group(bar, table, Text(said))
 
 

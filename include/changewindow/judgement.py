@@ -5,7 +5,9 @@ from typing import Any, Literal
 
 from changewindow.verdict import Cause, Sampled, Verdict
 
-Route = Literal["pass", "fail"]
+Route = Literal["pass", "fail", "ask"]
+Decision = tuple[Route, str]
+"""Where to go, and why."""
 GOOD_FOR_UNKNOWN = 3
 """So many good readings make up for one unknown, once there are more unknown ones than may follow each other."""
 
@@ -125,8 +127,10 @@ class Judgement:
     tallies: list[Tally]
     overtime: int = 0
     """Samples taken after the watch's length, while not everything was good at once."""
+    unknown: Route = "fail"
+    """Where to go when nothing is known to be bad, and too little is known to be good; never `pass`."""
 
-    def add(self, sample: list[Sampled], *, is_over: bool) -> tuple[Route, str] | None:
+    def add(self, sample: list[Sampled], *, is_over: bool) -> Decision | None:
         """Count one sample, in the order of the tallies; return where to go with the reason once that is known.
 
         `is_over` says that the watch's length has passed. A pass needs every condition that decides good in this one
@@ -142,14 +146,14 @@ class Judgement:
         reasons = [(tally.add(one.verdict, one.cause, _found(one)), tally) for tally, one in pairs]
         against = [reason for reason, tally in reasons if reason and tally.decides]
         if against:
-            return "fail", "; ".join(against)
+            return self._against(pairs), "; ".join(against)
         return self._at_the_end([pair for pair in pairs if pair[0].decides]) if is_over else None
 
-    def gap(self, samples: int, says: str) -> tuple[Route, str] | None:
+    def gap(self, samples: int, says: str) -> Decision | None:
         """Count samples that should have been taken and were not, as missing data of every condition."""
         reasons = [(tally.gap(samples, says), tally) for tally in self.tallies]
         against = [reason for reason, tally in reasons if reason and tally.decides]
-        return ("fail", "; ".join(against)) if against else None
+        return (self.unknown, "; ".join(against)) if against else None
 
     def counts(self) -> dict[str, Any]:
         """Return all counts as JSON, from which `resume` goes on."""
@@ -165,7 +169,7 @@ class Judgement:
         for tally in self.tallies:
             tally.resume(counts["tallies"][tally.condition])
 
-    def _at_the_end(self, pairs: list[tuple[Tally, Sampled]]) -> tuple[Route, str] | None:
+    def _at_the_end(self, pairs: list[tuple[Tally, Sampled]]) -> Decision | None:
         """Return the verdict of a sample that no limit speaks against, after the watch's length."""
         undecided = [_undecided(tally, reading) for tally, reading in pairs if tally.lacks()]
         if not undecided:
@@ -175,7 +179,12 @@ class Judgement:
         patience = max(max(one.failures, one.unknown) + one.passes - 1 for one in allowed)
         if self.overtime <= patience:
             return None
-        return "fail", f"not all good at once by the end: {'; '.join(undecided)}"
+        return self._against(pairs), f"not all good at once by the end: {'; '.join(undecided)}"
+
+    def _against(self, pairs: list[tuple[Tally, Sampled]]) -> Route:
+        """Return where a sample leads that speaks against the change: back, if something in it is known to be bad."""
+        is_bad = any(reading.verdict == "fail" for tally, reading in pairs if tally.decides)
+        return "fail" if is_bad else self.unknown
 
 
 def _undecided(tally: Tally, reading: Sampled) -> str:

@@ -40,6 +40,20 @@ def deploying(change: str, ticket: Ticket) -> str:
     )
 
 
+def asking(change: str, ticket: Ticket, reason: str) -> str:
+    """Return the message that asks people to decide."""
+    people = " ".join(f"@{one}" for one in ticket.people)
+    within = _words(ticket.watch.answer_within.total_seconds())
+    return "\n".join(
+        [
+            f"❓ KEEP IT? {change} {ticket.summary}",
+            f"Not known: {_one_line(reason)}",
+            f"{people}: answer under Required Actions in Airflow within {within}.",
+            "The watch goes on; with no answer the change is taken back.",
+        ]
+    )
+
+
 def ended(change: str, ticket: Ticket, ending: Ending) -> str:
     """Return the message after the change, by its outcome."""
     lines = [f"{HEADS[ending.outcome]}: {change} {ticket.summary}"]

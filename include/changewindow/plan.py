@@ -129,7 +129,9 @@ def _watch_says(ticket: Ticket) -> str:
     watch = ticket.watch
     lines = "".join(f"\n{condition.says()}" for condition in ticket.conditions)
     later = f", after {duration_text(watch.at_first)} every {duration_text(watch.later)}" if watch.later else ""
-    return f"for {duration_text(watch.length)}, every {duration_text(watch.every)}{later}: succeed or undo{lines}"
+    people = ", ".join(ticket.people)
+    asks = f"; asks {people} when too little is known" if watch.when_unknown == "ask" else ""
+    return f"for {duration_text(watch.length)}, every {duration_text(watch.every)}{later}: succeed or undo{asks}{lines}"
 
 
 def _succeed_says(ticket: Ticket) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from changewindow.judgement import Judgement, Route
+from changewindow.judgement import Decision, Judgement
 from changewindow.reading import Reading
 
 RECENT = 60
@@ -38,8 +38,10 @@ class Progress(BaseModel):
     at: datetime
     """The last sample, or the beginning."""
     samples: int = 0
-    decided: tuple[Route, str] | None = None
+    decided: Decision | None = None
     """The verdict with its reason, once there is one."""
+    asked_until: datetime | None = None
+    """So long a person may answer whether the change is kept."""
     counts: dict[str, Any] = {}
     """The counts of the judgement."""
     conditions: list[Followed] = []

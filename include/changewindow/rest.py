@@ -97,12 +97,18 @@ class Client:
 
     def answer(self, dag: str, run: str, task: str, *, options: list[str]) -> None:
         """Answer a task that asks a person."""
-        path = f"/dags/{quote(dag)}/dagRuns/{quote(run, safe='')}/taskInstances/{task}/-1/hitlDetails"
-        self.patch(path, {"chosen_options": options, "params_input": {}})
+        self.patch(_question(dag, run, task), {"chosen_options": options, "params_input": {}})
 
     def asks(self, dag: str, run: str, task: str) -> bool:
         """Return whether a task is waiting for a person's answer."""
-        return self.tasks(dag, run).get(task, {}).get("state") == "awaiting_input"
+        if self.tasks(dag, run).get(task, {}).get("state") not in {"awaiting_input", "deferred"}:
+            return False
+        try:
+            return not self.get(_question(dag, run, task))["response_received"]
+        except RestError as error:
+            if "404" in str(error):
+                return False
+            raise
 
     def page(self, dag: str, run: str) -> str:
         """Return the address of a run in the UI."""
@@ -118,6 +124,10 @@ class Client:
         if not reply.ok:
             raise RestError(method, url, f"{reply.status_code} {reply.text[:500]}")
         return reply.json() if reply.content else None
+
+
+def _question(dag: str, run: str, task: str) -> str:
+    return f"/dags/{quote(dag)}/dagRuns/{quote(run, safe='')}/taskInstances/{task}/-1/hitlDetails"
 
 
 def _line(line: Any) -> str:

@@ -104,6 +104,10 @@ class Watch(Model):
     """Time after the last step before the first reading counts."""
     conditions: tuple[Condition, ...] = ()
     """The rollback triggers, beside the validation criteria."""
+    when_unknown: Literal["undo", "ask"] = "undo"
+    """When too little is known and nothing is bad: take back, or ask owner, reviewer and on-call."""
+    answer_within: Duration = timedelta(minutes=15)
+    """How long they are asked, while the watch goes on; with no answer the change is taken back."""
 
     @field_validator("every", "later")
     @classmethod
@@ -122,6 +126,8 @@ class Rollback(Model):
     """What proves that everything is as before."""
     within: Duration = timedelta(minutes=2)
     """How long verification may take to become good."""
+    after_failure: Literal["go_on", "stop"] = "go_on"
+    """When the undo of a step fails: undo the earlier steps all the same, or leave them for a person."""
     notes: str = ""
     """What a person needs to know to do it by hand."""
 
@@ -176,6 +182,12 @@ class Ticket(Model):
     """Where messages go, and what is left for people."""
 
     @property
+    def people(self) -> tuple[str, ...]:
+        """Return who answers for the change while it acts."""
+        named = (self.owner, self.reviewer, self.on_call)
+        return tuple(dict.fromkeys(one for one in named if one))
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """Return what the change touches, as `environment/service`."""
         return tuple(f"{self.environment}/{service}" for service in sorted(set(self.services)))
@@ -193,7 +205,8 @@ class Ticket(Model):
     @property
     def forward(self) -> timedelta:
         """Return the longest time from the first step to the end of the watch."""
-        return sum((step.timeout for step in self.actions), self.watch.settle + self.watch.length)
+        asked = self.watch.answer_within if self.watch.when_unknown == "ask" else timedelta(0)
+        return sum((step.timeout for step in self.actions), self.watch.settle + self.watch.length + asked)
 
     @property
     def needs(self) -> timedelta:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from changewindow.condition import Condition
-from changewindow.judgement import Judgement, Route, Tally
+from changewindow.judgement import Decision, Judgement, Route, Tally
 from changewindow.progress import Followed, Progress
 from changewindow.reading import Reading, take_all
 from changewindow.sampling import Sampling
@@ -62,6 +62,10 @@ class Watched:
     """The end of the last step with its time to settle; a reading counts only if it is newer."""
     length: timedelta
     sampling: Sampling
+    unknown: Route = "fail"
+    """Where to go when too little is known: `fail`, or `ask` a person."""
+    asked_until: datetime | None = None
+    """A person is asked already; with no answer by then, and no verdict, the change is taken back."""
 
     def begin(self, now: datetime) -> Progress:
         """Return the progress of a watch that begins now: late is later, so that the whole length is watched."""
@@ -69,6 +73,12 @@ class Watched:
         followed = [Followed(name=one.name, limits=one.limits()) for one in self.conditions]
         over = begun + self.length
         return Progress(since=self.since, begun=begun, over=over, at=begun, conditions=followed)
+
+    def settled(self, decided: Decision | None, now: datetime) -> Decision | None:
+        """Return a decision that needs nothing more; while a person is asked, the watch goes on without one."""
+        if self.asked_until is None or decided is None or decided[0] != "ask":
+            return decided
+        return ("fail", f"{decided[1]}; nobody answered in time") if now >= self.asked_until else None
 
 
 async def watch(
@@ -79,10 +89,12 @@ async def watch(
     `keep` is called after each sample. With what it was given last, as `before`, another process goes on with the same
     time and counts; the samples that nobody took between are missing data.
     """
-    judgement = Judgement([Tally(one.name, one.allowed, one.decides) for one in watched.conditions])
+    tallies = [Tally(one.name, one.allowed, one.decides) for one in watched.conditions]
+    judgement = Judgement(tallies, unknown=watched.unknown)
     progress = before if before and before.since == watched.since else watched.begin(Asking.now())
     if progress is before:
         _resume(watched, judgement, progress, tell)
+    progress.asked_until = watched.asked_until
     keep(progress)
     sample: list[Reading] = []
     async with sharing(connections) as asking:
@@ -104,7 +116,8 @@ async def _sample(watched: Watched, askings: list[Asking], judgement: Judgement,
     """Take one sample, and judge it."""
     sample = await take_all(watched.conditions, askings, newer_than=watched.since)
     now = Asking.now()
-    progress.decided = judgement.add(list(sample), is_over=now >= progress.over)
+    decided = judgement.add(list(sample), is_over=now >= progress.over)
+    progress.decided = watched.settled(decided, now)
     progress.add(sample, judgement, now)
     return sample
 
@@ -114,9 +127,11 @@ def _resume(watched: Watched, judgement: Judgement, progress: Progress, tell: Te
     if progress.counts:
         judgement.resume(progress.counts)
     now = Asking.now()
+    progress.decided = watched.settled(progress.decided, now)
     missed = watched.sampling.missed(progress.begun, progress.at, now)
     tell(f"goes on after {progress.samples} samples; {missed} were missed since {progress.at:%H:%M:%S} UTC")
     if missed and not progress.decided:
-        progress.decided = judgement.gap(missed, f"nobody read for {(now - progress.at).total_seconds():.0f} s")
+        decided = judgement.gap(missed, f"nobody read for {(now - progress.at).total_seconds():.0f} s")
+        progress.decided = watched.settled(decided, now)
         progress.at = now
         progress.counts = judgement.counts()

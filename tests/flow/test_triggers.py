@@ -29,7 +29,7 @@ def condition(file: Path) -> list[dict[str, Any]]:
 def watch(file: Path, **changed: Any) -> WatchTrigger:
     """Return a watch of a file, half a second long."""
     since = datetime.now(UTC).isoformat()
-    pace = {"length": 0.5, "every": 0.2, "at_first": 0, "later": None}
+    pace = {"length": 0.5, "every": 0.2, "at_first": 0, "later": None, "unknown": "fail", "asked_until": None}
     of = {"change": "CHG-1001", "run": "run-1", "conditions": condition(file), "since": since}
     return WatchTrigger(**{**of, **pace, **changed})
 
@@ -161,6 +161,32 @@ async def test_a_watch_that_is_asked_for_again_begins_anew(told: Ledger, good: P
     assert (await fired(watch(good, change=one.change)))["verdict"] == "fail"
     good.write_text("1\n")
     assert (await fired(watch(good, change=one.change)))["verdict"] == "pass"
+
+
+async def test_a_person_is_asked_while_the_watch_goes_on(told: Ledger, good: Path) -> None:
+    """The first trigger asks; the one after it reads on, and takes back what turns out to be bad."""
+    one = approved(told, banner())
+    good.unlink()
+    asked = {"change": one.change, "length": 600, "unknown": "ask", "since": datetime.now(UTC).isoformat()}
+    assert (await fired(watch(good, **asked)))["verdict"] == "ask"
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    firing = asyncio.create_task(fired(watch(good, **asked, asked_until=later)))
+    done, _ = await asyncio.wait([firing], timeout=1.5)
+    assert not done
+    good.write_text("7\n")
+    assert (await asyncio.wait_for(firing, 5))["verdict"] == "fail"
+
+
+async def test_without_an_answer_the_change_is_taken_back(told: Ledger, good: Path) -> None:
+    """When the time to answer is over, and still nothing is known."""
+    one = approved(told, banner())
+    good.unlink()
+    until = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    event = await asyncio.wait_for(
+        fired(watch(good, change=one.change, length=600, unknown="ask", asked_until=until)), 10
+    )
+    assert event["verdict"] == "fail"
+    assert event["reason"].endswith("nobody answered in time")
 
 
 async def test_a_watch_that_nobody_waits_for_stops_reading(told: Ledger, good: Path) -> None:

@@ -73,7 +73,10 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[
             embedded.wait_until_healthy(place, process)
             clients = {user: Client(place.url, user, place.password(user)).log_in() for user in USERS}
             wait_for(lambda: _has_form(clients["alice"]), "the DAG request_change")
-            yield Stage(place, process, clients, connections, policy)
+            stage = Stage(place, process, clients, connections, policy)
+            yield stage
+            for one in stage.started:
+                embedded.stop(one)
         finally:
             embedded.stop(process)
             print((Path(place.home) / "standalone.log").read_text()[-2000:])

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 from changewindow import embedded
@@ -87,6 +88,8 @@ class Stage:
     connections: Mapping[str, str]
     policy: Path
     """The folder of the policy, which a test may change."""
+    started: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    """Processes of Airflow that took the place of killed ones."""
 
     @property
     def alice(self) -> Client:
@@ -112,6 +115,18 @@ class Stage:
     def environment(self) -> dict[str, str]:
         """Return the environment of Airflow's processes."""
         return {**os.environ, **embedded.environment(self.place), **self.connections}
+
+    def replace_triggerer(self) -> None:
+        """Kill the triggerer as a machine that dies does, and start another one, as standalone does not."""
+        for one in psutil.Process(self.process.pid).children(recursive=True):
+            if "triggerer" in " ".join(one.cmdline()):
+                one.kill()
+        with (self.place.home / "standalone.log").open("ab") as log:
+            command = [sys.executable, "-m", "airflow", "triggerer"]
+            started = subprocess.Popen(
+                command, env=self.environment, cwd=self.place.home, stdout=log, stderr=log, start_new_session=True
+            )
+        self.started.append(started)
 
     def submit(self, data: dict[str, Any], *, approved: bool = True) -> str:
         """Put a ticket into the ledger, approved by bob if wanted; return the change."""

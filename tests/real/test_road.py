@@ -121,6 +121,24 @@ def test_a_failed_verification_keeps_the_lease(airflow: Stage, probe: Probe, tmp
     assert f"test/unwell is held by {change}" in changes.get(airflow.ledger, second).reason
 
 
+def test_the_undo_of_earlier_steps_goes_on_unless_the_ticket_says_stop(airflow: Stage, tmp_path: Path) -> None:
+    """The undo of the second step fails and the third step too, so both changes are on their way back."""
+    published = []
+    for said in ("go_on", "stop"):
+        data = ticket(tmp_path / f"undo_{said}", steps=3)
+        data["steps"][1]["undo"] = ["false"]
+        data["steps"][2]["run"] = ["false"]
+        data["rollback"]["after_failure"] = said
+        change = airflow.publish(data)
+        published.append((change, airflow.run_of(change)))
+    for change, run in published:
+        assert airflow.ends(change, run) == ("failed", "rollback_failed")
+        assert "undo of step 2" in changes.get(airflow.ledger, change).reason
+    assert acts(tmp_path / "undo_go_on") == ["apply_1", "apply_2", "undo_3", "undo_1"]
+    assert acts(tmp_path / "undo_stop") == ["apply_1", "apply_2", "undo_3"]
+    assert "the ticket says to stop" in changes.get(airflow.ledger, published[1][0]).reason
+
+
 def test_an_edited_file_is_refused_at_the_gate(airflow: Stage, tmp_path: Path) -> None:
     """The gate compares what would run with what was approved; an edited file runs nothing."""
     data = ticket(tmp_path / "edited")

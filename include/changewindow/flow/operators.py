@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from changewindow.acting import forward_turn, undo_turn
 from changewindow.change import PublishedChange
 from changewindow.context import Context as StepContext
-from changewindow.errors import ChangeError, LedgerDown, NotAllowed
+from changewindow.errors import ChangeError, LedgerDown, NotAllowed, StepFailed
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.sensors import CheckSensor, ask_once
 from changewindow.ledger import gate
@@ -209,6 +209,19 @@ def require_way_back(run: Run) -> None:
         log.warning("%s", down)
 
 
+def require_later_undone(run: Run, number: int) -> None:
+    """Make sure that a step may be undone though the undo of a later one has failed.
+
+    Raises:
+        StepFailed: the ticket says to stop then.
+    """
+    later = range(number + 1, len(run.ticket.actions) + 1)
+    started = [one for one in later if run.remembered(one) is not None]
+    left = [one for one in started if not any(run.told(task, f"undone_{one}") for task in (f"undo_{one}", "close"))]
+    if left and run.ticket.rollback.after_failure == "stop":
+        raise StepFailed(f"Step {left[0]} is not undone, and the ticket says to stop then; undo this one by hand too.")
+
+
 def undo_step(run: Run, number: int, task: ChangeOperator) -> None:
     """Take back one step, holding the turn.
 
@@ -219,6 +232,7 @@ def undo_step(run: Run, number: int, task: ChangeOperator) -> None:
     if remembered is None:
         log.info("step %s never started: nothing to undo", number)
         return
+    require_later_undone(run, number)
     step = run.ticket.actions[number - 1]
     task.acting = context = run.step_context(number)
     with undo_turn(run.stage, f"{run.id}/{run.task}", context):

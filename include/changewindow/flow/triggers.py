@@ -105,7 +105,7 @@ class WatchTrigger(HandTrigger):
     """Fires when the watch is decided; the one that takes its place when its process dies goes on with its counts.
 
     Arguments: `change`, `run`, `conditions`, `since` as ISO 8601, and in seconds `length`, `every`, `at_first` and
-    `later` (None: `every` to the end).
+    `later` (None: `every` to the end); `unknown`, and `asked_until` (None: nobody is asked yet).
     """
 
     def __init__(self, **arguments: Any) -> None:
@@ -118,7 +118,15 @@ class WatchTrigger(HandTrigger):
             phase=random.random(),  # noqa: S311 - spreads the load, keeps no secret
         )
         since, length = datetime.fromisoformat(arguments["since"]), timedelta(seconds=arguments["length"])
-        self.watched = Watched(parse(arguments["conditions"]), since, length, sampling)
+        asked = arguments["asked_until"]
+        self.watched = Watched(
+            parse(arguments["conditions"]),
+            since,
+            length,
+            sampling,
+            unknown=arguments["unknown"],
+            asked_until=datetime.fromisoformat(asked) if asked else None,
+        )
         self.progress: Progress | None = None
 
     async def decided(self) -> dict[str, Any]:

@@ -6,13 +6,21 @@ from typing import Any
 from airflow.sdk.bases.branch import BranchMixIn
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
+from changewindow import message
 from changewindow.errors import ChangeError, LedgerDown
+from changewindow.flow.notifications import post
 from changewindow.flow.operators import ChangeOperator
+from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.sensors import ask_once
 from changewindow.flow.triggers import WatchTrigger, dump
 from changewindow.ledger import changes
+from changewindow.permit import same_person
+from changewindow.words import escaped
+
+UNDO, KEEP = "Take it back", "Keep it"
 
 
 class Watch(ChangeOperator, BranchMixIn):
@@ -44,20 +52,58 @@ class Watch(ChangeOperator, BranchMixIn):
         return self._defer(run)
 
     def judged(self, context: Context, event: dict[str, Any]) -> Any:
-        """Take the trigger's verdict."""
+        """Take the trigger's verdict, or a person's answer."""
         run = Run(self.change, context)
+        if "chosen_options" in event:
+            event = self._answered(run, event)
         run.note("watched", **event)
         try:
             if not self._is_ours(run):
                 raise AirflowFailException("This run does not hold the change any more; nothing is decided here.")
         except ChangeError as error:
             raise AirflowFailException(str(error)) from error
+        if event["verdict"] == "ask":
+            return self._ask(run, event["reason"])
         return self._route(run, "succeed" if event["verdict"] == "pass" else "undo", event["reason"])
+
+    def _ask(self, run: Run, reason: str) -> None:
+        """Ask the people of the change whether it is kept, while the watch goes on."""
+        people, until = run.ticket.people, now() + run.ticket.watch.answer_within
+        run.note("asked", people=list(people), reason=reason, until=until.isoformat())
+        run.tell("asked", {"reason": reason})
+        upsert_hitl_detail(
+            ti_id=run.context["ti"].id,
+            options=[UNDO, KEEP],
+            subject=f"{run.change.id}: too little is known. Keep the change?",
+            body=f"{escaped(run.ticket.summary)}\n\n{escaped(reason)}\n\nThe watch goes on reading; what it finds bad "
+            f"is taken back at once. With no answer by {until:%H:%M} UTC the change is taken back.",
+            params={},
+            assigned_users=assigned(people),
+        )
+        post(message.asking(run.change.id, run.ticket, reason), run.ticket.post_change.notify)
+        self._read(run, datetime.fromisoformat(run.told(self.task_id, "since")), asked_until=until)
+
+    def _answered(self, run: Run, event: dict[str, Any]) -> dict[str, Any]:
+        """Return what a person's answer decides; who was not asked cannot keep the change."""
+        person, chosen = who_answered(event), event["chosen_options"]
+        asked = run.told(self.task_id, "asked")["reason"]
+        run.note("answered", by=person, answer=chosen)
+        if not any(same_person(person, one) for one in run.ticket.people):
+            named = ", ".join(run.ticket.people)
+            return {"verdict": "fail", "reason": f"{person or 'nobody'} answered, {named} were asked; {asked}"}
+        if chosen == [KEEP]:
+            return {"verdict": "pass", "reason": f"{person} keeps it, though {asked}"}
+        return {"verdict": "fail", "reason": f"{person} takes it back: {asked}"}
 
     def _defer(self, run: Run) -> None:
         watch = run.ticket.watch
         since: datetime = now() + watch.settle
         run.note("watching", since=since.isoformat(), seconds=watch.length.total_seconds())
+        run.tell("since", since.isoformat())
+        self._read(run, since)
+
+    def _read(self, run: Run, since: datetime, *, asked_until: datetime | None = None) -> None:
+        watch = run.ticket.watch
         trigger = WatchTrigger(
             change=run.change.id,
             run=run.id,
@@ -67,6 +113,8 @@ class Watch(ChangeOperator, BranchMixIn):
             every=watch.every.total_seconds(),
             at_first=watch.at_first.total_seconds(),
             later=watch.later.total_seconds() if watch.later else None,
+            unknown="ask" if watch.when_unknown == "ask" else "fail",
+            asked_until=asked_until.isoformat() if asked_until else None,
         )
         self.defer(trigger=trigger, method_name="judged")
 
