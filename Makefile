@@ -11,7 +11,7 @@ demo: .venv/ready ## start Airflow, play two changes on a real service, stay up 
 	@exec env PYTHONPATH=include $(BIN)/python -m demo
 
 test: lint fast ## lint, types and every test
-	$(RUN) -m pytest tests/real
+	$(RUN) -m pytest tests/real --numprocesses 2 --dist worksteal
 
 fast: .venv/ready ## the tests that need no Airflow
 	$(RUN) -m pytest tests --ignore tests/real

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from changewindow.condition import Condition
-from changewindow.judgement import Judgement, Route, Tally
+from changewindow.judgement import Judgement, Route
 from changewindow.verdict import Cause, Value, Verdict
 from samples import SOURCE
 
@@ -51,7 +51,7 @@ def condition(name: str, settings: Settings) -> Condition:
 def judging(every: Sequence[Settings]) -> Judgement:
     """Return what judges conditions with these settings, called c0, c1 and so on."""
     conditions = [condition(f"c{place}", settings) for place, settings in enumerate(every)]
-    return Judgement([Tally(one.name, one.allowed, one.decides) for one in conditions])
+    return Judgement([one.tally() for one in conditions])
 
 
 def routes(judgement: Judgement, *rows: str) -> list[tuple[Route, str] | None]:

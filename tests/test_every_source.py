@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from changewindow import kinds
+from changewindow.compare import Seen
 from changewindow.condition import Condition
 from changewindow.connection import Connection
 from changewindow.reading import Reading, take
@@ -38,7 +39,7 @@ async def read(url: str, source: dict[str, Any], *, newer_than: datetime | None 
 
     asked = {"name": "it", "source": source, "pass": {"equals": 1}, "timeout": "2s"}
     async with client() as http:
-        return await take(Condition.model_validate(asked), Asking(http, connect), newer_than=newer_than)
+        return await take(Condition.model_validate(asked), Asking(http, connect), Seen(), newer_than=newer_than)
 
 
 @pytest.fixture(params=SOURCES.values(), ids=SOURCES.keys())

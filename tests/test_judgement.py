@@ -221,3 +221,22 @@ def test_counts_that_were_kept_go_on_as_if_nothing_had_happened(settings: Settin
         second.resume(json.loads(json.dumps(first.counts())))
         found += routes(second, after) if after else []
         assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "route"),
+    [
+        pytest.param(("gbb|", "ggg|", "ggg|"), None, id="half a reason is none"),
+        pytest.param(("gbb|", "gbb|", "ggg|"), "fail", id="two halves are one"),
+        pytest.param(("bgg|", "ggb|", "ggg|"), None, id="halves at different times are not"),
+        pytest.param(("ggg|", "ggg|", "bgg|"), "fail", id="a whole one is enough"),
+        pytest.param(("gbg|", "gub|", "ggg|"), None, id="an unknown one is half a reason only when too often"),
+        pytest.param(("ggg|b", "ggg|g", "ggg|g"), "pass", id="at the end half a reason does not keep it from success"),
+        pytest.param(("ggg|b", "ggg|i", "ggg|g"), None, id="at the end two halves do"),
+    ],
+)
+def test_weights_add_up(rows: tuple[str, ...], route: str | None) -> None:
+    """The change is taken back when the weights of what holds against it are 1 together."""
+    light = {"weight": 0.5}
+    found = [one[0] for one in routes(judging([light, light, {}]), *rows) if one]
+    assert found[:1] == ([route] if route else [])

@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from changewindow.judgement import Allowed
+from changewindow.compare import Compare
+from changewindow.judgement import Allowed, Tally
 from changewindow.kinds import any_of
 from changewindow.model import Duration, Expression, Line, Model
 from changewindow.sources.base import SourceBase
@@ -85,6 +86,8 @@ class Condition(Model):
     """What is asked, in a few words."""
     source: any_of("sources", "Source")  # type: ignore[valid-type]
     """Where it is measured; `changewindow kinds` lists all kinds."""
+    compare: Compare | None = None
+    """Judges how far the value is from a baseline, instead of the value itself."""
     good: Comparison | None = Field(default=None, alias="pass")
     """Good when this holds; without `fail`, everything else is bad."""
     bad: Comparison | None = Field(default=None, alias="fail")
@@ -97,6 +100,10 @@ class Condition(Model):
     """How many good readings in a row, up to the watch's last sample, are needed for success."""
     role: Literal["critical", "normal", "observe"] = "normal"
     """How much it weighs in a watch: critical takes back at the first bad or second unknown reading, observe never."""
+    weight: float = Field(default=1.0, gt=0, le=1)
+    """How much of a reason to take the change back it is: it is taken back when those that hold add up to 1."""
+    new: bool = False
+    """Whether there is nothing to measure before the change: its source need not answer at the gate."""
     tolerate: Tolerance = Tolerance()
     """How often in a row an answer may be missing or undecided."""
     timeout: Duration = Field(default=timedelta(seconds=5), gt=timedelta(0))
@@ -113,22 +120,43 @@ class Condition(Model):
             raise ValueError(f"{says}; write `of` greater than `failures`, or leave it out")
         return self
 
+    @model_validator(mode="after")
+    def _weighs_something(self) -> Self:
+        if self.weight < 1 and self.role != "normal":
+            raise ValueError(f"`weight` has no meaning with `role: {self.role}`; remove one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _compares_numbers(self) -> Self:
+        if self.compare is None:
+            return self
+        if any(one and (one.equals is not None or one.matches is not None) for one in (self.good, self.bad)):
+            raise ValueError("what is compared becomes a number with a fraction; write above, below or between")
+        if self.new and self.compare.control is None:
+            raise ValueError("`new` says that there are no readings of before; remove it, or compare with a `control`")
+        return self
+
     @property
     def decides(self) -> bool:
         """Return whether the watch depends on it; otherwise it is only observed."""
         return self.role != "observe"
 
+    def tally(self) -> Tally:
+        """Return what counts its readings in a watch."""
+        return Tally(self.name, self.allowed, self.weight if self.decides else 0.0)
+
     @property
     def allowed(self) -> Allowed:
         """Return how often it may lack a good answer in a watch."""
         is_critical = self.role == "critical"
+        early = self.compare.needed - 1 if self.compare else 0
         return Allowed(
             failures=1 if is_critical else self.failures,
             of=0 if is_critical else self.of or 0,
             passes=self.passes,
-            inconclusive=self.tolerate.inconclusive,
+            inconclusive=self.tolerate.inconclusive + early,
             causes=self.tolerate.causes,
-            unknown=min(self.tolerate.together, 1) if is_critical else self.tolerate.together,
+            unknown=(min(self.tolerate.together, 1) if is_critical else self.tolerate.together) + early,
         )
 
     @property
@@ -136,6 +164,17 @@ class Condition(Model):
         """Return the source, typed as what all sources have in common."""
         source: SourceBase = self.source
         return source
+
+    @property
+    def origins(self) -> tuple[SourceBase, ...]:
+        """Return all that one reading asks: the source, and the control group it is compared with."""
+        control = self.compare.group if self.compare else None
+        return (self.origin, control) if control else (self.origin,)
+
+    @property
+    def asks_before(self) -> bool:
+        """Return whether it is compared with readings of before the change."""
+        return self.compare is not None and self.compare.control is None
 
     def limits(self) -> str:
         """Return what is good and what is bad as text: `bad when above 0.01`."""
@@ -145,7 +184,8 @@ class Condition(Model):
 
     def says(self) -> str:
         """Return the condition as text: `error rate: bad when above 0.01 [share of …], 2 in a row`."""
-        return f"{self.name}: {self.limits()} [{self.origin.says()}]{self._weight()}"
+        compared = f", {self.compare.says()}" if self.compare else ""
+        return f"{self.name}: {self.limits()} [{self.origin.says()}]{compared}{self._weight()}"
 
     def _weight(self) -> str:
         """Return how much it takes to take the change back, or to keep it, as far as that is not the usual."""
@@ -153,6 +193,7 @@ class Condition(Model):
             return ", only observed"
         row = f"{self.failures} of the last {self.of}" if self.of else f"{self.failures} in a row"
         said = ["critical" if self.role == "critical" else row if self.failures > 1 else ""]
+        said.append(f"weight {self.weight:g}" if self.weight < 1 else "")
         said.append(f"success needs {self.passes} good in a row" if self.passes > 1 else "")
         return "".join(f", {one}" for one in said if one)
 

@@ -11,6 +11,9 @@ Decision = tuple[Route, str]
 GOOD_FOR_UNKNOWN = 3
 """So many good readings make up for one unknown, once there are more unknown ones than may follow each other."""
 
+ALMOST_ONE = 1 - 1e-9
+"""Ten weights of 0.1 add up to a little less than 1."""
+
 COUNTS = ("lately", "unknown", "streak", "passed", "missed")
 """What a tally has to keep."""
 
@@ -40,8 +43,8 @@ class Tally:
 
     condition: str
     allowed: Allowed
-    decides: bool = True
-    """A condition that is only observed is counted, and decides nothing."""
+    weight: float = 1.0
+    """How much of a reason it is: reasons decide that add up to 1. With 0 it is counted, and decides nothing."""
     lately: list[bool] = field(default_factory=list)
     """Whether each of the last readings that were good or bad was bad."""
     unknown: dict[str, int] = field(default_factory=dict)
@@ -137,22 +140,22 @@ class Judgement:
         sample, and often enough in a row. Unknown is never good: samples that are not all good at the end are repeated
         only as often as the conditions allow failures and missing answers; then the change is not kept.
         """
-        if not any(tally.decides for tally in self.tallies):
+        if not any(tally.weight for tally in self.tallies):
             return "fail", "no condition decides: nothing is proven"
         pairs = list(zip(self.tallies, sample, strict=False))
         read = sum(tally.condition == reading.condition for tally, reading in pairs)
         if not read == len(sample) == len(self.tallies):
             return "fail", f"{read} of {len(self.tallies)} conditions were read: nothing is proven"
         reasons = [(tally.add(one.verdict, one.cause, _found(one)), tally) for tally, one in pairs]
-        against = [reason for reason, tally in reasons if reason and tally.decides]
+        against = _enough(reasons)
         if against:
             return self._against(pairs), "; ".join(against)
-        return self._at_the_end([pair for pair in pairs if pair[0].decides]) if is_over else None
+        return self._at_the_end([pair for pair in pairs if pair[0].weight]) if is_over else None
 
     def gap(self, samples: int, says: str) -> Decision | None:
         """Count samples that should have been taken and were not, as missing data of every condition."""
         reasons = [(tally.gap(samples, says), tally) for tally in self.tallies]
-        against = [reason for reason, tally in reasons if reason and tally.decides]
+        against = _enough(reasons)
         return (self.unknown, "; ".join(against)) if against else None
 
     def counts(self) -> dict[str, Any]:
@@ -171,9 +174,12 @@ class Judgement:
 
     def _at_the_end(self, pairs: list[tuple[Tally, Sampled]]) -> Decision | None:
         """Return the verdict of a sample that no limit speaks against, after the watch's length."""
-        undecided = [_undecided(tally, reading) for tally, reading in pairs if tally.lacks()]
+        reasons = [(_undecided(tally, reading) if tally.lacks() else None, tally) for tally, reading in pairs]
+        undecided = [reason for reason, _ in reasons if reason]
         if not undecided:
             return "pass", f"all {len(pairs)} conditions are good in the last sample"
+        if not _enough(reasons):
+            return "pass", f"good in the last sample, but for what weighs too little: {'; '.join(undecided)}"
         self.overtime += 1
         allowed = [tally.allowed for tally, _ in pairs]
         patience = max(max(one.failures, one.unknown) + one.passes - 1 for one in allowed)
@@ -183,8 +189,14 @@ class Judgement:
 
     def _against(self, pairs: list[tuple[Tally, Sampled]]) -> Route:
         """Return where a sample leads that speaks against the change: back, if something in it is known to be bad."""
-        is_bad = any(reading.verdict == "fail" for tally, reading in pairs if tally.decides)
+        is_bad = any(reading.verdict == "fail" for tally, reading in pairs if tally.weight)
         return "fail" if is_bad else self.unknown
+
+
+def _enough(reasons: list[tuple[str | None, Tally]]) -> list[str]:
+    """Return the reasons of conditions that decide, if together they weigh enough; else none."""
+    against = [(reason, tally.weight) for reason, tally in reasons if reason and tally.weight]
+    return [reason for reason, _ in against] if sum(weight for _, weight in against) > ALMOST_ONE else []
 
 
 def _undecided(tally: Tally, reading: Sampled) -> str:

@@ -9,9 +9,21 @@ from changewindow.ticket import Ticket
 from changewindow.words import escaped
 
 Role = Literal[
-    "window", "check", "confirm", "gate", "announce", "apply", "watch", "undo", "verify", "succeed", "close", "report"
+    "window",
+    "check",
+    "confirm",
+    "baseline",
+    "gate",
+    "announce",
+    "apply",
+    "watch",
+    "undo",
+    "verify",
+    "succeed",
+    "close",
+    "report",
 ]
-Rule = Literal["all_success", "all_done", "none_skipped"]
+Rule = Literal["all_success", "all_done", "none_skipped", "none_failed"]
 
 
 @dataclass(frozen=True)
@@ -85,10 +97,15 @@ def _preflight(ticket: Ticket) -> list[Node]:
         Node(f"check_{number}", "check", ("window",), condition.says(), number=number)
         for number, condition in enumerate(ticket.preflight.checks, 1)
     ]
-    if not ticket.preflight.confirmed:
-        return [opens, *checks]
-    items = "; ".join(ticket.preflight.confirmed)
-    return [opens, *checks, Node("confirm", "confirm", ("window",), f"{ticket.owner} confirms: {items}")]
+    found = [opens, *checks]
+    if ticket.preflight.confirmed:
+        items = "; ".join(ticket.preflight.confirmed)
+        found.append(Node("confirm", "confirm", ("window",), f"{ticket.owner} confirms: {items}"))
+    if ticket.compared:
+        names = ", ".join(one.name for one in ticket.compared)
+        after = tuple(node.id for node in found)
+        found.append(Node("baseline", "baseline", after, f"read what it is compared with: {names}", "none_failed"))
+    return found
 
 
 def _apply(ticket: Ticket) -> list[Node]:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from changewindow.compare import Seen
 from changewindow.judgement import Decision, Judgement
 from changewindow.reading import Reading
 
@@ -22,6 +23,8 @@ class Followed(BaseModel):
     """Of the last reading; empty before the first one."""
     line: str = ""
     """The last reading, as the log has it."""
+    seen: Seen = Field(default_factory=Seen)
+    """What its comparison has to know."""
     recent: list[float | None] = []
     """The last values, oldest first; None where there was no number."""
 

@@ -1,13 +1,15 @@
 """Takes readings: asks the source of a condition and judges what came back."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from changewindow.compare import Seen
 from changewindow.condition import Condition
 from changewindow.errors import ChangeError
-from changewindow.sources.base import Asking, SourceError
+from changewindow.sources.base import Answer, Asking, SourceError
 from changewindow.verdict import Cause, Value, Verdict, judge
 
 
@@ -22,6 +24,11 @@ class Reading:
     cause: Cause | None = None
     says: str = ""
 
+    @property
+    def is_answered(self) -> bool:
+        """Return whether its source is there, whatever it says: no data and NaN are answers too."""
+        return self.value is not None or self.cause not in {"unreachable", "invalid"}
+
     def line(self) -> str:
         """Return the reading as a line for the log: verdict, condition, value and limit."""
         value = f"{self.value:.6g}" if isinstance(self.value, float) else self.value
@@ -33,34 +40,56 @@ class Reading:
         return {key: value for key, value in {**asdict(self), "at": self.at.isoformat()}.items() if value is not None}
 
 
-async def take(condition: Condition, asking: Asking, *, newer_than: datetime | None = None) -> Reading:
-    """Ask once and judge; every failure to get a value is a reading with its cause, never an exception."""
+async def take(condition: Condition, asking: Asking, seen: Seen, *, newer_than: datetime | None = None) -> Reading:
+    """Ask once and judge; every failure to get a value is a reading with its cause, never an exception.
+
+    What is compared with a baseline is judged by all that was `seen`, to which the values of this reading are added.
+    """
     try:
-        async with asyncio.timeout(condition.timeout.total_seconds()):
-            answer = await asking.answer(condition.origin)
+        answers = await measure(condition, asking)
+        at = min(answer.at for answer in answers)
+        if newer_than and at <= newer_than:
+            says = f"the newest value is of {at:%H:%M:%S} UTC, the last step ended {newer_than:%H:%M:%S}"
+            return Reading(condition.name, "error", at, value=answers[0].value, cause="stale", says=says)
+        value, beside = await _compared(condition, [answer.value for answer in answers], seen)
     except SourceError as error:
         return Reading(condition.name, "error", asking.now(), cause=error.cause, says=str(error))
+    if value is None:
+        return Reading(condition.name, "inconclusive", at, says=beside)
+    verdict, cause = judge(condition.good, condition.bad, value)
+    says = f"{condition.limits()} ({beside})" if beside else condition.limits()
+    return Reading(condition.name, verdict, at, value=value, cause=cause, says=says)
+
+
+async def measure(condition: Condition, asking: Asking) -> list[Answer]:
+    """Return what the source of a condition answers, and its control group if it has one, asked at the same time.
+
+    Raises:
+        SourceError: one of them has no value.
+    """
+    try:
+        async with asyncio.timeout(condition.timeout.total_seconds()):
+            return list(await asyncio.gather(*map(asking.answer, condition.origins)))
     except ChangeError as error:
-        return Reading(condition.name, "error", asking.now(), cause="unreachable", says=str(error))
+        raise SourceError("unreachable", str(error)) from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         says = f"the answer has an unexpected form: {type(error).__name__} {error}".rstrip()
-        return Reading(condition.name, "error", asking.now(), cause="invalid", says=says)
-    except TimeoutError:
-        seconds = condition.timeout.total_seconds()
-        return Reading(
-            condition.name, "error", asking.now(), cause="unreachable", says=f"no answer within {seconds:g} s"
-        )
-    if newer_than and answer.at <= newer_than:
-        says = f"the newest value is of {answer.at:%H:%M:%S} UTC, the last step ended {newer_than:%H:%M:%S}"
-        return Reading(condition.name, "error", answer.at, value=answer.value, cause="stale", says=says)
-    verdict, cause = judge(condition.good, condition.bad, answer.value)
-    limits = condition.says().removeprefix(f"{condition.name}: ").rsplit(" [", 1)[0]
-    return Reading(condition.name, verdict, answer.at, value=answer.value, cause=cause, says=limits)
+        raise SourceError("invalid", says) from error
+    except TimeoutError as error:
+        raise SourceError("unreachable", f"no answer within {condition.timeout.total_seconds():g} s") from error
+
+
+async def _compared(condition: Condition, values: list[Value], seen: Seen) -> tuple[Value | None, str]:
+    """Return the value to be judged, and what it came from if it is compared."""
+    if condition.compare is None:
+        return values[0], ""
+    condition.compare.see(seen, values)
+    return await asyncio.to_thread(condition.compare.result, seen)
 
 
 async def take_all(
-    conditions: tuple[Condition, ...], askings: list[Asking], *, newer_than: datetime | None = None
+    conditions: Sequence[Condition], askings: Sequence[Asking], seen: Sequence[Seen], **options: Any
 ) -> list[Reading]:
-    """Ask all conditions at the same time: one sample."""
-    readings = (take(one, asking, newer_than=newer_than) for one, asking in zip(conditions, askings, strict=True))
-    return list(await asyncio.gather(*readings))
+    """Ask all conditions at the same time: one sample. Options as for `take`."""
+    asked = zip(conditions, askings, seen, strict=True)
+    return list(await asyncio.gather(*(take(*one, **options) for one in asked)))

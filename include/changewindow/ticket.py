@@ -109,6 +109,12 @@ class Watch(Model):
     answer_within: Duration = timedelta(minutes=15)
     """How long they are asked, while the watch goes on; with no answer the change is taken back."""
 
+    @property
+    def samples(self) -> int:
+        """Return how many samples are taken, if none is late."""
+        fast = min(self.at_first, self.length) if self.later else self.length
+        return fast // self.every + (self.length - fast) // (self.later or self.every)
+
     @field_validator("every", "later")
     @classmethod
     def _lets_services_breathe(cls, every: timedelta | None) -> timedelta | None:
@@ -201,6 +207,11 @@ class Ticket(Model):
     def conditions(self) -> tuple[Condition, ...]:
         """Return all conditions of the watch: its own and the validation criteria."""
         return self.watch.conditions + self.validation
+
+    @property
+    def compared(self) -> tuple[Condition, ...]:
+        """Return all conditions that need readings of before the change."""
+        return tuple(one for one in self.conditions + self.rollback.verify if one.asks_before)
 
     @property
     def forward(self) -> timedelta:

@@ -1,13 +1,14 @@
 """Takes samples until conditions are good, or until a watch is decided."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from changewindow.compare import Seen
 from changewindow.condition import Condition
-from changewindow.judgement import Decision, Judgement, Route, Tally
+from changewindow.judgement import Decision, Judgement, Route
 from changewindow.progress import Followed, Progress
 from changewindow.reading import Reading, take_all
 from changewindow.sampling import Sampling
@@ -16,6 +17,7 @@ from changewindow.sources.base import Asking, Connections
 
 Tell = Callable[[str], None]
 Keep = Callable[[Progress], None]
+Before = Mapping[str, list[float]]
 
 
 @dataclass(frozen=True)
@@ -33,24 +35,43 @@ class Decided:
         return {"verdict": self.verdict, "reason": self.reason, "samples": self.samples, "readings": readings}
 
 
-async def until_good(
-    conditions: Sequence[Condition], connections: Connections, *, every: timedelta, deadline: datetime, tell: Tell
-) -> Decided:
+@dataclass(frozen=True)
+class Wanted:
+    """What is to become good, or at least to be there, and until when."""
+
+    conditions: tuple[Condition, ...]
+    every: timedelta
+    deadline: datetime
+    present: tuple[Condition, ...] = ()
+    """Conditions that may be good or bad, if only their sources answer."""
+    before: Before = field(default_factory=dict)
+    """The readings of before the change, by the names of the conditions that are compared with them."""
+
+    def lacks(self, sample: Sequence[Reading]) -> list[str]:
+        """Return what is not good in a sample, and which sources are not there."""
+        count = len(self.conditions)
+        lines = [reading.line() for reading in sample[:count] if reading.verdict != "pass"]
+        return lines + [f"its source does not answer: {one.line()}" for one in sample[count:] if not one.is_answered]
+
+
+async def until_good(wanted: Wanted, connections: Connections, *, tell: Tell) -> Decided:
     """Read until all conditions are good in one sample; fail when they are not by the deadline. Reads once at least."""
+    conditions = wanted.conditions + wanted.present
+    seen = [Seen(before=wanted.before.get(one.name, [])) for one in conditions]
     async with sharing(connections) as asking:
         askings = [replace(asking, kept={}) for _ in conditions]
         count = 0
         while True:
-            sample = await take_all(tuple(conditions), askings)
+            sample = await take_all(conditions, askings, seen)
             count += 1
             for reading in sample:
                 tell(reading.line())
-            not_good = [reading.line() for reading in sample if reading.verdict != "pass"]
-            if not not_good:
+            lacks = wanted.lacks(sample)
+            if not lacks:
                 return Decided("pass", "all good", tuple(sample), count)
-            if Asking.now() + every > deadline:
-                return Decided("fail", "; ".join(not_good), tuple(sample), count)
-            await asyncio.sleep(every.total_seconds())
+            if Asking.now() + wanted.every > wanted.deadline:
+                return Decided("fail", "; ".join(lacks), tuple(sample), count)
+            await asyncio.sleep(wanted.every.total_seconds())
 
 
 @dataclass(frozen=True)
@@ -66,11 +87,16 @@ class Watched:
     """Where to go when too little is known: `fail`, or `ask` a person."""
     asked_until: datetime | None = None
     """A person is asked already; with no answer by then, and no verdict, the change is taken back."""
+    before: Before = field(default_factory=dict)
+    """The readings of before the change, by the names of the conditions that are compared with them."""
 
     def begin(self, now: datetime) -> Progress:
         """Return the progress of a watch that begins now: late is later, so that the whole length is watched."""
         begun = max(self.since, now)
-        followed = [Followed(name=one.name, limits=one.limits()) for one in self.conditions]
+        followed = [
+            Followed(name=one.name, limits=one.limits(), seen=Seen(before=self.before.get(one.name, [])))
+            for one in self.conditions
+        ]
         over = begun + self.length
         return Progress(since=self.since, begun=begun, over=over, at=begun, conditions=followed)
 
@@ -89,8 +115,7 @@ async def watch(
     `keep` is called after each sample. With what it was given last, as `before`, another process goes on with the same
     time and counts; the samples that nobody took between are missing data.
     """
-    tallies = [Tally(one.name, one.allowed, one.decides) for one in watched.conditions]
-    judgement = Judgement(tallies, unknown=watched.unknown)
+    judgement = Judgement([one.tally() for one in watched.conditions], unknown=watched.unknown)
     progress = before if before and before.since == watched.since else watched.begin(Asking.now())
     if progress is before:
         _resume(watched, judgement, progress, tell)
@@ -114,7 +139,8 @@ async def watch(
 
 async def _sample(watched: Watched, askings: list[Asking], judgement: Judgement, progress: Progress) -> list[Reading]:
     """Take one sample, and judge it."""
-    sample = await take_all(watched.conditions, askings, newer_than=watched.since)
+    seen = [followed.seen for followed in progress.conditions]
+    sample = await take_all(watched.conditions, askings, seen, newer_than=watched.since)
     now = Asking.now()
     decided = judgement.add(list(sample), is_over=now >= progress.over)
     progress.decided = watched.settled(decided, now)

@@ -12,6 +12,9 @@ from samples import NOW, SOURCE, ticket
 FACTS = Facts(now=NOW)
 LIMIT = {"name": "Fast", "source": SOURCE, "fail": {"above": 1}}
 UP = {"name": "Up", "source": SOURCE, "pass": {"equals": 200}}
+LIGHT = {**LIMIT, "weight": 0.5}
+COMPARED = {**LIMIT, "compare": {"by": "difference"}}
+RANKED = {**LIMIT, "compare": {"by": "rank"}}
 OBSERVED = {**LIMIT, "role": "observe"}
 
 
@@ -47,10 +50,36 @@ def test_two_people(owner: str, reviewer: str, is_fine: bool) -> None:  # noqa: 
         pytest.param({"validation": [UP | {"passes": 7}]}, ["validation.0.passes"], id="one more cannot"),
         pytest.param({"watch": {"for": "10s", "every": "10s"}}, [], id="one sample at the end is enough"),
         pytest.param({"watch": {"for": "9s", "every": "10s"}}, ["watch.every"], id="a sample after the end is not"),
+        pytest.param({"validation": [UP, LIGHT, LIGHT | {"name": "b"}]}, [], id="light ones beside a heavy one"),
+        pytest.param({"validation": [LIGHT, LIGHT | {"name": "b"}]}, [], id="two halves are a whole"),
+        pytest.param({"validation": [LIGHT]}, ["watch"], id="a half alone takes nothing back"),
+        pytest.param(
+            {"rollback": {"estimate": "1m", "verify": [LIGHT]}},
+            ["rollback.verify.0.weight"],
+            id="going back is whole",
+        ),
+        pytest.param(
+            {"preflight": {"checks": [COMPARED]}}, ["preflight.checks.0.compare"], id="nothing is before the preflight"
+        ),
+        pytest.param({"validation": [COMPARED]}, [], id="a watch compares with before"),
+        pytest.param(
+            {"preflight": {"checks": [COMPARED | {"compare": {"by": "ratio", "control": SOURCE}}]}},
+            [],
+            id="a control group is there before",
+        ),
+        pytest.param({"validation": [RANKED]}, [], id="six samples can differ from ten"),
+        pytest.param(
+            {"validation": [RANKED], "watch": {"for": "20s"}}, ["validation.0.compare"], id="two samples cannot"
+        ),
+        pytest.param(
+            {"validation": [RANKED], "watch": {"for": "1m", "later": "30s", "at_first": "10s"}},
+            ["validation.0.compare"],
+            id="slow samples later are counted as slow",
+        ),
         pytest.param({"validation": [LIMIT, LIMIT]}, ["validation.1.name"], id="two of one name are confused"),
         pytest.param(
             {"watch": {"for": "1s", "conditions": [LIMIT]}, "validation": [LIMIT]},
-            ["validation.0.name", "watch.every"],
+            ["watch.every", "validation.0.name"],
             id="all problems are found at once",
         ),
     ],

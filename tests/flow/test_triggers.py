@@ -29,7 +29,15 @@ def condition(file: Path) -> list[dict[str, Any]]:
 def watch(file: Path, **changed: Any) -> WatchTrigger:
     """Return a watch of a file, half a second long."""
     since = datetime.now(UTC).isoformat()
-    pace = {"length": 0.5, "every": 0.2, "at_first": 0, "later": None, "unknown": "fail", "asked_until": None}
+    pace = {
+        "length": 0.5,
+        "every": 0.2,
+        "at_first": 0,
+        "later": None,
+        "unknown": "fail",
+        "asked_until": None,
+        "before": {},
+    }
     of = {"change": "CHG-1001", "run": "run-1", "conditions": condition(file), "since": since}
     return WatchTrigger(**{**of, **pace, **changed})
 
@@ -222,6 +230,6 @@ async def test_waiting_for_good_gives_up_at_its_deadline(good: Path) -> None:
     """A check that stays bad fires with its reason."""
     good.write_text("0\n")
     deadline = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()
-    event = await fired(GoodTrigger(conditions=condition(good), every=0.2, deadline=deadline))
+    event = await fired(GoodTrigger(conditions=condition(good), every=0.2, deadline=deadline, before={}))
     assert event["verdict"] == "fail"
     assert "file = 0" in event["reason"]

@@ -25,7 +25,7 @@ def publish(airflow: Stage, journal: Path, watch: dict[str, Any]) -> str:
 
 def asking(airflow: Stage, tmp_path: Path) -> tuple[str, str]:
     """Return a change whose watch has asked its people, and its run."""
-    watch = {"for": "10m", "every": "1s", "when_unknown": "ask", "conditions": [of_file(tmp_path / "value")]}
+    watch = {"for": "10m", "every": "1s", "when_unknown": "ask", "conditions": [of_file(tmp_path / "value", new=True)]}
     change = publish(airflow, tmp_path / "journal", watch)
     run = airflow.run_of(change)
     wait_for(lambda: airflow.bob.asks(change, run, "watch"), "the question")

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from changewindow.calendar import rules
+from changewindow.calendar.longer import LongerWatch
 from changewindow.model import Duration, Line, Model
 from changewindow.ticket import Name
 from changewindow.window import LocalTime, Zone
@@ -217,6 +218,9 @@ class Freeze(Entry):
         return types
 
 
+Named = Entry | LongerWatch
+
+
 class Calendar(Model):
     """When changes may run."""
 
@@ -228,10 +232,12 @@ class Calendar(Model):
     """The maintenance windows; a service that has any may be changed only in them."""
     freezes: tuple[Freeze, ...] = Field(default=(), max_length=500)
     """The times in which nothing may be changed, windows or not."""
+    watches: tuple[LongerWatch, ...] = Field(default=(), max_length=500)
+    """How long changes are watched at least."""
 
-    @field_validator("windows", "freezes")
+    @field_validator("windows", "freezes", "watches")
     @classmethod
-    def _have_their_own_names(cls, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    def _have_their_own_names(cls, entries: tuple[Named, ...]) -> tuple[Named, ...]:
         names = [entry.name.casefold() for entry in entries]
         for index, entry in enumerate(entries):
             if entry.name.casefold() in names[:index]:

@@ -85,7 +85,8 @@ class Close(ChangeOperator):
         if not again and run.told("verify", "verified"):
             run.tell("restored", run.told("verify", "verified")["at"])
             return ""
-        decided = ask_once(run.ticket.rollback.verify, within=run.ticket.rollback.within)
+        verify, within = run.ticket.rollback.verify, run.ticket.rollback.within
+        decided = ask_once(verify, within=within, before=run.before())
         run.note("verified" if decided.verdict == "pass" else "not_verified", **decided.as_json())
         if decided.verdict == "pass":
             run.tell("restored", now().isoformat())

@@ -8,10 +8,11 @@ from airflow.sdk import DAG, BaseOperator, Param
 from changewindow.acting import GRACE
 from changewindow.change import PublishedChange
 from changewindow.flow.closing import Close
+from changewindow.flow.gate import Gate
 from changewindow.flow.notifications import Announce, Report
-from changewindow.flow.operators import Apply, Gate, Succeed, Undo, Verify
+from changewindow.flow.operators import Apply, Succeed, Undo, Verify
 from changewindow.flow.own_dag import LONG_AGO
-from changewindow.flow.sensors import CheckSensor, Confirm, WindowSensor
+from changewindow.flow.sensors import BaselineSensor, CheckSensor, Confirm, WindowSensor
 from changewindow.flow.timetable import ChangeWindowTimetable
 from changewindow.flow.watch import Watch
 from changewindow.ledger.turns import LIFETIME
@@ -24,6 +25,7 @@ OPERATORS: dict[Role, type[BaseOperator]] = {
     "window": WindowSensor,
     "check": CheckSensor,
     "confirm": Confirm,
+    "baseline": BaselineSensor,
     "gate": Gate,
     "announce": Announce,
     "apply": Apply,

@@ -1,7 +1,7 @@
-"""The operators of the road: gate, apply, undo, verify, succeed."""
+"""The operators of the road: apply, undo, verify, succeed."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -13,11 +13,12 @@ from changewindow.change import PublishedChange
 from changewindow.context import Context as StepContext
 from changewindow.errors import ChangeError, LedgerDown, NotAllowed, StepFailed
 from changewindow.flow.runtime import Run, log, now
-from changewindow.flow.sensors import CheckSensor, ask_once
+from changewindow.flow.sensors import CheckSensor
 from changewindow.ledger import gate
-from changewindow.permit import Outcome, is_late, outcome_of_refusal, time_reasons
+from changewindow.permit import time_reasons
 from changewindow.plan import Node
 from changewindow.steps.base import StepBase
+from changewindow.watching import Before
 
 
 class ChangeOperator(BaseOperator):
@@ -47,59 +48,6 @@ class ChangeOperator(BaseOperator):
         """Stop acting: Airflow wants this task to end."""
         if self.acting is not None:
             self.acting.stop()
-
-
-class Gate(ChangeOperator):
-    """Asks everything at once, with the clock, and takes the leases; a no touches nothing."""
-
-    def do(self, run: Run) -> None:
-        """Let the run through, or refuse with every reason."""
-        moment = now()
-        try:
-            preflight = self._preflight(run)
-            moment = now()
-            if run.is_dry:
-                for reason in [*preflight, *run.ruling.forbids(max(moment, run.intent.opens))]:
-                    log.info("a real run would be refused: %s", reason)
-                return
-            targets = run.ticket.targets
-            token = self._start(run, moment, preflight)
-        except NotAllowed as refused:
-            self._note(run, outcome_of_refusal(refused.reasons, run.intent, moment), refused.reasons)
-            raise
-        except (ChangeError, ValueError) as error:
-            self._note(run, "refused", [str(error)])
-            raise
-        run.tell("passed", {"token": token})
-        log.info("the change may act on %s (token %s)", ", ".join(targets), token)
-
-    def _start(self, run: Run, moment: datetime, preflight: list[str]) -> int:
-        """Ask ledger and policy, and take the leases; return the fencing token."""
-        given: dict[str, Any] = {"targets": run.ticket.targets, "now": moment, "also": preflight}
-        if run.mode == "run":
-            given |= {"also": [*preflight, *run.ruling.forbids(moment)], "collide": run.ruling.collides}
-        return gate.start(run.ledger, run.change.id, run.ruled_intent, **given)
-
-    def _preflight(self, run: Run) -> list[str]:
-        """Return what of the preflight is not good now; checks are read again, all in one sample."""
-        states = run.states()
-        failed = [task for task in sorted(self.upstream_task_ids - {"window"}) if states.get(task) == "failed"]
-        found = [f"{task} failed: {run.told(task, 'reason') or 'its log says why'}" for task in failed]
-        checks = run.ticket.preflight.checks
-        if checks and not failed and not is_late(run.intent, now()) and run.mode != "rollback":
-            decided = ask_once(checks)
-            if decided.verdict != "pass":
-                found.append(f"no longer good at the gate: {decided.reason}")
-        unasked = [task for task in self.upstream_task_ids if states.get(task) not in {"success", "failed"}]
-        if run.mode == "run" and unasked and not is_late(run.intent, now()):
-            found += [f"{task} is {states.get(task)}, which proves nothing" for task in sorted(set(unasked))]
-        return found
-
-    def _note(self, run: Run, outcome: Outcome, reasons: list[str]) -> None:
-        """Leave the no for `close` and for the record."""
-        run.tell("refused", {"outcome": outcome, "reason": "; ".join(reasons)})
-        if not run.is_dry:
-            run.note("refused", outcome=outcome, reasons=reasons)
 
 
 class Apply(ChangeOperator):
@@ -163,6 +111,10 @@ class Verify(CheckSensor):
     def conditions(self, run: Run) -> tuple[Any, ...]:
         """Return what proves it."""
         return run.ticket.rollback.verify
+
+    def before(self, run: Run) -> Before:
+        """Return the readings of before the change."""
+        return run.before()
 
     def within(self, run: Run) -> timedelta:
         """Return how long it may take."""

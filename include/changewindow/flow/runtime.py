@@ -200,8 +200,8 @@ class Run:
         if not self.spool.record(self.happening(kind, **data)):
             log.warning("the ledger is down; the event '%s' waits in %s", kind, self.spool.path)
 
-    def past(self, kind: str, step: int) -> list[dict[str, Any]]:
-        """Return what events of a kind say about a step, oldest first; of this run, or of every run in mode rollback.
+    def past(self, kind: str, step: int | None = None) -> list[dict[str, Any]]:
+        """Return what events of a kind say, about a step, oldest first; of this run, or of every run in mode rollback.
 
         Raises:
             LedgerDown: the ledger cannot be read.
@@ -222,6 +222,15 @@ class Run:
         found = self.context["ti"].get_task_states(dag_id=self.change.id, run_ids=[self.id])
         states: dict[str, str] = found.get(self.id, {})
         return states
+
+    def before(self) -> dict[str, list[float]]:
+        """Return the readings of before the change, by the name of their condition; none where they are not known."""
+        kept = self.told("baseline", "before") if self.mode != "rollback" else None
+        try:
+            return kept or next((said["before"] for said in reversed(self.past("baseline"))), {})
+        except LedgerDown as down:
+            log.warning("%s", down)
+            return {}
 
     def remembered(self, step: int) -> dict[str, Any] | None:
         """Return what a step remembered before it acted, or None when it never started."""

@@ -9,14 +9,15 @@ from airflow.sdk import BaseSensorOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from changewindow.beforehand import longest
 from changewindow.change import PublishedChange
 from changewindow.condition import Condition
 from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.runtime import Run, connection_in_trigger, log, now
-from changewindow.flow.triggers import GoodTrigger, WindowTrigger, dump
+from changewindow.flow.triggers import BaselineTrigger, GoodTrigger, WindowTrigger, dump
 from changewindow.permit import is_late, same_person
 from changewindow.plan import Node
-from changewindow.watching import Decided, until_good
+from changewindow.watching import Before, Decided, Wanted, until_good
 
 BETWEEN_CHECKS = timedelta(seconds=5)
 
@@ -63,6 +64,10 @@ class CheckSensor(BaseSensorOperator):
         """Return what must be good."""
         return (run.ticket.preflight.checks[self.node.number - 1],)
 
+    def before(self, run: Run) -> Before:
+        """Return the readings of before the change: here, nothing is before."""
+        return {}
+
     def within(self, run: Run) -> timedelta:
         """Return how long it may take."""
         return run.ticket.preflight.within
@@ -70,7 +75,7 @@ class CheckSensor(BaseSensorOperator):
     def execute(self, context: Context) -> None:
         """Ask once at once, and go on asking without a worker when that was not good."""
         run = Run(self.change, context)
-        first = ask_once(self.conditions(run))
+        first = ask_once(self.conditions(run), before=self.before(run))
         if first.verdict == "pass":
             self.good(run, first.as_json())
             return
@@ -79,6 +84,7 @@ class CheckSensor(BaseSensorOperator):
             conditions=dump(self.conditions(run)),
             every=BETWEEN_CHECKS.total_seconds(),
             deadline=(now() + self.within(run)).isoformat(),
+            before=self.before(run),
         )
         self.defer(trigger=trigger, method_name="decided")
 
@@ -98,6 +104,34 @@ class CheckSensor(BaseSensorOperator):
         run.note("checked", **found)
         run.tell("reason", found["reason"])
         raise AirflowFailException(f"Not good in time: {found['reason']}. Nothing was touched.")
+
+
+class BaselineSensor(BaseSensorOperator):
+    """Takes the readings of before the change, with which its watch compares; without them nothing is touched."""
+
+    def __init__(self, *, change: PublishedChange, node: Node, **options: Any) -> None:
+        super().__init__(**options)
+        self.change = change
+
+    def execute(self, context: Context) -> None:
+        """Read without a worker."""
+        run = Run(self.change, context)
+        if run.mode == "rollback":
+            raise AirflowSkipException("mode is rollback: the readings of before the change are in the ledger")
+        compared = run.ticket.compared
+        within = longest(compared) + run.ticket.preflight.within
+        deadline = (now() + within).isoformat()
+        trigger = BaselineTrigger(change=self.change.id, conditions=dump(compared), deadline=deadline)
+        self.defer(trigger=trigger, method_name="taken")
+
+    def taken(self, context: Context, event: dict[str, Any]) -> None:
+        """Keep them for the watch and for the record."""
+        run = Run(self.change, context)
+        if event["verdict"] != "pass":
+            run.tell("reason", event["reason"])
+            raise AirflowFailException(f"There is nothing to compare with: {event['reason']}. Nothing was touched.")
+        run.tell("before", event["before"])
+        run.note("baseline", before=event["before"])
 
 
 class Confirm(HITLOperator):
@@ -139,10 +173,7 @@ class Confirm(HITLOperator):
         return answer
 
 
-def ask_once(conditions: tuple[Condition, ...], *, within: timedelta = timedelta(0)) -> Decided:
-    """Read conditions now, from a worker; go on for `within` until all are good."""
-    return asyncio.run(
-        until_good(
-            conditions, connection_in_trigger, every=timedelta(seconds=1), deadline=now() + within, tell=log.info
-        )
-    )
+def ask_once(conditions: tuple[Condition, ...], *, within: timedelta = timedelta(0), **more: Any) -> Decided:
+    """Read conditions now, from a worker; go on for `within` until all are good. Options as the fields of `Wanted`."""
+    wanted = Wanted(conditions, timedelta(seconds=1), now() + within, **more)
+    return asyncio.run(until_good(wanted, connection_in_trigger, tell=log.info))

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from changewindow.beforehand import take_before
 from changewindow.condition import Condition
 from changewindow.errors import ChangeError
 from changewindow.flow import by_hand
@@ -17,7 +18,7 @@ from changewindow.flow.runtime import connection_in_trigger
 from changewindow.ledger import watches
 from changewindow.progress import Progress
 from changewindow.sampling import Sampling
-from changewindow.watching import Watched, until_good, watch
+from changewindow.watching import Wanted, Watched, until_good, watch
 
 log = logging.getLogger(__name__)
 PARKED = 1.0
@@ -86,26 +87,49 @@ class GoodTrigger(HandTrigger):
     """Fires when all conditions are good at once, or at the deadline.
 
     Arguments: `change` (None on the way back, which nobody aborts), `conditions`, `every` in seconds, `deadline` as
-    ISO 8601.
+    ISO 8601, `before` (the readings of before the change by condition).
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.wanted = Wanted(
+            parse(arguments["conditions"]),
+            timedelta(seconds=arguments["every"]),
+            datetime.fromisoformat(arguments["deadline"]),
+            before=arguments["before"],
+        )
+
+    async def decided(self) -> dict[str, Any]:
+        """Read until good."""
+        return (await until_good(self.wanted, connection_in_trigger, tell=log.info)).as_json()
+
+
+class BaselineTrigger(HandTrigger):
+    """Fires when all readings of before are taken, or at the deadline.
+
+    Arguments: `change`, `conditions`, `deadline` as ISO 8601.
     """
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.conditions = parse(arguments["conditions"])
+        self.deadline = datetime.fromisoformat(arguments["deadline"])
 
     async def decided(self) -> dict[str, Any]:
-        """Read until good."""
-        deadline = datetime.fromisoformat(self.arguments["deadline"])
-        every = timedelta(seconds=self.arguments["every"])
-        found = await until_good(self.conditions, connection_in_trigger, every=every, deadline=deadline, tell=log.info)
-        return found.as_json()
+        """Read as often as the comparisons want."""
+        taken = await take_before(self.conditions, connection_in_trigger, deadline=self.deadline, tell=log.info)
+        against = [one.against() for one in taken]
+        reason = "; ".join(one for one in against if one)
+        before = {one.condition.name: one.values for one in taken}
+        return {"verdict": "fail" if reason else "pass", "reason": reason, "before": before}
 
 
 class WatchTrigger(HandTrigger):
     """Fires when the watch is decided; the one that takes its place when its process dies goes on with its counts.
 
     Arguments: `change`, `run`, `conditions`, `since` as ISO 8601, and in seconds `length`, `every`, `at_first` and
-    `later` (None: `every` to the end); `unknown`, and `asked_until` (None: nobody is asked yet).
+    `later` (None: `every` to the end); `unknown`, `asked_until` (None: nobody is asked yet), and `before` (the readings
+    of before the change by condition).
     """
 
     def __init__(self, **arguments: Any) -> None:
@@ -126,6 +150,7 @@ class WatchTrigger(HandTrigger):
             sampling,
             unknown=arguments["unknown"],
             asked_until=datetime.fromisoformat(asked) if asked else None,
+            before=arguments["before"],
         )
         self.progress: Progress | None = None
 

@@ -115,12 +115,13 @@ class Watch(ChangeOperator, BranchMixIn):
             later=watch.later.total_seconds() if watch.later else None,
             unknown="ask" if watch.when_unknown == "ask" else "fail",
             asked_until=asked_until.isoformat() if asked_until else None,
+            before=run.before(),
         )
         self.defer(trigger=trigger, method_name="judged")
 
     def _dry(self, run: Run) -> Any:
         """Read each condition once, so that a dry run shows that it can be read."""
-        decided = ask_once(run.ticket.conditions)
+        decided = ask_once(run.ticket.conditions, before=run.before())
         log.info("one sample, for the dry run: %s (%s)", decided.verdict, decided.reason)
         states = run.states()
         failed = [task for task in sorted(self._apply_tasks(run)) if states.get(task) != "success"]

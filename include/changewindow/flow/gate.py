@@ -1,0 +1,71 @@
+"""The gate: the last question before a change acts."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from changewindow.errors import ChangeError, NotAllowed
+from changewindow.flow.operators import ChangeOperator
+from changewindow.flow.runtime import Run, log, now
+from changewindow.flow.sensors import ask_once
+from changewindow.ledger import gate
+from changewindow.permit import Outcome, is_late, outcome_of_refusal
+
+PATIENCE = timedelta(seconds=3)
+"""How long the gate repeats a sample that is not good: one lost packet stops no change."""
+
+
+class Gate(ChangeOperator):
+    """Asks everything at once, with the clock, and takes the leases; a no touches nothing."""
+
+    def do(self, run: Run) -> None:
+        """Let the run through, or refuse with every reason."""
+        moment = now()
+        try:
+            preflight = self._preflight(run)
+            moment = now()
+            if run.is_dry:
+                for reason in [*preflight, *run.ruling.forbids(max(moment, run.intent.opens))]:
+                    log.info("a real run would be refused: %s", reason)
+                return
+            targets = run.ticket.targets
+            token = self._start(run, moment, preflight)
+        except NotAllowed as refused:
+            self._note(run, outcome_of_refusal(refused.reasons, run.intent, moment), refused.reasons)
+            raise
+        except (ChangeError, ValueError) as error:
+            self._note(run, "refused", [str(error)])
+            raise
+        run.tell("passed", {"token": token})
+        log.info("the change may act on %s (token %s)", ", ".join(targets), token)
+
+    def _start(self, run: Run, moment: datetime, preflight: list[str]) -> int:
+        """Ask ledger and policy, and take the leases; return the fencing token."""
+        given: dict[str, Any] = {"targets": run.ticket.targets, "now": moment, "also": preflight}
+        if run.mode == "run":
+            given |= {"also": [*preflight, *run.ruling.forbids(moment)], "collide": run.ruling.collides}
+        return gate.start(run.ledger, run.change.id, run.ruled_intent, **given)
+
+    def _preflight(self, run: Run) -> list[str]:
+        """Return what of the preflight is not good now; checks are read again, all in one sample."""
+        states = run.states()
+        failed = [task for task in sorted(self.upstream_task_ids - {"window"}) if states.get(task) == "failed"]
+        found = [f"{task} failed: {run.told(task, 'reason') or 'its log says why'}" for task in failed]
+        if failed or is_late(run.intent, now()) or run.mode == "rollback":
+            return found
+        unasked = [task for task in self.upstream_task_ids if states.get(task) != "success"]
+        if run.mode == "run":
+            found += [f"{task} is {states.get(task)}, which proves nothing" for task in sorted(unasked)]
+        return found + self._read_again(run)
+
+    def _read_again(self, run: Run) -> list[str]:
+        """Return what is not good in one sample of all checks, and which sources of the watch are not there."""
+        ticket = run.ticket
+        later = [one for one in ticket.conditions + ticket.rollback.verify if not one.new]
+        decided = ask_once(ticket.preflight.checks, present=tuple(later), within=PATIENCE, before=run.before())
+        return [] if decided.verdict == "pass" else [f"not good at the gate: {decided.reason}"]
+
+    def _note(self, run: Run, outcome: Outcome, reasons: list[str]) -> None:
+        """Leave the no for `close` and for the record."""
+        run.tell("refused", {"outcome": outcome, "reason": "; ".join(reasons)})
+        if not run.is_dry:
+            run.note("refused", outcome=outcome, reasons=reasons)

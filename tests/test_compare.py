@@ -1,0 +1,197 @@
+"""Comparing with a baseline: what number is judged, and when there is none."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from changewindow.beforehand import Taken, longest, take_before
+from changewindow.compare import Compare, Seen, mann_whitney
+from changewindow.condition import Condition
+from changewindow.connection import Connection
+from changewindow.sources.base import SourceError
+from changewindow.watching import Wanted, until_good
+
+CONTROL = {"kind": "command", "run": ["control"]}
+LOW = [0.010, 0.011, 0.009, 0.012, 0.010, 0.011, 0.010, 0.009, 0.012, 0.011]
+HIGH = [0.031, 0.029, 0.030, 0.033, 0.028]
+
+
+def compared(written: dict[str, Any], seen: dict[str, list[float]]) -> tuple[float | None, str]:
+    """Return what is judged."""
+    return Compare.model_validate(written).result(Seen(**seen))
+
+
+@pytest.mark.parametrize(
+    ("written", "seen", "number"),
+    [
+        pytest.param({"by": "difference"}, {"before": [1, 2, 9], "values": [5]}, 3, id="less the median of before"),
+        pytest.param({"by": "ratio"}, {"before": [2, 2, 90], "values": [1, 5]}, 2.5, id="one outlier counts little"),
+        pytest.param(
+            {"by": "difference", "control": CONTROL}, {"values": [9, 5], "control": [1, 4]}, 1, id="the same moment"
+        ),
+        pytest.param({"by": "ratio", "control": CONTROL}, {"values": [6], "control": [4]}, 1.5, id="canary to stable"),
+        pytest.param({"by": "rank"}, {"before": LOW, "values": HIGH}, 1.0, id="all are higher"),
+        pytest.param({"by": "rank"}, {"before": HIGH, "values": LOW}, -1.0, id="all are lower"),
+        pytest.param({"by": "rank"}, {"before": LOW, "values": LOW}, 0.0, id="the same as before"),
+        pytest.param({"by": "rank"}, {"before": LOW, "values": [0.0105] * 8}, 0.0, id="a constant in the middle"),
+        pytest.param({"by": "rank"}, {"before": [0] * 10, "values": [0] * 50}, 0.0, id="nothing but zeros"),
+        pytest.param({"by": "rank"}, {"before": LOW, "values": HIGH[:2]}, None, id="two values prove nothing"),
+        pytest.param(
+            {"by": "rank", "control": CONTROL}, {"values": HIGH, "control": LOW[:5]}, 1.0, id="rank among the control"
+        ),
+    ],
+)
+def test_the_number_that_is_judged(written: dict[str, Any], seen: dict[str, list[float]], number: float | None) -> None:
+    """It is how far the values are from the baseline."""
+    assert compared(written, seen)[0] == (number if number is None else pytest.approx(number))
+
+
+@pytest.mark.parametrize(
+    ("written", "seen", "cause", "says"),
+    [
+        pytest.param(
+            {"by": "ratio"},
+            {"before": [0, 0], "values": [1]},
+            "invalid",
+            "1 against 0: there is no ratio to 0; compare by difference",
+            id="nothing has a ratio to zero",
+        ),
+        pytest.param(
+            {"by": "difference"}, {"values": [1]}, "no_data", "no reading of before is known", id="before is not known"
+        ),
+        pytest.param(
+            {"by": "rank"}, {"values": [1]}, "no_data", "no reading of before is known", id="nor to be ranked among"
+        ),
+    ],
+)
+def test_there_is_no_number(written: dict[str, Any], seen: dict[str, list[float]], cause: str, says: str) -> None:
+    """What cannot be compared is unknown, never good."""
+    with pytest.raises(SourceError, match=f"^{says}$") as raised:
+        compared(written, seen)
+    assert raised.value.cause == cause
+
+
+@pytest.mark.parametrize("value", [True, "1", float("nan"), float("inf")])
+def test_only_numbers_are_compared(value: Any) -> None:
+    """True, a text and NaN are no numbers, and are not kept as if they were."""
+    seen = Seen(before=[1.0])
+    with pytest.raises(SourceError, match="is no number"):
+        Compare(by="difference").see(seen, [value])
+    assert seen.values == []
+
+
+def test_too_few_values_are_not_yet_a_difference_and_say_so() -> None:
+    """Four of a control group and four of ours can differ by chance once in 35 times, which is not significant."""
+    found = compared({"by": "rank", "control": CONTROL}, {"values": HIGH[:4], "control": LOW[:4]})
+    assert found == (None, "4 against 4 readings are too few to differ significantly")
+    assert Compare.model_validate({"by": "rank", "control": CONTROL}).needed == 5
+    assert Compare(by="rank").needed == 3
+    assert Compare(by="rank", significance=1e-9, samples=3).needed > 300
+
+
+@given(st.lists(st.integers(0, 20), min_size=3, max_size=12), st.lists(st.integers(0, 20), min_size=3, max_size=12))
+def test_the_effect_is_how_much_more_often_a_value_is_higher_than_lower(here: list[int], there: list[int]) -> None:
+    """The definition of the rank-biserial correlation; and exchanging the groups exchanges its sign."""
+    pairs = [(one > other) - (one < other) for one in here for other in there]
+    effect, chance = mann_whitney(here, there)
+    assert effect == pytest.approx(sum(pairs) / len(pairs))
+    assert mann_whitney(there, here) == (pytest.approx(-effect), pytest.approx(chance, abs=1e-6))
+    assert 0 < chance <= 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        pytest.param({"pass": {"equals": 1}}, "with a fraction; write above, below or between", id="equal to a ratio"),
+        pytest.param({"new": True}, "`new` says that there are no readings of before", id="new, and before"),
+        pytest.param({"weight": 0.5, "role": "critical"}, "no meaning with `role: critical`", id="light and critical"),
+    ],
+)
+def test_a_condition_that_makes_no_sense_is_refused(changed: dict[str, Any], says: str) -> None:
+    """It is found when the ticket is read."""
+    asked = {"name": "it", "source": CONTROL, "compare": {"by": "ratio"}, "fail": {"above": 2}, **changed}
+    with pytest.raises(ValidationError, match=says):
+        Condition.model_validate(asked)
+
+
+async def nowhere(name: str) -> Connection:
+    """Know no connection; commands need none."""
+    raise AssertionError(name)
+
+
+def reading(file: Path, **compare: Any) -> Condition:
+    """Return a condition that compares what stands in a file with before."""
+    source = {"kind": "command", "run": ["cat", str(file)]}
+    compare = {"by": "ratio", "samples": 3, "every": "10ms", **compare}
+    asked = {"name": "it", "source": source, "compare": compare, "fail": {"above": 1.5}}
+    return Condition.model_validate(asked)
+
+
+async def taken(conditions: Sequence[Condition], patience: float = 2) -> list[Taken]:
+    """Take the readings of before."""
+    deadline = datetime.now(UTC) + timedelta(seconds=patience)
+    return await take_before(conditions, nowhere, deadline=deadline, tell=print)
+
+
+async def test_readings_of_before_are_taken_as_often_as_wanted(tmp_path: Path) -> None:
+    """Each condition has its own number of them, and its own pace."""
+    file = tmp_path / "value"
+    file.write_text("2\n")
+    many = reading(file, samples=5)
+    one, other = await taken([reading(file), many])
+    assert (one.values, other.values) == ([2.0] * 3, [2.0] * 5)
+    assert one.against() is None
+    assert longest([many, reading(file)]) == timedelta(milliseconds=50)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param(None, "it: 0 of 3 readings of before: unreachable, ", id="the source is down"),
+        pytest.param("text\n", "it: 0 of 3 readings of before: invalid, 'text' is no number", id="it is text"),
+        pytest.param(
+            "0\n",
+            "it: the median of the readings of before is 0, and nothing has a ratio to 0; compare by difference",
+            id="it is zero",
+        ),
+    ],
+)
+async def test_without_readings_of_before_nothing_begins(tmp_path: Path, text: str | None, says: str) -> None:
+    """The reason is known before the first step."""
+    file = tmp_path / "value"
+    if text is not None:
+        file.write_text(text)
+    (found,) = await taken([reading(file)], patience=5 if text == "0\n" else 0.05)
+    assert (found.against() or "").startswith(says)
+
+
+async def test_the_way_back_is_proven_against_before(tmp_path: Path) -> None:
+    """Verification may ask whether everything is as it was."""
+    file = tmp_path / "value"
+    file.write_text("4\n")
+    soon = datetime.now(UTC) + timedelta(milliseconds=50)
+    wanted = Wanted((reading(file),), timedelta(milliseconds=20), soon, before={"it": [2.0, 2.0]})
+    lines: list[str] = []
+    assert (await until_good(wanted, nowhere, tell=lines.append)).verdict == "fail"
+    assert lines[0] == "FAIL         it = 2 bad when above 1.5 (4 against 2)"
+    file.write_text("3\n")
+    assert (await until_good(wanted, nowhere, tell=lines.append)).verdict == "pass"
+
+
+async def test_a_source_that_has_to_be_there_may_say_anything(tmp_path: Path) -> None:
+    """What the watch will ask is bad before the change, and that is fine; if nobody answers, it is not."""
+    file = tmp_path / "value"
+    file.write_text("4\n")
+    asked = {"name": "it", "source": {"kind": "command", "run": ["cat", str(file)]}, "pass": {"below": 1}}
+    wanted = Wanted((), timedelta(seconds=1), datetime.now(UTC), present=(Condition.model_validate(asked),))
+    assert (await until_good(wanted, nowhere, tell=print)).verdict == "pass"
+    file.unlink()
+    found = await until_good(wanted, nowhere, tell=print)
+    assert found.verdict == "fail"
+    assert found.reason.startswith("its source does not answer: ERROR        it (unreachable)")
