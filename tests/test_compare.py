@@ -1,7 +1,10 @@
 """Comparing with a baseline: what number is judged, and when there is none."""
 
-from collections.abc import Sequence
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +151,46 @@ async def test_readings_of_before_are_taken_as_often_as_wanted(tmp_path: Path) -
     assert (one.values, other.values) == ([2.0] * 3, [2.0] * 5)
     assert one.against() is None
     assert longest([many, reading(file)]) == timedelta(milliseconds=50)
+
+
+async def test_canary_and_stable_of_one_service_are_not_mixed_up(metrics: str) -> None:
+    """Both read the growth of the same metric, and each remembers its own scrapes."""
+
+    async def connect(name: str) -> Connection:
+        return Connection(name, "http", host=metrics)
+
+    grows = {"kind": "openmetrics", "connection": "shop", "metric": "errors_total", "read": "rate"}
+    asked = {
+        "name": "errors",
+        "source": {**grows, "where": {"group": "canary"}},
+        "compare": {"by": "ratio", "control": {**grows, "where": {"group": "stable"}}},
+        "fail": {"above": 1.5},
+    }
+    wanted = Wanted((Condition.model_validate(asked),), timedelta(seconds=1), datetime.now(UTC))
+    found = await until_good(wanted, connect, tell=print)
+    assert found.sample[0].value == pytest.approx(4, rel=0.2)
+
+
+@pytest.fixture
+def metrics() -> Iterator[str]:
+    """Serve a counter of which the canary grows four times as fast as the stable group."""
+    count = itertools.count(1)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            number = next(count) // 2
+            lines = [f'errors_total{{group="{name}"}} {by * number}' for name, by in (("canary", 400), ("stable", 100))]
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write("\n".join(["# TYPE errors_total counter", *lines, ""]).encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Stay silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
 
 
 @pytest.mark.parametrize(

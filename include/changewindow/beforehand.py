@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from changewindow.compare import Compare, middle, number
@@ -47,7 +47,7 @@ async def take_before(
     """Read each condition as often as its comparison wants; a reading that fails is taken again until the deadline."""
     taken = [Taken(one, one.compare) for one in conditions if one.compare]
     async with sharing(connections) as asking:
-        await asyncio.gather(*(_take(one, asking, deadline, tell) for one in taken))
+        await asyncio.gather(*(_take(one, replace(asking, kept={}), deadline, tell) for one in taken))
     return taken
 
 

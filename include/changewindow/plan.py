@@ -39,6 +39,8 @@ class Node:
     number: int = 0
     """Number of the step or check this node is about, from 1; 0 for none."""
     timeout: timedelta | None = None
+    retries: int = 0
+    """How often it is tried again when it fails, each time after a longer pause."""
 
 
 def plan(ticket: Ticket) -> tuple[Node, ...]:
@@ -130,6 +132,7 @@ def _undo(ticket: Ticket) -> list[Node]:
             "none_skipped",
             number=count - place,
             timeout=step.timeout,
+            retries=step.undo_retries,
         )
         for place, step in enumerate(reversed(ticket.actions))
     ]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -69,7 +69,9 @@ async def measure(condition: Condition, asking: Asking) -> list[Answer]:
     """
     try:
         async with asyncio.timeout(condition.timeout.total_seconds()):
-            return list(await asyncio.gather(*map(asking.answer, condition.origins)))
+            beside = replace(asking, kept=asking.kept.setdefault("control", {}))
+            answers = zip((asking, beside), condition.origins, strict=False)
+            return list(await asyncio.gather(*(one.answer(origin) for one, origin in answers)))
     except ChangeError as error:
         raise SourceError("unreachable", str(error)) from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:

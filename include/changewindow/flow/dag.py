@@ -36,9 +36,12 @@ OPERATORS: dict[Role, type[BaseOperator]] = {
     "close": Close,
     "report": Report,
 }
-UNDO_RETRIES = {"retries": 2, "retry_delay": timedelta(seconds=5)}
+BACK_OFF = {
+    "retry_delay": timedelta(seconds=5),
+    "retry_exponential_backoff": 2,
+    "max_retry_delay": timedelta(minutes=1),
+}
 OPTIONS: dict[Role, dict[str, Any]] = {
-    "undo": UNDO_RETRIES,
     "announce": {"execution_timeout": timedelta(seconds=60)},
     "report": {"execution_timeout": timedelta(seconds=60)},
 }
@@ -77,6 +80,8 @@ def _task(dag: DAG, change: PublishedChange, node: Node) -> BaseOperator:
     options = dict(OPTIONS.get(node.role, {}))
     if node.timeout:
         options["execution_timeout"] = node.timeout + LIFETIME + timedelta(seconds=GRACE)
+    if node.retries:
+        options |= {"retries": node.retries, **BACK_OFF}
     return OPERATORS[node.role](
         task_id=node.id, dag=dag, change=change, node=node, trigger_rule=node.rule, doc=node.says, **options
     )

@@ -24,6 +24,8 @@ class StepBase(Model):
     """What the step does, in a few words."""
     timeout: Duration = timedelta(minutes=5)
     """How long apply may take, and undo as well."""
+    undo_retries: int = Field(default=2, ge=0, le=10)
+    """How often undo is tried again when it fails: after 5 s, and each time after twice as long."""
 
     def does(self) -> str:
         """Say what apply does, for the plan."""
