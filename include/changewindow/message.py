@@ -58,7 +58,7 @@ def ended(change: str, ticket: Ticket, ending: Ending) -> str:
     """Return the message after the change, by its outcome."""
     lines = [f"{HEADS[ending.outcome]}: {change} {ticket.summary}"]
     if ending.outcome == "completed":
-        lines.append(f"Validated: {', '.join(condition.name for condition in ticket.conditions)}")
+        lines.append(f"Validated: {', '.join(one.name for one in ticket.conditions if one.decides)}")
         lines.append(_duration(ending))
         lines += [f"Follow-up: {item}" for item in ticket.post_change.follow_up]
         return "\n".join(lines)
