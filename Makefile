@@ -4,8 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := PYTHONPATH=include PYTHONDONTWRITEBYTECODE= AIRFLOW_HOME=$(CURDIR)/.demo/unit $(BIN)/python
 UV := uv==0.13.9
+NO_START := /usr/sbin/policy-rc.d
+SERVICES := postgresql bind9 openssh-server prometheus prometheus-alertmanager
 
-.PHONY: demo test fast lint bench lock clean
+.PHONY: demo test fast lint bench services lock clean
 
 demo: .venv/ready ## start Airflow, play two changes on a real service, stay up (ONCE=1: end; DEMO_PORT=…: choose the port)
 	@exec env PYTHONPATH=include $(BIN)/python -m demo
@@ -25,6 +27,14 @@ lint: .venv/ready ## style, types, the policy, and the example tickets
 
 bench: .venv/ready ## the way from breach to undo, conflict check and next opening, measured
 	$(RUN) -m pytest tests/ledger/bench_scheduling.py tests/real/bench_undo.py -s
+
+services: ## install the real servers that tests start (Debian, as root); tests of what is missing are skipped
+	command -v apt-get > /dev/null
+	apt-get update --quiet --quiet
+	# none of them is to start by itself
+	test -e $(NO_START) || { printf '#!/bin/sh\nexit 101\n' > $(NO_START) && chmod +x $(NO_START) && touch $(NO_START).ours; }
+	DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends $(SERVICES); \
+	  done=$$?; test ! -e $(NO_START).ours || rm $(NO_START) $(NO_START).ours; exit $$done
 
 lock: .venv/ready ## compile requirements.in into requirements.txt
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \

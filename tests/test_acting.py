@@ -104,7 +104,7 @@ def test_many_undos_at_once_never_overlap(stage: Stage, tmp_path: Path) -> None:
     def undo(number: int) -> None:
         here = context()
         with undo_turn(stage, f"undo_{number}", here):
-            if here.is_stopped:
+            if here.stopped.is_set():
                 return
             inside.append(number)
             most.append(len(inside))

@@ -1,6 +1,9 @@
-"""What holds for every kind of step, found by its file."""
+"""What holds for every kind of step, found by its file, in its world: see `worlds`."""
 
+import importlib
 import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -8,12 +11,26 @@ import pytest
 from pydantic import ValidationError
 
 from changewindow import kinds
-from changewindow.connection import Connection
-from changewindow.context import Context, Ran
-from changewindow.steps.base import StepBase
-from known import Told
+from changewindow.context import Context
+from changewindow.errors import TurnRevoked
+from changewindow.steps.base import Memory, StepBase
+from worlds import World
 
 STEPS = kinds.modules("steps")
+
+
+class Here(Context):
+    """A context that counts how often it is asked whether the step may still act, and says no from then on."""
+
+    asked = 0
+    last = 10**9
+
+    def require_turn(self) -> None:
+        """Count, and take the turn away when the time has come."""
+        self.asked += 1
+        if self.asked > self.last:
+            self.stopped.set()
+        super().require_turn()
 
 
 @pytest.fixture(params=STEPS.values(), ids=STEPS.keys())
@@ -23,16 +40,43 @@ def module(request: pytest.FixtureRequest) -> ModuleType:
     return found
 
 
-def step_of(module: ModuleType, **changed: Any) -> StepBase:
-    """Return the example of a kind as a ticket would give it."""
-    model = kinds.models("steps", "Step")[module.EXAMPLE["kind"]]
-    found: StepBase = model.model_validate({**module.EXAMPLE, **changed})  # type: ignore[assignment]
+@pytest.fixture
+def world(module: ModuleType, tmp_path: Path) -> Iterator[World]:
+    """Return the world of a kind."""
+    made = importlib.import_module(f"worlds.{module.__name__.rpartition('.')[2]}")
+    with made.world(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """Return what stands in the log."""
+    return []
+
+
+@pytest.fixture
+def here(world: World, said: list[str]) -> Callable[..., Here]:
+    """Return what makes a context in the world; options as the fields of `Context`."""
+    return lambda **options: Here("CHG-1042", 1, world.connection, said.append, **options)
+
+
+def step_of(fields: dict[str, Any], **changed: Any) -> StepBase:
+    """Return a step as a ticket would give it."""
+    model = kinds.models("steps", "Step")[fields["kind"]]
+    found: StepBase = model.model_validate({**fields, **changed})  # type: ignore[assignment]
     return found
+
+
+def apply(step: StepBase, context: Context) -> Memory:
+    """Apply a step as the task does; return what it remembered, which has been through JSON."""
+    remembered: Memory = json.loads(json.dumps(step.remember(context)))
+    step.apply(context, remembered)
+    return remembered
 
 
 def test_its_example_is_valid_and_says_what_is_done(module: ModuleType) -> None:
     """The plan can tell what apply and undo do."""
-    step = step_of(module)
+    step = step_of(module.EXAMPLE)
     assert step.does()
     assert step.undoes()
 
@@ -40,7 +84,7 @@ def test_its_example_is_valid_and_says_what_is_done(module: ModuleType) -> None:
 def test_an_unknown_field_is_refused(module: ModuleType) -> None:
     """A typing mistake is not ignored."""
     with pytest.raises(ValidationError):
-        step_of(module, tiemout="1m")
+        step_of(module.EXAMPLE, tiemout="1m")
 
 
 def test_it_is_documented(module: ModuleType) -> None:
@@ -50,26 +94,46 @@ def test_it_is_documented(module: ModuleType) -> None:
 
 def test_it_survives_the_way_through_json(module: ModuleType) -> None:
     """A published change holds the step as JSON."""
-    step = step_of(module)
+    step = step_of(module.EXAMPLE)
     again = type(step).model_validate(json.loads(step.model_dump_json(by_alias=True)))
     assert again == step
 
 
-def test_a_dry_run_only_reads(module: ModuleType, server: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither programs that act nor requests that act leave a dry run."""
-    acted: list[Any] = []
-    here = Context("CHG-1", 1, lambda name: Connection(name, "http", host=server.url), lambda _: None, dry_run=True)
-    monkeypatch.setattr(here, "look", lambda arguments, **_: _looked(arguments))
-    monkeypatch.setattr(here, "_request", lambda *request: acted.append(request))
-    step = step_of(module)
-    remembered = step.remember(here)
-    json.dumps(remembered)
-    step.apply(here, remembered)
-    step.undo(here, remembered)
-    assert acted == []
-    assert server.asked == []
+def test_undo_brings_back_what_was_and_may_run_twice(world: World, here: Callable[..., Here], said: list[str]) -> None:
+    """Apply changes the world; after undo, and after another undo, it is as before. No secret is told or kept."""
+    step, before = step_of(world.step), world.state()
+    assert step.lacks(here()) == []
+    remembered = apply(step, here())
+    assert world.state() != before
+    for _ in range(2):
+        step.undo(here(), remembered)
+        assert world.state() == before
+    secrets = [one.password for one in world.connections.values() if one.password]
+    assert [one for one in secrets if one in json.dumps(remembered) or any(one in line for line in said)] == []
 
 
-def _looked(arguments: list[str]) -> Any:
-    known = {"ls-remote": "1" * 40 + "\trefs/heads/main", "rev-parse": "2" * 40}
-    return Ran(tuple(arguments), 0, known.get(arguments[1], ""))
+def test_undo_brings_back_what_was_wherever_apply_was_cut_short(world: World, here: Callable[..., Here]) -> None:
+    """Before and after each thing that apply does, it may lose its turn; undo copes with all of that."""
+    step, before = step_of(world.step), world.state()
+    whole = here()
+    remembered = json.loads(json.dumps(step.remember(here())))
+    step.apply(whole, remembered)
+    step.undo(here(), remembered)
+    for last in range(min(whole.asked, world.cuts)):
+        world.reset()
+        context = here()
+        context.last = last
+        remembered = json.loads(json.dumps(step.remember(here())))
+        with pytest.raises(TurnRevoked):
+            step.apply(context, remembered)
+        step.undo(here(), remembered)
+        assert world.state() == before, f"cut short at {last} of {whole.asked}"
+
+
+def test_a_dry_run_only_reads(world: World, here: Callable[..., Here]) -> None:
+    """Nothing that acts leaves a dry run, neither on the way there nor on the way back."""
+    step, before = step_of(world.step), world.state()
+    remembered = apply(step, here(dry_run=True))
+    assert world.state() == before
+    step.undo(here(dry_run=True), remembered)
+    assert world.state() == before

@@ -42,11 +42,16 @@ def longest(conditions: Sequence[Condition]) -> timedelta:
 
 
 async def take_before(
-    conditions: Sequence[Condition], connections: Connections, *, deadline: datetime, tell: Tell
+    conditions: Sequence[Condition],
+    connections: Connections,
+    *,
+    deadline: datetime,
+    tell: Tell,
+    change: str | None = None,
 ) -> list[Taken]:
     """Read each condition as often as its comparison wants; a reading that fails is taken again until the deadline."""
     taken = [Taken(one, one.compare) for one in conditions if one.compare]
-    async with sharing(connections) as asking:
+    async with sharing(connections, change) as asking:
         await asyncio.gather(*(_take(one, replace(asking, kept={}), deadline, tell) for one in taken))
     return taken
 

@@ -1,25 +1,25 @@
 """What a step may use to look at the world and to act on it."""
 
-import io
-import os
-import select
-import subprocess
-import sys
 import tempfile
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, TypeVar
 
 import requests
 
 from changewindow.connection import Connection
 from changewindow.errors import StepFailed, TurnRevoked, UnusableConnection
+from changewindow.model import duration_text
+from changewindow.program import Program, guarded
 
+T = TypeVar("T")
 KEPT_LINES = 1000
-GUARD = Path(__file__).with_name("guard.py")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Replied:
 
 @dataclass
 class Context:
-    """Hands a step its clients; what acts goes through `run` or `call`, so dry runs hold."""
+    """Hands a step its clients; what acts goes through `run`, `call` or `act`, so dry runs hold."""
 
     change: str
     """The id of the change, such as `CHG-1042`."""
@@ -50,9 +50,9 @@ class Context:
     connections: Callable[[str], Connection]
     log: Callable[[str], None]
     dry_run: bool = False
-    is_stopped: bool = False
-    """Whether this task has lost its turn: nothing acts through this context any more."""
-    running: list["Program"] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set when this task has lost its turn: nothing acts through this context any more."""
+    running: list[Program] = field(default_factory=list)
 
     @property
     def mark(self) -> str:
@@ -76,7 +76,7 @@ class Context:
 
     def stop(self) -> None:
         """End what acts through this context, for good; returns when programs are dead. Any thread may call it."""
-        self.is_stopped = True
+        self.stopped.set()
         for program in list(self.running):
             program.kill()
 
@@ -86,7 +86,7 @@ class Context:
         Raises:
             TurnRevoked: it may not.
         """
-        if self.is_stopped:
+        if self.stopped.is_set():
             raise TurnRevoked(self.change, f"step {self.step}")
 
     @contextmanager
@@ -114,12 +114,48 @@ class Context:
         self.require_turn()
         return self._program(arguments, **options)
 
-    def ask(self, connection: str, path: str) -> Replied:
-        """Send a GET request, which only reads."""
-        return self._request(connection, "GET", path, None)
+    def act(self, says: str, do: Callable[[], T]) -> T | None:
+        """Do what acts through a library, and return its result; a dry run only says so, and returns None.
 
-    def call(self, connection: str, method: str, path: str, body: Any = None) -> Replied:
-        """Send an HTTP request that acts; a dry run only says so.
+        Raises:
+            TurnRevoked: the task may no longer act.
+        """
+        if self.dry_run:
+            self.log(f"dry run, not done: {says}")
+            return None
+        self.require_turn()
+        self.log(says)
+        done = do()
+        self.require_turn()
+        return done
+
+    def until(self, says: str, found: Callable[[], T | None], *, within: timedelta, every: float = 1.0) -> T | None:
+        """Look again and again until there is something to return; a dry run does not wait, and returns None.
+
+        Raises:
+            StepFailed: it was not there in time.
+            TurnRevoked: the task may no longer act.
+        """
+        if self.dry_run:
+            self.log(f"dry run, not waited for: {says}")
+            return None
+        self.log(f"waiting until {says}")
+        deadline = time.monotonic() + within.total_seconds()
+        while not (seen := found()):
+            if time.monotonic() >= deadline:
+                raise StepFailed(f"Not in time ({duration_text(within)}): {says}.")
+            self.stopped.wait(every)
+            self.require_turn()
+        return seen
+
+    def ask(self, connection: str, path: str, headers: Mapping[str, str] | None = None) -> Replied:
+        """Send a GET request, which only reads. With `headers`, the connection's credentials are not added."""
+        return self._request(connection, "GET", path, headers=headers)
+
+    def call(
+        self, connection: str, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None
+    ) -> Replied:
+        """Send an HTTP request that acts; a dry run only says so. With `headers`, no credentials are added.
 
         Raises:
             StepFailed: no reply came; whether the request had an effect is unknown.
@@ -129,15 +165,15 @@ class Context:
             self.log(f"dry run, not done: {method} {self.connection(connection).base_url}{path}")
             return Replied(0, "")
         self.require_turn()
-        return self._request(connection, method, path, body)
+        return self._request(connection, method, path, body=body, headers=headers)
 
-    def _request(self, name: str, method: str, path: str, body: Any) -> Replied:
+    def _request(self, name: str, method: str, path: str, **content: Any) -> Replied:
         connection = self.connection(name)
         url = f"{connection.base_url}{path}"
+        given = {"json": content.get("body"), "headers": content["headers"]}
+        given["auth"] = None if content["headers"] else connection.credentials
         try:
-            reply = requests.request(
-                method, url, json=body, auth=connection.credentials, timeout=30, allow_redirects=False
-            )
+            reply = requests.request(method, url, timeout=30, allow_redirects=False, **given)
         except requests.RequestException as error:
             raise StepFailed(f"{method} {url} got no reply: {type(error).__name__}. Is the service up?") from error
         self.log(f"{method} {url} -> {reply.status_code}")
@@ -168,7 +204,7 @@ class Context:
         return Ran(tuple(arguments), code, "\n".join(kept))
 
     @contextmanager
-    def _stoppable(self, program: "Program") -> Iterator[None]:
+    def _stoppable(self, program: Program) -> Iterator[None]:
         """Let `stop` reach a program while it runs, also when it was called while the program started."""
         self.running.append(program)
         try:
@@ -176,60 +212,3 @@ class Context:
             yield
         finally:
             self.running.remove(program)
-
-
-@dataclass(frozen=True)
-class Program:
-    """A running program, on a leash: closing the leash kills it with everything it started."""
-
-    process: "subprocess.Popen[bytes]"
-    leash: io.FileIO
-
-    def kill(self) -> None:
-        """Kill it and wait until it is gone."""
-        self.leash.close()
-        self.process.wait()
-
-    def lines(self) -> Iterator[str]:
-        """Yield the lines of its output until it ends, also when a daemon it started keeps the output open."""
-        output, ended = cast("IO[bytes]", self.process.stdout).fileno(), os.pidfd_open(self.process.pid)
-        rest = b""
-        try:
-            while True:
-                ready, _, _ = select.select([output, ended], [], [])
-                chunk = os.read(output, 65536) if output in ready else b""
-                *whole, rest = (rest + chunk).split(b"\n")
-                yield from (line.decode(errors="replace") for line in whole)
-                if not chunk:
-                    break
-        finally:
-            os.close(ended)
-        if rest:
-            yield rest.decode(errors="replace")
-
-
-@contextmanager
-def guarded(
-    arguments: Sequence[str], *, folder: Path | None = None, environment: Mapping[str, str] | None = None
-) -> Iterator[Program]:
-    """Start a program that cannot outlive this block nor this process; see `guard`."""
-    read_end, write_end = os.pipe()
-    with io.FileIO(write_end, "wb") as leash, io.FileIO(read_end, "rb") as held:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(GUARD), str(read_end), *arguments],
-            cwd=folder,
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=[read_end],
-            start_new_session=True,
-        )
-        held.close()
-        program = Program(process, leash)
-        try:
-            yield program
-        finally:
-            program.kill()
-            if process.stdout:
-                process.stdout.close()

@@ -42,7 +42,8 @@ class Shared:
         Raises:
             SourceError: there is none.
         """
-        question = f"{type(source).__module__} {source.model_dump_json()}"
+        asker = f"{asking.change} {asking.since}" if source.is_about_the_asker else ""
+        question = f"{type(source).__module__} {source.model_dump_json()} {asker}"
         found = self.asked.get(question)
         if found is None or not found.serves(asking):
             found = Asked(asking.now(), asyncio.create_task(source.ask(asking)))
@@ -66,13 +67,13 @@ _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, Shared] = WeakKeyDictionar
 
 
 @asynccontextmanager
-async def sharing(connections: Connections) -> AsyncIterator[Asking]:
-    """Give what a watch asks with: its connections, and all that it shares with the others of its loop."""
+async def sharing(connections: Connections, change: str | None = None) -> AsyncIterator[Asking]:
+    """Give what a change asks with: its connections, and all that it shares with the others of its loop."""
     loop = asyncio.get_running_loop()
     shared = _shared.get(loop) or _shared.setdefault(loop, Shared(client()))
     shared.users += 1
     try:
-        yield Asking(shared.http, connections, shared.answer)
+        yield Asking(shared.http, connections, shared.answer, change=change)
     finally:
         shared.users -= 1
         if not shared.users:

@@ -46,6 +46,8 @@ class Wanted:
     """Conditions that may be good or bad, if only their sources answer."""
     before: Before = field(default_factory=dict)
     """The readings of before the change, by the names of the conditions that are compared with them."""
+    change: str | None = None
+    """The change that asks."""
 
     def lacks(self, sample: Sequence[Reading]) -> list[str]:
         """Return what is not good in a sample, and which sources are not there."""
@@ -58,7 +60,7 @@ async def until_good(wanted: Wanted, connections: Connections, *, tell: Tell) ->
     """Read until all conditions are good in one sample; fail when they are not by the deadline. Reads once at least."""
     conditions = wanted.conditions + wanted.present
     seen = [Seen(before=wanted.before.get(one.name, [])) for one in conditions]
-    async with sharing(connections) as asking:
+    async with sharing(connections, wanted.change) as asking:
         askings = [replace(asking, kept={}) for _ in conditions]
         count = 0
         while True:
@@ -89,6 +91,8 @@ class Watched:
     """A person is asked already; with no answer by then, and no verdict, the change is taken back."""
     before: Before = field(default_factory=dict)
     """The readings of before the change, by the names of the conditions that are compared with them."""
+    change: str | None = None
+    """The change that asks."""
 
     def begin(self, now: datetime) -> Progress:
         """Return the progress of a watch that begins now: late is later, so that the whole length is watched."""
@@ -122,7 +126,7 @@ async def watch(
     progress.asked_until = watched.asked_until
     keep(progress)
     sample: list[Reading] = []
-    async with sharing(connections) as asking:
+    async with sharing(connections, watched.change) as asking:
         askings = [replace(asking, since=watched.since, kept={}) for _ in watched.conditions]
         while not progress.decided:
             now = Asking.now()

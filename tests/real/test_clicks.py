@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from changewindow import embedded
-from changewindow.context import GUARD
 from changewindow.ledger import gate
+from changewindow.program import GUARD
 from changewindow.rest import wait_for
 from stage import Stage, acts, ticket
 

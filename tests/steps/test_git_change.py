@@ -1,38 +1,22 @@
 """The step git_change, on a real repository."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from changewindow.connection import Connection
 from changewindow.context import Context
-from changewindow.steps.git_change import AUTHOR, EXAMPLE, Step
+from changewindow.steps.git_change import EXAMPLE, Step
+from worlds.git_change import git
+from worlds.git_change import repository as made
 
 STEP = Step.model_validate({key: value for key, value in EXAMPLE.items() if key != "kind"})
-
-
-def git(folder: Path, *arguments: str) -> str:
-    """Run git in a folder; return what it printed."""
-    environment = {**os.environ, **AUTHOR}
-    return subprocess.check_output(["git", *arguments], cwd=folder, env=environment, text=True).strip()
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """Return a repository with a release on a branch of its own."""
-    folder = tmp_path / "config"
-    folder.mkdir()
-    git(folder, "init", "-q", "-b", "main")
-    (folder / "version").write_text("1")
-    git(folder, "add", ".")
-    git(folder, "commit", "-qm", "first")
-    git(folder, "checkout", "-q", "-b", "release/v2.15.0")
-    (folder / "version").write_text("2")
-    git(folder, "commit", "-qam", "second")
-    git(folder, "checkout", "-q", "--detach")
-    return folder
+    return made(tmp_path / "config")
 
 
 def context(repository: Path, step: int = 1) -> Context:

@@ -86,7 +86,7 @@ class Close(ChangeOperator):
             run.tell("restored", run.told("verify", "verified")["at"])
             return ""
         verify, within = run.ticket.rollback.verify, run.ticket.rollback.within
-        decided = ask_once(verify, within=within, before=run.before())
+        decided = ask_once(verify, within=within, before=run.before(), change=run.change.id)
         run.note("verified" if decided.verdict == "pass" else "not_verified", **decided.as_json())
         if decided.verdict == "pass":
             run.tell("restored", now().isoformat())

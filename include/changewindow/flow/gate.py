@@ -9,6 +9,7 @@ from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.sensors import ask_once
 from changewindow.ledger import gate
 from changewindow.permit import Outcome, is_late, outcome_of_refusal
+from changewindow.steps.base import lacks
 
 PATIENCE = timedelta(seconds=3)
 """How long the gate repeats a sample that is not good: one lost packet stops no change."""
@@ -55,14 +56,22 @@ class Gate(ChangeOperator):
         unasked = [task for task in self.upstream_task_ids if states.get(task) != "success"]
         if run.mode == "run":
             found += [f"{task} is {states.get(task)}, which proves nothing" for task in sorted(unasked)]
-        return found + self._read_again(run)
+        return found + self._steps_lack(run) + self._read_again(run)
 
     def _read_again(self, run: Run) -> list[str]:
         """Return what is not good in one sample of all checks, and which sources of the watch are not there."""
         ticket = run.ticket
         later = [one for one in ticket.conditions + ticket.rollback.verify if not one.new]
-        decided = ask_once(ticket.preflight.checks, present=tuple(later), within=PATIENCE, before=run.before())
+        asked = {"present": tuple(later), "before": run.before(), "change": run.change.id}
+        decided = ask_once(ticket.preflight.checks, within=PATIENCE, **asked)
         return [] if decided.verdict == "pass" else [f"not good at the gate: {decided.reason}"]
+
+    def _steps_lack(self, run: Run) -> list[str]:
+        """Return what the steps lack to be applied, and to be undone."""
+        lacking = [
+            (step.name, lacks(step, run.step_context(number))) for number, step in enumerate(run.ticket.actions, 1)
+        ]
+        return [f"step '{name}' is not ready: {one}" for name, found in lacking for one in found]
 
     def _note(self, run: Run, outcome: Outcome, reasons: list[str]) -> None:
         """Leave the no for `close` and for the record."""

@@ -24,6 +24,7 @@ from changewindow.flow.sensors import ask_once
 from changewindow.ledger import changes, stops
 from changewindow.load import build_ticket
 from changewindow.publish import publish, source
+from changewindow.steps.base import lacks
 from changewindow.ticket import Ticket
 from changewindow.words import escaped
 
@@ -79,7 +80,7 @@ class DryRun(BaseOperator):
         said: list[str] = []
         try:
             ticket = build_ticket(changes.revision(ledger(), change))
-            for part in (self._steps(change, ticket), self._conditions(ticket)):
+            for part in (self._steps(change, ticket), self._conditions(change, ticket)):
                 said.extend(part)
         except (Exception, AirflowTaskTimeout) as error:  # noqa: BLE001  whatever a kind does here stops no request
             log.warning("the dry run broke off: %r", error)
@@ -94,15 +95,16 @@ class DryRun(BaseOperator):
                 remembered = step.remember(acting)
                 step.apply(acting, remembered)
                 lines.append(f"undo would use: {remembered}" if remembered else "undo needs nothing of today")
+                lines += [f"not ready: {one}" for one in lacks(step, acting)]
             except (ChangeError, ValueError) as error:
                 lines.append(f"cannot be tried now: {error}")
             log.info("step %s, %s\n%s", number, step.name, "\n".join(lines))
             yield f"- step {number}, {escaped(step.name)}"
             yield from (f"    - {escaped(' '.join(line.split()))}" for line in lines)
 
-    def _conditions(self, ticket: Ticket) -> list[str]:
+    def _conditions(self, change: str, ticket: Ticket) -> list[str]:
         asked = {condition.name: condition for condition in (*ticket.preflight.checks, *ticket.conditions)}
-        decided = ask_once(tuple(asked.values())) if asked else None
+        decided = ask_once(tuple(asked.values()), change=change) if asked else None
         said = [f"    - {escaped(reading.line())}" for reading in decided.sample] if decided else []
         return ["- conditions now", *said] if said else []
 

@@ -75,12 +75,13 @@ class CheckSensor(BaseSensorOperator):
     def execute(self, context: Context) -> None:
         """Ask once at once, and go on asking without a worker when that was not good."""
         run = Run(self.change, context)
-        first = ask_once(self.conditions(run), before=self.before(run))
+        first = ask_once(self.conditions(run), before=self.before(run), change=self.change.id)
         if first.verdict == "pass":
             self.good(run, first.as_json())
             return
         trigger = GoodTrigger(
             change=self.change.id if self.may_be_aborted else None,
+            asker=self.change.id,
             conditions=dump(self.conditions(run)),
             every=BETWEEN_CHECKS.total_seconds(),
             deadline=(now() + self.within(run)).isoformat(),

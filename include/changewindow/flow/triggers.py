@@ -86,8 +86,8 @@ class WindowTrigger(HandTrigger):
 class GoodTrigger(HandTrigger):
     """Fires when all conditions are good at once, or at the deadline.
 
-    Arguments: `change` (None on the way back, which nobody aborts), `conditions`, `every` in seconds, `deadline` as
-    ISO 8601, `before` (the readings of before the change by condition).
+    Arguments: `change` (None on the way back, which nobody aborts), `asker` (the change all the same), `conditions`,
+    `every` in seconds, `deadline` as ISO 8601, `before` (the readings of before the change by condition).
     """
 
     def __init__(self, **arguments: Any) -> None:
@@ -97,6 +97,7 @@ class GoodTrigger(HandTrigger):
             timedelta(seconds=arguments["every"]),
             datetime.fromisoformat(arguments["deadline"]),
             before=arguments["before"],
+            change=arguments["asker"],
         )
 
     async def decided(self) -> dict[str, Any]:
@@ -117,7 +118,8 @@ class BaselineTrigger(HandTrigger):
 
     async def decided(self) -> dict[str, Any]:
         """Read as often as the comparisons want."""
-        taken = await take_before(self.conditions, connection_in_trigger, deadline=self.deadline, tell=log.info)
+        options = {"deadline": self.deadline, "tell": log.info, "change": self.arguments["change"]}
+        taken = await take_before(self.conditions, connection_in_trigger, **options)
         against = [one.against() for one in taken]
         reason = "; ".join(one for one in against if one)
         before = {one.condition.name: one.values for one in taken}
@@ -151,6 +153,7 @@ class WatchTrigger(HandTrigger):
             unknown=arguments["unknown"],
             asked_until=datetime.fromisoformat(asked) if asked else None,
             before=arguments["before"],
+            change=arguments["change"],
         )
         self.progress: Progress | None = None
 

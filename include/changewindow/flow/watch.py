@@ -121,7 +121,7 @@ class Watch(ChangeOperator, BranchMixIn):
 
     def _dry(self, run: Run) -> Any:
         """Read each condition once, so that a dry run shows that it can be read."""
-        decided = ask_once(run.ticket.conditions, before=run.before())
+        decided = ask_once(run.ticket.conditions, before=run.before(), change=run.change.id)
         log.info("one sample, for the dry run: %s (%s)", decided.verdict, decided.reason)
         states = run.states()
         failed = [task for task in sorted(self._apply_tasks(run)) if states.get(task) != "success"]

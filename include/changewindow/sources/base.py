@@ -1,9 +1,9 @@
 """The contract of a source: ask for one value."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
@@ -40,7 +40,9 @@ class Asking:
     shared: "Callable[[SourceBase, Asking], Awaitable[Answer]] | None" = None
     """Asks instead of the source itself, where several ask the same."""
     since: datetime | None = None
-    """An answer to a question of an earlier moment serves nobody here."""
+    """The end of the last step with its time to settle, while a change is watched; what is older serves nobody here."""
+    change: str | None = None
+    """The id of the change that asks, such as `CHG-1042`; None where it has none yet."""
     kept: dict[str, Any] = field(default_factory=dict)
     """JSON that a source wants to find again at its next reading of the same condition."""
 
@@ -57,8 +59,17 @@ class Asking:
         """
         return await (self.shared(source, self) if self.shared else source.ask(self))
 
-    async def get(self, name: str, path: str, parameters: dict[str, str] | None = None) -> httpx.Response:
+    async def get(
+        self,
+        name: str,
+        path: str,
+        parameters: dict[str, str] | None = None,
+        *,
+        headers: Callable[[Connection], Mapping[str, str]] | None = None,
+    ) -> httpx.Response:
         """Send a GET request to the service behind a connection.
+
+        `headers` makes what authenticates it out of the connection; without it, login and password do.
 
         Raises:
             SourceError: `unreachable`, no reply came.
@@ -67,6 +78,8 @@ class Asking:
         connection = await self.connections(name)
         url = f"{connection.base_url}{path}"
         try:
+            if headers is not None:
+                return await self.http.get(url, params=parameters, headers=dict(headers(connection)))
             return await self.http.get(url, params=parameters, auth=connection.credentials)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise SourceError("unreachable", f"{url}: {type(error).__name__} {error}".rstrip()) from error
@@ -74,6 +87,9 @@ class Asking:
 
 class SourceBase(Model):
     """Something that can be measured; a source never decides whether a value is good."""
+
+    is_about_the_asker: ClassVar[bool] = False
+    """Whether the answer depends on `asking.change` or `asking.since`, so that other changes cannot share it."""
 
     def says(self) -> str:
         """Return what is asked, as text for the plan."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from changewindow.context import Context
+from changewindow.errors import ChangeError
 from changewindow.model import Duration, Model
 
 Memory = dict[str, Any]
@@ -35,6 +36,16 @@ class StepBase(Model):
         """Say what undo does, for the plan and the message before the change."""
         raise NotImplementedError
 
+    def lacks(self, context: Context) -> list[str]:
+        """Return what is missing for apply or undo to work, each with what to do; asked at the gate. Only reads.
+
+        Not for what an earlier step of the same change may still bring about.
+
+        Raises:
+            StepFailed: it cannot be found out, which counts as missing.
+        """
+        return []
+
     def remember(self, context: Context) -> Memory:
         """Read what undo will need; stored before `apply` starts. Only reads.
 
@@ -58,3 +69,11 @@ class StepBase(Model):
             StepFailed: it did not work; a person is called.
         """
         raise NotImplementedError
+
+
+def lacks(step: StepBase, context: Context) -> list[str]:
+    """Return what a step lacks to be applied and undone; what cannot be found out is lacking too."""
+    try:
+        return step.lacks(context)
+    except ChangeError as error:
+        return [str(error)]

@@ -1,0 +1,71 @@
+"""Starts programs that cannot outlive who started them."""
+
+import io
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+GUARD = Path(__file__).with_name("guard.py")
+
+
+@dataclass(frozen=True)
+class Program:
+    """A running program, on a leash: closing the leash kills it with everything it started."""
+
+    process: "subprocess.Popen[bytes]"
+    leash: io.FileIO
+
+    def kill(self) -> None:
+        """Kill it and wait until it is gone."""
+        self.leash.close()
+        self.process.wait()
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of its output until it ends, also when a daemon it started keeps the output open."""
+        output, ended = cast("IO[bytes]", self.process.stdout).fileno(), os.pidfd_open(self.process.pid)
+        rest = b""
+        try:
+            while True:
+                ready, _, _ = select.select([output, ended], [], [])
+                chunk = os.read(output, 65536) if output in ready else b""
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from (line.decode(errors="replace") for line in whole)
+                if not chunk:
+                    break
+        finally:
+            os.close(ended)
+        if rest:
+            yield rest.decode(errors="replace")
+
+
+@contextmanager
+def guarded(
+    arguments: Sequence[str], *, folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[Program]:
+    """Start a program that cannot outlive this block nor this process; see `guard`."""
+    read_end, write_end = os.pipe()
+    with io.FileIO(write_end, "wb") as leash, io.FileIO(read_end, "rb") as held:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(GUARD), str(read_end), *arguments],
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[read_end],
+            start_new_session=True,
+        )
+        held.close()
+        program = Program(process, leash)
+        try:
+            yield program
+        finally:
+            program.kill()
+            if process.stdout:
+                process.stdout.close()
