@@ -25,7 +25,7 @@ def server() -> Iterator[Told]:
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
             told.asked.append((self.command, self.path, dict(self.headers), body))
-            status, text = told.answers.get(self.path.split("?")[0], (404, ""))
+            status, text = told.answers.get(self.path.split("?")[0], told.otherwise)
             self.send_response(status)
             self.send_header("Content-Length", str(len(text.encode())))
             if status in {301, 302}:

@@ -20,7 +20,9 @@ class Told:
 
     url: str = ""
     answers: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """Status and text by path; 404 for every other path."""
+    """Status and text by path."""
+    otherwise: tuple[int, str] = (404, "")
+    """The answer on every other path."""
     asked: list[tuple[str, str, dict[str, str], str]] = field(default_factory=list)
     """Method, path with query, headers and body of each request."""
 

@@ -73,8 +73,7 @@ async def test_nobody_there_is_unreachable(kind: str) -> None:
 @pytest.mark.parametrize("kind", [kind for kind in REMOTE if kind != "http"])
 async def test_garbage_is_never_good(server: Told, kind: str, text: str) -> None:
     """Whatever a server answers, it is a reading with a cause."""
-    path = {"prometheus": "/api/v1/query", "openmetrics": "/metrics"}[kind]
-    server.answers[path] = (200, text)
+    server.otherwise = (200, text)
     reading = await read(server.url, SOURCES[kind].EXAMPLE)
     assert reading.verdict == "error"
     assert reading.cause in {"no_data", "invalid", "unreachable"}
