@@ -7,7 +7,7 @@ UV := uv==0.13.9
 NO_START := /usr/sbin/policy-rc.d
 SERVICES := postgresql bind9 openssh-server prometheus prometheus-alertmanager
 
-.PHONY: demo test fast lint bench services lock clean
+.PHONY: demo test fast lint clicks chaos bench services lock clean
 
 demo: .venv/ready ## start Airflow, play two changes on a real service, stay up (ONCE=1: end; DEMO_PORT=…: choose the port)
 	@exec env PYTHONPATH=include $(BIN)/python -m demo
@@ -16,7 +16,13 @@ test: lint fast ## lint, types and every test
 	$(RUN) -m pytest tests/real --numprocesses 2 --dist worksteal
 
 fast: .venv/ready ## the tests that need no Airflow
-	$(RUN) -m pytest tests --ignore tests/real
+	$(RUN) -m pytest tests --ignore tests/real --numprocesses 2
+
+clicks: .venv/ready ## whatever a person clicks, at each stage of a change: 60 rows on a real Airflow
+	$(RUN) -m pytest tests/real/clicks.py --numprocesses 2 --dist worksteal
+
+chaos: .venv/ready ## kill Airflow's processes and its database at 30 random moments (CHAOS_KILLS, CHAOS_SEED)
+	$(RUN) -m pytest tests/real/chaos.py -s
 
 lint: .venv/ready ## style, types, the policy, and the example tickets
 	$(BIN)/ruff check .
@@ -25,8 +31,8 @@ lint: .venv/ready ## style, types, the policy, and the example tickets
 	$(RUN) -m changewindow policy lint
 	$(RUN) -m changewindow lint include/tickets/*.yaml
 
-bench: .venv/ready ## the way from breach to undo, conflict check and next opening, measured
-	$(RUN) -m pytest tests/ledger/bench_scheduling.py tests/real/bench_undo.py -s
+bench: .venv/ready ## breach to undo, a whole change, 1,000 watches, conflict check and next opening, measured
+	$(RUN) -m pytest tests/ledger/bench_scheduling.py tests/real/bench_undo.py tests/real/bench_watches.py -s
 
 services: ## install the real servers that tests start (Debian, as root); tests of what is missing are skipped
 	command -v apt-get > /dev/null

@@ -3,15 +3,15 @@
 from airflow.plugins_manager import AirflowPlugin
 
 import changewindow.flow.dag  # noqa: F401  every forked task inherits it and starts seconds sooner
+from changewindow.flow import clicks, single_writer
 from changewindow.flow.noting import Noter
-from changewindow.flow.single_writer import middlewares
 from changewindow.flow.timetable import ChangeWindowTimetable
 
 
 class ChangeWindowPlugin(AirflowPlugin):
-    """The timetable of windows, the notes of runs, and orderly writes to SQLite."""
+    """The timetable of windows, the notes of runs, the record of clicks, and orderly writes to SQLite."""
 
     name = "changewindow"
     timetables = [ChangeWindowTimetable]
     listeners = [Noter()]
-    fastapi_root_middlewares = middlewares()
+    fastapi_root_middlewares = [*single_writer.middlewares(), *clicks.MIDDLEWARES]

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from changewindow.checks.base import Facts
@@ -14,6 +15,9 @@ from changewindow.embedded import ROOT
 from changewindow.ledger.database import Ledger
 from changewindow.load import load_file
 from known import NOW, Told
+
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")  # how long a case takes there says nothing
 
 
 @pytest.fixture

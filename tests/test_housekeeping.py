@@ -46,7 +46,6 @@ def test_a_window_without_a_run_is_missed(ledger: Ledger, ticket_data: dict[str,
     one = approved(ledger, ticket_data)
     other = changes.submit(ledger, {**ticket_data, "details": "x"}, requester="alice", now=NOW)
     assert housekeeping.overslept(ledger, nobody, NOW) == []
-    assert housekeeping.overslept(ledger, somebody, LATE) == []
     found = housekeeping.overslept(ledger, nobody, LATE)
     assert [(change.id, change.status) for change in found] == [(one.change, "missed"), (other.change, "missed")]
     assert [change.reason.split(";")[0] for change in found] == [
@@ -55,6 +54,23 @@ def test_a_window_without_a_run_is_missed(ledger: Ledger, ticket_data: dict[str,
     ]
     assert events.history(ledger, one.change)[-1].actor == "housekeeping"
     assert housekeeping.overslept(ledger, nobody, LATE) == []
+
+
+def test_a_run_that_stands_still_does_not_hide_that_its_window_passed(
+    ledger: Ledger, ticket_data: dict[str, Any]
+) -> None:
+    """Its DAG is paused, and nobody else would say it."""
+    approved(ledger, ticket_data)
+    assert [one.reason.split(";")[0] for one in housekeeping.overslept(ledger, somebody, LATE)] == [
+        "its run stood still"
+    ]
+
+
+def test_a_paused_change_that_acts_is_found(ledger: Ledger, acting: str, ticket_data: dict[str, Any]) -> None:
+    """One that only waits may be paused."""
+    approved(ledger, {**ticket_data, "details": "x"})
+    assert housekeeping.frozen(ledger, lambda _: True) == [acting]
+    assert housekeeping.frozen(ledger, lambda _: False) == []
 
 
 def test_files_that_lack_are_found(ledger: Ledger, acting: str, ticket_data: dict[str, Any], tmp_path: Path) -> None:

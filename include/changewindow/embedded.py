@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import requests
 from cryptography.fernet import Fernet
@@ -73,7 +72,6 @@ def free_port() -> int:
 
 def environment(place: Place, root: Path = ROOT) -> dict[str, str]:
     """Return what Airflow's processes need in their environment."""
-    bundles = [_bundle("dags-folder", root / "dags"), _bundle("changes", place.home / "changes")]
     settings = {
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__LAZY_LOAD_PLUGINS": "False",
@@ -89,7 +87,7 @@ def environment(place: Place, root: Path = ROOT) -> dict[str, str]:
         "API__PORT": str(place.port),
         "API__BASE_URL": place.url,
         "API__WORKERS": "1",
-        "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+        "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": bundles(place, root),
         "DAG_PROCESSOR__REFRESH_INTERVAL": "2",
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
@@ -113,8 +111,7 @@ def environment(place: Place, root: Path = ROOT) -> dict[str, str]:
 def start(place: Place, extra: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
     """Start Airflow in a process group of its own; `extra` is added to its environment. Does not wait."""
     (place.home / "changes").mkdir(parents=True, exist_ok=True)
-    if not place.passwords_file.exists():
-        place.passwords_file.write_text(json.dumps({name: secrets.token_urlsafe(9) for name in place.users}))
+    write_passwords(place)
     Ledger(place.ledger).upgrade()
     with (place.home / "standalone.log").open("ab") as log:
         process = subprocess.Popen(
@@ -128,6 +125,22 @@ def start(place: Place, extra: Mapping[str, str] | None = None) -> "subprocess.P
         )
     (place.home / PID_FILE).write_text(str(process.pid))
     return process
+
+
+def bundles(place: Place, root: Path = ROOT, **more: Path) -> str:
+    """Return the setting that names the bundles: our own DAGs, the approved changes, and `more` folders by name."""
+    classpath = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    folders = {"dags-folder": root / "dags", "changes": place.home / "changes", **more}
+    return json.dumps(
+        [{"name": name, "classpath": classpath, "kwargs": {"path": str(path)}} for name, path in folders.items()]
+    )
+
+
+def write_passwords(place: Place) -> None:
+    """Make up a password for each user, unless that was done before."""
+    if not place.passwords_file.exists():
+        place.passwords_file.touch(0o600)
+        place.passwords_file.write_text(json.dumps({name: secrets.token_urlsafe(9) for name in place.users}))
 
 
 def stop_leftover(home: Path) -> None:
@@ -174,11 +187,6 @@ def stop(process: "subprocess.Popen[bytes]", seconds: float = 15) -> None:
             if not _group_lives(process.pid):
                 return
             time.sleep(0.1)
-
-
-def _bundle(name: str, path: Path) -> dict[str, Any]:
-    classpath = "airflow.dag_processing.bundles.local.LocalDagBundle"
-    return {"name": name, "classpath": classpath, "kwargs": {"path": str(path)}}
 
 
 def _group_lives(group: int) -> bool:

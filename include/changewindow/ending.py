@@ -34,7 +34,7 @@ def outcome(left: Left) -> tuple[Outcome, str]:
     if left.refusal:
         return left.refusal
     if not left.is_through_gate:
-        return "cancelled", "the run was ended by hand before its gate"
+        return "cancelled", "the run ended before its gate"
     if not left.started:
         return "cancelled" if left.is_aborted else "refused", left.why_back or "no step started"
     if left.not_undone:

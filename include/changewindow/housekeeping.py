@@ -30,15 +30,29 @@ def died(ledger: Ledger, is_alive: IsAlive, now: datetime) -> list[Change]:
 
 
 def overslept(ledger: Ledger, is_alive: IsAlive, now: datetime) -> list[Change]:
-    """Close, as `missed`, the changes whose window passed without a run that would say so; return them."""
+    """Close, as `missed`, the changes whose window passed and of which no run has said so; return them.
+
+    A run that is open so long after the window stands still, because its DAG is paused; when it goes on, the gate
+    refuses it.
+    """
     found = []
     for change in overview.with_status(ledger, "submitted", "approved"):
-        if change.closes + LATE < now and not is_alive(change.id, None):
-            why = "nobody approved it in time" if change.status == "submitted" else "no run of it started in its window"
-            reason = f"{why}; the window ended {change.closes:%Y-%m-%d %H:%M} UTC"
+        if change.closes + LATE < now:
+            reason = f"{_why_overslept(change, is_alive)}; the window ended {change.closes:%Y-%m-%d %H:%M} UTC"
             changes.close(ledger, change.id, run=None, outcome="missed", reason=reason, now=now)
             found.append(changes.get(ledger, change.id))
     return found
+
+
+def _why_overslept(change: Change, is_alive: IsAlive) -> str:
+    if change.status == "submitted":
+        return "nobody approved it in time"
+    return "its run stood still" if is_alive(change.id, None) else "no run of it started in its window"
+
+
+def frozen(ledger: Ledger, is_paused: Callable[[str], bool]) -> list[str]:
+    """Return the changes that act by their status, while their DAG is paused: nothing of them goes on, nor back."""
+    return [change.id for change in overview.with_status(ledger, "running") if is_paused(change.id)]
 
 
 def unpublished(ledger: Ledger, bundle: Path) -> list[str]:

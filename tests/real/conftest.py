@@ -1,6 +1,7 @@
 """A real Airflow for the session, started as the demo starts it, with a service to change and a Slack to talk to."""
 
 import json
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -63,6 +64,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[
         policy = shutil.copytree(POLICY, folder / "policy")
         connections = {
             **reach,
+            **bare_dag(place),
             "CHANGEWINDOW_POLICY": str(policy),
             "AIRFLOW_CONN_CHANGEWINDOW_TICKETS": json.dumps({"conn_type": "git", "host": str(tickets)}),
             "AIRFLOW_CONN_PROBE": json.dumps({"conn_type": "http", "host": probe.url}),
@@ -80,6 +82,13 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[
         finally:
             embedded.stop(process)
             print((Path(place.home) / "standalone.log").read_text()[-2000:])
+
+
+def bare_dag(place: embedded.Place) -> dict[str, str]:
+    """Return what adds a DAG that is not ours to the environment of Airflow, to measure against."""
+    folder = Path(__file__).with_name("bare")
+    path = f"{embedded.ROOT / 'include'}{os.pathsep}{folder}"
+    return {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": embedded.bundles(place, bare=folder), "PYTHONPATH": path}
 
 
 def empty_repository(folder: Path) -> Path:

@@ -9,7 +9,6 @@ import psutil
 import pytest
 
 from changewindow import embedded
-from changewindow.ledger import gate
 from changewindow.program import GUARD
 from changewindow.rest import wait_for
 from stage import Stage, acts, ticket
@@ -66,82 +65,6 @@ def test_an_unapproved_change_executes_nothing_whatever_is_clicked(airflow: Stag
     assert airflow.ends(change, run)[1] == "submitted"
     assert acts(journal) == []
     assert "nobody has approved it" in airflow.alice.log(change, run, "gate")
-
-
-def test_marking_the_run_failed_during_apply_undoes_everything(airflow: Stage, tmp_path: Path) -> None:
-    """The dying step ignores SIGTERM; its undo waits until it is dead, then takes everything back."""
-    journal = tmp_path / "dying"
-    change = airflow.publish(ticket(journal, steps=2, seconds=40))
-    run = airflow.run_of(change)
-    wait_for(lambda: acts(journal) == ["apply_1"], "the first step to act")
-    airflow.mark_run(change, run, "failed")
-    assert airflow.ends(change, run) == ("failed", "rolled_back")
-    assert acts(journal) == ["apply_1", "undo_1"]
-    assert gate.leases(airflow.ledger, change) == []
-
-
-def test_marking_the_run_failed_during_the_second_apply_undoes_both(airflow: Stage, tmp_path: Path) -> None:
-    """Both steps are taken back in reverse, though no undo task ran."""
-    journal = tmp_path / "second"
-    data = ticket(journal, steps=2)
-    data["steps"][1]["run"][-1] = "40"
-    change = airflow.publish(data)
-    run = airflow.run_of(change)
-    wait_for(lambda: acts(journal)[-1:] == ["apply_2"], "the second step to act")
-    airflow.mark_run(change, run, "failed")
-    assert airflow.ends(change, run) == ("failed", "rolled_back")
-    assert acts(journal) == ["apply_1", "apply_2", "undo_2", "undo_1"]
-
-
-@pytest.mark.parametrize("state", ["failed", "success"])
-def test_marking_the_run_during_the_watch_undoes_everything(airflow: Stage, tmp_path: Path, state: str) -> None:
-    """A run that is ended by hand while it watches is not proven good: it is taken back, and red."""
-    journal = tmp_path / f"watched_{state}"
-    change = airflow.publish(ticket(journal, steps=2, watch="5m"))
-    run = airflow.run_of(change)
-    airflow.reaches(change, run, "watch", "deferred")
-    airflow.mark_run(change, run, state)
-    assert airflow.ends(change, run) == ("failed", "rolled_back")
-    assert acts(journal) == ["apply_1", "apply_2", "undo_2", "undo_1"]
-    assert gate.leases(airflow.ledger, change) == []
-
-
-@pytest.mark.parametrize("state", ["success", "failed"])
-def test_marking_the_watch_by_hand_proves_nothing(airflow: Stage, tmp_path: Path, state: str) -> None:
-    """Only readings prove a change good; a watch that is marked is taken back."""
-    journal = tmp_path / f"marked_{state}"
-    change = airflow.publish(ticket(journal, watch="5m"))
-    run = airflow.run_of(change)
-    airflow.reaches(change, run, "watch", "deferred")
-    airflow.mark_task(change, run, "watch", state)
-    assert airflow.ends(change, run) == ("failed", "rolled_back")
-    assert acts(journal) == ["apply_1", "undo_1"]
-
-
-def test_marking_a_running_apply_success_does_not_let_the_next_step_act(airflow: Stage, tmp_path: Path) -> None:
-    """A step that did not end is not applied, whatever its colour: the change is taken back."""
-    journal = tmp_path / "hurried"
-    data = ticket(journal, steps=2)
-    data["steps"][0]["run"][-1] = "40"
-    change = airflow.publish(data)
-    run = airflow.run_of(change)
-    wait_for(lambda: acts(journal) == ["apply_1"], "the first step to act")
-    airflow.mark_task(change, run, "apply_1", "success")
-    assert airflow.ends(change, run) == ("failed", "rolled_back")
-    assert acts(journal) == ["apply_1", "undo_1"]
-
-
-def test_clearing_a_running_apply_takes_the_change_back(airflow: Stage, tmp_path: Path) -> None:
-    """A step that is not safe to repeat does not act twice."""
-    journal = tmp_path / "cleared"
-    data = ticket(journal)
-    data["steps"][0]["run"][-1] = "40"
-    change = airflow.publish(data)
-    run = airflow.run_of(change)
-    wait_for(lambda: acts(journal) == ["apply_1"], "the step to act")
-    airflow.clear(change, run, "apply_1")
-    assert airflow.ends(change, run) == ("failed", "rolled_back")
-    assert acts(journal) == ["apply_1", "undo_1"]
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["the task's process", "the worker, the task's process lives on"])

@@ -61,11 +61,11 @@ def test_a_watch_that_could_not_judge_is_refused_before_the_first_step(
     airflow: Stage, tmp_path: Path, *, compares: bool, says: str
 ) -> None:
     """Its source is offline; nothing was touched."""
-    data = asked(tmp_path / f"offline_{compares}", tmp_path / "missing", "1")
+    data = asked(tmp_path / f"offline_{compares}".lower(), tmp_path / "missing", "1")
     data["preflight"] = {"within": "1s"}
     if not compares:
         del data["watch"]["conditions"][0]["compare"], data["rollback"]["verify"][0]["compare"]
     change = airflow.publish(data)
     assert airflow.ends(change, airflow.run_of(change)) == ("failed", "refused")
     assert says in changes.get(airflow.ledger, change).reason
-    assert acts(tmp_path / f"offline_{compares}") == []
+    assert acts(tmp_path / f"offline_{compares}".lower()) == []

@@ -5,7 +5,7 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow.ending import Left, outcome
-from changewindow.errors import ChangeError, LedgerDown
+from changewindow.errors import ChangeError, LedgerDown, TurnRevoked
 from changewindow.flow.operators import ChangeOperator, undo_step
 from changewindow.flow.runtime import NOTE, Run, log, now
 from changewindow.flow.sensors import ask_once
@@ -52,7 +52,7 @@ class Close(ChangeOperator):
         is_good = decision.get("route") == "succeed" and run.states().get("succeed") == "success"
         is_kept = is_ours and is_good and not aborted
         started = self._started(run) if is_ours else ()
-        why = aborted or decision.get("reason") or "the run was ended by hand before the change was proven good"
+        why = aborted or decision.get("reason") or f"the run ended before the change was proven good{_unended(run)}"
         if is_kept or not started:
             said: tuple[Outcome, str] | None = (
                 (refusal["outcome"], refusal["reason"]) if refusal and not is_ours else None
@@ -68,13 +68,19 @@ class Close(ChangeOperator):
         return tuple(number for number in numbers if run.remembered(number) is not None)
 
     def _undo_rest(self, run: Run, started: tuple[int, ...]) -> tuple[tuple[tuple[int, str], ...], bool]:
-        """Undo what no task has undone, in reverse; return what failed, and whether anything was undone here."""
+        """Undo what no task has undone, in reverse; return what failed, and whether anything was undone here.
+
+        Raises:
+            TurnRevoked: this task is ended itself, so it decides nothing; housekeeping has the change taken back.
+        """
         rest = [number for number in reversed(started) if not run.told(f"undo_{number}", f"undone_{number}")]
         failed = []
         for number in rest:
             log.info("step %s is not undone yet: undoing it here", number)
             try:
                 undo_step(run, number, self)
+            except TurnRevoked:
+                raise
             except ChangeError as error:
                 log.error("undo of step %s failed: %s", number, error)
                 failed.append((number, str(error)))
@@ -106,3 +112,9 @@ class Close(ChangeOperator):
         log.info("outcome: %s. %s", ended, reason)
         if ended != "completed":
             raise AirflowFailException(f"{run.change.id} is {ended}: {reason}")
+
+
+def _unended(run: Run) -> str:
+    """Return which tasks did not end as they should, for the reason of an outcome."""
+    bad = sorted(task for task, state in run.states().items() if state == "failed" and task != run.task)
+    return f" ({', '.join(bad)} failed)" if bad else ""

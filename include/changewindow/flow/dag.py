@@ -41,9 +41,21 @@ BACK_OFF = {
     "retry_exponential_backoff": 2,
     "max_retry_delay": timedelta(minutes=1),
 }
+AGAIN: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=5)}
+"""For tasks whose process dies, or that Airflow cannot start while its API server is away; a no of ours is final."""
+SOON = {"execution_timeout": timedelta(seconds=60)}
 OPTIONS: dict[Role, dict[str, Any]] = {
-    "announce": {"execution_timeout": timedelta(seconds=60)},
-    "report": {"execution_timeout": timedelta(seconds=60)},
+    "window": AGAIN,
+    "check": AGAIN,
+    "confirm": AGAIN,
+    "baseline": AGAIN,
+    "gate": AGAIN,
+    "announce": SOON,
+    "watch": AGAIN,
+    "verify": AGAIN,
+    "succeed": AGAIN,
+    "close": AGAIN,
+    "report": SOON,
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.definitions.context import Context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowRuntimeError
 
 from changewindow import housekeeping, settings
 from changewindow.errors import BadPolicy, ChangeError
@@ -37,6 +37,17 @@ class LookAfter(BaseOperator):
         for missed in housekeeping.overslept(here, is_alive, now()):
             log.warning("%s: %s", missed.id, missed.reason)
             tell_ended(here, missed.id)
+
+        def is_paused(change: str) -> bool:
+            try:
+                return bool(context["ti"].get_dag(change).is_paused)
+            except AirflowRuntimeError as error:
+                log.warning("Airflow does not know the DAG of %s: %s", change, error)
+                return False
+
+        for change in housekeeping.frozen(here, is_paused):
+            log.error("%s is paused while it acts", change)
+            post(f"🚨 {change} is paused while it acts: it neither goes on nor is it taken back. Unpause it now.")
         for path in housekeeping.lingering(here, is_alive, bundle, now()):
             log.info("%s is over; its file is removed, its runs and logs stay", path.stem)
             path.unlink(missing_ok=True)

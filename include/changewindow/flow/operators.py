@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from changewindow.acting import forward_turn, undo_turn
 from changewindow.change import PublishedChange
 from changewindow.context import Context as StepContext
-from changewindow.errors import ChangeError, LedgerDown, NotAllowed, StepFailed
+from changewindow.errors import ChangeError, LedgerDown, NotAllowed, StepFailed, TurnRevoked
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.sensors import CheckSensor
 from changewindow.ledger import gate
@@ -23,6 +23,9 @@ from changewindow.watching import Before
 
 class ChangeOperator(BaseOperator):
     """A task of a change; an error raised on purpose fails it in one clear line."""
+
+    tries_again = False
+    """Whether it is tried again after such an error too, not only when its process died."""
 
     def __init__(self, *, change: PublishedChange, node: Node, **options: Any) -> None:
         super().__init__(**options)
@@ -36,7 +39,7 @@ class ChangeOperator(BaseOperator):
             return self.do(Run(self.change, context))
         except (ChangeError, ValueError) as error:
             log.error("%s", error)
-            if self.retries:
+            if self.tries_again:
                 raise
             raise AirflowFailException(str(error)) from error
 
@@ -96,6 +99,8 @@ class Apply(ChangeOperator):
 
 class Undo(ChangeOperator):
     """Takes back one step, if it started and the change is not kept; may run twice."""
+
+    tries_again = True
 
     def do(self, run: Run) -> None:
         """Undo the step."""
@@ -190,10 +195,26 @@ def undo_step(run: Run, number: int, task: ChangeOperator) -> None:
     with undo_turn(run.stage, f"{run.id}/{run.task}", context):
         run.note("undoing", step=number, name=step.name)
         try:
-            step.undo(context, remembered)
-            context.require_turn()
+            _undo(step, context, remembered)
         except ChangeError as error:
-            run.note("undo_failed", step=number, name=step.name, reason=str(error))
+            kind = "undo_stopped" if isinstance(error, TurnRevoked) else "undo_failed"
+            run.note(kind, step=number, name=step.name, reason=str(error))
             raise
         run.tell(f"undone_{number}", now().isoformat())
         run.note("undone", step=number, name=step.name)
+
+
+def _undo(step: StepBase, context: StepContext, remembered: dict[str, Any]) -> None:
+    """Undo a step; whatever goes wrong in it is a failed undo, because the change has to end with an outcome.
+
+    Raises:
+        ChangeError: it failed.
+    """
+    try:
+        step.undo(context, remembered)
+    except ChangeError:
+        raise
+    except Exception as error:
+        log.exception("undo of '%s' broke off", step.name)
+        raise StepFailed(f"undo of '{step.name}' broke off: {type(error).__name__} {error}") from error
+    context.require_turn()

@@ -1,0 +1,84 @@
+"""A PostgreSQL of the test's own: Debian's server, in a folder of its own, on a free port of 127.0.0.1."""
+
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from changewindow.embedded import free_port
+from changewindow.rest import wait_for
+from worlds import need
+
+PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/lib/postgresql/15/bin"))
+USER = "postgres"
+"""PostgreSQL refuses to run as root."""
+
+
+@dataclass
+class Postgres:
+    """A server that can be killed, and started again on the same data."""
+
+    folder: Path
+    port: int
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the SQLAlchemy address of a database."""
+        return f"postgresql+psycopg2://{USER}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers; after a kill, once its orphans are gone and it has recovered."""
+
+        def is_up() -> bool:
+            if self.process is None or self.process.poll() is not None:
+                self.process = self._start()
+            return self.is_there()
+
+        wait_for(is_up, "PostgreSQL", 60, 0.2)
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        listening = ["-p", str(self.port), "-c", "listen_addresses=127.0.0.1", "-k", str(self.folder)]
+        command = [str(PROGRAMS / "postgres"), "-D", str(self.folder), *listening, "-c", "max_connections=200"]
+        with (self.folder.parent / "postgres.log").open("ab") as log:
+            return subprocess.Popen(command, user=USER, stdout=log, stderr=log, start_new_session=True)
+
+    def is_there(self) -> bool:
+        """Return whether it answers."""
+        asked = [str(PROGRAMS / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(asked, check=False).returncode == 0
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it with all its processes: SIGINT asks for a fast end, SIGKILL is a power failure."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(30)
+
+    def create(self, *databases: str) -> None:
+        """Make empty databases."""
+        for database in databases:
+            given = ["-h", "127.0.0.1", "-p", str(self.port), "-U", USER, database]
+            subprocess.run([str(PROGRAMS / "createdb"), *given], check=True)
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[Postgres]:
+    """Run a server in a folder that is made for it."""
+    need(str(PROGRAMS / "initdb"))
+    folder.mkdir(parents=True)
+    for one in (folder, *folder.parents):
+        if one.owner() == "root" and not one.stat().st_mode & 1:
+            one.chmod(one.stat().st_mode | 0o011)
+    data = folder / "data"
+    data.mkdir(mode=0o700)
+    shutil.chown(data, USER)
+    made = [str(PROGRAMS / "initdb"), "-D", str(data), "-U", USER, "--auth=trust", "-E", "UTF8", "--no-sync"]
+    subprocess.run(made, user=USER, check=True, stdout=subprocess.DEVNULL, cwd="/")
+    server = Postgres(data, free_port())
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
