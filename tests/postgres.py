@@ -1,13 +1,21 @@
 """A PostgreSQL of the test's own: Debian's server, in a folder of its own, on a free port of 127.0.0.1."""
 
+import atexit
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
+from itertools import count
 from pathlib import Path
+from typing import Any
 
+from sqlalchemy import create_engine
+
+from changewindow.connection import Connection
 from changewindow.embedded import free_port
 from changewindow.rest import wait_for
 from worlds import need
@@ -15,6 +23,9 @@ from worlds import need
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/lib/postgresql/15/bin"))
 USER = "postgres"
 """PostgreSQL refuses to run as root."""
+ROBOT, PASSWORD = "robot", "s3cret-of-the-database"
+"""Who owns the databases that `fresh` makes; the only one who is asked for a password."""
+NUMBERS = count(1)
 
 
 @dataclass
@@ -61,6 +72,36 @@ class Postgres:
         for database in databases:
             given = ["-h", "127.0.0.1", "-p", str(self.port), "-U", USER, database]
             subprocess.run([str(PROGRAMS / "createdb"), *given], check=True)
+
+    def fresh(self) -> Connection:
+        """Return the connection to a new, empty database of the robot."""
+        database = f"test_{next(NUMBERS)}"
+        self.ask(f"CREATE DATABASE {database} OWNER {ROBOT}", "postgres")
+        return Connection("orders", "postgres", "127.0.0.1", self.port, ROBOT, PASSWORD, database)
+
+    def ask(self, statement: str, database: str) -> list[tuple[Any, ...]]:
+        """Run a statement as the superuser, by itself; return its rows."""
+        engine = create_engine(self.url(database), isolation_level="AUTOCOMMIT")
+        with engine.connect() as opened:
+            found = opened.exec_driver_sql(statement, execution_options={"no_parameters": True})
+            rows = [tuple(row) for row in found] if found.returns_rows else []
+        engine.dispose()
+        return rows
+
+
+@cache
+def shared() -> Postgres:
+    """Return the one server that the tests of this process share; it ends with the process."""
+    ending = ExitStack()
+    folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="postgres-")))
+    server = ending.enter_context(postgres(folder / "server"))
+    atexit.register(ending.close)
+    server.ask(f"CREATE ROLE {ROBOT} LOGIN PASSWORD '{PASSWORD}'", "postgres")
+    hba = server.folder / "pg_hba.conf"
+    hba.write_text(f"host all {ROBOT} 127.0.0.1/32 scram-sha-256\n{hba.read_text()}")
+    server.ask("ALTER SYSTEM SET fsync = off", "postgres")
+    server.ask("SELECT pg_reload_conf()", "postgres")
+    return server
 
 
 @contextmanager

@@ -1,10 +1,14 @@
 """What a step, source or channel may know of an Airflow Connection."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from changewindow.errors import UnusableConnection
+
+ENCRYPTION = ("sslmode", "sslrootcert", "sslcert", "sslkey")
+"""What the extra of a PostgreSQL connection may say of its encryption, by libpq's names."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,8 @@ class Connection:
     password: str = field(default="", repr=False)
     schema: str = ""
     extra: dict[str, Any] = field(default_factory=dict, repr=False)
+    url_of_hook: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    """Returns the SQLAlchemy address as the connection's own provider makes it."""
 
     @property
     def base_url(self) -> str:
@@ -42,9 +48,18 @@ class Connection:
 
     @property
     def database_url(self) -> str:
-        """Return the SQLAlchemy address of the database: PostgreSQL by its fields, SQLite by its file in `host`."""
+        """Return the SQLAlchemy address: PostgreSQL by its fields, SQLite by its file in `host`, others by their hook.
+
+        Raises:
+            UnusableConnection: it is not the connection of a database.
+        """
         if self.kind == "sqlite":
             return f"sqlite:///{self.host}"
-        account = f"{quote(self.login, safe='')}:{quote(self.password, safe='')}@" if self.login else ""
-        port = f":{self.port}" if self.port else ""
-        return f"postgresql+psycopg2://{account}{self.host}{port}/{self.schema}"
+        if self.kind in {"postgres", "postgresql"}:
+            account = f"{quote(self.login, safe='')}:{quote(self.password, safe='')}@" if self.login else ""
+            port = f":{self.port}" if self.port else ""
+            encryption = urlencode({key: self.extra[key] for key in ENCRYPTION if key in self.extra})
+            return f"postgresql+psycopg2://{account}{self.host}{port}/{self.schema}{'?' * bool(encryption)}{encryption}"
+        if self.url_of_hook is None:
+            raise UnusableConnection(self.name, "type of a database")
+        return self.url_of_hook()

@@ -16,6 +16,7 @@ from changewindow.change import PublishedChange
 from changewindow.connection import Connection
 from changewindow.context import Context
 from changewindow.errors import LedgerDown, LedgerUnknown, UnknownConnection
+from changewindow.flow.airflow_connection import as_ours
 from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Happening
@@ -42,7 +43,7 @@ def connection(name: str) -> Connection:
         UnknownConnection: there is none of this name.
     """
     try:
-        return _as_ours(name, BaseHook.get_connection(name))
+        return as_ours(name, BaseHook.get_connection(name))
     except AirflowNotFoundException as error:
         raise UnknownConnection(name) from error
 
@@ -50,7 +51,7 @@ def connection(name: str) -> Connection:
 async def connection_in_trigger(name: str) -> Connection:
     """Return an Airflow Connection without blocking; see `connection`."""
     try:
-        return _as_ours(name, await BaseHook.aget_connection(name))
+        return as_ours(name, await BaseHook.aget_connection(name))
     except AirflowNotFoundException as error:
         raise UnknownConnection(name) from error
 
@@ -74,19 +75,6 @@ def person_of(context: AirflowContext) -> str:
     """Return who triggered a run, as Airflow has authenticated them."""
     person: str | None = context["dag_run"].triggering_user_name
     return person or "unknown"
-
-
-def _as_ours(name: str, found: Any) -> Connection:
-    return Connection(
-        name=name,
-        kind=found.conn_type or "",
-        host=found.host or "",
-        port=found.port,
-        login=found.login or "",
-        password=found.password or "",
-        schema=found.schema or "",
-        extra=found.extra_dejson,
-    )
 
 
 @dataclass

@@ -6,15 +6,14 @@ finds it: also when apply died between push and report, also with new commits on
 conflict while reverting fails the undo and names the files; nothing is pushed then.
 """
 
-import os
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
-from changewindow.connection import Connection
 from changewindow.context import Context, Ran
-from changewindow.errors import StepFailed, UnusableConnection
+from changewindow.errors import StepFailed
+from changewindow.repository import BRANCH, address, environment, last_line
 from changewindow.steps.base import Memory, StepBase
 
 EXAMPLE = {
@@ -24,20 +23,6 @@ EXAMPLE = {
     "merge": "release/v2.15.0",
     "into": "main",
 }
-NAME = "Change Windows"
-AUTHOR = {
-    "GIT_AUTHOR_NAME": NAME,
-    "GIT_COMMITTER_NAME": NAME,
-    "GIT_AUTHOR_EMAIL": "change-windows@localhost",
-    "GIT_COMMITTER_EMAIL": "change-windows@localhost",
-    "GIT_TERMINAL_PROMPT": "0",
-}
-SETTINGS = {
-    "commit.gpgSign": "false",
-    "core.hooksPath": os.devnull,
-    "credential.helper": '!answer() { echo "username=$GIT_LOGIN"; echo "password=$GIT_PASSWORD"; }; answer',
-}
-BRANCH = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
 
 
 class Step(StepBase):
@@ -95,17 +80,17 @@ class Step(StepBase):
 
     def _tip(self, context: Context, branch: str) -> str:
         repository = context.connection(self.connection)
-        tip = ["git", "ls-remote", _address(repository), f"refs/heads/{branch}"]
-        ran = context.look(tip, environment=_environment(repository), quiet=True)
+        tip = ["git", "ls-remote", address(repository), f"refs/heads/{branch}"]
+        ran = context.look(tip, environment=environment(repository), quiet=True)
         if ran.code:
-            raise StepFailed(f"The repository of connection {self.connection} cannot be read: {_last_line(ran)}")
+            raise StepFailed(f"The repository of connection {self.connection} cannot be read: {last_line(ran)}")
         if not ran.output.strip():
             raise StepFailed(f"The repository of connection {self.connection} has no branch {branch}.")
         return ran.output.split()[0]
 
     def _clone(self, context: Context, folder: Path) -> None:
-        address = _address(context.connection(self.connection))
-        self._git(context, folder, "clone", "--quiet", "--branch", self.into, address, ".")
+        place = address(context.connection(self.connection))
+        self._git(context, folder, "clone", "--quiet", "--branch", self.into, place, ".")
 
     def _on_top(self, context: Context, folder: Path) -> str:
         return self._git(context, folder, "rev-parse", "HEAD").output.strip()
@@ -120,33 +105,15 @@ class Step(StepBase):
             ["git", "push", "origin", f"HEAD:{self.into}"], folder=folder, environment=self._settings(context)
         )
         if ran.code:
-            raise StepFailed(f"git push to {self.into} of {self.connection} was refused: {_last_line(ran)}")
+            raise StepFailed(f"git push to {self.into} of {self.connection} was refused: {last_line(ran)}")
 
     def _settings(self, context: Context) -> dict[str, str]:
-        return _environment(context.connection(self.connection))
+        return environment(context.connection(self.connection))
 
     def _git(self, context: Context, folder: Path, *arguments: str, hint: str = "") -> Ran:
         """Run git in the clone, which nobody else sees: it only reads the world."""
         ran = context.look(["git", *arguments], folder=folder, environment=self._settings(context), quiet=True)
         if ran.code:
             files = [line for line in ran.output.splitlines() if "CONFLICT" in line]
-            raise StepFailed(f"git {arguments[0]} failed: {'; '.join(files) or _last_line(ran)}. {hint}".rstrip())
+            raise StepFailed(f"git {arguments[0]} failed: {'; '.join(files) or last_line(ran)}. {hint}".rstrip())
         return ran
-
-
-def _environment(connection: Connection) -> dict[str, str]:
-    """Return what makes git ours: author, no hooks, no prompts; credentials appear in no argument and so in no log."""
-    settings = {"GIT_CONFIG_COUNT": str(len(SETTINGS))}
-    for number, (key, value) in enumerate(SETTINGS.items()):
-        settings |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    return {**AUTHOR, **settings, "GIT_LOGIN": connection.login, "GIT_PASSWORD": connection.password}
-
-
-def _address(connection: Connection) -> str:
-    if not connection.host:
-        raise UnusableConnection(connection.name, "host (the address of the repository)")
-    return connection.host
-
-
-def _last_line(ran: Ran) -> str:
-    return next((line for line in reversed(ran.output.splitlines()) if line.strip()), f"exit code {ran.code}")

@@ -1,0 +1,1 @@
+"""A program that tells where a database stands among Alembic's migrations; see `__main__`."""

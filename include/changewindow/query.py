@@ -1,0 +1,41 @@
+"""Asks the database behind a connection for one value."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from changewindow.connection import Connection
+from changewindow.database import DatabaseFailed, Limits, execute, reading
+from changewindow.sources.base import SourceError
+from changewindow.words import shown
+
+LOCK = timedelta(seconds=2)
+"""How long a question may wait for a lock."""
+
+
+async def one_value(connection: Connection, query: str, within: timedelta) -> Any:
+    """Return the one value that a query returns, read in a transaction that is taken back; never blocks the loop.
+
+    Raises:
+        SourceError: there is none, or there are several.
+    """
+    return await asyncio.to_thread(_one_value, connection, query, Limits(min(LOCK, within), within))
+
+
+def _one_value(connection: Connection, query: str, limits: Limits) -> Any:
+    try:
+        with reading(connection, limits) as opened:
+            found = execute(opened, query)
+            rows = found.fetchmany(2) if found.returns_rows else None
+    except DatabaseFailed as failed:
+        raise SourceError("invalid" if failed.is_answer else "unreachable", str(failed)) from failed
+    if rows is None:
+        raise SourceError("invalid", f"{shown(query)} is no query: it returns no rows; write one SELECT")
+    if not rows:
+        raise SourceError("no_data", f"{shown(query)} at {connection.name} returned no row")
+    if len(rows) > 1 or len(rows[0]) != 1:
+        what = "several rows" if len(rows) > 1 else f"{len(rows[0])} columns"
+        raise SourceError("invalid", f"{shown(query)} at {connection.name} returned {what}, one value was expected")
+    if rows[0][0] is None:
+        raise SourceError("no_data", f"{shown(query)} at {connection.name} returned NULL")
+    return rows[0][0]

@@ -1,0 +1,124 @@
+"""Tells how old the newest backup is, in seconds: by a file, by an HTTP object, or by what a query says.
+
+`files` takes the newest file that matches a pattern, on the host that asks; empty files do not count, so let the
+pattern match finished backups only. `path` asks the HTTP service of `connection` with HEAD for Last-Modified, and
+measures by that server's own clock where it tells it. `query` asks the database of `connection` for one moment: a
+timestamp with time zone, ISO 8601 text with an offset, or seconds since 1970. A moment without a zone, or one in the
+future, is `invalid`; no backup is `no_data`.
+"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from glob import glob
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from pydantic import Field, model_validator
+
+from changewindow.query import one_value
+from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.words import shown
+
+EXAMPLE = {"kind": "backup_age", "connection": "example_backups", "path": "/orders/latest.dump"}
+SKEW = timedelta(minutes=1)
+"""So much may clocks differ."""
+
+
+class Source(SourceBase):
+    """Where the backup is, or who knows of it."""
+
+    files: str = ""
+    """Pattern of the files, as `/backup/orders-*.dump`; `**` for folders in between."""
+    connection: str = ""
+    """The Airflow Connection of the HTTP service that holds it, or of the database that knows of it."""
+    path: str = Field(default="", pattern="^(/.*)?$")
+    """Path of the object at the HTTP service."""
+    query: str = ""
+    """A SELECT that returns the moment of the newest good backup."""
+
+    @model_validator(mode="after")
+    def _is_one_of_three(self) -> Self:
+        given = [name for name in ("files", "path", "query") if getattr(self, name)]
+        if len(given) != 1 or bool(self.connection) == bool(self.files):
+            raise ValueError("write files; or connection with path; or connection with query")
+        return self
+
+    def says(self) -> str:
+        """Say where the moment of the backup comes from."""
+        where = f" at {self.connection}" if self.connection else ""
+        return f"age of the backup by {self.files or self.path or self.query}{where}"
+
+    async def ask(self, asking: Asking) -> Answer:
+        """Find the moment of the newest backup, and tell how long ago that is."""
+        made, now = await self._moment(asking)
+        if made > now + SKEW:
+            raise SourceError("invalid", f"the {self.says()} is none: {made.isoformat()} is in the future")
+        return Answer(max(0.0, (now - made).total_seconds()), now, self.says())
+
+    async def _moment(self, asking: Asking) -> tuple[datetime, datetime]:
+        """Return when the backup was made, and what time it is by the same clock."""
+        if self.files:
+            return await asyncio.to_thread(_newest, self.files), asking.now()
+        if self.path:
+            return await self._modified(asking)
+        found = await one_value(await asking.connections(self.connection), self.query, timedelta(seconds=10))
+        return _moment(found), asking.now()
+
+    async def _modified(self, asking: Asking) -> tuple[datetime, datetime]:
+        connection = await asking.connections(self.connection)
+        url = f"{connection.base_url}{self.path}"
+        try:
+            reply = await asking.http.request("HEAD", url, auth=connection.credentials)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise SourceError("unreachable", f"{url}: {type(error).__name__} {error}".rstrip()) from error
+        if reply.status_code == httpx.codes.NOT_FOUND:
+            raise SourceError("no_data", f"there is no backup at {url}")
+        if reply.status_code != httpx.codes.OK:
+            raise SourceError("unreachable", f"HEAD {url} answered {reply.status_code}")
+        if "last-modified" not in reply.headers:
+            raise SourceError("no_data", f"{url} does not tell when it was modified (no Last-Modified)")
+        if reply.headers.get("content-length") == "0":
+            raise SourceError("invalid", f"the backup at {url} is empty")
+        return _http_date(reply, "last-modified"), _http_date(
+            reply, "date"
+        ) if "date" in reply.headers else asking.now()
+
+
+def _newest(pattern: str) -> datetime:
+    found = [Path(name).stat() for name in glob(pattern, recursive=True) if Path(name).is_file()]  # noqa: PTH207
+    if not found:
+        raise SourceError("no_data", f"no file matches {pattern} on this host")
+    times = [one.st_mtime for one in found if one.st_size]
+    if not times:
+        raise SourceError("invalid", f"every file that matches {pattern} is empty")
+    return datetime.fromtimestamp(max(times), UTC)
+
+
+def _http_date(reply: httpx.Response, name: str) -> datetime:
+    try:
+        moment = parsedate_to_datetime(reply.headers[name])
+    except ValueError as error:
+        raise SourceError("invalid", f"{reply.url} has a {name} that is no date: {reply.headers[name]!r}") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _moment(found: Any) -> datetime:
+    try:
+        moment = datetime.fromtimestamp(float(found), UTC) if _is_number(found) else found
+        moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    except (ValueError, OverflowError, OSError) as error:
+        raise SourceError("invalid", f"the query returned {shown(found)}, which is no moment") from error
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        says = f"the query returned {shown(str(found))}, which is no moment with a time zone"
+        raise SourceError("invalid", f"{says}; PostgreSQL: made AT TIME ZONE 'UTC'")
+    return moment
+
+
+def _is_number(found: Any) -> bool:
+    try:
+        float(found)
+    except (TypeError, ValueError):
+        return False
+    return not isinstance(found, bool)

@@ -1,0 +1,52 @@
+"""Asks a database a query that returns one value: one row with one column.
+
+For any database with an Airflow Connection. The query runs in a transaction that is taken back, and that can only
+read on PostgreSQL and SQLite; elsewhere name an account that may only read. No row and NULL are `no_data`, several rows
+or columns are `invalid`: aggregate in SQL. It waits for no lock longer than two seconds; on PostgreSQL and SQLite the
+database stops it after `timeout`, elsewhere only the wait for it ends.
+"""
+
+import math
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from pydantic import Field
+
+from changewindow.model import Duration
+from changewindow.query import one_value
+from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+
+EXAMPLE = {
+    "kind": "sql",
+    "connection": "example_orders",
+    "query": "SELECT count(*) FROM orders WHERE state = 'stuck'",
+}
+
+
+class Source(SourceBase):
+    """A query."""
+
+    connection: str
+    """The Airflow Connection of the database."""
+    query: str = Field(min_length=1)
+    """A SELECT that returns one value."""
+    timeout: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0))
+    """How long the database may work on it."""
+
+    def says(self) -> str:
+        """Say the query."""
+        return f"{self.query} at {self.connection}"
+
+    async def ask(self, asking: Asking) -> Answer:
+        """Run the query."""
+        started = asking.now()
+        value = await one_value(await asking.connections(self.connection), self.query, self.timeout)
+        if isinstance(value, Decimal):
+            value = float(value)
+        if isinstance(value, datetime | date):
+            value = value.isoformat()
+        if not isinstance(value, bool | int | float | str):
+            raise SourceError("invalid", f"{self.query} returned {type(value).__name__}; cast it to a number or text")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise SourceError("invalid", f"{self.query} returned {value}, which is no number to compare with")
+        return Answer(value, started, self.query)

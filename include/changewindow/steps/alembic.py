@@ -1,0 +1,183 @@
+"""Upgrades a database to an Alembic revision; undo downgrades it to the revision it had before.
+
+The migrations lie in a git repository (an Airflow Connection of type Git) or on the worker: the folder that holds
+alembic.ini. The database comes from an Airflow Connection of any SQL type. Alembic runs as a program of its own, and
+finds the database's SQLAlchemy address, password included, in the environment variable named by `variable`. So env.py
+must take it from there, online and offline: `config.set_main_option("sqlalchemy.url",
+os.environ["DATABASE_URL"].replace("%", "%%"))`. An env.py that connects to another database is refused.
+
+The gate refuses what could not be undone: a migration without downgrade (empty, or one that raises), a way back that
+Alembic cannot write as SQL (`downgrade … --sql`), several heads, and merges or dependencies on the way. Undo runs the
+same commit's downgrades, first ends what a killed upgrade left running in PostgreSQL, and refuses when somebody else
+has migrated further. On PostgreSQL a migration happens wholly or not at all. Where DDL is no part of transactions
+(MySQL, SQLite), one that died half-way leaves its half: undo compares tables, columns and indexes with those of before
+and calls a person when they differ. On PostgreSQL no migration waits longer than `lock_timeout` for a lock (drivers
+that use libpq: psycopg).
+"""
+
+import json
+import sys
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from changewindow import alembic_report
+from changewindow.context import Context, Ran
+from changewindow.database import end_session, meaning
+from changewindow.errors import StepFailed
+from changewindow.model import Duration
+from changewindow.repository import Files, last_line
+from changewindow.steps.base import Memory, StepBase
+
+EXAMPLE = {
+    "name": "Add the column that the release needs",
+    "kind": "alembic",
+    "connection": "example_orders",
+    "migrations": {"repository": "example_config", "at": "v2.15.0", "folder": "db"},
+    "revision": "head",
+}
+REPORT = str(Path(alembic_report.__path__[0]))
+SIGN = "changewindow-report "
+Report = dict[str, Any]
+
+
+class Step(StepBase):
+    """A revision to which a database is upgraded."""
+
+    connection: str
+    """The Airflow Connection of the database."""
+    migrations: Files
+    """Where alembic.ini is: `{repository: …, at: v2.15.0, folder: db}`, or `{folder: /srv/db}` on the worker."""
+    revision: str = Field(default="head", pattern="^[A-Za-z0-9_]+$")
+    """The revision to upgrade to."""
+    variable: str = Field(default="DATABASE_URL", pattern="^[A-Za-z_][A-Za-z0-9_]*$")
+    """The environment variable in which env.py finds the database's address."""
+    python: str = sys.executable
+    """The interpreter that has Alembic, the driver, and what env.py imports."""
+    lock_timeout: Duration = timedelta(seconds=5)
+    """How long a migration may wait for a lock (PostgreSQL)."""
+
+    def does(self) -> str:
+        """Say the upgrade."""
+        return f"alembic upgrade {self.revision} of {self.connection} ({self.migrations.says()})"
+
+    def undoes(self) -> str:
+        """Say the downgrade."""
+        return f"alembic downgrade of {self.connection} to the revision before"
+
+    def lacks(self, context: Context) -> list[str]:
+        """Look whether there is one way there, and one way back."""
+        with self.migrations.opened(context) as folder:
+            report = self._report(context, folder.path)
+            missing = self._missing(report)
+            if missing:
+                return missing
+            way = f"{report['target']}:{_revision(report)}"
+            written = context.look([*self._alembic, "downgrade", way, "--sql"], **self._options(context, folder.path))
+            says = f"The way back from {way.replace(':', ' to ')} cannot be written as SQL: {_why(written)}"
+            return [f"{says} Correct the downgrades."] if written.code else []
+
+    def remember(self, context: Context) -> Memory:
+        """Return the revision and shape of the database, the way to the target, and the commit it comes from."""
+        with self.migrations.opened(context) as folder:
+            report = self._report(context, folder.path)
+            for missing in self._missing(report):
+                raise StepFailed(missing)
+            kept = {key: report[key] for key in ("target", "way", "shape")}
+            return {**kept, "before": _revision(report), "commit": folder.commit, "token": uuid.uuid4().hex[:8]}
+
+    def apply(self, context: Context, remembered: Memory) -> None:
+        """Upgrade, and look whether the database is there."""
+        self._migrate(context, remembered, "upgrade", remembered["target"])
+
+    def undo(self, context: Context, remembered: Memory) -> None:
+        """Downgrade to the revision before, if the database is beyond it."""
+        connection = context.connection(self.connection)
+        context.act(
+            f"end what is left of the upgrade in {self.connection}",
+            lambda: end_session(connection, _session(context, remembered)),
+        )
+        with self.migrations.opened(context, remembered["commit"]) as folder:
+            report = self._report(context, folder.path)
+        if _revision(report) != remembered["before"]:
+            if _revision(report) not in remembered["way"]:
+                says = f"{self.connection} is at {_revision(report)}, where this change did not bring it"
+                raise StepFailed(f"{says}; it would go back to {remembered['before']}. Downgrade by hand.")
+            self._migrate(context, remembered, "downgrade", remembered["before"])
+        elif report["shape"] != remembered["shape"]:
+            says = f"{self.connection} is at {remembered['before']} as before, but its tables are not as they were"
+            raise StepFailed(f"{says}: a migration died half-way. Take its half back by hand, then undo again.")
+        else:
+            context.log(f"nothing to undo: {self.connection} is at {remembered['before']}, as before")
+
+    def _migrate(self, context: Context, remembered: Memory, how: str, revision: str) -> None:
+        with self.migrations.opened(context, remembered["commit"]) as folder:
+            options = self._options(context, folder.path, session=_session(context, remembered))
+            ran = context.run([*self._alembic, how, revision], **{**options, "quiet": False})
+            if ran.code:
+                raise StepFailed(f"alembic {how} {revision} of {self.connection} failed: {_why(ran)}")
+            reached = _revision(self._report(context, folder.path))
+        context.log(f"{self.connection} is at {reached}")
+        if reached != revision and not context.dry_run:
+            raise StepFailed(f"alembic {how} {revision} left {self.connection} at {reached}. Look at its output above.")
+
+    def _report(self, context: Context, folder: Path) -> Report:
+        """Return where the database stands among the migrations; see `alembic_report`."""
+        if not (folder / "alembic.ini").is_file():
+            raise StepFailed(f"There is no alembic.ini in {self.migrations.says()}. Correct the folder.")
+        ran = context.look([self.python, REPORT, self.variable, self.revision], **self._options(context, folder))
+        told = [line for line in ran.output.splitlines() if line.startswith(SIGN)]
+        if ran.code or not told:
+            raise StepFailed(f"The migrations in {self.migrations.says()} cannot be read: {_why(ran)}")
+        report: Report = json.loads(told[-1].removeprefix(SIGN))
+        return report
+
+    def _missing(self, report: Report) -> list[str]:
+        """Return what keeps the database from going there and back."""
+        where, at = self.migrations.says(), ", ".join(report["current"]) or "base"
+        if report["elsewhere"]:
+            says = f"env.py in {where} connects to {report['elsewhere']}, not to connection {self.connection}"
+            return [f"{says}. Let it take the address from the environment variable {self.variable}."]
+        if len(report["current"]) > 1:
+            return [f"{self.connection} stands at several revisions: {at}. Merge them in a change of their own."]
+        if not report["target"]:
+            return [f"The migrations in {where} have several heads or none: {', '.join(report['heads'])}. Merge them."]
+        if not report["way"]:
+            return [f"There is nothing to upgrade: {self.connection} is at {at}, and {report['target']} is not later."]
+        missing = [
+            f"Revision {one} joins branches, so the way back has several ends. Upgrade to the revision before it first."
+            for one in report["branched"]
+        ]
+        return missing + [f"Revision {one} has no downgrade. Write it." for one in report["without_downgrade"]]
+
+    @property
+    def _alembic(self) -> list[str]:
+        return [self.python, "-m", "alembic"]
+
+    def _options(self, context: Context, folder: Path, *, session: str = "changewindow") -> dict[str, Any]:
+        """Return how Alembic runs: in its folder, with the address where arguments and logs do not show it."""
+        environment = {
+            self.variable: context.connection(self.connection).database_url,
+            "PGAPPNAME": session,
+            "PGOPTIONS": f"-c lock_timeout={round(self.lock_timeout.total_seconds() * 1000)}",
+            "PGCONNECT_TIMEOUT": "5",
+        }
+        return {"folder": folder, "environment": environment, "quiet": True}
+
+
+def _revision(report: Report) -> str:
+    return ", ".join(report["current"]) or "base"
+
+
+def _session(context: Context, remembered: Memory) -> str:
+    return f"changewindow {context.mark} {remembered['token']}"
+
+
+def _why(ran: Ran) -> str:
+    """Return the reason why Alembic ended, with what it means."""
+    lines = [line for line in ran.output.splitlines() if not line.startswith(("[SQL", "(Background", "[parameters"))]
+    said = last_line(Ran(ran.arguments, ran.code, "\n".join(lines)))
+    return f"{said.rstrip('.')}. {meaning(ran.output)}".rstrip()

@@ -1,0 +1,212 @@
+"""Runs SQL statements in one transaction; undo runs the ticket's undo statements, if that transaction was committed.
+
+For any database with an Airflow Connection (PostgreSQL, SQLite, and each whose provider is installed). The rows that a
+statement touches are held against what the ticket announces, before the commit: other numbers roll everything back.
+Whether apply was committed stands in the database itself: it writes a row into a small table (`marks`, made at first
+use) in the same transaction. So undo is right also when apply died between commit and report, does nothing when apply
+was rolled back, and waits for an apply that is still being committed. A second undo does nothing.
+
+Nobody queues behind a statement that waits for a lock longer than `lock_timeout`. These two limits hold on PostgreSQL
+and SQLite; elsewhere write `lock_timeout: null` and `statement_timeout: null`, and let a first statement set the
+database's own. Databases that commit each DDL statement by itself (MySQL, Oracle) may be left with half of the
+statements: undo runs then, so write undo statements that can run on half of it (`DROP TABLE IF EXISTS`).
+What cannot run in a transaction (CREATE INDEX CONCURRENTLY, VACUUM) is refused by the database.
+"""
+
+import re
+import uuid
+from datetime import timedelta
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from sqlalchemy import Connection as DatabaseConnection
+from sqlalchemy import Table, text
+from sqlalchemy.exc import DBAPIError
+
+from changewindow import marks
+from changewindow.context import Context
+from changewindow.database import LIMITED, DatabaseFailed, Limits, end_session, execute, reading, transaction
+from changewindow.errors import StepFailed
+from changewindow.model import Duration, Model
+from changewindow.steps.base import Memory, StepBase
+from changewindow.words import shown
+
+EXAMPLE = {
+    "name": "Let Europe order more per day",
+    "kind": "sql",
+    "connection": "example_orders",
+    "statements": [{"run": "UPDATE limits SET per_day = 500 WHERE region = 'eu'", "rows": 1}],
+    "undo": [{"run": "UPDATE limits SET per_day = 300 WHERE region = 'eu'", "rows": 1}],
+}
+ENDS_TRANSACTION = re.compile(
+    r"(\s|--[^\n]*\n|/\*.*?\*/)*((commit|rollback|abort|start\s+transaction|prepare\s+transaction)\b"
+    r"|(begin|end)\s*(;|$|tran|work|immediate|exclusive|deferred|isolation|read\b|not\b|and\b))",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def _leaves_transaction_alone(statement: str) -> str:
+    if ENDS_TRANSACTION.match(statement):
+        raise ValueError(f"{shown(statement)} begins or ends a transaction; leave it out, all are one already")
+    return statement
+
+
+class Rows(Model):
+    """How many rows a statement may touch."""
+
+    at_least: int = Field(default=0, ge=0)
+    at_most: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _goes_upwards(self) -> Self:
+        if self.at_least > self.at_most:
+            raise ValueError(f"at_least {self.at_least} is above at_most {self.at_most}; write the lower one first")
+        return self
+
+
+Text = Annotated[str, StringConstraints(min_length=1), AfterValidator(_leaves_transaction_alone)]
+
+
+class Statement(Model):
+    """A statement with the rows it is to touch."""
+
+    run: Text
+    rows: Annotated[int, Field(ge=0)] | Rows
+    """A number, or `at_most` with `at_least`."""
+
+
+Statements = Annotated[tuple[Text | Statement, ...], Field(min_length=1)]
+
+
+class Step(StepBase):
+    """Statements, with those that take them back."""
+
+    is_configuration: ClassVar[bool] = True
+
+    connection: str
+    """The Airflow Connection of the database."""
+    statements: Statements
+    """Statements in their order; `{run: …, rows: 3}` where the number of rows is known."""
+    undo_statements: Statements | Literal["nothing"] = Field(alias="undo")
+    """The statements that take them back; `nothing` when there is nothing to take back, as for ANALYZE."""
+    lock_timeout: Duration | None = timedelta(seconds=5)
+    """How long a statement may wait for a lock."""
+    statement_timeout: Duration | None = timedelta(minutes=5)
+    """How long a statement may take."""
+    marks: str = Field(default="changewindow_marks", pattern=marks.NAME)
+    """The table that tells what was committed; a schema may stand before it."""
+
+    def does(self) -> str:
+        """Say the statements."""
+        return f"{_said(self.statements)} at {self.connection}, in one transaction"
+
+    def undoes(self) -> str:
+        """Say the statements of undo."""
+        if self.undo_statements == "nothing":
+            return "nothing to undo"
+        return f"{_said(self.undo_statements)} at {self.connection}, in one transaction, if that was committed"
+
+    def lacks(self, context: Context) -> list[str]:
+        """Ask the database whether it is there, takes writes, and can keep marks."""
+        connection = context.connection(self.connection)
+        with reading(connection, self._limits) as opened:
+            name = opened.dialect.name
+            if name not in LIMITED and (self.lock_timeout or self.statement_timeout):
+                says = (
+                    f"lock_timeout and statement_timeout do not hold on {name}. Write both as null, and let the first "
+                )
+                return [f"{says}statement set what the database has."]
+            if name == "postgresql" and opened.execute(text("SELECT pg_is_in_recovery()")).scalar():
+                return [f"Connection {self.connection} leads to a replica, which only reads. Name the primary."]
+            return marks.lacks_marks(opened, self._table)
+
+    def remember(self, context: Context) -> Memory:
+        """Return the token under which the database will know this very attempt."""
+        return {"token": uuid.uuid4().hex}
+
+    def apply(self, context: Context, remembered: Memory) -> None:
+        """Run the statements, hold their rows against what was announced, and commit."""
+        context.act(
+            f"{len(self.statements)} statement(s) at {self.connection}", lambda: self._apply(context, remembered)
+        )
+
+    def undo(self, context: Context, remembered: Memory) -> None:
+        """Run the undo statements, if apply was committed and is not undone yet."""
+        context.act(f"undo at {self.connection}, if it was committed", lambda: self._undo(context, remembered))
+
+    def _apply(self, context: Context, remembered: Memory) -> None:
+        connection = context.connection(self.connection)
+        marks.make_marks(connection, self._limits, self._table)
+        with transaction(connection, self._limits, session=_session(context, remembered)) as opened:
+            marks.mark_applied(opened, self._table, token=remembered["token"], step=context.mark)
+            self._run(context, opened, self.statements)
+            context.require_turn()
+
+    def _undo(self, context: Context, remembered: Memory) -> None:
+        connection, session = context.connection(self.connection), _session(context, remembered)
+        end_session(connection, session)
+        marks.make_marks(connection, self._limits, self._table)
+        with transaction(connection, self._limits, session=session) as opened:
+            if not marks.claim_undo(opened, self._table, token=remembered["token"], step=context.mark):
+                context.log("nothing to undo: it was never committed, or is undone already")
+                return
+            if self.undo_statements != "nothing":
+                self._run(context, opened, self.undo_statements)
+            marks.mark_undone(opened, self._table, token=remembered["token"])
+            context.require_turn()
+
+    def _run(self, context: Context, opened: DatabaseConnection, statements: Statements) -> None:
+        began = _transaction(opened)
+        for number, statement in enumerate(statements, 1):
+            which = f"Statement {number} of {len(statements)} at {self.connection}"
+            try:
+                with execute(opened, _text(statement)) as done:
+                    rows = done.rowcount
+            except DBAPIError as error:
+                failed = DatabaseFailed(context.connection(self.connection), error)
+                raise StepFailed(f"{which} failed, {_taken_back(opened)}. {failed}") from error
+            context.log(f"{which}: {rows if rows >= 0 else 'an unknown number of'} rows: {shown(_text(statement))}")
+            if isinstance(statement, Statement) and not _is_announced(rows, statement.rows):
+                wanted = _announced(statement.rows)
+                raise StepFailed(f"{which} touched {rows} rows, {wanted} announced; {_taken_back(opened)}.")
+            if _transaction(opened) != began:
+                raise StepFailed(f"{which} ended the transaction. Take the COMMIT out of it.")
+
+    @property
+    def _limits(self) -> Limits:
+        longest = self.statement_timeout and min(self.statement_timeout, self.timeout)
+        return Limits(self.lock_timeout, longest)
+
+    @property
+    def _table(self) -> Table:
+        return marks.marks(self.marks)
+
+
+def _session(context: Context, remembered: Memory) -> str:
+    return f"changewindow {context.mark} {remembered['token'][:8]}"
+
+
+def _transaction(opened: DatabaseConnection) -> object:
+    """Return what identifies the transaction, where a statement could end it unseen."""
+    return opened.execute(text("SELECT txid_current()")).scalar() if opened.dialect.name == "postgresql" else None
+
+
+def _taken_back(opened: DatabaseConnection) -> str:
+    transactional = opened.dialect.name in {*LIMITED, "mssql"}
+    return "everything is rolled back" if transactional else "everything but DDL is rolled back"
+
+
+def _is_announced(rows: int, wanted: int | Rows) -> bool:
+    return wanted.at_least <= rows <= wanted.at_most if isinstance(wanted, Rows) else rows == wanted
+
+
+def _announced(wanted: int | Rows) -> str:
+    return f"{wanted.at_least} to {wanted.at_most}" if isinstance(wanted, Rows) else str(wanted)
+
+
+def _text(statement: str | Statement) -> str:
+    return statement.run if isinstance(statement, Statement) else statement
+
+
+def _said(statements: Statements) -> str:
+    return "; ".join(_text(statement) for statement in statements)

@@ -1,0 +1,234 @@
+"""The step alembic, on a real PostgreSQL and on SQLite."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from sqlalchemy import create_engine, inspect
+
+from changewindow.connection import Connection
+from changewindow.context import Context
+from changewindow.errors import StepFailed, TurnRevoked
+from changewindow.rest import wait_for
+from changewindow.steps.alembic import Step
+from postgres import Postgres, shared
+from worlds.alembic import SECOND, alembic, at_first, migration, project
+from worlds.git_change import git
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with two migrations."""
+    return project(tmp_path / "db")
+
+
+@pytest.fixture
+def on_sqlite(tmp_path: Path, folder: Path) -> Connection:
+    """Return a database in SQLite that is at the first of them."""
+    known = Connection("orders", "sqlite", str(tmp_path / "orders.db"))
+    at_first(known)
+    return known
+
+
+@pytest.fixture
+def on_postgres(folder: Path) -> Connection:
+    """Return a database in PostgreSQL that is at the first of them."""
+    known = shared().fresh()
+    shared().ask("ALTER SCHEMA public OWNER TO robot", known.schema)
+    at_first(known)
+    return known
+
+
+def step(folder: Path, **fields: Any) -> Step:
+    """Return a step that upgrades to the newest revision."""
+    given = {"name": "upgrade", "connection": "orders", "migrations": {"folder": str(folder)}, "lock_timeout": "300ms"}
+    return Step.model_validate({**given, **fields})
+
+
+def here(*connections: Connection, said: Callable[[str], Any] = print) -> Context:
+    """Return what a step may use."""
+    return Context("CHG-1042", 1, {one.name: one for one in connections}.__getitem__, said)
+
+
+def columns(connection: Connection) -> list[str]:
+    """Return the columns of the orders."""
+    engine = create_engine(connection.database_url)
+    found = [column["name"] for column in inspect(engine).get_columns("orders")]
+    engine.dispose()
+    return found
+
+
+def test_it_goes_there_and_back_on_sqlite(folder: Path, on_sqlite: Connection) -> None:
+    """The revision and the columns follow."""
+    one, context = step(folder), here(on_sqlite)
+    assert one.lacks(context) == []
+    remembered = one.remember(context)
+    assert (remembered["before"], remembered["target"]) == ("first", "second")
+    one.apply(context, remembered)
+    assert columns(on_sqlite) == ["id", "note"]
+    one.undo(context, remembered)
+    assert columns(on_sqlite) == ["id"]
+
+
+@pytest.mark.parametrize(
+    ("functions", "says"),
+    [
+        pytest.param({"down": "pass"}, "Revision third has no downgrade. Write it.", id="empty"),
+        pytest.param({"down": '"""Nothing."""'}, "Revision third has no downgrade. Write it.", id="a docstring"),
+        pytest.param({"down": "raise NotImplementedError"}, "Revision third has no downgrade. Write it.", id="raises"),
+        pytest.param(
+            {"down": "op.get_bind().execute(sa.text('SELECT 1')).scalar_one()"},
+            "The way back from third to first cannot be written as SQL: ",
+            id="reads what only a database can tell",
+        ),
+        pytest.param({"up": "pass", "down": "pass"}, "", id="nothing to take back"),
+    ],
+)
+def test_a_migration_without_way_back_is_refused(
+    folder: Path, on_sqlite: Connection, functions: dict[str, str], says: str
+) -> None:
+    """The gate names the revision and what to do."""
+    migration(folder, "third", "second", **{"up": 'op.execute("SELECT 1")', **functions})
+    found = step(folder).lacks(here(on_sqlite))
+    assert [one[: len(says)] for one in found] == [says][: bool(says)]
+
+
+def test_ambiguities_are_refused(folder: Path, on_sqlite: Connection) -> None:
+    """Several heads, a merge on the way, a revision that is not there, and nothing to upgrade."""
+    context = here(on_sqlite)
+    migration(folder, "other", "first", up="pass", down="pass")
+    says = "have several heads or none: other, second. Merge them."
+    assert [one for one in step(folder).lacks(context) if one.endswith(says)]
+    with pytest.raises(StepFailed, match="several heads"):
+        step(folder).remember(context)
+    assert step(folder, revision="second").lacks(context) == []
+    migration(folder, "merged", ("other", "second"), up="pass", down="pass")
+    says = "Revision merged joins branches, so the way back has several ends. Upgrade to the revision before it first."
+    assert step(folder).lacks(context) == [says]
+    with pytest.raises(StepFailed, match=r"cannot be read: .*Can't locate revision identified by 'third'"):
+        step(folder, revision="third").lacks(context)
+    says = "There is nothing to upgrade: orders is at first, and first is not later."
+    assert step(folder, revision="first").lacks(context) == [says]
+    for revision in ("other", "second"):
+        alembic(folder, on_sqlite, "upgrade", revision)
+    says = "orders stands at several revisions: other, second. Merge them in a change of their own."
+    assert step(folder).lacks(context) == [says]
+
+
+def test_an_env_that_leads_elsewhere_is_refused(folder: Path, on_sqlite: Connection, tmp_path: Path) -> None:
+    """The database of alembic.ini may be any; only the connection's counts."""
+    env = folder / "migrations" / "env.py"
+    env.write_text(env.read_text().replace('create_engine(os.environ["DATABASE_URL"])', 'create_engine("sqlite://")'))
+    says = (
+        f"env.py in {folder} connects to :/None, not to connection orders. Let it take the address from the environment"
+    )
+    assert step(folder).lacks(here(on_sqlite)) == [f"{says} variable DATABASE_URL."]
+    with pytest.raises(StepFailed, match=r"There is no alembic\.ini in .*\. Correct the folder\."):
+        step(tmp_path).lacks(here(on_sqlite))
+    with pytest.raises(StepFailed, match=r"There is no folder /nowhere\."):
+        step(Path("/nowhere")).lacks(here(on_sqlite))
+
+
+def test_nobody_there_is_said_without_the_password(folder: Path, on_postgres: Connection) -> None:
+    """The message says what to do, and the log does not show the address."""
+    said: list[str] = []
+    with pytest.raises(StepFailed, match="The database does not answer") as failed:
+        step(folder).lacks(here(replace(on_postgres, port=1), said=said.append))
+    assert "s3cret" not in str(failed.value) + "".join(said)
+
+
+def test_a_lock_of_somebody_else_is_not_waited_for_long(folder: Path, on_postgres: Connection) -> None:
+    """The migration gives up, so that nobody queues behind it, and nothing has changed."""
+    one, context = step(folder), here(on_postgres)
+    remembered = one.remember(context)
+    engine = create_engine(on_postgres.database_url)
+    with engine.connect() as opened:
+        opened.exec_driver_sql("LOCK TABLE orders")
+        with pytest.raises(StepFailed, match=r"alembic upgrade second of orders failed: .*Somebody else holds a lock"):
+            one.apply(context, remembered)
+    engine.dispose()
+    one.undo(context, remembered)
+    assert columns(on_postgres) == ["id"]
+
+
+def test_killed_half_way_nothing_is_left_in_postgresql(folder: Path, on_postgres: Connection) -> None:
+    """What the killed upgrade left running is ended by undo, and rolled back."""
+    server: Postgres = shared()
+    migration(folder, "second", "first", up=f'{SECOND["up"]}; op.execute("SELECT pg_sleep(60)")', down=SECOND["down"])
+    one, context = step(folder), here(on_postgres)
+    remembered = one.remember(context)
+    running = "SELECT pid FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'"
+
+    def stop() -> None:
+        wait_for(lambda: server.ask(running, "postgres"), "the migration", 60, 0.05)
+        context.stop()
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    with pytest.raises(TurnRevoked):
+        one.apply(context, remembered)
+    stopping.join()
+    one.undo(here(on_postgres), remembered)
+    assert not server.ask(running, "postgres")
+    assert columns(on_postgres) == ["id"]
+
+
+def test_a_half_that_sqlite_keeps_calls_a_person(folder: Path, on_sqlite: Connection) -> None:
+    """DDL is no part of its transactions: undo sees the half and does not call it good."""
+    migration(folder, "second", "first", up=f'{SECOND["up"]}; op.execute("SELECT nonsense")', down=SECOND["down"])
+    one, context = step(folder), here(on_sqlite)
+    remembered = one.remember(context)
+    with pytest.raises(StepFailed, match="no such column: nonsense"):
+        one.apply(context, remembered)
+    with pytest.raises(StepFailed, match=r"its tables are not as they were: a migration died half-way\. Take its half"):
+        one.undo(context, remembered)
+    engine = create_engine(on_sqlite.database_url)
+    with engine.begin() as opened:
+        opened.exec_driver_sql("ALTER TABLE orders DROP COLUMN note")
+    engine.dispose()
+    one.undo(context, remembered)
+
+
+def test_what_somebody_else_migrated_is_not_taken_back(folder: Path, on_sqlite: Connection) -> None:
+    """A later revision that is not ours stops the undo."""
+    one, context = step(folder), here(on_sqlite)
+    remembered = one.remember(context)
+    one.apply(context, remembered)
+    migration(folder, "third", "second", up="pass", down="pass")
+    alembic(folder, on_sqlite, "upgrade", "third")
+    with pytest.raises(StepFailed) as failed:
+        one.undo(context, remembered)
+    assert str(failed.value) == (
+        "orders is at third, where this change did not bring it; it would go back to first. Downgrade by hand."
+    )
+
+
+def test_undo_runs_the_files_that_were_applied(folder: Path, on_sqlite: Connection) -> None:
+    """Whatever happens to the branch afterwards."""
+    git(folder.parent, "init", "-q", "-b", "main", folder.name)
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "migrations")
+    config = Connection("config", "git", host=str(folder))
+    one = step(folder, migrations={"repository": "config", "at": "main", "folder": "."})
+    context = here(on_sqlite, config)
+    remembered = one.remember(context)
+    one.apply(context, remembered)
+    migration(folder, "second", "first", up="pass", down="raise NotImplementedError")
+    git(folder, "commit", "-qam", "worse")
+    one.undo(context, remembered)
+    assert columns(on_sqlite) == ["id"]
+    with pytest.raises(StepFailed, match=r"has no branch, tag or commit v9\. Bring it back there\."):
+        step(folder, migrations={"repository": "config", "at": "v9", "folder": "."}).lacks(context)
+    with pytest.raises(StepFailed, match=r"There is no folder \.\./ at main of config\."):
+        step(folder, migrations={"repository": "config", "at": "main", "folder": "../"}).lacks(context)
+
+
+@pytest.mark.parametrize("where", [{"folder": "db"}, {"folder": "db", "repository": "config"}, {"folder": ""}])
+def test_where_the_migrations_are_is_said_wholly(where: dict[str, str]) -> None:
+    """A path on the worker is whole; a repository has a branch or tag."""
+    with pytest.raises(ValidationError):
+        step(Path("/"), migrations=where)

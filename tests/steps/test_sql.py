@@ -1,0 +1,253 @@
+"""The step sql, on a real PostgreSQL and on SQLite."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from sqlalchemy import create_engine
+
+from changewindow.connection import Connection
+from changewindow.context import Context
+from changewindow.errors import StepFailed
+from changewindow.rest import wait_for
+from changewindow.steps.sql import EXAMPLE, Step
+from postgres import Postgres, shared
+from worlds.sql import orders
+
+RAISE, LOWER = "UPDATE limits SET per_day = per_day + 1", "UPDATE limits SET per_day = per_day - 1"
+Saw = Callable[[str], Any]
+
+
+def step(**fields: Any) -> Step:
+    """Return a step that raises every limit."""
+    given = {"name": "raise", "connection": "orders", "statements": [RAISE], "undo": [LOWER], "lock_timeout": "300ms"}
+    return Step.model_validate({**given, **fields})
+
+
+@pytest.fixture
+def server() -> Postgres:
+    """Return a PostgreSQL."""
+    return shared()
+
+
+@pytest.fixture(params=["postgres", "sqlite"])
+def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Connection:
+    """Return a database with three limits, of each kind."""
+    if request.param == "postgres":
+        return orders(shared())
+    file = tmp_path / "orders.db"
+    with sqlite3.connect(file) as made:
+        made.execute("CREATE TABLE limits (region text PRIMARY KEY, per_day int)")
+        made.execute("INSERT INTO limits VALUES ('eu', 300), ('us', 500), ('asia', 300)")
+    return Connection("orders", "sqlite", str(file))
+
+
+@pytest.fixture
+def on_postgres(server: Postgres) -> Connection:
+    """Return a database in PostgreSQL with three limits."""
+    return orders(server)
+
+
+def limits(connection: Connection) -> list[int]:
+    """Return the limits as they are."""
+    engine = create_engine(connection.database_url)
+    with engine.connect() as opened:
+        found = [row[0] for row in opened.exec_driver_sql("SELECT per_day FROM limits ORDER BY region")]
+    engine.dispose()
+    return found
+
+
+@contextmanager
+def held(connection: Connection, statement: str) -> Iterator[None]:
+    """Run a statement in a transaction that stays open during the block."""
+    engine = create_engine(connection.database_url)
+    with engine.connect() as opened:
+        opened.exec_driver_sql(statement)
+        yield
+    engine.dispose()
+
+
+def here(connection: Connection, said: list[str] | None = None) -> Context:
+    """Return what a step may use."""
+    return Context("CHG-1042", 1, lambda _: connection, (said if said is not None else []).append)
+
+
+def test_the_announced_number_of_rows_is_committed(connection: Connection) -> None:
+    """A number, or a range, holds."""
+    one = step(statements=[{"run": RAISE, "rows": 3}, {"run": RAISE, "rows": {"at_most": 100}}], undo=[LOWER, LOWER])
+    remembered = one.remember(here(connection))
+    one.apply(here(connection), remembered)
+    assert limits(connection) == [302, 302, 502]
+    one.undo(here(connection), remembered)
+    assert limits(connection) == [300, 300, 500]
+
+
+@pytest.mark.parametrize(
+    ("rows", "announced"), [(2, "2"), ({"at_most": 2}, "0 to 2"), ({"at_least": 4, "at_most": 9}, "4 to 9")]
+)
+def test_other_numbers_of_rows_roll_everything_back(connection: Connection, rows: Any, announced: str) -> None:
+    """The message has both numbers, and what ran before it is taken back; so undo has nothing to do."""
+    one, said = step(statements=[RAISE, {"run": RAISE, "rows": rows}]), list[str]()
+    remembered = one.remember(here(connection))
+    with pytest.raises(StepFailed) as failed:
+        one.apply(here(connection), remembered)
+    assert str(failed.value) == (
+        f"Statement 2 of 2 at orders touched 3 rows, {announced} announced; everything is rolled back."
+    )
+    one.undo(here(connection, said), remembered)
+    assert limits(connection) == [300, 300, 500]
+    assert "nothing to undo: it was never committed, or is undone already" in said
+
+
+def test_undo_counts_its_rows_too(connection: Connection) -> None:
+    """An undo that would touch other rows than announced fails, and may be tried again."""
+    one = step(undo=[{"run": LOWER, "rows": 7}])
+    remembered = one.remember(here(connection))
+    one.apply(here(connection), remembered)
+    for _ in range(2):
+        with pytest.raises(StepFailed, match="touched 3 rows, 7 announced; everything is rolled back"):
+            one.undo(here(connection), remembered)
+    assert limits(connection) == [301, 301, 501]
+
+
+def test_ddl_is_rolled_back_with_the_rest(connection: Connection) -> None:
+    """A table made before a failing statement is gone; the message names the statement and what the database says."""
+    one = step(statements=["CREATE TABLE more (id int)", "UPDATE nowhere SET id = 1"])
+    with pytest.raises(StepFailed, match=r"Statement 2 of 2 at orders failed, everything is rolled back\. .*nowhere"):
+        one.apply(here(connection), one.remember(here(connection)))
+    with pytest.raises(StepFailed, match="failed"):
+        step(statements=["SELECT * FROM more"]).apply(here(connection), one.remember(here(connection)))
+
+
+def test_percent_and_colon_are_signs_like_others(connection: Connection) -> None:
+    """Statements go to the database as they are written."""
+    one = step(statements=["UPDATE limits SET per_day = 7 WHERE region LIKE 'e%' AND region <> ' :region'"])
+    one.apply(here(connection), one.remember(here(connection)))
+    assert limits(connection) == [300, 7, 500]
+
+
+def test_an_apply_that_comes_after_its_undo_does_nothing(connection: Connection) -> None:
+    """A task that was thought dead can no longer commit."""
+    one = step()
+    remembered = one.remember(here(connection))
+    one.undo(here(connection), remembered)
+    with pytest.raises(StepFailed, match="CHG-1042/1 was undone before it was applied; it does nothing any more"):
+        one.apply(here(connection), remembered)
+    assert limits(connection) == [300, 300, 500]
+
+
+def test_a_second_attempt_is_one_of_its_own(connection: Connection) -> None:
+    """The same change may be tried again after it was undone."""
+    one = step()
+    for _ in range(2):
+        remembered = one.remember(here(connection))
+        one.apply(here(connection), remembered)
+        assert limits(connection) == [301, 301, 501]
+        one.undo(here(connection), remembered)
+        assert limits(connection) == [300, 300, 500]
+
+
+def test_a_lock_of_somebody_else_is_not_waited_for_long(connection: Connection) -> None:
+    """Apply gives up soon, so that nobody queues behind it, and says what to do."""
+    one = step()
+    mine = "BEGIN IMMEDIATE" if connection.kind == "sqlite" else "LOCK TABLE limits"
+    with held(connection, mine), pytest.raises(StepFailed, match="Somebody else holds a lock, and nobody has to wait"):
+        one.apply(here(connection), one.remember(here(connection)))
+    assert limits(connection) == [300, 300, 500]
+
+
+def test_a_statement_that_takes_too_long_is_stopped(connection: Connection) -> None:
+    """The limit is the statement's own, or the step's if that is shorter."""
+    slow = "SELECT pg_sleep(30)"
+    if connection.kind == "sqlite":
+        slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    for limit in ({"statement_timeout": "200ms"}, {"timeout": "200ms"}):
+        one = step(statements=[RAISE, slow], **limit)
+        with pytest.raises(StepFailed, match="It took longer than it may, and was stopped"):
+            one.apply(here(connection), one.remember(here(connection)))
+    assert limits(connection) == [300, 300, 500]
+
+
+def test_undo_ends_what_a_dead_apply_left_running(server: Postgres, on_postgres: Connection) -> None:
+    """Killed in the middle of a statement, apply lives on in the database until undo ends it there."""
+    one = step(statements=[RAISE, "SELECT pg_sleep(60)"])
+    remembered = one.remember(here(on_postgres))
+    code = (
+        "import sys, json; from changewindow.connection import Connection; from changewindow.context import Context;"
+        "from changewindow.steps.sql import Step; known = Connection(*json.loads(sys.argv[1]));"
+        "Step.model_validate_json(sys.argv[2]).apply("
+        "Context('CHG-1042', 1, lambda _: known, print), json.loads(sys.argv[3]))"
+    )
+    named = ("name", "kind", "host", "port", "login", "password", "schema")
+    given = [getattr(on_postgres, name) for name in named]
+    arguments = [json.dumps(given), one.model_dump_json(by_alias=True), json.dumps(remembered)]
+    with subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.DEVNULL) as dying:
+        asked = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND pid <> pg_backend_pid()"
+        wait_for(lambda: server.ask(asked, "postgres"), "the statement", 20, 0.05)
+        os.kill(dying.pid, signal.SIGKILL)
+    assert server.ask(asked, "postgres")
+    one.undo(here(on_postgres), remembered)
+    assert limits(on_postgres) == [300, 300, 500]
+    assert not server.ask(asked, "postgres")
+
+
+def test_a_hidden_commit_is_noticed_and_undone(on_postgres: Connection) -> None:
+    """What a statement committed behind our back is known to undo, because the mark went with it."""
+    one = step(statements=[f"{RAISE}; COMMIT", RAISE], undo=[LOWER])
+    remembered = one.remember(here(on_postgres))
+    with pytest.raises(StepFailed, match=r"orders ended the transaction\. Take the COMMIT out of it"):
+        one.apply(here(on_postgres), remembered)
+    assert limits(on_postgres) == [301, 301, 501]
+    one.undo(here(on_postgres), remembered)
+    assert limits(on_postgres) == [300, 300, 500]
+
+
+@pytest.mark.parametrize("statement", ["COMMIT", "/* x */ begin;", "-- x\nRollback", "start transaction", "END"])
+def test_a_statement_that_ends_the_transaction_is_refused(statement: str) -> None:
+    """The ticket says so before anything runs."""
+    with pytest.raises(ValidationError, match="begins or ends a transaction; leave it out, all are one already"):
+        step(statements=[statement])
+    step(statements=["BEGIN do_it(); END;"])
+
+
+def test_what_is_lacking_is_said_at_the_gate(server: Postgres, on_postgres: Connection) -> None:
+    """Nobody there, no right to keep marks: each with what to do."""
+    with pytest.raises(StepFailed, match="Connection refused"):
+        step().lacks(here(replace(on_postgres, port=1)))
+    with pytest.raises(StepFailed, match="Correct login or password of the connection") as failed:
+        step().lacks(here(replace(on_postgres, password="s3cret-and-wrong")))
+    assert "s3cret" not in str(failed.value)
+    server.ask("ALTER SCHEMA public OWNER TO postgres", on_postgres.schema)
+    columns = "token varchar(32) primary key, step varchar(64), state varchar(16), at timestamptz"
+    says = (
+        f"The account may not create the table changewindow_marks. Let somebody create it ({columns}), or grant CREATE."
+    )
+    assert step().lacks(here(on_postgres)) == [says]
+    server.ask("CREATE TABLE changewindow_marks (token varchar(32) primary key)", on_postgres.schema)
+    assert step().lacks(here(on_postgres)) == [
+        "The account may not select, insert and update in changewindow_marks. Grant it that."
+    ]
+
+
+def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """SQLite would make an empty database of a typing mistake."""
+    file = tmp_path / "oders.db"
+    with pytest.raises(StepFailed, match=r"Connection orders names .*oders\.db, where there is no database\."):
+        step().lacks(here(Connection("orders", "sqlite", str(file))))
+    assert not file.exists()
+
+
+def test_the_example_is_what_the_world_runs() -> None:
+    """The plan reads like the ticket."""
+    one = Step.model_validate({key: value for key, value in EXAMPLE.items() if key != "kind"})
+    assert one.does() == ("UPDATE limits SET per_day = 500 WHERE region = 'eu' at example_orders, in one transaction")
