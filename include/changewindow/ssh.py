@@ -76,9 +76,28 @@ def reach(connection: Connection, folder: Path) -> Reach:
     """
     if not connection.host:
         raise UnusableConnection(connection.name, "host")
-    extra = connection.extra
-    key = _key(connection, folder)
-    options = {**OPTIONS, **_host_keys(connection, folder), **_ways_in(connection, key)}
+    options = {**OPTIONS, **_host_keys(connection, folder)}
+    if "UserKnownHostsFile" in options:
+        options["HostKeyAlias"] = connection.host
+    return _reach(connection, folder, options)
+
+
+def reach_many(connection: Connection, folder: Path) -> Reach:
+    """Return how to reach whichever hosts with the account of a connection; see `reach`.
+
+    A `host_key` counts for the connection's own host; the other hosts have to be known to the worker.
+    """
+    options = {**OPTIONS, **_host_keys(connection, folder), "ControlMaster": "auto", "ControlPersist": "5s"}
+    del options["ControlPath"]
+    if "UserKnownHostsFile" in options and options["StrictHostKeyChecking"] == "yes":
+        options["UserKnownHostsFile"] += " ~/.ssh/known_hosts /etc/ssh/ssh_known_hosts"
+    return _reach(connection, folder, options)
+
+
+def _reach(connection: Connection, folder: Path, options: dict[str, str]) -> Reach:
+    """Add what both have: the ways in, and the fields of the extra field that ssh has options for."""
+    extra, key = connection.extra, _key(connection, folder)
+    options |= _ways_in(connection, key)
     options["ConnectTimeout"] = str(extra.get("conn_timeout") or 10)
     if not options["ConnectTimeout"].isdecimal():
         raise UnusableConnection(connection.name, "number as conn_timeout")
@@ -130,13 +149,9 @@ def _host_keys(connection: Connection, folder: Path) -> dict[str, str]:
     except (binascii.Error, UnicodeDecodeError) as error:
         raise UnusableConnection(connection.name, "readable host_key (as ssh-keyscan prints it)") from error
     known = folder / "known_hosts"
-    known.write_text(f"{connection.host} {kind} {blob}\n", encoding="utf-8")
-    return {
-        "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": str(known),
-        "GlobalKnownHostsFile": "/dev/null",
-        "HostKeyAlias": connection.host,
-    }
+    names = f"{connection.host},[{connection.host}]:{connection.port or 22}"
+    known.write_text(f"{names} {kind} {blob}\n", encoding="utf-8")
+    return {"StrictHostKeyChecking": "yes", "UserKnownHostsFile": str(known), "GlobalKnownHostsFile": "/dev/null"}
 
 
 def _ways_in(connection: Connection, key: str) -> dict[str, str]:
