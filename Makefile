@@ -7,7 +7,10 @@ UV := uv==0.13.9
 NO_START := /usr/sbin/policy-rc.d
 SERVICES := postgresql bind9 openssh-server prometheus prometheus-alertmanager
 
-.PHONY: demo test fast lint clicks chaos bench services lock clean
+OPENTOFU := v1.12.6
+OPENTOFU_BIN := $(HOME)/.cache/changewindow-tests/bin/tofu
+
+.PHONY: demo test fast lint clicks chaos bench services opentofu lock clean
 
 demo: .venv/ready ## start Airflow, play two changes on a real service, stay up (ONCE=1: end; DEMO_PORT=…: choose the port)
 	@exec env PYTHONPATH=include $(BIN)/python -m demo
@@ -41,6 +44,14 @@ services: ## install the real servers that tests start (Debian, as root); tests 
 	test -e $(NO_START) || { printf '#!/bin/sh\nexit 101\n' > $(NO_START) && chmod +x $(NO_START) && touch $(NO_START).ours; }
 	DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends $(SERVICES); \
 	  done=$$?; test ! -e $(NO_START).ours || rm $(NO_START) $(NO_START).ours; exit $$done
+	if command -v go > /dev/null && ! command -v tofu > /dev/null; then $(MAKE) opentofu; fi
+
+opentofu: $(OPENTOFU_BIN) ## build OpenTofu, which the tests use when it is there (needs Go, takes minutes)
+
+$(OPENTOFU_BIN):
+	mkdir -p $(@D)
+	cd "$$(go mod download -json github.com/opentofu/opentofu@$(OPENTOFU) | sed -n 's/.*"Dir": "\(.*\)",/\1/p')" \
+	  && go build -trimpath -buildvcs=false -o $@ ./cmd/tofu
 
 lock: .venv/ready ## compile requirements.in into requirements.txt
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \

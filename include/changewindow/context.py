@@ -102,14 +102,15 @@ class Context:
     def run(self, arguments: Sequence[str], **options: Any) -> Ran:
         """Run a program that acts, and wait for its end; a dry run only says so.
 
-        Options: `folder` (working directory), `environment` (added to ours), `quiet` (do not log the output).
+        Options: `folder` (working directory), `environment` (added to ours), `quiet` (do not log the output), `says`
+        (what the log says instead of the arguments).
 
         Raises:
             StepFailed: the program does not exist.
             TurnRevoked: the task may no longer act.
         """
         if self.dry_run:
-            self.log(f"dry run, not done: {' '.join(arguments)}")
+            self.log(f"dry run, not done: {options.get('says') or ' '.join(arguments)}")
             return Ran(tuple(arguments), 0, "")
         self.require_turn()
         return self._program(arguments, **options)
@@ -186,8 +187,9 @@ class Context:
         folder: Path | None = None,
         environment: Mapping[str, str] | None = None,
         quiet: bool = False,
+        says: str = "",
     ) -> Ran:
-        self.log(f"$ {' '.join(arguments)}")
+        self.log(f"$ {says or ' '.join(arguments)}")
         kept: deque[str] = deque(maxlen=KEPT_LINES)
         with guarded(arguments, folder=folder, environment=environment) as program, self._stoppable(program):
             for line in program.lines():

@@ -1,11 +1,5 @@
 """Changes in the ledger: what may start, what may be decided, and who holds a target."""
 
-import os
-import shutil
-import signal
-import subprocess
-import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -17,42 +11,15 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from changewindow.canonical import canonical
-from changewindow.embedded import free_port
 from changewindow.errors import ApprovalRefused, LedgerDown, LedgerUnknown, NotAllowed
 from changewindow.ledger import changes, deciding, gate, overview
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Base
-from changewindow.rest import wait_for
 from known import NOW, approved, intent
+from postgres import shared
 from samples import banner
 
 TARGETS = ("production/orders",)
-BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """Run a PostgreSQL of Debian's package on a free port; return the address of an empty database."""
-    if not BINARIES:
-        pytest.skip("Debian's postgresql is not installed; apt-get install postgresql")
-    who = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-    with tempfile.TemporaryDirectory(prefix="changewindow-postgres-") as name:
-        folder, port = Path(name), free_port()
-        if who:
-            shutil.chown(folder, "postgres")
-        make = [BINARIES[-1] / "initdb", "-D", folder / "data", "-A", "trust", "-U", "cw"]
-        subprocess.run(make, check=True, cwd=folder, **who)
-        options = ["-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"]
-        with (folder / "log").open("wb") as log:
-            server = [BINARIES[-1] / "postgres", "-D", folder / "data", *options]
-            process = subprocess.Popen(server, cwd=folder, stdout=log, stderr=log, **who)
-        ready = [BINARIES[-1] / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
-        try:
-            wait_for(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL", 60)
-            yield f"postgresql+psycopg2://cw@127.0.0.1:{port}/postgres"
-        finally:
-            process.send_signal(signal.SIGQUIT)
-            process.wait(30)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -61,7 +28,7 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
     if request.param == "sqlite":
         made = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     else:
-        made = Ledger(request.getfixturevalue("postgres"))
+        made = Ledger(shared().fresh().database_url)
     made.upgrade()
     made.upgrade()
     return made

@@ -5,14 +5,13 @@ to the task log. When the task dies or is revoked, the program is killed with ev
 Airflow Connections through `secrets` and are visible to the program as environment variables only.
 """
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
+from changewindow.commandline import Program, arguments_of, line_of
 from changewindow.context import Context
 from changewindow.errors import StepFailed
-from changewindow.model import Model
 from changewindow.steps.base import Memory, StepBase
 
 EXAMPLE = {
@@ -21,16 +20,6 @@ EXAMPLE = {
     "run": ["touch", "/tmp/changewindow-example"],
     "undo": ["rm", "-f", "/tmp/changewindow-example"],
 }
-
-
-class Shell(Model):
-    """A line for `sh -c`, for those who need pipes or wildcards."""
-
-    shell: str = Field(min_length=1)
-
-
-Text = Annotated[str, StringConstraints(min_length=1)]
-Program = Annotated[tuple[Text, ...], Field(min_length=1)] | Shell
 
 
 class Step(StepBase):
@@ -47,11 +36,11 @@ class Step(StepBase):
 
     def does(self) -> str:
         """Say the command line."""
-        return _line(self.run)
+        return line_of(self.run)
 
     def undoes(self) -> str:
         """Say the command line of undo."""
-        return "nothing to undo" if self.undo_run == "nothing" else _line(self.undo_run)
+        return "nothing to undo" if self.undo_run == "nothing" else line_of(self.undo_run)
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Run the program."""
@@ -66,14 +55,6 @@ class Step(StepBase):
 
     def _run(self, context: Context, program: Program) -> None:
         secrets = {name: context.secret(connection) for name, connection in self.secrets.items()}
-        ran = context.run(_arguments(program), environment={**self.environment, **secrets})
+        ran = context.run(arguments_of(program), environment={**self.environment, **secrets})
         if ran.code:
-            raise StepFailed(f"'{_line(program)}' ended with exit code {ran.code}; its output is in the log above.")
-
-
-def _arguments(program: Program) -> Sequence[str]:
-    return ("/bin/sh", "-c", program.shell) if isinstance(program, Shell) else program
-
-
-def _line(program: Program | str) -> str:
-    return program.shell if isinstance(program, Shell) else " ".join(program)
+            raise StepFailed(f"'{line_of(program)}' ended with exit code {ran.code}; its output is in the log above.")

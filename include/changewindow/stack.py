@@ -1,0 +1,182 @@
+"""Drives Terraform or OpenTofu in one folder: reads states and plans, applies plans, and says why when it cannot."""
+
+import hashlib
+import io
+import json
+import re
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from changewindow.context import Context, Ran
+from changewindow.errors import StepFailed
+
+PROGRAMS = ("tofu", "terraform")
+QUIETLY = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+TO_FILE = 'umask 077; file=$1; shift; "$@" > "$file.new" && mv -f "$file.new" "$file"'
+NO_CHANGES, CHANGES = 0, 2
+"""Exit codes of `plan -detailed-exitcode`."""
+LOCK = re.compile(r"^[│\s]*(ID|Operation|Who|Created):\s+(.+?)\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Version:
+    """Which state it is: its lineage is its identity, its serial counts its changes."""
+
+    lineage: str = ""
+    serial: int = 0
+
+    @classmethod
+    def of(cls, state: str) -> "Version":
+        """Return the version of a state; an empty text is the state of what was never applied."""
+        found = json.loads(state) if state.strip() else {}
+        return cls(found.get("lineage") or "", found.get("serial") or 0)
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Who holds the lock of a state."""
+
+    id: str
+    who: str
+    created: str
+    operation: str
+
+    def is_since(self, moment: datetime) -> bool:
+        """Return whether it was taken at that moment or later; a lock that does not say when was not."""
+        found = re.match(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? \+0000 UTC", self.created)
+        return found is not None and datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00") >= moment
+
+
+class Locked(StepFailed):
+    """The state is locked; `lock` says by whom."""
+
+    def __init__(self, lock: Lock, unlock: str) -> None:
+        self.lock = lock
+        super().__init__(
+            f"The state is locked by {lock.who} since {lock.created} ({lock.operation}, lock {lock.id}). Wait until "
+            f"they are done. Only if they are gone for certain: `{unlock} {lock.id}` on the worker."
+        )
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A configuration in a folder of the worker, with the program that applies it."""
+
+    context: Context
+    folder: str
+    program: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def called(self) -> str:
+        """Return the program that is used: the one that was named, or the first there is.
+
+        Raises:
+            StepFailed: there is none.
+        """
+        wanted = [self.program] if self.program else list(PROGRAMS)
+        found = next((name for name in wanted if shutil.which(name)), None)
+        if found is None:
+            raise StepFailed(f"The worker has no program {' or '.join(wanted)}. Install it on every worker.")
+        return found
+
+    def version(self) -> Version:
+        """Return which state is stored now."""
+        return Version.of(self._text("state", "pull"))
+
+    def changed_by(self, plan: Path) -> list[str]:
+        """Return the addresses of what a saved plan changes."""
+        changes = json.loads(self._text("show", "-json", str(plan))).get("resource_changes", [])
+        return sorted(one["address"] for one in changes if set(one["change"]["actions"]) - {"no-op", "read"})
+
+    def show(self, plan: Path) -> None:
+        """Log what a saved plan would change."""
+        self._checked(self.context.look(self._command("show", str(plan)), environment=self._environment()), "show")
+
+    def plan(self, out: Path, options: Sequence[str], *, patience: str) -> bool:
+        """Save a plan that brings the world to the configuration; return whether it changes anything."""
+        arguments = ["-input=false", "-detailed-exitcode", f"-lock-timeout={patience}", f"-out={out}", *options]
+        ran = self.context.look(self._command("plan", *arguments), environment=self._environment())
+        if ran.code not in {NO_CHANGES, CHANGES}:
+            raise self._failure("plan", ran)
+        return ran.code == CHANGES
+
+    def apply(self, plan: Path) -> None:
+        """Apply a saved plan."""
+        arguments = self._command("apply", "-input=false", "-lock-timeout=30s", str(plan))
+        self._checked(self.context.run(arguments, environment=self._environment()), "apply")
+
+    def back_up(self, file: str) -> None:
+        """Copy the state as it is stored into a file that nobody else may read; one that is there is kept."""
+        script = f'[ ! -e "$1" ] || exit 0; mkdir -p -m 700 "${{1%/*}}" && {TO_FILE}'
+        arguments = ["sh", "-c", script, "sh", file, *self._command("state", "pull")]
+        says = f"copy the state to {file}"
+        self._checked(self.context.run(arguments, environment=self._environment(), says=says), "state pull")
+
+    def unlock(self, lock: Lock) -> None:
+        """Remove a lock."""
+        arguments = self._command("force-unlock", "-force", lock.id)
+        self._checked(self.context.run(arguments, environment=self._environment()), "force-unlock")
+
+    def _text(self, *arguments: str) -> str:
+        """Return what the program prints, however much; it may hold secrets, so it goes past the log."""
+        with self.context.workspace() as folder:
+            printed = folder / "printed"
+            script = ["sh", "-c", TO_FILE, "sh", str(printed), *self._command(*arguments)]
+            says = " ".join([*self._command(*arguments)])
+            ran = self.context.look(script, environment=self._environment(), quiet=True, says=says)
+            self._checked(ran, " ".join(arguments[:2]))
+            return printed.read_text(encoding="utf-8")
+
+    def _command(self, name: str, *arguments: str) -> list[str]:
+        colours = [] if name in {"state", "force-unlock"} else ["-no-color"]
+        return [self.called, f"-chdir={self.folder}", name, *arguments[:-1], *colours, *arguments[-1:]]
+
+    def _environment(self) -> dict[str, str]:
+        return {**QUIETLY, **self.environment}
+
+    def _checked(self, ran: Ran, what: str) -> None:
+        if ran.code:
+            raise self._failure(what, ran)
+
+    def _failure(self, what: str, ran: Ran) -> StepFailed:
+        """Return what the program's failure means, with what to do."""
+        if "state lock" in ran.output and "Lock Info:" in ran.output:
+            told = dict(LOCK.findall(ran.output.partition("Lock Info:")[2]))
+            lock = Lock(*(told.get(name, "unknown") for name in ("ID", "Who", "Created", "Operation")))
+            return Locked(lock, f"{self.called} -chdir={self.folder} force-unlock")
+        if re.search(r"\binit\b", ran.output) and re.search(r"initiali[sz]|not installed", ran.output):
+            return StepFailed(f"{self.folder} is not initialised. Run `{self.called} -chdir={self.folder} init` there.")
+        errors = [line.strip("│ ") for line in ran.output.splitlines() if line.strip("│ ").startswith("Error: ")]
+        says = "; ".join(error.removeprefix("Error: ") for error in errors) or f"exit code {ran.code}"
+        return StepFailed(f"{self.called} {what} in {self.folder} failed: {says}. Its output is in the log above.")
+
+
+def read_plan(content: bytes, name: str) -> Version:
+    """Return for which state a saved plan was made.
+
+    Raises:
+        StepFailed: it is no saved plan.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return Version.of(archive.read("tfstate").decode())
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        says = "an encrypted one cannot be checked either" if b"encrypt" in content[:4096] else "save it by `plan -out`"
+        raise StepFailed(f"{name} is no saved plan that can be read; {says}.") from error
+
+
+def digest_of(content: bytes) -> str:
+    """Return the SHA-256 of a saved plan, by which it was approved."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def as_options(variables: Mapping[str, Any], targets: Sequence[str]) -> list[str]:
+    """Return variables and targets as the program takes them."""
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in variables.items()}
+    return [*(f"-var={name}={text}" for name, text in texts.items()), *(f"-target={target}" for target in targets)]

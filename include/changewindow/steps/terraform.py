@@ -1,0 +1,200 @@
+"""Applies a saved plan of OpenTofu or Terraform, the approved one only; undo applies the configuration of before.
+
+The ticket holds the SHA-256 of the saved plan. A plan with another one, or one that was made for another serial or
+lineage of the state than the stored one, is refused. Before apply, the state is copied to
+`<folder>/.changewindow/<change>-<step>.tfstate`, which only the worker's account may read; it is the last resort of a
+person and stays there.
+
+Undo plans and applies `undo`: the folder's configuration with the variables (and targets) of before, or a folder with
+the previous configuration and the same backend, such as a git worktree of the commit before. The gate proves that this
+describes what there is: if its plan would change anything before apply, the change is refused. Undo refuses to touch
+what the approved plan did not, because then somebody else has acted since; afterwards a plan must find no difference.
+A lock that this step's apply has left when it was killed is removed; no other is.
+
+When the task dies or loses its turn, the program is killed, and what a provider had asked for may still happen.
+Both folders must be initialised. Secrets come from Airflow Connections of any type through `secrets`, as environment
+variables such as TF_VAR_password; no connection type of its own is needed.
+"""
+
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from changewindow.context import Context
+from changewindow.errors import StepFailed
+from changewindow.model import Model
+from changewindow.stack import Locked, Stack, as_options, digest_of, read_plan
+from changewindow.steps.base import Memory, StepBase
+
+EXAMPLE = {
+    "name": "Roll out image v2.15.0",
+    "kind": "terraform",
+    "folder": "/opt/infrastructure/shop",
+    "plan": "v2.15.0.plan",
+    "plan_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "undo": {"variables": {"image_tag": "v2.14.3"}, "targets": ["module.myapp"]},
+}
+
+
+class Previous(Model):
+    """The configuration of before: its variables, its targets, and its folder if that is another one."""
+
+    variables: dict[str, Any] = {}
+    """Variables, as by `-var`. No secrets; those come by `secrets`."""
+    targets: tuple[str, ...] = ()
+    """The modules or resources to bring back; without them, all."""
+    folder: str | None = Field(default=None, pattern="^/")
+    """The folder of the previous configuration; without it, the one of the plan."""
+
+
+class Step(StepBase):
+    """A saved plan to apply, with the configuration that takes it back."""
+
+    is_configuration: ClassVar[bool] = True
+
+    folder: str = Field(pattern="^/")
+    """The folder of the configuration on the worker, initialised."""
+    plan: str = Field(min_length=1)
+    """The file of the saved plan, from the folder."""
+    plan_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    """The SHA-256 of that file, as `sha256sum` prints it: what is approved."""
+    previous: Previous = Field(alias="undo")
+    """The configuration of before."""
+    program: str | None = None
+    """The program: `tofu`, `terraform`, or a path; without it, tofu if the worker has it, or else terraform."""
+    workspace: str | None = None
+    """The workspace of the configuration; without it, the one that is selected in the folder."""
+    environment: dict[str, str] = {}
+    """Environment variables for the program."""
+    secrets: dict[str, str] = {}
+    """Environment variables whose value is the password of an Airflow Connection: NAME: connection."""
+
+    def does(self) -> str:
+        """Say the plan."""
+        return f"{self.program or 'tofu'} apply {self.plan} ({self.plan_sha256[:12]}) in {self.folder}"
+
+    def undoes(self) -> str:
+        """Say the configuration that is applied instead."""
+        options = " ".join(as_options(self.previous.variables, self.previous.targets))
+        return f"{self.program or 'tofu'} apply {options} in {self.previous.folder or self.folder}".replace("  ", " ")
+
+    def lacks(self, context: Context) -> list[str]:
+        """Return why the plan may not be applied, or why undo would not bring back what there is."""
+        stack, before = self._stack(context), self._before(context)
+        found = self._unfit(stack)
+        with context.workspace() as workspace:
+            out = workspace / "undo.plan"
+            if not before.plan(out, self._options(), patience="0s"):
+                return found
+            changed = ", ".join(before.changed_by(out)) or "outputs"
+        says = f"The configuration of undo does not describe what there is: it would change {changed} (see the log)."
+        return [*found, f"{says} Correct `undo`, or bring the drift in order first."]
+
+    def remember(self, context: Context) -> Memory:
+        """Return which state there is, where its copy will lie, what the plan changes, and when and where it acts."""
+        stack = self._stack(context)
+        if unfit := self._unfit(stack):
+            raise StepFailed(" ".join(unfit))
+        version = stack.version()
+        return {
+            "lineage": version.lineage,
+            "serial": version.serial,
+            "backup": f"{self.folder}/.changewindow/{context.mark.replace('/', '-')}.tfstate",
+            "changes": stack.changed_by(self._plan_file()),
+            "host": socket.gethostname(),
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    def apply(self, context: Context, remembered: Memory) -> None:
+        """Copy the state, and apply the plan."""
+        stack = self._stack(context)
+        with context.workspace() as workspace:
+            # What is applied is our copy, so that nobody can exchange it after it was looked at.
+            plan = workspace / "plan"
+            plan.touch(mode=0o600)
+            plan.write_bytes(self._content())
+            if unfit := self._unfit(stack, plan):
+                raise StepFailed(" ".join(unfit))
+            stack.show(plan)
+            stack.back_up(remembered["backup"])
+            stack.apply(plan)
+
+    def undo(self, context: Context, remembered: Memory) -> None:
+        """Apply the configuration of before, and see that there is no difference left."""
+        before = self._before(context)
+        with context.workspace() as workspace:
+            out = workspace / "undo.plan"
+            if not self._planned(before, out, remembered):
+                context.log("nothing to undo: there is no difference to the configuration of before")
+                return
+            if others := sorted(set(before.changed_by(out)) - set(remembered["changes"])):
+                raise StepFailed(
+                    f"Undo would also change {', '.join(others)}, which the approved plan did not: somebody else has "
+                    f"acted since. Nothing was changed. Agree with them, then bring back by hand; {_kept(remembered)}"
+                )
+            before.apply(out)
+            if not context.dry_run and before.plan(out, self._options(), patience="30s"):
+                raise StepFailed(
+                    "After undo there is still a difference to the configuration of before; it is in the log above; "
+                    f"{_kept(remembered)}"
+                )
+
+    def _planned(self, before: Stack, out: Path, remembered: Memory) -> bool:
+        """Plan undo; a lock that the killed apply of this very step has left is removed first."""
+        try:
+            return before.plan(out, self._options(), patience="5s")
+        except Locked as locked:
+            is_ours = locked.lock.who.rpartition("@")[2] == remembered["host"]
+            if not is_ours or not locked.lock.is_since(datetime.fromisoformat(remembered["at"])):
+                raise
+            before.context.log(f"removing the lock that this step's apply has left when it was killed. {locked}")
+            before.unlock(locked.lock)
+            return before.plan(out, self._options(), patience="5s")
+
+    def _unfit(self, stack: Stack, plan: Path | None = None) -> list[str]:
+        """Return why the plan is not the approved one, or not for the state that is stored."""
+        content = plan.read_bytes() if plan else self._content()
+        if (found := digest_of(content)) != self.plan_sha256:
+            says = f"{self._plan_file()} has the SHA-256 {found[:12]}…, but {self.plan_sha256[:12]}… was approved."
+            return [f"{says} Put the approved plan there, or ask again with this one."]
+        made_for, stored = read_plan(content, str(self._plan_file())), stack.version()
+        if made_for.serial == stored.serial and (made_for.lineage == stored.lineage or not stored.serial):
+            return []
+        if made_for.lineage != stored.lineage:
+            why = f"another state (lineage {made_for.lineage[:8]}…, stored is {stored.lineage[:8] or 'none'}…)"
+        else:
+            why = f"serial {made_for.serial} of the state, which has {stored.serial} by now: somebody changed it since"
+        return [f"{self._plan_file()} was made for {why}. Make a new plan, and ask again with that."]
+
+    def _plan_file(self) -> Path:
+        return Path(self.folder) / self.plan
+
+    def _content(self) -> bytes:
+        try:
+            return self._plan_file().read_bytes()
+        except OSError as error:
+            says = f"The saved plan {self._plan_file()} cannot be read on the worker: {error.strerror}."
+            raise StepFailed(f"{says} Put the approved plan there.") from error
+
+    def _options(self) -> list[str]:
+        return as_options(self.previous.variables, self.previous.targets)
+
+    def _stack(self, context: Context) -> Stack:
+        return self._in(context, self.folder)
+
+    def _before(self, context: Context) -> Stack:
+        return self._in(context, self.previous.folder or self.folder)
+
+    def _in(self, context: Context, folder: str) -> Stack:
+        if not Path(folder).is_dir():
+            raise StepFailed(f"The worker has no folder {folder}, where the configuration should lie. Put it there.")
+        secrets = {name: context.secret(connection) for name, connection in self.secrets.items()}
+        chosen = {"TF_WORKSPACE": self.workspace} if self.workspace else {}
+        return Stack(context, folder, self.program, {**self.environment, **chosen, **secrets})
+
+
+def _kept(remembered: Memory) -> str:
+    return f"the state of before is {remembered['backup']} on {remembered['host']}."

@@ -1,0 +1,149 @@
+"""The step ansible, on this machine and over a real OpenSSH server."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from changewindow.connection import Connection
+from changewindow.context import Context
+from changewindow.errors import StepFailed
+from changewindow.steps.ansible import Step
+from sshd import sshd
+from worlds.ansible import inventory, project
+from worlds.git_change import git
+
+LEAVE_OUT = "See that it is up and lets the account in, or leave it out by `limit`."
+LOCAL = {"ansible_connection": "local"}
+FAILS = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: not needed
+      ansible.builtin.command: "false"
+      ignore_errors: true
+    - name: open the shop
+      ansible.builtin.fail: {msg: "the shop is on fire"}
+      when: inventory_hostname == 'app-2'
+"""
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """Return what stands in the log."""
+    return []
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a project."""
+    made = project(tmp_path / "project")
+    (made / "fails.yml").write_text(FAILS)
+    return made
+
+
+def context(said: list[str], account: Connection | None = None, **options: Any) -> Context:
+    """Return what a step may use."""
+    return Context("CHG-1", 1, lambda name: account or Connection(name, "ssh"), said.append, **options)
+
+
+def step(folder: Path, playbook: str, hosts: dict[str, Any], **fields: Any) -> Step:
+    """Return a step that runs a playbook on hosts."""
+    given = {"name": "it", "project": str(folder), "inventory": hosts, "playbook": playbook, "undo": "nothing"}
+    return Step.model_validate({**given, **fields})
+
+
+def test_failed_and_unreachable_hosts_are_named(folder: Path, said: list[str]) -> None:
+    """Each with its reason; the log counts for every host, and an error that the playbook ignores is none."""
+    nobody = {"ansible_host": "127.0.0.1", "ansible_port": 1}
+    example = step(folder, "fails.yml", inventory(**{"app-1": LOCAL, "app-2": LOCAL, "app-3": nobody}))
+    with pytest.raises(StepFailed) as raised:
+        example.apply(context(said), {})
+    text = str(raised.value)
+    assert text.startswith(
+        "The playbook fails.yml failed on app-2 (task 'open the shop': the shop is on fire); "
+        "did not reach app-3 (task 'not needed': Task failed: Failed to connect to the host via ssh: "
+    )
+    assert text.endswith("1 of 3 hosts are good. Its output is in the log above.")
+    assert {"app-1: ok 1, changed 1, skipped 1, ignored 1", "app-3: unreachable 1"} <= set(said)
+
+
+def test_a_playbook_that_finds_no_host_fails(folder: Path, said: list[str]) -> None:
+    """For Ansible that is a success; here nothing was proven. The gate hears it before."""
+    example = step(folder, "fails.yml", inventory())
+    with pytest.raises(StepFailed, match=r"fails.yml did nothing: it found no host on the ticket's inventory\."):
+        example.apply(context(said), {})
+    assert example.lacks(context(said)) == [
+        "The playbook fails.yml finds no host on the ticket's inventory. Correct one of them."
+    ]
+
+
+def test_what_cannot_run_is_lacking(folder: Path, said: list[str]) -> None:
+    """A host that is down, a playbook that does not parse or is missing, a project that is not there."""
+    nobody = {"ansible_host": "127.0.0.1", "ansible_port": 1}
+    found = step(folder, "pool.yml", inventory(**{"app-1": LOCAL, "app-3": nobody})).lacks(context(said))
+    assert found == [f"Ansible cannot work on app-3: UNREACHABLE. {LEAVE_OUT}"]
+    (folder / "bad.yml").write_text("- hosts: [")
+    for name in ("bad.yml", "none.yml"):
+        with pytest.raises(StepFailed, match=rf"The playbook {name} in .* cannot be read: .*ERROR"):
+            step(folder, name, inventory(here=LOCAL)).lacks(context(said))
+    with pytest.raises(StepFailed, match="The worker has no folder /nowhere, where the playbooks should lie"):
+        step(Path("/nowhere"), "pool.yml", inventory(here=LOCAL)).lacks(context(said))
+
+
+def test_only_the_approved_commit_runs(folder: Path, said: list[str]) -> None:
+    """Another commit and an edit are refused, at the gate and before apply."""
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "first")
+    commit = git(folder, "rev-parse", "HEAD")
+    example = step(folder, "pool.yml", inventory(here=LOCAL), commit=commit)
+    assert example.lacks(context(said)) == []
+    (folder / "pool.yml").write_text("- hosts: all\n")
+    with pytest.raises(StepFailed, match=r"has edits that nobody approved: pool\.yml\. Take them back\."):
+        example.remember(context(said))
+    git(folder, "commit", "-qam", "second")
+    with pytest.raises(StepFailed, match=rf"is at [0-9a-f]{{12}}; {commit[:12]} was approved\. Check that out"):
+        example.remember(context(said))
+
+
+@pytest.mark.parametrize("way", ["key", "password in vain"])
+def test_it_reaches_hosts_over_ssh(folder: Path, said: list[str], tmp_path: Path, way: str) -> None:
+    """With the account of the connection, whose secrets are told nowhere; a refused one is a host not reached."""
+    file = tmp_path / "it"
+    with sshd(tmp_path / "ssh") as server:
+        given = {} if way == "key" else {"private_key": None}
+        account = server.connection("ansible_ssh", password="s3cret-wrong", **given)
+        hosts = inventory(app={"ansible_host": "127.0.0.1", "file": str(file)})
+        example = step(folder, "pool.yml", hosts, variables={"max_idle": 3}, connection="ansible_ssh")
+        if way == "key":
+            assert example.lacks(context(said, account)) == []
+            example.apply(context(said, account), {})
+            assert file.read_text() == "max_idle = 3\n"
+        else:
+            with pytest.raises(StepFailed, match=r"did not reach app \(task 'set the value'"):
+                example.apply(context(said, account), {})
+    assert [line for line in said if "s3cret" in line or "PRIVATE" in line] == []
+
+
+def test_a_dry_run_tells_what_would_change(folder: Path, said: list[str], tmp_path: Path) -> None:
+    """Ansible's check mode shows the difference, and writes nothing."""
+    file = tmp_path / "it"
+    hosts = inventory(here={**LOCAL, "file": str(file)})
+    step(folder, "pool.yml", hosts, variables={"max_idle": 3}).apply(context(said, dry_run=True), {})
+    assert not file.exists()
+    assert "+max_idle = 3" in [line.strip() for line in said]
+    assert "here: ok 1, changed 1" in said
+
+
+def test_secrets_are_variables_and_stand_in_no_argument(folder: Path, said: list[str], tmp_path: Path) -> None:
+    """A playbook gets them; who lists processes does not."""
+    (folder / "secret.yml").write_text(
+        "- hosts: all\n  gather_facts: false\n  tasks:\n"
+        f"    - ansible.builtin.shell: 'cat /proc/[0-9]*/cmdline > {tmp_path}/seen; true'\n"
+        "    - ansible.builtin.assert: {that: [token == 's3cret' + '-token'], quiet: true}\n"
+    )
+    vault = Connection("vault", "generic", password="s3cret-token")
+    step(folder, "secret.yml", inventory(here=LOCAL), secrets={"token": "vault"}).apply(context(said, vault), {})
+    assert b"s3cret-token" not in (tmp_path / "seen").read_bytes()
+    assert [line for line in said if "s3cret-token" in line] == []

@@ -1,0 +1,295 @@
+"""The step terraform, with OpenTofu or Terraform, on states in files and behind a server that locks."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from changewindow.connection import Connection
+from changewindow.context import Context
+from changewindow.errors import StepFailed, TurnRevoked
+from changewindow.steps.base import Memory
+from changewindow.steps.terraform import Step
+from worlds.terraform import PASSWORD, run, stack, step, values
+
+OPERATION = "OperationTypeApply"
+THEIRS = {
+    "ID": "11-22",
+    "Operation": OPERATION,
+    "Info": "",
+    "Who": "alice@laptop",
+    "Version": "1.12.6",
+    "Created": "2031-03-18T14:00:00.5Z",
+    "Path": "",
+}
+SLOW = """
+resource "terraform_data" "slow" {
+  triggers_replace = var.image_tag
+  provisioner "local-exec" { command = var.image_tag == "v2" ? "echo $$ > pid && exec sleep 1000" : "true" }
+}
+"""
+
+
+@dataclass
+class States:
+    """A server that keeps one state and its lock, as the backend `http` wants it."""
+
+    url: str = ""
+    state: bytes = b""
+    lock: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def backend(self) -> str:
+        """Return the configuration that stores the state here."""
+        named = "".join(f'    {name} = "{self.url}"\n' for name in ("address", "lock_address", "unlock_address"))
+        return f'terraform {{\n  backend "http" {{\n{named}  }}\n}}\n'
+
+
+@contextmanager
+def serving(states: States) -> Iterator[States]:
+    """Serve a state."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, told = 200, b""
+            if self.command == "GET":
+                status, told = (200, states.state) if states.state else (404, b"")
+            elif self.command == "POST":
+                states.state = body
+            elif self.command == "LOCK" and states.lock:
+                status, told = 423, json.dumps(states.lock).encode()
+            else:
+                states.lock = json.loads(body) if self.command == "LOCK" else {}
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(told)))
+            self.end_headers()
+            self.wfile.write(told)
+
+        do_GET = do_POST = do_LOCK = do_UNLOCK = _answer  # noqa: N815  the names http.server calls
+
+        def log_message(self, *_: Any) -> None:
+            """Stay silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    states.url = f"http://127.0.0.1:{server.server_address[1]}"
+    yield states
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """Return what stands in the log."""
+    return []
+
+
+@pytest.fixture
+def here(said: list[str]) -> Context:
+    """Return what a step may use."""
+    return Context("CHG-1", 1, lambda name: Connection(name, "generic", password=PASSWORD), said.append)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """Return a configuration that was applied."""
+    return stack(tmp_path / "shop")
+
+
+def made(folder: Path, called: str = "", **changed: Any) -> Step:
+    """Return the step that applies image v2."""
+    fields = {**step(folder, called=called), **changed}
+    return Step.model_validate({key: value for key, value in fields.items() if key != "kind"})
+
+
+def applied(example: Step, context: Context) -> Memory:
+    """Apply a step; return what it remembered."""
+    remembered: Memory = json.loads(json.dumps(example.remember(context)))
+    example.apply(context, remembered)
+    return remembered
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Wait until something holds."""
+    deadline = time.monotonic() + 20
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return holds()
+
+
+def test_a_plan_that_was_not_approved_is_refused(shop: Path, here: Context) -> None:
+    """At the gate, before it is remembered, and when it was exchanged after that."""
+    example = made(shop)
+    remembered = example.remember(here)
+    run(shop, "plan", "-input=false", "-var=image_tag=v3", f"-out={example.plan}")
+    lacking = example.lacks(here)
+    assert len(lacking) == 1
+    assert lacking[0].endswith(
+        f"but {example.plan_sha256[:12]}… was approved. Put the approved plan there, or ask again with this one."
+    )
+    for refused in (lambda: example.remember(here), lambda: example.apply(here, remembered)):
+        with pytest.raises(StepFailed, match="was approved"):
+            refused()
+    assert values(shop)[0]["app"] == {"value": "v1", "type": "string"}
+
+
+def test_a_state_that_moved_on_is_refused(shop: Path, here: Context) -> None:
+    """The plan was made for what is no longer there."""
+    example = made(shop)
+    remembered = example.remember(here)
+    run(shop, "apply", "-input=false", "-auto-approve", "-var=image_tag=v3")
+    assert "was made for serial " in example.lacks(here)[0]
+    with pytest.raises(
+        StepFailed, match=r"serial \d of the state, which has \d by now: somebody changed it since\. Make"
+    ):
+        example.apply(here, remembered)
+
+
+def test_another_state_is_refused(shop: Path, here: Context) -> None:
+    """Its serial may be the same; its lineage is not."""
+    example = made(shop)
+    state = json.loads((shop / "terraform.tfstate").read_text())
+    (shop / "terraform.tfstate").write_text(json.dumps({**state, "lineage": "ffffffff-0000"}))
+    assert "was made for another state (lineage " in example.lacks(here)[0]
+
+
+def test_the_state_is_backed_up_where_nobody_else_reads_it(shop: Path, here: Context, said: list[str]) -> None:
+    """The copy is the state as it was; what is remembered and logged holds no secret."""
+    before = json.loads(run(shop, "state", "pull"))
+    remembered = applied(made(shop), here)
+    copy = shop / ".changewindow/CHG-1-1.tfstate"
+    assert (json.loads(copy.read_text()), copy.stat().st_mode & 0o777) == (before, 0o600)
+    assert copy.parent.stat().st_mode & 0o777 == 0o700
+    assert (remembered["serial"], remembered["lineage"]) == (before["serial"], before["lineage"])
+    assert remembered["changes"] == ["terraform_data.app"]
+    assert [line for line in [*said, json.dumps(remembered)] if PASSWORD in line] == []
+
+
+def test_undo_that_does_not_describe_what_there_is_is_lacking(shop: Path, here: Context) -> None:
+    """Whether the rollback would bring back what was is proven at the gate, by its plan."""
+    (lacking,) = made(shop, undo={"variables": {"image_tag": "v0"}}).lacks(here)
+    assert lacking == (
+        "The configuration of undo does not describe what there is: it would change terraform_data.app (see the log). "
+        "Correct `undo`, or bring the drift in order first."
+    )
+
+
+def test_undo_leaves_what_somebody_else_has_done_since(shop: Path, here: Context) -> None:
+    """It names what it would have changed, and where the state of before lies."""
+    example = made(shop, undo={"variables": {"image_tag": "v1"}})
+    remembered = applied(example, here)
+    run(shop, "apply", "-input=false", "-auto-approve", "-var=image_tag=v2", "-var=password=theirs")
+    before = values(shop)
+    with pytest.raises(StepFailed, match=r"would also change terraform_data\.other, which the approved plan did not"):
+        example.undo(here, remembered)
+    assert values(shop) == before
+
+
+def test_the_holder_of_a_lock_is_named(tmp_path: Path, here: Context) -> None:
+    """At the gate and in undo; their lock is left alone, also one of this very host that is older than the step."""
+    with serving(States()) as states:
+        shop = stack(tmp_path / "shop", backend=states.backend)
+        example = made(shop)
+        remembered = applied(example, here)
+        for changed in ({}, {"Who": f"root@{socket.gethostname()}", "Created": "2001-03-18T14:00:00.5Z"}):
+            states.lock = {**THEIRS, **changed}
+            with pytest.raises(StepFailed) as raised:
+                example.undo(here, remembered)
+            year, lock = states.lock["Created"][:4], f"{OPERATION}, lock 11-22"
+            assert str(raised.value) == (
+                f"The state is locked by {states.lock['Who']} since {year}-03-18 14:00:00.5 +0000 UTC ({lock}). "
+                "Wait until they are done. Only if they are gone for certain: "
+                f"`{example.program} -chdir={shop} force-unlock 11-22` on the worker."
+            )
+            assert states.lock == {**THEIRS, **changed}
+
+
+def test_the_lock_of_our_own_killed_apply_is_removed(tmp_path: Path, here: Context) -> None:
+    """It lost its turn in the middle; undo finds its lock, and nobody else acting."""
+    with serving(States()) as states:
+        shop = stack(tmp_path / "shop", backend=states.backend + SLOW)
+        example = made(shop, undo={"variables": {"image_tag": "v1"}})
+        remembered = example.remember(here)
+        acting = threading.Thread(target=_until_revoked, args=(example, here, remembered))
+        acting.start()
+        assert eventually(lambda: bool((shop / "pid").exists() and (shop / "pid").read_text()))
+        here.stop()
+        acting.join(10)
+        assert states.lock
+        with pytest.raises(ProcessLookupError):
+            os.kill(int((shop / "pid").read_text()), signal.SIG_DFL)
+        example.undo(Context("CHG-1", 1, here.connections, here.log), remembered)
+        assert states.lock == {}
+        assert values(shop)[0]["app"]["value"] == "v1"
+
+
+def _until_revoked(example: Step, context: Context, remembered: Memory) -> None:
+    with pytest.raises(TurnRevoked):
+        example.apply(context, remembered)
+
+
+def test_undo_may_come_from_another_folder(tmp_path: Path, here: Context) -> None:
+    """The previous configuration, on the same state: what the new one added is removed again."""
+    with serving(States()) as states:
+        old = stack(tmp_path / "old", backend=states.backend)
+        new = tmp_path / "new"
+        shutil.copytree(old, new)
+        (new / "more.tf").write_text('resource "terraform_data" "more" { input = "x" }\n')
+        before = values(old)
+        example = made(new, undo={"folder": str(old)})
+        assert example.lacks(here) == []
+        remembered = applied(example, here)
+        assert "more" in values(old)[0]
+        example.undo(here, remembered)
+        assert values(old) == before
+
+
+def test_what_is_not_there_is_told(shop: Path, here: Context, tmp_path: Path) -> None:
+    """A program, a folder, a plan, something that is no plan, and a folder that nobody initialised."""
+    example = made(shop)
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for name in ("main.tf", example.plan):
+        shutil.copy(shop / name, bare / name)
+    (bare / "main.tf").write_text('terraform {\n  backend "local" { path = "x" }\n}\n' + (shop / "main.tf").read_text())
+    (shop / "garbage").write_text("no plan")
+    garbage = "c61a4fd60b2cb53f5b8e3ce2a1a7e0b2b8a8dfca8f15ed6bdfd1a1dd0ebcd6e1"
+    for changed, says in (
+        ({"program": "frobnicate"}, "The worker has no program frobnicate. Install it on every worker."),
+        (
+            {"folder": "/nowhere"},
+            "The worker has no folder /nowhere, where the configuration should lie. Put it there.",
+        ),
+        ({"plan": "none"}, f"The saved plan {shop}/none cannot be read on the worker: No such file or directory."),
+        ({"folder": str(bare)}, f"{bare} is not initialised. Run `{example.program} -chdir={bare} init` there."),
+    ):
+        with pytest.raises(StepFailed) as raised:
+            Step.model_validate({**json.loads(example.model_dump_json(by_alias=True)), **changed}).remember(here)
+        assert str(raised.value).startswith(says)
+    assert "garbage has the SHA-256" in made(shop, plan="garbage", plan_sha256=garbage).lacks(here)[0]
+
+
+@pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed")
+def test_terraform_does_as_opentofu_does(here: Context, tmp_path: Path) -> None:
+    """Its messages have other words here and there; what is done is the same."""
+    other = stack(tmp_path / "other", called="terraform")
+    example = made(other, called="terraform")
+    before = values(other)
+    assert example.program == "terraform"
+    assert example.lacks(here) == []
+    remembered = applied(example, here)
+    assert values(other) != before
+    example.undo(here, remembered)
+    assert values(other) == before
