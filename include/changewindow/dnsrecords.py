@@ -118,11 +118,11 @@ class RecordChange(Record):
         usual = before.ttl if before else USUAL_TTL
         return RecordSet(canonical_values(self.type, self.values), usual if self.ttl is None else self.ttl)
 
-    def conflict(self, *, now: RecordSet | None, ours: RecordSet, before: RecordSet | None) -> str:
+    def conflict(self, *, now: str, ours: str, before: str) -> str:
         """Return what to say when somebody else has changed the record set meanwhile."""
         return (
-            f"Somebody else has changed {self.type} {self.record}: it is {shown(now)} now, and neither {shown(ours)}, "
-            f"which this change writes, nor {shown(before)}, which was there before. Nothing was overwritten. "
+            f"Somebody else has changed {self.type} {self.record}: it is {now} now, and neither {ours}, "
+            f"which this change writes, nor {before}, which was there before. Nothing was overwritten. "
             "Find out who changed it, and set it by hand."
         )
 

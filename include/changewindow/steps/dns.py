@@ -129,7 +129,7 @@ class Step(StepBase, RecordChange):
         elif now == ours:
             self._change(context, ours, before, before)
         else:
-            raise StepFailed(self.conflict(now=now, ours=ours, before=before))
+            raise StepFailed(self._conflict(now, before))
         self._until_everywhere(context, before)
 
     def _change(self, context: Context, old: RecordSet | None, new: RecordSet | None, before: RecordSet | None) -> None:
@@ -144,7 +144,10 @@ class Step(StepBase, RecordChange):
             update.delete(name, self.type)
         says = f"update {self.type} {self.record} at {self._primary(context).name}: {shown(old)} -> {shown(new)}"
         if context.act(says, lambda: self._send(context, update)) in CHANGED:
-            raise StepFailed(self.conflict(now=self._now(context), ours=self.wanted(before), before=before))
+            raise StepFailed(self._conflict(self._now(context), before))
+
+    def _conflict(self, now: RecordSet | None, before: RecordSet | None) -> str:
+        return self.conflict(now=shown(now), ours=shown(self.wanted(before)), before=shown(before))
 
     def _until_everywhere(self, context: Context, wanted: RecordSet | None) -> None:
         servers = self._servers(context)
