@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from changewindow.connection import Connection
-from changewindow.steps.git_change import AUTHOR, EXAMPLE
+from changewindow.gitaccess import AUTHOR
+from changewindow.steps.git_change import EXAMPLE
 from worlds import World
 
 
