@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,18 @@ class Sshd:
     port: int
     folder: Path
     process: "subprocess.Popen[bytes]"
+    host: str = "127.0.0.1"
+    user: str = field(default_factory=getpass.getuser)
+
+    @property
+    def key_file(self) -> Path:
+        """Return the private key of who is let in."""
+        return self.folder / "client"
+
+    @property
+    def known_hosts(self) -> str:
+        """Return its line of a file of known hosts."""
+        return f"[{self.host}]:{self.port} {self.host_key}\n"
 
     @property
     def host_key(self) -> str:
@@ -48,9 +60,9 @@ class Sshd:
 
     def connection(self, name: str, *, password: str = PASSWORD, **extra: Any) -> Connection:
         """Return a connection that is let in; what is None in `extra` is left out."""
-        known = {"private_key": (self.folder / "client").read_text(), "host_key": self.host_key, **extra}
+        known = {"private_key": self.key_file.read_text(), "host_key": self.host_key, **extra}
         known = {key: value for key, value in known.items() if value is not None}
-        address = {"host": "127.0.0.1", "port": self.port, "login": getpass.getuser()}
+        address = {"host": self.host, "port": self.port, "login": self.user}
         return Connection(name, "ssh", password=password, extra=known, **address)
 
     def drop(self) -> None:
@@ -69,7 +81,7 @@ def keygen(file: Path, *, kind: str = "ed25519", passphrase: str = "") -> Path:
 def sshd(folder: Path, *, inside: tuple[str, ...] = (), port: int = 0) -> Iterator[Sshd]:
     """Start a server whose host key and client key lie in the folder; `inside` is a program to start it by."""
     need(SSHD, "ssh")
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name in ("host", "client"):
         if not (folder / name).exists():
             keygen(folder / name)

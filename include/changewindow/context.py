@@ -149,9 +149,9 @@ class Context:
             self.require_turn()
         return seen
 
-    def ask(self, connection: str, path: str, headers: Mapping[str, str] | None = None) -> Replied:
-        """Send a GET request, which only reads. With `headers`, the connection's credentials are not added."""
-        return self._request(connection, "GET", path, headers=headers)
+    def ask(self, connection: str, path: str, headers: Mapping[str, str] | None = None, *, body: Any = None) -> Replied:
+        """Send a request that only reads: GET, or POST with a `body`. With `headers`, no credentials are added."""
+        return self._request(connection, "GET" if body is None else "POST", path, body=body, headers=headers)
 
     def call(
         self, connection: str, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None

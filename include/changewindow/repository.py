@@ -1,6 +1,5 @@
 """Reads git repositories behind Airflow Connections."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,24 +8,12 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from changewindow.connection import Connection
-from changewindow.context import Context, Ran
-from changewindow.errors import StepFailed, UnusableConnection
+from changewindow.context import Context
+from changewindow.errors import StepFailed
+from changewindow.gitaccess import opened
+from changewindow.gitclone import last_line
 from changewindow.model import Model
 
-NAME = "Change Windows"
-AUTHOR = {
-    "GIT_AUTHOR_NAME": NAME,
-    "GIT_COMMITTER_NAME": NAME,
-    "GIT_AUTHOR_EMAIL": "change-windows@localhost",
-    "GIT_COMMITTER_EMAIL": "change-windows@localhost",
-    "GIT_TERMINAL_PROMPT": "0",
-}
-SETTINGS = {
-    "commit.gpgSign": "false",
-    "core.hooksPath": os.devnull,
-    "credential.helper": '!answer() { echo "username=$GIT_LOGIN"; echo "password=$GIT_PASSWORD"; }; answer',
-}
 BRANCH = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
 
 
@@ -80,9 +67,9 @@ class Files(Model):
 
     def _checked_out(self, context: Context, clone: Path, commit: str) -> str:
         """Check out a commit; return its id."""
-        connection = context.connection(self.repository)
-        options = {"folder": clone, "environment": environment(connection), "quiet": True}
-        cloned = context.look(["git", "clone", "--quiet", "--no-checkout", "--", address(connection), "."], **options)
+        with opened(context, self.repository) as (address, environment):
+            options = {"folder": clone, "environment": environment, "quiet": True}
+            cloned = context.look(["git", "clone", "--quiet", "--no-checkout", "--", address, "."], **options)
         if cloned.code:
             raise StepFailed(f"The repository of connection {self.repository} cannot be read: {last_line(cloned)}")
         for name in [commit] if commit else [f"refs/remotes/origin/{self.at}", f"refs/tags/{self.at}", self.at]:
@@ -95,27 +82,3 @@ class Files(Model):
             return asked.output.strip()
         what = f"commit {commit}, of which this change was applied" if commit else f"branch, tag or commit {self.at}"
         raise StepFailed(f"The repository of connection {self.repository} has no {what}. Bring it back there.")
-
-
-def environment(connection: Connection) -> dict[str, str]:
-    """Return what makes git ours: author, no hooks, no prompts; credentials appear in no argument and so in no log."""
-    settings = {"GIT_CONFIG_COUNT": str(len(SETTINGS))}
-    for number, (key, value) in enumerate(SETTINGS.items()):
-        settings |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    return {**AUTHOR, **settings, "GIT_LOGIN": connection.login, "GIT_PASSWORD": connection.password}
-
-
-def address(connection: Connection) -> str:
-    """Return the address of a repository.
-
-    Raises:
-        UnusableConnection: the connection has none.
-    """
-    if not connection.host:
-        raise UnusableConnection(connection.name, "host (the address of the repository)")
-    return connection.host
-
-
-def last_line(ran: Ran) -> str:
-    """Return the last thing that a program said."""
-    return next((line for line in reversed(ran.output.splitlines()) if line.strip()), f"exit code {ran.code}")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from changewindow.connection import Connection
-from changewindow.repository import AUTHOR
+from changewindow.gitaccess import AUTHOR
 from changewindow.steps.git_change import EXAMPLE
 from worlds import World
 

@@ -4,10 +4,11 @@ The address comes from an Airflow Connection of type HTTP. `json: database.pool.
 positions. Redirects are not followed: their status is the answer.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
+from changewindow import jsonpath
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 
 EXAMPLE = {"kind": "http", "connection": "example_service", "path": "/health", "read": "status"}
@@ -37,18 +38,17 @@ class Source(SourceBase):
             return Answer(reply.status_code, started, query)
         if self.read == "latency":
             return Answer(reply.elapsed.total_seconds(), started, query)
-        return Answer(self._pick(reply.text, reply.json), started, query)
+        return Answer(self._pick(reply.text), started, query)
 
-    def _pick(self, text: str, parse: Any) -> bool | float | str:
+    def _pick(self, text: str) -> bool | float | str:
         try:
-            found = parse()
-        except ValueError as error:
+            document = jsonpath.parsed(text)
+        except LookupError as error:
             raise SourceError("invalid", f"{self.path} did not reply with JSON: {text[:80]!r}") from error
-        for key in filter(None, self.json_path.split(".")):
-            try:
-                found = found[int(key)] if isinstance(found, list) else found[key]
-            except (KeyError, IndexError, TypeError, ValueError) as error:
-                raise SourceError("no_data", f"{self.path} has nothing at {self.json_path} (no {key!r})") from error
+        try:
+            found = jsonpath.at(document, self.json_path)
+        except LookupError as error:
+            raise SourceError("no_data", f"{self.path}: {error.args[0]}") from error
         if not isinstance(found, bool | int | float | str):
             raise SourceError("invalid", f"{self.path} has {type(found).__name__} at {self.json_path}, not one value")
         return found

@@ -28,8 +28,9 @@ from changewindow import alembic_report
 from changewindow.context import Context, Ran
 from changewindow.database import end_session, meaning
 from changewindow.errors import StepFailed
+from changewindow.gitclone import last_line
 from changewindow.model import Duration
-from changewindow.repository import Files, last_line
+from changewindow.repository import Files
 from changewindow.steps.base import Memory, StepBase
 
 EXAMPLE = {

@@ -1,19 +1,27 @@
-"""Merges a branch into another and pushes; undo pushes a real `git revert` of that merge.
+"""Merges a branch, or writes files, and pushes; undo pushes a real `git revert` of that commit.
 
-For configuration or manifests that a deployer takes from git. The repository comes from an Airflow Connection of type
-Git (its host is the repository's address or path). The merge commit names the change in its message, which is how undo
-finds it: also when apply died between push and report, also with new commits on top. Undo twice reverts once. A
-conflict while reverting fails the undo and names the files; nothing is pushed then.
+For configuration or manifests that a deployer takes from git. One of `merge` (a branch into another), `write` (whole
+files) and `replace` (one text of a file by another) says what changes. The commit names the change in its message,
+which is how undo finds it: also when apply died between push and report, also with new commits on top. Undo twice
+reverts once. When somebody else pushes in between, both make their commit anew on top of that, a few times. A conflict
+fails the step and names the files; nothing is pushed then. With `deployed`, both wait (for at most four fifths of
+`timeout`) until the deployer reports the commit, or a later one that contains it.
+
+The Airflow Connection (type `git`): host is the repository's address (https, ssh or a path), login and password an
+account or token; extra `key_file` or `private_key`, `private_key_passphrase`, `strict_host_key_checking`,
+`known_hosts_file`, `ssh_config_file`, `host_proxy_cmd` and `ssh_port`, as Airflow's own git bundles have them.
 """
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
-from changewindow.context import Context, Ran
+from changewindow.context import Context
+from changewindow.deployed import Deployed
 from changewindow.errors import StepFailed
-from changewindow.repository import BRANCH, address, environment, last_line
+from changewindow.gitclone import Clone, cloned, tips
+from changewindow.model import Model
 from changewindow.steps.base import Memory, StepBase
 
 EXAMPLE = {
@@ -23,97 +31,158 @@ EXAMPLE = {
     "merge": "release/v2.15.0",
     "into": "main",
 }
+BRANCH = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
+File = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^/\n]([^\n]*[^/\n])?$")]
+
+
+class Replace(Model):
+    """One text of a file, and what shall stand there instead."""
+
+    file: File
+    old: str = Field(min_length=1)
+    """What stands there now, exactly once in the file."""
+    new: str
 
 
 class Step(StepBase):
-    """A branch to merge into another."""
+    """A branch to merge into another, or a commit to make there."""
 
     is_configuration: ClassVar[bool] = True
 
     connection: str
     """The Airflow Connection of the repository."""
-    merge: str = Field(pattern=BRANCH)
+    merge: str | None = Field(default=None, pattern=BRANCH)
     """The branch that holds the change."""
+    commit: str | None = Field(default=None, pattern="^[0-9a-f]{7,40}$")
+    """The commit on top of that branch that was reviewed; when the branch has moved since, the step is refused."""
+    write: dict[File, str] = {}
+    """Files of the repository with their new content, instead of a merge."""
+    replace: Replace | None = None
+    """One value of a file, instead of a merge."""
     into: str = Field(default="main", pattern=BRANCH)
     """The branch that is deployed."""
+    deployed: Deployed | None = None
+    """Where the deployer reports the commit; without it, the step ends with the push."""
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if bool(self.merge) + bool(self.write) + bool(self.replace) != 1:
+            raise ValueError("write exactly one of `merge`, `write` and `replace`")
+        if self.commit and not self.merge:
+            raise ValueError("`commit` belongs to `merge`; remove it")
+        for file in (*self.write, *([self.replace.file] if self.replace else [])):
+            if {"..", ".git"} & set(Path(file).parts):
+                raise ValueError(f"{file} is not a file of the repository; write its path from the top")
+        return self
 
     def does(self) -> str:
-        """Say the merge."""
-        return f"git merge {self.merge} into {self.into} of {self.connection}, push"
+        """Say what is pushed."""
+        if self.merge:
+            return f"git merge {self.merge} into {self.into} of {self.connection}, push{self._and_wait}"
+        what = f"replace {self.replace.old!r} by {self.replace.new!r} in {self.replace.file}" if self.replace else ""
+        what = what or f"write {', '.join(self.write)}"
+        return f"{what} on {self.into} of {self.connection}, git commit, push{self._and_wait}"
 
     def undoes(self) -> str:
         """Say the revert."""
-        return f"git revert of that merge on {self.into} of {self.connection}, push"
+        return f"git revert of that commit on {self.into} of {self.connection}, push{self._and_wait}"
+
+    def lacks(self, context: Context) -> list[str]:
+        """Return why it cannot be pushed: a branch that moved, a conflict, an account that may not."""
+        remembered, missing = self.remember(context), []
+        if self.commit and not remembered["merged"].startswith(self.commit):
+            says = f"{self.merge} is at {remembered['merged'][:12]} and not at {self.commit[:12]}, which was reviewed"
+            missing.append(f"{says}; review it again, and correct `commit`")
+        with cloned(context, self.connection, self.into) as clone:
+            clone.require_push()
+            if self.merge:
+                self._forward(clone, remembered)
+        if self.deployed and (says := self.deployed.reported(context)).startswith("nothing"):
+            missing.append(f"the deployer at {self.deployed.connection} reports {says}; correct `deployed`")
+        return missing
 
     def remember(self, context: Context) -> Memory:
-        """Return the commits at the tips of both branches."""
-        tips = {branch: self._tip(context, branch) for branch in (self.into, self.merge)}
-        return {"head": tips[self.into], "merged": tips[self.merge]}
+        """Return the commits on top of both branches."""
+        branches = [self.into, self.merge] if self.merge else [self.into]
+        return dict(zip(("head", "merged"), tips(context, self.connection, *branches), strict=False))
 
     def apply(self, context: Context, remembered: Memory) -> None:
-        """Merge the commit that was remembered, and push."""
-        with context.workspace() as folder:
-            self._clone(context, folder)
-            message = f"{context.change}: {self.name}\n\nChange-Step: {context.mark}"
-            merge = ["git", "merge", "--no-ff", "-m", message, remembered["merged"]]
-            self._git(context, folder, *merge[1:], hint="Resolve the conflict on the branch and submit again.")
-            if self._on_top(context, folder) == remembered["head"]:
-                raise StepFailed(f"{self.merge} holds nothing that {self.into} lacks; there is nothing to merge.")
-            self._push(context, folder)
+        """Merge the commit that was remembered, or write the files; push."""
+        if self.commit and not remembered["merged"].startswith(self.commit):
+            raise StepFailed(f"{self.merge} has moved to {remembered['merged'][:12]} since it was reviewed.")
+        with cloned(context, self.connection, self.into) as clone:
+            self._until_deployed(clone, clone.push(lambda here: self._forward(here, remembered)))
 
     def undo(self, context: Context, remembered: Memory) -> None:
-        """Revert the merge, if it was pushed and is not reverted yet, and push."""
-        with context.workspace() as folder:
-            self._clone(context, folder)
-            merged = self._marked(context, folder, f"Change-Step: {context.mark}", remembered["head"])
-            if not merged:
-                context.log(f"nothing to undo: {self.into} does not contain the merge")
-                return
-            if self._marked(context, folder, f"Reverts-Step: {context.mark}", remembered["head"]):
-                context.log(f"nothing to undo: {self.into} contains the revert already")
-                return
-            self._git(context, folder, "revert", "--no-commit", "-m", "1", merged, hint="Revert by hand.")
-            message = f"Revert {context.change}: {self.name}\n\nThis reverts commit {merged}.\n"
-            message += f"\nReverts-Step: {context.mark}"
-            self._git(context, folder, "commit", "--allow-empty", "-m", message)
-            self._push(context, folder)
+        """Revert the commit, if it was pushed and is not reverted yet; push."""
+        with cloned(context, self.connection, self.into) as clone:
+            self._until_deployed(clone, clone.push(lambda here: self._back(here, remembered)))
 
-    def _tip(self, context: Context, branch: str) -> str:
-        repository = context.connection(self.connection)
-        tip = ["git", "ls-remote", address(repository), f"refs/heads/{branch}"]
-        ran = context.look(tip, environment=environment(repository), quiet=True)
-        if ran.code:
-            raise StepFailed(f"The repository of connection {self.connection} cannot be read: {last_line(ran)}")
-        if not ran.output.strip():
-            raise StepFailed(f"The repository of connection {self.connection} has no branch {branch}.")
-        return ran.output.split()[0]
+    def _forward(self, clone: Clone, remembered: Memory) -> str:
+        """Make the commit, unless it is there."""
+        done, is_reverted = clone.marked(remembered["head"])
+        if done and not is_reverted:
+            clone.context.log(f"nothing to do: {self.into} contains it already")
+            return done
+        message = f"{clone.context.change}: {self.name}\n\nChange-Step: {clone.context.mark}"
+        if self.merge:
+            hint = "Resolve the conflict on the branch and submit again."
+            clone.combine("merge", "--quiet", "--no-ff", "-m", message, remembered["merged"], hint=hint)
+            if not clone.is_ahead:
+                says = f"{self.merge} holds nothing that {self.into} lacks; there is nothing to merge."
+                raise StepFailed(f"{says} If it was merged and reverted before, revert that revert instead.")
+        else:
+            self._write(clone)
+            if not clone.git("status", "--porcelain"):
+                raise StepFailed(f"{self.into} holds that content already; there is nothing to write.")
+            clone.git("commit", "--quiet", "-m", message)
+        return clone.head
 
-    def _clone(self, context: Context, folder: Path) -> None:
-        place = address(context.connection(self.connection))
-        self._git(context, folder, "clone", "--quiet", "--branch", self.into, place, ".")
+    def _write(self, clone: Clone) -> None:
+        files = dict(self.write)
+        if self.replace:
+            text = _inside(clone, self.replace.file, must_exist=True).read_text(encoding="utf-8")
+            if (times := text.count(self.replace.old)) != 1:
+                says = f"{self.replace.file} on {self.into} has {self.replace.old!r} {times} times, once was expected."
+                raise StepFailed(f"{says} Correct `old`, with as much around it as makes it unique.")
+            files[self.replace.file] = text.replace(self.replace.old, self.replace.new)
+        for name, content in files.items():
+            file = _inside(clone, name, must_exist=False)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content, encoding="utf-8")
+            clone.git("add", "--force", "--", name)
 
-    def _on_top(self, context: Context, folder: Path) -> str:
-        return self._git(context, folder, "rev-parse", "HEAD").output.strip()
+    def _back(self, clone: Clone, remembered: Memory) -> str:
+        """Make the revert, unless it is there or there is nothing to revert."""
+        made, is_reverted = clone.marked(remembered["head"])
+        if not made:
+            clone.context.log(f"nothing to undo: {self.into} does not contain the commit")
+            return ""
+        if is_reverted:
+            clone.context.log(f"nothing to undo: {self.into} contains the revert already")
+            return made
+        parent = ["-m", "1"] if self.merge else []
+        hint = f"Later commits changed the same lines: revert {made[:12]} by hand."
+        clone.combine("revert", "--no-commit", *parent, made, hint=hint)
+        message = f"Revert {clone.context.change}: {self.name}\n\nThis reverts commit {made}.\n\n"
+        message += f"Reverts-Step: {clone.context.mark}"
+        clone.git("commit", "--quiet", "--allow-empty", "-m", message)
+        return clone.head
 
-    def _marked(self, context: Context, folder: Path, mark: str, since: str) -> str:
-        """Return the newest commit since `since` whose message carries the mark, or an empty text."""
-        search = ["log", f"--grep=^{mark}$", "--format=%H", f"{since}..HEAD"]
-        return next(iter(self._git(context, folder, *search).output.split()), "")
+    def _until_deployed(self, clone: Clone, commit: str) -> None:
+        if self.deployed and commit:
+            self.deployed.wait(clone, commit, within=self.timeout * 0.8)
 
-    def _push(self, context: Context, folder: Path) -> None:
-        ran = context.run(
-            ["git", "push", "origin", f"HEAD:{self.into}"], folder=folder, environment=self._settings(context)
-        )
-        if ran.code:
-            raise StepFailed(f"git push to {self.into} of {self.connection} was refused: {last_line(ran)}")
+    @property
+    def _and_wait(self) -> str:
+        return f", wait until {self.deployed.connection} reports it" if self.deployed else ""
 
-    def _settings(self, context: Context) -> dict[str, str]:
-        return environment(context.connection(self.connection))
 
-    def _git(self, context: Context, folder: Path, *arguments: str, hint: str = "") -> Ran:
-        """Run git in the clone, which nobody else sees: it only reads the world."""
-        ran = context.look(["git", *arguments], folder=folder, environment=self._settings(context), quiet=True)
-        if ran.code:
-            files = [line for line in ran.output.splitlines() if "CONFLICT" in line]
-            raise StepFailed(f"git {arguments[0]} failed: {'; '.join(files) or last_line(ran)}. {hint}".rstrip())
-        return ran
+def _inside(clone: Clone, name: str, *, must_exist: bool) -> Path:
+    """Return a file of the clone; a link could lead out of it."""
+    file = clone.folder / name
+    if file.resolve() != clone.folder.resolve() / name:
+        raise StepFailed(f"{name} on {clone.branch} is or lies behind a symbolic link. Name the file itself.")
+    if must_exist and not file.is_file():
+        raise StepFailed(f"There is no file {name} on {clone.branch} of {clone.connection}. Correct its path.")
+    return file

@@ -1,0 +1,75 @@
+"""Makes clients of AWS out of Airflow Connections of type `aws`, and sentences out of their errors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from changewindow.connection import Connection
+from changewindow.errors import StepFailed, UnusableConnection
+
+KNOWN = {"region_name", "endpoint_url", "aws_session_token", "role_arn", "assume_role_kwargs"}
+USUAL_REGION = "us-east-1"
+CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
+REMEDIES = {
+    "throttl": "AWS is throttling this account; wait a minute, and see who else is calling it",
+    "toomanyrequests": "AWS is throttling this account; wait a minute, and see who else is calling it",
+    "priorrequestnotcomplete": "another change of this zone is not finished; wait a minute",
+    "accessdenied": "allow it to the user or role of the connection in IAM",
+    "invalidclienttokenid": "correct the connection's login (the access key)",
+    "signaturedoesnotmatch": "correct the connection's password (the secret key), and see whether the clock is right",
+    "expiredtoken": "renew the connection's aws_session_token, or use a role_arn",
+}
+
+
+def client(connection: Connection, service: str, session_name: str) -> Any:
+    """Return a client of a service of AWS, signed in as the connection says.
+
+    Login and password are the access key; without a login, the machine's own role is used. Extra `role_arn` (with
+    `assume_role_kwargs`) is a role to assume first.
+
+    Raises:
+        UnusableConnection: it wants to sign in in a way that is not supported.
+        StepFailed: the role cannot be assumed.
+    """
+    extra = connection.extra
+    if unknown := ", ".join(sorted(set(extra) - KNOWN)):
+        ways = f"supported way to sign in: remove {unknown} from its extra; it may have {', '.join(sorted(KNOWN))}"
+        raise UnusableConnection(connection.name, ways)
+    if connection.login and not connection.password:
+        raise UnusableConnection(connection.name, "password (the secret key)")
+    options = {"endpoint_url": extra.get("endpoint_url"), "config": CONFIG}
+    session = boto3.Session(
+        connection.login or None,
+        connection.password or None,
+        extra.get("aws_session_token"),
+        extra.get("region_name", USUAL_REGION),
+    )
+    if role := extra.get("role_arn"):
+        wanted = {"RoleArn": role, "RoleSessionName": session_name, **extra.get("assume_role_kwargs", {})}
+        with explained(f"assume the role {role}"):
+            given = session.client("sts", **options).assume_role(**wanted)["Credentials"]
+        keys = (given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+        session = boto3.Session(*keys, session.region_name)
+    return session.client(service, **options)
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn the errors of AWS inside this block into a sentence with what to do.
+
+    Raises:
+        StepFailed: with that sentence.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code, text = (str(error.response.get("Error", {}).get(part, "")) for part in ("Code", "Message"))
+        remedy = next((one for start, one in REMEDIES.items() if code.lower().startswith(start)), "correct the ticket")
+        raise StepFailed(f"AWS refused to {what}: {code} ({text.rstrip('.')}). What to do: {remedy}.") from error
+    except BotoCoreError as error:
+        says = f"AWS gave no reply when it was asked to {what}: {str(error).rstrip('.')}."
+        raise StepFailed(f"{says} Is its endpoint reachable, and has the connection a login?") from error

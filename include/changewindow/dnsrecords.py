@@ -1,0 +1,139 @@
+"""What DNS record sets are: which records of one name and type, with which time to live, as tickets write them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdataset
+import dns.rdatatype
+from pydantic import AfterValidator, Field, model_validator
+
+from changewindow.model import Model
+
+Type = Literal["A", "AAAA", "CAA", "CNAME", "MX", "PTR", "SRV", "TXT"]
+USUAL_TTL = 300
+LONGEST_STRING = 255
+"""Octets in one string of a TXT record."""
+
+
+@dataclass(frozen=True)
+class RecordSet:
+    """All records of one name and type; values in canonical form and order."""
+
+    values: tuple[str, ...]
+    ttl: int
+
+    @classmethod
+    def of(cls, found: dns.rdataset.Rdataset) -> Self:
+        """Return what a server answered."""
+        return cls(tuple(sorted(map(_canonical, found))), found.ttl)
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any] | None) -> Self | None:
+        """Return what was remembered; None where there was no record."""
+        return None if kept is None else cls(tuple(kept["values"]), kept["ttl"])
+
+    def rdataset(self, kind: str) -> dns.rdataset.Rdataset:
+        """Return it as dnspython wants it."""
+        return dns.rdataset.from_text_list(dns.rdataclass.IN, dns.rdatatype.from_text(kind), self.ttl, self.values)
+
+
+def shown(found: RecordSet | None) -> str:
+    """Return a record set as messages show it."""
+    return "no record" if found is None else f"{', '.join(found.values)} (ttl {found.ttl})"
+
+
+def canonical(kind: str, text: str) -> str:
+    """Return a value in its canonical form; host names are absolute, with or without their last dot.
+
+    Raises:
+        ValueError: it is no value of this type.
+    """
+    if kind == "TXT" and not text.startswith('"'):
+        text = _quoted(text)
+    try:
+        return _canonical(dns.rdata.from_text(dns.rdataclass.IN, kind, text, origin=dns.name.root, relativize=False))
+    except (dns.exception.DNSException, ValueError) as error:
+        raise ValueError(f"{text!r} is not a value of a {kind} record: {error}") from error
+
+
+def canonical_name(text: str) -> str:
+    """Return the name of a record or zone in lower case, without its last dot.
+
+    Raises:
+        ValueError: it is no name.
+    """
+    try:
+        return dns.name.from_text(text).canonicalize().to_text(omit_final_dot=True)
+    except dns.exception.DNSException as error:
+        raise ValueError(f"{text!r} is not a domain name: {error}") from error
+
+
+def _canonical(found: dns.rdata.Rdata) -> str:
+    wire = found.to_digestable(dns.name.root)
+    return dns.rdata.from_wire(found.rdclass, found.rdtype, wire, 0, len(wire)).to_text()
+
+
+def _quoted(text: str) -> str:
+    octets = text.encode()
+    parts = [octets[start : start + LONGEST_STRING] for start in range(0, len(octets), LONGEST_STRING)] or [b""]
+    return " ".join('"' + "".join(map(_escaped, part)) + '"' for part in parts)
+
+
+def _escaped(octet: int) -> str:
+    return chr(octet) if 32 <= octet < 127 and octet not in b'"\\' else f"\\{octet:03}"
+
+
+Name = Annotated[str, Field(min_length=1, max_length=254), AfterValidator(canonical_name)]
+
+
+class Record(Model):
+    """The fields of a ticket that say which record set is meant."""
+
+    record: Name
+    """The full name of the record, like `api.example.com`."""
+    type: Type = "A"
+    """A, AAAA, CAA, CNAME, MX, PTR, SRV or TXT."""
+
+
+class RecordChange(Record):
+    """The fields of a ticket that say what a record set shall be."""
+
+    values: tuple[str, ...] = Field(min_length=1)
+    """All values of the record set: addresses, full host names (with or without the last dot), or texts."""
+    ttl: int | None = Field(default=None, ge=0, le=2147483647)
+    """Seconds for which others may keep it; without it, as it was, or 300 where there was no record."""
+
+    @model_validator(mode="after")
+    def _values_are_of_the_type(self) -> Self:
+        canonical_values(self.type, self.values)
+        return self
+
+    def wanted(self, before: RecordSet | None) -> RecordSet:
+        """Return what the record set shall be after what it was before."""
+        usual = before.ttl if before else USUAL_TTL
+        return RecordSet(canonical_values(self.type, self.values), usual if self.ttl is None else self.ttl)
+
+    def conflict(self, *, now: str, ours: str, before: str) -> str:
+        """Return what to say when somebody else has changed the record set meanwhile."""
+        return (
+            f"Somebody else has changed {self.type} {self.record}: it is {now} now, and neither {ours}, "
+            f"which this change writes, nor {before}, which was there before. Nothing was overwritten. "
+            "Find out who changed it, and set it by hand."
+        )
+
+
+def canonical_values(kind: str, values: Iterable[str]) -> tuple[str, ...]:
+    """Return values as a record set holds them: each once, in canonical form and order.
+
+    Raises:
+        ValueError: one of them is no value of this type, or there are two of which there can be only one.
+    """
+    found = tuple(sorted({canonical(kind, value) for value in values}))
+    if kind == "CNAME" and len(found) > 1:
+        raise ValueError(f"a CNAME has one value, here are {len(found)}; write the one")
+    return found

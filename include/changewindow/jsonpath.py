@@ -1,0 +1,31 @@
+"""Finds a value in a JSON document by its path, like `database.pool.open` or `items.0.state`."""
+
+import json
+from typing import Any
+
+
+def parsed(text: str) -> Any:
+    """Return a JSON document.
+
+    Raises:
+        LookupError: the text is none.
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise LookupError(f"the reply is not JSON: {text[:80]!r}") from error
+
+
+def at(document: Any, path: str) -> Any:
+    """Return what stands at a path of keys and list positions; an empty path is the whole document.
+
+    Raises:
+        LookupError: nothing stands there.
+    """
+    found = document
+    for key in filter(None, path.split(".")):
+        try:
+            found = found[int(key)] if isinstance(found, list) else found[key]
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise LookupError(f"the reply has nothing at {path} (no {key!r})") from error
+    return found

@@ -1,0 +1,73 @@
+"""Asks every authoritative server of a name, past all caches, and reads how many of them answer what is wanted.
+
+The servers are those in the zone's NS records, found by this machine's resolver, or those in `servers`. `read: share`
+is the part of them that answers exactly `values`, so 1 means all; one that does not answer counts as one that does not
+have it. `read: text` is the record set itself, its values separated by spaces, and `read: ttl` its time to live in
+seconds; both need all servers to agree. It tells what is published, not what a resolver still keeps.
+"""
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from changewindow.dnsrecords import Record, RecordSet, canonical_values, shown
+from changewindow.dnsservers import NoAnswer, Server, address, answers, listed, of_name
+from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+
+EXAMPLE = {"kind": "dns", "record": "api.example.com", "type": "A", "values": ["192.0.2.20"], "read": "share"}
+
+
+class Source(SourceBase, Record):
+    """A record set, and what is read of it."""
+
+    read: Literal["share", "text", "ttl"] = "share"
+    values: tuple[str, ...] = ()
+    """For a share: the whole record set that is wanted, in any order."""
+    servers: tuple[str, ...] = ()
+    """The servers to ask, instead of those in the zone's NS records: `192.0.2.1`, `ns1.example.com:5353`."""
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        canonical_values(self.type, self.values)
+        if bool(self.values) != (self.read == "share"):
+            raise ValueError("`values` belongs to `read: share`, and to nothing else; correct one of them")
+        for server in self.servers:
+            address(server)
+        return self
+
+    def says(self) -> str:
+        """Say the record set and what is read of it."""
+        wanted = f" with {', '.join(self.values)}" if self.values else ""
+        return f"{self.read} of {self.type} {self.record}{wanted} at {', '.join(self.servers) or 'each name server'}"
+
+    async def ask(self, asking: Asking) -> Answer:
+        """Ask all servers at the same time."""
+        started = asking.now()
+        try:
+            servers = await (listed(self.servers) if self.servers else of_name(self.record))
+        except NoAnswer as error:
+            raise SourceError("unreachable", str(error)) from error
+        found = await answers(servers, self.record, self.type)
+        if all(isinstance(one, NoAnswer) for one in found):
+            raise SourceError("unreachable", "; ".join(map(str, found)))
+        told = "; ".join(map(_told, servers, found))
+        if self.read == "share":
+            wanted = canonical_values(self.type, self.values)
+            having = [one for one in found if isinstance(one, RecordSet) and one.values == wanted]
+            return Answer(len(having) / len(found), started, f"{self.type} {self.record}: {told}")
+        return Answer(self._same(found, told), started, f"{self.type} {self.record}: {told}")
+
+    def _same(self, found: list[RecordSet | NoAnswer | None], told: str) -> float | str:
+        """Return what all servers agree on."""
+        if any(isinstance(one, NoAnswer) for one in found):
+            raise SourceError("unreachable", f"not every server answers: {told}")
+        first = found[0]
+        if any(one != first for one in found):
+            raise SourceError("invalid", f"the servers do not agree: {told}")
+        if not isinstance(first, RecordSet):
+            raise SourceError("no_data", f"there is no {self.type} record of {self.record}: {told}")
+        return " ".join(first.values) if self.read == "text" else first.ttl
+
+
+def _told(server: Server, found: RecordSet | NoAnswer | None) -> str:
+    return str(found) if isinstance(found, NoAnswer) else f"{server.name} answers {shown(found)}"

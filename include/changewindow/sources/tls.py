@@ -1,0 +1,103 @@
+"""Opens a TLS connection and reads the certificate that is served: days left, validity, issuer, names or fingerprint.
+
+`read: valid` is true when chain, time and name are all right, as a client that checks sees it; otherwise false, with
+the reason beside the reading. Everything else is read from the server's own certificate whether or not it is valid, so
+`days_left` (with a fraction, negative when it has expired) also works with a private or untrusted chain. `names` are
+all names it is made for, separated by spaces; `fingerprint` is its SHA-256. Only one server behind a name is asked.
+"""
+
+import asyncio
+import ssl
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from pydantic import Field
+
+from changewindow.model import Duration
+from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+
+EXAMPLE = {"kind": "tls", "host": "api.example.com", "read": "days_left"}
+
+
+class Source(SourceBase):
+    """A server, and what is read of its certificate."""
+
+    host: str = Field(min_length=1)
+    """The name or address of the server."""
+    port: int = Field(default=443, ge=1, le=65535)
+    name: str = ""
+    """The name that is asked for and that the certificate must have, where it is not `host`."""
+    ca_file: str = ""
+    """A file with the root certificates to trust, on the machine that asks; without it, those of that machine."""
+    read: Literal["days_left", "valid", "issuer", "names", "fingerprint"] = "days_left"
+    within: Duration = Field(default=timedelta(seconds=3), gt=timedelta(0))
+    """How long it may take to connect."""
+
+    def says(self) -> str:
+        """Say the server and what is read."""
+        return f"{self.read} of the certificate of {self._server}"
+
+    @property
+    def _server(self) -> str:
+        return f"{self.host}:{self.port}" + (f" as {self.name}" if self.name else "")
+
+    async def ask(self, asking: Asking) -> Answer:
+        """Shake hands, and read."""
+        started = asking.now()
+        query = f"TLS {self._server}"
+        if self.read != "valid":
+            certificate = await self._certificate(_trusting())
+            return Answer(_read(self.read, certificate, started), started, query)
+        try:
+            await self._certificate(self._checking())
+        except ssl.SSLCertVerificationError as error:
+            return Answer(False, started, f"{query}: {error.verify_message}")
+        return Answer(True, started, query)
+
+    async def _certificate(self, context: ssl.SSLContext) -> x509.Certificate:
+        name = self.name or self.host
+        try:
+            async with asyncio.timeout(self.within.total_seconds()):
+                _, writer = await asyncio.open_connection(self.host, self.port, ssl=context, server_hostname=name)
+        except ssl.SSLCertVerificationError:
+            raise
+        except ssl.SSLError as error:
+            raise SourceError("invalid", f"{self._server} does not agree on TLS: {error.reason or error}") from error
+        except (TimeoutError, OSError, ValueError) as error:
+            says = getattr(error, "strerror", None) or str(error) or "no answer in time"
+            raise SourceError("unreachable", f"{self._server} does not connect: {says}") from error
+        served: Any = writer.get_extra_info("ssl_object")
+        writer.transport.abort()
+        try:
+            return x509.load_der_x509_certificate(served.getpeercert(binary_form=True))
+        except ValueError as error:
+            raise SourceError("invalid", f"the certificate of {self._server} cannot be read: {error}") from error
+
+    def _checking(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self.ca_file or None)
+        except OSError as error:
+            raise SourceError("invalid", f"the root certificates in {self.ca_file} cannot be read: {error}") from error
+
+
+def _trusting() -> ssl.SSLContext:
+    """Return what shakes hands with anybody: here a certificate is read, and nothing is sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _read(what: str, certificate: x509.Certificate, now: datetime) -> float | str:
+    if what == "days_left":
+        return (certificate.not_valid_after_utc - now) / timedelta(days=1)
+    if what == "issuer":
+        return certificate.issuer.rfc4514_string()
+    if what == "fingerprint":
+        return certificate.fingerprint(hashes.SHA256()).hex()
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound as error:
+        raise SourceError("no_data", "the certificate is made for no name (no subjectAltName)") from error
+    return " ".join(str(one.value) for one in names)

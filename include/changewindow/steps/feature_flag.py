@@ -1,0 +1,181 @@
+"""Sets a feature flag and reads it back until the new value is seen; undo writes the value that was there before.
+
+`read` says where the value stands: a path, and `json`, the place in the reply. With `ask` (a body) the question is a
+POST, as OFREP, the OpenFeature Remote Evaluation Protocol, wants it: `path: /ofrep/v1/evaluate/flags/checkout`,
+`ask: {context: {targetingKey: probe}}`, `json: value`. OFREP only reads, so `write` is a request to the management API
+of the flag service, in which `{{value}}` stands for the value (with its type where it is all of a text) and
+`{{on_or_off}}` for `on` or `off`; sending it twice must do no harm. Where the two are different services, `read` has a
+connection of its own. If somebody else has set a third value meanwhile, neither apply nor undo overwrites it.
+
+The Airflow Connection (type `http`): host, login and password; or, where the service wants a token, extra `header`
+(like `Authorization` or `X-API-Key`) and `scheme` (like `Bearer`), which carry the password.
+"""
+
+import json
+from typing import Any, ClassVar, Literal
+from urllib.parse import quote
+
+from pydantic import Field, JsonValue
+
+from changewindow import authorization, jsonpath
+from changewindow.context import Context
+from changewindow.errors import StepFailed
+from changewindow.model import Model
+from changewindow.steps.base import Memory, StepBase
+
+EXAMPLE = {
+    "name": "Switch the new checkout on",
+    "kind": "feature_flag",
+    "connection": "example_flags",
+    "value": True,
+    "read": {"path": "/api/flags/checkout", "json": "environments.production.on"},
+    "write": {
+        "method": "PATCH",
+        "path": "/api/flags/checkout",
+        "body": [{"op": "replace", "path": "/environments/production/on", "value": "{{value}}"}],
+    },
+}
+VALUE, ON_OR_OFF = "{{value}}", "{{on_or_off}}"
+OFTEN = 0.5
+"""Seconds between two looks at the flag."""
+
+
+class Read(Model):
+    """Where the value of the flag is read."""
+
+    path: str = Field(pattern="^/")
+    json_path: str = Field(alias="json", min_length=1)
+    """Where the value stands in the JSON reply, like `environments.production.on`."""
+    ask: JsonValue = None
+    """The body of a POST that only reads; without it, the request is a GET."""
+    connection: str = ""
+    """The Airflow Connection of the service that evaluates flags, where it is another one."""
+
+
+class Write(Model):
+    """The request that sets the flag."""
+
+    method: Literal["PUT", "PATCH", "POST", "DELETE"] = "PUT"
+    path: str = Field(pattern="^/")
+    body: JsonValue = None
+
+
+class Step(StepBase):
+    """A flag, and the value it shall have."""
+
+    is_configuration: ClassVar[bool] = True
+
+    connection: str
+    """The Airflow Connection of the flag service."""
+    value: JsonValue
+    """The value it shall have: true, false, a number, a text …"""
+    read: Read
+    write: Write
+
+    def does(self) -> str:
+        """Say the flag and its value."""
+        return f"{self.write.method} {self.write.path} at {self.connection} to set the flag to {json.dumps(self.value)}"
+
+    def undoes(self) -> str:
+        """Say what is restored."""
+        return f"{self.write.method} {self.write.path} at {self.connection} to set the flag back to what it was"
+
+    def lacks(self, context: Context) -> list[str]:
+        """Return why the flag cannot be read, or set to another kind of value."""
+        now = self._now(context)
+        if _kind(now) != _kind(self.value):
+            says = f"the flag is {json.dumps(now)} and shall be {json.dumps(self.value)}, which is not the same type"
+            return [f"{says}; correct `value` or `read`"]
+        return []
+
+    def remember(self, context: Context) -> Memory:
+        """Return the value of the flag."""
+        return {"before": self._now(context)}
+
+    def apply(self, context: Context, remembered: Memory) -> None:
+        """Set the flag, if it still is what was remembered."""
+        self._set(context, remembered, self.value)
+
+    def undo(self, context: Context, remembered: Memory) -> None:
+        """Set the flag back, also when it looks so already: a service may show for a while what was before apply."""
+        self._set(context, remembered, remembered["before"])
+
+    def _set(self, context: Context, remembered: Memory, wanted: Any) -> None:
+        now, before = self._now(context), remembered["before"]
+        if not _same(now, before) and not _same(now, self.value):
+            raise StepFailed(
+                f"Somebody else has set the flag: it is {json.dumps(now)} now, and neither {json.dumps(self.value)}, "
+                f"which this change writes, nor {json.dumps(before)}, which was there before. Nothing was overwritten. "
+                "Find out who set it, and set it by hand."
+            )
+        self._send(context, wanted)
+        self._until_seen(context, wanted)
+
+    def _until_seen(self, context: Context, wanted: Any) -> None:
+        says = f"{self.read.path} at {self._reader} says {json.dumps(wanted)}"
+        latest: list[str] = []
+
+        def found() -> bool:
+            try:
+                seen = self._now(context)
+            except StepFailed as error:
+                latest[:] = [f"The last answer: {error}"]
+                return False
+            latest[:] = [f"It says {json.dumps(seen)}."]
+            return _same(seen, wanted)
+
+        try:
+            context.until(says, found, within=self.timeout * 0.8, every=OFTEN)
+        except StepFailed as error:
+            raise StepFailed(f"{error} {' '.join(latest)}") from error
+
+    def _send(self, context: Context, value: Any) -> None:
+        path = _filled(self.write.path, quote(value, safe="") if isinstance(value, str) else value)
+        headers = authorization.headers(context.connection(self.connection))
+        reply = context.call(self.connection, self.write.method, path, _filled(self.write.body, value), headers=headers)
+        if not context.dry_run and not 200 <= reply.status < 300:
+            raise StepFailed(
+                f"{self.write.method} {path} at {self.connection} answered {reply.status}: {reply.text[:200]!r}. "
+                f"Correct `write`, or what the connection's account may do."
+            )
+
+    def _now(self, context: Context) -> Any:
+        headers = authorization.headers(context.connection(self._reader))
+        reply = context.ask(self._reader, self.read.path, headers, body=self.read.ask)
+        where = f"{self.read.path} at {self._reader}"
+        if not 200 <= reply.status < 300:
+            says = "has no such flag (404): create it" if reply.status == 404 else f"answered {reply.status}: see why"
+            raise StepFailed(f"{where} {says}, or correct `read`.")
+        try:
+            return jsonpath.at(jsonpath.parsed(reply.text), self.read.json_path)
+        except LookupError as error:
+            raise StepFailed(f"The flag cannot be read from {where}: {error.args[0]}. Correct `read`.") from error
+
+    @property
+    def _reader(self) -> str:
+        return self.read.connection or self.connection
+
+
+def _filled(part: Any, value: Any) -> Any:
+    """Put a value into a request."""
+    if isinstance(part, dict):
+        return {key: _filled(one, value) for key, one in part.items()}
+    if isinstance(part, list):
+        return [_filled(one, value) for one in part]
+    if part == VALUE:
+        return value
+    if not isinstance(part, str):
+        return part
+    text = value if isinstance(value, str) else json.dumps(value)
+    return part.replace(VALUE, text).replace(ON_OR_OFF, "on" if value else "off")
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare as JSON does: true is not 1."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _kind(value: Any) -> str:
+    """Return the JSON type of a value; all numbers are of one."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return "number" if is_number else type(value).__name__

@@ -1,0 +1,213 @@
+"""Changes one DNS record set in Amazon Route 53 and waits until it is in sync; undo restores the previous one.
+
+One change batch deletes what was remembered and creates what the ticket says; Route 53 takes it only as a whole, and
+only if the record set still is what was remembered, so nothing that somebody else wrote meanwhile is overwritten. The
+same holds for undo, which restores values and TTL, an alias included, or removes the record set where there was none.
+Both wait until Route 53 reports INSYNC (all its servers have it) and until the `servers` of the ticket answer it, if
+it lists some; for at most four fifths of `timeout`. Record sets with a routing policy (weighted, …) are refused.
+
+The Airflow Connection (type `aws`): login and password are access key and secret key (without them, the machine's own
+role is used); extra `region_name`, `endpoint_url`, `aws_session_token`, `role_arn` and `assume_role_kwargs`.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from changewindow.aws_client import client, explained
+from changewindow.context import Context
+from changewindow.dnsrecords import RecordChange, RecordSet, canonical_name, canonical_values, shown
+from changewindow.dnsservers import address, answers, listed
+from changewindow.errors import StepFailed
+from changewindow.steps.base import Memory, StepBase
+
+EXAMPLE = {
+    "name": "Point api at the new load balancer",
+    "kind": "route53",
+    "connection": "example_aws",
+    "zone": "example.com",
+    "record": "api.example.com",
+    "type": "A",
+    "values": ["192.0.2.20"],
+    "ttl": 60,
+}
+REFUSED = ("InvalidChangeBatch", "InvalidInput")
+Raw = Mapping[str, Any]
+"""A record set as Route 53 has it."""
+State = RecordSet | str | None
+"""The same in a form that can be compared; an alias is a text."""
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A hosted zone, and the client to change it."""
+
+    client: Any
+    id: str
+
+    def find(self, record: str, kind: str) -> Raw | None:
+        """Return a record set as it is now."""
+        start = {"StartRecordName": record, "StartRecordType": kind, "MaxItems": "1"}
+        with explained(f"read {kind} {record} in zone {self.id}"):
+            found = self.client.list_resource_record_sets(HostedZoneId=self.id, **start)["ResourceRecordSets"]
+        matching = (dict(one) for one in found if one["Type"] == kind and _name(one) == record)
+        return next(matching, None)
+
+    def replace(self, old: Raw | None, new: Raw | None, comment: str) -> Any:
+        """Replace one record set by another, all or nothing; return what tells later whether it is in sync."""
+        actions = {"DELETE": old, "CREATE": new}
+        batch = [{"Action": action, "ResourceRecordSet": one} for action, one in actions.items() if one]
+        change = {"Comment": comment, "Changes": batch}
+        with explained(f"change records in zone {self.id}"):
+            made = self.client.change_resource_record_sets(HostedZoneId=self.id, ChangeBatch=change)
+        return made["ChangeInfo"]["Id"]
+
+    def is_in_sync(self, change: Any) -> bool:
+        """Return whether all servers of Route 53 have a change."""
+        with explained("tell whether the change is in sync"):
+            return bool(self.client.get_change(Id=change)["ChangeInfo"]["Status"] == "INSYNC")
+
+
+class Step(StepBase, RecordChange):
+    """A record set, and what it shall be."""
+
+    is_configuration: ClassVar[bool] = True
+
+    connection: str
+    """The Airflow Connection of the AWS account."""
+    zone: str = Field(min_length=1)
+    """The hosted zone: its name, or its id (`Z…`) where a public and a private zone have the same name."""
+    servers: tuple[str, ...] = ()
+    """Name servers to wait for as well: `ns-1.awsdns-01.org`, `192.0.2.1:5353`."""
+
+    @model_validator(mode="after")
+    def _servers_are_servers(self) -> Self:
+        for server in self.servers:
+            address(server)
+        return self
+
+    def does(self) -> str:
+        """Say the record set."""
+        return f"set {self.type} {self.record} to {', '.join(self.values)} in Route 53 zone {self.zone}, wait for sync"
+
+    def undoes(self) -> str:
+        """Say what is restored."""
+        return f"set {self.type} {self.record} back to what it was, if it is still what this step wrote"
+
+    def lacks(self, context: Context) -> list[str]:
+        """Return why the record set cannot be changed."""
+        self.remember(context)
+        return []
+
+    def remember(self, context: Context) -> Memory:
+        """Return the hosted zone, and the record set as Route 53 has it."""
+        zone = self._zone(context)
+        return {"zone": zone.id, "before": self._now(zone)}
+
+    def apply(self, context: Context, remembered: Memory) -> None:
+        """Change what was remembered into what the ticket says, and wait."""
+        before = remembered["before"]
+        if self._state(before) == self._ours(before):
+            context.log(f"nothing to do: {self.type} {self.record} is {_shown(self._state(before))} already")
+        else:
+            self._change(context, self._zone(context, remembered["zone"]), before, before)
+        self._until_served(context, self._ours(before))
+
+    def undo(self, context: Context, remembered: Memory) -> None:
+        """Change what apply wrote into what was remembered, and wait."""
+        zone, before = self._zone(context, remembered["zone"]), remembered["before"]
+        now = self._now(zone)
+        if self._state(now) == self._state(before):
+            context.log(f"nothing to undo: {self.type} {self.record} is {_shown(self._state(before))}")
+        elif self._state(now) == self._ours(before):
+            self._change(context, zone, before, now)
+        else:
+            raise StepFailed(self._conflict(now, before))
+        self._until_served(context, self._state(before))
+
+    def _change(self, context: Context, zone: Zone, before: Raw | None, old: Raw | None) -> None:
+        """Replace what was before by what the ticket says, or the other way round, and wait for it."""
+        new = self._raw(self._ours(before)) if old == before else before
+        says = f"change in Route 53 {self.type} {self.record}: {_shown(self._state(old))} -> {_shown(self._state(new))}"
+        try:
+            made = context.act(says, lambda: zone.replace(old, new, context.mark))
+        except StepFailed as error:
+            now = self._now(zone) if any(code in str(error) for code in REFUSED) else old
+            if self._state(now) == self._state(old):
+                raise
+            if self._state(now) == self._state(new):
+                context.log("an earlier attempt, whose reply was lost, has done it")
+                return
+            raise StepFailed(self._conflict(now, before)) from error
+        context.until("Route 53 reports INSYNC", lambda: zone.is_in_sync(made), within=self.timeout * 0.8)
+
+    def _until_served(self, context: Context, wanted: State) -> None:
+        if not self.servers or isinstance(wanted, str):
+            return
+        says = f"{', '.join(self.servers)} answer {_shown(wanted)} for {self.type} {self.record}"
+
+        def found() -> bool:
+            return all(one == wanted for one in asyncio.run(self._answers()))
+
+        context.until(says, found, within=self.timeout * 0.8)
+
+    async def _answers(self) -> list[Any]:
+        return list(await answers(await listed(self.servers), self.record, self.type))
+
+    def _zone(self, context: Context, known: str = "") -> Zone:
+        """Return the hosted zone of this id, or the one that the ticket means."""
+        route53 = client(context.connection(self.connection), "route53", context.mark.replace("/", "-"))
+        if known or (self.zone.startswith("Z") and "." not in self.zone):
+            return Zone(route53, known or self.zone)
+        name = canonical_name(self.zone)
+        with explained(f"look for the hosted zone {name}"):
+            found = route53.list_hosted_zones_by_name(DNSName=name)["HostedZones"]
+        zones = [one["Id"].rpartition("/")[2] for one in found if canonical_name(one["Name"]) == name]
+        if not zones:
+            raise StepFailed(f"Route 53 has no hosted zone {name} in the account of {self.connection}. Correct `zone`.")
+        if len(zones) > 1:
+            says = f"Route 53 has {len(zones)} hosted zones {name}: {', '.join(zones)}."
+            raise StepFailed(f"{says} Write as `zone` the id of the one that is meant.")
+        return Zone(route53, zones[0])
+
+    def _now(self, zone: Zone) -> Raw | None:
+        found = zone.find(self.record, self.type)
+        if found and "SetIdentifier" in found:
+            says = f"{self.type} {self.record} has a routing policy (record '{found['SetIdentifier']}')"
+            raise StepFailed(f"{says}, which this kind does not change. Change it by another kind of step.")
+        return found
+
+    def _ours(self, before: Raw | None) -> RecordSet:
+        state = self._state(before)
+        return self.wanted(state if isinstance(state, RecordSet) else None)
+
+    def _state(self, raw: Raw | None) -> State:
+        if raw is None:
+            return None
+        if "AliasTarget" in raw:
+            target = raw["AliasTarget"]
+            return f"an alias of {target['DNSName']} in {target['HostedZoneId']}"
+        return RecordSet(canonical_values(self.type, (one["Value"] for one in raw["ResourceRecords"])), raw["TTL"])
+
+    def _raw(self, wanted: RecordSet) -> Raw:
+        values = [{"Value": value} for value in wanted.values]
+        return {"Name": self.record, "Type": self.type, "TTL": wanted.ttl, "ResourceRecords": values}
+
+    def _conflict(self, now: Raw | None, before: Raw | None) -> str:
+        states = {"now": self._state(now), "ours": self._ours(before), "before": self._state(before)}
+        return self.conflict(**{word: _shown(state) for word, state in states.items()})
+
+    def _client(self, context: Context) -> Any:
+        return client(context.connection(self.connection), "route53", context.mark.replace("/", "-"))
+
+
+def _shown(state: State) -> str:
+    return state if isinstance(state, str) else shown(state)
+
+
+def _name(raw: Raw) -> str:
+    """Return the name of a record set; Route 53 writes other characters than letters as octal codes."""
+    return canonical_name(str(raw["Name"]).replace("\\052", "*"))

@@ -1,0 +1,105 @@
+"""The source tls, against servers with certificates of every sort."""
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from certificates import Signed, certificate, serving
+from changewindow.sharing import client
+from changewindow.sources.base import Answer, Asking, SourceError
+from changewindow.sources.tls import Source
+
+HERE = ("api.example.com", "127.0.0.1")
+ROOT = certificate("Our Root")
+GOOD = certificate("api", ROOT, names=HERE)
+EXPIRED = certificate("api", ROOT, names=HERE, days=-2)
+ELSEWHERE = certificate("api", ROOT, names=("other.example.com",))
+SELF_SIGNED = certificate("api", names=HERE)
+FOREIGN = certificate("api", certificate("Another Root"), names=HERE)
+
+
+async def ask(port: int, folder: Path, **fields: Any) -> Answer:
+    """Return the answer of the source."""
+    root = ROOT.write(folder / "root.pem")
+    asked = {"host": "127.0.0.1", "name": "api.example.com", "ca_file": str(root), **fields}
+    async with client() as http:
+        return await Source.model_validate({"port": port, **asked}).ask(Asking(http, None))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("served", "days", "reason"),
+    [
+        pytest.param(GOOD, 30, "", id="good"),
+        pytest.param(EXPIRED, -2, "certificate has expired", id="expired"),
+        pytest.param(ELSEWHERE, 30, "Hostname mismatch, certificate is not valid for 'api.example.com'.", id="name"),
+        pytest.param(SELF_SIGNED, 30, "self-signed certificate", id="self-signed"),
+        pytest.param(FOREIGN, 30, "unable to get local issuer certificate", id="of an unknown root"),
+    ],
+)
+async def test_validity_has_a_reason_and_days_left_do_not_depend_on_it(
+    served: Signed, days: float, reason: str, tmp_path: Path
+) -> None:
+    """Whether a client may trust it is one question, how long it lasts another."""
+    async with serving(served, tmp_path) as port:
+        valid = await ask(port, tmp_path, read="valid")
+        left = await ask(port, tmp_path, read="days_left")
+    assert (valid.value, valid.query) == (
+        not reason,
+        f"TLS 127.0.0.1:{port} as api.example.com{': ' if reason else ''}{reason}",
+    )
+    assert left.value == pytest.approx(days, abs=0.01)
+
+
+async def test_who_made_it_for_whom(tmp_path: Path) -> None:
+    """Issuer, names and fingerprint are texts."""
+    async with serving(GOOD, tmp_path) as port:
+        found = {read: (await ask(port, tmp_path, read=read)).value for read in ("issuer", "names", "fingerprint")}
+    assert found["issuer"] == "CN=Our Root"
+    assert found["names"] == "api.example.com 127.0.0.1"
+    assert len(str(found["fingerprint"])) == 64
+
+
+async def test_an_address_is_a_name_too(tmp_path: Path) -> None:
+    """Without `name`, the certificate must be made for the host."""
+    async with serving(GOOD, tmp_path) as port:
+        assert (await ask(port, tmp_path, read="valid", name="")).value is True
+
+
+async def test_a_certificate_without_names(tmp_path: Path) -> None:
+    """It has no names to read, which is no data."""
+    async with serving(ROOT, tmp_path) as port:
+        with pytest.raises(SourceError, match="made for no name") as raised:
+            await ask(port, tmp_path, read="names")
+    assert raised.value.cause == "no_data"
+
+
+@pytest.mark.parametrize("read", ["valid", "days_left"])
+async def test_a_server_that_speaks_no_tls(tmp_path: Path, read: str) -> None:
+    """Garbage is invalid; silence and a closed port are unreachable."""
+
+    async def garbage(_: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example.com ESMTP\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(garbage, "127.0.0.1", 0) as server:
+        with pytest.raises(SourceError, match="does not agree on TLS") as raised:
+            await ask(server.sockets[0].getsockname()[1], tmp_path, read=read)
+        assert raised.value.cause == "invalid"
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        for port in (silent.getsockname()[1], 1):
+            with pytest.raises(SourceError, match="does not connect") as raised:
+                await ask(port, tmp_path, read=read, within="200ms")
+            assert raised.value.cause == "unreachable"
+
+
+async def test_root_certificates_that_are_not_there(tmp_path: Path) -> None:
+    """Nothing is trusted instead."""
+    async with serving(GOOD, tmp_path) as port:
+        with pytest.raises(SourceError, match=r"the root certificates in /nowhere\.pem cannot be read"):
+            await ask(port, tmp_path, read="valid", ca_file="/nowhere.pem")

@@ -1,0 +1,207 @@
+"""The step dns, on a zone that two BIND servers serve."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from bind import PRIMARY, SECONDARY, Bind, bind
+from changewindow.context import Context
+from changewindow.errors import StepFailed, UnusableConnection
+from changewindow.steps.dns import EXAMPLE, Step
+from worlds.dns import connection
+
+FIELDS = {key: value for key, value in EXAMPLE.items() if key != "kind"}
+OTHER = ["192.0.2.99"]
+IS_TEN = {"before": {"values": ["192.0.2.10"], "ttl": 300}}
+
+
+def step(**fields: Any) -> Step:
+    """Return the example, with other fields."""
+    return Step.model_validate({**FIELDS, **fields})
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
+    """Serve a zone; each test leaves it as it found it."""
+    with bind(tmp_path_factory.mktemp("bind")) as made:
+        yield made
+
+
+@pytest.fixture
+def here(servers: Bind) -> Context:
+    """Return what a step may use."""
+    return context(servers)
+
+
+def context(servers: Bind, login: str = "change-windows", **changed: Any) -> Context:
+    """Return what a step may use, with a key of this name."""
+    known = connection(servers, login, **changed)
+    return Context("CHG-1", 1, lambda _: known, print)
+
+
+VALUES = {
+    "A": ["192.0.2.1", "192.0.2.2"],
+    "AAAA": ["2001:DB8::1"],
+    "CAA": ['0 issue "ca.example.org"'],
+    "CNAME": ["elsewhere.example.org"],
+    "MX": ["10 mail.example.org", "20 mail2.example.org."],
+    "PTR": ["host.example.com"],
+    "SRV": ["0 5 5060 sip.example.com"],
+    "TXT": ["v=spf1 -all", 'say "hello" \\ and ü', "x" * 300],
+}
+
+
+@pytest.mark.parametrize(("kind", "values"), VALUES.items())
+def test_a_new_record_set_of_each_type_is_removed_again(
+    servers: Bind, here: Context, kind: str, values: list[str]
+) -> None:
+    """Where there was none, undo leaves none."""
+    new = step(record="New.Example.com.", type=kind, values=values, ttl=60)
+    assert new.lacks(here) == []
+    remembered = new.remember(here)
+    assert remembered == {"before": None}
+    new.apply(here, remembered)
+    assert len(servers.ask("new.example.com", kind, SECONDARY)) == len(values)
+    new.undo(here, remembered)
+    assert servers.ask("new.example.com", kind, SECONDARY) == []
+
+
+def test_undo_restores_values_and_ttl(servers: Bind, here: Context) -> None:
+    """A changed TTL is a change too, and what is not changed stays."""
+    before = servers.ask("note.example.com", "TXT")
+    changed = step(record="note.example.com", type="TXT", values=['"first" "second"'], ttl=5)
+    remembered = changed.remember(here)
+    changed.apply(here, remembered)
+    assert servers.ask("note.example.com", "TXT", SECONDARY) == ['note.example.com. 5 IN TXT "first" "second"']
+    changed.undo(here, remembered)
+    assert servers.ask("note.example.com", "TXT", SECONDARY) == before
+
+
+def test_apply_overwrites_nothing_that_somebody_else_changed(servers: Bind, here: Context) -> None:
+    """The server itself compares; the message names what is there, what was and what was wanted."""
+    before = servers.ask("api.example.com", "A")
+    says = (
+        "Somebody else has changed A api.example.com: it is 192.0.2.10 (ttl 300) now, and neither 192.0.2.20 (ttl 300),"
+        " which this change writes, nor 192.0.2.7 (ttl 300), which was there before. Nothing was overwritten. "
+        "Find out who changed it, and set it by hand."
+    )
+    with pytest.raises(StepFailed) as raised:
+        step().apply(here, {"before": {"values": ["192.0.2.7"], "ttl": 300}})
+    assert str(raised.value) == says
+    with pytest.raises(StepFailed, match="nor no record, which was there before"):
+        step().apply(here, {"before": None})
+    assert servers.ask("api.example.com", "A") == before
+
+
+def test_undo_overwrites_nothing_that_somebody_else_changed(servers: Bind, here: Context) -> None:
+    """What a third person wrote after apply stays, and a person decides."""
+    remembered = step().remember(here)
+    step().apply(here, remembered)
+    theirs = step(values=OTHER)
+    their_memory = theirs.remember(here)
+    theirs.apply(here, their_memory)
+    with pytest.raises(StepFailed, match=r"it is 192\.0\.2\.99 \(ttl 300\) now, and neither 192\.0\.2\.20"):
+        step().undo(here, remembered)
+    assert servers.ask("api.example.com", "A") == ["api.example.com. 300 IN A 192.0.2.99"]
+    theirs.undo(here, their_memory)
+    step().undo(here, remembered)
+
+
+@pytest.mark.parametrize(
+    ("login", "changed", "says"),
+    [
+        ("nobody", {}, "127.0.0.1 does not know the key nobody (BADKEY). Correct the connection's login"),
+        ("change-windows", {"secret": "b3RoZXI="}, "does not accept the signature of the key change-windows (BADSIG)"),
+        ("change-windows", {"algorithm": "hmac-sha512"}, "(BADKEY)"),
+        ("other", {}, "refuses updates of example.com by the key other (REFUSED). Allow that key this record"),
+        ("", {}, "refuses updates of example.com by the key (none) (REFUSED)"),
+    ],
+)
+def test_a_key_that_is_not_accepted(servers: Bind, login: str, changed: dict[str, str], says: str) -> None:
+    """It is found by the real update, and nothing changes."""
+    with pytest.raises(StepFailed) as raised:
+        step().apply(context(servers, login, **changed), IS_TEN)
+    assert says in str(raised.value)
+    assert servers.ask("api.example.com", "A") == ["api.example.com. 300 IN A 192.0.2.10"]
+
+
+def test_a_key_that_is_not_accepted_is_lacking_at_the_gate(servers: Bind) -> None:
+    """An update that changes nothing finds it before the window."""
+    [says] = step().lacks(context(servers, "nobody"))
+    assert "does not know the key nobody" in says
+
+
+def test_a_secret_that_is_none(servers: Bind) -> None:
+    """The message says what to correct, and not what the secret is."""
+    with pytest.raises(UnusableConnection, match="has no password that is a TSIG secret"):
+        step().apply(context(servers, secret="s3cret!"), IS_TEN)
+
+
+def test_a_zone_that_is_not_there(here: Context) -> None:
+    """The server says that it does not serve it, when asked and when told."""
+    elsewhere = step(zone="example.net", record="api.example.net")
+    with pytest.raises(StepFailed, match=r"127\.0\.0\.1 does not serve api\.example\.net \(REFUSED\)"):
+        elsewhere.remember(here)
+    with pytest.raises(StepFailed, match=r"is not authoritative for a zone example\.net \(NOTAUTH\)"):
+        elsewhere.apply(here, IS_TEN)
+    with pytest.raises(StepFailed, match=r"has no NS records for api\.example\.com: no zone begins there"):
+        step(zone="api.example.com").lacks(here)
+
+
+def test_a_lame_delegation(here: Context) -> None:
+    """A server that refers to others is not authoritative."""
+    with pytest.raises(StepFailed, match=r"does not serve www\.lame\.example\.com \(not authoritative\)"):
+        step(record="www.lame.example.com").remember(here)
+
+
+def test_nothing_stands_beside_a_cname(here: Context) -> None:
+    """A server would ignore the update silently."""
+    assert step(record="www.example.com").lacks(here) == [
+        "www.example.com is a CNAME, beside which no A can stand; remove it first"
+    ]
+
+
+def test_a_server_that_stays_behind_fails_the_step(servers: Bind, here: Context) -> None:
+    """Apply names the server that does not answer; undo works as soon as it does again."""
+    hasty = step(timeout="1s", servers=[f"{SECONDARY}:{servers.port}", f"{PRIMARY}:{servers.port}"])
+    remembered = hasty.remember(here)
+    servers.pause(SECONDARY)
+    try:
+        with pytest.raises(StepFailed) as raised:
+            hasty.apply(here, remembered)
+        assert len(hasty.lacks(here)) == 1
+    finally:
+        servers.resume(SECONDARY)
+    assert str(raised.value) == (
+        "Not in time (0.8s): all 2 servers answer 192.0.2.20 (ttl 300) for A api.example.com. "
+        f"127.0.0.2:{servers.port} cannot be reached at port {servers.port}: no answer in time."
+    )
+    step().undo(here, remembered)
+    assert step().lacks(here) == []
+
+
+def test_no_primary_server() -> None:
+    """Nobody there, or no host in the connection."""
+    with pytest.raises(StepFailed, match=r"127\.0\.0\.1 cannot be reached at port 1: "):
+        step().remember(context(Bind(1, {})))
+    with pytest.raises(StepFailed, match=r"127\.0\.0\.1 gave no valid reply to the update \(ConnectionRefusedError"):
+        step().apply(context(Bind(1, {})), IS_TEN)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"values": ["192.0.2.300"]}, "'192.0.2.300' is not a value of a A record"),
+        ({"record": "api.example.org"}, "api.example.org is not within the zone example.com; write its full name"),
+        ({"type": "CNAME", "values": ["a.example.com", "b.example.com"]}, "a CNAME has one value, here are 2"),
+        ({"record": "a..b"}, "'a..b' is not a domain name"),
+        ({"servers": ["ns1:x"]}, "'ns1:x' is not a server; write it like"),
+    ],
+)
+def test_a_mistake_in_the_ticket(fields: dict[str, Any], says: str) -> None:
+    """It is found when the ticket is read."""
+    with pytest.raises(ValidationError) as raised:
+        step(**fields)
+    assert says in str(raised.value)

@@ -1,0 +1,138 @@
+"""The step feature_flag, against a service with one flag and against one that answers as it is told."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from changewindow.connection import Connection
+from changewindow.context import Context
+from changewindow.errors import StepFailed, UnusableConnection
+from changewindow.steps.feature_flag import EXAMPLE, Step
+from known import Told
+from worlds.feature_flag import Flags, serving
+
+FIELDS = {key: value for key, value in EXAMPLE.items() if key != "kind"}
+OFREP = {
+    "path": "/ofrep/v1/evaluate/flags/checkout",
+    "ask": {"context": {"targetingKey": "probe"}},
+    "json": "value",
+    "connection": "evaluation",
+}
+
+
+def step(**fields: Any) -> Step:
+    """Return the example, with other fields."""
+    return Step.model_validate({**FIELDS, **fields})
+
+
+def context(url: str, **fields: Any) -> Context:
+    """Return what a step may use."""
+    given = {"login": "robot", "password": "secret", **fields}
+    return Context("CHG-1", 1, lambda name: Connection(name, "http", host=url, **given), print)
+
+
+@pytest.fixture
+def served() -> Iterator[tuple[Flags, str]]:
+    """Serve the flag, which is false."""
+    with serving() as found:
+        yield found
+
+
+def test_a_flag_of_an_ofrep_service_with_on_and_off_in_the_path(served: tuple[Flags, str]) -> None:
+    """It is read by a POST that only reads, and written as Unleash wants it."""
+    flags, url = served
+    write = {"method": "POST", "path": "/features/checkout/environments/production/{{on_or_off}}"}
+    here, unleash = context(url), step(read=OFREP, write=write)
+    assert unleash.lacks(here) == []
+    remembered = unleash.remember(here)
+    assert remembered == {"before": False}
+    unleash.apply(here, remembered)
+    assert flags.value is True
+    unleash.undo(here, remembered)
+    assert flags.value is False
+    assert [path.rpartition("/")[2] for _, path, _ in flags.asked if "ofrep" not in path] == ["on", "off"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "header"),
+    [({}, "Basic cm9ib3Q6c2VjcmV0"), ({"header": "Authorization"}, "secret"), ({"scheme": "Token"}, "Token secret")],
+)
+def test_how_a_service_wants_to_be_signed(served: tuple[Flags, str], extra: dict[str, str], header: str) -> None:
+    """Login and password, a bare token, or a token after a word."""
+    flags, url = served
+    step().apply(context(url, extra=extra), {"before": False})
+    assert {given for _, _, given in flags.asked} == {header}
+
+
+def test_a_token_that_is_missing() -> None:
+    """Nothing is sent without it."""
+    with pytest.raises(UnusableConnection, match="has no password"):
+        step().remember(context("http://127.0.0.1:1", password="", extra={"scheme": "Bearer"}))
+
+
+def test_a_value_keeps_its_type_unless_it_is_part_of_a_text(served: tuple[Flags, str]) -> None:
+    """A number is a number, and `{{value}}` within a text becomes text."""
+    flags, url = served
+    flags.value = 10
+    here, percent = context(url), step(value=50)
+    remembered = percent.remember(here)
+    percent.apply(here, remembered)
+    assert flags.value == 50
+    percent.undo(here, remembered)
+    assert flags.value == 10
+    within = step(value=50, write={**FIELDS["write"], "body": [{"value": "{{value}} %"}]}, timeout="1s")  # type: ignore[dict-item]
+    with pytest.raises(StepFailed, match=r'Not in time \(0\.8s\): .* says 50\. It says "50 %"\.'):
+        within.apply(here, remembered)
+
+
+def test_what_somebody_else_set_stays(served: tuple[Flags, str]) -> None:
+    """Both ways; the message names all three values."""
+    flags, url = served
+    flags.value = "third"
+    says = (
+        'Somebody else has set the flag: it is "third" now, and neither "new", which this change writes, nor "old", '
+        "which was there before. Nothing was overwritten. Find out who set it, and set it by hand."
+    )
+    for act in (step(value="new").apply, step(value="new").undo):
+        with pytest.raises(StepFailed) as raised:
+            act(context(url), {"before": "old"})
+        assert str(raised.value) == says
+    assert flags.value == "third"
+
+
+def test_another_type_is_lacking_at_the_gate(served: tuple[Flags, str]) -> None:
+    """A flag that is a boolean is not set to a text; `read` may look at the wrong place."""
+    assert step(value="on").lacks(context(served[1])) == [
+        'the flag is false and shall be "on", which is not the same type; correct `value` or `read`'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "says"),
+    [
+        (404, "", "/api/flags/checkout at example_flags has no such flag (404): create it, or correct `read`."),
+        (401, "", "/api/flags/checkout at example_flags answered 401: see why, or correct `read`."),
+        (200, "<html>", "The flag cannot be read from /api/flags/checkout at example_flags: the reply is not JSON: "),
+        (200, '{"environments": []}', "the reply has nothing at environments.production.on (no 'production'). Correct"),
+    ],
+)
+def test_a_flag_that_cannot_be_read(server: Told, status: int, text: str, says: str) -> None:
+    """It is found at the gate, with what to do."""
+    server.otherwise = (status, text)
+    with pytest.raises(StepFailed) as raised:
+        step().lacks(context(server.url))
+    assert says in str(raised.value)
+
+
+def test_a_refused_write(server: Told) -> None:
+    """The service's own words are in the message."""
+    server.answers = {"/api/flags/checkout": (200, '{"environments": {"production": {"on": false}}}')}
+    server.otherwise = (403, "not yours")
+    elsewhere = step(write={"method": "PUT", "path": "/elsewhere", "body": VALUE})
+    with pytest.raises(StepFailed, match="PUT /elsewhere at example_flags answered 403: 'not yours'"):
+        elsewhere.apply(context(server.url), {"before": False})
+    assert server.asked[-1][3] == "true"
+
+
+VALUE = "{{value}}"

@@ -1,0 +1,164 @@
+"""The step route53, against moto and a server that answers as it is told."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from bind import bind
+from changewindow.connection import Connection
+from changewindow.context import Context
+from changewindow.errors import StepFailed, UnusableConnection
+from changewindow.steps.route53 import EXAMPLE, Step
+from known import Told
+from worlds.route53 import API, Account, account, connection
+
+FIELDS = {key: value for key, value in EXAMPLE.items() if key != "kind"}
+ALIAS = {"HostedZoneId": "Z35SXDOTRQ7X7K", "DNSName": "lb.example.org.", "EvaluateTargetHealth": False}
+MEMORY = {"zone": "Z1", "before": None}
+CHANGES = "/2013-04-01/hostedzone/Z1/rrset/"
+ERROR = "<ErrorResponse><Error><Code>{}</Code><Message>why.</Message></Error></ErrorResponse>"
+CHANGED = """<ChangeResourceRecordSetsResponse><ChangeInfo><Id>/change/C1</Id><Status>PENDING</Status>
+<SubmittedAt>2031-03-18T14:10:00Z</SubmittedAt></ChangeInfo></ChangeResourceRecordSetsResponse>"""
+
+
+def step(**fields: Any) -> Step:
+    """Return the example, with other fields."""
+    return Step.model_validate({**FIELDS, **fields})
+
+
+def context(known: Connection) -> Context:
+    """Return what a step may use."""
+    return Context("CHG-1", 1, lambda _: known, print)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Account]:
+    """Serve an account."""
+    with account() as made:
+        yield made
+
+
+@pytest.fixture
+def aws(served: Account) -> Account:
+    """Return an account as it is at first."""
+    served.reset()
+    return served
+
+
+def test_a_new_record_set_is_removed_again(aws: Account) -> None:
+    """Where there was none, undo leaves none; the example's own neighbours stay."""
+    here, new = context(connection(aws.url)), step(record="new.example.com", type="TXT", values=["v=spf1 -all"])
+    before, remembered = aws.state(), new.remember(here)
+    new.apply(here, remembered)
+    [written] = [one for one in aws.state() if one["Name"] == "new.example.com."]
+    assert written["ResourceRecords"] == [{"Value": '"v=spf1 -all"'}]
+    new.undo(here, remembered)
+    assert aws.state() == before
+
+
+def test_undo_restores_an_alias(aws: Account) -> None:
+    """What has no values of its own is remembered as it is."""
+    aws.put({"Name": "alias.example.com.", "Type": "A", "AliasTarget": ALIAS})
+    here, changed, before = context(connection(aws.url)), step(record="alias.example.com"), aws.state()
+    remembered = changed.remember(here)
+    changed.apply(here, remembered)
+    assert aws.state() != before
+    changed.undo(here, remembered)
+    assert aws.state() == before
+
+
+def test_neither_way_overwrites_what_somebody_else_changed(aws: Account) -> None:
+    """The message names what is there, what was and what was wanted."""
+    here = context(connection(aws.url))
+    remembered = step().remember(here)
+    step().apply(here, remembered)
+    theirs = {**API, "ResourceRecords": [{"Value": "192.0.2.99"}]}
+    aws.put(theirs)
+    says = (
+        "Somebody else has changed A api.example.com: it is 192.0.2.99 (ttl 300) now, and neither 192.0.2.20 (ttl 60), "
+        "which this change writes, nor 192.0.2.10 (ttl 300), which was there before. Nothing was overwritten. "
+        "Find out who changed it, and set it by hand."
+    )
+    with pytest.raises(StepFailed) as raised:
+        step().undo(here, remembered)
+    assert str(raised.value) == says
+    never = {**API, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+    with pytest.raises(StepFailed, match=r"it is 192\.0\.2\.99 \(ttl 300\) now, .* nor 192\.0\.2\.1 \(ttl 300\)"):
+        step().apply(here, {**remembered, "before": never})
+    assert aws.state() == [theirs]
+
+
+def test_which_zone_is_meant(aws: Account) -> None:
+    """No zone, and two of one name, are refused; an id says it."""
+    here = context(connection(aws.url))
+    with pytest.raises(StepFailed, match=r"Route 53 has no hosted zone example\.net in the account of example_aws"):
+        step(zone="example.net").remember(here)
+    with pytest.raises(StepFailed, match="NoSuchHostedZone"):
+        step(zone="Z0").remember(here)
+    aws.client.create_hosted_zone(Name="example.com", CallerReference="2")
+    with pytest.raises(StepFailed, match=r"has 2 hosted zones example\.com: .* Write as `zone` the id"):
+        step().lacks(here)
+    assert step(zone=aws.zone.rpartition("/")[2]).lacks(here) == []
+
+
+def test_a_routing_policy_is_refused(aws: Account) -> None:
+    """One of several weighted record sets is not the record set."""
+    aws.put({**API, "Name": "heavy.example.com.", "SetIdentifier": "blue", "Weight": 10})
+    with pytest.raises(StepFailed, match=r"A heavy\.example\.com has a routing policy \(record 'blue'\)"):
+        step(record="heavy.example.com").lacks(context(connection(aws.url)))
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("Throttling", "AWS is throttling this account; wait a minute"),
+        ("AccessDenied", "allow it to the user or role of the connection in IAM"),
+        ("InvalidClientTokenId", r"correct the connection's login \(the access key\)"),
+        ("SignatureDoesNotMatch", r"correct the connection's password \(the secret key\)"),
+        ("Anything", "correct the ticket"),
+    ],
+)
+def test_a_refusal_says_what_to_do(server: Told, code: str, says: str) -> None:
+    """Each code of AWS has its remedy."""
+    server.otherwise = (400, ERROR.format(code))
+    with pytest.raises(StepFailed, match=rf"AWS refused to change records in zone Z1: {code} \(why\)\. .*{says}"):
+        step().apply(context(connection(server.url)), MEMORY)
+
+
+def test_nobody_there() -> None:
+    """Whether the request had an effect is unknown, so the change is taken back."""
+    with pytest.raises(StepFailed, match="AWS gave no reply when it was asked to change records in zone Z1: "):
+        step().apply(context(connection("http://127.0.0.1:1")), MEMORY)
+
+
+def test_a_change_that_stays_pending_fails_the_step(server: Told) -> None:
+    """It is waited for, and not for ever."""
+    server.answers = {CHANGES: (200, CHANGED), "/2013-04-01/change/C1": (200, CHANGED)}
+    with pytest.raises(StepFailed, match=r"Not in time \(0\.8s\): Route 53 reports INSYNC"):
+        step(timeout="1s").apply(context(connection(server.url)), MEMORY)
+
+
+def test_listed_servers_are_waited_for(aws: Account, tmp_path: Any) -> None:
+    """They have to answer it, whatever Route 53 reports."""
+    with bind(tmp_path) as servers:
+        listed = {"servers": [f"127.0.0.1:{servers.port}"], "timeout": "2s", "ttl": 300}
+        here, same = context(connection(aws.url)), step(values=["192.0.2.10"], **listed)
+        same.apply(here, same.remember(here))
+        other = step(**listed)
+        with pytest.raises(StepFailed, match=r"Not in time \(1\.6s\): 127\.0\.0\.1:\d+ answer 192\.0\.2\.20"):
+            other.apply(here, other.remember(here))
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        ({"profile_name": "x"}, "remove profile_name from its extra"),
+        ({"role_arn": "arn:aws:iam::1:role/x"}, "AWS refused to assume the role arn:aws:iam::1:role/x: AccessDenied"),
+    ],
+)
+def test_a_way_to_sign_in_that_does_not_work(server: Told, extra: dict[str, str], says: str) -> None:
+    """Another account than the one that is meant is never used."""
+    server.otherwise = (403, ERROR.format("AccessDenied"))
+    with pytest.raises((StepFailed, UnusableConnection), match=says):
+        step().remember(context(connection(server.url, **extra)))
