@@ -57,6 +57,7 @@ async def take(condition: Condition, asking: Asking, seen: Seen, *, newer_than: 
     if value is None:
         return Reading(condition.name, "inconclusive", at, says=beside)
     verdict, cause = judge(condition.good, condition.bad, value)
+    beside = beside or answers[0].says
     says = f"{condition.limits()} ({beside})" if beside else condition.limits()
     return Reading(condition.name, verdict, at, value=value, cause=cause, says=says)
 
