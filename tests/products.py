@@ -31,7 +31,9 @@ class Desk:
     url: str = ""
     is_forbidden: bool = False
     limit: dict[str, str] | None = None
-    """The headers of a 429 to everything, when there was too much."""
+    """The headers of the answer to everything, when there was too much."""
+    limited: int = 429
+    """The status of that answer."""
     asked: list[str] = field(default_factory=list)
 
     def connection(self, name: str = "desk", **changed: Any) -> Connection:
@@ -43,7 +45,7 @@ class Desk:
         self.asked.append(path)
         status = 401 if authorization != self.authorization else 403 if self.is_forbidden else 404
         if self.limit is not None:
-            return 429, self.refusals[429], self.limit
+            return self.limited, self.refusals[429], self.limit
         for pattern, answers in self.routes.items():
             found = re.fullmatch(pattern, path)
             if found and status == 404:
@@ -63,7 +65,11 @@ def serving(desk: Desk) -> Iterator[Desk]:
             status, body, headers = desk.answer(parts.path, parse_qs(parts.query), given)
             data = json.dumps(body).encode()
             self.send_response(status)
-            for name, value in {"Content-Type": "application/json", "Content-Length": str(len(data)), **headers}.items():
+            for name, value in {
+                "Content-Type": "application/json",
+                "Content-Length": str(len(data)),
+                **headers,
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(data)
@@ -73,7 +79,7 @@ def serving(desk: Desk) -> Iterator[Desk]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     desk.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield desk
     finally:

@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from changewindow import parameters
-from changewindow.ledger import changes, overview
+from changewindow.ledger import past
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.overview import Acted
+from changewindow.ledger.past import Acted
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 
@@ -49,19 +49,17 @@ class Source(SourceBase):
         return await asyncio.to_thread(self._look_up, Ledger(url), asking.change, now)
 
     def _look_up(self, ledger: Ledger, change: str, now: datetime) -> Answer:
-        data = changes.revision(ledger, change)
+        data = past.text_of(ledger, change)
         if data["environment"] == self.environment:
             raise SourceError("invalid", f"{change} itself is for {self.environment}; name the environment before it")
         targets = [f"{self.environment}/{service}" for service in data["services"]]
         wanted, ended, nearest = self._steps(data), now, ""
-        for past in overview.acted_on(ledger, targets):
-            differs = _difference(wanted, self._steps(past.ticket), "steps")
-            if not differs and set(data["services"]) <= set(past.ticket["services"]):
-                return Answer(
-                    _hours(past, ended), now, self.says(), says=f"{past.change}, {past.closed:%Y-%m-%d %H:%M} UTC"
-                )
-            nearest = nearest or f"; {past.change}, the newest there, differs in {differs or 'services'}"
-            ended = min(ended, past.began)
+        for one in past.acted_on(ledger, targets):
+            differs = _difference(wanted, self._steps(one.ticket), "steps")
+            if not differs and set(data["services"]) <= set(one.ticket["services"]):
+                return Answer(_hours(one, ended), now, self.says(), says=f"{one.change} completed there")
+            nearest = nearest or f"; {one.change}, the newest there, differs in {differs or 'services'}"
+            ended = min(ended, one.began)
         says = (
             f"no change of {', '.join(data['services'])} with these steps has completed in {self.environment}{nearest}"
         )
@@ -84,19 +82,19 @@ def _without(value: dict[str, Any], places: list[list[str]]) -> dict[str, Any]:
     return kept
 
 
-def _hours(past: Acted, ended: datetime) -> float:
+def _hours(one: Acted, ended: datetime) -> float:
     """Return for how long what a change did has stayed.
 
     Raises:
         SourceError: it did not complete.
     """
-    if past.status != "completed" or past.closed is None:
+    if one.status != "completed" or one.closed is None:
         how = {"running": "acts right now", "rolled_back": "was rolled back"}.get(
-            past.status, "could not be rolled back"
+            one.status, "could not be rolled back"
         )
-        why = f": {past.reason}" if past.reason else ""
-        raise SourceError("no_data", f"{past.change} did the same there last, and {how}{why}. Have it complete first.")
-    return max((ended - past.closed).total_seconds(), 0.0) / 3600
+        why = f": {one.reason}" if one.reason else ""
+        raise SourceError("no_data", f"{one.change} did the same there last, and {how}{why}. Have it complete first.")
+    return max((ended - one.closed).total_seconds(), 0.0) / 3600
 
 
 def _difference(one: Any, other: Any, place: str) -> str | None:
