@@ -98,7 +98,7 @@ class Api:
             raise self._refused(reply)
         try:
             return reply.json()
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             says = f"{self.product.name} answered without JSON. Is {reply.url.copy_with(query=None)} its API?"
             raise SourceError("invalid", says) from error
 
@@ -160,7 +160,7 @@ def _said(reply: httpx.Response) -> str:
     """Return what a refusal says for itself, on one line."""
     try:
         body = reply.json()
-    except (ValueError, RecursionError):
+    except ValueError:
         return ""
     for key in ("error_description", "message", "error", "message"):
         body = body.get(key, body) if isinstance(body, dict) else body
