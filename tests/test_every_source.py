@@ -28,6 +28,7 @@ GARBAGE = [
     '{"status": "success", "data": 7}',
     "\x00",
     "a b c\n",
+    pytest.param("[" * 100_000, id="lists in lists"),
 ]
 
 

@@ -57,6 +57,7 @@ async def take(condition: Condition, asking: Asking, seen: Seen, *, newer_than: 
     if value is None:
         return Reading(condition.name, "inconclusive", at, says=beside)
     verdict, cause = judge(condition.good, condition.bad, value)
+    beside = beside or answers[0].says
     says = f"{condition.limits()} ({beside})" if beside else condition.limits()
     return Reading(condition.name, verdict, at, value=value, cause=cause, says=says)
 
@@ -74,7 +75,7 @@ async def measure(condition: Condition, asking: Asking) -> list[Answer]:
             return list(await asyncio.gather(*(one.answer(origin) for one, origin in answers)))
     except ChangeError as error:
         raise SourceError("unreachable", str(error)) from error
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         says = f"the answer has an unexpected form: {type(error).__name__} {error}".rstrip()
         raise SourceError("invalid", says) from error
     except TimeoutError as error:

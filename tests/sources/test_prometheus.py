@@ -9,7 +9,7 @@ import pytest
 from known import Told
 from test_every_source import read
 
-QUERY = {"kind": "prometheus", "connection": "metrics", "query": "up"}
+QUERY = {"kind": "prometheus", "connection": "metrics", "query": "max(up)"}
 
 
 def vector(*values: str) -> dict[str, Any]:

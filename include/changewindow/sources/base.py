@@ -1,6 +1,6 @@
 """The contract of a source: ask for one value."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -29,6 +29,8 @@ class Answer:
     value: Value
     at: datetime
     query: str
+    says: str = ""
+    """What a person wants to know besides, such as the names of what was counted."""
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Asking:
         self,
         name: str,
         path: str,
-        parameters: dict[str, str] | None = None,
+        parameters: Mapping[str, str | Sequence[str]] | None = None,
         *,
         headers: Callable[[Connection], Mapping[str, str]] | None = None,
     ) -> httpx.Response:

@@ -2,23 +2,35 @@
 
 The address comes from an Airflow Connection of type HTTP. Without `range` the query is instant. With `range` it is
 evaluated every `step` over that time and reduced to one number. The query must return one series: none is `no_data`,
-several are `invalid`; sum or filter in PromQL. Source: https://prometheus.io/docs/prometheus/latest/querying/api/
+several are `invalid`; sum or filter in PromQL.
+
+Prometheus gives every result the time of asking, and repeats a sample for up to five minutes when nobody scrapes any
+more; a `rate` goes on for its whole range. So name under `scraped` what the query reads: the answer is then as old as
+the least recent sample of it, `stale` when that is older than `scraped_within`, and `no_data` when Prometheus knows
+that the target is gone. A query that is a mere selector is asked about in the same way without being named.
+Source: https://prometheus.io/docs/prometheus/latest/querying/api/
 """
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import httpx
+from pydantic import Field, field_validator
 
-from changewindow.model import Duration
+from changewindow.model import Duration, duration_text
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 
 EXAMPLE = {
     "kind": "prometheus",
     "connection": "example_prometheus",
     "query": 'sum(rate(http_requests_total{status=~"5.."}[1m])) / sum(rate(http_requests_total[1m]))',
+    "scraped": "http_requests_total",
 }
+NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
+LABELS = r"""\{(?:[^{}"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*\}"""
+SELECTOR = rf"\s*(?:{NAME}\s*(?:{LABELS})?|{LABELS})\s*"
 REDUCE: dict[str, Callable[[list[float]], float]] = {
     "average": lambda values: sum(values) / len(values),
     "highest": max,
@@ -40,6 +52,18 @@ class Source(SourceBase):
     """Distance between the values of a range."""
     reduce: Literal["average", "highest", "lowest", "last"] = "average"
     """How the values of a range become one."""
+    scraped: str = Field(default="", pattern=f"^(?:{SELECTOR})?$")
+    """A selector of the series that the query reads, like `http_requests_total{job="orders"}`."""
+    scraped_within: Duration = Field(default=timedelta(minutes=2), gt=timedelta(0))
+    """How old their newest samples may be; more than twice the interval of scraping."""
+
+    @field_validator("scraped")
+    @classmethod
+    def _is_of_the_target(cls, scraped: str) -> str:
+        if re.match(r"\s*(up|scrape_\w+)\s*(\{|$)", scraped):
+            says = "Prometheus writes that also when it scrapes in vain"
+            raise ValueError(f"{says}; name a metric that the target itself exposes")
+        return scraped
 
     def says(self) -> str:
         """Say the query."""
@@ -47,21 +71,42 @@ class Source(SourceBase):
         return f"{self.query}{over} at {self.connection}"
 
     async def ask(self, asking: Asking) -> Answer:
-        """Send the query."""
+        """Send the query, and ask how old what it reads is."""
         now = asking.now()
         if self.range is None:
-            reply = await asking.get(self.connection, "/api/v1/query", {"query": self.query})
+            pairs = await self._query(asking, {"query": self.query})
         else:
-            parameters = {
-                "query": self.query,
-                "start": f"{(now - self.range).timestamp():.3f}",
-                "end": f"{now.timestamp():.3f}",
-                "step": f"{self.step.total_seconds():g}",
-            }
-            reply = await asking.get(self.connection, "/api/v1/query_range", parameters)
-        pairs = _pairs(reply)
+            start, end = (f"{moment.timestamp():.3f}" for moment in (now - self.range, now))
+            step = f"{self.step.total_seconds():g}"
+            pairs = await self._query(asking, {"query": self.query, "start": start, "end": end, "step": step})
         value = REDUCE[self.reduce]([float(number) for _, number in pairs])
-        return Answer(value, datetime.fromtimestamp(float(pairs[-1][0]), UTC), self.query)
+        evaluated = datetime.fromtimestamp(float(pairs[-1][0]), UTC)
+        return Answer(value, await self._scraped_at(asking, evaluated), self.query)
+
+    async def _scraped_at(self, asking: Asking, evaluated: datetime) -> datetime:
+        """Return how old a value of some moment really is: as old as the least recent of the samples it came from.
+
+        Raises:
+            SourceError: it is too old, or there are none any more.
+        """
+        selector = self.scraped or (self.query if re.fullmatch(SELECTOR, self.query) else "")
+        if not selector:
+            return evaluated
+        # Of a mere selector, and of nothing else, timestamp() gives the time of the scrape.
+        asked = {"query": f"min(timestamp({selector}))", "time": f"{evaluated.timestamp():.3f}"}
+        try:
+            pairs = await self._query(asking, asked)
+        except SourceError as error:
+            raise SourceError(error.cause, f"of what is scraped, {selector}: {error}") from error
+        at = datetime.fromtimestamp(float(pairs[-1][1]), UTC)
+        if evaluated - at > self.scraped_within:
+            age = f"is {(evaluated - at).total_seconds():.0f} s old, {duration_text(self.scraped_within)} allowed"
+            raise SourceError("stale", f"the newest sample of {selector} {age}. Does Prometheus still scrape it?")
+        return at
+
+    async def _query(self, asking: Asking, parameters: dict[str, str]) -> list[tuple[float, str]]:
+        kind = "query_range" if "step" in parameters else "query"
+        return _pairs(await asking.get(self.connection, f"/api/v1/{kind}", parameters))
 
 
 def _pairs(reply: httpx.Response) -> list[tuple[float, str]]:
@@ -73,6 +118,9 @@ def _pairs(reply: httpx.Response) -> list[tuple[float, str]]:
     if body.get("status") != "success":
         cause = "unreachable" if reply.status_code >= httpx.codes.INTERNAL_SERVER_ERROR else "invalid"
         raise SourceError(cause, f"Prometheus refused the query: {body.get('error', reply.status_code)}")  # type: ignore[arg-type]
+    if body.get("warnings"):
+        # Several Prometheuses behind one address go on when one of them does not answer, and say so here.
+        raise SourceError("invalid", f"the answer is not complete: {'; '.join(map(str, body['warnings']))}")
     result = body["data"]["result"]
     if body["data"]["resultType"] == "scalar":
         return [result]

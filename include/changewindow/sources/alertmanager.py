@@ -1,0 +1,71 @@
+"""Counts the alerts that fire in Alertmanager: neither silenced nor inhibited, by matchers of their labels.
+
+The address comes from an Airflow Connection of type HTTP: login and password, or a token in the password alone, or
+nothing. An Alertmanager that hears from no Prometheus any more has no alerts, which proves nothing. So an alert that
+always fires, the `heartbeat`, has to be there; without it the answer is `no_data`. The count is as old as the newest
+word of the heartbeat, and Prometheus repeats it about once a minute: give the watch a `settle` of 90s or more.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from changewindow.api import Api, Product
+from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+
+EXAMPLE = {
+    "kind": "alertmanager",
+    "connection": "example_alertmanager",
+    "matchers": ['service="orders"', 'severity=~"critical|page"'],
+}
+PRODUCT = Product("Alertmanager", needs="a token that may read alerts, with no login beside it", takes_login=True)
+SHOWN = 5
+
+Matcher = Annotated[str, StringConstraints(pattern=r"^\s*[a-zA-Z_][a-zA-Z0-9_]*\s*(=|!=|=~|!~)[^\n]*$", max_length=500)]
+
+
+class Source(SourceBase):
+    """Alerts that are counted."""
+
+    connection: str
+    """The Airflow Connection with the address of Alertmanager."""
+    matchers: tuple[Matcher, ...] = Field(min_length=1)
+    """What labels must be, like `service="orders"`, `severity=~"critical|page"` or `team!=""`; all must hold."""
+    heartbeat: Matcher | Literal["nothing"] = 'alertname="Watchdog"'
+    """The matcher of an alert that always fires; `nothing` takes a silent Alertmanager for a good one."""
+
+    def says(self) -> str:
+        """Say which alerts are counted."""
+        return f"firing alerts {{{', '.join(self.matchers)}}} at {self.connection}"
+
+    async def ask(self, asking: Asking) -> Answer:
+        """Count them."""
+        api = Api(asking, self.connection, PRODUCT)
+        at = await self._heard(api)
+        found = await self._alerts(api, self.matchers, is_loud=True)
+        names = sorted(str(one["labels"].get("alertname", "without a name")) for one in found)
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        return Answer(len(found), at, api.query, says=", ".join(names[:SHOWN]) + more)
+
+    async def _heard(self, api: Api) -> datetime:
+        """Return when Alertmanager last heard the heartbeat."""
+        if self.heartbeat == "nothing":
+            return api.asking.now()
+        beats = await self._alerts(api, (self.heartbeat,), is_loud=False)
+        if not beats:
+            says = (
+                f"the heartbeat {self.heartbeat} does not fire: nobody may be feeding Alertmanager. Is Prometheus up?"
+            )
+            remedy = "create one (expr: vector(1)), or write `heartbeat: nothing`"
+            raise SourceError("no_data", f"{says} Where there is no alert that always fires, {remedy}.")
+        return max(datetime.fromisoformat(one["updatedAt"]) for one in beats)
+
+    async def _alerts(self, api: Api, matchers: tuple[str, ...], *, is_loud: bool) -> list[dict[str, Any]]:
+        """Return the alerts that match; the loud ones are neither silenced nor inhibited."""
+        muted = "false" if is_loud else "true"
+        asked = {"filter": list(matchers), "active": "true", "silenced": muted, "inhibited": muted}
+        found = await api.json("/api/v2/alerts", asked)
+        if not isinstance(found, list):
+            raise SourceError("invalid", f"'{self.connection}' is no Alertmanager: it has no list of alerts")
+        return found

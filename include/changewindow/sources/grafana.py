@@ -1,0 +1,103 @@
+"""Counts the alerts that fire in Grafana, of the alert rules in a folder or with certain labels.
+
+The address comes from an Airflow Connection of type HTTP, with the token of a service account (role Viewer is enough)
+in its password. Grafana's own alert rules are asked, so that silence can be told from a rule that is not there, is
+paused, cannot reach its data, or has not been evaluated: none of those is a good answer. What an alert is
+called, and its folder, are labels too: `alertname`, `grafana_folder`. A silenced alert fires all the same. The count is
+as old as the oldest evaluation among the rules: give the watch a `settle` longer than their interval.
+"""
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+from changewindow.api import Api, Product
+from changewindow.model import Expression
+from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+
+EXAMPLE = {"kind": "grafana", "connection": "grafana", "folder": "Orders", "where": {"severity": "critical|page"}}
+PRODUCT = Product(
+    "Grafana",
+    needs="the token of a service account with the role Viewer, or the permissions alert.rules:read and folders:read",
+    takes_login=True,
+)
+MISSED = 3
+"""After so many intervals without an evaluation, a rule is stale."""
+SHOWN = 5
+Entry = dict[str, Any]
+
+
+class Source(SourceBase):
+    """Alerts that are counted."""
+
+    connection: str
+    """The Airflow Connection with the address of Grafana."""
+    folder: str = ""
+    """The folder of the rules; without it, all that the token can see."""
+    where: dict[str, Expression] = {}
+    """Labels with the regular expression their whole value must match."""
+
+    def says(self) -> str:
+        """Say which alerts are counted."""
+        labels = ", ".join(f'{name}=~"{expression}"' for name, expression in self.where.items())
+        of = f" in folder {self.folder}" if self.folder else ""
+        return f"firing alerts {{{labels}}}{of} at {self.connection}"
+
+    async def ask(self, asking: Asking) -> Answer:
+        """Count them."""
+        api = Api(asking, self.connection, PRODUCT)
+        body = await api.json("/api/prometheus/grafana/api/v1/rules")
+        rules = [
+            (group, rule)
+            for group in body["data"]["groups"]
+            if self.folder in {"", group["file"]}
+            for rule in group["rules"]
+            if rule["type"] == "alerting" and self._is_asked(group, rule)
+        ]
+        if not rules:
+            says = f"Grafana has no alert rule for {self.says()} that the token can see"
+            raise SourceError("no_data", f"{says}. Correct the ticket, or give the token access to the folder.")
+        at = min(_evaluated(group, rule, asking.now()) for group, rule in rules)
+        firing = [one for _, rule in rules for one in _alerts(rule) if self._matches(one["labels"]) and _fires(one)]
+        names = sorted(str(one["labels"].get("alertname", "without a name")) for one in firing)
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        return Answer(len(firing), at, api.query, says=", ".join(names[:SHOWN]) + more)
+
+    def _is_asked(self, group: Entry, rule: Entry) -> bool:
+        """Return whether a rule is among those asked: by its own labels, or by those of one of its alerts."""
+        own = {**(rule.get("labels") or {}), "alertname": rule["name"], "grafana_folder": group["file"]}
+        return self._matches(own) or any(self._matches(one["labels"]) for one in _alerts(rule))
+
+    def _matches(self, labels: dict[str, str]) -> bool:
+        return all(re.fullmatch(expression, labels.get(name, "")) for name, expression in self.where.items())
+
+
+def _alerts(rule: Entry) -> list[Entry]:
+    return rule.get("alerts") or []
+
+
+def _fires(alert: Entry) -> bool:
+    """Return whether an alert fires; behind its state Grafana may write a reason, like `Alerting (NoData)`."""
+    return str(alert["state"]).split(" ")[0].lower() in {"alerting", "firing", "recovering"}
+
+
+def _evaluated(group: Entry, rule: Entry, now: datetime) -> datetime:
+    """Return when a rule was evaluated last.
+
+    Raises:
+        SourceError: it cannot be, or was not for too long.
+    """
+    name = f"the rule '{rule['name']}' in folder '{group['file']}'"
+    states = " ".join(str(one["state"]).lower() for one in _alerts(rule))
+    if rule["health"] == "error" or "error" in states:
+        why = " ".join(str(rule.get("lastError") or "its query fails").split())[:200]
+        raise SourceError("unreachable", f"{name} cannot be evaluated: {why}. Is its data source up?")
+    if rule["health"] == "nodata":
+        raise SourceError("no_data", f"{name} gets no data from its query, so that it can neither fire nor be good")
+    at = datetime.fromisoformat(rule["lastEvaluation"])
+    if rule.get("isPaused") or at.year < 2000:
+        raise SourceError("no_data", f"{name} is not evaluated. Is it paused, or new?")
+    if now - at > MISSED * timedelta(seconds=group["interval"]):
+        says = f"{name} was evaluated at {at:%H:%M:%S} UTC last, though every {group['interval']:g} s is set"
+        raise SourceError("stale", f"{says}. Is Grafana's alerting at work?")
+    return at

@@ -1,0 +1,43 @@
+"""Counts the open incidents of a service in PagerDuty or Opsgenie.
+
+The type of the Airflow Connection says which: `pagerduty`, with a REST API key in its password, or `opsgenie`, with the
+key of an API integration in its password (its host is needed for the EU only: api.eu.opsgenie.com). Open is what is not
+resolved: triggered and acknowledged in PagerDuty, open in Opsgenie, however old. A service that does not exist is
+`invalid`, not a service without incidents.
+"""
+
+from pydantic import Field
+
+from changewindow import opsgenie, pagerduty
+from changewindow.api import Api
+from changewindow.errors import UnusableConnection
+from changewindow.sources.base import Answer, Asking, SourceBase
+
+EXAMPLE = {"kind": "incidents", "connection": "pagerduty_default", "service": "orders"}
+PRODUCTS = {"pagerduty": pagerduty, "opsgenie": opsgenie}
+SHOWN = 5
+
+
+class Source(SourceBase):
+    """A service whose open incidents are counted."""
+
+    connection: str
+    """The Airflow Connection of type `pagerduty` or `opsgenie`."""
+    service: str = Field(min_length=1)
+    """The name of the service there, or its id."""
+
+    def says(self) -> str:
+        """Say whose incidents are counted."""
+        return f"open incidents of {self.service} at {self.connection}"
+
+    async def ask(self, asking: Asking) -> Answer:
+        """Count them."""
+        started = asking.now()
+        kind = (await asking.connections(self.connection)).kind
+        if kind not in PRODUCTS:
+            raise UnusableConnection(self.connection, "type pagerduty or opsgenie")
+        product = PRODUCTS[kind]
+        api = Api(asking, self.connection, product.PRODUCT)
+        found = await product.open_incidents(api, self.service)
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        return Answer(len(found), started, api.query, says="; ".join(found[:SHOWN])[:300] + more)

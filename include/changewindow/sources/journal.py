@@ -1,0 +1,124 @@
+"""Counts the entries of a systemd unit in the journal, at or above a priority, since the change or over a time.
+
+`journalctl` of this host reads them: the host's own journal, or with `directory` or `file` one that was brought here,
+for instance by systemd-journal-remote. Whoever runs Airflow must be in the group `systemd-journal`. A unit without any
+entry is `no_data`: it may be misspelt. A journal that was brought here is as good as its newest entry, of any unit.
+At most the newest 10000 entries are counted.
+"""
+
+import asyncio
+import contextlib
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from changewindow.model import Duration, Expression, duration_text
+from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+
+EXAMPLE = {"kind": "journal", "unit": "orders.service", "priority": "err", "over": "15m"}
+MOST = 10_000
+SHOWN = 100
+Entry = dict[str, Any]
+
+
+class Source(SourceBase):
+    """Journal entries that are counted."""
+
+    is_about_the_asker: ClassVar[bool] = True
+
+    unit: str = Field(pattern=r"^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*$")
+    """The systemd unit, like `orders.service`."""
+    priority: Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"] = "err"
+    """Entries of this priority and of more urgent ones are counted."""
+    matching: Expression = ""
+    """Regular expression that is found in the message; without it, every entry counts."""
+    over: Duration | None = Field(default=None, gt=timedelta(0))
+    """How far to look back; without it, to the end of the last step, which only the watch can."""
+    directory: str = Field(default="", pattern="^(/|$)")
+    """A folder of journal files, instead of this host's journal."""
+    file: str = Field(default="", pattern="^(/|$)")
+    """A journal file, or a pattern of several, instead of this host's journal."""
+
+    @model_validator(mode="after")
+    def _reads_one_journal(self) -> Self:
+        if self.directory and self.file:
+            raise ValueError("it reads one journal; write `directory` or `file`")
+        return self
+
+    @property
+    def _place(self) -> list[str]:
+        if self.directory:
+            return [f"--directory={self.directory}"]
+        return [f"--file={self.file}"] if self.file else []
+
+    def says(self) -> str:
+        """Say which entries are counted."""
+        of = f" matching {self.matching}" if self.matching else ""
+        since = f"over {duration_text(self.over)}" if self.over else "since the last step"
+        return (
+            f"entries of {self.unit} at {self.priority} or above{of} {since}, {self.directory or self.file or 'here'}"
+        )
+
+    async def ask(self, asking: Asking) -> Answer:
+        """Count them."""
+        started = asking.now()
+        since = started - self.over if self.over else asking.since
+        if since is None:
+            raise SourceError("invalid", "before a change there is no last step to count from; write `over`")
+        if not await self._read(f"--unit={self.unit}", "--lines=1"):
+            says = f"the journal has no entry of the unit '{self.unit}' at all"
+            raise SourceError("no_data", f"{says}. Is it spelled right, and does it log on this host?")
+        at = _time((await self._read("--lines=1"))[-1]) if self._place else started
+        asked = [f"--unit={self.unit}", f"--priority={self.priority}", f"--since=@{since.timestamp():.6f}"]
+        found = [one for one in await self._read(*asked, f"--lines={MOST}") if self._counts(one, since)]
+        says = " ".join(_message(found[-1]).split())[:SHOWN] if found else ""
+        return Answer(len(found), at, f"journalctl {' '.join(asked)}", says=f"the last one: {says}" if says else "")
+
+    def _counts(self, entry: Entry, since: datetime) -> bool:
+        return _time(entry) > since and (not self.matching or re.search(self.matching, _message(entry)) is not None)
+
+    async def _read(self, *asked: str) -> list[Entry]:
+        """Return what journalctl prints.
+
+        Raises:
+            SourceError: it could not read all of the journal.
+        """
+        arguments = ["--output=json", "--all", "--output-fields=MESSAGE", "--no-pager", *self._place, *asked]
+        try:
+            process = await asyncio.create_subprocess_exec(
+                "journalctl",
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+        except OSError as error:
+            raise SourceError("unreachable", f"journalctl cannot be started here: {error.strerror}") from error
+        try:
+            output, complaint = await process.communicate()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        # It ends with 0 also where it may not read, or skips a file that is damaged; then it says so.
+        says = " ".join(complaint.decode(errors="replace").split())[:300]
+        if process.returncode or says:
+            remedy = "Is the path right, and is Airflow's user in the group systemd-journal?"
+            raise SourceError("unreachable", f"the journal cannot be read: {says or process.returncode}. {remedy}")
+        return [json.loads(line) for line in output.splitlines()]
+
+
+def _time(entry: Entry) -> datetime:
+    return datetime.fromtimestamp(int(entry["__REALTIME_TIMESTAMP"]) / 1e6, UTC)
+
+
+def _message(entry: Entry) -> str:
+    """Return the message; journalctl prints one that is no UTF-8 as a list of bytes, several as a list of texts."""
+    found = entry.get("MESSAGE") or ""
+    if isinstance(found, str):
+        return found
+    if all(isinstance(one, int) for one in found):
+        return bytes(found).decode(errors="replace")
+    return " ".join(map(str, found))

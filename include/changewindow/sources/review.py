@@ -1,0 +1,90 @@
+"""Says whether a GitHub pull request or a GitLab merge request was reviewed by somebody else than its author.
+
+The value is true or false. What counts is an approval of the last commit, by a person (no robot), who did not dismiss
+it or request changes later, while nobody else's requested changes stand. On GitHub the approver must belong to the
+repository: owner, member or collaborator. The author is who opened the request.
+
+The Airflow Connection is of type HTTP, its token in the password: for GitHub one that may read pull requests, for
+GitLab one with the scope read_api. Without a host it is github.com or gitlab.com; for a server of your own, its
+host, or the whole address of its API. Nothing is written there.
+"""
+
+import re
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from changewindow.api import Api
+from changewindow.code_review import GITHUB, GITLAB, Reviewed, github, gitlab
+from changewindow.sources.base import Answer, Asking, SourceBase
+
+EXAMPLE = {
+    "kind": "review",
+    "connection": "github",
+    "pull_request": "example/orders#481",
+    "read": "approved_and_merged",
+}
+
+
+class Source(SourceBase):
+    """Whether somebody else has looked."""
+
+    connection: str
+    """The Airflow Connection to GitHub or GitLab."""
+    pull_request: str = Field(default="", pattern=r"^$|^[\w.-]+/[\w.-]+#[0-9]{1,9}$")
+    """GitHub: the repository and the number, like `example/orders#481`."""
+    merge_request: str = Field(default="", pattern=r"^$|^[\w.-]+(/[\w.-]+)+![0-9]{1,9}$")
+    """GitLab: the project and the number, like `example/shop/orders!481`."""
+    read: Literal["approved_and_merged", "approved", "merged_by_other"] = "approved_and_merged"
+    """What must be true; `approved` does not mind whether it is merged yet, `merged_by_other` needs no approval."""
+
+    @model_validator(mode="after")
+    def _asks_one_thing(self) -> Self:
+        if bool(self.pull_request) == bool(self.merge_request):
+            raise ValueError("it asks for one review; write `pull_request` (GitHub) or `merge_request` (GitLab)")
+        return self
+
+    def says(self) -> str:
+        """Say which request, and what is asked of it."""
+        return f"{self.pull_request or self.merge_request} {self.read.replace('_', ' ')} at {self.connection}"
+
+    async def ask(self, asking: Asking) -> Answer:
+        """Ask who did what."""
+        started = asking.now()
+        path, number = re.split("[#!]", self.pull_request or self.merge_request)
+        if self.pull_request:
+            api = Api(asking, self.connection, GITHUB)
+            found = await github(api, path, int(number))
+        else:
+            api = Api(asking, self.connection, GITLAB)
+            found = await gitlab(api, path, int(number))
+        lacks = self._lacks(found)
+        return Answer(not lacks, started, api.query, says="; ".join(lacks) or _who(found))
+
+    def _lacks(self, found: Reviewed) -> list[str]:
+        """Return what is missing."""
+        if self.read == "merged_by_other":
+            if found.state != "merged":
+                return [f"it is {found.state}, not merged"]
+            return [_merged(found)] if found.merged_by in {None, found.author} else []
+        lacks = [] if found.approvals - {found.author} else [_unapproved(found)]
+        lacks += [f"{who} requests changes" for who in sorted(found.objections)]
+        if found.state == "closed" or (self.read == "approved_and_merged" and found.state != "merged"):
+            lacks.append(f"it is {found.state}, not merged")
+        return lacks
+
+
+def _who(found: Reviewed) -> str:
+    approved = ", ".join(sorted(found.approvals - {found.author}))
+    return _merged(found) + (f", approved by {approved}" if approved else "")
+
+
+def _merged(found: Reviewed) -> str:
+    return f"written by {found.author}, merged by {found.merged_by or 'no person'}"
+
+
+def _unapproved(found: Reviewed) -> str:
+    outdated = ", ".join(sorted(found.outdated - {found.author}))
+    if outdated:
+        return f"{outdated} approved an older commit; the last one needs a look"
+    return f"nobody else than {found.author} approved it"

@@ -1,0 +1,109 @@
+"""Says for how many hours the same steps have stayed good in another environment, as this ledger knows it.
+
+The value is the number of hours since a change of the same services, with the same steps, completed there; it ends when
+the next change acts on one of those services there. The newest change with the same steps decides: while it runs, or
+when it was taken back, the answer is `no_data`, as it is without any. Steps are the same when all their fields are,
+with the values of the parameters that the scheduled runs have; names do not count, nor the fields under `but`. The
+ledger is the one behind the Airflow Connection `changewindow_ledger`; it is only read.
+"""
+
+import asyncio
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from changewindow import parameters
+from changewindow.ledger import past
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.past import Acted
+from changewindow.settings import LEDGER_CONNECTION
+from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+
+EXAMPLE = {"kind": "staging", "environment": "staging", "but": ["connection"]}
+Steps = list[dict[str, Any]]
+
+
+class Source(SourceBase):
+    """The environment where the same was to be tried before."""
+
+    is_about_the_asker: ClassVar[bool] = True
+
+    environment: str = Field(default="staging", pattern=r"^[a-z][a-z0-9-]*$")
+    """Where the same steps must have completed."""
+    but: tuple[str, ...] = ("connection",)
+    """Fields of steps that may differ there, like `connection` or `undo.path`."""
+
+    def says(self) -> str:
+        """Say what is asked."""
+        return (
+            f"hours since the same steps completed in {self.environment} (but for {', '.join(self.but) or 'nothing'})"
+        )
+
+    async def ask(self, asking: Asking) -> Answer:
+        """Look it up."""
+        if asking.change is None:
+            raise SourceError("invalid", "only a change in the ledger can be compared with what ran before")
+        url = (await asking.connections(LEDGER_CONNECTION)).database_url
+        now = asking.now()
+        return await asyncio.to_thread(self._look_up, Ledger(url), asking.change, now)
+
+    def _look_up(self, ledger: Ledger, change: str, now: datetime) -> Answer:
+        data = past.text_of(ledger, change)
+        if data["environment"] == self.environment:
+            raise SourceError("invalid", f"{change} itself is for {self.environment}; name the environment before it")
+        targets = [f"{self.environment}/{service}" for service in data["services"]]
+        wanted, ended, nearest = self._steps(data), now, ""
+        for one in past.acted_on(ledger, targets):
+            differs = _difference(wanted, self._steps(one.ticket), "steps")
+            if not differs and set(data["services"]) <= set(one.ticket["services"]):
+                return Answer(_hours(one, ended), now, self.says(), says=f"{one.change} completed there")
+            nearest = nearest or f"; {one.change}, the newest there, differs in {differs or 'services'}"
+            ended = min(ended, one.began)
+        says = (
+            f"no change of {', '.join(data['services'])} with these steps has completed in {self.environment}{nearest}"
+        )
+        raise SourceError("no_data", f"{says}. Do it there first, or name under `but` which fields may differ.")
+
+    def _steps(self, data: dict[str, Any]) -> Steps:
+        """Return what the steps of a ticket do, without what may differ."""
+        steps: Steps = parameters.fill(data, {})["steps"]
+        return [_without(step, [place.split(".") for place in ("name", *self.but)]) for step in steps]
+
+
+def _without(value: dict[str, Any], places: list[list[str]]) -> dict[str, Any]:
+    """Return a mapping without what stands at some places."""
+    gone = {place[0] for place in places if len(place) == 1}
+    kept = {}
+    for key, one in value.items():
+        inner = [place[1:] for place in places if place[0] == key and len(place) > 1]
+        if key not in gone:
+            kept[key] = _without(one, inner) if inner and isinstance(one, dict) else one
+    return kept
+
+
+def _hours(one: Acted, ended: datetime) -> float:
+    """Return for how long what a change did has stayed.
+
+    Raises:
+        SourceError: it did not complete.
+    """
+    if one.status != "completed" or one.closed is None:
+        how = {"running": "acts right now", "rolled_back": "was rolled back"}.get(
+            one.status, "could not be rolled back"
+        )
+        why = f": {one.reason}" if one.reason else ""
+        raise SourceError("no_data", f"{one.change} did the same there last, and {how}{why}. Have it complete first.")
+    return max((ended - one.closed).total_seconds(), 0.0) / 3600
+
+
+def _difference(one: Any, other: Any, place: str) -> str | None:
+    """Return the first place where two values differ, such as `steps.0.merge`, or None."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        parts = [(key, one.get(key), other.get(key)) for key in sorted({*one, *other})]
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        parts = [(str(index), *pair) for index, pair in enumerate(zip(one, other, strict=True))]
+    else:
+        return None if one == other and isinstance(one, bool) == isinstance(other, bool) else place
+    found = (_difference(mine, theirs, f"{place}.{key}") for key, mine, theirs in parts)
+    return next(filter(None, found), None)

@@ -1,0 +1,30 @@
+"""Asks a source as a condition of a change does."""
+
+from datetime import datetime
+from typing import Any
+
+from changewindow.compare import Seen
+from changewindow.condition import Condition
+from changewindow.connection import Connection
+from changewindow.reading import Reading, take
+from changewindow.sharing import client
+from changewindow.sources.base import Asking
+
+
+async def asked(
+    source: dict[str, Any],
+    *connections: Connection,
+    since: datetime | None = None,
+    change: str | None = None,
+    kept: dict[str, Any] | None = None,
+    good: dict[str, Any] | None = None,
+) -> Reading:
+    """Return the reading of a source, good when it is 1; the connections are known by their names."""
+
+    async def connect(name: str) -> Connection:
+        return {one.name: one for one in connections}[name]
+
+    condition = {"name": "it", "source": source, "pass": good or {"equals": 1}, "timeout": "5s"}
+    async with client() as http:
+        asking = Asking(http, connect, since=since, change=change, kept={} if kept is None else kept)
+        return await take(Condition.model_validate(condition), asking, Seen(), newer_than=since)

@@ -1,0 +1,223 @@
+"""Servers that speak the APIs of products as their documentation has them: rights, paging, limits and all."""
+
+import base64
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from changewindow.connection import Connection
+
+TOKEN = "s3cret-token"
+Query = dict[str, list[str]]
+Reply = tuple[int, Any]
+
+
+@dataclass
+class Desk:
+    """A product whose API is served here."""
+
+    kind: str
+    routes: dict[str, Callable[..., Reply]]
+    """What answers by the regular expression of a path; it gets the query, and what the expression has captured."""
+    authorization: str
+    refusals: dict[int, Any]
+    """The body of 401, 403, 404 and 429."""
+    url: str = ""
+    is_forbidden: bool = False
+    limit: dict[str, str] | None = None
+    """The headers of the answer to everything, when there was too much."""
+    limited: int = 429
+    """The status of that answer."""
+    asked: list[str] = field(default_factory=list)
+
+    def connection(self, name: str = "desk", **changed: Any) -> Connection:
+        """Return the connection to it."""
+        return Connection(name, **{"kind": self.kind, "host": self.url, "password": TOKEN, **changed})
+
+    def answer(self, path: str, query: Query, authorization: str) -> tuple[int, Any, dict[str, str]]:
+        """Return status, body and headers."""
+        self.asked.append(path)
+        status = 401 if authorization != self.authorization else 403 if self.is_forbidden else 404
+        if self.limit is not None:
+            return self.limited, self.refusals[429], self.limit
+        for pattern, answers in self.routes.items():
+            found = re.fullmatch(pattern, path)
+            if found and status == 404:
+                code, body = answers(query, *found.groups())
+                return code, self.refusals[404] if code == 404 else body, {}
+        return status, self.refusals[status], {}
+
+
+@contextmanager
+def serving(desk: Desk) -> Iterator[Desk]:
+    """Serve a product's API on a free port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            given = self.headers.get("Authorization") or ""
+            status, body, headers = desk.answer(parts.path, parse_qs(parts.query), given)
+            data = json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in {
+                "Content-Type": "application/json",
+                "Content-Length": str(len(data)),
+                **headers,
+            }.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: Any) -> None:
+            """Stay silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    desk.url = f"http://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield desk
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def page(entries: list[Any], query: Query, most: int = 100) -> list[Any]:
+    """Return a page by `offset` and `limit`."""
+    limit, offset = (int(query.get(name, ["0"])[0]) for name in ("limit", "offset"))
+    return entries[offset : offset + min(limit or 25, most)]
+
+
+def pagerduty(data: dict[str, list[dict[str, Any]]]) -> Desk:
+    """Speak PagerDuty's REST API v2 over services, schedules, escalation_policies, incidents, oncalls and shifts."""
+
+    def listed(query: Query, kind: str) -> Reply:
+        found, wanted = data.get(kind, []), query.get("query", [""])[0].lower()
+        found = [one for one in found if wanted in str(one.get("name", "")).lower()]
+        if kind == "incidents":
+            found = [one for one in found if one["status"] in query["statuses[]"]]
+            found = [one for one in found if one["service"]["id"] in query["service_ids[]"]]
+            # Without a range of dates, those of the last month only.
+            found = [one for one in found if query.get("date_range") == ["all"] or not one.get("is_old")]
+        if kind == "oncalls":
+            found = [one for one in found if one["escalation_policy"]["id"] in query["escalation_policy_ids[]"]]
+        shown = page(found, query)
+        offset = int(query.get("offset", ["0"])[0])
+        return 200, {kind: shown, "more": offset + len(shown) < len(found), "total": None, "offset": offset}
+
+    def one(_: Query, kind: str, number: str) -> Reply:
+        found = [entry for entry in data.get(kind, []) if entry["id"] == number]
+        return (200, {kind.removesuffix("s"): found[0]}) if found else (404, None)
+
+    def shift(query: Query, number: str) -> Reply:
+        assert query["since"] < query["until"]
+        return 200, {"users": [user for user in data.get("shifts", []) if user["schedule"] == number]}
+
+    routes: dict[str, Callable[..., Reply]] = {
+        r"/(services|schedules|escalation_policies|incidents|oncalls)": listed,
+        r"/(services|schedules|escalation_policies)/(\w+)": one,
+        r"/schedules/(\w+)/users": shift,
+    }
+    refusals = {
+        401: {"error": {"message": "Unauthorized", "code": 2006}},
+        403: {"error": {"message": "Access Denied", "code": 2010, "errors": []}},
+        404: {"error": {"message": "Not Found", "code": 2100}},
+        429: {"error": {"message": "Rate Limit Exceeded", "code": 2020}},
+    }
+    return Desk("pagerduty", routes, f"Token token={TOKEN}", refusals)
+
+
+def opsgenie(data: dict[str, list[dict[str, Any]]]) -> Desk:
+    """Speak Opsgenie's API over services, incidents, schedules and users."""
+
+    def listed(query: Query, kind: str) -> Reply:
+        found = data.get(kind, [])
+        if kind == "incidents" and "query" in query:
+            found = [one for one in found if f"status:{one['status']}" == query["query"][0]]
+        shown, offset = page(found, query), int(query.get("offset", ["0"])[0])
+        following = {"next": f"/v1/{kind}?offset={offset + len(shown)}"} if offset + len(shown) < len(found) else {}
+        return 200, {"data": shown, "paging": {"first": f"/v1/{kind}?offset=0", **following}, "requestId": "1"}
+
+    def one(_: Query, kind: str, number: str) -> Reply:
+        found = [entry for entry in data.get(kind, []) if number in {entry["id"], entry.get("username")}]
+        return (200, {"data": found[0]}) if found else (404, None)
+
+    def on_calls(query: Query, wanted: str) -> Reply:
+        by = query.get("scheduleIdentifierType", ["id"])[0]
+        found = [entry for entry in data.get("schedules", []) if entry[by] == wanted.replace("%20", " ")]
+        shown = {"_parent": {"name": wanted}, "onCallRecipients": found[0]["now"]} if found else None
+        return (200, {"data": shown}) if found and query["flat"] == ["true"] else (404, None)
+
+    routes: dict[str, Callable[..., Reply]] = {
+        r"/v1/(services|incidents)": listed,
+        r"/v[12]/(services|users)/([^/]+)": lambda query, kind, number: one(query, kind, number.replace("%40", "@")),
+        r"/v2/schedules/([^/]+)/on-calls": on_calls,
+    }
+    refusals = {
+        401: {"message": "Could not authenticate", "took": 0.0, "requestId": "1"},
+        403: {"message": "You are not authorized to access to the schedule", "code": 40301, "requestId": "1"},
+        404: {"message": "No record found", "requestId": "1"},
+        429: {"message": "You are making too many requests!", "requestId": "1"},
+    }
+    return Desk("opsgenie", routes, f"GenieKey {TOKEN}", refusals)
+
+
+def github(pull: dict[str, Any], reviews: list[dict[str, Any]], *, prefix: str = "/api/v3") -> Desk:
+    """Speak GitHub's REST API about one pull request."""
+
+    def reviewed(query: Query) -> Reply:
+        count, number = int(query["per_page"][0]), int(query["page"][0])
+        return 200, reviews[(number - 1) * count : number * count]
+
+    at = rf"{prefix}/repos/example/orders/pulls/481"
+    routes: dict[str, Callable[..., Reply]] = {at: lambda _: (200, pull), f"{at}/reviews": reviewed}
+    refusals = {
+        401: {"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest", "status": "401"},
+        403: {"message": "Resource not accessible by personal access token", "status": "403"},
+        404: {"message": "Not Found", "status": "404"},
+        429: {"message": "You have exceeded a secondary rate limit."},
+    }
+    return Desk("http", routes, f"Bearer {TOKEN}", refusals)
+
+
+def gitlab(request: dict[str, Any], parts: dict[str, Any]) -> Desk:
+    """Speak GitLab's REST API about one merge request; `parts` holds approvals, reviewers, versions and notes."""
+
+    def part(query: Query, name: str) -> Reply:
+        found = parts[name]
+        if "per_page" in query:
+            count, number = int(query["per_page"][0]), int(query["page"][0])
+            found = found[(number - 1) * count : number * count]
+        return 200, found
+
+    at = r"/api/v4/projects/example%2Fshop%2Forders/merge_requests/481"
+    routes: dict[str, Callable[..., Reply]] = {
+        at: lambda _: (200, request),
+        rf"{at}/(approvals|reviewers|versions|notes)": part,
+    }
+    refusals = {
+        401: {"error": "invalid_token", "error_description": "Token is expired."},
+        403: {"error": "insufficient_scope", "error_description": "The request requires higher privileges."},
+        404: {"message": "404 Not found"},
+        429: {"message": "Retry later"},
+    }
+    return Desk("http", routes, f"Bearer {TOKEN}", refusals)
+
+
+def grafana(groups: list[dict[str, Any]], *, login: str = "") -> Desk:
+    """Speak Grafana's API of alert rules."""
+    body = {"status": "success", "data": {"groups": groups}}
+    basic = "Basic " + base64.b64encode(f"{login}:{TOKEN}".encode()).decode()
+    refusals = {
+        401: {"message": "Invalid API key", "messageId": "api-key.invalid", "statusCode": 401},
+        403: {"message": "Permissions needed: alert.rules:read", "accessErrorId": "ACE0", "title": "Access denied"},
+        404: {"message": "Not found"},
+        429: {"message": "Too many requests"},
+    }
+    routes: dict[str, Callable[..., Reply]] = {"/api/prometheus/grafana/api/v1/rules": lambda _: (200, body)}
+    return Desk("http", routes, basic if login else f"Bearer {TOKEN}", refusals)

@@ -1,0 +1,136 @@
+"""The source grafana: how many alerts fire, at a server that speaks the API of Grafana's alert rules."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from asks import asked
+from changewindow.sources.grafana import EXAMPLE
+from products import TOKEN, grafana, serving
+
+
+def moment(ago: float = 5) -> str:
+    """Return a moment as Go writes it, with nanoseconds."""
+    return (datetime.now(UTC) - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%S.%f") + "789Z"
+
+
+def alert(state: str, **labels: str) -> dict[str, Any]:
+    """Return one alert of a rule."""
+    usual = {"alertname": "errors", "grafana_folder": "Orders", "severity": "page"}
+    return {"labels": {**usual, **labels}, "annotations": {}, "state": state, "activeAt": moment(), "value": "1e+00"}
+
+
+def rule(*alerts: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    """Return an alert rule that was evaluated five seconds ago."""
+    usual = {"name": "errors", "labels": {"severity": "page"}, "health": "ok", "type": "alerting", "state": "inactive"}
+    return {**usual, "lastEvaluation": moment(), "alerts": list(alerts), **changed}
+
+
+def group(*rules: dict[str, Any], folder: str = "Orders", interval: float = 60) -> dict[str, Any]:
+    """Return a group of rules in a folder."""
+    return {"name": "it", "file": folder, "interval": interval, "rules": list(rules)}
+
+
+async def reading_of(*groups: dict[str, Any], since: datetime | None = None, **fields: Any) -> Any:
+    """Return the reading of what Grafana knows."""
+    with serving(grafana(list(groups))) as product:
+        return await asked({**EXAMPLE, **fields}, product.connection("grafana"), since=since, good={"equals": 0})
+
+
+@pytest.mark.parametrize(
+    ("groups", "value"),
+    [
+        pytest.param([group(rule())], 0, id="a rule without alerts"),
+        pytest.param([group(rule(alert("Normal"), alert("Pending")))], 0, id="normal and pending"),
+        pytest.param([group(rule(alert("Alerting"), alert("Alerting (NoData)"), alert("Recovering")))], 3, id="firing"),
+        pytest.param([group(rule(alert("Alerting", severity="ticket")))], 0, id="another label"),
+        pytest.param([group(rule()), group(rule(alert("Alerting")), folder="Billing")], 0, id="another folder"),
+        pytest.param([group(rule(alert("Alerting"), labels={}))], 1, id="labels of the alert alone"),
+        pytest.param(
+            [group(rule(), rule(type="recording", health="error", labels={"severity": "page"}))],
+            0,
+            id="recording rules",
+        ),
+        pytest.param(
+            [group(rule(), rule(health="error", labels={"severity": "ticket"}))],
+            0,
+            id="a broken rule that nobody asked",
+        ),
+        pytest.param([group(rule(alert("Normal (NoData)")))], 0, id="the rule takes no data for good"),
+    ],
+)
+async def test_firing_alerts_are_counted(groups: list[dict[str, Any]], value: int) -> None:
+    """By folder and labels."""
+    reading = await reading_of(*groups)
+    assert (reading.value, reading.cause) == (value, None), reading.says
+    assert ("errors" in reading.says) == (value > 0)
+
+
+BROKEN = "the rule 'errors' in folder 'Orders' cannot be evaluated: "
+
+
+@pytest.mark.parametrize(
+    ("groups", "cause", "says"),
+    [
+        pytest.param(
+            [group(rule(labels={}), folder="Billing")],
+            "no_data",
+            'Grafana has no alert rule for firing alerts {severity=~"critical|page"} in folder Orders at grafana that '
+            "the token can see. Correct the ticket, or give the token access to the folder.",
+            id="no such rule",
+        ),
+        pytest.param([], "no_data", "Grafana has no alert rule for ", id="no rule at all"),
+        pytest.param(
+            [group(rule(health="error", lastError="dial tcp: connection\nrefused"))],
+            "unreachable",
+            f"{BROKEN}dial tcp: connection refused. Is its data source up?",
+            id="the data source is down",
+        ),
+        pytest.param([group(rule(alert("Alerting (Error)")))], "unreachable", BROKEN, id="one query fails"),
+        pytest.param([group(rule(alert("Normal (Error)")))], "unreachable", BROKEN, id="an error taken for good"),
+        pytest.param([group(rule(health="nodata"))], "no_data", "the rule 'errors' in folder", id="no data"),
+        pytest.param(
+            [group(rule(lastEvaluation="0001-01-01T00:00:00Z"))],
+            "no_data",
+            "the rule 'errors' in folder 'Orders' is not evaluated. Is it paused, or new?",
+            id="never evaluated",
+        ),
+        pytest.param([group(rule(isPaused=True))], "no_data", "the rule 'errors' in folder", id="paused"),
+        pytest.param(
+            [group(rule(lastEvaluation=moment(200)))], "stale", "the rule 'errors' in folder", id="the scheduler hangs"
+        ),
+    ],
+)
+async def test_silence_is_not_always_good(groups: list[dict[str, Any]], cause: str, says: str) -> None:
+    """A rule that cannot fire proves nothing."""
+    reading = await reading_of(*groups)
+    assert (reading.value, reading.cause) == (None, cause)
+    assert reading.says.startswith(says)
+
+
+async def test_it_is_as_old_as_the_oldest_evaluation() -> None:
+    """What was evaluated before the last step ended says nothing about it."""
+    groups = [group(rule(lastEvaluation=moment(1)), rule(lastEvaluation=moment(30)))]
+    ended = datetime.now(UTC) - timedelta(seconds=20)
+    assert (await reading_of(*groups, since=ended)).cause == "stale"
+    assert (await reading_of(*groups, since=ended - timedelta(seconds=20))).cause is None
+
+
+async def test_login_and_password_do_as_well() -> None:
+    """For a Grafana without service accounts."""
+    with serving(grafana([group(rule())], login="robot")) as product:
+        reading = await asked(EXAMPLE, product.connection("grafana", login="robot"), good={"equals": 0})
+    assert reading.verdict == "pass"
+
+
+async def test_a_refusal_says_what_the_token_lacks() -> None:
+    """Wrong or expired, and without the permission."""
+    with serving(grafana([group(rule())])) as product:
+        expired = await asked(EXAMPLE, product.connection("grafana", password="s3cret-old"))
+        product.is_forbidden = True
+        forbidden = await asked(EXAMPLE, product.connection("grafana"))
+    assert "Grafana does not know the token of the connection 'grafana' (401 Invalid API key)" in expired.says
+    assert "may not do this at Grafana (403 Permissions needed: alert.rules:read). It must be " in forbidden.says
+    assert {expired.cause, forbidden.cause} == {"unreachable"}
+    assert TOKEN not in expired.says + forbidden.says

@@ -1,0 +1,126 @@
+"""The source incidents: how many are open on a service, at servers that speak the APIs of PagerDuty and Opsgenie."""
+
+from typing import Any
+
+import pytest
+
+from asks import asked
+from changewindow.sources.incidents import EXAMPLE
+from products import TOKEN, Desk, opsgenie, pagerduty, serving
+
+ORDERS = "4513b7ea-3b91-438f-b7e4-e3e54af9147c"
+SERVICES = {"pagerduty": "PORDERS", "opsgenie": ORDERS}
+
+
+def service(number: str, name: str = "orders") -> dict[str, Any]:
+    """Return a service."""
+    return {"id": number, "name": name}
+
+
+def at_pagerduty(number: int, status: str, of: str = "PORDERS", **more: Any) -> dict[str, Any]:
+    """Return an incident of PagerDuty."""
+    return {"id": f"Q{number}", "title": f"incident {number}", "status": status, "service": {"id": of}, **more}
+
+
+def at_opsgenie(number: int, status: str, of: str = ORDERS) -> dict[str, Any]:
+    """Return an incident of Opsgenie."""
+    return {"id": f"i{number}", "message": f"incident {number}", "status": status, "impactedServices": [of]}
+
+
+def desk(kind: str, open_ones: int) -> Desk:
+    """Return a product with so many open incidents, besides some that do not count."""
+    if kind == "pagerduty":
+        incidents = [at_pagerduty(place, ("triggered", "acknowledged")[place % 2]) for place in range(open_ones)]
+        incidents += [at_pagerduty(900, "resolved"), at_pagerduty(901, "triggered", "POTHER")]
+        services = [service("PORDERS"), service("POTHER", "orders archive")]
+        return pagerduty({"services": services, "incidents": incidents})
+    incidents = [at_opsgenie(place, "open") for place in range(open_ones)]
+    incidents += [at_opsgenie(900, "closed"), at_opsgenie(901, "resolved"), at_opsgenie(902, "open", "other")]
+    return opsgenie({"services": [service(ORDERS), service("other", "archive")], "incidents": incidents})
+
+
+@pytest.mark.parametrize("count", [0, 1, 250])
+@pytest.mark.parametrize("kind", ["pagerduty", "opsgenie"])
+async def test_open_incidents_are_counted(kind: str, count: int) -> None:
+    """Of this service alone, over all pages; by the name of the service, and by its id."""
+    with serving(desk(kind, count)) as product:
+        connection = product.connection("pagerduty_default")
+        reading = await asked(EXAMPLE, connection)
+        by_id = await asked({**EXAMPLE, "service": SERVICES[kind]}, connection)
+    assert (reading.value, by_id.value) == (count, count)
+    assert ("incident 0" in reading.says) == (count > 0)
+
+
+async def test_an_incident_that_is_open_for_months_counts() -> None:
+    """PagerDuty lists those of the last month only, if it is not told otherwise."""
+    incidents = [at_pagerduty(1, "triggered", is_old=True)]
+    with serving(pagerduty({"services": [service("PORDERS")], "incidents": incidents})) as product:
+        assert (await asked(EXAMPLE, product.connection("pagerduty_default"))).value == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted", "says"),
+    [
+        ("pagerduty", "ordrs", "PagerDuty has no service with the name or id 'ordrs' that the token of 'desk' can see"),
+        ("pagerduty", "PABSENT", "PagerDuty has no service with the name or id 'PABSENT'"),
+        ("opsgenie", "ordrs", "Opsgenie has no service named 'ordrs' that the key of 'desk' can see"),
+        ("opsgenie", ORDERS.replace("4", "5"), "Opsgenie has no service with the id '5513b7ea"),
+    ],
+)
+async def test_a_service_that_does_not_exist_is_invalid(kind: str, wanted: str, says: str) -> None:
+    """No incidents of nothing would be good for ever."""
+    with serving(desk(kind, 0)) as product:
+        reading = await asked({**EXAMPLE, "connection": "desk", "service": wanted}, product.connection())
+    assert (reading.value, reading.cause) == (None, "invalid")
+    assert reading.says.startswith(says)
+
+
+@pytest.mark.parametrize("kind", ["pagerduty", "opsgenie"])
+async def test_two_services_of_one_name_are_invalid(kind: str) -> None:
+    """The ids tell them apart."""
+    make = {"pagerduty": pagerduty, "opsgenie": opsgenie}[kind]
+    with serving(make({"services": [service("PONE111"), service("PTWO222")], "incidents": []})) as product:
+        reading = await asked(EXAMPLE, product.connection("pagerduty_default"))
+    assert reading.cause == "invalid"
+    assert reading.says.endswith("has 2 services named 'orders'. Write one id: PONE111, PTWO222.")
+
+
+@pytest.mark.parametrize("kind", ["pagerduty", "opsgenie"])
+async def test_a_refusal_says_which_token_lacks_what(kind: str) -> None:
+    """Wrong or expired, without the right, and asked too often are three things; none is good, none shows the token."""
+    source = {**EXAMPLE, "connection": "desk"}
+    with serving(desk(kind, 0)) as product:
+        expired = await asked(source, product.connection(password="s3cret-old-token"))
+        product.is_forbidden = True
+        forbidden = await asked(source, product.connection())
+        product.limit = {"Retry-After": "30"}
+        kept: dict[str, Any] = {}
+        limited = await asked(source, product.connection(), kept=kept)
+        count = len(product.asked)
+        quiet = await asked(source, product.connection(), kept=kept)
+    assert len(product.asked) == count, "it was asked though it wanted quiet"
+    found = (expired, forbidden, limited, quiet)
+    assert {(one.verdict, one.cause) for one in found} == {("error", "unreachable")}
+    assert "does not know the token of the connection 'desk' (401 " in expired.says
+    assert "wrong or expired. Put a new one into its password: " in expired.says
+    assert "the token of the connection 'desk' may not do this at " in forbidden.says
+    assert "Access Denied" in forbidden.says or "not authorized" in forbidden.says
+    assert "was asked too often and wants quiet until " in limited.says
+    assert quiet.says == limited.says
+    assert not any("s3cret" in one.says for one in found)
+    assert TOKEN not in str([one.as_json() for one in found])
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"password": ""}, "The Airflow Connection 'desk' has no password; it must be a REST API key"),
+        ({"kind": "http"}, "The Airflow Connection 'desk' has no type pagerduty or opsgenie."),
+    ],
+)
+async def test_a_connection_that_is_not_complete_says_what_is_missing(changed: dict[str, str], says: str) -> None:
+    """The person on call completes it."""
+    with serving(desk("pagerduty", 0)) as product:
+        reading = await asked({**EXAMPLE, "connection": "desk"}, product.connection(**changed))
+    assert reading.cause == "unreachable"
+    assert reading.says.startswith(says)

@@ -1,0 +1,253 @@
+"""The source review: whether somebody else has looked, at servers that speak the APIs of GitHub and GitLab."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from asks import asked
+from changewindow.code_review import GITHUB, GITLAB
+from changewindow.condition import Condition
+from changewindow.connection import Connection
+from changewindow.sources.review import EXAMPLE
+from products import TOKEN, Desk, github, gitlab, serving
+
+HEAD, OLDER = "a" * 40, "b" * 40
+REQUEST = {"kind": "review", "connection": "github", "merge_request": "example/shop/orders!481"}
+NO = "nobody else than alice approved it"
+
+
+def user(login: str, kind: str = "User") -> dict[str, Any]:
+    """Return a user of GitHub."""
+    return {"login": login, "type": kind}
+
+
+def review(login: str, state: str = "APPROVED", commit: str = HEAD, **more: Any) -> dict[str, Any]:
+    """Return a review of GitHub."""
+    return {"user": user(login), "state": state, "commit_id": commit, "author_association": "MEMBER", **more}
+
+
+def pull(**changed: Any) -> dict[str, Any]:
+    """Return a pull request of alice, which is merged."""
+    usual = {
+        "user": user("alice"),
+        "merged": True,
+        "state": "closed",
+        "merged_by": user("alice"),
+        "head": {"sha": HEAD},
+    }
+    return {**usual, **changed}
+
+
+OPEN = {"merged": False, "state": "open", "merged_by": None}
+AT_GITHUB = [
+    pytest.param(pull(), [review("bob")], "approved_and_merged", True, "written by alice", id="approved and merged"),
+    pytest.param(pull(), [], "approved_and_merged", False, NO, id="merged by its author, without a look"),
+    pytest.param(pull(), [review("alice")], "approved_and_merged", False, NO, id="approved by its author"),
+    pytest.param(
+        pull(**OPEN), [review("bob")], "approved_and_merged", False, "it is open, not merged", id="not merged"
+    ),
+    pytest.param(pull(**OPEN), [review("bob")], "approved", True, "approved by bob", id="approved, to be merged"),
+    pytest.param(
+        pull(**OPEN, head={"sha": HEAD}),
+        [review("bob", commit=OLDER)],
+        "approved",
+        False,
+        "bob approved an older commit; the last one needs a look",
+        id="approved before the last push",
+    ),
+    pytest.param(
+        pull(), [review("bob", commit=OLDER), review("bob")], "approved_and_merged", True, "by bob", id="approved again"
+    ),
+    pytest.param(
+        pull(),
+        [review("bob"), review("bob", "CHANGES_REQUESTED")],
+        "approved",
+        False,
+        "bob requests changes",
+        id="revoked",
+    ),
+    pytest.param(pull(), [review("bob", "DISMISSED")], "approved", False, NO, id="dismissed"),
+    pytest.param(
+        pull(), [review("bob"), review("bob", "COMMENTED")], "approved", True, "bob", id="a comment is no vote"
+    ),
+    pytest.param(
+        pull(),
+        [review("bob"), review("carol", "CHANGES_REQUESTED")],
+        "approved",
+        False,
+        "carol requests",
+        id="objection",
+    ),
+    pytest.param(
+        pull(),
+        [review("carol", "CHANGES_REQUESTED"), review("carol"), review("bob")],
+        "approved",
+        True,
+        "approved by bob, carol",
+        id="convinced",
+    ),
+    pytest.param(pull(), [review("mallory", author_association="NONE")], "approved", False, NO, id="a passer-by"),
+    pytest.param(pull(), [{**review("bob"), "user": user("bot", "Bot")}], "approved", False, NO, id="a robot"),
+    pytest.param(pull(), [{**review("bob"), "user": None}], "approved", False, NO, id="a deleted user"),
+    pytest.param(
+        pull(merged=False, merged_by=None), [review("bob")], "approved", False, "it is closed, not merged", id="closed"
+    ),
+    pytest.param(pull(merged_by=user("bob")), [], "merged_by_other", True, "merged by bob", id="merged by another"),
+    pytest.param(pull(), [review("bob")], "merged_by_other", False, "merged by alice", id="merged by its author"),
+    pytest.param(
+        pull(merged_by=user("queue", "Bot")),
+        [],
+        "merged_by_other",
+        False,
+        "merged by no person",
+        id="merged by a robot",
+    ),
+    pytest.param(pull(**OPEN), [review("bob")], "merged_by_other", False, "it is open, not merged", id="nobody merged"),
+]
+
+
+@pytest.mark.parametrize(("request_", "reviews", "read", "value", "says"), AT_GITHUB)
+async def test_a_pull_request(request_: Any, reviews: Any, *, read: str, value: bool, says: str) -> None:
+    """True is what somebody else has seen as it is now, and the reading says who or what is missing."""
+    with serving(github(request_, reviews)) as product:
+        reading = await asked({**EXAMPLE, "read": read}, product.connection("github"), good={"equals": True})
+    assert (reading.value, reading.cause) == (value, None), reading.says
+    assert says in reading.says
+
+
+async def test_the_last_word_counts_on_whatever_page() -> None:
+    """Reviews come a hundred at a time, oldest first."""
+    reviews = [review("bob"), *[review("carol", "COMMENTED")] * 150, review("bob", "CHANGES_REQUESTED")]
+    with serving(github(pull(), reviews)) as product:
+        reading = await asked(EXAMPLE, product.connection("github"), good={"equals": True})
+    assert (reading.value, product.asked[1:]) == (False, [product.asked[1]] * 2)
+
+
+def merge_request(**changed: Any) -> dict[str, Any]:
+    """Return a merge request of alice, which is merged."""
+    return {"author": {"username": "alice"}, "state": "merged", "merge_user": {"username": "bob"}, **changed}
+
+
+def approved(*users: str, at: str = "2031-03-17T11:00:00.123Z", **changed: Any) -> dict[str, Any]:
+    """Return approvals at a moment; the last push was at 10:00."""
+    by = [{"user": {"username": name}} for name in users]
+    notes = [
+        {"system": True, "body": "approved this merge request", "author": one["user"], "created_at": at} for one in by
+    ]
+    talk = [{"system": False, "body": "approved this merge request", "author": {"username": "bob"}, "created_at": at}]
+    versions = [{"created_at": "2031-03-17T10:00:00.000Z"}, {"created_at": "2031-03-16T10:00:00.000Z"}]
+    parts = {"approvals": {"approved_by": by}, "reviewers": [], "versions": versions, "notes": talk * 120 + notes}
+    return {**parts, **changed}
+
+
+EARLY = "2031-03-17T09:59:59.000Z"
+OBJECTION = {"reviewers": [{"user": {"username": "carol"}, "state": "requested_changes"}]}
+AT_GITLAB = [
+    pytest.param(merge_request(), approved("bob"), "approved_and_merged", True, "approved by bob", id="approved"),
+    pytest.param(merge_request(), approved(), "approved_and_merged", False, NO, id="merged without a look"),
+    pytest.param(merge_request(), approved("alice"), "approved_and_merged", False, NO, id="approved by its author"),
+    pytest.param(merge_request(), approved("project_7_bot_a1"), "approved", False, NO, id="approved by a robot"),
+    pytest.param(
+        merge_request(), approved("bob", at=EARLY), "approved", False, "bob approved an older commit", id="then a push"
+    ),
+    pytest.param(
+        merge_request(), approved("bob", notes=[]), "approved", False, "bob approved an older", id="nobody knows when"
+    ),
+    pytest.param(merge_request(), approved("bob", **OBJECTION), "approved", False, "carol requests", id="objection"),
+    pytest.param(
+        merge_request(state="opened", merge_user=None), approved("bob"), "approved", True, "bob", id="to be merged"
+    ),
+    pytest.param(
+        merge_request(state="opened", merge_user=None),
+        approved("bob"),
+        "approved_and_merged",
+        False,
+        "it is open, not merged",
+        id="open",
+    ),
+    pytest.param(merge_request(), approved(), "merged_by_other", True, "merged by bob", id="merged by another"),
+    pytest.param(
+        merge_request(merge_user={"username": "alice"}),
+        approved(),
+        "merged_by_other",
+        False,
+        "by alice",
+        id="by author",
+    ),
+]
+
+
+@pytest.mark.parametrize(("request_", "parts", "read", "value", "says"), AT_GITLAB)
+async def test_a_merge_request(request_: Any, parts: Any, *, read: str, value: bool, says: str) -> None:
+    """The same of GitLab, where an approval may outlive a push."""
+    with serving(gitlab(request_, parts)) as product:
+        reading = await asked({**REQUEST, "read": read}, product.connection("github"), good={"equals": True})
+    assert (reading.value, reading.cause) == (value, None), reading.says
+    assert says in reading.says
+
+
+@pytest.mark.parametrize(
+    ("desk", "source", "name"),
+    [(github(pull(), []), EXAMPLE, "GitHub"), (gitlab(merge_request(), approved()), REQUEST, "GitLab")],
+    ids=["github", "gitlab"],
+)
+async def test_a_refusal_says_what_the_token_lacks(desk: Desk, source: dict[str, Any], name: str) -> None:
+    """Wrong or expired, without the scope, and none such."""
+    with serving(desk) as product:
+        expired = await asked(source, product.connection("github", password="s3cret-old"))
+        field = "pull_request" if name == "GitHub" else "merge_request"
+        absent = await asked({**source, field: source[field].replace("481", "482")}, product.connection("github"))
+        product.is_forbidden = True
+        forbidden = await asked(source, product.connection("github"))
+    assert [one.cause for one in (expired, absent, forbidden)] == ["unreachable", "invalid", "unreachable"]
+    assert f"{name} does not know the token of the connection 'github' (401 " in expired.says
+    assert f"the token of the connection 'github' may not do this at {name} (403 " in forbidden.says
+    needed = {"GitHub": "Pull requests, read", "GitLab": "the scope read_api"}[name]
+    assert all(needed in one.says for one in (expired, absent, forbidden))
+    assert f"{name} has no {field.replace('_', ' ')} " in absent.says
+    assert "s3cret" not in expired.says + absent.says + forbidden.says
+
+
+async def test_github_wants_quiet_with_403_too() -> None:
+    """Then it is not the right that lacks."""
+    reset = int((datetime.now(UTC) + timedelta(minutes=5)).timestamp())
+    with serving(github(pull(), [])) as product:
+        product.limit, product.limited = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(reset)}, 403
+        reading = await asked(EXAMPLE, product.connection("github"))
+    until = f"{datetime.fromtimestamp(reset, UTC):%H:%M:%S} UTC"
+    assert reading.says.startswith(f"GitHub was asked too often and wants quiet until {until}. ")
+
+
+@pytest.mark.parametrize(
+    ("product", "host", "address"),
+    [
+        (GITHUB, "", "https://api.github.com"),
+        (GITHUB, "https://github.com", "https://api.github.com"),
+        (GITHUB, "git.example.com", "https://git.example.com/api/v3"),
+        (GITHUB, "https://git.example.com/api/v3/", "https://git.example.com/api/v3"),
+        (GITLAB, "", "https://gitlab.com/api/v4"),
+        (GITLAB, "gitlab.com", "https://gitlab.com/api/v4"),
+        (GITLAB, "http://127.0.0.1:8080", "http://127.0.0.1:8080/api/v4"),
+        (GITLAB, "https://example.com/gitlab/api/v4", "https://example.com/gitlab/api/v4"),
+    ],
+)
+def test_the_host_of_the_connection_says_where_the_api_is(product: Any, host: str, address: str) -> None:
+    """The public one, or a server of one's own; a token goes over https where nothing else is said."""
+    assert product.located(Connection("it", "http", host=host, password=TOKEN)).base_url == address
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"merge_request": "example/shop!7"}, "it asks for one review"),
+        ({"pull_request": ""}, "it asks for one review"),
+        ({"pull_request": "orders#481"}, "should match pattern"),
+        ({"pull_request": "example/orders/../..#481"}, "should match pattern"),
+    ],
+)
+def test_what_asks_for_no_review_is_refused(changed: dict[str, str], says: str) -> None:
+    """When the ticket is read."""
+    with pytest.raises(ValidationError, match=says):
+        Condition.model_validate({"name": "it", "source": {**EXAMPLE, **changed}, "pass": {"equals": True}})
