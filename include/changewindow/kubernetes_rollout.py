@@ -1,0 +1,172 @@
+"""Waits for the rollout of workloads as `kubectl rollout status` does, and tells why one does not come about."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from changewindow.errors import StepFailed
+from changewindow.kubernetes_cluster import Cluster, Refused
+from changewindow.kubernetes_resource import Json, Resource, core
+from changewindow.kubernetes_troubles import is_ready, listed, owned, selector_of, troubles
+
+EVERY = 0.5
+LOOK_FOR_TROUBLES_EVERY = 2.0
+
+
+def left(found: Json) -> str:
+    """Return what a rollout still waits for, in the words of `kubectl rollout status`; nothing when it is complete."""
+    status, spec = found.get("status") or {}, found["spec"]
+    if found["metadata"].get("generation", 0) > status.get("observedGeneration", 0):
+        return "its new spec is not observed yet"
+    wanted = spec.get("replicas", 1)
+    kind = found.get("kind")
+    if kind == "DaemonSet":
+        wanted = status.get("desiredNumberScheduled", 0)
+        updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
+        return _first((updated < wanted, f"{updated} of {wanted} new pods are updated"), _available(available, wanted))
+    updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
+    if kind == "StatefulSet":
+        rolling = (spec.get("updateStrategy") or {}).get("rollingUpdate") or {}
+        part = wanted - (rolling.get("partition") or 0)
+        return _first(
+            (ready < wanted, f"{ready} of {wanted} pods are ready"),
+            (updated < part, f"{updated} of {part} new pods are updated"),
+        )
+    old = status.get("replicas", 0) - updated
+    return _first(
+        (updated < wanted, f"{updated} of {wanted} new replicas are updated"),
+        (old > 0, f"{old} old replicas are pending termination"),
+        _available(status.get("availableReplicas", 0), updated),
+    )
+
+
+def left_to_scale(found: Json) -> str:
+    """Return what scaling still waits for: exactly as many pods as wanted, all of them available."""
+    status, wanted = found.get("status") or {}, found["spec"].get("replicas", 1)
+    if found["metadata"].get("generation", 0) > status.get("observedGeneration", 0):
+        return "its new spec is not observed yet"
+    there, available = status.get("replicas", 0), status.get("availableReplicas", 0)
+    return _first((there != wanted, f"{there} pods are there, {wanted} wanted"), _available(available, wanted))
+
+
+@dataclass
+class Rollout:
+    """One workload to wait for; `before` is the workload as it was before it was changed."""
+
+    resource: Resource
+    before: Json | None = None
+    left: Callable[[Json], str] = left
+    frees_stuck_pods: bool = False
+    """Whether pods of the other revision that never become ready are deleted: a StatefulSet waits for them for ever."""
+    says: str = "nothing known yet"
+    troubles: list[str] = field(default_factory=list)
+    looked: float = 0.0
+
+
+def wait(cluster: Cluster, rollouts: Sequence[Rollout], within: timedelta) -> None:
+    """Wait until all workloads are rolled out; what is wrong with their pods goes to the log while it happens.
+
+    Raises:
+        StepFailed: it was not in time, or a deployment exceeded its progress deadline; with the reason of each pod.
+    """
+    names = ", ".join(str(one.resource) for one in rollouts)
+    try:
+        cluster.context.until(
+            f"{names}: rolled out", lambda: all(_is_done(cluster, one) for one in rollouts), within=within, every=EVERY
+        )
+    except StepFailed as error:
+        if isinstance(error, Refused):
+            raise
+        says = [_account(cluster, one) for one in rollouts if one.says]
+        raise StepFailed(" ".join([str(error), *says])) from error
+
+
+def _is_done(cluster: Cluster, rollout: Rollout) -> bool:
+    """Look once; a look that fails for a passing reason decides nothing."""
+    try:
+        found = cluster.get(rollout.resource)
+        rollout.says = rollout.left(found)
+        if not rollout.says:
+            return True
+        if time.monotonic() - rollout.looked >= LOOK_FOR_TROUBLES_EVERY:
+            _look_for_troubles(cluster, rollout, found)
+        if rollout.frees_stuck_pods and found.get("kind") == "StatefulSet":
+            _free_stuck_pods(cluster, found)
+    except Refused as error:
+        if not error.is_passing:
+            raise
+        cluster.context.log(f"this look does not count: {error}")
+        return False
+    if _gave_up(found) and _gave_up(found) != _gave_up(rollout.before):
+        raise StepFailed(f"{rollout.resource} exceeded its progress deadline.")
+    return False
+
+
+def _gave_up(found: Json | None) -> Json | None:
+    """Return the condition of a deployment that makes no progress; the one of an earlier rollout may still be there."""
+    conditions = ((found or {}).get("status") or {}).get("conditions") or []
+    wanted = {"type": "Progressing", "reason": "ProgressDeadlineExceeded"}
+    return next((one for one in conditions if wanted.items() <= one.items()), None)
+
+
+def _account(cluster: Cluster, rollout: Rollout) -> str:
+    try:
+        _look_for_troubles(cluster, rollout, cluster.get(rollout.resource))
+    except Refused as error:
+        cluster.context.log(f"this look does not count: {error}")
+    told = listed(rollout.troubles) or "its pods tell no reason; look at them with kubectl describe"
+    return f"{rollout.resource}: {rollout.says}: {told}."
+
+
+def _look_for_troubles(cluster: Cluster, rollout: Rollout, found: Json) -> None:
+    rollout.looked = time.monotonic()
+    earlier, rollout.troubles = rollout.troubles, troubles_of(cluster, rollout.resource, found)
+    for said in rollout.troubles:
+        if said not in earlier:
+            cluster.context.log(f"{rollout.resource.name}: {said}")
+
+
+def troubles_of(cluster: Cluster, resource: Resource, found: Json) -> list[str]:
+    """Return why pods of a workload do not run, as far as the account may know it."""
+    try:
+        makers = [found]
+        if found.get("kind") == "Deployment":
+            sets = cluster.items(resource.of(plural="replicasets", name=""), labelSelector=selector_of(found))
+            makers = [*owned(sets, found), found]
+        pods = owned(_pods(cluster, found), *makers)
+        events = [] if pods or found.get("kind") == "Deployment" else _failed_creates(cluster, found)
+    except Refused as error:
+        if error.is_passing:
+            raise
+        return [str(error)]
+    return troubles(pods, makers, events)
+
+
+def _failed_creates(cluster: Cluster, found: Json) -> list[Json]:
+    """Return what a StatefulSet or DaemonSet tells of pods it could not create; it tells that in events only."""
+    about = f"involvedObject.uid={found['metadata']['uid']},reason=FailedCreate"
+    events = cluster.items(core("events", found["metadata"]["namespace"]), fieldSelector=about)
+    return sorted(events, key=lambda one: one.get("lastTimestamp") or one.get("eventTime") or "")[-1:]
+
+
+def _pods(cluster: Cluster, found: Json) -> list[Json]:
+    return cluster.items(core("pods", found["metadata"]["namespace"]), labelSelector=selector_of(found))
+
+
+def _free_stuck_pods(cluster: Cluster, found: Json) -> None:
+    """Delete the pods that keep a StatefulSet from going back to its old revision."""
+    revision = (found.get("status") or {}).get("updateRevision")
+    for pod in owned(_pods(cluster, found), found):
+        labels = pod["metadata"].get("labels") or {}
+        is_going = "deletionTimestamp" in pod["metadata"]
+        if not is_going and not is_ready(pod) and labels.get("controller-revision-hash") != revision:
+            cluster.delete(core("pods", pod["metadata"]["namespace"], pod["metadata"]["name"]), pod)
+
+
+def _first(*asked: tuple[bool, str]) -> str:
+    return next((says for is_so, says in asked if is_so), "")
+
+
+def _available(available: int, wanted: int) -> tuple[bool, str]:
+    return (available < wanted, f"{available} of {wanted} updated replicas are available")

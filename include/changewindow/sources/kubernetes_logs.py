@@ -1,0 +1,118 @@
+"""Counts the lines that match a regular expression in the logs of the pods of a workload, since the change.
+
+`over` counts those of the last so long instead; before a change, without `over`, those of the last 2 minutes. All pods
+of the Deployment, StatefulSet or DaemonSet are read, also the container that ran before a restart; of pods that are
+gone nothing can be read. Pods that have no log yet count nothing, but if no pod has a log, it is `no_data`. A log too
+long to be read whole is `invalid`: the lines left out might be the bad ones.
+
+Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
+`cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+from pydantic import Field
+
+from changewindow.kubernetes_asking import AskedCluster, cluster
+from changewindow.kubernetes_client import Reply
+from changewindow.kubernetes_resource import Json, core, refusal
+from changewindow.kubernetes_troubles import statuses
+from changewindow.kubernetes_workload import Namespace, Workload, named
+from changewindow.model import Duration, Expression, duration_text
+from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+
+EXAMPLE = {
+    "kind": "kubernetes_logs",
+    "connection": "example_cluster",
+    "namespace": "shop",
+    "workload": "deployment/cart",
+    "matches": r"(?i)\b(error|panic|fatal)\b",
+}
+BEFORE_A_CHANGE = timedelta(minutes=2)
+LIMIT = 16 * 1024 * 1024
+"""At most so many bytes are read of the log of a container."""
+AT_ONCE = 8
+"""So many logs are read at the same time."""
+LONGEST_LINE = 10_000
+
+
+class Source(SourceBase):
+    """Lines to count."""
+
+    is_about_the_asker: ClassVar[bool] = True
+
+    connection: str
+    """The Airflow Connection of the cluster."""
+    namespace: Namespace = ""
+    """The namespace; without it, the one of the connection."""
+    workload: Workload
+    """Whose pods: `deployment/…`, `statefulset/…` or `daemonset/…`."""
+    container: str = ""
+    """The container whose log is read; without it, all of each pod."""
+    matches: Expression
+    """The regular expression that a line has to contain to be counted."""
+    over: Duration | None = Field(default=None, gt=timedelta(0))
+    """How far to look back; without it, to the end of the last step."""
+
+    def says(self) -> str:
+        """Say what is counted."""
+        over = f"in the last {duration_text(self.over)}" if self.over else "since the change"
+        return f"lines with {self.matches!r} in the logs of {self.workload} at {self.connection} {over}"
+
+    async def ask(self, asking: Asking) -> Answer:
+        """Read the logs of all pods, and count."""
+        at = asking.now()
+        start = at - (self.over or BEFORE_A_CHANGE) if self.over or asking.since is None else asking.since
+        async with cluster(asking, self.connection, self.namespace) as found:
+            pods = await found.pods(await found.get(named(found.namespace, self.workload)))
+            few = asyncio.Semaphore(AT_ONCE)
+            logs = [self._read(found, one, few) for pod in pods for one in self._parameters(pod, start)]
+            read = [text for text in await asyncio.gather(*logs) if text is not None]
+        if not read:
+            raise SourceError("no_data", f"{self.workload} has {len(pods)} pods, and none of them has a log to read")
+        count = await asyncio.to_thread(self._count, read, start)
+        return Answer(float(count), at, self.says())
+
+    def _parameters(self, pod: Json, start: datetime) -> Iterator[tuple[Json, Json]]:
+        """Yield the pod and what to ask of it, for each container, and for the one before it if it was restarted."""
+        since = start.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for status in statuses(pod):
+            if self.container in {"", status["name"]}:
+                asked = {"container": status["name"], "sinceTime": since, "timestamps": "true", "limitBytes": LIMIT}
+                yield pod, asked
+                if status.get("restartCount"):
+                    yield pod, {**asked, "previous": "true"}
+
+    async def _read(self, found: AskedCluster, asked: tuple[Json, Json], few: asyncio.Semaphore) -> str | None:
+        """Return a log, or None when there is none: the container has not started (400), or the pod is gone (404)."""
+        pod, parameters = asked
+        log = core("pods", pod["metadata"]["namespace"], pod["metadata"]["name"], "log")
+        async with few:
+            reply: Reply = await found.ask(log, **parameters)
+        if reply.status in {400, 404}:
+            return None
+        if reply.status != 200:
+            says = refusal(self.connection, "GET", log, status=reply.status, text=reply.text)
+            raise SourceError("unreachable", says)
+        if len(reply.text.encode()) >= LIMIT:
+            says = f"the log of pod {log.name} is longer than {LIMIT // 1024**2} MiB; look back less far with `over`"
+            raise SourceError("invalid", says)
+        return reply.text
+
+    def _count(self, logs: list[str], start: datetime) -> int:
+        expression = re.compile(self.matches)
+        lines = [line.partition(" ") for text in logs for line in text.split("\n")]
+        new = [says for at, _, says in lines if at and _moment(at) >= start]
+        return sum(bool(expression.search(line[:LONGEST_LINE])) for line in new)
+
+
+def _moment(stamp: str) -> datetime:
+    """Return the time of a line, which has nanoseconds."""
+    try:
+        return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", stamp))
+    except ValueError as error:
+        raise SourceError("invalid", f"a line of a log does not begin with its time: {stamp[:40]!r}") from error

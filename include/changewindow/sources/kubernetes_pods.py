@@ -1,0 +1,99 @@
+"""Reads how the pods of a Deployment, StatefulSet or DaemonSet are: ready, missing, restarted, or waiting for what.
+
+`read` says which: `ready` is the part of the wanted pods that are ready (1 is all of them), `missing` how many are not,
+`restarts` how often containers were restarted since the change (before a change: in the life of the pods), and
+`waiting` for which reasons containers wait other than that they start, like `CrashLoopBackOff, ImagePullBackOff`, or
+`nothing`. Restarts are counted from the first reading on, together with those in pods that are younger than the change,
+and the last one of each other pod if it came after the change; pods that went away keep theirs. A status of before the
+newest spec is `stale`.
+
+Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
+`cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
+"""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from changewindow.kubernetes_asking import AskedCluster, cluster
+from changewindow.kubernetes_resource import Json
+from changewindow.kubernetes_troubles import statuses, waiting_reasons
+from changewindow.kubernetes_workload import Namespace, Workload, named
+from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+
+EXAMPLE = {
+    "kind": "kubernetes_pods",
+    "connection": "example_cluster",
+    "namespace": "shop",
+    "workload": "deployment/cart",
+    "read": "missing",
+}
+
+
+class Source(SourceBase):
+    """A workload whose pods are looked at."""
+
+    is_about_the_asker: ClassVar[bool] = True
+
+    connection: str
+    """The Airflow Connection of the cluster."""
+    namespace: Namespace = ""
+    """The namespace; without it, the one of the connection."""
+    workload: Workload
+    """Whose pods: `deployment/…`, `statefulset/…` or `daemonset/…`."""
+    read: Literal["ready", "missing", "restarts", "waiting"] = "ready"
+    """What is read: `ready`, `missing`, `restarts` or `waiting`."""
+
+    def says(self) -> str:
+        """Say what is read of which pods."""
+        return f"{self.read} of the pods of {self.workload} at {self.connection}"
+
+    async def ask(self, asking: Asking) -> Answer:
+        """Look at the workload, and at its pods where they are asked for."""
+        at = asking.now()
+        async with cluster(asking, self.connection, self.namespace) as found:
+            workload = await found.get(named(found.namespace, self.workload))
+            return Answer(await self._value(found, workload, asking), at, self.says())
+
+    async def _value(self, found: AskedCluster, workload: Json, asking: Asking) -> float | str:
+        if self.read in {"ready", "missing"}:
+            ready, wanted = _numbers(workload)
+            if self.read == "missing":
+                return float(max(0, wanted - ready))
+            if not wanted:
+                raise SourceError("no_data", f"{self.workload} wants no pods, so no part of them can be ready")
+            return min(1.0, ready / wanted)
+        pods = await found.pods(workload)
+        if self.read == "waiting":
+            return ", ".join(sorted({reason for pod in pods for reason in waiting_reasons(pod)})) or "nothing"
+        return float(_restarts(pods, asking))
+
+
+def _numbers(workload: Json) -> tuple[int, int]:
+    """Return how many pods are ready and how many are wanted, of a status that is about the present spec."""
+    metadata, spec, status = workload["metadata"], workload["spec"], workload.get("status") or {}
+    if metadata.get("generation", 0) > status.get("observedGeneration", 0):
+        raise SourceError("stale", f"{metadata['name']}: its controller has not seen the newest spec yet")
+    if workload["kind"] == "DaemonSet":
+        return status.get("numberReady", 0), status["desiredNumberScheduled"]
+    return status.get("readyReplicas", 0), spec["replicas"]
+
+
+def _restarts(pods: list[Json], asking: Asking) -> int:
+    """Return the restarts since the change; what was counted before is kept from reading to reading."""
+    since = asking.since
+    if since is None:
+        return sum(one["restartCount"] for pod in pods for one in statuses(pod))
+    kept: dict[str, list[int]] = asking.kept.setdefault("restarts", {})
+    for pod in pods:
+        is_younger = datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) >= since
+        for one in statuses(pod):
+            count, name = one["restartCount"], f"{pod['metadata']['uid']}/{one['name']}"
+            before = 0 if is_younger else count - _has_ended_after(one, since)
+            kept[name] = [kept.get(name, [before])[0], count]
+    return sum(last - first for first, last in kept.values())
+
+
+def _has_ended_after(status: Json, since: datetime) -> int:
+    """Return 1 if a container was restarted at least once after a moment, as far as its last end tells, else 0."""
+    ended = ((status.get("lastState") or {}).get("terminated") or {}).get("finishedAt")
+    return 1 if ended and status["restartCount"] and datetime.fromisoformat(ended) > since else 0

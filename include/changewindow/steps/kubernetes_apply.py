@@ -1,0 +1,189 @@
+"""Applies the manifests of the ticket by server-side apply, as `kubectl apply --server-side` does, and waits.
+
+The field manager is `changewindow`: fields that others manage are left to them, and a manifest that wants another value
+is refused at the gate, with the name of who manages the field, unless `force` is set. Deployments, StatefulSets and
+DaemonSets are waited for as `kubectl rollout status` does. A dry run on the server tells beforehand which fields will
+change; undo puts exactly these back, deletes the objects that did not exist, the last first, and waits for the same
+workloads. What others change meanwhile in other fields stays; where they changed the same field, undo does the rest,
+then refuses and names it. undo of a Namespace, a PersistentVolumeClaim or a CustomResourceDefinition that this step
+created deletes what is inside as well. Secrets are refused.
+
+Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
+`cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
+"""
+
+from typing import Any, ClassVar
+
+from pydantic import Field as Setting
+
+from changewindow.context import Context
+from changewindow.errors import StepFailed
+from changewindow.kubernetes_cluster import APPLY, MANAGER, Cluster, Refused
+from changewindow.kubernetes_fields import Field, differences, pending, value
+from changewindow.kubernetes_manifest import Manifest, named, resource_of
+from changewindow.kubernetes_resource import WORKLOADS, Json, Resource
+from changewindow.kubernetes_rollout import Rollout, left, wait
+from changewindow.kubernetes_workload import Namespace, autoscalers_of, write
+from changewindow.steps.base import Memory, StepBase
+
+EXAMPLE = {
+    "name": "Settings and disruption budget of the cart",
+    "kind": "kubernetes_apply",
+    "connection": "example_cluster",
+    "namespace": "shop",
+    "manifests": [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "cart-settings"},
+            "data": {"MAX_IDLE": "5"},
+        },
+        {
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": {"name": "cart"},
+            "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "cart"}}},
+        },
+    ],
+}
+
+
+class Step(StepBase):
+    """Manifests to apply, in their order."""
+
+    is_configuration: ClassVar[bool] = True
+
+    connection: str
+    """The Airflow Connection of the cluster."""
+    namespace: Namespace = ""
+    """The namespace of manifests that name none; without it, the one of the connection."""
+    manifests: tuple[Manifest, ...] = Setting(min_length=1)
+    """The objects as YAML; each with its name."""
+    force: bool = False
+    """Whether fields that others manage (kubectl, Helm, a controller) are taken over from them."""
+
+    def does(self) -> str:
+        """Say the objects."""
+        forced = ", taking fields over" if self.force else ""
+        return f"apply {', '.join(map(named, self.manifests))} at {self.connection}{forced}"
+
+    def undoes(self) -> str:
+        """Say the way back."""
+        return f"put back what that changed at {self.connection}; delete what did not exist"
+
+    def lacks(self, context: Context) -> list[str]:
+        """Return what the server would refuse, by a dry run of its own, and which autoscaler would object."""
+        cluster = Cluster(context, self.connection)
+        made = {one["metadata"]["name"] for one in self.manifests if one["kind"] == "Namespace"}
+        missing = []
+        for manifest in self.manifests:
+            resource = resource_of(cluster, manifest, self.namespace)
+            missing += self._lacking(cluster, resource, manifest, is_inside_new=resource.namespace in made)
+        return missing
+
+    def remember(self, context: Context) -> Memory:
+        """Return for each object whether it existed, and the fields that will change."""
+        cluster = Cluster(context, self.connection)
+        return {"objects": [self._remembered(cluster, manifest) for manifest in self.manifests]}
+
+    def apply(self, context: Context, remembered: Memory) -> None:
+        """Apply one object after the other, then wait for the workloads among them."""
+        cluster, rollouts = Cluster(context, self.connection), []
+        for manifest, memory in zip(self.manifests, remembered["objects"], strict=True):
+            resource = Resource(**memory["resource"])
+            before = cluster.find(resource)
+            if (before is not None) != memory["existed"]:
+                happened = "deleted" if memory["existed"] else "created"
+                raise StepFailed(f"{resource} was {happened} by somebody else since the change began. Ask them.")
+            if before:
+                pending(resource, before, _fields(memory), "forth")
+            found = cluster.patch(resource, manifest, APPLY, **self._options())
+            if found and _is_waited_for(found):
+                rollouts.append(Rollout(resource, before))
+        if rollouts:
+            wait(cluster, rollouts, self.timeout)
+
+    def undo(self, context: Context, remembered: Memory) -> None:
+        """Put back as much as can be, the last object first, and wait; then tell what could not."""
+        cluster, rollouts, failed = Cluster(context, self.connection), [], []
+        for memory in reversed(remembered["objects"]):
+            resource = Resource(**memory["resource"])
+            before = cluster.find(resource)
+            try:
+                self._put_back(cluster, resource, memory, before)
+            except StepFailed as error:
+                failed.append(str(error))
+                continue
+            if memory["is_waited_for"]:
+                rollouts.append(Rollout(resource, before, frees_stuck_pods=True))
+        if rollouts:
+            wait(cluster, rollouts, self.timeout)
+        if failed:
+            raise StepFailed(" ".join(failed))
+
+    def _put_back(self, cluster: Cluster, resource: Resource, memory: Json, found: Json | None) -> None:
+        if memory["existed"]:
+            write(cluster, resource, _fields(memory), "back")
+        elif found is None:
+            cluster.context.log(f"nothing to undo: there is no {resource}")
+        elif not _is_ours(found):
+            cluster.context.log(f"nothing to undo: {resource} was created by somebody else, not by this change")
+        else:
+            cluster.delete(resource, found)
+            uid = found["metadata"]["uid"]
+            gone = f"{resource} is gone"
+            cluster.context.until(gone, lambda: not _is_there(cluster, resource, uid), within=self.timeout, every=0.5)
+
+    def _options(self) -> dict[str, Any]:
+        return {"force": "true" if self.force else "false", "fieldValidation": "Strict"}
+
+    def _lacking(self, cluster: Cluster, resource: Resource, manifest: Json, *, is_inside_new: bool) -> list[str]:
+        verbs = [("get", resource), ("patch", resource)]
+        found = None if is_inside_new else cluster.find(resource)
+        if found is None:
+            verbs += [("create", resource), ("delete", resource)]
+        missing = cluster.missing_rights(*verbs)
+        if missing or is_inside_new:
+            return missing
+        try:
+            cluster.try_patch(resource, manifest, APPLY, **self._options())
+        except Refused as error:
+            advice = " Leave the field out, or set `force: true` to take it over." if error.status == 409 else ""
+            return [f"{error}{advice}"]
+        scales = found is not None and resource.group == "apps" and value(manifest, ("spec", "replicas")) is not None
+        return [
+            f"The manifest of {named(manifest)} sets replicas, which the HorizontalPodAutoscaler {name} owns. Leave "
+            "replicas out."
+            for name in (autoscalers_of(cluster, resource) if scales else [])
+        ]
+
+    def _remembered(self, cluster: Cluster, manifest: Json) -> Json:
+        resource = resource_of(cluster, manifest, self.namespace)
+        before = cluster.find(resource)
+        known = {"resource": vars(resource), "existed": before is not None, "fields": [], "is_waited_for": False}
+        if before is None:
+            return known
+        after = cluster.try_patch(resource, manifest, APPLY, **self._options())
+        fields = [field.model_dump(mode="json") for field in differences(before, after)]
+        return {**known, "fields": fields, "is_waited_for": _is_waited_for(before) and not left(before)}
+
+
+def _fields(memory: Json) -> list[Field]:
+    return [Field.model_validate(one) for one in memory["fields"]]
+
+
+def _is_waited_for(found: Json) -> bool:
+    """Return whether an object is a workload that rolls out by itself."""
+    spec = found.get("spec") or {}
+    by_hand = spec.get("paused") or (spec.get("updateStrategy") or {}).get("type") == "OnDelete"
+    return found["kind"] in WORKLOADS and found["apiVersion"].startswith("apps/") and not by_hand
+
+
+def _is_ours(found: Json) -> bool:
+    managers = found["metadata"].get("managedFields") or []
+    return any(one.get("manager") == MANAGER and one.get("operation") == "Apply" for one in managers)
+
+
+def _is_there(cluster: Cluster, resource: Resource, uid: str) -> bool:
+    found = cluster.find(resource)
+    return found is not None and found["metadata"]["uid"] == uid

@@ -1,0 +1,163 @@
+"""Sets or removes keys of a ConfigMap, and restarts the workloads that use it if the ticket says so.
+
+Pods read a ConfigMap when they start (environment) or notice its change late (volumes): with `restart: users`, every
+Deployment, StatefulSet and DaemonSet whose pod template names the ConfigMap is restarted pod by pod and waited for, or
+with a list only those. undo puts the values of before back, removes keys that were not there, takes the restarts back
+as `kubectl rollout undo` does, and waits; keys that the ticket does not name stay as others left them, and where
+somebody else changed a key of the ticket meanwhile, apply and undo refuse. The values of before are remembered: secrets
+have no place in a ConfigMap.
+
+Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
+`cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field as Setting
+from pydantic import model_validator
+
+from changewindow.context import Context
+from changewindow.kubernetes_cluster import Cluster
+from changewindow.kubernetes_fields import Field, value
+from changewindow.kubernetes_resource import WORKLOADS, Json, Resource, core, workload
+from changewindow.kubernetes_workload import (
+    Name,
+    Namespace,
+    Workload,
+    lacks_to_roll_out,
+    memory_of,
+    resource_of,
+    restart_of,
+    roll_out,
+    write,
+)
+from changewindow.steps.base import Memory, StepBase
+
+EXAMPLE = {
+    "name": "Smaller pool of connections",
+    "kind": "kubernetes_config",
+    "connection": "example_cluster",
+    "namespace": "shop",
+    "config_map": "cart-settings",
+    "set": {"MAX_IDLE": "5"},
+    "restart": "users",
+}
+Key = Annotated[str, Setting(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
+
+
+class Step(StepBase):
+    """Keys to set or remove."""
+
+    is_configuration: ClassVar[bool] = True
+
+    connection: str
+    """The Airflow Connection of the cluster."""
+    namespace: Namespace = ""
+    """The namespace; without it, the one of the connection."""
+    config_map: Name
+    """The ConfigMap."""
+    set_keys: dict[Key, str] = Setting(default={}, alias="set")
+    """Values by key, as text; keys that are not there are added."""
+    remove: tuple[Key, ...] = ()
+    """Keys to remove."""
+    restart: Literal["nothing", "users"] | tuple[Workload, ...] = "nothing"
+    """What is restarted: `nothing`, all `users` of the ConfigMap, or a list such as `[deployment/cart]`."""
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Self:
+        both = sorted({*self.set_keys} & {*self.remove})
+        if both:
+            raise ValueError(f"{', '.join(both)} can't be set and removed at once; write it in one of the two")
+        if not self.set_keys and not self.remove:
+            raise ValueError("nothing is set and nothing removed; write `set:` or `remove:`")
+        return self
+
+    def does(self) -> str:
+        """Say the keys and the restarts."""
+        sets = [f"{key}={text}" if len(text) < 40 and "\n" not in text else key for key, text in self.set_keys.items()]
+        removes = [f"without {key}" for key in self.remove]
+        named = self.restart if isinstance(self.restart, str) else ", ".join(self.restart)
+        restarts = "" if named == "nothing" else f", restart {named}"
+        return f"config map {self.config_map} at {self.connection}: {', '.join([*sets, *removes])}{restarts}"
+
+    def undoes(self) -> str:
+        """Say the way back."""
+        restarts = "" if self.restart == "nothing" else ", roll its workloads back"
+        return f"put the values of before back into {self.config_map} at {self.connection}{restarts}"
+
+    def lacks(self, context: Context) -> list[str]:
+        """Return what hinders writing the keys, or the restarts of the workloads."""
+        cluster, resource = self._place(context)
+        missing = cluster.missing_rights(("get", resource), ("patch", resource))
+        found = None if missing else cluster.find(resource)
+        if not missing and found is None:
+            missing = [f"There is no {resource}. Correct the name or the namespace, or create it first."]
+        if found and found.get("immutable"):
+            missing = [f"{resource} is immutable. Make a new one and let the workloads use that."]
+        missing += [
+            f"{resource} holds {key} as binary data, which this kind cannot write. Use kubernetes_apply."
+            for key in (*self.set_keys, *self.remove)
+            if key in ((found or {}).get("binaryData") or {})
+        ]
+        return missing + [says for one in self._restarted(cluster) for says in lacks_to_roll_out(cluster, one)]
+
+    def remember(self, context: Context) -> Memory:
+        """Return the values of now, and what has to be known of each workload to restart."""
+        cluster, resource = self._place(context)
+        data, at = cluster.get(resource).get("data") or {}, datetime.now(UTC)
+        wanted: dict[str, str | None] = {**self.set_keys, **dict.fromkeys(self.remove)}
+        fields = [Field(path=("data", key), before=data.get(key), after=text) for key, text in wanted.items()]
+        restarts = []
+        for one in self._restarted(cluster):
+            found = cluster.get(one)
+            memory = memory_of(cluster, one, found, [restart_of(found, at)])
+            restarts.append({"kind": found["kind"], "name": one.name, "memory": memory})
+        return {"fields": [field.model_dump(mode="json") for field in fields], "restarts": restarts}
+
+    def apply(self, context: Context, remembered: Memory) -> None:
+        """Write the keys, restart, and wait."""
+        self._put(context, remembered, "forth")
+
+    def undo(self, context: Context, remembered: Memory) -> None:
+        """Put the keys back first, so that what starts then reads them; take the restarts back, and wait."""
+        self._put(context, remembered, "back")
+
+    def _put(self, context: Context, remembered: Memory, way: Literal["forth", "back"]) -> None:
+        cluster, resource = self._place(context)
+        write(cluster, resource, [Field.model_validate(one) for one in remembered["fields"]], way)
+        restarts = {
+            workload(one["kind"], resource.namespace, one["name"]): one["memory"] for one in remembered["restarts"]
+        }
+        roll_out(cluster, restarts, way, within=self.timeout)
+
+    def _place(self, context: Context) -> tuple[Cluster, Resource]:
+        cluster = Cluster(context, self.connection)
+        return cluster, core("configmaps", cluster.namespace(self.namespace), self.config_map)
+
+    def _restarted(self, cluster: Cluster) -> list[Resource]:
+        if not isinstance(self.restart, str):
+            return [resource_of(cluster, self.namespace, one) for one in self.restart]
+        if self.restart == "nothing":
+            return []
+        namespace = cluster.namespace(self.namespace)
+        return [
+            one.of(name=found["metadata"]["name"])
+            for one in (workload(kind, namespace, "") for kind in WORKLOADS)
+            for found in cluster.items(one)
+            if self.config_map in set(_config_maps(value(found, ("spec", "template", "spec"))))
+        ]
+
+
+def _config_maps(pod: Json) -> Iterator[Any]:
+    """Yield the names of the config maps that a pod reads, by volume or environment."""
+    for volume in pod.get("volumes") or []:
+        yield value(volume, ("configMap", "name"))
+        for source in value(volume, ("projected", "sources")) or []:
+            yield value(source, ("configMap", "name"))
+    for container in [*pod["containers"], *(pod.get("initContainers") or [])]:
+        for source in container.get("envFrom") or []:
+            yield value(source, ("configMapRef", "name"))
+        for variable in container.get("env") or []:
+            yield value(variable, ("valueFrom", "configMapKeyRef", "name"))

@@ -1,0 +1,109 @@
+"""Sets the image of a container of a Deployment, StatefulSet or DaemonSet, and waits until it is rolled out.
+
+The wait ends as `kubectl rollout status` does; why pods do not start (an image that cannot be pulled, a crash, a quota)
+is told in the log while it happens, and in the error. undo puts the image of before back, which gives the remembered
+pod template and so the remembered revision, as `kubectl rollout undo` does, and waits for that rollout too; for a
+StatefulSet it deletes the pods of the failed revision that would block the way back. Nothing else of the object is
+touched: what others changed meanwhile stays, and if they changed this very image, apply and undo refuse. undo without
+an apply changes nothing.
+
+Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
+`cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
+"""
+
+from pydantic import Field as Setting
+
+from changewindow.context import Context
+from changewindow.errors import StepFailed
+from changewindow.kubernetes_cluster import Cluster
+from changewindow.kubernetes_fields import Field, value
+from changewindow.kubernetes_resource import Json, Resource
+from changewindow.kubernetes_workload import (
+    Namespace,
+    Workload,
+    fields_of,
+    lacks_to_roll_out,
+    memory_of,
+    resource_of,
+    roll_out,
+)
+from changewindow.steps.base import Memory, StepBase
+from changewindow.words import hint
+
+EXAMPLE = {
+    "name": "Deploy cart 2.15.0",
+    "kind": "kubernetes_image",
+    "connection": "example_cluster",
+    "namespace": "shop",
+    "workload": "deployment/cart",
+    "container": "cart",
+    "image": "registry.example.org/cart:2.15.0",
+}
+POD = ("spec", "template", "spec")
+
+
+class Step(StepBase):
+    """An image to set."""
+
+    connection: str
+    """The Airflow Connection of the cluster."""
+    namespace: Namespace = ""
+    """The namespace; without it, the one of the connection."""
+    workload: Workload
+    """What runs the container: `deployment/…`, `statefulset/…` or `daemonset/…`."""
+    container: str
+    """The name of the container, or of an init container."""
+    image: str = Setting(pattern=r"^[^\s]+$")
+    """The image it shall run."""
+
+    def does(self) -> str:
+        """Say the image."""
+        return f"set image {self.image} of container {self.container} of {self.workload} at {self.connection}, roll out"
+
+    def undoes(self) -> str:
+        """Say the way back."""
+        return f"roll {self.workload} at {self.connection} back to the image and revision of before"
+
+    def lacks(self, context: Context) -> list[str]:
+        """Return what hinders the rollout or the way back, and whether the container is there."""
+        cluster, resource = self._place(context)
+        missing = lacks_to_roll_out(cluster, resource)
+        found = cluster.find(resource) if not missing else None
+        if found is None or self._list_with_container(found):
+            return missing
+        return [self._no_container(resource, found)]
+
+    def remember(self, context: Context) -> Memory:
+        """Return the image of now, and the revision."""
+        cluster, resource = self._place(context)
+        found = cluster.get(resource)
+        where = self._list_with_container(found)
+        if not where:
+            raise StepFailed(self._no_container(resource, found))
+        path = (*POD, where, self.container, "image")
+        fields = [Field(path=path, before=value(found, path), after=self.image)]
+        return memory_of(cluster, resource, found, fields)
+
+    def apply(self, context: Context, remembered: Memory) -> None:
+        """Set the image, and wait."""
+        cluster, resource = self._place(context)
+        roll_out(cluster, {resource: remembered}, "forth", within=self.timeout)
+
+    def undo(self, context: Context, remembered: Memory) -> None:
+        """Put the image of before back, and wait."""
+        cluster, resource = self._place(context)
+        context.log(f"back to {fields_of(remembered)[0].before}, which was revision {remembered['revision']}")
+        roll_out(cluster, {resource: remembered}, "back", within=self.timeout)
+
+    def _place(self, context: Context) -> tuple[Cluster, Resource]:
+        cluster = Cluster(context, self.connection)
+        return cluster, resource_of(cluster, self.namespace, self.workload)
+
+    def _list_with_container(self, found: Json) -> str:
+        lists = ("containers", "initContainers")
+        return next((one for one in lists if value(found, (*POD, one, self.container)) is not None), "")
+
+    def _no_container(self, resource: Resource, found: Json) -> str:
+        pod = value(found, POD)
+        names = [one["name"] for one in [*pod.get("containers", []), *(pod.get("initContainers") or [])]]
+        return f"{resource} has no container '{self.container}'. {hint(self.container, names)}"

@@ -1,0 +1,138 @@
+"""Runs a container in the cluster to its end, as a Job, with its log in the task log; undo runs the undo container.
+
+The container runs once: it is not started anew when it fails, and is ended when the step's timeout is over. Its exit
+code must be 0. undo first deletes the Job of apply with its pods, if it still runs, and waits until they are gone; then
+it runs the undo container in the same way. If apply never created its Job, undo does nothing; an undo container that
+has succeeded is not run again. Finished Jobs stay for a week, then the cluster removes them. Values of Secrets are
+referred to and never read here.
+
+It goes through the client library and the Connection of the cncf-kubernetes provider, not through its operator: steps
+know no Airflow.
+
+Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
+`cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
+"""
+
+from dataclasses import replace
+from typing import Annotated, Literal, Self
+from uuid import uuid4
+
+from pydantic import Field as Setting
+from pydantic import model_validator
+
+from changewindow.context import Context
+from changewindow.kubernetes_cluster import Cluster
+from changewindow.kubernetes_resource import Resource, core
+from changewindow.kubernetes_task import Task, run_to_end, stop
+from changewindow.kubernetes_workload import Name, Namespace
+from changewindow.model import Model
+from changewindow.steps.base import Memory, StepBase
+
+EXAMPLE = {
+    "name": "Migrate the schema",
+    "kind": "kubernetes_job",
+    "connection": "example_cluster",
+    "namespace": "shop",
+    "image": "registry.example.org/cart:2.15.0",
+    "command": ["migrate", "up"],
+    "secrets": {"DATABASE_URL": "cart-database/url"},
+    "undo": {"command": ["migrate", "down"]},
+}
+Text = Annotated[str, Setting(min_length=1)]
+
+
+class Undo(Model):
+    """The container that takes it back; environment, secrets and service account are those of apply."""
+
+    image: str = Setting(default="", pattern=r"^[^\s]*$")
+    """The image to run; without it, that of apply."""
+    command: tuple[Text, ...] = ()
+    args: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _says_what_is_run(self) -> Self:
+        if not (self.image or self.command or self.args):
+            raise ValueError("undo runs nothing of its own; give it a command, args or an image, or write `nothing`")
+        return self
+
+
+class Step(StepBase):
+    """A container to run, with the container that takes it back."""
+
+    connection: str
+    """The Airflow Connection of the cluster."""
+    namespace: Namespace = ""
+    """The namespace; without it, the one of the connection."""
+    image: str = Setting(pattern=r"^[^\s]+$")
+    """The image to run."""
+    command: tuple[Text, ...] = ()
+    """The program in the image; without it, the image's own entrypoint."""
+    args: tuple[str, ...] = ()
+    """The arguments of the program."""
+    environment: dict[str, str] = {}
+    """Environment variables of both containers."""
+    secrets: dict[str, Annotated[str, Setting(pattern=r"^[-a-z0-9.]+/[-._a-zA-Z0-9]+$")]] = {}
+    """Environment variables from Secrets of the namespace: `NAME: secret/key`."""
+    service_account: Name | Literal[""] = ""
+    """The service account of the pods; without it, that of the namespace."""
+    undo_run: Undo | Literal["nothing"] = Setting(alias="undo")
+    """The container that takes it back; `nothing` when the container only reads."""
+
+    def does(self) -> str:
+        """Say the container."""
+        return f"run {self._forth().line} at {self.connection} to its end"
+
+    def undoes(self) -> str:
+        """Say the undo container."""
+        back = self._back()
+        return f"run {back.line} at {self.connection} to its end" if back else "nothing to undo"
+
+    def lacks(self, context: Context) -> list[str]:
+        """Return which rights are missing, and whether namespace and service account are there."""
+        cluster = Cluster(context, self.connection)
+        job = self._job(cluster, "")
+        pods = core("pods", job.namespace)
+        verbs = [(verb, job) for verb in ("create", "get", "delete")]
+        missing = cluster.missing_rights(*verbs, ("list", pods), ("get", pods.of(subresource="log")))
+        account = core("serviceaccounts", job.namespace, self.service_account or "default")
+        if not missing and cluster.find(account) is None:
+            missing = [f"There is no {account}. Correct the service account or the namespace, or create it first."]
+        return missing
+
+    def remember(self, context: Context) -> Memory:
+        """Return the names that the Jobs of this run will have."""
+        start = f"{context.mark.lower().replace('/', '-')}-{uuid4().hex[:8]}"
+        return {"job": f"{start}-apply", "undo_job": f"{start}-undo"}
+
+    def apply(self, context: Context, remembered: Memory) -> None:
+        """Run the container."""
+        cluster = Cluster(context, self.connection)
+        run_to_end(cluster, self._job(cluster, remembered["job"]), self._forth(), within=self.timeout)
+
+    def undo(self, context: Context, remembered: Memory) -> None:
+        """Stop the container if it still runs, and run the one that takes it back."""
+        cluster = Cluster(context, self.connection)
+        job = self._job(cluster, remembered["job"])
+        back, found = self._back(), cluster.find(job)
+        if found is None:
+            context.log(f"nothing to undo: there never was {job}")
+            return
+        stop(cluster, job, found, within=self.timeout)
+        if back is None:
+            context.log("nothing to undo: the ticket says that the container only reads")
+            return
+        run_to_end(cluster, self._job(cluster, remembered["undo_job"]), back, within=self.timeout)
+
+    def _job(self, cluster: Cluster, name: str) -> Resource:
+        return Resource("batch", "v1", "jobs", cluster.namespace(self.namespace), name)
+
+    def _forth(self) -> Task:
+        return Task(
+            self.image, self.command, self.args, self.environment, self.secrets, service_account=self.service_account
+        )
+
+    def _back(self) -> Task | None:
+        if not isinstance(self.undo_run, Undo):
+            return None
+        back = self.undo_run
+        return replace(self._forth(), image=back.image or self.image, command=back.command, args=back.args)

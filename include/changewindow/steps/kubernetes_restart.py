@@ -1,0 +1,78 @@
+"""Restarts a Deployment, StatefulSet or DaemonSet pod by pod as `kubectl rollout restart` does, and waits for it.
+
+All pods are replaced by a new revision of the same template, which carries the time of the restart. Why pods do not
+start is told in the log while it happens, and in the error. undo takes that time out of the template again, which gives
+the remembered revision, as `kubectl rollout undo` does, and waits for that rollout too; so pods of before that still
+run are kept. undo without an apply changes nothing.
+
+Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
+`cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
+"""
+
+from datetime import UTC, datetime
+
+from changewindow.context import Context
+from changewindow.kubernetes_cluster import Cluster
+from changewindow.kubernetes_resource import Resource
+from changewindow.kubernetes_workload import (
+    Namespace,
+    Workload,
+    lacks_to_roll_out,
+    memory_of,
+    resource_of,
+    restart_of,
+    roll_out,
+)
+from changewindow.steps.base import Memory, StepBase
+
+EXAMPLE = {
+    "name": "Restart the cart",
+    "kind": "kubernetes_restart",
+    "connection": "example_cluster",
+    "namespace": "shop",
+    "workload": "deployment/cart",
+}
+
+
+class Step(StepBase):
+    """A workload to restart."""
+
+    connection: str
+    """The Airflow Connection of the cluster."""
+    namespace: Namespace = ""
+    """The namespace; without it, the one of the connection."""
+    workload: Workload
+    """What is restarted: `deployment/…`, `statefulset/…` or `daemonset/…`."""
+
+    def does(self) -> str:
+        """Say the restart."""
+        return f"restart {self.workload} at {self.connection} pod by pod"
+
+    def undoes(self) -> str:
+        """Say the way back."""
+        return f"roll {self.workload} at {self.connection} back to the revision of before"
+
+    def lacks(self, context: Context) -> list[str]:
+        """Return what hinders the rollout or the way back."""
+        return lacks_to_roll_out(*self._place(context))
+
+    def remember(self, context: Context) -> Memory:
+        """Return when it was restarted before, the time that marks this restart, and the revision."""
+        cluster, resource = self._place(context)
+        found = cluster.get(resource)
+        return memory_of(cluster, resource, found, [restart_of(found, datetime.now(UTC))])
+
+    def apply(self, context: Context, remembered: Memory) -> None:
+        """Restart, and wait."""
+        cluster, resource = self._place(context)
+        roll_out(cluster, {resource: remembered}, "forth", within=self.timeout)
+
+    def undo(self, context: Context, remembered: Memory) -> None:
+        """Go back to the revision of before, and wait."""
+        cluster, resource = self._place(context)
+        context.log(f"back to revision {remembered['revision']}")
+        roll_out(cluster, {resource: remembered}, "back", within=self.timeout)
+
+    def _place(self, context: Context) -> tuple[Cluster, Resource]:
+        cluster = Cluster(context, self.connection)
+        return cluster, resource_of(cluster, self.namespace, self.workload)

@@ -1,0 +1,92 @@
+"""Scales a Deployment or StatefulSet to a number of pods, and waits until exactly so many are available.
+
+Why pods do not start (no room, a quota, a crash) is told in the log while it happens, and in the error. undo scales
+back to the number of before and waits for that too, unless somebody else has scaled meanwhile: then it refuses and
+names the numbers. undo without an apply changes nothing. A HorizontalPodAutoscaler that owns the number would set its
+own at once, so the gate refuses; only scaling to 0, which switches an autoscaler off until undo, is let through.
+
+Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
+`cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
+"""
+
+from typing import Annotated
+
+from pydantic import Field as Setting
+
+from changewindow.context import Context
+from changewindow.kubernetes_cluster import Cluster
+from changewindow.kubernetes_fields import Field, Way, value
+from changewindow.kubernetes_resource import Resource
+from changewindow.kubernetes_rollout import Rollout, left_to_scale, wait
+from changewindow.kubernetes_workload import NAME, Namespace, autoscalers_of, resource_of, write
+from changewindow.steps.base import Memory, StepBase
+
+EXAMPLE = {
+    "name": "More carts for the sale",
+    "kind": "kubernetes_scale",
+    "connection": "example_cluster",
+    "namespace": "shop",
+    "workload": "deployment/cart",
+    "replicas": 5,
+}
+REPLICAS = ("spec", "replicas")
+
+
+class Step(StepBase):
+    """A number of pods to run."""
+
+    connection: str
+    """The Airflow Connection of the cluster."""
+    namespace: Namespace = ""
+    """The namespace; without it, the one of the connection."""
+    workload: Annotated[str, Setting(pattern=f"^(deployment|statefulset)/{NAME}$", max_length=253)]
+    """What is scaled: `deployment/…` or `statefulset/…`."""
+    replicas: int = Setting(ge=0, le=10000)
+    """How many pods shall run."""
+
+    def does(self) -> str:
+        """Say the number."""
+        return f"scale {self.workload} at {self.connection} to {self.replicas}"
+
+    def undoes(self) -> str:
+        """Say the way back."""
+        return f"scale {self.workload} at {self.connection} back to the number of before"
+
+    def lacks(self, context: Context) -> list[str]:
+        """Return which rights are missing, whether the workload is there, and which autoscaler owns its scale."""
+        cluster, resource = self._place(context)
+        scale = resource.of(subresource="scale")
+        missing = cluster.missing_rights(("get", resource), ("patch", scale))
+        if not missing and cluster.find(resource) is None:
+            missing = [f"There is no {resource}. Correct the name or the namespace, or create it first."]
+        return missing or [
+            f"The HorizontalPodAutoscaler {name} owns the scale of {resource} and would set its own number at once. "
+            "Change its minReplicas and maxReplicas instead, for instance with kubernetes_apply."
+            for name in (autoscalers_of(cluster, resource) if self.replicas else [])
+        ]
+
+    def remember(self, context: Context) -> Memory:
+        """Return the number of now."""
+        cluster, resource = self._place(context)
+        found = cluster.get(resource)
+        field = Field(path=REPLICAS, before=value(found, REPLICAS), after=self.replicas)
+        return {"field": field.model_dump(mode="json"), "was_scaled": not left_to_scale(found)}
+
+    def apply(self, context: Context, remembered: Memory) -> None:
+        """Scale, and wait."""
+        self._scale(context, remembered, "forth")
+
+    def undo(self, context: Context, remembered: Memory) -> None:
+        """Scale back, and wait if all pods were there before."""
+        self._scale(context, remembered, "back")
+
+    def _scale(self, context: Context, remembered: Memory, way: Way) -> None:
+        cluster, resource = self._place(context)
+        before = cluster.find(resource)
+        write(cluster, resource, [Field.model_validate(remembered["field"])], way, subresource="scale")
+        if way == "forth" or remembered["was_scaled"]:
+            wait(cluster, [Rollout(resource, before, left_to_scale)], self.timeout)
+
+    def _place(self, context: Context) -> tuple[Cluster, Resource]:
+        cluster = Cluster(context, self.connection)
+        return cluster, resource_of(cluster, self.namespace, self.workload)
