@@ -1,7 +1,10 @@
 """The code keeps its shape: which part may import which, and how long a thing may be."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TypeGuard
@@ -87,6 +90,14 @@ def test_kinds_do_not_import_each_other() -> None:
 def test_the_product_knows_no_demo_and_no_test() -> None:
     """The demo uses the product, never the other way round."""
     assert importing(PRODUCT, "demo", "tests", "pytest", "hypothesis") == []
+
+
+def test_reading_a_ticket_loads_no_library_that_few_changes_need() -> None:
+    """Every process of Airflow reads tickets; what takes long to import is imported when a step needs it."""
+    seldom = ("ansible_runner", "boto3", "kubernetes", "kubernetes_asyncio", "scipy")
+    program = f"import sys, changewindow.ticket; print([one for one in {seldom} if one in sys.modules])"
+    command = [sys.executable, "-c", program]
+    assert subprocess.check_output(command, env={**os.environ, "PYTHONPATH": str(INCLUDE)}, text=True).strip() == "[]"
 
 
 def test_a_module_is_short() -> None:

@@ -4,16 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
 from changewindow.connection import Connection
 from changewindow.errors import StepFailed, UnusableConnection
 
 KNOWN = {"region_name", "endpoint_url", "aws_session_token", "role_arn", "assume_role_kwargs"}
 USUAL_REGION = "us-east-1"
-CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
+PATIENCE = {"connect_timeout": 5, "read_timeout": 20, "retries": {"mode": "standard", "total_max_attempts": 3}}
 REMEDIES = {
     "throttl": "AWS is throttling this account; wait a minute, and see who else is calling it",
     "toomanyrequests": "AWS is throttling this account; wait a minute, and see who else is calling it",
@@ -35,13 +31,17 @@ def client(connection: Connection, service: str, session_name: str) -> Any:
         UnusableConnection: it wants to sign in in a way that is not supported.
         StepFailed: the role cannot be assumed.
     """
+    # Imported when first needed, here and below: it takes its time, and most changes touch no AWS.
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
     extra = connection.extra
     if unknown := ", ".join(sorted(set(extra) - KNOWN)):
         ways = f"supported way to sign in: remove {unknown} from its extra; it may have {', '.join(sorted(KNOWN))}"
         raise UnusableConnection(connection.name, ways)
     if connection.login and not connection.password:
         raise UnusableConnection(connection.name, "password (the secret key)")
-    options = {"endpoint_url": extra.get("endpoint_url"), "config": CONFIG}
+    options = {"endpoint_url": extra.get("endpoint_url"), "config": Config(**PATIENCE)}
     session = boto3.Session(
         connection.login or None,
         connection.password or None,
@@ -64,6 +64,8 @@ def explained(what: str) -> Iterator[None]:
     Raises:
         StepFailed: with that sentence.
     """
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
     try:
         yield
     except ClientError as error:

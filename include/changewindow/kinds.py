@@ -5,11 +5,11 @@ import pkgutil
 import textwrap
 from functools import cache, reduce
 from operator import or_
-from types import ModuleType
+from types import ModuleType, new_class
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from changewindow.errors import BadKind
@@ -35,24 +35,18 @@ def contract(module: ModuleType, name: str) -> Any:
         raise BadKind(module.__name__, name) from error
 
 
-def _selector(folder: str, kind: str) -> Any:
-    """Return the field `kind` with the one value that selects this kind."""
-    return (Literal[kind], Field(description=summary(folder, kind)))
-
-
 @cache
 def models(folder: str, name: str) -> dict[str, type[BaseModel]]:
     """Return the model `name` of each kind of a folder, with the field `kind` that selects it."""
-    return {
-        kind: create_model(
-            name,
-            __base__=contract(module, name),
-            __module__=module.__name__,
-            __doc__=module.__doc__,
-            kind=_selector(folder, kind),
-        )
-        for kind, module in modules(folder).items()
-    }
+    return {kind: _selected(folder, kind, contract(module, name)) for kind, module in modules(folder).items()}
+
+
+def _selected(folder: str, kind: str, model: type[BaseModel]) -> type[BaseModel]:
+    """Return a model with the field `kind`, which selects it; pydantic need not look for docstrings it has read."""
+    said = {"__module__": model.__module__, "__doc__": modules(folder)[kind].__doc__}
+    field = {"kind": Field(description=summary(folder, kind)), "__annotations__": {"kind": Literal[kind]}}
+    quick = {"model_config": ConfigDict(use_attribute_docstrings=False)}
+    return new_class(model.__name__, (model,), exec_body=lambda body: body.update({**said, **field, **quick}))
 
 
 def any_of(folder: str, name: str) -> Any:
