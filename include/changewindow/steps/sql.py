@@ -13,12 +13,11 @@ statements: undo runs then, so write undo statements that can run on half of it 
 What cannot run in a transaction (CREATE INDEX CONCURRENTLY, VACUUM) is refused by the database.
 """
 
-import re
 import uuid
 from datetime import timedelta
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy import Table, text
 from sqlalchemy.exc import DBAPIError
@@ -28,6 +27,7 @@ from changewindow.context import Context
 from changewindow.database import LIMITED, DatabaseFailed, Limits, end_session, execute, reading, transaction
 from changewindow.errors import StepFailed
 from changewindow.model import Duration, Model
+from changewindow.statements import Text, transaction_id
 from changewindow.steps.base import Memory, StepBase
 from changewindow.words import shown
 
@@ -38,17 +38,6 @@ EXAMPLE = {
     "statements": [{"run": "UPDATE limits SET per_day = 500 WHERE region = 'eu'", "rows": 1}],
     "undo": [{"run": "UPDATE limits SET per_day = 300 WHERE region = 'eu'", "rows": 1}],
 }
-ENDS_TRANSACTION = re.compile(
-    r"(\s|--[^\n]*\n|/\*.*?\*/)*((commit|rollback|abort|start\s+transaction|prepare\s+transaction)\b"
-    r"|(begin|end)\s*(;|$|tran|work|immediate|exclusive|deferred|isolation|read\b|not\b|and\b))",
-    re.IGNORECASE | re.DOTALL,
-)
-
-
-def _leaves_transaction_alone(statement: str) -> str:
-    if ENDS_TRANSACTION.match(statement):
-        raise ValueError(f"{shown(statement)} begins or ends a transaction; leave it out, all are one already")
-    return statement
 
 
 class Rows(Model):
@@ -62,9 +51,6 @@ class Rows(Model):
         if self.at_least > self.at_most:
             raise ValueError(f"at_least {self.at_least} is above at_most {self.at_most}; write the lower one first")
         return self
-
-
-Text = Annotated[str, StringConstraints(min_length=1), AfterValidator(_leaves_transaction_alone)]
 
 
 class Statement(Model):
@@ -156,7 +142,7 @@ class Step(StepBase):
             context.require_turn()
 
     def _run(self, context: Context, opened: DatabaseConnection, statements: Statements) -> None:
-        began = _transaction(opened)
+        began = transaction_id(opened)
         for number, statement in enumerate(statements, 1):
             which = f"Statement {number} of {len(statements)} at {self.connection}"
             try:
@@ -169,7 +155,7 @@ class Step(StepBase):
             if isinstance(statement, Statement) and not _is_announced(rows, statement.rows):
                 wanted = _announced(statement.rows)
                 raise StepFailed(f"{which} touched {rows} rows, {wanted} announced; {_taken_back(opened)}.")
-            if _transaction(opened) != began:
+            if transaction_id(opened) != began:
                 raise StepFailed(f"{which} ended the transaction. Take the COMMIT out of it.")
 
     @property
@@ -184,11 +170,6 @@ class Step(StepBase):
 
 def _session(context: Context, remembered: Memory) -> str:
     return f"changewindow {context.mark} {remembered['token'][:8]}"
-
-
-def _transaction(opened: DatabaseConnection) -> object:
-    """Return what identifies the transaction, where a statement could end it unseen."""
-    return opened.execute(text("SELECT txid_current()")).scalar() if opened.dialect.name == "postgresql" else None
 
 
 def _taken_back(opened: DatabaseConnection) -> str:
