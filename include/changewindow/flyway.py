@@ -1,4 +1,4 @@
-"""Runs Flyway, and reads and corrects its schema history."""
+"""Runs Flyway on the database behind an Airflow Connection."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import Column, Integer, MetaData, Row, String, Table, delete, func, inspect, select, text
-from sqlalchemy import Connection as DatabaseConnection
-
 from changewindow.connection import ENCRYPTION, Connection
 from changewindow.context import Context, Ran
 from changewindow.database import meaning
@@ -17,8 +14,6 @@ from changewindow.errors import StepFailed
 from changewindow.repository import last_line
 
 CONFIGURATIONS = ("flyway.toml", "flyway.conf", "conf/flyway.toml", "conf/flyway.conf")
-NOT_MIGRATED = ("SCHEMA", "BASELINE")
-"""Types of rows that say where the history begins; what they tell stays true after an undo."""
 WILL_RUN = {"Pending", "Outdated"}
 NO_PROGRAM = 127
 """The exit code where a program cannot be started."""
@@ -99,44 +94,6 @@ def environment(connection: Connection, folder: Path, history: str, **options: s
 def key(version: str | None, script: str) -> str:
     """Return by which name a ticket knows a migration: its version, or the file of a repeatable one."""
     return version or Path(script).name
-
-
-def history_table(name: str) -> Table:
-    """Return Flyway's table; a name may begin with its schema."""
-    schema, _, plain = name.rpartition(".")
-    texts = [Column(column, String()) for column in ("version", "script", "type")]
-    return Table(plain, MetaData(schema=schema or None), Column("installed_rank", Integer, primary_key=True), *texts)
-
-
-def newest_rank(opened: DatabaseConnection, history: Table) -> int:
-    """Return the rank of the newest row; 0 where there is none."""
-    if not inspect(opened).has_table(history.name, schema=history.schema):
-        return 0
-    return int(opened.execute(select(func.coalesce(func.max(history.c.installed_rank), 0))).scalar_one())
-
-
-def applied_since(opened: DatabaseConnection, history: Table, rank: int) -> Sequence[Row[Any]]:
-    """Return what was migrated after a rank and is not undone, newest first."""
-    if not inspect(opened).has_table(history.name, schema=history.schema):
-        return []
-    since = select(history).where(history.c.installed_rank > rank, history.c.type.not_in(NOT_MIGRATED))
-    rows = opened.execute(since.order_by(history.c.installed_rank.desc())).all()
-    newest: dict[str, Row[Any]] = {}
-    for row in rows:
-        newest.setdefault(key(row.version, row.script), row)
-    return [row for row in newest.values() if not row.type.startswith("UNDO")]
-
-
-def lock(opened: DatabaseConnection, history: Table) -> None:
-    """Wait until nobody else writes the history, and keep it so (PostgreSQL)."""
-    if opened.dialect.name == "postgresql":
-        name = opened.dialect.identifier_preparer.format_table(history)
-        opened.execute(text(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE"))
-
-
-def forget(opened: DatabaseConnection, history: Table, rank: int) -> None:
-    """Remove a row, so that Flyway would run its migration again."""
-    opened.execute(delete(history).where(history.c.installed_rank == rank))
 
 
 def _why(told: Mapping[str, Any], ran: Ran) -> str:

@@ -1,14 +1,17 @@
 """The SQL statements that tickets hold, each a part of a transaction that is ours."""
 
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, StringConstraints
-from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy import text
 
 from changewindow.words import shown
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection as DatabaseConnection
+
+TABLE = r"^([a-z_][a-z0-9_]*\.)?[a-z_][a-z0-9_]*$"
+"""The name of a table; a schema may stand before it."""
 ENDS_TRANSACTION = re.compile(
     r"(\s|--[^\n]*\n|/\*.*?\*/)*((commit|rollback|abort|start\s+transaction|prepare\s+transaction)\b"
     r"|(begin|end)\s*(;|$|tran|work|immediate|exclusive|deferred|isolation|read\b|not\b|and\b))",
@@ -26,6 +29,6 @@ Text = Annotated[str, StringConstraints(min_length=1), AfterValidator(_leaves_tr
 """One statement."""
 
 
-def transaction_id(opened: DatabaseConnection) -> object:
+def transaction_id(opened: "DatabaseConnection") -> object:
     """Return what identifies the transaction, where a statement could end it unseen (PostgreSQL)."""
-    return opened.execute(text("SELECT txid_current()")).scalar() if opened.dialect.name == "postgresql" else None
+    return opened.exec_driver_sql("SELECT txid_current()").scalar() if opened.dialect.name == "postgresql" else None

@@ -17,21 +17,23 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy import Table
 
-from changewindow import flyway, marks
+from changewindow import flyway
 from changewindow.context import Context
 from changewindow.database import LIMITED, Limits, end_session, execute, reading, transaction
 from changewindow.errors import StepFailed
+from changewindow.flyway_history import History, Migrated
 from changewindow.model import Duration
 from changewindow.repository import Files, Folder
-from changewindow.statements import Text, transaction_id
+from changewindow.statements import TABLE, Text, transaction_id
 from changewindow.steps.base import Memory, StepBase
 from changewindow.words import shown
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection as DatabaseConnection
 
 EXAMPLE = {
     "name": "Add the note to orders",
@@ -55,7 +57,7 @@ class Step(StepBase):
     """The version to migrate to."""
     undo_by: Literal["flyway"] | dict[str, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(alias="undo")
     """`flyway`, or the undo statements by version; a repeatable migration goes by its file, `R__views.sql`."""
-    history: str = Field(default="flyway_schema_history", pattern=marks.NAME)
+    history: str = Field(default="flyway_schema_history", pattern=TABLE)
     """Flyway's table; a schema may stand before it."""
     jdbc_url: str = ""
     """The JDBC address, for other databases than PostgreSQL; without login and password."""
@@ -78,7 +80,7 @@ class Step(StepBase):
     def lacks(self, context: Context) -> list[str]:
         """Ask Flyway what it will run, whether the files are still those that ran, and look for each way back."""
         with reading(context.connection(self.connection), READING) as opened:
-            flyway.newest_rank(opened, self._table)
+            History(opened, self.history).newest_rank()
         with self._flyway(context) as (program, _):
             missing = self._missing(program.will_run(self.target))
             if missing:
@@ -94,7 +96,7 @@ class Step(StepBase):
         for missing in self._missing(will_run):
             raise StepFailed(missing)
         with reading(context.connection(self.connection), READING) as opened:
-            rank = flyway.newest_rank(opened, self._table)
+            rank = History(opened, self.history).newest_rank()
         keys = [flyway.key(one["version"], one["filepath"]) for one in will_run]
         return {"pending": keys, "rank": rank, "commit": folder.commit, "token": uuid.uuid4().hex[:8]}
 
@@ -103,7 +105,7 @@ class Step(StepBase):
         with self._flyway(context, remembered) as (program, _):
             program.run("migrate", f"-target={self.target}")
         with reading(context.connection(self.connection), READING) as opened:
-            done = {flyway.key(row.version, row.script) for row in self._applied(opened, remembered)}
+            done = {row.key for row in self._applied(opened, remembered)}
         absent = [one for one in remembered["pending"] if one not in done]
         if absent and not context.dry_run:
             raise StepFailed(f"Flyway is done, but {self.history} at {self.connection} lacks {', '.join(absent)}.")
@@ -124,7 +126,7 @@ class Step(StepBase):
             if left:
                 raise StepFailed(f"flyway undo left version {left[0].version} of {self.connection}. Undo it by hand.")
         else:
-            says = f"undo {', '.join(flyway.key(row.version, row.script) for row in applied)} at {self.connection}"
+            says = f"undo {', '.join(row.key for row in applied)} at {self.connection}"
             context.act(says, lambda: self._undo(context, remembered))
 
     def _undo(self, context: Context, remembered: Memory) -> None:
@@ -133,27 +135,27 @@ class Step(StepBase):
         if connection.kind not in {"postgres", "postgresql", *LIMITED}:
             limits = Limits(None, None)
         with transaction(connection, limits, session=_session(context, remembered)) as opened:
-            flyway.lock(opened, self._table)
+            history = History(opened, self.history)
+            history.lock()
             began = transaction_id(opened)
             for row in self._applied(opened, remembered):
-                version = flyway.key(row.version, row.script)
-                for statement in self.undo_by[version]:  # type: ignore[index]  # `flyway` has its own way
+                for statement in self.undo_by[row.key]:  # type: ignore[index]  # `flyway` has its own way
                     execute(opened, statement).close()
-                    context.log(f"undone of {version}: {shown(statement)}")
-                flyway.forget(opened, self._table, row.installed_rank)
+                    context.log(f"undone of {row.key}: {shown(statement)}")
+                history.forget(row.rank)
             if transaction_id(opened) != began:
                 raise StepFailed(f"An undo statement at {self.connection} ended the transaction. Take the COMMIT out.")
             context.require_turn()
 
-    def _applied(self, opened: DatabaseConnection, remembered: Memory) -> list[Any]:
+    def _applied(self, opened: "DatabaseConnection", remembered: Memory) -> list[Migrated]:
         """Return what was migrated since, newest first.
 
         Raises:
             StepFailed: it is not this change's.
         """
-        applied = list(flyway.applied_since(opened, self._table, remembered["rank"]))
+        applied = History(opened, self.history).applied_since(remembered["rank"])
         for row in applied:
-            if flyway.key(row.version, row.script) not in remembered["pending"]:
+            if row.key not in remembered["pending"]:
                 says = f"{self.connection} has {row.script}, which this change did not bring"
                 raise StepFailed(f"{says}. Undo by hand: first that, then {', '.join(remembered['pending'])}.")
         return applied
@@ -179,10 +181,6 @@ class Step(StepBase):
             options = {"session": session, "lock_timeout": lock_timeout, "url": self.jdbc_url}
             environment = flyway.environment(connection, folder.path, self.history, **options)
             yield flyway.Flyway(context, self.program, folder.path, environment), folder
-
-    @property
-    def _table(self) -> Table:
-        return flyway.history_table(self.history)
 
 
 def _session(context: Context, remembered: Memory) -> str:

@@ -15,21 +15,22 @@ What cannot run in a transaction (CREATE INDEX CONCURRENTLY, VACUUM) is refused 
 
 import uuid
 from datetime import timedelta
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
-from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy import Table, text
-from sqlalchemy.exc import DBAPIError
 
-from changewindow import marks
 from changewindow.context import Context
-from changewindow.database import LIMITED, DatabaseFailed, Limits, end_session, execute, reading, transaction
+from changewindow.database import LIMITED, DatabaseFailed, Limits, end_session, reading, touched, transaction
 from changewindow.errors import StepFailed
 from changewindow.model import Duration, Model
-from changewindow.statements import Text, transaction_id
+from changewindow.statements import TABLE, Text, transaction_id
 from changewindow.steps.base import Memory, StepBase
 from changewindow.words import shown
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection as DatabaseConnection
+
+# `marks` imports SQLAlchemy, which few readers of a ticket need: it is imported where it is used.
 
 EXAMPLE = {
     "name": "Let Europe order more per day",
@@ -79,7 +80,7 @@ class Step(StepBase):
     """How long a statement may wait for a lock."""
     statement_timeout: Duration | None = timedelta(minutes=5)
     """How long a statement may take."""
-    marks: str = Field(default="changewindow_marks", pattern=marks.NAME)
+    marks: str = Field(default="changewindow_marks", pattern=TABLE)
     """The table that tells what was committed; a schema may stand before it."""
 
     def does(self) -> str:
@@ -94,6 +95,8 @@ class Step(StepBase):
 
     def lacks(self, context: Context) -> list[str]:
         """Ask the database whether it is there, takes writes, and can keep marks."""
+        from changewindow import marks  # noqa: PLC0415  see above
+
         connection = context.connection(self.connection)
         with reading(connection, self._limits) as opened:
             name = opened.dialect.name
@@ -102,9 +105,9 @@ class Step(StepBase):
                     f"lock_timeout and statement_timeout do not hold on {name}. Write both as null, and let the first "
                 )
                 return [f"{says}statement set what the database has."]
-            if name == "postgresql" and opened.execute(text("SELECT pg_is_in_recovery()")).scalar():
+            if name == "postgresql" and opened.exec_driver_sql("SELECT pg_is_in_recovery()").scalar():
                 return [f"Connection {self.connection} leads to a replica, which only reads. Name the primary."]
-            return marks.lacks_marks(opened, self._table)
+            return marks.lacks_marks(opened, marks.marks(self.marks))
 
     def remember(self, context: Context) -> Memory:
         """Return the token under which the database will know this very attempt."""
@@ -121,36 +124,39 @@ class Step(StepBase):
         context.act(f"undo at {self.connection}, if it was committed", lambda: self._undo(context, remembered))
 
     def _apply(self, context: Context, remembered: Memory) -> None:
-        connection = context.connection(self.connection)
-        marks.make_marks(connection, self._limits, self._table)
+        from changewindow import marks  # noqa: PLC0415  see above
+
+        connection, table = context.connection(self.connection), marks.marks(self.marks)
+        marks.make_marks(connection, self._limits, table)
         with transaction(connection, self._limits, session=_session(context, remembered)) as opened:
-            marks.mark_applied(opened, self._table, token=remembered["token"], step=context.mark)
+            marks.mark_applied(opened, table, token=remembered["token"], step=context.mark)
             self._run(context, opened, self.statements)
             context.require_turn()
 
     def _undo(self, context: Context, remembered: Memory) -> None:
+        from changewindow import marks  # noqa: PLC0415  see above
+
         connection, session = context.connection(self.connection), _session(context, remembered)
+        table = marks.marks(self.marks)
         end_session(connection, session)
-        marks.make_marks(connection, self._limits, self._table)
+        marks.make_marks(connection, self._limits, table)
         with transaction(connection, self._limits, session=session) as opened:
-            if not marks.claim_undo(opened, self._table, token=remembered["token"], step=context.mark):
+            if not marks.claim_undo(opened, table, token=remembered["token"], step=context.mark):
                 context.log("nothing to undo: it was never committed, or is undone already")
                 return
             if self.undo_statements != "nothing":
                 self._run(context, opened, self.undo_statements)
-            marks.mark_undone(opened, self._table, token=remembered["token"])
+            marks.mark_undone(opened, table, token=remembered["token"])
             context.require_turn()
 
-    def _run(self, context: Context, opened: DatabaseConnection, statements: Statements) -> None:
+    def _run(self, context: Context, opened: "DatabaseConnection", statements: Statements) -> None:
         began = transaction_id(opened)
         for number, statement in enumerate(statements, 1):
             which = f"Statement {number} of {len(statements)} at {self.connection}"
             try:
-                with execute(opened, _text(statement)) as done:
-                    rows = done.rowcount
-            except DBAPIError as error:
-                failed = DatabaseFailed(context.connection(self.connection), error)
-                raise StepFailed(f"{which} failed, {_taken_back(opened)}. {failed}") from error
+                rows = touched(context.connection(self.connection), opened, _text(statement))
+            except DatabaseFailed as failed:
+                raise StepFailed(f"{which} failed, {_taken_back(opened)}. {failed}") from failed
             context.log(f"{which}: {rows if rows >= 0 else 'an unknown number of'} rows: {shown(_text(statement))}")
             if isinstance(statement, Statement) and not _is_announced(rows, statement.rows):
                 wanted = _announced(statement.rows)
@@ -163,16 +169,12 @@ class Step(StepBase):
         longest = self.statement_timeout and min(self.statement_timeout, self.timeout)
         return Limits(self.lock_timeout, longest)
 
-    @property
-    def _table(self) -> Table:
-        return marks.marks(self.marks)
-
 
 def _session(context: Context, remembered: Memory) -> str:
     return f"changewindow {context.mark} {remembered['token'][:8]}"
 
 
-def _taken_back(opened: DatabaseConnection) -> str:
+def _taken_back(opened: "DatabaseConnection") -> str:
     transactional = opened.dialect.name in {*LIMITED, "mssql"}
     return "everything is rolled back" if transactional else "everything but DDL is rolled back"
 
