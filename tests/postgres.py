@@ -73,10 +73,10 @@ class Postgres:
             given = ["-h", "127.0.0.1", "-p", str(self.port), "-U", USER, database]
             subprocess.run([str(PROGRAMS / "createdb"), *given], check=True)
 
-    def fresh(self) -> Connection:
-        """Return the connection to a new, empty database of the robot."""
+    def fresh(self, template: str = "template1") -> Connection:
+        """Return the connection to a new database of the robot: empty, or a copy of another that nobody uses."""
         database = f"test_{next(NUMBERS)}"
-        self.ask(f"CREATE DATABASE {database} OWNER {ROBOT}", "postgres")
+        self.ask(f"CREATE DATABASE {database} OWNER {ROBOT} TEMPLATE {template}", "postgres")
         return Connection("orders", "postgres", "127.0.0.1", self.port, ROBOT, PASSWORD, database)
 
     def ask(self, statement: str, database: str) -> list[tuple[Any, ...]]:

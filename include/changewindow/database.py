@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy import CursorResult, Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from typing import TYPE_CHECKING, Any
 
 from changewindow.connection import Connection
 from changewindow.errors import StepFailed
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection as DatabaseConnection
+    from sqlalchemy import CursorResult, Engine
+
+# Every reader of a ticket imports all kinds, and few need a database: SQLAlchemy is imported where it is used.
 
 LIMITED = {"postgresql", "sqlite"}
 """The databases whose waiting and working we can limit."""
@@ -66,7 +66,7 @@ def meaning(said: str) -> str:
 
 
 @contextmanager
-def transaction(connection: Connection, limits: Limits, *, session: str = "") -> Iterator[DatabaseConnection]:
+def transaction(connection: Connection, limits: Limits, *, session: str = "") -> "Iterator[DatabaseConnection]":
     """Run one transaction; it is committed at the end of the block, or has not happened.
 
     `session` is the name under which the database shows it (PostgreSQL).
@@ -79,7 +79,7 @@ def transaction(connection: Connection, limits: Limits, *, session: str = "") ->
 
 
 @contextmanager
-def reading(connection: Connection, limits: Limits) -> Iterator[DatabaseConnection]:
+def reading(connection: Connection, limits: Limits) -> "Iterator[DatabaseConnection]":
     """Read, in a transaction that may only read where the database has such, and is taken back in any case.
 
     Raises:
@@ -98,10 +98,10 @@ def end_session(connection: Connection, session: str) -> None:
         DatabaseFailed: the database refused, or is not there.
     """
     end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-    end += " WHERE application_name = :session AND pid <> pg_backend_pid()"
+    end += " WHERE application_name = %(session)s AND pid <> pg_backend_pid()"
     with reading(connection, Limits(None, timedelta(seconds=PATIENCE))) as opened:
         deadline = time.monotonic() + PATIENCE
-        while opened.dialect.name == "postgresql" and opened.execute(text(end), {"session": session}).scalar():
+        while opened.dialect.name == "postgresql" and opened.exec_driver_sql(end, {"session": session}).scalar():
             if time.monotonic() > deadline:
                 raise StepFailed(
                     f"The session '{session}' in {connection.name} does not end. End it there, undo again."
@@ -110,15 +110,32 @@ def end_session(connection: Connection, session: str) -> None:
             opened.rollback()
 
 
-def execute(opened: DatabaseConnection, statement: str) -> CursorResult[Any]:
+def execute(opened: "DatabaseConnection", statement: str) -> "CursorResult[Any]":
     """Run a statement as it is written: neither `%` nor `:` in it means anything to us."""
     return opened.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+def touched(connection: Connection, opened: "DatabaseConnection", statement: str) -> int:
+    """Run a statement; return how many rows it touched, or a negative number where that is unknown.
+
+    Raises:
+        DatabaseFailed: the database refused.
+    """
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415  see above
+
+    try:
+        with execute(opened, statement) as done:
+            return done.rowcount
+    except DBAPIError as error:
+        raise DatabaseFailed(connection, error) from error
 
 
 @contextmanager
 def _opened(
     connection: Connection, limits: Limits, session: str, *, reads: bool = False
-) -> Iterator[DatabaseConnection]:
+) -> "Iterator[DatabaseConnection]":
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  see above
+
     engine = None
     try:
         engine = _engine(connection, limits, session, reads=reads)
@@ -131,7 +148,12 @@ def _opened(
             engine.dispose()
 
 
-def _engine(connection: Connection, limits: Limits, session: str, *, reads: bool) -> Engine:
+def _engine(connection: Connection, limits: Limits, session: str, *, reads: bool) -> "Engine":
+    from sqlalchemy import create_engine, event  # noqa: PLC0415  see above
+    from sqlalchemy.engine import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
     try:
         url = make_url(connection.database_url)
         driver = url.get_backend_name()
@@ -166,7 +188,7 @@ def _prepare_sqlite(raw: Any, statement: timedelta | None, *, reads: bool) -> No
         raw.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
 
 
-def _limit_postgresql(opened: DatabaseConnection, limits: Limits, *, reads: bool) -> None:
+def _limit_postgresql(opened: "DatabaseConnection", limits: Limits, *, reads: bool) -> None:
     if reads:
         opened.exec_driver_sql("SET TRANSACTION READ ONLY")
     for name, limit in (("lock_timeout", limits.lock), ("statement_timeout", limits.statement)):
@@ -176,6 +198,8 @@ def _limit_postgresql(opened: DatabaseConnection, limits: Limits, *, reads: bool
 
 def _is_answer(error: Exception) -> bool:
     """Return whether the database answered, by its code where it has codes (SQLSTATE, SQLite's names)."""
+    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError  # noqa: PLC0415  see above
+
     code = str(getattr(getattr(error, "orig", None), "pgcode", None) or "")
     name = str(getattr(getattr(error, "orig", None), "sqlite_errorname", None) or "")
     if code or name:

@@ -15,7 +15,6 @@ from changewindow.connection import Connection
 from changewindow.database import DatabaseFailed, Limits, transaction
 from changewindow.errors import StepFailed
 
-NAME = r"^([a-z_][a-z0-9_]*\.)?[a-z_][a-z0-9_]*$"
 APPLIED, UNDONE = "applied", "undone"
 
 

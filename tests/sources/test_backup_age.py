@@ -1,4 +1,4 @@
-"""The source backup_age, on files and on a real file server; by a query: see test_sql."""
+"""The source backup_age, on files and on a real file server; by a query: see test_sql_query."""
 
 import os
 import threading

@@ -13,23 +13,24 @@ statements: undo runs then, so write undo statements that can run on half of it 
 What cannot run in a transaction (CREATE INDEX CONCURRENTLY, VACUUM) is refused by the database.
 """
 
-import re
 import uuid
 from datetime import timedelta
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
-from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy import Table, text
-from sqlalchemy.exc import DBAPIError
+from pydantic import Field, model_validator
 
-from changewindow import marks
 from changewindow.context import Context
-from changewindow.database import LIMITED, DatabaseFailed, Limits, end_session, execute, reading, transaction
+from changewindow.database import LIMITED, DatabaseFailed, Limits, end_session, reading, touched, transaction
 from changewindow.errors import StepFailed
 from changewindow.model import Duration, Model
+from changewindow.statements import TABLE, Text, transaction_id
 from changewindow.steps.base import Memory, StepBase
 from changewindow.words import shown
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection as DatabaseConnection
+
+# `marks` imports SQLAlchemy, which few readers of a ticket need: it is imported where it is used.
 
 EXAMPLE = {
     "name": "Let Europe order more per day",
@@ -38,17 +39,6 @@ EXAMPLE = {
     "statements": [{"run": "UPDATE limits SET per_day = 500 WHERE region = 'eu'", "rows": 1}],
     "undo": [{"run": "UPDATE limits SET per_day = 300 WHERE region = 'eu'", "rows": 1}],
 }
-ENDS_TRANSACTION = re.compile(
-    r"(\s|--[^\n]*\n|/\*.*?\*/)*((commit|rollback|abort|start\s+transaction|prepare\s+transaction)\b"
-    r"|(begin|end)\s*(;|$|tran|work|immediate|exclusive|deferred|isolation|read\b|not\b|and\b))",
-    re.IGNORECASE | re.DOTALL,
-)
-
-
-def _leaves_transaction_alone(statement: str) -> str:
-    if ENDS_TRANSACTION.match(statement):
-        raise ValueError(f"{shown(statement)} begins or ends a transaction; leave it out, all are one already")
-    return statement
 
 
 class Rows(Model):
@@ -62,9 +52,6 @@ class Rows(Model):
         if self.at_least > self.at_most:
             raise ValueError(f"at_least {self.at_least} is above at_most {self.at_most}; write the lower one first")
         return self
-
-
-Text = Annotated[str, StringConstraints(min_length=1), AfterValidator(_leaves_transaction_alone)]
 
 
 class Statement(Model):
@@ -93,7 +80,7 @@ class Step(StepBase):
     """How long a statement may wait for a lock."""
     statement_timeout: Duration | None = timedelta(minutes=5)
     """How long a statement may take."""
-    marks: str = Field(default="changewindow_marks", pattern=marks.NAME)
+    marks: str = Field(default="changewindow_marks", pattern=TABLE)
     """The table that tells what was committed; a schema may stand before it."""
 
     def does(self) -> str:
@@ -108,6 +95,8 @@ class Step(StepBase):
 
     def lacks(self, context: Context) -> list[str]:
         """Ask the database whether it is there, takes writes, and can keep marks."""
+        from changewindow import marks  # noqa: PLC0415  see above
+
         connection = context.connection(self.connection)
         with reading(connection, self._limits) as opened:
             name = opened.dialect.name
@@ -116,9 +105,9 @@ class Step(StepBase):
                     f"lock_timeout and statement_timeout do not hold on {name}. Write both as null, and let the first "
                 )
                 return [f"{says}statement set what the database has."]
-            if name == "postgresql" and opened.execute(text("SELECT pg_is_in_recovery()")).scalar():
+            if name == "postgresql" and opened.exec_driver_sql("SELECT pg_is_in_recovery()").scalar():
                 return [f"Connection {self.connection} leads to a replica, which only reads. Name the primary."]
-            return marks.lacks_marks(opened, self._table)
+            return marks.lacks_marks(opened, marks.marks(self.marks))
 
     def remember(self, context: Context) -> Memory:
         """Return the token under which the database will know this very attempt."""
@@ -135,41 +124,44 @@ class Step(StepBase):
         context.act(f"undo at {self.connection}, if it was committed", lambda: self._undo(context, remembered))
 
     def _apply(self, context: Context, remembered: Memory) -> None:
-        connection = context.connection(self.connection)
-        marks.make_marks(connection, self._limits, self._table)
+        from changewindow import marks  # noqa: PLC0415  see above
+
+        connection, table = context.connection(self.connection), marks.marks(self.marks)
+        marks.make_marks(connection, self._limits, table)
         with transaction(connection, self._limits, session=_session(context, remembered)) as opened:
-            marks.mark_applied(opened, self._table, token=remembered["token"], step=context.mark)
+            marks.mark_applied(opened, table, token=remembered["token"], step=context.mark)
             self._run(context, opened, self.statements)
             context.require_turn()
 
     def _undo(self, context: Context, remembered: Memory) -> None:
+        from changewindow import marks  # noqa: PLC0415  see above
+
         connection, session = context.connection(self.connection), _session(context, remembered)
+        table = marks.marks(self.marks)
         end_session(connection, session)
-        marks.make_marks(connection, self._limits, self._table)
+        marks.make_marks(connection, self._limits, table)
         with transaction(connection, self._limits, session=session) as opened:
-            if not marks.claim_undo(opened, self._table, token=remembered["token"], step=context.mark):
+            if not marks.claim_undo(opened, table, token=remembered["token"], step=context.mark):
                 context.log("nothing to undo: it was never committed, or is undone already")
                 return
             if self.undo_statements != "nothing":
                 self._run(context, opened, self.undo_statements)
-            marks.mark_undone(opened, self._table, token=remembered["token"])
+            marks.mark_undone(opened, table, token=remembered["token"])
             context.require_turn()
 
-    def _run(self, context: Context, opened: DatabaseConnection, statements: Statements) -> None:
-        began = _transaction(opened)
+    def _run(self, context: Context, opened: "DatabaseConnection", statements: Statements) -> None:
+        began = transaction_id(opened)
         for number, statement in enumerate(statements, 1):
             which = f"Statement {number} of {len(statements)} at {self.connection}"
             try:
-                with execute(opened, _text(statement)) as done:
-                    rows = done.rowcount
-            except DBAPIError as error:
-                failed = DatabaseFailed(context.connection(self.connection), error)
-                raise StepFailed(f"{which} failed, {_taken_back(opened)}. {failed}") from error
+                rows = touched(context.connection(self.connection), opened, _text(statement))
+            except DatabaseFailed as failed:
+                raise StepFailed(f"{which} failed, {_taken_back(opened)}. {failed}") from failed
             context.log(f"{which}: {rows if rows >= 0 else 'an unknown number of'} rows: {shown(_text(statement))}")
             if isinstance(statement, Statement) and not _is_announced(rows, statement.rows):
                 wanted = _announced(statement.rows)
                 raise StepFailed(f"{which} touched {rows} rows, {wanted} announced; {_taken_back(opened)}.")
-            if _transaction(opened) != began:
+            if transaction_id(opened) != began:
                 raise StepFailed(f"{which} ended the transaction. Take the COMMIT out of it.")
 
     @property
@@ -177,21 +169,12 @@ class Step(StepBase):
         longest = self.statement_timeout and min(self.statement_timeout, self.timeout)
         return Limits(self.lock_timeout, longest)
 
-    @property
-    def _table(self) -> Table:
-        return marks.marks(self.marks)
-
 
 def _session(context: Context, remembered: Memory) -> str:
     return f"changewindow {context.mark} {remembered['token'][:8]}"
 
 
-def _transaction(opened: DatabaseConnection) -> object:
-    """Return what identifies the transaction, where a statement could end it unseen."""
-    return opened.execute(text("SELECT txid_current()")).scalar() if opened.dialect.name == "postgresql" else None
-
-
-def _taken_back(opened: DatabaseConnection) -> str:
+def _taken_back(opened: "DatabaseConnection") -> str:
     transactional = opened.dialect.name in {*LIMITED, "mssql"}
     return "everything is rolled back" if transactional else "everything but DDL is rolled back"
 

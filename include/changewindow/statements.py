@@ -1,0 +1,34 @@
+"""The SQL statements that tickets hold, each a part of a transaction that is ours."""
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+from changewindow.words import shown
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection as DatabaseConnection
+
+TABLE = r"^([a-z_][a-z0-9_]*\.)?[a-z_][a-z0-9_]*$"
+"""The name of a table; a schema may stand before it."""
+ENDS_TRANSACTION = re.compile(
+    r"(\s|--[^\n]*\n|/\*.*?\*/)*((commit|rollback|abort|start\s+transaction|prepare\s+transaction)\b"
+    r"|(begin|end)\s*(;|$|tran|work|immediate|exclusive|deferred|isolation|read\b|not\b|and\b))",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def _leaves_transaction_alone(statement: str) -> str:
+    if ENDS_TRANSACTION.match(statement):
+        raise ValueError(f"{shown(statement)} begins or ends a transaction; leave it out, all are one already")
+    return statement
+
+
+Text = Annotated[str, StringConstraints(min_length=1), AfterValidator(_leaves_transaction_alone)]
+"""One statement."""
+
+
+def transaction_id(opened: "DatabaseConnection") -> object:
+    """Return what identifies the transaction, where a statement could end it unseen (PostgreSQL)."""
+    return opened.exec_driver_sql("SELECT txid_current()").scalar() if opened.dialect.name == "postgresql" else None

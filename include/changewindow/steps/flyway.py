@@ -1,0 +1,187 @@
+"""Migrates a database with Flyway; undo runs `flyway undo`, or the ticket's own undo statements.
+
+The migrations lie in a git repository (an Airflow Connection of type Git) or on the worker: a folder with flyway.toml
+or flyway.conf, or else with the SQL files themselves. The database comes from an Airflow Connection of type Postgres;
+other types need `jdbc_url`. Address, login, password and history table reach Flyway through its environment variables,
+which count more than its configuration files. Flyway 10 or newer has to be installed on the worker.
+
+With `undo: flyway`, undo is Flyway's (its editions with undo scripts; the gate looks whether Flyway sees one for each
+migration). Without such an edition the ticket gives the undo statements of each version that will run. They run newest
+first in one transaction, which also deletes the version's row from Flyway's schema history: else Flyway would believe
+that the version is still there, and never run it again. Only what was really migrated is undone; what somebody else
+migrated since stops the undo. The empty history table of a first migration stays. Databases that commit each DDL
+statement by itself (MySQL, Oracle) may be left within a version: write statements that can run twice.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from changewindow import flyway
+from changewindow.context import Context
+from changewindow.database import LIMITED, Limits, end_session, execute, reading, transaction
+from changewindow.errors import StepFailed
+from changewindow.flyway_history import History, Migrated
+from changewindow.model import Duration
+from changewindow.repository import Files, Folder
+from changewindow.statements import TABLE, Text, transaction_id
+from changewindow.steps.base import Memory, StepBase
+from changewindow.words import shown
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection as DatabaseConnection
+
+EXAMPLE = {
+    "name": "Add the note to orders",
+    "kind": "flyway",
+    "connection": "example_orders",
+    "migrations": {"repository": "example_config", "at": "v2.15.0", "folder": "sql"},
+    "target": "2.1",
+    "undo": {"2": ["DROP INDEX orders_by_day"], "2.1": ["ALTER TABLE orders DROP COLUMN note"]},
+}
+READING = Limits(timedelta(seconds=5), timedelta(seconds=30))
+
+
+class Step(StepBase):
+    """A version to which a database is migrated."""
+
+    connection: str
+    """The Airflow Connection of the database."""
+    migrations: Files
+    """Where the migrations are: `{repository: …, at: v2.15.0, folder: sql}`, or `{folder: /srv/sql}` on the worker."""
+    target: str = Field(default="latest", pattern=r"^(latest|[0-9]+([._][0-9]+)*)$")
+    """The version to migrate to."""
+    undo_by: Literal["flyway"] | dict[str, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(alias="undo")
+    """`flyway`, or the undo statements by version; a repeatable migration goes by its file, `R__views.sql`."""
+    history: str = Field(default="flyway_schema_history", pattern=TABLE)
+    """Flyway's table; a schema may stand before it."""
+    jdbc_url: str = ""
+    """The JDBC address, for other databases than PostgreSQL; without login and password."""
+    program: str = "flyway"
+    """Flyway on the worker."""
+    lock_timeout: Duration = timedelta(seconds=5)
+    """How long a migration or an undo statement may wait for a lock (PostgreSQL)."""
+
+    def does(self) -> str:
+        """Say the migration."""
+        return f"flyway migrate of {self.connection} to {self.target} ({self.migrations.says()})"
+
+    def undoes(self) -> str:
+        """Say the way back."""
+        if self.undo_by == "flyway":
+            return f"flyway undo of {self.connection} to the version before"
+        listed = "; ".join(f"{version}: {', '.join(of)}" for version, of in self.undo_by.items())
+        return f"undo statements and their rows of {self.history} at {self.connection}: {listed}"
+
+    def lacks(self, context: Context) -> list[str]:
+        """Ask Flyway what it will run, whether the files are still those that ran, and look for each way back."""
+        with reading(context.connection(self.connection), READING) as opened:
+            History(opened, self.history).newest_rank()
+        with self._flyway(context) as (program, _):
+            missing = self._missing(program.will_run(self.target))
+            if missing:
+                return missing
+            valid = program.ask("validate", "-ignoreMigrationPatterns=*:pending,*:future")
+        says = " ".join(str(valid.get("allErrorMessages") or "no reason given").split())
+        return [] if valid.get("validationSuccessful") else [f"flyway validate refuses: {says}"]
+
+    def remember(self, context: Context) -> Memory:
+        """Return what will run, from which commit, and where the schema history ends now."""
+        with self._flyway(context) as (program, folder):
+            will_run = program.will_run(self.target)
+        for missing in self._missing(will_run):
+            raise StepFailed(missing)
+        with reading(context.connection(self.connection), READING) as opened:
+            rank = History(opened, self.history).newest_rank()
+        keys = [flyway.key(one["version"], one["filepath"]) for one in will_run]
+        return {"pending": keys, "rank": rank, "commit": folder.commit, "token": uuid.uuid4().hex[:8]}
+
+    def apply(self, context: Context, remembered: Memory) -> None:
+        """Migrate, and look whether the history has it all."""
+        with self._flyway(context, remembered) as (program, _):
+            program.run("migrate", f"-target={self.target}")
+        with reading(context.connection(self.connection), READING) as opened:
+            done = {row.key for row in self._applied(opened, remembered)}
+        absent = [one for one in remembered["pending"] if one not in done]
+        if absent and not context.dry_run:
+            raise StepFailed(f"Flyway is done, but {self.history} at {self.connection} lacks {', '.join(absent)}.")
+
+    def undo(self, context: Context, remembered: Memory) -> None:
+        """Take back what was migrated since."""
+        connection, session = context.connection(self.connection), _session(context, remembered)
+        context.act(f"end what is left of the migration in {self.connection}", lambda: end_session(connection, session))
+        with reading(connection, READING) as opened:
+            applied = self._applied(opened, remembered)
+        if not applied:
+            context.log(f"nothing to undo: {self.history} at {self.connection} ends where it ended before")
+        elif self.undo_by == "flyway":
+            with self._flyway(context, remembered) as (program, _):
+                program.run("undo", f"-target={applied[-1].version}")
+            with reading(connection, READING) as opened:
+                left = [] if context.dry_run else self._applied(opened, remembered)
+            if left:
+                raise StepFailed(f"flyway undo left version {left[0].version} of {self.connection}. Undo it by hand.")
+        else:
+            says = f"undo {', '.join(row.key for row in applied)} at {self.connection}"
+            context.act(says, lambda: self._undo(context, remembered))
+
+    def _undo(self, context: Context, remembered: Memory) -> None:
+        """Run the undo statements of all that was migrated, newest first, and let the history forget it."""
+        connection, limits = context.connection(self.connection), Limits(self.lock_timeout, self.timeout)
+        if connection.kind not in {"postgres", "postgresql", *LIMITED}:
+            limits = Limits(None, None)
+        with transaction(connection, limits, session=_session(context, remembered)) as opened:
+            history = History(opened, self.history)
+            history.lock()
+            began = transaction_id(opened)
+            for row in self._applied(opened, remembered):
+                for statement in self.undo_by[row.key]:  # type: ignore[index]  # `flyway` has its own way
+                    execute(opened, statement).close()
+                    context.log(f"undone of {row.key}: {shown(statement)}")
+                history.forget(row.rank)
+            if transaction_id(opened) != began:
+                raise StepFailed(f"An undo statement at {self.connection} ended the transaction. Take the COMMIT out.")
+            context.require_turn()
+
+    def _applied(self, opened: "DatabaseConnection", remembered: Memory) -> list[Migrated]:
+        """Return what was migrated since, newest first.
+
+        Raises:
+            StepFailed: it is not this change's.
+        """
+        applied = History(opened, self.history).applied_since(remembered["rank"])
+        for row in applied:
+            if row.key not in remembered["pending"]:
+                says = f"{self.connection} has {row.script}, which this change did not bring"
+                raise StepFailed(f"{says}. Undo by hand: first that, then {', '.join(remembered['pending'])}.")
+        return applied
+
+    def _missing(self, will_run: list[dict[str, Any]]) -> list[str]:
+        """Return what has no way back."""
+        keys = {flyway.key(one["version"], one["filepath"]): one for one in will_run}
+        if not keys:
+            return [f"There is nothing to migrate: {self.connection} has every version up to {self.target}."]
+        if self.undo_by == "flyway":
+            says = "Write its undo script; where this edition of Flyway has no undo, write undo statements by version."
+            return [f"Flyway sees no undo script for {one}. {says}" for one in keys if not keys[one]["undoFilepath"]]
+        missing = [f"{one} will run and has no undo statements. Write them." for one in keys if one not in self.undo_by]
+        surplus = [one for one in self.undo_by if one not in keys]
+        return missing + [f"{one} has undo statements, and will not run. Correct the version." for one in surplus]
+
+    @contextmanager
+    def _flyway(self, context: Context, remembered: Memory | None = None) -> Iterator[tuple[flyway.Flyway, Folder]]:
+        connection, known = context.connection(self.connection), remembered or {}
+        session = _session(context, known) if known else "changewindow"
+        lock_timeout = str(round(self.lock_timeout.total_seconds() * 1000))
+        with self.migrations.opened(context, known.get("commit", "")) as folder:
+            options = {"session": session, "lock_timeout": lock_timeout, "url": self.jdbc_url}
+            environment = flyway.environment(connection, folder.path, self.history, **options)
+            yield flyway.Flyway(context, self.program, folder.path, environment), folder
+
+
+def _session(context: Context, remembered: Memory) -> str:
+    return f"changewindow {context.mark} {remembered['token']}"

@@ -1,0 +1,218 @@
+"""The step flyway, with Flyway itself on a real PostgreSQL; Flyway's own undo with a stand-in for its edition."""
+
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from changewindow.connection import Connection
+from changewindow.context import Context
+from changewindow.errors import StepFailed, TurnRevoked
+from changewindow.rest import wait_for
+from changewindow.steps.flyway import EXAMPLE, Step
+from flyway_program import flyway
+from postgres import Postgres, shared
+from worlds.flyway import at_first, project, state
+
+UNDO: Any = EXAMPLE["undo"]
+WITH_UNDO = """#!{python}
+import json, os, subprocess, sys
+from urllib.parse import urlsplit
+import psycopg2
+
+arguments = sys.argv[1:]
+if arguments[0] != "undo":
+    code = subprocess.call(["{flyway}", *arguments])
+    for file in [one.partition("=")[2] for one in arguments if one.startswith("-outputFile=")]:
+        told = json.load(open(file))
+        for one in told.get("migrations", []):
+            one["undoFilepath"] = "U.sql"
+        json.dump(told, open(file, "w"))
+    sys.exit(code)
+url = urlsplit(os.environ["FLYWAY_URL"].removeprefix("jdbc:"))
+given = dict(user=os.environ["FLYWAY_USER"], password=os.environ["FLYWAY_PASSWORD"], dbname=url.path[1:])
+with psycopg2.connect(host=url.hostname, port=url.port, **given) as opened, opened.cursor() as cursor:
+    assert arguments[:2] == ["undo", "-target=2"], arguments
+    open(arguments[-1].partition("=")[2], "w").write("{{}}")
+    cursor.execute("ALTER TABLE orders DROP COLUMN note; DROP INDEX orders_by_day")
+    row = "INSERT INTO flyway_schema_history SELECT {{}}, version, 'u', 'UNDO_SQL', 'U.sql', 0, 'x', now(), 1, true"
+    for rank, undone in (("4", "2.1"), ("5", "2")):
+        cursor.execute(row.format(rank) + " FROM flyway_schema_history WHERE version = %s", (undone,))
+"""
+
+
+@pytest.fixture
+def server() -> Postgres:
+    """Return a PostgreSQL, on a machine with Flyway."""
+    flyway()
+    return shared()
+
+
+@pytest.fixture
+def orders(server: Postgres) -> Connection:
+    """Return a database at the first migration."""
+    return at_first(server)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with four migrations."""
+    return project(tmp_path / "sql")
+
+
+def step(folder: Path, **fields: Any) -> Step:
+    """Return the step of the example, with the migrations on the worker."""
+    given = {key: value for key, value in EXAMPLE.items() if key != "kind"}
+    mine = {"migrations": {"folder": str(folder)}, "program": flyway(), "lock_timeout": "500ms"}
+    return Step.model_validate({**given, **mine, **fields})
+
+
+def here(connection: Connection, said: Callable[[str], Any] = print) -> Context:
+    """Return what a step may use."""
+    return Context("CHG-1042", 1, lambda _: connection, said)
+
+
+def test_each_migration_needs_its_way_back(folder: Path, orders: Connection) -> None:
+    """What will run without undo, undo for what will not run, and nothing to run: each is said."""
+    context = here(orders)
+    assert step(folder).lacks(context) == []
+    with_typing_mistake = {"2": UNDO["2"], "2.2": UNDO["2.1"]}
+    assert step(folder, undo=with_typing_mistake).lacks(context) == [
+        "2.1 will run and has no undo statements. Write them.",
+        "2.2 has undo statements, and will not run. Correct the version.",
+    ]
+    with pytest.raises(StepFailed, match=r"2\.1 will run and has no undo statements"):
+        step(folder, undo=with_typing_mistake).remember(context)
+    nothing = "There is nothing to migrate: example_orders has every version up to 1."
+    assert step(folder, target="1", undo={}).lacks(context) == [nothing]
+    says = "Write its undo script; where this edition of Flyway has no undo, write undo statements by version."
+    wanted = [f"Flyway sees no undo script for {version}. {says}" for version in ("2", "2.1")]
+    assert step(folder, undo="flyway").lacks(context) == wanted
+
+
+def test_what_flyway_would_refuse_is_known_at_the_gate(folder: Path, orders: Connection) -> None:
+    """A file that was altered after it ran, no Flyway, nobody there, no password in what is said."""
+    (folder / "V1__orders.sql").write_text("CREATE TABLE orders (id bigint);")
+    said: list[str] = []
+    assert "checksum mismatch" in " ".join(step(folder).lacks(here(orders))).lower()
+    with pytest.raises(StepFailed, match=r"The program /nowhere/flyway cannot be run on this host\. Install Flyway"):
+        step(folder, program="/nowhere/flyway").lacks(here(orders))
+    with pytest.raises(StepFailed, match="The database does not answer") as failed:
+        step(folder).lacks(here(replace(orders, port=1), said.append))
+    assert "s3cret" not in str(failed.value) + "".join(said)
+    with pytest.raises(StepFailed, match="Write it into the step as jdbc_url, without login and password"):
+        step(folder).lacks(here(replace(orders, kind="mysql", url_of_hook=lambda: orders.database_url)))
+
+
+def test_only_what_was_migrated_is_undone(server: Postgres, folder: Path, orders: Connection) -> None:
+    """The second of two migrations fails: undo takes back the first, and it runs again next time."""
+    one, before = step(folder), state(server, orders.schema)
+    note = (folder / "V2.1__note.sql").read_text()
+    (folder / "V2.1__note.sql").write_text("ALTER TABLE nowhere ADD COLUMN note text;")
+    remembered = one.remember(here(orders))
+    with pytest.raises(StepFailed, match=r'flyway migrate -target=2\.1 failed: Failed .*relation "nowhere"'):
+        one.apply(here(orders), remembered)
+    assert state(server, orders.schema) != before
+    one.undo(here(orders), remembered)
+    assert state(server, orders.schema) == before
+    (folder / "V2.1__note.sql").write_text(note)
+    one.apply(here(orders), one.remember(here(orders)))
+
+
+def test_a_lock_of_somebody_else_is_not_waited_for_long(server: Postgres, folder: Path, orders: Connection) -> None:
+    """Flyway gives up, and what it did before is undone."""
+    one, before = step(folder), state(server, orders.schema)
+    remembered = one.remember(here(orders))
+    with psycopg2.connect(server.url(orders.schema).replace("+psycopg2", "")) as opened, opened.cursor() as cursor:
+        cursor.execute("LOCK TABLE orders")
+        with pytest.raises(StepFailed, match=r"Somebody else holds a lock, and nobody has to wait behind us"):
+            one.apply(here(orders), remembered)
+    opened.close()
+    one.undo(here(orders), remembered)
+    assert state(server, orders.schema) == before
+
+
+def test_killed_half_way_it_is_ended_and_undone(server: Postgres, folder: Path, orders: Connection) -> None:
+    """What the killed Flyway left running in the database is ended there by undo."""
+    (folder / "V2.1__note.sql").write_text("ALTER TABLE orders ADD COLUMN note text; SELECT pg_sleep(60);")
+    one, before, context = step(folder), state(server, orders.schema), here(orders)
+    remembered = one.remember(context)
+    running = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND pid <> pg_backend_pid()"
+
+    def stop() -> None:
+        wait_for(lambda: server.ask(running, "postgres"), "the migration", 60, 0.05)
+        context.stop()
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    with pytest.raises(TurnRevoked):
+        one.apply(context, remembered)
+    stopping.join()
+    one.undo(here(orders), remembered)
+    assert not server.ask(running, "postgres")
+    assert state(server, orders.schema) == before
+
+
+def test_what_somebody_else_migrated_is_not_taken_back(server: Postgres, folder: Path, orders: Connection) -> None:
+    """A later version that is not ours stops the undo, before anything is done."""
+    one = step(folder)
+    remembered = one.remember(here(orders))
+    one.apply(here(orders), remembered)
+    row = "SELECT 9, '3', 'later', 'SQL', 'V3__later.sql', 0, 'x', now(), 1, true"
+    server.ask(f"INSERT INTO flyway_schema_history {row}", orders.schema)
+    after = state(server, orders.schema)
+    with pytest.raises(
+        StepFailed, match=r"has V3__later\.sql, which this change did not bring\. Undo by hand: first th"
+    ):
+        one.undo(here(orders), remembered)
+    assert state(server, orders.schema) == after
+
+
+def test_a_failing_undo_undoes_nothing(server: Postgres, folder: Path, orders: Connection) -> None:
+    """Statements and history go together: after a failure both are as they were after apply."""
+    one = step(folder, undo={"2": ["DROP INDEX nowhere"], "2.1": UNDO["2.1"]})
+    remembered = one.remember(here(orders))
+    one.apply(here(orders), remembered)
+    after = state(server, orders.schema)
+    with pytest.raises(StepFailed, match='index "nowhere" does not exist'):
+        one.undo(here(orders), remembered)
+    assert state(server, orders.schema) == after
+
+
+def test_the_first_migration_ever_and_a_repeatable_one(server: Postgres, tmp_path: Path) -> None:
+    """Without a history there is none to bring back but an empty one; a repeatable migration goes by its file."""
+    orders = server.fresh()
+    server.ask("ALTER SCHEMA public OWNER TO robot", orders.schema)
+    files = {"V1__orders.sql": "CREATE TABLE orders (id int);", "R__view.sql": "CREATE VIEW seen AS SELECT 1 AS one;"}
+    undo = {"1": ["DROP TABLE orders"], "R__view.sql": ["DROP VIEW seen"]}
+    one = step(project(tmp_path / "sql", files), target="latest", undo=undo)
+    remembered = one.remember(here(orders))
+    one.undo(here(orders), remembered)
+    one.apply(here(orders), remembered)
+    one.undo(here(orders), remembered)
+    assert server.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", orders.schema) == [
+        ("flyway_schema_history",)
+    ]
+    assert server.ask("SELECT count(*) FROM flyway_schema_history", orders.schema) == [(0,)]
+
+
+def test_flyways_own_undo_is_asked_down_to_the_first_of_ours(
+    server: Postgres, folder: Path, orders: Connection, tmp_path: Path
+) -> None:
+    """A stand-in: Flyway, and an undo that writes rows as the editions with undo do."""
+    program = tmp_path / "flyway"
+    program.write_text(WITH_UNDO.format(python=sys.executable, flyway=flyway()))
+    program.chmod(0o755)
+    one = step(folder, undo="flyway", program=str(program))
+    assert one.lacks(here(orders)) == []
+    remembered = one.remember(here(orders))
+    before = state(server, orders.schema)[1:]
+    one.apply(here(orders), remembered)
+    for _ in range(2):
+        one.undo(here(orders), remembered)
+        assert state(server, orders.schema)[1:] == before
