@@ -119,7 +119,7 @@ def with_password(folder: Path) -> tuple[str, ...]:
     need("unshare", "openssl")
     if os.geteuid() != 0:
         pytest.skip("only root can give an account another password for one server")
-    hashed = subprocess.check_output(["openssl", "passwd", "-6", PASSWORD], text=True).strip()
+    hashed = subprocess.check_output(["openssl", "passwd", "-6", "-stdin"], input=PASSWORD, text=True).strip()
     shutil.copy("/etc/shadow", folder / "shadow")
     lines = (folder / "shadow").read_text().splitlines()
     (folder / "shadow").write_text(

@@ -92,7 +92,7 @@ def test_a_secret_comes_by_standard_input_only(server: Sshd, said: list[str], tm
     step(run={"shell": script}, secret="vault").apply(here, {})
     assert (tmp_path / "got").read_text() == "s3cret-of-sudo\n"
     seen = (tmp_path / "arguments").read_bytes().decode(errors="replace") + "\n".join(said)
-    assert [one for one in ("s3cret-of", "PRIVATE KEY") if one in seen] == []
+    assert [one for one in ("s3cret-of-sudo", PASSWORD, "PRIVATE KEY") if one in seen] == []
     assert set(Path(tempfile.gettempdir()).glob("CHG-1-1-*")) == before
 
 

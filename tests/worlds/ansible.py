@@ -43,4 +43,4 @@ def world(folder: Path) -> Iterator[World]:
     step = {**EXAMPLE, "project": str(project(folder / "project")), "inventory": hosts, "vault": "vault"}
     account = Connection("ansible_ssh", "ssh", login="deploy", password="s3cret-of-ansible")
     vault = Connection("vault", "generic", password="s3cret-of-the-vault")
-    yield World(step, file.read_text, {"ansible_ssh": account, "vault": vault}, cuts=3)
+    yield World(step, file.read_text, {"ansible_ssh": account, "vault": vault}, cuts=2)

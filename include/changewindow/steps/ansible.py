@@ -85,11 +85,11 @@ class Step(StepBase, Play):
         found = self._unapproved(context)
         books = self._playbooks(context)
         wanted: set[str] = set()
-        for play in [self, *([] if self.undo_play == "nothing" else [self.undo_play])]:
-            hosts = books.hosts(play.playbook)
+        for playbook in {self.playbook, self.playbook if self.undo_play == "nothing" else self.undo_play.playbook}:
+            hosts = books.hosts(playbook)
             wanted |= set(hosts)
             if not hosts:
-                found.append(f"The playbook {play.playbook} finds no host on {self._where()}. Correct one of them.")
+                found.append(f"The playbook {playbook} finds no host on {self._where()}. Correct one of them.")
         silent = books.silent(sorted(wanted)) if wanted else {}
         says = "See that it is up and lets the account in, or leave it out by `limit`."
         return [*found, *(f"Ansible cannot work on {host}: {why}. {says}" for host, why in silent.items())]
