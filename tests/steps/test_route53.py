@@ -89,6 +89,16 @@ def test_neither_way_overwrites_what_somebody_else_changed(aws: Account) -> None
     assert aws.state() == [theirs]
 
 
+def test_a_change_whose_reply_was_lost(aws: Account) -> None:
+    """Sent once more, it is refused, and found to be done."""
+    here = context(connection(aws.url))
+    remembered = step().remember(here)
+    step().apply(here, remembered)
+    changed = aws.state()
+    step().apply(here, remembered)
+    assert aws.state() == changed
+
+
 def test_which_zone_is_meant(aws: Account) -> None:
     """No zone, and two of one name, are refused; an id says it."""
     here = context(connection(aws.url))
