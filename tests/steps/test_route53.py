@@ -105,7 +105,7 @@ def test_which_zone_is_meant(aws: Account) -> None:
     with pytest.raises(StepFailed, match=r"Route 53 has no hosted zone example\.net in the account of example_aws"):
         step(zone="example.net").remember(here)
     with pytest.raises(StepFailed, match="NoSuchHostedZone"):
-        step(zone="Z0").remember(here)
+        step(zone="Z0000000000000").remember(here)
     aws.client.create_hosted_zone(Name="example.com", CallerReference="2")
     with pytest.raises(StepFailed, match=r"has 2 hosted zones example\.com: .* Write as `zone` the id"):
         step().lacks(here)
