@@ -19,11 +19,9 @@ AUTHOR = {
     "GIT_COMMITTER_EMAIL": "change-windows@localhost",
     "GIT_TERMINAL_PROMPT": "0",
 }
-SETTINGS = {
-    "commit.gpgSign": "false",
-    "core.hooksPath": os.devnull,
-    "credential.helper": '!answer() { echo "username=$GIT_LOGIN"; echo "password=$GIT_PASSWORD"; }; answer',
-}
+SETTINGS = [("commit.gpgSign", "false"), ("core.hooksPath", os.devnull), ("credential.helper", "")]
+"""No helper but ours: one that stores what it hears would keep the password."""
+ANSWER = '!answer() { echo "username=$GIT_LOGIN"; echo "password=$GIT_PASSWORD"; }; answer'
 HOST_KEY_CHECKS = {"yes", "no", "accept-new", "off", "ask"}
 ASKPASS = '#!/bin/sh\necho "$GIT_PASSPHRASE"\n'
 
@@ -35,12 +33,17 @@ def opened(context: Context, name: str) -> Iterator[tuple[str, dict[str, str]]]:
     Credentials appear in no argument and so in no log.
     """
     connection = context.connection(name)
-    settings = {"GIT_CONFIG_COUNT": str(len(SETTINGS))}
-    for number, (key, value) in enumerate(SETTINGS.items()):
+    address = _address(connection)
+    # Only the repository's own host is told the password, wherever it may redirect to.
+    parts = urlsplit(address)
+    own = [(f"credential.{parts.scheme}://{parts.netloc.rpartition('@')[2]}.helper", ANSWER)]
+    pairs = SETTINGS + (own if parts.scheme in {"http", "https"} else [])
+    settings = {"GIT_CONFIG_COUNT": str(len(pairs))}
+    for number, (key, value) in enumerate(pairs):
         settings |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     account = {"GIT_LOGIN": connection.login, "GIT_PASSWORD": connection.password}
     with context.workspace() as folder:
-        yield _address(connection), {**AUTHOR, **settings, **account, **_ssh(connection, folder)}
+        yield address, {**AUTHOR, **settings, **account, **_ssh(connection, folder)}
 
 
 def _ssh(connection: Connection, folder: Path) -> dict[str, str]:

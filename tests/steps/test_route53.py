@@ -89,13 +89,23 @@ def test_neither_way_overwrites_what_somebody_else_changed(aws: Account) -> None
     assert aws.state() == [theirs]
 
 
+def test_a_change_whose_reply_was_lost(aws: Account) -> None:
+    """Sent once more, it is refused, and found to be done."""
+    here = context(connection(aws.url))
+    remembered = step().remember(here)
+    step().apply(here, remembered)
+    changed = aws.state()
+    step().apply(here, remembered)
+    assert aws.state() == changed
+
+
 def test_which_zone_is_meant(aws: Account) -> None:
     """No zone, and two of one name, are refused; an id says it."""
     here = context(connection(aws.url))
     with pytest.raises(StepFailed, match=r"Route 53 has no hosted zone example\.net in the account of example_aws"):
         step(zone="example.net").remember(here)
     with pytest.raises(StepFailed, match="NoSuchHostedZone"):
-        step(zone="Z0").remember(here)
+        step(zone="Z0000000000000").remember(here)
     aws.client.create_hosted_zone(Name="example.com", CallerReference="2")
     with pytest.raises(StepFailed, match=r"has 2 hosted zones example\.com: .* Write as `zone` the id"):
         step().lacks(here)

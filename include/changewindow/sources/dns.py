@@ -21,6 +21,7 @@ class Source(SourceBase, Record):
     """A record set, and what is read of it."""
 
     read: Literal["share", "text", "ttl"] = "share"
+    """How many have it (0 to 1), the values, or their time to live."""
     values: tuple[str, ...] = ()
     """For a share: the whole record set that is wanted, in any order."""
     servers: tuple[str, ...] = ()

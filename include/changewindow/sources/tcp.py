@@ -27,6 +27,7 @@ class Source(SourceBase):
     """The name or address of the host."""
     port: int = Field(ge=1, le=65535)
     read: Literal["connects", "latency"] = "connects"
+    """Whether it connects, or the seconds that took."""
     within: Duration = Field(default=timedelta(seconds=3), gt=timedelta(0))
     """How long it may take to connect; keep it shorter than the condition's timeout."""
 

@@ -32,6 +32,7 @@ class Source(SourceBase):
     ca_file: str = ""
     """A file with the root certificates to trust, on the machine that asks; without it, those of that machine."""
     read: Literal["days_left", "valid", "issuer", "names", "fingerprint"] = "days_left"
+    """What is read of the certificate."""
     within: Duration = Field(default=timedelta(seconds=3), gt=timedelta(0))
     """How long it may take to connect."""
 

@@ -1,6 +1,6 @@
 """Changes one DNS record set by a signed update (RFC 2136) and waits for every server; undo restores the previous one.
 
-For BIND, Knot, PowerDNS, Windows DNS and whatever else takes dynamic updates. The server takes the update only if the
+For BIND, Knot, PowerDNS and whatever else takes dynamic updates signed by TSIG. The server takes the update only if the
 record set still is what was remembered, so nothing that somebody else wrote meanwhile is overwritten. Undo restores the
 values and the TTL that were there, or removes the record set where there was none, on the same condition; it waits for
 all servers too. Both wait for at most four fifths of `timeout`. Resolvers keep the old answer until its TTL is over:

@@ -70,7 +70,9 @@ class Step(StepBase):
     value: JsonValue
     """The value it shall have: true, false, a number, a text …"""
     read: Read
+    """Where its value is read: `path`, `json`, and for a POST `ask`."""
     write: Write
+    """What sets it: `method`, `path` and `body`, with `{{value}}`."""
 
     def does(self) -> str:
         """Say the flag and its value."""

@@ -85,7 +85,8 @@ class Step(StepBase):
 
     def undoes(self) -> str:
         """Say the revert."""
-        return f"git revert of that commit on {self.into} of {self.connection}, push{self._and_wait}"
+        what = "merge" if self.merge else "commit"
+        return f"git revert of that {what} on {self.into} of {self.connection}, push{self._and_wait}"
 
     def lacks(self, context: Context) -> list[str]:
         """Return why it cannot be pushed: a branch that moved, a conflict, an account that may not."""

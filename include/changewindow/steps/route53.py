@@ -11,6 +11,7 @@ role is used); extra `region_name`, `endpoint_url`, `aws_session_token`, `role_a
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -34,6 +35,7 @@ EXAMPLE = {
     "values": ["192.0.2.20"],
     "ttl": 60,
 }
+ID = re.compile("[A-Z0-9]{10,32}")
 REFUSED = ("InvalidChangeBatch", "InvalidInput")
 Raw = Mapping[str, Any]
 """A record set as Route 53 has it."""
@@ -79,7 +81,7 @@ class Step(StepBase, RecordChange):
     connection: str
     """The Airflow Connection of the AWS account."""
     zone: str = Field(min_length=1)
-    """The hosted zone: its name, or its id (`Z…`) where a public and a private zone have the same name."""
+    """The hosted zone: its name, or its id (`Z0123456789`) where a public and a private zone have the same name."""
     servers: tuple[str, ...] = ()
     """Name servers to wait for as well: `ns-1.awsdns-01.org`, `192.0.2.1:5353`."""
 
@@ -160,7 +162,7 @@ class Step(StepBase, RecordChange):
     def _zone(self, context: Context, known: str = "") -> Zone:
         """Return the hosted zone of this id, or the one that the ticket means."""
         route53 = client(context.connection(self.connection), "route53", context.mark.replace("/", "-"))
-        if known or (self.zone.startswith("Z") and "." not in self.zone):
+        if known or ID.fullmatch(self.zone):
             return Zone(route53, known or self.zone)
         name = canonical_name(self.zone)
         with explained(f"look for the hosted zone {name}"):

@@ -1,0 +1,54 @@
+"""The step git_change over HTTP: who is told the password."""
+
+import base64
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from changewindow.connection import Connection
+from changewindow.context import Context
+from changewindow.errors import StepFailed
+from changewindow.steps.git_change import EXAMPLE, Step
+
+STEP = Step.model_validate({key: value for key, value in EXAMPLE.items() if key != "kind"})
+BASIC = "Basic " + base64.b64encode(b"robot:s3cret-token").decode()
+
+
+@contextmanager
+def asking(heard: list[str], elsewhere: str = "") -> Iterator[str]:
+    """Ask everybody for a password, and have no repository; or send everybody elsewhere."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            given = self.headers.get("Authorization", "")
+            heard.append(given)
+            self.send_response(302 if elsewhere else 404 if given else 401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            if elsewhere:
+                self.send_header("Location", f"{elsewhere}{self.path}")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_password_goes_to_the_repository_and_nowhere_else() -> None:
+    """It is told when it is asked for, in no argument, and not to whom the repository redirects."""
+    heard, heard_elsewhere, said = list[str](), list[str](), list[str]()
+    with asking(heard_elsewhere) as other, asking(heard) as own, asking([], other) as redirecting:
+        for host, says in ((own, "not found"), (redirecting, "could not read Username")):
+            known = Connection("example_config", "git", host=f"{host}/x.git", login="robot", password="s3cret-token")
+            with pytest.raises(StepFailed, match=says):
+                STEP.remember(Context("CHG-1", 1, lambda _, known=known: known, said.append))
+    assert heard == ["", BASIC]
+    assert set(heard_elsewhere) == {""}
+    assert not [line for line in said if "s3cret" in line]
