@@ -2,12 +2,13 @@
 
 import subprocess
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from worlds import need
 
 PROGRAM = "/lib/systemd/systemd-journal-remote"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BOOT, MACHINE = "6ba7b8109dad41d180b400c04fd430c8", "6ba7b8109dad41d180b400c04fd430c9"
 
 
@@ -33,7 +34,7 @@ def write(file: Path, *entries: Entry) -> Path:
 def _exported(entry: Entry, place: int) -> bytes:
     """Return an entry in the export format; a message that is no text of one line is written with its length."""
     fields = {
-        "__REALTIME_TIMESTAMP": f"{int(entry.at.timestamp() * 1e6)}",
+        "__REALTIME_TIMESTAMP": f"{(entry.at - EPOCH) // timedelta(microseconds=1)}",
         "__MONOTONIC_TIMESTAMP": f"{place}",
         "_BOOT_ID": BOOT,
         "_MACHINE_ID": MACHINE,

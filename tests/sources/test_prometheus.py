@@ -27,6 +27,7 @@ CASES = [
     (200, vector("+Inf"), None, "invalid"),
     (400, {"status": "error", "error": "parse error"}, None, "invalid"),
     (503, {"status": "error", "error": "not ready"}, None, "unreachable"),
+    (200, {**vector("1"), "warnings": ["one of two stores did not answer"]}, None, "invalid"),
 ]
 
 

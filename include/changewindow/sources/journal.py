@@ -19,6 +19,7 @@ from changewindow.model import Duration, Expression, duration_text
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 
 EXAMPLE = {"kind": "journal", "unit": "orders.service", "priority": "err", "over": "15m"}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST = 10_000
 SHOWN = 100
 Entry = dict[str, Any]
@@ -111,7 +112,7 @@ class Source(SourceBase):
 
 
 def _time(entry: Entry) -> datetime:
-    return datetime.fromtimestamp(int(entry["__REALTIME_TIMESTAMP"]) / 1e6, UTC)
+    return EPOCH + timedelta(microseconds=int(entry["__REALTIME_TIMESTAMP"]))
 
 
 def _message(entry: Entry) -> str:
