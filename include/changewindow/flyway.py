@@ -11,7 +11,7 @@ from changewindow.connection import ENCRYPTION, Connection
 from changewindow.context import Context, Ran
 from changewindow.database import meaning
 from changewindow.errors import StepFailed
-from changewindow.repository import last_line
+from changewindow.gitclone import last_line
 
 CONFIGURATIONS = ("flyway.toml", "flyway.conf", "conf/flyway.toml", "conf/flyway.conf")
 WILL_RUN = {"Pending", "Outdated"}

@@ -66,18 +66,19 @@ class Apply(ChangeOperator):
         if run.is_dry:
             step.apply(context, step.remember(context))
             return
-        self._require(run, step)
+        remembered = self._require(run, step)
         with forward_turn(run.stage, f"{run.id}/{run.task}", context):
-            remembered = step.remember(context)
+            if remembered is None:
+                remembered = step.remember(context)
+                run.record("remembered", step=number, name=step.name, remembered=remembered)
             run.tell("remembered", remembered)
-            run.record("remembered", step=number, name=step.name, remembered=remembered)
             context.require_turn()
             step.apply(context, remembered)
             context.require_turn()
             run.note("applied", step=number, name=step.name)
 
-    def _require(self, run: Run, step: StepBase) -> None:
-        """Make sure that this step may act now, in this order, for the first time.
+    def _require(self, run: Run, step: StepBase) -> dict[str, Any] | None:
+        """Make sure that this step may act now, in this order; return what it remembered if it acted before.
 
         Raises:
             NotAllowed: with each reason.
@@ -95,6 +96,7 @@ class Apply(ChangeOperator):
         against += run.ruling.forbids(now(), done=done)
         if against:
             raise NotAllowed(run.change.id, against)
+        return started[0]["remembered"] if started else None
 
 
 class Undo(ChangeOperator):

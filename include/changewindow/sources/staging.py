@@ -9,16 +9,17 @@ ledger is the one behind the Airflow Connection `changewindow_ledger`; it is onl
 
 import asyncio
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from changewindow import parameters
-from changewindow.ledger import past
-from changewindow.ledger.database import Ledger
-from changewindow.ledger.past import Acted
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+
+if TYPE_CHECKING:  # a ticket can be read without the ledger's libraries
+    from changewindow.ledger.database import Ledger
+    from changewindow.ledger.past import Acted
 
 EXAMPLE = {"kind": "staging", "environment": "staging", "but": ["connection"]}
 Steps = list[dict[str, Any]]
@@ -44,11 +45,15 @@ class Source(SourceBase):
         """Look it up."""
         if asking.change is None:
             raise SourceError("invalid", "only a change in the ledger can be compared with what ran before")
+        from changewindow.ledger.database import Ledger  # noqa: PLC0415
+
         url = (await asking.connections(LEDGER_CONNECTION)).database_url
         now = asking.now()
         return await asyncio.to_thread(self._look_up, Ledger(url), asking.change, now)
 
-    def _look_up(self, ledger: Ledger, change: str, now: datetime) -> Answer:
+    def _look_up(self, ledger: "Ledger", change: str, now: datetime) -> Answer:
+        from changewindow.ledger import past  # noqa: PLC0415
+
         data = past.text_of(ledger, change)
         if data["environment"] == self.environment:
             raise SourceError("invalid", f"{change} itself is for {self.environment}; name the environment before it")
@@ -82,7 +87,7 @@ def _without(value: dict[str, Any], places: list[list[str]]) -> dict[str, Any]:
     return kept
 
 
-def _hours(one: Acted, ended: datetime) -> float:
+def _hours(one: "Acted", ended: datetime) -> float:
     """Return for how long what a change did has stayed.
 
     Raises:
