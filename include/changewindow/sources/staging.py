@@ -9,16 +9,16 @@ ledger is the one behind the Airflow Connection `changewindow_ledger`; it is onl
 
 import asyncio
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from changewindow import parameters
-from changewindow.ledger import past
-from changewindow.ledger.database import Ledger
-from changewindow.ledger.past import Acted
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+
+if TYPE_CHECKING:
+    from changewindow.ledger.overview import Acted
 
 EXAMPLE = {"kind": "staging", "environment": "staging", "but": ["connection"]}
 Steps = list[dict[str, Any]]
@@ -46,15 +46,20 @@ class Source(SourceBase):
             raise SourceError("invalid", "only a change in the ledger can be compared with what ran before")
         url = (await asking.connections(LEDGER_CONNECTION)).database_url
         now = asking.now()
-        return await asyncio.to_thread(self._look_up, Ledger(url), asking.change, now)
+        return await asyncio.to_thread(self._look_up, url, asking.change, now)
 
-    def _look_up(self, ledger: Ledger, change: str, now: datetime) -> Answer:
-        data = past.text_of(ledger, change)
+    def _look_up(self, url: str, change: str, now: datetime) -> Answer:
+        # Imported when first asked: who only reads tickets needs no database.
+        from changewindow.ledger import changes, overview  # noqa: PLC0415
+        from changewindow.ledger.database import Ledger  # noqa: PLC0415
+
+        ledger = Ledger(url)
+        data = changes.revision(ledger, change)
         if data["environment"] == self.environment:
             raise SourceError("invalid", f"{change} itself is for {self.environment}; name the environment before it")
         targets = [f"{self.environment}/{service}" for service in data["services"]]
         wanted, ended, nearest = self._steps(data), now, ""
-        for one in past.acted_on(ledger, targets):
+        for one in overview.acted_on(ledger, targets):
             differs = _difference(wanted, self._steps(one.ticket), "steps")
             if not differs and set(data["services"]) <= set(one.ticket["services"]):
                 return Answer(_hours(one, ended), now, self.says(), says=f"{one.change} completed there")
@@ -82,7 +87,7 @@ def _without(value: dict[str, Any], places: list[list[str]]) -> dict[str, Any]:
     return kept
 
 
-def _hours(one: Acted, ended: datetime) -> float:
+def _hours(one: "Acted", ended: datetime) -> float:
     """Return for how long what a change did has stayed.
 
     Raises:
