@@ -1,14 +1,35 @@
 """Looks at many changes of the ledger at once; only reads."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from changewindow.conflicts import HOLDING, Other
 from changewindow.ledger.changes import WAITING
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.models import Change, Touched
+from changewindow.ledger.models import Change, Event, Revision, Touched
+
+ACTED = ("running", "completed", "rolled_back", "rollback_failed")
+RECENT = 200
+"""So many changes that acted are looked at."""
+
+
+@dataclass(frozen=True)
+class Acted:
+    """A change that has touched its targets, or does so now."""
+
+    change: str
+    status: str
+    reason: str
+    began: datetime
+    closed: datetime | None
+    ticket: dict[str, Any]
+    """The data of its ticket."""
 
 
 def of_origin(ledger: Ledger, origin: str) -> Change | None:
@@ -44,6 +65,23 @@ def others_in(session: Session, opens: datetime, closes: datetime, *, but: str =
         near[change.number] = change
         targets.setdefault(change.number, []).append(target)
     return [_other(one, targets[one.number]) for _, one in sorted(near.items()) if one.id != but]
+
+
+def acted_on(ledger: Ledger, targets: Sequence[str]) -> list[Acted]:
+    """Return the changes that acted on one of the targets, newest first; one that acts now is the newest."""
+    started = select(func.min(Event.at)).where(Event.number == Change.number, Event.kind == "started")
+    found = (
+        select(Change, Revision.text, started.scalar_subquery())
+        .join(Revision, (Revision.number == Change.number) & (Revision.digest == Change.digest))
+        .where(Change.status.in_(ACTED), Change.number.in_(select(Touched.number).where(Touched.target.in_(targets))))
+        .order_by(Change.closed_at.is_not(None), Change.closed_at.desc())
+        .limit(RECENT)
+    )
+    with ledger.reading() as session:
+        return [
+            Acted(one.id, one.status, one.reason, began or one.opens, one.closed_at, json.loads(text))
+            for one, text, began in session.execute(found)
+        ]
 
 
 def ended_by_hand(ledger: Ledger, since: datetime) -> dict[str, str]:

@@ -17,9 +17,8 @@ from changewindow import parameters
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 
-if TYPE_CHECKING:  # a ticket can be read without the ledger's libraries
-    from changewindow.ledger.database import Ledger
-    from changewindow.ledger.past import Acted
+if TYPE_CHECKING:
+    from changewindow.ledger.overview import Acted
 
 EXAMPLE = {"kind": "staging", "environment": "staging", "but": ["connection"]}
 Steps = list[dict[str, Any]]
@@ -45,21 +44,22 @@ class Source(SourceBase):
         """Look it up."""
         if asking.change is None:
             raise SourceError("invalid", "only a change in the ledger can be compared with what ran before")
-        from changewindow.ledger.database import Ledger  # noqa: PLC0415
-
         url = (await asking.connections(LEDGER_CONNECTION)).database_url
         now = asking.now()
-        return await asyncio.to_thread(self._look_up, Ledger(url), asking.change, now)
+        return await asyncio.to_thread(self._look_up, url, asking.change, now)
 
-    def _look_up(self, ledger: "Ledger", change: str, now: datetime) -> Answer:
-        from changewindow.ledger import past  # noqa: PLC0415
+    def _look_up(self, url: str, change: str, now: datetime) -> Answer:
+        # Imported when first asked: who only reads tickets needs no database.
+        from changewindow.ledger import changes, overview  # noqa: PLC0415
+        from changewindow.ledger.database import Ledger  # noqa: PLC0415
 
-        data = past.text_of(ledger, change)
+        ledger = Ledger(url)
+        data = changes.revision(ledger, change)
         if data["environment"] == self.environment:
             raise SourceError("invalid", f"{change} itself is for {self.environment}; name the environment before it")
         targets = [f"{self.environment}/{service}" for service in data["services"]]
         wanted, ended, nearest = self._steps(data), now, ""
-        for one in past.acted_on(ledger, targets):
+        for one in overview.acted_on(ledger, targets):
             differs = _difference(wanted, self._steps(one.ticket), "steps")
             if not differs and set(data["services"]) <= set(one.ticket["services"]):
                 return Answer(_hours(one, ended), now, self.says(), says=f"{one.change} completed there")
