@@ -92,7 +92,7 @@ def _authored(found: Json) -> Json:
 def _differences(old: Any, new: Any, path: Path) -> list[Field]:
     if old == new:
         return []
-    if path and path[-1] in OPEN and isinstance(old or {}, dict) and isinstance(new or {}, dict):
+    if path and path[-1] in OPEN and all(isinstance(one, dict | None) for one in (old, new)):
         old, new = old or {}, new or {}
     if isinstance(old, dict) and isinstance(new, dict):
         names = sorted({*old, *new})
@@ -105,9 +105,11 @@ def _differences(old: Any, new: Any, path: Path) -> list[Field]:
 
 def _names(items: Any) -> list[str]:
     """Return the names of the items of a list, if all have one of their own."""
-    if not isinstance(items, list) or not all(isinstance(item, dict) and item.get("name") for item in items):
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         return []
-    names = [str(item["name"]) for item in items]
+    names = [item.get("name") for item in items]
+    if not all(isinstance(name, str) and name for name in names):
+        return []
     return names if len(set(names)) == len(names) else []
 
 

@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -129,6 +129,11 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     api: Api
+
+    def handle(self) -> None:
+        """Answer until the client goes, which it may do at any time."""
+        with suppress(ConnectionError):
+            super().handle()
 
     def handle_any(self) -> None:
         """Answer one request."""

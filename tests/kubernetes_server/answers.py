@@ -92,8 +92,10 @@ def taken_apart(method: str, path: str, query: dict[str, str], headers: Any, *, 
         Refusal: the API does not serve it.
     """
     parts = [unquote(part) for part in path.strip("/").split("/")]
+    if parts in (["api"], ["apis"]):
+        return Asked(method, path, query, headers, body)
     start = 2 if parts[0] == "api" else 3
-    group, version = ("", parts[1]) if start == 2 else tuple([*parts[1:3], ""][:2])
+    group, version = ("", parts[1]) if start == 2 else tuple([*parts[1:3], "", ""][:2])
     rest, namespace = parts[start:], ""
     if parts[0] not in {"api", "apis"} or len(parts) < start:
         raise Refusal(404, "NotFound", "the server could not find the requested resource")
@@ -298,6 +300,12 @@ def _scale(found: Json) -> Json:
 
 
 def _served(asked: Asked) -> Json:
+    if asked.path == "/api":
+        return {"kind": "APIVersions", "versions": ["v1"]}
+    if asked.path == "/apis":
+        groups = [{"groupVersion": f"{group}/{version}", "version": version} for group, version in SERVED if group]
+        named = [{"name": one["groupVersion"].partition("/")[0], "versions": [one]} for one in groups]
+        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": named}
     kinds = SERVED.get((asked.group, asked.version))
     if kinds is None:
         raise Refusal(404, "NotFound", "the server could not find the requested resource")

@@ -18,7 +18,7 @@ from pydantic import Field as Setting
 
 from changewindow.context import Context
 from changewindow.errors import StepFailed
-from changewindow.kubernetes_cluster import APPLY, MANAGER, Cluster, Refused
+from changewindow.kubernetes_cluster import APPLY, Cluster, Refused
 from changewindow.kubernetes_fields import Field, differences, pending, value
 from changewindow.kubernetes_manifest import Manifest, named, resource_of
 from changewindow.kubernetes_resource import WORKLOADS, Json, Resource
@@ -46,6 +46,7 @@ EXAMPLE = {
         },
     ],
 }
+CREATED_BY = "changewindow/created-by"
 
 
 class Step(StepBase):
@@ -97,7 +98,8 @@ class Step(StepBase):
                 raise StepFailed(f"{resource} was {happened} by somebody else since the change began. Ask them.")
             if before:
                 pending(resource, before, _fields(memory), "forth")
-            found = cluster.patch(resource, manifest, APPLY, **self._options())
+            body = manifest if before else _signed(manifest, context.mark)
+            found = cluster.patch(resource, body, APPLY, **self._options())
             if found and _is_waited_for(found):
                 rollouts.append(Rollout(resource, before))
         if rollouts:
@@ -126,7 +128,7 @@ class Step(StepBase):
             write(cluster, resource, _fields(memory), "back")
         elif found is None:
             cluster.context.log(f"nothing to undo: there is no {resource}")
-        elif not _is_ours(found):
+        elif value(found, ("metadata", "annotations", CREATED_BY)) != cluster.context.mark:
             cluster.context.log(f"nothing to undo: {resource} was created by somebody else, not by this change")
         else:
             cluster.delete(resource, found)
@@ -179,9 +181,10 @@ def _is_waited_for(found: Json) -> bool:
     return found["kind"] in WORKLOADS and found["apiVersion"].startswith("apps/") and not by_hand
 
 
-def _is_ours(found: Json) -> bool:
-    managers = found["metadata"].get("managedFields") or []
-    return any(one.get("manager") == MANAGER and one.get("operation") == "Apply" for one in managers)
+def _signed(manifest: Json, mark: str) -> Json:
+    """Return a manifest with the mark by which undo knows that this step created the object."""
+    metadata = manifest["metadata"]
+    return {**manifest, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), CREATED_BY: mark}}}
 
 
 def _is_there(cluster: Cluster, resource: Resource, uid: str) -> bool:

@@ -1,0 +1,189 @@
+"""The sources kubernetes_pods and kubernetes_logs, against a local API server."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from changewindow import kinds
+from changewindow.connection import Connection
+from changewindow.sharing import client
+from changewindow.sources.base import Answer, Asking, SourceError
+from kubernetes_server import TOKEN, ApiServer, Trouble, running
+from kubernetes_server.shop import NEW, OLD, workload
+
+PLACE = ("deployments.apps", "shop", "cart")
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def cluster() -> Iterator[ApiServer]:
+    """Return a cluster with a cart that prints two lines when it starts."""
+    with running() as made:
+        made.images.prints[OLD] = ["all is well", "ERROR: no such table"]
+        made.make(workload())
+        made.settle(made.is_settled)
+        yield made
+
+
+async def ask(cluster: ApiServer | Connection, kind: str, kept: Any = None, **fields: Any) -> Answer:
+    """Ask a source; `since` is the end of the last step."""
+    known = cluster if isinstance(cluster, Connection) else cluster.connection()
+
+    async def connect(_: str) -> Connection:
+        return known
+
+    module = kinds.modules("sources")[f"kubernetes_{kind}"]
+    example = {key: value for key, value in module.EXAMPLE.items() if key not in {"kind", "read"}}
+    since = fields.pop("since", None)
+    async with client() as http:
+        asking = Asking(http, connect, since=since, kept={} if kept is None else kept)
+        answer: Answer = await module.Source.model_validate({**example, **fields}).ask(asking)
+        return answer
+
+
+def use(cluster: ApiServer, image: str) -> None:
+    """Let somebody set an image."""
+    container = {"image": image}
+    cluster.store.edit(*PLACE, lambda found: found["spec"]["template"]["spec"]["containers"][0].update(container))
+
+
+def reasons(cluster: ApiServer) -> str:
+    """Return for what containers wait, as text."""
+    return str([pod["status"].get("containerStatuses") for pod in cluster.each("pods")])
+
+
+async def test_ready_and_missing_are_of_the_wanted_pods(cluster: ApiServer) -> None:
+    """A pod that is not ready is missing."""
+    assert (await ask(cluster, "pods", read="ready")).value == 1.0
+    assert (await ask(cluster, "pods", read="missing")).value == 0
+    cluster.images.unready.add(NEW)
+    cluster.make(workload("DaemonSet", "agent"))
+    cluster.settle(lambda: cluster.get("daemonsets.apps", "shop", "agent").get("status", {}).get("numberReady") == 2)
+    assert (await ask(cluster, "pods", read="ready", workload="daemonset/agent")).value == 1.0
+    cluster.store.edit(*PLACE, lambda found: found["spec"].update(strategy={"type": "Recreate"}))
+    use(cluster, NEW)
+    cluster.settle(lambda: cluster.get(*PLACE)["status"].get("updatedReplicas") == 3)
+    assert (await ask(cluster, "pods", read="missing")).value == 3
+    assert (await ask(cluster, "pods", read="ready")).value == 0.0
+
+
+async def test_a_status_of_before_the_newest_spec_is_stale(cluster: ApiServer) -> None:
+    """What the controller has not seen yet, it says nothing about."""
+    cluster.stopped.set()
+    use(cluster, NEW)
+    with pytest.raises(SourceError, match="has not seen the newest spec") as raised:
+        await ask(cluster, "pods", read="ready")
+    assert raised.value.cause == "stale"
+
+
+async def test_no_pods_wanted_is_no_data_for_their_part(cluster: ApiServer) -> None:
+    """A part of nothing is nothing, never all."""
+    cluster.store.edit(*PLACE, lambda found: found["spec"].update(replicas=0))
+    cluster.settle(cluster.is_settled)
+    with pytest.raises(SourceError, match="wants no pods") as raised:
+        await ask(cluster, "pods", read="ready")
+    assert raised.value.cause == "no_data"
+
+
+async def test_waiting_tells_the_reasons(cluster: ApiServer) -> None:
+    """Starting is no reason."""
+    assert (await ask(cluster, "pods", read="waiting")).value == "nothing"
+    cluster.images.missing.add(NEW)
+    use(cluster, NEW)
+    cluster.settle(lambda: "ImagePullBackOff" in reasons(cluster))
+    assert (await ask(cluster, "pods", read="waiting")).value == "ImagePullBackOff"
+
+
+async def test_restarts_count_from_the_change_on(cluster: ApiServer) -> None:
+    """Those of before do not count; those of younger pods count all; those of pods that went away stay counted."""
+    cluster.images.crashing.add(NEW)
+    use(cluster, NEW)
+    cluster.settle(lambda: "'restartCount': 3" in reasons(cluster))
+    # the new pod is younger than an hour, and older than a minute from now
+    assert (await ask(cluster, "pods", read="restarts")).value == 3
+    assert (await ask(cluster, "pods", read="restarts", since=datetime.now(UTC) - timedelta(hours=1))).value == 3
+    kept: dict[str, Any] = {}
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    assert (await ask(cluster, "pods", kept, read="restarts", since=later)).value == 0
+    pod = next(one for one in cluster.each("pods") if one["status"]["containerStatuses"][0]["restartCount"])
+    key = ("pods", "shop", pod["metadata"]["name"])
+    cluster.store.edit(*key, lambda found: found["status"]["containerStatuses"][0].update(restartCount=5))
+    assert (await ask(cluster, "pods", kept, read="restarts", since=later)).value == 2
+    use(cluster, OLD)
+    cluster.settle(cluster.is_settled)
+    assert (await ask(cluster, "pods", kept, read="restarts", since=later)).value == 2
+
+
+async def test_lines_are_counted_in_all_pods(cluster: ApiServer) -> None:
+    """One in each of three pods; the other line does not match."""
+    assert (await ask(cluster, "logs")).value == 3
+    assert (await ask(cluster, "logs", matches="is well$", over="1h")).value == 3
+    assert (await ask(cluster, "logs", matches="nothing like it")).value == 0
+
+
+async def test_lines_of_before_the_change_do_not_count(cluster: ApiServer) -> None:
+    """The API knows whole seconds only; the source looks closer."""
+    await asyncio.sleep(0.01)
+    assert (await ask(cluster, "logs", since=datetime.now(UTC))).value == 0
+
+
+async def test_the_container_before_a_restart_counts_too(cluster: ApiServer) -> None:
+    """It is the one that said why it died."""
+    cluster.images.crashing.add(NEW)
+    cluster.images.prints[NEW] = ["panic: boom"]
+    use(cluster, NEW)
+    cluster.settle(lambda: "'restartCount': 3" in reasons(cluster))
+    assert (await ask(cluster, "logs", matches="panic")).value == 3
+
+
+async def test_no_log_at_all_is_no_data(cluster: ApiServer) -> None:
+    """Silence of pods that never started proves nothing."""
+    cluster.store.edit(*PLACE, lambda found: found["spec"].update(strategy={"type": "Recreate"}))
+    cluster.images.missing.add(NEW)
+    use(cluster, NEW)
+    cluster.settle(lambda: reasons(cluster).count("ImagePullBackOff") == 3)
+    with pytest.raises(SourceError, match="has 3 pods, and none of them has a log to read") as raised:
+        await ask(cluster, "logs")
+    assert raised.value.cause == "no_data"
+
+
+@pytest.mark.parametrize(
+    ("happens", "cause", "says"),
+    [
+        pytest.param({"status": 401}, "unreachable", "does not accept its credentials", id="an expired token"),
+        pytest.param({"status": 500, "message": "etcd"}, "unreachable", r"\(500\): etcd", id="a server in trouble"),
+        pytest.param(
+            {"status": 404, "message": "gone"}, "no_data", "There is no deployments.apps 'cart'", id="deleted"
+        ),
+    ],
+)
+async def test_a_refusal_is_a_cause(cluster: ApiServer, happens: dict[str, Any], cause: str, says: str) -> None:
+    """Never a value."""
+    cluster.api.troubles.append(Trouble("^GET", **happens))
+    with pytest.raises(SourceError, match=says) as raised:
+        await ask(cluster, "pods", read="missing")
+    assert raised.value.cause == cause
+
+
+async def test_a_missing_right_to_logs_is_named(cluster: ApiServer) -> None:
+    """Not mistaken for a log without errors."""
+    cluster.api.denied.add(("get", "pods/log"))
+    with pytest.raises(SourceError, match=r"may not get pods/log .* Give it the verb 'get' on pods/log") as raised:
+        await ask(cluster, "logs")
+    assert raised.value.cause == "unreachable"
+
+
+async def test_a_server_that_asks_to_wait_is_asked_again(cluster: ApiServer) -> None:
+    """429 and 410 pass."""
+    cluster.api.troubles.append(Trouble("deployments", status=429, headers={"Retry-After": "1"}))
+    cluster.api.troubles.append(Trouble("replicasets", status=410))
+    assert (await ask(cluster, "pods", read="waiting")).value == "nothing"
+
+
+async def test_an_address_and_a_token_are_enough(cluster: ApiServer) -> None:
+    """A connection without a kube config has them in host and password."""
+    plain = Connection("example_cluster", "http", host=cluster.url, password=TOKEN)
+    assert (await ask(plain, "pods", read="missing")).value == 0

@@ -1,0 +1,30 @@
+"""What the tests of several kinds of step need: a cluster, and a step's context in it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from changewindow.context import Context
+from kubernetes_server import ApiServer, running
+from kubernetes_server.shop import workload
+
+
+@pytest.fixture
+def cluster() -> Iterator[ApiServer]:
+    """Return a cluster with a cart."""
+    with running() as made:
+        made.make(workload())
+        made.settle(made.is_settled)
+        yield made
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """Return what stands in the log."""
+    return []
+
+
+@pytest.fixture
+def context(cluster: ApiServer, said: list[str]) -> Context:
+    """Return what a step may use."""
+    return Context("CHG-1042", 1, lambda _: cluster.connection(), said.append)

@@ -1,0 +1,158 @@
+"""The step kubernetes_apply, against a local API server."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from changewindow.context import Context
+from changewindow.errors import StepFailed
+from changewindow.steps.kubernetes_apply import EXAMPLE, Step
+from kubernetes_server import ApiServer
+from kubernetes_server.shop import NEW, autoscaler, config_map, workload
+
+SETTINGS = ("configmaps", "shop", "cart-settings")
+BUDGET = ("poddisruptionbudgets.policy", "shop", "cart")
+
+
+def step(*manifests: dict[str, Any], **fields: Any) -> Step:
+    """Return the example with other manifests and fields."""
+    known = {key: value for key, value in EXAMPLE.items() if key != "kind"}
+    return Step.model_validate({**known, **({"manifests": manifests} if manifests else {}), **fields})
+
+
+def test_a_field_that_somebody_else_manages_is_lacking(cluster: ApiServer, context: Context) -> None:
+    """The manager and the field are named; forced, the field is taken over and given back."""
+    cluster.make(config_map(MAX_IDLE="10"))
+    says = (
+        "The API server of connection 'example_cluster' refused to patch configmaps 'cart-settings' in namespace shop "
+        '(409): Apply failed with 1 conflict: conflict with "kubectl-create": .data.MAX_IDLE Leave the field out, or '
+        "set `force: true` to take it over."
+    )
+    assert step().lacks(context) == [says]
+    assert step(force=True).lacks(context) == []
+
+
+def test_a_typing_mistake_in_a_manifest_is_lacking(cluster: ApiServer, context: Context) -> None:
+    """The server reads strictly."""
+    wrong = workload()
+    wrong["spec"]["replcias"] = 3
+    assert 'unknown field "spec.replcias"' in step(wrong).lacks(context)[0]
+
+
+def test_a_kind_that_is_not_served_is_told(context: Context) -> None:
+    """With the nearest name, or where to look."""
+    wrong = {"apiVersion": "apps/v1", "kind": "Deploiment", "metadata": {"name": "x"}}
+    with pytest.raises(StepFailed, match=r"does not serve Deploiment of apps/v1. Did you mean 'Deployment'\?"):
+        step(wrong).lacks(context)
+    wrong |= {"apiVersion": "example.org/v1"}
+    with pytest.raises(StepFailed, match="Is its CustomResourceDefinition installed"):
+        step(wrong).lacks(context)
+
+
+def test_what_others_changed_in_other_fields_stays(cluster: ApiServer, context: Context) -> None:
+    """Undo puts back only what apply changed, and deletes only what it created."""
+    cluster.make(config_map(MAX_IDLE="10"))
+    forced = step(force=True)
+    remembered = forced.remember(context)
+    forced.apply(context, remembered)
+    cluster.store.edit(*SETTINGS, lambda found: found["data"].update(THEIRS="y"))
+    forced.undo(context, remembered)
+    assert cluster.get(*SETTINGS)["data"] == {"MAX_IDLE": "10", "THEIRS": "y"}
+    assert cluster.each(BUDGET[0]) == []
+
+
+def test_undo_does_the_rest_before_it_tells_what_it_could_not(cluster: ApiServer, context: Context) -> None:
+    """One object that somebody else changed does not keep the others from being put back."""
+    cluster.make(config_map(MAX_IDLE="10"))
+    forced = step(*reversed(EXAMPLE["manifests"]), force=True)
+    remembered = forced.remember(context)
+    forced.apply(context, remembered)
+    cluster.store.edit(*SETTINGS, lambda found: found["data"].update(MAX_IDLE="7"))
+    with pytest.raises(StepFailed, match=r"data.MAX_IDLE is '7'"):
+        forced.undo(context, remembered)
+    assert cluster.each(BUDGET[0]) == []
+
+
+def test_an_object_that_somebody_else_created_meanwhile_is_left(cluster: ApiServer, context: Context) -> None:
+    """Apply refuses, and undo does not delete what is not ours."""
+    example = step(EXAMPLE["manifests"][1])
+    remembered = example.remember(context)
+    spec = {"minAvailable": 2, "selector": {"matchLabels": {"app": "cart"}}}
+    metadata = {"name": "cart", "namespace": "shop"}
+    cluster.make({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec})
+    with pytest.raises(StepFailed, match="was created by somebody else since the change began"):
+        example.apply(context, remembered)
+    example.undo(context, remembered)
+    assert cluster.get(*BUDGET)["spec"]["minAvailable"] == 2
+
+
+def manifest(**container: Any) -> dict[str, Any]:
+    """Return a manifest of the cart with other fields of its container."""
+    made = workload()
+    del made["spec"]["replicas"]
+    made["spec"]["template"]["spec"]["containers"][0] |= container
+    return made
+
+
+def test_a_deployment_is_waited_for_both_ways(cluster: ApiServer, context: Context) -> None:
+    """Its old ReplicaSet is used again: lists, new structures and defaults go back exactly."""
+    sets = {one["metadata"]["name"] for one in cluster.each("replicasets.apps")}
+    probe = {"httpGet": {"path": "/health", "port": 80}}
+    example = step(manifest(image=NEW, env=[{"name": "A", "value": "1"}], livenessProbe=probe), force=True)
+    remembered = example.remember(context)
+    example.apply(context, remembered)
+    assert cluster.is_settled()
+    example.undo(context, remembered)
+    assert {one["metadata"]["name"] for one in cluster.each("replicasets.apps") if one["spec"]["replicas"]} == sets
+
+
+def test_pods_that_do_not_start_are_told(cluster: ApiServer, context: Context) -> None:
+    """As for any other rollout."""
+    cluster.images.missing.add(NEW)
+    example = step(manifest(image=NEW), force=True, timeout="2s")
+    remembered = example.remember(context)
+    with pytest.raises(StepFailed, match="ImagePullBackOff"):
+        example.apply(context, remembered)
+    example.undo(context, remembered)
+    assert cluster.is_settled()
+
+
+def test_replicas_that_an_autoscaler_owns_are_lacking(cluster: ApiServer, context: Context) -> None:
+    """The two would fight over the number."""
+    cluster.make(autoscaler())
+    says = (
+        "The manifest of Deployment cart sets replicas, which the HorizontalPodAutoscaler cart owns. Leave replicas "
+        "out."
+    )
+    assert step(workload(), force=True).lacks(context) == [says]
+    assert step(manifest(), force=True).lacks(context) == []
+
+
+def test_a_namespace_and_what_is_inside_it_go_together(cluster: ApiServer, context: Context) -> None:
+    """What does not exist yet cannot be tried, and goes with undo."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "stall"}}
+    inside = {**config_map(A="1"), "metadata": {"name": "a", "namespace": "stall"}}
+    example = step(namespace, inside)
+    assert example.lacks(context) == []
+    remembered = example.remember(context)
+    example.apply(context, remembered)
+    assert cluster.get("configmaps", "stall", "a")["data"] == {"A": "1"}
+    example.undo(context, remembered)
+    assert [one["metadata"]["name"] for one in cluster.each("namespaces")] == ["default", "shop"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}}, "a Secret has no place in a ticket"),
+        ({"kind": "ConfigMap", "metadata": {"name": "x"}}, "a manifest has apiVersion, kind, and metadata with a name"),
+        ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "x"}}, "metadata with a name"),
+        ({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "status": {}}, "written by controllers"),
+        ({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "uid": "1"}}, "written by the server"),
+    ],
+)
+def test_what_must_not_stand_in_a_ticket_is_refused(wrong: dict[str, Any], says: str) -> None:
+    """Before anybody approves it."""
+    with pytest.raises(ValidationError, match=says):
+        step(wrong)

@@ -1,0 +1,238 @@
+"""The step kubernetes_image, against a local API server."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from changewindow.connection import Connection
+from changewindow.context import Context
+from changewindow.errors import StepFailed
+from changewindow.steps.kubernetes_image import EXAMPLE, Step
+from kubernetes_server import ApiServer, Trouble
+from kubernetes_server.shop import NEW, OLD, quota, workload
+
+PLACE = ("deployments.apps", "shop", "cart")
+
+
+def step(**fields: Any) -> Step:
+    """Return the example with other fields."""
+    known = {key: value for key, value in EXAMPLE.items() if key != "kind"}
+    return Step.model_validate({**known, "timeout": timedelta(seconds=20), **fields})
+
+
+def image(cluster: ApiServer, place: tuple[str, str, str] = PLACE) -> str:
+    """Return the image that the template names."""
+    return str(cluster.get(*place)["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def give_up_after(cluster: ApiServer, seconds: int) -> None:
+    """Set the progress deadline."""
+    cluster.store.edit(*PLACE, lambda found: found["spec"].update(progressDeadlineSeconds=seconds))
+
+
+def setting(name: str, value: Any) -> Callable[[Any], None]:
+    """Return what changes the first container of a template."""
+    return lambda found: found["spec"]["template"]["spec"]["containers"][0].update({name: value})
+
+
+def test_undo_gives_the_remembered_revision(cluster: ApiServer, context: Context, said: list[str]) -> None:
+    """The ReplicaSet of before is used again, as kubectl rollout undo does."""
+    before = {one["metadata"]["name"] for one in cluster.each("replicasets.apps")}
+    remembered = step().remember(context)
+    assert (remembered["revision"], remembered["was_rolled_out"]) == ("1", True)
+    step().apply(context, remembered)
+    assert image(cluster) == NEW
+    step().undo(context, remembered)
+    used = [one for one in cluster.each("replicasets.apps") if one["spec"]["replicas"]]
+    assert {one["metadata"]["name"] for one in used} == before
+    assert f"back to {OLD}, which was revision 1" in said
+
+
+def test_an_image_that_cannot_be_pulled_is_told_and_taken_back(
+    cluster: ApiServer, context: Context, said: list[str]
+) -> None:
+    """The error has the reason and the message of the pod; undo brings all old pods back although it timed out."""
+    give_up_after(cluster, 1)
+    cluster.images.missing.add(NEW)
+    remembered = step().remember(context)
+    with pytest.raises(StepFailed) as raised:
+        step().apply(context, remembered)
+    says = str(raised.value)
+    assert says.startswith("deployments.apps 'cart' in namespace shop exceeded its progress deadline. ")
+    assert "1 of 3 new replicas are updated" in says
+    assert f'container cart: ImagePullBackOff: Back-off pulling image "{NEW}"' in says
+    assert any("ImagePullBackOff" in line or "ErrImagePull" in line for line in said)
+    give_up_after(cluster, 600)
+    step().undo(context, remembered)
+    assert image(cluster) == OLD
+    assert cluster.get(*PLACE)["status"]["availableReplicas"] == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("crashing", "CrashLoopBackOff: back-off 10s restarting failed container=cart"),
+        ("unready", "runs, but is not ready (its readiness probe fails or has not passed yet)"),
+    ],
+)
+def test_a_pod_that_does_not_work_is_told(cluster: ApiServer, context: Context, kind: str, says: str) -> None:
+    """What holds it up stands in the error."""
+    give_up_after(cluster, 1)
+    getattr(cluster.images, kind).add(NEW)
+    with pytest.raises(StepFailed) as raised:
+        step().apply(context, step().remember(context))
+    assert says in str(raised.value)
+
+
+def test_a_quota_is_told(cluster: ApiServer, context: Context) -> None:
+    """No pod is there to tell it; the ReplicaSet does."""
+    give_up_after(cluster, 1)
+    cluster.make(quota(3))
+    with pytest.raises(StepFailed, match=r"FailedCreate: .*exceeded quota: small, requested: pods=1, used: pods=3"):
+        step().apply(context, step().remember(context))
+
+
+def test_a_rollout_that_takes_too_long_is_told(cluster: ApiServer, context: Context) -> None:
+    """The timeout of the step ends the wait where no progress deadline does."""
+    cluster.images.missing.add(NEW)
+    slow = step(timeout="1s")
+    with pytest.raises(StepFailed, match=r"^Not in time \(1s\): deployments.apps 'cart' .* ImagePullBackOff"):
+        slow.apply(context, slow.remember(context))
+
+
+def test_what_others_changed_meanwhile_stays(cluster: ApiServer, context: Context) -> None:
+    """Undo puts the image back and leaves the rest; somebody else's write in that very moment is seen (409)."""
+    remembered = step().remember(context)
+    step().apply(context, remembered)
+    others = [{"name": "DEBUG", "value": "1"}]
+    cluster.api.troubles.append(
+        Trouble("^PATCH .*deployments/cart", do=lambda: cluster.store.edit(*PLACE, setting("env", others)))
+    )
+    step().undo(context, remembered)
+    container = cluster.get(*PLACE)["spec"]["template"]["spec"]["containers"][0]
+    assert (container["image"], container["env"]) == (OLD, others)
+
+
+@pytest.mark.parametrize("way", ["apply", "undo"])
+def test_somebody_elses_image_is_not_overwritten(cluster: ApiServer, context: Context, way: str) -> None:
+    """Neither on the way there nor back; the error names all three."""
+    remembered = step().remember(context)
+    cluster.store.edit(*PLACE, setting("image", "cart:hotfix"))
+    with pytest.raises(StepFailed) as raised:
+        getattr(step(), way)(context, remembered)
+    assert str(raised.value) == (
+        "Somebody else has changed deployments.apps 'cart' in namespace shop meanwhile: spec.template.spec.containers."
+        f"cart.image is 'cart:hotfix', neither '{OLD}' (before this change) nor '{NEW}' (by this change). Nothing of "
+        "it was touched; find out who did and decide by hand which value is right."
+    )
+    assert image(cluster) == "cart:hotfix"
+
+
+def test_undo_without_an_apply_writes_nothing(cluster: ApiServer, context: Context) -> None:
+    """An apply that was cut short before its patch left nothing to take back."""
+    remembered = step().remember(context)
+    step().undo(context, remembered)
+    assert [line for line in cluster.api.asked if line.startswith("PATCH")] == []
+
+
+def test_undo_of_what_is_gone_calls_a_person(cluster: ApiServer, context: Context) -> None:
+    """The deployment was deleted meanwhile, so its image cannot be put back."""
+    remembered = step().remember(context)
+    step().apply(context, remembered)
+    with cluster.store.lock:
+        cluster.store.delete(PLACE)
+    with pytest.raises(StepFailed, match=rf"is gone: somebody deleted it .*cart.image = '{OLD}'\.$"):
+        step().undo(context, remembered)
+
+
+def test_a_broken_workload_can_be_mended_and_taken_back(cluster: ApiServer, context: Context) -> None:
+    """What was not rolled out before is not waited for on the way back, and its old deadline does not count."""
+    give_up_after(cluster, 1)
+    cluster.images.missing.add("cart:broken")
+    cluster.store.edit(*PLACE, setting("image", "cart:broken"))
+    cluster.settle(lambda: "ProgressDeadlineExceeded" in json.dumps(cluster.get(*PLACE)["status"]))
+    give_up_after(cluster, 600)
+    remembered = step().remember(context)
+    step().apply(context, remembered)
+    step().undo(context, remembered)
+    assert image(cluster) == "cart:broken"
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
+def test_a_set_rolls_out_and_back(cluster: ApiServer, context: Context, kind: str) -> None:
+    """Also when its pods cannot start: those that would block a StatefulSet's way back are deleted."""
+    place = (f"{kind.lower()}s.apps", "shop", "db")
+    cluster.make(workload(kind, "db"))
+    cluster.settle(lambda: step(workload=f"{kind.lower()}/db").lacks(context) == [])
+    cluster.settle(cluster.is_settled)
+    example = step(workload=f"{kind.lower()}/db", timeout="3s")
+    remembered = example.remember(context)
+    cluster.images.missing.add(NEW)
+    with pytest.raises(StepFailed, match="ImagePullBackOff"):
+        example.apply(context, remembered)
+    example.undo(context, remembered)
+    assert image(cluster, place) == OLD
+    cluster.images.missing.clear()
+    example.apply(context, remembered)
+    assert image(cluster, place) == NEW
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            {"container": "crat"},
+            "deployments.apps 'cart' in namespace shop has no container 'crat'. Did you mean 'cart'?",
+        ),
+        (
+            {"workload": "deployment/art"},
+            (
+                "There is no deployments.apps 'art' in namespace shop. Correct the name or the namespace, or create it "
+                "first."
+            ),
+        ),
+    ],
+)
+def test_what_is_not_there_is_lacking(context: Context, change: dict[str, str], says: str) -> None:
+    """The container and the workload are asked for at the gate."""
+    assert step(**change).lacks(context) == [says]
+
+
+def test_a_right_that_is_missing_is_lacking(cluster: ApiServer, context: Context) -> None:
+    """The verb and the kind are named."""
+    cluster.api.denied.add(("patch", "deployments.apps"))
+    says = (
+        "The account of connection 'example_cluster' may not patch deployments.apps 'cart' in namespace shop. Give it "
+        "the verb 'patch' on deployments.apps by a Role and RoleBinding."
+    )
+    assert step().lacks(context) == [says]
+
+
+def test_a_paused_deployment_is_lacking_and_refused(cluster: ApiServer, context: Context) -> None:
+    """Nothing would reach its pods; when it is paused later, undo says so after writing."""
+    remembered = step().remember(context)
+    step().apply(context, remembered)
+    cluster.store.edit(*PLACE, lambda found: found["spec"].update(paused=True))
+    with pytest.raises(StepFailed, match=r"is paused: .* `kubectl rollout resume deployment/cart -n shop`"):
+        step().undo(context, remembered)
+    assert image(cluster) == OLD
+    with pytest.raises(StepFailed, match="is paused"):
+        step().apply(context, remembered)
+    assert any("is paused" in one for one in step().lacks(context))
+
+
+def test_pods_that_are_updated_by_hand_are_lacking(cluster: ApiServer, context: Context) -> None:
+    """OnDelete would leave all pods as they are."""
+    cluster.make(workload("DaemonSet", "agent", updateStrategy={"type": "OnDelete"}))
+    cluster.settle(lambda: cluster.get("daemonsets.apps", "shop", "agent").get("status"))
+    assert any("is OnDelete" in one for one in step(workload="daemonset/agent").lacks(context))
+
+
+def test_a_connection_without_a_cluster_says_so(said: list[str]) -> None:
+    """Nobody there is not mistaken for anything else."""
+    nowhere = Connection("example_cluster", "kubernetes", host="http://127.0.0.1:1")
+    with pytest.raises(StepFailed, match=r"The API server http://127.0.0.1:1 gave no reply: NewConnectionError"):
+        step().remember(Context("CHG-1", 1, lambda _: nowhere, said.append))

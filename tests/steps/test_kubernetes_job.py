@@ -1,0 +1,132 @@
+"""The step kubernetes_job, on a local API server whose containers are real programs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from changewindow.context import Context
+from changewindow.errors import StepFailed, TurnRevoked
+from changewindow.steps.kubernetes_job import EXAMPLE, Step
+from kubernetes_server import ApiServer, Trouble
+
+
+def step(*command: str, **fields: Any) -> Step:
+    """Return a step that runs a shell line, without the example's secret."""
+    known = {key: value for key, value in EXAMPLE.items() if key not in {"kind", "secrets"}}
+    return Step.model_validate({**known, "command": ["sh", "-c", *command], "undo": "nothing", **fields})
+
+
+def test_the_log_comes_line_by_line_and_once(context: Context, said: list[str], tmp_path: Path) -> None:
+    """While the container still runs, and to the end; equal lines are all told."""
+    gate = tmp_path / "gate"
+    lines = f"echo first; echo same; echo same; until test -e {gate}; do sleep 0.05; done; echo last"
+    context.log = lambda line: (said.append(line), gate.touch() if line == "first" else None)  # type: ignore[assignment]
+    example = step(lines)
+    example.apply(context, example.remember(context))
+    assert [line for line in said if line in {"first", "same", "last"}] == ["first", "same", "same", "last"]
+
+
+def test_a_container_that_fails_is_told(cluster: ApiServer, context: Context, said: list[str]) -> None:
+    """With its exit code; it is not started a second time."""
+    example = step("echo no such table; exit 3")
+    remembered = example.remember(context)
+    with pytest.raises(StepFailed) as raised:
+        example.apply(context, remembered)
+    assert "container run: Error, exit code 3" in str(raised.value)
+    assert "BackoffLimitExceeded: Job has reached the specified backoff limit" in str(raised.value)
+    assert said.count("no such table") == 1
+    assert len(cluster.api.kubelet.programs) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"image": "cart:nope"}, 'ImagePullBackOff: Back-off pulling image "cart:nope"'),
+        ({"secrets": {"A": "nowhere/key"}}, 'CreateContainerConfigError: secrets "nowhere" not found'),
+    ],
+)
+def test_a_container_that_cannot_start_is_told(
+    cluster: ApiServer, context: Context, fields: dict[str, Any], says: str
+) -> None:
+    """The cluster ends the Job when its time is over, and the reason is kept."""
+    cluster.images.missing.add("cart:nope")
+    example = step("true", timeout="1s", **fields)
+    with pytest.raises(StepFailed) as raised:
+        example.apply(context, example.remember(context))
+    assert says in str(raised.value)
+    assert "DeadlineExceeded" in str(raised.value)
+
+
+def test_undo_ends_what_still_runs_before_it_takes_it_back(
+    cluster: ApiServer, context: Context, tmp_path: Path
+) -> None:
+    """A revoked apply leaves its container running; after undo it cannot write any more."""
+    written, undone = tmp_path / "written", tmp_path / "undone"
+    example = step(
+        f"touch {written}; sleep 60; touch {written}", undo={"command": ["sh", "-c", f"rm {written}; touch {undone}"]}
+    )
+    remembered = example.remember(context)
+    cluster.api.troubles.append(
+        Trouble("^GET .*/log", do=lambda: written.exists() and context.stopped.set(), times=100)
+    )
+    with pytest.raises(TurnRevoked):
+        example.apply(context, remembered)
+    cluster.api.troubles.clear()
+    example.undo(Context("CHG-1042", 1, context.connections, context.log), remembered)
+    assert (written.exists(), undone.exists()) == (False, True)
+    assert [one["metadata"]["name"] for one in cluster.each("jobs.batch")] == [remembered["undo_job"]]
+
+
+def test_undo_that_failed_is_run_again_and_one_that_succeeded_is_not(
+    context: Context, tmp_path: Path, said: list[str]
+) -> None:
+    """A retry starts a fresh container; a second undo starts none."""
+    count, ready = tmp_path / "count", tmp_path / "ready"
+    example = step("true", undo={"command": ["sh", "-c", f"echo x >> {count}; test -e {ready}"]})
+    remembered = example.remember(context)
+    example.apply(context, remembered)
+    with pytest.raises(StepFailed, match="exit code 1"):
+        example.undo(context, remembered)
+    ready.touch()
+    example.undo(context, remembered)
+    example.undo(context, remembered)
+    assert count.read_text() == "x\nx\n"
+    assert any("has succeeded already" in line for line in said)
+
+
+def test_undo_without_an_apply_runs_nothing(cluster: ApiServer, context: Context, said: list[str]) -> None:
+    """There is no Job, so nothing ran."""
+    example = step("true", undo={"command": ["true"]})
+    example.undo(context, example.remember(context))
+    assert cluster.each("jobs.batch") == []
+    assert any(line.startswith("nothing to undo: there never was jobs.batch 'chg-1042-1-") for line in said)
+
+
+def test_an_answer_that_was_lost_does_not_run_it_twice(cluster: ApiServer, context: Context, tmp_path: Path) -> None:
+    """The Job is created under a name of its own: the second try finds it."""
+    count = tmp_path / "count"
+    busy = {"status": 503, "message": "busy", "headers": {"Retry-After": "1"}}
+    cluster.api.troubles.append(Trouble("^POST .*jobs", is_after=True, **busy))
+    example = step(f"echo x >> {count}")
+    example.apply(context, example.remember(context))
+    assert count.read_text() == "x\n"
+
+
+def test_what_is_missing_is_told(cluster: ApiServer, context: Context) -> None:
+    """Rights, also the one to read logs, and the service account."""
+    assert step("true").lacks(context) == []
+    (says,) = step("true", service_account="robot").lacks(context)
+    assert says.startswith("There is no serviceaccounts 'robot' in namespace shop.")
+    cluster.api.denied |= {("get", "pods/log"), ("delete", "jobs.batch")}
+    assert [says.partition(" may not ")[2].partition(". ")[0] for says in step("true").lacks(context)] == [
+        "delete jobs.batch in namespace shop",
+        "get pods/log in namespace shop",
+    ]
+
+
+def test_an_undo_that_runs_nothing_is_refused() -> None:
+    """It would run whatever the image starts by itself."""
+    with pytest.raises(ValidationError, match="undo runs nothing of its own"):
+        step("true", undo={})

@@ -1,0 +1,91 @@
+"""The way from an Airflow Connection to a client of a cluster."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from changewindow.connection import Connection
+from changewindow.errors import UnusableConnection
+from changewindow.kubernetes_client import asyncio_api, configuration, namespace_of
+
+CONFIG = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "one",
+    "clusters": [{"name": name, "cluster": {"server": f"https://{name}.example.org"}} for name in ("one", "two")],
+    "users": [{"name": "robot", "user": {"token": "s3cret"}}],
+    "contexts": [{"name": name, "context": {"cluster": name, "user": "robot"}} for name in ("one", "two")],
+}
+
+
+def connection(**extra: Any) -> Connection:
+    """Return a connection with what the provider's form stores."""
+    return Connection("cluster", "kubernetes", extra=extra)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        pytest.param({"kube_config": CONFIG}, id="a mapping"),
+        pytest.param({"kube_config": json.dumps(CONFIG)}, id="JSON as text"),
+        pytest.param({"extra__kubernetes__kube_config": json.dumps(CONFIG)}, id="with the older prefix"),
+        pytest.param({"kube_config": CONFIG, "in_cluster": False, "kube_config_path": ""}, id="beside empty fields"),
+    ],
+)
+def test_a_kube_config_is_read(extra: dict[str, Any]) -> None:
+    """However the form or a script has stored it; both libraries know the same."""
+    found = configuration(connection(**extra))
+    assert (found.host, found.api_key["BearerToken"]) == ("https://one.example.org", "Bearer s3cret")
+    assert found.verify_ssl
+
+
+def test_context_file_and_verification_are_followed(tmp_path: Path) -> None:
+    """As the provider's hook does."""
+    file = tmp_path / "config"
+    file.write_text(json.dumps(CONFIG))
+    found = configuration(connection(kube_config_path=str(file), cluster_context="two", disable_verify_ssl="true"))
+    assert (found.host, found.verify_ssl) == ("https://two.example.org", False)
+
+
+def test_the_namespace_is_that_of_the_ticket_then_of_the_connection() -> None:
+    """And `default` where neither says one."""
+    assert namespace_of(connection(namespace="shop"), "stall") == "stall"
+    assert namespace_of(connection(extra__kubernetes__namespace="shop"), "") == "shop"
+    assert namespace_of(connection(), "") == "default"
+
+
+def test_a_host_without_scheme_gets_its_token_over_tls_only() -> None:
+    """A token never goes out in the clear because nobody wrote https."""
+    found = configuration(Connection("cluster", "kubernetes", host="api.example.org", port=6443, password="s3cret"))
+    assert found.host == "https://api.example.org:6443"
+
+
+async def test_both_libraries_know_the_same() -> None:
+    """The asyncio client takes over what the other has read."""
+    async with asyncio_api(connection(kube_config=CONFIG))() as api:
+        assert api.configuration.host == "https://one.example.org"
+        assert api.configuration.api_key == {"BearerToken": "Bearer s3cret"}
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        (
+            {"in_cluster": True, "kube_config": CONFIG},
+            "has no single way to its cluster (in_cluster and kube_config exclude each other)",
+        ),
+        ({"kube_config": "s3cret: ["}, "has no kube config that can be used: it is not valid JSON or YAML."),
+        ({"kube_config": "7"}, "has no kube config that can be used: it is not valid JSON or YAML."),
+        ({"kube_config": CONFIG, "cluster_context": "three"}, "Expected object with name three in"),
+        ({"kube_config_path": "/nowhere"}, "has no kube config that can be used: Invalid kube-config file"),
+        ({"in_cluster": True}, "has no kube config that can be used: Service host/port is not set."),
+    ],
+)
+def test_what_cannot_be_used_is_told(extra: dict[str, Any], says: str) -> None:
+    """Without a word of what stands in it."""
+    with pytest.raises(UnusableConnection) as raised:
+        configuration(connection(**extra))
+    assert says in str(raised.value)
+    assert "s3cret" not in str(raised.value)
