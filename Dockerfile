@@ -4,7 +4,7 @@ FROM ${BASE_IMAGE}
 
 USER root
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends git \
+    && apt-get install --yes --no-install-recommends git openssh-client \
     && rm -rf /var/lib/apt/lists/*
 
 # A new named volume takes the owner of the folder it covers.
