@@ -46,10 +46,11 @@ class Lock:
     created: str
     operation: str
 
-    def is_since(self, moment: datetime) -> bool:
-        """Return whether it was taken at that moment or later; a lock that does not say when was not."""
+    def is_of(self, who: str, begun: datetime, ended: datetime) -> bool:
+        """Return whether it was taken by an account of a host within a time; a lock that does not say when was not."""
         found = re.match(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? \+0000 UTC", self.created)
-        return found is not None and datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00") >= moment
+        at = datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00") if found else None
+        return self.who == who and at is not None and begun <= at <= ended
 
 
 class Locked(StepFailed):

@@ -16,6 +16,7 @@ Both folders must be initialised. Secrets come from Airflow Connections of any t
 variables such as TF_VAR_password; no connection type of its own is needed.
 """
 
+import getpass
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,7 +105,7 @@ class Step(StepBase):
             "serial": version.serial,
             "backup": f"{self.folder}/.changewindow/{context.mark.replace('/', '-')}.tfstate",
             "changes": stack.changed_by(self._plan_file()),
-            "host": socket.gethostname(),
+            "who": f"{getpass.getuser()}@{socket.gethostname()}",
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 
@@ -147,8 +148,8 @@ class Step(StepBase):
         try:
             return before.plan(out, self._options(), patience="5s")
         except Locked as locked:
-            is_ours = locked.lock.who.rpartition("@")[2] == remembered["host"]
-            if not is_ours or not locked.lock.is_since(datetime.fromisoformat(remembered["at"])):
+            begun = datetime.fromisoformat(remembered["at"])
+            if not locked.lock.is_of(remembered["who"], begun, begun + self.timeout):
                 raise
             before.context.log(f"removing the lock that this step's apply has left when it was killed. {locked}")
             before.unlock(locked.lock)
