@@ -14,10 +14,15 @@ EVERY = 0.5
 LOOK_FOR_TROUBLES_EVERY = 2.0
 
 
+def is_observed(found: Json) -> bool:
+    """Return whether the status of a workload is about its present spec."""
+    return bool(found["metadata"].get("generation", 0) <= (found.get("status") or {}).get("observedGeneration", 0))
+
+
 def left(found: Json) -> str:
     """Return what a rollout still waits for, in the words of `kubectl rollout status`; nothing when it is complete."""
     status, spec = found.get("status") or {}, found["spec"]
-    if found["metadata"].get("generation", 0) > status.get("observedGeneration", 0):
+    if not is_observed(found):
         return "its new spec is not observed yet"
     wanted = spec.get("replicas", 1)
     kind = found.get("kind")
@@ -44,7 +49,7 @@ def left(found: Json) -> str:
 def left_to_scale(found: Json) -> str:
     """Return what scaling still waits for: exactly as many pods as wanted, all of them available."""
     status, wanted = found.get("status") or {}, found["spec"].get("replicas", 1)
-    if found["metadata"].get("generation", 0) > status.get("observedGeneration", 0):
+    if not is_observed(found):
         return "its new spec is not observed yet"
     there, available = status.get("replicas", 0), status.get("availableReplicas", 0)
     return _first((there != wanted, f"{there} pods are there, {wanted} wanted"), _available(available, wanted))
@@ -91,7 +96,8 @@ def _is_done(cluster: Cluster, rollout: Rollout) -> bool:
             return True
         if time.monotonic() - rollout.looked >= LOOK_FOR_TROUBLES_EVERY:
             _look_for_troubles(cluster, rollout, found)
-        if rollout.frees_stuck_pods and found.get("kind") == "StatefulSet":
+        # before that, its update revision is still the one that failed, and the pods of before would be deleted
+        if rollout.frees_stuck_pods and found.get("kind") == "StatefulSet" and is_observed(found):
             _free_stuck_pods(cluster, found)
     except Refused as error:
         if not error.is_passing:

@@ -10,7 +10,7 @@ from changewindow.errors import StepFailed
 from changewindow.kubernetes_cluster import Cluster
 from changewindow.kubernetes_fields import Field, Way, patch, pending, value
 from changewindow.kubernetes_resource import WORKLOADS, Json, Resource, core, workload
-from changewindow.kubernetes_rollout import Rollout, left, wait
+from changewindow.kubernetes_rollout import Rollout, is_observed, left, wait
 from changewindow.kubernetes_troubles import owned, selector_of
 from changewindow.words import shown
 
@@ -135,7 +135,7 @@ def _unknown_revision(cluster: Cluster, resource: Resource, found: Json) -> list
 
 def revision_of(cluster: Cluster, resource: Resource, found: Json) -> str:
     """Return the revision that a workload is at now, as `kubectl rollout history` counts; nothing if it has none."""
-    if found["metadata"].get("generation", 0) > (found.get("status") or {}).get("observedGeneration", 0):
+    if not is_observed(found):
         return ""
     if resource.plural == "deployments":
         annotations = found["metadata"].get("annotations") or {}

@@ -16,6 +16,7 @@ from typing import ClassVar, Literal
 
 from changewindow.kubernetes_asking import AskedCluster, cluster
 from changewindow.kubernetes_resource import Json
+from changewindow.kubernetes_rollout import is_observed
 from changewindow.kubernetes_troubles import statuses, waiting_reasons
 from changewindow.kubernetes_workload import Namespace, Workload, named
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
@@ -71,7 +72,7 @@ class Source(SourceBase):
 def _numbers(workload: Json) -> tuple[int, int]:
     """Return how many pods are ready and how many are wanted, of a status that is about the present spec."""
     metadata, spec, status = workload["metadata"], workload["spec"], workload.get("status") or {}
-    if metadata.get("generation", 0) > status.get("observedGeneration", 0):
+    if not is_observed(workload):
         raise SourceError("stale", f"{metadata['name']}: its controller has not seen the newest spec yet")
     if workload["kind"] == "DaemonSet":
         return status.get("numberReady", 0), status["desiredNumberScheduled"]

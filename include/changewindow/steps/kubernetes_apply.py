@@ -6,7 +6,7 @@ DaemonSets are waited for as `kubectl rollout status` does. A dry run on the ser
 change; undo puts exactly these back, deletes the objects that did not exist, the last first, and waits for the same
 workloads. What others change meanwhile in other fields stays; where they changed the same field, undo does the rest,
 then refuses and names it. undo of a Namespace, a PersistentVolumeClaim or a CustomResourceDefinition that this step
-created deletes what is inside as well. Secrets are refused.
+created deletes what is inside as well. The values of before are remembered; Secrets are refused.
 
 Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
 `cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
@@ -21,7 +21,7 @@ from changewindow.errors import StepFailed
 from changewindow.kubernetes_cluster import APPLY, Cluster, Refused
 from changewindow.kubernetes_fields import Field, differences, pending, value
 from changewindow.kubernetes_manifest import Manifest, named, resource_of
-from changewindow.kubernetes_resource import WORKLOADS, Json, Resource
+from changewindow.kubernetes_resource import WORKLOADS, Json, Resource, core
 from changewindow.kubernetes_rollout import Rollout, left, wait
 from changewindow.kubernetes_workload import Namespace, autoscalers_of, write
 from changewindow.steps.base import Memory, StepBase
@@ -144,6 +144,9 @@ class Step(StepBase):
         found = None if is_inside_new else cluster.find(resource)
         if found is None:
             verbs += [("create", resource), ("delete", resource)]
+        if resource.plural == "statefulsets":
+            # those of a failed revision block the way back
+            verbs += [(verb, core("pods", resource.namespace)) for verb in ("list", "delete")]
         missing = cluster.missing_rights(*verbs)
         if missing or is_inside_new:
             return missing
