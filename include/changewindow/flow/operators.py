@@ -75,6 +75,7 @@ class Apply(ChangeOperator):
             context.require_turn()
             step.apply(context, remembered)
             context.require_turn()
+            run.tell("applied", now().isoformat())
             run.note("applied", step=number, name=step.name)
 
     def _require(self, run: Run, step: StepBase) -> dict[str, Any] | None:

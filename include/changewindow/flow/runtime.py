@@ -220,6 +220,16 @@ class Run:
             log.warning("%s", down)
             return {}
 
+    def is_applied(self, step: int) -> bool:
+        """Return whether a step came to its end in this run, whatever the colour of its task."""
+        if self.told(f"apply_{step}", "applied"):
+            return True
+        try:
+            return bool(self.past("applied", step))
+        except LedgerDown as down:
+            log.warning("%s", down)
+            return False
+
     def remembered(self, step: int) -> dict[str, Any] | None:
         """Return what a step remembered before it acted, or None when it never started."""
         kept = self.told(f"apply_{step}", "remembered") if self.mode != "rollback" else None

@@ -37,9 +37,10 @@ class Watch(ChangeOperator, BranchMixIn):
         aborted = self._aborted(run)
         if run.mode == "rollback":
             return self._route(run, "undo", str(run.params.get("reason") or "asked for by hand"))
-        states = run.states()
-        failed = [task for task in sorted(self._apply_tasks(run)) if states.get(task) != "success"]
-        started = [number for number in range(1, len(run.ticket.actions) + 1) if run.remembered(number) is not None]
+        states, numbers = run.states(), range(1, len(run.ticket.actions) + 1)
+        is_done = {f"apply_{one}": run.is_applied(one) for one in numbers}
+        failed = [task for task, is_applied in is_done.items() if states.get(task) != "success" or not is_applied]
+        started = [number for number in numbers if run.remembered(number) is not None]
         if not started:
             return self._route(run, "nothing", aborted or f"{', '.join(failed)}: no step started")
         if aborted:
