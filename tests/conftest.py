@@ -44,7 +44,7 @@ def server() -> Iterator[Told]:
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     told.url = f"http://127.0.0.1:{http.server_address[1]}"
-    threading.Thread(target=http.serve_forever, daemon=True).start()
+    threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
     yield told
     http.shutdown()
     http.server_close()

@@ -25,7 +25,17 @@ SOURCES = [
     pytest.param(grafana.EXAMPLE, "http", id="grafana"),
     pytest.param(alertmanager.EXAMPLE, "http", id="alertmanager"),
 ]
-ODD = [*GARBAGE, '"text"', "7", "[{}]", '[{"labels": 7}]', '{"data": null}', '{"services": [{}], "more": false}']
+DEEP = "[" * 100_000
+ODD = [
+    *(one for one in GARBAGE if isinstance(one, str)),
+    DEEP,
+    '"text"',
+    "7",
+    "[{}]",
+    '[{"labels": 7}]',
+    '{"data": null}',
+    '{"services": [{}], "more": false}',
+]
 
 
 async def reading(server: Told, source: dict[str, Any], kind: str, **fields: Any) -> Reading:
@@ -34,23 +44,23 @@ async def reading(server: Told, source: dict[str, Any], kind: str, **fields: Any
     return await asked({**source, "connection": "it"}, connection, good={"matches": "(?s).*"})
 
 
-@pytest.mark.parametrize("text", ODD)
 @pytest.mark.parametrize(("source", "kind"), SOURCES)
-async def test_garbage_is_never_good(server: Told, source: dict[str, Any], kind: str, text: str) -> None:
+async def test_garbage_is_never_good(server: Told, source: dict[str, Any], kind: str) -> None:
     """Whatever a server answers that is not what its documentation says."""
-    server.otherwise = (200, text)
-    found = await reading(server, source, kind)
-    assert found.verdict == "error", found.line()
+    for text in ODD:
+        server.otherwise = (200, text)
+        found = await reading(server, source, kind)
+        assert found.verdict == "error", (text[:80], found.line())
 
 
 @pytest.mark.parametrize(("source", "kind"), SOURCES)
-@pytest.mark.parametrize("status", [301, 302, 400, 401, 403, 404, 409, 422, 429, 500, 502, 503])
-async def test_a_refusal_is_never_good(server: Told, source: dict[str, Any], kind: str, status: int) -> None:
+async def test_a_refusal_is_never_good(server: Told, source: dict[str, Any], kind: str) -> None:
     """Also with a body that would be."""
-    server.otherwise = (status, json.dumps({"message": "no", "data": [], "services": [], "more": False}))
-    found = await reading(server, source, kind)
-    assert found.verdict == "error", found.line()
-    assert "s3cret" not in found.says
+    for status in (302, 400, 401, 403, 404, 409, 429, 500, 503):
+        server.otherwise = (status, json.dumps({"message": "no", "data": [], "services": [], "more": False}))
+        found = await reading(server, source, kind)
+        assert found.verdict == "error", (status, found.line())
+        assert "s3cret" not in found.says
 
 
 @pytest.mark.parametrize(
