@@ -21,6 +21,8 @@ from changewindow.rest import wait_for
 from stage import HEALTH, Probe, Stage, ticket
 
 COUNT = 10
+LOOPS = 40
+"""So many shell loops run side by side; they cost little, and their moments differ much."""
 EVERY = 1.0
 LOOP = """
 while true; do
@@ -79,7 +81,7 @@ def shell_loop(probe: Probe, every: float) -> float:
             readable = time.time()
             took.append(float(loop.communicate()[0]) - readable)
 
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(COUNT)]
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(LOOPS)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -46,7 +46,7 @@ WANTED: dict[str, dict[str, set[str]]] = {
     "pause": {"preflight": GOOD, "gate": GOOD, **ANY_END, "apply": GOOD, "watch": GOOD},
     "remove the file": {"preflight": GOOD, "gate": GOOD, **ANY_END, "apply": GOOD, "watch": GOOD},
 }
-"""How a change may end, by what is clicked and when; a gate that is marked goes on until it is dead, and may say yes."""
+"""How a change may end, by what is clicked and when; a gate that is marked goes on till it is dead, and may say yes."""
 
 
 @dataclass
