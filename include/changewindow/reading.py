@@ -75,7 +75,7 @@ async def measure(condition: Condition, asking: Asking) -> list[Answer]:
             return list(await asyncio.gather(*(one.answer(origin) for one, origin in answers)))
     except ChangeError as error:
         raise SourceError("unreachable", str(error)) from error
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         says = f"the answer has an unexpected form: {type(error).__name__} {error}".rstrip()
         raise SourceError("invalid", says) from error
     except TimeoutError as error:

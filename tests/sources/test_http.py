@@ -19,9 +19,86 @@ async def test_json_that_python_cannot_parse_is_invalid(server: Told) -> None:
     assert (reading.verdict, reading.cause) == ("error", "invalid")
 
 
-@pytest.mark.xfail(strict=True, reason="`json` is ignored unless `read: json` stands beside it")
-def test_a_path_that_nobody_reads_is_refused() -> None:
+def test_a_path_is_read() -> None:
     """`pass: {above: 5}` would hold for the status 200, whatever the reply says."""
     source: dict[str, Any] = {"kind": "http", "connection": "example_service", "path": "/health", "json": "pool.open"}
-    with pytest.raises(ValidationError):
-        Condition.model_validate({"name": "it", "source": source, "pass": {"above": 5}})
+    condition = Condition.model_validate({"name": "it", "source": source, "pass": {"above": 5}})
+    assert condition.origin.says() == "json pool.open of GET /health at example_service"
+    says = "`json` is not read with `read: status`; write `read: json`, or remove `json`"
+    with pytest.raises(ValidationError, match=says):
+        Condition.model_validate({"name": "it", "source": {**source, "read": "status"}, "pass": {"above": 5}})
+
+
+@pytest.mark.parametrize(
+    ("read", "reply", "verdict", "cause", "says"),
+    [
+        pytest.param({"json": "up"}, (200, '{"up": 1}'), "pass", None, "good when equals 1", id="a value"),
+        pytest.param(
+            {"json": "up"},
+            (503, '{"up": 0}'),
+            "fail",
+            None,
+            "good when equals 1 (from a reply with status 503)",
+            id="a service says that it is not well",
+        ),
+        pytest.param(
+            {"json": "up"},
+            (500, '{"error": "x"}'),
+            "error",
+            "unreachable",
+            "/health (status 500): the reply has nothing at up (no 'up')",
+            id="a server fails",
+        ),
+        pytest.param(
+            {"json": "up"},
+            (502, "Bad Gateway"),
+            "error",
+            "unreachable",
+            "/health (status 502) did not reply with JSON: 'Bad Gateway'",
+            id="a proxy has no server",
+        ),
+        pytest.param(
+            {"json": "up"},
+            (200, "{}"),
+            "error",
+            "no_data",
+            "/health: the reply has nothing at up (no 'up')",
+            id="nothing",
+        ),
+        pytest.param(
+            {"read": "latency"},
+            (500, ""),
+            "error",
+            "unreachable",
+            "{url}/health answered 500, and the latency of an error proves nothing",
+            id="a quick error",
+        ),
+        pytest.param(
+            {"read": "latency"},
+            (404, ""),
+            "error",
+            "invalid",
+            "{url}/health answered 404, and the latency of an error proves nothing",
+            id="a path that is not there",
+        ),
+        pytest.param({"read": "status"}, (500, ""), "fail", None, "good when equals 1", id="the status is an answer"),
+    ],
+)
+async def test_what_the_reply_of_a_status_proves(
+    server: Told, read: dict[str, str], reply: tuple[int, str], verdict: str, *, cause: str | None, says: str
+) -> None:
+    """A value is an answer whatever the status; the time that an error took is none."""
+    server.answers["/health"] = reply
+    source = {"kind": "http", "connection": "it", "path": "/health", **read}
+    reading = await asked(source, Connection("it", "http", host=server.url))
+    assert (reading.verdict, reading.cause) == (verdict, cause)
+    assert reading.says == says.format(url=server.url)
+
+
+async def test_the_latency_of_a_good_reply_is_measured_in_seconds(server: Told) -> None:
+    """Also that of a redirect, which is not followed."""
+    for status in (200, 302):
+        server.otherwise = (status, "")
+        source = {"kind": "http", "connection": "it", "read": "latency"}
+        reading = await asked(source, Connection("it", "http", host=server.url), good={"between": (0, 3)})
+        assert reading.verdict == "pass"

@@ -2,11 +2,15 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from asks import asked as read
 from changewindow.connection import Connection
+from changewindow.scrapes import Scrape, usable
 from changewindow.sharing import client, sharing
 from changewindow.sources import openmetrics
 from changewindow.sources.base import Answer, Asking, SourceError
@@ -74,7 +78,6 @@ async def test_a_value_is_of_one_series(server: Told) -> None:
     assert raised.value.cause == "invalid"
 
 
-@pytest.mark.xfail(strict=True, reason="a reset is looked for in each sum alone, though all of them began at zero")
 @pytest.mark.parametrize(
     ("text", "older", "newer", "asked", "value"),
     [
@@ -98,7 +101,14 @@ async def test_a_reset_is_one_of_all_counters(
     assert answer.value == pytest.approx(value, abs=0.001)
 
 
-@pytest.mark.xfail(strict=True, reason="a time beside a sample is ignored")
+async def test_a_reset_of_one_instance_is_none_of_the_others(server: Told) -> None:
+    """Where several are collected in one place, the rest of them did not begin at zero."""
+    text = 'requests_total{{instance="a",status="200"}} {0}\nrequests_total{{instance="b",status="500"}} {1}\n'
+    asked = {"metric": "requests_total", "read": "share", "where": {"status": "5.."}}
+    answer = await between(server, text.format(500, 1000), text.format(3, 1001), **asked)
+    assert answer.value == pytest.approx(0.25)
+
+
 async def test_a_sample_with_a_time_is_of_that_time(server: Told) -> None:
     """What federates or collects metrics exposes when each was true; an old one is not of now."""
     old = "up_since 1 1000000000000\n"
@@ -106,15 +116,126 @@ async def test_a_sample_with_a_time_is_of_that_time(server: Told) -> None:
     assert answer.at.year == 2001
 
 
-@pytest.mark.xfail(strict=True, reason="labels that no series has are taken for series that do not exist yet")
-async def test_a_misspelt_label_is_no_good_share(server: Told) -> None:
+async def test_what_is_collected_seldom_is_compared_with_what_was_collected_before(server: Told) -> None:
+    """Its times count, not those of the scrapes: 30 in 15 s, and asking twice adds nothing."""
+    text = "jobs_total {} {}\n"
+    asked = {"metric": "jobs_total", "read": "rate"}
+    answer = await between(server, text.format(10, 1_000_000), text.format(40, 1_015_000), **asked)
+    assert (answer.value, answer.at.timestamp()) == (2, 1015)
+    with pytest.raises(SourceError, match="no values but those of 00:16:40 UTC, and a rate lies between two") as raised:
+        await between(server, text.format(10, 1_000_000), text.format(10, 1_000_000), **asked)
+    assert raised.value.cause == "no_data"
+
+
+def test_only_what_is_newer_than_the_step_is_compared() -> None:
+    """Within the time that is wanted if possible, else with the last one before; a clock that went back starts anew."""
+    kept: list[Scrape] = [(at, {}) for at in (1.0, 5.0, 8.0, 9.0)]
+    newest: Scrape = (9.0, {})
+    assert [at for at, _ in usable(kept, newest, since=0, over=4)] == [5, 8]
+    assert [at for at, _ in usable(kept, newest, since=5, over=99)] == [8]
+    assert [at for at, _ in usable(kept, newest, since=0, over=0.1)] == [8]
+    assert not usable(kept, newest, since=9, over=99)
+    assert not usable(kept, (0.5, {}), since=0, over=99)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("up 1 -1e300\n", "a time beside a sample is no time since 1970"),
+        ("up 1 nan\n", "a time beside a sample is no time since 1970"),
+        ('up{a="b"} 1\nup{a="b"} 2\n', 'up{"a": "b"} is there twice, with 1 and 2'),
+    ],
+)
+async def test_a_sample_that_makes_no_sense_is_invalid(server: Told, text: str, says: str) -> None:
+    """Whoever writes such an exposition proves nothing with it."""
+    with pytest.raises(SourceError) as raised:
+        await between(server, text, text, metric="up")
+    assert (str(raised.value), raised.value.cause) == (says, "invalid")
+
+
+async def test_a_number_that_is_too_large_ends_no_watch(server: Told) -> None:
+    """It is a reading without a value."""
+    server.answers["/metrics"] = (200, f"up 1{'0' * 400}\n")
+    source = {"kind": "openmetrics", "connection": "it", "metric": "up"}
+    reading = await read(source, Connection("it", "http", host=server.url))
+    assert (reading.verdict, reading.cause) == ("error", "invalid")
+
+
+async def test_a_clock_that_is_ahead_makes_nothing_new(server: Told) -> None:
+    """A time in the future would be newer than every step."""
+    ahead = "up 1 9000000000000\n"
+    assert (await between(server, ahead, ahead, metric="up")).at <= datetime.now(UTC)
+
+
+async def test_a_histogram_without_its_last_bucket_is_invalid(server: Told) -> None:
+    """How many observations there were is not known, so their quantile is not either."""
+    text = 'took_bucket{{le="0.1"}} {0}\n'
+    with pytest.raises(SourceError, match="no bucket with le=") as raised:
+        await between(server, text.format(0), text.format(9), metric="took", read="quantile")
+    assert raised.value.cause == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "says"),
+    [
+        pytest.param(
+            COUNTER,
+            {"read": "share", "where": {"stauts": "5.."}},
+            "no series of requests_total has the label 'stauts'. Did you mean 'status'?",
+            id="where",
+        ),
+        pytest.param(
+            COUNTER,
+            {"read": "share", "where": {"status": "5.."}, "among": {"route": "/"}},
+            "no series of requests_total has the label 'route'. Allowed: status.",
+            id="among",
+        ),
+        pytest.param(
+            "requests_total {0}\n",
+            {"read": "rate", "where": {"status": "5.."}},
+            "no series of requests_total has the label 'status'. They have none.",
+            id="no labels",
+        ),
+    ],
+)
+async def test_a_misspelt_label_is_no_good_share(server: Told, text: str, asked: dict[str, Any], says: str) -> None:
     """No series of the metric has such a label, so nothing was measured."""
-    asked = {"metric": "requests_total", "read": "share", "where": {"stauts": "5.."}}
-    with pytest.raises(SourceError):
-        await between(server, COUNTER.format(1, 0), COUNTER.format(2, 9), **asked)
+    with pytest.raises(SourceError) as raised:
+        await between(server, text.format(1, 0), text.format(2, 9), metric="requests_total", **asked)
+    assert (str(raised.value), raised.value.cause) == (says, "invalid")
 
 
-@pytest.mark.xfail(strict=True, reason="the answer depends on the scrapes that its asker has kept")
+@pytest.mark.parametrize("read", ["share", "rate"])
+async def test_an_error_that_never_happened_has_no_series(server: Told, read: str) -> None:
+    """Counters appear with their first error; until then there were none."""
+    good = 'requests_total{{status="200"}} {}\n'
+    asked = {"metric": "requests_total", "read": read, "where": {"status": "5.."}}
+    assert (await between(server, good.format(5), good.format(9), **asked)).value == 0
+    first = good.format(8) + 'requests_total{status="500"} 1\n'
+    answer = await between(server, good.format(5), first, **asked)
+    assert answer.value == pytest.approx(0.25) if read == "share" else float(answer.value) > 0
+
+
+async def test_a_label_may_be_asked_to_be_missing(server: Told) -> None:
+    """As in PromQL, a label that is not there is empty."""
+    asked = {"metric": "requests_total", "read": "share", "where": {"status": "5..", "canary": ""}}
+    assert (await between(server, COUNTER.format(0, 0), COUNTER.format(3, 1), **asked)).value == pytest.approx(0.25)
+
+
+async def test_a_part_is_of_its_whole(server: Told) -> None:
+    """Errors of other routes are no part of the requests of this one, so that no share is above 1."""
+    text = 'requests_total{{route="/a",status="200"}} {0}\nrequests_total{{route="/b",status="500"}} {1}\n'
+    asked = {"metric": "requests_total", "read": "share", "where": {"status": "5.."}, "among": {"route": "/a"}}
+    assert (await between(server, text.format(0, 0), text.format(4, 9), **asked)).value == 0
+
+
+def test_a_whole_of_no_share_is_refused() -> None:
+    """`among` would be ignored."""
+    asked = {"connection": "it", "metric": "requests_total", "read": "rate", "among": {"route": "/a"}}
+    with pytest.raises(ValidationError, match="`among` has no meaning with `read: rate`"):
+        openmetrics.Source.model_validate(asked)
+
+
 async def test_who_began_later_gets_no_difference_to_before(server: Told) -> None:
     """Two watches share an answer, though one of them may compare with a scrape of before the step of the other."""
 

@@ -2,14 +2,20 @@
 
 The address comes from an Airflow Connection of type HTTP. `json: database.pool.open` walks the reply by keys and list
 positions. Redirects are not followed: their status is the answer.
+
+The latency of an error page proves nothing, for errors are quick: from status 400 on there is none. A value of a JSON
+reply is read whatever the status, since services that are not well say so in a reply with status 503; the reading then
+names the status. What must answer well needs a condition on its status besides.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+import httpx
+from pydantic import Field, model_validator
 
 from changewindow import jsonpath
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.verdict import Cause
 
 EXAMPLE = {"kind": "http", "connection": "example_service", "path": "/health", "read": "status"}
 
@@ -21,9 +27,19 @@ class Source(SourceBase):
     """The Airflow Connection with the address of the service."""
     path: str = Field(default="/", pattern="^/")
     read: Literal["status", "latency", "json"] = "status"
-    """What is read of the reply."""
+    """What is read of the reply; where `json` is written, `json`."""
     json_path: str = Field(default="", alias="json")
     """Where the value stands in the JSON reply, like `database.pool.open` or `items.0.state`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_path_is_read(cls, written: Any) -> Any:
+        if not isinstance(written, dict) or "json" not in written:
+            return written
+        if written.get("read", "json") != "json":
+            says = f"`json` is not read with `read: {written['read']}`"
+            raise ValueError(f"{says}; write `read: json`, or remove `json`")
+        return {**written, "read": "json"}
 
     def says(self) -> str:
         """Say the request and what is read."""
@@ -36,19 +52,30 @@ class Source(SourceBase):
         query = f"GET {reply.url}"
         if self.read == "status":
             return Answer(reply.status_code, started, query)
-        if self.read == "latency":
-            return Answer(reply.elapsed.total_seconds(), started, query)
-        return Answer(self._pick(reply.text), started, query)
+        if self.read == "json":
+            says = f"from a reply with status {reply.status_code}" if reply.is_error else ""
+            return Answer(self._pick(reply), started, query, says)
+        if reply.is_error:
+            says = f"{reply.url} answered {reply.status_code}, and the latency of an error proves nothing"
+            raise SourceError(_cause(reply, "invalid"), says)
+        return Answer(reply.elapsed.total_seconds(), started, query)
 
-    def _pick(self, text: str) -> bool | float | str:
+    def _pick(self, reply: httpx.Response) -> bool | float | str:
+        where = f"{self.path} (status {reply.status_code})" if reply.is_error else self.path
         try:
-            document = jsonpath.parsed(text)
+            document = jsonpath.parsed(reply.text)
         except LookupError as error:
-            raise SourceError("invalid", f"{self.path} did not reply with JSON: {text[:80]!r}") from error
+            says = f"{where} did not reply with JSON: {reply.text[:80]!r}"
+            raise SourceError(_cause(reply, "invalid"), says) from error
         try:
             found = jsonpath.at(document, self.json_path)
         except LookupError as error:
-            raise SourceError("no_data", f"{self.path}: {error.args[0]}") from error
+            raise SourceError(_cause(reply, "no_data"), f"{where}: {error.args[0]}") from error
         if not isinstance(found, bool | int | float | str):
-            raise SourceError("invalid", f"{self.path} has {type(found).__name__} at {self.json_path}, not one value")
+            raise SourceError("invalid", f"{where} has {type(found).__name__} at {self.json_path}, not one value")
         return found
+
+
+def _cause(reply: httpx.Response, otherwise: Cause) -> Cause:
+    """Return why there is no value: a server that fails is no server, and anything else is as it was asked."""
+    return "unreachable" if reply.is_server_error else otherwise

@@ -4,23 +4,30 @@ For services without a Prometheus. The endpoint speaks the Prometheus text forma
 Connection of type HTTP. `rate` is the increase per second of a counter, `share` the part of a counter's increase whose
 labels match `where`, `quantile` is estimated from a histogram's buckets as PromQL's histogram_quantile does it. Values
 lie between the newest scrape and the oldest one not older than `over`; the first reading scrapes twice, a second apart.
-A counter that fell was reset, and counts from zero. No traffic between two scrapes is `no_data`, never a good value.
+No traffic between two scrapes is `no_data`, never a good value.
+
+A counter that fell was reset, and with it all that are asked for of the same `instance`: they count from zero. A series
+that is not there yet, like that of the first error, is 0; a label that no series of the metric has is `invalid`. Where
+times stand beside the samples, as where metrics are collected from others, the value is of the least recent of them.
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 import asyncio
-import math
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Self
+from itertools import chain
+from typing import ClassVar, Literal, Self
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from pydantic import Field, model_validator
 
-from changewindow.model import Duration
+from changewindow import scrapes
+from changewindow.model import Duration, Expression
+from changewindow.scrapes import Scrape
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.words import hint
 
 EXAMPLE = {
     "kind": "openmetrics",
@@ -30,12 +37,12 @@ EXAMPLE = {
     "where": {"status": "5.."},
 }
 APART = 1.0
-Scrape = tuple[float, dict[str, float]]
-"""Time, and the numbers that are compared: by bucket for a quantile, else `part` and `whole`."""
 
 
 class Source(SourceBase):
     """What is read of a metrics endpoint."""
+
+    is_about_the_asker: ClassVar[bool] = True
 
     connection: str
     """The Airflow Connection with the address of the service."""
@@ -43,21 +50,18 @@ class Source(SourceBase):
     metric: str = Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")
     """Name of the metric; for a quantile, of the histogram."""
     read: Literal["value", "rate", "share", "quantile"] = "value"
-    where: dict[str, str] = {}
+    where: dict[str, Expression] = {}
     """Labels with the regular expression their whole value must match."""
-    among: dict[str, str] = {}
-    """For a share: the labels of the whole; without it, every series of the metric."""
+    among: dict[str, Expression] = {}
+    """For a share: the labels of the whole, of which `where` is a part; without it, every series of the metric."""
     quantile: float = Field(default=0.99, gt=0, lt=1)
     over: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0))
     """How far back the older scrape may lie."""
 
     @model_validator(mode="after")
-    def _expressions_are_valid(self) -> Self:
-        for expression in (*self.where.values(), *self.among.values()):
-            try:
-                re.compile(expression)
-            except re.error as error:
-                raise ValueError(f"{expression!r} is not a regular expression: {error}") from error
+    def _among_is_of_a_share(self) -> Self:
+        if self.among and self.read != "share":
+            raise ValueError(f"`among` has no meaning with `read: {self.read}`; write `read: share`, or remove it")
         return self
 
     def says(self) -> str:
@@ -69,21 +73,30 @@ class Source(SourceBase):
     async def ask(self, asking: Asking) -> Answer:
         """Scrape, and compare with an earlier scrape where a difference is asked."""
         newest = await self._scrape(asking)
-        at = datetime.fromtimestamp(newest[0], UTC)
         if self.read == "value":
-            return Answer(newest[1]["part"], at, self.says())
+            return Answer(self._only(newest), _time(newest), self.says())
         earlier: list[Scrape] = asking.kept.get("scrapes", [])
         if not earlier:
             await asyncio.sleep(APART)
             earlier, newest = [newest], await self._scrape(asking)
-            at = datetime.fromtimestamp(newest[0], UTC)
-        oldest_wanted = newest[0] - self.over.total_seconds()
-        scrapes = [scrape for scrape in earlier if scrape[0] >= oldest_wanted] or earlier[-1:]
-        asking.kept["scrapes"] = [*scrapes, newest]
-        return Answer(self._compare(scrapes[0], newest), at, self.says())
+        since = asking.since.timestamp() if asking.since else 0.0
+        older = scrapes.usable(earlier, newest, since=since, over=self.over.total_seconds())
+        asking.kept["scrapes"] = [*older, newest]
+        if not older:
+            says = f"{self.metric} has no values but those of {_time(newest):%H:%M:%S} UTC"
+            raise SourceError("no_data", f"{says}, and a {self.read} lies between two times")
+        return Answer(self._compare(older[0], newest), _time(newest), self.says())
 
     async def _scrape(self, asking: Asking) -> Scrape:
-        at = asking.now().timestamp()
+        """Return the values of the series that are asked for: the whole of a share, else what matches `where`."""
+        scraped = asking.now().timestamp()
+        samples = await self._samples(asking)
+        self._check_labels(samples)
+        labels = self.among if self.read == "share" else self.where
+        asked = [sample for sample in samples if scrapes.matches(sample.labels, labels)]
+        return scrapes.moment(asked or samples, scraped), scrapes.values(asked)
+
+    async def _samples(self, asking: Asking) -> list[Sample]:
         reply = await asking.get(self.connection, self.path)
         if reply.status_code != httpx.codes.OK:
             raise SourceError("unreachable", f"{reply.url} answered {reply.status_code}")
@@ -95,49 +108,33 @@ class Source(SourceBase):
         samples = [sample for family in families for sample in family.samples if sample.name == name]
         if not samples:
             raise SourceError("no_data", f"{reply.url} has no metric {name}")
-        return at, self._numbers(samples)
+        return samples
 
-    def _numbers(self, samples: list[Sample]) -> dict[str, float]:
-        matching = [sample for sample in samples if _matches(sample, self.where)]
-        if self.read == "quantile":
-            buckets: dict[str, float] = {}
-            for sample in matching:
-                buckets[sample.labels["le"]] = buckets.get(sample.labels["le"], 0.0) + sample.value
-            return buckets
-        if self.read == "value" and len(matching) != 1:
-            cause: Literal["no_data", "invalid"] = "invalid" if matching else "no_data"
-            raise SourceError(cause, f"{len(matching)} series of {self.metric} match, one was expected")
-        whole = [sample.value for sample in samples if _matches(sample, self.among)]
-        return {"part": sum(sample.value for sample in matching), "whole": sum(whole)}
+    def _check_labels(self, samples: list[Sample]) -> None:
+        """Refuse a label that no series has, unless the expression says that it may be missing."""
+        known = {label for sample in samples for label in sample.labels}
+        for name, expression in chain(self.where.items(), self.among.items()):
+            if name not in known and not re.fullmatch(expression, ""):
+                instead = hint(name, known) if known else "They have none."
+                raise SourceError("invalid", f"no series of {self.metric} has the label '{name}'. {instead}")
+
+    def _only(self, scrape: Scrape) -> float:
+        found = list(scrape[1].values())
+        if len(found) != 1:
+            cause: Literal["no_data", "invalid"] = "invalid" if found else "no_data"
+            raise SourceError(cause, f"{len(found)} series of {self.metric} match, one was expected")
+        return found[0]
 
     def _compare(self, older: Scrape, newer: Scrape) -> float:
-        grown = {key: _increase(older[1].get(key, 0.0), value) for key, value in newer[1].items()}
-        if self.read == "quantile":
-            return self._quantile(sorted((float(bound), count) for bound, count in grown.items()))
+        grown = scrapes.growth(older, newer)
         if self.read == "rate":
-            return grown["part"] / max(newer[0] - older[0], 1e-9)
-        if not grown["whole"]:
+            return sum(increase for _, increase in grown) / (newer[0] - older[0])
+        is_share = self.read == "share"
+        found = scrapes.share(grown, self.where) if is_share else scrapes.quantile(grown, self.quantile)
+        if found is None:
             raise SourceError("no_data", f"{self.metric} did not grow between two scrapes: no traffic")
-        return grown["part"] / grown["whole"]
-
-    def _quantile(self, buckets: list[tuple[float, float]]) -> float:
-        total = buckets[-1][1] if buckets else 0.0
-        if not total:
-            raise SourceError("no_data", f"{self.metric} did not grow between two scrapes: no traffic")
-        rank = self.quantile * total
-        below, count_below = 0.0, 0.0
-        for bound, count in buckets:
-            if count >= rank:
-                if math.isinf(bound):
-                    return below
-                return below + (bound - below) * (rank - count_below) / max(count - count_below, 1e-9)
-            below, count_below = bound, count
-        return below
+        return found
 
 
-def _matches(sample: Sample, labels: dict[str, str]) -> bool:
-    return all(re.fullmatch(expression, sample.labels.get(name, "")) for name, expression in labels.items())
-
-
-def _increase(older: float, newer: float) -> float:
-    return newer - older if newer >= older else newer
+def _time(scrape: Scrape) -> datetime:
+    return datetime.fromtimestamp(scrape[0], UTC)
