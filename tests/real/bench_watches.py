@@ -115,7 +115,8 @@ def lateness(path: Path, begun: float, ended: float) -> list[float]:
 
 def triggerer(pid: int) -> list[psutil.Process]:
     """Return the triggerer's processes."""
-    family = psutil.Process(pid).children(recursive=True)
+    born = psutil.Process(pid).children(recursive=True)
+    family = [one for one in born if one.status() != psutil.STATUS_ZOMBIE]
     main = [one for one in family if "triggerer" in " ".join(one.cmdline())]
     return [*main, *(child for one in main for child in one.children(recursive=True) if child not in main)]
 

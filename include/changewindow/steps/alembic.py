@@ -56,8 +56,8 @@ class Step(StepBase):
     """The revision to upgrade to."""
     variable: str = Field(default="DATABASE_URL", pattern="^[A-Za-z_][A-Za-z0-9_]*$")
     """The environment variable in which env.py finds the database's address."""
-    python: str = sys.executable
-    """The interpreter that has Alembic, the driver, and what env.py imports."""
+    python: str = ""
+    """The interpreter that has Alembic, the driver, and what env.py imports; without it, the one that runs this."""
     lock_timeout: Duration = timedelta(seconds=5)
     """How long a migration may wait for a lock (PostgreSQL)."""
 
@@ -129,7 +129,7 @@ class Step(StepBase):
         """Return where the database stands among the migrations; see `alembic_report`."""
         if not (folder / "alembic.ini").is_file():
             raise StepFailed(f"There is no alembic.ini in {self.migrations.says()}. Correct the folder.")
-        ran = context.look([self.python, REPORT, self.variable, self.revision], **self._options(context, folder))
+        ran = context.look([self._interpreter, REPORT, self.variable, self.revision], **self._options(context, folder))
         told = [line for line in ran.output.splitlines() if line.startswith(SIGN)]
         if ran.code or not told:
             raise StepFailed(f"The migrations in {self.migrations.says()} cannot be read: {_why(ran)}")
@@ -155,8 +155,12 @@ class Step(StepBase):
         return missing + [f"Revision {one} has no downgrade. Write it." for one in report["without_downgrade"]]
 
     @property
+    def _interpreter(self) -> str:
+        return self.python or sys.executable
+
+    @property
     def _alembic(self) -> list[str]:
-        return [self.python, "-m", "alembic"]
+        return [self._interpreter, "-m", "alembic"]
 
     def _options(self, context: Context, folder: Path, *, session: str = "changewindow") -> dict[str, Any]:
         """Return how Alembic runs: in its folder, with the address where arguments and logs do not show it."""
