@@ -15,6 +15,7 @@ from changewindow.errors import ChangeError
 from changewindow.flow import by_hand
 from changewindow.flow.keeping import ledger, notebook
 from changewindow.flow.runtime import connection_in_trigger
+from changewindow.flow.telling import tell, told
 from changewindow.ledger import watches
 from changewindow.progress import Progress
 from changewindow.sampling import Sampling
@@ -59,6 +60,7 @@ class HandTrigger(BaseTrigger):
             if not deciding.done():
                 self.ended(by_person.result()["reason"])
             found = (deciding if deciding.done() else by_person).result()
+            await told()
             await parked
         finally:
             # Airflow cancels a trigger that nobody waits for any more; what it has begun must not go on alone.
@@ -102,7 +104,7 @@ class GoodTrigger(HandTrigger):
 
     async def decided(self) -> dict[str, Any]:
         """Read until good."""
-        return (await until_good(self.wanted, connection_in_trigger, tell=log.info)).as_json()
+        return (await until_good(self.wanted, connection_in_trigger, tell=tell)).as_json()
 
 
 class BaselineTrigger(HandTrigger):
@@ -118,7 +120,7 @@ class BaselineTrigger(HandTrigger):
 
     async def decided(self) -> dict[str, Any]:
         """Read as often as the comparisons want."""
-        options = {"deadline": self.deadline, "tell": log.info, "change": self.arguments["change"]}
+        options = {"deadline": self.deadline, "tell": tell, "change": self.arguments["change"]}
         taken = await take_before(self.conditions, connection_in_trigger, **options)
         against = [one.against() for one in taken]
         reason = "; ".join(one for one in against if one)
@@ -159,9 +161,7 @@ class WatchTrigger(HandTrigger):
 
     async def decided(self) -> dict[str, Any]:
         """Watch, from where an earlier process stopped."""
-        found = await watch(
-            self.watched, connection_in_trigger, tell=log.info, keep=self.keep, before=await self._before()
-        )
+        found = await watch(self.watched, connection_in_trigger, tell=tell, keep=self.keep, before=await self._before())
         # The ledger is to have the last reading before the way back begins, but the way back does not wait for it long.
         await asyncio.wait({asyncio.create_task(notebook().write())}, timeout=LONGEST_WRITE)
         return found.as_json()
