@@ -51,6 +51,11 @@ class Progress(BaseModel):
     unwritten: list[dict[str, Any]] = []
     """Readings that are not yet in an event of the ledger, oldest first."""
 
+    def snapshot(self) -> "Progress":
+        """Return a copy that the next samples leave as it is."""
+        conditions = [one.model_copy(update={"seen": one.seen.model_copy(deep=True)}) for one in self.conditions]
+        return self.model_copy(update={"conditions": conditions, "unwritten": [*self.unwritten]})
+
     def add(self, sample: Sequence[Reading], judgement: Judgement, at: datetime) -> None:
         """Take in one sample that has been judged."""
         self.at = at

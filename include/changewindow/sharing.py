@@ -84,6 +84,9 @@ async def sharing(connections: Connections, change: str | None = None) -> AsyncI
 
 
 def client() -> httpx.AsyncClient:
-    """Return a client that keeps connections, as many as are wanted, and follows no redirect."""
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+    """Return a client that opens as many connections as are wanted, and follows no redirect.
+
+    It keeps few of them: for each request, httpcore looks at every connection that is kept, with system calls.
+    """
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=16)
     return httpx.AsyncClient(follow_redirects=False, timeout=httpx.Timeout(30.0), limits=limits)

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+from changewindow.compare import Seen
+from changewindow.judgement import Judgement
 from changewindow.ledger import changes, events, watches
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.watches import BATCH, Kept
-from changewindow.progress import Progress
+from changewindow.progress import Followed, Progress
+from changewindow.reading import Reading
 from known import NOW
 
 
@@ -57,3 +60,16 @@ def test_readings_become_events(ledger: Ledger, change: str, kept: Progress, wri
     assert found is not None
     assert len(found.progress.unwritten) == len(kept.unwritten) - sum(written)
     events.verify(ledger, change)
+
+
+def test_a_snapshot_stays_as_it_is() -> None:
+    """While it is written, the watch goes on."""
+    followed = Followed(name="it", limits="good when equals 1", seen=Seen(before=[1.0], values=[2.0]))
+    progress = Progress(since=NOW, begun=NOW, over=NOW, at=NOW, conditions=[followed], unwritten=[{"sample": 1}])
+    kept = progress.snapshot()
+    before = kept.model_dump_json()
+    reading = Reading("it", "pass", NOW, value=1.0)
+    followed.seen.values[:] = [2.0, 3.0]
+    progress.add([reading], Judgement([]), NOW)
+    del progress.unwritten[:1]
+    assert kept.model_dump_json() == before != progress.model_dump_json()

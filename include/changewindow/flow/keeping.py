@@ -39,7 +39,7 @@ class Notebook:
         async with self.one_writes:
             taken, self.fresh = self.fresh, {}
             at = datetime.now(UTC)
-            kept = [Kept(change, run, progress.model_copy(deep=True), at) for change, (run, progress) in taken.items()]
+            kept = [Kept(change, run, progress.snapshot(), at) for change, (run, progress) in taken.items()]
             try:
                 written = await asyncio.to_thread(watches.keep, await ledger(), kept)
             except ChangeError as error:
