@@ -21,11 +21,13 @@ class Asked:
 
     at: datetime
     answer: "asyncio.Task[Answer]"
+    served: set[int] = field(default_factory=set)
+    """Who has it already; whoever asks twice wants two answers."""
 
     def serves(self, asking: Asking) -> bool:
-        """Return whether the answer is new enough for somebody who asks now."""
+        """Return whether the answer is new for somebody who asks now, and new enough."""
         is_fresh = asking.now() - self.at < FRESH
-        return is_fresh and (asking.since is None or self.at > asking.since)
+        return is_fresh and id(asking.kept) not in self.served and (asking.since is None or self.at > asking.since)
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Shared:
             found = Asked(asking.now(), asyncio.create_task(source.ask(asking)))
             found.answer.add_done_callback(lambda done: self._forget(question, done))
             self.asked[question] = found
+        found.served.add(id(asking.kept))
         return await asyncio.shield(found.answer)
 
     def _forget(self, question: str, done: "asyncio.Task[Answer]") -> None:

@@ -17,6 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median
 
+import pytest
+
 from changewindow.rest import wait_for
 from stage import HEALTH, Probe, Stage, ticket
 
@@ -24,6 +26,8 @@ COUNT = 10
 LOOPS = 40
 """So many shell loops run side by side; they cost little, and their moments differ much."""
 EVERY = 1.0
+OFTEN = 0.2
+"""The shortest interval that a ticket may ask for."""
 LOOP = """
 while true; do
   ERROR_RATE=$(curl -s "{url}/{name}" -o /dev/null -w '%{{http_code}}')
@@ -33,13 +37,15 @@ done
 """
 
 
-def test_breach_to_undo(airflow: Stage, probe: Probe, tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [EVERY, OFTEN])
+def test_breach_to_undo(airflow: Stage, probe: Probe, tmp_path: Path, every: float) -> None:
     """The medians of (a), (b) and (c) are printed with their ratios."""
-    slow, fast = (shell_loop(probe, every) for every in (10, EVERY))
-    bare = median(taken(probe, "b", number, begin_bare(airflow, probe, f"b{number}")) for number in range(COUNT))
-    ours = median(taken(probe, "c", number, begin_change(airflow, tmp_path, f"c{number}")) for number in range(COUNT))
-    print(f"\nbreach readable to first undo started, median of {COUNT}, sampling every {EVERY:g} s:")
-    print(f"  a: shell loop at 10 s {slow:.2f} s, at {EVERY:g} s {fast:.2f} s")
+    slow, fast = (shell_loop(probe, one) for one in (10, every))
+    names = [f"{number}_{every:g}".replace(".", "") for number in range(COUNT)]
+    bare = median(taken(probe, f"b{name}", begin_bare(airflow, probe, f"b{name}", every)) for name in names)
+    ours = median(taken(probe, f"c{name}", begin_change(airflow, tmp_path, f"c{name}", every)) for name in names)
+    print(f"\nbreach readable to first undo started, median of {COUNT}, sampling every {every:g} s:")
+    print(f"  a: shell loop at 10 s {slow:.2f} s, at {every:g} s {fast:.2f} s")
     print(f"  b: bare deferrable branch {bare:.2f} s")
     print(f"  c: a change {ours:.2f} s = {ours / bare:.2f} x b, {ours / slow:.2f} x a at 10 s")
 
@@ -89,17 +95,19 @@ def shell_loop(probe: Probe, every: float) -> float:
     return median(took)
 
 
-def begin_bare(airflow: Stage, probe: Probe, name: str) -> Callable[[], float]:
+def begin_bare(airflow: Stage, probe: Probe, name: str, every: float) -> Callable[[], float]:
     """Begin a bare run that watches; return what tells when its undo started."""
-    run = airflow.alice.trigger("bare", {"url": f"{probe.url}/{name}", "seconds": 600.0, "every": EVERY})
+    run = airflow.alice.trigger("bare", {"url": f"{probe.url}/{name}", "seconds": 600.0, "every": every})
     airflow.reaches("bare", run, "watch", "deferred")
     return lambda: started(airflow, "bare", run)
 
 
-def begin_change(airflow: Stage, folder: Path, name: str) -> Callable[[], float]:
+def begin_change(airflow: Stage, folder: Path, name: str, every: float) -> Callable[[], float]:
     """Begin a change that watches; return what tells when its undo started."""
     own = {**HEALTH, "source": {**HEALTH["source"], "path": f"/{name}"}}
-    change = airflow.publish(ticket(folder / name, watch="10m", validation=[own]))
+    data = ticket(folder / name, watch="10m", validation=[own])
+    data["watch"]["every"] = f"{every:g}s"
+    change = airflow.publish(data)
     run = airflow.run_of(change)
     airflow.reaches(change, run, "watch", "deferred")
     return lambda: started(airflow, change, run)
@@ -111,9 +119,9 @@ def started(airflow: Stage, dag: str, run: str) -> float:
     return datetime.fromisoformat(airflow.alice.tasks(dag, run)["undo_1"]["start_date"]).timestamp()
 
 
-def taken(probe: Probe, kind: str, number: int, undo_started: Callable[[], float]) -> float:
+def taken(probe: Probe, name: str, undo_started: Callable[[], float]) -> float:
     """Breach what is watched, at a random moment; return how long it took until its undo started."""
     time.sleep(random.uniform(3, 3 + EVERY))  # noqa: S311  the first samples are taken, and the moment is random
-    probe.bad.add(f"/{kind}{number}")
+    probe.bad.add(f"/{name}")
     readable = time.time()
     return undo_started() - readable
