@@ -83,9 +83,13 @@ def test_the_log_names_host_program_and_result(server: Sshd, said: list[str]) ->
         step("sh", "-c", "echo 'Permission denied (publickey)'; exit 255").apply(here, {})
 
 
-def test_a_secret_comes_by_standard_input_only(server: Sshd, said: list[str], tmp_path: Path) -> None:
+def test_a_secret_comes_by_standard_input_only(
+    server: Sshd, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It stands in no argument and no line of the log, and nothing of ours is left in the temporary folder."""
-    before = set(Path(tempfile.gettempdir()).glob("CHG-1-1-*"))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     vault = Connection("vault", "generic", password="s3cret-of-sudo")
     here = context(server.connection("app_1"), said, vault=vault)
     script = f"cat > {tmp_path}/got; cat /proc/[0-9]*/cmdline > {tmp_path}/arguments 2> /dev/null; true"
@@ -93,7 +97,7 @@ def test_a_secret_comes_by_standard_input_only(server: Sshd, said: list[str], tm
     assert (tmp_path / "got").read_text() == "s3cret-of-sudo\n"
     seen = (tmp_path / "arguments").read_bytes().decode(errors="replace") + "\n".join(said)
     assert [one for one in ("s3cret-of-sudo", PASSWORD, "PRIVATE KEY") if one in seen] == []
-    assert set(Path(tempfile.gettempdir()).glob("CHG-1-1-*")) == before
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_changed_host_key_is_refused(server: Sshd, tmp_path: Path) -> None:

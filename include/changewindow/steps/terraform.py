@@ -198,4 +198,4 @@ class Step(StepBase):
 
 
 def _kept(remembered: Memory) -> str:
-    return f"the state of before is {remembered['backup']} on {remembered['host']}."
+    return f"the state of before is {remembered['backup']} on {remembered['who'].rpartition('@')[2]}."
