@@ -1,5 +1,6 @@
 """What holds for every kind of source, found by its file."""
 
+import json
 from datetime import datetime
 from types import ModuleType
 from typing import Any
@@ -61,6 +62,13 @@ def test_an_unknown_field_is_refused(module: ModuleType) -> None:
     """A typing mistake is not ignored."""
     with pytest.raises(ValidationError):
         Condition.model_validate({"name": "it", "source": {**module.EXAMPLE, "qerry": 1}, "pass": {"equals": 1}})
+
+
+def test_it_survives_the_way_into_a_trigger(module: ModuleType) -> None:
+    """The watch hands its conditions on as JSON."""
+    condition = Condition.model_validate({"name": "it", "source": module.EXAMPLE, "pass": {"equals": 1}})
+    carried = json.dumps(condition.model_dump(mode="json", by_alias=True, exclude_none=True))
+    assert Condition.model_validate(json.loads(carried)) == condition
 
 
 @pytest.mark.parametrize("kind", REMOTE)

@@ -28,13 +28,13 @@ class Source(SourceBase):
     path: str = Field(default="/", pattern="^/")
     read: Literal["status", "latency", "json"] = "status"
     """What is read of the reply; where `json` is written, `json`."""
-    json_path: str = Field(default="", alias="json")
+    json_path: str | None = Field(default=None, alias="json")
     """Where the value stands in the JSON reply, like `database.pool.open` or `items.0.state`."""
 
     @model_validator(mode="before")
     @classmethod
     def _a_path_is_read(cls, written: Any) -> Any:
-        if not isinstance(written, dict) or "json" not in written:
+        if not isinstance(written, dict) or written.get("json") is None:
             return written
         if written.get("read", "json") != "json":
             says = f"`json` is not read with `read: {written['read']}`"
@@ -68,7 +68,7 @@ class Source(SourceBase):
             says = f"{where} did not reply with JSON: {reply.text[:80]!r}"
             raise SourceError(_cause(reply, "invalid"), says) from error
         try:
-            found = jsonpath.at(document, self.json_path)
+            found = jsonpath.at(document, self.json_path or "")
         except LookupError as error:
             raise SourceError(_cause(reply, "no_data"), f"{where}: {error.args[0]}") from error
         if not isinstance(found, bool | int | float | str):
