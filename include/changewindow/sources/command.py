@@ -4,12 +4,11 @@ The program is started without a shell. What it prints must be one line: a numbe
 text. With `read: exit_code` the output does not matter. A program that exceeds the condition's timeout is killed.
 """
 
-import asyncio
-import contextlib
 from typing import Literal
 
 from pydantic import Field
 
+from changewindow.printed import printed
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 
 EXAMPLE = {"kind": "command", "run": ["cat", "/proc/loadavg"], "read": "output"}
@@ -31,25 +30,15 @@ class Source(SourceBase):
         started = asking.now()
         query = " ".join(self.run)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self.run,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
+            ran = await printed(*self.run)
         except OSError as error:
             raise SourceError("unreachable", f"'{self.run[0]}' cannot be started: {error.strerror}") from error
-        try:
-            output, complaint = await process.communicate()
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
         if self.read == "exit_code":
-            return Answer(process.returncode or 0, started, query)
-        if process.returncode:
-            last = complaint.decode(errors="replace").strip().splitlines()[-1:]
-            raise SourceError("unreachable", f"'{query}' ended with exit code {process.returncode}: {' '.join(last)}")
-        return Answer(_value(query, output.decode(errors="replace")), started, query)
+            return Answer(ran.code, started, query)
+        if ran.code:
+            last = ran.complaint.decode(errors="replace").strip().splitlines()[-1:]
+            raise SourceError("unreachable", f"'{query}' ended with exit code {ran.code}: {' '.join(last)}")
+        return Answer(_value(query, ran.output.decode(errors="replace")), started, query)
 
 
 def _value(query: str, output: str) -> float | str:

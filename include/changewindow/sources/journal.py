@@ -6,8 +6,6 @@ entry is `no_data`: it may be misspelt. A journal that was brought here is as go
 At most the newest 10000 entries are counted.
 """
 
-import asyncio
-import contextlib
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -16,6 +14,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from changewindow.model import Duration, Expression, duration_text
+from changewindow.printed import printed
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 
 EXAMPLE = {"kind": "journal", "unit": "orders.service", "priority": "err", "over": "15m"}
@@ -89,26 +88,15 @@ class Source(SourceBase):
         """
         arguments = ["--output=json", "--all", "--output-fields=MESSAGE", "--no-pager", *self._place, *asked]
         try:
-            process = await asyncio.create_subprocess_exec(
-                "journalctl",
-                *arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
+            ran = await printed("journalctl", *arguments)
         except OSError as error:
             raise SourceError("unreachable", f"journalctl cannot be started here: {error.strerror}") from error
-        try:
-            output, complaint = await process.communicate()
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
         # It ends with 0 also where it may not read, or skips a file that is damaged; then it says so.
-        says = " ".join(complaint.decode(errors="replace").split())[:300]
-        if process.returncode or says:
+        says = " ".join(ran.complaint.decode(errors="replace").split())[:300]
+        if ran.code or says:
             remedy = "Is the path right, and is Airflow's user in the group systemd-journal?"
-            raise SourceError("unreachable", f"the journal cannot be read: {says or process.returncode}. {remedy}")
-        return [json.loads(line) for line in output.splitlines()]
+            raise SourceError("unreachable", f"the journal cannot be read: {says or ran.code}. {remedy}")
+        return [json.loads(line) for line in ran.output.splitlines()]
 
 
 def _time(entry: Entry) -> datetime:
