@@ -1,5 +1,6 @@
 """Lines of triggers reach the log in their order, and nobody waits for it."""
 
+import asyncio
 import contextvars
 import logging
 import threading
@@ -34,5 +35,26 @@ async def test_a_log_that_is_stuck_holds_up_no_trigger() -> None:
         slow.go.set()
         await telling.told()
         assert slow.seen == [f"{who}: {n}" for who in ("one", "two") for n in range(50)]
+    finally:
+        telling.log.removeHandler(slow)
+
+
+def test_a_loop_that_ended_takes_no_log_with_it() -> None:
+    """Who waited for the last lines is gone; the next one's lines are written all the same."""
+    slow, loop = Slow(), asyncio.new_event_loop()
+    slow.go.clear()
+    telling.log.addHandler(slow)
+    telling.log.setLevel(logging.INFO)
+    try:
+        contextvars.copy_context().run(lambda: (WHO.set("one"), telling.tell("stuck")))
+        waiting = loop.create_task(telling.told())
+        loop.run_until_complete(asyncio.sleep(0))
+        waiting.cancel()
+        loop.run_until_complete(asyncio.gather(waiting, return_exceptions=True))
+        loop.close()
+        slow.go.set()
+        contextvars.copy_context().run(lambda: (WHO.set("two"), telling.tell("on")))
+        asyncio.run(telling.told())
+        assert slow.seen == ["one: stuck", "two: on"]
     finally:
         telling.log.removeHandler(slow)

@@ -28,7 +28,12 @@ def tell(line: str) -> None:
 async def told() -> None:
     """Wait until all lines up to now are written."""
     done, loop = asyncio.Event(), asyncio.get_running_loop()
-    _lines(os.getpid()).put((copy_context(), lambda: loop.call_soon_threadsafe(done.set)))
+
+    def wake() -> None:
+        with suppress(RuntimeError):  # the loop has ended; whoever tells next still needs this thread
+            loop.call_soon_threadsafe(done.set)
+
+    _lines(os.getpid()).put((copy_context(), wake))
     with suppress(TimeoutError):
         await asyncio.wait_for(done.wait(), PATIENCE)
 
