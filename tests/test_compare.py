@@ -238,3 +238,31 @@ async def test_a_source_that_has_to_be_there_may_say_anything(tmp_path: Path) ->
     found = await until_good(wanted, nowhere, tell=print)
     assert found.verdict == "fail"
     assert found.reason.startswith("its source does not answer: ERROR        it (unreachable)")
+
+
+def in_a_row(folder: Path, *values: int) -> Condition:
+    """Return a condition that reads one value after the other, and 1 from then on."""
+    left = folder / "left"
+    left.write_text("".join(f"{value}\n" for value in values))
+    program = 'test -s "$0" && head -n1 "$0" && sed -i 1d "$0" || echo 1'
+    source = {"kind": "command", "run": ["sh", "-c", program, str(left)]}
+    return Condition.model_validate({"name": "it", "source": source, "pass": {"equals": 1}})
+
+
+async def test_what_has_to_settle_stays_good_from_the_last_bad_sample_on(tmp_path: Path) -> None:
+    """Good once is not good; a bad sample begins the time anew."""
+    settle, bad = timedelta(milliseconds=300), []
+    every, deadline = timedelta(milliseconds=50), datetime.now(UTC) + timedelta(seconds=20)
+    wanted = Wanted((in_a_row(tmp_path, 1, 1, 0, 1, 0),), every, deadline, settle=settle)
+    found = await until_good(wanted, nowhere, tell=lambda line: "FAIL" in line and bad.append(datetime.now(UTC)))
+    assert found.verdict == "pass"
+    assert len(bad) == 2
+    assert datetime.now(UTC) - bad[-1] >= settle
+
+
+async def test_what_does_not_settle_in_time_fails(tmp_path: Path) -> None:
+    """Being good at the deadline is not enough."""
+    every, deadline = timedelta(milliseconds=50), datetime.now(UTC) + timedelta(milliseconds=200)
+    wanted = Wanted((in_a_row(tmp_path),), every, deadline, settle=timedelta(minutes=1))
+    found = await until_good(wanted, nowhere, tell=print)
+    assert (found.verdict, found.reason) == ("fail", "good, but not for 1m without a break")

@@ -95,8 +95,10 @@ def _head(identity: str, ticket: Ticket) -> list[str]:
 
 def _preflight(ticket: Ticket) -> list[Node]:
     opens = Node("window", "window", (), f"wait for the window: {ticket.window.says()}")
+    settle = ticket.preflight.settle
+    settles = f", for {duration_text(settle)} without a break" if settle else ""
     checks = [
-        Node(f"check_{number}", "check", ("window",), condition.says(), number=number)
+        Node(f"check_{number}", "check", ("window",), condition.says() + settles, number=number)
         for number, condition in enumerate(ticket.preflight.checks, 1)
     ]
     found = [opens, *checks]

@@ -87,6 +87,8 @@ class Preflight(Model):
     """Items the owner confirms by name when the window opens, like `Peer reviewed: <link>`."""
     within: Duration = timedelta(minutes=2)
     """How long a check may take to become good."""
+    settle: Duration = timedelta(0)
+    """How long a check must stay good; then the gate asks all of them once more, in one sample."""
 
 
 class Watch(Model):

@@ -9,6 +9,7 @@ from typing import Any
 from changewindow.compare import Seen
 from changewindow.condition import Condition
 from changewindow.judgement import Decision, Judgement, Route
+from changewindow.model import duration_text
 from changewindow.progress import Followed, Progress
 from changewindow.reading import Reading, take_all
 from changewindow.sampling import Sampling
@@ -48,6 +49,8 @@ class Wanted:
     """The readings of before the change, by the names of the conditions that are compared with them."""
     change: str | None = None
     """The change that asks."""
+    settle: timedelta = timedelta(0)
+    """So long all must stay good, sample after sample."""
 
     def lacks(self, sample: Sequence[Reading]) -> list[str]:
         """Return what is not good in a sample, and which sources are not there."""
@@ -57,23 +60,31 @@ class Wanted:
 
 
 async def until_good(wanted: Wanted, connections: Connections, *, tell: Tell) -> Decided:
-    """Read until all conditions are good in one sample; fail when they are not by the deadline. Reads once at least."""
+    """Read until all conditions are good in one sample, and have settled; fail when they are not by the deadline.
+
+    Reads once at least.
+    """
     conditions = wanted.conditions + wanted.present
     seen = [Seen(before=wanted.before.get(one.name, [])) for one in conditions]
     async with sharing(connections, wanted.change) as asking:
         askings = [replace(asking, kept={}) for _ in conditions]
         count = 0
+        good_since = None
         while True:
             sample = await take_all(conditions, askings, seen)
             count += 1
             for reading in sample:
                 tell(reading.line())
             lacks = wanted.lacks(sample)
-            if not lacks:
+            now = Asking.now()
+            good_since = None if lacks else good_since or now
+            if good_since and now - good_since >= wanted.settle:
                 return Decided("pass", "all good", tuple(sample), count)
-            if Asking.now() + wanted.every > wanted.deadline:
-                return Decided("fail", "; ".join(lacks), tuple(sample), count)
-            await asyncio.sleep(wanted.every.total_seconds())
+            if now + wanted.every > wanted.deadline:
+                settling = f"good, but not for {duration_text(wanted.settle)} without a break"
+                return Decided("fail", "; ".join(lacks) or settling, tuple(sample), count)
+            unsettled = good_since + wanted.settle - now if good_since else wanted.every
+            await asyncio.sleep(min(unsettled, wanted.every).total_seconds())
 
 
 @dataclass(frozen=True)

@@ -122,3 +122,12 @@ def test_window_fits(end: str, now: datetime, says: list[str]) -> None:
     """The numbers are said with their limit."""
     window = {"zone": "UTC", "start": "2031-03-18 14:00", "end": f"2031-03-18 {end}"}
     assert [problem.says for problem in window_fits.check(ticket(window=window), Facts(now=now))] == says
+
+
+def test_the_time_to_settle_has_to_fit_too() -> None:
+    """Preflight happens within the window."""
+    one = ticket(
+        window={"zone": "UTC", "start": "2031-03-18 14:00", "end": "2031-03-18 14:07"}, preflight={"settle": "1m"}
+    )
+    says = "the change needs 8m (preflight 1m, steps 5m, watch 1m, rollback 1m), the window has 7m"
+    assert [problem.says for problem in window_fits.check(one, Facts(now=NOW))] == [says]

@@ -230,6 +230,8 @@ async def test_waiting_for_good_gives_up_at_its_deadline(good: Path) -> None:
     """A check that stays bad fires with its reason."""
     good.write_text("0\n")
     deadline = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()
-    event = await fired(GoodTrigger(conditions=condition(good), every=0.2, deadline=deadline, before={}, asker=None))
+    event = await fired(
+        GoodTrigger(conditions=condition(good), every=0.2, deadline=deadline, before={}, asker=None, settle=0.0)
+    )
     assert event["verdict"] == "fail"
     assert "file = 0" in event["reason"]

@@ -72,11 +72,16 @@ class CheckSensor(BaseSensorOperator):
         """Return how long it may take."""
         return run.ticket.preflight.within
 
+    def settle(self, run: Run) -> timedelta:
+        """Return how long all must stay good."""
+        return run.ticket.preflight.settle
+
     def execute(self, context: Context) -> None:
-        """Ask once at once, and go on asking without a worker when that was not good."""
+        """Ask once at once, and go on asking without a worker when that was not good, or has to settle."""
         run = Run(self.change, context)
+        settle = self.settle(run)
         first = ask_once(self.conditions(run), before=self.before(run), change=self.change.id)
-        if first.verdict == "pass":
+        if first.verdict == "pass" and not settle:
             self.good(run, first.as_json())
             return
         trigger = GoodTrigger(
@@ -84,7 +89,8 @@ class CheckSensor(BaseSensorOperator):
             asker=self.change.id,
             conditions=dump(self.conditions(run)),
             every=BETWEEN_CHECKS.total_seconds(),
-            deadline=(now() + self.within(run)).isoformat(),
+            settle=settle.total_seconds(),
+            deadline=(now() + self.within(run) + settle).isoformat(),
             before=self.before(run),
         )
         self.defer(trigger=trigger, method_name="decided")

@@ -89,7 +89,8 @@ class GoodTrigger(HandTrigger):
     """Fires when all conditions are good at once, or at the deadline.
 
     Arguments: `change` (None on the way back, which nobody aborts), `asker` (the change all the same), `conditions`,
-    `every` in seconds, `deadline` as ISO 8601, `before` (the readings of before the change by condition).
+    `every` and `settle` in seconds (so long all stay good), `deadline` as ISO 8601, `before` (the readings of before
+    the change by condition).
     """
 
     def __init__(self, **arguments: Any) -> None:
@@ -100,6 +101,7 @@ class GoodTrigger(HandTrigger):
             datetime.fromisoformat(arguments["deadline"]),
             before=arguments["before"],
             change=arguments["asker"],
+            settle=timedelta(seconds=arguments["settle"]),
         )
 
     async def decided(self) -> dict[str, Any]:
