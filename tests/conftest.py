@@ -9,6 +9,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from requests.structures import CaseInsensitiveDict
 
 from changewindow.checks.base import Facts
 from changewindow.embedded import ROOT
@@ -28,7 +29,7 @@ def server() -> Iterator[Told]:
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            told.asked.append((self.command, self.path, dict(self.headers), body))
+            told.asked.append((self.command, self.path, CaseInsensitiveDict(self.headers), body))
             status, text = told.answers.get(self.path.split("?")[0], told.otherwise)
             self.send_response(status)
             self.send_header("Content-Length", str(len(text.encode())))

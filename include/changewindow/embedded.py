@@ -79,6 +79,7 @@ def environment(place: Place, root: Path = ROOT) -> dict[str, str]:
         "CORE__PLUGINS_FOLDER": str(root / "plugins"),
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "CORE__PARALLELISM": str(WORKERS),
+        "CORE__TEST_CONNECTION": "Enabled",
         "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{place.database}?timeout={LOCKED}",
         "CORE__EXECUTION_API_SERVER_URL": f"{place.url}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in place.users.items()),

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
 import httpx
+from httpx_aiohttp import HttpxAiohttpClient
 
 from changewindow.sources.base import Answer, Asking, Connections, SourceBase
 
@@ -87,9 +88,6 @@ async def sharing(connections: Connections, change: str | None = None) -> AsyncI
 
 
 def client() -> httpx.AsyncClient:
-    """Return a client that opens as many connections as are wanted, and follows no redirect.
-
-    It keeps few of them: for each request, httpcore looks at every connection that is kept, with system calls.
-    """
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=16)
-    return httpx.AsyncClient(follow_redirects=False, timeout=httpx.Timeout(30.0), limits=limits)
+    """Return a client that opens as many connections as are wanted, and follows no redirect."""
+    limits = httpx.Limits(max_connections=0)  # to aiohttp, 0 is without a limit
+    return HttpxAiohttpClient(follow_redirects=False, timeout=httpx.Timeout(30.0), limits=limits)

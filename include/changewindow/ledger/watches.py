@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from changewindow.ledger.database import Ledger
@@ -35,7 +36,16 @@ def keep(ledger: Ledger, kept: Sequence[Kept]) -> dict[str, int]:
         LedgerDown: nothing was written.
     """
     with ledger.transaction() as session:
-        return {one.change: _keep(session, one) for one in kept}
+        numbers = [number(one.change) for one in kept]
+        there = set(session.scalars(select(Watch.number).where(Watch.number.in_(numbers))))
+        counts, rows = {}, []
+        for one in kept:
+            counts[one.change], progress = _record(session, one)
+            rows.append({"number": number(one.change), "run": one.run, "at": one.at, "progress": progress})
+        for statement, are_there in ((update(Watch), True), (insert(Watch), False)):
+            if fitting := [row for row in rows if (row["number"] in there) is are_there]:
+                session.execute(statement, fitting)
+        return counts
 
 
 def newest(ledger: Ledger, change: str) -> Kept | None:
@@ -50,14 +60,12 @@ def newest(ledger: Ledger, change: str) -> Kept | None:
         return Kept(change, row.run, Progress.model_validate_json(row.progress), row.at) if row else None
 
 
-def _keep(session: Session, one: Kept) -> int:
+def _record(session: Session, one: Kept) -> tuple[int, str]:
+    """Make an event of unwritten readings once they are enough; return how many, and the progress without them."""
     progress, count = one.progress, 0
     if len(progress.unwritten) >= BATCH or (progress.decided and progress.unwritten):
         count = len(progress.unwritten)
         data = {"run": one.run, "readings": progress.unwritten}
         append(session, Happening(one.change, "read", f"{one.run}/watch", one.at, data))
         progress = progress.model_copy(update={"unwritten": []})
-    row = session.get(Watch, number(one.change)) or Watch(number=number(one.change))
-    row.run, row.at, row.progress = one.run, one.at, progress.model_dump_json()
-    session.add(row)
-    return count
+    return count, progress.model_dump_json()

@@ -67,12 +67,8 @@ class Source(SourceBase):
         return _moment(found), asking.now()
 
     async def _modified(self, asking: Asking) -> tuple[datetime, datetime]:
-        connection = await asking.connections(self.connection)
-        url = f"{connection.base_url}{self.path}"
-        try:
-            reply = await asking.http.request("HEAD", url, auth=connection.credentials)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise SourceError("unreachable", f"{url}: {type(error).__name__} {error}".rstrip()) from error
+        reply = await asking.get(self.connection, self.path, method="HEAD")
+        url = reply.url
         if reply.status_code == httpx.codes.NOT_FOUND:
             raise SourceError("no_data", f"there is no backup at {url}")
         if reply.status_code != httpx.codes.OK:

@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+import aiohttp
 import httpx
 
 from changewindow.connection import Connection
@@ -12,6 +13,8 @@ from changewindow.model import Model
 from changewindow.verdict import Cause, Value
 
 Connections = Callable[[str], Awaitable[Connection]]
+UNREACHABLE = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)
+"""What a request raises when no reply came; httpx_aiohttp does not turn all of aiohttp's errors into those of httpx."""
 
 
 class SourceError(Exception):
@@ -68,8 +71,9 @@ class Asking:
         parameters: Mapping[str, str | Sequence[str]] | None = None,
         *,
         headers: Callable[[Connection], Mapping[str, str]] | None = None,
+        method: Literal["GET", "HEAD"] = "GET",
     ) -> httpx.Response:
-        """Send a GET request to the service behind a connection.
+        """Send a request that only reads to the service behind a connection.
 
         `headers` makes what authenticates it out of the connection; without it, login and password do.
 
@@ -81,9 +85,9 @@ class Asking:
         url = f"{connection.base_url}{path}"
         try:
             if headers is not None:
-                return await self.http.get(url, params=parameters, headers=dict(headers(connection)))
-            return await self.http.get(url, params=parameters, auth=connection.credentials)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+                return await self.http.request(method, url, params=parameters, headers=dict(headers(connection)))
+            return await self.http.request(method, url, params=parameters, auth=connection.credentials)
+        except UNREACHABLE as error:
             raise SourceError("unreachable", f"{url}: {type(error).__name__} {error}".rstrip()) from error
 
 
