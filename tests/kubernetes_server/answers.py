@@ -92,7 +92,7 @@ def taken_apart(method: str, path: str, query: dict[str, str], headers: Any, *, 
         Refusal: the API does not serve it.
     """
     parts = [unquote(part) for part in path.strip("/").split("/")]
-    if parts in (["api"], ["apis"]):
+    if parts in (["api"], ["apis"], ["version"]):
         return Asked(method, path, query, headers, body)
     start = 2 if parts[0] == "api" else 3
     group, version = ("", parts[1]) if start == 2 else tuple([*parts[1:3], "", ""][:2])
@@ -300,6 +300,9 @@ def _scale(found: Json) -> Json:
 
 
 def _served(asked: Asked) -> Json:
+    if asked.path == "/version/":
+        built = ("buildDate", "compiler", "gitCommit", "gitTreeState", "goVersion", "platform")
+        return {"major": "1", "minor": "36", "gitVersion": "v1.36.0", **dict.fromkeys(built, "of the tests")}
     if asked.path == "/api":
         return {"kind": "APIVersions", "versions": ["v1"]}
     if asked.path == "/apis":

@@ -30,7 +30,9 @@ def probe() -> Iterator[Probe]:
             self._reply(status, {"status": status})
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            is_json = text and self.headers.get_content_type() == "application/json"
+            body = json.loads(text) if is_json else {}
             state.sent.append((self.path, body))
             self._reply(200, {"ok": True, "ts": f"{len(state.sent)}.0", "channel": body.get("channel")})
 
