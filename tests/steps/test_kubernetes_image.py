@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from changewindow.connection import Connection
 from changewindow.context import Context
 from changewindow.errors import StepFailed
+from changewindow.images import reference
 from changewindow.steps.kubernetes_image import EXAMPLE, Step
 from kubernetes_server import ApiServer, Trouble
 from kubernetes_server.shop import NEW, OLD, quota, workload
+from registry import registry
 
 PLACE = ("deployments.apps", "shop", "cart")
 
@@ -236,3 +239,15 @@ def test_a_connection_without_a_cluster_says_so(said: list[str]) -> None:
     nowhere = Connection("example_cluster", "kubernetes", host="http://127.0.0.1:1")
     with pytest.raises(StepFailed, match=r"The API server http://127.0.0.1:1 gave no reply: NewConnectionError"):
         step().remember(Context("CHG-1", 1, lambda _: nowhere, said.append))
+
+
+def test_before_the_first_step_both_images_can_be_pulled(cluster: ApiServer, tmp_path: Path) -> None:
+    """An image of before that its registry has no more is no way back."""
+    with registry(tmp_path) as here:
+        known = {"example_cluster": cluster.connection(), "example_registry": here.connection()}
+        context = Context("CHG-1042", 1, known.__getitem__, print)
+        asks = step(registry="example_registry")
+        for image, _, tag in (NEW.rpartition(":"), OLD.rpartition(":")):
+            assert asks.lacks(context)[0].startswith(f"Image {image}:{tag} cannot be pulled")
+            here.push(*reference(f"{image}:{tag}"))
+        assert asks.lacks(context) == []

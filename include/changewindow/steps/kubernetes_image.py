@@ -5,7 +5,8 @@ is told in the log while it happens, and in the error. undo puts the image of be
 pod template and so the remembered revision, as `kubectl rollout undo` does, and waits for that rollout too; for a
 StatefulSet it deletes the pods of the failed revision that would block the way back. Nothing else of the object is
 touched: what others changed meanwhile stays, and if they changed this very image, apply and undo refuse. undo without
-an apply changes nothing.
+an apply changes nothing. With `registry`, the gate asks beforehand whether the image to set, and the one to go back to,
+can be pulled.
 
 Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
 `cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
@@ -15,6 +16,7 @@ from pydantic import Field as Setting
 
 from changewindow.context import Context
 from changewindow.errors import StepFailed
+from changewindow.images import lacks_images
 from changewindow.kubernetes_cluster import Cluster
 from changewindow.kubernetes_fields import Field, value
 from changewindow.kubernetes_resource import Json, Resource
@@ -55,6 +57,8 @@ class Step(StepBase):
     """The name of the container, or of an init container."""
     image: str = Setting(pattern=r"^[^\s]+$")
     """The image it shall run."""
+    registry: str = ""
+    """The Airflow Connection (type HTTP) of the images' registry; it is asked whether both images can be pulled."""
 
     def does(self) -> str:
         """Say the image."""
@@ -65,13 +69,17 @@ class Step(StepBase):
         return f"roll {self.workload} at {self.connection} back to the image and revision of before"
 
     def lacks(self, context: Context) -> list[str]:
-        """Return what hinders the rollout or the way back, and whether the container is there."""
+        """Return what hinders the rollout or the way back, and which image of the two cannot be pulled."""
         cluster, resource = self._place(context)
         missing = lacks_to_roll_out(cluster, resource)
         found = cluster.find(resource) if not missing else None
-        if found is None or self._list_with_container(found):
+        if found is None:
             return missing
-        return [self._no_container(resource, found)]
+        where = self._list_with_container(found)
+        if not where:
+            return [self._no_container(resource, found)]
+        before = value(found, (*POD, where, self.container, "image"))
+        return lacks_images(context.connection(self.registry), self.image, before) if self.registry else []
 
     def remember(self, context: Context) -> Memory:
         """Return the image of now, and the revision."""

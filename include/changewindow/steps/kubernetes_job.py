@@ -21,6 +21,7 @@ from pydantic import Field as Setting
 from pydantic import model_validator
 
 from changewindow.context import Context
+from changewindow.images import lacks_images
 from changewindow.kubernetes_cluster import Cluster
 from changewindow.kubernetes_resource import Resource, core
 from changewindow.kubernetes_task import Task, run_to_end, stop
@@ -75,6 +76,8 @@ class Step(StepBase):
     """Environment variables from Secrets of the namespace: `NAME: secret/key`."""
     service_account: Name | Literal[""] = ""
     """The service account of the pods; without it, that of the namespace."""
+    registry: str = ""
+    """The Airflow Connection (type HTTP) of the images' registry; it is asked whether they can be pulled."""
     undo_run: Undo | Literal["nothing"] = Setting(alias="undo")
     """The container that takes it back; `nothing` when the container only reads."""
 
@@ -88,7 +91,7 @@ class Step(StepBase):
         return f"run {back.line} at {self.connection} to its end" if back else "nothing to undo"
 
     def lacks(self, context: Context) -> list[str]:
-        """Return which rights are missing, and whether namespace and service account are there."""
+        """Return which rights are missing, and whether namespace, service account and images are there."""
         cluster = Cluster(context, self.connection)
         job = self._job(cluster, "")
         pods = core("pods", job.namespace)
@@ -97,7 +100,10 @@ class Step(StepBase):
         account = core("serviceaccounts", job.namespace, self.service_account or "default")
         if not missing and cluster.find(account) is None:
             missing = [f"There is no {account}. Correct the service account or the namespace, or create it first."]
-        return missing
+        if missing or not self.registry:
+            return missing
+        tasks = (self._forth(), self._back())
+        return lacks_images(context.connection(self.registry), *(one.image for one in tasks if one))
 
     def remember(self, context: Context) -> Memory:
         """Return the names that the Jobs of this run will have."""
