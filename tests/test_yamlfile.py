@@ -73,7 +73,7 @@ def test_a_file_of_100_megabytes_is_refused_at_once(tmp_path: Path) -> None:
     started = time.monotonic()
     expected = "t:1: the file has more than 1,000,000 bytes. A ticket is a page or two of text; link to what is larger."
     assert said(path) == f"{expected} [yaml]"
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 10, "reading all of it takes minutes"
 
 
 def test_an_escaped_line_break_is_no_new_line() -> None:

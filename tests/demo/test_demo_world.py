@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -143,11 +142,14 @@ def test_the_story(start: Callable[[str], World], eventually: Eventually, tmp_pa
     desk = tmp_path / "desk"
     git("clone", "--quiet", world.facts["repository"], str(desk), folder=tmp_path)
 
+    def is_healthy() -> bool:
+        before, after = world.observe(eventually, 80)
+        return after.bad == before.bad and after.p99_since(before) < 0.2
+
     merge(desk, "release/v2.15.0")
     eventually(lambda: world.health()["version"] == "v2.15.0")
-    before, after = world.observe(eventually, 120)
-    assert after.bad == 0
-    assert after.p99_since(before) < 0.2
+    eventually(is_healthy, 30)
+    assert world.read().bad == 0
 
     merge(desk, "tune/max-idle-1")
     eventually(lambda: world.read().bad > 0)
@@ -160,14 +162,7 @@ def test_the_story(start: Callable[[str], World], eventually: Eventually, tmp_pa
 
     git("revert", "--no-edit", "--mainline", "1", "HEAD", folder=desk, **AUTHOR)
     git("push", "--quiet", "origin", "main", folder=desk)
-    began = time.monotonic()
-
-    def is_healthy() -> bool:
-        before, after = world.observe(eventually, 80)
-        return after.bad == before.bad and after.p99_since(before) < 0.2
-
-    eventually(is_healthy)
-    assert time.monotonic() - began < 10
+    eventually(is_healthy, 30)
     health = world.health()
     assert health["status"] == "ok"
     assert health["version"] == "v2.15.0"
