@@ -13,6 +13,7 @@ from changewindow.beforehand import take_before
 from changewindow.condition import Condition
 from changewindow.errors import ChangeError
 from changewindow.flow import by_hand
+from changewindow.flow.collecting import put_aside
 from changewindow.flow.keeping import ledger, notebook
 from changewindow.flow.runtime import connection_in_trigger
 from changewindow.flow.telling import tell, told
@@ -163,6 +164,7 @@ class WatchTrigger(HandTrigger):
 
     async def decided(self) -> dict[str, Any]:
         """Watch, from where an earlier process stopped."""
+        put_aside()
         found = await watch(self.watched, connection_in_trigger, tell=tell, keep=self.keep, before=await self._before())
         # The ledger is to have the last reading before the way back begins, but the way back does not wait for it long.
         await asyncio.wait({asyncio.create_task(notebook().write())}, timeout=LONGEST_WRITE)
