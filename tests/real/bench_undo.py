@@ -40,7 +40,7 @@ done
 @pytest.mark.parametrize("every", [EVERY, OFTEN])
 def test_breach_to_undo(airflow: Stage, probe: Probe, tmp_path: Path, every: float) -> None:
     """The medians of (a), (b) and (c) are printed with their ratios."""
-    slow, fast = (shell_loop(probe, one) for one in (10, every))
+    slow, fast = (shell_loop(probe, one, f"a{one:g}_beside_{every:g}") for one in (10, every))
     names = [f"{number}_{every:g}".replace(".", "") for number in range(COUNT)]
     bare = median(taken(probe, f"b{name}", begin_bare(airflow, probe, f"b{name}", every)) for name in names)
     ours = median(taken(probe, f"c{name}", begin_change(airflow, tmp_path, f"c{name}", every)) for name in names)
@@ -74,15 +74,15 @@ def duration(airflow: Stage, dag: str, run: str) -> float:
     return (ended - begun).total_seconds()
 
 
-def shell_loop(probe: Probe, every: float) -> float:
-    """Return the median time from breach to undo of the shell loop; all loops run side by side."""
+def shell_loop(probe: Probe, every: float, start: str) -> float:
+    """Return the median time from breach to undo of shell loops side by side, whose paths start with a name."""
     took: list[float] = []
 
     def one(number: int) -> None:
-        name = f"a{every:g}_{number}"
+        name = f"{start}_{number}"
         script = LOOP.format(url=probe.url, name=name, every=every)
         with subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE, text=True) as loop:
-            time.sleep(random.uniform(1, 1 + every))  # noqa: S311  at which moment of its pause the breach comes
+            time.sleep(1 + every * (number + 0.5) / LOOPS)  # the breaches spread evenly over the loop's pause
             probe.bad.add(f"/{name}")
             readable = time.time()
             took.append(float(loop.communicate()[0]) - readable)
