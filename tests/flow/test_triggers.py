@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+from airflow.sdk.execution_time.comms import ErrorResponse
 from pydantic import ValidationError
 
 from changewindow.flow.keeping import notebook
@@ -224,6 +227,25 @@ async def test_a_window_opens_on_time(told: Ledger) -> None:
     event = await fired(WindowTrigger(change="CHG-1001", opens=opens.isoformat()))
     assert event["verdict"] == "pass"
     assert datetime.now(UTC) >= opens
+
+
+async def test_a_connection_that_airflow_does_not_tell_is_a_source_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A watch counts it as an error, and goes on."""
+
+    async def silent(name: str) -> Any:
+        raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={"connection": name}))
+
+    monkeypatch.setattr(BaseHook, "aget_connection", silent)
+    source = {"kind": "http", "connection": "orders", "path": "/", "read": "status"}
+    one = Condition.model_validate({"name": "it", "source": source, "pass": {"equals": 200}})
+    deadline = datetime.now(UTC).isoformat()
+    event = await fired(
+        GoodTrigger(conditions=dump([one]), before={}, asker=None, every=0.1, settle=0.0, deadline=deadline)
+    )
+    assert event["verdict"] == "fail"
+    assert "(unreachable) Airflow does not tell the connection 'orders'" in event["reason"]
 
 
 async def test_waiting_for_good_gives_up_at_its_deadline(good: Path) -> None:
