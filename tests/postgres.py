@@ -51,10 +51,17 @@ class Postgres:
         wait_for(is_up, "PostgreSQL", 60, 0.2)
 
     def _start(self) -> "subprocess.Popen[bytes]":
+        self.let_in()
         listening = ["-p", str(self.port), "-c", "listen_addresses=127.0.0.1", "-k", str(self.folder)]
         command = [str(PROGRAMS / "postgres"), "-D", str(self.folder), *listening, "-c", "max_connections=200"]
         with (self.folder.parent / "postgres.log").open("ab") as log:
             return subprocess.Popen(command, user=USER, stdout=log, stderr=log, start_new_session=True)
+
+    def let_in(self) -> None:
+        """Let its user into the folders above; another pytest that starts takes that right away from some of them."""
+        for one in self.folder.parents:
+            if one.owner() == "root" and not one.stat().st_mode & 1:
+                one.chmod(one.stat().st_mode | 0o011)
 
     def is_there(self) -> bool:
         """Return whether it answers."""
@@ -109,15 +116,13 @@ def postgres(folder: Path) -> Iterator[Postgres]:
     """Run a server in a folder that is made for it."""
     need(str(PROGRAMS / "initdb"))
     folder.mkdir(parents=True)
-    for one in (folder, *folder.parents):
-        if one.owner() == "root" and not one.stat().st_mode & 1:
-            one.chmod(one.stat().st_mode | 0o011)
     data = folder / "data"
     data.mkdir(mode=0o700)
     shutil.chown(data, USER)
+    server = Postgres(data, free_port())
+    server.let_in()
     made = [str(PROGRAMS / "initdb"), "-D", str(data), "-U", USER, "--auth=trust", "-E", "UTF8", "--no-sync"]
     subprocess.run(made, user=USER, check=True, stdout=subprocess.DEVNULL, cwd="/")
-    server = Postgres(data, free_port())
     server.start()
     try:
         yield server
