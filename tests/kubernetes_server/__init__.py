@@ -5,26 +5,29 @@ never invented.
 """
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from changewindow.connection import Connection
+from kubernetes_server import live
 from kubernetes_server.answers import Api, Asked, Trouble, selected, taken_apart
 from kubernetes_server.deployments import sync_deployment, sync_replica_set
 from kubernetes_server.pods import Images, Kubelet
+from kubernetes_server.seen import TICK, Seen, connection_to
 from kubernetes_server.sets import sync_daemon_set, sync_job, sync_stateful_set
 from kubernetes_server.store import SERVED, Json, Refusal, Store
 
-__all__ = ["TOKEN", "ApiServer", "Images", "Trouble", "running"]
+__all__ = ["TOKEN", "ApiServer", "Images", "Trouble", "local", "running"]
 
 TOKEN = "s3cret-of-the-cluster"
-TICK = 0.01
 CONTROLLERS: dict[str, Callable[[Store, Json], None]] = {
     "deployments.apps": sync_deployment,
     "replicasets.apps": sync_replica_set,
@@ -35,7 +38,7 @@ CONTROLLERS: dict[str, Callable[[Store, Json], None]] = {
 
 
 @dataclass
-class ApiServer:
+class ApiServer(Seen):
     """A running server: what its cluster holds, and what shall go wrong."""
 
     url: str
@@ -51,16 +54,7 @@ class ApiServer:
 
     def connection(self, name: str = "example_cluster", **extra: Any) -> Connection:
         """Return a connection to it, by its kube config."""
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "here",
-            "clusters": [{"name": "here", "cluster": {"server": self.url}}],
-            "users": [{"name": "robot", "user": {"token": TOKEN}}],
-            "contexts": [{"name": "here", "context": {"cluster": "here", "user": "robot"}}],
-        }
-        # the password is used by nobody; it lets tests find the token where it should not be
-        return Connection(name, "kubernetes", password=TOKEN, extra={"kube_config": config, **extra})
+        return connection_to({"server": self.url}, TOKEN, name, **extra)
 
     def make(self, *manifests: Json) -> None:
         """Create objects as somebody would who uses kubectl."""
@@ -74,6 +68,10 @@ class ApiServer:
                     Asked("POST", "", {}, headers, body, group, version, plural, metadata.get("namespace", ""))
                 )
 
+    def edit(self, kind: str, namespace: str, name: str, do: Callable[[Json], Any]) -> Json:
+        """Change an object as somebody else would."""
+        return self.store.edit(kind, namespace, name, do)
+
     def get(self, kind: str, namespace: str, name: str) -> Json:
         """Return an object."""
         with self.store.lock:
@@ -83,24 +81,6 @@ class ApiServer:
         """Return all objects of a kind."""
         with self.store.lock:
             return list(self.store.each(kind, namespace))
-
-    def settle(self, done: Callable[[], Any], seconds: float = 10) -> Any:
-        """Wait until something is so."""
-        deadline = time.monotonic() + seconds
-        while not (found := done()):
-            assert time.monotonic() < deadline, "the cluster did not come to it"
-            time.sleep(TICK)
-        return found
-
-    def is_settled(self) -> bool:
-        """Return whether all deployments are as wanted, with all their pods."""
-        return all(
-            one.get("status", {}).get("observedGeneration") == one["metadata"]["generation"]
-            and one["status"].get("readyReplicas", 0) == one["status"].get("replicas", 0) == one["spec"]["replicas"]
-            and one["status"].get("updatedReplicas", 0) == one["spec"]["replicas"]
-            for kind in ("deployments.apps", "statefulsets.apps")
-            for one in self.each(kind)
-        )
 
     def control(self) -> None:
         """Let controllers and kubelet work until the end."""
@@ -204,7 +184,15 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running() -> Iterator[ApiServer]:
+def running() -> Iterator[Seen]:
+    """Give a local cluster, or the real one whose kube config CHANGEWINDOW_KUBECONFIG names."""
+    path = os.environ.get("CHANGEWINDOW_KUBECONFIG")
+    with live.running(Path(path)) if path else local() as cluster:
+        yield cluster
+
+
+@contextmanager
+def local() -> Iterator[ApiServer]:
     """Give a cluster with the namespaces `default` and `shop`, and end all of it."""
     store = Store()
     kubelet = Kubelet(store)

@@ -5,6 +5,7 @@ from typing import Any
 from kubernetes_server.store import Json
 
 OLD, NEW = "registry.example.org/cart:2.14.3", "registry.example.org/cart:2.15.0"
+SETTINGS = {"name": "cart-settings", "optional": True}
 
 
 def config_map(**data: str) -> Json:
@@ -15,7 +16,7 @@ def config_map(**data: str) -> Json:
 
 def workload(kind: str = "Deployment", name: str = "cart", **spec: Any) -> Json:
     """Return a workload that runs the old image and reads its settings from the environment."""
-    container = {"name": "cart", "image": OLD, "envFrom": [{"configMapRef": {"name": "cart-settings"}}]}
+    container = {"name": "cart", "image": OLD, "envFrom": [{"configMapRef": SETTINGS}]}
     template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}}
     made = {"selector": {"matchLabels": {"app": name}}, "template": template, **spec}
     if kind != "DaemonSet":

@@ -11,7 +11,7 @@ from changewindow import kinds
 from changewindow.connection import Connection
 from changewindow.sharing import client
 from changewindow.sources.base import Answer, Asking, SourceError
-from kubernetes_server import TOKEN, ApiServer, Trouble, running
+from kubernetes_server import TOKEN, ApiServer, Trouble, local
 from kubernetes_server.shop import NEW, OLD, workload
 
 PLACE = ("deployments.apps", "shop", "cart")
@@ -21,7 +21,7 @@ Ask = Callable[..., Any]
 @pytest.fixture
 def cluster() -> Iterator[ApiServer]:
     """Return a cluster with a cart that prints two lines when it starts."""
-    with running() as made:
+    with local() as made:
         made.images.prints[OLD] = ["all is well", "ERROR: no such table"]
         made.make(workload())
         made.settle(made.is_settled)

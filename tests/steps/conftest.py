@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from changewindow.context import Context
-from kubernetes_server import ApiServer, running
+from kubernetes_server import ApiServer, local
 from kubernetes_server.shop import workload
 
 
 @pytest.fixture
 def cluster() -> Iterator[ApiServer]:
     """Return a cluster with a cart."""
-    with running() as made:
+    with local() as made:
         made.make(workload())
         made.settle(made.is_settled)
         yield made
