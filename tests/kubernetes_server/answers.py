@@ -142,8 +142,9 @@ class Api:
         kinds = f"{asked.kinds}/{asked.subresource}" if asked.subresource else asked.kinds
         if (asked.verb, kinds) in self.denied:
             inside = f' in the namespace "{asked.namespace}"' if asked.namespace else ""
-            what = f'cannot {asked.verb} resource "{kinds.partition(".")[0]}" in API group "{asked.group}"{inside}'
-            raise Refusal(403, "Forbidden", f'{kinds} "{asked.name}" is forbidden: User "{user}" {what}')
+            what = "/".join(filter(None, (asked.plural, asked.subresource)))
+            says = f'User "{user}" cannot {asked.verb} resource "{what}" in API group "{asked.group}"{inside}'
+            raise Refusal(403, "Forbidden", f'{asked.kinds} "{asked.name}" is forbidden: {says}')
         with self.store.lock:
             return getattr(self, f"_{asked.method.lower()}")(asked)
 

@@ -135,7 +135,7 @@ def test_a_right_taken_away_meanwhile_is_named(cluster: ApiServer, context: Cont
     assert str(raised.value) == (
         "The account of connection 'example_cluster' may not patch deployments.apps/scale 'cart' in namespace shop "
         "(403). Give it the verb 'patch' on deployments.apps/scale by a Role and RoleBinding. The server says: "
-        'deployments.apps/scale "cart" is forbidden: User "robot" cannot patch resource "deployments" in API group '
+        'deployments.apps "cart" is forbidden: User "robot" cannot patch resource "deployments/scale" in API group '
         '"apps" in the namespace "shop"'
     )
 
