@@ -53,12 +53,14 @@ def waiting_reasons(pod: Json) -> list[str]:
 def troubles(pods: Sequence[Json], makers: Sequence[Json], events: Sequence[Json]) -> list[str]:
     """Return what is wrong: with pods, with what should make pods (ReplicaSets), and what events say of that."""
     found = [said for pod in pods if not is_ready(pod) for said in _of_pod(pod)]
-    found += [
-        f"{maker['metadata']['name']}: {one.get('reason')}: {one.get('message')}"
-        for maker in makers
+    # a Deployment repeats what its ReplicaSet says; the first of the makers is named
+    failures = {
+        f"{one.get('reason')}: {one.get('message')}": maker["metadata"]["name"]
+        for maker in reversed(makers)
         for one in (maker.get("status") or {}).get("conditions") or []
         if one["type"] == "ReplicaFailure" and one["status"] == "True"
-    ]
+    }
+    found += [f"{name}: {says}" for says, name in failures.items()]
     found += [f"{one['involvedObject']['name']}: {one.get('reason')}: {one.get('message')}" for one in events]
     return list(dict.fromkeys(found))
 
