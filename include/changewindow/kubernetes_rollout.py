@@ -11,12 +11,29 @@ from changewindow.kubernetes_resource import Json, Resource, core
 from changewindow.kubernetes_troubles import is_ready, listed, owned, selector_of, troubles
 
 EVERY = 0.5
+SEEN_WITHIN = timedelta(seconds=30)
 LOOK_FOR_TROUBLES_EVERY = 2.0
 
 
 def is_observed(found: Json) -> bool:
     """Return whether the status of a workload is about its present spec."""
     return bool(found["metadata"].get("generation", 0) <= (found.get("status") or {}).get("observedGeneration", 0))
+
+
+def observed(cluster: Cluster, resource: Resource) -> Json:
+    """Return a workload whose controller has seen its present spec: only then does its status say how it is.
+
+    Raises:
+        StepFailed: the controller does not see it.
+    """
+
+    def look() -> Json | None:
+        found = cluster.get(resource)
+        return found if is_observed(found) else None
+
+    # mostly there at once, and then not worth a line in the log; a dry run does not wait
+    found = look() or cluster.context.until(f"{resource}: its spec is observed", look, within=SEEN_WITHIN, every=EVERY)
+    return found or cluster.get(resource)
 
 
 def left(found: Json) -> str:

@@ -54,6 +54,14 @@ def test_undo_gives_the_remembered_revision(cluster: ApiServer, context: Context
     assert f"back to {OLD}, which was revision 1" in said
 
 
+def test_what_was_written_a_moment_ago_is_remembered_as_it_is(cluster: ApiServer, context: Context) -> None:
+    """The status is still about the spec of before; undo would not wait for what seems not to be rolled out."""
+    just_before = Trouble("^GET .*deployments/cart", do=lambda: give_up_after(cluster, 30))
+    cluster.api.troubles.append(just_before)
+    remembered = step().remember(context)
+    assert (remembered["revision"], remembered["was_rolled_out"]) == ("1", True)
+
+
 def test_an_image_that_cannot_be_pulled_is_told_and_taken_back(
     cluster: ApiServer, context: Context, said: list[str]
 ) -> None:

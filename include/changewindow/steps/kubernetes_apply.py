@@ -22,7 +22,7 @@ from changewindow.kubernetes_cluster import APPLY, Cluster, Refused
 from changewindow.kubernetes_fields import Field, differences, pending, value
 from changewindow.kubernetes_manifest import Manifest, named, resource_of
 from changewindow.kubernetes_resource import WORKLOADS, Json, Resource, core
-from changewindow.kubernetes_rollout import Rollout, left, wait
+from changewindow.kubernetes_rollout import Rollout, left, observed, wait
 from changewindow.kubernetes_workload import Namespace, autoscalers_of, write
 from changewindow.steps.base import Memory, StepBase
 
@@ -168,6 +168,8 @@ class Step(StepBase):
         known = {"resource": vars(resource), "existed": before is not None, "fields": [], "is_waited_for": False}
         if before is None:
             return known
+        if _is_waited_for(before):
+            before = observed(cluster, resource)
         after = cluster.try_patch(resource, manifest, APPLY, **self._options())
         fields = [field.model_dump(mode="json") for field in differences(before, after)]
         return {**known, "fields": fields, "is_waited_for": _is_waited_for(before) and not left(before)}

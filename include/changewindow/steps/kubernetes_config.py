@@ -22,6 +22,7 @@ from changewindow.context import Context
 from changewindow.kubernetes_cluster import Cluster
 from changewindow.kubernetes_fields import Field, value
 from changewindow.kubernetes_resource import WORKLOADS, Json, Resource, core, workload
+from changewindow.kubernetes_rollout import observed
 from changewindow.kubernetes_workload import (
     Name,
     Namespace,
@@ -111,7 +112,7 @@ class Step(StepBase):
         fields = [Field(path=("data", key), before=data.get(key), after=text) for key, text in wanted.items()]
         restarts = []
         for one in self._restarted(cluster):
-            found = cluster.get(one)
+            found = observed(cluster, one)
             memory = memory_of(cluster, one, found, [restart_of(found, at)])
             restarts.append({"kind": found["kind"], "name": one.name, "memory": memory})
         return {"fields": [field.model_dump(mode="json") for field in fields], "restarts": restarts}

@@ -20,6 +20,7 @@ from changewindow.images import lacks_images
 from changewindow.kubernetes_cluster import Cluster
 from changewindow.kubernetes_fields import Field, value
 from changewindow.kubernetes_resource import Json, Resource
+from changewindow.kubernetes_rollout import observed
 from changewindow.kubernetes_workload import (
     Namespace,
     Workload,
@@ -84,7 +85,7 @@ class Step(StepBase):
     def remember(self, context: Context) -> Memory:
         """Return the image of now, and the revision."""
         cluster, resource = self._place(context)
-        found = cluster.get(resource)
+        found = observed(cluster, resource)
         where = self._list_with_container(found)
         if not where:
             raise StepFailed(self._no_container(resource, found))

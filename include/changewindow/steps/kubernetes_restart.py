@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from changewindow.context import Context
 from changewindow.kubernetes_cluster import Cluster
 from changewindow.kubernetes_resource import Resource
+from changewindow.kubernetes_rollout import observed
 from changewindow.kubernetes_workload import (
     Namespace,
     Workload,
@@ -59,7 +60,7 @@ class Step(StepBase):
     def remember(self, context: Context) -> Memory:
         """Return when it was restarted before, the time that marks this restart, and the revision."""
         cluster, resource = self._place(context)
-        found = cluster.get(resource)
+        found = observed(cluster, resource)
         return memory_of(cluster, resource, found, [restart_of(found, datetime.now(UTC))])
 
     def apply(self, context: Context, remembered: Memory) -> None:

@@ -17,7 +17,7 @@ from changewindow.context import Context
 from changewindow.kubernetes_cluster import Cluster
 from changewindow.kubernetes_fields import Field, Way, value
 from changewindow.kubernetes_resource import Resource
-from changewindow.kubernetes_rollout import Rollout, left_to_scale, wait
+from changewindow.kubernetes_rollout import Rollout, left_to_scale, observed, wait
 from changewindow.kubernetes_workload import NAME, Namespace, autoscalers_of, resource_of, write
 from changewindow.steps.base import Memory, StepBase
 
@@ -68,7 +68,7 @@ class Step(StepBase):
     def remember(self, context: Context) -> Memory:
         """Return the number of now."""
         cluster, resource = self._place(context)
-        found = cluster.get(resource)
+        found = observed(cluster, resource)
         field = Field(path=REPLICAS, before=value(found, REPLICAS), after=self.replicas)
         return {"field": field.model_dump(mode="json"), "was_scaled": not left_to_scale(found)}
 
