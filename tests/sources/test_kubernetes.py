@@ -117,6 +117,16 @@ async def test_restarts_count_from_the_change_on(cluster: ApiServer) -> None:
     assert (await ask(cluster, "pods", kept, read="restarts", since=later)).value == 2
 
 
+async def test_what_happened_in_the_second_of_the_change_counts(cluster: ApiServer) -> None:
+    """The API writes whole seconds: a pod made a moment after the change would seem older than it."""
+    cluster.images.crashing.add(NEW)
+    use(cluster, NEW)
+    cluster.settle(lambda: "'restartCount': 3" in reasons(cluster))
+    created = max(datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) for pod in cluster.each("pods"))
+    since = created + timedelta(milliseconds=1)
+    assert (await ask(cluster, "pods", read="restarts", since=since)).value == 3
+
+
 async def test_lines_are_counted_in_all_pods(cluster: ApiServer) -> None:
     """One in each of three pods; the other line does not match."""
     assert (await ask(cluster, "logs")).value == 3

@@ -84,6 +84,8 @@ def _restarts(pods: list[Json], asking: Asking) -> int:
     since = asking.since
     if since is None:
         return sum(one["restartCount"] for pod in pods for one in statuses(pod))
+    # the API writes whole seconds: what happened in that second counts, for it may have been after the change
+    since = since.replace(microsecond=0)
     kept: dict[str, list[int]] = asking.kept.setdefault("restarts", {})
     for pod in pods:
         is_younger = datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) >= since
@@ -97,4 +99,4 @@ def _restarts(pods: list[Json], asking: Asking) -> int:
 def _has_ended_after(status: Json, since: datetime) -> int:
     """Return 1 if a container was restarted at least once after a moment, as far as its last end tells, else 0."""
     ended = ((status.get("lastState") or {}).get("terminated") or {}).get("finishedAt")
-    return 1 if ended and status["restartCount"] and datetime.fromisoformat(ended) > since else 0
+    return 1 if ended and status["restartCount"] and datetime.fromisoformat(ended) >= since else 0
