@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 Json = dict[str, Any]
 VERBS = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
+MISFIT = "failed to create typed patch object"
+"""So begins the answer to a manifest with fields that its kind does not have, whose status is 500 all the same."""
 WORKLOADS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
 
 
@@ -92,6 +94,8 @@ def refusal(connection: str, method: str, resource: Resource, *, status: int, te
         )
     if status == 404:
         return f"There is no {resource} in the cluster of connection '{connection}' (404): {says}"
+    if status == 500 and says.startswith(MISFIT):
+        return f"The manifest of {resource} does not fit its kind; correct it. The server says: {says}"
     if status == 429 or status >= 500:
         return f"The API server of connection '{connection}' did not {verb} {resource} ({status}): {says}. Is it well?"
     return f"The API server of connection '{connection}' refused to {verb} {resource} ({status}): {says}"
