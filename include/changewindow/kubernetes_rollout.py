@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from changewindow.errors import StepFailed
 from changewindow.kubernetes_cluster import Cluster, Refused
+from changewindow.kubernetes_events import failed_creates, warnings
 from changewindow.kubernetes_resource import Json, Resource, core
 from changewindow.kubernetes_troubles import is_ready, listed, owned, selector_of, troubles
 
@@ -93,10 +94,13 @@ def wait(cluster: Cluster, rollouts: Sequence[Rollout], within: timedelta) -> No
         StepFailed: it was not in time, or a deployment exceeded its progress deadline; with the reason of each pod.
     """
     names = ", ".join(str(one.resource) for one in rollouts)
+
+    def are_done() -> bool:
+        # each of them is looked at, also beside one that is not done: what is wrong with it is told too
+        return not [one for one in rollouts if not _is_done(cluster, one)]
+
     try:
-        cluster.context.until(
-            f"{names}: rolled out", lambda: all(_is_done(cluster, one) for one in rollouts), within=within, every=EVERY
-        )
+        cluster.context.until(f"{names}: rolled out", are_done, within=within, every=EVERY)
     except StepFailed as error:
         if isinstance(error, Refused):
             raise
@@ -135,7 +139,10 @@ def _gave_up(found: Json | None) -> Json | None:
 
 def _account(cluster: Cluster, rollout: Rollout) -> str:
     try:
-        _look_for_troubles(cluster, rollout, cluster.get(rollout.resource))
+        found = cluster.get(rollout.resource)
+        _look_for_troubles(cluster, rollout, found)
+        # pods that are there tell nothing of those that are not; while it goes on, such an event may be an old one
+        rollout.troubles = rollout.troubles or troubles([], [], failed_creates(cluster, found))
     except Refused as error:
         cluster.context.log(f"this look does not count: {error}")
     told = listed(rollout.troubles) or "its pods tell no reason; look at them with kubectl describe"
@@ -158,19 +165,13 @@ def troubles_of(cluster: Cluster, resource: Resource, found: Json) -> list[str]:
             sets = cluster.items(resource.of(plural="replicasets", name=""), labelSelector=selector_of(found))
             makers = [*owned(sets, found), found]
         pods = owned(_pods(cluster, found), *makers)
-        events = [] if pods or found.get("kind") == "Deployment" else _failed_creates(cluster, found)
+        is_set = found.get("kind") != "Deployment"
+        events = failed_creates(cluster, found) if is_set and not pods else []
+        return troubles(pods, makers, events) or troubles([], [], warnings(cluster, pods))
     except Refused as error:
         if error.is_passing:
             raise
         return [str(error)]
-    return troubles(pods, makers, events)
-
-
-def _failed_creates(cluster: Cluster, found: Json) -> list[Json]:
-    """Return what a StatefulSet or DaemonSet tells of pods it could not create; it tells that in events only."""
-    about = f"involvedObject.uid={found['metadata']['uid']},reason=FailedCreate"
-    events = cluster.items(core("events", found["metadata"]["namespace"]), fieldSelector=about)
-    return sorted(events, key=lambda one: one.get("lastTimestamp") or one.get("eventTime") or "")[-1:]
 
 
 def _pods(cluster: Cluster, found: Json) -> list[Json]:

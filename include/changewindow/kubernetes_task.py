@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from changewindow.errors import StepFailed
 from changewindow.kubernetes_cluster import Cluster, Refused
+from changewindow.kubernetes_events import failed_creates, warnings
 from changewindow.kubernetes_resource import Json, Resource, core
 from changewindow.kubernetes_troubles import listed, owned, troubles
 
@@ -98,12 +99,13 @@ class Follower:
             pods = _pods(self.cluster, self.job, found)
             for pod in pods:
                 self._tell(pod["metadata"]["name"])
+            events = warnings(self.cluster, pods) if pods else failed_creates(self.cluster, found)
         except Refused as error:
             if not error.is_passing:
                 raise
             self.cluster.context.log(f"this look does not count: {error}")
             return None
-        earlier, self.troubles = self.troubles, troubles(pods, [], []) or self.troubles
+        earlier, self.troubles = self.troubles, troubles(pods, [], []) or troubles([], [], events) or self.troubles
         for said in self.troubles:
             if said not in earlier:
                 self.cluster.context.log(said)

@@ -22,6 +22,8 @@ class Images:
     """What becomes of a container by its image; every other image starts and is ready at once."""
 
     missing: set[str] = field(default_factory=set)
+    without_volume: set[str] = field(default_factory=set)
+    """These never get beyond the creation of their container, which only an event tells."""
     crashing: set[str] = field(default_factory=set)
     unready: set[str] = field(default_factory=set)
     prints: dict[str, list[str]] = field(default_factory=dict)
@@ -116,6 +118,8 @@ class Kubelet:
         before = (status.get("containerStatuses") or [{}])[0]
         if not before:
             self._say(pod, {"waiting": {"reason": "ContainerCreating"}})
+        elif image in self.images.without_volume:
+            tell(self.store, pod, "FailedMount", 'MountVolume.SetUp failed for volume "x": configmap "x" not found')
         elif image in self.images.missing:
             self._say(pod, {"waiting": _cannot_pull(image, before["state"])})
         elif is_job:
@@ -144,7 +148,15 @@ class Kubelet:
             try:
                 environment = {**os.environ, **dict(self._environment(pod, container))}
             except Refusal as error:
-                self._say(pod, {"waiting": {"reason": "CreateContainerConfigError", "message": str(error)}})
+                self._say(
+                    pod,
+                    {
+                        "waiting": {
+                            "reason": "CreateContainerConfigError",
+                            "message": str(error).replace("secrets", "secret"),
+                        }
+                    },
+                )
                 return
             self._start(uid, [*container.get("command", []), *container.get("args", [])], environment)
             self._say(pod, {"running": {"startedAt": now()}}, phase="Running", ready=True)
@@ -199,6 +211,17 @@ def _cannot_pull(image: str, before: Json) -> Json:
         says = f'failed to pull and unpack image "{image}": not found'
         return {"reason": "ErrImagePull", "message": says}
     return {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}"'}
+
+
+def tell(store: Store, found: Json, reason: str, message: str) -> None:
+    """Tell something bad of an object in an event, once."""
+    metadata, kind = found["metadata"], found["kind"]
+    name = f"{metadata['name']}.{reason.lower()}"
+    if ("events", metadata["namespace"], name) not in store.objects:
+        about = {"kind": kind, "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]}
+        event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": metadata["namespace"]}}
+        said = {"reason": reason, "message": message, "type": "Warning"}
+        store.create({**event, **said, "involvedObject": about, "lastTimestamp": now()})
 
 
 def share(given: int | str, of: int, *, up: bool) -> int:

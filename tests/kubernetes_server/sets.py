@@ -6,7 +6,7 @@ import json
 import time
 from datetime import UTC, datetime
 
-from kubernetes_server.pods import is_ready, make_pod, owned, owner_reference
+from kubernetes_server.pods import is_ready, make_pod, owned, owner_reference, tell
 from kubernetes_server.store import Json, Store, now
 
 HASH = "controller-revision-hash"
@@ -70,7 +70,9 @@ def _step(store: Store, found: Json, current: str, update: str) -> None:
     for number, name in enumerate(names):
         if name not in pods:
             revision = current if number < len(still_current) and current in templates else update
-            make_pod(store, found, templates[revision]["spec"]["template"], name, **{HASH: revision})
+            failed = make_pod(store, found, templates[revision]["spec"]["template"], name, **{HASH: revision})
+            if failed:
+                tell(store, found, "FailedCreate", f"create Pod {name} in StatefulSet failed error: {failed}")
             return
         if not is_ready(pods[name]):
             return
@@ -95,7 +97,7 @@ def sync_daemon_set(store: Store, found: Json) -> None:
         if name not in pods:
             failed = make_pod(store, found, found["spec"]["template"], name, **{HASH: update})
             if failed:
-                _tell(store, found, failed)
+                tell(store, found, "FailedCreate", f"Error creating: {failed}")
     by_hand = found["spec"]["updateStrategy"]["type"] == "OnDelete"
     old = [pod for pod in pods.values() if _of(pod) != update]
     broken = [pod for pod in old if not is_ready(pod)]
@@ -109,16 +111,6 @@ def sync_daemon_set(store: Store, found: Json) -> None:
     numbers |= {"numberAvailable": ready, "updatedNumberScheduled": len([pod for pod in there if _of(pod) == update])}
     seen = found["metadata"]["generation"]
     store.status(found, observedGeneration=seen, **numbers)
-
-
-def _tell(store: Store, found: Json, message: str) -> None:
-    metadata, kind = found["metadata"], found["kind"]
-    name = f"{metadata['name']}.failed"
-    if ("events", metadata["namespace"], name) not in store.objects:
-        about = {"kind": kind, "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]}
-        event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": metadata["namespace"]}}
-        said = {"reason": "FailedCreate", "message": f"Error creating: {message}", "type": "Warning"}
-        store.create({**event, **said, "involvedObject": about, "lastTimestamp": now()})
 
 
 def sync_job(store: Store, found: Json) -> None:
@@ -137,7 +129,9 @@ def sync_job(store: Store, found: Json) -> None:
             for start in ("", "batch.kubernetes.io/")
             for one, value in {"job-name": name, "controller-uid": uid}.items()
         }
-        make_pod(store, found, found["spec"]["template"], "", **labels)
+        failed = make_pod(store, found, found["spec"]["template"], "", **labels)
+        if failed:
+            tell(store, found, "FailedCreate", f"Error creating: {failed}")
     if age > found["spec"].get("activeDeadlineSeconds", 10**9):
         for pod in pods:
             _delete(store, pod)

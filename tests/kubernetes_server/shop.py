@@ -25,6 +25,14 @@ def workload(kind: str = "Deployment", name: str = "cart", **spec: Any) -> Json:
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": made}
 
 
+def watched(kind: str = "Deployment", name: str = "cart", **spec: Any) -> Json:
+    """Return a workload whose pods are ready when the file /ready is there."""
+    made = workload(kind, name, **spec)
+    probe = {"exec": {"command": ["test", "-e", "/ready"]}, "periodSeconds": 1}
+    made["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = probe
+    return made
+
+
 def quota(pods: int) -> Json:
     """Return a quota that allows so many pods."""
     metadata = {"name": "small", "namespace": "shop"}

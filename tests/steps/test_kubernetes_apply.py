@@ -123,6 +123,19 @@ def test_pods_that_do_not_start_are_told(cluster: ApiServer, context: Context) -
     assert cluster.is_settled()
 
 
+def test_every_workload_is_looked_at(cluster: ApiServer, context: Context, said: list[str]) -> None:
+    """Also what stands behind one that does not come about: its trouble is in the log, and its state in the error."""
+    cluster.images.missing.add(NEW)
+    stall = workload(name="stall")
+    stall["spec"]["template"]["spec"]["containers"][0]["image"] = NEW
+    example = step(manifest(image=NEW), stall, force=True, timeout="1s")
+    with pytest.raises(
+        StepFailed, match=r"'stall' in namespace shop: 0 of 3 updated replicas are available: pod stall"
+    ):
+        example.apply(context, example.remember(context))
+    assert any(line.startswith("stall: pod stall-") for line in said)
+
+
 def test_replicas_that_an_autoscaler_owns_are_lacking(cluster: ApiServer, context: Context) -> None:
     """The two would fight over the number."""
     cluster.make(autoscaler())

@@ -109,6 +109,19 @@ def test_a_quota_is_told(cluster: ApiServer, context: Context) -> None:
     assert str(raised.value).count("exceeded quota") == 1
 
 
+def test_what_only_events_tell_is_told(cluster: ApiServer, context: Context, said: list[str]) -> None:
+    """A pod whose volume is missing says nothing by itself; without a right to events, kubectl is named."""
+    cluster.images.without_volume.add(NEW)
+    slow = step(timeout="1s")
+    says = 'FailedMount: MountVolume.SetUp failed for volume "x": configmap "x" not found'
+    with pytest.raises(StepFailed, match=says):
+        slow.apply(context, slow.remember(context))
+    assert any(line.endswith(says) for line in said)
+    cluster.api.denied.add(("list", "events"))
+    with pytest.raises(StepFailed, match="its pods tell no reason; look at them with kubectl describe"):
+        slow.apply(context, slow.remember(context))
+
+
 def test_a_rollout_that_takes_too_long_is_told(cluster: ApiServer, context: Context) -> None:
     """The timeout of the step ends the wait where no progress deadline does."""
     cluster.images.missing.add(NEW)

@@ -10,6 +10,7 @@ from changewindow.context import Context
 from changewindow.errors import StepFailed, TurnRevoked
 from changewindow.steps.kubernetes_job import EXAMPLE, Step
 from kubernetes_server import ApiServer, Trouble
+from kubernetes_server.shop import quota
 
 
 def step(*command: str, **fields: Any) -> Step:
@@ -44,7 +45,7 @@ def test_a_container_that_fails_is_told(cluster: ApiServer, context: Context, sa
     ("fields", "says"),
     [
         ({"image": "cart:nope"}, 'ImagePullBackOff: Back-off pulling image "cart:nope"'),
-        ({"secrets": {"A": "nowhere/key"}}, 'CreateContainerConfigError: secrets "nowhere" not found'),
+        ({"secrets": {"A": "nowhere/key"}}, 'CreateContainerConfigError: secret "nowhere" not found'),
     ],
 )
 def test_a_container_that_cannot_start_is_told(
@@ -52,11 +53,23 @@ def test_a_container_that_cannot_start_is_told(
 ) -> None:
     """The cluster ends the Job when its time is over, and the reason is kept."""
     cluster.images.missing.add("cart:nope")
-    example = step("true", timeout="1s", **fields)
+    example = step("true", timeout="2s", **fields)
     with pytest.raises(StepFailed) as raised:
         example.apply(context, example.remember(context))
     assert says in str(raised.value)
     assert "DeadlineExceeded" in str(raised.value)
+
+
+def test_a_quota_and_a_missing_volume_are_told(cluster: ApiServer, context: Context) -> None:
+    """Both stand in events only."""
+    cluster.images.without_volume.add("cart:stuck")
+    stuck = step("true", timeout="2s", image="cart:stuck")
+    with pytest.raises(StepFailed, match=r"FailedMount: .* DeadlineExceeded"):
+        stuck.apply(context, stuck.remember(context))
+    cluster.make(quota(3))
+    example = step("true", timeout="2s")
+    with pytest.raises(StepFailed, match=r"FailedCreate: .*exceeded quota: small, .* DeadlineExceeded"):
+        example.apply(context, example.remember(context))
 
 
 def test_undo_ends_what_still_runs_before_it_takes_it_back(

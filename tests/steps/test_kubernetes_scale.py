@@ -10,7 +10,7 @@ from changewindow.steps.kubernetes_restart import EXAMPLE as RESTART
 from changewindow.steps.kubernetes_restart import Step as Restart
 from changewindow.steps.kubernetes_scale import EXAMPLE, Step
 from kubernetes_server import ApiServer, Trouble
-from kubernetes_server.shop import autoscaler, quota
+from kubernetes_server.shop import autoscaler, quota, workload
 
 PLACE = ("deployments.apps", "shop", "cart")
 
@@ -64,6 +64,16 @@ def test_a_quota_ends_the_wait_with_its_reason(cluster: ApiServer, context: Cont
         step(timeout="1s").apply(context, remembered)
     step().undo(context, remembered)
     assert cluster.get(*PLACE)["status"]["readyReplicas"] == 3
+
+
+def test_a_quota_that_hinders_a_stateful_set_is_told(cluster: ApiServer, context: Context) -> None:
+    """The pods that are there say nothing of those that are not; the set does, in an event."""
+    cluster.make(workload("StatefulSet", "db", replicas=1))
+    cluster.settle(cluster.is_settled)
+    cluster.make(quota(5))
+    example = step(workload="statefulset/db", timeout="1s")
+    with pytest.raises(StepFailed, match=r"2 pods are there, 5 wanted: db: FailedCreate: .*exceeded quota: small"):
+        example.apply(context, example.remember(context))
 
 
 def test_a_right_to_the_scale_is_enough_and_needed(cluster: ApiServer, context: Context) -> None:
