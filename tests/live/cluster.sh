@@ -3,7 +3,7 @@
 #
 #   tests/live/cluster.sh [COMMAND [ARGUMENT...]]
 #
-# Without a command it runs the tests of the Kubernetes kinds (test_cluster.py, and the worlds of test_every_step.py).
+# Without a command it runs the tests of the Kubernetes kinds (test_cluster*.py, and the worlds of test_every_step.py).
 # The command finds the administrator's kube config as CHANGEWINDOW_KUBECONFIG in its environment; with that, the tests'
 # `kubernetes_server.running()` gives this cluster instead of the local stand-in.
 #
@@ -48,10 +48,9 @@ install_packages() {
 
 build() {
     local module=$scratch/build/$1
-    shift
     mkdir -p "$module" "$bin.part"
-    printf 'module cluster\n' > "$module/go.mod"
-    (cd "$module" && "$@")
+    echo "module cluster" > "$module/go.mod"
+    (cd "$module" && "build_$1")
 }
 
 # The parts of Kubernetes are modules of their own, which its module names only by their folders.
@@ -61,20 +60,20 @@ build_kubernetes() {
     sed -n "s|^\t\(k8s.io/[^ ]*\) => ./staging/.*|\1|p" "$mod" |
         while read -r part; do go mod edit -replace "$part=$part@v0${version#v1}"; done
     go get k8s.io/kubernetes/cmd/{kube-apiserver,kube-controller-manager,kube-scheduler,kubelet}@"$version"
-    go build -trimpath -ldflags "-X k8s.io/component-base/version.gitVersion=$version" -o "$bin.part/" \
+    go build -ldflags "-X k8s.io/component-base/version.gitVersion=$version" -o "$bin.part/" \
         k8s.io/kubernetes/cmd/{kube-apiserver,kube-controller-manager,kube-scheduler,kubelet}
 }
 
 build_etcd() {
     go get "go.etcd.io/etcd/server/v3@$etcd_version"
-    go build -trimpath -o "$bin.part/etcd" go.etcd.io/etcd/server/v3
+    go build -o "$bin.part/etcd" go.etcd.io/etcd/server/v3
 }
 
 build_all() {
     [ ! -e "$bin" ] || return 0
     say "Building Kubernetes $version and etcd $etcd_version"
-    build etcd build_etcd
-    build kubernetes build_kubernetes
+    build etcd
+    build kubernetes
     mv "$bin.part" "$bin"
 }
 
@@ -116,6 +115,7 @@ run() {
     shift
     setsid "$@" > "$scratch/log/$name" 2>&1 &
     parts=("$!" "${parts[@]}")
+    echo "$!" >> "$scratch/pids"
 }
 
 ask() {
@@ -278,7 +278,19 @@ clean_up() {
     ! ip link show "$bridge" > /dev/null 2>&1 || ip link delete "$bridge"
     rm -f /var/lib/cni/results/changewindow-live-*
     find /var/log/containers -type l -lname "$scratch/*" -delete 2> /dev/null || true
-    [ "$keep" ] || find "$scratch" -mindepth 1 -maxdepth 1 ! -name log -exec rm -rf {} +
+    find "$scratch" -mindepth 1 -maxdepth 1 ! -name log -exec rm -rf {} +
+}
+
+# What a run that was killed left behind.
+take_down_left() {
+    local one
+    [ -e "$scratch/pids" ] || return 0
+    while read -r one; do
+        ! grep --quiet --text "$scratch" "/proc/$one/cmdline" 2> /dev/null || parts=("$one" "${parts[@]}")
+    done < "$scratch/pids"
+    stop_all
+    clean_up
+    parts=()
 }
 
 finish() {
@@ -287,16 +299,16 @@ finish() {
     trap '' INT TERM
     [ -z "$driver" ] || kill "$driver" 2> /dev/null || true
     stop_all
-    keep='' clean_up
+    clean_up
     say "Everything is down; exit $status"
     exit "$status"
 }
 
-[ "$#" -gt 0 ] || set -- "$root/.venv/bin/python" -m pytest "$root/tests/live/test_cluster.py" \
+[ "$#" -gt 0 ] || set -- "$root/.venv/bin/python" -m pytest "$root/tests/live" \
     "$root/tests/test_every_step.py" -k "cluster or kubernetes"
+take_down_left
 [ -z "$(cgroups)" ] || { echo "A kubelet runs on this machine already; two would get into each other's way" >&2; exit 1; }
 cd "$root"
-keep='' clean_up
 mkdir -p "$scratch"/{log,pki,cni}
 trap finish EXIT
 trap 'exit 130' INT
