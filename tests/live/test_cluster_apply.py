@@ -7,7 +7,7 @@ import pytest
 from changewindow.context import Context
 from changewindow.errors import StepFailed
 from changewindow.steps.kubernetes_apply import EXAMPLE, Step
-from kubernetes_server.live import LiveCluster
+from kubernetes_server.live import OURS, LiveCluster
 from kubernetes_server.shop import NEW, OLD, autoscaler, config_map, workload
 
 SERVICE = {
@@ -112,7 +112,7 @@ def test_fields_of_others_are_lacking(cluster: LiveCluster, context: Context) ->
 
 def test_a_namespace_and_what_is_inside_it_go_together(cluster: LiveCluster, context: Context) -> None:
     """What does not exist yet cannot be tried; undo waits until all of it is gone."""
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "stall"}}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "stall", "labels": OURS}}
     inside = {**config_map(A="1"), "metadata": {"name": "a", "namespace": "stall"}}
     app = workload()
     app["metadata"]["namespace"] = "stall"
