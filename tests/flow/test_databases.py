@@ -5,13 +5,13 @@ import json
 import pytest
 
 from changewindow.errors import UnusableConnection
-from changewindow.flow import runtime
+from changewindow.flow import airflow_connection
 
 
 def connect(monkeypatch: pytest.MonkeyPatch, **fields: object) -> str:
     """Return the address of the database of a connection with these fields."""
     monkeypatch.setenv("AIRFLOW_CONN_ORDERS", json.dumps({"login": "robot", "password": "p@ss", **fields}))
-    return runtime.connection("orders").database_url
+    return airflow_connection.connection("orders").database_url
 
 
 def test_the_provider_of_a_connection_makes_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +38,6 @@ def test_postgresql_keeps_its_encryption(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_how_the_address_is_made_is_told_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection shows neither password nor address when it is printed."""
     monkeypatch.setenv("AIRFLOW_CONN_ORDERS", json.dumps({"conn_type": "redshift", "password": "s3cret"}))
-    shown = repr(runtime.connection("orders"))
+    shown = repr(airflow_connection.connection("orders"))
     assert "s3cret" not in shown
     assert "url_of_hook" not in shown

@@ -5,31 +5,15 @@ from typing import Any
 
 import pytest
 
-from changewindow import kinds
 from changewindow.connection import Connection
-from changewindow.sharing import client
-from changewindow.sources.base import Answer, Asking, SourceError
+from changewindow.sources.base import SourceError
+from kubernetes_server.asking import ask
 from kubernetes_server.live import LiveCluster
 from kubernetes_server.shop import OLD
 
 CART = ("deployments.apps", "shop", "cart")
 REPOSITORY = OLD.partition(":")[0]
 MISSING, CRASHING, UNREADY = (f"{REPOSITORY}:{name}" for name in ("nope", "crashing", "unready"))
-
-
-async def ask(known: Connection, kind: str, kept: Any = None, **fields: Any) -> Answer:
-    """Ask a source; `since` is the end of the last step."""
-
-    async def connect(_: str) -> Connection:
-        return known
-
-    module = kinds.modules("sources")[f"kubernetes_{kind}"]
-    example = {key: value for key, value in module.EXAMPLE.items() if key not in {"kind", "read"}}
-    since = fields.pop("since", None)
-    async with client() as http:
-        asking = Asking(http, connect, since=since, kept={} if kept is None else kept)
-        answer: Answer = await module.Source.model_validate({**example, **fields}).ask(asking)
-        return answer
 
 
 def use(cluster: LiveCluster, image: str, **spec: Any) -> None:

@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from changewindow import kinds
 from changewindow.connection import Connection
-from changewindow.sharing import client
-from changewindow.sources.base import Answer, Asking, SourceError
-from kubernetes_server import TOKEN, ApiServer, Trouble, local
+from changewindow.sources.base import Answer, SourceError
+from kubernetes_server import TOKEN, ApiServer, Trouble, asking, local
 from kubernetes_server.shop import NEW, OLD, workload
 
 PLACE = ("deployments.apps", "shop", "cart")
@@ -29,19 +27,9 @@ def cluster() -> Iterator[ApiServer]:
 
 
 async def ask(cluster: ApiServer | Connection, kind: str, kept: Any = None, **fields: Any) -> Answer:
-    """Ask a source; `since` is the end of the last step."""
+    """Ask a source; see `asking`."""
     known = cluster if isinstance(cluster, Connection) else cluster.connection()
-
-    async def connect(_: str) -> Connection:
-        return known
-
-    module = kinds.modules("sources")[f"kubernetes_{kind}"]
-    example = {key: value for key, value in module.EXAMPLE.items() if key not in {"kind", "read"}}
-    since = fields.pop("since", None)
-    async with client() as http:
-        asking = Asking(http, connect, since=since, kept={} if kept is None else kept)
-        answer: Answer = await module.Source.model_validate({**example, **fields}).ask(asking)
-        return answer
+    return await asking.ask(known, kind, kept, **fields)
 
 
 def use(cluster: ApiServer, image: str) -> None:

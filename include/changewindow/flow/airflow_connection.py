@@ -1,11 +1,39 @@
-"""Turns an Airflow Connection into what the core knows of it."""
+"""Fetches Airflow Connections, and turns them into what the core knows of them."""
 
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException, AirflowRuntimeError
 
 from changewindow.connection import Connection
-from changewindow.errors import UnusableConnection
+from changewindow.errors import PlatformError, UnknownConnection, UnusableConnection
+
+
+def connection(name: str) -> Connection:
+    """Return an Airflow Connection as the core knows it.
+
+    Raises:
+        UnknownConnection: there is none of this name.
+    """
+    try:
+        return as_ours(name, BaseHook.get_connection(name))
+    except AirflowNotFoundException as error:
+        raise UnknownConnection(name) from error
+
+
+async def connection_in_trigger(name: str) -> Connection:
+    """Return an Airflow Connection without blocking; see `connection`.
+
+    Raises:
+        UnknownConnection: there is none of this name.
+        PlatformError: Airflow does not tell it now: to a watch, an unreachable source.
+    """
+    try:
+        return as_ours(name, await BaseHook.aget_connection(name))
+    except AirflowNotFoundException as error:
+        raise UnknownConnection(name) from error
+    except AirflowRuntimeError as error:
+        raise PlatformError(f"Airflow does not tell the connection '{name}' ({error}). Is its database up?") from error
 
 
 def as_ours(name: str, found: Any) -> Connection:

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from changewindow import settings
 from changewindow.errors import ChangeError
-from changewindow.flow.runtime import connection_in_trigger
+from changewindow.flow.airflow_connection import connection_in_trigger
 from changewindow.ledger import watches
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.watches import Kept

@@ -7,8 +7,9 @@ from airflow.providers.slack.hooks.slack import SlackHook
 
 from changewindow import message, settings
 from changewindow.errors import ChangeError, UnknownConnection
+from changewindow.flow.airflow_connection import connection
 from changewindow.flow.operators import ChangeOperator
-from changewindow.flow.runtime import Run, connection, log, now
+from changewindow.flow.runtime import Run, log, now
 from changewindow.notify import log as log_channel
 from changewindow.notify import slack
 from changewindow.notify.base import Channel, NotDelivered

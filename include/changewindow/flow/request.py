@@ -16,10 +16,11 @@ from changewindow.asking import Request
 from changewindow.change import PublishedChange
 from changewindow.context import Context as StepContext
 from changewindow.errors import BadTicket, ChangeError
+from changewindow.flow.airflow_connection import connection
 from changewindow.flow.approving import Approve
 from changewindow.flow.dag import build_dag
 from changewindow.flow.own_dag import own_dag
-from changewindow.flow.runtime import NOTE, connection, ledger, log, now, person_of, policy
+from changewindow.flow.runtime import NOTE, ledger, log, now, person_of, policy
 from changewindow.flow.sensors import ask_once
 from changewindow.ledger import changes, stops
 from changewindow.load import build_ticket

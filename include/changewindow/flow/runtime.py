@@ -6,17 +6,14 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from airflow.sdk import BaseHook
 from airflow.sdk.definitions.context import Context as AirflowContext
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
 from changewindow import settings
 from changewindow.acting import Stage
 from changewindow.change import PublishedChange
-from changewindow.connection import Connection
 from changewindow.context import Context
-from changewindow.errors import LedgerDown, LedgerUnknown, PlatformError, UnknownConnection
-from changewindow.flow.airflow_connection import as_ours
+from changewindow.errors import LedgerDown, LedgerUnknown
+from changewindow.flow.airflow_connection import connection
 from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Happening
@@ -34,33 +31,6 @@ NOTE = "note"
 def now() -> datetime:
     """Return the present, in UTC; the core gets it as an argument."""
     return datetime.now(UTC)
-
-
-def connection(name: str) -> Connection:
-    """Return an Airflow Connection as the core knows it.
-
-    Raises:
-        UnknownConnection: there is none of this name.
-    """
-    try:
-        return as_ours(name, BaseHook.get_connection(name))
-    except AirflowNotFoundException as error:
-        raise UnknownConnection(name) from error
-
-
-async def connection_in_trigger(name: str) -> Connection:
-    """Return an Airflow Connection without blocking; see `connection`.
-
-    Raises:
-        UnknownConnection: there is none of this name.
-        PlatformError: Airflow does not tell it now; to a watch that is a source it cannot reach.
-    """
-    try:
-        return as_ours(name, await BaseHook.aget_connection(name))
-    except AirflowNotFoundException as error:
-        raise UnknownConnection(name) from error
-    except AirflowRuntimeError as error:
-        raise PlatformError(f"Airflow does not tell the connection '{name}' ({error}). Is its database up?") from error
 
 
 def ledger() -> Ledger:

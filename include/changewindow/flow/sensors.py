@@ -12,8 +12,9 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from changewindow.beforehand import longest
 from changewindow.change import PublishedChange
 from changewindow.condition import Condition
+from changewindow.flow.airflow_connection import connection_in_trigger
 from changewindow.flow.people import assigned, who_answered
-from changewindow.flow.runtime import Run, connection_in_trigger, log, now
+from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.triggers import BaselineTrigger, GoodTrigger, WindowTrigger, dump
 from changewindow.permit import is_late, same_person
 from changewindow.plan import Node

@@ -13,9 +13,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from changewindow import settings, syncing
 from changewindow.errors import ApprovalRefused, ChangeError, UnknownConnection
+from changewindow.flow.airflow_connection import connection
 from changewindow.flow.approving import intent_of, ruling_of
 from changewindow.flow.own_dag import own_dag
-from changewindow.flow.runtime import connection, ledger, log, now, policy
+from changewindow.flow.runtime import ledger, log, now, policy
 from changewindow.ledger import deciding, overview
 from changewindow.ledger.models import Change
 from changewindow.policy import Policy

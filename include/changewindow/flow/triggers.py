@@ -13,9 +13,9 @@ from changewindow.beforehand import take_before
 from changewindow.condition import Condition
 from changewindow.errors import ChangeError
 from changewindow.flow import by_hand
+from changewindow.flow.airflow_connection import connection_in_trigger
 from changewindow.flow.collecting import put_aside
 from changewindow.flow.keeping import ledger, notebook
-from changewindow.flow.runtime import connection_in_trigger
 from changewindow.flow.telling import tell, told
 from changewindow.ledger import watches
 from changewindow.progress import Progress
