@@ -168,12 +168,23 @@ def kill(made: Supervised, victim: str, dice: random.Random) -> None:
         time.sleep(dice.uniform(0, 3))  # how long a database is away is random too
         made.place.server.start()
     elif victim == "worker":
-        working = wait_for(made.workers, "a task on a worker", 60, 0.02)
-        one = dice.choice(working)
-        with psutil.Process(one.pid).oneshot():
-            one.kill()
+
+        def is_one_killed() -> bool:
+            working = made.workers()
+            return any(_is_killed(one) for one in dice.sample(working, len(working)))
+
+        wait_for(is_one_killed, "a task on a worker", 60, 0.02)
     else:
         made.kill(victim)
+
+
+def _is_killed(process: psutil.Process) -> bool:
+    """Kill a process, if it has not ended by itself."""
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        return False
+    return True
 
 
 def settle(airflow: Stage, stories: list[Story]) -> None:

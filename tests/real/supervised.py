@@ -84,7 +84,7 @@ class Supervised:
 
     def workers(self) -> list[psutil.Process]:
         """Return the executor's workers that carry out a task now, also those whose scheduler was killed."""
-        return [one for one in self._family() if "LocalExecutor" in " ".join(one.cmdline()) and one.children()]
+        return [one for one in self._family() if _works(one)]
 
     def _family(self) -> list[psutil.Process]:
         """Return the living processes of all sessions that were begun here."""
@@ -106,6 +106,14 @@ class Supervised:
         for left in self._family():
             with suppress(psutil.Error):
                 left.kill()
+
+
+def _works(process: psutil.Process) -> bool:
+    """Return whether this is a worker with a task; one that ends just now is none."""
+    try:
+        return "LocalExecutor" in " ".join(process.cmdline()) and bool(process.children())
+    except psutil.Error:
+        return False
 
 
 @contextmanager
