@@ -41,15 +41,17 @@ def test_a_future_freeze_does_not_block_today(airflow: Stage, tmp_path: Path) ->
 
 def test_a_freeze_between_apply_and_watch_strands_nothing(airflow: Stage, tmp_path: Path) -> None:
     """The next step is refused and the first one undone; what is fully applied is watched to its end."""
-    journal, whole = tmp_path / "between", tmp_path / "whole_watch"
+    journal, whole, go_on = tmp_path / "between", tmp_path / "whole_watch", tmp_path / "go_on"
     data = ticket(journal, steps=2)
-    data["steps"][0]["run"][-1] = "6"
+    first = data["steps"][0]
+    first["run"] = ["sh", "-c", '"$@" && until test -e "$0"; do sleep 0.1; done', str(go_on), *first["run"]]
     change, watched = airflow.publish(data), airflow.publish(ticket(whole, watch="12s"))
     run, other = airflow.run_of(change), airflow.run_of(watched)
     wait_for(lambda: acts(journal) == ["apply_1"], "the first step")
     airflow.reaches(watched, other, "watch", "deferred")
     airflow.freeze("between")
     airflow.freeze("whole-watch")
+    go_on.touch()
     try:
         assert airflow.ends(change, run) == ("failed", "rolled_back")
         assert acts(journal) == ["apply_1", "undo_1"]
