@@ -1,5 +1,6 @@
 """What many tests know: a moment, a server that does as it is told, an approved change."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +24,7 @@ class Told:
     """Status and text by path."""
     otherwise: tuple[int, str] = (404, "")
     """The answer on every other path."""
-    asked: list[tuple[str, str, dict[str, str], str]] = field(default_factory=list)
+    asked: list[tuple[str, str, Mapping[str, str], str]] = field(default_factory=list)
     """Method, path with query, headers and body of each request."""
 
 

@@ -274,7 +274,7 @@ clean_up() {
         xargs --no-run-if-empty kill -KILL < "$one/cgroup.procs" 2> /dev/null || true
     done
     mounts | while read -r one; do umount --lazy "$one"; done
-    cgroups | while read -r one; do rmdir "$one" || sleep 1 && rmdir "$one" 2> /dev/null || true; done
+    cgroups | while read -r one; do rmdir "$one" 2> /dev/null || { sleep 1; rmdir "$one" 2> /dev/null; } || true; done
     ! ip link show "$bridge" > /dev/null 2>&1 || ip link delete "$bridge"
     rm -f /var/lib/cni/results/changewindow-live-*
     find /var/log/containers -type l -lname "$scratch/*" -delete 2> /dev/null || true

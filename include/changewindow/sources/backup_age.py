@@ -67,7 +67,7 @@ class Source(SourceBase):
         return _moment(found), asking.now()
 
     async def _modified(self, asking: Asking) -> tuple[datetime, datetime]:
-        reply = await asking.get(self.connection, self.path, method="HEAD")
+        reply = await asking.head(self.connection, self.path)
         url = reply.url
         if reply.status_code == httpx.codes.NOT_FOUND:
             raise SourceError("no_data", f"there is no backup at {url}")

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import aiohttp
 import httpx
@@ -71,9 +71,8 @@ class Asking:
         parameters: Mapping[str, str | Sequence[str]] | None = None,
         *,
         headers: Callable[[Connection], Mapping[str, str]] | None = None,
-        method: Literal["GET", "HEAD"] = "GET",
     ) -> httpx.Response:
-        """Send a request that only reads to the service behind a connection.
+        """Send a GET request to the service behind a connection.
 
         `headers` makes what authenticates it out of the connection; without it, login and password do.
 
@@ -82,11 +81,19 @@ class Asking:
             UnknownConnection: there is no such connection.
         """
         connection = await self.connections(name)
+        if headers is not None:
+            return await self._send(connection, "GET", path, params=parameters, headers=dict(headers(connection)))
+        return await self._send(connection, "GET", path, params=parameters, auth=connection.credentials)
+
+    async def head(self, name: str, path: str) -> httpx.Response:
+        """Send a HEAD request to the service behind a connection; see `get`."""
+        connection = await self.connections(name)
+        return await self._send(connection, "HEAD", path, auth=connection.credentials)
+
+    async def _send(self, connection: Connection, method: str, path: str, **content: Any) -> httpx.Response:
         url = f"{connection.base_url}{path}"
         try:
-            if headers is not None:
-                return await self.http.request(method, url, params=parameters, headers=dict(headers(connection)))
-            return await self.http.request(method, url, params=parameters, auth=connection.credentials)
+            return await self.http.request(method, url, **content)
         except UNREACHABLE as error:
             raise SourceError("unreachable", f"{url}: {type(error).__name__} {error}".rstrip()) from error
 
