@@ -44,7 +44,8 @@ def _hindrance(registry: Connection, image: str) -> str:
         status = _asked(registry, *reference(image))
     except (requests.RequestException, ValueError) as error:
         says = f"whether image {image} can be pulled is not known: the registry at {url} gave no answer"
-        return f"{says} ({type(error).__name__}). Is it up, and the address of connection '{registry.name}' right?"
+        why = f"{type(error).__name__}: {error}"
+        return f"{says} ({why}). Is it up, and the address of connection '{registry.name}' right?"
     if status == requests.codes.ok:
         return ""
     if status == requests.codes.not_found:
