@@ -17,6 +17,8 @@ from pathlib import Path
 import dns.exception
 import dns.message
 import dns.query
+import dns.tsigkeyring
+import dns.update
 
 from worlds import need
 
@@ -66,6 +68,12 @@ class Bind:
     def resume(self, address: str) -> None:
         """Let it go on."""
         self.processes[address].send_signal(signal.SIGCONT)
+
+    def set(self, name: str, ttl: int, kind: str, value: str) -> None:
+        """Let the primary have a record set, as whoever has the key may."""
+        update = dns.update.UpdateMessage(ZONE, keyring=dns.tsigkeyring.from_text({KEY: SECRET}))
+        update.replace(name, ttl, kind, value)
+        dns.query.tcp(update, PRIMARY, port=self.port, timeout=5)
 
     def ask(self, record: str, kind: str, address: str = PRIMARY, *, patience: float = 2.0) -> list[str]:
         """Return the lines of a record set as a server answers it."""

@@ -1,13 +1,17 @@
 """What holds for every kind of source, found by its file."""
 
+import importlib
 import json
 from datetime import datetime
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from answers import MOVED
+from asks import asked
 from changewindow import kinds
 from changewindow.compare import Seen
 from changewindow.condition import Condition
@@ -86,3 +90,16 @@ async def test_garbage_is_never_good(server: Told, kind: str, text: str) -> None
     reading = await read(server.url, SOURCES[kind].EXAMPLE)
     assert reading.verdict == "error"
     assert reading.cause in {"no_data", "invalid", "unreachable"}
+
+
+async def test_its_example_has_an_answer(module: ModuleType, tmp_path: Path) -> None:
+    """As it is written, but for addresses on this machine, it reads what is there: see `answers`."""
+    there = importlib.import_module(f"answers.{module.__name__.rpartition('.')[2]}")
+    with there.place(tmp_path) as found:
+        moved = {name for name, value in found.source.items() if module.EXAMPLE.get(name) != value}
+        assert moved <= MOVED, "that is another example"
+        kept: dict[str, Any] = {}
+        for _ in range(found.readings):
+            asking = asked(found.source, *found.connections, good=found.good, change=found.change, kept=kept)
+            reading = await asking
+    assert (reading.verdict, reading.cause) == ("pass", None), reading.says

@@ -1,38 +1,24 @@
 """The source backup_age, on files and on a real file server; by a query: see test_sql_query."""
 
-import os
-import threading
-import time
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from answers.backup_age import backup, served
 from changewindow.connection import Connection
 from changewindow.sharing import client
 from changewindow.sources.backup_age import Source
 from changewindow.sources.base import Answer, Asking, SourceError
 
 
-class Files(SimpleHTTPRequestHandler):
-    """Serves files, silently."""
-
-    def log_message(self, *_: Any) -> None:
-        """Stay silent."""
-
-
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """Serve the folder; return its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=str(tmp_path)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with served(tmp_path) as found:
+        yield found
 
 
 async def ask(url: str = "", **fields: Any) -> Answer:
@@ -43,12 +29,6 @@ async def ask(url: str = "", **fields: Any) -> Answer:
 
     async with client() as http:
         return await Source(**fields).ask(Asking(http, connect))
-
-
-def backup(folder: Path, name: str, *, age: float, content: str = "dump") -> None:
-    """Write a backup that is so many seconds old."""
-    (folder / name).write_text(content)
-    os.utime(folder / name, (time.time() - age,) * 2)
 
 
 async def test_the_newest_file_counts(tmp_path: Path) -> None:

@@ -1,68 +1,19 @@
 """The source staging: how long the same steps have stayed good elsewhere, by a real ledger."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from answers.staging import CALL, NOW, STEP, begun, ended, ticket
 from asks import asked
 from changewindow.connection import Connection
-from changewindow.ledger import changes, deciding, gate
+from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
-from changewindow.permit import Need, Outcome
+from changewindow.permit import Outcome
 from changewindow.reading import Reading
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.sources.staging import EXAMPLE
-from known import intent
-from samples import banner
-
-NOW = datetime.now(UTC)
-NEEDS = (Need("peer", 1, valid=timedelta(days=99)),)
-STEP: dict[str, Any] = {
-    "name": "Deploy",
-    "kind": "git_change",
-    "connection": "orders_config",
-    "merge": "release/{{ params.version }}",
-    "into": "main",
-}
-CALL: dict[str, Any] = {
-    "name": "Switch it on",
-    "kind": "http_call",
-    "connection": "orders",
-    "path": "/flags",
-    "body": {"on": True},
-    "undo": {"path": "/flags", "body": {"on": False}},
-}
-
-
-def ticket(
-    environment: str, *steps: dict[str, Any], version: str = "v2", services: tuple[str, ...] = ("orders",)
-) -> Any:
-    """Return the data of a ticket."""
-    window = {"zone": "UTC", "start": "2026-03-18 14:00", "end": "2031-03-18 15:00"}
-    parameter = {"version": {"type": "string", "default": version}}
-    changed = {"environment": environment, "steps": list(steps or (STEP, CALL)), "services": list(services)}
-    return banner(**changed, window=window, parameters=parameter)
-
-
-def begun(ledger: Ledger, data: dict[str, Any], hours: float) -> str:
-    """Submit, approve and start a change so many hours ago, through the real gate; return its id."""
-    when = NOW - timedelta(hours=hours)
-    submitted = changes.submit(ledger, data, requester="alice", now=when)
-    times = {"opens": when - timedelta(days=1), "closes": when + timedelta(days=99), "approvals": NEEDS}
-    wanted = intent(submitted.digest, f"run of {submitted.change}", **times)
-    deciding.decide(ledger, submitted.change, wanted, person="bob", is_yes=True, now=when)
-    targets = tuple(f"{data['environment']}/{name}" for name in data["services"])
-    gate.start(ledger, submitted.change, wanted, targets=targets, now=when)
-    return submitted.change
-
-
-def ended(ledger: Ledger, data: dict[str, Any], hours: float, outcome: Outcome = "completed") -> str:
-    """Let a change act, and end so many hours ago; it took six minutes."""
-    change = begun(ledger, data, hours + 0.1)
-    when = NOW - timedelta(hours=hours)
-    changes.close(ledger, change, run=f"run of {change}", outcome=outcome, reason="p99 too high", now=when)
-    return change
 
 
 async def hours_of(ledger: Ledger, data: dict[str, Any] | None = None, **fields: Any) -> Reading:

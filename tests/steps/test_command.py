@@ -8,7 +8,7 @@ import pytest
 from changewindow.connection import Connection
 from changewindow.context import Context
 from changewindow.errors import StepFailed
-from changewindow.steps.command import Step
+from changewindow.steps.command import EXAMPLE, Step
 
 
 def step(**fields: Any) -> Step:
@@ -58,3 +58,15 @@ def test_undo_runs_its_own_program_twice_without_harm(context: Context, tmp_path
     example.undo(context, {})
     example.undo(context, {})
     assert not Path(file).exists()
+
+
+def test_the_example_as_it_is_written(context: Context) -> None:
+    """It leaves its marker, and undo removes it, twice."""
+    marker = Path(str(EXAMPLE["run"][1]))
+    marker.unlink(missing_ok=True)
+    example = Step.model_validate({key: value for key, value in EXAMPLE.items() if key != "kind"})
+    example.apply(context, {})
+    assert marker.exists()
+    for _ in range(2):
+        example.undo(context, {})
+        assert not marker.exists()

@@ -16,7 +16,7 @@ from changewindow.connection import Connection
 from changewindow.context import Context
 from changewindow.errors import StepFailed, TurnRevoked, UnusableConnection
 from changewindow.place import FOLLOWED
-from changewindow.steps.ssh_command import Step
+from changewindow.steps.ssh_command import EXAMPLE, Step
 from sshd import PASSWORD, Sshd, keygen, sshd, with_password
 
 
@@ -222,3 +222,16 @@ def test_silence_kills_the_program() -> None:
         quiet.stdin.close()
         if quiet.returncode is None:
             os.killpg(quiet.pid, signal.SIGKILL)
+
+
+def test_the_example_as_it_is_written(server: Sshd) -> None:
+    """It leaves its marker, and undo removes it, twice."""
+    known = context(server.connection("app_1"), [])
+    marker = Path(str(EXAMPLE["run"][1]))
+    marker.unlink(missing_ok=True)
+    example = Step.model_validate({key: value for key, value in EXAMPLE.items() if key != "kind"})
+    example.apply(known, {})
+    assert marker.exists()
+    for _ in range(2):
+        example.undo(known, {})
+        assert not marker.exists()
