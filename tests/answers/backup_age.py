@@ -46,4 +46,4 @@ def place(folder: Path) -> Iterator[Answers]:
     (folder / "orders").mkdir()
     backup(folder / "orders", "latest.dump", age=3600)
     with served(folder) as url:
-        yield Answers(EXAMPLE, {"between": [3590, 3660]}, (Connection("example_backups", "http", host=url),))
+        yield Answers(EXAMPLE, {"between": [3590, 7000]}, (Connection("example_backups", "http", host=url),))
