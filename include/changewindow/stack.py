@@ -3,24 +3,29 @@
 import hashlib
 import io
 import json
+import os
+import pwd
 import re
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from changewindow.context import Context, Ran
 from changewindow.errors import StepFailed
 
+T = TypeVar("T")
 PROGRAMS = ("tofu", "terraform")
 QUIETLY = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
 TO_FILE = 'umask 077; file=$1; shift; "$@" > "$file.new" && mv -f "$file.new" "$file"'
 NO_CHANGES, CHANGES = 0, 2
 """Exit codes of `plan -detailed-exitcode`."""
 LOCK = re.compile(r"^[│\s]*(ID|Operation|Who|Created):\s+(.+?)\s*$", re.MULTILINE)
+
+OTHER_VERSION = re.compile(r"plan file was created by .*?(\d\S*), but this is (\S+?);")
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,11 @@ class Version:
 
     @classmethod
     def of(cls, state: str) -> "Version":
-        """Return the version of a state; an empty text is the state of what was never applied."""
+        """Return the version of a state; an empty text is the state of what was never applied.
+
+        Raises:
+            ValueError: it is no state.
+        """
         found = json.loads(state) if state.strip() else {}
         return cls(found.get("lineage") or "", found.get("serial") or 0)
 
@@ -88,11 +97,11 @@ class Stack:
 
     def version(self) -> Version:
         """Return which state is stored now."""
-        return Version.of(self._text("state", "pull"))
+        return self._told(Version.of, "state", "pull")
 
     def changed_by(self, plan: Path) -> list[str]:
         """Return the addresses of what a saved plan changes."""
-        changes = json.loads(self._text("show", "-json", str(plan))).get("resource_changes", [])
+        changes = self._told(json.loads, "show", "-json", str(plan)).get("resource_changes", [])
         return sorted(one["address"] for one in changes if set(one["change"]["actions"]) - {"no-op", "read"})
 
     def show(self, plan: Path) -> None:
@@ -117,12 +126,47 @@ class Stack:
         script = f'[ ! -e "$1" ] || exit 0; mkdir -p -m 700 "${{1%/*}}" && {TO_FILE}'
         arguments = ["sh", "-c", script, "sh", file, *self._command("state", "pull")]
         says = f"copy the state to {file}"
-        self._checked(self.context.run(arguments, environment=self._environment(), says=says), "state pull")
+        self._checked(self.context.run(arguments, environment=self._environment(), says=says), f"state pull > {file}")
+
+    @property
+    def unstored(self) -> Path:
+        """Return the file in which an apply leaves the state that it could not store."""
+        return Path(self.folder) / "errored.tfstate"
+
+    def left(self) -> Version | None:
+        """Return which state an apply could not store and has left in the folder, if one has."""
+        try:
+            return Version.of(self.unstored.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            says = f"{self.unstored}, which an apply has left because it could not store the state, cannot be read"
+            raise StepFailed(f"{says}: {error}. Compare it with what is stored, and store or remove it.") from error
+
+    def store(self, kept_as: str) -> None:
+        """Store the state that an apply has left in the folder, and keep the file under another name."""
+        script = 'mkdir -p -m 700 "${2%/*}" && file=$1 kept=$2 && shift 2 && "$@" && mv -f "$file" "$kept"'
+        command = self._command("state", "push", "-lock-timeout=5s", str(self.unstored))
+        arguments = ["sh", "-c", script, "sh", str(self.unstored), kept_as, *command]
+        says = f"store the state that apply could not store: {' '.join(command)}"
+        self._checked(self.context.run(arguments, environment=self._environment(), says=says), "state push")
 
     def unlock(self, lock: Lock) -> None:
         """Remove a lock."""
         arguments = self._command("force-unlock", "-force", lock.id)
         self._checked(self.context.run(arguments, environment=self._environment()), "force-unlock")
+
+    def _told(self, read: Callable[[str], T], *arguments: str) -> T:
+        """Return what the program tells, as read; it may print something else, such as warnings of its settings."""
+        text = self._text(*arguments)
+        try:
+            return read(text)
+        except ValueError as error:
+            first = next((line for line in text.splitlines() if line.strip()), "nothing")
+            says = f"{self.called} {arguments[0]} in {self.folder} printed no JSON"
+            # A line of JSON may hold secrets.
+            about = "" if re.search(r'[{}"]', first) else f": {first.strip()[:200]}"
+            raise StepFailed(f"{says}{about}. Run it by hand on the worker, and correct its settings.") from error
 
     def _text(self, *arguments: str) -> str:
         """Return what the program prints, however much; it may hold secrets, so it goes past the log."""
@@ -134,9 +178,10 @@ class Stack:
             self._checked(ran, " ".join(arguments[:2]))
             return printed.read_text(encoding="utf-8")
 
-    def _command(self, name: str, *arguments: str) -> list[str]:
-        colours = [] if name in {"state", "force-unlock"} else ["-no-color"]
-        return [self.called, f"-chdir={self.folder}", name, *arguments[:-1], *colours, *arguments[-1:]]
+    def _command(self, *words: str) -> list[str]:
+        """Return the arguments of a command, whose last word is what it is about, or the command itself."""
+        colours = [words[-1], "-no-color"] if words[-1] == "pull" else ["-no-color", words[-1]]
+        return [self.called, f"-chdir={self.folder}", *words[:-1], *colours]
 
     def _environment(self) -> dict[str, str]:
         return {**QUIETLY, **self.environment}
@@ -153,9 +198,20 @@ class Stack:
             return Locked(lock, f"{self.called} -chdir={self.folder} force-unlock")
         if re.search(r"\binit\b", ran.output) and re.search(r"initiali[sz]|not installed", ran.output):
             return StepFailed(f"{self.folder} is not initialised. Run `{self.called} -chdir={self.folder} init` there.")
+        if made := OTHER_VERSION.search(" ".join(ran.output.split())):
+            says = f"The saved plan was made by version {made[1]}, and the worker has {made[2]} of {self.called}"
+            return StepFailed(f"{says}. Make a new plan with that one, and ask again with it.")
         errors = [line.strip("│ ") for line in ran.output.splitlines() if line.strip("│ ").startswith("Error: ")]
         says = "; ".join(error.removeprefix("Error: ") for error in errors) or f"exit code {ran.code}"
         return StepFailed(f"{self.called} {what} in {self.folder} failed: {says}. Its output is in the log above.")
+
+
+def account() -> str:
+    """Return the account of this process as the program writes it into its locks: by its number, whatever USER says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return os.environ.get("USER", "")
 
 
 def read_plan(content: bytes, name: str) -> Version:

@@ -1,16 +1,18 @@
 """The step terraform, with OpenTofu or Terraform, on states in files and behind a server that locks."""
 
+import hashlib
+import io
 import json
 import os
+import pwd
+import re
 import shutil
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from changewindow.context import Context
 from changewindow.errors import StepFailed, TurnRevoked
 from changewindow.steps.base import Memory
 from changewindow.steps.terraform import Step
+from states import States, serving
 from worlds.terraform import PASSWORD, run, stack, step, values
 
 OPERATION = "OperationTypeApply"
@@ -39,55 +42,6 @@ resource "terraform_data" "slow" {
   provisioner "local-exec" { command = var.image_tag == "v2" ? "echo $$ > pid && exec sleep 1000" : "true" }
 }
 """
-
-
-@dataclass
-class States:
-    """A server that keeps one state and its lock, as the backend `http` wants it."""
-
-    url: str = ""
-    state: bytes = b""
-    lock: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def backend(self) -> str:
-        """Return the configuration that stores the state here."""
-        named = "".join(f'    {name} = "{self.url}"\n' for name in ("address", "lock_address", "unlock_address"))
-        return f'terraform {{\n  backend "http" {{\n{named}  }}\n}}\n'
-
-
-@contextmanager
-def serving(states: States) -> Iterator[States]:
-    """Serve a state."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, told = 200, b""
-            if self.command == "GET":
-                status, told = (200, states.state) if states.state else (404, b"")
-            elif self.command == "POST":
-                states.state = body
-            elif self.command == "LOCK" and states.lock:
-                status, told = 423, json.dumps(states.lock).encode()
-            else:
-                states.lock = json.loads(body) if self.command == "LOCK" else {}
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(told)))
-            self.end_headers()
-            self.wfile.write(told)
-
-        do_GET = do_POST = do_LOCK = do_UNLOCK = _answer  # noqa: N815  the names http.server calls
-
-        def log_message(self, *_: Any) -> None:
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    states.url = f"http://127.0.0.1:{server.server_address[1]}"
-    yield states
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture
@@ -203,8 +157,8 @@ def test_the_holder_of_a_lock_is_named(tmp_path: Path, here: Context) -> None:
         shop = stack(tmp_path / "shop", backend=states.backend)
         example = made(shop)
         remembered = applied(example, here)
-        for changed in ({}, {"Who": f"root@{socket.gethostname()}", "Created": "2001-03-18T14:00:00.5Z"}):
-            states.lock = {**THEIRS, **changed}
+        for other in ({}, {"Who": f"root@{socket.gethostname()}", "Created": "2001-03-18T14:00:00.5Z"}):
+            states.lock = {**THEIRS, **other}
             with pytest.raises(StepFailed) as raised:
                 example.undo(here, remembered)
             year, lock = states.lock["Created"][:4], f"{OPERATION}, lock 11-22"
@@ -213,7 +167,7 @@ def test_the_holder_of_a_lock_is_named(tmp_path: Path, here: Context) -> None:
                 "Wait until they are done. Only if they are gone for certain: "
                 f"`{example.program} -chdir={shop} force-unlock 11-22` on the worker."
             )
-            assert states.lock == {**THEIRS, **changed}
+            assert states.lock == {**THEIRS, **other}
 
 
 def test_the_lock_of_our_own_killed_apply_is_removed(tmp_path: Path, here: Context) -> None:
@@ -238,6 +192,82 @@ def test_the_lock_of_our_own_killed_apply_is_removed(tmp_path: Path, here: Conte
 def _until_revoked(example: Step, context: Context, remembered: Memory) -> None:
     with pytest.raises(TurnRevoked):
         example.apply(context, remembered)
+
+
+def test_a_state_that_apply_could_not_store_is_stored_before_undo(tmp_path: Path, here: Context) -> None:
+    """Its server broke down: without that state, undo would find nothing to undo. It can be undone twice."""
+    with serving(States()) as states:
+        shop = stack(tmp_path / "shop", backend=states.backend)
+        example = made(shop, undo={"variables": {"image_tag": "v1"}})
+        remembered = example.remember(here)
+        states.is_broken = True
+        with pytest.raises(StepFailed, match="Failed to persist state to backend"):
+            example.apply(here, remembered)
+        with pytest.raises(StepFailed, match=r"force-unlock in .* failed"):
+            example.undo(here, remembered)
+        states.is_broken = False
+        for _ in range(2):
+            example.undo(here, remembered)
+        assert (states.lock, values(shop)[0]["app"]["value"]) == ({}, "v1")
+        assert json.loads(states.state)["serial"] > json.loads(kept(shop).read_text())["serial"] > remembered["serial"]
+        assert not (shop / "errored.tfstate").exists()
+
+
+def kept(folder: Path) -> Path:
+    """Return where undo keeps the state that apply could not store."""
+    return folder / ".changewindow/CHG-1-1.tfstate.left"
+
+
+def test_a_state_that_was_never_stored_is_lacking(shop: Path, here: Context) -> None:
+    """An earlier apply has left it: what is stored is not what there is. Older ones and those of others do no harm."""
+    example, file = made(shop), shop / "errored.tfstate"
+    stored = json.loads((shop / "terraform.tfstate").read_text())
+    for harmless in ({}, {"serial": 99, "lineage": "ffffffff-0000"}):
+        file.write_text(json.dumps({**stored, **harmless}))
+        assert example.lacks(here) == []
+    file.write_text(json.dumps({**stored, "serial": 99}))
+    (lacking,) = example.lacks(here)
+    assert lacking == (
+        f"An earlier apply could not store its state and has left it in {file}: what is stored is not what there is. "
+        f"Compare them, then store it by `{example.program} state push`, or remove the file."
+    )
+    file.write_text("half a sta")
+    with pytest.raises(
+        StepFailed, match=r"errored\.tfstate, which an apply has left .*, cannot be read: Expecting value"
+    ):
+        example.lacks(here)
+
+
+def test_undo_never_acts_on_another_state(shop: Path, here: Context) -> None:
+    """Somebody selects another workspace in the folder, where nothing differs from the configuration of before."""
+    run(shop, "workspace", "new", "other")
+    run(shop, "apply", "-auto-approve", "-input=false")
+    run(shop, "workspace", "select", "default")
+    example = made(shop)
+    remembered = applied(example, here)
+    run(shop, "workspace", "select", "other")
+    with pytest.raises(StepFailed) as raised:
+        example.undo(here, remembered)
+    theirs = json.loads(run(shop, "state", "pull"))["lineage"]
+    assert str(raised.value) == (
+        f"{shop} has another state than the one this step changed (lineage {theirs[:8]}…, not "
+        f"{remembered['lineage'][:8]}…). Nothing was changed. Select the workspace and the backend of before there, "
+        f"and undo again; the state of before is {remembered['backup']} on {socket.gethostname()}."
+    )
+    run(shop, "workspace", "select", "default")
+    example.undo(here, remembered)
+    assert values(shop)[0]["app"]["value"] == "v1"
+
+
+def test_undo_from_a_folder_with_another_state_is_lacking(shop: Path, here: Context, tmp_path: Path) -> None:
+    """It looks as the one of the plan does, but nothing there would take back what the plan does."""
+    other = stack(tmp_path / "other")
+    example = made(shop, undo={"folder": str(other), "variables": {"image_tag": "v1"}})
+    (lacking,) = example.lacks(here)
+    assert lacking == (
+        f"{other}, where undo acts, has another state than {shop}. Initialise it with the same backend, and select the "
+        "same workspace."
+    )
 
 
 def test_undo_may_come_from_another_folder(tmp_path: Path, here: Context) -> None:
@@ -266,7 +296,7 @@ def test_what_is_not_there_is_told(shop: Path, here: Context, tmp_path: Path) ->
     (bare / "main.tf").write_text('terraform {\n  backend "local" { path = "x" }\n}\n' + (shop / "main.tf").read_text())
     (shop / "garbage").write_text("no plan")
     garbage = "c61a4fd60b2cb53f5b8e3ce2a1a7e0b2b8a8dfca8f15ed6bdfd1a1dd0ebcd6e1"
-    for changed, says in (
+    for fields, says in (
         ({"program": "frobnicate"}, "The worker has no program frobnicate. Install it on every worker."),
         (
             {"folder": "/nowhere"},
@@ -276,9 +306,57 @@ def test_what_is_not_there_is_told(shop: Path, here: Context, tmp_path: Path) ->
         ({"folder": str(bare)}, f"{bare} is not initialised. Run `{example.program} -chdir={bare} init` there."),
     ):
         with pytest.raises(StepFailed) as raised:
-            Step.model_validate({**json.loads(example.model_dump_json(by_alias=True)), **changed}).remember(here)
+            changed(example, **fields).remember(here)
         assert str(raised.value).startswith(says)
     assert "garbage has the SHA-256" in made(shop, plan="garbage", plan_sha256=garbage).lacks(here)[0]
+
+
+def test_a_plan_of_another_version_is_lacking(shop: Path, here: Context) -> None:
+    """The program of the worker is the one that has to read it."""
+    example, repacked = made(shop), io.BytesIO()
+    with zipfile.ZipFile(shop / example.plan) as old, zipfile.ZipFile(repacked, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, re.sub(rb"1(\.\d+\.\d+)", rb"0\1", content) if name == "tfplan" else content)
+    (shop / example.plan).write_bytes(repacked.getvalue())
+    other = changed(example, plan_sha256=hashlib.sha256(repacked.getvalue()).hexdigest())
+    with pytest.raises(StepFailed, match=r"^The saved plan was made by version 0\.\S+, and the worker has 1\.\S+ of /"):
+        other.lacks(here)
+
+
+def changed(example: Step, **fields: Any) -> Step:
+    """Return a step with other fields."""
+    return Step.model_validate({**json.loads(example.model_dump_json(by_alias=True)), **fields})
+
+
+def test_a_state_that_cannot_be_copied_is_lacking(shop: Path, here: Context) -> None:
+    """Apply would refuse to act without its copy."""
+    example = made(shop)
+    (shop / ".changewindow").write_text("a file")
+    says = f"The state cannot be copied into {shop}/.changewindow before apply. Let the worker's account write there."
+    assert example.lacks(here) == [says]
+    with pytest.raises(StepFailed, match=r"state pull > /.*\.tfstate in .* failed: exit code"):
+        example.apply(here, example.remember(here))
+
+
+def test_a_program_that_prints_something_else_before_the_state(shop: Path, here: Context, tmp_path: Path) -> None:
+    """Such as a warning of its settings; what it printed of the state is not told."""
+    example = made(shop)
+    for line, says in (("Warning: no settings", ": Warning: no settings"), ('{"password": "s3cret"}', "")):
+        talking = tmp_path / "talking"
+        talking.write_text(f"#!/bin/sh\necho '{line}'\nexec {example.program} \"$@\"\n")
+        talking.chmod(0o755)
+        with pytest.raises(StepFailed) as raised:
+            changed(example, program=str(talking)).remember(here)
+        assert str(raised.value) == (
+            f"{talking} state in {shop} printed no JSON{says}. Run it by hand on the worker, and correct its settings."
+        )
+
+
+def test_locks_name_the_account_of_the_process(shop: Path, here: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the one that the environment tells, so that the lock of our own killed apply is known again."""
+    monkeypatch.setenv("LOGNAME", "somebody")
+    assert made(shop).remember(here)["who"] == f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
 
 
 @pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed")

@@ -9,25 +9,27 @@ Undo plans and applies `undo`: the folder's configuration with the variables (an
 the previous configuration and the same backend, such as a git worktree of the commit before. The gate proves that this
 describes what there is: if its plan would change anything before apply, the change is refused. Undo refuses to touch
 what the approved plan did not, because then somebody else has acted since; afterwards a plan must find no difference.
-A lock that this step's apply has left when it was killed is removed; no other is.
+A state that apply could not store, and has left in `errored.tfstate`, is stored first. A lock that this step's apply
+has left behind is removed; no other is.
 
 When the task dies or loses its turn, the program is killed, and what a provider had asked for may still happen.
 Both folders must be initialised. Secrets come from Airflow Connections of any type through `secrets`, as environment
 variables such as TF_VAR_password; no connection type of its own is needed.
 """
 
-import getpass
+import os
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field
 
 from changewindow.context import Context
 from changewindow.errors import StepFailed
 from changewindow.model import Model
-from changewindow.stack import Locked, Stack, as_options, digest_of, read_plan
+from changewindow.stack import Locked, Stack, account, as_options, digest_of, read_plan
 from changewindow.steps.base import Memory, StepBase
 
 EXAMPLE = {
@@ -38,6 +40,7 @@ EXAMPLE = {
     "plan_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "undo": {"variables": {"image_tag": "v2.14.3"}, "targets": ["module.myapp"]},
 }
+T = TypeVar("T")
 
 
 class Previous(Model):
@@ -86,6 +89,9 @@ class Step(StepBase):
         """Return why the plan may not be applied, or why undo would not bring back what there is."""
         stack, before = self._stack(context), self._before(context)
         found = self._unfit(stack)
+        if not found:
+            stack.changed_by(self._plan_file())
+        found += self._unready(stack, before)
         with context.workspace() as workspace:
             out = workspace / "undo.plan"
             if not before.plan(out, self._options(), patience="0s"):
@@ -103,9 +109,9 @@ class Step(StepBase):
         return {
             "lineage": version.lineage,
             "serial": version.serial,
-            "backup": f"{self.folder}/.changewindow/{context.mark.replace('/', '-')}.tfstate",
+            "backup": self._backup(context),
             "changes": stack.changed_by(self._plan_file()),
-            "who": f"{getpass.getuser()}@{socket.gethostname()}",
+            "who": f"{account()}@{socket.gethostname()}",
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 
@@ -126,9 +132,11 @@ class Step(StepBase):
     def undo(self, context: Context, remembered: Memory) -> None:
         """Apply the configuration of before, and see that there is no difference left."""
         before = self._before(context)
+        self._store_what_apply_left(context, remembered)
+        self._require_the_same_state(before, remembered)
         with context.workspace() as workspace:
             out = workspace / "undo.plan"
-            if not self._planned(before, out, remembered):
+            if not self._past_our_lock(before, remembered, lambda: before.plan(out, self._options(), patience="5s")):
                 context.log("nothing to undo: there is no difference to the configuration of before")
                 return
             if others := sorted(set(before.changed_by(out)) - set(remembered["changes"])):
@@ -143,17 +151,53 @@ class Step(StepBase):
                     f"{_kept(remembered)}"
                 )
 
-    def _planned(self, before: Stack, out: Path, remembered: Memory) -> bool:
-        """Plan undo; a lock that the killed apply of this very step has left is removed first."""
+    def _store_what_apply_left(self, context: Context, remembered: Memory) -> None:
+        """Store the state that apply could not store: without it, nobody knows what apply has done."""
+        if not Path(self.folder).is_dir():
+            return
+        stack = self._stack(context)
+        left = stack.left()
+        if left and left.serial > remembered["serial"] and remembered["lineage"] in {"", left.lineage}:
+            self._require_the_same_state(stack, remembered)
+            self._past_our_lock(stack, remembered, lambda: stack.store(f"{remembered['backup']}.left"))
+
+    def _require_the_same_state(self, stack: Stack, remembered: Memory) -> None:
+        stored = stack.version()
+        if stored.lineage != remembered["lineage"] and remembered["serial"]:
+            raise StepFailed(
+                f"{stack.folder} has another state than the one this step changed (lineage "
+                f"{stored.lineage[:8] or 'none'}…, not {remembered['lineage'][:8]}…). Nothing was changed. Select the "
+                f"workspace and the backend of before there, and undo again; {_kept(remembered)}"
+            )
+
+    def _past_our_lock(self, stack: Stack, remembered: Memory, do: Callable[[], T]) -> T:
+        """Do what takes the lock; one that the apply of this very step has left is removed first."""
         try:
-            return before.plan(out, self._options(), patience="5s")
+            return do()
         except Locked as locked:
             begun = datetime.fromisoformat(remembered["at"])
             if not locked.lock.is_of(remembered["who"], begun, begun + self.timeout):
                 raise
-            before.context.log(f"removing the lock that this step's apply has left when it was killed. {locked}")
-            before.unlock(locked.lock)
-            return before.plan(out, self._options(), patience="5s")
+            stack.context.log(f"removing the lock that this step's apply has left behind. {locked}")
+            stack.unlock(locked.lock)
+            return do()
+
+    def _unready(self, stack: Stack, before: Stack) -> list[str]:
+        """Return why undo could not bring back what there is, apart from what its plan says."""
+        stored, found, left = stack.version(), [], stack.left()
+        place = Path(self._backup(stack.context)).parent
+        holder = place if place.exists() else place.parent
+        if not holder.is_dir() or not os.access(holder, os.W_OK | os.X_OK):
+            found.append(f"The state cannot be copied into {place} before apply. Let the worker's account write there.")
+        if left and left.lineage == stored.lineage and left.serial > stored.serial:
+            found.append(
+                f"An earlier apply could not store its state and has left it in {stack.unstored}: what is stored is "
+                f"not what there is. Compare them, then store it by `{stack.called} state push`, or remove the file."
+            )
+        if before.folder != stack.folder and before.version() != stored:
+            says = f"{before.folder}, where undo acts, has another state than {stack.folder}"
+            found.append(f"{says}. Initialise it with the same backend, and select the same workspace.")
+        return found
 
     def _unfit(self, stack: Stack, plan: Path | None = None) -> list[str]:
         """Return why the plan is not the approved one, or not for the state that is stored."""
@@ -169,6 +213,9 @@ class Step(StepBase):
         else:
             why = f"serial {made_for.serial} of the state, which has {stored.serial} by now: somebody changed it since"
         return [f"{self._plan_file()} was made for {why}. Make a new plan, and ask again with that."]
+
+    def _backup(self, context: Context) -> str:
+        return f"{self.folder}/.changewindow/{context.mark.replace('/', '-')}.tfstate"
 
     def _plan_file(self) -> Path:
         return Path(self.folder) / self.plan
