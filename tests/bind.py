@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import dns.asyncresolver
 import dns.exception
 import dns.message
 import dns.query
@@ -36,6 +37,9 @@ www IN CNAME api
 note 60 IN TXT "first" "second"
 ns1.elsewhere IN A 192.0.2.1
 lame IN NS ns1.elsewhere
+*.wild IN A 192.0.2.77
+both IN A 127.0.0.1
+both IN AAAA ::1
 """
 CONFIGURATION = """
 options {{
@@ -97,6 +101,16 @@ def bind(folder: Path) -> Iterator[Bind]:
             made.processes[address] = running.enter_context(_named(folder / address, text))
             _wait(made, address)
         yield made
+
+
+@contextmanager
+def resolving(made: Bind) -> Iterator[None]:
+    """Let this process resolve names with the primary server."""
+    resolver = dns.asyncresolver.Resolver(configure=False)
+    resolver.nameservers, resolver.port = [PRIMARY], made.port
+    before, dns.asyncresolver.default_resolver = dns.asyncresolver.default_resolver, resolver
+    yield
+    dns.asyncresolver.default_resolver = before
 
 
 def _free_port() -> int:

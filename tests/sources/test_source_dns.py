@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import dns.asyncresolver
 import pytest
 from pydantic import ValidationError
 
-from bind import PRIMARY, SECONDARY, Bind, bind
+from bind import PRIMARY, SECONDARY, Bind, bind, resolving
 from changewindow.dnsservers import NoAnswer, named, of_name
 from changewindow.sharing import client
 from changewindow.sources.base import Answer, Asking, SourceError
@@ -86,11 +85,8 @@ async def test_nobody_there() -> None:
 @pytest.fixture
 def resolver(servers: Bind) -> Iterator[None]:
     """Let this process resolve names with the test's own server."""
-    made = dns.asyncresolver.Resolver(configure=False)
-    made.nameservers, made.port = [PRIMARY], servers.port
-    before, dns.asyncresolver.default_resolver = dns.asyncresolver.default_resolver, made
-    yield
-    dns.asyncresolver.default_resolver = before
+    with resolving(servers):
+        yield
 
 
 async def test_the_servers_of_a_name_are_found(servers: Bind, resolver: None) -> None:

@@ -1,12 +1,13 @@
 """The step dns, on a zone that two BIND servers serve."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from bind import PRIMARY, SECONDARY, Bind, bind
+from bind import PRIMARY, SECONDARY, Bind, bind, resolving
 from changewindow.context import Context
 from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.dns import EXAMPLE, Step
@@ -127,10 +128,39 @@ def test_a_key_that_is_not_accepted(servers: Bind, login: str, changed: dict[str
     assert servers.ask("api.example.com", "A") == ["api.example.com. 300 IN A 192.0.2.10"]
 
 
-def test_a_key_that_is_not_accepted_is_lacking_at_the_gate(servers: Bind) -> None:
-    """An update that changes nothing finds it before the window."""
-    [says] = step().lacks(context(servers, "nobody"))
-    assert "does not know the key nobody" in says
+@pytest.mark.parametrize("fields", [{}, {"record": "new.example.com"}], ids=["a record", "no record"])
+def test_a_key_that_is_not_accepted_is_lacking_at_the_gate(servers: Bind, fields: dict[str, str]) -> None:
+    """An update that changes nothing finds it before the window, also when the key is known but may not do this."""
+    before = servers.ask("example.com", "SOA")
+    for login, says in (("nobody", "does not know the key nobody"), ("other", "refuses updates of example.com by the")):
+        [lacking] = step(**fields).lacks(context(servers, login))
+        assert says in lacking
+    assert servers.ask("example.com", "SOA") == before
+
+
+@pytest.mark.parametrize(
+    ("login", "changed", "says"),
+    [
+        ("a..b", {}, "has no login that is the name of a TSIG key."),
+        ("x" * 64, {}, "has no login that is the name of a TSIG key."),
+        (
+            "change-windows",
+            {"algorithm": "hmac-sha999"},
+            "has no extra `algorithm` that is known: hmac-md5.",
+        ),
+        ("change-windows", {"algorithm": "gss-tsig"}, "has no extra `algorithm` that is known: "),
+    ],
+)
+def test_a_key_that_is_none(servers: Bind, login: str, changed: dict[str, str], says: str) -> None:
+    """The message names the field of the connection."""
+    with pytest.raises(UnusableConnection) as raised:
+        step().lacks(context(servers, login, **changed))
+    assert says in str(raised.value)
+
+
+def test_how_a_key_is_written_does_not_matter(servers: Bind) -> None:
+    """Its name may end with a dot, and its algorithm be in capitals."""
+    assert step().lacks(context(servers, "change-windows.", algorithm="HMAC-SHA256")) == []
 
 
 def test_a_secret_that_is_none(servers: Bind) -> None:
@@ -161,6 +191,49 @@ def test_nothing_stands_beside_a_cname(here: Context) -> None:
     assert step(record="www.example.com").lacks(here) == [
         "www.example.com is a CNAME, beside which no A can stand; remove it first"
     ]
+
+
+@pytest.mark.parametrize("record", ["api.example.com", "example.com"])
+def test_a_cname_stands_beside_nothing(here: Context, record: str) -> None:
+    """Neither beside an address, nor where the zone begins."""
+    assert step(record=record, type="CNAME", values=["x.example.org"]).lacks(here) == [
+        f"{record} has other records, beside which no CNAME can stand; remove them first"
+    ]
+
+
+def test_what_a_wildcard_answers_is_no_record(servers: Bind, here: Context) -> None:
+    """Undo could not bring it back; the wildcard itself can be changed, and beside it other names can be added."""
+    (lacking,) = step(record="a.wild.example.com").lacks(here)
+    assert lacking == (
+        "a.wild.example.com has no A record of its own; a wildcard answers 192.0.2.77 (ttl 300), which undo could not "
+        "bring back. Add this as a record of a.wild.example.com first"
+    )
+    itself = step(record="*.wild.example.com")
+    assert itself.lacks(here) == step(record="a.wild.example.com", type="TXT").lacks(here) == []
+    remembered = itself.remember(here)
+    itself.apply(here, remembered)
+    assert servers.ask("a.wild.example.com", "A", SECONDARY) == ["a.wild.example.com. 300 IN A 192.0.2.20"]
+    itself.undo(here, remembered)
+    assert servers.ask("a.wild.example.com", "A", SECONDARY) == ["a.wild.example.com. 300 IN A 192.0.2.77"]
+
+
+def test_one_address_of_the_primary_server_is_enough(servers: Bind) -> None:
+    """Nobody listens at its IPv6 address, or this machine has no way to it."""
+    known = replace(connection(servers), host="both.example.com")
+    with resolving(servers):
+        here = Context("CHG-1", 1, lambda _: known, print)
+        assert step().lacks(here) == []
+        remembered = step().remember(here)
+        step().apply(here, remembered)
+        step().undo(here, remembered)
+
+
+def test_an_update_whose_reply_was_lost(servers: Bind, here: Context) -> None:
+    """Sent once more, its condition does not hold, and it is found to be done."""
+    remembered = step().remember(here)
+    for _ in range(2):
+        step().apply(here, remembered)
+    step().undo(here, remembered)
 
 
 def test_a_server_that_stays_behind_fails_the_step(servers: Bind, here: Context) -> None:

@@ -12,22 +12,28 @@ signed. The servers to wait for are those in the zone's NS records, at the conne
 """
 
 import asyncio
-import binascii
 from collections.abc import Coroutine
 from typing import Any, ClassVar, Self, TypeVar
 
-import dns.exception
-import dns.message
 import dns.name
-import dns.query
 import dns.rcode
-import dns.tsig
 import dns.update
 from pydantic import model_validator
 
 from changewindow.context import Context
 from changewindow.dnsrecords import Name, RecordChange, RecordSet, shown
-from changewindow.dnsservers import PORT, NoAnswer, Server, address, answer, answers, authoritative, listed, named
+from changewindow.dnsservers import (
+    PORT,
+    NoAnswer,
+    Server,
+    address,
+    answer,
+    answers,
+    authoritative,
+    listed,
+    named,
+)
+from changewindow.dnsupdates import CHANGED, send, updating
 from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.base import Memory, StepBase
 
@@ -41,23 +47,6 @@ EXAMPLE = {
     "values": ["192.0.2.20"],
 }
 T = TypeVar("T")
-PATIENCE = 10.0
-"""Seconds to wait for the reply to an update."""
-CHANGED = {dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN}
-KEYS = {
-    dns.tsig.PeerBadKey: "does not know the key {key} (BADKEY). Correct the connection's login, or extra `algorithm`",
-    dns.tsig.PeerBadSignature: "does not accept the signature of the key {key} (BADSIG). Correct the connection's "
-    "password, or extra `algorithm`",
-    dns.tsig.PeerBadTime: "says that this machine's clock or its own is wrong (BADTIME). Set both clocks right",
-}
-REFUSALS = {
-    dns.rcode.REFUSED: "refuses updates of {zone} by the key {key} (REFUSED). Allow that key this record in its update "
-    "policy, or see in its log why not",
-    dns.rcode.NOTAUTH: "is not authoritative for a zone {zone} (NOTAUTH). Correct `zone`, or the connection's host",
-    dns.rcode.NOTZONE: "says that the record is not within the zone {zone} (NOTZONE). Correct `zone`",
-    dns.rcode.NOTIMP: "takes no dynamic updates (NOTIMP). Correct the connection's host",
-    dns.rcode.SERVFAIL: "failed at the update of {zone} (SERVFAIL). Its log says why",
-}
 
 
 class Step(StepBase, RecordChange):
@@ -103,11 +92,7 @@ class Step(StepBase, RecordChange):
         alias = None if self.type == "CNAME" else _read(answer(primary, self.record, "CNAME"))
         if alias:
             missing.append(f"{self.record} is a CNAME, beside which no {self.type} can stand; remove it first")
-        try:
-            self._send(context, self._update(context))
-        except StepFailed as error:
-            missing.append(str(error))
-        return missing
+        return [*missing, *self._refusal(context, now)]
 
     def remember(self, context: Context) -> Memory:
         """Return the record set as the primary server holds it."""
@@ -132,19 +117,41 @@ class Step(StepBase, RecordChange):
             raise StepFailed(self._conflict(now, before))
         self._until_everywhere(context, before)
 
+    def _refusal(self, context: Context, now: RecordSet | None) -> list[str]:
+        """Return why the server would not take the update: it is sent one with the same condition that changes nothing.
+
+        That deletes a value which is not there, as the condition makes sure: the key must be allowed to do it.
+        """
+        update, name = self._update(context, now), dns.name.from_text(self.record)
+        if now is None and self.type == "CNAME":
+            update.absent(name)
+        new = self.wanted(now)
+        absent = RecordSet(tuple(set(new.values) - set(now.values if now else ())), 0)
+        if absent.values:
+            update.delete(name, absent.rdataset(self.type))
+        try:
+            code = self._send(context, update)
+        except StepFailed as error:
+            return [str(error)]
+        if code == dns.rcode.NXRRSET:
+            says = f"{self.record} has no {self.type} record of its own; a wildcard answers {shown(now)}"
+            return [f"{says}, which undo could not bring back. Add this as a record of {self.record} first"]
+        if code == dns.rcode.YXDOMAIN:
+            return [f"{self.record} has other records, beside which no CNAME can stand; remove them first"]
+        return [] if code == dns.rcode.NOERROR else [f"{self.type} {self.record} is being changed; ask again"]
+
     def _change(self, context: Context, old: RecordSet | None, new: RecordSet | None, before: RecordSet | None) -> None:
-        update, name = self._update(context), dns.name.from_text(self.record)
-        if old:
-            update.present(name, RecordSet(old.values, 0).rdataset(self.type))
-        else:
-            update.absent(name, self.type)
+        update, name = self._update(context, old), dns.name.from_text(self.record)
         if new:
             update.replace(name, new.rdataset(self.type))
         else:
             update.delete(name, self.type)
         says = f"update {self.type} {self.record} at {self._primary(context).name}: {shown(old)} -> {shown(new)}"
-        if context.act(says, lambda: self._send(context, update)) in CHANGED:
-            raise StepFailed(self._conflict(self._now(context), before))
+        if context.act(says, lambda: self._send(context, update)) not in CHANGED:
+            return
+        if (now := self._now(context)) != new:
+            raise StepFailed(self._conflict(now, before))
+        context.log("an earlier attempt, whose reply was lost, has done it")
 
     def _conflict(self, now: RecordSet | None, before: RecordSet | None) -> str:
         return self.conflict(now=shown(now), ours=shown(self.wanted(before)), before=shown(before))
@@ -180,32 +187,17 @@ class Step(StepBase, RecordChange):
             raise UnusableConnection(connection.name, "host (the primary server)")
         return _read(named(connection.host, connection.port or PORT))
 
-    def _update(self, context: Context) -> dns.update.UpdateMessage:
-        connection = context.connection(self.connection)
-        update = dns.update.UpdateMessage(self.zone)
-        if connection.login:
-            try:
-                algorithm = str(connection.extra.get("algorithm", "hmac-sha256"))
-                update.use_tsig(dns.tsig.Key(connection.login, connection.password, algorithm))
-            except (binascii.Error, ValueError) as error:
-                raise UnusableConnection(connection.name, "password that is a TSIG secret (base64)") from error
+    def _update(self, context: Context, old: RecordSet | None) -> dns.update.UpdateMessage:
+        """Return an update that changes nothing yet, on the condition that the record set is still the old one."""
+        update, name = updating(self.zone, context.connection(self.connection)), dns.name.from_text(self.record)
+        if old:
+            update.present(name, RecordSet(old.values, 0).rdataset(self.type))
+        else:
+            update.absent(name, self.type)
         return update
 
     def _send(self, context: Context, update: dns.update.UpdateMessage) -> dns.rcode.Rcode:
-        """Return the server's reply to an update: done, or one of `CHANGED`."""
-        primary, key = self._primary(context), context.connection(self.connection).login or "(none)"
-        try:
-            reply = dns.query.tcp(update, primary.addresses[0], timeout=PATIENCE, port=primary.port)
-        except tuple(KEYS) as error:
-            raise StepFailed(f"{primary.name} {KEYS[type(error)].format(key=key)}.") from error
-        except (dns.exception.DNSException, OSError, EOFError, NotImplementedError) as error:
-            says = f"{type(error).__name__} {error}".rstrip()
-            raise StepFailed(f"{primary.name} gave no valid reply to the update ({says}). Is it up?") from error
-        code = reply.rcode()
-        if code not in {dns.rcode.NOERROR, *CHANGED}:
-            says = REFUSALS.get(code, "refused the update ({code})")
-            raise StepFailed(f"{primary.name} {says.format(zone=self.zone, key=key, code=dns.rcode.to_text(code))}.")
-        return code
+        return send(update, self._primary(context), context.connection(self.connection))
 
 
 def _read(asked: Coroutine[Any, Any, T]) -> T:
