@@ -19,6 +19,12 @@ REMEDIES = {
     "signaturedoesnotmatch": "correct the connection's password (the secret key), and see whether the clock is right",
     "expiredtoken": "renew the connection's aws_session_token, or use a role_arn",
 }
+LATER = ("throttl", "toomanyrequests", "priorrequestnotcomplete", "serviceunavailable", "internal")
+"""Refusals of AWS that are about this moment only."""
+
+
+class NotNow(StepFailed):
+    """AWS refused or gave no reply at this moment; the same may work in a minute."""
 
 
 def client(connection: Connection, service: str, session_name: str) -> Any:
@@ -46,15 +52,27 @@ def client(connection: Connection, service: str, session_name: str) -> Any:
         connection.login or None,
         connection.password or None,
         extra.get("aws_session_token"),
-        extra.get("region_name", USUAL_REGION),
+        extra.get("region_name") or USUAL_REGION,
     )
     if role := extra.get("role_arn"):
-        wanted = {"RoleArn": role, "RoleSessionName": session_name, **extra.get("assume_role_kwargs", {})}
+        if not isinstance(more := extra.get("assume_role_kwargs") or {}, dict):
+            raise UnusableConnection(connection.name, "assume_role_kwargs in its extra that are an object of JSON")
+        wanted = {"RoleArn": role, "RoleSessionName": session_name, **more}
+        signing = _made(connection, session, "sts", options)
         with explained(f"assume the role {role}"):
-            given = session.client("sts", **options).assume_role(**wanted)["Credentials"]
+            given = signing.assume_role(**wanted)["Credentials"]
         keys = (given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
         session = boto3.Session(*keys, session.region_name)
-    return session.client(service, **options)
+    return _made(connection, session, service, options)
+
+
+def _made(connection: Connection, session: Any, service: str, options: dict[str, Any]) -> Any:
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+    try:
+        return session.client(service, **options)
+    except (BotoCoreError, ValueError) as error:
+        raise UnusableConnection(connection.name, f"endpoint_url or region_name that can be used ({error})") from error
 
 
 @contextmanager
@@ -64,14 +82,16 @@ def explained(what: str) -> Iterator[None]:
     Raises:
         StepFailed: with that sentence.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError  # noqa: PLC0415
 
     try:
         yield
     except ClientError as error:
         code, text = (str(error.response.get("Error", {}).get(part, "")) for part in ("Code", "Message"))
         remedy = next((one for start, one in REMEDIES.items() if code.lower().startswith(start)), "correct the ticket")
-        raise StepFailed(f"AWS refused to {what}: {code} ({text.rstrip('.')}). What to do: {remedy}.") from error
+        kind = NotNow if code.lower().startswith(LATER) else StepFailed
+        raise kind(f"AWS refused to {what}: {code} ({text.rstrip('.')}). What to do: {remedy}.") from error
     except BotoCoreError as error:
         says = f"AWS gave no reply when it was asked to {what}: {str(error).rstrip('.')}."
-        raise StepFailed(f"{says} Is its endpoint reachable, and has the connection a login?") from error
+        kind = NotNow if isinstance(error, HTTPClientError) else StepFailed
+        raise kind(f"{says} Is its endpoint reachable, and has the connection a login?") from error

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from bind import bind
 from changewindow.connection import Connection
@@ -103,7 +104,7 @@ def test_which_zone_is_meant(aws: Account) -> None:
     """No zone, and two of one name, are refused; an id says it."""
     here = context(connection(aws.url))
     with pytest.raises(StepFailed, match=r"Route 53 has no hosted zone example\.net in the account of example_aws"):
-        step(zone="example.net").remember(here)
+        step(zone="example.net", record="api.example.net").remember(here)
     with pytest.raises(StepFailed, match="NoSuchHostedZone"):
         step(zone="Z0000000000000").remember(here)
     aws.client.create_hosted_zone(Name="example.com", CallerReference="2")
@@ -156,14 +157,105 @@ def test_listed_servers_are_waited_for(aws: Account, tmp_path: Any) -> None:
         here, same = context(connection(aws.url)), step(values=["192.0.2.10"], **listed)
         same.apply(here, same.remember(here))
         other = step(**listed)
-        with pytest.raises(StepFailed, match=r"Not in time \(1\.6s\): 127\.0\.0\.1:\d+ answer 192\.0\.2\.20"):
+        with pytest.raises(StepFailed) as raised:
             other.apply(here, other.remember(here))
+        assert str(raised.value) == (
+            "Not in time (1.6s): all 1 servers answer 192.0.2.20 (ttl 300) for A api.example.com. "
+            f"127.0.0.1:{servers.port} answers 192.0.2.10 (ttl 300)."
+        )
+
+
+def test_a_listed_server_that_does_not_serve_it_is_lacking(aws: Account) -> None:
+    """Apply and undo would wait for it in vain, so it is found before."""
+    here = context(connection(aws.url))
+    [lacking] = step(servers=["127.0.0.1:1"]).lacks(here)
+    assert lacking.startswith("127.0.0.1:1 cannot be reached at port 1: ")
+    assert lacking.endswith(", Route 53 has 192.0.2.10 (ttl 300); correct `servers`, or repair that one")
+    with pytest.raises(StepFailed, match=r"the address of the name server ns\.nowhere\.invalid cannot be found"):
+        step(servers=["ns.nowhere.invalid"]).lacks(here)
+
+
+def test_nothing_stands_beside_a_cname(aws: Account) -> None:
+    """Neither a CNAME beside an address or where the zone begins, nor an address beside a CNAME."""
+    here, cname = context(connection(aws.url)), {"type": "CNAME", "values": ["x.example.org"]}
+    aws.put({"Name": "www.example.com.", "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": "api.example.com"}]})
+    for fields, types in (
+        ({"record": "www.example.com"}, "CNAME"),
+        (cname, "A"),
+        ({"record": "example.com", **cname}, "NS, SOA"),
+    ):
+        new = step(**fields)
+        says = f"{new.record} has a record of type {types}, and beside a CNAME nothing can stand; remove it first"
+        assert new.lacks(here) == [says]
+    assert step(record="www.example.com", **cname).lacks(here) == []
+
+
+ODD = """<ListResourceRecordSetsResponse><ResourceRecordSets><ResourceRecordSet><Name>1.0\\05725.example.com.</Name>
+<Type>TXT</Type><TTL>60</TTL><ResourceRecords><ResourceRecord><Value>"\\303\\244 \\"x\\"\\\\"</Value></ResourceRecord>
+</ResourceRecords></ResourceRecordSet></ResourceRecordSets><IsTruncated>false</IsTruncated><MaxItems>1</MaxItems>
+</ListResourceRecordSetsResponse>"""
+
+
+def test_characters_that_route_53_writes_as_octal_codes(server: Told) -> None:
+    """DNS itself writes decimal ones; a name with a slash is found, and letters of any language are written right."""
+    server.answers = {
+        "/2013-04-01/hostedzone/Z0000000000000/rrset": (200, ODD),
+        "/2013-04-01/hostedzone/Z0000000000000/rrset/": (200, CHANGED),
+        "/2013-04-01/change/C1": (200, CHANGED.replace("PENDING", "INSYNC")),
+    }
+    here = context(connection(server.url))
+    fields = {"record": "1.0/25.example.com", "type": "TXT", "zone": "Z0000000000000", "ttl": 60}
+    step(values=['ä "x"\\'], **fields).apply(here, step(values=["x"], **fields).remember(here))
+    assert [method for method, *_ in server.asked if method == "POST"] == []
+    other = step(values=["ü\t\x7f"], **fields)
+    other.apply(here, other.remember(here))
+    [body] = [body for method, *_, body in server.asked if method == "POST"]
+    assert r'<Value>"\303\274\011\177"</Value>' in body
+    assert r'<Value>"\303\244 \"x\"\\"</Value>' in body
+
+
+def test_throttling_while_waiting_is_waited_for(server: Told) -> None:
+    """The change was made; only the question whether it is in sync has to be asked again."""
+    asked = "/2013-04-01/change/C1"
+    server.answers = {CHANGES: (200, CHANGED), asked: (400, ERROR.format("Throttling"))}
+    said: list[str] = []
+
+    def heard(line: str) -> None:
+        said.append(line)
+        if "Throttling" in line:
+            server.answers[asked] = (200, CHANGED.replace("PENDING", "INSYNC"))
+
+    known = connection(server.url)
+    step().apply(Context("CHG-1", 1, lambda _: known, heard), MEMORY)
+    assert said[-1].startswith("AWS refused to tell whether the change is in sync: Throttling (why).")
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"record": "api.example.org"}, "api.example.org is not within the zone example.com; write its full name"),
+        ({"record": "badexample.com"}, "badexample.com is not within the zone example.com"),
+        ({"zone": "a..b"}, "'a..b' is not a domain name"),
+    ],
+)
+def test_a_mistake_in_the_ticket(fields: dict[str, str], says: str) -> None:
+    """It is found when the ticket is read; which names a zone has that is given by its id, only AWS knows."""
+    with pytest.raises(ValidationError) as raised:
+        step(**fields)
+    assert says in str(raised.value)
+    assert step(record="api.example.org", zone="Z0000000000000")
 
 
 @pytest.mark.parametrize(
     ("extra", "says"),
     [
         ({"profile_name": "x"}, "remove profile_name from its extra"),
+        (
+            {"endpoint_url": "localhost:4566"},
+            r"has no endpoint_url or region_name that can be used \(Invalid endpoint: lo",
+        ),
+        ({"region_name": "eu west"}, r"has no endpoint_url or region_name that can be used \(Provided region_name"),
+        ({"role_arn": "arn", "assume_role_kwargs": "x"}, "has no assume_role_kwargs in its extra that are an object"),
         ({"role_arn": "arn:aws:iam::1:role/x"}, "AWS refused to assume the role arn:aws:iam::1:role/x: AccessDenied"),
     ],
 )

@@ -12,8 +12,7 @@ signed. The servers to wait for are those in the zone's NS records, at the conne
 """
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, ClassVar, Self, TypeVar
+from typing import ClassVar, Self
 
 import dns.name
 import dns.rcode
@@ -34,6 +33,7 @@ from changewindow.dnsservers import (
     named,
 )
 from changewindow.dnsupdates import CHANGED, send, updating
+from changewindow.dnswaiting import told, until_answered
 from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.base import Memory, StepBase
 
@@ -46,7 +46,6 @@ EXAMPLE = {
     "type": "A",
     "values": ["192.0.2.20"],
 }
-T = TypeVar("T")
 
 
 class Step(StepBase, RecordChange):
@@ -89,7 +88,7 @@ class Step(StepBase, RecordChange):
             for server, one in zip(servers, found, strict=True)
             if not isinstance(one, NoAnswer) and one != now
         ]
-        alias = None if self.type == "CNAME" else _read(answer(primary, self.record, "CNAME"))
+        alias = None if self.type == "CNAME" else told(answer(primary, self.record, "CNAME"))
         if alias:
             missing.append(f"{self.record} is a CNAME, beside which no {self.type} can stand; remove it first")
         return [*missing, *self._refusal(context, now)]
@@ -157,35 +156,19 @@ class Step(StepBase, RecordChange):
         return self.conflict(now=shown(now), ours=shown(self.wanted(before)), before=shown(before))
 
     def _until_everywhere(self, context: Context, wanted: RecordSet | None) -> None:
-        servers = self._servers(context)
-        latest: list[RecordSet | NoAnswer | None] = []
-
-        def found() -> bool:
-            latest[:] = asyncio.run(answers(servers, self.record, self.type))
-            return all(one == wanted for one in latest)
-
-        says = f"all {len(servers)} servers answer {shown(wanted)} for {self.type} {self.record}"
-        try:
-            context.until(says, found, within=self.timeout * 0.8)
-        except StepFailed as error:
-            late = [
-                str(one) if isinstance(one, NoAnswer) else f"{server.name} answers {shown(one)}"
-                for server, one in zip(servers, latest, strict=True)
-                if one != wanted
-            ]
-            raise StepFailed(f"{error} {'; '.join(late)}.") from error
+        until_answered(context, self._servers(context), self, wanted, within=self.timeout * 0.8)
 
     def _now(self, context: Context) -> RecordSet | None:
-        return _read(answer(self._primary(context), self.record, self.type))
+        return told(answer(self._primary(context), self.record, self.type))
 
     def _servers(self, context: Context) -> list[Server]:
-        return _read(listed(self.servers) if self.servers else authoritative(self.zone, self._primary(context)))
+        return told(listed(self.servers) if self.servers else authoritative(self.zone, self._primary(context)))
 
     def _primary(self, context: Context) -> Server:
         connection = context.connection(self.connection)
         if not connection.host:
             raise UnusableConnection(connection.name, "host (the primary server)")
-        return _read(named(connection.host, connection.port or PORT))
+        return told(named(connection.host, connection.port or PORT))
 
     def _update(self, context: Context, old: RecordSet | None) -> dns.update.UpdateMessage:
         """Return an update that changes nothing yet, on the condition that the record set is still the old one."""
@@ -198,11 +181,3 @@ class Step(StepBase, RecordChange):
 
     def _send(self, context: Context, update: dns.update.UpdateMessage) -> dns.rcode.Rcode:
         return send(update, self._primary(context), context.connection(self.connection))
-
-
-def _read(asked: Coroutine[Any, Any, T]) -> T:
-    """Return what a server answers; without an answer, the step cannot go on."""
-    try:
-        return asyncio.run(asked)
-    except NoAnswer as error:
-        raise StepFailed(f"{error}.") from error

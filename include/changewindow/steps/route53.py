@@ -10,19 +10,17 @@ The Airflow Connection (type `aws`): login and password are access key and secre
 role is used); extra `region_name`, `endpoint_url`, `aws_session_token`, `role_arn` and `assume_role_kwargs`.
 """
 
-import asyncio
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from changewindow.aws_client import client, explained
+from changewindow.aws_client import NotNow, client
 from changewindow.context import Context
 from changewindow.dnsrecords import RecordChange, RecordSet, canonical_name, canonical_values, shown
-from changewindow.dnsservers import address, answers, listed
+from changewindow.dnsservers import address, listed
+from changewindow.dnswaiting import behind, told, until_answered
 from changewindow.errors import StepFailed
+from changewindow.hostedzone import ID, HostedZone, Raw, from_octal, to_octal
 from changewindow.steps.base import Memory, StepBase
 
 EXAMPLE = {
@@ -35,42 +33,9 @@ EXAMPLE = {
     "values": ["192.0.2.20"],
     "ttl": 60,
 }
-ID = re.compile("[A-Z0-9]{10,32}")
 REFUSED = ("InvalidChangeBatch", "InvalidInput")
-Raw = Mapping[str, Any]
-"""A record set as Route 53 has it."""
 State = RecordSet | str | None
 """The same in a form that can be compared; an alias is a text."""
-
-
-@dataclass(frozen=True)
-class Zone:
-    """A hosted zone, and the client to change it."""
-
-    client: Any
-    id: str
-
-    def find(self, record: str, kind: str) -> Raw | None:
-        """Return a record set as it is now."""
-        start = {"StartRecordName": record, "StartRecordType": kind, "MaxItems": "1"}
-        with explained(f"read {kind} {record} in zone {self.id}"):
-            found = self.client.list_resource_record_sets(HostedZoneId=self.id, **start)["ResourceRecordSets"]
-        matching = (dict(one) for one in found if one["Type"] == kind and _name(one) == record)
-        return next(matching, None)
-
-    def replace(self, old: Raw | None, new: Raw | None, comment: str) -> Any:
-        """Replace one record set by another, all or nothing; return what tells later whether it is in sync."""
-        actions = {"DELETE": old, "CREATE": new}
-        batch = [{"Action": action, "ResourceRecordSet": one} for action, one in actions.items() if one]
-        change = {"Comment": comment, "Changes": batch}
-        with explained(f"change records in zone {self.id}"):
-            made = self.client.change_resource_record_sets(HostedZoneId=self.id, ChangeBatch=change)
-        return made["ChangeInfo"]["Id"]
-
-    def is_in_sync(self, change: Any) -> bool:
-        """Return whether all servers of Route 53 have a change."""
-        with explained("tell whether the change is in sync"):
-            return bool(self.client.get_change(Id=change)["ChangeInfo"]["Status"] == "INSYNC")
 
 
 class Step(StepBase, RecordChange):
@@ -86,7 +51,9 @@ class Step(StepBase, RecordChange):
     """Name servers to wait for as well: `ns-1.awsdns-01.org`, `192.0.2.1:5353`."""
 
     @model_validator(mode="after")
-    def _servers_are_servers(self) -> Self:
+    def _record_is_in_the_zone(self) -> Self:
+        if not ID.fullmatch(self.zone) and not f".{self.record}".endswith(f".{canonical_name(self.zone)}"):
+            raise ValueError(f"{self.record} is not within the zone {self.zone}; write its full name")
         for server in self.servers:
             address(server)
         return self
@@ -100,9 +67,17 @@ class Step(StepBase, RecordChange):
         return f"set {self.type} {self.record} back to what it was, if it is still what this step wrote"
 
     def lacks(self, context: Context) -> list[str]:
-        """Return why the record set cannot be changed."""
-        self.remember(context)
-        return []
+        """Return why the record set cannot be changed, and which listed servers do not answer what Route 53 has."""
+        zone = self._zone(context)
+        now, others = self._state(self._now(zone)), zone.types(self.record) - {self.type}
+        found = []
+        if others and "CNAME" in {self.type, *others}:
+            types = ", ".join(sorted(others))
+            found.append(
+                f"{self.record} has a record of type {types}, and beside a CNAME nothing can stand; remove it first"
+            )
+        late = behind(told(listed(self.servers)), self, now) if not isinstance(now, str) else []
+        return found + [f"{one}, Route 53 has {_shown(now)}; correct `servers`, or repair that one" for one in late]
 
     def remember(self, context: Context) -> Memory:
         """Return the hosted zone, and the record set as Route 53 has it."""
@@ -130,7 +105,7 @@ class Step(StepBase, RecordChange):
             raise StepFailed(self._conflict(now, before))
         self._until_served(context, self._state(before))
 
-    def _change(self, context: Context, zone: Zone, before: Raw | None, old: Raw | None) -> None:
+    def _change(self, context: Context, zone: HostedZone, before: Raw | None, old: Raw | None) -> None:
         """Replace what was before by what the ticket says, or the other way round, and wait for it."""
         new = self._raw(self._ours(before)) if old == before else before
         says = f"change in Route 53 {self.type} {self.record}: {_shown(self._state(old))} -> {_shown(self._state(new))}"
@@ -144,38 +119,26 @@ class Step(StepBase, RecordChange):
                 context.log("an earlier attempt, whose reply was lost, has done it")
                 return
             raise StepFailed(self._conflict(now, before)) from error
-        context.until("Route 53 reports INSYNC", lambda: zone.is_in_sync(made), within=self.timeout * 0.8)
+
+        def is_in_sync() -> bool:
+            try:
+                return zone.is_in_sync(made)
+            except NotNow as error:
+                context.log(str(error))
+                return False
+
+        context.until("Route 53 reports INSYNC", is_in_sync, within=self.timeout * 0.8)
 
     def _until_served(self, context: Context, wanted: State) -> None:
-        if not self.servers or isinstance(wanted, str):
-            return
-        says = f"{', '.join(self.servers)} answer {_shown(wanted)} for {self.type} {self.record}"
+        if self.servers and not isinstance(wanted, str):
+            until_answered(context, told(listed(self.servers)), self, wanted, within=self.timeout * 0.8)
 
-        def found() -> bool:
-            return all(one == wanted for one in asyncio.run(self._answers()))
-
-        context.until(says, found, within=self.timeout * 0.8)
-
-    async def _answers(self) -> list[Any]:
-        return list(await answers(await listed(self.servers), self.record, self.type))
-
-    def _zone(self, context: Context, known: str = "") -> Zone:
+    def _zone(self, context: Context, known: str = "") -> HostedZone:
         """Return the hosted zone of this id, or the one that the ticket means."""
         route53 = client(context.connection(self.connection), "route53", context.mark.replace("/", "-"))
-        if known or ID.fullmatch(self.zone):
-            return Zone(route53, known or self.zone)
-        name = canonical_name(self.zone)
-        with explained(f"look for the hosted zone {name}"):
-            found = route53.list_hosted_zones_by_name(DNSName=name)["HostedZones"]
-        zones = [one["Id"].rpartition("/")[2] for one in found if canonical_name(one["Name"]) == name]
-        if not zones:
-            raise StepFailed(f"Route 53 has no hosted zone {name} in the account of {self.connection}. Correct `zone`.")
-        if len(zones) > 1:
-            says = f"Route 53 has {len(zones)} hosted zones {name}: {', '.join(zones)}."
-            raise StepFailed(f"{says} Write as `zone` the id of the one that is meant.")
-        return Zone(route53, zones[0])
+        return HostedZone(route53, known) if known else HostedZone.of(route53, self.zone, self.connection)
 
-    def _now(self, zone: Zone) -> Raw | None:
+    def _now(self, zone: HostedZone) -> Raw | None:
         found = zone.find(self.record, self.type)
         if found and "SetIdentifier" in found:
             says = f"{self.type} {self.record} has a routing policy (record '{found['SetIdentifier']}')"
@@ -192,24 +155,18 @@ class Step(StepBase, RecordChange):
         if "AliasTarget" in raw:
             target = raw["AliasTarget"]
             return f"an alias of {target['DNSName']} in {target['HostedZoneId']}"
-        return RecordSet(canonical_values(self.type, (one["Value"] for one in raw["ResourceRecords"])), raw["TTL"])
+        return RecordSet(
+            canonical_values(self.type, (from_octal(one["Value"]) for one in raw["ResourceRecords"])), raw["TTL"]
+        )
 
     def _raw(self, wanted: RecordSet) -> Raw:
-        values = [{"Value": value} for value in wanted.values]
-        return {"Name": self.record, "Type": self.type, "TTL": wanted.ttl, "ResourceRecords": values}
+        values = [{"Value": to_octal(value)} for value in wanted.values]
+        return {"Name": to_octal(self.record), "Type": self.type, "TTL": wanted.ttl, "ResourceRecords": values}
 
     def _conflict(self, now: Raw | None, before: Raw | None) -> str:
         states = {"now": self._state(now), "ours": self._ours(before), "before": self._state(before)}
         return self.conflict(**{word: _shown(state) for word, state in states.items()})
 
-    def _client(self, context: Context) -> Any:
-        return client(context.connection(self.connection), "route53", context.mark.replace("/", "-"))
-
 
 def _shown(state: State) -> str:
     return state if isinstance(state, str) else shown(state)
-
-
-def _name(raw: Raw) -> str:
-    """Return the name of a record set; Route 53 writes other characters than letters as octal codes."""
-    return canonical_name(str(raw["Name"]).replace("\\052", "*"))
