@@ -1,5 +1,7 @@
 """The source tcp, against open, closed and silent ports."""
 
+import asyncio
+import errno
 import socket
 from typing import Any
 
@@ -52,4 +54,68 @@ async def test_a_host_that_is_not_found() -> None:
     """That says nothing about the service."""
     with pytest.raises(SourceError, match=r"the host nowhere\.invalid is not found") as raised:
         await ask(1, host="nowhere.invalid")
+    assert raised.value.cause == "unreachable"
+
+
+async def test_a_host_that_is_no_name() -> None:
+    """It is told as one that is not found."""
+    with pytest.raises(SourceError, match=r"the host a\.\.b is not found: .*label empty or too long") as raised:
+        await ask(1, host="a..b")
+    assert raised.value.cause == "unreachable"
+
+
+def several(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Let every host have these addresses."""
+    loop = asyncio.get_running_loop()
+    real = loop.getaddrinfo
+
+    async def found(_: Any, port: Any, **options: Any) -> list[Any]:
+        return [one for address in addresses for one in await real(address, port, **options)]
+
+    monkeypatch.setattr(loop, "getaddrinfo", found)
+
+
+async def test_one_of_several_addresses_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the first one is silent, as IPv6 is where a firewall swallows it."""
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second, socket.socket() as good:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for one in (first, second):
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        good.bind(("127.0.0.2", full.getsockname()[1]))
+        good.listen()
+        several(monkeypatch, "127.0.0.1", "127.0.0.2")
+        assert (await ask(full.getsockname()[1], host="both.example.com")).value is True
+
+
+async def test_several_addresses_of_which_none_connects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason of each is told."""
+    several(monkeypatch, "127.0.0.1", "127.0.0.2")
+    answer = await ask(1, host="both.example.com")
+    assert answer.value is False
+    for address in ("127.0.0.1", "127.0.0.2"):
+        assert f"Connect call failed ('{address}', 1)" in answer.query
+
+
+@pytest.mark.parametrize("reachable", ["127.0.0.1", ""])
+async def test_no_way_to_some_or_all_addresses(monkeypatch: pytest.MonkeyPatch, reachable: str) -> None:
+    """Only without a way to any of them it says nothing about the service."""
+    several(monkeypatch, "127.0.0.1", "127.0.0.2")
+    loop = asyncio.get_running_loop()
+    real = loop.sock_connect
+
+    async def no_way(sock: socket.socket, address: Any) -> None:
+        if address[0] == reachable:
+            await real(sock, address)
+        raise OSError(errno.ENETUNREACH, f"no way to {address[0]}")
+
+    monkeypatch.setattr(loop, "sock_connect", no_way)
+    if reachable:
+        assert (await ask(1, host="both.example.com")).value is False
+        return
+    with pytest.raises(
+        SourceError, match=r"does not connect: .*no way to 127\.0\.0\.1.*no way to 127\.0\.0\.2"
+    ) as raised:
+        await ask(1, host="both.example.com")
     assert raised.value.cause == "unreachable"

@@ -86,7 +86,9 @@ async def test_a_server_that_speaks_no_tls(tmp_path: Path, read: str) -> None:
         writer.close()
 
     async with await asyncio.start_server(garbage, "127.0.0.1", 0) as server:
-        with pytest.raises(SourceError, match="does not agree on TLS") as raised:
+        with pytest.raises(
+            SourceError, match=r"does not agree on TLS: .*no TLS at this port, or only after START"
+        ) as raised:
             await ask(server.sockets[0].getsockname()[1], tmp_path, read=read)
         assert raised.value.cause == "invalid"
     with socket.socket() as silent:
@@ -96,6 +98,14 @@ async def test_a_server_that_speaks_no_tls(tmp_path: Path, read: str) -> None:
             with pytest.raises(SourceError, match="does not connect") as raised:
                 await ask(port, tmp_path, read=read, within="200ms")
             assert raised.value.cause == "unreachable"
+
+
+async def test_a_server_that_hangs_up(tmp_path: Path) -> None:
+    """That is another trouble than silence."""
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as server:
+        with pytest.raises(SourceError, match="does not connect: it hung up while shaking hands") as raised:
+            await ask(server.sockets[0].getsockname()[1], tmp_path)
+    assert raised.value.cause == "unreachable"
 
 
 async def test_root_certificates_that_are_not_there(tmp_path: Path) -> None:

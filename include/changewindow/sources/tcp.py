@@ -1,11 +1,13 @@
 """Opens a TCP connection and reads whether it opens, or the seconds it took.
 
-`read: connects` is true, or false when the port is closed or does not answer within `within`. When the host's name is
-not found or this machine has no way to it, that says nothing about the service and is `unreachable`.
+`read: connects` is true, or false when the port is closed or does not answer within `within`. Of several addresses, one
+that connects is enough. When the host's name is not found or this machine has no way to it, that says nothing about the
+service and is `unreachable`.
 """
 
 import asyncio
 import errno
+import re
 import socket
 import time
 from datetime import timedelta
@@ -18,6 +20,8 @@ from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 
 EXAMPLE = {"kind": "tcp", "host": "db.example.com", "port": 5432, "read": "connects"}
 NO_WAY = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
+NEXT_ADDRESS = 0.25
+"""Seconds after which the next address of a host is tried as well."""
 
 
 class Source(SourceBase):
@@ -41,12 +45,15 @@ class Source(SourceBase):
         query = f"TCP {self.host}:{self.port}"
         try:
             async with asyncio.timeout(self.within.total_seconds()):
-                _, writer = await asyncio.open_connection(self.host, self.port)
-        except socket.gaierror as error:
-            raise SourceError("unreachable", f"the host {self.host} is not found: {error.strerror}") from error
+                _, writer = await asyncio.open_connection(self.host, self.port, happy_eyeballs_delay=NEXT_ADDRESS)
+        except (socket.gaierror, ValueError) as error:
+            says = getattr(error, "strerror", None) or error
+            raise SourceError("unreachable", f"the host {self.host} is not found: {says}") from error
         except (TimeoutError, OSError) as error:
-            why = error.strerror or f"no answer within {duration_text(self.within)}"
-            if error.errno in NO_WAY or self.read == "latency":
+            why = error.strerror or str(error) or f"no answer within {duration_text(self.within)}"
+            # Where it has tried several addresses, the error has no number of its own, but those of all in its text.
+            numbers = {int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))}
+            if (numbers and numbers <= NO_WAY) or self.read == "latency":
                 raise SourceError("unreachable", f"{query} does not connect: {why}") from error
             return Answer(False, started, f"{query}: {why}")
         took = time.perf_counter() - began

@@ -19,6 +19,19 @@ from changewindow.model import Duration
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 
 EXAMPLE = {"kind": "tls", "host": "api.example.com", "read": "days_left"}
+NO_TLS = "it speaks no TLS at this port, or only after STARTTLS, which is not supported here"
+TOO_OLD = "it only speaks versions of TLS before 1.2"
+MEANINGS = {
+    "WRONG_VERSION_NUMBER": NO_TLS,
+    "RECORD_LAYER_FAILURE": NO_TLS,
+    "TLSV1_ALERT_PROTOCOL_VERSION": TOO_OLD,
+    "UNSUPPORTED_PROTOCOL": TOO_OLD,
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "it may want a client certificate, or other ciphers",
+    "TLSV1_UNRECOGNIZED_NAME": "it does not know this name; correct `name`",
+}
+"""What OpenSSL's reasons mean."""
+NEXT_ADDRESS = 0.25
+"""Seconds after which the next address of a host is tried as well."""
 
 
 class Source(SourceBase):
@@ -61,13 +74,18 @@ class Source(SourceBase):
         name = self.name or self.host
         try:
             async with asyncio.timeout(self.within.total_seconds()):
-                _, writer = await asyncio.open_connection(self.host, self.port, ssl=context, server_hostname=name)
+                _, writer = await asyncio.open_connection(
+                    self.host, self.port, ssl=context, server_hostname=name, happy_eyeballs_delay=NEXT_ADDRESS
+                )
         except ssl.SSLCertVerificationError:
             raise
         except ssl.SSLError as error:
-            raise SourceError("invalid", f"{self._server} does not agree on TLS: {error.reason or error}") from error
+            meaning = f" ({MEANINGS[error.reason]})" if error.reason in MEANINGS else ""
+            says = f"{self._server} does not agree on TLS: {error.reason or error}{meaning}"
+            raise SourceError("invalid", says) from error
         except (TimeoutError, OSError, ValueError) as error:
-            says = getattr(error, "strerror", None) or str(error) or "no answer in time"
+            silent = "no answer in time" if isinstance(error, TimeoutError) else "it hung up while shaking hands"
+            says = getattr(error, "strerror", None) or str(error) or silent
             raise SourceError("unreachable", f"{self._server} does not connect: {says}") from error
         served: Any = writer.get_extra_info("ssl_object")
         writer.transport.abort()
