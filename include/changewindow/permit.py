@@ -1,9 +1,9 @@
 """Says why a change may not act: the last question before the first step, and again before every further one."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from changewindow.model import duration_text
 
@@ -71,6 +71,8 @@ class Intent:
     approvals: tuple[Need, ...] = ONE_PERSON
     """What must have been approved, as the policy says now; nothing for a pre-approved standard change."""
     is_emergency: bool = False
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """What was chosen for parameters in place of their defaults."""
 
 
 def reasons(standing: Standing, intent: Intent, now: datetime) -> list[str]:

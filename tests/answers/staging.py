@@ -45,21 +45,21 @@ def ticket(
     return banner(**changed, window=window, parameters=parameter)
 
 
-def begun(ledger: Ledger, data: dict[str, Any], hours: float) -> str:
+def begun(ledger: Ledger, data: dict[str, Any], hours: float, **values: Any) -> str:
     """Submit, approve and start a change so many hours ago, through the real gate; return its id."""
     when = NOW - timedelta(hours=hours)
     submitted = changes.submit(ledger, data, requester="alice", now=when)
     times = {"opens": when - timedelta(days=1), "closes": when + timedelta(days=99), "approvals": NEEDS}
-    wanted = intent(submitted.digest, f"run of {submitted.change}", **times)
+    wanted = intent(submitted.digest, f"run of {submitted.change}", values=values, **times)
     deciding.decide(ledger, submitted.change, wanted, person="bob", is_yes=True, now=when)
     targets = tuple(f"{data['environment']}/{name}" for name in data["services"])
     gate.start(ledger, submitted.change, wanted, targets=targets, now=when)
     return submitted.change
 
 
-def ended(ledger: Ledger, data: dict[str, Any], hours: float, outcome: Outcome = "completed") -> str:
+def ended(ledger: Ledger, data: dict[str, Any], hours: float, outcome: Outcome = "completed", **values: Any) -> str:
     """Let a change act, and end so many hours ago; it took six minutes."""
-    change = begun(ledger, data, hours + 0.1)
+    change = begun(ledger, data, hours + 0.1, **values)
     when = NOW - timedelta(hours=hours)
     changes.close(ledger, change, run=f"run of {change}", outcome=outcome, reason="p99 too high", now=when)
     return change

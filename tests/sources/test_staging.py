@@ -80,6 +80,14 @@ async def test_other_steps_prove_nothing(ledger: Ledger, tried: dict[str, Any], 
     assert reading.says == f"{NONE}; {change}, the newest there, differs in {says}{REMEDY}"
 
 
+async def test_what_counts_is_what_was_chosen_there(ledger: Ledger) -> None:
+    """A run by hand may have had another approved value than the scheduled one."""
+    change = ended(ledger, ticket("staging"), 30, version="v1")
+    assert f"{change}, the newest there, differs in steps.0.merge" in (await hours_of(ledger)).says
+    ended(ledger, ticket("staging", version="v1"), 20, version="v2")
+    assert (await hours_of(ledger)).verdict == "fail"
+
+
 async def test_nothing_was_tried(ledger: Ledger) -> None:
     """Neither what only waits, nor what ran in another environment or for another service."""
     changes.submit(ledger, ticket("staging"), requester="alice", now=NOW)

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.sdk.definitions.context import Context as AirflowContext
 
-from changewindow import settings
+from changewindow import parameters, settings
 from changewindow.acting import Stage
 from changewindow.change import PublishedChange
 from changewindow.context import Context
@@ -131,6 +131,11 @@ class Run:
             self.ticket.needs,
             self.mode,
             is_emergency=self.ticket.type == "emergency",
+            values={
+                name: self.params[name]
+                for name, usual in parameters.defaults(self.change.data).items()
+                if self.params.get(name, usual) != usual
+            },
         )
 
     @property

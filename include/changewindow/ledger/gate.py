@@ -56,6 +56,7 @@ def start(
             "mode": intent.mode,
             "token": token,
             "targets": list(targets),
+            **({"values": dict(intent.values)} if intent.values else {}),
         }
         append(session, Happening(change, "started", intent.run, now, data))
         return token

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from changewindow.conflicts import HOLDING, Other
 from changewindow.ledger.changes import WAITING
@@ -30,6 +30,8 @@ class Acted:
     closed: datetime | None
     ticket: dict[str, Any]
     """The data of its ticket."""
+    values: dict[str, Any]
+    """What was chosen for its parameters in place of their defaults, when it began."""
 
 
 def of_origin(ledger: Ledger, origin: str) -> Change | None:
@@ -69,18 +71,30 @@ def others_in(session: Session, opens: datetime, closes: datetime, *, but: str =
 
 def acted_on(ledger: Ledger, targets: Sequence[str]) -> list[Acted]:
     """Return the changes that acted on one of the targets, newest first; one that acts now is the newest."""
-    started = select(func.min(Event.at)).where(Event.number == Change.number, Event.kind == "started")
+    other = aliased(Event)
+    first = select(func.min(other.sequence)).where(other.number == Change.number, other.kind == "started")
+    is_start = (Event.number == Change.number) & (Event.sequence == first.correlate(Change).scalar_subquery())
     found = (
-        select(Change, Revision.text, started.scalar_subquery())
+        select(Change, Revision.text, Event)
+        .select_from(Change)
         .join(Revision, (Revision.number == Change.number) & (Revision.digest == Change.digest))
+        .outerjoin(Event, is_start)
         .where(Change.status.in_(ACTED), Change.number.in_(select(Touched.number).where(Touched.target.in_(targets))))
         .order_by(Change.closed_at.is_not(None), Change.closed_at.desc())
         .limit(RECENT)
     )
     with ledger.reading() as session:
         return [
-            Acted(one.id, one.status, one.reason, began or one.opens, one.closed_at, json.loads(text))
-            for one, text, began in session.execute(found)
+            Acted(
+                one.id,
+                one.status,
+                one.reason,
+                began=start.at if start else one.opens,
+                closed=one.closed_at,
+                ticket=json.loads(text),
+                values=json.loads(start.data).get("values", {}) if start else {},
+            )
+            for one, text, start in session.execute(found)
         ]
 
 

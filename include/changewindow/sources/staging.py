@@ -3,8 +3,8 @@
 The value is the number of hours since a change of the same services, with the same steps, completed there; it ends when
 the next change acts on one of those services there. The newest change with the same steps decides: while it runs, or
 when it was taken back, the answer is `no_data`, as it is without any. Steps are the same when all their fields are,
-with the values of the parameters that the scheduled runs have; names do not count, nor the fields under `but`. The
-ledger is the one behind the Airflow Connection `changewindow_ledger`; it is only read.
+with the values of the parameters that were chosen there and that the scheduled run has here; names do not count, nor
+the fields under `but`. The ledger is the one behind the Airflow Connection `changewindow_ledger`; it is only read.
 """
 
 import asyncio
@@ -58,9 +58,9 @@ class Source(SourceBase):
         if data["environment"] == self.environment:
             raise SourceError("invalid", f"{change} itself is for {self.environment}; name the environment before it")
         targets = [f"{self.environment}/{service}" for service in data["services"]]
-        wanted, ended, nearest = self._steps(data), now, ""
+        wanted, ended, nearest = self._steps(data, {}), now, ""
         for one in overview.acted_on(ledger, targets):
-            differs = _difference(wanted, self._steps(one.ticket), "steps")
+            differs = _difference(wanted, self._steps(one.ticket, one.values), "steps")
             if not differs and set(data["services"]) <= set(one.ticket["services"]):
                 return Answer(_hours(one, ended), now, self.says(), says=f"{one.change} completed there")
             nearest = nearest or f"; {one.change}, the newest there, differs in {differs or 'services'}"
@@ -70,9 +70,9 @@ class Source(SourceBase):
         )
         raise SourceError("no_data", f"{says}. Do it there first, or name under `but` which fields may differ.")
 
-    def _steps(self, data: dict[str, Any]) -> Steps:
-        """Return what the steps of a ticket do, without what may differ."""
-        steps: Steps = parameters.fill(data, {})["steps"]
+    def _steps(self, data: dict[str, Any], values: dict[str, Any]) -> Steps:
+        """Return what the steps of a ticket do with these values of its parameters, without what may differ."""
+        steps: Steps = parameters.fill(data, values)["steps"]
         return [_without(step, [place.split(".") for place in ("name", *self.but)]) for step in steps]
 
 
