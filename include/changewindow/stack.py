@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import re
+import shlex
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -94,6 +95,11 @@ class Stack:
         if found is None:
             raise StepFailed(f"The worker has no program {' or '.join(wanted)}. Install it on every worker.")
         return found
+
+    @property
+    def by_hand(self) -> str:
+        """Return how a person calls the program for this folder in a shell."""
+        return f"{shlex.quote(self.called)} -chdir={shlex.quote(self.folder)}"
 
     def version(self) -> Version:
         """Return which state is stored now."""
@@ -195,9 +201,9 @@ class Stack:
         if "state lock" in ran.output and "Lock Info:" in ran.output:
             told = dict(LOCK.findall(ran.output.partition("Lock Info:")[2]))
             lock = Lock(*(told.get(name, "unknown") for name in ("ID", "Who", "Created", "Operation")))
-            return Locked(lock, f"{self.called} -chdir={self.folder} force-unlock")
+            return Locked(lock, f"{self.by_hand} force-unlock")
         if re.search(r"\binit\b", ran.output) and re.search(r"initiali[sz]|not installed", ran.output):
-            return StepFailed(f"{self.folder} is not initialised. Run `{self.called} -chdir={self.folder} init` there.")
+            return StepFailed(f"{self.folder} is not initialised. Run `{self.by_hand} init` there.")
         if made := OTHER_VERSION.search(" ".join(ran.output.split())):
             says = f"The saved plan was made by version {made[1]}, and the worker has {made[2]} of {self.called}"
             return StepFailed(f"{says}. Make a new plan with that one, and ask again with it.")

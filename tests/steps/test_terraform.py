@@ -229,7 +229,8 @@ def test_a_state_that_was_never_stored_is_lacking(shop: Path, here: Context) -> 
     (lacking,) = example.lacks(here)
     assert lacking == (
         f"An earlier apply could not store its state and has left it in {file}: what is stored is not what there is. "
-        f"Compare them, then store it by `{example.program} state push`, or remove the file."
+        f"Compare them, then store it by `{example.program} -chdir={shop} state push errored.tfstate`, or remove the "
+        "file."
     )
     file.write_text("half a sta")
     with pytest.raises(
@@ -289,7 +290,7 @@ def test_undo_may_come_from_another_folder(tmp_path: Path, here: Context) -> Non
 def test_what_is_not_there_is_told(shop: Path, here: Context, tmp_path: Path) -> None:
     """A program, a folder, a plan, something that is no plan, and a folder that nobody initialised."""
     example = made(shop)
-    bare = tmp_path / "bare"
+    bare = tmp_path / "not initialised"
     bare.mkdir()
     for name in ("main.tf", example.plan):
         shutil.copy(shop / name, bare / name)
@@ -303,7 +304,7 @@ def test_what_is_not_there_is_told(shop: Path, here: Context, tmp_path: Path) ->
             "The worker has no folder /nowhere, where the configuration should lie. Put it there.",
         ),
         ({"plan": "none"}, f"The saved plan {shop}/none cannot be read on the worker: No such file or directory."),
-        ({"folder": str(bare)}, f"{bare} is not initialised. Run `{example.program} -chdir={bare} init` there."),
+        ({"folder": str(bare)}, f"{bare} is not initialised. Run `{example.program} -chdir='{bare}' init` there."),
     ):
         with pytest.raises(StepFailed) as raised:
             changed(example, **fields).remember(here)

@@ -190,9 +190,10 @@ class Step(StepBase):
         if not holder.is_dir() or not os.access(holder, os.W_OK | os.X_OK):
             found.append(f"The state cannot be copied into {place} before apply. Let the worker's account write there.")
         if left and left.lineage == stored.lineage and left.serial > stored.serial:
+            push = f"{stack.by_hand} state push {stack.unstored.name}"
             found.append(
                 f"An earlier apply could not store its state and has left it in {stack.unstored}: what is stored is "
-                f"not what there is. Compare them, then store it by `{stack.called} state push`, or remove the file."
+                f"not what there is. Compare them, then store it by `{push}`, or remove the file."
             )
         if before.folder != stack.folder and before.version() != stored:
             says = f"{before.folder}, where undo acts, has another state than {stack.folder}"
