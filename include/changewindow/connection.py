@@ -46,6 +46,12 @@ class Connection:
         """Return login and password, or None when the connection has neither."""
         return (self.login, self.password) if self.login or self.password else None
 
+    def hidden(self, text: str) -> str:
+        """Return a text without the password, as it is and as it stands in addresses."""
+        for said in {self.password, quote(self.password, safe=""), quote(self.password, safe=" +")} - {""}:
+            text = text.replace(said, "***")
+        return text
+
     @property
     def database_url(self) -> str:
         """Return the SQLAlchemy address: PostgreSQL by its fields, SQLite by its file in `host`, others by their hook.

@@ -103,7 +103,7 @@ class Context:
         """Run a program that acts, and wait for its end; a dry run only says so.
 
         Options: `folder` (working directory), `environment` (added to ours), `quiet` (do not log the output), `says`
-        (what the log says instead of the arguments).
+        (what the log says instead of the arguments), `hide` (what takes secrets out of a line before it is logged).
 
         Raises:
             StepFailed: the program does not exist.
@@ -188,6 +188,7 @@ class Context:
         environment: Mapping[str, str] | None = None,
         quiet: bool = False,
         says: str = "",
+        hide: Callable[[str], str] = str,
     ) -> Ran:
         self.log(f"$ {says or ' '.join(arguments)}")
         kept: deque[str] = deque(maxlen=KEPT_LINES)
@@ -195,12 +196,12 @@ class Context:
             for line in program.lines():
                 kept.append(line)
                 if not quiet:
-                    self.log(line)
+                    self.log(hide(line))
             code = program.process.wait()
         self.require_turn()
         if quiet and code:
             for line in kept:
-                self.log(line)
+                self.log(hide(line))
         if not quiet or code:
             self.log(f"exit code {code}")
         return Ran(tuple(arguments), code, "\n".join(kept))

@@ -43,9 +43,7 @@ class DatabaseFailed(StepFailed):
     """A database did not do what it was asked for."""
 
     def __init__(self, connection: Connection, error: Exception) -> None:
-        said = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
-        if connection.password:
-            said = said.replace(connection.password, "***")
+        said = connection.hidden(str(getattr(error, "orig", None) or error).strip() or type(error).__name__)
         first = " ".join(said.splitlines()[0].split())
         super().__init__(f"The database of connection {connection.name} says: {first}. {meaning(said)}".rstrip())
         self.is_answer = _is_answer(error)

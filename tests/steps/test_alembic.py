@@ -16,7 +16,7 @@ from changewindow.errors import StepFailed, TurnRevoked
 from changewindow.rest import wait_for
 from changewindow.steps.alembic import Step
 from postgres import Postgres, shared
-from worlds.alembic import SECOND, alembic, at_first, migration, project
+from worlds.alembic import ENV, SECOND, alembic, at_first, migration, project
 from worlds.git_change import git
 
 
@@ -79,6 +79,7 @@ def test_it_goes_there_and_back_on_sqlite(folder: Path, on_sqlite: Connection) -
     [
         pytest.param({"down": "pass"}, "Revision third has no downgrade. Write it.", id="empty"),
         pytest.param({"down": '"""Nothing."""'}, "Revision third has no downgrade. Write it.", id="a docstring"),
+        pytest.param({"down": "return"}, "Revision third has no downgrade. Write it.", id="returns"),
         pytest.param({"down": "raise NotImplementedError"}, "Revision third has no downgrade. Write it.", id="raises"),
         pytest.param(
             {"down": "op.get_bind().execute(sa.text('SELECT 1')).scalar_one()"},
@@ -232,3 +233,99 @@ def test_where_the_migrations_are_is_said_wholly(where: dict[str, str]) -> None:
     """A path on the worker is whole; a repository has a branch or tag."""
     with pytest.raises(ValidationError):
         step(Path("/"), migrations=where)
+
+
+HALF = """
+    with op.get_context().autocommit_block():
+        op.execute("CREATE INDEX CONCURRENTLY by_note ON orders (note)")
+        op.execute("SELECT nonsense")"""
+
+
+def test_a_half_that_was_committed_in_postgresql_calls_a_person(folder: Path, on_postgres: Connection) -> None:
+    """A migration that leaves its transaction may die half-way like elsewhere; undo does not call that good."""
+    migration(folder, "second", "first", up=SECOND["up"] + HALF, down=SECOND["down"])
+    one, context = step(folder), here(on_postgres)
+    assert one.lacks(context) == []
+    remembered = one.remember(context)
+    with pytest.raises(StepFailed, match="nonsense"):
+        one.apply(context, remembered)
+    with pytest.raises(StepFailed, match=r"its tables are not as they were: a migration died half-way\. Take its half"):
+        one.undo(context, remembered)
+    shared().ask("ALTER TABLE orders DROP COLUMN note", on_postgres.schema)
+    one.undo(context, remembered)
+
+
+def test_the_half_of_a_later_migration_calls_a_person_too(folder: Path, on_postgres: Connection) -> None:
+    """What came before it is taken back; that this is not all is said."""
+    env = folder / "migrations" / "env.py"
+    env.write_text(ENV.replace("connection=connection", "connection=connection, transaction_per_migration=True"))
+    third = 'op.create_table("more", sa.Column("note", sa.Integer))' + HALF.replace("orders", "more")
+    migration(folder, "third", "second", up=third, down='op.drop_table("more")')
+    one, context = step(folder), here(on_postgres)
+    remembered = one.remember(context)
+    with pytest.raises(StepFailed, match="nonsense"):
+        one.apply(context, remembered)
+    for _ in range(2):
+        with pytest.raises(StepFailed, match="orders is at first as before, but its tables are not as they were"):
+            one.undo(context, remembered)
+        assert columns(on_postgres) == ["id"]
+    shared().ask("DROP TABLE more", on_postgres.schema)
+    one.undo(context, remembered)
+
+
+def test_undo_may_run_twice_whatever_the_table_of_versions_is_called(folder: Path, tmp_path: Path) -> None:
+    """A table of versions that a first migration made is no half of it."""
+    env = folder / "migrations" / "env.py"
+    env.write_text(ENV.replace("connection=connection", 'connection=connection, version_table="versions"'))
+    known = Connection("orders", "sqlite", str(tmp_path / "orders.db"))
+    Path(known.host).touch()
+    one, context = step(folder), here(known)
+    remembered = one.remember(context)
+    one.apply(context, remembered)
+    for _ in range(2):
+        one.undo(context, remembered)
+
+
+def test_why_a_statement_failed_is_said_and_not_how_it_ends(folder: Path, on_postgres: Connection) -> None:
+    """The reason is the first line of the error, however many lines the statement has."""
+    migration(folder, "second", "first", up='op.execute("UPDATE nowhere\\nSET id = 1\\n")', down=SECOND["down"])
+    one, context = step(folder), here(on_postgres)
+    with pytest.raises(StepFailed, match=r'alembic upgrade second of orders failed: .*relation "nowhere" does not exi'):
+        one.apply(context, one.remember(context))
+
+
+def test_no_form_of_the_password_is_told(folder: Path, on_postgres: Connection) -> None:
+    """An env.py that prints the address, or that forgets to double its percent signs, does not give it away."""
+    known, said = replace(on_postgres, password="s3cret%of@the:database/"), list[str]()
+    env = folder / "migrations" / "env.py"
+    env.write_text(f"import os\nprint('at', os.environ['DATABASE_URL'])\n{ENV}")
+    shared().ask("CREATE ROLE clerk LOGIN IN ROLE robot PASSWORD 's3cret%of@the:database/'", "postgres")
+    one, context = step(folder), here(replace(known, login="clerk"), said=said.append)
+    one.apply(context, one.remember(context))
+    option = "from alembic import context\ncontext.config.set_main_option('sqlalchemy.url', os.environ['DATABASE_URL'])"
+    env.write_text(f"import os\n{option}\n{ENV}")
+    with pytest.raises(StepFailed, match="invalid interpolation syntax in 'postgresql") as failed:
+        one.lacks(context)
+    told = "\n".join([*said, str(failed.value)])
+    assert "at postgresql+psycopg2://clerk:***@127.0.0.1" in told
+    assert "s3cret" not in told
+
+
+def test_what_env_prints_does_not_hide_where_the_database_is(folder: Path, on_sqlite: Connection) -> None:
+    """Half a line before the report is no part of it."""
+    (folder / "migrations" / "env.py").write_text(f"{ENV}\nprint('half a line', end='')\n")
+    assert step(folder).lacks(here(on_sqlite)) == []
+
+
+def test_migrations_that_do_not_belong_together_are_named(folder: Path, on_sqlite: Connection) -> None:
+    """A revision of the database that no file has, and a file that comes after one that is not there."""
+    engine = create_engine(on_sqlite.database_url)
+    with engine.begin() as opened:
+        opened.exec_driver_sql("UPDATE alembic_version SET version_num = 'elsewhere'")
+    engine.dispose()
+    says = f"orders is at elsewhere, which the migrations in {folder} do not have"
+    wanted = [f"{says}. Name the commit that has it, or find out who migrated there."]
+    assert step(folder).lacks(here(on_sqlite)) == wanted
+    migration(folder, "third", "gone", up="pass", down="pass")
+    with pytest.raises(StepFailed, match="a migration comes after revision 'gone', which is not among them; bring its"):
+        step(folder).lacks(here(on_sqlite))

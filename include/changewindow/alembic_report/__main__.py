@@ -17,6 +17,7 @@ from typing import Any
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy import inspect as look_at
 from sqlalchemy.engine import make_url
@@ -30,57 +31,74 @@ def main() -> None:
     sys.path.insert(0, os.getcwd())  # noqa: PTH109  as `python -m alembic` has it
     config = Config("alembic.ini")
     script = ScriptDirectory.from_config(config)
-    seen: dict[str, Any] = {}
+    try:
+        heads = sorted(script.get_heads())
+    except KeyError as error:
+        sys.exit(f"a migration comes after revision {error}, which is not among them; bring its file back")
+    wanted = revision if revision != "head" else heads[0] if len(heads) == 1 else None
+    asked = script.get_revision(wanted) if wanted else None
+    report: dict[str, Any] = {"heads": heads, "target": asked.revision if asked else "", "way": []}
 
     def see(current: Any, context: Any) -> list[Any]:
-        seen.update(_seen(current, context, os.environ[variable]))
+        way = _way(script, report["target"], sorted(current)) if asked and len(current) < 2 else []
+        report.update(_told_of(way), **_seen(current, context, os.environ[variable]))
+        report["unknown"] = [one for one in report["current"] if not _is_known(script, one)]
+        leaves = not context.impl.transactional_ddl or any(_commits(one.module) for one in way)
+        report["shape"] = _shape(context.connection, context.version_table) if leaves else ""
         return []
 
     with EnvironmentContext(config, script, fn=see, dont_mutate=True):
         script.run_env()
-    heads = sorted(script.get_heads())
-    wanted = revision if revision != "head" else heads[0] if len(heads) == 1 else None
-    asked = script.get_revision(wanted) if wanted else None
-    way = _way(script, asked.revision, seen["current"]) if asked and len(seen["current"]) < 2 else []
-    report = {
-        "heads": heads,
-        "target": asked.revision if asked else "",
-        "way": [one.revision for one in way],
-        "branched": [one.revision for one in way if one.is_merge_point or one.dependencies],
-        "without_downgrade": [one.revision for one in way if _lacks_downgrade(one.module)],
-        **seen,
-    }
-    print(SIGN + json.dumps(report), flush=True)
+    print(f"\n{SIGN}{json.dumps(report)}", flush=True)  # on a line of its own, whatever env.py has printed
 
 
 def _way(script: ScriptDirectory, target: str, current: list[str]) -> list[Script]:
     """Return the migrations from where the database is to the target, in that order; none where there is no way."""
     try:
         return list(reversed(list(script.iterate_revisions(target, current[0] if current else "base"))))
-    except CommandError:
+    except (CommandError, RevisionError):
         return []
 
 
+def _is_known(script: ScriptDirectory, revision: str) -> bool:
+    try:
+        return script.get_revision(revision) is not None
+    except CommandError:
+        return False
+
+
+def _told_of(way: list[Script]) -> dict[str, list[str]]:
+    """Return what the migrations on the way are, and lack."""
+    return {
+        "way": [one.revision for one in way],
+        "branched": [one.revision for one in way if one.is_merge_point or one.dependencies],
+        "without_downgrade": [one.revision for one in way if _lacks_downgrade(one.module)],
+    }
+
+
 def _seen(current: Any, context: Any, given: str) -> dict[str, Any]:
-    """Return what is only known while connected; `shape` where DDL is no part of transactions."""
+    """Return what is only known while connected."""
     used, wanted = context.connection.engine.url, make_url(given)
     is_ours = (used.host, used.port, used.database) == (wanted.host, wanted.port, wanted.database)
-    transactional = bool(context.impl.transactional_ddl)
-    shape = "" if transactional else _shape(context.connection)
     elsewhere = "" if is_ours else f"{used.host or ''}:{used.port or ''}/{used.database}"
-    return {"current": sorted(current), "elsewhere": elsewhere, "transactional": transactional, "shape": shape}
+    return {"current": sorted(current), "elsewhere": elsewhere}
 
 
-def _shape(connection: Any) -> str:
-    """Return a digest of the tables, their columns and indexes."""
+def _commits(module: Any) -> bool:
+    """Return whether a migration may commit on its way, as with `autocommit_block`; then it may leave a half."""
+    return "commit" in inspect.getsource(module).lower()
+
+
+def _shape(connection: Any, version_table: str) -> str:
+    """Return a digest of the tables, their columns in any order, and indexes."""
     seen = look_at(connection)
     tables = {
         table: [
-            [[column["name"], str(column["type"]), column["nullable"]] for column in seen.get_columns(table)],
+            sorted([column["name"], str(column["type"]), column["nullable"]] for column in seen.get_columns(table)),
             sorted(str(index["name"]) for index in seen.get_indexes(table)),
         ]
         for table in sorted(seen.get_table_names())
-        if table != "alembic_version"
+        if table != version_table
     }
     return hashlib.sha256(json.dumps(tables).encode()).hexdigest()
 
@@ -96,12 +114,14 @@ def _body(function: Any) -> list[ast.stmt]:
     if function is None:
         return []
     definition: Any = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    return [one for one in definition.body if not isinstance(one, ast.Pass) and not _is_text(one)]
+    return [one for one in getattr(definition, "body", [definition]) if not _is_nothing(one)]
 
 
-def _is_text(statement: ast.stmt) -> bool:
-    """Return whether it is a docstring or dots."""
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+def _is_nothing(statement: ast.stmt) -> bool:
+    """Return whether it is a docstring, dots, or leaves without more ado."""
+    if isinstance(statement, ast.Expr | ast.Return):
+        return statement.value is None or isinstance(statement.value, ast.Constant)
+    return isinstance(statement, ast.Pass)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ os.environ["DATABASE_URL"].replace("%", "%%"))`. An env.py that connects to anot
 The gate refuses what could not be undone: a migration without downgrade (empty, or one that raises), a way back that
 Alembic cannot write as SQL (`downgrade … --sql`), several heads, and merges or dependencies on the way. Undo runs the
 same commit's downgrades, first ends what a killed upgrade left running in PostgreSQL, and refuses when somebody else
-has migrated further. On PostgreSQL a migration happens wholly or not at all. Where DDL is no part of transactions
-(MySQL, SQLite), one that died half-way leaves its half: undo compares tables, columns and indexes with those of before
-and calls a person when they differ. On PostgreSQL no migration waits longer than `lock_timeout` for a lock (drivers
-that use libpq: psycopg).
+has migrated further. On PostgreSQL a migration happens wholly or not at all, unless it commits on its way
+(`autocommit_block`). There, and where DDL is no part of transactions (MySQL, SQLite), one that died half-way leaves its
+half: undo compares tables, columns and indexes with those of before and calls a person when they differ. On PostgreSQL
+no migration waits longer than `lock_timeout` for a lock (drivers that use libpq: psycopg).
 """
 
 import json
@@ -72,19 +72,20 @@ class Step(StepBase):
     def lacks(self, context: Context) -> list[str]:
         """Look whether there is one way there, and one way back."""
         with self.migrations.opened(context) as folder:
-            report = self._report(context, folder.path)
+            report = self._report(context, folder.path, self.revision)
             missing = self._missing(report)
             if missing:
                 return missing
             way = f"{report['target']}:{_revision(report)}"
             written = context.look([*self._alembic, "downgrade", way, "--sql"], **self._options(context, folder.path))
-            says = f"The way back from {way.replace(':', ' to ')} cannot be written as SQL: {_why(written)}"
+            why = self._why(context, written)
+            says = f"The way back from {way.replace(':', ' to ')} cannot be written as SQL: {why}"
             return [f"{says} Correct the downgrades."] if written.code else []
 
     def remember(self, context: Context) -> Memory:
         """Return the revision and shape of the database, the way to the target, and the commit it comes from."""
         with self.migrations.opened(context) as folder:
-            report = self._report(context, folder.path)
+            report = self._report(context, folder.path, self.revision)
             for missing in self._missing(report):
                 raise StepFailed(missing)
             kept = {key: report[key] for key in ("target", "way", "shape")}
@@ -102,37 +103,46 @@ class Step(StepBase):
             lambda: end_session(connection, _session(context, remembered)),
         )
         with self.migrations.opened(context, remembered["commit"]) as folder:
-            report = self._report(context, folder.path)
-        if _revision(report) != remembered["before"]:
-            if _revision(report) not in remembered["way"]:
-                says = f"{self.connection} is at {_revision(report)}, where this change did not bring it"
-                raise StepFailed(f"{says}; it would go back to {remembered['before']}. Downgrade by hand.")
-            self._migrate(context, remembered, "downgrade", remembered["before"])
-        elif report["shape"] != remembered["shape"]:
+            report = self._report(context, folder.path, remembered["target"])
+        at, before = _revision(report), remembered["before"]
+        if at == before:
+            self._require_shape(report, remembered)
+            context.log(f"nothing to undo: {self.connection} is at {before}, as before")
+            return
+        if at not in remembered["way"]:
+            says = f"{self.connection} is at {at}, where this change did not bring it; it would go back to {before}"
+            raise StepFailed(f"{says}. Downgrade by hand.")
+        report = self._migrate(context, remembered, "downgrade", before)
+        if at != remembered["target"] and not context.dry_run:
+            self._require_shape(report, remembered)
+
+    def _require_shape(self, report: Report, remembered: Memory) -> None:
+        """Make sure that a migration that died on the way has left nothing, where it could."""
+        if report["shape"] != remembered["shape"]:
             says = f"{self.connection} is at {remembered['before']} as before, but its tables are not as they were"
             raise StepFailed(f"{says}: a migration died half-way. Take its half back by hand, then undo again.")
-        else:
-            context.log(f"nothing to undo: {self.connection} is at {remembered['before']}, as before")
 
-    def _migrate(self, context: Context, remembered: Memory, how: str, revision: str) -> None:
+    def _migrate(self, context: Context, remembered: Memory, how: str, revision: str) -> Report:
         with self.migrations.opened(context, remembered["commit"]) as folder:
             options = self._options(context, folder.path, session=_session(context, remembered))
             ran = context.run([*self._alembic, how, revision], **{**options, "quiet": False})
             if ran.code:
-                raise StepFailed(f"alembic {how} {revision} of {self.connection} failed: {_why(ran)}")
-            reached = _revision(self._report(context, folder.path))
-        context.log(f"{self.connection} is at {reached}")
-        if reached != revision and not context.dry_run:
-            raise StepFailed(f"alembic {how} {revision} left {self.connection} at {reached}. Look at its output above.")
+                raise StepFailed(f"alembic {how} {revision} of {self.connection} failed: {self._why(context, ran)}")
+            report = self._report(context, folder.path, remembered["target"])
+        context.log(f"{self.connection} is at {_revision(report)}")
+        if _revision(report) != revision and not context.dry_run:
+            says = f"alembic {how} {revision} left {self.connection} at {_revision(report)}"
+            raise StepFailed(f"{says}. Look at its output above.")
+        return report
 
-    def _report(self, context: Context, folder: Path) -> Report:
+    def _report(self, context: Context, folder: Path, revision: str) -> Report:
         """Return where the database stands among the migrations; see `alembic_report`."""
         if not (folder / "alembic.ini").is_file():
             raise StepFailed(f"There is no alembic.ini in {self.migrations.says()}. Correct the folder.")
-        ran = context.look([self._interpreter, REPORT, self.variable, self.revision], **self._options(context, folder))
+        ran = context.look([self._interpreter, REPORT, self.variable, revision], **self._options(context, folder))
         told = [line for line in ran.output.splitlines() if line.startswith(SIGN)]
         if ran.code or not told:
-            raise StepFailed(f"The migrations in {self.migrations.says()} cannot be read: {_why(ran)}")
+            raise StepFailed(f"The migrations in {self.migrations.says()} cannot be read: {self._why(context, ran)}")
         report: Report = json.loads(told[-1].removeprefix(SIGN))
         return report
 
@@ -142,6 +152,9 @@ class Step(StepBase):
         if report["elsewhere"]:
             says = f"env.py in {where} connects to {report['elsewhere']}, not to connection {self.connection}"
             return [f"{says}. Let it take the address from the environment variable {self.variable}."]
+        if report["unknown"]:
+            says = f"{self.connection} is at {at}, which the migrations in {where} do not have"
+            return [f"{says}. Name the commit that has it, or find out who migrated there."]
         if len(report["current"]) > 1:
             return [f"{self.connection} stands at several revisions: {at}. Merge them in a change of their own."]
         if not report["target"]:
@@ -164,13 +177,19 @@ class Step(StepBase):
 
     def _options(self, context: Context, folder: Path, *, session: str = "changewindow") -> dict[str, Any]:
         """Return how Alembic runs: in its folder, with the address where arguments and logs do not show it."""
+        connection = context.connection(self.connection)
         environment = {
-            self.variable: context.connection(self.connection).database_url,
+            self.variable: connection.database_url,
             "PGAPPNAME": session,
             "PGOPTIONS": f"-c lock_timeout={round(self.lock_timeout.total_seconds() * 1000)}",
             "PGCONNECT_TIMEOUT": "5",
         }
-        return {"folder": folder, "environment": environment, "quiet": True}
+        return {"folder": folder, "environment": environment, "quiet": True, "hide": connection.hidden}
+
+    def _why(self, context: Context, ran: Ran) -> str:
+        """Return the reason why Alembic ended, with what it means."""
+        said = context.connection(self.connection).hidden(_error(ran).rstrip("."))
+        return f"{said}. {meaning(ran.output)}".rstrip()
 
 
 def _revision(report: Report) -> str:
@@ -181,8 +200,9 @@ def _session(context: Context, remembered: Memory) -> str:
     return f"changewindow {context.mark} {remembered['token']}"
 
 
-def _why(ran: Ran) -> str:
-    """Return the reason why Alembic ended, with what it means."""
-    lines = [line for line in ran.output.splitlines() if not line.startswith(("[SQL", "(Background", "[parameters"))]
-    said = last_line(Ran(ran.arguments, ran.code, "\n".join(lines)))
-    return f"{said.rstrip('.')}. {meaning(ran.output)}".rstrip()
+def _error(ran: Ran) -> str:
+    """Return the first line of the error with which a Python program ended, or the last that it said."""
+    lines = ran.output.splitlines()
+    traces = [number for number, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+    after = lines[traces[-1] + 1 :] if traces else []
+    return next((line.strip() for line in after if line and not line[0].isspace()), last_line(ran))
