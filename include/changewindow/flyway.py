@@ -1,7 +1,8 @@
 """Runs Flyway on the database behind an Airflow Connection."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from changewindow.gitclone import last_line
 
 CONFIGURATIONS = ("flyway.toml", "flyway.conf", "conf/flyway.toml", "conf/flyway.conf")
 WILL_RUN = {"Pending", "Outdated"}
+OUTSIDE = re.compile(rb"\bconcurrently\b|executeInTransaction", re.IGNORECASE)
 NO_PROGRAM = 127
 """The exit code where a program cannot be started."""
 
@@ -47,13 +49,21 @@ class Flyway:
         """
         return self._told(self.context.look, arguments)
 
-    def will_run(self, target: str) -> list[dict[str, Any]]:
-        """Return what `migrate` up to a target will run, in that order.
+    def known(self, target: str) -> list[dict[str, Any]]:
+        """Return the migrations that Flyway knows, from files or its history, in that order.
 
         Raises:
             StepFailed: Flyway does not tell.
         """
-        return [one for one in self.ask("info", f"-target={target}")["migrations"] if one["state"] in WILL_RUN]
+        return list(self.ask("info", f"-target={target}")["migrations"])
+
+    def may_leave_half(self, will_run: Iterable[Mapping[str, Any]]) -> bool:
+        """Return whether a migration may run outside of transactions in PostgreSQL, by what the files say."""
+        scripts = [Path(one["filepath"]) for one in will_run]
+        beside = [script.with_name(f"{script.name}.conf") for script in scripts]
+        told = [*beside, *(self.folder / name for name in CONFIGURATIONS)]
+        files = [*scripts, *(file for file in told if file.is_file())]
+        return not all(file.is_file() and not OUTSIDE.search(file.read_bytes()) for file in files)
 
     def _told(self, how: Callable[..., Ran], arguments: Sequence[str]) -> dict[str, Any]:
         """Return what a command tells as JSON, in a file of its own; its exit code may be 0 after an error."""
@@ -89,6 +99,16 @@ def environment(connection: Connection, folder: Path, history: str, **options: s
     if not any((folder / name).is_file() for name in CONFIGURATIONS):
         given["FLYWAY_LOCATIONS"] = f"filesystem:{folder}"
     return given
+
+
+def will_run(known: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return what `migrate` will run of the migrations that Flyway knows."""
+    return [one for one in known if one["state"] in WILL_RUN]
+
+
+def has_run(known: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return what stands in Flyway's history of the migrations that it knows."""
+    return [one for one in known if one.get("installedOnUTC")]
 
 
 def key(version: str | None, script: str) -> str:

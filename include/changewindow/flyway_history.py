@@ -38,6 +38,10 @@ class History:
         """Return the rank of the newest row; 0 where there is none."""
         return max((row.rank for row in self._since(0)), default=0)
 
+    def versions(self) -> set[str]:
+        """Return every version that it names."""
+        return {row.version for row in self._since(0) if row.version}
+
     def applied_since(self, rank: int) -> list[Migrated]:
         """Return what was migrated after a rank and is not undone, newest first."""
         newest: dict[str, Migrated] = {}
@@ -45,6 +49,12 @@ class History:
             if row.type not in NOT_MIGRATED:
                 newest.setdefault(row.key, row)
         return [row for row in newest.values() if not row.type.startswith("UNDO")]
+
+    def shape_beside(self) -> str:
+        """Return a digest of all other tables."""
+        from changewindow.shape import shape  # noqa: PLC0415  it imports SQLAlchemy
+
+        return shape(self.opened, self.name.rpartition(".")[2])
 
     def lock(self) -> None:
         """Wait until nobody else writes it, and keep it so (PostgreSQL)."""

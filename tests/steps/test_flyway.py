@@ -216,3 +216,55 @@ def test_flyways_own_undo_is_asked_down_to_the_first_of_ours(
     for _ in range(2):
         one.undo(here(orders), remembered)
         assert state(server, orders.schema)[1:] == before
+
+
+def test_a_history_elsewhere_is_refused(server: Postgres, folder: Path, orders: Connection) -> None:
+    """Where the files name another schema than the step, what was migrated could not be found again."""
+    server.ask("CREATE SCHEMA sales AUTHORIZATION robot", orders.schema)
+    (folder / "flyway.conf").write_text(f"flyway.defaultSchema=sales\nflyway.locations=filesystem:{folder}\n")
+    says = "Flyway has the versions none in its history, and flyway_schema_history at example_orders has 1"
+    wanted = f"{says}. Write the table that Flyway uses into the step as history, with its schema."
+    assert step(folder).lacks(here(orders)) == [wanted]
+    with pytest.raises(StepFailed, match="Flyway has the versions none in its history"):
+        step(folder).remember(here(orders))
+    undo = {"1": ["DROP TABLE sales.orders"], "2": UNDO["2"], "2.1": UNDO["2.1"]}
+    assert step(folder, history="sales.flyway_schema_history", undo=undo).lacks(here(orders)) == []
+
+
+def test_a_first_history_elsewhere_is_no_success_of_undo(server: Postgres, folder: Path) -> None:
+    """Before the first migration nothing tells where the history will be; afterwards undo asks Flyway too."""
+    orders = replace(server.fresh(), name="example_orders")
+    server.ask("CREATE SCHEMA sales AUTHORIZATION robot", orders.schema)
+    (folder / "flyway.conf").write_text(f"flyway.defaultSchema=sales\nflyway.locations=filesystem:{folder}\n")
+    one = step(folder, undo={"1": ["DROP TABLE orders"], **UNDO})
+    remembered = one.remember(here(orders))
+    with pytest.raises(
+        StepFailed, match=r"Flyway is done, but flyway_schema_history at example_orders lacks 1, 2, 2\.1"
+    ):
+        one.apply(here(orders), remembered)
+    says = "Flyway has run 1, 2, 2.1 at example_orders, and flyway_schema_history does not know: its history is elsewh"
+    with pytest.raises(StepFailed, match=says):
+        one.undo(here(orders), remembered)
+
+
+def test_a_half_outside_of_transactions_calls_a_person(server: Postgres, folder: Path, orders: Connection) -> None:
+    """What cannot run in a transaction and fails is in no history; undo sees that it has left something."""
+    (folder / "V2.1__note.sql").write_text("CREATE UNIQUE INDEX CONCURRENTLY once_a_day ON orders (day);")
+    server.ask("INSERT INTO orders VALUES (1, '2031-03-18'), (2, '2031-03-18')", orders.schema)
+    one = step(folder, undo={"2": UNDO["2"], "2.1": ["DROP INDEX once_a_day"]})
+    remembered = one.remember(here(orders))
+    with pytest.raises(StepFailed, match='could not create unique index "once_a_day"'):
+        one.apply(here(orders), remembered)
+    for _ in range(2):
+        with pytest.raises(StepFailed, match=r"its tables are not as they were: a migration died half-way\. Take its"):
+            one.undo(here(orders), remembered)
+    server.ask("DROP INDEX once_a_day", orders.schema)
+    one.undo(here(orders), remembered)
+
+
+def test_a_failed_migration_of_before_is_said(server: Postgres, folder: Path, orders: Connection) -> None:
+    """It is neither there nor to be run, until somebody repairs the history."""
+    row = "SELECT 2, '2', 'index', 'SQL', 'V2__index.sql', 0, 'x', now(), 1, false"
+    server.ask(f"INSERT INTO flyway_schema_history {row}", orders.schema)
+    (says,) = step(folder, target="2", undo={"2": UNDO["2"]}).lacks(here(orders))
+    assert says.startswith("flyway validate refuses: Detected failed migration to version 2 (index). Please remove any")

@@ -6,12 +6,13 @@ env.py is to use. The last line of its output is the report.
 """
 
 import ast
-import hashlib
 import inspect
 import json
 import os
+import runpy
 import sys
 import textwrap
+from pathlib import Path
 from typing import Any
 
 from alembic.config import Config
@@ -19,10 +20,11 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
-from sqlalchemy import inspect as look_at
 from sqlalchemy.engine import make_url
 
 SIGN = "changewindow-report "
+SHAPE = runpy.run_path(str(Path(__file__).parents[1] / "shape.py"))["shape"]
+"""See `shape`: by its path, because the interpreter may know us not at all, or by another version."""
 
 
 def main() -> None:
@@ -44,7 +46,7 @@ def main() -> None:
         report.update(_told_of(way), **_seen(current, context, os.environ[variable]))
         report["unknown"] = [one for one in report["current"] if not _is_known(script, one)]
         leaves = not context.impl.transactional_ddl or any(_commits(one.module) for one in way)
-        report["shape"] = _shape(context.connection, context.version_table) if leaves else ""
+        report["shape"] = SHAPE(context.connection, context.version_table) if leaves else ""
         return []
 
     with EnvironmentContext(config, script, fn=see, dont_mutate=True):
@@ -87,20 +89,6 @@ def _seen(current: Any, context: Any, given: str) -> dict[str, Any]:
 def _commits(module: Any) -> bool:
     """Return whether a migration may commit on its way, as with `autocommit_block`; then it may leave a half."""
     return "commit" in inspect.getsource(module).lower()
-
-
-def _shape(connection: Any, version_table: str) -> str:
-    """Return a digest of the tables, their columns in any order, and indexes."""
-    seen = look_at(connection)
-    tables = {
-        table: [
-            sorted([column["name"], str(column["type"]), column["nullable"]] for column in seen.get_columns(table)),
-            sorted(str(index["name"]) for index in seen.get_indexes(table)),
-        ]
-        for table in sorted(seen.get_table_names())
-        if table != version_table
-    }
-    return hashlib.sha256(json.dumps(tables).encode()).hexdigest()
 
 
 def _lacks_downgrade(module: Any) -> bool:

@@ -9,12 +9,13 @@ With `undo: flyway`, undo is Flyway's (its editions with undo scripts; the gate 
 migration). Without such an edition the ticket gives the undo statements of each version that will run. They run newest
 first in one transaction, which also deletes the version's row from Flyway's schema history: else Flyway would believe
 that the version is still there, and never run it again. Only what was really migrated is undone; what somebody else
-migrated since stops the undo. The empty history table of a first migration stays. Databases that commit each DDL
-statement by itself (MySQL, Oracle) may be left within a version: write statements that can run twice.
+migrated since stops the undo. The empty history table of a first migration stays. Where a migration runs outside of
+transactions (CREATE INDEX CONCURRENTLY; all DDL of MySQL and Oracle), one that died may have left its half without a
+word in the history: undo compares tables, columns and indexes with those of before and calls a person when they differ.
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -43,6 +44,7 @@ EXAMPLE = {
     "target": "2.1",
     "undo": {"2": ["DROP INDEX orders_by_day"], "2.1": ["ALTER TABLE orders DROP COLUMN note"]},
 }
+POSTGRES = {"postgres", "postgresql"}
 READING = Limits(timedelta(seconds=5), timedelta(seconds=30))
 
 
@@ -80,25 +82,28 @@ class Step(StepBase):
     def lacks(self, context: Context) -> list[str]:
         """Ask Flyway what it will run, whether the files are still those that ran, and look for each way back."""
         with reading(context.connection(self.connection), READING) as opened:
-            History(opened, self.history).newest_rank()
+            versions = History(opened, self.history).versions()
         with self._flyway(context) as (program, _):
-            missing = self._missing(program.will_run(self.target))
-            if missing:
-                return missing
+            missing = self._missing(program.known(self.target), versions)
             valid = program.ask("validate", "-ignoreMigrationPatterns=*:pending,*:future")
         says = " ".join(str(valid.get("allErrorMessages") or "no reason given").split())
-        return [] if valid.get("validationSuccessful") else [f"flyway validate refuses: {says}"]
+        return missing if valid.get("validationSuccessful") else [f"flyway validate refuses: {says}"]
 
     def remember(self, context: Context) -> Memory:
-        """Return what will run, from which commit, and where the schema history ends now."""
+        """Return what will run, from which commit, where the schema history ends now, and the shape of the tables."""
+        connection = context.connection(self.connection)
         with self._flyway(context) as (program, folder):
-            will_run = program.will_run(self.target)
-        for missing in self._missing(will_run):
+            known = program.known(self.target)
+            will_run = flyway.will_run(known)
+            may_leave_half = connection.kind not in POSTGRES or program.may_leave_half(will_run)
+        with reading(connection, READING) as opened:
+            history = History(opened, self.history)
+            rank, versions = history.newest_rank(), history.versions()
+            shape = history.shape_beside() if may_leave_half else ""
+        for missing in self._missing(known, versions):
             raise StepFailed(missing)
-        with reading(context.connection(self.connection), READING) as opened:
-            rank = History(opened, self.history).newest_rank()
-        keys = [flyway.key(one["version"], one["filepath"]) for one in will_run]
-        return {"pending": keys, "rank": rank, "commit": folder.commit, "token": uuid.uuid4().hex[:8]}
+        kept = {"rank": rank, "shape": shape, "commit": folder.commit, "token": uuid.uuid4().hex[:8]}
+        return {"pending": [_key(one) for one in will_run], **kept}
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Migrate, and look whether the history has it all."""
@@ -117,6 +122,7 @@ class Step(StepBase):
         with reading(connection, READING) as opened:
             applied = self._applied(opened, remembered)
         if not applied:
+            self._require_nothing(context, remembered)
             context.log(f"nothing to undo: {self.history} at {self.connection} ends where it ended before")
         elif self.undo_by == "flyway":
             with self._flyway(context, remembered) as (program, _):
@@ -128,11 +134,31 @@ class Step(StepBase):
         else:
             says = f"undo {', '.join(row.key for row in applied)} at {self.connection}"
             context.act(says, lambda: self._undo(context, remembered))
+        if {row.key for row in applied} < set(remembered["pending"]) and not context.dry_run:
+            self._require_shape(context, remembered)
+
+    def _require_nothing(self, context: Context, remembered: Memory) -> None:
+        """Make sure that Flyway knows of nothing either, where it may have begun a history elsewhere."""
+        if remembered["rank"]:
+            return
+        with self._flyway(context, remembered) as (program, _):
+            ran = {_key(one) for one in flyway.has_run(program.known(self.target))} & set(remembered["pending"])
+        if ran:
+            says = f"Flyway has run {', '.join(sorted(ran))} at {self.connection}, and {self.history} does not know"
+            raise StepFailed(f"{says}: its history is elsewhere. Undo by hand, and correct history in the step.")
+
+    def _require_shape(self, context: Context, remembered: Memory) -> None:
+        """Make sure that a migration that died outside of a transaction has left nothing."""
+        with reading(context.connection(self.connection), READING) as opened:
+            now = History(opened, self.history).shape_beside() if remembered.get("shape") else ""
+        if now != remembered.get("shape", ""):
+            says = f"The history of {self.connection} is as before, but its tables are not as they were"
+            raise StepFailed(f"{says}: a migration died half-way. Take its half back by hand, then undo again.")
 
     def _undo(self, context: Context, remembered: Memory) -> None:
         """Run the undo statements of all that was migrated, newest first, and let the history forget it."""
         connection, limits = context.connection(self.connection), Limits(self.lock_timeout, self.timeout)
-        if connection.kind not in {"postgres", "postgresql", *LIMITED}:
+        if connection.kind not in {*POSTGRES, *LIMITED}:
             limits = Limits(None, None)
         with transaction(connection, limits, session=_session(context, remembered)) as opened:
             history = History(opened, self.history)
@@ -160,9 +186,14 @@ class Step(StepBase):
                 raise StepFailed(f"{says}. Undo by hand: first that, then {', '.join(remembered['pending'])}.")
         return applied
 
-    def _missing(self, will_run: list[dict[str, Any]]) -> list[str]:
-        """Return what has no way back."""
-        keys = {flyway.key(one["version"], one["filepath"]): one for one in will_run}
+    def _missing(self, known: list[dict[str, Any]], versions: set[str]) -> list[str]:
+        """Return what has no way back, of what Flyway knows; `versions` are those in the history that we read."""
+        has_run = {one["version"] for one in flyway.has_run(known) if one["version"]}
+        if has_run != versions:
+            found, told = ", ".join(sorted(versions)) or "none", ", ".join(sorted(has_run)) or "none"
+            says = f"Flyway has the versions {told} in its history, and {self.history} at {self.connection} has {found}"
+            return [f"{says}. Write the table that Flyway uses into the step as history, with its schema."]
+        keys = {_key(one): one for one in flyway.will_run(known)}
         if not keys:
             return [f"There is nothing to migrate: {self.connection} has every version up to {self.target}."]
         if self.undo_by == "flyway":
@@ -181,6 +212,10 @@ class Step(StepBase):
             options = {"session": session, "lock_timeout": lock_timeout, "url": self.jdbc_url}
             environment = flyway.environment(connection, folder.path, self.history, **options)
             yield flyway.Flyway(context, self.program, folder.path, environment), folder
+
+
+def _key(migration: Mapping[str, Any]) -> str:
+    return flyway.key(migration["version"], migration["filepath"])
 
 
 def _session(context: Context, remembered: Memory) -> str:
