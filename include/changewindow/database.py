@@ -22,8 +22,8 @@ LIMITED = {"postgresql", "sqlite"}
 """The databases whose waiting and working we can limit."""
 PATIENCE = 5
 """Seconds in which a database has to answer, and a session that is ended to be gone."""
-NOT_NOW = {"08", "53", "55", "57"}
-"""Classes of SQLSTATE: connection, resources, locks, intervention (a time-out too)."""
+NOT_NOW = {"08", "40", "53", "55", "57", "58"}
+"""Classes of SQLSTATE: connection, conflicts, resources, locks, intervention (a time-out too), the system below."""
 SQLITE_NOT_NOW = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN", "SQLITE_INTERRUPT", "SQLITE_IOERR")
 MEANINGS = {
     r"lock timeout|database (table )?is locked|lock wait timeout": "Somebody else holds a lock, and nobody has to wait "
@@ -108,9 +108,9 @@ def end_session(connection: Connection, session: str) -> None:
             opened.rollback()
 
 
-def execute(opened: "DatabaseConnection", statement: str) -> "CursorResult[Any]":
-    """Run a statement as it is written: neither `%` nor `:` in it means anything to us."""
-    return opened.exec_driver_sql(statement, execution_options={"no_parameters": True})
+def execute(opened: "DatabaseConnection", statement: str, **options: Any) -> "CursorResult[Any]":
+    """Run a statement as it is written: neither `%` nor `:` in it means anything to us. Options are SQLAlchemy's."""
+    return opened.exec_driver_sql(statement, execution_options={"no_parameters": True, **options})
 
 
 def touched(connection: Connection, opened: "DatabaseConnection", statement: str) -> int:
@@ -173,7 +173,8 @@ def _arguments(driver: str, limits: Limits, session: str) -> dict[str, Any]:
     if driver == "sqlite":
         return {"timeout": (limits.lock or timedelta(seconds=PATIENCE)).total_seconds()}
     if driver == "postgresql":
-        return {"connect_timeout": PATIENCE, "application_name": session or "changewindow"}
+        named = {"application_name": session or "changewindow", "client_encoding": "utf8"}
+        return {"connect_timeout": PATIENCE, **named}
     return {}
 
 

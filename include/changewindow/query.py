@@ -1,14 +1,25 @@
 """Asks the database behind a connection for one value."""
 
 import asyncio
+import os
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from changewindow.connection import Connection
-from changewindow.database import DatabaseFailed, Limits, execute, reading
+from changewindow.database import PATIENCE, DatabaseFailed, Limits, execute, reading
 from changewindow.sources.base import SourceError
 from changewindow.words import shown
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection as DatabaseConnection
+
+ROWS = re.compile(r"\s*(select|values|with)\b", re.IGNORECASE)
+"""What can be read row by row (PostgreSQL), however many there are."""
 LOCK = timedelta(seconds=2)
 """How long a question may wait for a lock."""
 
@@ -22,10 +33,33 @@ async def one_value(connection: Connection, query: str, within: timedelta) -> An
     return await asyncio.to_thread(_one_value, connection, query, Limits(min(LOCK, within), within))
 
 
+@contextmanager
+def _cut_after(opened: "DatabaseConnection", limits: Limits) -> Iterator[None]:
+    """Cut the line to a PostgreSQL that does not even say that the time is over: waiting for it would never end."""
+    raw = opened.connection.driver_connection
+    if opened.dialect.name != "postgresql" or limits.statement is None or raw is None:
+        yield
+        return
+    with socket.socket(fileno=os.dup(raw.fileno())) as line:
+
+        def cut() -> None:
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(limits.statement.total_seconds() + PATIENCE, cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+
 def _one_value(connection: Connection, query: str, limits: Limits) -> Any:
     try:
-        with reading(connection, limits) as opened:
-            found = execute(opened, query)
+        with reading(connection, limits) as opened, _cut_after(opened, limits):
+            found = execute(opened, query, stream_results=bool(ROWS.match(query)))
             rows = found.fetchmany(2) if found.returns_rows else None
     except DatabaseFailed as failed:
         raise SourceError("invalid" if failed.is_answer else "unreachable", str(failed)) from failed

@@ -1,7 +1,12 @@
 """The sources sql and backup_age by a query, on a real PostgreSQL and on SQLite."""
 
 import asyncio
+import select
+import socket
 import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,6 +106,54 @@ async def test_a_slow_query_is_stopped_and_blocks_nobody(connection: Connection)
     with pytest.raises(SourceError, match="It took longer than it may, and was stopped") as failed:
         await asked
     assert failed.value.cause == "unreachable"
+
+
+async def test_a_conflict_is_no_answer() -> None:
+    """What a replica stops because it has to go on, or a deadlock, may succeed the next time."""
+    known = orders(shared())
+    stop = "RAISE 'canceling statement due to conflict with recovery' USING ERRCODE = '40001'"
+    function = f"FUNCTION stopped() RETURNS int LANGUAGE plpgsql AS $$ BEGIN {stop}; END $$"
+    shared().ask(f"CREATE {function}", known.schema)
+    with pytest.raises(SourceError, match="conflict with recovery") as failed:
+        await ask(known, source("SELECT stopped()"))
+    assert failed.value.cause == "unreachable"
+
+
+async def test_of_many_rows_only_the_first_are_fetched() -> None:
+    """A query without its WHERE does not fill the memory of all who are watched here."""
+    query = "SELECT 1 FROM generate_series(1, 3) UNION ALL SELECT 1 FROM pg_sleep(30)"
+    with pytest.raises(SourceError, match="returned several rows"):
+        await ask(orders(shared()), source(query, timeout="5s"))
+
+
+async def test_a_database_that_says_nothing_any_more_is_not_waited_for() -> None:
+    """Frozen in the middle of a query, it keeps no thread of those that all readings share."""
+    known = orders(shared())
+    lost = pytest.raises(SourceError, match="The connection was lost on the way")
+    with silenced(known.port or 0, b"SELECT 42") as port, lost as failed:
+        await ask(replace(known, port=port), source("SELECT 42", timeout="200ms"))
+    assert failed.value.cause == "unreachable"
+
+
+@contextmanager
+def silenced(port: int, sign: bytes) -> Iterator[int]:
+    """Lend a way to a port that passes nothing on any more, once a sign was sent; return its own port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, ExitStack() as lines:
+
+        def serve() -> None:
+            near = lines.enter_context(listening.accept()[0])
+            far = lines.enter_context(socket.create_connection(("127.0.0.1", port)))
+            while True:
+                for one in select.select([near, far], [], [])[0]:
+                    said = one.recv(65536)
+                    if not said or sign in said:
+                        return
+                    (far if one is near else near).sendall(said)
+
+        serving = threading.Thread(target=serve, daemon=True)
+        serving.start()
+        yield listening.getsockname()[1]
+        serving.join()
 
 
 async def test_nobody_there_and_a_wrong_password_are_unreachable() -> None:
