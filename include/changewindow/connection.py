@@ -46,6 +46,11 @@ class Connection:
         """Return login and password, or None when the connection has neither."""
         return (self.login, self.password) if self.login or self.password else None
 
+    @property
+    def address(self) -> str:
+        """Return the host as it stands in an address: that of IPv6 in brackets."""
+        return f"[{self.host}]" if ":" in self.host and not self.host.startswith("[") else self.host
+
     def hidden(self, text: str) -> str:
         """Return a text without the password, as it is and as it stands in addresses."""
         for said in {self.password, quote(self.password, safe=""), quote(self.password, safe=" +")} - {""}:
@@ -65,7 +70,8 @@ class Connection:
             account = f"{quote(self.login, safe='')}:{quote(self.password, safe='')}@" if self.login else ""
             port = f":{self.port}" if self.port else ""
             encryption = urlencode({key: self.extra[key] for key in ENCRYPTION if key in self.extra})
-            return f"postgresql+psycopg2://{account}{self.host}{port}/{self.schema}{'?' * bool(encryption)}{encryption}"
+            query = f"?{encryption}" if encryption else ""
+            return f"postgresql+psycopg2://{account}{self.address}{port}/{self.schema}{query}"
         if self.url_of_hook is None:
             raise UnusableConnection(self.name, "type of a database")
         return self.url_of_hook()

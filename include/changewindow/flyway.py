@@ -138,4 +138,4 @@ def _address(connection: Connection, session: str, lock_timeout: str) -> str:
     options |= {name: str(connection.extra[name]) for name in ENCRYPTION if name in connection.extra}
     port = f":{connection.port}" if connection.port else ""
     query = urlencode(options).replace("+", "%20")
-    return f"jdbc:postgresql://{connection.host}{port}/{connection.schema}?{query}"
+    return f"jdbc:postgresql://{connection.address}{port}/{connection.schema}?{query}"

@@ -92,6 +92,8 @@ def claim_undo(opened: DatabaseConnection, table: Table, *, token: str, step: st
 
 def mark_undone(opened: DatabaseConnection, table: Table, *, token: str) -> None:
     """Note that a step is undone."""
+    if opened.dialect.name == "postgresql":  # whatever its statements have set: the table is that of before, and ours
+        opened.exec_driver_sql("RESET ROLE; RESET search_path")
     opened.execute(table.update().where(table.c.token == token).values(state=UNDONE, at=_now()))
 
 

@@ -17,11 +17,29 @@ ENDS_TRANSACTION = re.compile(
     r"|(begin|end)\s*(;|$|tran|work|immediate|exclusive|deferred|isolation|read\b|not\b|and\b))",
     re.IGNORECASE | re.DOTALL,
 )
+OUTSIDE = re.compile(
+    r"(\s|--[^\n]*\n|/\*.*?\*/)*(vacuum|alter\s+system"
+    r"|(create\s+(unique\s+)?index|drop\s+index|reindex\s+(\([^)]*\)\s*)?\w+)\s+concurrently)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def parts(statement: str) -> list[str]:
+    """Return the statements of which a text consists; text, comments and blocks may hold semicolons."""
+    if ";" not in statement.strip().rstrip(";"):
+        return [statement]
+    import sqlparse  # noqa: PLC0415  few readers of a ticket need it
+
+    return [str(part) for part in sqlparse.split(statement)]
 
 
 def _leaves_transaction_alone(statement: str) -> str:
-    if ENDS_TRANSACTION.match(statement):
-        raise ValueError(f"{shown(statement)} begins or ends a transaction; leave it out, all are one already")
+    for part in parts(statement):
+        if ENDS_TRANSACTION.match(part):
+            raise ValueError(f"{shown(part)} begins or ends a transaction; leave it out, all are one already")
+        if OUTSIDE.match(part):
+            says = "cannot run in a transaction, as all do here; leave it or CONCURRENTLY out, or let a command run it"
+            raise ValueError(f"{shown(part)} {says}")
     return statement
 
 

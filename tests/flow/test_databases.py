@@ -35,6 +35,12 @@ def test_postgresql_keeps_its_encryption(monkeypatch: pytest.MonkeyPatch) -> Non
     assert url == f"postgresql+psycopg2://robot:p%40ss@db.example:5432/orders?{wanted}"
 
 
+def test_an_address_of_ipv6_stands_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its colons are not taken for the port."""
+    url = connect(monkeypatch, conn_type="postgres", host="2001:db8::1", port=5432, schema="orders")
+    assert url == "postgresql+psycopg2://robot:p%40ss@[2001:db8::1]:5432/orders"
+
+
 def test_how_the_address_is_made_is_told_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection shows neither password nor address when it is printed."""
     monkeypatch.setenv("AIRFLOW_CONN_ORDERS", json.dumps({"conn_type": "redshift", "password": "s3cret"}))

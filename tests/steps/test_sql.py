@@ -203,7 +203,7 @@ def test_undo_ends_what_a_dead_apply_left_running(server: Postgres, on_postgres:
 
 def test_a_hidden_commit_is_noticed_and_undone(on_postgres: Connection) -> None:
     """What a statement committed behind our back is known to undo, because the mark went with it."""
-    one = step(statements=[f"{RAISE}; COMMIT", RAISE], undo=[LOWER])
+    one = step(undo=[LOWER]).model_copy(update={"statements": (f"{RAISE}; COMMIT", RAISE)})
     remembered = one.remember(here(on_postgres))
     with pytest.raises(StepFailed, match=r"orders ended the transaction\. Take the COMMIT out of it"):
         one.apply(here(on_postgres), remembered)
@@ -212,12 +212,83 @@ def test_a_hidden_commit_is_noticed_and_undone(on_postgres: Connection) -> None:
     assert limits(on_postgres) == [300, 300, 500]
 
 
-@pytest.mark.parametrize("statement", ["COMMIT", "/* x */ begin;", "-- x\nRollback", "start transaction", "END"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *("COMMIT", "/* x */ begin;", "-- x\nRollback", "start transaction", "END"),
+        *(f"{RAISE}; COMMIT", f"{RAISE};\n-- x\nROLLBACK; {RAISE}", "SELECT ';'; /* ; */ abort"),
+    ],
+)
 def test_a_statement_that_ends_the_transaction_is_refused(statement: str) -> None:
     """The ticket says so before anything runs."""
     with pytest.raises(ValidationError, match="begins or ends a transaction; leave it out, all are one already"):
         step(statements=[statement])
-    step(statements=["BEGIN do_it(); END;"])
+    step(statements=["BEGIN do_it(); END;", "DO $$ BEGIN RAISE 'x'; END $$;", f"{RAISE}; {RAISE}", "SELECT '; COMMIT'"])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *("CREATE UNIQUE INDEX CONCURRENTLY i ON limits (per_day)", "drop index concurrently i", "VACUUM limits"),
+        *("REINDEX (VERBOSE) TABLE CONCURRENTLY limits", f"{RAISE}; -- x\nVACUUM"),
+    ],
+)
+@pytest.mark.parametrize("where", ["statements", "undo"])
+def test_what_cannot_run_in_a_transaction_is_refused(statement: str, where: str) -> None:
+    """The ticket says so, above all of an undo that could never work."""
+    with pytest.raises(
+        ValidationError, match="cannot run in a transaction, as all do here; leave it or CONCURRENTLY ou"
+    ):
+        step(**{where: [statement]})
+    step(**{where: ["CREATE INDEX concurrently_made ON limits (per_day)", "REFRESH MATERIALIZED VIEW CONCURRENTLY v"]})
+
+
+def test_rows_are_those_of_one_statement() -> None:
+    """Of several in one text, the database would tell the last one's."""
+    with pytest.raises(ValidationError, match="is several statements, and rows counts one; write each by itself"):
+        step(statements=[{"run": f"{RAISE}; {LOWER}", "rows": 3}])
+    step(statements=[{"run": "UPDATE limits SET region = 'a;b' -- c; d", "rows": 3}])
+
+
+def test_an_unknown_number_of_rows_is_none_that_was_announced(tmp_path: Path) -> None:
+    """SQLite does not count what begins with WITH; the message has no number then."""
+    file = tmp_path / "orders.db"
+    with sqlite3.connect(file) as made:
+        made.execute("CREATE TABLE limits (per_day int)")
+    known = Connection("orders", "sqlite", str(file))
+    one = step(statements=[{"run": f"WITH x AS (SELECT 1) {RAISE}", "rows": 0}])
+    with pytest.raises(StepFailed, match="touched an unknown number of rows, 0 announced; everything is rolled back"):
+        one.apply(here(known), one.remember(here(known)))
+
+
+def test_undo_may_set_role_and_schemas(server: Postgres, on_postgres: Connection) -> None:
+    """Whatever its statements set, the mark is found where it was, with the right to change it."""
+    for statement in (
+        'CREATE SCHEMA "Sales"',
+        "CREATE ROLE seller_of_orders",
+        "GRANT seller_of_orders TO robot",
+        'GRANT ALL ON SCHEMA "Sales" TO seller_of_orders',
+    ):
+        server.ask(statement, on_postgres.schema)
+    first = ['SET search_path = "Sales"', "SET ROLE seller_of_orders"]
+    one, said = step(statements=[*first, "CREATE TABLE more (id int)"], undo=[*first, "DROP TABLE more"]), list[str]()
+    remembered = one.remember(here(on_postgres))
+    one.apply(here(on_postgres), remembered)
+    one.undo(here(on_postgres), remembered)
+    one.undo(here(on_postgres, said), remembered)
+    assert "nothing to undo: it was never committed, or is undone already" in said
+    assert not server.ask("SELECT 1 FROM pg_tables WHERE tablename = 'more'", on_postgres.schema)
+
+
+def test_a_sign_that_the_database_does_not_know_is_its_answer(server: Postgres) -> None:
+    """A database in Latin-1 says itself that it has no euro."""
+    options = "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0 OWNER robot"
+    known = replace(server.fresh(), schema="latin")
+    server.ask(f"CREATE DATABASE latin {options}", "postgres")
+    server.ask("ALTER SCHEMA public OWNER TO robot", "latin")
+    one = step(statements=["SELECT '\u20ac'"])
+    with pytest.raises(StepFailed, match='has no equivalent in encoding "LATIN1"'):
+        one.apply(here(known), one.remember(here(known)))
 
 
 def test_what_is_lacking_is_said_at_the_gate(server: Postgres, on_postgres: Connection) -> None:

@@ -10,7 +10,7 @@ Nobody queues behind a statement that waits for a lock longer than `lock_timeout
 and SQLite; elsewhere write `lock_timeout: null` and `statement_timeout: null`, and let a first statement set the
 database's own. Databases that commit each DDL statement by itself (MySQL, Oracle) may be left with half of the
 statements: undo runs then, so write undo statements that can run on half of it (`DROP TABLE IF EXISTS`).
-What cannot run in a transaction (CREATE INDEX CONCURRENTLY, VACUUM) is refused by the database.
+What cannot run in a transaction (CREATE INDEX CONCURRENTLY, VACUUM) is refused.
 """
 
 import uuid
@@ -23,7 +23,7 @@ from changewindow.context import Context
 from changewindow.database import LIMITED, DatabaseFailed, Limits, end_session, reading, touched, transaction
 from changewindow.errors import StepFailed
 from changewindow.model import Duration, Model
-from changewindow.statements import TABLE, Text, transaction_id
+from changewindow.statements import TABLE, Text, parts, transaction_id
 from changewindow.steps.base import Memory, StepBase
 from changewindow.words import shown
 
@@ -60,6 +60,12 @@ class Statement(Model):
     run: Text
     rows: Annotated[int, Field(ge=0)] | Rows
     """A number, or `at_most` with `at_least`."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if len(parts(self.run)) > 1:
+            raise ValueError(f"{shown(self.run)} is several statements, and rows counts one; write each by itself")
+        return self
 
 
 Statements = Annotated[tuple[Text | Statement, ...], Field(min_length=1)]
@@ -157,10 +163,11 @@ class Step(StepBase):
                 rows = touched(context.connection(self.connection), opened, _text(statement))
             except DatabaseFailed as failed:
                 raise StepFailed(f"{which} failed, {_taken_back(opened)}. {failed}") from failed
-            context.log(f"{which}: {rows if rows >= 0 else 'an unknown number of'} rows: {shown(_text(statement))}")
+            counted = f"{rows} rows" if rows >= 0 else "an unknown number of rows"
+            context.log(f"{which}: {counted}: {shown(_text(statement))}")
             if isinstance(statement, Statement) and not _is_announced(rows, statement.rows):
                 wanted = _announced(statement.rows)
-                raise StepFailed(f"{which} touched {rows} rows, {wanted} announced; {_taken_back(opened)}.")
+                raise StepFailed(f"{which} touched {counted}, {wanted} announced; {_taken_back(opened)}.")
             if transaction_id(opened) != began:
                 raise StepFailed(f"{which} ended the transaction. Take the COMMIT out of it.")
 
