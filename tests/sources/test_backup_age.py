@@ -1,6 +1,10 @@
 """The source backup_age, on files and on a real file server; by a query: see test_sql_query."""
 
+import os
+import tempfile
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +71,76 @@ async def test_an_empty_backup_or_one_from_the_future_is_invalid(tmp_path: Path,
     backup(tmp_path, "latest.dump", age=-3600)
     with pytest.raises(SourceError, match="is in the future"):
         await ask(files=f"{tmp_path}/*.dump")
+
+
+ANSWERS = {
+    "/moved": (301, {"Location": "/elsewhere"}),
+    "/secret": (403, {}),
+    "/nobody": (401, {}),
+    "/get-only": (405, {}),
+    "/broken": (503, {}),
+    "/cached": (200, {"Date": "Tue, 18 Mar 2031 12:00:00 GMT", "Age": "259200"}),
+}
+
+
+@pytest.fixture
+def store() -> Iterator[str]:
+    """Serve answers as stores of objects give them; return the address."""
+
+    class Store(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            status, headers = ANSWERS[self.path]
+            self.send_response_only(status)
+            for name, value in {"Last-Modified": "Tue, 18 Mar 2031 11:00:00 GMT", **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Store)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+async def test_what_a_cache_kept_is_as_old_as_it_is(store: str) -> None:
+    """An answer of three days ago does not make a backup of that day young."""
+    assert (await ask(store, connection="backups", path="/cached")).value == 3600 + 259200
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/moved", "301: it has moved to /elsewhere. Correct connection or path"),
+        ("/secret", "403. It is not there, or the account of the connection may not read it"),
+        ("/nobody", "401. Correct login or password of the connection"),
+        ("/get-only", "405. It does not answer HEAD: let files or a query tell the age"),
+        ("/broken", "503"),
+    ],
+)
+async def test_an_answer_that_is_no_object_says_what_to_do(store: str, path: str, says: str) -> None:
+    """Nothing is known of the backup then."""
+    with pytest.raises(SourceError) as failed:
+        await ask(store, connection="backups", path=path)
+    assert (failed.value.cause, str(failed.value)) == ("unreachable", f"HEAD {store}{path} answered {says}")
+
+
+async def test_a_folder_that_may_not_be_entered_is_unreachable() -> None:
+    """Not no backup: there may be one."""
+    nobody, me = 65534, os.geteuid()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        closed = Path(folder) / "closed"
+        closed.mkdir(mode=0o744)
+        backup(closed, "orders.dump", age=60)
+        closed.chmod(0o744 if me == 0 else 0o444)
+        try:
+            os.seteuid(nobody if me == 0 else me)
+            with pytest.raises(SourceError, match=r"cannot be looked at: .*Permission denied") as failed:
+                await ask(files=f"{closed}/*.dump")
+        finally:
+            os.seteuid(me)
+            closed.chmod(0o755)
+    assert failed.value.cause == "unreachable"
 
 
 @pytest.mark.parametrize(

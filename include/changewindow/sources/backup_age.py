@@ -8,10 +8,14 @@ future, is `invalid`; no backup is `no_data`.
 """
 
 import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from glob import glob
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Self
 
 import httpx
@@ -72,24 +76,53 @@ class Source(SourceBase):
         if reply.status_code == httpx.codes.NOT_FOUND:
             raise SourceError("no_data", f"there is no backup at {url}")
         if reply.status_code != httpx.codes.OK:
-            raise SourceError("unreachable", f"HEAD {url} answered {reply.status_code}")
+            raise SourceError("unreachable", f"HEAD {url} answered {reply.status_code}{_advice(reply)}")
         if "last-modified" not in reply.headers:
             raise SourceError("no_data", f"{url} does not tell when it was modified (no Last-Modified)")
         if reply.headers.get("content-length") == "0":
             raise SourceError("invalid", f"the backup at {url} is empty")
-        return _http_date(reply, "last-modified"), _http_date(
-            reply, "date"
-        ) if "date" in reply.headers else asking.now()
+        return _http_date(reply, "last-modified"), _answered(reply) or asking.now()
+
+
+def _advice(reply: httpx.Response) -> str:
+    """Return what to do about an answer that is no object."""
+    if reply.has_redirect_location:
+        return f": it has moved to {reply.headers['location']}. Correct connection or path"
+    advice: dict[int, str] = {
+        httpx.codes.UNAUTHORIZED: ". Correct login or password of the connection",
+        httpx.codes.FORBIDDEN: ". It is not there, or the account of the connection may not read it",
+        httpx.codes.METHOD_NOT_ALLOWED: ". It does not answer HEAD: let files or a query tell the age",
+    }
+    return advice.get(reply.status_code, "")
+
+
+def _answered(reply: httpx.Response) -> datetime | None:
+    """Return what time it is by the clock of the server; a cache tells how long ago it was asked."""
+    if "date" not in reply.headers:
+        return None
+    age = reply.headers.get("age", "")
+    return _http_date(reply, "date") + timedelta(seconds=int(age[:9]) if age.isdecimal() else 0)
 
 
 def _newest(pattern: str) -> datetime:
-    found = [Path(name).stat() for name in glob(pattern, recursive=True) if Path(name).is_file()]  # noqa: PTH207
+    try:
+        found = list(_stats(pattern))
+    except OSError as error:
+        raise SourceError("unreachable", f"files of {pattern} on this host cannot be looked at: {error}") from error
     if not found:
         raise SourceError("no_data", f"no file matches {pattern} on this host")
     times = [one.st_mtime for one in found if one.st_size]
     if not times:
         raise SourceError("invalid", f"every file that matches {pattern} is empty")
     return datetime.fromtimestamp(max(times), UTC)
+
+
+def _stats(pattern: str) -> Iterator[os.stat_result]:
+    for name in glob(pattern, recursive=True):  # noqa: PTH207
+        with suppress(FileNotFoundError):  # an old backup that is removed just now
+            found = Path(name).stat()
+            if S_ISREG(found.st_mode):
+                yield found
 
 
 def _http_date(reply: httpx.Response, name: str) -> datetime:
