@@ -25,9 +25,11 @@ PATIENCE = 5
 NOT_NOW = {"08", "40", "53", "55", "57", "58"}
 """Classes of SQLSTATE: connection, conflicts, resources, locks, intervention (a time-out too), the system below."""
 SQLITE_NOT_NOW = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN", "SQLITE_INTERRUPT", "SQLITE_IOERR")
+WAITED = re.compile(r"lock timeout|database (table )?is locked|lock wait timeout", re.IGNORECASE)
+"""What a database says to who waited for a lock in vain."""
 MEANINGS = {
-    r"lock timeout|database (table )?is locked|lock wait timeout": "Somebody else holds a lock, and nobody has to wait "
-    "behind us any more. Find who holds it (PostgreSQL: pg_blocking_pids), or try in a quieter moment.",
+    WAITED.pattern: "Somebody else holds a lock, and nobody has to wait behind us any more. Find who holds it, or try "
+    "in a quieter moment.",
     r"statement timeout|interrupted": "It took longer than it may, and was stopped.",
     r"authentication failed|access denied": "Correct login or password of the connection.",
     r"deadlock detected": "It and another transaction waited for each other. Try again.",

@@ -38,10 +38,11 @@ def has_marks(opened: DatabaseConnection, table: Table) -> bool:
 
 def lacks_marks(opened: DatabaseConnection, table: Table) -> list[str]:
     """Return what is missing for marks to be kept, as far as the database tells (PostgreSQL)."""
+    has_table = has_marks(opened, table)
     if opened.dialect.name != "postgresql":
         return []
     name = table.fullname
-    if has_marks(opened, table):
+    if has_table:
         wanted = [f"has_table_privilege('{name}', '{right}')" for right in ("SELECT", "INSERT", "UPDATE")]
         has_all = opened.execute(text(f"SELECT {' AND '.join(wanted)}")).scalar()
         return [] if has_all else [f"The account may not select, insert and update in {name}. Grant it that."]

@@ -310,6 +310,32 @@ def test_what_is_lacking_is_said_at_the_gate(server: Postgres, on_postgres: Conn
     ]
 
 
+def test_what_only_reads_is_refused_at_the_gate(server: Postgres, on_postgres: Connection) -> None:
+    """Where every transaction begins as one that reads, the statements would fail."""
+    server.ask(f"ALTER DATABASE {on_postgres.schema} SET default_transaction_read_only = on", "postgres")
+    says = "Connection orders leads to a database or account with default_transaction_read_only, which only reads. Name"
+    assert step().lacks(here(on_postgres)) == [f"{says} another, or set it off."]
+
+
+def test_a_file_that_is_no_database_is_refused_at_the_gate(tmp_path: Path) -> None:
+    """SQLite opens anything, and sees what it is when it reads."""
+    file = tmp_path / "orders.db"
+    file.write_text("orders" * 1000)
+    with pytest.raises(StepFailed, match=r"The database of connection orders says: file is not a database\."):
+        step().lacks(here(Connection("orders", "sqlite", str(file))))
+
+
+def test_who_holds_the_lock_is_named(server: Postgres, on_postgres: Connection) -> None:
+    """With the id of the process, account and application."""
+    engine = create_engine(server.url(on_postgres.schema), connect_args={"application_name": "nightly report"})
+    with engine.connect() as opened:
+        opened.exec_driver_sql(RAISE)
+        pid = opened.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        with pytest.raises(StepFailed, match=rf"Locks are held there now by: {pid} postgres nightly report\.$"):
+            step().apply(here(on_postgres), step().remember(here(on_postgres)))
+    engine.dispose()
+
+
 def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     """SQLite would make an empty database of a typing mistake."""
     file = tmp_path / "oders.db"

@@ -29,6 +29,7 @@ from changewindow.context import Context, Ran
 from changewindow.database import end_session, meaning
 from changewindow.errors import StepFailed
 from changewindow.gitclone import last_line
+from changewindow.lockholders import lock_holders
 from changewindow.model import Duration
 from changewindow.repository import Files
 from changewindow.steps.base import Memory, StepBase
@@ -188,8 +189,9 @@ class Step(StepBase):
 
     def _why(self, context: Context, ran: Ran) -> str:
         """Return the reason why Alembic ended, with what it means."""
-        said = context.connection(self.connection).hidden(_error(ran).rstrip("."))
-        return f"{said}. {meaning(ran.output)}".rstrip()
+        connection = context.connection(self.connection)
+        said = f"{connection.hidden(_error(ran).rstrip('.'))}. {meaning(ran.output)}".rstrip()
+        return said + lock_holders(connection, ran.output)
 
 
 def _revision(report: Report) -> str:

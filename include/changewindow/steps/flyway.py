@@ -27,6 +27,7 @@ from changewindow.context import Context
 from changewindow.database import LIMITED, Limits, end_session, execute, reading, transaction
 from changewindow.errors import StepFailed
 from changewindow.flyway_history import History, Migrated
+from changewindow.lockholders import lock_holders
 from changewindow.model import Duration
 from changewindow.repository import Files, Folder
 from changewindow.statements import TABLE, Text, transaction_id
@@ -108,7 +109,11 @@ class Step(StepBase):
     def apply(self, context: Context, remembered: Memory) -> None:
         """Migrate, and look whether the history has it all."""
         with self._flyway(context, remembered) as (program, _):
-            program.run("migrate", f"-target={self.target}")
+            try:
+                program.run("migrate", f"-target={self.target}")
+            except StepFailed as failed:
+                holders = lock_holders(context.connection(self.connection), str(failed))
+                raise StepFailed(f"{failed}{holders}") from failed
         with reading(context.connection(self.connection), READING) as opened:
             done = {row.key for row in self._applied(opened, remembered)}
         absent = [one for one in remembered["pending"] if one not in done]

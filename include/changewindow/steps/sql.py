@@ -22,6 +22,7 @@ from pydantic import Field, model_validator
 from changewindow.context import Context
 from changewindow.database import LIMITED, DatabaseFailed, Limits, end_session, reading, touched, transaction
 from changewindow.errors import StepFailed
+from changewindow.lockholders import lock_holders
 from changewindow.model import Duration, Model
 from changewindow.statements import TABLE, Text, parts, transaction_id
 from changewindow.steps.base import Memory, StepBase
@@ -113,6 +114,9 @@ class Step(StepBase):
                 return [f"{says}statement set what the database has."]
             if name == "postgresql" and opened.exec_driver_sql("SELECT pg_is_in_recovery()").scalar():
                 return [f"Connection {self.connection} leads to a replica, which only reads. Name the primary."]
+            if name == "postgresql" and opened.exec_driver_sql("SHOW default_transaction_read_only").scalar() == "on":
+                says = f"Connection {self.connection} leads to a database or account with default_transaction_read_only"
+                return [f"{says}, which only reads. Name another, or set it off."]
             return marks.lacks_marks(opened, marks.marks(self.marks))
 
     def remember(self, context: Context) -> Memory:
@@ -162,7 +166,8 @@ class Step(StepBase):
             try:
                 rows = touched(context.connection(self.connection), opened, _text(statement))
             except DatabaseFailed as failed:
-                raise StepFailed(f"{which} failed, {_taken_back(opened)}. {failed}") from failed
+                holders = lock_holders(context.connection(self.connection), str(failed))
+                raise StepFailed(f"{which} failed, {_taken_back(opened)}. {failed}{holders}") from failed
             counted = f"{rows} rows" if rows >= 0 else "an unknown number of rows"
             context.log(f"{which}: {counted}: {shown(_text(statement))}")
             if isinstance(statement, Statement) and not _is_announced(rows, statement.rows):
