@@ -102,8 +102,8 @@ class Context:
     def run(self, arguments: Sequence[str], **options: Any) -> Ran:
         """Run a program that acts, and wait for its end; a dry run only says so.
 
-        Options: `folder` (working directory), `environment` (added to ours), `quiet` (do not log the output), `says`
-        (what the log says instead of the arguments), `hide` (what takes secrets out of a line before it is logged).
+        Options: `folder` (working directory), `environment` (added to ours; None takes out), `quiet` (do not log the
+        output), `says` (what the log says instead of the arguments), `hide` (what takes secrets out of a line first).
 
         Raises:
             StepFailed: the program does not exist.
@@ -185,7 +185,7 @@ class Context:
         arguments: Sequence[str],
         *,
         folder: Path | None = None,
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str | None] | None = None,
         quiet: bool = False,
         says: str = "",
         hide: Callable[[str], str] = str,

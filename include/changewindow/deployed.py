@@ -1,5 +1,6 @@
 """Waits until a deployer reports that it has deployed a commit."""
 
+import re
 from datetime import timedelta
 
 from pydantic import Field
@@ -10,8 +11,8 @@ from changewindow.errors import StepFailed
 from changewindow.gitclone import Clone
 from changewindow.model import Model
 
-SHORTEST = 7
-"""Characters of a shortened commit that are taken for it."""
+COMMIT = "[0-9a-f]{7,64}"
+"""A commit, or the beginning of one; a name such as HEAD would say nothing of what is deployed."""
 
 
 class Deployed(Model):
@@ -34,7 +35,7 @@ class Deployed(Model):
         def found() -> bool:
             nonlocal latest
             before, latest = latest, self.reported(clone.context)
-            if len(latest) >= SHORTEST and commit.startswith(latest):
+            if commit.startswith(latest):
                 return True
             return latest != before and clone.contains(commit, in_commit=latest)
 
@@ -48,7 +49,9 @@ class Deployed(Model):
         """Return the commit that is reported now, or why there is none."""
         try:
             reply = context.ask(self.connection, self.path, authorization.headers(context.connection(self.connection)))
-            found = jsonpath.at(jsonpath.parsed(reply.text), self.json_path)
+            if not 200 <= reply.status < 300:
+                return f"nothing (status {reply.status})"
+            found = str(jsonpath.at(jsonpath.parsed(reply.text), self.json_path))
         except (StepFailed, LookupError) as error:
             return f"nothing ({error})"
-        return str(found)
+        return found if re.fullmatch(COMMIT, found) else f"nothing ({found[:80]!r} is no commit)"

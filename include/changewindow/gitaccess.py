@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from changewindow.connection import Connection
 from changewindow.context import Context
@@ -18,32 +18,48 @@ AUTHOR = {
     "GIT_AUTHOR_EMAIL": "change-windows@localhost",
     "GIT_COMMITTER_EMAIL": "change-windows@localhost",
     "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",
+    "GIT_LITERAL_PATHSPECS": "1",
 }
-SETTINGS = [("commit.gpgSign", "false"), ("core.hooksPath", os.devnull), ("credential.helper", "")]
-"""No helper but ours: one that stores what it hears would keep the password."""
-ANSWER = '!answer() { echo "username=$GIT_LOGIN"; echo "password=$GIT_PASSWORD"; }; answer'
+ELSEWHERE = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"),
+    *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_SHALLOW_FILE"),
+    *("GIT_GRAFT_FILE", "GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS"),
+)
+"""What would lead git into another repository than the one it is run in; a worker that a git hook starts has such."""
+SETTINGS = [
+    *(("commit.gpgSign", "false"), ("push.gpgSign", "false"), ("log.showSignature", "false")),
+    *(("core.hooksPath", os.devnull), ("core.quotePath", "false"), ("core.autocrlf", "false")),
+    *(("clone.defaultRemoteName", "origin"), ("fetch.prune", "false"), ("fetch.pruneTags", "false")),
+    ("credential.helper", ""),
+]
+"""No settings of the worker's account that change what we do, and no helper but ours: one may keep the password."""
+ANSWER = """!answer() { printf 'username=%s\\npassword=%s\\n' "$GIT_LOGIN" "$GIT_PASSWORD"; }; answer"""
 HOST_KEY_CHECKS = {"yes", "no", "accept-new", "off", "ask"}
-ASKPASS = '#!/bin/sh\necho "$GIT_PASSPHRASE"\n'
+ASKPASS = "#!/bin/sh\nprintf '%s\\n' \"$GIT_PASSPHRASE\"\n"
 
 
 @contextmanager
-def opened(context: Context, name: str) -> Iterator[tuple[str, dict[str, str]]]:
+def opened(context: Context, name: str) -> Iterator[tuple[str, dict[str, str | None]]]:
     """Give the address of a repository, and what makes git ours: author, no hooks, no prompts, the connection's keys.
 
     Credentials appear in no argument and so in no log.
     """
     connection = context.connection(name)
-    address = _address(connection)
-    # Only the repository's own host is told the password, wherever it may redirect to.
+    address, login, pairs = _address(connection), connection.login, SETTINGS
     parts = urlsplit(address)
-    own = [(f"credential.{parts.scheme}://{parts.netloc.rpartition('@')[2]}.helper", ANSWER)]
-    pairs = SETTINGS + (own if parts.scheme in {"http", "https"} else [])
+    if parts.scheme in {"http", "https"}:
+        # Who signs in may be a token, and addresses are logged.
+        user, _, host = parts.netloc.rpartition("@")
+        address, login = parts._replace(netloc=host).geturl(), login or unquote(user)
+        # Only the repository's own host is told the password, wherever it may redirect to.
+        pairs = [*SETTINGS, (f"credential.{parts.scheme}://{host}.helper", ANSWER)]
     settings = {"GIT_CONFIG_COUNT": str(len(pairs))}
     for number, (key, value) in enumerate(pairs):
         settings |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    account = {"GIT_LOGIN": connection.login, "GIT_PASSWORD": connection.password}
+    account = {"GIT_LOGIN": login, "GIT_PASSWORD": connection.password}
     with context.workspace() as folder:
-        yield address, {**AUTHOR, **settings, **account, **_ssh(connection, folder)}
+        yield address, {**dict.fromkeys(ELSEWHERE), **AUTHOR, **settings, **account, **_ssh(connection, folder)}
 
 
 def _ssh(connection: Connection, folder: Path) -> dict[str, str]:

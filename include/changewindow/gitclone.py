@@ -1,5 +1,6 @@
 """A clone of a git repository in which commits are made, and from which they are pushed."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from changewindow.gitaccess import opened
 ATTEMPTS = 5
 """How often commits are made anew on top of what others pushed meanwhile."""
 OVERTAKEN = ("[rejected]", "cannot lock ref", "failed to update ref", "incorrect old value", "reference already exists")
+COMMIT = re.compile(r"^([0-9a-f]{40,64})(?: (.*))?$", re.MULTILINE)
+"""A commit on a line of its own; what git warns of stands on other lines of the same output."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Clone:
     connection: str
     branch: str
     folder: Path
-    environment: dict[str, str]
+    environment: dict[str, str | None]
 
     def git(self, *arguments: str, hint: str = "") -> str:
         """Run git in the clone, which only reads the world; return what it printed.
@@ -44,27 +47,44 @@ class Clone:
         ran = self._look(*arguments)
         if not ran.code:
             return
-        files = self.git("diff", "--name-only", "--diff-filter=U").split()
-        says = f"conflicts in {', '.join(files)}" if files else f"failed: {last_line(ran)}"
-        raise StepFailed(f"git {arguments[0]} {says}. Nothing was pushed. {hint}")
+        files = self.git("diff", "--name-only", "--diff-filter=U").splitlines()
+        if not files:
+            raise StepFailed(f"git {arguments[0]} failed: {last_line(ran)}. Nothing was pushed.")
+        raise StepFailed(f"git {arguments[0]} conflicts in {', '.join(files)}. Nothing was pushed. {hint}")
+
+    def require(self, commit: str, branch: str) -> None:
+        """Make sure that a commit that was on top of a branch is still in the repository.
+
+        Raises:
+            StepFailed: it is not.
+        """
+        if self._look("cat-file", "-e", f"{commit}^{{commit}}").code:
+            says = (
+                f"The repository of connection {self.connection} has no commit {commit[:12]} any more, which was on top"
+            )
+            raise StepFailed(f"{says} of {branch}. Was the branch force-pushed? Review it again, and submit again.")
+
+    def id(self, *arguments: str) -> str:
+        """Run a git command that prints an id; return the id, or nothing."""
+        return found_id(self.git(*arguments))
 
     @property
     def head(self) -> str:
         """Return the commit on top of the clone."""
-        return self.git("rev-parse", "HEAD")
+        return self.id("rev-parse", "HEAD")
 
     @property
     def is_ahead(self) -> bool:
         """Return whether it has a commit that the branch of the repository lacked when it was last looked at."""
-        return self.git("rev-list", "--count", f"origin/{self.branch}..HEAD") != "0"
+        return bool(self.id("rev-list", "--max-count=1", f"origin/{self.branch}..HEAD"))
 
     def marked(self, since: str) -> tuple[str, bool]:
         """Return the newest commit since `since` that carries this step's mark, and whether it reverts; or nothing."""
         search = ["log", "-1", "-E", f"--grep=^(Change|Reverts)-Step: {self.context.mark}$"]
         what = "--format=%H %(trailers:key=Reverts-Step,valueonly,separator=%x20)"
         hint = f"If {self.branch} was force-pushed, see by hand what it holds."
-        commit, _, reverts = self.git(*search, what, f"{since}..HEAD", hint=hint).partition(" ")
-        return commit, bool(reverts)
+        found = COMMIT.search(self.git(*search, what, f"{since}..HEAD", hint=hint))
+        return (found[1], bool(found[2])) if found else ("", False)
 
     def contains(self, commit: str, in_commit: str) -> bool:
         """Return whether a commit is part of another one, as the repository knows them now."""
@@ -90,7 +110,13 @@ class Clone:
             if not any(sign in ran.output for sign in OVERTAKEN):
                 raise StepFailed(self._refused(ran))
             self.context.log(f"somebody else pushed to {self.branch} meanwhile: once more, on top of that")
-            self.git("fetch", "--quiet", "--no-tags", "origin", f"+{self.branch}:refs/remotes/origin/{self.branch}")
+            self.git(
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                "origin",
+                f"+refs/heads/{self.branch}:refs/remotes/origin/{self.branch}",
+            )
             self.git("reset", "--quiet", "--hard", f"origin/{self.branch}")
         raise StepFailed(
             f"Others pushed to {self.branch} of {self.connection} each of the {ATTEMPTS} times that this was tried. "
@@ -149,6 +175,12 @@ def tips(context: Context, connection: str, *branches: str) -> list[str]:
         if ref not in found:
             raise StepFailed(f"The repository of connection {connection} has no branch {branch}.")
     return [found[ref] for ref in refs]
+
+
+def found_id(output: str) -> str:
+    """Return the id that git printed, or nothing."""
+    found = COMMIT.search(output)
+    return found[1] if found else ""
 
 
 def last_line(ran: Ran) -> str:

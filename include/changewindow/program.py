@@ -46,15 +46,19 @@ class Program:
 
 @contextmanager
 def guarded(
-    arguments: Sequence[str], *, folder: Path | None = None, environment: Mapping[str, str] | None = None
+    arguments: Sequence[str], *, folder: Path | None = None, environment: Mapping[str, str | None] | None = None
 ) -> Iterator[Program]:
-    """Start a program that cannot outlive this block nor this process; see `guard`."""
+    """Start a program that cannot outlive this block nor this process; see `guard`.
+
+    The environment is added to ours; what is None there is taken out of it.
+    """
+    added = {**os.environ, **(environment or {})}
     read_end, write_end = os.pipe()
     with io.FileIO(write_end, "wb") as leash, io.FileIO(read_end, "rb") as held:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(GUARD), str(read_end), *arguments],
             cwd=folder,
-            env={**os.environ, **(environment or {})},
+            env={name: value for name, value in added.items() if value is not None},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

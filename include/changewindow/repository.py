@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from changewindow.context import Context
 from changewindow.errors import StepFailed
 from changewindow.gitaccess import opened
-from changewindow.gitclone import last_line
+from changewindow.gitclone import found_id, last_line
 from changewindow.model import Model
 
 BRANCH = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
@@ -76,9 +76,9 @@ class Files(Model):
             asked = context.look(["git", "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"], **options)
             if asked.code:
                 continue
-            checked_out = context.look(["git", "checkout", "--quiet", "--detach", asked.output.strip()], **options)
+            checked_out = context.look(["git", "checkout", "--quiet", "--detach", found_id(asked.output)], **options)
             if checked_out.code:
                 raise StepFailed(f"{self.says()} cannot be checked out: {last_line(checked_out)}")
-            return asked.output.strip()
+            return found_id(asked.output)
         what = f"commit {commit}, of which this change was applied" if commit else f"branch, tag or commit {self.at}"
         raise StepFailed(f"The repository of connection {self.repository} has no {what}. Bring it back there.")

@@ -242,8 +242,10 @@ def test_it_waits_until_the_deployer_has_it(repository: Path, server: Told) -> N
     deployed = {"connection": "cd", "path": "/app", "json": "status.revision"}
     write = step(write=WRITE["write"], deployed=deployed, timeout="2s")
     assert write.lacks(here) == [
-        "the deployer at cd reports nothing (the reply is not JSON: ''); correct `deployed`",
+        "the deployer at cd reports nothing (status 404); correct `deployed`",
     ]
+    server.answers = Live(lambda: "HEAD")
+    assert write.lacks(here) == ["the deployer at cd reports nothing ('HEAD' is no commit); correct `deployed`"]
     server.answers = Live(lambda: git(repository, "rev-parse", "main"))
     assert write.lacks(here) == []
     remembered = write.remember(here)

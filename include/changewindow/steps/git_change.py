@@ -89,14 +89,17 @@ class Step(StepBase):
         return f"git revert of that {what} on {self.into} of {self.connection}, push{self._and_wait}"
 
     def lacks(self, context: Context) -> list[str]:
-        """Return why it cannot be pushed: a branch that moved, a conflict, an account that may not."""
+        """Return why it cannot be pushed: a branch that moved, a conflict, an account that may not.
+
+        What a later step writes is not tried: an earlier one may still write what it needs.
+        """
         remembered, missing = self.remember(context), []
         if self.commit and not remembered["merged"].startswith(self.commit):
             says = f"{self.merge} is at {remembered['merged'][:12]} and not at {self.commit[:12]}, which was reviewed"
             missing.append(f"{says}; review it again, and correct `commit`")
         with cloned(context, self.connection, self.into) as clone:
             clone.require_push()
-            if self.merge:
+            if self.merge or context.step == 1:
                 self._forward(clone, remembered)
         if self.deployed and (says := self.deployed.reported(context)).startswith("nothing"):
             missing.append(f"the deployer at {self.deployed.connection} reports {says}; correct `deployed`")
@@ -127,6 +130,7 @@ class Step(StepBase):
             return done
         message = f"{clone.context.change}: {self.name}\n\nChange-Step: {clone.context.mark}"
         if self.merge:
+            clone.require(remembered["merged"], self.merge)
             hint = "Resolve the conflict on the branch and submit again."
             clone.combine("merge", "--quiet", "--no-ff", "-m", message, remembered["merged"], hint=hint)
             if not clone.is_ahead:
@@ -134,24 +138,33 @@ class Step(StepBase):
                 raise StepFailed(f"{says} If it was merged and reverted before, revert that revert instead.")
         else:
             self._write(clone)
-            if not clone.git("status", "--porcelain"):
+            if clone.id("write-tree") == clone.id("rev-parse", "HEAD^{tree}"):
                 raise StepFailed(f"{self.into} holds that content already; there is nothing to write.")
             clone.git("commit", "--quiet", "-m", message)
         return clone.head
 
     def _write(self, clone: Clone) -> None:
-        files = dict(self.write)
+        files = {name: text.encode() for name, text in self.write.items()}
         if self.replace:
-            text = _inside(clone, self.replace.file, must_exist=True).read_text(encoding="utf-8")
-            if (times := text.count(self.replace.old)) != 1:
-                says = f"{self.replace.file} on {self.into} has {self.replace.old!r} {times} times, once was expected."
-                raise StepFailed(f"{says} Correct `old`, with as much around it as makes it unique.")
-            files[self.replace.file] = text.replace(self.replace.old, self.replace.new)
+            files[self.replace.file] = self._replaced(_inside(clone, self.replace.file, must_exist=True), self.replace)
         for name, content in files.items():
             file = _inside(clone, name, must_exist=False)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(content, encoding="utf-8")
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+            except OSError as error:
+                says = f"{name} cannot be written on {self.into} of {self.connection}: {error.strerror}"
+                raise StepFailed(f"{says}. Correct the path of the file.") from error
             clone.git("add", "--force", "--", name)
+
+    def _replaced(self, file: Path, replace: Replace) -> bytes:
+        """Return the content of a file with one text replaced, and each other byte as it was."""
+        content, old = file.read_bytes(), replace.old.encode()
+        if (times := content.count(old)) != 1:
+            says = f"{replace.file} on {self.into} has {replace.old!r} {times} times, once was expected."
+            hint = " Its lines end with \\r\\n." if b"\r\n" in content and "\n" in replace.old else ""
+            raise StepFailed(f"{says} Correct `old`, with as much around it as makes it unique.{hint}")
+        return content.replace(old, replace.new.encode())
 
     def _back(self, clone: Clone, remembered: Memory) -> str:
         """Make the revert, unless it is there or there is nothing to revert."""

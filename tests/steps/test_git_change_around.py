@@ -1,0 +1,162 @@
+"""The step git_change: what a worker's account, its environment and odd repositories bring along."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from test_git_change import STEP, busy, commit, context, step
+
+from changewindow.errors import StepFailed
+from worlds.git_change import git
+from worlds.git_change import repository as made
+
+WRITE = step(write={"conf/pool.yaml": "max_idle: 1\n"})
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Return a repository with a release on a branch of its own."""
+    return made(tmp_path / "config")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param("broken", id="a file that git complains of each time"),
+        pytest.param("[clone]\ndefaultRemoteName=up", id="another name for where a clone came from"),
+        pytest.param("[fetch]\nprune=true\npruneTags=true", id="branches are pruned"),
+        pytest.param("[log]\nshowSignature=true", id="signatures are shown"),
+        pytest.param("[push]\ngpgSign=true", id="pushes are signed"),
+        pytest.param("[core]\nautocrlf=true", id="the line ends of another system"),
+    ],
+)
+def test_the_settings_of_the_workers_account(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str
+) -> None:
+    """They change nothing of what is done, and above all is nothing left that undo takes for reverted."""
+    (tmp_path / "settings").write_text(settings)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "settings"))
+    here = busy(repository, 1)
+    remembered = STEP.remember(here)
+    STEP.apply(here, remembered)
+    here.pushes, here.somebody = 1, lambda _: commit(repository, "late", "x")
+    STEP.undo(here, remembered)
+    assert git(repository, "show", "main:version") == "1"
+    assert "Reverts-Step: CHG-1001/1" in git(repository, "log", "--format=%b", "main")
+
+
+@pytest.mark.parametrize(
+    "name", ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE", "GIT_TRACE"]
+)
+def test_the_environment_of_a_worker_that_a_git_hook_started(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What is done is done in the repository of the connection, and in no other one."""
+    other = made(tmp_path / "other")
+    before = git(other, "for-each-ref") + git(other, "status", "--porcelain")
+    where = {"GIT_DIR": other / ".git", "GIT_WORK_TREE": other, "GIT_INDEX_FILE": other / ".git/index"}
+    with monkeypatch.context() as patched:
+        patched.setenv(name, str({**where, "GIT_OBJECT_DIRECTORY": other / ".git/objects"}.get(name, 1)))
+        here = context(repository)
+        remembered = WRITE.remember(here)
+        WRITE.apply(here, remembered)
+        WRITE.undo(here, remembered)
+    assert git(repository, "log", "--format=%s", "main").splitlines()[:2] == ["Revert CHG-1001: Tune", "CHG-1001: Tune"]
+    assert git(other, "for-each-ref") + git(other, "status", "--porcelain") == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"# idle\r\nmax_idle: 10\r\n", id="lines that end as on Windows"),
+        pytest.param("# für\nmax_idle: 10\n".encode("latin-1"), id="not UTF-8"),
+        pytest.param(b"max_idle: 10", id="no end of the last line"),
+    ],
+)
+def test_each_other_byte_of_a_file_stays(repository: Path, content: bytes) -> None:
+    """Only the value is replaced."""
+    git(repository, "checkout", "-q", "main")
+    (repository / "pool.yaml").write_bytes(content)
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "by somebody else")
+    git(repository, "checkout", "-q", "--detach")
+    here, one = context(repository), step(replace={"file": "pool.yaml", "old": "max_idle: 10", "new": "max_idle: 1"})
+    assert one.lacks(here) == []
+    one.apply(here, one.remember(here))
+    held = subprocess.check_output(["git", "show", "main:pool.yaml"], cwd=repository)
+    assert held == content.replace(b"max_idle: 10", b"max_idle: 1")
+    wrong = step(replace={"file": "pool.yaml", "old": "idle\nmax", "new": "x"})
+    with pytest.raises(StepFailed, match="0 times, once was expected") as raised:
+        wrong.apply(context(repository, 2), wrong.remember(here))
+    assert str(raised.value).endswith("Its lines end with \\r\\n.") == (b"\r" in content)
+
+
+def test_a_path_where_no_file_can_be(repository: Path) -> None:
+    """A folder is no file, and a file is no folder; both are found at the gate."""
+    commit(repository, "conf/pool.yaml", "1")
+    for path, why in (("conf", "Is a directory"), ("version/pool.yaml", "File exists")):
+        says = f"{path} cannot be written on main of example_config: {why}. Correct the path of the file."
+        with pytest.raises(StepFailed) as raised:
+            step(write={path: "x"}).lacks(context(repository))
+        assert str(raised.value) == says
+
+
+def test_a_value_that_is_not_there_once_is_found_at_the_gate(repository: Path) -> None:
+    """Unless an earlier step of the change may still write it."""
+    late = step(replace={"file": "version", "old": "none", "new": "x"})
+    with pytest.raises(StepFailed, match="version on main has 'none' 0 times, once was expected"):
+        late.lacks(context(repository))
+    assert late.lacks(context(repository, 2)) == []
+
+
+def test_names_of_files_are_taken_literally(repository: Path) -> None:
+    """A colon or a star is part of a name; a conflict tells a name with blanks and umlauts as it is."""
+    names = [":!x", "conf[1]*.txt", "für alle.txt"]
+    here, write = context(repository), step(write=dict.fromkeys(names, "1\n"))
+    remembered = write.remember(here)
+    write.apply(here, remembered)
+    assert git(repository, "ls-tree", "-z", "--name-only", "main").strip("\0").split("\0") == [*names, "version"]
+    commit(repository, "für alle.txt", "2")
+    with pytest.raises(StepFailed, match=r"git revert conflicts in für alle\.txt\. Nothing was pushed"):
+        write.undo(here, remembered)
+
+
+def test_a_tag_of_the_name_of_the_branch(repository: Path) -> None:
+    """When others push, it is the branch that is built upon."""
+    here = busy(repository, 1)
+    git(repository, "tag", "main", "main")
+
+    def somebody(number: int) -> None:
+        tree = git(repository, "rev-parse", "refs/heads/main^{tree}")
+        made = git(repository, "commit-tree", tree, "-p", "refs/heads/main", "-m", f"by somebody else {number}")
+        git(repository, "update-ref", "refs/heads/main", made)
+
+    here.somebody = somebody
+    remembered = STEP.remember(here)
+    STEP.apply(here, remembered)
+    here.pushes = 1
+    STEP.undo(here, remembered)
+    assert git(repository, "show", "refs/heads/main:version") == "1"
+    assert git(repository, "log", "--format=%s", "refs/heads/main").count("by somebody else 0") == 2
+
+
+def test_a_branch_that_was_force_pushed_away(repository: Path) -> None:
+    """The commit that was to be merged is in the repository no more; that is no conflict."""
+    here = context(repository)
+    remembered = {**STEP.remember(here), "merged": "0123456789" * 4}
+    with pytest.raises(StepFailed) as raised:
+        STEP.apply(here, remembered)
+    assert str(raised.value) == (
+        "The repository of connection example_config has no commit 012345678901 any more, which was on top of "
+        "release/v2.15.0. Was the branch force-pushed? Review it again, and submit again."
+    )
+
+
+def test_a_merge_that_fails_without_a_conflict(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not told to resolve one: here, the worker's account wants signed commits."""
+    (tmp_path / "settings").write_text("[merge]\nverifySignatures=true")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "settings"))
+    with pytest.raises(StepFailed, match=r"does not have a GPG signature\. Nothing was pushed\.$"):
+        STEP.lacks(context(repository))
