@@ -59,10 +59,10 @@ class Clone:
             StepFailed: it is not.
         """
         if self._look("cat-file", "-e", f"{commit}^{{commit}}").code:
-            says = (
-                f"The repository of connection {self.connection} has no commit {commit[:12]} any more, which was on top"
+            says = f"The repository of connection {self.connection} has no commit {commit[:12]} any more"
+            raise StepFailed(
+                f"{says}, which was on top of {branch}. Was the branch force-pushed? Review it again, and submit again."
             )
-            raise StepFailed(f"{says} of {branch}. Was the branch force-pushed? Review it again, and submit again.")
 
     def id(self, *arguments: str) -> str:
         """Run a git command that prints an id; return the id, or nothing."""

@@ -58,17 +58,19 @@ def test_the_password_goes_to_the_repository_and_nowhere_else() -> None:
 def test_a_password_is_told_as_it_is(password: str) -> None:
     """No shell reads anything into its characters."""
     heard = list[str]()
-    with asking(heard) as own, pytest.raises(StepFailed, match="not found"):
+    with asking(heard) as own:
         known = Connection("example_config", "git", host=f"{own}/x.git", login="robot", password=password)
-        STEP.remember(Context("CHG-1", 1, lambda _: known, print))
+        with pytest.raises(StepFailed, match="not found"):
+            STEP.remember(Context("CHG-1", 1, lambda _: known, print))
     assert base64.b64decode(heard[-1].removeprefix("Basic ")).decode() == f"robot:{password}"
 
 
 def test_a_token_in_the_address_is_not_logged() -> None:
     """Who signs in may be a token, as in `https://TOKEN@host/x.git`."""
     heard, said = list[str](), list[str]()
-    with asking(heard) as own, pytest.raises(StepFailed, match="not found"):
+    with asking(heard) as own:
         known = Connection("example_config", "git", host=own.replace("//", "//s3cret-t%6Fken@") + "/x.git")
-        STEP.remember(Context("CHG-1", 1, lambda _: known, said.append))
+        with pytest.raises(StepFailed, match="not found"):
+            STEP.remember(Context("CHG-1", 1, lambda _: known, said.append))
     assert base64.b64decode(heard[-1].removeprefix("Basic ")).decode() == "s3cret-token:"
     assert not [line for line in said if "s3cret" in line]
