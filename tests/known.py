@@ -29,6 +29,8 @@ class Told:
     """Status and text by path."""
     otherwise: tuple[int, str] = (404, "")
     """The answer on every other path."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """What every answer says besides."""
     asked: list[tuple[str, str, Mapping[str, str], str]] = field(default_factory=list)
     """Method, path with query, headers and body of each request."""
 
@@ -45,6 +47,8 @@ def telling() -> Iterator[Told]:
             status, text = told.answers.get(self.path.split("?")[0], told.otherwise)
             self.send_response(status)
             self.send_header("Content-Length", str(len(text.encode())))
+            for name, value in told.headers.items():
+                self.send_header(name, value)
             if status in {301, 302}:
                 self.send_header("Location", "/elsewhere")
             self.end_headers()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from changewindow.errors import UnusableConnection
 
@@ -35,6 +35,9 @@ class Connection:
         """
         if not self.host:
             raise UnusableConnection(self.name, "host")
+        if "@" in urlsplit(self.host if "://" in self.host else f"//{self.host}").netloc:
+            says = "address without an account in it; write that into login and password, which are not logged"
+            raise UnusableConnection(self.name, says)
         scheme, _, host = self.host.rpartition("://")
         scheme = scheme or (self.schema if self.schema in {"http", "https"} else "http")
         name, slash, path = host.rstrip("/").partition("/")

@@ -172,12 +172,15 @@ class Context:
         connection = self.connection(name)
         url = f"{connection.base_url}{path}"
         given = {"json": content.get("body"), "headers": content["headers"]}
-        given["auth"] = None if content["headers"] else connection.credentials
+        # Never None, which would send what a .netrc of the worker says.
+        given["auth"] = (None if content["headers"] else connection.credentials) or (lambda request: request)
         try:
             reply = requests.request(method, url, timeout=30, allow_redirects=False, **given)
         except requests.RequestException as error:
-            raise StepFailed(f"{method} {url} got no reply: {type(error).__name__}. Is the service up?") from error
+            raise StepFailed(f"{method} {url} got no reply: {_why(error)}. Is the service up?") from error
         self.log(f"{method} {url} -> {reply.status_code}")
+        if "charset" not in reply.headers.get("Content-Type", ""):
+            reply.encoding = "utf-8"  # as JSON is, and not what `requests` guesses
         return Replied(reply.status_code, reply.text)
 
     def _program(
@@ -215,3 +218,12 @@ class Context:
             yield
         finally:
             self.running.remove(program)
+
+
+def _why(error: BaseException) -> str:
+    """Return the innermost reason of an error of HTTP that the system or TLS gave, such as an expired certificate."""
+    within: BaseException | None = error
+    while within is not None:
+        error = within if isinstance(within, OSError) else error
+        within = within.__context__
+    return f"{type(error).__name__}: {error}"

@@ -12,7 +12,7 @@ def parsed(text: str) -> Any:
     """
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LookupError(f"the reply is not JSON: {text[:80]!r}") from error
 
 

@@ -136,3 +136,29 @@ def test_a_refused_write(server: Told) -> None:
 
 
 VALUE = "{{value}}"
+
+
+def test_a_whole_number_may_come_back_with_a_fraction(served: tuple[Flags, str]) -> None:
+    """50 is 50.0, and neither is somebody else's value."""
+    flags, url = served
+    one, here = step(value=50), context(url)
+    flags.value = 10.0
+    remembered = one.remember(here)
+    one.apply(here, remembered)
+    flags.value = 50.0
+    one.undo(here, remembered)
+    assert flags.value == 10
+
+
+def test_a_text_without_a_charset_is_read_as_utf_8(server: Told) -> None:
+    """What is remembered is what undo writes back."""
+    server.headers["Content-Type"] = "text/plain"
+    server.otherwise = (200, '{"on": "für alle"}')
+    assert step(read={"path": "/flag", "json": "on"}).remember(context(server.url)) == {"before": "für alle"}
+
+
+def test_json_that_python_cannot_parse(server: Told) -> None:
+    """Ten thousand lists in lists are no flag."""
+    server.otherwise = (200, "[" * 100_000)
+    with pytest.raises(StepFailed, match="The flag cannot be read from /flag at example_flags: the reply is not JSON"):
+        step(read={"path": "/flag", "json": "on"}).remember(context(server.url))

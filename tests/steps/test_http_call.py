@@ -1,12 +1,13 @@
 """The step http_call, against a local server."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from changewindow.connection import Connection
 from changewindow.context import Context
-from changewindow.errors import StepFailed
+from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.http_call import EXAMPLE, Step
 from known import Told
 
@@ -51,3 +52,41 @@ def test_a_dry_run_sends_nothing(server: Told) -> None:
     """It only says what it would send."""
     STEP.apply(context(server.url, dry_run=True), {})
     assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("host", "says"),
+    [
+        (
+            "http://127.0.0.1:1",
+            "got no reply: ConnectionRefusedError: [Errno 111] Connection refused. Is the service up?",
+        ),
+        ("http://127.0.0.1:1x", "got no reply: InvalidURL: Failed to parse"),
+        ("https://{self}", "got no reply: SSLError: [SSL: WRONG_VERSION_NUMBER] wrong version number"),
+    ],
+)
+def test_why_there_was_no_reply_is_said(server: Told, host: str, says: str) -> None:
+    """Its innermost reason, which is what a person can do something about."""
+    with pytest.raises(StepFailed) as raised:
+        STEP.apply(context(host.replace("{self}", server.url.partition("//")[2])), {})
+    assert says in str(raised.value)
+
+
+def test_a_netrc_of_the_worker_signs_nothing(server: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who acts is said by the connection alone, which may also have no account."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    server.answers["/flags/banner"] = (200, "")
+    known = Connection("example_service", "http", host=server.url)
+    STEP.apply(Context("CHG-1", 1, lambda _: known, print), {})
+    assert "Authorization" not in server.asked[-1][2]
+    Context("CHG-1", 1, lambda _: known, print).ask("example_service", "/", {"Authorization": "Bearer token"})
+    assert server.asked[-1][2]["Authorization"] == "Bearer token"
+
+
+def test_an_account_in_the_address_is_refused(server: Told) -> None:
+    """Addresses are logged."""
+    for host in (server.url.replace("//", "//robot:s3cret@"), "s3cret@127.0.0.1"):
+        with pytest.raises(UnusableConnection, match="write that into login and password") as raised:
+            STEP.apply(context(host), {})
+        assert "s3cret" not in str(raised.value)

@@ -173,8 +173,15 @@ def _filled(part: Any, value: Any) -> Any:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Compare as JSON does: true is not 1."""
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    """Compare as JSON does: true is not 1, and 50 is 50.0."""
+    first, second = (json.loads(json.dumps(value), parse_float=_number) for value in (one, other))
+    return json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)
+
+
+def _number(text: str) -> float:
+    """Return a number, as a whole one where nothing stands behind its point."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _kind(value: Any) -> str:
