@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -88,6 +89,10 @@ async def sharing(connections: Connections, change: str | None = None) -> AsyncI
 
 
 def client() -> httpx.AsyncClient:
-    """Return a client that opens as many connections as are wanted, and follows no redirect."""
+    """Return a client that opens as many connections as are wanted, follows no redirect and keeps no cookie.
+
+    A cookie would sign in a change whose own credentials are bad, or lead it to one of several servers for good.
+    """
+    cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     limits = httpx.Limits(max_connections=0)  # to aiohttp, 0 is without a limit
-    return HttpxAiohttpClient(follow_redirects=False, timeout=httpx.Timeout(30.0), limits=limits)
+    return HttpxAiohttpClient(follow_redirects=False, timeout=httpx.Timeout(30.0), limits=limits, cookies=cookies)

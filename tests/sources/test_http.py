@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from asks import asked
 from changewindow.condition import Condition
 from changewindow.connection import Connection
+from changewindow.sharing import client
 from changewindow.sources.http import EXAMPLE
 from known import Told
 
@@ -102,3 +103,22 @@ async def test_the_latency_of_a_good_reply_is_measured_in_seconds(server: Told) 
         source = {"kind": "http", "connection": "it", "read": "latency"}
         reading = await asked(source, Connection("it", "http", host=server.url), good={"between": (0, 3)})
         assert reading.verdict == "pass"
+
+
+@pytest.mark.parametrize("charset", ["hex", "undefined", "idna", "utf-16", "none"])
+async def test_a_charset_of_which_python_makes_something_else(server: Told, charset: str) -> None:
+    """JSON is UTF-8, and no header ends a watch."""
+    server.headers["Content-Type"] = f"application/json; charset={charset}"
+    server.otherwise = (200, '{"state": "für alle"}')
+    source = {"kind": "http", "connection": "it", "json": "state"}
+    reading = await asked(source, Connection("it", "http", host=server.url), good={"equals": "für alle"})
+    assert reading.verdict == "pass"
+
+
+async def test_no_cookie_is_kept(server: Told) -> None:
+    """The session of one account would sign in another one whose password is wrong."""
+    server.headers["Set-Cookie"] = "session=of-somebody; Path=/"
+    async with client() as http:
+        for _ in range(2):
+            await http.get(server.url)
+    assert "Cookie" not in server.asked[-1][2]

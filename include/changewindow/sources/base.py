@@ -93,9 +93,11 @@ class Asking:
     async def _send(self, connection: Connection, method: str, path: str, **content: Any) -> httpx.Response:
         url = f"{connection.base_url}{path}"
         try:
-            return await self.http.request(method, url, **content)
+            reply = await self.http.request(method, url, **content)
         except UNREACHABLE as error:
             raise SourceError("unreachable", f"{url}: {type(error).__name__} {error}".rstrip()) from error
+        reply.encoding = "utf-8"  # as JSON and metrics are, whatever a header says
+        return reply
 
 
 class SourceBase(Model):
