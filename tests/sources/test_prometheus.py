@@ -65,3 +65,41 @@ async def test_only_a_newer_value_counts(server: Told, seconds: int, cause: str 
     ended = datetime.fromtimestamp(2e9 + seconds, UTC)
     reading = await read(server.url, QUERY, newer_than=ended)
     assert reading.cause == cause
+
+
+def over(*values: str, ago: float = 0.0) -> dict[str, Any]:
+    """Return the reply to a query over a range, whose last value is so many seconds old."""
+    last = datetime.now(UTC).timestamp() - ago
+    pairs = [[last - 15 * place, value] for place, value in enumerate(reversed(values))]
+    return {"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}, "values": pairs[::-1]}]}}
+
+
+@pytest.mark.parametrize("values", [("NaN", "1"), ("1", "NaN"), ("0", "NaN", "1")])
+@pytest.mark.parametrize("reduce", ["average", "highest", "lowest"])
+async def test_not_a_number_is_in_no_order(server: Told, reduce: str, values: tuple[str, ...]) -> None:
+    """Wherever in a range it stands, the highest and the lowest of it are unknown."""
+    server.answers["/api/v1/query_range"] = (200, json.dumps(over(*values)))
+    reading = await read(server.url, {**QUERY, "range": "5m", "reduce": reduce})
+    assert reading.cause == "invalid"
+
+
+@pytest.mark.parametrize(("ago", "cause"), [(1, None), (100, None), (200, "stale"), (2000, "stale")])
+async def test_a_range_that_ended_long_ago_is_stale(server: Told, ago: float, cause: str | None) -> None:
+    """Also before a change, when there is no step yet that a value must be newer than."""
+    server.answers["/api/v1/query_range"] = (200, json.dumps(over("1", "1", ago=ago)))
+    reading = await read(server.url, {**QUERY, "range": "1h"})
+    assert reading.cause == cause
+    if cause:
+        assert reading.says.endswith(" s ago, 2m allowed. Is it still scraped?")
+
+
+async def test_a_histogram_is_no_number(server: Told) -> None:
+    """What would make it one is said."""
+    result = [{"metric": {}, "histogram": [2e9, {"count": "1", "sum": "2"}]}]
+    reply = {"status": "success", "data": {"resultType": "vector", "result": result}}
+    server.answers["/api/v1/query"] = (200, json.dumps(reply))
+    reading = await read(server.url, {**QUERY, "query": "sum(took)"})
+    assert (reading.cause, reading.says) == (
+        "invalid",
+        "the query returned a histogram, a number was expected; take histogram_quantile or histogram_count of it",
+    )

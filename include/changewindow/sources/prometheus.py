@@ -2,7 +2,7 @@
 
 The address comes from an Airflow Connection of type HTTP. Without `range` the query is instant. With `range` it is
 evaluated every `step` over that time and reduced to one number. The query must return one series: none is `no_data`,
-several are `invalid`; sum or filter in PromQL.
+several are `invalid`; sum or filter in PromQL. A range whose last value is older than `scraped_within` is `stale`.
 
 Prometheus gives every result the time of asking, and repeats a sample for up to five minutes when nobody scrapes any
 more; a `rate` goes on for its whole range. So name under `scraped` what the query reads: the answer is then as old as
@@ -11,6 +11,7 @@ that the target is gone. A query that is a mere selector is asked about in the s
 Source: https://prometheus.io/docs/prometheus/latest/querying/api/
 """
 
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -79,9 +80,14 @@ class Source(SourceBase):
             start, end = (f"{moment.timestamp():.3f}" for moment in (now - self.range, now))
             step = f"{self.step.total_seconds():g}"
             pairs = await self._query(asking, {"query": self.query, "start": start, "end": end, "step": step})
-        value = REDUCE[self.reduce]([float(number) for _, number in pairs])
+        values = [float(number) for _, number in pairs]
+        if self.reduce != "last" and any(map(math.isnan, values)):
+            values = [math.nan]  # which is neither the highest nor the lowest of others
         evaluated = datetime.fromtimestamp(float(pairs[-1][0]), UTC)
-        return Answer(value, await self._scraped_at(asking, evaluated), self.query)
+        if self.range is not None and now - evaluated > max(self.step, self.scraped_within):
+            age = f"{(now - evaluated).total_seconds():.0f} s ago, {duration_text(self.scraped_within)} allowed"
+            raise SourceError("stale", f"the last value of the range is of {age}. Is it still scraped?")
+        return Answer(REDUCE[self.reduce](values), await self._scraped_at(asking, evaluated), self.query)
 
     async def _scraped_at(self, asking: Asking, evaluated: datetime) -> datetime:
         """Return how old a value of some moment really is: as old as the least recent of the samples it came from.
@@ -130,4 +136,7 @@ def _pairs(reply: httpx.Response) -> list[tuple[float, str]]:
         raise SourceError("no_data", "the query returned no series")
     if len(result) > 1:
         raise SourceError("invalid", f"the query returned {len(result)} series, one was expected; sum or filter them")
+    if not {"values", "value"} & result[0].keys():
+        says = "the query returned a histogram, a number was expected; take histogram_quantile or histogram_count of it"
+        raise SourceError("invalid", says)
     return result[0]["values"] if "values" in result[0] else [result[0]["value"]]
