@@ -1,6 +1,7 @@
 """The source openmetrics: what it computes between two scrapes."""
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -111,19 +112,21 @@ async def test_a_reset_of_one_instance_is_none_of_the_others(server: Told) -> No
 
 async def test_a_sample_with_a_time_is_of_that_time(server: Told) -> None:
     """What federates or collects metrics exposes when each was true; an old one is not of now."""
-    old = "up_since 1 1000000000000\n"
+    ago = int(time.time()) - 60
+    old = f"up_since 1 {ago}000\n"
     answer = await between(server, old, old, metric="up_since")
-    assert answer.at.year == 2001
+    assert answer.at.timestamp() == ago
 
 
 async def test_what_is_collected_seldom_is_compared_with_what_was_collected_before(server: Told) -> None:
     """Its times count, not those of the scrapes: 30 in 15 s, and asking twice adds nothing."""
-    text = "jobs_total {} {}\n"
+    text, ago = "jobs_total {} {}000\n", int(time.time()) - 60
     asked = {"metric": "jobs_total", "read": "rate"}
-    answer = await between(server, text.format(10, 1_000_000), text.format(40, 1_015_000), **asked)
-    assert (answer.value, answer.at.timestamp()) == (2, 1015)
-    with pytest.raises(SourceError, match="no values but those of 00:16:40 UTC, and a rate lies between two") as raised:
-        await between(server, text.format(10, 1_000_000), text.format(10, 1_000_000), **asked)
+    answer = await between(server, text.format(10, ago), text.format(40, ago + 15), **asked)
+    assert (answer.value, answer.at.timestamp()) == (2, ago + 15)
+    says = f"no values but those of {datetime.fromtimestamp(ago, UTC):%H:%M:%S} UTC, and a rate lies between two"
+    with pytest.raises(SourceError, match=says) as raised:
+        await between(server, text.format(10, ago), text.format(10, ago), **asked)
     assert raised.value.cause == "no_data"
 
 

@@ -1,30 +1,33 @@
 """Scrapes a metrics endpoint itself: a value, or a rate, share or quantile of what happened between two scrapes.
 
-For services without a Prometheus. The endpoint speaks the Prometheus text format; the address comes from an Airflow
-Connection of type HTTP. `rate` is the increase per second of a counter, `share` the part of a counter's increase whose
-labels match `where`, `quantile` is estimated from a histogram's buckets as PromQL's histogram_quantile does it. Values
-lie between the newest scrape and the oldest one not older than `over`; the first reading scrapes twice, a second apart.
-No traffic between two scrapes is `no_data`, never a good value.
+For services without a Prometheus. The endpoint speaks the Prometheus text format or OpenMetrics; the address comes
+from an Airflow Connection of type HTTP. `rate` is the increase per second of a counter, `share` the part of a counter's
+increase whose labels match `where`, `quantile` is estimated from a histogram's buckets as PromQL's histogram_quantile
+does it. Values lie between the newest scrape and the oldest one not older than `over`; the first reading scrapes twice,
+a second apart. No traffic between two scrapes is `no_data`, never a good value.
 
 A counter that fell was reset, and with it all that are asked for of the same `instance`: they count from zero. A series
 that is not there yet, like that of the first error, is 0; a label that no series of the metric has is `invalid`. Where
-times stand beside the samples, as where metrics are collected from others, the value is of the least recent of them.
+times stand beside the samples, as where metrics are collected from others, the value is of the least recent of them,
+and `stale` when that is older than `scraped_within`.
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 import asyncio
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import ClassVar, Literal, Self
 
 import httpx
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from pydantic import Field, model_validator
 
 from changewindow import scrapes
-from changewindow.model import Duration, Expression
+from changewindow.model import Duration, Expression, duration_text
 from changewindow.scrapes import Scrape
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 from changewindow.words import hint
@@ -57,6 +60,8 @@ class Source(SourceBase):
     quantile: float = Field(default=0.99, gt=0, lt=1)
     over: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0))
     """How far back the older scrape may lie."""
+    scraped_within: Duration = Field(default=timedelta(minutes=2), gt=timedelta(0))
+    """How old the times beside the samples may be; more than twice the interval at which they are collected."""
 
     @model_validator(mode="after")
     def _among_is_of_a_share(self) -> Self:
@@ -94,18 +99,21 @@ class Source(SourceBase):
         self._check_labels(samples)
         labels = self.among if self.read == "share" else self.where
         asked = [sample for sample in samples if scrapes.matches(sample.labels, labels)]
-        return scrapes.moment(asked or samples, scraped), scrapes.values(asked)
+        at = scrapes.moment(asked or samples, scraped)
+        if scraped - at > self.scraped_within.total_seconds():
+            age = f"is {scraped - at:.0f} s old, {duration_text(self.scraped_within)} allowed"
+            raise SourceError("stale", f"the least recent sample of {self.metric} {age}. Is it still collected?")
+        return at, scrapes.values(asked)
 
     async def _samples(self, asking: Asking) -> list[Sample]:
         reply = await asking.get(self.connection, self.path)
         if reply.status_code != httpx.codes.OK:
             raise SourceError("unreachable", f"{reply.url} answered {reply.status_code}")
+        name = f"{self.metric}_bucket" if self.read == "quantile" else self.metric
         try:
-            families = list(text_string_to_metric_families(reply.text))
+            samples = list(_named(name, reply))
         except ValueError as error:
             raise SourceError("invalid", f"{reply.url} does not speak the metrics format: {error}") from error
-        name = f"{self.metric}_bucket" if self.read == "quantile" else self.metric
-        samples = [sample for family in families for sample in family.samples if sample.name == name]
         if not samples:
             raise SourceError("no_data", f"{reply.url} has no metric {name}")
         return samples
@@ -134,6 +142,21 @@ class Source(SourceBase):
         if found is None:
             raise SourceError("no_data", f"{self.metric} did not grow between two scrapes: no traffic")
         return found
+
+
+def _named(name: str, reply: httpx.Response) -> Iterator[Sample]:
+    """Yield the samples of a name, in the format of which the reply says that it is.
+
+    Raises:
+        ValueError: it is not in that format.
+    """
+    is_newer = reply.headers.get("Content-Type", "").startswith("application/openmetrics-text")
+    parse = openmetrics.text_string_to_metric_families if is_newer else text_string_to_metric_families
+    for family in parse(reply.text):
+        # In the older format a counter need not end with _total; its parser adds that.
+        is_counter = not is_newer and family.type == "counter" and family.name == name
+        names = {name, f"{name}_total"} if is_counter else {name}
+        yield from (sample for sample in family.samples if sample.name in names)
 
 
 def _time(scrape: Scrape) -> datetime:

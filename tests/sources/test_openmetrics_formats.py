@@ -1,0 +1,71 @@
+"""The source openmetrics: the formats in which metrics are exposed."""
+
+import time
+from typing import Any
+
+import pytest
+
+from asks import asked
+from changewindow.connection import Connection
+from changewindow.reading import Reading
+from known import Told
+
+NEWER = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+async def reading(server: Told, text: str, kind: str = "text/plain; version=0.0.4", **fields: Any) -> Reading:
+    """Return the reading of a service that exposes a text of some format; good when it is 5."""
+    server.headers["Content-Type"] = kind
+    server.otherwise = (200, text)
+    known = Connection("example_service", "http", host=server.url)
+    source = {"kind": "openmetrics", "connection": "example_service", "metric": "requests", **fields}
+    return await asked(source, known, good={"equals": 5})
+
+
+@pytest.mark.parametrize(
+    ("text", "metric"),
+    [
+        pytest.param(
+            '# TYPE requests counter\nrequests_total 5 # {trace_id="a"} 0.5\n# EOF\n', "requests_total", id="a"
+        ),
+        pytest.param("# TYPE requests gauge\nrequests 5 {now}\n# EOF\n", "requests", id="a time in seconds"),
+    ],
+)
+async def test_openmetrics(server: Told, text: str, metric: str) -> None:
+    """Examples beside the samples are no times, and times are in seconds."""
+    started = time.time()
+    found = await reading(server, text.replace("{now}", f"{started:.3f}"), NEWER, metric=metric)
+    assert found.verdict == "pass"
+    assert found.at.timestamp() > started - 1
+
+
+async def test_openmetrics_that_was_cut(server: Told) -> None:
+    """What has no end may lack the series that are not good."""
+    found = await reading(server, "# TYPE requests gauge\nrequests 5\n", NEWER)
+    assert found.cause == "invalid"
+    assert found.says.endswith("/metrics does not speak the metrics format: Missing # EOF at end")
+
+
+@pytest.mark.parametrize("name", ["requests", "requests_total"])
+async def test_a_counter_is_found_by_its_name(server: Told, name: str) -> None:
+    """In the older format it need not end with `_total`."""
+    found = await reading(server, f"# TYPE {name} counter\n{name} 5\n", metric=name)
+    assert found.verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("ago", "within", "cause"),
+    [
+        pytest.param(60, "2m", None, id="new enough"),
+        pytest.param(3600, "2m", "stale", id="no longer collected"),
+        pytest.param(3600, "2h", None, id="collected seldom"),
+    ],
+)
+async def test_how_old_a_sample_may_be(server: Told, ago: int, within: str, cause: str | None) -> None:
+    """Also before a change, when there is no step yet that a value must be newer than."""
+    at = int((time.time() - ago) * 1000)
+    found = await reading(server, f"requests 5 {at}\n", scraped_within=within)
+    assert found.cause == cause
+    if cause:
+        assert found.says.startswith("the least recent sample of requests is 36")
+        assert found.says.endswith(" s old, 2m allowed. Is it still collected?")
