@@ -20,7 +20,8 @@ ENDED = {"success", "failed"}
 class RestError(PlatformError):
     """Airflow refused a request or did not answer it."""
 
-    def __init__(self, method: str, url: str, said: str) -> None:
+    def __init__(self, method: str, url: str, said: str, status: int = 0) -> None:
+        self.status = status
         super().__init__(f"{method} {url} failed: {said}")
 
 
@@ -85,7 +86,7 @@ class Client:
         try:
             return self.get(path, deserialize=True)["value"]
         except RestError as error:
-            if "404" in str(error):
+            if error.status == requests.codes.not_found:
                 return None
             raise
 
@@ -106,7 +107,7 @@ class Client:
         try:
             return not self.get(_question(dag, run, task))["response_received"]
         except RestError as error:
-            if "404" in str(error):
+            if error.status == requests.codes.not_found:
                 return False
             raise
 
@@ -122,7 +123,7 @@ class Client:
         except requests.RequestException as error:
             raise RestError(method, url, f"{type(error).__name__}. Is Airflow running there?") from error
         if not reply.ok:
-            raise RestError(method, url, f"{reply.status_code} {reply.text[:500]}")
+            raise RestError(method, url, f"{reply.status_code} {reply.text[:500]}", reply.status_code)
         return reply.json() if reply.content else None
 
 
