@@ -9,6 +9,7 @@ from asks import asked
 from changewindow.condition import Condition
 from changewindow.connection import Connection
 from changewindow.sharing import client
+from changewindow.sources import base
 from changewindow.sources.http import EXAMPLE
 from known import Told
 
@@ -122,3 +123,12 @@ async def test_no_cookie_is_kept(server: Told) -> None:
         for _ in range(2):
             await http.get(server.url)
     assert "Cookie" not in server.asked[-1][2]
+
+
+async def test_a_reply_without_end_is_not_read_to_its_end(server: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All watches share one process and its memory."""
+    monkeypatch.setattr(base, "LARGEST", 2 << 20)
+    server.otherwise = (200, "0" * (3 << 20))
+    reading = await asked(EXAMPLE, Connection("example_service", "http", host=server.url))
+    assert reading.cause == "invalid"
+    assert reading.says == f"{server.url}/health: the reply is larger than 2 MiB; ask for less"

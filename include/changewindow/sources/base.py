@@ -16,6 +16,11 @@ Connections = Callable[[str], Awaitable[Connection]]
 UNREACHABLE = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)
 """What a request raises when no reply came; httpx_aiohttp does not turn all of aiohttp's errors into those of httpx."""
 
+LARGEST = 64 << 20
+"""Bytes of a reply that are read at most."""
+OF_THE_WAY = {"content-encoding", "content-length", "transfer-encoding"}
+"""Headers that say how a reply came, not what it is."""
+
 
 class SourceError(Exception):
     """A source has no value; `cause` says which of the four ways."""
@@ -93,11 +98,29 @@ class Asking:
     async def _send(self, connection: Connection, method: str, path: str, **content: Any) -> httpx.Response:
         url = f"{connection.base_url}{path}"
         try:
-            reply = await self.http.request(method, url, **content)
+            async with self.http.stream(method, url, **content) as reply:
+                body = await _body(reply, url)
         except UNREACHABLE as error:
             raise SourceError("unreachable", f"{url}: {type(error).__name__} {error}".rstrip()) from error
-        reply.encoding = "utf-8"  # as JSON and metrics are, whatever a header says
-        return reply
+        headers = [(name, value) for name, value in reply.headers.multi_items() if name not in OF_THE_WAY]
+        whole = httpx.Response(reply.status_code, headers=headers, content=body, request=reply.request)
+        whole.encoding = "utf-8"  # as JSON and metrics are, whatever a header says
+        whole.elapsed = reply.elapsed
+        return whole
+
+
+async def _body(reply: httpx.Response, url: str) -> bytes:
+    """Return the content of a reply, unpacked.
+
+    Raises:
+        SourceError: it is so large that it would harm all other watches.
+    """
+    body = bytearray()
+    async for part in reply.aiter_bytes():
+        body += part
+        if len(body) > LARGEST:
+            raise SourceError("invalid", f"{url}: the reply is larger than {LARGEST >> 20} MiB; ask for less")
+    return bytes(body)
 
 
 class SourceBase(Model):
