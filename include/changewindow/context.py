@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import requests
 
+from changewindow import authorization
 from changewindow.connection import Connection
 from changewindow.errors import StepFailed, TurnRevoked, UnusableConnection
 from changewindow.model import duration_text
@@ -171,9 +172,10 @@ class Context:
     def _request(self, name: str, method: str, path: str, **content: Any) -> Replied:
         connection = self.connection(name)
         url = f"{connection.base_url}{path}"
-        given = {"json": content.get("body"), "headers": content["headers"]}
+        headers = content["headers"] or authorization.headers(connection)
+        given: dict[str, Any] = {"json": content.get("body"), "headers": headers}
         # Never None, which would send what a .netrc of the worker says.
-        given["auth"] = (None if content["headers"] else connection.credentials) or (lambda request: request)
+        given["auth"] = (None if headers else connection.credentials) or (lambda request: request)
         try:
             reply = requests.request(method, url, timeout=30, allow_redirects=False, **given)
         except requests.RequestException as error:

@@ -132,3 +132,16 @@ async def test_a_reply_without_end_is_not_read_to_its_end(server: Told, monkeypa
     reading = await asked(EXAMPLE, Connection("example_service", "http", host=server.url))
     assert reading.cause == "invalid"
     assert reading.says == f"{server.url}/health: the reply is larger than 2 MiB; ask for less"
+
+
+@pytest.mark.parametrize(
+    ("extra", "header"),
+    [({"scheme": "Bearer"}, ("Authorization", "Bearer s3cret")), ({"header": "X-API-Key"}, ("X-API-Key", "s3cret"))],
+)
+async def test_how_a_service_wants_to_be_signed(server: Told, extra: dict[str, str], header: tuple[str, str]) -> None:
+    """A token goes where the connection says, and nowhere else."""
+    server.otherwise = (200, "")
+    await asked(EXAMPLE, Connection("example_service", "http", host=server.url, password="s3cret", extra=extra))
+    sent = server.asked[-1][2]
+    assert sent[header[0]] == header[1]
+    assert sent.get("Authorization", header[1]) == header[1]

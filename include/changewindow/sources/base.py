@@ -8,17 +8,19 @@ from typing import Any, ClassVar
 import aiohttp
 import httpx
 
+from changewindow import authorization
 from changewindow.connection import Connection
 from changewindow.model import Model
 from changewindow.verdict import Cause, Value
 
 Connections = Callable[[str], Awaitable[Connection]]
+Signs = Callable[[Connection], Mapping[str, str] | None]
 UNREACHABLE = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)
 """What a request raises when no reply came; httpx_aiohttp does not turn all of aiohttp's errors into those of httpx."""
 
 LARGEST = 64 << 20
 """Bytes of a reply that are read at most."""
-OF_THE_WAY = {"content-encoding", "content-length", "transfer-encoding"}
+OF_THE_WAY = {"content-encoding", "transfer-encoding"}
 """Headers that say how a reply came, not what it is."""
 
 
@@ -75,35 +77,37 @@ class Asking:
         path: str,
         parameters: Mapping[str, str | Sequence[str]] | None = None,
         *,
-        headers: Callable[[Connection], Mapping[str, str]] | None = None,
+        headers: Signs | None = None,
     ) -> httpx.Response:
         """Send a GET request to the service behind a connection.
 
-        `headers` makes what authenticates it out of the connection; without it, login and password do.
+        `headers` makes what authenticates it out of the connection; without it, login and password do, or the header
+        that the connection names.
 
         Raises:
             SourceError: `unreachable`, no reply came.
             UnknownConnection: there is no such connection.
         """
         connection = await self.connections(name)
-        if headers is not None:
-            return await self._send(connection, "GET", path, params=parameters, headers=dict(headers(connection)))
-        return await self._send(connection, "GET", path, params=parameters, auth=connection.credentials)
+        return await self._send(connection, "GET", path, headers=headers, params=parameters)
 
     async def head(self, name: str, path: str) -> httpx.Response:
         """Send a HEAD request to the service behind a connection; see `get`."""
         connection = await self.connections(name)
-        return await self._send(connection, "HEAD", path, auth=connection.credentials)
+        return await self._send(connection, "HEAD", path)
 
-    async def _send(self, connection: Connection, method: str, path: str, **content: Any) -> httpx.Response:
-        url = f"{connection.base_url}{path}"
+    async def _send(
+        self, connection: Connection, method: str, path: str, *, headers: Signs | None = None, **content: Any
+    ) -> httpx.Response:
+        url, signed = f"{connection.base_url}{path}", (headers or authorization.headers)(connection)
+        content |= {"auth": connection.credentials} if signed is None else {"headers": dict(signed)}
         try:
             async with self.http.stream(method, url, **content) as reply:
                 body = await _body(reply, url)
         except UNREACHABLE as error:
             raise SourceError("unreachable", f"{url}: {type(error).__name__} {error}".rstrip()) from error
-        headers = [(name, value) for name, value in reply.headers.multi_items() if name not in OF_THE_WAY]
-        whole = httpx.Response(reply.status_code, headers=headers, content=body, request=reply.request)
+        said = [(name, value) for name, value in reply.headers.multi_items() if name not in OF_THE_WAY]
+        whole = httpx.Response(reply.status_code, headers=said, content=body, request=reply.request)
         whole.encoding = "utf-8"  # as JSON and metrics are, whatever a header says
         whole.elapsed = reply.elapsed
         return whole

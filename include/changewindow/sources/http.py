@@ -1,7 +1,7 @@
 """Sends a GET request and reads its status, its latency in seconds, or a value of its JSON reply by path.
 
-The address comes from an Airflow Connection of type HTTP. `json: database.pool.open` walks the reply by keys and list
-positions. Redirects are not followed: their status is the answer.
+The address comes from an Airflow Connection of type HTTP; extra `header` and `scheme` as for `feature_flag`. `json:
+database.pool.open` walks the reply by keys and list positions. Redirects are not followed: their status is the answer.
 
 The latency of an error page proves nothing, for errors are quick: from status 400 on there is none. A value of a JSON
 reply is read whatever the status, since services that are not well say so in a reply with status 503; the reading then

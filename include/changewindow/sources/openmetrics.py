@@ -1,10 +1,11 @@
 """Scrapes a metrics endpoint itself: a value, or a rate, share or quantile of what happened between two scrapes.
 
-For services without a Prometheus. The endpoint speaks the Prometheus text format or OpenMetrics; the address comes
-from an Airflow Connection of type HTTP. `rate` is the increase per second of a counter, `share` the part of a counter's
-increase whose labels match `where`, `quantile` is estimated from a histogram's buckets as PromQL's histogram_quantile
-does it. Values lie between the newest scrape and the oldest one not older than `over`; the first reading scrapes twice,
-a second apart. No traffic between two scrapes is `no_data`, never a good value.
+For services without a Prometheus. The endpoint speaks the Prometheus text format or OpenMetrics; the address comes from
+an Airflow Connection of type HTTP, extra `header` and `scheme` as for `feature_flag`. `rate` is the increase per second
+of a counter, `share` the part of a counter's increase whose labels match `where`, `quantile` is estimated from a
+histogram's buckets as PromQL's histogram_quantile does it. Values lie between the newest scrape and the oldest one not
+older than `over`; the first reading scrapes twice, a second apart. No traffic between two scrapes is `no_data`, never a
+good value.
 
 A counter that fell was reset, and with it all that are asked for of the same `instance`: they count from zero. A series
 that is not there yet, like that of the first error, is 0; a label that no series of the metric has is `invalid`. Where

@@ -1,8 +1,9 @@
 """Asks Prometheus a PromQL query, at this moment or over a range, and takes the one number it returns.
 
-The address comes from an Airflow Connection of type HTTP. Without `range` the query is instant. With `range` it is
-evaluated every `step` over that time and reduced to one number. The query must return one series: none is `no_data`,
-several are `invalid`; sum or filter in PromQL. A range whose last value is older than `scraped_within` is `stale`.
+The address comes from an Airflow Connection of type HTTP; extra `header` and `scheme` as for `feature_flag`, where it
+wants a token. Without `range` the query is instant. With `range` it is evaluated every `step` over that time and
+reduced to one number. The query must return one series: none is `no_data`, several are `invalid`; sum or filter in
+PromQL. A range whose last value is older than `scraped_within` is `stale`.
 
 Prometheus gives every result the time of asking, and repeats a sample for up to five minutes when nobody scrapes any
 more; a `rate` goes on for its whole range. So name under `scraped` what the query reads: the answer is then as old as
