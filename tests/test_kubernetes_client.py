@@ -79,7 +79,7 @@ async def test_both_libraries_know_the_same() -> None:
         ({"kube_config": "s3cret: ["}, "has no kube config that can be used: it is not valid JSON or YAML."),
         ({"kube_config": "7"}, "has no kube config that can be used: it is not valid JSON or YAML."),
         ({"kube_config": CONFIG, "cluster_context": "three"}, "Expected object with name three in"),
-        ({"kube_config_path": "/nowhere"}, "has no kube config that can be used: Invalid kube-config file"),
+        ({"kube_config_path": "/nowhere"}, "has no kube config that can be used: Invalid kube-config file: there is nothing at /nowhere."),
         ({"in_cluster": True}, "has no kube config that can be used: Service host/port is not set."),
     ],
 )
@@ -89,3 +89,28 @@ def test_what_cannot_be_used_is_told(extra: dict[str, Any], says: str) -> None:
         configuration(connection(**extra))
     assert says in str(raised.value)
     assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param("echo s3cret has expired >&2; exit 1", id="fails"),
+        pytest.param("echo s3cret", id="prints garbage"),
+        pytest.param('echo \'{"apiVersion": "%s", "kind": "ExecCredential", "status": {}}\'', id="gives nothing"),
+        pytest.param("", id="is not installed"),
+    ],
+)
+def test_a_login_program_that_gives_no_credentials_is_told(tmp_path: Path, program: str) -> None:
+    """Nobody goes to the cluster as nobody, to be told there that the credentials are wrong."""
+    file, version = tmp_path / "login", "client.authentication.k8s.io/v1"
+    if program:
+        file.write_text(f"#!/bin/sh\n{program.replace('%s', version)}\n")
+        file.chmod(0o755)
+    user = {"exec": {"apiVersion": version, "command": str(file), "interactiveMode": "Never"}}
+    given = {**CONFIG, "users": [{"name": "robot", "user": user}]}
+    with pytest.raises(UnusableConnection) as raised:
+        configuration(connection(kube_config=given))
+    assert str(raised.value) == (
+        "The Airflow Connection 'cluster' has no kube config that can be used: its login program "
+        f"{file} (exec) gave no credentials; run it as the user of the worker to see why. Complete it under Admin, Connections."
+    )

@@ -158,16 +158,13 @@ def namespace_of(connection: Connection, asked: str) -> str:
 def _load(connection: Connection, way: str, found: "Configuration") -> None:
     from kubernetes import config  # noqa: PLC0415  see above
 
-    context = _field(connection, "cluster_context")
+    context, given = _field(connection, "cluster_context"), _field(connection, way)
     if way == "in_cluster":
         config.load_incluster_config(client_configuration=found)
     elif way == "kube_config_path":
-        path = _field(connection, way)
-        config.load_kube_config(path, context=context, client_configuration=found, persist_config=False)
+        _read(_file(given), context, found)
     elif way == "kube_config":
-        given = _field(connection, way)
-        known = yaml.safe_load(given) if isinstance(given, str) else given
-        config.load_kube_config_from_dict(known, context=context, client_configuration=found, persist_config=False)
+        _read(yaml.safe_load(given) if isinstance(given, str) else given, context, found)
     elif connection.host:
         # a token must not go out in the clear only because nobody wrote https
         found.host = replace(connection, schema=connection.schema or "https").base_url
@@ -177,7 +174,30 @@ def _load(connection: Connection, way: str, found: "Configuration") -> None:
         try:
             config.load_incluster_config(client_configuration=found)
         except config.ConfigException:
-            config.load_kube_config(context=context, client_configuration=found, persist_config=False)
+            _read(_file(config.KUBE_CONFIG_DEFAULT_LOCATION), context, found)
+
+
+def _file(path: str) -> Any:
+    from kubernetes.config import ConfigException  # noqa: PLC0415  see above
+    from kubernetes.config.kube_config import KubeConfigMerger  # noqa: PLC0415  see above
+
+    known = KubeConfigMerger(path).config
+    if known is None:
+        raise ConfigException(f"Invalid kube-config file: there is nothing at {path}")
+    return known
+
+
+def _read(known: Any, context: str | None, found: "Configuration") -> None:
+    from kubernetes.config import ConfigException  # noqa: PLC0415  see above
+    from kubernetes.config.kube_config import KubeConfigLoader  # noqa: PLC0415  see above
+
+    loader = KubeConfigLoader(known, context, config_base_path=None)
+    loader.load_and_set(found)
+    # the library only logs that a login program failed, and goes on without credentials
+    login = loader._user and loader._user.safe_get("exec")  # noqa: SLF001
+    if login and not (found.api_key or found.cert_file):
+        says = f"its login program {login['command']} (exec) gave no credentials"
+        raise ConfigException(f"{says}; run it as the user of the worker to see why")
 
 
 def _field(connection: Connection, name: str) -> Any:
