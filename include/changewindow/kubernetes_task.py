@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from changewindow.errors import StepFailed
 from changewindow.kubernetes_cluster import Cluster, Refused
@@ -17,7 +17,9 @@ MARGIN = timedelta(seconds=5)
 """So much longer than the Job itself is its end waited for, so that its own reason is seen."""
 KEPT_SECONDS = 7 * 24 * 3600
 CHUNK = 1_000_000
-"""At most so many bytes of a log are read at once."""
+"""So many bytes of a log are read at once, and more where that does not reach beyond a second."""
+MOST = 32 * CHUNK
+"""Of one second, no more bytes of a log are told: the API gives a log from a whole second on."""
 
 
 @dataclass(frozen=True)
@@ -112,31 +114,43 @@ class Follower:
         return found if _end_of(found) else None
 
     def _tell(self, pod: str) -> None:
-        while self._tell_some(pod):
+        limit = CHUNK
+        while limit:
+            limit = self._tell_some(pod, limit)
             self.cluster.context.require_turn()
 
-    def _tell_some(self, pod: str) -> bool:
-        """Tell the next lines of a log; return whether there may be more."""
+    def _tell_some(self, pod: str, limit: int) -> int:
+        """Tell the next lines of a log; return how many bytes to read next, or 0 when there are no more."""
         since, count = self.told.get(pod, ("", 0))
-        asked = {"container": CONTAINER, "timestamps": "true", "limitBytes": CHUNK}
+        asked = {"container": CONTAINER, "timestamps": "true", "limitBytes": limit}
         asked |= {"sinceTime": since} if since else {}
         try:
             text = self.cluster.text(core("pods", self.job.namespace, pod, "log"), **asked)
         except Refused as error:
             # there is no log yet (400), or none any more (404)
             if error.status in {400, 404}:
-                return False
+                return 0
             raise
-        is_cut = len(text.encode()) >= CHUNK
-        lines = text.splitlines()
+        is_cut = len(text.encode()) >= limit
+        # not by any other end of a line: only these begin with a time
+        lines = [line for line in text.split("\n") if line]
         whole = lines[:-1] if is_cut and len(lines) > 1 else lines
         new = _newer(whole, since, count)
         for line in new:
             at, _, says = line.partition(" ")
             self.cluster.context.log(says)
             since, count = at, (count + 1 if at == since else 1)
+        if is_cut and not new and limit >= MOST:
+            self.cluster.context.log(f"more than {MOST} bytes of log at {since}: the rest of that second is left out")
+            since, count = _next_second(since), 0
         self.told[pod] = since, count
-        return is_cut and bool(new)
+        return min(2 * limit, MOST) if is_cut else 0
+
+
+def _next_second(stamp: str) -> str:
+    """Return the beginning of the second after a time, written as that."""
+    second, zone = stamp[:19], stamp[29:]
+    return f"{(datetime.fromisoformat(second) + timedelta(seconds=1)).isoformat()}.000000000{zone}"
 
 
 def _newer(lines: Sequence[str], since: str, count: int) -> list[str]:

@@ -95,7 +95,7 @@ class Kubelet:
     images: Images = field(default_factory=Images)
     logs: dict[tuple[str, bool], list[Line]] = field(default_factory=dict)
     """By uid of the pod and whether it is of the container that ran before."""
-    programs: dict[str, "subprocess.Popen[str]"] = field(default_factory=dict)
+    programs: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     def tick(self) -> None:
         """Let every pod live on a little."""
@@ -161,8 +161,9 @@ class Kubelet:
             self._start(uid, [*container.get("command", []), *container.get("args", [])], environment)
             self._say(pod, {"running": {"startedAt": now()}}, phase="Running", ready=True)
             return
-        code = self.programs[uid].poll()
-        if code is not None:
+        program = self.programs[uid]
+        code = program.poll()
+        if code is not None and program.stdout and program.stdout.closed:
             ended = {"exitCode": code, "reason": "Error" if code else "Completed", "finishedAt": now()}
             self._say(pod, {"terminated": ended}, phase="Failed" if code else "Succeeded")
 
@@ -176,14 +177,14 @@ class Kubelet:
             yield one["name"], secret["stringData"][asked["key"]]
 
     def _start(self, uid: str, command: list[str], environment: dict[str, str]) -> None:
-        piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        program = subprocess.Popen(command, env=environment, text=True, **piped)
+        program = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.programs[uid] = program
         lines = self.logs.setdefault((uid, False), [])
 
         def follow() -> None:
-            for line in program.stdout or ():
-                lines.append((stamp(), line.rstrip("\n")))
+            with program.stdout as output:  # type: ignore[union-attr]
+                for line in output:
+                    lines.append((stamp(), line.removesuffix(b"\n").decode(errors="replace")))
 
         threading.Thread(target=follow, daemon=True).start()
 

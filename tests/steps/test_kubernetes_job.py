@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from changewindow import kubernetes_task
 from changewindow.context import Context
 from changewindow.errors import StepFailed, TurnRevoked
 from changewindow.steps.kubernetes_job import EXAMPLE, Step
@@ -27,6 +28,31 @@ def test_the_log_comes_line_by_line_and_once(context: Context, said: list[str], 
     example = step(lines)
     example.apply(context, example.remember(context))
     assert [line for line in said if line in {"first", "same", "last"}] == ["first", "same", "same", "last"]
+
+
+def test_whatever_it_prints_its_last_words_are_told(context: Context, said: list[str]) -> None:
+    """More within a second than is read at once, the bar of a progress, other ends of lines, and what is no text."""
+    bars = r"printf '10 %%\r20 %%\rdone\f\302\205\034end\n'; printf '\377\000\n'"
+    example = step(f"seq 100001 400000; {bars}; echo last words; exit 3")
+    remembered = example.remember(context)
+    with pytest.raises(StepFailed, match="Its output is in the log above"):
+        example.apply(context, remembered)
+    assert [line for line in said if line.isdigit()] == [str(number) for number in range(100001, 400001)]
+    first = said.index("10 %\r20 %\rdone\f\x85\x1cend")
+    assert said[first + 1 : first + 3] == ["\ufffd\x00", "last words"]
+
+
+def test_lines_that_are_too_many_for_a_moment_are_left_out_aloud(
+    context: Context, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes later is told."""
+    monkeypatch.setattr(kubernetes_task, "CHUNK", 100)
+    monkeypatch.setattr(kubernetes_task, "MOST", 200)
+    two_seconds = "now=$(date +%s); until [ $(date +%s) -gt $((now + 1)) ]; do sleep 0.05; done"
+    example = step(f"seq 1 100; {two_seconds}; echo last words")
+    example.apply(context, example.remember(context))
+    assert said.count("last words") == 1
+    assert any("200 bytes of log" in line and "left out" in line for line in said)
 
 
 def test_a_container_that_fails_is_told(cluster: ApiServer, context: Context, said: list[str]) -> None:
