@@ -79,7 +79,10 @@ async def test_both_libraries_know_the_same() -> None:
         ({"kube_config": "s3cret: ["}, "has no kube config that can be used: it is not valid JSON or YAML."),
         ({"kube_config": "7"}, "has no kube config that can be used: it is not valid JSON or YAML."),
         ({"kube_config": CONFIG, "cluster_context": "three"}, "Expected object with name three in"),
-        ({"kube_config_path": "/nowhere"}, "has no kube config that can be used: Invalid kube-config file: there is nothing at /nowhere."),
+        (
+            {"kube_config_path": "/nowhere"},
+            "has no kube config that can be used: Invalid kube-config file: there is nothing at /nowhere.",
+        ),
         ({"in_cluster": True}, "has no kube config that can be used: Service host/port is not set."),
     ],
 )
@@ -112,5 +115,6 @@ def test_a_login_program_that_gives_no_credentials_is_told(tmp_path: Path, progr
         configuration(connection(kube_config=given))
     assert str(raised.value) == (
         "The Airflow Connection 'cluster' has no kube config that can be used: its login program "
-        f"{file} (exec) gave no credentials; run it as the user of the worker to see why. Complete it under Admin, Connections."
+        f"{file} (exec) gave no credentials; run it as the user of the worker to see why. "
+        "Complete it under Admin, Connections."
     )

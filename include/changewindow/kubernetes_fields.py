@@ -71,6 +71,12 @@ def pending(resource: Resource, found: Json, fields: Sequence[Field], way: Way) 
     return left
 
 
+def changed_again(found: Json, fields: Sequence[Field], way: Way) -> list[str]:
+    """Return which fields that were put forth, or back, are so no longer."""
+    ended = [(field, value(found, field.path), field.after if way == "forth" else field.before) for field in fields]
+    return [f"{field} is {shown(now)}, not {shown(put)}" for field, now, put in ended if now != put]
+
+
 def patch(found: Json, fields: Sequence[Field], way: Way) -> Json:
     """Return the merge patch that puts fields forth, or back; it leaves all others as they were found."""
     changed = copy.deepcopy(found)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from changewindow.errors import StepFailed
 from changewindow.kubernetes_cluster import Cluster, Refused
 from changewindow.kubernetes_events import failed_creates, warnings
+from changewindow.kubernetes_fields import Field, Way, changed_again
 from changewindow.kubernetes_resource import Json, Resource, core
 from changewindow.kubernetes_troubles import is_ready, listed, owned, selector_of, troubles
 
@@ -79,12 +80,18 @@ class Rollout:
 
     resource: Resource
     before: Json | None = None
+    fields: Sequence[Field] = ()
+    """What was written into it; when somebody else writes that anew, it is another rollout."""
+    way: Way = "forth"
     left: Callable[[Json], str] = left
-    frees_stuck_pods: bool = False
-    """Whether pods of the other revision that never become ready are deleted: a StatefulSet waits for them for ever."""
     says: str = "nothing known yet"
     troubles: list[str] = field(default_factory=list)
     looked: float = 0.0
+
+    @property
+    def frees_stuck_pods(self) -> bool:
+        """Return whether pods of the failed revision are deleted: a StatefulSet waits for ever for them to be ready."""
+        return self.way == "back" and self.left is left
 
 
 def wait(cluster: Cluster, rollouts: Sequence[Rollout], within: timedelta) -> None:
@@ -112,6 +119,7 @@ def _is_done(cluster: Cluster, rollout: Rollout) -> bool:
     """Look once; a look that fails for a passing reason decides nothing."""
     try:
         found = cluster.get(rollout.resource)
+        _require_own(rollout, found)
         rollout.says = rollout.left(found)
         if not rollout.says:
             return True
@@ -128,6 +136,15 @@ def _is_done(cluster: Cluster, rollout: Rollout) -> bool:
     if _gave_up(found) and _gave_up(found) != _gave_up(rollout.before):
         raise StepFailed(f"{rollout.resource} exceeded its progress deadline.")
     return False
+
+
+def _require_own(rollout: Rollout, found: Json) -> None:
+    again = changed_again(found, rollout.fields, rollout.way)
+    if again:
+        raise StepFailed(
+            f"Somebody else has changed {rollout.resource} while its rollout was waited for: {'; '.join(again)}. Find "
+            "out who did, or what keeps it so (Argo CD, Flux, an operator), and make the change there."
+        )
 
 
 def _gave_up(found: Json | None) -> Json | None:

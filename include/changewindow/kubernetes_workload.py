@@ -75,7 +75,7 @@ def roll_out(cluster: Cluster, remembered: dict[Resource, Json], way: Way, *, wi
         if way == "back":
             require_not_paused(resource, before)
         if way == "forth" or memory["was_rolled_out"]:
-            rollouts.append(Rollout(resource, before, frees_stuck_pods=way == "back"))
+            rollouts.append(Rollout(resource, before, fields_of(memory), way))
         else:
             cluster.context.log(f"{resource} was not rolled out before the change either, and is not waited for")
     if rollouts:

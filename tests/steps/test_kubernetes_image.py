@@ -158,6 +158,27 @@ def test_somebody_elses_image_is_not_overwritten(cluster: ApiServer, context: Co
     assert image(cluster) == "cart:hotfix"
 
 
+@pytest.mark.parametrize("instead", [OLD, "cart:hotfix"])
+def test_somebody_elses_rollout_is_not_taken_for_its_own(cluster: ApiServer, context: Context, instead: str) -> None:
+    """What keeps a cluster as a repository says (Argo CD, Flux) puts the image back within seconds."""
+    log = context.log
+
+    def meddle(line: str) -> None:
+        log(line)
+        if line.startswith("waiting until"):
+            cluster.store.edit(*PLACE, setting("image", instead))
+
+    context.log = meddle
+    remembered = step().remember(context)
+    with pytest.raises(StepFailed) as raised:
+        step().apply(context, remembered)
+    assert str(raised.value).startswith(
+        "Somebody else has changed deployments.apps 'cart' in namespace shop while its rollout was waited for: "
+        f"spec.template.spec.containers.cart.image is '{instead}', not '{NEW}'. Find out who did, or what keeps it so "
+        "(Argo CD, Flux, an operator), and make the change there."
+    )
+
+
 def test_undo_without_an_apply_writes_nothing(cluster: ApiServer, context: Context) -> None:
     """An apply that was cut short before its patch left nothing to take back."""
     remembered = step().remember(context)

@@ -56,6 +56,27 @@ def test_a_number_that_somebody_else_set_is_not_overwritten(cluster: ApiServer, 
     assert replicas(cluster) == 9
 
 
+@pytest.mark.parametrize("instead", [3, 4])
+def test_another_number_of_pods_is_not_taken_for_its_own(cluster: ApiServer, context: Context, instead: int) -> None:
+    """Somebody, or an autoscaler that is new, scales while this step waits."""
+    log = context.log
+
+    def meddle(line: str) -> None:
+        log(line)
+        if line.startswith("waiting until"):
+            cluster.store.edit(*PLACE, lambda found: found["spec"].update(replicas=instead))
+
+    context.log = meddle
+    remembered = step().remember(context)
+    with pytest.raises(StepFailed) as raised:
+        step().apply(context, remembered)
+    assert str(raised.value).startswith(
+        "Somebody else has changed deployments.apps 'cart' in namespace shop while its rollout was waited for: "
+        f"spec.replicas is {instead}, not 5. Find out who did, or what keeps it so (Argo CD, "
+        "Flux, an operator), and make the change there."
+    )
+
+
 def test_a_quota_ends_the_wait_with_its_reason(cluster: ApiServer, context: Context) -> None:
     """And undo is quick, for it takes away what was never there."""
     cluster.make(quota(4))

@@ -101,7 +101,7 @@ class Step(StepBase):
             body = manifest if before else _signed(manifest, context.mark)
             found = cluster.patch(resource, body, APPLY, **self._options())
             if found and _is_waited_for(found):
-                rollouts.append(Rollout(resource, before))
+                rollouts.append(Rollout(resource, before, _fields(memory)))
         if rollouts:
             wait(cluster, rollouts, self.timeout)
 
@@ -117,7 +117,7 @@ class Step(StepBase):
                 failed.append(str(error))
                 continue
             if memory["is_waited_for"]:
-                rollouts.append(Rollout(resource, before, frees_stuck_pods=True))
+                rollouts.append(Rollout(resource, before, _fields(memory), "back"))
         if rollouts:
             wait(cluster, rollouts, self.timeout)
         if failed:

@@ -82,10 +82,10 @@ class Step(StepBase):
 
     def _scale(self, context: Context, remembered: Memory, way: Way) -> None:
         cluster, resource = self._place(context)
-        before = cluster.find(resource)
-        write(cluster, resource, [Field.model_validate(remembered["field"])], way, subresource="scale")
+        before, fields = cluster.find(resource), [Field.model_validate(remembered["field"])]
+        write(cluster, resource, fields, way, subresource="scale")
         if way == "forth" or remembered["was_scaled"]:
-            wait(cluster, [Rollout(resource, before, left_to_scale)], self.timeout)
+            wait(cluster, [Rollout(resource, before, fields, way, left=left_to_scale)], self.timeout)
 
     def _place(self, context: Context) -> tuple[Cluster, Resource]:
         cluster = Cluster(context, self.connection)
