@@ -2,13 +2,17 @@
 
 import base64
 import json
+import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from certificates import certificate
 from changewindow.connection import Connection
 from changewindow.embedded import free_port
 from changewindow.images import lacks_images, reference
@@ -71,24 +75,55 @@ def test_a_registry_that_is_down_proves_nothing() -> None:
     assert found.startswith("whether image r.example.org/shop/cart:2.15.0 can be pulled is not known")
 
 
-@pytest.fixture
-def with_token() -> Iterator[str]:
-    """Serve one image to who shows a token, and tokens to who shows the account, as large registries do."""
+def test_a_page_is_no_image() -> None:
+    """A web server that answers everything with the same page is not a registry that has every image."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    [found] = lacks_images(Connection("example_registry", "http", host=url), "r.example.org/shop/cart:2.15.0")
+    server.shutdown()
+    server.server_close()
+    assert found == (
+        f"whether image r.example.org/shop/cart:2.15.0 can be pulled is not known: {url} answered with text/html, "
+        "which no registry does. Correct the address of connection 'example_registry'."
+    )
+
+
+@contextmanager
+def token_registry(tls: Path | None = None, realm: str = "", gives: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Serve one image to who shows a token, and tokens to who shows the account, as large registries do.
+
+    Gives the address, and what the account was shown for.
+    """
+    shown: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
             if self.headers.get("Authorization") == "Bearer for-repository:shop/cart:pull":
-                self._reply(200 if self.path == "/v2/shop/cart/manifests/2.15.0" else 404, {})
+                kind = "application/vnd.oci.image.index.v1+json"
+                self._reply(200 if self.path == "/v2/shop/cart/manifests/2.15.0" else 404, {"Content-Type": kind})
                 return
-            self._reply(401, {"WWW-Authenticate": f'Bearer realm="{url}/token",service="here",scope="registry:*"'})
+            where = realm or f"{url}/token"
+            self._reply(401, {"WWW-Authenticate": f'Bearer realm="{where}",service="here",scope="registry:*"'})
 
         def do_GET(self) -> None:
             account = base64.b64encode(":".join(ACCOUNT).encode()).decode()
             if self.headers.get("Authorization") != f"Basic {account}":
                 self._reply(401, {})
                 return
+            shown.append(self.path)
             scope = parse_qs(urlsplit(self.path).query)["scope"][0]
-            self._reply(200, {}, json.dumps({"token": f"for-{scope}"}))
+            self._reply(200, {}, gives or json.dumps({"token": f"for-{scope}"}))
 
         def _reply(self, status: int, headers: dict[str, str], body: str = "") -> None:
             self.send_response(status)
@@ -101,10 +136,24 @@ def with_token() -> Iterator[str]:
             """Stay silent."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    url = f"http://127.0.0.1:{server.server_address[1]}"
+    url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
+    if tls:
+        shows = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        shows.load_cert_chain(tls)
+        server.socket = shows.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield url
+    yield url, shown
     server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the certificate of a server on this machine, which is trusted."""
+    signed = certificate("127.0.0.1", names=("127.0.0.1",))
+    file = signed.write(tmp_path / "server.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
+    return file
 
 
 @pytest.mark.parametrize(
@@ -115,8 +164,37 @@ def with_token() -> Iterator[str]:
         pytest.param("2.15.0", "wrong", "does not let 'robot' (401)", id="an account that gets no token"),
     ],
 )
-def test_a_registry_may_want_a_token(with_token: str, version: str, password: str, says: str) -> None:
+def test_a_registry_may_want_a_token(version: str, password: str, says: str) -> None:
     """The account goes to where tokens are given, the token to the registry."""
-    connection = Connection("example_registry", "http", host=with_token, login=ACCOUNT[0], password=password)
-    found = lacks_images(connection, f"r.example.org/shop/cart:{version}")
+    with token_registry() as (url, _):
+        connection = Connection("example_registry", "http", host=url, login=ACCOUNT[0], password=password)
+        found = lacks_images(connection, f"r.example.org/shop/cart:{version}")
     assert (says in found[0]) if says else (found == [])
+
+
+@pytest.mark.parametrize("gives", ["[]", "{}", "<html>"])
+def test_a_token_that_is_none_proves_nothing(gives: str) -> None:
+    """Whatever stands in its place."""
+    with token_registry(gives=gives) as (url, _):
+        connection = Connection("example_registry", "http", host=url, login=ACCOUNT[0], password=ACCOUNT[1])
+        [found] = lacks_images(connection, "r.example.org/shop/cart:2.15.0")
+    assert "can be pulled is not known" in found
+
+
+def test_a_password_does_not_leave_tls(trusted: Path) -> None:
+    """A registry that has TLS, and names a place without for its tokens, gets no password there."""
+    with token_registry() as (plain, shown), token_registry(trusted, f"{plain}/token") as (url, _):
+        connection = Connection("example_registry", "http", host=url, login=ACCOUNT[0], password=ACCOUNT[1])
+        [found] = lacks_images(connection, "r.example.org/shop/cart:2.15.0")
+        assert found.startswith("whether image r.example.org/shop/cart:2.15.0 can be pulled is not known")
+        assert f"the password would go to '{plain}/token' in the clear" in found
+        assert ACCOUNT[1] not in found
+        assert shown == []
+
+
+def test_a_password_goes_to_a_place_with_tls(trusted: Path) -> None:
+    """Where registry and tokens both have it, an image that is there is found."""
+    with token_registry(trusted) as (url, shown):
+        connection = Connection("example_registry", "http", host=url, login=ACCOUNT[0], password=ACCOUNT[1])
+        assert lacks_images(connection, "r.example.org/shop/cart:2.15.0") == []
+        assert shown == ["/token?service=here&scope=repository%3Ashop%2Fcart%3Apull"]

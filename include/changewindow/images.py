@@ -41,11 +41,15 @@ def _hindrance(registry: Connection, image: str) -> str:
     """Return what stands in the way of a pull, and what to do now, or nothing."""
     url = registry.base_url
     try:
-        status = _asked(registry, *reference(image))
+        reply = _asked(registry, *reference(image))
     except (requests.RequestException, ValueError) as error:
         says = f"whether image {image} can be pulled is not known: the registry at {url} gave no answer"
         why = f"{type(error).__name__}: {error}"
         return f"{says} ({why}). Is it up, and the address of connection '{registry.name}' right?"
+    status, kind = reply.status_code, reply.headers.get("Content-Type", "nothing")
+    if status == requests.codes.ok and "json" not in kind:
+        says = f"whether image {image} can be pulled is not known: {url} answered with {kind}, which no registry does"
+        return f"{says}. Correct the address of connection '{registry.name}'."
     if status == requests.codes.ok:
         return ""
     if status == requests.codes.not_found:
@@ -57,8 +61,8 @@ def _hindrance(registry: Connection, image: str) -> str:
     return f"whether image {image} can be pulled is not known: the registry at {url} answered {status}. Is it well?"
 
 
-def _asked(registry: Connection, name: str, version: str) -> int:
-    """Return the status of the registry's answer; with a token, where it wants one.
+def _asked(registry: Connection, name: str, version: str) -> requests.Response:
+    """Return the registry's answer; with a token, where it wants one.
 
     Raises:
         ValueError: it wants a token from somewhere that gives none.
@@ -67,7 +71,7 @@ def _asked(registry: Connection, name: str, version: str) -> int:
     reply = _head(url, registry.credentials)
     scheme, _, challenge = reply.headers.get("WWW-Authenticate", "").partition(" ")
     if reply.status_code != requests.codes.unauthorized or scheme.lower() != "bearer":
-        return reply.status_code
+        return reply
     wanted = parse_keqv_list(parse_http_list(challenge))
     realm = wanted.get("realm") or ""
     if urlsplit(realm).scheme != "https" and urlsplit(url).scheme == "https":
@@ -75,9 +79,12 @@ def _asked(registry: Connection, name: str, version: str) -> int:
     asked = {"service": wanted.get("service") or "", "scope": f"repository:{name}:pull"}
     given = requests.get(realm, params=asked, auth=registry.credentials, timeout=PATIENCE)
     if given.status_code != requests.codes.ok:
-        return given.status_code
+        return given
     found = given.json()
-    return _head(url, None, Authorization=f"Bearer {found.get('token') or found.get('access_token')}").status_code
+    token = isinstance(found, dict) and (found.get("token") or found.get("access_token"))
+    if not token:
+        raise ValueError(f"{realm!r} gave no token")
+    return _head(url, None, Authorization=f"Bearer {token}")
 
 
 def _head(url: str, credentials: tuple[str, str] | None, **headers: str) -> requests.Response:
