@@ -62,6 +62,10 @@ def test_what_the_server_writes_is_no_difference() -> None:
     old = {"metadata": {"resourceVersion": "1", "labels": {"a": "1"}}, "status": {"replicas": 1}}
     new = {"metadata": {"resourceVersion": "2", "labels": {"a": "1"}, "managedFields": []}, "status": {"replicas": 2}}
     assert differences(old, new) == []
+    counter = "deprecated.daemonset.template.generation"
+    old, new = ({"metadata": {"annotations": {counter: count, "a": "1"}}} for count in ("1", "2"))
+    assert differences(old, new) == []
+    assert [str(one) for one in differences({"metadata": {}}, new)] == ["metadata.annotations.a"]
 
 
 def test_a_selector_is_written_as_the_api_takes_it() -> None:

@@ -20,6 +20,9 @@ OPEN = {"annotations", "labels", "data"}
 KEPT = {"labels", "annotations", "finalizers"}
 """What of the metadata is not the server's own."""
 
+COUNTERS = {"deprecated.daemonset.template.generation", "deployment.kubernetes.io/revision"}
+"""Annotations that only ever go up, the way back included."""
+
 
 class Field(Model):
     """A field that a step changes; None stands for a field that is not there."""
@@ -91,6 +94,8 @@ def _item(items: list[Any], name: str) -> Any:
 
 def _authored(found: Json) -> Json:
     metadata = {key: part for key, part in (found.get("metadata") or {}).items() if key in KEPT}
+    if metadata.get("annotations"):
+        metadata["annotations"] = {key: text for key, text in metadata["annotations"].items() if key not in COUNTERS}
     rest = {key: part for key, part in found.items() if key not in {"status", "metadata"}}
     return {**rest, "metadata": metadata}
 
