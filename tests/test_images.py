@@ -101,10 +101,7 @@ def test_a_page_is_no_image() -> None:
 
 @contextmanager
 def token_registry(tls: Path | None = None, realm: str = "", gives: str = "") -> Iterator[tuple[str, list[str]]]:
-    """Serve one image to who shows a token, and tokens to who shows the account, as large registries do.
-
-    Gives the address, and what the account was shown for.
-    """
+    """Serve one image for a token, and tokens for the account; give the address, and what it was shown for."""
     shown: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):

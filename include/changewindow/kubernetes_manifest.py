@@ -16,6 +16,8 @@ def checked(manifest: Json) -> Json:
     Raises:
         ValueError: it is none, or holds what must not stand in a ticket.
     """
+    if str(manifest.get("kind")).endswith("List") and isinstance(manifest.get("items"), list):
+        raise ValueError("a list is not one object; write each of its items as a manifest of its own")
     metadata = manifest.get("metadata")
     given = (manifest.get("apiVersion"), manifest.get("kind"), metadata)
     if [type(one) for one in given] != [str, str, dict] or not isinstance(manifest["metadata"].get("name"), str):
@@ -57,7 +59,11 @@ def resource_of(cluster: Cluster, manifest: Json, namespace: str) -> Resource:
             raise
         kinds = {}
     if kind not in kinds:
-        says = hint(kind, kinds) if kinds else "Is its CustomResourceDefinition installed?"
+        says = (
+            hint(kind, kinds)
+            if kinds
+            else "Is its CustomResourceDefinition installed? It has to be before this change."
+        )
         raise StepFailed(f"The cluster does not serve {kind} of {manifest['apiVersion']}. {says}")
     found = kinds[kind]
     inside = cluster.namespace(metadata.get("namespace") or namespace) if found["namespaced"] else ""
