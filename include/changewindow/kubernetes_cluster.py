@@ -8,13 +8,14 @@ other status with Retry-After) is asked again; credentials that are refused are 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from changewindow.context import Context
 from changewindow.errors import StepFailed
 from changewindow.kubernetes_client import Content, api, namespace_of, request
 from changewindow.kubernetes_resource import Json, Resource, refusal
 
+T = TypeVar("T")
 TRIES = 10
 """How often a server that asks to wait is asked, as kubectl does."""
 MANAGER = "changewindow"
@@ -66,6 +67,16 @@ class Cluster:
                 return None
             raise
 
+    def glance(self, look: Callable[[], T]) -> T | None:
+        """Return what a look finds; one that fails for a passing reason decides nothing, and finds None."""
+        try:
+            return look()
+        except Refused as error:
+            if not error.is_passing:
+                raise
+            self.context.log(f"this look does not count: {error}")
+            return None
+
     def items(self, resource: Resource, **parameters: Any) -> list[Json]:
         """Return all objects of a kind, in its namespace."""
         found = self.get(resource, **parameters)
@@ -90,11 +101,17 @@ class Cluster:
 
     def create(self, resource: Resource, body: Json) -> Json | None:
         """Create an object; a dry run only says so."""
-        parameters = {"fieldManager": MANAGER}
         return self.context.act(
-            f"create {resource.of(name=body['metadata']['name'])}",
-            lambda: _parsed(self._send("POST", resource, Content(body), parameters=parameters), resource),
+            f"create {resource.of(name=body['metadata']['name'])}", lambda: self._made(resource, body)
         )
+
+    def try_create(self, resource: Resource, body: Json) -> Json:
+        """Return what creating an object would give; the server changes nothing."""
+        return self._made(resource, body, dryRun="All")
+
+    def _made(self, resource: Resource, body: Json, **parameters: str) -> Json:
+        parameters["fieldManager"] = MANAGER
+        return _parsed(self._send("POST", resource, Content(body), parameters=parameters), resource)
 
     def delete(self, resource: Resource, found: Json) -> None:
         """Delete the very object that was found, not one that has its name by now; it may be gone already."""

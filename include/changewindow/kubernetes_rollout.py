@@ -10,7 +10,7 @@ from changewindow.kubernetes_cluster import Cluster, Refused
 from changewindow.kubernetes_events import failed_creates, warnings
 from changewindow.kubernetes_fields import Field, Way, changed_again
 from changewindow.kubernetes_resource import Json, Resource, core
-from changewindow.kubernetes_troubles import is_ready, listed, owned, selector_of, troubles
+from changewindow.kubernetes_troubles import is_ready, listed, owned, selector_of, silent, troubles
 
 EVERY = 0.5
 SEEN_WITHIN = timedelta(seconds=30)
@@ -116,31 +116,29 @@ def wait(cluster: Cluster, rollouts: Sequence[Rollout], within: timedelta) -> No
 
 
 def _is_done(cluster: Cluster, rollout: Rollout) -> bool:
-    """Look once; a look that fails for a passing reason decides nothing."""
-    try:
-        found = cluster.get(rollout.resource)
-        _require_own(rollout, found)
-        rollout.says = rollout.left(found)
-        if not rollout.says:
-            return True
-        if time.monotonic() - rollout.looked >= LOOK_FOR_TROUBLES_EVERY:
-            _look_for_troubles(cluster, rollout, found)
-        # before that, its update revision is still the one that failed, and the pods of before would be deleted
-        if rollout.frees_stuck_pods and found.get("kind") == "StatefulSet" and is_observed(found):
-            _free_stuck_pods(cluster, found)
-    except Refused as error:
-        if not error.is_passing:
-            raise
-        cluster.context.log(f"this look does not count: {error}")
-        return False
-    if _gave_up(found) and _gave_up(found) != _gave_up(rollout.before):
+    found = cluster.glance(lambda: _looked_at(cluster, rollout))
+    if found and rollout.says and _gave_up(found) and _gave_up(found) != _gave_up(rollout.before):
         raise StepFailed(f"{rollout.resource} exceeded its progress deadline.")
-    return False
+    return found is not None and not rollout.says
+
+
+def _looked_at(cluster: Cluster, rollout: Rollout) -> Json:
+    """Return the workload as it is, after a look at what is wrong with it."""
+    found = cluster.get(rollout.resource)
+    _require_own(rollout, found)
+    rollout.says = rollout.left(found)
+    if rollout.says and time.monotonic() - rollout.looked >= LOOK_FOR_TROUBLES_EVERY:
+        _look_for_troubles(cluster, rollout, found)
+    # before that, its update revision is still the one that failed, and the pods of before would be deleted
+    if rollout.says and rollout.frees_stuck_pods and found.get("kind") == "StatefulSet" and is_observed(found):
+        _free_stuck_pods(cluster, found)
+    return found
 
 
 def _require_own(rollout: Rollout, found: Json) -> None:
     again = changed_again(found, rollout.fields, rollout.way)
     if again:
+        rollout.says = ""  # how far it is does not matter any more
         raise StepFailed(
             f"Somebody else has changed {rollout.resource} while its rollout was waited for: {'; '.join(again)}. Find "
             "out who did, or what keeps it so (Argo CD, Flux, an operator), and make the change there."
@@ -155,14 +153,16 @@ def _gave_up(found: Json | None) -> Json | None:
 
 
 def _account(cluster: Cluster, rollout: Rollout) -> str:
+    found = []
     try:
-        found = cluster.get(rollout.resource)
-        _look_for_troubles(cluster, rollout, found)
+        there = cluster.get(rollout.resource)
+        _look_for_troubles(cluster, rollout, there)
         # pods that are there tell nothing of those that are not; while it goes on, such an event may be an old one
-        rollout.troubles = rollout.troubles or troubles([], [], failed_creates(cluster, found))
+        found = rollout.troubles or troubles([], [], failed_creates(cluster, there))
+        found = found or silent(_makers_and_pods(cluster, rollout.resource, there)[1])
     except Refused as error:
         cluster.context.log(f"this look does not count: {error}")
-    told = listed(rollout.troubles) or "its pods tell no reason; look at them with kubectl describe"
+    told = listed(found or rollout.troubles) or "its pods tell no reason; look at them with kubectl describe"
     return f"{rollout.resource}: {rollout.says}: {told}."
 
 
@@ -176,12 +176,10 @@ def _look_for_troubles(cluster: Cluster, rollout: Rollout, found: Json) -> None:
 
 def troubles_of(cluster: Cluster, resource: Resource, found: Json) -> list[str]:
     """Return why pods of a workload do not run, as far as the account may know it."""
+    if found["spec"].get("paused"):
+        return [f"it is paused; let it go on with `kubectl rollout resume deployment/{resource.name}`"]
     try:
-        makers = [found]
-        if found.get("kind") == "Deployment":
-            sets = cluster.items(resource.of(plural="replicasets", name=""), labelSelector=selector_of(found))
-            makers = [*owned(sets, found), found]
-        pods = owned(_pods(cluster, found), *makers)
+        makers, pods = _makers_and_pods(cluster, resource, found)
         is_set = found.get("kind") != "Deployment"
         events = failed_creates(cluster, found) if is_set and not pods else []
         return troubles(pods, makers, events) or troubles([], [], warnings(cluster, pods))
@@ -189,6 +187,14 @@ def troubles_of(cluster: Cluster, resource: Resource, found: Json) -> list[str]:
         if error.is_passing:
             raise
         return [str(error)]
+
+
+def _makers_and_pods(cluster: Cluster, resource: Resource, found: Json) -> tuple[list[Json], list[Json]]:
+    makers = [found]
+    if found.get("kind") == "Deployment":
+        sets = cluster.items(resource.of(plural="replicasets", name=""), labelSelector=selector_of(found))
+        makers = [*owned(sets, found), found]
+    return makers, owned(_pods(cluster, found), *makers)
 
 
 def _pods(cluster: Cluster, found: Json) -> list[Json]:

@@ -81,7 +81,7 @@ def stop(cluster: Cluster, job: Resource, found: Json, within: timedelta) -> Non
         is_same = there is not None and there["metadata"]["uid"] == found["metadata"]["uid"]
         return not is_same and not _pods(cluster, job, found)
 
-    cluster.context.until(f"{job} and its pods are gone", is_gone, within=within, every=EVERY)
+    cluster.context.until(f"{job} and its pods are gone", lambda: cluster.glance(is_gone), within=within, every=EVERY)
 
 
 @dataclass
@@ -95,19 +95,17 @@ class Follower:
     """By pod: the time of the last line that was told, and how many lines of that time were."""
 
     def ended(self) -> Json | None:
-        """Return the Job when it has ended; a look that fails for a passing reason decides nothing."""
-        try:
-            found = self.cluster.get(self.job)
-            pods = _pods(self.cluster, self.job, found)
-            for pod in pods:
-                self._tell(pod["metadata"]["name"])
-            events = warnings(self.cluster, pods) if pods else failed_creates(self.cluster, found)
-        except Refused as error:
-            if not error.is_passing:
-                raise
-            self.cluster.context.log(f"this look does not count: {error}")
-            return None
-        earlier, self.troubles = self.troubles, troubles(pods, [], []) or troubles([], [], events) or self.troubles
+        """Return the Job when it has ended."""
+        return self.cluster.glance(self._looked_at)
+
+    def _looked_at(self) -> Json | None:
+        found = self.cluster.get(self.job)
+        pods = _pods(self.cluster, self.job, found)
+        for pod in pods:
+            self._tell(pod["metadata"]["name"])
+        events = warnings(self.cluster, pods) if pods else failed_creates(self.cluster, found)
+        known = troubles(pods, [], []) or troubles([], [], events) or _deleted(pods, found)
+        earlier, self.troubles = self.troubles, known or self.troubles
         for said in self.troubles:
             if said not in earlier:
                 self.cluster.context.log(said)
@@ -147,6 +145,12 @@ class Follower:
         return min(2 * limit, MOST) if is_cut else 0
 
 
+def _deleted(pods: Sequence[Json], job: Json) -> list[str]:
+    """Return which pods go although their Job has not ended: a node that is drained, or somebody, does that."""
+    going = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]]
+    return [] if _conditions(job) else [f"pod {name} is deleted before its end, not by its Job" for name in going]
+
+
 def _next_second(stamp: str) -> str:
     """Return the beginning of the second after a time, written as that."""
     second, zone = stamp[:19], stamp[29:]
@@ -158,6 +162,15 @@ def _newer(lines: Sequence[str], since: str, count: int) -> list[str]:
     times = [line.partition(" ")[0] for line in lines]
     same = [line for line, at in zip(lines, times, strict=True) if at == since]
     return [*same[count:], *(line for line, at in zip(lines, times, strict=True) if at > since)]
+
+
+def refusals(cluster: Cluster, job: Resource, task: Task, within: timedelta) -> list[str]:
+    """Return why the server would refuse the Job of a container, by a dry run of its own."""
+    try:
+        cluster.try_create(job.of(name=""), _job(job.name, task, within))
+    except Refused as error:
+        return [str(error)]
+    return []
 
 
 def _create(cluster: Cluster, job: Resource, task: Task, within: timedelta) -> None:

@@ -1,11 +1,14 @@
 """Says of the pods of a workload why they do not run: what their containers wait for, or why there are none."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 from changewindow.kubernetes_resource import Json
 
 STARTING = {"ContainerCreating", "PodInitializing", ""}
 """Reasons for which every container waits before it runs."""
+OVERDUE = timedelta(seconds=10)
+"""So long after its time a pod that is still there does not just end slowly."""
 SHOWN = 10
 """So many different troubles are told; a thousand pods tend to have the same one."""
 
@@ -65,6 +68,16 @@ def troubles(pods: Sequence[Json], makers: Sequence[Json], events: Sequence[Json
     return list(dict.fromkeys(found))
 
 
+def silent(pods: Sequence[Json]) -> list[str]:
+    """Return which pods are not ready although nothing is wrong with them, and where: their node may be."""
+    placed = [(pod["metadata"]["name"], pod["spec"].get("nodeName")) for pod in pods if not is_ready(pod)]
+    return [
+        f"pod {name} is not ready, and its node tells no reason; look with `kubectl describe node {node}`"
+        for name, node in placed
+        if node
+    ]
+
+
 def listed(found: Sequence[str]) -> str:
     """Return troubles as one text, not too many of them."""
     more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
@@ -74,6 +87,7 @@ def listed(found: Sequence[str]) -> str:
 def _of_pod(pod: Json) -> Iterator[str]:
     name, status = pod["metadata"]["name"], pod.get("status") or {}
     if pod["metadata"].get("deletionTimestamp"):
+        yield from _of_leaving(pod)
         return
     if status.get("reason"):
         yield f"pod {name}: {status['reason']}: {status.get('message', '')}".rstrip(": ")
@@ -84,6 +98,17 @@ def _of_pod(pod: Json) -> Iterator[str]:
         said = _of_container(one)
         if said:
             yield f"pod {name}, container {one['name']}: {said}"
+
+
+def _of_leaving(pod: Json) -> Iterator[str]:
+    """Yield who evicts a pod that is being deleted, and whether it does not go; that pods go is no trouble."""
+    name, ends = pod["metadata"]["name"], pod["metadata"]["deletionTimestamp"]
+    for one in (pod.get("status") or {}).get("conditions") or []:
+        if one["type"] == "DisruptionTarget" and one["status"] == "True":
+            yield f"pod {name}: {one.get('reason')}: {one.get('message', '')}".rstrip(": ")
+    if datetime.now(UTC) - datetime.fromisoformat(ends) > OVERDUE:
+        why = f"is its node {pod['spec'].get('nodeName')} well, or does a finalizer keep it?"
+        yield f"pod {name}: should have ended by {ends}, and has not; {why}"
 
 
 def _of_container(status: Json) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field as Setting
 
 from changewindow.errors import StepFailed
-from changewindow.kubernetes_cluster import Cluster
+from changewindow.kubernetes_cluster import Cluster, Refused
 from changewindow.kubernetes_fields import Field, Way, patch, pending, value
 from changewindow.kubernetes_resource import WORKLOADS, Json, Resource, core, workload
 from changewindow.kubernetes_rollout import Rollout, is_observed, left, wait
@@ -107,14 +107,29 @@ def lacks_to_roll_out(cluster: Cluster, resource: Resource) -> list[str]:
     if missing:
         return missing
     if found is None:
+        return lost(resource, found)
+    return [*lost(resource, found), *_hindrances(resource, found), *_unknown_revision(cluster, resource, found)]
+
+
+def lost(resource: Resource, found: Json | None) -> list[str]:
+    """Return why there is nothing to change: no such object, or one that goes."""
+    if found is None:
         return [f"There is no {resource}. Correct the name or the namespace, or create it first."]
-    return [*_hindrances(resource, found), *_unknown_revision(cluster, resource, found)]
+    since = found["metadata"].get("deletionTimestamp")
+    return [f"{resource} is being deleted since {since}. Find out by whom."] if since else []
+
+
+def refusals(cluster: Cluster, resource: Resource, found: Json, fields: Sequence[Field]) -> list[str]:
+    """Return why the server would refuse to change fields, by a dry run of its own: a policy, say, that forbids it."""
+    try:
+        cluster.try_patch(resource, patch(found, fields, "forth"))
+    except Refused as error:
+        return [str(error)]
+    return []
 
 
 def _hindrances(resource: Resource, found: Json) -> list[str]:
     says = []
-    if found["metadata"].get("deletionTimestamp"):
-        says.append(f"{resource} is being deleted. Find out by whom.")
     if found["spec"].get("paused"):
         says.append(f"{resource} is paused. Let it go on with `kubectl rollout resume deployment/{resource.name}`.")
     if (found["spec"].get("updateStrategy") or {}).get("type") == "OnDelete":
@@ -122,6 +137,10 @@ def _hindrances(resource: Resource, found: Json) -> list[str]:
             f"The strategy of {resource} is OnDelete: its pods stay as they are until somebody removes them. "
             "Make it RollingUpdate."
         )
+    part = value(found, ("spec", "updateStrategy", "rollingUpdate", "partition"))
+    wanted = found["spec"].get("replicas", 1)
+    if part and part >= wanted:
+        says.append(f"The partition of {resource} is {part}: all of its {wanted} pods stay as they are. Lower it.")
     return says
 
 

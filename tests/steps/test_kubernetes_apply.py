@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from changewindow.context import Context
 from changewindow.errors import StepFailed
+from changewindow.steps import kubernetes_config
 from changewindow.steps.kubernetes_apply import EXAMPLE, Step
 from kubernetes_server import ApiServer
 from kubernetes_server.shop import NEW, autoscaler, config_map, workload
@@ -160,12 +161,50 @@ def test_a_namespace_and_what_is_inside_it_go_together(cluster: ApiServer, conte
     assert [one["metadata"]["name"] for one in cluster.each("namespaces")] == ["default", "shop"]
 
 
+def test_what_is_inside_a_namespace_that_exists_is_tried(cluster: ApiServer, context: Context) -> None:
+    """Also where the ticket brings the namespace along."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "stall"}}
+    inside = {**config_map(A="1"), "metadata": {"name": "a", "namespace": "stall"}}
+    cluster.make(namespace, {**inside, "data": {"A": "0"}})
+    (says,) = step(namespace, inside).lacks(context)
+    assert '(409): Apply failed with 1 conflict: conflict with "kubectl-create"' in says
+
+
+def test_what_could_not_be_put_back_is_lacking(cluster: ApiServer, context: Context) -> None:
+    """An immutable ConfigMap stays so; one that is new goes as a whole."""
+    frozen = {**config_map(MAX_IDLE="5"), "immutable": True}
+    assert step(frozen).lacks(context) == []
+    cluster.make(config_map(MAX_IDLE="10"))
+    says = (
+        "immutable of configmaps 'cart-settings' in namespace shop can be set, but not be put back: the API server "
+        "forbids that. Leave it out, or make a new object instead."
+    )
+    assert step(frozen, force=True).lacks(context) == [says]
+
+
+def test_what_is_being_deleted_is_lacking(cluster: ApiServer, context: Context) -> None:
+    """A finalizer may keep it for long, and what is written into it goes with it."""
+    cluster.make(config_map(MAX_IDLE="10"))
+    going = {"deletionTimestamp": "2026-03-17T14:00:00Z", "finalizers": ["example.org/hold"]}
+    cluster.edit("configmaps", "shop", "cart-settings", lambda found: found["metadata"].update(going))
+    says = "configmaps 'cart-settings' in namespace shop is being deleted since 2026-03-17T14:00:00Z. Find out by whom."
+    assert step(config_map(MAX_IDLE="5"), force=True).lacks(context) == [says]
+    config = kubernetes_config.Step.model_validate(
+        {key: value for key, value in kubernetes_config.EXAMPLE.items() if key != "kind"} | {"restart": "nothing"}
+    )
+    assert config.lacks(context) == [says]
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
         ({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}}, "a Secret has no place in a ticket"),
         ({"kind": "ConfigMap", "metadata": {"name": "x"}}, "a manifest has apiVersion, kind, and metadata with a name"),
         ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "x"}}, "metadata with a name"),
+        (
+            {"apiVersion": "v1", "kind": "List", "items": [config_map()]},
+            "write each of its items as a manifest of its own",
+        ),
         ({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "status": {}}, "written by controllers"),
         ({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "uid": "1"}}, "written by the server"),
     ],

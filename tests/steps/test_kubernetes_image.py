@@ -279,6 +279,38 @@ def test_pods_that_are_updated_by_hand_are_lacking(cluster: ApiServer, context: 
     assert any("is OnDelete" in one for one in step(workload="daemonset/agent").lacks(context))
 
 
+def test_a_partition_that_leaves_all_pods_alone_is_lacking(cluster: ApiServer, context: Context) -> None:
+    """A rollout that no pod takes part in would be done at once; one for some of them is wanted so."""
+    spec: dict[str, Any] = {"type": "RollingUpdate", "rollingUpdate": {"partition": 3}}
+    cluster.make(workload("StatefulSet", "db", updateStrategy=spec))
+    cluster.settle(cluster.is_settled)
+    assert step(workload="statefulset/db").lacks(context) == [
+        "The partition of statefulsets.apps 'db' in namespace shop is 3: all of its 3 pods stay as they are. Lower it."
+    ]
+    part = spec["rollingUpdate"] | {"partition": 2}
+    cluster.edit(
+        "statefulsets.apps", "shop", "db", lambda one: one["spec"]["updateStrategy"].update(rollingUpdate=part)
+    )
+    cluster.settle(cluster.is_settled)
+    assert step(workload="statefulset/db").lacks(context) == []
+
+
+def test_a_pause_in_the_middle_is_told(cluster: ApiServer, context: Context) -> None:
+    """That pods are not ready yet is not what it waits for."""
+    cluster.images.unready.add(NEW)
+    log = context.log
+
+    def pause(line: str) -> None:
+        log(line)
+        if line.startswith("waiting until"):
+            cluster.edit(*PLACE, lambda found: found["spec"].update(paused=True))
+
+    context.log = pause
+    slow = step(timeout="1s")
+    with pytest.raises(StepFailed, match="it is paused; let it go on with `kubectl rollout resume deployment/cart`"):
+        slow.apply(context, slow.remember(context))
+
+
 def test_a_connection_without_a_cluster_says_so(said: list[str]) -> None:
     """Nobody there is not mistaken for anything else."""
     nowhere = Connection("example_cluster", "kubernetes", host="http://127.0.0.1:1")

@@ -23,7 +23,7 @@ from changewindow.kubernetes_fields import Field, differences, pending, value
 from changewindow.kubernetes_manifest import Manifest, named, resource_of
 from changewindow.kubernetes_resource import WORKLOADS, Json, Resource, core
 from changewindow.kubernetes_rollout import Rollout, left, observed, wait
-from changewindow.kubernetes_workload import Namespace, autoscalers_of, write
+from changewindow.kubernetes_workload import Namespace, autoscalers_of, lost, write
 from changewindow.steps.base import Memory, StepBase
 
 EXAMPLE = {
@@ -47,6 +47,11 @@ EXAMPLE = {
     ],
 }
 CREATED_BY = "changewindow/created-by"
+ONE_WAY = {
+    ("configmaps", ("immutable",)),
+    ("persistentvolumeclaims", ("spec", "resources", "requests", "storage")),
+}
+"""Fields of which the API server keeps the new value, whoever wants the old one back."""
 
 
 class Step(StepBase):
@@ -75,7 +80,8 @@ class Step(StepBase):
     def lacks(self, context: Context) -> list[str]:
         """Return what the server would refuse, by a dry run of its own, and which autoscaler would object."""
         cluster = Cluster(context, self.connection)
-        made = {one["metadata"]["name"] for one in self.manifests if one["kind"] == "Namespace"}
+        spaces = [one["metadata"]["name"] for one in self.manifests if one["kind"] == "Namespace"]
+        made = {name for name in spaces if cluster.find(core("namespaces", name=name)) is None}
         missing = []
         for manifest in self.manifests:
             resource = resource_of(cluster, manifest, self.namespace)
@@ -132,9 +138,24 @@ class Step(StepBase):
             cluster.context.log(f"nothing to undo: {resource} was created by somebody else, not by this change")
         else:
             cluster.delete(resource, found)
-            uid = found["metadata"]["uid"]
+            self._wait_until_gone(cluster, resource, found)
+
+    def _wait_until_gone(self, cluster: Cluster, resource: Resource, found: Json) -> None:
+        kept: list[str] = []
+
+        def is_gone() -> bool:
+            there = cluster.find(resource)
+            is_same = there is not None and there["metadata"]["uid"] == found["metadata"]["uid"]
+            kept[:] = _keepers(there) if there and is_same else []
+            return not is_same
+
+        try:
             gone = f"{resource} is gone"
-            cluster.context.until(gone, lambda: not _is_there(cluster, resource, uid), within=self.timeout, every=0.5)
+            cluster.context.until(gone, lambda: cluster.glance(is_gone), within=self.timeout, every=0.5)
+        except StepFailed as error:
+            if not kept:
+                raise
+            raise StepFailed(f"{error} What keeps it: {'; '.join(kept)}. Find out why nobody removes that.") from error
 
     def _options(self) -> dict[str, Any]:
         return {"force": "true" if self.force else "false", "fieldValidation": "Strict"}
@@ -147,16 +168,22 @@ class Step(StepBase):
         if resource.plural == "statefulsets":
             # those of a failed revision block the way back
             verbs += [(verb, core("pods", resource.namespace)) for verb in ("list", "delete")]
-        missing = cluster.missing_rights(*verbs)
+        missing = cluster.missing_rights(*verbs) or (lost(resource, found) if found else [])
         if missing or is_inside_new:
             return missing
         try:
-            cluster.try_patch(resource, manifest, APPLY, **self._options())
+            after = cluster.try_patch(resource, manifest, APPLY, **self._options())
         except Refused as error:
             advice = " Leave the field out, or set `force: true` to take it over." if error.status == 409 else ""
             return [f"{error}{advice}"]
+        missing = [
+            f"{field} of {resource} can be set, but not be put back: the API server forbids that. Leave it out, or "
+            "make a new object instead."
+            for field in (differences(found, after) if found else [])
+            if (resource.plural, field.path) in ONE_WAY
+        ]
         scales = found is not None and resource.group == "apps" and value(manifest, ("spec", "replicas")) is not None
-        return [
+        return missing + [
             f"The manifest of {named(manifest)} sets replicas, which the HorizontalPodAutoscaler {name} owns. Leave "
             "replicas out."
             for name in (autoscalers_of(cluster, resource) if scales else [])
@@ -192,6 +219,9 @@ def _signed(manifest: Json, mark: str) -> Json:
     return {**manifest, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), CREATED_BY: mark}}}
 
 
-def _is_there(cluster: Cluster, resource: Resource, uid: str) -> bool:
-    found = cluster.find(resource)
-    return found is not None and found["metadata"]["uid"] == uid
+def _keepers(found: Json) -> list[str]:
+    """Return what keeps an object that is being deleted: its finalizers, or what is inside of a namespace."""
+    finalizers = [f"finalizer {one}" for one in found["metadata"].get("finalizers") or []]
+    conditions = (found.get("status") or {}).get("conditions") or []
+    inside = [str(one.get("message")) for one in conditions if one["status"] == "True"]
+    return [*finalizers, *(inside if found["kind"] == "Namespace" else [])]

@@ -28,6 +28,7 @@ from changewindow.kubernetes_workload import (
     Namespace,
     Workload,
     lacks_to_roll_out,
+    lost,
     memory_of,
     resource_of,
     restart_of,
@@ -93,8 +94,8 @@ class Step(StepBase):
         cluster, resource = self._place(context)
         missing = cluster.missing_rights(("get", resource), ("patch", resource))
         found = None if missing else cluster.find(resource)
-        if not missing and found is None:
-            missing = [f"There is no {resource}. Correct the name or the namespace, or create it first."]
+        if not missing:
+            missing = lost(resource, found)
         if found and found.get("immutable"):
             missing = [f"{resource} is immutable. Make a new one and let the workloads use that."]
         missing += [

@@ -27,6 +27,7 @@ from changewindow.kubernetes_workload import (
     fields_of,
     lacks_to_roll_out,
     memory_of,
+    refusals,
     resource_of,
     roll_out,
 )
@@ -79,8 +80,11 @@ class Step(StepBase):
         where = self._list_with_container(found)
         if not where:
             return [self._no_container(resource, found)]
-        before = value(found, (*POD, where, self.container, "image"))
-        return lacks_images(context.connection(self.registry), self.image, before) if self.registry else []
+        image = self._image(found, where)
+        missing = refusals(cluster, resource, found, [image])
+        if self.registry:
+            missing += lacks_images(context.connection(self.registry), self.image, image.before)
+        return missing
 
     def remember(self, context: Context) -> Memory:
         """Return the image of now, and the revision."""
@@ -89,9 +93,7 @@ class Step(StepBase):
         where = self._list_with_container(found)
         if not where:
             raise StepFailed(self._no_container(resource, found))
-        path = (*POD, where, self.container, "image")
-        fields = [Field(path=path, before=value(found, path), after=self.image)]
-        return memory_of(cluster, resource, found, fields)
+        return memory_of(cluster, resource, found, [self._image(found, where)])
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Set the image, and wait."""
@@ -107,6 +109,10 @@ class Step(StepBase):
     def _place(self, context: Context) -> tuple[Cluster, Resource]:
         cluster = Cluster(context, self.connection)
         return cluster, resource_of(cluster, self.namespace, self.workload)
+
+    def _image(self, found: Json, where: str) -> Field:
+        path = (*POD, where, self.container, "image")
+        return Field(path=path, before=value(found, path), after=self.image)
 
     def _list_with_container(self, found: Json) -> str:
         lists = ("containers", "initContainers")

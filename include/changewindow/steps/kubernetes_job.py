@@ -24,7 +24,7 @@ from changewindow.context import Context
 from changewindow.images import lacks_images
 from changewindow.kubernetes_cluster import Cluster
 from changewindow.kubernetes_resource import Resource, core
-from changewindow.kubernetes_task import Task, run_to_end, stop
+from changewindow.kubernetes_task import Task, refusals, run_to_end, stop
 from changewindow.kubernetes_workload import Name, Namespace
 from changewindow.model import Model
 from changewindow.steps.base import Memory, StepBase
@@ -91,7 +91,7 @@ class Step(StepBase):
         return f"run {back.line} at {self.connection} to its end" if back else "nothing to undo"
 
     def lacks(self, context: Context) -> list[str]:
-        """Return which rights are missing, and whether namespace, service account and images are there."""
+        """Return which rights are missing, what the server would refuse, and which service account or image is none."""
         cluster = Cluster(context, self.connection)
         job = self._job(cluster, "")
         pods = core("pods", job.namespace)
@@ -100,14 +100,17 @@ class Step(StepBase):
         account = core("serviceaccounts", job.namespace, self.service_account or "default")
         if not missing and cluster.find(account) is None:
             missing = [f"There is no {account}. Correct the service account or the namespace, or create it first."]
+        tasks = [one for one in (self._forth(), self._back()) if one]
+        tried = job.of(name=self._start(context))
+        refused = [] if missing else [says for one in tasks for says in refusals(cluster, tried, one, self.timeout)]
+        missing += dict.fromkeys(refused)
         if missing or not self.registry:
             return missing
-        tasks = (self._forth(), self._back())
-        return lacks_images(context.connection(self.registry), *(one.image for one in tasks if one))
+        return lacks_images(context.connection(self.registry), *(one.image for one in tasks))
 
     def remember(self, context: Context) -> Memory:
         """Return the names that the Jobs of this run will have."""
-        start = f"{context.mark.lower().replace('/', '-')}-{uuid4().hex[:8]}"
+        start = self._start(context)
         return {"job": f"{start}-apply", "undo_job": f"{start}-undo"}
 
     def apply(self, context: Context, remembered: Memory) -> None:
@@ -128,6 +131,9 @@ class Step(StepBase):
             context.log("nothing to undo: the ticket says that the container only reads")
             return
         run_to_end(cluster, self._job(cluster, remembered["undo_job"]), back, within=self.timeout)
+
+    def _start(self, context: Context) -> str:
+        return f"{context.mark.lower().replace('/', '-')}-{uuid4().hex[:8]}"
 
     def _job(self, cluster: Cluster, name: str) -> Resource:
         return Resource("batch", "v1", "jobs", cluster.namespace(self.namespace), name)

@@ -18,7 +18,7 @@ from changewindow.kubernetes_cluster import Cluster
 from changewindow.kubernetes_fields import Field, Way, value
 from changewindow.kubernetes_resource import Resource
 from changewindow.kubernetes_rollout import Rollout, left_to_scale, observed, wait
-from changewindow.kubernetes_workload import NAME, Namespace, autoscalers_of, resource_of, write
+from changewindow.kubernetes_workload import NAME, Namespace, autoscalers_of, lost, resource_of, write
 from changewindow.steps.base import Memory, StepBase
 
 EXAMPLE = {
@@ -57,8 +57,8 @@ class Step(StepBase):
         cluster, resource = self._place(context)
         scale = resource.of(subresource="scale")
         missing = cluster.missing_rights(("get", resource), ("patch", scale))
-        if not missing and cluster.find(resource) is None:
-            missing = [f"There is no {resource}. Correct the name or the namespace, or create it first."]
+        if not missing:
+            missing = lost(resource, cluster.find(resource))
         return missing or [
             f"The HorizontalPodAutoscaler {name} owns the scale of {resource} and would set its own number at once. "
             "Change its minReplicas and maxReplicas instead, for instance with kubernetes_apply."
