@@ -6,6 +6,8 @@ other status with Retry-After) is asked again; credentials that are refused are 
 """
 
 import json
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,6 +20,7 @@ from changewindow.kubernetes_resource import Json, Resource, refusal
 T = TypeVar("T")
 TRIES = 10
 """How often a server that asks to wait is asked, as kubectl does."""
+STARTS_WITHIN = 30.0
 MANAGER = "changewindow"
 """The field manager: who changed a field, as the cluster keeps it."""
 MERGE = "application/merge-patch+json"
@@ -45,6 +48,8 @@ class Cluster:
     context: Context
     connection: str
     api: Any = None
+    away: float = -math.inf
+    """When a look last failed for a passing reason."""
 
     def namespace(self, asked: str) -> str:
         """Return the namespace that is asked for, or the one of the connection."""
@@ -68,12 +73,18 @@ class Cluster:
             raise
 
     def glance(self, look: Callable[[], T]) -> T | None:
-        """Return what a look finds; one that fails for a passing reason decides nothing, and finds None."""
+        """Return what a look finds; one that fails for a passing reason decides nothing, and finds None.
+
+        An API server that has just started knows neither accounts nor their rights for a moment.
+        """
         try:
             return look()
         except Refused as error:
-            if not error.is_passing:
+            now = time.monotonic()
+            is_starting = error.status in {401, 403} and now - self.away < STARTS_WITHIN
+            if not error.is_passing and not is_starting:
                 raise
+            self.away = now if error.is_passing else self.away
             self.context.log(f"this look does not count: {error}")
             return None
 

@@ -133,6 +133,19 @@ def test_a_wait_outlives_a_server_that_is_away_for_a_moment(
     assert any(line.startswith("this look does not count: ") and "(500): etcd" in line for line in said)
 
 
+def test_a_wait_outlives_a_server_that_starts_anew(cluster: ApiServer, context: Context, said: list[str]) -> None:
+    """Until it has read accounts and rights it refuses everybody; a refusal out of the blue is one."""
+    remembered = step().remember(context)
+    denied, again = (Trouble("^GET", 403, 'User "robot" cannot get resource "deployments"') for _ in range(2))
+    starts = [Trouble("^GET", 500, "etcd"), denied, Trouble("^GET", 401, times=2)]
+    cluster.api.troubles.append(Trouble("^PATCH", do=lambda: cluster.api.troubles.extend(starts)))
+    step().apply(context, remembered)
+    assert len([line for line in said if line.startswith("this look does not count: ")]) == 3
+    cluster.api.troubles.append(Trouble("^PATCH", do=lambda: cluster.api.troubles.append(again)))
+    with pytest.raises(StepFailed, match="may not get deployments.apps 'cart' in namespace shop"):
+        step().undo(context, remembered)
+
+
 def test_a_patch_whose_answer_was_lost_is_taken_back(cluster: ApiServer, context: Context) -> None:
     """It fails the step although it had its effect; undo finds that out."""
     remembered = step().remember(context)
