@@ -141,7 +141,6 @@ def token_registry(tls: Path | None = None, realm: str = "", gives: str = "") ->
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield url, shown
     server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ def failed_creates(cluster: Cluster, maker: Json) -> list[Json]:
 
 def warnings(cluster: Cluster, pods: Sequence[Json]) -> list[Json]:
     """Return the newest warning about each of the first pods that have not started, such as of a missing volume."""
-    pending = [pod for pod in pods if (pod.get("status") or {}).get("phase") == "Pending"]
+    staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    pending = [pod for pod in staying if (pod.get("status") or {}).get("phase") == "Pending"]
     return [event for pod in pending[:ASKED] for event in _newest(cluster, pod, "type=Warning")]
 
 

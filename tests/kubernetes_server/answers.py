@@ -170,7 +170,7 @@ class Api:
         made = defaulted(body)
         require_valid(made)
         made.pop("status", None)
-        return 201, self.store.create(made, asked.manager)
+        return 201, made if "dryRun" in asked.query else self.store.create(made, asked.manager)
 
     def _put(self, asked: Asked) -> tuple[int, Any]:
         new, old = asked.json(), self.store.get(asked.key)

@@ -279,6 +279,18 @@ def test_pods_that_are_updated_by_hand_are_lacking(cluster: ApiServer, context: 
     assert any("is OnDelete" in one for one in step(workload="daemonset/agent").lacks(context))
 
 
+def test_what_a_policy_forbids_is_lacking(cluster: ApiServer, context: Context) -> None:
+    """The server tries it at the gate, and nothing has changed by then."""
+    says = 'admission webhook "signed.example.org" denied the request: 2.15.0 is not signed'
+    cluster.api.troubles.append(Trouble("^PATCH .*dryRun=All", 403, says))
+    refused = (
+        "The API server of connection 'example_cluster' refused to patch deployments.apps 'cart' in namespace shop"
+    )
+    assert step().lacks(context) == [f"{refused} (403): {says}"]
+    assert step().lacks(context) == []
+    assert image(cluster) == OLD
+
+
 def test_a_partition_that_leaves_all_pods_alone_is_lacking(cluster: ApiServer, context: Context) -> None:
     """A rollout that no pod takes part in would be done at once; one for some of them is wanted so."""
     spec: dict[str, Any] = {"type": "RollingUpdate", "rollingUpdate": {"partition": 3}}

@@ -165,6 +165,17 @@ def test_what_is_missing_is_told(cluster: ApiServer, context: Context) -> None:
     ]
 
 
+def test_what_the_server_would_refuse_is_lacking(cluster: ApiServer, context: Context) -> None:
+    """It tries both Jobs at the gate; what it says of both is told once."""
+    says = 'jobs.batch "x" is forbidden: unable to create new content in namespace shop because it is being terminated'
+    cluster.api.troubles.append(Trouble("^POST .*dryRun=All", 403, says, times=2))
+    refused = "The API server of connection 'example_cluster' refused to create jobs.batch in namespace shop (403)"
+    example = step("true", undo={"command": ["true"]})
+    assert example.lacks(context) == [f"{refused}: {says}"]
+    assert example.lacks(context) == []
+    assert cluster.each("jobs.batch") == []
+
+
 def test_an_undo_that_runs_nothing_is_refused() -> None:
     """It would run whatever the image starts by itself."""
     with pytest.raises(ValidationError, match="undo runs nothing of its own"):

@@ -142,7 +142,7 @@ def test_a_wait_outlives_a_server_that_starts_anew(cluster: ApiServer, context: 
     step().apply(context, remembered)
     assert len([line for line in said if line.startswith("this look does not count: ")]) == 3
     cluster.api.troubles.append(Trouble("^PATCH", do=lambda: cluster.api.troubles.append(again)))
-    with pytest.raises(StepFailed, match="may not get deployments.apps 'cart' in namespace shop"):
+    with pytest.raises(StepFailed, match=r"may not get deployments.apps 'cart' in namespace shop"):
         step().undo(context, remembered)
 
 

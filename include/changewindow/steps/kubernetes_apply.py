@@ -6,7 +6,8 @@ DaemonSets are waited for as `kubectl rollout status` does. A dry run on the ser
 change; undo puts exactly these back, deletes the objects that did not exist, the last first, and waits for the same
 workloads. What others change meanwhile in other fields stays; where they changed the same field, undo does the rest,
 then refuses and names it. undo of a Namespace, a PersistentVolumeClaim or a CustomResourceDefinition that this step
-created deletes what is inside as well. The values of before are remembered; Secrets are refused.
+created deletes what is inside as well. The values of before are remembered. Secrets are refused, and at the gate what
+could not be put back: making a ConfigMap immutable, or a PersistentVolumeClaim larger.
 
 Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
 `cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.

@@ -5,8 +5,9 @@ is told in the log while it happens, and in the error. undo puts the image of be
 pod template and so the remembered revision, as `kubectl rollout undo` does, and waits for that rollout too; for a
 StatefulSet it deletes the pods of the failed revision that would block the way back. Nothing else of the object is
 touched: what others changed meanwhile stays, and if they changed this very image, apply and undo refuse. undo without
-an apply changes nothing. With `registry`, the gate asks beforehand whether the image to set, and the one to go back to,
-can be pulled.
+an apply changes nothing. If somebody else, or what keeps the cluster as a repository says, changes the image while it
+is waited for, the step fails at once. The server is asked at the gate, by a dry run, whether a policy forbids the
+image; with `registry`, also the registry, whether it and the one to go back to can be pulled.
 
 Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
 `cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
