@@ -13,6 +13,7 @@ from changewindow.sources.base import Asking, SourceError
 
 QUIET = 60
 """Seconds of quiet when a product wants some and does not say how long."""
+DAY = 86400
 LONGEST = 200
 
 
@@ -31,6 +32,8 @@ class Product:
     """Hosts that mean the same as none."""
     prefix: str = ""
     """What stands before every path where the connection names a host without a path."""
+    tenants: str = ""
+    """The domain whose subdomains have their API at `api.` before their name, and no prefix."""
     accept: str = "application/json"
     takes_login: bool = False
     """Whether login and password do as well as a token, or nothing at all."""
@@ -42,16 +45,21 @@ class Product:
             return replace(found, host=self.address, port=None, schema="")
         if self.address and "://" not in found.host and not found.schema:
             found = replace(found, schema="https")
+        if self.tenants and name.endswith(self.tenants):
+            return replace(found, host=f"https://api.{name.removeprefix('api.')}")
         return found if "/" in name else replace(found, host=f"{found.host.rstrip('/')}{self.prefix}")
 
     def headers(self, connection: Connection) -> dict[str, str]:
         """Return the headers that show who asks.
 
         Raises:
-            UnusableConnection: the connection has no password.
+            UnusableConnection: the connection has no password, or one that no header can carry.
         """
-        if connection.password:
-            return {"Accept": self.accept, "Authorization": self.scheme.format(connection.password)}
+        token = connection.password.strip()  # secrets often end with a line break
+        if not (token.isascii() and token.isprintable()):
+            raise UnusableConnection(connection.name, f"token in its password, but other text; it must be {self.needs}")
+        if token:
+            return {"Accept": self.accept, "Authorization": self.scheme.format(token)}
         if self.takes_login:
             return {"Accept": self.accept}
         raise UnusableConnection(connection.name, f"password; it must be {self.needs}")
@@ -76,13 +84,15 @@ class Api:
             SourceError: `invalid`, it does not exist or is no JSON; `unreachable`, the product says nothing to us.
         """
         found = await self.json_or_none(path, parameters)
-        if found is None:
-            raise SourceError(
-                "invalid",
-                f"{self.product.name} has no {what or path} that the token of '{self.connection}' can see. "
-                f"Correct the ticket, or give the token access; it must be {self.product.needs}.",
-            )
-        return found
+        if found is not None:
+            return found
+        if not what:
+            says = f"there is no {path} at {(await self._located(self.connection)).base_url}"
+            remedy = f"Correct the host of the connection '{self.connection}', path and all"
+            raise SourceError("invalid", f"{says}. Is it the API of {self.product.name}? {remedy}.")
+        says = f"{self.product.name} has no {what} that the token of '{self.connection}' can see"
+        remedy = f"Correct the ticket, or give the token access; it must be {self.product.needs}"
+        raise SourceError("invalid", f"{says}. {remedy}.")
 
     async def json_or_none(self, path: str, parameters: Mapping[str, str | Sequence[str]] | None = None) -> Any:
         """Return the JSON of a reply, or None when what is asked for does not exist."""
@@ -126,12 +136,18 @@ class Api:
             return self._too_often(until)
         if status == httpx.codes.UNAUTHORIZED:
             says = f"{name} does not know the token of the connection '{self.connection}' ({said}): wrong or expired"
-            return SourceError("unreachable", f"{says}. Put a new one into its password: {self.product.needs}.")
+            remedy = f"Put a new one into its password: {self.product.needs}"
+            return SourceError("unreachable", f"{says}. {remedy}, for {reply.url.host}.")
         if status == httpx.codes.FORBIDDEN:
             says = f"the token of the connection '{self.connection}' may not do this at {name} ({said})"
             return SourceError("unreachable", f"{says}. It must be {self.product.needs}.")
         if status in {httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY}:
             return SourceError("invalid", f"{name} does not understand the question ({said}). Correct the ticket.")
+        if reply.has_redirect_location:
+            elsewhere = reply.headers["location"].partition("?")[0][:LONGEST]
+            says = f"{name} answered {said}: what was asked for is at {elsewhere}"
+            remedy = f"Write its new name into the ticket, or correct the host of the connection '{self.connection}'"
+            return SourceError("unreachable", f"{says}. {remedy}.")
         return SourceError("unreachable", f"{name} answered {said}. Is it up, and the address of its API right?")
 
     def _too_often(self, until: datetime) -> SourceError:
@@ -144,16 +160,19 @@ def _wants_quiet(reply: httpx.Response) -> bool:
     if reply.status_code == httpx.codes.TOO_MANY_REQUESTS:
         return True
     is_spent = "retry-after" in reply.headers or reply.headers.get("x-ratelimit-remaining") == "0"
-    return reply.status_code == httpx.codes.FORBIDDEN and is_spent
+    return reply.status_code == httpx.codes.FORBIDDEN and (is_spent or "rate limit" in _said(reply).lower())
 
 
 def _quiet_until(reply: httpx.Response, now: datetime) -> datetime:
-    """Return until when a reply wants quiet: after so many seconds, or at a moment (GitHub, GitLab)."""
-    after, reset = reply.headers.get("retry-after", ""), reply.headers.get("x-ratelimit-reset", "")
-    if not after.isdecimal() and reset.isdecimal() and now.timestamp() < int(reset) < now.timestamp() + 86400:
-        return datetime.fromtimestamp(int(reset), UTC)
-    seconds = min(int(after), 86400) if after.isdecimal() else QUIET
-    return datetime.fromtimestamp(now.timestamp() + seconds, UTC)
+    """Return until when a reply wants quiet: after so many seconds (PagerDuty), or at a moment (GitHub, GitLab)."""
+    after = reply.headers.get("retry-after", "")
+    reset = reply.headers.get("x-ratelimit-reset") or reply.headers.get("ratelimit-reset", "")
+    seconds = 0.0
+    if after.isdecimal():
+        seconds = int(after)
+    elif reset.isdecimal():
+        seconds = int(reset) - now.timestamp() if int(reset) > DAY else int(reset)
+    return datetime.fromtimestamp(now.timestamp() + (min(seconds, DAY) if seconds > 0 else QUIET), UTC)
 
 
 def _said(reply: httpx.Response) -> str:
