@@ -18,6 +18,7 @@ GITHUB = Product(
     address="https://api.github.com",
     public=("github.com", "www.github.com", "api.github.com"),
     prefix="/api/v3",
+    tenants=".ghe.com",
     accept="application/vnd.github+json",
 )
 GITLAB = Product(
@@ -31,9 +32,9 @@ PAGE = 100
 MOST = 50
 """Pages of reviews or notes; whatever has more is no longer reviewed by people."""
 WITHIN = {"OWNER", "MEMBER", "COLLABORATOR"}
-"""Whose reviews count: of a public repository, anybody may write one."""
-ROBOT = re.compile(r"(project|group)_[0-9]+_bot(_\w+)?")
-"""How GitLab names the users behind access tokens of projects and groups."""
+"""Whose reviews of a public repository count: anybody may write one there."""
+ROBOT = re.compile(r"(project|group)_[0-9]+_bot(_\w+)?|service_account_\w+")
+"""How GitLab names the users behind access tokens of projects and groups, and service accounts that nobody named."""
 APPROVED = "approved this merge request"
 """What GitLab notes in English, whatever the language of its pages."""
 Entry = dict[str, Any]
@@ -45,7 +46,7 @@ class Reviewed:
 
     author: str
     state: str
-    """open, merged or closed."""
+    """open, merged or closed, or a draft."""
     merged_by: str | None
     approvals: frozenset[str]
     """Who approved its last commit, and has not changed their mind since."""
@@ -53,6 +54,8 @@ class Reviewed:
     """Who approved only what was there before the last commit."""
     objections: frozenset[str]
     """Who wants changes, and has not approved since."""
+    strangers: frozenset[str] = frozenset()
+    """Who approved it, and does not belong to the repository as far as the token can see."""
 
 
 async def github(api: Api, repository: str, number: int) -> Reviewed:
@@ -61,18 +64,21 @@ async def github(api: Api, repository: str, number: int) -> Reviewed:
     pull = await api.json(path, what=f"pull request {repository}#{number}")
     latest: dict[str, Entry] = {}
     for review in await _all_pages(api, f"{path}/reviews"):
-        counts = _person(review["user"]) and review.get("author_association") in WITHIN
-        if counts and review["state"] in {"APPROVED", "CHANGES_REQUESTED", "DISMISSED"}:
+        if _person(review["user"]) and review["state"] in {"APPROVED", "CHANGES_REQUESTED", "DISMISSED"}:
             latest[review["user"]["login"]] = review
-    approved = {who for who, one in latest.items() if one["state"] == "APPROVED"}
+    is_private = bool(pull["base"]["repo"]["private"])  # then whoever can write a review was let in
+    within = {who for who, one in latest.items() if is_private or one.get("author_association") in WITHIN}
+    agree = {who for who, one in latest.items() if one["state"] == "APPROVED"}
+    approved = agree & within
     current = {who for who in approved if latest[who]["commit_id"] == pull["head"]["sha"]}
     return Reviewed(
         author=str((pull["user"] or {"login": "ghost"})["login"]),
-        state="merged" if pull["merged"] else str(pull["state"]),
+        state="merged" if pull["merged"] else _state(pull),
         merged_by=_person(pull.get("merged_by")),
         approvals=frozenset(current),
         outdated=frozenset(approved - current),
-        objections=frozenset(who for who, one in latest.items() if one["state"] == "CHANGES_REQUESTED"),
+        objections=frozenset(who for who in within if latest[who]["state"] == "CHANGES_REQUESTED"),
+        strangers=frozenset(agree - within),
     )
 
 
@@ -88,7 +94,7 @@ async def gitlab(api: Api, project: str, number: int) -> Reviewed:
     merger = request.get("merge_user") or request.get("merged_by")
     return Reviewed(
         author=str(request["author"]["username"]),
-        state={"opened": "open"}.get(request["state"], str(request["state"])),
+        state=_state(request),
         merged_by=str(merger["username"]) if merger and not ROBOT.fullmatch(merger["username"]) else None,
         approvals=frozenset(current),
         outdated=frozenset(approved - current),
@@ -99,6 +105,8 @@ async def gitlab(api: Api, project: str, number: int) -> Reviewed:
 async def _approved_last_version(api: Api, path: str) -> set[str]:
     """Return who approved after the last push; the project may be set up to keep approvals of what was before it."""
     versions = await _all_pages(api, f"{path}/versions")
+    if not versions:
+        raise SourceError("no_data", "GitLab has not prepared the merge request yet: it has no version to approve")
     pushed = max(datetime.fromisoformat(one["created_at"]) for one in versions)
     notes = await _all_pages(api, f"{path}/notes")
     return {
@@ -117,6 +125,12 @@ async def _all_pages(api: Api, path: str) -> list[Entry]:
         if len(entries) < PAGE:
             return found
     raise SourceError("invalid", f"{api.product.name} has more than {PAGE * MOST} entries at {path}")
+
+
+def _state(request: Entry) -> str:
+    """Return the state of a request in our words: GitLab says opened, and to both a draft is open."""
+    state = {"opened": "open"}.get(request["state"], str(request["state"]))
+    return "a draft" if state == "open" and request.get("draft") else state
 
 
 def _person(user: Entry | None) -> str | None:

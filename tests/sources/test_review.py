@@ -36,6 +36,7 @@ def pull(**changed: Any) -> dict[str, Any]:
         "state": "closed",
         "merged_by": user("alice"),
         "head": {"sha": HEAD},
+        "base": {"repo": {"private": False}},
     }
     return {**usual, **changed}
 
@@ -88,7 +89,34 @@ AT_GITHUB = [
         "approved by bob, carol",
         id="convinced",
     ),
-    pytest.param(pull(), [review("mallory", author_association="NONE")], "approved", False, NO, id="a passer-by"),
+    pytest.param(
+        pull(),
+        [review("mallory", author_association="NONE")],
+        "approved",
+        False,
+        "mallory approved it, but is neither owner, member nor collaborator as far as the token can see",
+        id="a passer-by",
+    ),
+    pytest.param(
+        pull(), [review("mallory", author_association="NONE"), review("bob")], "approved", True, "by bob", id="another"
+    ),
+    pytest.param(
+        pull(),
+        [review("mallory", "CHANGES_REQUESTED", author_association="NONE"), review("bob")],
+        "approved",
+        True,
+        "by bob",
+        id="a passer-by who objects",
+    ),
+    pytest.param(
+        pull(base={"repo": {"private": True}}),
+        [review("bob", author_association="CONTRIBUTOR")],
+        "approved",
+        True,
+        "by bob",
+        id="a private repository, where only those who belong to it can review",
+    ),
+    pytest.param(pull(**OPEN, draft=True), [review("bob")], "approved", False, "it is a draft, not merged", id="draft"),
     pytest.param(pull(), [{**review("bob"), "user": user("bot", "Bot")}], "approved", False, NO, id="a robot"),
     pytest.param(pull(), [{**review("bob"), "user": None}], "approved", False, NO, id="a deleted user"),
     pytest.param(
@@ -150,6 +178,12 @@ AT_GITLAB = [
     pytest.param(merge_request(), approved("alice"), "approved_and_merged", False, NO, id="approved by its author"),
     pytest.param(merge_request(), approved("project_7_bot_a1"), "approved", False, NO, id="approved by a robot"),
     pytest.param(
+        merge_request(), approved("service_account_group_7_a1"), "approved", False, NO, id="approved by an account"
+    ),
+    pytest.param(
+        merge_request(state="opened", draft=True), approved("bob"), "approved", False, "it is a draft", id="draft"
+    ),
+    pytest.param(
         merge_request(), approved("bob", at=EARLY), "approved", False, "bob approved an older commit", id="then a push"
     ),
     pytest.param(
@@ -186,6 +220,14 @@ async def test_a_merge_request(request_: Any, parts: Any, *, read: str, value: b
         reading = await asked({**REQUEST, "read": read}, product.connection("github"), good={"equals": True})
     assert (reading.value, reading.cause) == (value, None), reading.says
     assert says in reading.says
+
+
+async def test_a_merge_request_that_is_not_prepared_yet_has_nothing_to_approve() -> None:
+    """GitLab makes its first version in the background."""
+    with serving(gitlab(merge_request(state="opened"), approved("bob", versions=[]))) as product:
+        reading = await asked(REQUEST, product.connection("github"), good={"equals": True})
+    assert reading.cause == "no_data"
+    assert reading.says == "GitLab has not prepared the merge request yet: it has no version to approve"
 
 
 @pytest.mark.parametrize(
@@ -227,6 +269,8 @@ async def test_github_wants_quiet_with_403_too() -> None:
         (GITHUB, "https://github.com", "https://api.github.com"),
         (GITHUB, "git.example.com", "https://git.example.com/api/v3"),
         (GITHUB, "https://git.example.com/api/v3/", "https://git.example.com/api/v3"),
+        (GITHUB, "example.ghe.com", "https://api.example.ghe.com"),
+        (GITHUB, "https://api.example.ghe.com/", "https://api.example.ghe.com"),
         (GITLAB, "", "https://gitlab.com/api/v4"),
         (GITLAB, "gitlab.com", "https://gitlab.com/api/v4"),
         (GITLAB, "http://127.0.0.1:8080", "http://127.0.0.1:8080/api/v4"),

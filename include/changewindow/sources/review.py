@@ -1,8 +1,9 @@
 """Says whether a GitHub pull request or a GitLab merge request was reviewed by somebody else than its author.
 
 The value is true or false. What counts is an approval of the last commit, by a person (no robot), who did not dismiss
-it or request changes later, while nobody else's requested changes stand. On GitHub the approver must belong to the
-repository: owner, member or collaborator. The author is who opened the request.
+it or request changes later, while nobody else's requested changes stand. The approver of a public repository at GitHub
+must belong to it: owner, member or collaborator, as far as the token can see. A draft is not approved yet. The author
+is who opened the request.
 
 The Airflow Connection is of type HTTP, its token in the password: for GitHub one that may read pull requests, for
 GitLab one with the scope read_api. Without a host it is github.com or gitlab.com; for a server of your own, its
@@ -69,7 +70,7 @@ class Source(SourceBase):
             return [_merged(found)] if found.merged_by in {None, found.author} else []
         lacks = [] if found.approvals - {found.author} else [_unapproved(found)]
         lacks += [f"{who} requests changes" for who in sorted(found.objections)]
-        if found.state == "closed" or (self.read == "approved_and_merged" and found.state != "merged"):
+        if found.state in {"closed", "a draft"} or (self.read == "approved_and_merged" and found.state != "merged"):
             lacks.append(f"it is {found.state}, not merged")
         return lacks
 
@@ -87,4 +88,8 @@ def _unapproved(found: Reviewed) -> str:
     outdated = ", ".join(sorted(found.outdated - {found.author}))
     if outdated:
         return f"{outdated} approved an older commit; the last one needs a look"
+    strangers = ", ".join(sorted(found.strangers - {found.author}))
+    if strangers:
+        says = f"{strangers} approved it, but is neither owner, member nor collaborator as far as the token can see"
+        return f"{says}. A member? Let them show their membership, or the token read members"
     return f"nobody else than {found.author} approved it"
