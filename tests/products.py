@@ -112,7 +112,8 @@ def pagerduty(data: dict[str, list[dict[str, Any]]]) -> Desk:
 
     def one(_: Query, kind: str, number: str) -> Reply:
         found = [entry for entry in data.get(kind, []) if entry["id"] == number]
-        return (200, {kind.removesuffix("s"): found[0]}) if found else (404, None)
+        singular = re.sub("(ie)?s$", lambda plural: "y" if plural[1] else "", kind)
+        return (200, {singular: found[0]}) if found else (404, None)
 
     def shift(query: Query, number: str) -> Reply:
         assert query["since"] < query["until"]
@@ -150,8 +151,10 @@ def opsgenie(data: dict[str, list[dict[str, Any]]]) -> Desk:
     def on_calls(query: Query, wanted: str) -> Reply:
         by = query.get("scheduleIdentifierType", ["id"])[0]
         found = [entry for entry in data.get("schedules", []) if entry[by] == wanted.replace("%20", " ")]
-        shown = {"_parent": {"name": wanted}, "onCallRecipients": found[0]["now"]} if found else None
-        return (200, {"data": shown}) if found and query["flat"] == ["true"] else (404, None)
+        if not found or query["flat"] != ["true"]:
+            return 404, None
+        parent = {"id": found[0]["id"], "name": found[0]["name"], "enabled": found[0].get("enabled", True)}
+        return 200, {"data": {"_parent": parent, "onCallRecipients": found[0]["now"]}}
 
     routes: dict[str, Callable[..., Reply]] = {
         r"/v1/(services|incidents)": listed,

@@ -35,6 +35,8 @@ async def on_call(api: Api, *, schedule: str) -> list[str]:
     kind = "id" if ID.fullmatch(schedule) else "name"
     asked = {"scheduleIdentifierType": kind, "flat": "true"}
     body = await api.json(f"/v2/schedules/{quote(schedule, safe='')}/on-calls", asked, what=f"schedule '{schedule}'")
+    if not body["data"]["_parent"].get("enabled", True):
+        raise SourceError("no_data", f"the schedule '{schedule}' is disabled: Opsgenie calls nobody by it. Enable it.")
     return list(body["data"]["onCallRecipients"])
 
 

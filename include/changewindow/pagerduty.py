@@ -20,6 +20,10 @@ PRODUCT = Product(
     accept="application/vnd.pagerduty+json;version=2",
 )
 WORDS = {"services": "service", "schedules": "schedule", "escalation_policies": "escalation policy"}
+SILENT = {
+    "maintenance": ("in maintenance", "End its maintenance window"),
+    "disabled": ("disabled", "Enable it"),
+}
 ID = re.compile(r"[A-Z0-9]{6,20}")
 PAGE = 100
 MOST = 10_000
@@ -27,47 +31,58 @@ MOST = 10_000
 Entry = dict[str, Any]
 
 
-async def identity(api: Api, kind: str, wanted: str) -> str:
-    """Return the id of a service, schedule or escalation policy (`kind` as its path says) that has this id or name.
+async def open_incidents(api: Api, service: str) -> list[str]:
+    """Return the titles of the triggered and acknowledged incidents of a service.
 
     Raises:
-        SourceError: `invalid`, there is none, or several.
+        SourceError: `no_data`, there is none because PagerDuty opens none for the service now.
     """
-    if ID.fullmatch(wanted) and await api.json_or_none(f"/{kind}/{wanted}") is not None:
-        return wanted
-    named = [one for one in await _listed(api, kind, {"query": wanted}) if one["name"] == wanted]
-    if len(named) == 1:
-        return str(named[0]["id"])
-    if named:
-        ids = ", ".join(str(one["id"]) for one in named)
-        raise SourceError("invalid", f"PagerDuty has {len(named)} {kind} named '{wanted}'. Write one id: {ids}.")
-    says = f"PagerDuty has no {WORDS[kind]} with the name or id '{wanted}' that the token of '{api.connection}' can see"
-    raise SourceError("invalid", f"{says}. Correct the ticket, or use a token that can.")
-
-
-async def open_incidents(api: Api, service: str) -> list[str]:
-    """Return the titles of the triggered and acknowledged incidents of a service."""
+    found = await _found(api, "services", service)
     asked = {
-        "service_ids[]": await identity(api, "services", service),
+        "service_ids[]": str(found["id"]),
         "statuses[]": ["triggered", "acknowledged"],
         # Without it, PagerDuty forgets what has been open for more than a month.
         "date_range": "all",
     }
-    found = {str(one["id"]): str(one["title"]) for one in await _listed(api, "incidents", asked)}
-    return list(found.values())
+    incidents = {str(one["id"]): str(one["title"]) for one in await _listed(api, "incidents", asked)}
+    if not incidents and found.get("status") in SILENT:
+        why, remedy = SILENT[found["status"]]
+        says = f"none is open, which proves nothing: '{service}' is {why}, and PagerDuty opens no incidents for it"
+        raise SourceError("no_data", f"{says}. {remedy}, then ask again.")
+    return list(incidents.values())
 
 
 async def on_call(api: Api, *, schedule: str, policy: str, level: int) -> list[Entry]:
     """Return the users who are on call now: by a schedule, or at a level of an escalation policy."""
     if schedule:
-        number = quote(await identity(api, "schedules", schedule), safe="")
+        number = quote(str((await _found(api, "schedules", schedule))["id"]), safe="")
         now = api.asking.now()
         moment = {"since": now.isoformat(), "until": (now + timedelta(seconds=1)).isoformat()}
         body = await api.json(f"/schedules/{number}/users", moment, what=f"schedule '{schedule}'")
         return list(body["users"])
-    asked = {"escalation_policy_ids[]": await identity(api, "escalation_policies", policy), "include[]": "users"}
+    number = str((await _found(api, "escalation_policies", policy))["id"])
+    asked = {"escalation_policy_ids[]": number, "include[]": "users"}
     found = await _listed(api, "oncalls", asked)
     return [one["user"] for one in found if one["escalation_level"] == level]
+
+
+async def _found(api: Api, kind: str, wanted: str) -> Entry:
+    """Return the service, schedule or escalation policy (`kind` as its path says) that has this id or name.
+
+    Raises:
+        SourceError: `invalid`, there is none, or several.
+    """
+    by_id = await api.json_or_none(f"/{kind}/{wanted}") if ID.fullmatch(wanted) else None
+    if by_id is not None:
+        return dict(by_id[WORDS[kind].replace(" ", "_")])
+    named = [one for one in await _listed(api, kind, {"query": wanted}) if one["name"] == wanted]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        ids = ", ".join(str(one["id"]) for one in named)
+        raise SourceError("invalid", f"PagerDuty has {len(named)} {kind} named '{wanted}'. Write one id: {ids}.")
+    says = f"PagerDuty has no {WORDS[kind]} with the name or id '{wanted}' that the token of '{api.connection}' can see"
+    raise SourceError("invalid", f"{says}. Correct the ticket, or use a token that can.")
 
 
 async def _listed(api: Api, kind: str, asked: Mapping[str, str | Sequence[str]]) -> list[Entry]:

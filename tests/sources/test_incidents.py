@@ -12,9 +12,9 @@ ORDERS = "4513b7ea-3b91-438f-b7e4-e3e54af9147c"
 SERVICES = {"pagerduty": "PORDERS", "opsgenie": ORDERS}
 
 
-def service(number: str, name: str = "orders") -> dict[str, Any]:
+def service(number: str, name: str = "orders", status: str = "active") -> dict[str, Any]:
     """Return a service."""
-    return {"id": number, "name": name}
+    return {"id": number, "name": name, "status": status}
 
 
 def at_pagerduty(number: int, status: str, of: str = "PORDERS", **more: Any) -> dict[str, Any]:
@@ -56,6 +56,35 @@ async def test_an_incident_that_is_open_for_months_counts() -> None:
     incidents = [at_pagerduty(1, "triggered", is_old=True)]
     with serving(pagerduty({"services": [service("PORDERS")], "incidents": incidents})) as product:
         assert (await asked(EXAMPLE, product.connection("pagerduty_default"))).value == 1
+
+
+MUTE = {
+    "maintenance": "'{}' is in maintenance, and PagerDuty opens no incidents for it. End its maintenance window, then",
+    "disabled": "'{}' is disabled, and PagerDuty opens no incidents for it. Enable it, then",
+}
+
+
+@pytest.mark.parametrize("wanted", ["orders", "PORDERS"])
+@pytest.mark.parametrize("status", MUTE)
+async def test_a_service_that_can_have_no_incident_proves_nothing(status: str, wanted: str) -> None:
+    """PagerDuty opens none for it, whatever breaks; what was open before is counted all the same."""
+    services = [service("PORDERS", status=status)]
+    with serving(pagerduty({"services": services, "incidents": []})) as product:
+        silent = await asked(
+            {**EXAMPLE, "service": wanted}, product.connection("pagerduty_default"), good={"equals": 0}
+        )
+    with serving(pagerduty({"services": services, "incidents": [at_pagerduty(1, "triggered")]})) as product:
+        open_before = await asked({**EXAMPLE, "service": wanted}, product.connection("pagerduty_default"))
+    says = f"none is open, which proves nothing: {MUTE[status].format(wanted)} ask again."
+    assert (silent.cause, silent.says) == ("no_data", says)
+    assert open_before.value == 1
+
+
+async def test_a_service_with_open_incidents_says_so_by_its_status_too() -> None:
+    """Warning and critical are no silence."""
+    for status in ("active", "warning", "critical"):
+        with serving(pagerduty({"services": [service("PORDERS", status=status)], "incidents": []})) as product:
+            assert (await asked(EXAMPLE, product.connection("pagerduty_default"))).value == 0
 
 
 @pytest.mark.parametrize(

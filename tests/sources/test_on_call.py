@@ -28,10 +28,13 @@ def at_pagerduty(*shift: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def at_opsgenie(*now: str) -> dict[str, list[dict[str, Any]]]:
+def at_opsgenie(*now: str, enabled: bool = True) -> dict[str, list[dict[str, Any]]]:
     """Return what Opsgenie knows: one schedule."""
     users = [{"id": user["id"], "username": user["email"], "fullName": user["name"]} for user in (CAROL, DAVE)]
-    return {"schedules": [{"id": "s-1", "name": "orders primary", "now": list(now)}], "users": users}
+    return {
+        "schedules": [{"id": "s-1", "name": "orders primary", "now": list(now), "enabled": enabled}],
+        "users": users,
+    }
 
 
 async def who(desk: Any, **fields: Any) -> Any:
@@ -50,6 +53,9 @@ async def who(desk: Any, **fields: Any) -> Any:
             pagerduty(at_pagerduty(DAVE, CAROL)), {"schedule": "PPRIMAR"}, "Carol Danvers, Dave Bowman", id="two"
         ),
         pytest.param(pagerduty(at_pagerduty()), {"escalation_policy": "orders"}, "Carol Danvers", id="policy"),
+        pytest.param(
+            pagerduty(at_pagerduty()), {"escalation_policy": "PPOLICY"}, "Carol Danvers", id="policy by its id"
+        ),
         pytest.param(
             pagerduty(at_pagerduty(CAROL)), {"schedule": "PPRIMAR", "read": "email"}, "carol@example.com", id="e-mail"
         ),
@@ -107,6 +113,13 @@ async def test_somebody_else_is_on_call() -> None:
             "no_data",
             "nobody is on call by orders primary. Have somebody take the shift, then ask again.",
             id="a gap in Opsgenie",
+        ),
+        pytest.param(
+            opsgenie(at_opsgenie("carol@example.com", enabled=False)),
+            {"schedule": "orders primary"},
+            "no_data",
+            "the schedule 'orders primary' is disabled: Opsgenie calls nobody by it. Enable it.",
+            id="a schedule that is switched off",
         ),
         pytest.param(
             opsgenie(at_opsgenie()),

@@ -1,9 +1,11 @@
 """Counts the open incidents of a service in PagerDuty or Opsgenie.
 
 The type of the Airflow Connection says which: `pagerduty`, with a REST API key in its password, or `opsgenie`, with the
-key of an API integration in its password (its host is needed for the EU only: api.eu.opsgenie.com). Open is what is not
-resolved: triggered and acknowledged in PagerDuty, open in Opsgenie, however old. A service that does not exist is
-`invalid`, not a service without incidents.
+key of an API integration in its password. Only for the EU it needs a host: api.eu.opsgenie.com or
+api.eu.pagerduty.com (the UI's form hides that field of PagerDuty; `airflow connections add` has `--conn-host`). Open is
+what is not resolved: triggered and acknowledged in PagerDuty, open in Opsgenie, however old. A service that does not
+exist is `invalid`, not a service without incidents; one for which PagerDuty opens none, as it is in maintenance or
+disabled, gives `no_data`.
 """
 
 from pydantic import Field
