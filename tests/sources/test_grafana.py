@@ -80,6 +80,13 @@ BROKEN = "the rule 'errors' in folder 'Orders' cannot be evaluated: "
             "the token can see. Correct the ticket, or give the token access to the folder.",
             id="no such rule",
         ),
+        pytest.param(
+            [group(rule(), folder="Shop/Orders")],
+            "no_data",
+            'Grafana has no alert rule for firing alerts {severity=~"critical|page"} in folder Orders at grafana that '
+            "the token can see. Did you mean the folder 'Shop/Orders'? Correct the ticket, or give",
+            id="a folder within another",
+        ),
         pytest.param([], "no_data", "Grafana has no alert rule for ", id="no rule at all"),
         pytest.param(
             [group(rule(health="error", lastError="dial tcp: connection\nrefused"))],

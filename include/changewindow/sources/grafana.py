@@ -14,6 +14,7 @@ from typing import Any
 from changewindow.api import Api, Product
 from changewindow.model import Expression
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.words import nearest
 
 EXAMPLE = {"kind": "grafana", "connection": "grafana", "folder": "Orders", "where": {"severity": "critical|page"}}
 PRODUCT = Product(
@@ -33,7 +34,7 @@ class Source(SourceBase):
     connection: str
     """The Airflow Connection with the address of Grafana."""
     folder: str = ""
-    """The folder of the rules; without it, all that the token can see."""
+    """The folder of the rules, a nested one like `Shop/Orders`; without it, all that the token can see."""
     where: dict[str, Expression] = {}
     """Labels with the regular expression their whole value must match."""
 
@@ -55,13 +56,19 @@ class Source(SourceBase):
             if rule["type"] == "alerting" and self._is_asked(group, rule)
         ]
         if not rules:
-            says = f"Grafana has no alert rule for {self.says()} that the token can see"
-            raise SourceError("no_data", f"{says}. Correct the ticket, or give the token access to the folder.")
+            raise SourceError("no_data", self._nothing({str(group["file"]) for group in body["data"]["groups"]}))
         at = min(_evaluated(group, rule, asking.now()) for group, rule in rules)
         firing = [one for _, rule in rules for one in _alerts(rule) if self._matches(one["labels"]) and _fires(one)]
         names = sorted(str(one["labels"].get("alertname", "without a name")) for one in firing)
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         return Answer(len(firing), at, api.query, says=", ".join(names[:SHOWN]) + more)
+
+    def _nothing(self, folders: set[str]) -> str:
+        """Return what to do when no rule is among those asked."""
+        near = None if self.folder in folders else nearest(self.folder, folders)
+        maybe = f" Did you mean the folder '{near}'?" if near else ""
+        says = f"Grafana has no alert rule for {self.says()} that the token can see"
+        return f"{says}.{maybe} Correct the ticket, or give the token access to the folder."
 
     def _is_asked(self, group: Entry, rule: Entry) -> bool:
         """Return whether a rule is among those asked: by its own labels, or by those of one of its alerts."""
