@@ -64,12 +64,28 @@ def test_a_kind_describes_itself(folder: str) -> None:
         "",
         "Fields:",
         "  times        needed    How often.",
-        "  undo         optional",
+        "  undo         optional  [by default true]",
         "",
         "Example:",
         "  kind: red",
         "  times: 2",
     ]
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind", "line"),
+    [
+        ("sources", "http", "  path         optional  [by default /]"),
+        ("sources", "tcp", "the seconds that took. [connects | latency; by default connects]"),
+        ("sources", "staging", "like `connection` or `undo.path`. [by default connection]"),
+        ("steps", "git_change", "  replace.old  needed    What stands there now, exactly once in the file."),
+        ("steps", "sql", "  lock_timeout optional  How long a statement may wait for a lock. [by default 5s]"),
+    ],
+)
+def test_the_fields_of_a_kind_say_what_may_be_written(folder: str, kind: str, line: str) -> None:
+    """Their words, what holds without them, and what stands inside of them: nobody has to read the code."""
+    lines = kinds.describe(folder, folder.removesuffix("s").title(), kind).splitlines()
+    assert any(one.endswith(line) for one in lines)
 
 
 def test_a_file_without_its_contract_is_refused(folder: str) -> None:

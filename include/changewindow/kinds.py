@@ -3,16 +3,18 @@
 import importlib
 import pkgutil
 import textwrap
+from datetime import timedelta
 from functools import cache, reduce
 from operator import or_
 from types import ModuleType, new_class
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from changewindow.errors import BadKind
+from changewindow.model import duration_text
 
 
 @cache
@@ -70,10 +72,40 @@ def describe(folder: str, name: str, kind: str) -> str:
     return "\n\n".join(parts).rstrip() + "\n"
 
 
-def _fields(model: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
-    return [(field.alias or name, field) for name, field in model.model_fields.items() if name != "kind"]
+def _fields(model: type[BaseModel], within: str = "") -> list[tuple[str, FieldInfo]]:
+    """Return the fields that authors write with their places, also those inside of others."""
+    found = []
+    for name, field in model.model_fields.items():
+        if name != "kind":
+            place = within + (field.alias or name)
+            found.append((place, field))
+            found += [one for inner in _parts(field.annotation, BaseModel) for one in _fields(inner, f"{place}.")]
+    return found
+
+
+def _parts(annotation: Any, of: Any) -> list[Any]:
+    """Return what an annotation is made of: the classes of a base, or the words of a Literal."""
+    if of is Literal and get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    if isinstance(annotation, type) and isinstance(of, type) and issubclass(annotation, of):
+        return [annotation]
+    return [part for one in get_args(annotation) for part in _parts(one, of)]
 
 
 def _field_line(named: tuple[str, FieldInfo]) -> str:
     name, field = named
-    return f"  {name:12} {'needed  ' if field.is_required() else 'optional'}  {field.description or ''}".rstrip()
+    words = _parts(field.annotation, Literal)
+    choice = [" | ".join(map(str, words))] if len(words) > 1 else []
+    usual = [] if field.is_required() or field.default in (None, "", (), {}) else [f"by default {_text(field.default)}"]
+    more = "; ".join(choice + usual)
+    says = " ".join(one for one in (field.description, f"[{more}]" if more else "") if one)
+    return f"  {name:12} {'needed  ' if field.is_required() else 'optional'}  {says}".rstrip()
+
+
+def _text(value: Any) -> str:
+    """Return a default as an author would write it."""
+    if isinstance(value, timedelta):
+        return duration_text(value)
+    if isinstance(value, tuple):
+        return ", ".join(map(_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
