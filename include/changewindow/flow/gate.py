@@ -59,11 +59,15 @@ class Gate(ChangeOperator):
         return found + self._steps_lack(run) + self._read_again(run)
 
     def _read_again(self, run: Run) -> list[str]:
-        """Return what is not good in one sample of all checks, and which sources of the watch are not there."""
+        """Return what is not good in one sample of all checks, and which sources of the watch are not there.
+
+        The record keeps the sample: it says how everything was before the change.
+        """
         ticket = run.ticket
         later = [one for one in ticket.conditions + ticket.rollback.verify if not one.new]
         asked = {"present": tuple(later), "before": run.before(), "change": run.change.id}
         decided = ask_once(ticket.preflight.checks, within=PATIENCE, **asked)
+        run.note("checked", **decided.as_json())
         return [] if decided.verdict == "pass" else [f"not good at the gate: {decided.reason}"]
 
     def _steps_lack(self, run: Run) -> list[str]:

@@ -168,17 +168,26 @@ class Confirm(HITLOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the ticks; one that is missing fails the preflight."""
-        answer = super().execute_complete(context, event)
         run = Run(self.change, context)
+        owner = run.ticket.owner
+        if event.get("error_type") == "timeout":
+            raise _refused(run, f"{owner} did not answer while the change could still start")
+        answer = super().execute_complete(context, event)
         by = who_answered(answer) or "nobody"
         ticked = list(answer["chosen_options"])
         run.note("confirmed", items=ticked, by=by)
-        if not same_person(by, run.ticket.owner):
-            raise AirflowFailException(f"{by} answered, and {run.ticket.owner} has to. Clear this task to ask again.")
+        if not same_person(by, owner):
+            raise _refused(run, f"{by} answered, and {owner} has to", "Clear this task to ask again")
         missing = [item for item in self.items if item not in ticked]
         if missing:
-            raise AirflowFailException(f"{by} did not confirm: {'; '.join(missing)}. Nothing was touched.")
+            raise _refused(run, f"{by} did not confirm: {'; '.join(missing)}")
         return answer
+
+
+def _refused(run: Run, reason: str, then: str = "Nothing was touched") -> AirflowFailException:
+    """Leave the reason for the gate; return what fails the task."""
+    run.tell("reason", reason)
+    return AirflowFailException(f"{reason}. {then}.")
 
 
 def ask_once(conditions: tuple[Condition, ...], *, within: timedelta = timedelta(0), **more: Any) -> Decided:
