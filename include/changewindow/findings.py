@@ -123,7 +123,9 @@ def _sentence(wrong: Wrong, given: Given) -> Sentence:
         return f"item {wrong.place[-1] + 1} is missing", "Add it to the list."
     if wrong.error == "missing":
         return f"{shown(wrong.place[-1])} is missing", f"Add it. {_about(wrong.place, given)}".strip()
-    return sentence(wrong)
+    says, remedy = sentence(wrong)
+    is_regular = str(wrong.facts.get("pattern", "nothing")) in remedy
+    return says, (is_regular and _about(wrong.place, given)) or remedy  # a description says more than an expression
 
 
 def _about(place: Place, given: Given) -> str:

@@ -86,6 +86,8 @@ def _remedy(expected: str, field: Place, given: Any) -> str:
         return _as_list(field, given)
     if expected == "a mapping":
         return "Write `name: value` lines below it, indented."
+    if expected == "text" and isinstance(given, dict) and len(given) == 1 and isinstance(field[0], int):
+        return "Put text with a colon into quotes."
     return "Write one value." if isinstance(given, dict | list) else REMEDIES[expected]
 
 
