@@ -46,6 +46,13 @@ NAN, INFINITY = float("nan"), float("inf")
         pytest.param({"pass": {"equals": True}}, 1, "fail", id="1 is not true"),
         pytest.param({"pass": {"equals": False}}, 0, "fail", id="0 is not false"),
         pytest.param({"pass": {"equals": True}}, "true", "fail", id="the word true is not true"),
+        pytest.param(
+            {"fail": {"equals": "no"}}, False, "invalid", id="false is not the word no, and would never be bad"
+        ),
+        pytest.param({"fail": {"equals": 0}}, False, "invalid", id="false is not 0, and would never be bad"),
+        pytest.param({"fail": {"equals": False}}, 0, "invalid", id="0 is not false, and would never be bad"),
+        pytest.param({"fail": {"equals": False}}, False, "fail", id="false is bad"),
+        pytest.param({"fail": {"equals": False}}, True, "pass", id="true is not bad"),
         pytest.param(OK, 200.0, "pass", id="a fraction without a fraction equals the whole number"),
         pytest.param(OK, 503, "fail", id="another status is bad"),
         pytest.param({"pass": {"matches": "v2"}}, "v2.1", "fail", id="an expression must match the whole text"),

@@ -36,6 +36,8 @@ def judge(good: Limits | None, bad: Limits | None, value: Value) -> tuple[Verdic
     """
     if isinstance(value, float) and not math.isfinite(value):
         return "error", "invalid"
+    if bad is not None and bad.equals is not None and isinstance(bad.equals, bool) != isinstance(value, bool):
+        return "error", "invalid"  # true is neither 1 nor "yes": it would never be bad, whatever it is
     try:
         is_bad = bad is not None and holds(bad, value)
         is_good = good is not None and holds(good, value)
