@@ -1,6 +1,7 @@
 """Takes readings: asks the source of a condition and judges what came back."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -11,6 +12,7 @@ from changewindow.condition import Condition
 from changewindow.errors import ChangeError
 from changewindow.sources.base import Answer, Asking, SourceError
 from changewindow.verdict import Cause, Value, Verdict, judge
+from changewindow.words import shown
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,18 @@ async def take(condition: Condition, asking: Asking, seen: Seen, *, newer_than: 
     if value is None:
         return Reading(condition.name, "inconclusive", at, says=beside)
     verdict, cause = judge(condition.good, condition.bad, value)
-    beside = beside or answers[0].says
+    beside = _why_invalid(value) if cause == "invalid" else beside or answers[0].says
     says = f"{condition.limits()} ({beside})" if beside else condition.limits()
     return Reading(condition.name, verdict, at, value=value, cause=cause, says=says)
+
+
+def _why_invalid(value: Value) -> str:
+    """Return why a value cannot be judged, and what to do."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value} is no number; see why the source says so"
+    kind = "text" if isinstance(value, str) else "true or false" if isinstance(value, bool) else "a number"
+    says = f"{shown(value)} is {kind}, and the ticket compares it as something else"
+    return f"{says}: numbers, true and false stand without quotes, and only numbers are above, below or between"
 
 
 async def measure(condition: Condition, asking: Asking) -> list[Answer]:

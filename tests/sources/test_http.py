@@ -145,3 +145,21 @@ async def test_how_a_service_wants_to_be_signed(server: Told, extra: dict[str, s
     sent = server.asked[-1][2]
     assert sent[header[0]] == header[1]
     assert sent.get("Authorization", header[1]) == header[1]
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        ({"equals": "200"}, "good when equals 200 (200 is a number, and the ticket compares it as something else: "),
+        ({"above": 1}, "good when above 1 ('v2' is text, and the ticket compares it as something else: "),
+    ],
+)
+async def test_a_value_of_another_kind_says_so(server: Told, limits: dict[str, Any], says: str) -> None:
+    """`equals: "200"` is text; without the sentence, the reading looks good though it is none."""
+    server.otherwise = (200, '{"version": "v2"}')
+    field = {"read": "status"} if "equals" in limits else {"json": "version"}
+    source = {"kind": "http", "connection": "example_service", **field}
+    reading = await asked(source, Connection("example_service", "http", host=server.url), good=limits)
+    assert reading.cause == "invalid"
+    rest = "numbers, true and false stand without quotes, and only numbers are above, below or between)"
+    assert reading.says == says + rest
