@@ -12,7 +12,7 @@ from changewindow.place import Place
 LARGEST = 64 * 1024
 """In bytes: what is kept of a file stands in the record of the change."""
 ABSENT = "absent"
-CHANGED = 9
+CHANGED, SPOILT = 9, 8
 MARK = "changewindow-file "
 READ = f"""
 set -e
@@ -23,11 +23,18 @@ found=$(stat -c '%a %u %g %s' -- "$file")
 if [ "${{found##* }}" -gt {LARGEST} ]; then content=; else content=$(base64 < "$file" | tr -d '\\n'); fi
 printf '{MARK}%s\\n%s\\n%s\\n' "$file" "$found" "$content"
 """
+REPLACEABLE = """
+folder=${1%/*}
+[ -w "${folder:-/}" ] || { echo "the account may not write in its folder, or that is read-only"; exit 1; }
+[ -e "$1" ] || exit 0
+if [ "$(id -u)" = 0 ]; then [ -w "$1" ] || { echo "it is immutable"; exit 1; }
+else [ -O "$1" ] || { echo "it belongs to somebody else, and the account may not give files away"; exit 1; }; fi
+"""
 PREPARE = """
 set -e; umask 077
 rm -f -- "$2"
 cat > "$2"
-[ ! -e "$1" ] || cp --attributes-only --preserve=all -- "$1" "$2" 2> /dev/null || true
+[ ! -e "$1" ] || cp --attributes-only --preserve=all --no-preserve=timestamps -- "$1" "$2" 2> /dev/null || true
 [ -z "$4" ] || chown "$4" -- "$2"
 chmod "$3" -- "$2"
 sync -- "$2" 2> /dev/null || true
@@ -37,7 +44,10 @@ set -e
 now={ABSENT}
 if [ -e "$1" ]; then now=$(sha256sum < "$1"); now=${{now%% *}}; fi
 [ "$now" = "$3" ] || exit {CHANGED}
-if [ -n "$2" ]; then mv -f -- "$2" "$1"; else rm -f -- "$1"; fi
+[ -n "$2" ] || {{ rm -f -- "$1"; exit; }}
+new=$(sha256sum < "$2")
+[ "${{new%% *}}" = "$4" ] || exit {SPOILT}
+mv -f -- "$2" "$1"
 """
 
 
@@ -55,6 +65,11 @@ class Found:
     mode: str = ""
     owner: str = ""
     size: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether the content is here; that of a file that is too large is left out."""
+        return self.size <= LARGEST
 
 
 @dataclass(frozen=True)
@@ -90,15 +105,35 @@ class PlacedFile:
         if stat == ABSENT:
             return Found(path)
         mode, user, group, size = stat.split()
-        return Found(path, base64.b64decode("".join(rest)), mode, f"{user}:{group}", int(size))
+        found = Found(path, base64.b64decode(rest[0]), mode, f"{user}:{group}", int(size))
+        if found.is_whole and len(found.content or b"") != found.size:
+            raise StepFailed(f"{self.name} cannot be read: not all of its {size} bytes came. May the account read it?")
+        return found
+
+    def cannot_be_replaced(self, path: str) -> str:
+        """Return why the account could not put another file where the file really lies, or an empty text."""
+        ran = self.place.look(["sh", "-c", REPLACEABLE, "sh", path])
+        return f"{self.name} cannot be replaced: {_last(ran.output)}. Let the account do it." if ran.code else ""
 
     def prepare(self, content: bytes, *, mode: str, owner: str) -> None:
         """Write the candidate, with everything the file has but its content, and this mode and owner."""
         self._act(f"write {self.candidate}", PREPARE, [self.candidate, mode, owner], content=content)
 
-    def replace(self, expected: str) -> bool:
-        """Move the candidate over the file, if the file has the digest that is expected; return whether it had."""
-        return self._act(f"move {self.candidate} to {self.path}", REPLACE, [self.candidate, expected]) != CHANGED
+    def replace(self, expected: str, content: bytes) -> bool:
+        """Move the candidate over the file, if the file has the digest that is expected; return whether it had.
+
+        Raises:
+            StepFailed: the candidate does not hold the content that was written.
+        """
+        arguments = [self.candidate, expected, digest(content)]
+        code = self._act(f"move {self.candidate} to {self.path}", REPLACE, arguments)
+        if code == SPOILT:
+            self.discard()
+            raise StepFailed(
+                f"The new {self.name} was not used: it is no longer what was written. Does its check change it? A "
+                "check may only read. The old one was not touched."
+            )
+        return code != CHANGED
 
     def remove(self, expected: str) -> bool:
         """Remove the file, if it has the digest that is expected; return whether it had."""
@@ -110,7 +145,7 @@ class PlacedFile:
 
     def _act(self, says: str, script: str, arguments: Sequence[str], *, content: bytes = b"") -> int:
         ran = self.place.run(["sh", "-c", script, "sh", self.path, *arguments], content=content, says=says)
-        if ran.code not in {0, CHANGED}:
+        if ran.code not in {0, CHANGED, SPOILT}:
             raise StepFailed(f"{self.place.name} could not {says}: {_last(ran.output)}.")
         return ran.code
 

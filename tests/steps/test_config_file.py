@@ -1,6 +1,8 @@
 """The step config_file, on a host with a real OpenSSH server and on the worker."""
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory
 from changewindow.steps.config_file import Step
 from sshd import PASSWORD, Sshd, sshd
+from worlds import need
 from worlds.config_file import look, service
 
 BEFORE, AFTER = "[pool]\nmax_idle = 1\n", "[pool]\nmax_idle = 10\n"
@@ -197,3 +200,81 @@ def test_a_full_file_fits_through(file: Path, here: Context) -> None:
     assert file.read_text() == new
     example.undo(here, remembered)
     assert file.read_text() == old
+
+
+def test_what_is_too_large_to_be_undone_is_refused() -> None:
+    """Bytes count, not characters: undo has to read it again."""
+    with pytest.raises(ValidationError, match="it has 65538 bytes, 65536 at most; use git_change or ansible"):
+        step(Path("/x"), content="ä" * 32769)
+
+
+def test_a_check_that_changes_the_file_is_told(file: Path, here: Context) -> None:
+    """What was not approved is not put in place, and undo finds what it left."""
+    example = step(file, validate=["sed", "-i", "s/10/11/", "{file}"])
+    remembered = example.remember(here)
+    with pytest.raises(StepFailed) as raised:
+        example.apply(here, remembered)
+    assert str(raised.value) == (
+        f"The new {file} on the worker was not used: it is no longer what was written. Does its check change it? "
+        "A check may only read. The old one was not touched."
+    )
+    assert look(file.parent) == {"pool.ini": (BEFORE, "0o100644")}
+    example.undo(here, remembered)
+
+
+def test_programs_that_look_at_the_time_see_the_new_file(file: Path, here: Context) -> None:
+    """It has the attributes of the old one, but not its age; the same holds for what undo brings back."""
+    os.utime(file, (0, 0))
+    example = step(file)
+    remembered = applied(example, here)
+    assert file.stat().st_mtime > 0
+    os.utime(file, (0, 0))
+    example.undo(here, remembered)
+    assert file.stat().st_mtime > 0
+
+
+def test_a_large_edit_of_somebody_else_is_no_empty_file(file: Path, here: Context) -> None:
+    """Where the file was empty before, undo does not take one that is too large to be read for it."""
+    file.write_text("")
+    example = step(file)
+    remembered = applied(example, here)
+    file.write_text("x" * 65537)
+    with pytest.raises(StepFailed, match="was changed by somebody else after this step"):
+        example.undo(here, remembered)
+    assert file.stat().st_size == 65537
+
+
+def test_what_comes_in_part_is_not_remembered(here: Context) -> None:
+    """A file whose size is not that of its content, as of one that may not be read."""
+    with pytest.raises(StepFailed, match=r"cannot be read: not all of its 0 bytes came\. May the account read it\?"):
+        step(Path("/proc/version")).remember(here)
+
+
+def test_what_cannot_be_replaced_is_lacking(tmp_path: Path, here: Context) -> None:
+    """The gate hears of a folder that is read-only, and of a file that is immutable, before anything is touched."""
+    need("chattr", "mount")
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount, and make a file immutable")
+    file = tmp_path / "pool.ini"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", tmp_path], check=True)
+    try:
+        file.write_text(BEFORE)
+        subprocess.run(["chattr", "+i", file], check=True)
+        says = f"{file} on the worker cannot be replaced: "
+        assert step(file).lacks(here) == [says + "it is immutable. Let the account do it."]
+        subprocess.run(["chattr", "-i", file], check=True)
+        assert step(file).lacks(here) == []
+        subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
+        read_only = "the account may not write in its folder, or that is read-only. Let the account do it."
+        assert step(file).lacks(here) == [says + read_only]
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_a_failing_reload_of_undo_is_told_as_such(file: Path, here: Context) -> None:
+    """Who is called knows which of the two contents lies there."""
+    example = step(file, reload=["grep", "-q", "max_idle = 10", "{file}"])
+    remembered = applied(example, here)
+    with pytest.raises(StepFailed, match=r"The file is as it was before this step, but may not count yet\."):
+        example.undo(here, remembered)
+    assert file.read_text() == BEFORE

@@ -17,9 +17,9 @@ The Airflow Connection is of type SSH, see `ssh_command`; without one the file l
 
 import base64
 import difflib
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from changewindow.commandline import Program, Shell, line_of
 from changewindow.context import Context
@@ -40,6 +40,12 @@ EXAMPLE = {
 NEW_MODE = "644"
 
 
+def _fits(content: str) -> str:
+    if (size := len(content.encode())) > LARGEST:
+        raise ValueError(f"it has {size} bytes, {LARGEST} at most; use git_change or ansible for a larger file")
+    return content
+
+
 class Step(StepBase):
     """A file to write, with what checks and what loads it."""
 
@@ -49,7 +55,7 @@ class Step(StepBase):
     """The Airflow Connection (SSH) of the host; without it, the file lies on the worker."""
     path: str = Field(pattern=r"^/[^\n]*[^/\n]$")
     """The file, from the root."""
-    content: str = Field(max_length=LARGEST)
+    content: Annotated[str, AfterValidator(_fits)] = Field(max_length=LARGEST)
     """All that is to stand in it."""
     mode: str | None = Field(default=None, pattern="^0?[0-7]{3}$")
     """Its mode, such as "0640"; without it the mode it has, or 0644 for a new one."""
@@ -73,7 +79,10 @@ class Step(StepBase):
     def lacks(self, context: Context) -> list[str]:
         """Return what keeps the file from being remembered, checked or loaded."""
         file = self._file(context)
-        found = self._unfit(file, file.read())
+        read = file.read()
+        found = self._unfit(file, read)
+        if fixed := file.cannot_be_replaced(read.path):
+            found.append(fixed)
         for program in (self.validate_by, self.reload):
             if isinstance(program, tuple) and file.place.look(["sh", "-c", 'command -v "$0"', program[0]]).code:
                 found.append(f"{file.place.name} has no program {program[0]}. Install it there, or correct the ticket.")
@@ -95,27 +104,27 @@ class Step(StepBase):
         file.prepare(content, mode=self.mode or remembered["mode"] or NEW_MODE, owner=remembered["owner"])
         if self.validate_by:
             self._check(file, self.validate_by)
-        if not file.replace(digest(before)):
+        if not file.replace(digest(before), content):
             file.discard()
             raise StepFailed(f"{file.name} was changed by somebody else just now. It was left as it is; ask again.")
-        self._reload(file)
+        self._reload(file, "The file is in place")
 
     def undo(self, context: Context, remembered: Memory) -> None:
         """Bring back the old file, unless somebody else has changed it since; reload, also when it is back already."""
         file, before, written = self._file(context, remembered), _content(remembered), self.content.encode()
         file.discard()
         now = file.read()
-        if (now.content, now.mode) != (before, remembered["mode"]):
-            if now.content not in {before, written}:
+        if not now.is_whole or (now.content, now.mode) != (before, remembered["mode"]):
+            if not now.is_whole or now.content not in {before, written}:
                 raise self._conflict(context, file, now)
             if before is None:
                 was_ours = file.remove(digest(written))
             else:
                 file.prepare(before, mode=remembered["mode"], owner=remembered["owner"])
-                was_ours = file.replace(digest(now.content))
+                was_ours = file.replace(digest(now.content), before)
             if not was_ours:
                 raise self._conflict(context, file, file.read())
-        self._reload(file)
+        self._reload(file, "The file is as it was before this step")
 
     def _file(self, context: Context, remembered: Memory | None = None) -> PlacedFile:
         path = remembered["path"] if remembered else self.path
@@ -145,14 +154,14 @@ class Step(StepBase):
                 "above. The old one was not touched."
             )
 
-    def _reload(self, file: PlacedFile) -> None:
+    def _reload(self, file: PlacedFile, says: str) -> None:
         if not self.reload:
             return
         ran = file.place.run(_arguments(self.reload, file.path))
         if ran.code:
             raise StepFailed(
                 f"'{line_of(self.reload)}' on {file.place.name} ended with exit code {ran.code}; its output is in the "
-                "log above. The file is in place, but may not count yet."
+                f"log above. {says}, but may not count yet."
             )
 
     def _conflict(self, context: Context, file: PlacedFile, now: Found) -> StepFailed:
