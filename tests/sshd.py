@@ -5,9 +5,11 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +114,47 @@ def _wait(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.02)
+
+
+@contextmanager
+def between(port: int) -> Iterator[tuple[int, Callable[[], None]]]:
+    """Stand between a client and a server; return the port to come to, and what cuts off the client, and only it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(("127.0.0.1", port)) as server:
+        clients: list[socket.socket] = []
+
+        def forward() -> None:
+            clients.append(listening.accept()[0])
+            threading.Thread(target=_pass, args=(server, clients[0]), daemon=True).start()
+            _pass(clients[0], server)
+
+        def cut() -> None:
+            with suppress(OSError):
+                clients[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                clients[0].shutdown(socket.SHUT_RDWR)
+
+        threading.Thread(target=forward, daemon=True).start()
+        yield listening.getsockname()[1], cut
+        cut()
+
+
+def _pass(source: socket.socket, to: socket.socket) -> None:
+    with suppress(OSError):
+        while found := source.recv(65536):
+            to.sendall(found)
+
+
+@contextmanager
+def hanging_up(says: bytes) -> Iterator[int]:
+    """Listen on a port, say something to the one who comes, and hang up."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            client = listening.accept()[0]
+            client.sendall(says)
+            client.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield listening.getsockname()[1]
 
 
 def with_password(folder: Path) -> tuple[str, ...]:

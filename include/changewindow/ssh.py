@@ -135,23 +135,30 @@ def _key(connection: Connection, folder: Path) -> str:
 def _host_keys(connection: Connection, folder: Path) -> dict[str, str]:
     """Return the options that say which key of the host is trusted: the one of the connection, or else a known one."""
     extra = connection.extra
-    given, unchecked = str(extra.get("host_key") or "").split(), _is(extra.get("no_host_key_check"), "true")
+    given, unchecked = str(extra.get("host_key") or "").strip(), _is(extra.get("no_host_key_check"), "true")
     if given and unchecked:
         raise UnusableConnection(connection.name, "clear word on host keys: it has both host_key and no_host_key_check")
     if unchecked:
         return {"StrictHostKeyChecking": "no", "UserKnownHostsFile": "/dev/null", "GlobalKnownHostsFile": "/dev/null"}
     if not given:
         return {"StrictHostKeyChecking": "yes"}
-    blob = given[1] if len(given) > 1 else given[0]
-    try:
-        raw = base64.b64decode(blob, validate=True)
-        kind = raw[4 : 4 + int.from_bytes(raw[:4], "big")].decode("ascii")
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise UnusableConnection(connection.name, "readable host_key (as ssh-keyscan prints it)") from error
-    known = folder / "known_hosts"
     names = f"{connection.host},[{connection.host}]:{connection.port or 22}"
-    known.write_text(f"{names} {kind} {blob}\n", encoding="utf-8")
+    known = folder / "known_hosts"
+    known.write_text("".join(f"{names} {key}\n" for key in _keys(connection.name, given)), encoding="utf-8")
     return {"StrictHostKeyChecking": "yes", "UserKnownHostsFile": str(known), "GlobalKnownHostsFile": "/dev/null"}
+
+
+def _keys(name: str, given: str) -> list[str]:
+    """Return kind and key of each host key in a text: a bare one, one with its kind, or lines of known hosts."""
+    blobs = [part for part in given.split() if part.startswith("AAAA")]
+    try:
+        raws = [base64.b64decode(blob, validate=True) for blob in blobs]
+        kinds = [raw[4 : 4 + int.from_bytes(raw[:4], "big")].decode("ascii") for raw in raws]
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise UnusableConnection(name, "readable host_key (as ssh-keyscan prints it)") from error
+    if not blobs:
+        raise UnusableConnection(name, "readable host_key (as ssh-keyscan prints it)")
+    return [f"{kind} {blob}" for kind, blob in zip(kinds, blobs, strict=True)]
 
 
 def _ways_in(connection: Connection, key: str) -> dict[str, str]:

@@ -1,12 +1,14 @@
 """The step ssh_command, on a real OpenSSH server."""
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from changewindow.context import Context
 from changewindow.errors import StepFailed, TurnRevoked, UnusableConnection
 from changewindow.place import FOLLOWED
 from changewindow.steps.ssh_command import EXAMPLE, Step
-from sshd import PASSWORD, Sshd, keygen, sshd, with_password
+from sshd import PASSWORD, Sshd, between, hanging_up, keygen, sshd, with_password
 
 
 @pytest.fixture(scope="module")
@@ -185,8 +187,11 @@ def test_a_missing_program_of_undo_is_lacking(server: Sshd) -> None:
 
 
 @pytest.mark.parametrize("ends", ["turn", "connection"])
-def test_the_program_dies_with_the_turn_and_with_the_connection(server: Sshd, tmp_path: Path, ends: str) -> None:
+def test_the_program_dies_with_the_turn_and_with_the_connection(
+    server: Sshd, tmp_path: Path, ends: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is killed on the host with what it started, so that undo finds nobody acting."""
+    monkeypatch.setattr("changewindow.place.PATIENCE", 4.0)
     here, pids = context(server.connection("app_1"), []), tmp_path / "pids"
     forever = step(run={"shell": f"sleep 1000 & echo $! $$ > {pids}.new; mv {pids}.new {pids}; wait"})
     raised: list[BaseException] = []
@@ -210,8 +215,7 @@ def test_the_program_dies_with_the_turn_and_with_the_connection(server: Sshd, tm
 
 def test_silence_kills_the_program() -> None:
     """The network may be gone without a word: the host does not wait for ever."""
-    script = FOLLOWED.replace("timeout 20", "timeout 0.2")
-    arguments = ["sh", "-c", script, "sh", "sleep", "1000"]
+    arguments = ["sh", "-c", FOLLOWED, "sh", "0.2", "sleep", "1000"]
     quiet = subprocess.Popen(arguments, stdin=subprocess.PIPE, start_new_session=True)
     try:
         assert quiet.stdin
@@ -235,3 +239,74 @@ def test_the_example_as_it_is_written(server: Sshd) -> None:
     for _ in range(2):
         example.undo(known, {})
         assert not marker.exists()
+
+
+def test_a_host_that_does_not_hear_of_the_loss_is_waited_for(
+    server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A firewall cut us off, and the host's side stays open: the step fails when the host has killed the program."""
+    monkeypatch.setattr("changewindow.place.PATIENCE", 4.0)
+    pid = tmp_path / "pid"
+    with between(server.port) as (port, cut):
+        known = replace(server.connection("app_1"), port=port)
+        forever = step(run={"shell": f"echo 'Permission denied (publickey)'; echo $$ > {pid}; exec sleep 1000"})
+        cutting = threading.Thread(target=lambda: eventually(lambda: pid.exists() and pid.read_text() != "") and cut())
+        cutting.start()
+        with pytest.raises(StepFailed, match="was lost while the program ran"):
+            forever.apply(context(known, []), {})
+        assert not is_alive(int(pid.read_text()))
+        cutting.join()
+
+
+@pytest.mark.parametrize(
+    ("says", "message"),
+    [
+        (b"Exceeded MaxStartups\r\n", r"hung up before it let anybody in .* \(MaxStartups\).* ssh says: kex_exchange"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", r"hung up before it let anybody in .* Is an ssh server there\?"),
+    ],
+)
+def test_who_hangs_up_is_told_from_nobody(server: Sshd, says: bytes, message: str) -> None:
+    """Something answers at that address, and its log says why it does not let us in."""
+    with hanging_up(says) as port, pytest.raises(StepFailed, match=message):
+        run(replace(server.connection("app_1"), port=port))
+
+
+def test_host_keys_count_as_keyscan_prints_them(server: Sshd, tmp_path: Path) -> None:
+    """Its lines can be put into the connection as they are, and any of its keys counts."""
+    printed = subprocess.check_output(["ssh-keyscan", "-p", str(server.port), server.host], text=True)
+    other = keygen(tmp_path / "other", kind="rsa").with_suffix(".pub").read_text()
+    run(server.connection("app_1", host_key=f"# a comment\n{other}{printed}"))
+
+
+def test_a_revoked_host_key_is_not_to_be_trusted(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told to put it into the connection."""
+    real, known = shutil.which("ssh"), tmp_path / "known_hosts"
+    known.write_text(f"@revoked {server.known_hosts}")
+    (tmp_path / "ssh").write_text(f'#!/bin/sh\nexec {real} -o "UserKnownHostsFile={known}" "$@"\n')
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(StepFailed, match=r"says is revoked \(connection app_1\)\. Do not go on"):
+        run(server.connection("app_1", host_key=None))
+
+
+def test_content_that_comes_in_part_starts_nothing(tmp_path: Path) -> None:
+    """The connection may end while a secret is on its way."""
+    touching = ["sh", "-c", FOLLOWED, "sh", "20", "touch", str(tmp_path / "it")]
+    subprocess.run(touching, input=b"c2Vjcm", check=False, start_new_session=True)
+    assert not (tmp_path / "it").exists()
+
+
+def test_an_account_that_may_not_log_in_is_told(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its shell says stands in the message, instead of a program that is missing."""
+    (tmp_path / "ssh").write_text("#!/bin/sh\necho This account is currently not available.\nexit 1\n")
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(StepFailed, match=r"runs no program for us: This account is currently not available\.\. Can"):
+        step("true").lacks(context(server.connection("app_1"), []))
+
+
+def test_a_worker_without_ssh_is_told(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the worker that lacks a program, not the host."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StepFailed, match=r"^The worker has no program ssh\. Install the client of OpenSSH on every"):
+        step("true").lacks(context(server.connection("app_1"), []))

@@ -84,7 +84,7 @@ class Step(StepBase):
         if fixed := file.cannot_be_replaced(read.path):
             found.append(fixed)
         for program in (self.validate_by, self.reload):
-            if isinstance(program, tuple) and file.place.look(["sh", "-c", 'command -v "$0"', program[0]]).code:
+            if isinstance(program, tuple) and not file.place.has(program[0]):
                 found.append(f"{file.place.name} has no program {program[0]}. Install it there, or correct the ticket.")
         return found
 

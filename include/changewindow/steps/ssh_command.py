@@ -59,7 +59,7 @@ class Step(StepBase):
             context.secret(self.secret)
         place = Place(context, self.connection)
         name = "true" if self.undo_run == "nothing" else arguments_of(self.undo_run)[0]
-        if place.look(["sh", "-c", 'command -v "$0"', name]).code == 0:
+        if place.has(name):
             return []
         says = "Install it there, or write it as `shell:` if an earlier step brings it."
         return [f"{place.name} has no program {name}, which undo needs. {says}"]
