@@ -123,6 +123,15 @@ def test_a_program_ends_with_its_code_and_output(arguments: list[str], code: int
     assert (ran.code, ran.output) == (code, output)
 
 
+def test_output_without_lines_comes_in_parts() -> None:
+    """A progress bar or a binary file neither fills the memory nor slows down with its length."""
+    said: list[str] = []
+    here = Context("CHG-1001", 1, lambda name: Connection(name, "http"), said.append)
+    here.run(["sh", "-c", "head -c 20000000 /dev/zero; echo; echo end"])
+    parts = [line for line in said if "\0" in line]
+    assert (sum(map(len, parts)), max(map(len, parts)) < 300_000, said[-2]) == (20_000_000, True, "end")
+
+
 def test_a_dry_run_starts_only_what_reads(tmp_path: Path) -> None:
     """`run` only says what it would do; `look` looks."""
     here = context()

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import IO, cast
 
 GUARD = Path(__file__).with_name("guard.py")
+LONGEST = 1 << 17
+"""In bytes: a longer line is yielded in parts."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ class Program:
                 chunk = os.read(output, 65536) if output in ready else b""
                 *whole, rest = (rest + chunk).split(b"\n")
                 yield from (line.decode(errors="replace") for line in whole)
+                if len(rest) >= LONGEST:
+                    yield rest.decode(errors="replace")
+                    rest = b""
                 if not chunk:
                     break
         finally:
