@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -22,8 +23,13 @@ SETTINGS = {
     "ANSIBLE_RETRY_FILES_ENABLED": "False",
     "ANSIBLE_NOCOWS": "1",
     "ANSIBLE_LOCALHOST_WARNING": "False",
+    "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",
     "PYTHONUNBUFFERED": "1",
 }
+
+TO_FILE = 'file=$1; shift; exec "$@" > "$file" 2>&1'
+PINGED = re.compile(r"^(\S+) \| (\w+)!?(?: => (\{.*?^\}))?", re.MULTILINE | re.DOTALL)
+"""A host, how it answered, and with what."""
 
 
 @dataclass(frozen=True)
@@ -53,29 +59,33 @@ class Playbooks:
     connection: str | None = None
     vault: str | None = None
 
-    def hosts(self, playbook: str) -> list[str]:
+    def hosts(self, playbook: str, variables: Mapping[str, Any]) -> list[str]:
         """Return the hosts that a playbook would act on; only reads.
 
         Raises:
-            StepFailed: the playbook or the inventory cannot be read.
+            StepFailed: the playbook or the inventory cannot be read, or the limit names what the inventory has not.
         """
         with self.context.workspace() as folder:
-            arguments = [str(BIN / "ansible-playbook"), *self._inventory(folder), "--list-hosts", playbook]
-            ran = self._look(folder, arguments)
+            asked = [*self._inventory(folder), *self._variables(folder, variables), "--list-hosts", playbook]
+            ran = self._look(folder, [str(BIN / "ansible-playbook"), *asked])
         if ran.code:
             raise StepFailed(f"The playbook {playbook} in {self.project} cannot be read: {_error(ran)}")
+        ignored = re.findall(r"Could not match supplied host pattern, ignoring: (\S+)", ran.output)
+        limits = {part.lstrip("&!") for part in re.split("[,:]", self.limit or "")}
+        if unknown := ", ".join(sorted(limits & set(ignored))):
+            raise StepFailed(f"The inventory has no {unknown}, which `limit` names: {self.limit}. Correct one of them.")
         lines = [line for line in ran.output.splitlines() if line.startswith("      ")]
         return sorted({line.strip() for line in lines})
 
-    def silent(self, hosts: list[str]) -> dict[str, str]:
+    def silent(self, hosts: list[str], variables: Mapping[str, Any]) -> dict[str, str]:
         """Return the hosts on which Ansible could not work now, each with what came instead; only reads."""
         with self.context.workspace() as folder:
+            asked = [*self._inventory(folder), *self._variables(folder, variables)]
             pinged = ["-m", "ansible.builtin.ping", ",".join(hosts)]
-            ran = self._look(folder, [str(BIN / "ansible"), *self._inventory(folder), *pinged])
-        heads = (line.partition(" | ")[::2] for line in ran.output.splitlines() if " | " in line)
-        answers = {host: rest.split()[0].rstrip("!") for host, rest in heads if host in hosts and rest.split()}
-        told = {host: answers.get(host, "no answer") for host in hosts}
-        return {host: answer for host, answer in told.items() if answer != "SUCCESS"}
+            ran = self._look(folder, [str(BIN / "ansible"), *asked, *pinged])
+        answers = {host: _answer(word, told) for host, word, told in PINGED.findall(ran.output)}
+        found = {host: answers.get(host, f"no answer ({_error(ran)})") for host in hosts}
+        return {host: answer for host, answer in found.items() if answer}
 
     def run(self, playbook: str, variables: Mapping[str, Any]) -> Result:
         """Run a playbook and return how it went; a dry run lets Ansible say what it would change (`--check --diff`)."""
@@ -92,8 +102,19 @@ class Playbooks:
             return _result(folder / "artifacts" / IDENT, ran, playbook)
 
     def _look(self, folder: Path, arguments: list[str]) -> Ran:
-        environment = self._environment(folder)
-        return self.context.look(arguments, folder=self.project, environment=environment, quiet=True)
+        """Run a program that only reads; its output is kept whole, for many hosts print much."""
+        printed = folder / "printed"
+        options = {"folder": self.project, "environment": self._environment(folder), "quiet": True}
+        ran = self.context.look(
+            ["sh", "-c", TO_FILE, "sh", str(printed), *arguments], says=shlex.join(arguments), **options
+        )
+        output = printed.read_text(encoding="utf-8", errors="replace")
+        for line in output.splitlines() if ran.code else ():
+            self.context.log(line)
+        return Ran(tuple(arguments), ran.code, output)
+
+    def _variables(self, folder: Path, variables: Mapping[str, Any]) -> list[str]:
+        return ["--extra-vars", f"@{self._write(folder / 'variables.json', json.dumps(dict(variables)))}"]
 
     def _inventory(self, folder: Path) -> list[str]:
         if isinstance(self.inventory, str):
@@ -161,11 +182,28 @@ def _is_bad(event: Mapping[str, Any]) -> bool:
 
 
 def _reason(data: Mapping[str, Any]) -> str:
-    said = str(data.get("res", {}).get("msg") or "no reason was told").strip().splitlines()[0]
-    return f"task '{data.get('task', '?')}': {said[:200]}"
+    result = data.get("res", {})
+    said = result.get("msg") or ("it has no_log" if "censored" in result else "no reason was told")
+    return f"task '{data.get('task', '?')}': {_first(said)}"
+
+
+def _answer(word: str, told: str) -> str:
+    """Return what a host answered instead of success, or an empty text."""
+    if word == "SUCCESS":
+        return ""
+    said = json.loads(told, strict=False).get("msg") if told else ""
+    return f"{word} ({_first(said)})" if said else word
+
+
+def _first(said: Any) -> str:
+    return str(said).strip().partition("\n")[0][:200]
 
 
 def _error(ran: Ran) -> str:
+    """Return the first error, with its place if that is told, or else the last line."""
     lines = [line.strip() for line in ran.output.splitlines() if line.strip()]
-    errors = [line for line in lines if "ERROR" in line]
-    return (errors or lines or [f"exit code {ran.code}"])[-1 if not errors else 0]
+    first = next((number for number, line in enumerate(lines) if "ERROR" in line), None)
+    if first is None:
+        return (lines or [f"exit code {ran.code}"])[-1]
+    origin = next((line for line in lines[first + 1 : first + 4] if line.startswith("Origin: ")), "")
+    return f"{lines[first]} {origin}".rstrip()

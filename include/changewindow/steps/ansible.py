@@ -85,14 +85,17 @@ class Step(StepBase, Play):
         found = self._unapproved(context)
         books = self._playbooks(context)
         wanted: set[str] = set()
-        for playbook in {self.playbook, self.playbook if self.undo_play == "nothing" else self.undo_play.playbook}:
-            hosts = books.hosts(playbook)
+        for play in [self] if self.undo_play == "nothing" else [self, self.undo_play]:
+            hosts = books.hosts(play.playbook, self._variables(context, play))
             wanted |= set(hosts)
             if not hosts:
-                found.append(f"The playbook {playbook} finds no host on {self._where()}. Correct one of them.")
-        silent = books.silent(sorted(wanted)) if wanted else {}
+                found.append(f"The playbook {play.playbook} finds no host on {self._where()}. Correct one of them.")
+        silent = books.silent(sorted(wanted), self._variables(context, self)) if wanted else {}
         says = "See that it is up and lets the account in, or leave it out by `limit`."
-        return [*found, *(f"Ansible cannot work on {host}: {why}. {says}" for host, why in silent.items())]
+        return [
+            *dict.fromkeys(found),
+            *(f"Ansible cannot work on {host}: {why}. {says}" for host, why in silent.items()),
+        ]
 
     def remember(self, context: Context) -> Memory:
         """Return nothing; what undo needs stands in its playbook. Refuses a project that was not approved."""
@@ -112,12 +115,17 @@ class Step(StepBase, Play):
             self._run(context, self.undo_play)
 
     def _run(self, context: Context, play: Play) -> None:
-        secrets = {name: context.secret(connection) for name, connection in self.secrets.items()}
-        result = self._playbooks(context).run(play.playbook, {**play.variables, **secrets})
+        variables = self._variables(context, play)
+        result = self._playbooks(context).run(play.playbook, variables)
         for line in result.lines():
             context.log(line)
         if problem := _problem(result, self._where()):
+            for secret in self.secrets:
+                problem = problem.replace(variables[secret], "***")
             raise StepFailed(f"The playbook {play.playbook} {problem} Its output is in the log above.")
+
+    def _variables(self, context: Context, play: Play) -> dict[str, Any]:
+        return {**play.variables, **{name: context.secret(connection) for name, connection in self.secrets.items()}}
 
     def _playbooks(self, context: Context) -> Playbooks:
         project = Path(self.project)
