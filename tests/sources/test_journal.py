@@ -144,6 +144,16 @@ async def test_a_message_of_any_form_is_searched(tmp_path: Path, message: str | 
     assert len(reading.says) < 300
 
 
+async def test_too_many_entries_to_search_are_no_good_ones(tmp_path: Path) -> None:
+    """What is looked for may be older than the newest of them."""
+    noise = (Entry(ago(50 - place / 1000), f"request {place}") for place in range(10_000))
+    file = write(tmp_path / "it.journal", Entry(ago(60), "pool exhausted", 3), *noise)
+    reading = await count(file, priority="info", matching="pool exhausted")
+    assert (reading.value, reading.cause) == (None, "invalid")
+    assert reading.says.startswith("the unit has logged 10000 entries or more, too many to search. Ask for a more")
+    assert (await count(file, matching="pool exhausted")).value == 1
+
+
 async def test_a_slow_journalctl_is_killed(tmp_path: Path, monkeypatch: Any) -> None:
     """It does not stay behind when nobody waits for the answer any more."""
     program, file = tmp_path / "journalctl", tmp_path / "pid"

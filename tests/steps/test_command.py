@@ -7,7 +7,7 @@ import pytest
 
 from changewindow.connection import Connection
 from changewindow.context import Context
-from changewindow.errors import StepFailed
+from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.command import EXAMPLE, Step
 
 
@@ -70,3 +70,17 @@ def test_the_example_as_it_is_written(context: Context) -> None:
     for _ in range(2):
         example.undo(context, {})
         assert not marker.exists()
+
+
+def test_what_undo_needs_is_asked_at_the_gate(context: Context, tmp_path: Path) -> None:
+    """Its program and the secrets, before anything is touched; what a shell will find is not known."""
+    says = "which undo needs. Install it there, or write it as `shell:` if an earlier step brings it."
+    assert step(undo=["frobnicate", "-x"]).lacks(context) == [f"the worker has no program frobnicate, {says}"]
+    assert step(undo={"shell": "frobnicate -x"}).lacks(context) == []
+    program = tmp_path / "frobnicate"
+    program.touch(mode=0o755)
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    assert step(undo=["frobnicate", "-x"], environment=path).lacks(context) == []
+    poor = Context("CHG-1", 1, lambda name: Connection(name, "generic"), context.log)
+    with pytest.raises(UnusableConnection, match="'vault' has no password"):
+        step(secrets={"TOKEN": "vault"}).lacks(poor)

@@ -3,7 +3,7 @@
 `journalctl` of this host reads them: the host's own journal, or with `directory` or `file` one that was brought here,
 for instance by systemd-journal-remote. Whoever runs Airflow must be in the group `systemd-journal`. A unit without any
 entry is `no_data`: it may be misspelt. A journal that was brought here is as good as its newest entry, of any unit.
-At most the newest 10000 entries are counted.
+At most the newest 10000 entries are counted; where there are more of this priority, `matching` has no answer.
 """
 
 import json
@@ -73,7 +73,11 @@ class Source(SourceBase):
             raise SourceError("no_data", f"{says}. Is it spelled right, and does it log on this host?")
         at = _time((await self._read("--lines=1"))[-1]) if self._place else started
         asked = [f"--unit={self.unit}", f"--priority={self.priority}", f"--since=@{since.timestamp():.6f}"]
-        found = [one for one in await self._read(*asked, f"--lines={MOST}") if self._counts(one, since)]
+        read = await self._read(*asked, f"--lines={MOST}")
+        if self.matching and len(read) >= MOST:
+            remedy = "Ask for a more urgent `priority`, or look back less far by `over`"
+            raise SourceError("invalid", f"the unit has logged {MOST} entries or more, too many to search. {remedy}")
+        found = [one for one in read if self._counts(one, since)]
         says = " ".join(_message(found[-1]).split())[:SHOWN] if found else ""
         return Answer(len(found), at, f"journalctl {' '.join(asked)}", says=f"the last one: {says}" if says else "")
 

@@ -42,6 +42,16 @@ class Step(StepBase):
         """Say the command line of undo."""
         return "nothing to undo" if self.undo_run == "nothing" else line_of(self.undo_run)
 
+    def lacks(self, context: Context) -> list[str]:
+        """Return whether a secret is missing, or the program of undo."""
+        self._secrets(context)
+        name = "true" if self.undo_run == "nothing" else arguments_of(self.undo_run)[0]
+        find = ["/bin/sh", "-c", 'command -v "$0"', name]
+        if context.look(find, environment=self.environment, quiet=True).code == 0:
+            return []
+        says = "Install it there, or write it as `shell:` if an earlier step brings it."
+        return [f"the worker has no program {name}, which undo needs. {says}"]
+
     def apply(self, context: Context, remembered: Memory) -> None:
         """Run the program."""
         self._run(context, self.run)
@@ -54,7 +64,9 @@ class Step(StepBase):
             self._run(context, self.undo_run)
 
     def _run(self, context: Context, program: Program) -> None:
-        secrets = {name: context.secret(connection) for name, connection in self.secrets.items()}
-        ran = context.run(arguments_of(program), environment={**self.environment, **secrets})
+        ran = context.run(arguments_of(program), environment={**self.environment, **self._secrets(context)})
         if ran.code:
             raise StepFailed(f"'{line_of(program)}' ended with exit code {ran.code}; its output is in the log above.")
+
+    def _secrets(self, context: Context) -> dict[str, str]:
+        return {name: context.secret(connection) for name, connection in self.secrets.items()}
