@@ -78,7 +78,7 @@ def reach(connection: Connection, folder: Path) -> Reach:
         raise UnusableConnection(connection.name, "host")
     options = {**OPTIONS, **_host_keys(connection, folder)}
     if "UserKnownHostsFile" in options:
-        options["HostKeyAlias"] = connection.host
+        options["HostKeyAlias"] = connection.host.lower()
     return _reach(connection, folder, options)
 
 
@@ -142,7 +142,8 @@ def _host_keys(connection: Connection, folder: Path) -> dict[str, str]:
         return {"StrictHostKeyChecking": "no", "UserKnownHostsFile": "/dev/null", "GlobalKnownHostsFile": "/dev/null"}
     if not given:
         return {"StrictHostKeyChecking": "yes"}
-    names = f"{connection.host},[{connection.host}]:{connection.port or 22}"
+    host = connection.host.lower()
+    names = f"{host},[{host}]:{connection.port or 22}"
     known = folder / "known_hosts"
     known.write_text("".join(f"{names} {key}\n" for key in _keys(connection.name, given)), encoding="utf-8")
     return {"StrictHostKeyChecking": "yes", "UserKnownHostsFile": str(known), "GlobalKnownHostsFile": "/dev/null"}
@@ -181,7 +182,7 @@ def _askpass(connection: Connection, folder: Path, key: str) -> dict[str, str]:
         "SSH_ASKPASS_REQUIRE": "force",
         "SSH_AUTH_SOCK": "",
         "CW_SSH_LOGIN": connection.login,
-        "CW_SSH_HOST": connection.host,
+        "CW_SSH_HOST": connection.host.lower(),  # so ssh asks for it
         "CW_SSH_KEY": key,
         "CW_SSH_PASSWORD": connection.password,
         "CW_SSH_PASSPHRASE": str(connection.extra.get("private_key_passphrase") or ""),

@@ -168,6 +168,8 @@ def test_a_key_with_a_passphrase_and_a_password_let_in(server: Sshd, tmp_path: P
     with sshd(folder, inside=with_password(folder)) as other:
         run(other.connection("app_1", password="", private_key_passphrase="s3cret-phrase"))
         run(other.connection("app_1", password=PASSWORD, private_key=None))
+        for extra in ({}, {"host_key": None, "no_host_key_check": True}):
+            run(replace(other.connection("app_1", private_key=None, **extra), host="LocalHost"))
         with pytest.raises(StepFailed, match=r"root at 127.0.0.1:\d+ refused its password"):
             run(other.connection("app_1", password="wrong", private_key=None))
 
