@@ -125,7 +125,9 @@ def _sentence(wrong: Wrong, given: Given) -> Sentence:
         return f"{shown(wrong.place[-1])} is missing", f"Add it. {_about(wrong.place, given)}".strip()
     says, remedy = sentence(wrong)
     is_regular = str(wrong.facts.get("pattern", "nothing")) in remedy
-    return says, (is_regular and _about(wrong.place, given)) or remedy  # a description says more than an expression
+    field = max((number for number, part in enumerate(wrong.place, 1) if isinstance(part, str)), default=0)
+    about = _about(wrong.place[:field], given) if is_regular and field else ""
+    return says, about or remedy  # what a field is for says more than an expression
 
 
 def _about(place: Place, given: Given) -> str:

@@ -92,7 +92,22 @@ async def test_a_bad_matcher_is_the_authors_to_correct(server_of_alerts: Alertma
     assert reading.says.endswith("). Correct the ticket.")
 
 
-@pytest.mark.parametrize("changed", [{"matchers": []}, {"matchers": ["orders"]}, {"heartbeat": "Watchdog"}])
+async def test_signs_in_a_value_stand_in_double_quotes(server_of_alerts: Alertmanager) -> None:
+    """As Alertmanager reads them."""
+    server_of_alerts.fire(alertname="Errors", service='or"d, ers', severity="page")
+    assert (await count(server_of_alerts, matchers=['service="or\\"d, ers"', "severity = page", 'team=""'])).value == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"matchers": []},
+        {"matchers": ["orders"]},
+        {"matchers": ["service='orders'"]},
+        {"matchers": ["service=~ 'orders'"]},
+        {"heartbeat": "Watchdog"},
+    ],
+)
 def test_what_is_no_matcher_is_refused(changed: dict[str, Any]) -> None:
     """When the ticket is read."""
     with pytest.raises(ValidationError):

@@ -3,7 +3,9 @@
 The address comes from an Airflow Connection of type HTTP: login and password, or a token in the password alone, or
 nothing. An Alertmanager that hears from no Prometheus any more has no alerts, which proves nothing. So an alert that
 always fires, the `heartbeat`, has to be there; without it the answer is `no_data`. The count is as old as the newest
-word of the heartbeat, and Prometheus repeats it about once a minute: give the watch a `settle` of 90s or more.
+word of the heartbeat, and Prometheus repeats it about once a minute: give the watch a `settle` of 90s or more, and the
+preflight too, for an Alertmanager that was just restarted has yet to hear of every alert. It does not know which labels
+there are: a misspelt one matches nothing, which looks good.
 """
 
 from datetime import datetime
@@ -22,7 +24,10 @@ EXAMPLE = {
 PRODUCT = Product("Alertmanager", needs="a token that may read alerts, with no login beside it", takes_login=True)
 SHOWN = 5
 
-Matcher = Annotated[str, StringConstraints(pattern=r"^\s*[a-zA-Z_][a-zA-Z0-9_]*\s*(=|!=|=~|!~)[^\n]*$", max_length=500)]
+NAME = r"[a-zA-Z_][a-zA-Z0-9_]*"
+VALUE = r"\s*([^'~\s][^\n]*)?"
+"""Alertmanager takes single quotes for a part of the value, which then nothing matches."""
+Matcher = Annotated[str, StringConstraints(pattern=rf"^\s*{NAME}\s*(=~|=|!=|!~){VALUE}$", max_length=500)]
 
 
 class Source(SourceBase):
@@ -31,7 +36,7 @@ class Source(SourceBase):
     connection: str
     """The Airflow Connection with the address of Alertmanager."""
     matchers: tuple[Matcher, ...] = Field(min_length=1)
-    """What labels must be, like `service="orders"`, `severity=~"critical|page"` or `team!=""`; all must hold."""
+    """What labels must be, like `service="orders"`, `severity=~"critical|page"` or `team!=""` (double quotes only)."""
     heartbeat: Matcher | Literal["nothing"] = 'alertname="Watchdog"'
     """The matcher of an alert that always fires; `nothing` takes a silent Alertmanager for a good one."""
 
