@@ -31,6 +31,7 @@ BLANKS = {
     "<link to the review>": "https://git.example.com/1",
     "<owner/repository#number>": "example/orders#481",
     "<service there>": "orders",
+    "<service in its labels>": "orders",
     "<pattern of the backups>": "/backup/orders-*.dump",
     "<schedule there>": "orders primary",
     "<name of who is on call>": "Carol",

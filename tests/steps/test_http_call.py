@@ -8,6 +8,7 @@ import pytest
 from changewindow.connection import Connection
 from changewindow.context import Context
 from changewindow.errors import StepFailed, UnusableConnection
+from changewindow.steps.base import lacks
 from changewindow.steps.http_call import EXAMPLE, Step
 from known import Told
 
@@ -90,3 +91,10 @@ def test_an_account_in_the_address_is_refused(server: Told) -> None:
         with pytest.raises(UnusableConnection, match="write that into login and password") as raised:
             STEP.apply(context(host), {})
         assert "s3cret" not in str(raised.value)
+
+
+def test_a_service_that_airflow_does_not_know_is_told_beforehand() -> None:
+    """A connection without a host cannot be called, neither now nor on the way back."""
+    [missing] = lacks(STEP, context(""))
+    assert missing == "The Airflow Connection 'example_service' has no host. Complete it under Admin, Connections."
+    assert lacks(STEP, context("http://service.example")) == []

@@ -55,6 +55,11 @@ class Step(StepBase, Call):
             return f"{self.undo_call.method} {self.undo_call.path} at {self.connection}"
         return "nothing to undo"
 
+    def lacks(self, context: Context) -> list[str]:
+        """Return whether Airflow knows the service; no request says beforehand whether another will be taken."""
+        _ = context.connection(self.connection).base_url
+        return []
+
     def apply(self, context: Context, remembered: Memory) -> None:
         """Send the request."""
         self._send(context, self)
