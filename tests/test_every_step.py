@@ -128,7 +128,7 @@ def test_undo_brings_back_what_was_wherever_apply_was_cut_short(world: World, he
             ended = True
         except TurnRevoked:
             ended = False
-        step.undo(here(), remembered)
+        step.undo(here(cut_short=not ended), remembered)
         assert world.state() == before, f"cut short at {last}"
         if ended:
             assert last > 0, "apply acted without asking whether it may"

@@ -51,6 +51,8 @@ class Context:
     connections: Callable[[str], Connection]
     log: Callable[[str], None]
     dry_run: bool = False
+    cut_short: bool = False
+    """For undo: apply did not come to an end of its own, and what it has set in motion may still happen."""
     stopped: threading.Event = field(default_factory=threading.Event)
     """Set when this task has lost its turn: nothing acts through this context any more."""
     running: list[Program] = field(default_factory=list)

@@ -73,6 +73,10 @@ class StepFailed(OperatorError):
     """A step could not be applied or undone; the text names the action and its result."""
 
 
+class StillUnderWay(StepFailed):
+    """A step failed, and what it has set in motion may happen all the same: an answer did not arrive."""
+
+
 class TurnRevoked(OperatorError):
     """A step lost its turn to act, because somebody else has to act now."""
 

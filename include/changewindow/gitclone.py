@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from changewindow.context import Context, Ran
-from changewindow.errors import StepFailed
+from changewindow.errors import StepFailed, StillUnderWay
 from changewindow.gitaccess import opened
 
 ATTEMPTS = 5
 """How often commits are made anew on top of what others pushed meanwhile."""
+LOST = ("hung up unexpectedly", "unexpected disconnect", "early EOF", "RPC failed")
+"""What git says when it lost the server, which may go on alone with what it has got."""
 OVERTAKEN = ("[rejected]", "cannot lock ref", "failed to update ref", "incorrect old value", "reference already exists")
 COMMIT = re.compile(r"^([0-9a-f]{40,64})(?: (.*))?$", re.MULTILINE)
 """A commit on a line of its own; what git warns of stands on other lines of the same output."""
@@ -98,6 +100,7 @@ class Clone:
 
         Raises:
             StepFailed: what was made cannot be pushed.
+            StillUnderWay: the connection was lost, and the server may take it all the same.
         """
         for _ in range(ATTEMPTS):
             commit = make(self)
@@ -108,7 +111,8 @@ class Clone:
             if not ran.code:
                 return commit
             if not any(sign in ran.output for sign in OVERTAKEN):
-                raise StepFailed(self._refused(ran))
+                lost = any(sign in ran.output for sign in LOST)
+                raise (StillUnderWay if lost else StepFailed)(self._refused(ran))
             self.context.log(f"somebody else pushed to {self.branch} meanwhile: once more, on top of that")
             self.git(
                 "fetch",

@@ -1,15 +1,12 @@
 """Drives Terraform or OpenTofu in one folder: reads states and plans, applies plans, and says why when it cannot."""
 
-import hashlib
-import io
 import json
 import os
 import pwd
 import re
 import shlex
 import shutil
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +14,7 @@ from typing import Any, TypeVar
 
 from changewindow.context import Context, Ran
 from changewindow.errors import StepFailed
+from changewindow.stackfiles import Version
 
 T = TypeVar("T")
 PROGRAMS = ("tofu", "terraform")
@@ -27,24 +25,6 @@ NO_CHANGES, CHANGES = 0, 2
 LOCK = re.compile(r"^[│\s]*(ID|Operation|Who|Created):\s+(.+?)\s*$", re.MULTILINE)
 
 OTHER_VERSION = re.compile(r"plan file was created by .*?(\d\S*), but this is (\S+?);")
-
-
-@dataclass(frozen=True)
-class Version:
-    """Which state it is: its lineage is its identity, its serial counts its changes."""
-
-    lineage: str = ""
-    serial: int = 0
-
-    @classmethod
-    def of(cls, state: str) -> "Version":
-        """Return the version of a state; an empty text is the state of what was never applied.
-
-        Raises:
-            ValueError: it is no state.
-        """
-        found = json.loads(state) if state.strip() else {}
-        return cls(found.get("lineage") or "", found.get("serial") or 0)
 
 
 @dataclass(frozen=True)
@@ -107,8 +87,16 @@ class Stack:
 
     def changed_by(self, plan: Path) -> list[str]:
         """Return the addresses of what a saved plan changes."""
-        changes = self._told(json.loads, "show", "-json", str(plan)).get("resource_changes", [])
-        return sorted(one["address"] for one in changes if set(one["change"]["actions"]) - {"no-op", "read"})
+        return self._addresses(plan, lambda actions: bool(actions - {"no-op", "read"}))
+
+    def created_by(self, plan: Path) -> list[str]:
+        """Return the addresses of what a saved plan creates."""
+        return self._addresses(plan, lambda actions: "create" in actions)
+
+    def lacking(self, addresses: Iterable[str]) -> list[str]:
+        """Return which addresses the stored state has nothing at."""
+        there = self._text("state", "list").splitlines() if self.version().serial else []
+        return sorted(set(addresses) - set(there))
 
     def show(self, plan: Path) -> None:
         """Log what a saved plan would change."""
@@ -122,10 +110,12 @@ class Stack:
             raise self._failure("plan", ran)
         return ran.code == CHANGES
 
-    def apply(self, plan: Path) -> None:
-        """Apply a saved plan."""
-        arguments = self._command("apply", "-input=false", "-lock-timeout=30s", str(plan))
-        self._checked(self.context.run(arguments, environment=self._environment()), "apply")
+    def apply(self, plan: Path, mark: str = "") -> None:
+        """Apply a saved plan; while the program runs, and ever after when it was killed, the file `mark` is there."""
+        command = self._command("apply", "-input=false", "-lock-timeout=30s", str(plan))
+        marked = ["sh", "-c", 'touch "$1" && shift && "$@"; code=$?; rm -f "$0"; exit $code', mark, mark, *command]
+        options = {"environment": self._environment(), "says": " ".join(command)}
+        self._checked(self.context.run(marked if mark else command, **options), "apply")
 
     def back_up(self, file: str) -> None:
         """Copy the state as it is stored into a file that nobody else may read; one that is there is kept."""
@@ -162,6 +152,21 @@ class Stack:
         arguments = self._command("force-unlock", "-force", lock.id)
         self._checked(self.context.run(arguments, environment=self._environment()), "force-unlock")
 
+    def past_lock_of(self, who: str, begun: datetime, ended: datetime, *, do: Callable[[], T]) -> T:
+        """Do what takes the lock; one that an account of a host took within a time, and has left, is removed first."""
+        try:
+            return do()
+        except Locked as locked:
+            if not locked.lock.is_of(who, begun, ended):
+                raise
+            self.context.log(f"removing the lock that this step's apply has left behind. {locked}")
+            self.unlock(locked.lock)
+            return do()
+
+    def _addresses(self, plan: Path, counts: Callable[[set[str]], bool]) -> list[str]:
+        changes = self._told(json.loads, "show", "-json", str(plan)).get("resource_changes", [])
+        return sorted(one["address"] for one in changes if counts(set(one["change"]["actions"])))
+
     def _told(self, read: Callable[[str], T], *arguments: str) -> T:
         """Return what the program tells, as read; it may print something else, such as warnings of its settings."""
         text = self._text(*arguments)
@@ -186,7 +191,7 @@ class Stack:
 
     def _command(self, *words: str) -> list[str]:
         """Return the arguments of a command, whose last word is what it is about, or the command itself."""
-        colours = [words[-1], "-no-color"] if words[-1] == "pull" else ["-no-color", words[-1]]
+        colours = [words[-1], "-no-color"] if words[-1] in {"pull", "list"} else ["-no-color", words[-1]]
         return [self.called, f"-chdir={self.folder}", *words[:-1], *colours]
 
     def _environment(self) -> dict[str, str]:
@@ -218,25 +223,6 @@ def account() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return os.environ.get("USER", "")
-
-
-def read_plan(content: bytes, name: str) -> Version:
-    """Return for which state a saved plan was made.
-
-    Raises:
-        StepFailed: it is no saved plan.
-    """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return Version.of(archive.read("tfstate").decode())
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        says = "an encrypted one cannot be checked either" if b"encrypt" in content[:4096] else "save it by `plan -out`"
-        raise StepFailed(f"{name} is no saved plan that can be read; {says}.") from error
-
-
-def digest_of(content: bytes) -> str:
-    """Return the SHA-256 of a saved plan, by which it was approved."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def as_options(variables: Mapping[str, Any], targets: Sequence[str]) -> list[str]:

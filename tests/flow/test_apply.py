@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from changewindow.change import PublishedChange
-from changewindow.errors import NotAllowed
+from changewindow.errors import ChangeError, NotAllowed, StepFailed, StillUnderWay, TurnRevoked
 from changewindow.flow.operators import Apply
 from changewindow.flow.runtime import Run
 from changewindow.ledger import changes, gate
@@ -72,3 +72,26 @@ def test_a_step_that_may_not_be_repeated_is_refused(task: tuple[Apply, Run, Told
     with pytest.raises(NotAllowed, match="it started already"):
         apply.do(run)
     assert told.kept["remembered"] == {"count": 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "has_ended"),
+    [
+        (StepFailed("it did not work"), True),
+        (StillUnderWay("the connection was lost"), False),
+        (TurnRevoked("CHG-1", "step 1"), False),
+    ],
+)
+def test_undo_knows_whether_apply_has_ended(
+    task: tuple[Apply, Run, Told], monkeypatch: pytest.MonkeyPatch, error: ChangeError, *, has_ended: bool
+) -> None:
+    """What failed by itself sets nothing in motion any more; what was cut short may."""
+    apply, run, told = task
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Step, "apply", fail)
+    with pytest.raises(type(error)):
+        apply.do(run)
+    assert ("failed" in told.kept) == has_ended

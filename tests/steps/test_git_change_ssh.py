@@ -1,6 +1,7 @@
 """The step git_change over ssh, on a real sshd."""
 
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import pytest
 
 from changewindow.connection import Connection
 from changewindow.context import Context
-from changewindow.errors import StepFailed
+from changewindow.errors import StepFailed, TurnRevoked
+from changewindow.rest import wait_for
 from changewindow.steps.git_change import EXAMPLE, Step
 from sshd import Sshd, sshd
 from worlds.git_change import git
@@ -79,3 +81,40 @@ def test_a_key_that_may_not_log_in(server: Sshd, repository: Path) -> None:
     here = context(server, repository, [], key_file=str(other))
     with pytest.raises(StepFailed, match="Permission denied"):
         STEP.remember(here)
+
+
+HOOK = """#!/bin/sh
+mkdir busy 2> /dev/null || exit 0
+echo $PPID > pid.new && mv pid.new pid
+until test -e go; do sleep 0.05; done
+"""
+
+
+def test_a_push_that_the_server_is_still_busy_with_lands_no_more(server: Sshd, repository: Path) -> None:
+    """Its hook goes on though apply was killed; undo, run twice, keeps it out, and what others push stays."""
+    at = repository / ".git"
+    (at / "hooks/pre-receive").write_text(HOOK)
+    (at / "hooks/pre-receive").chmod(0o755)
+    here = context(server, repository, [], key_file=str(server.key_file))
+    remembered = STEP.remember(here)
+
+    def apply() -> None:
+        with pytest.raises(TurnRevoked):
+            STEP.apply(here, remembered)
+
+    applying = threading.Thread(target=apply)
+    applying.start()
+    pid = wait_for(lambda: (at / "pid").exists() and (at / "pid").read_text().strip(), "the hook", 30, 0.05)
+    here.stop()
+    applying.join()
+    for _ in range(2):
+        again = context(server, repository, [], key_file=str(server.key_file))
+        again.cut_short = True
+        STEP.undo(again, remembered)
+    (at / "go").touch()
+    wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the end of the push", 30, 0.05)
+    assert git(repository, "show", "main:version") == "1"
+    assert git(repository, "log", "--format=%s", "main").splitlines() == [
+        "CHG-1001 is taken back: Merge the release",
+        "first",
+    ]

@@ -10,9 +10,7 @@ import shutil
 import signal
 import socket
 import threading
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ import pytest
 from changewindow.connection import Connection
 from changewindow.context import Context
 from changewindow.errors import StepFailed, TurnRevoked
+from changewindow.rest import wait_for
 from changewindow.steps.base import Memory
 from changewindow.steps.terraform import Step
 from states import States, serving
@@ -36,6 +35,11 @@ THEIRS = {
     "Created": "2031-03-18T14:00:00.5Z",
     "Path": "",
 }
+MORE = """
+resource "terraform_data" "made" {
+  provisioner "local-exec" { command = "echo $$ > pid && exec sleep 1000" }
+}
+"""
 SLOW = """
 resource "terraform_data" "slow" {
   triggers_replace = var.image_tag
@@ -73,14 +77,6 @@ def applied(example: Step, context: Context) -> Memory:
     remembered: Memory = json.loads(json.dumps(example.remember(context)))
     example.apply(context, remembered)
     return remembered
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    """Wait until something holds."""
-    deadline = time.monotonic() + 20
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return holds()
 
 
 def test_a_plan_that_was_not_approved_is_refused(shop: Path, here: Context) -> None:
@@ -176,11 +172,7 @@ def test_the_lock_of_our_own_killed_apply_is_removed(tmp_path: Path, here: Conte
         shop = stack(tmp_path / "shop", backend=states.backend + SLOW)
         example = made(shop, undo={"variables": {"image_tag": "v1"}})
         remembered = example.remember(here)
-        acting = threading.Thread(target=_until_revoked, args=(example, here, remembered))
-        acting.start()
-        assert eventually(lambda: bool((shop / "pid").exists() and (shop / "pid").read_text()))
-        here.stop()
-        acting.join(10)
+        kill_apply(example, here, remembered)
         assert states.lock
         with pytest.raises(ProcessLookupError):
             os.kill(int((shop / "pid").read_text()), signal.SIG_DFL)
@@ -189,9 +181,38 @@ def test_the_lock_of_our_own_killed_apply_is_removed(tmp_path: Path, here: Conte
         assert values(shop)[0]["app"]["value"] == "v1"
 
 
-def _until_revoked(example: Step, context: Context, remembered: Memory) -> None:
-    with pytest.raises(TurnRevoked):
-        example.apply(context, remembered)
+def kill_apply(example: Step, context: Context, remembered: Memory) -> None:
+    """Let apply lose its turn when it has written a pid."""
+    pid = Path(example.folder) / "pid"
+
+    def apply() -> None:
+        with pytest.raises(TurnRevoked):
+            example.apply(context, remembered)
+
+    acting = threading.Thread(target=apply)
+    acting.start()
+    wait_for(lambda: bool(pid.exists() and pid.read_text()), "apply to begin", 20, 0.02)
+    context.stop()
+    acting.join(10)
+
+
+def test_what_a_killed_apply_may_have_created_is_not_taken_for_undone(tmp_path: Path, here: Context) -> None:
+    """No state knows of it; undo brings back the rest, says what to look for, and is content when a person has."""
+    with serving(States()) as states:
+        old = stack(tmp_path / "old", backend=states.backend)
+        new = Path(shutil.copytree(old, tmp_path / "new"))
+        (new / "more.tf").write_text(MORE)
+        example = made(new, undo={"folder": str(old)})
+        remembered = example.remember(here)
+        kill_apply(example, here, remembered)
+        for _ in range(2):
+            with pytest.raises(
+                StepFailed, match=r"killed while it created terraform_data\.made, and the state does not"
+            ):
+                example.undo(Context("CHG-1", 1, here.connections, here.log), remembered)
+            assert values(old)[0]["app"]["value"] == "v1"
+        Path(f"{remembered['backup']}.applying").unlink()
+        example.undo(Context("CHG-1", 1, here.connections, here.log), remembered)
 
 
 def test_a_state_that_apply_could_not_store_is_stored_before_undo(tmp_path: Path, here: Context) -> None:

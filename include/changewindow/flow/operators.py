@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from changewindow.acting import forward_turn, undo_turn
 from changewindow.change import PublishedChange
 from changewindow.context import Context as StepContext
-from changewindow.errors import ChangeError, LedgerDown, NotAllowed, StepFailed, TurnRevoked
+from changewindow.errors import ChangeError, LedgerDown, NotAllowed, StepFailed, StillUnderWay, TurnRevoked
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.sensors import CheckSensor
 from changewindow.ledger import gate
@@ -73,7 +73,7 @@ class Apply(ChangeOperator):
                 run.record("remembered", step=number, name=step.name, remembered=remembered)
             run.tell("remembered", remembered)
             context.require_turn()
-            step.apply(context, remembered)
+            _apply(run, step, context, remembered)
             context.require_turn()
             run.tell("applied", now().isoformat())
             run.note("applied", step=number, name=step.name)
@@ -98,6 +98,18 @@ class Apply(ChangeOperator):
         if against:
             raise NotAllowed(run.change.id, against)
         return started[0]["remembered"] if started else None
+
+
+def _apply(run: Run, step: StepBase, context: StepContext, remembered: dict[str, Any]) -> None:
+    """Apply a step; when it fails of its own accord, undo shall know that nothing of it is under way any more."""
+    try:
+        step.apply(context, remembered)
+    except (StillUnderWay, TurnRevoked):
+        raise
+    except ChangeError:
+        if not context.stopped.is_set():
+            run.tell("failed", now().isoformat())
+        raise
 
 
 class Undo(ChangeOperator):
@@ -198,7 +210,8 @@ def undo_step(run: Run, number: int, task: ChangeOperator) -> None:
         return
     require_later_undone(run, number)
     step = run.ticket.actions[number - 1]
-    task.acting = context = run.step_context(number)
+    cut_short = not (run.told(f"apply_{number}", "failed") or run.is_applied(number))
+    task.acting = context = run.step_context(number, cut_short=cut_short)
     with undo_turn(run.stage, f"{run.id}/{run.task}", context):
         run.note("undoing", step=number, name=step.name)
         try:

@@ -152,9 +152,9 @@ class Run:
         """Return where turns to act are taken."""
         return Stage(self.ledger, self.change.id, now, log.info)
 
-    def step_context(self, number: int) -> Context:
+    def step_context(self, number: int, *, cut_short: bool = False) -> Context:
         """Return what a step may use."""
-        return Context(self.change.id, number, connection, log.info, dry_run=self.is_dry)
+        return Context(self.change.id, number, connection, log.info, dry_run=self.is_dry, cut_short=cut_short)
 
     def happening(self, kind: str, **data: Any) -> Happening:
         """Return an event of this task, with the moment and the run."""

@@ -4,8 +4,9 @@ For configuration or manifests that a deployer takes from git. One of `merge` (a
 files) and `replace` (one text of a file by another) says what changes. The commit names the change in its message,
 which is how undo finds it: also when apply died between push and report, also with new commits on top. Undo twice
 reverts once. When somebody else pushes in between, both make their commit anew on top of that, a few times. A conflict
-fails the step and names the files; nothing is pushed then. With `deployed`, both wait (for at most four fifths of
-`timeout`) until the deployer reports the commit, or a later one that contains it.
+fails the step and names the files; nothing is pushed then. When apply was cut short and its commit is not there, undo
+pushes an empty one, so that a push which the server is still busy with cannot land later. With `deployed`, both wait
+(for at most four fifths of `timeout`) until the deployer reports the commit, or a later one that contains it.
 
 The Airflow Connection (type `git`): host is the repository's address (https, ssh or a path), login and password an
 account or token; extra `key_file` or `private_key`, `private_key_passphrase`, `strict_host_key_checking`,
@@ -171,6 +172,8 @@ class Step(StepBase):
         made, is_reverted = clone.marked(remembered["head"])
         if not made:
             clone.context.log(f"nothing to undo: {self.into} does not contain the commit")
+            if clone.context.cut_short:
+                self._keep_out(clone)
             return ""
         if is_reverted:
             clone.context.log(f"nothing to undo: {self.into} contains the revert already")
@@ -182,6 +185,15 @@ class Step(StepBase):
         message += f"Reverts-Step: {clone.context.mark}"
         clone.git("commit", "--quiet", "--allow-empty", "-m", message)
         return clone.head
+
+    def _keep_out(self, clone: Clone) -> None:
+        """Put an empty commit on top: a push that the server has not ended yet is refused then, as it is overtaken."""
+        clone.context.log("the push of apply was cut short and may be under way; an empty commit keeps it out")
+        message = (
+            f"{clone.context.change} is taken back: {self.name}\n\nIts push was cut short; on top of this commit, "
+        )
+        message += f"the server takes it no more.\n\nReverts-Step: {clone.context.mark}"
+        clone.git("commit", "--quiet", "--allow-empty", "-m", message)
 
     def _until_deployed(self, clone: Clone, commit: str) -> None:
         if self.deployed and commit:

@@ -12,7 +12,8 @@ what the approved plan did not, because then somebody else has acted since; afte
 A state that apply could not store, and has left in `errored.tfstate`, is stored first. A lock that this step's apply
 has left behind is removed; no other is.
 
-When the task dies or loses its turn, the program is killed, and what a provider had asked for may still happen.
+When the task dies or loses its turn, the program is killed, and what a provider had asked for may still happen. What
+it was to create and the state does not know then, undo names and fails: a person has to look whether it is there.
 Both folders must be initialised. Secrets come from Airflow Connections of any type through `secrets`, as environment
 variables such as TF_VAR_password; no connection type of its own is needed.
 """
@@ -20,6 +21,7 @@ variables such as TF_VAR_password; no connection type of its own is needed.
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -29,7 +31,8 @@ from pydantic import Field
 from changewindow.context import Context
 from changewindow.errors import StepFailed
 from changewindow.model import Model
-from changewindow.stack import Locked, Stack, account, as_options, digest_of, read_plan
+from changewindow.stack import Stack, account, as_options
+from changewindow.stackfiles import content_of, why_unfit
 from changewindow.steps.base import Memory, StepBase
 
 EXAMPLE = {
@@ -105,12 +108,11 @@ class Step(StepBase):
         stack = self._stack(context)
         if unfit := self._unfit(stack):
             raise StepFailed(" ".join(unfit))
-        version = stack.version()
         return {
-            "lineage": version.lineage,
-            "serial": version.serial,
+            **asdict(stack.version()),
             "backup": self._backup(context),
             "changes": stack.changed_by(self._plan_file()),
+            "creates": stack.created_by(self._plan_file()),
             "who": f"{account()}@{socket.gethostname()}",
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
@@ -122,18 +124,27 @@ class Step(StepBase):
             # What is applied is our copy, so that nobody can exchange it after it was looked at.
             plan = workspace / "plan"
             plan.touch(mode=0o600)
-            plan.write_bytes(self._content())
+            plan.write_bytes(content_of(self._plan_file()))
             if unfit := self._unfit(stack, plan):
                 raise StepFailed(" ".join(unfit))
             stack.show(plan)
             stack.back_up(remembered["backup"])
-            stack.apply(plan)
+            stack.apply(plan, _mark(remembered))
 
     def undo(self, context: Context, remembered: Memory) -> None:
         """Apply the configuration of before, and see that there is no difference left."""
         before = self._before(context)
         self._store_what_apply_left(context, remembered)
         self._require_the_same_state(before, remembered)
+        unknown = self._unknown(context, remembered)
+        self._bring_back(context, before, remembered)
+        if unknown:
+            raise StepFailed(
+                f"Apply was killed while it created {', '.join(unknown)}, and the state does not know whether it did. "
+                f"All else is as before. Look for it and remove it, then remove {_mark(remembered)}, and undo again."
+            )
+
+    def _bring_back(self, context: Context, before: Stack, remembered: Memory) -> None:
         with context.workspace() as workspace:
             out = workspace / "undo.plan"
             if not self._past_our_lock(before, remembered, lambda: before.plan(out, self._options(), patience="5s")):
@@ -150,6 +161,15 @@ class Step(StepBase):
                     "After undo there is still a difference to the configuration of before; it is in the log above; "
                     f"{_kept(remembered)}"
                 )
+
+    def _unknown(self, context: Context, remembered: Memory) -> list[str]:
+        """Return what a killed apply may have created without telling the state; found once, it stays unknown."""
+        if not Path(_mark(remembered)).exists():
+            return []
+        unknown = self._stack(context).lacking(remembered["creates"])
+        if not unknown:
+            context.act("see that the state knows all that apply has created", Path(_mark(remembered)).unlink)
+        return unknown
 
     def _store_what_apply_left(self, context: Context, remembered: Memory) -> None:
         """Store the state that apply could not store: without it, nobody knows what apply has done."""
@@ -172,15 +192,8 @@ class Step(StepBase):
 
     def _past_our_lock(self, stack: Stack, remembered: Memory, do: Callable[[], T]) -> T:
         """Do what takes the lock; one that the apply of this very step has left is removed first."""
-        try:
-            return do()
-        except Locked as locked:
-            begun = datetime.fromisoformat(remembered["at"])
-            if not locked.lock.is_of(remembered["who"], begun, begun + self.timeout):
-                raise
-            stack.context.log(f"removing the lock that this step's apply has left behind. {locked}")
-            stack.unlock(locked.lock)
-            return do()
+        begun = datetime.fromisoformat(remembered["at"])
+        return stack.past_lock_of(remembered["who"], begun, begun + self.timeout, do=do)
 
     def _unready(self, stack: Stack, before: Stack) -> list[str]:
         """Return why undo could not bring back what there is, apart from what its plan says."""
@@ -202,31 +215,14 @@ class Step(StepBase):
 
     def _unfit(self, stack: Stack, plan: Path | None = None) -> list[str]:
         """Return why the plan is not the approved one, or not for the state that is stored."""
-        content = plan.read_bytes() if plan else self._content()
-        if (found := digest_of(content)) != self.plan_sha256:
-            says = f"{self._plan_file()} has the SHA-256 {found[:12]}…, but {self.plan_sha256[:12]}… was approved."
-            return [f"{says} Put the approved plan there, or ask again with this one."]
-        made_for, stored = read_plan(content, str(self._plan_file())), stack.version()
-        if made_for.serial == stored.serial and (made_for.lineage == stored.lineage or not stored.serial):
-            return []
-        if made_for.lineage != stored.lineage:
-            why = f"another state (lineage {made_for.lineage[:8]}…, stored is {stored.lineage[:8] or 'none'}…)"
-        else:
-            why = f"serial {made_for.serial} of the state, which has {stored.serial} by now: somebody changed it since"
-        return [f"{self._plan_file()} was made for {why}. Make a new plan, and ask again with that."]
+        content = plan.read_bytes() if plan else content_of(self._plan_file())
+        return why_unfit(content, self._plan_file(), approved=self.plan_sha256, stored=stack.version)
 
     def _backup(self, context: Context) -> str:
         return f"{self.folder}/.changewindow/{context.mark.replace('/', '-')}.tfstate"
 
     def _plan_file(self) -> Path:
         return Path(self.folder) / self.plan
-
-    def _content(self) -> bytes:
-        try:
-            return self._plan_file().read_bytes()
-        except OSError as error:
-            says = f"The saved plan {self._plan_file()} cannot be read on the worker: {error.strerror}."
-            raise StepFailed(f"{says} Put the approved plan there.") from error
 
     def _options(self) -> list[str]:
         return as_options(self.previous.variables, self.previous.targets)
@@ -243,6 +239,10 @@ class Step(StepBase):
         secrets = {name: context.secret(connection) for name, connection in self.secrets.items()}
         chosen = {"TF_WORKSPACE": self.workspace} if self.workspace else {}
         return Stack(context, folder, self.program, {**self.environment, **chosen, **secrets})
+
+
+def _mark(remembered: Memory) -> str:
+    return f"{remembered['backup']}.applying"
 
 
 def _kept(remembered: Memory) -> str:
