@@ -38,12 +38,12 @@ def named(value: Any, names: dict[str, str]) -> Any:
     return names.get(value, value) if isinstance(value, str) else value
 
 
-def usable(airflow: Stage, kind: str, asked: dict[str, Any], *known: Connection) -> dict[str, Any]:
+def usable(airflow: Stage, what: str, asked: dict[str, Any], *known: Connection) -> dict[str, Any]:
     """Make the connections of a kind under names of its own; return what is asked with these names."""
-    names = {one.name: f"{kind}_{one.name}" for one in known}
+    names = {one.name: f"{what}_{one.name}" for one in known}
     for one in known:
         connect(airflow, one, names[one.name])
-    return {**named(asked, names), "kind": kind}
+    return {**named(asked, names), "kind": asked["kind"]}
 
 
 def hours(count: int) -> dict[str, str]:
@@ -90,7 +90,7 @@ def told(airflow: Stage, change: str) -> str:
 def test_a_step_of_every_kind(airflow: Stage, worlds: dict[str, World], tmp_path: Path) -> None:
     """One change has them all; it completes, and when it is taken back later, all is as before. No secret is told."""
     before = {kind: world.state() for kind, world in worlds.items()}
-    steps = [usable(airflow, kind, world.step, *world.connections.values()) for kind, world in worlds.items()]
+    steps = [usable(airflow, f"step_{kind}", world.step, *world.connections.values()) for kind, world in worlds.items()]
     change = airflow.publish({**ticket(tmp_path / "every_step"), "steps": steps, "window": hours(23)})
     assert airflow.ends(change, airflow.run_of(change), 600) == ("success", "completed"), why(airflow, change)
     assert [kind for kind, world in worlds.items() if world.state() == before[kind]] == []
@@ -113,7 +113,11 @@ def test_a_source_of_every_kind(airflow: Stage, places: dict[str, Answers], tmp_
     staged = airflow.publish({**data, "environment": "staging"})
     assert airflow.ends(staged, airflow.run_of(staged)) == ("success", "completed"), why(airflow, staged)
     checks = [
-        {"name": kind, "source": usable(airflow, kind, place.source, *place.connections), "pass": place.good}
+        {
+            "name": kind,
+            "source": usable(airflow, f"source_{kind}", place.source, *place.connections),
+            "pass": place.good,
+        }
         for kind, place in places.items()
     ]
     preflight = {"checks": checks, "within": "10m", "settle": "1s"}
