@@ -4,6 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="changewindow-flow-")
+HOME = tempfile.TemporaryDirectory(prefix="changewindow-flow-")  # removed when the process ends
+os.environ["AIRFLOW_HOME"] = HOME.name
 os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(Path(__file__).resolve().parents[2] / "plugins")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"

@@ -278,3 +278,17 @@ def test_a_failing_reload_of_undo_is_told_as_such(file: Path, here: Context) -> 
     with pytest.raises(StepFailed, match=r"The file is as it was before this step, but may not count yet\."):
         example.undo(here, remembered)
     assert file.read_text() == BEFORE
+
+
+def test_undo_on_another_worker_is_not_content_with_a_file_of_its_own(file: Path, here: Context) -> None:
+    """There it is as it was, and where it was written it is not; on a shared volume it is brought back."""
+    example = step(file)
+    remembered = {**applied(example, here), "worker": "worker-1"}
+    file.write_text(BEFORE)
+    with pytest.raises(
+        StepFailed, match=r"was to be written on worker worker-1, and this is worker .*which has nothing"
+    ):
+        example.undo(here, remembered)
+    file.write_text(AFTER)
+    example.undo(here, remembered)
+    assert file.read_text() == BEFORE

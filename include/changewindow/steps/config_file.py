@@ -12,11 +12,13 @@ What was in the file is remembered in the record of the change, and the differen
 files with secrets: a file that not everybody on the host may read is refused unless `holds_no_secret` says that
 nothing in it is one.
 
-The Airflow Connection is of type SSH, see `ssh_command`; without one the file lies on the worker.
+The Airflow Connection is of type SSH, see `ssh_command`; without one the file lies on the worker: for a single worker,
+or a volume that all share. Undo on another worker that finds nothing of the new file fails.
 """
 
 import base64
 import difflib
+import socket
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
@@ -94,7 +96,8 @@ class Step(StepBase):
         found = file.read()
         if unfit := self._unfit(file, found):
             raise StepFailed(" ".join(unfit))
-        return {"path": found.path, "mode": found.mode, "owner": found.owner, **_as_json(found.content)}
+        worker = {} if self.connection else {"worker": socket.gethostname()}
+        return {"path": found.path, "mode": found.mode, "owner": found.owner, **_as_json(found.content), **worker}
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Write the new file beside the old one, check it, move it over the old one, reload."""
@@ -114,6 +117,7 @@ class Step(StepBase):
         file, before, written = self._file(context, remembered), _content(remembered), self.content.encode()
         file.discard()
         now = file.read()
+        self._require_the_same_worker(remembered, is_written=now.content == written != before)
         if not now.is_whole or (now.content, now.mode) != (before, remembered["mode"]):
             if not now.is_whole or now.content not in {before, written}:
                 raise self._conflict(context, file, now)
@@ -125,6 +129,15 @@ class Step(StepBase):
             if not was_ours:
                 raise self._conflict(context, file, file.read())
         self._reload(file, "The file is as it was before this step")
+
+    def _require_the_same_worker(self, remembered: Memory, *, is_written: bool) -> None:
+        there, here = remembered.get("worker"), socket.gethostname()
+        if there not in {None, here} and not is_written:
+            raise StepFailed(
+                f"{self.path} was to be written on worker {there}, and this is worker {here}, which has nothing of it. "
+                f"Look at {there}: if the new content is there, put back what the record of the change holds. Files of "
+                "workers are for a single worker; with several, name a host by `connection`."
+            )
 
     def _file(self, context: Context, remembered: Memory | None = None) -> PlacedFile:
         path = remembered["path"] if remembered else self.path
