@@ -9,6 +9,8 @@ from changewindow.errors import UnusableConnection
 
 ENCRYPTION = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 """What the extra of a PostgreSQL connection may say of its encryption, by libpq's names."""
+OPTIONS = "options"
+"""What it may say of settings, as `-c search_path=orders`: without them, statements would mean other tables."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ class Connection:
         if self.kind in {"postgres", "postgresql"}:
             account = f"{quote(self.login, safe='')}:{quote(self.password, safe='')}@" if self.login else ""
             port = f":{self.port}" if self.port else ""
-            encryption = urlencode({key: self.extra[key] for key in ENCRYPTION if key in self.extra})
-            query = f"?{encryption}" if encryption else ""
+            wanted = urlencode({key: self.extra[key] for key in (*ENCRYPTION, OPTIONS) if self.extra.get(key)})
+            query = f"?{wanted}" if wanted else ""
             return f"postgresql+psycopg2://{account}{self.address}{port}/{self.schema}{query}"
         if self.url_of_hook is None:
             raise UnusableConnection(self.name, "type of a database")

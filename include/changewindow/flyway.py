@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
-from changewindow.connection import ENCRYPTION, Connection
+from changewindow.connection import ENCRYPTION, OPTIONS, Connection
 from changewindow.context import Context, Ran
 from changewindow.database import meaning
 from changewindow.errors import StepFailed
@@ -134,8 +134,9 @@ def _address(connection: Connection, session: str, lock_timeout: str) -> str:
     if connection.kind not in {"postgres", "postgresql"}:
         says = f"Change Windows knows no JDBC address for connection {connection.name} of type {connection.kind}"
         raise StepFailed(f"{says}. Write it into the step as jdbc_url, without login and password.")
-    options = {"ApplicationName": session, "options": f"-c lock_timeout={lock_timeout}", "connectTimeout": "5"}
+    settings = f"{connection.extra.get(OPTIONS) or ''} -c lock_timeout={lock_timeout}".strip()
+    options = {"ApplicationName": session, "options": settings, "connectTimeout": "5"}
     options |= {name: str(connection.extra[name]) for name in ENCRYPTION if name in connection.extra}
     port = f":{connection.port}" if connection.port else ""
     query = urlencode(options).replace("+", "%20")
-    return f"jdbc:postgresql://{connection.address}{port}/{connection.schema}?{query}"
+    return f"jdbc:postgresql://{connection.address}{port}/{quote(connection.schema, safe='')}?{query}"

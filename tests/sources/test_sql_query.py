@@ -194,3 +194,9 @@ async def test_what_is_no_moment_has_a_cause(query: str, cause: str, says: str) 
     with pytest.raises(SourceError, match=says) as failed:
         await ask(orders(shared()), backup_age.Source(connection="orders", query=query))
     assert failed.value.cause == cause
+
+
+async def test_settings_of_the_connection_count() -> None:
+    """As they do for whoever uses Airflow's own hook; else a query would ask another schema."""
+    known = replace(orders(shared()), extra={"options": "-c search_path=sales,public"})
+    assert (await ask(known, source("SHOW search_path"))).value == "sales,public"

@@ -109,6 +109,16 @@ def test_what_flyway_would_refuse_is_known_at_the_gate(folder: Path, orders: Con
         step(folder).lacks(here(replace(orders, kind="mysql", url_of_hook=lambda: orders.database_url)))
 
 
+def test_a_database_of_any_name_and_its_settings(server: Postgres, folder: Path, orders: Connection) -> None:
+    """What stands in an address does not break it, and settings of the connection count for Flyway too."""
+    server.ask(f'ALTER DATABASE "{orders.schema}" RENAME TO "my orders+1%"', "postgres")
+    known = replace(orders, schema="my orders+1%", extra={"options": "-c search_path=public"})
+    one = step(folder)
+    remembered = one.remember(here(known))
+    one.apply(here(known), remembered)
+    one.undo(here(known), remembered)
+
+
 def test_only_what_was_migrated_is_undone(server: Postgres, folder: Path, orders: Connection) -> None:
     """The second of two migrations fails: undo takes back the first, and it runs again next time."""
     one, before = step(folder), state(server, orders.schema)
