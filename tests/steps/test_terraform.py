@@ -43,7 +43,7 @@ resource "terraform_data" "made" {
 SLOW = """
 resource "terraform_data" "slow" {
   triggers_replace = var.image_tag
-  provisioner "local-exec" { command = var.image_tag == "v2" ? "echo $$ > pid && exec sleep 1000" : "true" }
+  provisioner "local-exec" { command = var.image_tag == "v2.15.0" ? "echo $$ > pid && exec sleep 1000" : "true" }
 }
 """
 
@@ -67,7 +67,7 @@ def shop(tmp_path: Path) -> Path:
 
 
 def made(folder: Path, called: str = "", **changed: Any) -> Step:
-    """Return the step that applies image v2."""
+    """Return the step that applies image v2.15.0."""
     fields = {**step(folder, called=called), **changed}
     return Step.model_validate({key: value for key, value in fields.items() if key != "kind"})
 
@@ -92,7 +92,7 @@ def test_a_plan_that_was_not_approved_is_refused(shop: Path, here: Context) -> N
     for refused in (lambda: example.remember(here), lambda: example.apply(here, remembered)):
         with pytest.raises(StepFailed, match="was approved"):
             refused()
-    assert values(shop)[0]["app"] == {"value": "v1", "type": "string"}
+    assert values(shop)[0]["app"] == {"value": "v2.14.3", "type": "string"}
 
 
 def test_a_state_that_moved_on_is_refused(shop: Path, here: Context) -> None:
@@ -123,7 +123,7 @@ def test_the_state_is_backed_up_where_nobody_else_reads_it(shop: Path, here: Con
     assert (json.loads(copy.read_text()), copy.stat().st_mode & 0o777) == (before, 0o600)
     assert copy.parent.stat().st_mode & 0o777 == 0o700
     assert (remembered["serial"], remembered["lineage"]) == (before["serial"], before["lineage"])
-    assert remembered["changes"] == ["terraform_data.app"]
+    assert remembered["changes"] == ["module.myapp.terraform_data.app"]
     assert [line for line in [*said, json.dumps(remembered)] if PASSWORD in line] == []
 
 
@@ -131,16 +131,16 @@ def test_undo_that_does_not_describe_what_there_is_is_lacking(shop: Path, here: 
     """Whether the rollback would bring back what was is proven at the gate, by its plan."""
     (lacking,) = made(shop, undo={"variables": {"image_tag": "v0"}}).lacks(here)
     assert lacking == (
-        "The configuration of undo does not describe what there is: it would change terraform_data.app (see the log). "
-        "Correct `undo`, or bring the drift in order first."
+        "The configuration of undo does not describe what there is: it would change module.myapp.terraform_data.app "
+        "(see the log). Correct `undo`, or bring the drift in order first."
     )
 
 
 def test_undo_leaves_what_somebody_else_has_done_since(shop: Path, here: Context) -> None:
     """It names what it would have changed, and where the state of before lies."""
-    example = made(shop, undo={"variables": {"image_tag": "v1"}})
+    example = made(shop, undo={"variables": {"image_tag": "v2.14.3"}})
     remembered = applied(example, here)
-    run(shop, "apply", "-input=false", "-auto-approve", "-var=image_tag=v2", "-var=password=theirs")
+    run(shop, "apply", "-input=false", "-auto-approve", "-var=image_tag=v2.15.0", "-var=password=theirs")
     before = values(shop)
     with pytest.raises(StepFailed, match=r"would also change terraform_data\.other, which the approved plan did not"):
         example.undo(here, remembered)
@@ -170,7 +170,7 @@ def test_the_lock_of_our_own_killed_apply_is_removed(tmp_path: Path, here: Conte
     """It lost its turn in the middle; undo finds its lock, and nobody else acting."""
     with serving(States()) as states:
         shop = stack(tmp_path / "shop", backend=states.backend + SLOW)
-        example = made(shop, undo={"variables": {"image_tag": "v1"}})
+        example = made(shop, undo={"variables": {"image_tag": "v2.14.3"}})
         remembered = example.remember(here)
         kill_apply(example, here, remembered)
         assert states.lock
@@ -178,7 +178,7 @@ def test_the_lock_of_our_own_killed_apply_is_removed(tmp_path: Path, here: Conte
             os.kill(int((shop / "pid").read_text()), signal.SIG_DFL)
         example.undo(Context("CHG-1", 1, here.connections, here.log), remembered)
         assert states.lock == {}
-        assert values(shop)[0]["app"]["value"] == "v1"
+        assert values(shop)[0]["app"]["value"] == "v2.14.3"
 
 
 def kill_apply(example: Step, context: Context, remembered: Memory) -> None:
@@ -210,7 +210,7 @@ def test_what_a_killed_apply_may_have_created_is_not_taken_for_undone(tmp_path: 
                 StepFailed, match=r"killed while it created terraform_data\.made, and the state does not"
             ):
                 example.undo(Context("CHG-1", 1, here.connections, here.log), remembered)
-            assert values(old)[0]["app"]["value"] == "v1"
+            assert values(old)[0]["app"]["value"] == "v2.14.3"
         Path(f"{remembered['backup']}.applying").unlink()
         example.undo(Context("CHG-1", 1, here.connections, here.log), remembered)
 
@@ -219,7 +219,7 @@ def test_a_state_that_apply_could_not_store_is_stored_before_undo(tmp_path: Path
     """Its server broke down: without that state, undo would find nothing to undo. It can be undone twice."""
     with serving(States()) as states:
         shop = stack(tmp_path / "shop", backend=states.backend)
-        example = made(shop, undo={"variables": {"image_tag": "v1"}})
+        example = made(shop, undo={"variables": {"image_tag": "v2.14.3"}})
         remembered = example.remember(here)
         states.is_broken = True
         with pytest.raises(StepFailed, match="Failed to persist state to backend"):
@@ -229,7 +229,7 @@ def test_a_state_that_apply_could_not_store_is_stored_before_undo(tmp_path: Path
         states.is_broken = False
         for _ in range(2):
             example.undo(here, remembered)
-        assert (states.lock, values(shop)[0]["app"]["value"]) == ({}, "v1")
+        assert (states.lock, values(shop)[0]["app"]["value"]) == ({}, "v2.14.3")
         assert json.loads(states.state)["serial"] > json.loads(kept(shop).read_text())["serial"] > remembered["serial"]
         assert not (shop / "errored.tfstate").exists()
 
@@ -278,13 +278,13 @@ def test_undo_never_acts_on_another_state(shop: Path, here: Context) -> None:
     )
     run(shop, "workspace", "select", "default")
     example.undo(here, remembered)
-    assert values(shop)[0]["app"]["value"] == "v1"
+    assert values(shop)[0]["app"]["value"] == "v2.14.3"
 
 
 def test_undo_from_a_folder_with_another_state_is_lacking(shop: Path, here: Context, tmp_path: Path) -> None:
     """It looks as the one of the plan does, but nothing there would take back what the plan does."""
     other = stack(tmp_path / "other")
-    example = made(shop, undo={"folder": str(other), "variables": {"image_tag": "v1"}})
+    example = made(shop, undo={"folder": str(other), "variables": {"image_tag": "v2.14.3"}})
     (lacking,) = example.lacks(here)
     assert lacking == (
         f"{other}, where undo acts, has another state than {shop}. Initialise it with the same backend, and select the "

@@ -17,10 +17,18 @@ from worlds import World, need
 BUILT = Path.home() / ".cache/changewindow-tests/bin/tofu"
 """Where `make services` builds OpenTofu."""
 MAIN = """
-variable "image_tag" { default = "v1" }
+variable "image_tag" { default = "v2.14.3" }
 variable "password" { sensitive = true }
-resource "terraform_data" "app" { input = var.image_tag }
+module "myapp" {
+  source    = "./myapp"
+  image_tag = var.image_tag
+}
 resource "terraform_data" "other" { input = var.password }
+output "tag" { value = module.myapp.tag }
+"""
+MYAPP = """
+variable "image_tag" {}
+resource "terraform_data" "app" { input = var.image_tag }
 output "tag" { value = terraform_data.app.output }
 """
 PASSWORD = "s3cret-of-the-stack"
@@ -41,20 +49,20 @@ def run(folder: Path, *arguments: str, called: str = "") -> str:
 
 
 def stack(folder: Path, *, backend: str = "", called: str = "") -> Path:
-    """Make a configuration that was applied, so that image v1 runs."""
-    folder.mkdir()
+    """Make a configuration that was applied, so that image v2.14.3 runs."""
+    (folder / "myapp").mkdir(parents=True)
     (folder / "main.tf").write_text(MAIN + backend)
+    (folder / "myapp" / "main.tf").write_text(MYAPP)
     run(folder, "init", "-input=false", called=called)
     run(folder, "apply", "-auto-approve", "-input=false", called=called)
     return folder
 
 
 def step(folder: Path, *, called: str = "") -> dict[str, Any]:
-    """Save a plan for image v2; return the step that applies it."""
-    run(folder, "plan", "-input=false", "-var=image_tag=v2", f"-out={EXAMPLE['plan']}", called=called)
+    """Save a plan for image v2.15.0; return the step that applies it."""
+    run(folder, "plan", "-input=false", "-var=image_tag=v2.15.0", f"-out={EXAMPLE['plan']}", called=called)
     digest = hashlib.sha256((folder / str(EXAMPLE["plan"])).read_bytes()).hexdigest()
-    undo = {"variables": {"image_tag": "v1"}, "targets": ["terraform_data.app"]}
-    told = {"folder": str(folder), "plan_sha256": digest, "undo": undo, "program": called or program()}
+    told = {"folder": str(folder), "plan_sha256": digest, "program": called or program()}
     return {**EXAMPLE, **told, "environment": ENVIRONMENT, "secrets": {"TF_VAR_password": "stack"}}
 
 
