@@ -19,7 +19,7 @@ test: lint fast ## lint, types and every test
 	$(RUN) -m pytest tests/real --numprocesses 2 --dist worksteal
 
 fast: .venv/ready ## the tests that need no Airflow
-	$(RUN) -m pytest tests --ignore tests/real --numprocesses 2
+	$(RUN) -m pytest tests --ignore tests/real --numprocesses 3 --dist worksteal
 
 clicks: .venv/ready ## whatever a person clicks, at each stage of a change: 60 rows on a real Airflow
 	$(RUN) -m pytest tests/real/clicks.py --numprocesses 2 --dist worksteal

@@ -217,8 +217,9 @@ def test_what_a_wildcard_answers_is_no_record(servers: Bind, here: Context) -> N
     assert servers.ask("a.wild.example.com", "A", SECONDARY) == ["a.wild.example.com. 300 IN A 192.0.2.77"]
 
 
-def test_one_address_of_the_primary_server_is_enough(servers: Bind) -> None:
+def test_one_address_of_the_primary_server_is_enough(servers: Bind, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens at its IPv6 address, or this machine has no way to it."""
+    monkeypatch.setattr("changewindow.dnsservers.PATIENCE", 0.4)
     known = replace(connection(servers), host="both.example.com")
     with resolving(servers):
         here = Context("CHG-1", 1, lambda _: known, print)
