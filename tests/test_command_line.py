@@ -203,7 +203,7 @@ def test_kinds_lists_every_kind(capsys: Capture) -> None:
     """One line each, with what it does."""
     assert main(["kinds"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "checks   two_people       Owner and reviewer are two people." in lines
+    assert "checks   two_people           Owner and reviewer are two people." in lines
     assert {line.split()[0] for line in lines} == {"steps", "sources", "checks", "notify"}
 
 

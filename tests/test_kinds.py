@@ -78,8 +78,8 @@ def test_a_kind_describes_itself(folder: str) -> None:
         ("sources", "http", "  path         optional  [by default /]"),
         ("sources", "tcp", "the seconds that took. [connects | latency; by default connects]"),
         ("sources", "staging", "like `connection` or `undo.path`. [by default connection]"),
-        ("steps", "git_change", "  replace.old  needed    What stands there now, exactly once in the file."),
-        ("steps", "sql", "  lock_timeout optional  How long a statement may wait for a lock. [by default 5s]"),
+        ("steps", "git_change", f"  {'replace.old':19} needed    What stands there now, exactly once in the file."),
+        ("steps", "sql", f"  {'lock_timeout':24} optional  How long a statement may wait for a lock. [by default 5s]"),
     ],
 )
 def test_the_fields_of_a_kind_say_what_may_be_written(folder: str, kind: str, line: str) -> None:

@@ -79,7 +79,7 @@ def show_kinds(asked: argparse.Namespace) -> int:
     wanted = [(folder, kind) for folder, kind in found if kind == asked.kind]
     if asked.kind is None:
         for folder, kind in found:
-            print(f"{folder:8} {kind:16} {kinds.summary(folder, kind)}")
+            print(f"{folder:8} {kind:20} {kinds.summary(folder, kind)}")
     elif wanted:
         print("\n".join(kinds.describe(folder, FOLDERS[folder], kind) for folder, kind in wanted), end="")
     else:

@@ -67,7 +67,9 @@ def describe(folder: str, name: str, kind: str) -> str:
     parts = [f"{folder} {kind}", (module.__doc__ or "").strip()]
     example = getattr(module, "EXAMPLE", None)
     if example is not None:
-        parts.append("Fields:\n" + "\n".join(map(_field_line, _fields(models(folder, name)[kind]))))
+        fields = _fields(models(folder, name)[kind])
+        width = max(12, *(len(place) for place, _ in fields))
+        parts.append("Fields:\n" + "\n".join(_field_line(place, field, width) for place, field in fields))
         parts.append("Example:\n" + textwrap.indent(yaml.safe_dump(example, sort_keys=False), "  "))
     return "\n\n".join(parts).rstrip() + "\n"
 
@@ -92,14 +94,13 @@ def _parts(annotation: Any, of: Any) -> list[Any]:
     return [part for one in get_args(annotation) for part in _parts(one, of)]
 
 
-def _field_line(named: tuple[str, FieldInfo]) -> str:
-    name, field = named
+def _field_line(name: str, field: FieldInfo, width: int) -> str:
     words = _parts(field.annotation, Literal)
     choice = [" | ".join(map(str, words))] if len(words) > 1 else []
     usual = [] if field.is_required() or field.default in (None, "", (), {}) else [f"by default {_text(field.default)}"]
     more = "; ".join(choice + usual)
     says = " ".join(one for one in (field.description, f"[{more}]" if more else "") if one)
-    return f"  {name:12} {'needed  ' if field.is_required() else 'optional'}  {says}".rstrip()
+    return f"  {name:{width}} {'needed  ' if field.is_required() else 'optional'}  {says}".rstrip()
 
 
 def _text(value: Any) -> str:
