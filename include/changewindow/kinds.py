@@ -68,7 +68,7 @@ def describe(folder: str, name: str, kind: str) -> str:
     example = getattr(module, "EXAMPLE", None)
     if example is not None:
         fields = _fields(models(folder, name)[kind])
-        width = max(12, *(len(place) for place, _ in fields))
+        width = max([12, *(len(place) for place, _ in fields)])
         parts.append("Fields:\n" + "\n".join(_field_line(place, field, width) for place, field in fields))
         parts.append("Example:\n" + textwrap.indent(yaml.safe_dump(example, sort_keys=False), "  "))
     return "\n\n".join(parts).rstrip() + "\n"
