@@ -87,11 +87,13 @@ class Stack:
 
     def changed_by(self, plan: Path) -> list[str]:
         """Return the addresses of what a saved plan changes."""
-        return self._addresses(plan, lambda actions: bool(actions - {"no-op", "read"}))
+        return sorted(self.actions(plan))
 
-    def created_by(self, plan: Path) -> list[str]:
-        """Return the addresses of what a saved plan creates."""
-        return self._addresses(plan, lambda actions: "create" in actions)
+    def actions(self, plan: Path) -> dict[str, list[str]]:
+        """Return what a saved plan does to what it changes, by its address."""
+        changes = self._told(json.loads, "show", "-json", str(plan)).get("resource_changes", [])
+        actions = {one["address"]: one["change"]["actions"] for one in changes}
+        return {address: done for address, done in actions.items() if set(done) - {"no-op", "read"}}
 
     def lacking(self, addresses: Iterable[str]) -> list[str]:
         """Return which addresses the stored state has nothing at."""
@@ -162,10 +164,6 @@ class Stack:
             self.context.log(f"removing the lock that this step's apply has left behind. {locked}")
             self.unlock(locked.lock)
             return do()
-
-    def _addresses(self, plan: Path, counts: Callable[[set[str]], bool]) -> list[str]:
-        changes = self._told(json.loads, "show", "-json", str(plan)).get("resource_changes", [])
-        return sorted(one["address"] for one in changes if counts(set(one["change"]["actions"])))
 
     def _told(self, read: Callable[[str], T], *arguments: str) -> T:
         """Return what the program tells, as read; it may print something else, such as warnings of its settings."""

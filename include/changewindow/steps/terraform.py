@@ -108,11 +108,12 @@ class Step(StepBase):
         stack = self._stack(context)
         if unfit := self._unfit(stack):
             raise StepFailed(" ".join(unfit))
+        actions = stack.actions(self._plan_file())
         return {
             **asdict(stack.version()),
             "backup": self._backup(context),
-            "changes": stack.changed_by(self._plan_file()),
-            "creates": stack.created_by(self._plan_file()),
+            "changes": sorted(actions),
+            "creates": sorted(address for address, done in actions.items() if "create" in done),
             "who": f"{account()}@{socket.gethostname()}",
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
