@@ -88,6 +88,14 @@ class Cluster:
             self.context.log(f"this look does not count: {error}")
             return None
 
+    def refusals(self, attempt: Callable[[], object]) -> list[str]:
+        """Return why the server refuses what is tried, a dry run of its own; nothing if it does not."""
+        try:
+            attempt()
+        except Refused as error:
+            return [str(error)]
+        return []
+
     def items(self, resource: Resource, **parameters: Any) -> list[Json]:
         """Return all objects of a kind, in its namespace."""
         found = self.get(resource, **parameters)

@@ -166,11 +166,7 @@ def _newer(lines: Sequence[str], since: str, count: int) -> list[str]:
 
 def refusals(cluster: Cluster, job: Resource, task: Task, within: timedelta) -> list[str]:
     """Return why the server would refuse the Job of a container, by a dry run of its own."""
-    try:
-        cluster.try_create(job.of(name=""), _job(job.name, task, within))
-    except Refused as error:
-        return [str(error)]
-    return []
+    return cluster.refusals(lambda: cluster.try_create(job.of(name=""), _job(job.name, task, within)))
 
 
 def _create(cluster: Cluster, job: Resource, task: Task, within: timedelta) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field as Setting
 
 from changewindow.errors import StepFailed
-from changewindow.kubernetes_cluster import Cluster, Refused
+from changewindow.kubernetes_cluster import Cluster
 from changewindow.kubernetes_fields import Field, Way, patch, pending, value
 from changewindow.kubernetes_resource import WORKLOADS, Json, Resource, core, workload
 from changewindow.kubernetes_rollout import Rollout, is_observed, left, wait
@@ -121,11 +121,7 @@ def lost(resource: Resource, found: Json | None) -> list[str]:
 
 def refusals(cluster: Cluster, resource: Resource, found: Json, fields: Sequence[Field]) -> list[str]:
     """Return why the server would refuse to change fields, by a dry run of its own: a policy, say, that forbids it."""
-    try:
-        cluster.try_patch(resource, patch(found, fields, "forth"))
-    except Refused as error:
-        return [str(error)]
-    return []
+    return cluster.refusals(lambda: cluster.try_patch(resource, patch(found, fields, "forth")))
 
 
 def _hindrances(resource: Resource, found: Json) -> list[str]:
