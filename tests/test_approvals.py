@@ -8,9 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from changewindow.approvals import Approvals, too_few
+from changewindow.documents.model_file import read_model
 from changewindow.embedded import ROOT
 from changewindow.permit import Asked, Given, Intent, Need, Standing, asked_next
-from changewindow.policyfile import read_model
 from known import NOW
 from samples import ticket
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from changewindow.catalogue import Catalogue, Service
-from changewindow.policyfile import read_model
+from changewindow.documents.model_file import read_model
 from samples import TESTS, ticket
 
 MISTAKES = sorted((TESTS / "policy" / "services").glob("*.yaml"))

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from changewindow.condition import Comparison, Condition
-from changewindow.model import LONGEST, duration_text, parse_duration
+from changewindow.documents.types import LONGEST, duration_text, parse_duration
 from samples import SOURCE
 
 

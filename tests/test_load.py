@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from changewindow.checks.base import Facts
-from changewindow.findings import are_errors
+from changewindow.documents.validation import are_errors
+from changewindow.documents.wording import Wrong, sentence
 from changewindow.load import MOST, build_ticket, load_file, load_text
 from changewindow.schema import ticket_schema
-from changewindow.sentences import Wrong, sentence
 from samples import BANNER, EXAMPLES, FACTS, NOW, POLICY, TESTS, banner
 
 MISTAKES = sorted((TESTS / "tickets").glob("*.yaml"))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from changewindow.canonical import canonical, digest
 from changewindow.change import PublishedChange, digest_of
+from changewindow.documents.canonical import canonical, digest
 from changewindow.publish import publish, source
 from samples import BANNER, banner, ticket
 

@@ -8,8 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from changewindow.documents.yaml import parse
 from changewindow.schema import ticket_schema
-from changewindow.yamlfile import parse
 from samples import BANNER, EXAMPLES, banner
 
 SCHEMA = ticket_schema()

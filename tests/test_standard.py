@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from changewindow.checks.base import Facts
+from changewindow.documents.validation import are_errors
 from changewindow.embedded import ROOT
 from changewindow.errors import BadRequest
-from changewindow.findings import are_errors
 from changewindow.load import load_text
 from changewindow.standard import Standards, load_standards, read_template
 from samples import FACTS, NOW, POLICY, TESTS, banner

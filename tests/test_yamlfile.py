@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from changewindow.documents.yaml import FORBIDDEN, parse
 from changewindow.load import load_file, load_text
-from changewindow.yamlfile import FORBIDDEN, parse
 from samples import FACTS
 
 TICKET = "summary: Grüße\nowner: alice\n"

@@ -13,12 +13,12 @@ from pathlib import Path
 from changewindow import kinds, plan, schema, settings
 from changewindow.calendar.arguments import add_arguments
 from changewindow.checks.base import Facts
+from changewindow.documents.text import hint
+from changewindow.documents.validation import Finding, are_errors
 from changewindow.errors import BadPolicy, ChangeError
-from changewindow.findings import Finding, are_errors
 from changewindow.load import NEW, load_file
 from changewindow.policy import load_policy, templates_of
 from changewindow.standard import read_template
-from changewindow.words import hint
 
 Do = Callable[[argparse.Namespace], int]
 FOLDERS = {"steps": "Step", "sources": "Source", "checks": "check", "notify": "Channel"}

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from changewindow.model import Duration, Line, Model
+from changewindow.documents.text import hint, shown
+from changewindow.documents.types import Duration, Line, Model
 from changewindow.permit import Need, same_person
 from changewindow.ticket import Name, Person, Ticket
-from changewindow.words import hint, shown
 
 OWNERS = "owners"
 """In a level: whoever owns the services, as the service catalogue says."""

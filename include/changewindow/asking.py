@@ -8,8 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from changewindow.checks.base import Facts
+from changewindow.documents.validation import Finding
 from changewindow.errors import BadRequest
-from changewindow.findings import Finding
 from changewindow.ledger import changes, overview
 from changewindow.ledger.database import Ledger
 from changewindow.load import Loaded, load_text

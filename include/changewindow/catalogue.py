@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_core import InitErrorDetails
 
-from changewindow.model import Model
+from changewindow.documents.text import hint, shown
+from changewindow.documents.types import Model
+from changewindow.documents.yaml import Place
 from changewindow.ticket import Name, Person, Ticket
-from changewindow.words import hint, shown
-from changewindow.yamlfile import Place
 
 Risk = Literal["low", "medium", "high"]
 Rule = Literal["block", "warn", "allow"]

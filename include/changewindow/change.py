@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from changewindow import plan
-from changewindow.canonical import digest
+from changewindow.documents.canonical import digest
 from changewindow.load import build_ticket
 from changewindow.ticket import Ticket
 

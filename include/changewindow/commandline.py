@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from changewindow.model import Model
+from changewindow.documents.types import Model
 
 
 class Shell(Model):

@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from changewindow.documents.types import Duration, Model, duration_text
 from changewindow.kinds import any_of
-from changewindow.model import Duration, Model, duration_text
 from changewindow.sources.base import SourceBase, SourceError
 from changewindow.verdict import Value
 

@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from changewindow.compare import Compare
+from changewindow.documents.types import Duration, Expression, Line, Model
 from changewindow.judgement import Allowed, Tally
 from changewindow.kinds import any_of
-from changewindow.model import Duration, Expression, Line, Model
 from changewindow.sources.base import SourceBase
 from changewindow.verdict import Cause
 

@@ -15,8 +15,8 @@ import requests
 
 from changewindow import authorization
 from changewindow.connection import Connection
+from changewindow.documents.types import duration_text
 from changewindow.errors import StepFailed, TurnRevoked, UnusableConnection
-from changewindow.model import duration_text
 from changewindow.program import Program, guarded
 
 T = TypeVar("T")

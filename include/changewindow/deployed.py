@@ -7,9 +7,9 @@ from pydantic import Field
 
 from changewindow import authorization, jsonpath
 from changewindow.context import Context
+from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
 from changewindow.gitclone import Clone
-from changewindow.model import Model
 
 COMMIT = "[0-9a-f]{7,64}"
 """A commit, or the beginning of one; a name such as HEAD would say nothing of what is deployed."""

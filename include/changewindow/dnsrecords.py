@@ -12,7 +12,7 @@ import dns.rdataset
 import dns.rdatatype
 from pydantic import AfterValidator, Field, model_validator
 
-from changewindow.model import Model
+from changewindow.documents.types import Model
 
 Type = Literal["A", "AAAA", "CAA", "CNAME", "MX", "PTR", "SRV", "TXT"]
 USUAL_TTL = 300

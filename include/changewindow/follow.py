@@ -11,10 +11,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from changewindow.documents.types import duration_text
 from changewindow.keeper import ledger
 from changewindow.ledger import changes, watches
 from changewindow.ledger.database import Ledger
-from changewindow.model import duration_text
 from changewindow.progress import Followed, Progress
 
 BLOCKS = "▁▂▃▄▅▆▇█"

@@ -13,8 +13,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
+from changewindow.documents.types import duration_text
 from changewindow.errors import BadKind
-from changewindow.model import duration_text
 
 
 @cache

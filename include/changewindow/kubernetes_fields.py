@@ -8,10 +8,10 @@ import copy
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from changewindow.documents.text import shown
+from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
 from changewindow.kubernetes_resource import Json, Resource
-from changewindow.model import Model
-from changewindow.words import shown
 
 Path = tuple[str, ...]
 Way = Literal["forth", "back"]

@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
+from changewindow.documents.text import hint
 from changewindow.errors import StepFailed
 from changewindow.kubernetes_cluster import Cluster, Refused
 from changewindow.kubernetes_resource import Json, Resource
-from changewindow.words import hint
 
 
 def checked(manifest: Json) -> Json:

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field as Setting
 
+from changewindow.documents.text import shown
 from changewindow.errors import StepFailed
 from changewindow.kubernetes_cluster import Cluster
 from changewindow.kubernetes_fields import Field, Way, patch, pending, value
 from changewindow.kubernetes_resource import WORKLOADS, Json, Resource, core, workload
 from changewindow.kubernetes_rollout import Rollout, is_observed, left, wait
 from changewindow.kubernetes_troubles import owned, selector_of
-from changewindow.words import shown
 
 KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
 RESTARTED = ("spec", "template", "metadata", "annotations", "kubectl.kubernetes.io/restartedAt")

@@ -11,12 +11,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from changewindow import findings, kinds, parameters
+from changewindow import kinds
 from changewindow.checks.base import Facts
-from changewindow.findings import Finding, Given, are_errors, unreadable
+from changewindow.documents import parameters, validation
+from changewindow.documents.text import dotted, shown
+from changewindow.documents.validation import Finding, Given, are_errors, unreadable
+from changewindow.documents.yaml import BadYaml, Document, Place, parse, read_file
 from changewindow.ticket import Ticket
-from changewindow.words import dotted, shown
-from changewindow.yamlfile import BadYaml, Document, Place, parse, read_file
 
 NEW = Path(__file__).with_name("new_ticket.yaml")
 MOST = 100
@@ -119,7 +120,7 @@ def _tried(document: Document, chosen: Mapping[str, Any], facts: Facts) -> tuple
         ticket = _validated(document.data, chosen)
     except ValidationError as error:
         return None, list(
-            findings.of_errors(document, Given(data, Ticket), error.errors(include_url=False)[: 10 * MOST])
+            validation.of_errors(document, Given(data, Ticket), error.errors(include_url=False)[: 10 * MOST])
         )
     return ticket, list(_objections(document, ticket, facts))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from changewindow.model import duration_text
+from changewindow.documents.types import duration_text
 
 Outcome = Literal["completed", "rolled_back", "rollback_failed", "refused", "missed", "rejected", "cancelled"]
 Mode = Literal["run", "dry_run", "rollback"]

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from changewindow.model import duration_text
+from changewindow.documents.text import escaped
+from changewindow.documents.types import duration_text
 from changewindow.ticket import Ticket
-from changewindow.words import escaped
 
 Role = Literal[
     "window",

@@ -11,9 +11,9 @@ from changewindow.approvals import Approvals
 from changewindow.calendar.files import CALENDAR, load_calendar
 from changewindow.calendar.schedule import Schedule
 from changewindow.catalogue import Catalogue
+from changewindow.documents.model_file import read_model
+from changewindow.documents.validation import Finding
 from changewindow.errors import BadPolicy
-from changewindow.findings import Finding
-from changewindow.policyfile import read_model
 from changewindow.standard import Standards, load_standards
 
 Reader = Callable[[Path], tuple[Any, Sequence[Finding]]]

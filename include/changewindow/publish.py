@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from changewindow.canonical import canonical
+from changewindow.documents.canonical import canonical
 
 IDENTITY = re.compile(r"CHG-[0-9]+")
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from changewindow.connection import Connection
 from changewindow.database import PATIENCE, DatabaseFailed, Limits, execute, reading
+from changewindow.documents.text import shown
 from changewindow.sources.base import SourceError
-from changewindow.words import shown
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as DatabaseConnection

@@ -9,10 +9,10 @@ from typing import Any
 
 from changewindow.compare import Seen
 from changewindow.condition import Condition
+from changewindow.documents.text import shown
 from changewindow.errors import ChangeError
 from changewindow.sources.base import Answer, Asking, SourceError
 from changewindow.verdict import Cause, Value, Verdict, judge
-from changewindow.words import shown
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from changewindow.context import Context
+from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
 from changewindow.gitaccess import opened
 from changewindow.gitclone import found_id, last_line
-from changewindow.model import Model
 
 BRANCH = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from changewindow import parameters
-from changewindow.canonical import canonical
 from changewindow.checks.base import LONG_AGO, Facts
+from changewindow.documents import parameters
+from changewindow.documents.canonical import canonical
+from changewindow.documents.text import hint, shown
+from changewindow.documents.validation import Finding, unreadable
+from changewindow.documents.yaml import BadYaml, Document, parse, read_file
 from changewindow.errors import BadRequest
-from changewindow.findings import Finding, unreadable
 from changewindow.load import load_document
-from changewindow.words import hint, shown
-from changewindow.yamlfile import BadYaml, Document, parse, read_file
 
 REQUESTED = ("window", "owner", "reviewer")
 """What a request adds to a template."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-from changewindow.words import shown
+from changewindow.documents.text import shown
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as DatabaseConnection

@@ -6,8 +6,8 @@ import os
 import re
 import sys
 
+from changewindow.documents.yaml import BadYaml, read_file
 from changewindow.rest import ENDED, Client, RestError, wait_for
-from changewindow.yamlfile import BadYaml, read_file
 
 VARIABLE = "CHANGEWINDOW_PASSWORD"
 REQUEST = "request_change"

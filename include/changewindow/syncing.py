@@ -11,6 +11,7 @@ from changewindow.asking import Request, TakenIn
 from changewindow.change import digest_of
 from changewindow.checks.base import LONG_AGO, Facts
 from changewindow.conflicts import HOLDING
+from changewindow.documents.yaml import BadYaml, read_file
 from changewindow.errors import ChangeError, SyncFailed
 from changewindow.ledger import overview
 from changewindow.ledger.database import Ledger
@@ -18,7 +19,6 @@ from changewindow.ledger.models import Change
 from changewindow.load import load_text
 from changewindow.permit import same_person
 from changewindow.policy import Policy
-from changewindow.yamlfile import BadYaml, read_file
 
 NOBODY = "sync"
 """Who asks for the tickets of a directory that knows no authors."""

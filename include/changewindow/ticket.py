@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from changewindow.condition import Condition
+from changewindow.documents.text import shown
+from changewindow.documents.types import Duration, Line, Model, duration_text
 from changewindow.kinds import any_of
-from changewindow.model import Duration, Line, Model, duration_text
 from changewindow.steps.base import StepBase
 from changewindow.window import Window
-from changewindow.words import shown
 
 NAME = r"^[a-z][a-z0-9-]*$"
 PERSON = r"^[A-Za-z0-9][A-Za-z0-9._@-]*$"

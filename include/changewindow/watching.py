@@ -8,8 +8,8 @@ from typing import Any
 
 from changewindow.compare import Seen
 from changewindow.condition import Condition
+from changewindow.documents.types import duration_text
 from changewindow.judgement import Decision, Judgement, Route
-from changewindow.model import duration_text
 from changewindow.progress import Followed, Progress
 from changewindow.reading import Reading, take_all
 from changewindow.sampling import Sampling

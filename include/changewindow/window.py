@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema, field_validator
 
-from changewindow.model import Model
-from changewindow.words import nearest, shown
+from changewindow.documents.text import nearest, shown
+from changewindow.documents.types import Model
 
 TIME = r"2[0-9]{3}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?"
 NO_ZONES = {"localtime", "Factory"}

@@ -14,8 +14,8 @@ from sqlalchemy import insert, select
 from changewindow.calendar.files import load_calendar
 from changewindow.calendar.openings import openings
 from changewindow.calendar.scope import Scope
-from changewindow.canonical import canonical
 from changewindow.conflicts import Other, of_ticket, overlaps
+from changewindow.documents.canonical import canonical
 from changewindow.embedded import ROOT
 from changewindow.ledger import overview
 from changewindow.ledger.database import Ledger

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from changewindow.canonical import canonical
+from changewindow.documents.canonical import canonical
 from changewindow.errors import ApprovalRefused, LedgerDown, LedgerUnknown, NotAllowed
 from changewindow.ledger import changes, deciding, gate, overview
 from changewindow.ledger.database import Ledger

@@ -11,8 +11,8 @@ import icalendar
 
 from changewindow.calendar import rules
 from changewindow.calendar.occurrences import events
-from changewindow.words import shown
-from changewindow.yamlfile import BadYaml, read_file
+from changewindow.documents.text import shown
+from changewindow.documents.yaml import BadYaml, read_file
 
 EXPORT = "Export it again as iCalendar (.ics)."
 UNREADABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from changewindow.model import Duration, Line, Model
+from changewindow.documents.types import Duration, Line, Model
 from changewindow.ticket import Name, Ticket
 from changewindow.window import Zone
 

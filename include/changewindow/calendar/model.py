@@ -18,10 +18,10 @@ from pydantic import (
 
 from changewindow.calendar import rules
 from changewindow.calendar.longer import LongerWatch
-from changewindow.model import Duration, Line, Model
+from changewindow.documents.text import nearest, shown
+from changewindow.documents.types import Duration, Line, Model
 from changewindow.ticket import Name
 from changewindow.window import LocalTime, Zone
-from changewindow.words import nearest, shown
 
 CHANGE = r"CHG-[0-9]+"
 ICS = r"\w[\w .-]*\.ics"

@@ -13,8 +13,8 @@ from changewindow.calendar.openings import HORIZON, Opening, despite, openings, 
 from changewindow.calendar.says import clock, length_text
 from changewindow.calendar.schedule import Schedule
 from changewindow.calendar.scope import Scope
+from changewindow.documents.types import parse_duration
 from changewindow.intervals import Interval
-from changewindow.model import parse_duration
 
 GAP = "       closed: "
 DESPITE = "       despite: "

@@ -1,7 +1,7 @@
 """The watch is as long as the calendar asks for: high risk and Fridays may need a longer look."""
 
 from changewindow.checks.base import Facts, Problem
-from changewindow.model import duration_text
+from changewindow.documents.types import duration_text
 from changewindow.ticket import Ticket
 
 

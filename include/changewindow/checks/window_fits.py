@@ -1,7 +1,7 @@
 """The window lies ahead and is long enough for steps, watch and the way back."""
 
 from changewindow.checks.base import Facts, Problem
-from changewindow.model import duration_text
+from changewindow.documents.types import duration_text
 from changewindow.ticket import Ticket
 
 

@@ -7,6 +7,7 @@ from airflow.sdk import DAG, BaseOperator, Param
 
 from changewindow.acting import GRACE
 from changewindow.change import PublishedChange
+from changewindow.documents.text import escaped
 from changewindow.flow.closing import Close
 from changewindow.flow.gate import Gate
 from changewindow.flow.notifications import Announce, Report
@@ -19,7 +20,6 @@ from changewindow.ledger.turns import LIFETIME
 from changewindow.plan import Node, Role, plan
 from changewindow.plan import markdown as plan_markdown
 from changewindow.ticket import Parameter, Ticket
-from changewindow.words import escaped
 
 OPERATORS: dict[Role, type[BaseOperator]] = {
     "window": WindowSensor,

@@ -15,6 +15,7 @@ from changewindow.approvals import MOST
 from changewindow.asking import Request
 from changewindow.change import PublishedChange
 from changewindow.context import Context as StepContext
+from changewindow.documents.text import escaped
 from changewindow.errors import BadTicket, ChangeError
 from changewindow.flow.airflow_connection import connection
 from changewindow.flow.approving import Approve
@@ -27,7 +28,6 @@ from changewindow.load import build_ticket
 from changewindow.publish import publish, source
 from changewindow.steps.base import lacks
 from changewindow.ticket import Ticket
-from changewindow.words import escaped
 
 
 class Check(BaseOperator):

@@ -8,10 +8,11 @@ from typing import Any
 
 from airflow.sdk.definitions.context import Context as AirflowContext
 
-from changewindow import parameters, settings
+from changewindow import settings
 from changewindow.acting import Stage
 from changewindow.change import PublishedChange
 from changewindow.context import Context
+from changewindow.documents import parameters
 from changewindow.errors import LedgerDown, LedgerUnknown
 from changewindow.flow.airflow_connection import connection
 from changewindow.ledger import changes, events

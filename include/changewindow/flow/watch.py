@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
 from changewindow import message
+from changewindow.documents.text import escaped
 from changewindow.errors import ChangeError, LedgerDown
 from changewindow.flow.notifications import post
 from changewindow.flow.operators import ChangeOperator
@@ -18,7 +19,6 @@ from changewindow.flow.sensors import ask_once
 from changewindow.flow.triggers import WatchTrigger, dump
 from changewindow.ledger import changes
 from changewindow.permit import same_person
-from changewindow.words import escaped
 
 UNDO, KEEP = "Take it back", "Keep it"
 

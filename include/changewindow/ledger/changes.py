@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from changewindow.canonical import canonical
 from changewindow.change import digest_of
+from changewindow.documents.canonical import canonical
 from changewindow.errors import NotAllowed
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Happening, append, known, locked

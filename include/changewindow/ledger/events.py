@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from changewindow.canonical import canonical
+from changewindow.documents.canonical import canonical
 from changewindow.errors import BrokenChain, LedgerUnknown
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change, Event

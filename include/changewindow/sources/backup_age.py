@@ -21,9 +21,9 @@ from typing import Any, Self
 import httpx
 from pydantic import Field, model_validator
 
+from changewindow.documents.text import shown
 from changewindow.query import one_value
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
-from changewindow.words import shown
 
 EXAMPLE = {"kind": "backup_age", "connection": "example_backups", "path": "/orders/latest.dump"}
 SKEW = timedelta(minutes=1)

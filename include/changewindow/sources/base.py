@@ -10,7 +10,7 @@ import httpx
 
 from changewindow import authorization
 from changewindow.connection import Connection
-from changewindow.model import Model
+from changewindow.documents.types import Model
 from changewindow.verdict import Cause, Value
 
 Connections = Callable[[str], Awaitable[Connection]]

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from changewindow.api import Api, Product
-from changewindow.model import Expression
+from changewindow.documents.text import nearest
+from changewindow.documents.types import Expression
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
-from changewindow.words import nearest
 
 EXAMPLE = {"kind": "grafana", "connection": "grafana", "folder": "Orders", "where": {"severity": "critical|page"}}
 PRODUCT = Product(

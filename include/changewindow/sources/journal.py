@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from changewindow.model import Duration, Expression, duration_text
+from changewindow.documents.types import Duration, Expression, duration_text
 from changewindow.printed import printed
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 

@@ -17,12 +17,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from changewindow.documents.types import Duration, Expression, duration_text
 from changewindow.kubernetes_asking import AskedCluster, cluster
 from changewindow.kubernetes_client import Reply
 from changewindow.kubernetes_resource import Json, core, refusal
 from changewindow.kubernetes_troubles import statuses
 from changewindow.kubernetes_workload import Namespace, Workload, named
-from changewindow.model import Duration, Expression, duration_text
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 
 EXAMPLE = {

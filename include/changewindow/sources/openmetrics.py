@@ -28,10 +28,10 @@ from prometheus_client.samples import Sample
 from pydantic import Field, model_validator
 
 from changewindow import scrapes
-from changewindow.model import Duration, Expression, duration_text
+from changewindow.documents.text import hint
+from changewindow.documents.types import Duration, Expression, duration_text
 from changewindow.scrapes import Scrape
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
-from changewindow.words import hint
 
 EXAMPLE = {
     "kind": "openmetrics",

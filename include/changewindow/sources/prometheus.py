@@ -21,7 +21,7 @@ from typing import Any, Literal
 import httpx
 from pydantic import Field, field_validator
 
-from changewindow.model import Duration, duration_text
+from changewindow.documents.types import Duration, duration_text
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 
 EXAMPLE = {

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from changewindow.model import Duration
+from changewindow.documents.types import Duration
 from changewindow.query import one_value
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 

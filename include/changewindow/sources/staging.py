@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from changewindow import parameters
+from changewindow.documents import parameters
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from changewindow.model import Duration, duration_text
+from changewindow.documents.types import Duration, duration_text
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 
 EXAMPLE = {"kind": "tcp", "host": "db.example.com", "port": 5432, "read": "connects"}

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from pydantic import Field
 
-from changewindow.model import Duration
+from changewindow.documents.types import Duration
 from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
 
 EXAMPLE = {"kind": "tls", "host": "api.example.com", "read": "days_left"}

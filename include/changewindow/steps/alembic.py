@@ -27,10 +27,10 @@ from pydantic import Field
 from changewindow import alembic_report
 from changewindow.context import Context, Ran
 from changewindow.database import end_session, meaning
+from changewindow.documents.types import Duration
 from changewindow.errors import StepFailed
 from changewindow.gitclone import last_line
 from changewindow.lockholders import lock_holders
-from changewindow.model import Duration
 from changewindow.repository import Files
 from changewindow.steps.base import Memory, StepBase
 

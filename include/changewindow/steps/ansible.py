@@ -21,8 +21,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from changewindow.context import Context
+from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
-from changewindow.model import Model
 from changewindow.playbooks import Playbooks, Result
 from changewindow.steps.base import Memory, StepBase
 

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from changewindow.context import Context
+from changewindow.documents.types import Duration, Model
 from changewindow.errors import ChangeError
-from changewindow.model import Duration, Model
 
 Memory = dict[str, Any]
 """What undo will need: small, JSON, and free of secrets."""

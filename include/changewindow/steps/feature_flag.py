@@ -19,8 +19,8 @@ from pydantic import Field, JsonValue
 
 from changewindow import authorization, jsonpath
 from changewindow.context import Context
+from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
-from changewindow.model import Model
 from changewindow.steps.base import Memory, StepBase
 
 EXAMPLE = {

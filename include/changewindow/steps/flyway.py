@@ -25,14 +25,14 @@ from pydantic import Field
 from changewindow import flyway
 from changewindow.context import Context
 from changewindow.database import LIMITED, Limits, end_session, execute, reading, transaction
+from changewindow.documents.text import shown
+from changewindow.documents.types import Duration
 from changewindow.errors import StepFailed
 from changewindow.flyway_history import History, Migrated
 from changewindow.lockholders import lock_holders
-from changewindow.model import Duration
 from changewindow.repository import Files, Folder
 from changewindow.statements import TABLE, Text, transaction_id
 from changewindow.steps.base import Memory, StepBase
-from changewindow.words import shown
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as DatabaseConnection

@@ -20,9 +20,9 @@ from pydantic import Field, StringConstraints, model_validator
 
 from changewindow.context import Context
 from changewindow.deployed import Deployed
+from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
 from changewindow.gitclone import Clone, cloned, tips
-from changewindow.model import Model
 from changewindow.steps.base import Memory, StepBase
 
 EXAMPLE = {

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from changewindow.context import Context
+from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
-from changewindow.model import Model
 from changewindow.steps.base import Memory, StepBase
 
 EXAMPLE = {

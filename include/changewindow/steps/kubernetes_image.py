@@ -16,6 +16,7 @@ Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` 
 from pydantic import Field as Setting
 
 from changewindow.context import Context
+from changewindow.documents.text import hint
 from changewindow.errors import StepFailed
 from changewindow.images import lacks_images
 from changewindow.kubernetes_cluster import Cluster
@@ -33,7 +34,6 @@ from changewindow.kubernetes_workload import (
     roll_out,
 )
 from changewindow.steps.base import Memory, StepBase
-from changewindow.words import hint
 
 EXAMPLE = {
     "name": "Deploy cart 2.15.0",

@@ -21,12 +21,12 @@ from pydantic import Field as Setting
 from pydantic import model_validator
 
 from changewindow.context import Context
+from changewindow.documents.types import Model
 from changewindow.images import lacks_images
 from changewindow.kubernetes_cluster import Cluster
 from changewindow.kubernetes_resource import Resource, core
 from changewindow.kubernetes_task import Task, refusals, run_to_end, stop
 from changewindow.kubernetes_workload import Name, Namespace
-from changewindow.model import Model
 from changewindow.steps.base import Memory, StepBase
 
 EXAMPLE = {

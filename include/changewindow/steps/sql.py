@@ -21,12 +21,12 @@ from pydantic import Field, model_validator
 
 from changewindow.context import Context
 from changewindow.database import LIMITED, DatabaseFailed, Limits, end_session, reading, touched, transaction
+from changewindow.documents.text import shown
+from changewindow.documents.types import Duration, Model
 from changewindow.errors import StepFailed
 from changewindow.lockholders import lock_holders
-from changewindow.model import Duration, Model
 from changewindow.statements import TABLE, Text, parts, transaction_id
 from changewindow.steps.base import Memory, StepBase
-from changewindow.words import shown
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as DatabaseConnection

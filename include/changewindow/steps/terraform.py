@@ -29,8 +29,8 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import Field
 
 from changewindow.context import Context
+from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
-from changewindow.model import Model
 from changewindow.stack import Stack, account, as_options
 from changewindow.stackfiles import content_of, why_unfit
 from changewindow.steps.base import Memory, StepBase

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from changewindow.words import hint, shown
-from changewindow.yamlfile import Place
+from changewindow.documents.text import hint, shown
+from changewindow.documents.yaml import Place
 
 USE = re.compile(r"\{\{\s*params\.(\w+)\s*\}\}")
 LOOKS_LIKE_USE = re.compile(r"\{\{\s*params?\b[^}]*\}\}")

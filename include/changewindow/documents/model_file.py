@@ -6,8 +6,8 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from changewindow.findings import Finding, Given, of_errors, unreadable
-from changewindow.yamlfile import BadYaml, parse, read_file
+from changewindow.documents.validation import Finding, Given, of_errors, unreadable
+from changewindow.documents.yaml import BadYaml, parse, read_file
 
 M = TypeVar("M", bound=BaseModel)
 EMPTY = Finding(1, (), "it is no mapping of names to values", "Write `name: value` lines.", "yaml")

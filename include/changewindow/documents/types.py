@@ -14,7 +14,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from changewindow.words import shown
+from changewindow.documents.text import shown
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 PART = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)"

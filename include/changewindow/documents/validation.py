@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from changewindow.sentences import Sentence, Wrong, sentence, wrong_type
-from changewindow.words import dotted, hint, nearest, shown
-from changewindow.yamlfile import BadYaml, Document, Place
+from changewindow.documents.text import dotted, hint, nearest, shown
+from changewindow.documents.wording import Sentence, Wrong, sentence, wrong_type
+from changewindow.documents.yaml import BadYaml, Document, Place
 
 
 @dataclass(frozen=True)

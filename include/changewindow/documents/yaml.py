@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from changewindow.words import shown
+from changewindow.documents.text import shown
 
 LARGEST = 1_000_000
 DEEPEST = 40

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from changewindow.model import ON_ONE_LINE, duration_text
+from changewindow.documents.text import PLAIN, hint, nearest, shown
+from changewindow.documents.types import ON_ONE_LINE, duration_text
+from changewindow.documents.yaml import Place
 from changewindow.ticket import NAME, PARAMETER, PERSON, ROOM
-from changewindow.words import PLAIN, hint, nearest, shown
-from changewindow.yamlfile import Place
 
 Sentence = tuple[str, str]
 EXPECTED = {
