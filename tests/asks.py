@@ -5,10 +5,10 @@ from typing import Any
 
 from changewindow.compare import Seen
 from changewindow.condition import Condition
-from changewindow.connection import Connection
 from changewindow.reading import Reading, take
 from changewindow.sharing import client
-from changewindow.sources.base import Asking
+from changewindow.systems.connection import Connection
+from changewindow.systems.measurement import Asking
 
 
 async def asked(

@@ -15,9 +15,9 @@ from typing import Any
 
 from sqlalchemy import create_engine
 
-from changewindow.connection import Connection
 from changewindow.embedded import free_port
 from changewindow.rest import wait_for
+from changewindow.systems.connection import Connection
 from worlds import need
 
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/lib/postgresql/15/bin"))

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from changewindow.connection import Connection
+from changewindow.systems.connection import Connection
 
 TOKEN = "s3cret-token"
 Query = dict[str, list[str]]

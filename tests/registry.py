@@ -13,9 +13,9 @@ from pathlib import Path
 import bcrypt
 import requests
 
-from changewindow.connection import Connection
 from changewindow.embedded import free_port
 from changewindow.rest import wait_for
+from changewindow.systems.connection import Connection
 from worlds import need
 
 ACCOUNT = ("robot", "s3cret-of-the-registry")

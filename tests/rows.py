@@ -6,7 +6,8 @@ from typing import Any
 
 from changewindow.condition import Condition
 from changewindow.judgement import Judgement, Route
-from changewindow.verdict import Cause, Value, Verdict
+from changewindow.systems.measurement import Cause, Value
+from changewindow.verdict import Verdict
 from samples import SOURCE
 
 LETTERS: dict[str, tuple[Verdict, Cause | None]] = {

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from changewindow.connection import Connection
+from changewindow.systems.connection import Connection
 from worlds import need
 
 SSHD = "/usr/sbin/sshd"

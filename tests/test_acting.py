@@ -10,11 +10,11 @@ import pytest
 
 from changewindow import acting
 from changewindow.acting import Stage, forward_turn, undo_turn
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import LedgerDown, TurnRevoked, TurnTaken
 from changewindow.ledger import changes, turns
 from changewindow.ledger.database import Ledger
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
 from known import NOW
 
 

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from changewindow.beforehand import Taken, longest, take_before
 from changewindow.compare import Compare, Seen, mann_whitney
 from changewindow.condition import Condition
-from changewindow.connection import Connection
-from changewindow.sources.base import SourceError
+from changewindow.systems.connection import Connection
+from changewindow.systems.measurement import SourceError
 from changewindow.watching import Wanted, until_good
 
 CONTROL = {"kind": "command", "run": ["control"]}

@@ -15,10 +15,10 @@ from asks import asked
 from changewindow import kinds
 from changewindow.compare import Seen
 from changewindow.condition import Condition
-from changewindow.connection import Connection
 from changewindow.reading import Reading, take
 from changewindow.sharing import client
-from changewindow.sources.base import Asking
+from changewindow.systems.connection import Connection
+from changewindow.systems.measurement import Asking
 from known import Told
 
 SOURCES = kinds.modules("sources")

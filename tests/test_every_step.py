@@ -11,9 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from changewindow import kinds
-from changewindow.context import Context
 from changewindow.errors import TurnRevoked
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context
 from worlds import World
 
 STEPS = kinds.modules("steps")

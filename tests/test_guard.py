@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import TurnRevoked
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
 
 STUBBORN = """
 import os, signal, sys, time
@@ -79,7 +79,7 @@ def test_a_killed_process_takes_its_programs_along(tmp_path: Path) -> None:
     file = tmp_path / "pid"
     code = (
         "import sys; sys.path.insert(0, 'include')\n"
-        "from changewindow.context import Context\n"
+        "from changewindow.systems.context import Context\n"
         f"Context('CHG-1', 1, None, print).run([sys.executable, '-c', {STUBBORN!r}, {str(file)!r}])\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[1])

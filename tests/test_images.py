@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from certificates import certificate
-from changewindow.connection import Connection
 from changewindow.embedded import free_port
-from changewindow.images import lacks_images, reference
+from changewindow.systems.connection import Connection
+from changewindow.systems.kubernetes.image_registry import lacks_images, reference
 from registry import ACCOUNT, Registry, registry
 
 

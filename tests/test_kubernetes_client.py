@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from changewindow.connection import Connection
 from changewindow.errors import UnusableConnection
-from changewindow.kubernetes_client import asyncio_api, configuration, namespace_of
+from changewindow.systems.connection import Connection
+from changewindow.systems.kubernetes.client import asyncio_api, configuration, namespace_of
 
 CONFIG = {
     "apiVersion": "v1",

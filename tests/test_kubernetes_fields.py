@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from changewindow.errors import StepFailed
-from changewindow.kubernetes_fields import differences, patch, pending
-from changewindow.kubernetes_resource import core
-from changewindow.kubernetes_troubles import selector_of
+from changewindow.systems.kubernetes.diagnosis import selector_of
+from changewindow.systems.kubernetes.fields import differences, patch, pending
+from changewindow.systems.kubernetes.resource import core
 from kubernetes_server.patches import merge, tidy
 
 HERE = core("configmaps", "shop", "x")

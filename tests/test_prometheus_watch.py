@@ -9,10 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from changewindow.condition import Condition
-from changewindow.connection import Connection
 from changewindow.rest import wait_for
 from changewindow.sampling import Sampling
 from changewindow.sources.prometheus import EXAMPLE
+from changewindow.systems.connection import Connection
 from changewindow.watching import Decided, Watched, watch
 from prometheus import Prometheus, running, slow_road
 

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from changewindow.connection import Connection
 from changewindow.errors import UnknownConnection
 from changewindow.sharing import FRESH, sharing
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems.connection import Connection
+from changewindow.systems.measurement import Answer, Asking, SourceError
 
 ASKED: list[str] = []
 

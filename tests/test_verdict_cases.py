@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from changewindow.judgement import Route
-from changewindow.verdict import Value, judge
+from changewindow.systems.measurement import Value
+from changewindow.verdict import judge
 from rows import Read, Settings, condition, judging, routes
 
 HIGH: Settings = {"fail": {"above": 0.01}}

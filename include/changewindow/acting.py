@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from changewindow.context import Context
 from changewindow.errors import LedgerDown, TurnTaken
 from changewindow.ledger import turns
 from changewindow.ledger.database import Ledger
+from changewindow.systems.context import Context
 
 CHECK_EVERY = 0.5
 """Seconds between two looks at the turn: how soon a revoked step stops."""

@@ -7,9 +7,9 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from changewindow.documents.text import hint, shown
-from changewindow.documents.types import Duration, Line, Model
+from changewindow.documents.types import Duration, Line, Model, Name, Person
 from changewindow.permit import Need, same_person
-from changewindow.ticket import Name, Person, Ticket
+from changewindow.ticket import Ticket
 
 OWNERS = "owners"
 """In a level: whoever owns the services, as the service catalogue says."""

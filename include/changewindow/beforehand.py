@@ -9,7 +9,7 @@ from changewindow.compare import Compare, middle, number
 from changewindow.condition import Condition
 from changewindow.reading import measure
 from changewindow.sharing import sharing
-from changewindow.sources.base import Asking, Connections, SourceError
+from changewindow.systems.measurement import Asking, Connections, SourceError
 
 Tell = Callable[[str], None]
 

@@ -8,9 +8,9 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_core import InitErrorDetails
 
 from changewindow.documents.text import hint, shown
-from changewindow.documents.types import Model
+from changewindow.documents.types import Model, Name, Person
 from changewindow.documents.yaml import Place
-from changewindow.ticket import Name, Person, Ticket
+from changewindow.ticket import Ticket
 
 Risk = Literal["low", "medium", "high"]
 Rule = Literal["block", "warn", "allow"]

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from changewindow.documents.types import Duration, Model, duration_text
 from changewindow.kinds import any_of
-from changewindow.sources.base import SourceBase, SourceError
-from changewindow.verdict import Value
+from changewindow.sources.base import SourceBase
+from changewindow.systems.measurement import SourceError, Value
 
 KEPT = 300
 """So many of the last values since the change are compared by rank."""

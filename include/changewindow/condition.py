@@ -10,7 +10,7 @@ from changewindow.documents.types import Duration, Expression, Line, Model
 from changewindow.judgement import Allowed, Tally
 from changewindow.kinds import any_of
 from changewindow.sources.base import SourceBase
-from changewindow.verdict import Cause
+from changewindow.systems.measurement import Cause
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 

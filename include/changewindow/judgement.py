@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from changewindow.verdict import Cause, Sampled, Verdict
+from changewindow.systems.measurement import Cause
+from changewindow.verdict import Sampled, Verdict
 
 Route = Literal["pass", "fail", "ask"]
 Decision = tuple[Route, str]

@@ -5,9 +5,9 @@ import json
 import os
 import sys
 
-from changewindow.connection import Connection
 from changewindow.ledger import events
 from changewindow.ledger.database import Ledger
+from changewindow.systems.connection import Connection
 
 LEDGER_VARIABLE = "AIRFLOW_CONN_CHANGEWINDOW_LEDGER"
 

@@ -11,8 +11,8 @@ from changewindow.compare import Seen
 from changewindow.condition import Condition
 from changewindow.documents.text import shown
 from changewindow.errors import ChangeError
-from changewindow.sources.base import Answer, Asking, SourceError
-from changewindow.verdict import Cause, Value, Verdict, judge
+from changewindow.systems.measurement import Answer, Asking, Cause, SourceError, Value
+from changewindow.verdict import Verdict, judge
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import httpx
 from httpx_aiohttp import HttpxAiohttpClient
 
-from changewindow.sources.base import Answer, Asking, Connections, SourceBase
+from changewindow.systems.measurement import Answer, Asking, Connections, Measurable
 
 FRESH = timedelta(seconds=0.5)
 """The time for which an answer serves whoever asks the same."""
@@ -40,7 +40,7 @@ class Shared:
     users: int = 0
     asked: dict[str, Asked] = field(default_factory=dict)
 
-    async def answer(self, source: SourceBase, asking: Asking) -> Answer:
+    async def answer(self, source: Measurable, asking: Asking) -> Answer:
         """Return the answer of a source, or the one that somebody else gets to the same question.
 
         Raises:

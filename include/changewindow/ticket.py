@@ -7,15 +7,11 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, f
 
 from changewindow.condition import Condition
 from changewindow.documents.text import shown
-from changewindow.documents.types import Duration, Line, Model, duration_text
+from changewindow.documents.types import PARAMETER, ROOM, Duration, Line, Model, Name, Person, duration_text
 from changewindow.kinds import any_of
 from changewindow.steps.base import StepBase
 from changewindow.window import Window
 
-NAME = r"^[a-z][a-z0-9-]*$"
-PERSON = r"^[A-Za-z0-9][A-Za-z0-9._@-]*$"
-PARAMETER = r"^[a-z][a-z0-9_]*$"
-ROOM = r"^[#@A-Z][\w-]*$"
 TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
     "integer": int,
@@ -47,8 +43,6 @@ def _has_its_type(value: Any, info: ValidationInfo) -> Any:
     return value
 
 
-Name = Annotated[str, StringConstraints(pattern=NAME)]
-Person = Annotated[str, StringConstraints(pattern=PERSON)]
 Value = Annotated[bool | int | float | str, AfterValidator(_has_its_type)]
 ParameterName = Annotated[str, StringConstraints(pattern=PARAMETER), AfterValidator(parse_parameter_name)]
 

@@ -4,9 +4,9 @@ import math
 import re
 from typing import Literal, Protocol
 
+from changewindow.systems.measurement import Cause, Value
+
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
-Cause = Literal["no_data", "stale", "unreachable", "invalid"]
-Value = bool | float | str
 
 
 class Limits(Protocol):

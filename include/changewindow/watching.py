@@ -14,7 +14,7 @@ from changewindow.progress import Followed, Progress
 from changewindow.reading import Reading, take_all
 from changewindow.sampling import Sampling
 from changewindow.sharing import sharing
-from changewindow.sources.base import Asking, Connections
+from changewindow.systems.measurement import Asking, Connections
 
 Tell = Callable[[str], None]
 Keep = Callable[[Progress], None]

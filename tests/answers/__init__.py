@@ -7,7 +7,7 @@ ports of 127.0.0.1, gives an `Answers`, and ends all of it.
 from dataclasses import dataclass
 from typing import Any
 
-from changewindow.connection import Connection
+from changewindow.systems.connection import Connection
 
 MOVED = {"host", "port", "name", "ca_file", "file", "servers"}
 """The fields that say where something is; only they may differ from the example."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from alertmanager import running
 from answers import Answers
-from changewindow.connection import Connection
 from changewindow.sources.alertmanager import EXAMPLE
+from changewindow.systems.connection import Connection
 
 
 @contextmanager

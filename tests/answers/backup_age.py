@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from answers import Answers
-from changewindow.connection import Connection
 from changewindow.sources.backup_age import EXAMPLE
+from changewindow.systems.connection import Connection
 
 
 class Files(SimpleHTTPRequestHandler):

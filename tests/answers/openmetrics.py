@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from answers import Answers
-from changewindow.connection import Connection
 from changewindow.sources.openmetrics import EXAMPLE
+from changewindow.systems.connection import Connection
 from prometheus import Metrics
 
 

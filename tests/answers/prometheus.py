@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from answers import Answers
-from changewindow.connection import Connection
 from changewindow.rest import wait_for
 from changewindow.sources.prometheus import EXAMPLE
+from changewindow.systems.connection import Connection
 from prometheus import running
 
 

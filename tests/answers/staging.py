@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from answers import Answers
-from changewindow.connection import Connection
 from changewindow.ledger import changes, deciding, gate
 from changewindow.ledger.database import Ledger
 from changewindow.permit import Need, Outcome
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.sources.staging import EXAMPLE
+from changewindow.systems.connection import Connection
 from known import intent
 from samples import banner
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from changewindow.connection import Connection
+from changewindow.systems.connection import Connection
 from kubernetes_server import live
 from kubernetes_server.answers import Api, Asked, Trouble, selected, taken_apart
 from kubernetes_server.deployments import sync_deployment, sync_replica_set

@@ -3,9 +3,9 @@
 from typing import Any
 
 from changewindow import kinds
-from changewindow.connection import Connection
 from changewindow.sharing import client
-from changewindow.sources.base import Answer, Asking
+from changewindow.systems.connection import Connection
+from changewindow.systems.measurement import Answer, Asking
 
 
 async def ask(known: Connection, kind: str, kept: Any = None, **fields: Any) -> Answer:

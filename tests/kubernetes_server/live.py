@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from changewindow.connection import Connection
-from changewindow.kubernetes_client import Content, api, request
-from changewindow.kubernetes_resource import Json, Resource, core
+from changewindow.systems.connection import Connection
+from changewindow.systems.kubernetes.client import Content, api, request
+from changewindow.systems.kubernetes.resource import Json, Resource, core
 from kubernetes_server.seen import Seen, connection_to
 from kubernetes_server.store import SERVED
 

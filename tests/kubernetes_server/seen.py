@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from changewindow.connection import Connection
+from changewindow.systems.connection import Connection
 from kubernetes_server.store import Json
 
 TICK = 0.01

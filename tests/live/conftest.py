@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from changewindow.context import Context
+from changewindow.systems.context import Context
 from kubernetes_server.live import LiveCluster, running
 from kubernetes_server.shop import watched
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from changewindow import kinds
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import StepFailed, TurnRevoked
-from changewindow.kubernetes_rollout import left
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
+from changewindow.systems.kubernetes.rollout import left
 from kubernetes_server.live import LiveCluster
 from kubernetes_server.shop import NEW, OLD, autoscaler, config_map, quota, watched, workload
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from changewindow.context import Context
 from changewindow.errors import StepFailed
 from changewindow.steps.kubernetes_apply import EXAMPLE, Step
+from changewindow.systems.context import Context
 from kubernetes_server.live import OURS, LiveCluster
 from kubernetes_server.shop import NEW, OLD, autoscaler, config_map, workload
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from test_cluster import CART, UNREADY, failure, image, step
 
-from changewindow.context import Context
-from changewindow.kubernetes_resource import Resource, core
-from changewindow.kubernetes_rollout import left
+from changewindow.systems.context import Context
+from changewindow.systems.kubernetes.resource import Resource, core
+from changewindow.systems.kubernetes.rollout import left
 from kubernetes_server.live import OURS, LiveCluster
 from kubernetes_server.shop import NEW, OLD, config_map, watched, workload
 

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from changewindow.context import Context
-from changewindow.kubernetes_rollout import left
 from changewindow.steps.kubernetes_image import EXAMPLE, Step
+from changewindow.systems.context import Context
+from changewindow.systems.kubernetes.rollout import left
 from kubernetes_server.live import LiveCluster
 from kubernetes_server.shop import workload
 from registry import ACCOUNT, Registry, registry

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from changewindow.connection import Connection
-from changewindow.sources.base import SourceError
+from changewindow.systems.connection import Connection
+from changewindow.systems.measurement import SourceError
 from kubernetes_server.asking import ask
 from kubernetes_server.live import LiveCluster
 from kubernetes_server.shop import OLD

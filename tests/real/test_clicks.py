@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from changewindow import embedded
-from changewindow.program import GUARD
 from changewindow.rest import wait_for
+from changewindow.systems.process.supervised import GUARD
 from stage import Stage, acts, ticket
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import postgres
-from changewindow.connection import Connection
 from changewindow.embedded import free_port
+from changewindow.systems.connection import Connection
 from kubernetes_server import running
 from sshd import sshd
 from stage import Probe, Stage

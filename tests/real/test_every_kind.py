@@ -13,9 +13,9 @@ import pytest
 
 from answers import Answers
 from changewindow import kinds
-from changewindow.connection import Connection
 from changewindow.ledger import changes, events
 from changewindow.sources import staging
+from changewindow.systems.connection import Connection
 from stage import Stage, ticket, window
 from worlds import World
 

@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from asks import asked
 from changewindow.condition import Condition
-from changewindow.connection import Connection
 from changewindow.sharing import client
 from changewindow.sources import base
 from changewindow.sources.http import EXAMPLE
+from changewindow.systems.connection import Connection
 from known import Told
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from changewindow.connection import Connection
-from changewindow.sources.base import Answer, SourceError
+from changewindow.systems.connection import Connection
+from changewindow.systems.measurement import Answer, SourceError
 from kubernetes_server import TOKEN, ApiServer, Trouble, asking, local
 from kubernetes_server.shop import NEW, OLD, workload
 

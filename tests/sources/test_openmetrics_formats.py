@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from asks import asked
-from changewindow.connection import Connection
 from changewindow.reading import Reading
+from changewindow.systems.connection import Connection
 from known import Told
 
 NEWER = "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from changewindow.connection import Connection
 from changewindow.sharing import client
 from changewindow.sources import backup_age, sql
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems.connection import Connection
+from changewindow.systems.measurement import Answer, Asking, SourceError
 from postgres import shared
 from worlds.sql import orders
 

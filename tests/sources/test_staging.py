@@ -7,13 +7,13 @@ import pytest
 
 from answers.staging import CALL, NOW, STEP, begun, ended, ticket
 from asks import asked
-from changewindow.connection import Connection
 from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
 from changewindow.permit import Outcome
 from changewindow.reading import Reading
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.sources.staging import EXAMPLE
+from changewindow.systems.connection import Connection
 
 
 async def hours_of(ledger: Ledger, data: dict[str, Any] | None = None, **fields: Any) -> Reading:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from changewindow.sharing import client
-from changewindow.sources.base import Answer, Asking, SourceError
 from changewindow.sources.tcp import Source
+from changewindow.systems.measurement import Answer, Asking, SourceError
 from known import Told
 
 

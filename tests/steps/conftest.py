@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from changewindow.context import Context
+from changewindow.systems.context import Context
 from kubernetes_server import ApiServer, local
 from kubernetes_server.shop import workload
 

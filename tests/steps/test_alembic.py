@@ -10,11 +10,11 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import create_engine, inspect
 
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import StepFailed, TurnRevoked
 from changewindow.rest import wait_for
 from changewindow.steps.alembic import Step
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
 from postgres import Postgres, shared
 from worlds.alembic import ENV, SECOND, alembic, at_first, migration, project
 from worlds.git_change import git

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import StepFailed, UnusableConnection
-from changewindow.playbooks import Playbooks
 from changewindow.steps.ansible import Step
+from changewindow.systems.ansible import Playbooks
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
 from sshd import sshd
 from worlds.ansible import inventory, project
 from worlds.git_change import git

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.command import EXAMPLE, Step
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
 
 
 def step(**fields: Any) -> Step:

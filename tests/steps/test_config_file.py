@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory
 from changewindow.steps.config_file import Step
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
 from sshd import PASSWORD, Sshd, sshd
 from worlds import need
 from worlds.config_file import look, service

@@ -8,9 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from bind import PRIMARY, SECONDARY, Bind, bind, resolving
-from changewindow.context import Context
 from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.dns import EXAMPLE, Step
+from changewindow.systems.context import Context
 from worlds.dns import connection
 
 FIELDS = {key: value for key, value in EXAMPLE.items() if key != "kind"}
@@ -219,7 +219,7 @@ def test_what_a_wildcard_answers_is_no_record(servers: Bind, here: Context) -> N
 
 def test_one_address_of_the_primary_server_is_enough(servers: Bind, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens at its IPv6 address, or this machine has no way to it."""
-    monkeypatch.setattr("changewindow.dnsservers.PATIENCE", 0.4)
+    monkeypatch.setattr("changewindow.systems.dns.servers.PATIENCE", 0.4)
     known = replace(connection(servers), host="both.example.com")
     with resolving(servers):
         here = Context("CHG-1", 1, lambda _: known, print)

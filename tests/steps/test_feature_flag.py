@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.feature_flag import EXAMPLE, Step
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
 from known import Told
 from worlds.feature_flag import Flags, serving
 

@@ -10,11 +10,11 @@ from typing import Any
 import psycopg2
 import pytest
 
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import StepFailed, TurnRevoked
 from changewindow.rest import wait_for
 from changewindow.steps.flyway import EXAMPLE, Step
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
 from flyway_program import flyway
 from postgres import Postgres, shared
 from worlds.flyway import at_first, project, state

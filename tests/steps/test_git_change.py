@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from changewindow.connection import Connection
-from changewindow.context import Context, Ran
 from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.git_change import EXAMPLE, Step
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context, Ran
 from known import Told
 from worlds.git_change import git
 from worlds.git_change import repository as made

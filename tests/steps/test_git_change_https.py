@@ -8,10 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import StepFailed
 from changewindow.steps.git_change import EXAMPLE, Step
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
 
 STEP = Step.model_validate({key: value for key, value in EXAMPLE.items() if key != "kind"})
 BASIC = "Basic " + base64.b64encode(b"robot:s3cret-token").decode()

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import StepFailed, TurnRevoked
 from changewindow.rest import wait_for
 from changewindow.steps.git_change import EXAMPLE, Step
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
 from sshd import Sshd, sshd
 from worlds.git_change import git
 from worlds.git_change import repository as made

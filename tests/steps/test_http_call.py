@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.base import lacks
 from changewindow.steps.http_call import EXAMPLE, Step
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
 from known import Told
 
 STEP = Step.model_validate({key: value for key, value in EXAMPLE.items() if key != "kind"})

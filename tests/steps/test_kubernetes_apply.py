@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from changewindow.context import Context
 from changewindow.errors import StepFailed
 from changewindow.steps import kubernetes_config
 from changewindow.steps.kubernetes_apply import EXAMPLE, Step
+from changewindow.systems.context import Context
 from kubernetes_server import ApiServer
 from kubernetes_server.shop import NEW, autoscaler, config_map, workload
 

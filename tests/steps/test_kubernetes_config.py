@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from changewindow.context import Context
 from changewindow.errors import StepFailed
 from changewindow.steps.kubernetes_config import EXAMPLE, Step
+from changewindow.systems.context import Context
 from kubernetes_server import ApiServer
 from kubernetes_server.shop import config_map, workload
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import StepFailed
-from changewindow.images import reference
 from changewindow.steps.kubernetes_image import EXAMPLE, Step
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
+from changewindow.systems.kubernetes.image_registry import reference
 from kubernetes_server import ApiServer, Trouble
 from kubernetes_server.shop import NEW, OLD, quota, workload
 from registry import registry

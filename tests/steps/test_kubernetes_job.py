@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from changewindow import kubernetes_task
-from changewindow.context import Context
 from changewindow.errors import StepFailed, TurnRevoked
 from changewindow.steps.kubernetes_job import EXAMPLE, Step
+from changewindow.systems.context import Context
+from changewindow.systems.kubernetes import job
 from kubernetes_server import ApiServer, Trouble
 from kubernetes_server.shop import quota
 
@@ -46,8 +46,8 @@ def test_lines_that_are_too_many_for_a_moment_are_left_out_aloud(
     context: Context, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What comes later is told."""
-    monkeypatch.setattr(kubernetes_task, "CHUNK", 100)
-    monkeypatch.setattr(kubernetes_task, "MOST", 200)
+    monkeypatch.setattr(job, "CHUNK", 100)
+    monkeypatch.setattr(job, "MOST", 200)
     two_seconds = "now=$(date +%s); until [ $(date +%s) -gt $((now + 1)) ]; do sleep 0.05; done"
     example = step(f"seq 1 100; {two_seconds}; echo last words")
     example.apply(context, example.remember(context))

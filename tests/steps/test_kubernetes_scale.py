@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from changewindow.context import Context
 from changewindow.errors import StepFailed
 from changewindow.steps.kubernetes_restart import EXAMPLE as RESTART
 from changewindow.steps.kubernetes_restart import Step as Restart
 from changewindow.steps.kubernetes_scale import EXAMPLE, Step
+from changewindow.systems.context import Context
 from kubernetes_server import ApiServer, Trouble
 from kubernetes_server.shop import autoscaler, quota, workload
 

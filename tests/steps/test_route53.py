@@ -7,10 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from bind import bind
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.route53 import EXAMPLE, Step
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
 from known import Told
 from worlds.route53 import API, Account, account, connection
 

@@ -16,11 +16,11 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import create_engine
 
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import StepFailed
 from changewindow.rest import wait_for
 from changewindow.steps.sql import EXAMPLE, Step
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
 from postgres import Postgres, shared
 from worlds.sql import orders
 
@@ -183,7 +183,8 @@ def test_undo_ends_what_a_dead_apply_left_running(server: Postgres, on_postgres:
     one = step(statements=[RAISE, "SELECT pg_sleep(60)"])
     remembered = one.remember(here(on_postgres))
     code = (
-        "import sys, json; from changewindow.connection import Connection; from changewindow.context import Context;"
+        "import sys, json; from changewindow.systems.connection import Connection;"
+        "from changewindow.systems.context import Context;"
         "from changewindow.steps.sql import Step; known = Connection(*json.loads(sys.argv[1]));"
         "Step.model_validate_json(sys.argv[2]).apply("
         "Context('CHG-1042', 1, lambda _: known, print), json.loads(sys.argv[3]))"

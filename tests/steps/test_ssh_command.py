@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import StepFailed, TurnRevoked, UnusableConnection
-from changewindow.place import FOLLOWED
 from changewindow.steps.ssh_command import EXAMPLE, Step
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
+from changewindow.systems.hosts.host import FOLLOWED
 from sshd import PASSWORD, Sshd, between, hanging_up, keygen, sshd, with_password
 
 
@@ -193,7 +193,7 @@ def test_the_program_dies_with_the_turn_and_with_the_connection(
     server: Sshd, tmp_path: Path, ends: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is killed on the host with what it started, so that undo finds nobody acting."""
-    monkeypatch.setattr("changewindow.place.PATIENCE", 4.0)
+    monkeypatch.setattr("changewindow.systems.hosts.host.PATIENCE", 4.0)
     here, pids = context(server.connection("app_1"), []), tmp_path / "pids"
     forever = step(run={"shell": f"sleep 1000 & echo $! $$ > {pids}.new; mv {pids}.new {pids}; wait"})
     raised: list[BaseException] = []
@@ -247,7 +247,7 @@ def test_a_host_that_does_not_hear_of_the_loss_is_waited_for(
     server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A firewall cut us off, and the host's side stays open: the step fails when the host has killed the program."""
-    monkeypatch.setattr("changewindow.place.PATIENCE", 4.0)
+    monkeypatch.setattr("changewindow.systems.hosts.host.PATIENCE", 4.0)
     pid = tmp_path / "pid"
     with between(server.port) as (port, cut):
         known = replace(server.connection("app_1"), port=port)

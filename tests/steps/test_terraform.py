@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from changewindow.connection import Connection
-from changewindow.context import Context
 from changewindow.errors import StepFailed, TurnRevoked
 from changewindow.rest import wait_for
 from changewindow.steps.base import Memory
 from changewindow.steps.terraform import Step
+from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
 from states import States, serving
 from worlds.terraform import PASSWORD, run, stack, step, values
 

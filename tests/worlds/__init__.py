@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from changewindow.connection import Connection
+from changewindow.systems.connection import Connection
 
 
 @dataclass

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import create_engine
 
-from changewindow.connection import Connection
 from changewindow.steps.alembic import EXAMPLE
+from changewindow.systems.connection import Connection
 from postgres import shared
 from worlds import World
 from worlds.git_change import git

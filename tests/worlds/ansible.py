@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from changewindow.connection import Connection
 from changewindow.steps.ansible import EXAMPLE
+from changewindow.systems.connection import Connection
 from worlds import World
 
 PLAYBOOK = """

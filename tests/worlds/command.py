@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from changewindow.connection import Connection
+from changewindow.systems.connection import Connection
 from worlds import World
 
 

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bind import KEY, PRIMARY, SECONDARY, SECRET, Bind, bind
-from changewindow.connection import Connection
 from changewindow.steps.dns import EXAMPLE
+from changewindow.systems.connection import Connection
 from worlds import World
 
 

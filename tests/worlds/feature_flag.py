@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from changewindow.connection import Connection
 from changewindow.steps.feature_flag import EXAMPLE
+from changewindow.systems.connection import Connection
 from worlds import World
 
 

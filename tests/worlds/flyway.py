@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from changewindow.connection import Connection
-from changewindow.flyway import environment
 from changewindow.steps.flyway import EXAMPLE
+from changewindow.systems.connection import Connection
+from changewindow.systems.databases.flyway import environment
 from flyway_program import flyway
 from postgres import Postgres, shared
 from worlds import World

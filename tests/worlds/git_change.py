@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from changewindow.connection import Connection
-from changewindow.gitaccess import AUTHOR
 from changewindow.steps.git_change import EXAMPLE
+from changewindow.systems.connection import Connection
+from changewindow.systems.git.access import AUTHOR
 from worlds import World
 
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from changewindow.connection import Connection
 from changewindow.steps.http_call import EXAMPLE
+from changewindow.systems.connection import Connection
 from worlds import World
 
 

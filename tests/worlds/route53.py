@@ -9,8 +9,8 @@ import boto3
 import requests
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
-from changewindow.connection import Connection
 from changewindow.steps.route53 import EXAMPLE
+from changewindow.systems.connection import Connection
 from worlds import World
 
 API = {"Name": "api.example.com.", "Type": "A", "TTL": 300, "ResourceRecords": [{"Value": "192.0.2.10"}]}

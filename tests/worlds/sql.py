@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from changewindow.connection import Connection
 from changewindow.steps.sql import EXAMPLE
+from changewindow.systems.connection import Connection
 from postgres import Postgres, shared
 from worlds import World
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from changewindow.connection import Connection
 from changewindow.steps.terraform import EXAMPLE
+from changewindow.systems.connection import Connection
 from worlds import World, need
 
 BUILT = Path.home() / ".cache/changewindow-tests/bin/tofu"

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from changewindow.documents.types import Duration, Line, Model
-from changewindow.ticket import Name, Ticket
+from changewindow.documents.types import Duration, Line, Model, Name
+from changewindow.ticket import Ticket
 from changewindow.window import Zone
 
 Day = Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"]

@@ -19,8 +19,7 @@ from pydantic import (
 from changewindow.calendar import rules
 from changewindow.calendar.longer import LongerWatch
 from changewindow.documents.text import nearest, shown
-from changewindow.documents.types import Duration, Line, Model
-from changewindow.ticket import Name
+from changewindow.documents.types import Duration, Line, Model, Name
 from changewindow.window import LocalTime, Zone
 
 CHANGE = r"CHG-[0-9]+"

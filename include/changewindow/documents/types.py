@@ -19,6 +19,10 @@ from changewindow.documents.text import shown
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 PART = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)"
 LENGTH = rf"{PART}(?: ?{PART})*"
+NAME = r"^[a-z][a-z0-9-]*$"
+PERSON = r"^[A-Za-z0-9][A-Za-z0-9._@-]*$"
+PARAMETER = r"^[a-z][a-z0-9_]*$"
+ROOM = r"^[#@A-Z][\w-]*$"
 ON_ONE_LINE = r"^[^\n]+$"
 LONGEST = timedelta(days=365)
 
@@ -71,6 +75,9 @@ def parse_expression(value: str) -> str:
         raise ValueError(f"{says}; put a \\ before signs that are meant literally") from error
     return value
 
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Person = Annotated[str, StringConstraints(pattern=PERSON)]
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True, pattern=ON_ONE_LINE)]
 """Text on one line."""

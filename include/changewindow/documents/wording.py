@@ -7,9 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from changewindow.documents.text import PLAIN, hint, nearest, shown
-from changewindow.documents.types import ON_ONE_LINE, duration_text
+from changewindow.documents.types import NAME, ON_ONE_LINE, PARAMETER, PERSON, ROOM, duration_text
 from changewindow.documents.yaml import Place
-from changewindow.ticket import NAME, PARAMETER, PERSON, ROOM
 
 Sentence = tuple[str, str]
 EXPECTED = {

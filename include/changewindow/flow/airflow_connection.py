@@ -5,8 +5,8 @@ from typing import Any
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException, AirflowRuntimeError
 
-from changewindow.connection import Connection
 from changewindow.errors import PlatformError, UnknownConnection, UnusableConnection
+from changewindow.systems.connection import Connection
 
 
 def connection(name: str) -> Connection:

@@ -10,7 +10,6 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from changewindow.acting import forward_turn, undo_turn
 from changewindow.change import PublishedChange
-from changewindow.context import Context as StepContext
 from changewindow.errors import ChangeError, LedgerDown, NotAllowed, StepFailed, StillUnderWay, TurnRevoked
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.sensors import CheckSensor
@@ -18,6 +17,7 @@ from changewindow.ledger import gate
 from changewindow.permit import time_reasons
 from changewindow.plan import Node
 from changewindow.steps.base import StepBase
+from changewindow.systems.context import Context as StepContext
 from changewindow.watching import Before
 
 

@@ -14,7 +14,6 @@ from changewindow import asking, plan, settings
 from changewindow.approvals import MOST
 from changewindow.asking import Request
 from changewindow.change import PublishedChange
-from changewindow.context import Context as StepContext
 from changewindow.documents.text import escaped
 from changewindow.errors import BadTicket, ChangeError
 from changewindow.flow.airflow_connection import connection
@@ -27,6 +26,7 @@ from changewindow.ledger import changes, stops
 from changewindow.load import build_ticket
 from changewindow.publish import publish, source
 from changewindow.steps.base import lacks
+from changewindow.systems.context import Context as StepContext
 from changewindow.ticket import Ticket
 
 

@@ -11,7 +11,6 @@ from airflow.sdk.definitions.context import Context as AirflowContext
 from changewindow import settings
 from changewindow.acting import Stage
 from changewindow.change import PublishedChange
-from changewindow.context import Context
 from changewindow.documents import parameters
 from changewindow.errors import LedgerDown, LedgerUnknown
 from changewindow.flow.airflow_connection import connection
@@ -22,6 +21,7 @@ from changewindow.ledger.spool import Spool
 from changewindow.permit import Intent, Mode
 from changewindow.policy import Policy, load_policy
 from changewindow.ruling import Ruling
+from changewindow.systems.context import Context
 from changewindow.ticket import Ticket
 
 log = logging.getLogger("changewindow")

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from changewindow.api import Api, Product
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems.http.api import Api, Product
+from changewindow.systems.measurement import Answer, Asking, SourceError
 
 EXAMPLE = {
     "kind": "alertmanager",

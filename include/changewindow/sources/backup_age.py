@@ -22,8 +22,9 @@ import httpx
 from pydantic import Field, model_validator
 
 from changewindow.documents.text import shown
-from changewindow.query import one_value
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems.databases.query import one_value
+from changewindow.systems.measurement import Answer, Asking, SourceError
 
 EXAMPLE = {"kind": "backup_age", "connection": "example_backups", "path": "/orders/latest.dump"}
 SKEW = timedelta(minutes=1)

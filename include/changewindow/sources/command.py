@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from changewindow.printed import printed
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.process.output import printed
 
 EXAMPLE = {"kind": "command", "run": ["cat", "/proc/loadavg"], "read": "output"}
 

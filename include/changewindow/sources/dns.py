@@ -10,9 +10,10 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from changewindow.dnsrecords import Record, RecordSet, canonical_values, shown
-from changewindow.dnsservers import NoAnswer, Server, address, answers, listed, of_name
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems.dns.records import Record, RecordSet, canonical_values, shown
+from changewindow.systems.dns.servers import NoAnswer, Server, address, answers, listed, of_name
+from changewindow.systems.measurement import Answer, Asking, SourceError
 
 EXAMPLE = {"kind": "dns", "record": "api.example.com", "type": "A", "values": ["192.0.2.20"], "read": "share"}
 

@@ -11,10 +11,11 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from changewindow.api import Api, Product
 from changewindow.documents.text import nearest
 from changewindow.documents.types import Expression
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems.http.api import Api, Product
+from changewindow.systems.measurement import Answer, Asking, SourceError
 
 EXAMPLE = {"kind": "grafana", "connection": "grafana", "folder": "Orders", "where": {"severity": "critical|page"}}
 PRODUCT = Product(

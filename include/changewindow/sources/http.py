@@ -13,9 +13,9 @@ from typing import Any, Literal
 import httpx
 from pydantic import Field, model_validator
 
-from changewindow import jsonpath
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
-from changewindow.verdict import Cause
+from changewindow.sources.base import SourceBase
+from changewindow.systems.http import json_path
+from changewindow.systems.measurement import Answer, Asking, Cause, SourceError
 
 EXAMPLE = {"kind": "http", "connection": "example_service", "path": "/health", "read": "status"}
 
@@ -63,12 +63,12 @@ class Source(SourceBase):
     def _pick(self, reply: httpx.Response) -> bool | float | str:
         where = f"{self.path} (status {reply.status_code})" if reply.is_error else self.path
         try:
-            document = jsonpath.parsed(reply.text)
+            document = json_path.parsed(reply.text)
         except LookupError as error:
             says = f"{where} did not reply with JSON: {reply.text[:80]!r}"
             raise SourceError(_cause(reply, "invalid"), says) from error
         try:
-            found = jsonpath.at(document, self.json_path or "")
+            found = json_path.at(document, self.json_path or "")
         except LookupError as error:
             raise SourceError(_cause(reply, "no_data"), f"{where}: {error.args[0]}") from error
         if not isinstance(found, bool | int | float | str):

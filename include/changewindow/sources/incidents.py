@@ -10,10 +10,11 @@ disabled, gives `no_data`.
 
 from pydantic import Field
 
-from changewindow import opsgenie, pagerduty
-from changewindow.api import Api
 from changewindow.errors import UnusableConnection
-from changewindow.sources.base import Answer, Asking, SourceBase
+from changewindow.sources.base import SourceBase
+from changewindow.systems import opsgenie, pagerduty
+from changewindow.systems.http.api import Api
+from changewindow.systems.measurement import Answer, Asking
 
 EXAMPLE = {"kind": "incidents", "connection": "pagerduty_default", "service": "orders"}
 PRODUCTS = {"pagerduty": pagerduty, "opsgenie": opsgenie}

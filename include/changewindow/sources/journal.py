@@ -14,8 +14,9 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from changewindow.documents.types import Duration, Expression, duration_text
-from changewindow.printed import printed
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.process.output import printed
 
 EXAMPLE = {"kind": "journal", "unit": "orders.service", "priority": "err", "over": "15m"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -18,12 +18,13 @@ from typing import ClassVar
 from pydantic import Field
 
 from changewindow.documents.types import Duration, Expression, duration_text
-from changewindow.kubernetes_asking import AskedCluster, cluster
-from changewindow.kubernetes_client import Reply
-from changewindow.kubernetes_resource import Json, core, refusal
-from changewindow.kubernetes_troubles import statuses
-from changewindow.kubernetes_workload import Namespace, Workload, named
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems.kubernetes.async_cluster import AskedCluster, cluster
+from changewindow.systems.kubernetes.client import Reply
+from changewindow.systems.kubernetes.diagnosis import statuses
+from changewindow.systems.kubernetes.resource import Json, core, refusal
+from changewindow.systems.kubernetes.workload import Namespace, Workload, named
+from changewindow.systems.measurement import Answer, Asking, SourceError
 
 EXAMPLE = {
     "kind": "kubernetes_logs",

@@ -14,12 +14,13 @@ Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` 
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from changewindow.kubernetes_asking import AskedCluster, cluster
-from changewindow.kubernetes_resource import Json
-from changewindow.kubernetes_rollout import is_observed
-from changewindow.kubernetes_troubles import statuses, waiting_reasons
-from changewindow.kubernetes_workload import Namespace, Workload, named
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems.kubernetes.async_cluster import AskedCluster, cluster
+from changewindow.systems.kubernetes.diagnosis import statuses, waiting_reasons
+from changewindow.systems.kubernetes.resource import Json
+from changewindow.systems.kubernetes.rollout import is_observed
+from changewindow.systems.kubernetes.workload import Namespace, Workload, named
+from changewindow.systems.measurement import Answer, Asking, SourceError
 
 EXAMPLE = {
     "kind": "kubernetes_pods",

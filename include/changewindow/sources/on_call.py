@@ -10,10 +10,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from changewindow import opsgenie, pagerduty
-from changewindow.api import Api
 from changewindow.errors import UnusableConnection
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems import opsgenie, pagerduty
+from changewindow.systems.http.api import Api
+from changewindow.systems.measurement import Answer, Asking, SourceError
 
 EXAMPLE = {"kind": "on_call", "connection": "pagerduty_default", "schedule": "orders primary"}
 

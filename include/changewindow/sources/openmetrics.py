@@ -22,16 +22,17 @@ from itertools import chain
 from typing import ClassVar, Literal, Self
 
 import httpx
-from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from pydantic import Field, model_validator
 
-from changewindow import scrapes
 from changewindow.documents.text import hint
 from changewindow.documents.types import Duration, Expression, duration_text
-from changewindow.scrapes import Scrape
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems import openmetrics
+from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.openmetrics import Scrape
 
 EXAMPLE = {
     "kind": "openmetrics",
@@ -86,7 +87,7 @@ class Source(SourceBase):
             await asyncio.sleep(APART)
             earlier, newest = [newest], await self._scrape(asking)
         since = asking.since.timestamp() if asking.since else 0.0
-        older = scrapes.usable(earlier, newest, since=since, over=self.over.total_seconds())
+        older = openmetrics.usable(earlier, newest, since=since, over=self.over.total_seconds())
         asking.kept["scrapes"] = [*older, newest]
         if not older:
             says = f"{self.metric} has no values but those of {_time(newest):%H:%M:%S} UTC"
@@ -99,12 +100,12 @@ class Source(SourceBase):
         samples = await self._samples(asking)
         self._check_labels(samples)
         labels = self.among if self.read == "share" else self.where
-        asked = [sample for sample in samples if scrapes.matches(sample.labels, labels)]
-        at = scrapes.moment(asked or samples, scraped)
+        asked = [sample for sample in samples if openmetrics.matches(sample.labels, labels)]
+        at = openmetrics.moment(asked or samples, scraped)
         if scraped - at > self.scraped_within.total_seconds():
             age = f"is {scraped - at:.0f} s old, {duration_text(self.scraped_within)} allowed"
             raise SourceError("stale", f"the least recent sample of {self.metric} {age}. Is it still collected?")
-        return at, scrapes.values(asked)
+        return at, openmetrics.values(asked)
 
     async def _samples(self, asking: Asking) -> list[Sample]:
         reply = await asking.get(self.connection, self.path)
@@ -135,11 +136,11 @@ class Source(SourceBase):
         return found[0]
 
     def _compare(self, older: Scrape, newer: Scrape) -> float:
-        grown = scrapes.growth(older, newer)
+        grown = openmetrics.growth(older, newer)
         if self.read == "rate":
             return sum(increase for _, increase in grown) / (newer[0] - older[0])
         is_share = self.read == "share"
-        found = scrapes.share(grown, self.where) if is_share else scrapes.quantile(grown, self.quantile)
+        found = openmetrics.share(grown, self.where) if is_share else openmetrics.quantile(grown, self.quantile)
         if found is None:
             raise SourceError("no_data", f"{self.metric} did not grow between two scrapes: no traffic")
         return found
@@ -152,7 +153,7 @@ def _named(name: str, reply: httpx.Response) -> Iterator[Sample]:
         ValueError: it is not in that format.
     """
     is_newer = reply.headers.get("Content-Type", "").startswith("application/openmetrics-text")
-    parse = openmetrics.text_string_to_metric_families if is_newer else text_string_to_metric_families
+    parse = openmetrics_families if is_newer else text_string_to_metric_families
     for family in parse(reply.text):
         # In the older format a counter need not end with _total; its parser adds that.
         is_counter = not is_newer and family.type == "counter" and family.name == name

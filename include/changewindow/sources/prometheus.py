@@ -22,7 +22,8 @@ import httpx
 from pydantic import Field, field_validator
 
 from changewindow.documents.types import Duration, duration_text
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems.measurement import Answer, Asking, SourceError
 
 EXAMPLE = {
     "kind": "prometheus",

@@ -15,9 +15,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from changewindow.api import Api
-from changewindow.code_review import GITHUB, GITLAB, Reviewed, github, gitlab
-from changewindow.sources.base import Answer, Asking, SourceBase
+from changewindow.sources.base import SourceBase
+from changewindow.systems.code_review import GITHUB, GITLAB, Reviewed, github, gitlab
+from changewindow.systems.http.api import Api
+from changewindow.systems.measurement import Answer, Asking
 
 EXAMPLE = {
     "kind": "review",

@@ -13,8 +13,9 @@ from decimal import Decimal
 from pydantic import Field
 
 from changewindow.documents.types import Duration
-from changewindow.query import one_value
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems.databases.query import one_value
+from changewindow.systems.measurement import Answer, Asking, SourceError
 
 EXAMPLE = {
     "kind": "sql",

@@ -15,7 +15,8 @@ from pydantic import Field
 
 from changewindow.documents import parameters
 from changewindow.settings import LEDGER_CONNECTION
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems.measurement import Answer, Asking, SourceError
 
 if TYPE_CHECKING:
     from changewindow.ledger.overview import Acted

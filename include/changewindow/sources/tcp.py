@@ -16,7 +16,8 @@ from typing import Literal
 from pydantic import Field
 
 from changewindow.documents.types import Duration, duration_text
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems.measurement import Answer, Asking, SourceError
 
 EXAMPLE = {"kind": "tcp", "host": "db.example.com", "port": 5432, "read": "connects"}
 NO_WAY = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}

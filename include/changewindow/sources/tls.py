@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from pydantic import Field
 
 from changewindow.documents.types import Duration
-from changewindow.sources.base import Answer, Asking, SourceBase, SourceError
+from changewindow.sources.base import SourceBase
+from changewindow.systems.measurement import Answer, Asking, SourceError
 
 EXAMPLE = {"kind": "tls", "host": "api.example.com", "read": "days_left"}
 NO_TLS = "it speaks no TLS at this port, or only after STARTTLS, which is not supported here"

@@ -24,15 +24,15 @@ from typing import Any
 
 from pydantic import Field
 
-from changewindow import alembic_report
-from changewindow.context import Context, Ran
-from changewindow.database import end_session, meaning
 from changewindow.documents.types import Duration
 from changewindow.errors import StepFailed
-from changewindow.gitclone import last_line
-from changewindow.lockholders import lock_holders
-from changewindow.repository import Files
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context, Ran
+from changewindow.systems.databases import alembic_report
+from changewindow.systems.databases.lock_holders import lock_holders
+from changewindow.systems.databases.transactions import end_session, meaning
+from changewindow.systems.git.clone import last_line
+from changewindow.systems.git.files import Files
 
 EXAMPLE = {
     "name": "Add the column that the release needs",

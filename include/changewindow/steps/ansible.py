@@ -20,11 +20,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from changewindow.context import Context
 from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
-from changewindow.playbooks import Playbooks, Result
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.ansible import Playbooks, Result
+from changewindow.systems.context import Context
 
 EXAMPLE = {
     "name": "Raise the idle connections of the pool",

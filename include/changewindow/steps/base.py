@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from changewindow.context import Context
 from changewindow.documents.types import Duration, Model
 from changewindow.errors import ChangeError
+from changewindow.systems.context import Context
 
 Memory = dict[str, Any]
 """What undo will need: small, JSON, and free of secrets."""

@@ -9,10 +9,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from changewindow.commandline import Program, arguments_of, line_of
-from changewindow.context import Context
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context
+from changewindow.systems.process.command import Program, arguments_of, line_of
 
 EXAMPLE = {
     "name": "Write the marker",

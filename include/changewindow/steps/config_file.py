@@ -23,12 +23,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from changewindow.commandline import Program, Shell, line_of
-from changewindow.context import Context
 from changewindow.errors import StepFailed
-from changewindow.place import Place
-from changewindow.placed_file import LARGEST, Found, PlacedFile, digest
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context
+from changewindow.systems.hosts.host import Place
+from changewindow.systems.hosts.remote_file import LARGEST, Found, PlacedFile, digest
+from changewindow.systems.process.command import Program, Shell, line_of
 
 EXAMPLE = {
     "name": "Raise the idle connections of the pool",

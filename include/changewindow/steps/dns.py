@@ -19,9 +19,12 @@ import dns.rcode
 import dns.update
 from pydantic import model_validator
 
-from changewindow.context import Context
-from changewindow.dnsrecords import Name, RecordChange, RecordSet, shown
-from changewindow.dnsservers import (
+from changewindow.errors import StepFailed, UnusableConnection
+from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context
+from changewindow.systems.dns.propagation import told, until_answered
+from changewindow.systems.dns.records import Name, RecordChange, RecordSet, shown
+from changewindow.systems.dns.servers import (
     PORT,
     NoAnswer,
     Server,
@@ -32,10 +35,7 @@ from changewindow.dnsservers import (
     listed,
     named,
 )
-from changewindow.dnsupdates import CHANGED, send, updating
-from changewindow.dnswaiting import told, until_answered
-from changewindow.errors import StepFailed, UnusableConnection
-from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.dns.updates import CHANGED, send, updating
 
 EXAMPLE = {
     "name": "Point api at the new load balancer",

@@ -17,11 +17,12 @@ from urllib.parse import quote
 
 from pydantic import Field, JsonValue
 
-from changewindow import authorization, jsonpath
-from changewindow.context import Context
 from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems import authorization
+from changewindow.systems.context import Context
+from changewindow.systems.http import json_path
 
 EXAMPLE = {
     "name": "Switch the new checkout on",
@@ -149,7 +150,7 @@ class Step(StepBase):
             says = "has no such flag (404): create it" if reply.status == 404 else f"answered {reply.status}: see why"
             raise StepFailed(f"{where} {says}, or correct `read`.")
         try:
-            return jsonpath.at(jsonpath.parsed(reply.text), self.read.json_path)
+            return json_path.at(json_path.parsed(reply.text), self.read.json_path)
         except LookupError as error:
             raise StepFailed(f"The flag cannot be read from {where}: {error.args[0]}. Correct `read`.") from error
 

@@ -22,17 +22,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from changewindow import flyway
-from changewindow.context import Context
-from changewindow.database import LIMITED, Limits, end_session, execute, reading, transaction
 from changewindow.documents.text import shown
 from changewindow.documents.types import Duration
 from changewindow.errors import StepFailed
-from changewindow.flyway_history import History, Migrated
-from changewindow.lockholders import lock_holders
-from changewindow.repository import Files, Folder
-from changewindow.statements import TABLE, Text, transaction_id
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context
+from changewindow.systems.databases import flyway
+from changewindow.systems.databases.flyway_history import History, Migrated
+from changewindow.systems.databases.lock_holders import lock_holders
+from changewindow.systems.databases.statements import TABLE, Text, transaction_id
+from changewindow.systems.databases.transactions import LIMITED, Limits, end_session, execute, reading, transaction
+from changewindow.systems.git.files import Files, Folder
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as DatabaseConnection

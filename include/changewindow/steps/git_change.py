@@ -18,12 +18,12 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from changewindow.context import Context
-from changewindow.deployed import Deployed
 from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
-from changewindow.gitclone import Clone, cloned, tips
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context
+from changewindow.systems.git.clone import Clone, cloned, tips
+from changewindow.systems.git.deployer import Deployed
 
 EXAMPLE = {
     "name": "Merge the release",

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from changewindow.context import Context
 from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context
 
 EXAMPLE = {
     "name": "Switch the banner on",

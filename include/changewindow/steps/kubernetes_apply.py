@@ -17,15 +17,15 @@ from typing import Any, ClassVar
 
 from pydantic import Field as Setting
 
-from changewindow.context import Context
 from changewindow.errors import StepFailed
-from changewindow.kubernetes_cluster import APPLY, Cluster, Refused
-from changewindow.kubernetes_fields import Field, differences, pending, value
-from changewindow.kubernetes_manifest import Manifest, named, resource_of
-from changewindow.kubernetes_resource import WORKLOADS, Json, Resource, core
-from changewindow.kubernetes_rollout import Rollout, left, observed, wait
-from changewindow.kubernetes_workload import Namespace, autoscalers_of, lost, write
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context
+from changewindow.systems.kubernetes.cluster import APPLY, Cluster, Refused
+from changewindow.systems.kubernetes.fields import Field, differences, pending, value
+from changewindow.systems.kubernetes.manifest import Manifest, named, resource_of
+from changewindow.systems.kubernetes.resource import WORKLOADS, Json, Resource, core
+from changewindow.systems.kubernetes.rollout import Rollout, left, observed, wait
+from changewindow.systems.kubernetes.workload import Namespace, autoscalers_of, lost, write
 
 EXAMPLE = {
     "name": "Settings and disruption budget of the cart",

@@ -18,12 +18,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field as Setting
 from pydantic import model_validator
 
-from changewindow.context import Context
-from changewindow.kubernetes_cluster import Cluster
-from changewindow.kubernetes_fields import Field, value
-from changewindow.kubernetes_resource import WORKLOADS, Json, Resource, core, workload
-from changewindow.kubernetes_rollout import observed
-from changewindow.kubernetes_workload import (
+from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context
+from changewindow.systems.kubernetes.cluster import Cluster
+from changewindow.systems.kubernetes.fields import Field, value
+from changewindow.systems.kubernetes.resource import WORKLOADS, Json, Resource, core, workload
+from changewindow.systems.kubernetes.rollout import observed
+from changewindow.systems.kubernetes.workload import (
     Name,
     Namespace,
     Workload,
@@ -35,7 +36,6 @@ from changewindow.kubernetes_workload import (
     roll_out,
     write,
 )
-from changewindow.steps.base import Memory, StepBase
 
 EXAMPLE = {
     "name": "Smaller pool of connections",

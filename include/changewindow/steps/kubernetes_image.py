@@ -15,15 +15,16 @@ Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` 
 
 from pydantic import Field as Setting
 
-from changewindow.context import Context
 from changewindow.documents.text import hint
 from changewindow.errors import StepFailed
-from changewindow.images import lacks_images
-from changewindow.kubernetes_cluster import Cluster
-from changewindow.kubernetes_fields import Field, value
-from changewindow.kubernetes_resource import Json, Resource
-from changewindow.kubernetes_rollout import observed
-from changewindow.kubernetes_workload import (
+from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context
+from changewindow.systems.kubernetes.cluster import Cluster
+from changewindow.systems.kubernetes.fields import Field, value
+from changewindow.systems.kubernetes.image_registry import lacks_images
+from changewindow.systems.kubernetes.resource import Json, Resource
+from changewindow.systems.kubernetes.rollout import observed
+from changewindow.systems.kubernetes.workload import (
     Namespace,
     Workload,
     fields_of,
@@ -33,7 +34,6 @@ from changewindow.kubernetes_workload import (
     resource_of,
     roll_out,
 )
-from changewindow.steps.base import Memory, StepBase
 
 EXAMPLE = {
     "name": "Deploy cart 2.15.0",

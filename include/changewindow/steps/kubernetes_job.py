@@ -20,14 +20,14 @@ from uuid import uuid4
 from pydantic import Field as Setting
 from pydantic import model_validator
 
-from changewindow.context import Context
 from changewindow.documents.types import Model
-from changewindow.images import lacks_images
-from changewindow.kubernetes_cluster import Cluster
-from changewindow.kubernetes_resource import Resource, core
-from changewindow.kubernetes_task import Task, refusals, run_to_end, stop
-from changewindow.kubernetes_workload import Name, Namespace
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context
+from changewindow.systems.kubernetes.cluster import Cluster
+from changewindow.systems.kubernetes.image_registry import lacks_images
+from changewindow.systems.kubernetes.job import Task, refusals, run_to_end, stop
+from changewindow.systems.kubernetes.resource import Resource, core
+from changewindow.systems.kubernetes.workload import Name, Namespace
 
 EXAMPLE = {
     "name": "Migrate the schema",

@@ -11,11 +11,12 @@ Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` 
 
 from datetime import UTC, datetime
 
-from changewindow.context import Context
-from changewindow.kubernetes_cluster import Cluster
-from changewindow.kubernetes_resource import Resource
-from changewindow.kubernetes_rollout import observed
-from changewindow.kubernetes_workload import (
+from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context
+from changewindow.systems.kubernetes.cluster import Cluster
+from changewindow.systems.kubernetes.resource import Resource
+from changewindow.systems.kubernetes.rollout import observed
+from changewindow.systems.kubernetes.workload import (
     Namespace,
     Workload,
     lacks_to_roll_out,
@@ -24,7 +25,6 @@ from changewindow.kubernetes_workload import (
     restart_of,
     roll_out,
 )
-from changewindow.steps.base import Memory, StepBase
 
 EXAMPLE = {
     "name": "Restart the cart",

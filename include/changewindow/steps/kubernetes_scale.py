@@ -13,13 +13,13 @@ from typing import Annotated
 
 from pydantic import Field as Setting
 
-from changewindow.context import Context
-from changewindow.kubernetes_cluster import Cluster
-from changewindow.kubernetes_fields import Field, Way, value
-from changewindow.kubernetes_resource import Resource
-from changewindow.kubernetes_rollout import Rollout, left_to_scale, observed, wait
-from changewindow.kubernetes_workload import NAME, Namespace, autoscalers_of, lost, resource_of, write
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context
+from changewindow.systems.kubernetes.cluster import Cluster
+from changewindow.systems.kubernetes.fields import Field, Way, value
+from changewindow.systems.kubernetes.resource import Resource
+from changewindow.systems.kubernetes.rollout import Rollout, left_to_scale, observed, wait
+from changewindow.systems.kubernetes.workload import NAME, Namespace, autoscalers_of, lost, resource_of, write
 
 EXAMPLE = {
     "name": "More carts for the sale",

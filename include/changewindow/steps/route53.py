@@ -14,14 +14,14 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from changewindow.aws_client import NotNow, client
-from changewindow.context import Context
-from changewindow.dnsrecords import RecordChange, RecordSet, canonical_name, canonical_values, shown
-from changewindow.dnsservers import address, listed
-from changewindow.dnswaiting import behind, told, until_answered
 from changewindow.errors import StepFailed
-from changewindow.hostedzone import ID, HostedZone, Raw, from_octal, to_octal
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.aws.client import NotNow, client
+from changewindow.systems.aws.hosted_zone import ID, HostedZone, Raw, from_octal, to_octal
+from changewindow.systems.context import Context
+from changewindow.systems.dns.propagation import behind, told, until_answered
+from changewindow.systems.dns.records import RecordChange, RecordSet, canonical_name, canonical_values, shown
+from changewindow.systems.dns.servers import address, listed
 
 EXAMPLE = {
     "name": "Point api at the new load balancer",

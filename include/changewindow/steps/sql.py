@@ -19,14 +19,22 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from changewindow.context import Context
-from changewindow.database import LIMITED, DatabaseFailed, Limits, end_session, reading, touched, transaction
 from changewindow.documents.text import shown
 from changewindow.documents.types import Duration, Model
 from changewindow.errors import StepFailed
-from changewindow.lockholders import lock_holders
-from changewindow.statements import TABLE, Text, parts, transaction_id
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context
+from changewindow.systems.databases.lock_holders import lock_holders
+from changewindow.systems.databases.statements import TABLE, Text, parts, transaction_id
+from changewindow.systems.databases.transactions import (
+    LIMITED,
+    DatabaseFailed,
+    Limits,
+    end_session,
+    reading,
+    touched,
+    transaction,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as DatabaseConnection
@@ -102,7 +110,7 @@ class Step(StepBase):
 
     def lacks(self, context: Context) -> list[str]:
         """Ask the database whether it is there, takes writes, and can keep marks."""
-        from changewindow import marks  # noqa: PLC0415  see above
+        from changewindow.systems.databases import applied_marks  # noqa: PLC0415  see above
 
         connection = context.connection(self.connection)
         with reading(connection, self._limits) as opened:
@@ -117,7 +125,7 @@ class Step(StepBase):
             if name == "postgresql" and opened.exec_driver_sql("SHOW default_transaction_read_only").scalar() == "on":
                 says = f"Connection {self.connection} leads to a database or account with default_transaction_read_only"
                 return [f"{says}, which only reads. Name another, or set it off."]
-            return marks.lacks_marks(opened, marks.marks(self.marks))
+            return applied_marks.lacks_marks(opened, applied_marks.marks(self.marks))
 
     def remember(self, context: Context) -> Memory:
         """Return the token under which the database will know this very attempt."""
@@ -134,29 +142,29 @@ class Step(StepBase):
         context.act(f"undo at {self.connection}, if it was committed", lambda: self._undo(context, remembered))
 
     def _apply(self, context: Context, remembered: Memory) -> None:
-        from changewindow import marks  # noqa: PLC0415  see above
+        from changewindow.systems.databases import applied_marks  # noqa: PLC0415  see above
 
-        connection, table = context.connection(self.connection), marks.marks(self.marks)
-        marks.make_marks(connection, self._limits, table)
+        connection, table = context.connection(self.connection), applied_marks.marks(self.marks)
+        applied_marks.make_marks(connection, self._limits, table)
         with transaction(connection, self._limits, session=_session(context, remembered)) as opened:
-            marks.mark_applied(opened, table, token=remembered["token"], step=context.mark)
+            applied_marks.mark_applied(opened, table, token=remembered["token"], step=context.mark)
             self._run(context, opened, self.statements)
             context.require_turn()
 
     def _undo(self, context: Context, remembered: Memory) -> None:
-        from changewindow import marks  # noqa: PLC0415  see above
+        from changewindow.systems.databases import applied_marks  # noqa: PLC0415  see above
 
         connection, session = context.connection(self.connection), _session(context, remembered)
-        table = marks.marks(self.marks)
+        table = applied_marks.marks(self.marks)
         end_session(connection, session)
-        marks.make_marks(connection, self._limits, table)
+        applied_marks.make_marks(connection, self._limits, table)
         with transaction(connection, self._limits, session=session) as opened:
-            if not marks.claim_undo(opened, table, token=remembered["token"], step=context.mark):
+            if not applied_marks.claim_undo(opened, table, token=remembered["token"], step=context.mark):
                 context.log("nothing to undo: it was never committed, or is undone already")
                 return
             if self.undo_statements != "nothing":
                 self._run(context, opened, self.undo_statements)
-            marks.mark_undone(opened, table, token=remembered["token"])
+            applied_marks.mark_undone(opened, table, token=remembered["token"])
             context.require_turn()
 
     def _run(self, context: Context, opened: "DatabaseConnection", statements: Statements) -> None:

@@ -18,11 +18,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from changewindow.commandline import Program, arguments_of, line_of
-from changewindow.context import Context
 from changewindow.errors import StepFailed
-from changewindow.place import Place
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context
+from changewindow.systems.hosts.host import Place
+from changewindow.systems.process.command import Program, arguments_of, line_of
 
 EXAMPLE = {
     "name": "Take app-1 out of the pool",

@@ -28,12 +28,12 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field
 
-from changewindow.context import Context
 from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
-from changewindow.stack import Stack, account, as_options
-from changewindow.stackfiles import content_of, why_unfit
 from changewindow.steps.base import Memory, StepBase
+from changewindow.systems.context import Context
+from changewindow.systems.terraform.state_files import content_of, why_unfit
+from changewindow.systems.terraform.workspace import Stack, account, as_options
 
 EXAMPLE = {
     "name": "Roll out image v2.15.0",

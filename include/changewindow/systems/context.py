@@ -1,0 +1,233 @@
+"""What a step may use to look at the world and to act on it."""
+
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+
+from changewindow.documents.types import duration_text
+from changewindow.errors import StepFailed, TurnRevoked, UnusableConnection
+from changewindow.systems import authorization
+from changewindow.systems.connection import Connection
+from changewindow.systems.process.supervised import Program, guarded
+
+T = TypeVar("T")
+KEPT_LINES = 1000
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A program that has ended: its arguments, exit code and output (standard output and error together)."""
+
+    arguments: tuple[str, ...]
+    code: int
+    output: str
+
+
+@dataclass(frozen=True)
+class Replied:
+    """A reply to an HTTP request."""
+
+    status: int
+    text: str
+
+
+@dataclass
+class Context:
+    """Hands a step its clients; what acts goes through `run`, `call` or `act`, so dry runs hold."""
+
+    change: str
+    """The id of the change, such as `CHG-1042`."""
+    step: int
+    """The number of the step, from 1."""
+    connections: Callable[[str], Connection]
+    log: Callable[[str], None]
+    dry_run: bool = False
+    cut_short: bool = False
+    """For undo: apply did not come to an end of its own, and what it has set in motion may still happen."""
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set when this task has lost its turn: nothing acts through this context any more."""
+    running: list[Program] = field(default_factory=list)
+
+    @property
+    def mark(self) -> str:
+        """Return what identifies this step in the world, for instance in a commit message: `CHG-1042/1`."""
+        return f"{self.change}/{self.step}"
+
+    def connection(self, name: str) -> Connection:
+        """Return the Airflow Connection of this name.
+
+        Raises:
+            UnknownConnection: there is none.
+        """
+        return self.connections(name)
+
+    def secret(self, connection: str) -> str:
+        """Return the password of a connection, for use in this moment only."""
+        password = self.connection(connection).password
+        if not password:
+            raise UnusableConnection(connection, "password")
+        return password
+
+    def stop(self) -> None:
+        """End what acts through this context, for good; returns when programs are dead. Any thread may call it."""
+        self.stopped.set()
+        for program in list(self.running):
+            program.kill()
+
+    def require_turn(self) -> None:
+        """Make sure that this task may still act.
+
+        Raises:
+            TurnRevoked: it may not.
+        """
+        if self.stopped.is_set():
+            raise TurnRevoked(self.change, f"step {self.step}")
+
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """Lend an empty folder that is removed afterwards."""
+        with tempfile.TemporaryDirectory(prefix=f"{self.change}-{self.step}-") as folder:
+            yield Path(folder)
+
+    def look(self, arguments: Sequence[str], **options: Any) -> Ran:
+        """Run a program that only reads; it runs in a dry run too. Options as for `run`."""
+        return self._program(arguments, **options)
+
+    def run(self, arguments: Sequence[str], **options: Any) -> Ran:
+        """Run a program that acts, and wait for its end; a dry run only says so.
+
+        Options: `folder` (working directory), `environment` (added to ours; None takes out), `quiet` (do not log the
+        output), `says` (what the log says instead of the arguments), `hide` (what takes secrets out of a line first).
+
+        Raises:
+            StepFailed: the program does not exist.
+            TurnRevoked: the task may no longer act.
+        """
+        if self.dry_run:
+            self.log(f"dry run, not done: {options.get('says') or ' '.join(arguments)}")
+            return Ran(tuple(arguments), 0, "")
+        self.require_turn()
+        return self._program(arguments, **options)
+
+    def act(self, says: str, do: Callable[[], T]) -> T | None:
+        """Do what acts through a library, and return its result; a dry run only says so, and returns None.
+
+        Raises:
+            TurnRevoked: the task may no longer act.
+        """
+        if self.dry_run:
+            self.log(f"dry run, not done: {says}")
+            return None
+        self.require_turn()
+        self.log(says)
+        done = do()
+        self.require_turn()
+        return done
+
+    def until(self, says: str, found: Callable[[], T | None], *, within: timedelta, every: float = 1.0) -> T | None:
+        """Look again and again until there is something to return; a dry run does not wait, and returns None.
+
+        Raises:
+            StepFailed: it was not there in time.
+            TurnRevoked: the task may no longer act.
+        """
+        if self.dry_run:
+            self.log(f"dry run, not waited for: {says}")
+            return None
+        self.log(f"waiting until {says}")
+        deadline = time.monotonic() + within.total_seconds()
+        while not (seen := found()):
+            if time.monotonic() >= deadline:
+                raise StepFailed(f"Not in time ({duration_text(within)}): {says}.")
+            self.stopped.wait(every)
+            self.require_turn()
+        return seen
+
+    def ask(self, connection: str, path: str, headers: Mapping[str, str] | None = None, *, body: Any = None) -> Replied:
+        """Send a request that only reads: GET, or POST with a `body`. With `headers`, no credentials are added."""
+        return self._request(connection, "GET" if body is None else "POST", path, body=body, headers=headers)
+
+    def call(
+        self, connection: str, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None
+    ) -> Replied:
+        """Send an HTTP request that acts; a dry run only says so. With `headers`, no credentials are added.
+
+        Raises:
+            StepFailed: no reply came; whether the request had an effect is unknown.
+            TurnRevoked: the task may no longer act.
+        """
+        if self.dry_run:
+            self.log(f"dry run, not done: {method} {self.connection(connection).base_url}{path}")
+            return Replied(0, "")
+        self.require_turn()
+        return self._request(connection, method, path, body=body, headers=headers)
+
+    def _request(self, name: str, method: str, path: str, **content: Any) -> Replied:
+        connection = self.connection(name)
+        url = f"{connection.base_url}{path}"
+        headers = content["headers"] or authorization.headers(connection)
+        given: dict[str, Any] = {"json": content.get("body"), "headers": headers}
+        # Never None, which would send what a .netrc of the worker says.
+        given["auth"] = (None if headers else connection.credentials) or (lambda request: request)
+        try:
+            reply = requests.request(method, url, timeout=30, allow_redirects=False, **given)
+        except requests.RequestException as error:
+            raise StepFailed(f"{method} {url} got no reply: {_why(error)}. Is the service up?") from error
+        self.log(f"{method} {url} -> {reply.status_code}")
+        if "charset" not in reply.headers.get("Content-Type", ""):
+            reply.encoding = "utf-8"  # as JSON is, and not what `requests` guesses
+        return Replied(reply.status_code, reply.text)
+
+    def _program(
+        self,
+        arguments: Sequence[str],
+        *,
+        folder: Path | None = None,
+        environment: Mapping[str, str | None] | None = None,
+        quiet: bool = False,
+        says: str = "",
+        hide: Callable[[str], str] = str,
+    ) -> Ran:
+        self.log(f"$ {says or ' '.join(arguments)}")
+        kept: deque[str] = deque(maxlen=KEPT_LINES)
+        with guarded(arguments, folder=folder, environment=environment) as program, self._stoppable(program):
+            for line in program.lines():
+                kept.append(line)
+                if not quiet:
+                    self.log(hide(line))
+            code = program.process.wait()
+        self.require_turn()
+        if quiet and code:
+            for line in kept:
+                self.log(hide(line))
+        if not quiet or code:
+            self.log(f"exit code {code}")
+        return Ran(tuple(arguments), code, "\n".join(kept))
+
+    @contextmanager
+    def _stoppable(self, program: Program) -> Iterator[None]:
+        """Let `stop` reach a program while it runs, also when it was called while the program started."""
+        self.running.append(program)
+        try:
+            self.require_turn()
+            yield
+        finally:
+            self.running.remove(program)
+
+
+def _why(error: BaseException) -> str:
+    """Return the innermost reason of an error of HTTP that the system or TLS gave, such as an expired certificate."""
+    within: BaseException | None = error
+    while within is not None:
+        error = within if isinstance(within, OSError) else error
+        within = within.__context__
+    return f"{type(error).__name__}: {error}"

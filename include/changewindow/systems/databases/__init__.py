@@ -1,0 +1,1 @@
+"""Databases and their migrations: transactions, statements, locks, Alembic and Flyway."""

@@ -1,0 +1,102 @@
+"""Keeps a row per applied step in the database it changed, so that undo knows whether it was committed.
+
+The row is the first thing that apply writes, in the same transaction as all else it does. Undo writes the same row:
+where apply's transaction is still open, that waits for its end; where it never was committed, the row is then undo's,
+and an apply that comes too late cannot write its own.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Column, DateTime, MetaData, String, Table, inspect, select, text
+from sqlalchemy import Connection as DatabaseConnection
+from sqlalchemy.exc import IntegrityError
+
+from changewindow.errors import StepFailed
+from changewindow.systems.connection import Connection
+from changewindow.systems.databases.transactions import DatabaseFailed, Limits, transaction
+
+APPLIED, UNDONE = "applied", "undone"
+
+
+def marks(name: str) -> Table:
+    """Return the table of marks; a name may begin with its schema."""
+    schema, _, plain = name.rpartition(".")
+    return Table(
+        plain,
+        MetaData(schema=schema or None),
+        Column("token", String(32), primary_key=True),
+        Column("step", String(64), nullable=False),
+        Column("state", String(16), nullable=False),
+        Column("at", DateTime(timezone=True), nullable=False),
+    )
+
+
+def has_marks(opened: DatabaseConnection, table: Table) -> bool:
+    """Return whether the table is there."""
+    return inspect(opened).has_table(table.name, schema=table.schema)
+
+
+def lacks_marks(opened: DatabaseConnection, table: Table) -> list[str]:
+    """Return what is missing for marks to be kept, as far as the database tells (PostgreSQL)."""
+    has_table = has_marks(opened, table)
+    if opened.dialect.name != "postgresql":
+        return []
+    name = table.fullname
+    if has_table:
+        wanted = [f"has_table_privilege('{name}', '{right}')" for right in ("SELECT", "INSERT", "UPDATE")]
+        has_all = opened.execute(text(f"SELECT {' AND '.join(wanted)}")).scalar()
+        return [] if has_all else [f"The account may not select, insert and update in {name}. Grant it that."]
+    schema = f"'{table.schema}'" if table.schema else "current_schema()"
+    if opened.execute(text(f"SELECT has_schema_privilege({schema}, 'CREATE')")).scalar():
+        return []
+    columns = "token varchar(32) primary key, step varchar(64), state varchar(16), at timestamptz"
+    return [f"The account may not create the table {name}. Let somebody create it ({columns}), or grant CREATE."]
+
+
+def make_marks(connection: Connection, limits: Limits, table: Table) -> None:
+    """Make the table, if it is not there.
+
+    Raises:
+        DatabaseFailed: it cannot be made.
+    """
+    try:
+        with transaction(connection, limits) as opened:
+            table.create(opened, checkfirst=True)
+    except DatabaseFailed:
+        with transaction(connection, limits) as opened:
+            if not has_marks(opened, table):
+                raise
+
+
+def mark_applied(opened: DatabaseConnection, table: Table, *, token: str, step: str) -> None:
+    """Write the row of a step that is being applied.
+
+    Raises:
+        StepFailed: its undo has already run.
+    """
+    try:
+        opened.execute(table.insert().values(token=token, step=step, state=APPLIED, at=_now()))
+    except IntegrityError as error:
+        raise StepFailed(f"{step} was undone before it was applied; it does nothing any more.") from error
+
+
+def claim_undo(opened: DatabaseConnection, table: Table, *, token: str, step: str) -> bool:
+    """Return whether there is something to undo; from then on, the step can no longer be applied."""
+    try:
+        with opened.begin_nested():
+            opened.execute(table.insert().values(token=token, step=step, state=UNDONE, at=_now()))
+    except IntegrityError:
+        state = select(table.c.state).where(table.c.token == token).with_for_update()
+        return opened.execute(state).scalar() == APPLIED
+    return False
+
+
+def mark_undone(opened: DatabaseConnection, table: Table, *, token: str) -> None:
+    """Note that a step is undone."""
+    if opened.dialect.name == "postgresql":  # whatever its statements have set: the table is that of before, and ours
+        opened.exec_driver_sql("RESET ROLE; RESET search_path")
+    opened.execute(table.update().where(table.c.token == token).values(state=UNDONE, at=_now()))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

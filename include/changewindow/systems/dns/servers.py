@@ -1,0 +1,165 @@
+"""Asks DNS servers what they answer, each by itself, past every cache."""
+
+import asyncio
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import dns.asyncquery
+import dns.asyncresolver
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.query
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+
+from changewindow.systems.dns.records import RecordSet, canonical_name
+
+PORT = 53
+PATIENCE = 1.5
+"""Seconds to wait for a server, each of the two times it is asked."""
+UNREACHABLE = (dns.exception.Timeout, OSError, EOFError)
+
+
+class NoAnswer(Exception):
+    """A server has no answer to give; the text says which one, and why."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A DNS server: its name as people know it, and where it can be reached."""
+
+    name: str
+    addresses: tuple[str, ...]
+    port: int = PORT
+
+
+async def answer(server: Server, record: str, kind: str) -> RecordSet | None:
+    """Return the record set that a server holds, or None when it holds none.
+
+    Raises:
+        NoAnswer: it cannot be reached, or it is not authoritative for this name.
+    """
+    query = dns.message.make_query(record, kind, flags=0)
+    reply = await _reply(server, query)
+    if reply.rcode() not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN} or not reply.flags & dns.flags.AA:
+        says = "not authoritative" if reply.rcode() == dns.rcode.NOERROR else dns.rcode.to_text(reply.rcode())
+        raise NoAnswer(f"{server.name} does not serve {record} ({says}); correct the zone's NS records, or that server")
+    found = reply.get_rrset(reply.answer, query.question[0].name, dns.rdataclass.IN, dns.rdatatype.from_text(kind))
+    return RecordSet.of(found) if found else None
+
+
+async def answers(servers: Sequence[Server], record: str, kind: str) -> list[RecordSet | NoAnswer | None]:
+    """Return what each server holds, or why it does not say; all are asked at the same time."""
+
+    async def one(server: Server) -> RecordSet | NoAnswer | None:
+        try:
+            return await answer(server, record, kind)
+        except NoAnswer as error:
+            return error
+
+    return list(await asyncio.gather(*map(one, servers)))
+
+
+async def authoritative(zone: str, via: Server) -> list[Server]:
+    """Return the servers that the zone's NS records name, as one of them says; all on its port.
+
+    Raises:
+        NoAnswer: that server does not serve the zone, or the address of a server cannot be found.
+    """
+    found = await answer(via, zone, "NS")
+    if found is None:
+        raise NoAnswer(f"{via.name} has no NS records for {zone}: no zone begins there; correct the name of the zone")
+    return [await _within(zone, canonical_name(host), via) for host in found.values]
+
+
+async def listed(texts: Iterable[str]) -> list[Server]:
+    """Return the servers that a ticket lists, like `192.0.2.1`, `ns1.example.com` or `[2001:db8::1]:5353`.
+
+    Raises:
+        NoAnswer: the address of one cannot be found.
+    """
+    return [await named(*address(text), name=text) for text in texts]
+
+
+async def of_name(record: str) -> list[Server]:
+    """Return the authoritative servers of the zone that a name is in, found by this machine's resolver.
+
+    Raises:
+        NoAnswer: they cannot be found.
+    """
+    try:
+        zone = await dns.asyncresolver.zone_for_name(record)
+        found = await dns.asyncresolver.resolve(zone, "NS")
+    except dns.exception.DNSException as error:
+        raise NoAnswer(f"the zone of {record} cannot be found by this machine's resolver: {error}") from error
+    return [await named(canonical_name(one.to_text())) for one in found]
+
+
+async def named(host: str, port: int = PORT, *, name: str = "") -> Server:
+    """Return the server at a host, whose address this machine's resolver finds.
+
+    Raises:
+        NoAnswer: it does not find it.
+    """
+    if _is_address(host):
+        return Server(name or host, (host,), port)
+    try:
+        found = await dns.asyncresolver.resolve_name(host)
+    except (dns.exception.DNSException, OSError) as error:
+        raise NoAnswer(f"the address of the name server {host} cannot be found: {error}") from error
+    return Server(name or host, tuple(found.addresses()), port)
+
+
+def address(text: str) -> tuple[str, int]:
+    """Return host and port of a server, as a ticket writes it.
+
+    Raises:
+        ValueError: it is neither an address nor a name.
+    """
+    host, port = text, str(PORT)
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        port = port.removeprefix(":") or str(PORT)
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"{text!r} is not a server; write it like 192.0.2.1, ns1.example.com or [2001:db8::1]:53")
+    return (host if _is_address(host) else canonical_name(host)), int(port)
+
+
+async def _reply(server: Server, query: dns.message.Message) -> dns.message.Message:
+    """Ask at one address after the other, twice: a lost packet is no answer of the server."""
+    says = "it has no address"
+    for where in server.addresses * 2:
+        try:
+            reply, _ = await dns.asyncquery.udp_with_fallback(query, where, timeout=PATIENCE, port=server.port)
+        except UNREACHABLE as error:
+            says = "no answer in time" if isinstance(error, dns.exception.Timeout) else str(error)
+        except dns.exception.DNSException as error:
+            raise NoAnswer(f"{server.name} does not speak DNS at port {server.port}: {error}") from error
+        else:
+            return reply
+    raise NoAnswer(f"{server.name} cannot be reached at port {server.port}: {says}")
+
+
+async def _within(zone: str, host: str, via: Server) -> Server:
+    """Return a server of a zone; where its name is within that zone, only the zone itself knows its address."""
+    if not dns.name.from_text(host).is_subdomain(dns.name.from_text(zone)):
+        return await named(host, via.port)
+    found = [await answer(via, host, kind) for kind in ("A", "AAAA")]
+    addresses = tuple(value for one in found if one for value in one.values)
+    if not addresses:
+        raise NoAnswer(f"the name server {host} of {zone} has no address; add one, or correct the zone's NS records")
+    return Server(host, addresses, via.port)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

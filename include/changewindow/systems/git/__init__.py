@@ -1,0 +1,1 @@
+"""Git repositories: access, clones, files, and what deploys from them."""

@@ -1,0 +1,194 @@
+"""A clone of a git repository in which commits are made, and from which they are pushed."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from changewindow.errors import StepFailed, StillUnderWay
+from changewindow.systems.context import Context, Ran
+from changewindow.systems.git.access import opened
+
+ATTEMPTS = 5
+"""How often commits are made anew on top of what others pushed meanwhile."""
+LOST = ("hung up unexpectedly", "unexpected disconnect", "early EOF", "RPC failed")
+"""What git says when it lost the server, which may go on alone with what it has got."""
+OVERTAKEN = ("[rejected]", "cannot lock ref", "failed to update ref", "incorrect old value", "reference already exists")
+COMMIT = re.compile(r"^([0-9a-f]{40,64})(?: (.*))?$", re.MULTILINE)
+"""A commit on a line of its own; what git warns of stands on other lines of the same output."""
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A branch of a repository, cloned into a folder that nobody else sees."""
+
+    context: Context
+    connection: str
+    branch: str
+    folder: Path
+    environment: dict[str, str | None]
+
+    def git(self, *arguments: str, hint: str = "") -> str:
+        """Run git in the clone, which only reads the world; return what it printed.
+
+        Raises:
+            StepFailed: it failed; `hint` is what to do then.
+        """
+        ran = self._look(*arguments)
+        if ran.code:
+            raise StepFailed(f"git {arguments[0]} failed: {last_line(ran)}. {hint}".rstrip())
+        return ran.output.strip()
+
+    def combine(self, *arguments: str, hint: str) -> None:
+        """Run a git command that may find conflicts.
+
+        Raises:
+            StepFailed: it did, in the files that are named.
+        """
+        ran = self._look(*arguments)
+        if not ran.code:
+            return
+        files = self.git("diff", "--name-only", "--diff-filter=U").splitlines()
+        if not files:
+            raise StepFailed(f"git {arguments[0]} failed: {last_line(ran)}. Nothing was pushed.")
+        raise StepFailed(f"git {arguments[0]} conflicts in {', '.join(files)}. Nothing was pushed. {hint}")
+
+    def require(self, commit: str, branch: str) -> None:
+        """Make sure that a commit that was on top of a branch is still in the repository.
+
+        Raises:
+            StepFailed: it is not.
+        """
+        if self._look("cat-file", "-e", f"{commit}^{{commit}}").code:
+            says = f"The repository of connection {self.connection} has no commit {commit[:12]} any more"
+            raise StepFailed(
+                f"{says}, which was on top of {branch}. Was the branch force-pushed? Review it again, and submit again."
+            )
+
+    def id(self, *arguments: str) -> str:
+        """Run a git command that prints an id; return the id, or nothing."""
+        return found_id(self.git(*arguments))
+
+    @property
+    def head(self) -> str:
+        """Return the commit on top of the clone."""
+        return self.id("rev-parse", "HEAD")
+
+    @property
+    def is_ahead(self) -> bool:
+        """Return whether it has a commit that the branch of the repository lacked when it was last looked at."""
+        return bool(self.id("rev-list", "--max-count=1", f"origin/{self.branch}..HEAD"))
+
+    def marked(self, since: str) -> tuple[str, bool]:
+        """Return the newest commit since `since` that carries this step's mark, and whether it reverts; or nothing."""
+        search = ["log", "-1", "-E", f"--grep=^(Change|Reverts)-Step: {self.context.mark}$"]
+        what = "--format=%H %(trailers:key=Reverts-Step,valueonly,separator=%x20)"
+        hint = f"If {self.branch} was force-pushed, see by hand what it holds."
+        found = COMMIT.search(self.git(*search, what, f"{since}..HEAD", hint=hint))
+        return (found[1], bool(found[2])) if found else ("", False)
+
+    def contains(self, commit: str, in_commit: str) -> bool:
+        """Return whether a commit is part of another one, as the repository knows them now."""
+        self._look("fetch", "--quiet", "--no-tags", "origin")
+        return self._look("merge-base", "--is-ancestor", commit, in_commit).code == 0
+
+    def push(self, make: Callable[["Clone"], str]) -> str:
+        """Make commits on top of the branch and push them; anew, when somebody else has pushed meanwhile.
+
+        `make` returns the commit that counts, which is returned; without a new commit, nothing is pushed.
+
+        Raises:
+            StepFailed: what was made cannot be pushed.
+            StillUnderWay: the connection was lost, and the server may take it all the same.
+        """
+        for _ in range(ATTEMPTS):
+            commit = make(self)
+            if not self.is_ahead:
+                return commit
+            push = ["git", "push", "--porcelain", "origin", f"HEAD:refs/heads/{self.branch}"]
+            ran = self.context.run(push, folder=self.folder, environment=self.environment)
+            if not ran.code:
+                return commit
+            if not any(sign in ran.output for sign in OVERTAKEN):
+                lost = any(sign in ran.output for sign in LOST)
+                raise (StillUnderWay if lost else StepFailed)(self._refused(ran))
+            self.context.log(f"somebody else pushed to {self.branch} meanwhile: once more, on top of that")
+            self.git(
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                "origin",
+                f"+refs/heads/{self.branch}:refs/remotes/origin/{self.branch}",
+            )
+            self.git("reset", "--quiet", "--hard", f"origin/{self.branch}")
+        raise StepFailed(
+            f"Others pushed to {self.branch} of {self.connection} each of the {ATTEMPTS} times that this was tried. "
+            "Nothing was pushed. Find out who pushes so often, and try again."
+        )
+
+    def require_push(self) -> None:
+        """Make sure that the account may push, as far as that can be known without pushing."""
+        ran = self._look("push", "--dry-run", "--porcelain", "origin", f"HEAD:refs/heads/{self.branch}")
+        if ran.code:
+            raise StepFailed(self._refused(ran))
+
+    def _refused(self, ran: Ran) -> str:
+        where = f"{self.branch} of {self.connection}"
+        if "[remote rejected]" not in ran.output:
+            return f"git push to {where} failed: {last_line(ran)}. May the account of the connection push?"
+        lines = [line.strip() for line in ran.output.splitlines()]
+        said = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+        reason = next(line.partition("[remote rejected]")[2].strip() for line in lines if "[remote rejected]" in line)
+        told = " / ".join([*[line for line in said if line][:3], reason])
+        return (
+            f"The repository refused the push to {where}: {told}. If the branch is protected, allow the connection's "
+            "account to push to it; the change cannot go on otherwise."
+        )
+
+    def _look(self, *arguments: str) -> Ran:
+        return self.context.look(["git", *arguments], folder=self.folder, environment=self.environment, quiet=True)
+
+
+@contextmanager
+def cloned(context: Context, connection: str, branch: str) -> Iterator[Clone]:
+    """Lend a clone of a branch, with its whole history; contents of files come when they are needed.
+
+    Raises:
+        StepFailed: it cannot be cloned.
+    """
+    with opened(context, connection) as (address, environment), context.workspace() as folder:
+        clone = Clone(context, connection, branch, folder, environment)
+        clone.git("clone", "--quiet", "--no-tags", "--filter=blob:none", "--branch", branch, "--", address, ".")
+        yield clone
+
+
+def tips(context: Context, connection: str, *branches: str) -> list[str]:
+    """Return the commit on top of each branch.
+
+    Raises:
+        StepFailed: there is none.
+    """
+    refs = [f"refs/heads/{branch}" for branch in branches]
+    with opened(context, connection) as (address, environment):
+        ran = context.look(["git", "ls-remote", "--", address, *refs], environment=environment, quiet=True)
+    if ran.code:
+        raise StepFailed(f"The repository of connection {connection} cannot be read: {last_line(ran)}.")
+    found = {ref: commit for commit, _, ref in (line.partition("\t") for line in ran.output.splitlines())}
+    for branch, ref in zip(branches, refs, strict=True):
+        if ref not in found:
+            raise StepFailed(f"The repository of connection {connection} has no branch {branch}.")
+    return [found[ref] for ref in refs]
+
+
+def found_id(output: str) -> str:
+    """Return the id that git printed, or nothing."""
+    found = COMMIT.search(output)
+    return found[1] if found else ""
+
+
+def last_line(ran: Ran) -> str:
+    """Return the last thing that git said which tells something."""
+    output = ran.output.partition("fatal: Could not read from remote repository")[0].strip() or ran.output
+    lines = [line.strip().rstrip(".") for line in output.splitlines() if line.strip()]
+    return lines[-1] if lines else f"exit code {ran.code}"

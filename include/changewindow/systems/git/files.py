@@ -1,0 +1,84 @@
+"""Reads git repositories behind Airflow Connections."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from changewindow.documents.types import Model
+from changewindow.errors import StepFailed
+from changewindow.systems.context import Context
+from changewindow.systems.git.access import opened
+from changewindow.systems.git.clone import found_id, last_line
+
+BRANCH = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder with the files of a commit; on the worker there is no commit."""
+
+    path: Path
+    commit: str = ""
+
+
+class Files(Model):
+    """A folder of files, in a git repository or on the worker."""
+
+    folder: str = Field(min_length=1)
+    """The folder; within the repository, or a whole path on the worker."""
+    repository: str = ""
+    """The Airflow Connection of the repository; without it, the folder is on the worker."""
+    at: str = Field(default="", pattern=f"{BRANCH}|^$")
+    """The branch, tag or commit; a branch may move between approval and gate, a tag or commit does not."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if bool(self.repository) != bool(self.at):
+            raise ValueError("write repository and at together, or neither for a folder on the worker")
+        if not self.repository and not self.folder.startswith("/"):
+            raise ValueError(f"{self.folder} is not the whole path of a folder on the worker; begin it with /")
+        return self
+
+    def says(self) -> str:
+        """Return where the files are: `db at v2 of example_config`."""
+        return f"{self.folder} at {self.at} of {self.repository}" if self.repository else self.folder
+
+    @contextmanager
+    def opened(self, context: Context, commit: str = "") -> Iterator[Folder]:
+        """Lend the folder as it is at `commit`, or at the branch or tag now.
+
+        Raises:
+            StepFailed: it is not there.
+        """
+        with context.workspace() as clone:
+            if self.repository:
+                found = self._checked_out(context, clone, commit)
+                path = (clone / self.folder).resolve()
+                is_inside = path.is_relative_to(clone.resolve())
+            else:
+                found, path, is_inside = "", Path(self.folder), True
+            if not path.is_dir() or not is_inside:
+                raise StepFailed(f"There is no folder {self.says()}. Correct the ticket, or bring the files there.")
+            yield Folder(path, found)
+
+    def _checked_out(self, context: Context, clone: Path, commit: str) -> str:
+        """Check out a commit; return its id."""
+        with opened(context, self.repository) as (address, environment):
+            options = {"folder": clone, "environment": environment, "quiet": True}
+            cloned = context.look(["git", "clone", "--quiet", "--no-checkout", "--", address, "."], **options)
+        if cloned.code:
+            raise StepFailed(f"The repository of connection {self.repository} cannot be read: {last_line(cloned)}")
+        for name in [commit] if commit else [f"refs/remotes/origin/{self.at}", f"refs/tags/{self.at}", self.at]:
+            asked = context.look(["git", "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"], **options)
+            if asked.code:
+                continue
+            checked_out = context.look(["git", "checkout", "--quiet", "--detach", found_id(asked.output)], **options)
+            if checked_out.code:
+                raise StepFailed(f"{self.says()} cannot be checked out: {last_line(checked_out)}")
+            return found_id(asked.output)
+        what = f"commit {commit}, of which this change was applied" if commit else f"branch, tag or commit {self.at}"
+        raise StepFailed(f"The repository of connection {self.repository} has no {what}. Bring it back there.")

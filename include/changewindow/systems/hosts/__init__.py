@@ -1,0 +1,1 @@
+"""Hosts: a program or a file on this one, or on another over SSH."""

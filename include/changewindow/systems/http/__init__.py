@@ -1,0 +1,1 @@
+"""HTTP services: requests, and values inside of JSON."""

@@ -1,0 +1,186 @@
+"""Asks the HTTP APIs of products for JSON, and says of a refusal what would mend it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from changewindow.errors import UnusableConnection
+from changewindow.systems.connection import Connection
+from changewindow.systems.measurement import Asking, SourceError
+
+QUIET = 60
+"""Seconds of quiet when a product wants some and does not say how long."""
+DAY = 86400
+LONGEST = 200
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product with an API: where it is, and how one shows who one is."""
+
+    name: str
+    needs: str
+    """What the token in the connection's password must be and may do."""
+    scheme: str = "Bearer {}"
+    """The header `Authorization`, with the token put in."""
+    address: str = ""
+    """Where its API is when the connection names no host."""
+    public: tuple[str, ...] = ()
+    """Hosts that mean the same as none."""
+    prefix: str = ""
+    """What stands before every path where the connection names a host without a path."""
+    tenants: str = ""
+    """The domain whose subdomains have their API at `api.` before their name, and no prefix."""
+    accept: str = "application/json"
+    takes_login: bool = False
+    """Whether login and password do as well as a token, or nothing at all."""
+
+    def located(self, found: Connection) -> Connection:
+        """Return the connection with the address of the API; tokens go over https unless it says otherwise."""
+        name = found.host.rpartition("://")[2].strip("/")
+        if self.address and (not name or name in self.public):
+            return replace(found, host=self.address, port=None, schema="")
+        if self.address and "://" not in found.host and not found.schema:
+            found = replace(found, schema="https")
+        if self.tenants and name.endswith(self.tenants):
+            return replace(found, host=f"https://api.{name.removeprefix('api.')}")
+        return found if "/" in name else replace(found, host=f"{found.host.rstrip('/')}{self.prefix}")
+
+    def headers(self, connection: Connection) -> dict[str, str]:
+        """Return the headers that show who asks.
+
+        Raises:
+            UnusableConnection: the connection has no password, or one that no header can carry.
+        """
+        token = connection.password.strip()  # secrets often end with a line break
+        if not (token.isascii() and token.isprintable()):
+            raise UnusableConnection(connection.name, f"token in its password, but other text; it must be {self.needs}")
+        if token:
+            return {"Accept": self.accept, "Authorization": self.scheme.format(token)}
+        if self.takes_login:
+            return {"Accept": self.accept}
+        raise UnusableConnection(connection.name, f"password; it must be {self.needs}")
+
+
+@dataclass(frozen=True)
+class Api:
+    """The API of a product, behind a connection."""
+
+    asking: Asking
+    connection: str
+    product: Product
+    paths: list[str] = field(default_factory=list)
+    """What was asked, for the record."""
+
+    async def json(
+        self, path: str, parameters: Mapping[str, str | Sequence[str]] | None = None, *, what: str = ""
+    ) -> Any:
+        """Return the JSON of a reply; `what` is asked for, in words.
+
+        Raises:
+            SourceError: `invalid`, it does not exist or is no JSON; `unreachable`, the product says nothing to us.
+        """
+        found = await self.json_or_none(path, parameters)
+        if found is not None:
+            return found
+        if not what:
+            says = f"there is no {path} at {(await self._located(self.connection)).base_url}"
+            remedy = f"Correct the host of the connection '{self.connection}', path and all"
+            raise SourceError("invalid", f"{says}. Is it the API of {self.product.name}? {remedy}.")
+        says = f"{self.product.name} has no {what} that the token of '{self.connection}' can see"
+        remedy = f"Correct the ticket, or give the token access; it must be {self.product.needs}"
+        raise SourceError("invalid", f"{says}. {remedy}.")
+
+    async def json_or_none(self, path: str, parameters: Mapping[str, str | Sequence[str]] | None = None) -> Any:
+        """Return the JSON of a reply, or None when what is asked for does not exist."""
+        self._keep_quiet()
+        asking = replace(self.asking, connections=self._located)
+        found = await self._located(self.connection)
+        has_login = self.product.takes_login and bool(found.login)
+        self.paths.append(path)
+        reply = await asking.get(self.connection, path, parameters, headers=None if has_login else self.product.headers)
+        if reply.status_code == httpx.codes.NOT_FOUND:
+            return None
+        if reply.status_code != httpx.codes.OK:
+            raise self._refused(reply)
+        try:
+            return reply.json()
+        except ValueError as error:
+            says = f"{self.product.name} answered without JSON. Is {reply.url.copy_with(query=None)} its API?"
+            raise SourceError("invalid", says) from error
+
+    @property
+    def query(self) -> str:
+        """Return what was asked."""
+        return ", ".join(f"GET {path}" for path in self.paths)
+
+    async def _located(self, name: str) -> Connection:
+        return self.product.located(await self.asking.connections(name))
+
+    def _keep_quiet(self) -> None:
+        """Do not ask while the product wants quiet: whoever goes on asking is kept waiting longer."""
+        until = datetime.fromtimestamp(self.asking.kept.get("quiet_until", 0), UTC)
+        if self.asking.now() < until:
+            raise self._too_often(until)
+
+    def _refused(self, reply: httpx.Response) -> SourceError:
+        """Return what a reply that is no success means."""
+        status, name = reply.status_code, self.product.name
+        said = f"{status} {_said(reply)}".strip()
+        if _wants_quiet(reply):
+            until = _quiet_until(reply, self.asking.now())
+            self.asking.kept["quiet_until"] = until.timestamp()
+            return self._too_often(until)
+        if status == httpx.codes.UNAUTHORIZED:
+            says = f"{name} does not know the token of the connection '{self.connection}' ({said}): wrong or expired"
+            remedy = f"Put a new one into its password: {self.product.needs}"
+            return SourceError("unreachable", f"{says}. {remedy}, for {reply.url.host}.")
+        if status == httpx.codes.FORBIDDEN:
+            says = f"the token of the connection '{self.connection}' may not do this at {name} ({said})"
+            return SourceError("unreachable", f"{says}. It must be {self.product.needs}.")
+        if status in {httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY}:
+            return SourceError("invalid", f"{name} does not understand the question ({said}). Correct the ticket.")
+        if reply.has_redirect_location:
+            elsewhere = reply.headers["location"].partition("?")[0][:LONGEST]
+            says = f"{name} answered {said}: what was asked for is at {elsewhere}"
+            remedy = f"Write its new name into the ticket, or correct the host of the connection '{self.connection}'"
+            return SourceError("unreachable", f"{says}. {remedy}.")
+        return SourceError("unreachable", f"{name} answered {said}. Is it up, and the address of its API right?")
+
+    def _too_often(self, until: datetime) -> SourceError:
+        says = f"{self.product.name} was asked too often and wants quiet until {until:%H:%M:%S} UTC"
+        return SourceError("unreachable", f"{says}. Ask less often, or with a token of your own.")
+
+
+def _wants_quiet(reply: httpx.Response) -> bool:
+    """Return whether it is about how often we ask; GitHub says so with 403, too."""
+    if reply.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        return True
+    is_spent = "retry-after" in reply.headers or reply.headers.get("x-ratelimit-remaining") == "0"
+    return reply.status_code == httpx.codes.FORBIDDEN and (is_spent or "rate limit" in _said(reply).lower())
+
+
+def _quiet_until(reply: httpx.Response, now: datetime) -> datetime:
+    """Return until when a reply wants quiet: after so many seconds (PagerDuty), or at a moment (GitHub, GitLab)."""
+    after = reply.headers.get("retry-after", "")
+    reset = reply.headers.get("x-ratelimit-reset") or reply.headers.get("ratelimit-reset", "")
+    seconds = 0.0
+    if after.isdecimal():
+        seconds = int(after)
+    elif reset.isdecimal():
+        seconds = int(reset) - now.timestamp() if int(reset) > DAY else int(reset)
+    return datetime.fromtimestamp(now.timestamp() + (min(seconds, DAY) if seconds > 0 else QUIET), UTC)
+
+
+def _said(reply: httpx.Response) -> str:
+    """Return what a refusal says for itself, on one line."""
+    try:
+        body = reply.json()
+    except ValueError:
+        return ""
+    for key in ("error_description", "message", "error", "message"):
+        body = body.get(key, body) if isinstance(body, dict) else body
+    return " ".join(body.split())[:LONGEST] if isinstance(body, str) else ""

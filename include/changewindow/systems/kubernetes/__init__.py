@@ -1,0 +1,1 @@
+"""Kubernetes: client, resources, workloads, rollouts, jobs, and what is wrong when something does not start."""

@@ -1,0 +1,112 @@
+"""Lets a source look at a cluster without blocking, through the library `kubernetes_asyncio`."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from changewindow.systems.kubernetes.client import ACCEPT, Reply, asyncio_api, namespace_of, no_reply
+from changewindow.systems.kubernetes.diagnosis import owned, selector_of
+from changewindow.systems.kubernetes.resource import Json, Resource, refusal
+from changewindow.systems.measurement import Asking, SourceError
+
+if TYPE_CHECKING:
+    from kubernetes_asyncio.client import ApiClient
+
+TRIES = 5
+"""How often a server that asks to wait is asked; the condition's timeout ends it earlier."""
+
+
+@dataclass(frozen=True)
+class AskedCluster:
+    """The cluster behind a connection, as a source may use it."""
+
+    api: "ApiClient"
+    connection: str
+    namespace: str
+    """The namespace of the source, or of the connection."""
+
+    async def get(self, resource: Resource, **parameters: Any) -> Json:
+        """Return an object.
+
+        Raises:
+            SourceError: `no_data`, there is none; `unreachable`, the server does not tell; `invalid`, it is no object.
+        """
+        text = await self.text(resource, **parameters)
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise SourceError("invalid", f"the answer about {resource} is not that of an API server: {text[:80]!r}")
+        return found
+
+    async def items(self, resource: Resource, **parameters: Any) -> list[Json]:
+        """Return all objects of a kind."""
+        found = await self.get(resource, **parameters)
+        return list(found["items"])
+
+    async def text(self, resource: Resource, **parameters: Any) -> str:
+        """Return what the server tells, such as a log; see `get`."""
+        reply = await self.ask(resource, **parameters)
+        if 200 <= reply.status < 300:
+            return reply.text
+        says = refusal(self.connection, "GET", resource, status=reply.status, text=reply.text)
+        raise SourceError("no_data" if reply.status == 404 else "unreachable", says)
+
+    async def ask(self, resource: Resource, **parameters: Any) -> Reply:
+        """Return the reply to a question; a server that asks to wait is asked again.
+
+        Raises:
+            SourceError: `unreachable`, no reply came.
+        """
+        for left in reversed(range(TRIES)):
+            reply = await self._once(resource, parameters)
+            if reply.pause is None or not left:
+                break
+            await asyncio.sleep(reply.pause)
+        return reply
+
+    async def pods(self, workload: Json) -> list[Json]:
+        """Return the pods of a workload: by its labels, and controlled by it or by one of its ReplicaSets."""
+        metadata = workload["metadata"]
+        chosen = {"labelSelector": selector_of(workload)}
+        owners = [workload]
+        if workload["kind"] == "Deployment":
+            sets = await self.items(Resource("apps", "v1", "replicasets", metadata["namespace"]), **chosen)
+            owners = owned(sets, workload)
+        return owned(await self.items(Resource("", "v1", "pods", metadata["namespace"]), **chosen), *owners)
+
+    async def _once(self, resource: Resource, parameters: Json) -> Reply:
+        from aiohttp import ClientError  # noqa: PLC0415  comes with the library, see kubernetes_client
+
+        try:
+            reply = await self.api.call_api(
+                resource.path,
+                "GET",
+                query_params=list(parameters.items()),
+                header_params={"Accept": ACCEPT},
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+            )
+            async with reply:
+                body = await reply.read()
+        except (ClientError, OSError) as error:
+            raise SourceError("unreachable", no_reply(str(self.api.configuration.host), error)) from error
+        return Reply(reply.status, body.decode(errors="replace"), reply.headers.get("Retry-After", ""))
+
+
+@asynccontextmanager
+async def cluster(asking: Asking, connection: str, namespace: str) -> AsyncIterator[AskedCluster]:
+    """Give the cluster behind a connection.
+
+    Raises:
+        UnusableConnection: the connection does not say how to reach a cluster.
+    """
+    known = await asking.connections(connection)
+    # files are read, a login program may run, and the library takes a second to import
+    make = await asyncio.to_thread(asyncio_api, known)
+    async with make() as api:
+        yield AskedCluster(api, connection, namespace_of(known, namespace))

@@ -1,0 +1,141 @@
+"""One value measured in the outside world: how it is asked for, and the ways in which there is none."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal, Protocol
+
+import aiohttp
+import httpx
+
+from changewindow.systems import authorization
+from changewindow.systems.connection import Connection
+
+Cause = Literal["no_data", "stale", "unreachable", "invalid"]
+Value = bool | float | str
+Connections = Callable[[str], Awaitable[Connection]]
+Signs = Callable[[Connection], Mapping[str, str] | None]
+UNREACHABLE = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)
+"""What a request raises when no reply came; httpx_aiohttp does not turn all of aiohttp's errors into those of httpx."""
+
+LARGEST = 64 << 20
+"""Bytes of a reply that are read at most."""
+OF_THE_WAY = {"content-encoding", "transfer-encoding"}
+"""Headers that say how a reply came, not what it is."""
+
+
+class SourceError(Exception):
+    """A source has no value; `cause` says which of the four ways."""
+
+    def __init__(self, cause: Cause, detail: str) -> None:
+        super().__init__(detail)
+        self.cause: Cause = cause
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A measured value: when it was true (UTC), and the query as it was really sent."""
+
+    value: Value
+    at: datetime
+    query: str
+    says: str = ""
+    """What a person wants to know besides, such as the names of what was counted."""
+
+
+class Measurable(Protocol):
+    """What can be asked for one value: a source, as `sources/base.py` says."""
+
+    is_about_the_asker: ClassVar[bool]
+
+    def model_dump_json(self) -> str:
+        """Return what is asked, as text."""
+        ...
+
+    async def ask(self, asking: "Asking") -> Answer:
+        """Return the value of now."""
+        ...
+
+
+@dataclass
+class Asking:
+    """What a source may use: a client that does not block, connections, and what it kept from its last reading."""
+
+    http: httpx.AsyncClient
+    connections: Connections
+    shared: "Callable[[Measurable, Asking], Awaitable[Answer]] | None" = None
+    """Asks instead of the source itself, where several ask the same."""
+    since: datetime | None = None
+    """The end of the last step with its time to settle, while a change is watched; what is older serves nobody here."""
+    change: str | None = None
+    """The id of the change that asks, such as `CHG-1042`; None where it has none yet."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """JSON that a source wants to find again at its next reading of the same condition."""
+
+    @staticmethod
+    def now() -> datetime:
+        """Return the moment of a reading, in UTC."""
+        return datetime.now(UTC)
+
+    async def answer(self, source: Measurable) -> Answer:
+        """Return the value of a source.
+
+        Raises:
+            SourceError: there is none.
+        """
+        return await (self.shared(source, self) if self.shared else source.ask(self))
+
+    async def get(
+        self,
+        name: str,
+        path: str,
+        parameters: Mapping[str, str | Sequence[str]] | None = None,
+        *,
+        headers: Signs | None = None,
+    ) -> httpx.Response:
+        """Send a GET request to the service behind a connection.
+
+        `headers` makes what authenticates it out of the connection; without it, login and password do, or the header
+        that the connection names.
+
+        Raises:
+            SourceError: `unreachable`, no reply came.
+            UnknownConnection: there is no such connection.
+        """
+        connection = await self.connections(name)
+        return await self._send(connection, "GET", path, headers=headers, params=parameters)
+
+    async def head(self, name: str, path: str) -> httpx.Response:
+        """Send a HEAD request to the service behind a connection; see `get`."""
+        connection = await self.connections(name)
+        return await self._send(connection, "HEAD", path)
+
+    async def _send(
+        self, connection: Connection, method: str, path: str, *, headers: Signs | None = None, **content: Any
+    ) -> httpx.Response:
+        url, signed = f"{connection.base_url}{path}", (headers or authorization.headers)(connection)
+        content |= {"auth": connection.credentials} if signed is None else {"headers": dict(signed)}
+        try:
+            async with self.http.stream(method, url, **content) as reply:
+                body = await _body(reply, url)
+        except UNREACHABLE as error:
+            raise SourceError("unreachable", f"{url}: {type(error).__name__} {error}".rstrip()) from error
+        said = [(name, value) for name, value in reply.headers.multi_items() if name not in OF_THE_WAY]
+        whole = httpx.Response(reply.status_code, headers=said, content=body, request=reply.request)
+        whole.encoding = "utf-8"  # as JSON and metrics are, whatever a header says
+        whole.elapsed = reply.elapsed
+        return whole
+
+
+async def _body(reply: httpx.Response, url: str) -> bytes:
+    """Return the content of a reply, unpacked.
+
+    Raises:
+        SourceError: it is so large that it would harm all other watches.
+    """
+    body = bytearray()
+    async for part in reply.aiter_bytes():
+        body += part
+        if len(body) > LARGEST:
+            raise SourceError("invalid", f"{url}: the reply is larger than {LARGEST >> 20} MiB; ask for less")
+    return bytes(body)

@@ -1,0 +1,107 @@
+"""Computes what happened between two scrapes of a metrics endpoint."""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from prometheus_client.samples import Sample
+
+from changewindow.systems.measurement import SourceError
+
+Labels = Mapping[str, str]
+Scrape = tuple[float, dict[str, float]]
+"""When its values were true, in seconds, and the value of each series by its labels, which are written as JSON."""
+
+
+def matches(labels: Labels, wanted: Labels) -> bool:
+    """Return whether labels match regular expressions as a whole; a label that is missing is empty."""
+    return all(re.fullmatch(expression, labels.get(name, "")) for name, expression in wanted.items())
+
+
+def values(samples: Iterable[Sample]) -> dict[str, float]:
+    """Return the value of each series.
+
+    Raises:
+        SourceError: one of them is there twice.
+    """
+    found: dict[str, float] = {}
+    for sample in samples:
+        series = json.dumps(sample.labels, sort_keys=True)
+        if series in found:
+            raise SourceError(
+                "invalid", f"{sample.name}{series} is there twice, with {found[series]:g} and {sample.value:g}"
+            )
+        found[series] = float(sample.value)
+    return found
+
+
+def moment(samples: Iterable[Sample], scraped: float) -> float:
+    """Return when values were true: at the least recent of the times beside them, or when they were scraped.
+
+    Raises:
+        SourceError: one of the times is none.
+    """
+    times = [float(sample.timestamp) for sample in samples if sample.timestamp is not None]
+    if not all(time >= 0 for time in times):
+        raise SourceError("invalid", "a time beside a sample is no time since 1970")
+    # A clock that is ahead must not make old values new.
+    return min([*times, scraped])
+
+
+def usable(earlier: Sequence[Scrape], newest: Scrape, *, since: float, over: float) -> Sequence[Scrape]:
+    """Return the scrapes that serve to compare with the newest one, the one to take first; none when there are none.
+
+    What is not newer than `since` is of another time, and what is as old as the newest one is the same collection.
+    Those not older than `over` are wanted; without any, the last one before serves.
+    """
+    older = [one for one in earlier if since < one[0] < newest[0]]
+    return [one for one in older if one[0] >= newest[0] - over] or older[-1:]
+
+
+def growth(older: Scrape, newer: Scrape) -> list[tuple[dict[str, str], float]]:
+    """Return the labels of each series with its increase.
+
+    A counter that fell began at zero again, and so did all the others of its process: what is exposed for several of
+    them says by `instance` whose it is.
+    """
+    before = older[1]
+    series = [(json.loads(key), value, before.get(key, 0.0)) for key, value in newer[1].items()]
+    restarted = {labels.get("instance") for labels, value, earlier in series if value < earlier}
+    return [
+        (labels, value if labels.get("instance") in restarted else value - earlier) for labels, value, earlier in series
+    ]
+
+
+def share(grown: Sequence[tuple[Labels, float]], where: Labels) -> float | None:
+    """Return the part of an increase whose labels match, or None when nothing grew."""
+    whole = sum(increase for _, increase in grown)
+    return sum(increase for labels, increase in grown if matches(labels, where)) / whole if whole else None
+
+
+def quantile(grown: Sequence[tuple[Labels, float]], wanted: float) -> float | None:
+    """Return a quantile as PromQL's histogram_quantile estimates it, or None when nothing grew.
+
+    Raises:
+        SourceError: the buckets do not end with that of all observations.
+    """
+    counts: dict[float, float] = {}
+    for labels, increase in grown:
+        bound = float(labels["le"])
+        counts[bound] = counts.get(bound, 0.0) + increase
+    if not counts:
+        return None
+    if math.inf not in counts:
+        raise SourceError("invalid", 'the histogram has no bucket with le="+Inf"')
+    return _within(sorted(counts.items()), wanted * counts[math.inf]) if counts[math.inf] else None
+
+
+def _within(buckets: Sequence[tuple[float, float]], rank: float) -> float:
+    below, count_below = 0.0, 0.0
+    for bound, count in buckets:
+        if count >= rank:
+            if math.isinf(bound):
+                return below
+            return below + (bound - below) * (rank - count_below) / max(count - count_below, 1e-9)
+        below, count_below = bound, count
+    return below

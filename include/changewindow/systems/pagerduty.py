@@ -1,0 +1,96 @@
+"""Asks PagerDuty: open incidents, and who is on call.
+
+Source: https://developer.pagerduty.com/api-reference/
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+from changewindow.systems.http.api import Api, Product
+from changewindow.systems.measurement import SourceError
+
+PRODUCT = Product(
+    "PagerDuty",
+    needs="a REST API key, which may be read-only (Integrations, API Access Keys)",
+    scheme="Token token={}",
+    address="https://api.pagerduty.com",
+    accept="application/vnd.pagerduty+json;version=2",
+)
+WORDS = {"services": "service", "schedules": "schedule", "escalation_policies": "escalation policy"}
+SILENT = {
+    "maintenance": ("in maintenance", "End its maintenance window"),
+    "disabled": ("disabled", "Enable it"),
+}
+ID = re.compile(r"[A-Z0-9]{6,20}")
+PAGE = 100
+MOST = 10_000
+"""PagerDuty pages no further."""
+Entry = dict[str, Any]
+
+
+async def open_incidents(api: Api, service: str) -> list[str]:
+    """Return the titles of the triggered and acknowledged incidents of a service.
+
+    Raises:
+        SourceError: `no_data`, there is none because PagerDuty opens none for the service now.
+    """
+    found = await _found(api, "services", service)
+    asked = {
+        "service_ids[]": str(found["id"]),
+        "statuses[]": ["triggered", "acknowledged"],
+        # Without it, PagerDuty forgets what has been open for more than a month.
+        "date_range": "all",
+    }
+    incidents = {str(one["id"]): str(one["title"]) for one in await _listed(api, "incidents", asked)}
+    if not incidents and found.get("status") in SILENT:
+        why, remedy = SILENT[found["status"]]
+        says = f"none is open, which proves nothing: '{service}' is {why}, and PagerDuty opens no incidents for it"
+        raise SourceError("no_data", f"{says}. {remedy}, then ask again.")
+    return list(incidents.values())
+
+
+async def on_call(api: Api, *, schedule: str, policy: str, level: int) -> list[Entry]:
+    """Return the users who are on call now: by a schedule, or at a level of an escalation policy."""
+    if schedule:
+        number = quote(str((await _found(api, "schedules", schedule))["id"]), safe="")
+        now = api.asking.now()
+        moment = {"since": now.isoformat(), "until": (now + timedelta(seconds=1)).isoformat()}
+        body = await api.json(f"/schedules/{number}/users", moment, what=f"schedule '{schedule}'")
+        return list(body["users"])
+    number = str((await _found(api, "escalation_policies", policy))["id"])
+    asked = {"escalation_policy_ids[]": number, "include[]": "users"}
+    found = await _listed(api, "oncalls", asked)
+    return [one["user"] for one in found if one["escalation_level"] == level]
+
+
+async def _found(api: Api, kind: str, wanted: str) -> Entry:
+    """Return the service, schedule or escalation policy (`kind` as its path says) that has this id or name.
+
+    Raises:
+        SourceError: `invalid`, there is none, or several.
+    """
+    by_id = await api.json_or_none(f"/{kind}/{wanted}") if ID.fullmatch(wanted) else None
+    if by_id is not None:
+        return dict(by_id[WORDS[kind].replace(" ", "_")])
+    named = [one for one in await _listed(api, kind, {"query": wanted}) if one["name"] == wanted]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        ids = ", ".join(str(one["id"]) for one in named)
+        raise SourceError("invalid", f"PagerDuty has {len(named)} {kind} named '{wanted}'. Write one id: {ids}.")
+    says = f"PagerDuty has no {WORDS[kind]} with the name or id '{wanted}' that the token of '{api.connection}' can see"
+    raise SourceError("invalid", f"{says}. Correct the ticket, or use a token that can.")
+
+
+async def _listed(api: Api, kind: str, asked: Mapping[str, str | Sequence[str]]) -> list[Entry]:
+    """Return all entries of a list, page by page."""
+    found: list[Entry] = []
+    for offset in range(0, MOST, PAGE):
+        body = await api.json(f"/{kind}", {**asked, "limit": str(PAGE), "offset": str(offset)}, what=kind)
+        found += body[kind]
+        if not body["more"]:
+            return found
+    raise SourceError("invalid", f"PagerDuty has more than {MOST} {kind}; it lists no more")

@@ -1,0 +1,1 @@
+"""Terraform and OpenTofu: a workspace and its state."""
