@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from changewindow.compare import Seen
-from changewindow.condition import Condition
-from changewindow.reading import Reading, take
-from changewindow.sharing import client
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import Asking
+from changewindow.watch.baseline import Seen
+from changewindow.watch.condition import Condition
+from changewindow.watch.reading import Reading, take
+from changewindow.watch.shared_answers import client
 
 
 async def asked(

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from changewindow.condition import Condition
-from changewindow.judgement import Judgement, Route
 from changewindow.systems.measurement import Cause, Value
-from changewindow.verdict import Verdict
+from changewindow.watch.condition import Condition
+from changewindow.watch.judgement import Judgement, Route
+from changewindow.watch.verdict import Verdict
 from samples import SOURCE
 
 LETTERS: dict[str, tuple[Verdict, Cause | None]] = {

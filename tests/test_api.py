@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from asks import asked
-from changewindow.reading import Reading
 from changewindow.sources import alertmanager, grafana, incidents, on_call, review
 from changewindow.systems.connection import Connection
+from changewindow.watch.reading import Reading
 from known import Told
 from products import github, serving
 from test_every_source import GARBAGE

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from changewindow.beforehand import Taken, longest, take_before
-from changewindow.compare import Compare, Seen, mann_whitney
-from changewindow.condition import Condition
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import SourceError
-from changewindow.watching import Wanted, until_good
+from changewindow.watch.baseline import Compare, Seen, mann_whitney
+from changewindow.watch.baseline_readings import Taken, longest, take_before
+from changewindow.watch.condition import Condition
+from changewindow.watch.watch import Wanted, until_good
 
 CONTROL = {"kind": "command", "run": ["control"]}
 LOW = [0.010, 0.011, 0.009, 0.012, 0.010, 0.011, 0.010, 0.009, 0.012, 0.011]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from changewindow.condition import Comparison, Condition
 from changewindow.documents.types import LONGEST, duration_text, parse_duration
+from changewindow.watch.condition import Comparison, Condition
 from samples import SOURCE
 
 

@@ -13,12 +13,12 @@ from pydantic import ValidationError
 from answers import MOVED
 from asks import asked
 from changewindow import kinds
-from changewindow.compare import Seen
-from changewindow.condition import Condition
-from changewindow.reading import Reading, take
-from changewindow.sharing import client
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import Asking
+from changewindow.watch.baseline import Seen
+from changewindow.watch.condition import Condition
+from changewindow.watch.reading import Reading, take
+from changewindow.watch.shared_answers import client
 from known import Told
 
 SOURCES = kinds.modules("sources")

@@ -14,7 +14,7 @@ from changewindow.ledger import gate, watches
 from changewindow.ledger.changes import cancel
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.watches import Kept
-from changewindow.progress import Followed, Progress
+from changewindow.watch.progress import Followed, Progress
 from known import NOW, approved, intent
 from samples import banner
 

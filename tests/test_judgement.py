@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from changewindow.judgement import Judgement, Route
+from changewindow.watch.judgement import Judgement, Route
 from rows import LETTERS, Read, Settings, judging, read, routes
 
 TWO: Settings = {"failures": 2}

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from changewindow.condition import Condition
 from changewindow.rest import wait_for
-from changewindow.sampling import Sampling
 from changewindow.sources.prometheus import EXAMPLE
 from changewindow.systems.connection import Connection
-from changewindow.watching import Decided, Watched, watch
+from changewindow.watch.condition import Condition
+from changewindow.watch.sampling import Sampling
+from changewindow.watch.watch import Decided, Watched, watch
 from prometheus import Prometheus, running, slow_road
 
 SHARE = 'sum(rate(orders_total{status="500"}[4s])) / sum(rate(orders_total[4s]))'

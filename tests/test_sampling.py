@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from changewindow.sampling import Sampling
+from changewindow.watch.sampling import Sampling
 
 BEGUN = datetime(2030, 1, 1, tzinfo=UTC)
 SAMPLINGS = st.builds(

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from changewindow.errors import UnknownConnection
-from changewindow.sharing import FRESH, sharing
 from changewindow.sources.base import SourceBase
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.watch.shared_answers import FRESH, sharing
 
 ASKED: list[str] = []
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from changewindow.condition import Comparison
-from changewindow.judgement import Allowed, Tally
-from changewindow.verdict import judge
+from changewindow.watch.condition import Comparison
+from changewindow.watch.judgement import Allowed, Tally
+from changewindow.watch.verdict import judge
 
 HIGH, LOW = Comparison(above=0.01), Comparison(below=0.001)
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from changewindow.judgement import Route
 from changewindow.systems.measurement import Value
-from changewindow.verdict import judge
+from changewindow.watch.judgement import Route
+from changewindow.watch.verdict import judge
 from rows import Read, Settings, condition, judging, routes
 
 HIGH: Settings = {"fail": {"above": 0.01}}

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from changewindow.judgement import Allowed, Judgement, Tally
-from changewindow.reading import Reading
-from changewindow.verdict import Verdict
+from changewindow.watch.judgement import Allowed, Judgement, Tally
+from changewindow.watch.reading import Reading
+from changewindow.watch.verdict import Verdict
 
 CAUSES = {"no_data": 1, "stale": 0, "unreachable": 2, "invalid": 1}
 WORDS = ["pass", "fail", "inconclusive", *CAUSES]

@@ -15,7 +15,7 @@ from changewindow.documents.types import duration_text
 from changewindow.keeper import ledger
 from changewindow.ledger import changes, watches
 from changewindow.ledger.database import Ledger
-from changewindow.progress import Followed, Progress
+from changewindow.watch.progress import Followed, Progress
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 40

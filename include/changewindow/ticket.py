@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
-from changewindow.condition import Condition
 from changewindow.documents.text import shown
 from changewindow.documents.types import PARAMETER, ROOM, Duration, Line, Model, Name, Person, duration_text
 from changewindow.kinds import any_of
 from changewindow.steps.base import StepBase
+from changewindow.watch.condition import Condition
 from changewindow.window import Window
 
 TYPES: dict[str, type | tuple[type, ...]] = {

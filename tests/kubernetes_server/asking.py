@@ -3,9 +3,9 @@
 from typing import Any
 
 from changewindow import kinds
-from changewindow.sharing import client
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import Answer, Asking
+from changewindow.watch.shared_answers import client
 
 
 async def ask(known: Connection, kind: str, kept: Any = None, **fields: Any) -> Answer:

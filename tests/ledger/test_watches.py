@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from changewindow.compare import Seen
-from changewindow.judgement import Judgement
 from changewindow.ledger import changes, events, watches
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.watches import BATCH, Kept
-from changewindow.progress import Followed, Progress
-from changewindow.reading import Reading
+from changewindow.watch.baseline import Seen
+from changewindow.watch.judgement import Judgement
+from changewindow.watch.progress import Followed, Progress
+from changewindow.watch.reading import Reading
 from known import NOW
 
 

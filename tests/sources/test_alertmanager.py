@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from alertmanager import Alertmanager, running
 from asks import asked
-from changewindow.condition import Condition
-from changewindow.reading import Reading
 from changewindow.rest import wait_for
 from changewindow.sources.alertmanager import EXAMPLE
 from changewindow.systems.connection import Connection
+from changewindow.watch.condition import Condition
+from changewindow.watch.reading import Reading
 from known import Told
 
 ZERO = {"equals": 0}

@@ -12,10 +12,10 @@ import pytest
 from pydantic import ValidationError
 
 from answers.backup_age import backup, served
-from changewindow.sharing import client
 from changewindow.sources.backup_age import Source
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.watch.shared_answers import client
 
 
 @pytest.fixture

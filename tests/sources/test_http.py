@@ -6,11 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from asks import asked
-from changewindow.condition import Condition
-from changewindow.sharing import client
 from changewindow.sources import base
 from changewindow.sources.http import EXAMPLE
 from changewindow.systems.connection import Connection
+from changewindow.watch.condition import Condition
+from changewindow.watch.shared_answers import client
 from known import Told
 
 

@@ -10,10 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from asks import asked
-from changewindow.condition import Condition
-from changewindow.reading import Reading
 from changewindow.rest import wait_for
 from changewindow.sources.journal import EXAMPLE
+from changewindow.watch.condition import Condition
+from changewindow.watch.reading import Reading
 from journals import Entry, write
 
 ZERO = {"equals": 0}

@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from asks import asked
-from changewindow.condition import Condition
 from changewindow.sources.on_call import EXAMPLE
+from changewindow.watch.condition import Condition
 from products import opsgenie, pagerduty, serving
 
 CAROL = {"id": "PCAROL1", "name": "Carol Danvers", "email": "carol@example.com"}

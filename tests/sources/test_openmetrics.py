@@ -10,11 +10,11 @@ import pytest
 from pydantic import ValidationError
 
 from asks import asked as read
-from changewindow.sharing import client, sharing
 from changewindow.sources import openmetrics
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import Answer, Asking, SourceError
 from changewindow.systems.openmetrics import Scrape, usable
+from changewindow.watch.shared_answers import client, sharing
 from known import Told
 
 COUNTER = 'requests_total{{status="200"}} {0}\nrequests_total{{status="503"}} {1}\n'

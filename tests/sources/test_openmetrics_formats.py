@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from asks import asked
-from changewindow.reading import Reading
 from changewindow.systems.connection import Connection
+from changewindow.watch.reading import Reading
 from known import Told
 
 NEWER = "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -7,10 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from asks import asked
-from changewindow.condition import Condition
 from changewindow.sources.review import EXAMPLE
 from changewindow.systems.code_review import GITHUB, GITLAB
 from changewindow.systems.connection import Connection
+from changewindow.watch.condition import Condition
 from products import TOKEN, Desk, github, gitlab, serving
 
 HEAD, OLDER = "a" * 40, "b" * 40

@@ -7,8 +7,8 @@ from typing import Any
 import psutil
 
 from asks import asked
-from changewindow.reading import Reading
 from changewindow.rest import wait_for
+from changewindow.watch.reading import Reading
 
 
 async def reading_of(*run: str, **fields: Any) -> Reading:

@@ -8,10 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from bind import PRIMARY, SECONDARY, Bind, bind, resolving
-from changewindow.sharing import client
 from changewindow.sources.dns import EXAMPLE, Source
 from changewindow.systems.dns.servers import NoAnswer, named, of_name
 from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.watch.shared_answers import client
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from changewindow.sharing import client
 from changewindow.sources import backup_age, sql
 from changewindow.sources.base import SourceBase
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.watch.shared_answers import client
 from postgres import shared
 from worlds.sql import orders
 

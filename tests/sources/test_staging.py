@@ -10,10 +10,10 @@ from asks import asked
 from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
 from changewindow.permit import Outcome
-from changewindow.reading import Reading
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.sources.staging import EXAMPLE
 from changewindow.systems.connection import Connection
+from changewindow.watch.reading import Reading
 
 
 async def hours_of(ledger: Ledger, data: dict[str, Any] | None = None, **fields: Any) -> Reading:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from changewindow.sharing import client
 from changewindow.sources.tcp import Source
 from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.watch.shared_answers import client
 from known import Told
 
 

@@ -1,10 +1,10 @@
 """The watch has something to judge: a change without conditions could only ever look good."""
 
 from changewindow.checks.base import Facts, Problem
-from changewindow.compare import KEPT
-from changewindow.condition import Condition
-from changewindow.judgement import ALMOST_ONE
 from changewindow.ticket import Ticket
+from changewindow.watch.baseline import KEPT
+from changewindow.watch.condition import Condition
+from changewindow.watch.judgement import ALMOST_ONE
 
 
 def check(ticket: Ticket, facts: Facts) -> list[Problem]:

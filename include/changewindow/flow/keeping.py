@@ -12,7 +12,7 @@ from changewindow.flow.airflow_connection import connection_in_trigger
 from changewindow.ledger import watches
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.watches import Kept
-from changewindow.progress import Progress
+from changewindow.watch.progress import Progress
 
 log = logging.getLogger(__name__)
 PAUSE = 0.5

@@ -18,7 +18,7 @@ from changewindow.permit import time_reasons
 from changewindow.plan import Node
 from changewindow.steps.base import StepBase
 from changewindow.systems.context import Context as StepContext
-from changewindow.watching import Before
+from changewindow.watch.watch import Before
 
 
 class ChangeOperator(BaseOperator):

@@ -9,16 +9,16 @@ from airflow.sdk import BaseSensorOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from changewindow.beforehand import longest
 from changewindow.change import PublishedChange
-from changewindow.condition import Condition
 from changewindow.flow.airflow_connection import connection_in_trigger
 from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.triggers import BaselineTrigger, GoodTrigger, WindowTrigger, dump
 from changewindow.permit import is_late, same_person
 from changewindow.plan import Node
-from changewindow.watching import Before, Decided, Wanted, until_good
+from changewindow.watch.baseline_readings import longest
+from changewindow.watch.condition import Condition
+from changewindow.watch.watch import Before, Decided, Wanted, until_good
 
 BETWEEN_CHECKS = timedelta(seconds=5)
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from changewindow.beforehand import take_before
-from changewindow.condition import Condition
 from changewindow.errors import ChangeError
 from changewindow.flow import by_hand
 from changewindow.flow.airflow_connection import connection_in_trigger
@@ -18,9 +16,11 @@ from changewindow.flow.collecting import put_aside
 from changewindow.flow.keeping import ledger, notebook
 from changewindow.flow.telling import tell, told
 from changewindow.ledger import watches
-from changewindow.progress import Progress
-from changewindow.sampling import Sampling
-from changewindow.watching import Wanted, Watched, until_good, watch
+from changewindow.watch.baseline_readings import take_before
+from changewindow.watch.condition import Condition
+from changewindow.watch.progress import Progress
+from changewindow.watch.sampling import Sampling
+from changewindow.watch.watch import Wanted, Watched, until_good, watch
 
 log = logging.getLogger(__name__)
 PARKED = 1.0

@@ -145,7 +145,7 @@ class Watch(Base):
     run: Mapped[str] = mapped_column(String(250))
     at: Mapped[datetime]
     progress: Mapped[str] = mapped_column(Text)
-    """JSON, see `changewindow.progress`."""
+    """JSON, see `changewindow.watch.progress`."""
 
 
 class Stop(Base):

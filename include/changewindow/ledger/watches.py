@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Happening, append, known, number
 from changewindow.ledger.models import Watch
-from changewindow.progress import Progress
+from changewindow.watch.progress import Progress
 
 BATCH = 20
 """So many readings make an event; a watch that is decided writes the rest."""

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from changewindow.compare import Seen
-from changewindow.condition import Condition
 from changewindow.documents.types import duration_text
-from changewindow.judgement import Decision, Judgement, Route
-from changewindow.progress import Followed, Progress
-from changewindow.reading import Reading, take_all
-from changewindow.sampling import Sampling
-from changewindow.sharing import sharing
 from changewindow.systems.measurement import Asking, Connections
+from changewindow.watch.baseline import Seen
+from changewindow.watch.condition import Condition
+from changewindow.watch.judgement import Decision, Judgement, Route
+from changewindow.watch.progress import Followed, Progress
+from changewindow.watch.reading import Reading, take_all
+from changewindow.watch.sampling import Sampling
+from changewindow.watch.shared_answers import sharing
 
 Tell = Callable[[str], None]
 Keep = Callable[[Progress], None]

@@ -5,12 +5,12 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from changewindow.compare import Compare
 from changewindow.documents.types import Duration, Expression, Line, Model
-from changewindow.judgement import Allowed, Tally
 from changewindow.kinds import any_of
 from changewindow.sources.base import SourceBase
 from changewindow.systems.measurement import Cause
+from changewindow.watch.baseline import Compare
+from changewindow.watch.judgement import Allowed, Tally
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from changewindow.compare import Compare, middle, number
-from changewindow.condition import Condition
-from changewindow.reading import measure
-from changewindow.sharing import sharing
 from changewindow.systems.measurement import Asking, Connections, SourceError
+from changewindow.watch.baseline import Compare, middle, number
+from changewindow.watch.condition import Condition
+from changewindow.watch.reading import measure
+from changewindow.watch.shared_answers import sharing
 
 Tell = Callable[[str], None]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from changewindow.systems.measurement import Cause
-from changewindow.verdict import Sampled, Verdict
+from changewindow.watch.verdict import Sampled, Verdict
 
 Route = Literal["pass", "fail", "ask"]
 Decision = tuple[Route, str]

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from changewindow.compare import Seen
-from changewindow.judgement import Decision, Judgement
-from changewindow.reading import Reading
+from changewindow.watch.baseline import Seen
+from changewindow.watch.judgement import Decision, Judgement
+from changewindow.watch.reading import Reading
 
 RECENT = 60
 """So many values of each condition are kept for people to look at."""

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from changewindow.compare import Seen
-from changewindow.condition import Condition
 from changewindow.documents.text import shown
 from changewindow.errors import ChangeError
 from changewindow.systems.measurement import Answer, Asking, Cause, SourceError, Value
-from changewindow.verdict import Verdict, judge
+from changewindow.watch.baseline import Seen
+from changewindow.watch.condition import Condition
+from changewindow.watch.verdict import Verdict, judge
 
 
 @dataclass(frozen=True)
