@@ -8,10 +8,10 @@ from typing import Any
 import hypothesis
 import pytest
 
-from changewindow.checks.base import Facts
 from changewindow.embedded import ROOT
 from changewindow.ledger.database import Ledger
-from changewindow.load import load_file
+from changewindow.policy.check import Facts
+from changewindow.policy.review import load_file
 from known import NOW, Told, telling
 
 hypothesis.settings.register_profile("shared machine", deadline=None)

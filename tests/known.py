@@ -12,7 +12,8 @@ from requests.structures import CaseInsensitiveDict
 
 from changewindow.ledger import changes, deciding
 from changewindow.ledger.database import Ledger
-from changewindow.permit import Intent, Need
+from changewindow.policy.gate import Intent
+from changewindow.policy.sign_off import Need
 
 NOW = datetime(2031, 3, 18, 14, 10, tzinfo=UTC)
 """A moment within the window of the example ticket."""

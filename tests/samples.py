@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from changewindow.checks.base import Facts
-from changewindow.load import build_ticket
-from changewindow.policy import load_policy
-from changewindow.ticket import Ticket
+from changewindow.policy.check import Facts
+from changewindow.policy.load import load_policy
+from changewindow.ticket.model import Ticket
+from changewindow.ticket.reader import build_ticket
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 FACTS = Facts(now=NOW)

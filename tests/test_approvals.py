@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from changewindow.approvals import Approvals, too_few
 from changewindow.documents.model_file import read_model
 from changewindow.embedded import ROOT
-from changewindow.permit import Asked, Given, Intent, Need, Standing, asked_next
+from changewindow.policy.approvals import Approvals, too_few
+from changewindow.policy.gate import Intent, Standing, asked_next
+from changewindow.policy.sign_off import Asked, Given, Need
 from known import NOW
 from samples import ticket
 

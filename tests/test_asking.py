@@ -13,7 +13,8 @@ from changewindow.embedded import ROOT
 from changewindow.errors import BadRequest, LedgerUnknown, NotAllowed
 from changewindow.ledger import changes, deciding
 from changewindow.ledger.database import Ledger
-from changewindow.policy import Policy, load_policy
+from changewindow.policy.load import load_policy
+from changewindow.policy.model import Policy
 from known import NOW, approved, intent
 from samples import banner
 

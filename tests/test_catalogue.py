@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from changewindow.catalogue import Catalogue, Service
 from changewindow.documents.model_file import read_model
+from changewindow.policy.service_catalogue import Catalogue, Service
 from samples import TESTS, ticket
 
 MISTAKES = sorted((TESTS / "policy" / "services").glob("*.yaml"))

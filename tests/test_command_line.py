@@ -12,10 +12,11 @@ import pytest
 import yaml
 
 from changewindow.__main__ import main
-from changewindow.checks.base import Facts
 from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
-from changewindow.load import NEW, load_text
+from changewindow.policy.check import Facts
+from changewindow.policy.review import load_text
+from changewindow.ticket.reader import NEW
 from samples import BANNER, EXAMPLES, NOW, POLICY, TESTS, golden
 
 RELEASE = str(EXAMPLES[1])

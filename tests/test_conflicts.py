@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from changewindow.catalogue import Catalogue, Service, Together
-from changewindow.conflicts import Kind, Other, Overlap, collisions, of_ticket, overlaps
+from changewindow.policy.conflicts import Kind, Other, Overlap, collisions, of_ticket, overlaps
+from changewindow.policy.service_catalogue import Catalogue, Service, Together
 from samples import ticket
 
 OPENS = datetime(2031, 3, 18, 14, tzinfo=UTC)

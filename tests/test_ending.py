@@ -2,7 +2,7 @@
 
 import pytest
 
-from changewindow.ending import Left, outcome
+from changewindow.policy.outcome import Left, outcome
 
 
 def left(**changed: object) -> Left:

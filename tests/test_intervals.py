@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from changewindow.intervals import Interval, covers, gaps, intersect, subtract, union
+from changewindow.calendar.intervals import Interval, covers, gaps, intersect, subtract, union
 
 BEGIN = datetime(2031, 3, 18, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")

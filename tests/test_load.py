@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from changewindow.checks.base import Facts
-from changewindow.documents.validation import are_errors
+from changewindow.documents.findings import are_errors
 from changewindow.documents.wording import Wrong, sentence
-from changewindow.load import MOST, build_ticket, load_file, load_text
-from changewindow.schema import ticket_schema
+from changewindow.policy.check import Facts
+from changewindow.policy.review import load_file, load_text
+from changewindow.ticket.reader import MOST, build_ticket
+from changewindow.ticket.schema import ticket_schema
 from samples import BANNER, EXAMPLES, FACTS, NOW, POLICY, TESTS, banner
 
 MISTAKES = sorted((TESTS / "tickets").glob("*.yaml"))

@@ -5,9 +5,9 @@ from typing import get_args
 
 import pytest
 
-from changewindow.load import load_file
 from changewindow.message import Ending, deploying, ended
-from changewindow.permit import Outcome
+from changewindow.policy.outcome import Outcome
+from changewindow.policy.review import load_file
 from samples import EXAMPLES, FACTS, golden, ticket
 
 RELEASE = load_file(EXAMPLES[1], FACTS).ticket

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from changewindow.permit import Given, Intent, Standing, outcome_of_refusal, reasons
+from changewindow.policy.gate import Intent, Standing, outcome_of_refusal, reasons
+from changewindow.policy.sign_off import Given
 
 NOW = datetime(2031, 3, 18, 14, 10, tzinfo=UTC)
 YES = Given("bob", "d1", is_yes=True, expires_at=NOW + timedelta(hours=1))

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from changewindow import kinds
-from changewindow.checks.base import Facts
-from changewindow.load import load_file, load_text
-from changewindow.plan import Node, markdown, plan, text
+from changewindow.policy.check import Facts
+from changewindow.policy.review import load_file, load_text
+from changewindow.ticket.plan import Node, markdown, plan, text
 from samples import EXAMPLES, FACTS, NOW, SOURCE, banner, golden, ticket
 
 CONDITION = {"source": SOURCE, "pass": {"equals": 200}}

@@ -7,7 +7,7 @@ import pytest
 
 from changewindow.embedded import ROOT
 from changewindow.errors import BadPolicy
-from changewindow.policy import FILES, load_policy
+from changewindow.policy.load import FILES, load_policy
 from samples import POLICY
 
 DELIVERED = ROOT / "include" / "policy"

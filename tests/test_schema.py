@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from changewindow.documents.yaml import parse
-from changewindow.schema import ticket_schema
+from changewindow.ticket.schema import ticket_schema
 from samples import BANNER, EXAMPLES, banner
 
 SCHEMA = ticket_schema()

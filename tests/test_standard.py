@@ -11,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from changewindow.checks.base import Facts
-from changewindow.documents.validation import are_errors
+from changewindow.documents.findings import are_errors
 from changewindow.embedded import ROOT
 from changewindow.errors import BadRequest
-from changewindow.load import load_text
-from changewindow.standard import Standards, load_standards, read_template
+from changewindow.policy.check import Facts
+from changewindow.policy.review import load_text
+from changewindow.policy.standard_changes import Standards
+from changewindow.policy.templates import load_standards, read_template
 from samples import FACTS, NOW, POLICY, TESTS, banner
 
 FOLDER = ROOT / "include" / "templates"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from changewindow.window import Window, in_utc, parse_local_time, parse_zone
+from changewindow.ticket.window import Window, in_utc, parse_local_time, parse_zone
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "America/St_Johns"]
 

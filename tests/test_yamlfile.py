@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from changewindow.documents.yaml import FORBIDDEN, parse
-from changewindow.load import load_file, load_text
+from changewindow.policy.review import load_file, load_text
 from samples import FACTS
 
 TICKET = "summary: Grüße\nowner: alice\n"

@@ -10,15 +10,18 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from changewindow import kinds, plan, schema, settings
+from changewindow import kinds, settings
 from changewindow.calendar.arguments import add_arguments
-from changewindow.checks.base import Facts
+from changewindow.documents.findings import Finding, are_errors
 from changewindow.documents.text import hint
-from changewindow.documents.validation import Finding, are_errors
 from changewindow.errors import BadPolicy, ChangeError
-from changewindow.load import NEW, load_file
-from changewindow.policy import load_policy, templates_of
-from changewindow.standard import read_template
+from changewindow.policy.check import Facts
+from changewindow.policy.load import load_policy
+from changewindow.policy.model import templates_of
+from changewindow.policy.review import load_file
+from changewindow.policy.templates import read_template
+from changewindow.ticket import plan, schema
+from changewindow.ticket.reader import NEW
 
 Do = Callable[[argparse.Namespace], int]
 FOLDERS = {"steps": "Step", "sources": "Source", "checks": "check", "notify": "Channel"}

@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from changewindow.checks.base import Facts
-from changewindow.documents.validation import Finding
+from changewindow.documents.findings import Finding
 from changewindow.errors import BadRequest
 from changewindow.ledger import changes, overview
 from changewindow.ledger.database import Ledger
-from changewindow.load import Loaded, load_text
-from changewindow.policy import Policy
-from changewindow.window import local_time_text, parse_zone
+from changewindow.policy.check import Facts
+from changewindow.policy.model import Policy
+from changewindow.policy.review import load_text
+from changewindow.ticket.reader import Loaded
+from changewindow.ticket.window import local_time_text, parse_zone
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from changewindow.conflicts import HOLDING
 from changewindow.errors import LedgerUnknown
 from changewindow.ledger import changes, gate, overview
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
+from changewindow.policy.conflicts import HOLDING
 from changewindow.publish import IDENTITY
 
 IsAlive = Callable[[str, str | None], bool]

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pendulum
 
-from changewindow.permit import Outcome
-from changewindow.ticket import Ticket
+from changewindow.policy.outcome import Outcome
+from changewindow.ticket.model import Ticket
 
 NOTHING = "nothing to undo"
 """What a step says that only reads; beside steps that have an undo, it would only confuse."""

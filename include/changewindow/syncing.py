@@ -8,17 +8,18 @@ from pathlib import Path
 
 from changewindow import asking
 from changewindow.asking import Request, TakenIn
-from changewindow.change import digest_of
-from changewindow.checks.base import LONG_AGO, Facts
-from changewindow.conflicts import HOLDING
 from changewindow.documents.yaml import BadYaml, read_file
 from changewindow.errors import ChangeError, SyncFailed
 from changewindow.ledger import overview
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
-from changewindow.load import load_text
-from changewindow.permit import same_person
-from changewindow.policy import Policy
+from changewindow.policy.check import Facts
+from changewindow.policy.conflicts import HOLDING
+from changewindow.policy.model import Policy
+from changewindow.policy.review import load_text
+from changewindow.policy.sign_off import same_person
+from changewindow.ticket.revision import digest_of
+from changewindow.ticket.window import LONG_AGO
 
 NOBODY = "sync"
 """Who asks for the tickets of a directory that knows no authors."""

@@ -9,7 +9,8 @@ from typing import Any
 from answers import Answers
 from changewindow.ledger import changes, deciding, gate
 from changewindow.ledger.database import Ledger
-from changewindow.permit import Need, Outcome
+from changewindow.policy.outcome import Outcome
+from changewindow.policy.sign_off import Need
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.sources.staging import EXAMPLE
 from changewindow.systems.connection import Connection

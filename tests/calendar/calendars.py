@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from changewindow.calendar.intervals import Interval
 from changewindow.calendar.model import Calendar
 from changewindow.calendar.occurrences import Timeline
 from changewindow.calendar.schedule import Schedule
 from changewindow.calendar.scope import Scope, Span
-from changewindow.intervals import Interval
 from samples import TESTS
 
 POLICY = TESTS.parent / "include" / "policy"

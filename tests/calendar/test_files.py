@@ -8,7 +8,7 @@ import pytest
 from calendars import POLICY, at, scope
 
 from changewindow.calendar.files import load_calendar
-from changewindow.intervals import Interval
+from changewindow.calendar.intervals import Interval
 
 HEAD = "zone: Europe/Berlin\ndefault: open\n"
 START = "    start: 2026-01-05 22:00\n"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from calendars import FRIDAY, NIGHTLY, at, once, schedule, scope, span
 
-from changewindow.calendar.judge import Objection, objections
+from changewindow.calendar.objections import Objection, objections
 from changewindow.calendar.scope import Scope, Span
 
 HOLDS = (

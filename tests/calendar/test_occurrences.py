@@ -10,9 +10,9 @@ from dateutil import tz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from changewindow.calendar.intervals import Interval
 from changewindow.calendar.model import Freeze
 from changewindow.calendar.occurrences import Timeline, moment
-from changewindow.intervals import Interval
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns"]
 

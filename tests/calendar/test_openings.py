@@ -9,10 +9,10 @@ from calendars import FRIDAY, NIGHTLY, at, once, schedule, scope
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from changewindow.calendar.judge import objections
+from changewindow.calendar.intervals import Interval
+from changewindow.calendar.objections import objections
 from changewindow.calendar.openings import HORIZON, Opening, despite, openings
 from changewindow.calendar.scope import Span
-from changewindow.intervals import Interval
 
 MONDAY = at("2026-11-23 09:00")
 NO_WINDOW = "no window of orders is open ('Nightly')"

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from changewindow.calendar.rules import check_length, check_start, parse_rule
+from changewindow.calendar.recurrence import check_length, check_start, parse_rule
 
 MONDAY = datetime(2026, 1, 5, 22)
 

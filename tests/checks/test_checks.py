@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from changewindow.checks import two_people, watch_can_judge, window_fits
-from changewindow.checks.base import Facts, Problem
+from changewindow.policy.check import Facts, Problem
 from samples import NOW, SOURCE, ticket
 
 FACTS = Facts(now=NOW)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from changewindow.catalogue import Catalogue
 from changewindow.checks import known_service, no_overlap, risk_floor
-from changewindow.checks.base import Facts, Problem
-from changewindow.conflicts import Other
+from changewindow.policy.check import Facts, Problem
+from changewindow.policy.conflicts import Other
+from changewindow.policy.service_catalogue import Catalogue
 from samples import FACTS, NOW, POLICY, SOURCE, ticket
 
 OPENS = datetime(2031, 3, 18, 14, tzinfo=UTC)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from changewindow.approvals import Approvals
 from changewindow.checks import approvers_exist, calendar_allows
-from changewindow.checks.base import Facts
-from changewindow.conflicts import Other
-from changewindow.ruling import Ruling
+from changewindow.policy.approvals import Approvals
+from changewindow.policy.assessment import Ruling
+from changewindow.policy.check import Facts
+from changewindow.policy.conflicts import Other
 from samples import NOW, POLICY, banner, ticket
 
 FACTS = Facts(now=NOW, policy=POLICY)

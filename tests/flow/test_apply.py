@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from changewindow.change import PublishedChange
 from changewindow.errors import ChangeError, NotAllowed, StepFailed, StillUnderWay, TurnRevoked
 from changewindow.flow.operators import Apply
 from changewindow.flow.runtime import Run
 from changewindow.ledger import changes, gate
 from changewindow.ledger.database import Ledger
-from changewindow.permit import Intent
-from changewindow.plan import plan
+from changewindow.policy.gate import Intent
 from changewindow.steps.command import Step
+from changewindow.ticket.plan import plan
+from changewindow.ticket.revision import PublishedChange
 from samples import banner
 
 

@@ -10,9 +10,9 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from changewindow.embedded import ROOT
 from changewindow.flow.dag import build_dag
-from changewindow.load import load_file
-from changewindow.plan import plan
+from changewindow.policy.review import load_file
 from changewindow.publish import publish
+from changewindow.ticket.plan import plan
 from samples import FACTS
 
 TICKETS = sorted((ROOT / "include" / "tickets").glob("*.yaml"))

@@ -13,7 +13,8 @@ from changewindow.flow.dag import build_dag
 from changewindow.flow.runtime import Run
 from changewindow.ledger import changes, deciding, events
 from changewindow.ledger.database import Ledger
-from changewindow.permit import Intent, Need
+from changewindow.policy.gate import Intent
+from changewindow.policy.sign_off import Need
 from samples import banner
 
 ITEMS = ["Rollback procedure documented and tested", "Peer reviewed: https://git.example.com/1"]

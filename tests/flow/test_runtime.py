@@ -1,9 +1,9 @@
 """What a run is about to do."""
 
-from changewindow.change import PublishedChange
 from changewindow.flow.runtime import Run
 from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
+from changewindow.ticket.revision import PublishedChange
 from known import NOW
 from samples import banner
 

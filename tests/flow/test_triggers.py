@@ -18,7 +18,7 @@ from changewindow.flow.keeping import notebook
 from changewindow.flow.triggers import GoodTrigger, WatchTrigger, WindowTrigger, dump
 from changewindow.ledger import changes, events, gate
 from changewindow.ledger.database import Ledger
-from changewindow.ticket import Condition
+from changewindow.ticket.model import Condition
 from known import NOW, approved, intent
 from samples import banner
 

@@ -14,14 +14,14 @@ from sqlalchemy import insert, select
 from changewindow.calendar.files import load_calendar
 from changewindow.calendar.openings import openings
 from changewindow.calendar.scope import Scope
-from changewindow.conflicts import Other, of_ticket, overlaps
 from changewindow.documents.canonical import canonical
 from changewindow.embedded import ROOT
 from changewindow.ledger import overview
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change, Revision, Touched
-from changewindow.load import build_ticket
-from changewindow.policy import load_policy
+from changewindow.policy.conflicts import Other, of_ticket, overlaps
+from changewindow.policy.load import load_policy
+from changewindow.ticket.reader import build_ticket
 from known import NOW
 from samples import banner
 

@@ -13,7 +13,8 @@ from changewindow.errors import ApprovalRefused, NotAllowed
 from changewindow.ledger import changes, deciding, events, gate, overview, stops, turns
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Lease
-from changewindow.permit import Intent, Need
+from changewindow.policy.gate import Intent
+from changewindow.policy.sign_off import Need
 from known import NOW, approved, intent
 
 TARGETS = ("production/orders",)

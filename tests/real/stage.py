@@ -18,7 +18,8 @@ import yaml
 from changewindow import embedded
 from changewindow.ledger import changes, deciding, events
 from changewindow.ledger.database import Ledger
-from changewindow.permit import Intent, Need
+from changewindow.policy.gate import Intent
+from changewindow.policy.sign_off import Need
 from changewindow.publish import publish
 from changewindow.rest import ENDED, Client, RestError, wait_for
 from demo.__main__ import POLICY

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from changewindow import embedded
-from changewindow.checks.base import Facts
 from changewindow.ledger import changes
-from changewindow.load import load_text
+from changewindow.policy.check import Facts
+from changewindow.policy.review import load_text
 from demo.__main__ import POLICY, world
 from demo.scenario import ACTS, TICKETS, Act, with_window
 from stage import Stage

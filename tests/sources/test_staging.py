@@ -9,7 +9,7 @@ from answers.staging import CALL, NOW, STEP, begun, ended, ticket
 from asks import asked
 from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
-from changewindow.permit import Outcome
+from changewindow.policy.outcome import Outcome
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.sources.staging import EXAMPLE
 from changewindow.systems.connection import Connection

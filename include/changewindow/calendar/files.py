@@ -9,8 +9,8 @@ import icalendar
 from changewindow.calendar.ics import ReadIcs, read_ics
 from changewindow.calendar.model import Calendar
 from changewindow.calendar.schedule import Schedule
+from changewindow.documents.findings import Finding
 from changewindow.documents.model_file import read_model
-from changewindow.documents.validation import Finding
 from changewindow.documents.yaml import Place, parse, read_file
 
 CALENDAR = "calendar.yaml"

@@ -9,7 +9,7 @@ from typing import Any
 
 import icalendar
 
-from changewindow.calendar import rules
+from changewindow.calendar import recurrence
 from changewindow.calendar.occurrences import events
 from changewindow.documents.text import shown
 from changewindow.documents.yaml import BadYaml, read_file
@@ -88,7 +88,7 @@ def _about_zone(zone: Parsed) -> Iterator[Said]:
         for rule in _each(part.get("RRULE")):
             name = shown(str(zone.get("TZID")))
             try:
-                yearly = rules.parse_rule(_text(rule), until=r".*").startswith("FREQ=YEARLY")
+                yearly = recurrence.parse_rule(_text(rule), until=r".*").startswith("FREQ=YEARLY")
             except ValueError as error:
                 says, remedy = _own_words(error)
                 yield f"the zone {name}: {says}", remedy
@@ -152,8 +152,8 @@ def _about_rules(event: Parsed, start: date) -> Iterator[Said]:
     for rule in found:
         try:
             first = start if isinstance(start, datetime) else datetime.combine(start, time())
-            parsed = rules.parse_rule(_text(rule), until=_until(start))
-            rules.check_start(parsed, first)
+            parsed = recurrence.parse_rule(_text(rule), until=_until(start))
+            recurrence.check_start(parsed, first)
         except ValueError as error:
             says, remedy = _own_words(error)
             yield f"has the RRULE {_text(rule)}: {says}", remedy
@@ -163,7 +163,7 @@ def _until(start: date) -> str:
     """Return what an UNTIL has to look like: of the kind of DTSTART, and in UTC if that has a zone."""
     if not isinstance(start, datetime):
         return r"[0-9]{8}"
-    return rules.IN_UTC if start.tzinfo else r"[0-9]{8}T[0-9]{6}"
+    return recurrence.IN_UTC if start.tzinfo else r"[0-9]{8}T[0-9]{6}"
 
 
 def _about_all(calendar: Parsed, found: list[Parsed]) -> Iterator[Mistake]:

@@ -16,11 +16,11 @@ from pydantic import (
     model_validator,
 )
 
-from changewindow.calendar import rules
-from changewindow.calendar.longer import LongerWatch
+from changewindow.calendar import recurrence
+from changewindow.calendar.minimum_watch import LongerWatch
 from changewindow.documents.text import nearest, shown
 from changewindow.documents.types import Duration, Line, Model, Name
-from changewindow.window import LocalTime, Zone
+from changewindow.ticket.window import LocalTime, Zone
 
 CHANGE = r"CHG-[0-9]+"
 ICS = r"\w[\w .-]*\.ics"
@@ -102,7 +102,7 @@ Day = Annotated[
     PlainSerializer(date.isoformat),
     WithJsonSchema({"type": "string", "pattern": r"^2[0-9]{3}-[0-9]{2}-[0-9]{2}$", "examples": ["2026-12-24"]}),
 ]
-Rule = Annotated[str, AfterValidator(rules.parse_rule)]
+Rule = Annotated[str, AfterValidator(recurrence.parse_rule)]
 Country = Annotated[str, AfterValidator(parse_country)]
 ChangeId = Annotated[str, AfterValidator(parse_change)]
 
@@ -144,9 +144,9 @@ class Entry(Model):
     def _repeats_apart(cls, rule: str | None, info: ValidationInfo) -> str | None:
         start, end = info.data.get("start"), info.data.get("end")
         if rule and start:
-            rules.check_start(rule, start)
+            recurrence.check_start(rule, start)
         if rule and start and end:
-            rules.check_length(rule, start, end)
+            recurrence.check_length(rule, start, end)
         return rule
 
     @field_validator("except_on")
@@ -154,7 +154,7 @@ class Entry(Model):
     def _are_days_of_it(cls, days: tuple[date, ...], info: ValidationInfo) -> tuple[date, ...]:
         start, rule = info.data.get("start"), info.data.get("repeat")
         for day in days:
-            if start and not any(one.date() == day for one in rules.beginnings_until(rule, start, day)):
+            if start and not any(one.date() == day for one in recurrence.beginnings_until(rule, start, day)):
                 raise ValueError(f"it would not begin on {day}, a {day:%A}, anyway; correct the day, or remove it")
         return days
 

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import icalendar
 import recurring_ical_events  # type: ignore[import-untyped]
 
+from changewindow.calendar.intervals import Interval
 from changewindow.calendar.model import Entry
-from changewindow.intervals import Interval
 
 E_co = TypeVar("E_co", bound=Entry, covariant=True)
 Local = tuple[date, date, str]

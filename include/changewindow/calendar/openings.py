@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from changewindow.calendar.says import length_text, span_text, titled
+from changewindow.calendar.intervals import Interval, gaps, intersect
 from changewindow.calendar.schedule import Schedule
 from changewindow.calendar.scope import Scope, exemptions_of
-from changewindow.intervals import Interval, gaps, intersect
+from changewindow.calendar.text import length_text, span_text, titled
 
 HORIZON = timedelta(days=731)
 """Nobody plans further ahead than two years."""

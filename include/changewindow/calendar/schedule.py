@@ -6,10 +6,10 @@ from functools import reduce
 
 import icalendar
 
+from changewindow.calendar.intervals import Interval, intersect, subtract, union
 from changewindow.calendar.model import Calendar, Entry, Freeze, MaintenanceWindow
 from changewindow.calendar.occurrences import E_co, Occurrence, Timeline
 from changewindow.calendar.scope import Scope, frozen_services, is_for
-from changewindow.intervals import Interval, intersect, subtract, union
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from changewindow.calendar.intervals import Interval
 from changewindow.calendar.model import Entry, Exemption, Freeze
-from changewindow.intervals import Interval
 
 
 @dataclass(frozen=True)

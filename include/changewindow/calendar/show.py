@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 
 from changewindow import settings
 from changewindow.calendar.files import CALENDAR, LoadedCalendar, load_calendar
+from changewindow.calendar.intervals import Interval
 from changewindow.calendar.openings import HORIZON, Opening, despite, openings, why_closed
-from changewindow.calendar.says import clock, length_text
 from changewindow.calendar.schedule import Schedule
 from changewindow.calendar.scope import Scope
+from changewindow.calendar.text import clock, length_text
 from changewindow.documents.types import parse_duration
-from changewindow.intervals import Interval
 
 GAP = "       closed: "
 DESPITE = "       despite: "

@@ -1,9 +1,9 @@
 """The change is of the type it says, and there are enough people to approve it, without the one who asks for it."""
 
-from changewindow.approvals import too_few
-from changewindow.checks.base import Facts, Problem
-from changewindow.ruling import Ruling
-from changewindow.ticket import Ticket
+from changewindow.policy.approvals import too_few
+from changewindow.policy.assessment import Ruling
+from changewindow.policy.check import Facts, Problem
+from changewindow.ticket.model import Ticket
 
 
 def check(ticket: Ticket, facts: Facts) -> list[Problem]:

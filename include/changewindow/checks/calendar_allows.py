@@ -1,8 +1,8 @@
 """The calendar allows the window: maintenance windows are open, and no freeze holds."""
 
-from changewindow.checks.base import Facts, Problem
-from changewindow.ruling import Ruling
-from changewindow.ticket import Ticket
+from changewindow.policy.assessment import Ruling
+from changewindow.policy.check import Facts, Problem
+from changewindow.ticket.model import Ticket
 
 
 def check(ticket: Ticket, facts: Facts) -> list[Problem]:

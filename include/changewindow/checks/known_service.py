@@ -1,8 +1,8 @@
 """Services are in the catalogue and run in the environment of the change."""
 
-from changewindow.checks.base import Facts, Problem
 from changewindow.documents.text import hint, nearest
-from changewindow.ticket import Ticket
+from changewindow.policy.check import Facts, Problem
+from changewindow.ticket.model import Ticket
 
 
 def check(ticket: Ticket, facts: Facts) -> list[Problem]:

@@ -1,8 +1,8 @@
 """No other change meets this one at the same time: on its targets, on what they need, or its people."""
 
-from changewindow.checks.base import Facts, Problem
-from changewindow.conflicts import of_ticket, overlaps
-from changewindow.ticket import Ticket
+from changewindow.policy.check import Facts, Problem
+from changewindow.policy.conflicts import of_ticket, overlaps
+from changewindow.ticket.model import Ticket
 
 
 def check(ticket: Ticket, facts: Facts) -> list[Problem]:

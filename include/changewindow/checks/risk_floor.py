@@ -1,7 +1,7 @@
 """The risk is not lower than the policy allows: a change of configuration is never just a number."""
 
-from changewindow.checks.base import Facts, Problem
-from changewindow.ticket import Ticket
+from changewindow.policy.check import Facts, Problem
+from changewindow.ticket.model import Ticket
 
 
 def check(ticket: Ticket, facts: Facts) -> list[Problem]:

@@ -1,7 +1,7 @@
 """Owner and reviewer are two people."""
 
-from changewindow.checks.base import Facts, Problem
-from changewindow.ticket import Ticket
+from changewindow.policy.check import Facts, Problem
+from changewindow.ticket.model import Ticket
 
 
 def check(ticket: Ticket, facts: Facts) -> list[Problem]:

@@ -1,7 +1,7 @@
 """The watch has something to judge: a change without conditions could only ever look good."""
 
-from changewindow.checks.base import Facts, Problem
-from changewindow.ticket import Ticket
+from changewindow.policy.check import Facts, Problem
+from changewindow.ticket.model import Ticket
 from changewindow.watch.baseline import KEPT
 from changewindow.watch.condition import Condition
 from changewindow.watch.judgement import ALMOST_ONE

@@ -1,8 +1,8 @@
 """The window lies ahead and is long enough for steps, watch and the way back."""
 
-from changewindow.checks.base import Facts, Problem
 from changewindow.documents.types import duration_text
-from changewindow.ticket import Ticket
+from changewindow.policy.check import Facts, Problem
+from changewindow.ticket.model import Ticket
 
 
 def check(ticket: Ticket, facts: Facts) -> list[Problem]:

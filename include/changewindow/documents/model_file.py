@@ -6,7 +6,8 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from changewindow.documents.validation import Finding, Given, of_errors, unreadable
+from changewindow.documents.findings import Finding, unreadable
+from changewindow.documents.validation import Given, of_errors
 from changewindow.documents.yaml import BadYaml, parse, read_file
 
 M = TypeVar("M", bound=BaseModel)

@@ -14,10 +14,11 @@ from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.runtime import NOTE, ledger, log, now, policy
 from changewindow.ledger import changes, deciding
 from changewindow.ledger.models import Change
-from changewindow.load import build_ticket
-from changewindow.permit import Asked, Intent
-from changewindow.policy import Policy
-from changewindow.ruling import Ruling
+from changewindow.policy.assessment import Ruling
+from changewindow.policy.gate import Intent
+from changewindow.policy.model import Policy
+from changewindow.policy.sign_off import Asked
+from changewindow.ticket.reader import build_ticket
 
 YES, NO = "Approve", "Reject"
 WARNINGS = (

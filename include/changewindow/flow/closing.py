@@ -4,13 +4,13 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from changewindow.ending import Left, outcome
 from changewindow.errors import ChangeError, LedgerDown, TurnRevoked
 from changewindow.flow.operators import ChangeOperator, undo_step
 from changewindow.flow.runtime import NOTE, Run, log, now
 from changewindow.flow.sensors import ask_once
 from changewindow.ledger import changes
-from changewindow.permit import AGAIN, Outcome
+from changewindow.policy.gate import AGAIN
+from changewindow.policy.outcome import Left, Outcome, outcome
 
 
 class Close(ChangeOperator):

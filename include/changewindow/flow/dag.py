@@ -6,7 +6,6 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator, Param
 
 from changewindow.acting import GRACE
-from changewindow.change import PublishedChange
 from changewindow.documents.text import escaped
 from changewindow.flow.closing import Close
 from changewindow.flow.gate import Gate
@@ -17,9 +16,10 @@ from changewindow.flow.sensors import BaselineSensor, CheckSensor, Confirm, Wind
 from changewindow.flow.timetable import ChangeWindowTimetable
 from changewindow.flow.watch import Watch
 from changewindow.ledger.turns import LIFETIME
-from changewindow.plan import Node, Role, plan
-from changewindow.plan import markdown as plan_markdown
-from changewindow.ticket import Parameter, Ticket
+from changewindow.ticket.model import Parameter, Ticket
+from changewindow.ticket.plan import Node, Role, plan
+from changewindow.ticket.plan import markdown as plan_markdown
+from changewindow.ticket.revision import PublishedChange
 
 OPERATORS: dict[Role, type[BaseOperator]] = {
     "window": WindowSensor,

@@ -8,7 +8,8 @@ from changewindow.flow.operators import ChangeOperator
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.sensors import ask_once
 from changewindow.ledger import gate
-from changewindow.permit import Outcome, is_late, outcome_of_refusal
+from changewindow.policy.gate import is_late, outcome_of_refusal
+from changewindow.policy.outcome import Outcome
 from changewindow.steps.base import lacks
 
 PATIENCE = timedelta(seconds=3)

@@ -21,8 +21,8 @@ from changewindow.flow.request import Check, moment_of, road
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
 from changewindow.ledger import changes, gate, stops
 from changewindow.ledger.database import Ledger
-from changewindow.load import build_ticket
-from changewindow.permit import same_person
+from changewindow.policy.sign_off import same_person
+from changewindow.ticket.reader import build_ticket
 
 Do = Callable[[Ledger, dict[str, Any], str], str]
 """Acts on the ledger with the run's parameters, for a person; returns what was done."""

@@ -9,15 +9,15 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from changewindow.acting import forward_turn, undo_turn
-from changewindow.change import PublishedChange
 from changewindow.errors import ChangeError, LedgerDown, NotAllowed, StepFailed, StillUnderWay, TurnRevoked
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.sensors import CheckSensor
 from changewindow.ledger import gate
-from changewindow.permit import time_reasons
-from changewindow.plan import Node
+from changewindow.policy.gate import time_reasons
 from changewindow.steps.base import StepBase
 from changewindow.systems.context import Context as StepContext
+from changewindow.ticket.plan import Node
+from changewindow.ticket.revision import PublishedChange
 from changewindow.watch.watch import Before
 
 

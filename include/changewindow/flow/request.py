@@ -10,10 +10,8 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 from airflow.serialization.serialized_objects import DagSerialization
 
-from changewindow import asking, plan, settings
-from changewindow.approvals import MOST
+from changewindow import asking, settings
 from changewindow.asking import Request
-from changewindow.change import PublishedChange
 from changewindow.documents.text import escaped
 from changewindow.errors import BadTicket, ChangeError
 from changewindow.flow.airflow_connection import connection
@@ -23,11 +21,14 @@ from changewindow.flow.own_dag import own_dag
 from changewindow.flow.runtime import NOTE, ledger, log, now, person_of, policy
 from changewindow.flow.sensors import ask_once
 from changewindow.ledger import changes, stops
-from changewindow.load import build_ticket
+from changewindow.policy.approvals import MOST
 from changewindow.publish import publish, source
 from changewindow.steps.base import lacks
 from changewindow.systems.context import Context as StepContext
-from changewindow.ticket import Ticket
+from changewindow.ticket import plan
+from changewindow.ticket.model import Ticket
+from changewindow.ticket.reader import build_ticket
+from changewindow.ticket.revision import PublishedChange
 
 
 class Check(BaseOperator):

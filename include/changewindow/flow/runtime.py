@@ -10,7 +10,6 @@ from airflow.sdk.definitions.context import Context as AirflowContext
 
 from changewindow import settings
 from changewindow.acting import Stage
-from changewindow.change import PublishedChange
 from changewindow.documents import parameters
 from changewindow.errors import LedgerDown, LedgerUnknown
 from changewindow.flow.airflow_connection import connection
@@ -18,11 +17,13 @@ from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Happening
 from changewindow.ledger.spool import Spool
-from changewindow.permit import Intent, Mode
-from changewindow.policy import Policy, load_policy
-from changewindow.ruling import Ruling
+from changewindow.policy.assessment import Ruling
+from changewindow.policy.gate import Intent, Mode
+from changewindow.policy.load import load_policy
+from changewindow.policy.model import Policy
 from changewindow.systems.context import Context
-from changewindow.ticket import Ticket
+from changewindow.ticket.model import Ticket
+from changewindow.ticket.revision import PublishedChange
 
 log = logging.getLogger("changewindow")
 NOTE = "note"

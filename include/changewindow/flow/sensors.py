@@ -9,13 +9,14 @@ from airflow.sdk import BaseSensorOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from changewindow.change import PublishedChange
 from changewindow.flow.airflow_connection import connection_in_trigger
 from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.triggers import BaselineTrigger, GoodTrigger, WindowTrigger, dump
-from changewindow.permit import is_late, same_person
-from changewindow.plan import Node
+from changewindow.policy.gate import is_late
+from changewindow.policy.sign_off import same_person
+from changewindow.ticket.plan import Node
+from changewindow.ticket.revision import PublishedChange
 from changewindow.watch.baseline_readings import longest
 from changewindow.watch.condition import Condition
 from changewindow.watch.watch import Before, Decided, Wanted, until_good

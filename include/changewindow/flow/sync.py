@@ -19,7 +19,7 @@ from changewindow.flow.own_dag import own_dag
 from changewindow.flow.runtime import ledger, log, now, policy
 from changewindow.ledger import deciding, overview
 from changewindow.ledger.models import Change
-from changewindow.policy import Policy
+from changewindow.policy.model import Policy
 from changewindow.syncing import Synced, Written
 
 

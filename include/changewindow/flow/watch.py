@@ -18,7 +18,7 @@ from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.sensors import ask_once
 from changewindow.flow.triggers import WatchTrigger, dump
 from changewindow.ledger import changes
-from changewindow.permit import same_person
+from changewindow.policy.sign_off import same_person
 
 UNDO, KEEP = "Take it back", "Keep it"
 

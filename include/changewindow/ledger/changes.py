@@ -8,15 +8,15 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from changewindow.change import digest_of
 from changewindow.documents.canonical import canonical
 from changewindow.errors import NotAllowed
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Happening, append, known, locked
 from changewindow.ledger.models import Approval, Change, Lease, Revision, Touched, Turn
-from changewindow.load import build_ticket
-from changewindow.permit import Outcome
-from changewindow.ticket import Ticket
+from changewindow.policy.outcome import Outcome
+from changewindow.ticket.model import Ticket
+from changewindow.ticket.reader import build_ticket
+from changewindow.ticket.revision import digest_of
 
 WAITING = ("submitted", "approved", "refused")
 """Nothing was touched, and the change may still be done."""

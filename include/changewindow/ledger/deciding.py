@@ -10,7 +10,8 @@ from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Happening, append, locked
 from changewindow.ledger.gate import standing_of
 from changewindow.ledger.models import Approval, Change
-from changewindow.permit import Asked, Intent, Need, asked_next, same_person
+from changewindow.policy.gate import Intent, asked_next
+from changewindow.policy.sign_off import Asked, Need, same_person
 
 
 def asked(ledger: Ledger, change: str, intent: Intent, *, now: datetime) -> Asked | None:

@@ -7,14 +7,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Session
 
-from changewindow.conflicts import Other
 from changewindow.errors import NotAllowed
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Happening, append, locked, number
 from changewindow.ledger.models import Approval, Change, Lease
 from changewindow.ledger.overview import others_in
 from changewindow.ledger.stops import sentences
-from changewindow.permit import Given, Intent, Standing, approval_reasons, reasons
+from changewindow.policy.conflicts import Other
+from changewindow.policy.gate import Intent, Standing, approval_reasons, reasons
+from changewindow.policy.sign_off import Given
 
 Collide = Callable[[Sequence[Other]], Sequence[str]]
 """Says which of the changes that act stand against this one."""

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
-from changewindow.conflicts import HOLDING, Other
 from changewindow.ledger.changes import WAITING
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change, Event, Revision, Touched
+from changewindow.policy.conflicts import HOLDING, Other
 
 ACTED = ("running", "completed", "rolled_back", "rollback_failed")
 RECENT = 200

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from changewindow import approvals
-from changewindow.calendar.judge import Objection, objections
+from changewindow.calendar.objections import Objection, objections
 from changewindow.calendar.scope import Scope, Span
-from changewindow.conflicts import Other, collisions, of_ticket
-from changewindow.permit import Need
-from changewindow.policy import Policy
-from changewindow.ticket import Ticket
+from changewindow.policy import approvals
+from changewindow.policy.conflicts import Other, collisions, of_ticket
+from changewindow.policy.model import Policy
+from changewindow.policy.sign_off import Need
+from changewindow.ticket.model import Ticket
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pydantic_core import InitErrorDetails
 from changewindow.documents.text import hint, shown
 from changewindow.documents.types import Model, Name, Person
 from changewindow.documents.yaml import Place
-from changewindow.ticket import Ticket
+from changewindow.ticket.model import Ticket
 
 Risk = Literal["low", "medium", "high"]
 Rule = Literal["block", "warn", "allow"]

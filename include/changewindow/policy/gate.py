@@ -6,38 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from changewindow.documents.types import duration_text
+from changewindow.policy.outcome import Outcome
+from changewindow.policy.sign_off import ONE_PERSON, Asked, Given, Need, same_person
 
-Outcome = Literal["completed", "rolled_back", "rollback_failed", "refused", "missed", "rejected", "cancelled"]
 Mode = Literal["run", "dry_run", "rollback"]
 AGAIN = {"approved", "refused"}
 """States in which a run may start: a refusal touched nothing, so the same approval may be tried again in its window."""
-
-
-@dataclass(frozen=True)
-class Need:
-    """A level of approval: how many of which people."""
-
-    level: str
-    count: int
-    people: tuple[str, ...] = ()
-    """Who may; nobody named means anybody but the requester."""
-    valid: timedelta = timedelta(days=30)
-    """How long a yes counts."""
-
-
-ONE_PERSON = (Need("approver", 1),)
-"""What is asked where no policy says more: one person who is not the requester."""
-
-
-@dataclass(frozen=True)
-class Given:
-    """A person's yes or no to one digest, at one level."""
-
-    person: str
-    digest: str
-    is_yes: bool
-    expires_at: datetime
-    level: str = "approver"
 
 
 @dataclass(frozen=True)
@@ -118,29 +92,6 @@ def approval_reasons(standing: Standing, intent: Intent, now: datetime) -> list[
     return [_why_not_approved(standing, intent, asked, now)] if asked else []
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Who is asked for the next approval."""
-
-    need: Need
-    still: int
-    """How many approvals this level lacks."""
-    people: tuple[str, ...]
-    """Who may give it; nobody named means anybody but the requester and those who have said yes."""
-    but: tuple[str, ...]
-    """The requester, and who has said yes already: one person counts once."""
-
-    @property
-    def given(self) -> int:
-        """Return how many approvals count already."""
-        return len(self.but) - 1
-
-    def admits(self, person: str) -> bool:
-        """Return whether a person's yes counts now."""
-        is_named = not self.people or any(same_person(person, one) for one in self.people)
-        return is_named and not any(same_person(person, one) for one in self.but)
-
-
 def asked_next(standing: Standing, intent: Intent, now: datetime) -> Asked | None:
     """Return what approval is asked for next, level by level; None when all are given."""
     valid = [given for given in standing.approvals if given.is_yes and given.digest == intent.digest]
@@ -174,11 +125,6 @@ def _why_not_approved(standing: Standing, intent: Intent, asked: Asked, now: dat
 
 def _any_of(asked: Asked) -> str:
     return " or ".join(asked.people) if asked.people else "a second person"
-
-
-def same_person(one: str, other: str) -> bool:
-    """Return whether two names are one person's, however they are written."""
-    return one.strip().casefold() == other.strip().casefold()
 
 
 def outcome_of_refusal(found: Iterable[str], intent: Intent, now: datetime) -> Outcome:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from changewindow.intervals import Interval
+from changewindow.calendar.intervals import Interval
 
 
 def moment_text(moment: datetime, zone: str) -> str:

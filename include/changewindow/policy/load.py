@@ -1,20 +1,19 @@
 """The policy: what the files of its folder say, all of them or nothing."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from changewindow.approvals import Approvals
 from changewindow.calendar.files import CALENDAR, load_calendar
-from changewindow.calendar.schedule import Schedule
-from changewindow.catalogue import Catalogue
+from changewindow.documents.findings import Finding
 from changewindow.documents.model_file import read_model
-from changewindow.documents.validation import Finding
 from changewindow.errors import BadPolicy
-from changewindow.standard import Standards, load_standards
+from changewindow.policy.approvals import Approvals
+from changewindow.policy.model import Policy, templates_of
+from changewindow.policy.service_catalogue import Catalogue
+from changewindow.policy.templates import load_standards
 
 Reader = Callable[[Path], tuple[Any, Sequence[Finding]]]
 """Reads a file: returns its part of the policy, and what is wrong with it."""
@@ -31,17 +30,6 @@ def _of(model: type[BaseModel]) -> Reader:
 def _schedule(path: Path) -> tuple[Any, Sequence[Finding]]:
     loaded = load_calendar(path.parent)
     return loaded.schedule, loaded.findings
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What the policy files say."""
-
-    catalogue: Catalogue
-    approvals: Approvals
-    schedule: Schedule
-    standards: Standards
-    """The standard changes; their templates lie in a folder of their own."""
 
 
 FILES: dict[str, tuple[str, Reader]] = {
@@ -68,8 +56,3 @@ def load_policy(folder: Path, templates: Path | None = None) -> Policy:
     if lines:
         raise BadPolicy(lines)
     return Policy(**parts, standards=load_standards(templates or templates_of(folder)))
-
-
-def templates_of(folder: Path) -> Path:
-    """Return where the templates of a policy lie if nobody says otherwise: in `templates` beside its folder."""
-    return folder.parent / "templates"

@@ -1,8 +1,9 @@
 """Decides how a change ended, from what its tasks left behind."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from changewindow.permit import Outcome
+Outcome = Literal["completed", "rolled_back", "rollback_failed", "refused", "missed", "rejected", "cancelled"]
 
 
 @dataclass(frozen=True)

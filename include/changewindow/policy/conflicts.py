@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from changewindow.catalogue import Catalogue
-from changewindow.permit import same_person
-from changewindow.ticket import Ticket
+from changewindow.policy.service_catalogue import Catalogue
+from changewindow.policy.sign_off import same_person
+from changewindow.ticket.model import Ticket
 
 Kind = Literal["target", "dependent", "people"]
 HOLDING = {"running", "rollback_failed"}

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from changewindow.calendar.intervals import Interval, covers
 from changewindow.calendar.model import Freeze
 from changewindow.calendar.occurrences import Occurrence, Timeline
 from changewindow.calendar.openings import MOMENT, openings
-from changewindow.calendar.says import clock, length_text, listed, moment_text, span_text, titled
 from changewindow.calendar.schedule import Schedule
 from changewindow.calendar.scope import Scope, Span, frozen_services
-from changewindow.intervals import Interval, covers
+from changewindow.calendar.text import clock, length_text, listed, moment_text, span_text, titled
 
 SHORT = 24
 """Openings of up to so many hours are named with their end."""

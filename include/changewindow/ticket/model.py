@@ -9,8 +9,8 @@ from changewindow.documents.text import shown
 from changewindow.documents.types import PARAMETER, ROOM, Duration, Line, Model, Name, Person, duration_text
 from changewindow.kinds import any_of
 from changewindow.steps.base import StepBase
+from changewindow.ticket.window import Window
 from changewindow.watch.condition import Condition
-from changewindow.window import Window
 
 TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from changewindow.ticket import Ticket
+from changewindow.ticket.model import Ticket
 
 USE = {"type": "string", "pattern": r"\{\{\s*params\.\w+\s*\}\}"}
 WORDS = ("title", "description", "default", "examples")

@@ -2,17 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
-from changewindow.conflicts import Other
-
-if TYPE_CHECKING:  # the policy holds templates, which checks have judged
-    from changewindow.policy import Policy
-
-
-LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-"""The `now` of those who judge without the clock: every window lies ahead of it."""
+from changewindow.policy.conflicts import Other
+from changewindow.policy.model import Policy
 
 
 @dataclass(frozen=True)
@@ -20,7 +14,7 @@ class Facts:
     """What a check may know besides the ticket."""
 
     now: datetime
-    policy: "Policy | None" = None
+    policy: Policy | None = None
     """What the policy files say; without it, checks say only what can be known of the ticket alone."""
     others: tuple[Other, ...] = ()
     """The changes that wait or act at the same time."""

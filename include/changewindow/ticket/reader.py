@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
@@ -11,17 +11,20 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from changewindow import kinds
-from changewindow.checks.base import Facts
 from changewindow.documents import parameters, validation
+from changewindow.documents.findings import Finding, are_errors, unreadable
 from changewindow.documents.text import dotted, shown
-from changewindow.documents.validation import Finding, Given, are_errors, unreadable
-from changewindow.documents.yaml import BadYaml, Document, Place, parse, read_file
-from changewindow.ticket import Ticket
+from changewindow.documents.validation import Given
+from changewindow.documents.yaml import Document, Place
+from changewindow.ticket.model import Ticket
 
-NEW = Path(__file__).with_name("new_ticket.yaml")
+NEW = Path(__file__).with_name("new.yaml")
 MOST = 100
 """More findings than this help nobody, and would take long to word."""
+
+
+Judge = Callable[[Document, Ticket], Iterable[Finding]]
+"""What the policy has to say of a ticket."""
 
 
 @dataclass(frozen=True)
@@ -33,28 +36,12 @@ class Loaded:
     findings: tuple[Finding, ...]
 
 
-def load_file(path: Path, facts: Facts) -> Loaded:
-    """Read a ticket from a YAML file; see `load_text`."""
-    try:
-        return load_text(read_file(path), facts)
-    except BadYaml as bad:
-        return Loaded(None, None, (unreadable(bad),))
-
-
-def load_text(text: str, facts: Facts) -> Loaded:
-    """Read a ticket from YAML: every finding at once, ordered by line."""
-    try:
-        return load_document(parse(text), facts)
-    except BadYaml as bad:
-        return Loaded(None, None, (unreadable(bad),))
-
-
-def load_document(document: Document, facts: Facts) -> Loaded:
-    """Read a ticket from the data of a YAML text; see `load_text`."""
+def read(document: Document, judge: Judge) -> Loaded:
+    """Read a ticket from the data of a YAML text: every finding at once, ordered by line."""
     found = [unreadable(bad) for bad in document.mistakes]
     ticket = None
     if isinstance(document.data, dict):
-        ticket, judged = _judge(document, facts)
+        ticket, judged = _read(document, judge)
         found += judged
     elif not found:
         found.append(
@@ -99,21 +86,21 @@ def _validated(data: Mapping[str, Any], chosen: Mapping[str, Any]) -> Ticket:
     return Ticket.model_validate_json(json.dumps(parameters.fill(data, chosen)), strict=True)
 
 
-def _judge(document: Document, facts: Facts) -> tuple[Ticket | None, list[Finding]]:
+def _read(document: Document, judge: Judge) -> tuple[Ticket | None, list[Finding]]:
     """Return the ticket of a document, if it is one, and what is wrong with it."""
     found = [
         Finding(document.line(place), place, says, remedy, check)
         for check, look in (("blanks", _blanks), ("parameters", parameters.misuses))
         for place, says, remedy in islice(look(document.data), MOST)
     ]
-    ticket, more = _tried(document, {}, facts)
+    ticket, more = _tried(document, {}, judge)
     found += _first_hand(document, found, more)
     if ticket is None or are_errors(found):
         return ticket, found
-    return ticket, found + list(islice(_bad_choices(document, ticket, facts, found), MOST))
+    return ticket, found + list(islice(_bad_choices(document, ticket, judge, found), MOST))
 
 
-def _tried(document: Document, chosen: Mapping[str, Any], facts: Facts) -> tuple[Ticket | None, list[Finding]]:
+def _tried(document: Document, chosen: Mapping[str, Any], judge: Judge) -> tuple[Ticket | None, list[Finding]]:
     """Return the ticket with values chosen for its parameters, if it is one, and what is wrong with it."""
     data = parameters.fill(document.data, chosen)
     try:
@@ -122,24 +109,14 @@ def _tried(document: Document, chosen: Mapping[str, Any], facts: Facts) -> tuple
         return None, list(
             validation.of_errors(document, Given(data, Ticket), error.errors(include_url=False)[: 10 * MOST])
         )
-    return ticket, list(_objections(document, ticket, facts))
+    return ticket, list(judge(document, ticket))
 
 
-def _objections(document: Document, ticket: Ticket, facts: Facts) -> Iterator[Finding]:
-    """Ask every policy check; return a finding for each problem, under the name of the check."""
-    facts = replace(facts, data=document.data)
-    for name, module in kinds.modules("checks").items():
-        for problem in kinds.contract(module, "check")(ticket, facts) if name not in facts.without else ():
-            place = tuple(int(part) if part.isdigit() else part for part in problem.place.split("."))
-            says, remedy = problem.says, problem.remedy
-            yield Finding(document.line(place), place, says, remedy, name, is_warning=problem.is_warning)
-
-
-def _bad_choices(document: Document, ticket: Ticket, facts: Facts, known: list[Finding]) -> Iterator[Finding]:
+def _bad_choices(document: Document, ticket: Ticket, judge: Judge, known: list[Finding]) -> Iterator[Finding]:
     """Try every approved value of every parameter: none may turn the ticket into a bad one, or one warned of more."""
     for name, parameter in ticket.parameters.items():
         for index, value in enumerate(parameter.allowed):
-            _, found = _tried(document, {name: value}, facts)
+            _, found = _tried(document, {name: value}, judge)
             worst = min((one for one in found if one not in known), key=lambda one: one.is_warning, default=None)
             if worst:
                 place = ("parameters", name, "allowed", index)

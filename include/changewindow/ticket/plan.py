@@ -6,7 +6,7 @@ from typing import Literal
 
 from changewindow.documents.text import escaped
 from changewindow.documents.types import duration_text
-from changewindow.ticket import Ticket
+from changewindow.ticket.model import Ticket
 
 Role = Literal[
     "window",

@@ -7,7 +7,7 @@ from itertools import islice, pairwise, takewhile
 
 from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 
-from changewindow.calendar.says import length_text
+from changewindow.calendar.text import length_text
 from changewindow.documents.text import nearest, shown
 
 FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from changewindow import plan
 from changewindow.documents.canonical import digest
-from changewindow.load import build_ticket
-from changewindow.ticket import Ticket
+from changewindow.ticket import plan
+from changewindow.ticket.model import Ticket
+from changewindow.ticket.reader import build_ticket
 
 
 def digest_of(data: dict[str, Any], ticket: Ticket) -> str:

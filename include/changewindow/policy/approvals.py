@@ -8,8 +8,8 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from changewindow.documents.text import hint, shown
 from changewindow.documents.types import Duration, Line, Model, Name, Person
-from changewindow.permit import Need, same_person
-from changewindow.ticket import Ticket
+from changewindow.policy.sign_off import Need, same_person
+from changewindow.ticket.model import Ticket
 
 OWNERS = "owners"
 """In a level: whoever owns the services, as the service catalogue says."""

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from changewindow.documents.types import Duration, Line, Model, Name
-from changewindow.ticket import Ticket
-from changewindow.window import Zone
+from changewindow.ticket.model import Ticket
+from changewindow.ticket.window import Zone
 
 Day = Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
 

@@ -12,6 +12,8 @@ from changewindow.documents.text import nearest, shown
 from changewindow.documents.types import Model
 
 TIME = r"2[0-9]{3}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?"
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""The `now` of those who judge without the clock: every window lies ahead of it."""
 NO_ZONES = {"localtime", "Factory"}
 """Names in the zone database that mean something else on every machine."""
 

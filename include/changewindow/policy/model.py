@@ -1,0 +1,25 @@
+"""The policy: what its files say, as values."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from changewindow.calendar.schedule import Schedule
+from changewindow.policy.approvals import Approvals
+from changewindow.policy.service_catalogue import Catalogue
+from changewindow.policy.standard_changes import Standards
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the policy files say."""
+
+    catalogue: Catalogue
+    approvals: Approvals
+    schedule: Schedule
+    standards: Standards
+    """The standard changes; their templates lie in a folder of their own."""
+
+
+def templates_of(folder: Path) -> Path:
+    """Return where the templates of a policy lie if nobody says otherwise: in `templates` beside its folder."""
+    return folder.parent / "templates"

@@ -1,0 +1,43 @@
+"""Reviews a ticket: reads it, and asks every policy check; never an exception for what an author wrote."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from changewindow import kinds
+from changewindow.documents.findings import Finding, unreadable
+from changewindow.documents.yaml import BadYaml, Document, parse, read_file
+from changewindow.policy.check import Facts
+from changewindow.ticket.model import Ticket
+from changewindow.ticket.reader import Loaded, read
+
+
+def load_file(path: Path, facts: Facts) -> Loaded:
+    """Read a ticket from a YAML file; see `load_text`."""
+    try:
+        return load_text(read_file(path), facts)
+    except BadYaml as bad:
+        return Loaded(None, None, (unreadable(bad),))
+
+
+def load_text(text: str, facts: Facts) -> Loaded:
+    """Read a ticket from YAML: every finding at once, ordered by line."""
+    try:
+        return load_document(parse(text), facts)
+    except BadYaml as bad:
+        return Loaded(None, None, (unreadable(bad),))
+
+
+def load_document(document: Document, facts: Facts) -> Loaded:
+    """Read a ticket from the data of a YAML text; see `load_text`."""
+    return read(document, lambda document, ticket: _objections(document, ticket, facts))
+
+
+def _objections(document: Document, ticket: Ticket, facts: Facts) -> Iterator[Finding]:
+    """Ask every policy check; return a finding for each problem, under the name of the check."""
+    facts = replace(facts, data=document.data)
+    for name, module in kinds.modules("checks").items():
+        for problem in kinds.contract(module, "check")(ticket, facts) if name not in facts.without else ():
+            place = tuple(int(part) if part.isdigit() else part for part in problem.place.split("."))
+            says, remedy = problem.says, problem.remedy
+            yield Finding(document.line(place), place, says, remedy, name, is_warning=problem.is_warning)

@@ -1,0 +1,59 @@
+"""A person's yes or no: what is required, what is recorded, and who is asked next."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True)
+class Need:
+    """A level of approval: how many of which people."""
+
+    level: str
+    count: int
+    people: tuple[str, ...] = ()
+    """Who may; nobody named means anybody but the requester."""
+    valid: timedelta = timedelta(days=30)
+    """How long a yes counts."""
+
+
+ONE_PERSON = (Need("approver", 1),)
+"""What is asked where no policy says more: one person who is not the requester."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A person's yes or no to one digest, at one level."""
+
+    person: str
+    digest: str
+    is_yes: bool
+    expires_at: datetime
+    level: str = "approver"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who is asked for the next approval."""
+
+    need: Need
+    still: int
+    """How many approvals this level lacks."""
+    people: tuple[str, ...]
+    """Who may give it; nobody named means anybody but the requester and those who have said yes."""
+    but: tuple[str, ...]
+    """The requester, and who has said yes already: one person counts once."""
+
+    @property
+    def given(self) -> int:
+        """Return how many approvals count already."""
+        return len(self.but) - 1
+
+    def admits(self, person: str) -> bool:
+        """Return whether a person's yes counts now."""
+        is_named = not self.people or any(same_person(person, one) for one in self.people)
+        return is_named and not any(same_person(person, one) for one in self.but)
+
+
+def same_person(one: str, other: str) -> bool:
+    """Return whether two names are one person's, however they are written."""
+    return one.strip().casefold() == other.strip().casefold()

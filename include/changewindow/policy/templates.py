@@ -1,0 +1,59 @@
+"""The catalogue of standard changes: templates that are approved in advance, within the values of their parameters."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from changewindow.documents.findings import Finding, unreadable
+from changewindow.documents.yaml import BadYaml, Document, parse, read_file
+from changewindow.policy.check import Facts
+from changewindow.policy.review import load_document
+from changewindow.policy.standard_changes import Standards, Template
+from changewindow.ticket.window import LONG_AGO
+
+STAND_IN: dict[str, Any] = {
+    "window": {"zone": "UTC", "start": "2999-01-01 00:00", "end": "2999-12-31 00:00"},
+    "owner": "the-owner",
+    "reviewer": "the-reviewer",
+}
+"""Stands for what a request adds, while a template is judged."""
+OF_A_REQUEST = frozenset({"window_fits", "calendar_allows", "no_overlap", "approvers_exist"})
+"""The checks that have nothing to judge before somebody asks for it, in a window."""
+
+
+def load_standards(folder: Path) -> Standards:
+    """Return the standard changes of a folder; a template that is wrong is none of them."""
+    templates: dict[str, Template] = {}
+    lines: list[str] = []
+    for path in sorted(folder.glob("*.yaml")):
+        template, findings = read_template(path, Facts(now=LONG_AGO))
+        lines += [finding.text(str(path)) for finding in findings]
+        if template is not None:
+            templates[path.stem] = template
+    return Standards(templates, tuple(lines))
+
+
+def read_template(path: Path, facts: Facts) -> tuple[Template | None, tuple[Finding, ...]]:
+    """Return the template of a file, and what is wrong with it, whatever value is chosen for its parameters."""
+    try:
+        document = parse(read_file(path))
+    except BadYaml as bad:
+        return None, (unreadable(bad),)
+    if not isinstance(document.data, dict):
+        return None, load_document(document, facts).findings
+    judged = replace(document, data={**STAND_IN, **document.data})
+    loaded = load_document(judged, replace(facts, without=OF_A_REQUEST))
+    misfits = list(_misfits(document))
+    template = Template(document.data) if loaded.ticket and not misfits else None
+    return template, tuple(sorted([*misfits, *loaded.findings], key=lambda finding: finding.line))
+
+
+def _misfits(document: Document) -> Iterator[Finding]:
+    """Find what makes a ticket no template."""
+    for name in ("window", "owner"):
+        if name in document.data:
+            yield Finding(document.line((name,)), (name,), "it comes from the request", "Remove it.", "standard")
+    if document.data.get("type") in ("normal", "emergency"):
+        says = f"a change of type {document.data['type']} has no template"
+        yield Finding(document.line(("type",)), ("type",), says, "Write `type: standard`.", "standard")
