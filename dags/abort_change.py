@@ -1,6 +1,6 @@
 """The Airflow DAG by which a person aborts a change."""
 
-from changewindow.flow.interventions import CHANGE, REASON, abort, build_intervention
+from changewindow.flow.dags.interventions import CHANGE, REASON, abort, build_intervention
 
 dag = build_intervention(
     "abort_change",

@@ -1,6 +1,6 @@
 """The Airflow DAG by which a person cancels a change."""
 
-from changewindow.flow.interventions import CHANGE, REASON, build_intervention, cancel
+from changewindow.flow.dags.interventions import CHANGE, REASON, build_intervention, cancel
 
 dag = build_intervention(
     "cancel_change",

@@ -1,5 +1,5 @@
 """The Airflow DAG that ends what nobody else will."""
 
-from changewindow.flow.housekeeping import build_housekeeping_dag
+from changewindow.flow.dags.housekeeping import build_housekeeping_dag
 
 dag = build_housekeeping_dag()

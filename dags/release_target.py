@@ -2,7 +2,7 @@
 
 from airflow.sdk import Param
 
-from changewindow.flow.interventions import REASON, build_intervention, release
+from changewindow.flow.dags.interventions import REASON, build_intervention, release
 
 TARGET = Param(type="string", pattern="^[^/ ]+/[^/ ]+$", title="Target", description="Like production/orders.")
 dag = build_intervention(

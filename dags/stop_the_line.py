@@ -2,7 +2,7 @@
 
 from airflow.sdk import Param
 
-from changewindow.flow.interventions import REASON, build_intervention, stop_the_line
+from changewindow.flow.dags.interventions import REASON, build_intervention, stop_the_line
 
 dag = build_intervention(
     "stop_the_line",

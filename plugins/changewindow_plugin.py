@@ -3,8 +3,8 @@
 from airflow.plugins_manager import AirflowPlugin
 
 import changewindow.flow.dag  # noqa: F401  every forked task inherits it and starts seconds sooner
-from changewindow.flow import clicks, single_writer
-from changewindow.flow.noting import Noter
+from changewindow.flow.server import audit, single_writer
+from changewindow.flow.server.run_notes import Noter
 from changewindow.flow.timetable import ChangeWindowTimetable
 
 
@@ -14,4 +14,4 @@ class ChangeWindowPlugin(AirflowPlugin):
     name = "changewindow"
     timetables = [ChangeWindowTimetable]
     listeners = [Noter()]
-    fastapi_root_middlewares = [*single_writer.middlewares(), *clicks.MIDDLEWARES]
+    fastapi_root_middlewares = [*single_writer.middlewares(), *audit.MIDDLEWARES]

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
-from changewindow.embedded import free_port
-from changewindow.rest import wait_for
+from changewindow.cli.airflow_api import wait_for
+from changewindow.cli.standalone import free_port
 from worlds import need
 
 PROGRAM = "prometheus-alertmanager"

@@ -8,7 +8,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from changewindow.embedded import ROOT
+from changewindow.cli.standalone import ROOT
 from changewindow.ledger.database import Ledger
 from changewindow.policy.check import Facts
 from changewindow.policy.review import load_file

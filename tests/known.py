@@ -10,7 +10,7 @@ from typing import Any
 
 from requests.structures import CaseInsensitiveDict
 
-from changewindow.ledger import changes, deciding
+from changewindow.ledger import approvals, changes
 from changewindow.ledger.database import Ledger
 from changewindow.policy.gate import Intent
 from changewindow.policy.sign_off import Need
@@ -76,7 +76,7 @@ def approved(
     """Submit a ticket as alice and approve it for an hour; return the change."""
     submitted = changes.submit(ledger, data, requester="alice", now=NOW)
     wanted = intent(submitted.digest, approvals=(Need("peer", 1, valid=valid),))
-    deciding.decide(ledger, submitted.change, wanted, person=person, is_yes=True, now=NOW)
+    approvals.decide(ledger, submitted.change, wanted, person=person, is_yes=True, now=NOW)
     return submitted
 
 

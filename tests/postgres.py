@@ -15,8 +15,8 @@ from typing import Any
 
 from sqlalchemy import create_engine
 
-from changewindow.embedded import free_port
-from changewindow.rest import wait_for
+from changewindow.cli.airflow_api import wait_for
+from changewindow.cli.standalone import free_port
 from changewindow.systems.connection import Connection
 from worlds import need
 

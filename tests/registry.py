@@ -13,8 +13,8 @@ from pathlib import Path
 import bcrypt
 import requests
 
-from changewindow.embedded import free_port
-from changewindow.rest import wait_for
+from changewindow.cli.airflow_api import wait_for
+from changewindow.cli.standalone import free_port
 from changewindow.systems.connection import Connection
 from worlds import need
 

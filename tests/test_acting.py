@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from changewindow import acting
-from changewindow.acting import Stage, forward_turn, undo_turn
+import changewindow.changes.step_lock
+from changewindow.changes.step_lock import Stage, forward_turn, undo_turn
 from changewindow.errors import LedgerDown, TurnRevoked, TurnTaken
-from changewindow.ledger import changes, turns
+from changewindow.ledger import changes, step_locks
 from changewindow.ledger.database import Ledger
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
@@ -63,13 +63,13 @@ def test_an_undo_acts_only_after_the_step_has_stopped(stage: Stage) -> None:
         thread.join(5)
         said.append("undoing")
     assert said == ["stopped", "undoing"]
-    assert time.monotonic() - started < turns.LIFETIME.total_seconds()
+    assert time.monotonic() - started < step_locks.LIFETIME.total_seconds()
 
 
 def test_a_dead_holder_loses_its_turn_by_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever died while acting is waited for until its turn ran out, and no longer."""
-    monkeypatch.setattr(turns, "LIFETIME", timedelta(seconds=1))
-    turns.take(stage.ledger, stage.change, "apply_1", now=stage.clock())
+    monkeypatch.setattr(step_locks, "LIFETIME", timedelta(seconds=1))
+    step_locks.take(stage.ledger, stage.change, "apply_1", now=stage.clock())
     started = time.monotonic()
     with undo_turn(stage, "undo_1", context()):
         assert time.monotonic() - started >= 0.9
@@ -77,17 +77,17 @@ def test_a_dead_holder_loses_its_turn_by_time(stage: Stage, monkeypatch: pytest.
 
 def test_a_step_that_does_not_stop_is_ended_with_its_process(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Code that hears nothing is ended, before its turn can be anybody else's."""
-    monkeypatch.setattr(acting, "GRACE", 0.2)
+    monkeypatch.setattr(changewindow.changes.step_lock, "GRACE", 0.2)
     ended = threading.Event()
     hard = Stage(stage.ledger, stage.change, stage.clock, stage.log, end_process=ended.set)
     with forward_turn(hard, "apply_1", context()):
-        turns.revoke(stage.ledger, stage.change)
+        step_locks.revoke(stage.ledger, stage.change)
         assert ended.wait(5)
 
 
 def test_undo_goes_on_without_the_ledger_and_forward_does_not(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the ledger, undo waits until nobody can act any more; a forward step is refused."""
-    monkeypatch.setattr(turns, "LIFETIME", timedelta(seconds=1))
+    monkeypatch.setattr(step_locks, "LIFETIME", timedelta(seconds=1))
     gone = Stage(Ledger("sqlite:////nowhere/ledger.db"), stage.change, stage.clock, stage.log)
     with pytest.raises(LedgerDown), forward_turn(gone, "apply_1", context()):
         pass

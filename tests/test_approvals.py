@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from changewindow.cli.standalone import ROOT
 from changewindow.documents.model_file import read_model
-from changewindow.embedded import ROOT
 from changewindow.policy.approvals import Approvals, too_few
 from changewindow.policy.gate import Intent, Standing, asked_next
 from changewindow.policy.sign_off import Asked, Given, Need

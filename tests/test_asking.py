@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from changewindow import asking
-from changewindow.asking import Request
-from changewindow.embedded import ROOT
+from changewindow.changes import request
+from changewindow.changes.request import Request
+from changewindow.cli.standalone import ROOT
 from changewindow.errors import BadRequest, LedgerUnknown, NotAllowed
-from changewindow.ledger import changes, deciding
+from changewindow.ledger import approvals, changes
 from changewindow.ledger.database import Ledger
 from changewindow.policy.load import load_policy
 from changewindow.policy.model import Policy
@@ -27,9 +27,9 @@ def policy() -> Policy:
     return load_policy(ROOT / "include/demo/policy", ROOT / "include/templates")
 
 
-def ask(ledger: Ledger, policy: Policy, **given: Any) -> asking.TakenIn:
+def ask(ledger: Ledger, policy: Policy, **given: Any) -> request.TakenIn:
     """Ask as alice."""
-    return asking.take_in(ledger, policy, Request(**{"person": "alice", **given}), now=NOW)
+    return request.take_in(ledger, policy, Request(**{"person": "alice", **given}), now=NOW)
 
 
 def text(**changed: Any) -> str:
@@ -48,7 +48,7 @@ def test_a_bad_ticket_writes_nothing(ledger: Ledger, policy: Policy) -> None:
     """All findings are there at once, of ticket and policy alike."""
     taken = ask(ledger, policy, ticket=text(reviewer="ALICE", validation=[]))
     assert taken.change is None
-    assert {one.check for one in asking.errors(taken.loaded.findings)} == {"two_people", "watch_can_judge"}
+    assert {one.check for one in request.errors(taken.loaded.findings)} == {"two_people", "watch_can_judge"}
     with pytest.raises(LedgerUnknown, match="CHG-1001"):
         changes.get(ledger, "CHG-1001")
 
@@ -57,7 +57,7 @@ def test_another_change_at_the_same_time_is_a_finding(ledger: Ledger, policy: Po
     """Who asks learns it at once, and may ask for another window."""
     ask(ledger, policy, ticket=text())
     taken = ask(ledger, policy, ticket=text(summary="Another one"))
-    (found,) = asking.errors(taken.loaded.findings)
+    (found,) = request.errors(taken.loaded.findings)
     assert found.check == "no_overlap"
     assert "CHG-1001 touches production/orders too" in found.says
     assert ask(ledger, policy, ticket=text(services=["shop"])).change == "CHG-1002"
@@ -117,10 +117,10 @@ def test_only_the_window_is_moved(ledger: Ledger, policy: Policy) -> None:
     assert not taken.is_new_text
     found = changes.get(ledger, one.change)
     assert found.opens == START
-    assert deciding.asked(ledger, one.change, intent(found.digest), now=NOW) is None
+    assert approvals.asked(ledger, one.change, intent(found.digest), now=NOW) is None
     strict = replace(policy, approvals=policy.approvals.model_copy(update={"reslot_keeps": False}))
     ask(ledger, strict, change=one.change, start=START + timedelta(hours=2), end=END + timedelta(hours=2))
-    assert deciding.asked(ledger, one.change, intent(changes.get(ledger, one.change).digest), now=NOW) is not None
+    assert approvals.asked(ledger, one.change, intent(changes.get(ledger, one.change).digest), now=NOW) is not None
 
 
 def test_a_closed_change_gets_no_new_text(ledger: Ledger, policy: Policy) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from changewindow.__main__ import main
+from changewindow.cli.main import main
 from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
 from changewindow.policy.check import Facts
@@ -272,7 +272,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 
 def test_lint_starts_without_database_and_airflow() -> None:
     """Authors wait for it: neither SQLAlchemy nor Airflow is imported."""
-    code = "import sys, changewindow.__main__; print(sorted({'airflow', 'sqlalchemy', 'alembic'} & set(sys.modules)))"
+    code = "import sys, changewindow.cli.main; print(sorted({'airflow', 'sqlalchemy', 'alembic'} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=TESTS.parent / "include"
     )

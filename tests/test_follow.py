@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from changewindow.__main__ import main
-from changewindow.follow import look, sparkline
-from changewindow.ledger import gate, watches
+from changewindow.cli.follow import look, sparkline
+from changewindow.cli.main import main
+from changewindow.ledger import leases, watches
 from changewindow.ledger.changes import cancel
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.watches import Kept
@@ -46,7 +46,7 @@ def seen(ledger: Ledger, change: str) -> tuple[str, str | None]:
 def running(ledger: Ledger) -> str:
     """Return a change that runs."""
     one = approved(ledger, banner())
-    gate.start(ledger, one.change, intent(one.digest), targets=("production/orders",), now=NOW)
+    leases.start(ledger, one.change, intent(one.digest), targets=("production/orders",), now=NOW)
     return one.change
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from changewindow import housekeeping
-from changewindow.ledger import changes, events, gate
+from changewindow.changes import housekeeping
+from changewindow.ledger import changes, events, leases
 from changewindow.ledger.database import Ledger
 from known import NOW, approved, intent
 
@@ -28,7 +28,7 @@ def somebody(change: str, run: str | None) -> bool:
 def acting(ledger: Ledger, ticket_data: dict[str, Any]) -> str:
     """Return a change that acts."""
     one = approved(ledger, ticket_data)
-    gate.start(ledger, one.change, intent(one.digest), targets=("production/orders",), now=NOW)
+    leases.start(ledger, one.change, intent(one.digest), targets=("production/orders",), now=NOW)
     return one.change
 
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from certificates import certificate
-from changewindow.embedded import free_port
+from changewindow.cli.standalone import free_port
 from changewindow.systems.connection import Connection
 from changewindow.systems.kubernetes.image_registry import lacks_images, reference
 from registry import ACCOUNT, Registry, registry

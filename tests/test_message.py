@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from changewindow.message import Ending, deploying, ended
+from changewindow.changes.messages import Ending, deploying, ended
 from changewindow.policy.outcome import Outcome
 from changewindow.policy.review import load_file
 from samples import EXAMPLES, FACTS, golden, ticket

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from changewindow.embedded import ROOT
+from changewindow.cli.standalone import ROOT
 from changewindow.errors import BadPolicy
 from changewindow.policy.load import FILES, load_policy
 from samples import POLICY

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from changewindow.rest import wait_for
+from changewindow.cli.airflow_api import wait_for
 from changewindow.sources.prometheus import EXAMPLE
 from changewindow.systems.connection import Connection
 from changewindow.watch.condition import Condition

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from changewindow.changes.publication import publish, source
 from changewindow.documents.canonical import canonical, digest
-from changewindow.publish import publish, source
 from changewindow.ticket.revision import PublishedChange, digest_of
 from samples import BANNER, banner, ticket
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from changewindow.rest import Client, RestError
+from changewindow.cli.airflow_api import Client, RestError
 from known import Told
 
 

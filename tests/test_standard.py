@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from changewindow.cli.standalone import ROOT
 from changewindow.documents.findings import are_errors
-from changewindow.embedded import ROOT
 from changewindow.errors import BadRequest
 from changewindow.policy.check import Facts
 from changewindow.policy.review import load_text

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from changewindow import syncing
-from changewindow.embedded import ROOT
+from changewindow.changes import ticket_sync
+from changewindow.cli.standalone import ROOT
 from changewindow.errors import SyncFailed
 from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
@@ -61,11 +61,11 @@ def repository(tmp_path: Path) -> Path:
 
 def test_a_repository_knows_who_wrote_and_who_merged(repository: Path) -> None:
     """The merger is not the author; what somebody pushes without a merge has none."""
-    (found,) = syncing.tickets(repository, "repo")
+    (found,) = ticket_sync.tickets(repository, "repo")
     assert (found.origin, found.author, found.merger) == ("repo:banner.yaml", "alice", "bob")
     write(repository, details="pushed")
     git(repository, "commit", "-am", "Edit", who="carol")
-    (found,) = syncing.tickets(repository, "repo")
+    (found,) = ticket_sync.tickets(repository, "repo")
     assert (found.author, found.merger) == ("carol", None)
 
 
@@ -74,7 +74,7 @@ def test_a_folder_of_a_repository_knows_it_too(repository: Path) -> None:
     write(repository, "tickets/deep.yaml")
     git(repository, "add", ".")
     git(repository, "commit", "-m", "Ask", who="carol")
-    (found,) = syncing.tickets(repository / "tickets", "repo")
+    (found,) = ticket_sync.tickets(repository / "tickets", "repo")
     assert (found.origin, found.author) == ("repo:deep.yaml", "carol")
 
 
@@ -85,7 +85,7 @@ def test_the_own_merge_is_no_second_pair_of_eyes(tmp_path: Path, repository: Pat
     git(repository, "commit", "-am", "Edit")
     git(repository, "checkout", "main")
     git(repository, "merge", "--no-ff", "-m", "Merge", "own")
-    (found,) = syncing.tickets(repository, "repo")
+    (found,) = ticket_sync.tickets(repository, "repo")
     assert (found.author, found.merger) == ("alice", None)
 
 
@@ -95,8 +95,8 @@ def test_a_ticket_is_asked_for_once_and_again_when_it_is_edited(ledger: Ledger, 
     (tmp_path / ".hidden.yaml").write_text("x")
 
     def synced() -> str | None:
-        (written,) = syncing.tickets(tmp_path, "dir")
-        taken = syncing.sync(ledger, policy, written, now=NOW).taken
+        (written,) = ticket_sync.tickets(tmp_path, "dir")
+        taken = ticket_sync.sync(ledger, policy, written, now=NOW).taken
         return taken.change if taken else None
 
     assert [synced(), synced()] == ["CHG-1001", None]
@@ -123,7 +123,7 @@ def test_a_bad_file_is_an_error_of_its_own(
     """Others are taken in all the same."""
     write(tmp_path, "good.yaml")
     (tmp_path / "bad.yaml").write_bytes(text.encode("latin-1"))
-    bad, good = (syncing.sync(ledger, policy, one, now=NOW) for one in syncing.tickets(tmp_path, "repo"))
+    bad, good = (ticket_sync.sync(ledger, policy, one, now=NOW) for one in ticket_sync.tickets(tmp_path, "repo"))
     assert says in bad.error
     assert good.taken is not None
     assert good.taken.change
@@ -132,12 +132,12 @@ def test_a_bad_file_is_an_error_of_its_own(
 def test_a_ticket_whose_window_is_over_is_left_alone(ledger: Ledger, policy: Policy, tmp_path: Path) -> None:
     """Old files stay in the repository and are not asked for again."""
     write(tmp_path)
-    (written,) = syncing.tickets(tmp_path, "repo")
-    late = syncing.sync(ledger, policy, written, now=NOW + timedelta(days=1))
+    (written,) = ticket_sync.tickets(tmp_path, "repo")
+    late = ticket_sync.sync(ledger, policy, written, now=NOW + timedelta(days=1))
     assert (late.taken, late.error) == (None, "")
 
 
 def test_a_repository_that_is_not_there_is_said(tmp_path: Path) -> None:
     """In git's own words."""
     with pytest.raises(SyncFailed, match=r"git clone failed: .*nowhere"):
-        syncing.clone(str(tmp_path / "nowhere"), "main", tmp_path / "clone")
+        ticket_sync.clone(str(tmp_path / "nowhere"), "main", tmp_path / "clone")

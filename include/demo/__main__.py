@@ -18,12 +18,12 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from changewindow import embedded
+from changewindow.cli import standalone
+from changewindow.cli.airflow_api import Client, wait_for
 from changewindow.errors import ChangeError
-from changewindow.rest import Client, wait_for
 from demo.scenario import ACTS, Played, play
 
-FOLDER = embedded.ROOT / ".demo"
+FOLDER = standalone.ROOT / ".demo"
 POLICY = Path(__file__).with_name("policy")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 USERS = {"alice": "user", "bob": "user", "admin": "admin"}
@@ -53,24 +53,24 @@ def main() -> int:
 
 
 @contextmanager
-def running(console: Console) -> Iterator[embedded.Place]:
+def running(console: Console) -> Iterator[standalone.Place]:
     """Start the service under load and Airflow in an empty folder; end both, whatever happens."""
-    embedded.stop_leftover(FOLDER / "airflow")
+    standalone.stop_leftover(FOLDER / "airflow")
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
-    port = int(os.environ.get("DEMO_PORT") or embedded.free_port())
-    place = embedded.Place(FOLDER / "airflow", port, USERS)
+    port = int(os.environ.get("DEMO_PORT") or standalone.free_port())
+    place = standalone.Place(FOLDER / "airflow", port, USERS)
     with console.status("starting the service orders, its database and its load"), world(FOLDER / "world") as reach:
         airflow = None
         try:
             with console.status(f"starting Airflow on {place.url}"):
-                airflow = embedded.start(place, {**reach, "CHANGEWINDOW_POLICY": str(POLICY)})
-                embedded.wait_until_healthy(place, airflow)
+                airflow = standalone.start(place, {**reach, "CHANGEWINDOW_POLICY": str(POLICY)})
+                standalone.wait_until_healthy(place, airflow)
             console.print(f"Airflow is up: {place.url}")
             yield place
         finally:
             if airflow is not None:
-                embedded.stop(airflow)
+                standalone.stop(airflow)
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def connections(ready: dict[str, Any]) -> dict[str, str]:
     return {"AIRFLOW_CONN_ORDERS": json.dumps(orders), "AIRFLOW_CONN_ORDERS_CONFIG": json.dumps(repository)}
 
 
-def play_all(console: Console, place: embedded.Place) -> list[Played]:
+def play_all(console: Console, place: standalone.Place) -> list[Played]:
     """Play every act, with its progress on the terminal."""
     alice, bob = (Client(place.url, user, place.password(user)).log_in() for user in ("alice", "bob"))
     wait_for(lambda: _has_form(alice), "the DAG request_change")
@@ -124,7 +124,7 @@ def outcomes(played: list[Played]) -> Table:
     return table
 
 
-def how_to_log_in(place: embedded.Place) -> str:
+def how_to_log_in(place: standalone.Place) -> str:
     """Return the address and the users, one a line."""
     users = "".join(f"\n  {name:6} {place.password(name)}   ({role})" for name, role in USERS.items())
     return f"\nAirflow: {place.url}\nLog in as:{users}\nAirflow's own log: {place.home / 'standalone.log'}"

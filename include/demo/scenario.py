@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from changewindow.rest import ENDED, Client, RestError, wait_for
+from changewindow.cli.airflow_api import ENDED, Client, RestError, wait_for
 
 TICKETS = Path(__file__).resolve().parents[1] / "tickets"
 LINE = re.compile(r"^(  (?:start|end): )\S+ \S+$", re.MULTILINE)

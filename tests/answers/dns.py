@@ -6,7 +6,7 @@ from pathlib import Path
 
 from answers import Answers
 from bind import PRIMARY, SECONDARY, bind
-from changewindow.rest import wait_for
+from changewindow.cli.airflow_api import wait_for
 from changewindow.sources.dns import EXAMPLE
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from answers import Answers
-from changewindow.rest import wait_for
+from changewindow.cli.airflow_api import wait_for
 from changewindow.sources.prometheus import EXAMPLE
 from changewindow.systems.connection import Connection
 from prometheus import running

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from answers import Answers
-from changewindow.ledger import changes, deciding, gate
+from changewindow.ledger import approvals, changes, leases
 from changewindow.ledger.database import Ledger
 from changewindow.policy.outcome import Outcome
 from changewindow.policy.sign_off import Need
@@ -52,9 +52,9 @@ def begun(ledger: Ledger, data: dict[str, Any], hours: float, **values: Any) -> 
     submitted = changes.submit(ledger, data, requester="alice", now=when)
     times = {"opens": when - timedelta(days=1), "closes": when + timedelta(days=99), "approvals": NEEDS}
     wanted = intent(submitted.digest, f"run of {submitted.change}", values=values, **times)
-    deciding.decide(ledger, submitted.change, wanted, person="bob", is_yes=True, now=when)
+    approvals.decide(ledger, submitted.change, wanted, person="bob", is_yes=True, now=when)
     targets = tuple(f"{data['environment']}/{name}" for name in data["services"])
-    gate.start(ledger, submitted.change, wanted, targets=targets, now=when)
+    leases.start(ledger, submitted.change, wanted, targets=targets, now=when)
     return submitted.change
 
 

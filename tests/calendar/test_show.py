@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from calendars import POLICY, at
 
-from changewindow.calendar import show
-from changewindow.calendar.arguments import add_arguments
+from changewindow.cli import calendar
+from changewindow.cli.calendar_arguments import add_arguments
 from samples import golden
 
 CALENDAR = """zone: UTC
@@ -51,7 +51,7 @@ def run(*arguments: str) -> int:
     """Run a command on the afternoon before."""
     parser = argparse.ArgumentParser(prog="changewindow calendar")
     add_arguments(parser)
-    return show.run(parser.parse_args(arguments), at("2026-12-02 13:37"))
+    return calendar.run(parser.parse_args(arguments), at("2026-12-02 13:37"))
 
 
 @pytest.fixture

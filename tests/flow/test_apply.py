@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from changewindow.errors import ChangeError, NotAllowed, StepFailed, StillUnderWay, TurnRevoked
-from changewindow.flow.operators import Apply
 from changewindow.flow.runtime import Run
-from changewindow.ledger import changes, gate
+from changewindow.flow.tasks.steps import Apply
+from changewindow.ledger import changes, leases
 from changewindow.ledger.database import Ledger
 from changewindow.policy.gate import Intent
 from changewindow.steps.command import Step
@@ -42,7 +42,7 @@ def task(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> tuple[Apply, Run, T
     change = PublishedChange.of(submitted.change, data)
     ticket = change.ticket
     intent = Intent("run", submitted.digest, ticket.window.opens, ticket.window.closes, ticket.needs, approvals=())
-    gate.start(ledger, change.id, intent, targets=ticket.targets, now=now)
+    leases.start(ledger, change.id, intent, targets=ticket.targets, now=now)
     monkeypatch.setattr(Step, "remember", lambda *_: {"count": next(count)})
     node = next(node for node in plan(ticket) if node.role == "apply")
     told = Told()

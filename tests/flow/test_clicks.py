@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from changewindow.flow.clicks import Clicks, about
+from changewindow.flow.server.audit import Clicks, about
 from changewindow.ledger.events import Happening
 
 TASK = "/api/v2/dags/CHG-1042/dagRuns/run/taskInstances/watch"

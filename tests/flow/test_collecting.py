@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from changewindow.flow import collecting
+from changewindow.flow.triggerer import garbage
 
 
 class Knot:
@@ -27,14 +27,14 @@ def test_what_is_put_aside_is_searched_again_later(monkeypatch: pytest.MonkeyPat
     """Until then a search passes over it, garbage or not."""
     knot = Knot()
     seen = weakref.ref(knot)
-    collecting.put_aside()
+    garbage.put_aside()
     del knot
     gc.collect()
     assert seen() is not None
-    collecting.put_aside()
+    garbage.put_aside()
     assert seen() is not None
-    monkeypatch.setattr(collecting, "EVERY", 0)
-    collecting.put_aside()
+    monkeypatch.setattr(garbage, "EVERY", 0)
+    garbage.put_aside()
     assert seen() is None
 
 
@@ -43,5 +43,5 @@ def test_garbage_of_now_is_not_put_aside() -> None:
     knot = Knot()
     seen = weakref.ref(knot)
     del knot
-    collecting.put_aside()
+    garbage.put_aside()
     assert seen() is None

@@ -8,10 +8,10 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
-from changewindow.embedded import ROOT
+from changewindow.changes.publication import publish
+from changewindow.cli.standalone import ROOT
 from changewindow.flow.dag import build_dag
 from changewindow.policy.review import load_file
-from changewindow.publish import publish
 from changewindow.ticket.plan import plan
 from samples import FACTS
 

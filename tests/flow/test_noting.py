@@ -2,7 +2,7 @@
 
 import pytest
 
-from changewindow.flow.noting import LONGEST, shortened
+from changewindow.flow.server.run_notes import LONGEST, shortened
 
 LINE = "ticket:1: " + "x" * 89
 

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from changewindow.errors import NotAllowed
 from changewindow.flow.dag import build_dag
 from changewindow.flow.runtime import Run
-from changewindow.ledger import changes, deciding, events
+from changewindow.ledger import approvals, changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.policy.gate import Intent
 from changewindow.policy.sign_off import Need
@@ -48,7 +48,7 @@ class Preflight:
         self.dag = build_dag(self.change, json.dumps(data))
         window = (now - timedelta(minutes=1), now + timedelta(hours=1), timedelta(minutes=4))
         wanted = Intent("run", submitted.digest, *window, approvals=(Need("peer", 1),))
-        deciding.decide(ledger, self.change, wanted, person="bob", is_yes=True, now=now)
+        approvals.decide(ledger, self.change, wanted, person="bob", is_yes=True, now=now)
         self.states = dict.fromkeys(("window", "check_1", "check_2", "confirm"), "success")
         self.told: dict[tuple[str, str], Any] = {}
         self.task_id = ""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from changewindow.flow.single_writer import SingleWriter
+from changewindow.flow.server.single_writer import SingleWriter
 
 
 class Application:

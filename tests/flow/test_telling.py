@@ -5,7 +5,7 @@ import contextvars
 import logging
 import threading
 
-from changewindow.flow import telling
+from changewindow.flow.triggerer import log_writer
 
 WHO: contextvars.ContextVar[str] = contextvars.ContextVar("who")
 
@@ -26,35 +26,35 @@ class Slow(logging.Handler):
 async def test_a_log_that_is_stuck_holds_up_no_trigger() -> None:
     """All lines are written once it goes on: in order, and as of the trigger that told them."""
     slow = Slow()
-    telling.log.addHandler(slow)
-    telling.log.setLevel(logging.INFO)
+    log_writer.log.addHandler(slow)
+    log_writer.log.setLevel(logging.INFO)
     try:
         for who in ("one", "two"):
-            contextvars.copy_context().run(lambda who=who: (WHO.set(who), [telling.tell(str(n)) for n in range(50)]))
+            contextvars.copy_context().run(lambda who=who: (WHO.set(who), [log_writer.tell(str(n)) for n in range(50)]))
         assert slow.seen == []
         slow.go.set()
-        await telling.told()
+        await log_writer.told()
         assert slow.seen == [f"{who}: {n}" for who in ("one", "two") for n in range(50)]
     finally:
-        telling.log.removeHandler(slow)
+        log_writer.log.removeHandler(slow)
 
 
 def test_a_loop_that_ended_takes_no_log_with_it() -> None:
     """Who waited for the last lines is gone; the next one's lines are written all the same."""
     slow, loop = Slow(), asyncio.new_event_loop()
     slow.go.clear()
-    telling.log.addHandler(slow)
-    telling.log.setLevel(logging.INFO)
+    log_writer.log.addHandler(slow)
+    log_writer.log.setLevel(logging.INFO)
     try:
-        contextvars.copy_context().run(lambda: (WHO.set("one"), telling.tell("stuck")))
-        waiting = loop.create_task(telling.told())
+        contextvars.copy_context().run(lambda: (WHO.set("one"), log_writer.tell("stuck")))
+        waiting = loop.create_task(log_writer.told())
         loop.run_until_complete(asyncio.sleep(0))
         waiting.cancel()
         loop.run_until_complete(asyncio.gather(waiting, return_exceptions=True))
         loop.close()
         slow.go.set()
-        contextvars.copy_context().run(lambda: (WHO.set("two"), telling.tell("on")))
-        asyncio.run(telling.told())
+        contextvars.copy_context().run(lambda: (WHO.set("two"), log_writer.tell("on")))
+        asyncio.run(log_writer.told())
         assert slow.seen == ["one: stuck", "two: on"]
     finally:
-        telling.log.removeHandler(slow)
+        log_writer.log.removeHandler(slow)

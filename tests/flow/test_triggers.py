@@ -14,9 +14,9 @@ from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
 from pydantic import ValidationError
 
-from changewindow.flow.keeping import notebook
+from changewindow.flow.triggerer.progress_writer import notebook
 from changewindow.flow.triggers import GoodTrigger, WatchTrigger, WindowTrigger, dump
-from changewindow.ledger import changes, events, gate
+from changewindow.ledger import changes, events, leases
 from changewindow.ledger.database import Ledger
 from changewindow.ticket.model import Condition
 from known import NOW, approved, intent
@@ -102,7 +102,7 @@ def told(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Ledger:
 async def test_an_abort_ends_a_watch_at_once(told: Ledger, good: Path) -> None:
     """A person's word counts within a second or two, whatever is read."""
     one = approved(told, banner())
-    gate.start(told, one.change, intent(one.digest), targets=("production/orders",), now=NOW)
+    leases.start(told, one.change, intent(one.digest), targets=("production/orders",), now=NOW)
     firing = asyncio.create_task(fired(watch(good, length=600, change=one.change)))
     done, _ = await asyncio.wait([firing], timeout=1.5)
     assert not done

@@ -14,9 +14,9 @@ from sqlalchemy import insert, select
 from changewindow.calendar.files import load_calendar
 from changewindow.calendar.openings import openings
 from changewindow.calendar.scope import Scope
+from changewindow.cli.standalone import ROOT
 from changewindow.documents.canonical import canonical
-from changewindow.embedded import ROOT
-from changewindow.ledger import overview
+from changewindow.ledger import queries
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change, Revision, Touched
 from changewindow.policy.conflicts import Other, of_ticket, overlaps
@@ -66,7 +66,7 @@ def test_conflicts_are_found_among_10000_changes(full: Ledger) -> None:
     mine = of_ticket("", build_ticket(banner(services=["s7"])))
 
     def ours() -> list[Any]:
-        near = overview.others(full, mine.opens, mine.closes)
+        near = queries.others(full, mine.opens, mine.closes)
         return overlaps(policy.catalogue, mine, near)
 
     def peer() -> list[Any]:

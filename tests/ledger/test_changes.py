@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from changewindow.documents.canonical import canonical
 from changewindow.errors import ApprovalRefused, LedgerDown, LedgerUnknown, NotAllowed
-from changewindow.ledger import changes, deciding, gate, overview
+from changewindow.ledger import approvals, changes, leases, queries
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Base
 from known import NOW, approved, intent
@@ -57,7 +57,7 @@ def test_a_ledger_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> 
         at = "'2031-03-18 14:00:00'"
         session.execute(text(f"INSERT INTO leases VALUES ('production/orders', 1001, 7, 'r', {at}, {at})"))  # noqa: S608
     old.upgrade()
-    (other,) = overview.others(old, NOW, NOW + timedelta(hours=1))
+    (other,) = queries.others(old, NOW, NOW + timedelta(hours=1))
     assert (other.change, other.owner, other.reviewer, other.targets) == (
         "CHG-1001",
         "alice",
@@ -73,7 +73,7 @@ def test_50_simultaneous_requests_for_one_target_give_one_lease(either: Ledger, 
 
     def start(one: changes.Submitted) -> str:
         try:
-            gate.start(either, one.change, intent(one.digest, run=one.change), targets=TARGETS, now=NOW)
+            leases.start(either, one.change, intent(one.digest, run=one.change), targets=TARGETS, now=NOW)
         except NotAllowed as refused:
             return refused.reasons[0]
         return "started"
@@ -90,8 +90,8 @@ def test_a_refused_start_writes_nothing(ledger: Ledger, ticket_data: dict[str, A
     """Neither a lease nor a status is left of a start that was refused."""
     one = approved(ledger, ticket_data)
     with pytest.raises(NotAllowed, match="is not the newest one"):
-        gate.start(ledger, one.change, intent("0" * 64), targets=TARGETS, now=NOW)
-    assert gate.leases(ledger, one.change) == []
+        leases.start(ledger, one.change, intent("0" * 64), targets=TARGETS, now=NOW)
+    assert leases.leases(ledger, one.change) == []
     assert changes.get(ledger, one.change).status == "approved"
 
 
@@ -106,7 +106,7 @@ def test_a_decision_is_made_once(ledger: Ledger, ticket_data: dict[str, Any]) ->
     """A late click on a decided request has no effect."""
     one = approved(ledger, ticket_data)
     with pytest.raises(ApprovalRefused, match="is approved; nothing waits"):
-        deciding.decide(ledger, one.change, intent(one.digest), person="carol", is_yes=False, now=NOW)
+        approvals.decide(ledger, one.change, intent(one.digest), person="carol", is_yes=False, now=NOW)
     assert changes.get(ledger, one.change).status == "approved"
 
 
@@ -116,9 +116,9 @@ def test_a_failed_rollback_keeps_its_targets_and_others_release_them(
     """Only `rollback_failed` blocks later changes."""
     for outcome, held in (("rolled_back", []), ("rollback_failed", ["production/orders"])):
         one = approved(ledger, {**ticket_data, "details": outcome})
-        gate.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+        leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
         changes.close(ledger, one.change, run="run-1", outcome=outcome, reason="", now=NOW)  # type: ignore[arg-type]
-        assert gate.leases(ledger, one.change) == held
+        assert leases.leases(ledger, one.change) == held
 
 
 def test_acting_needs_the_run_that_passed_the_gate(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
@@ -127,13 +127,13 @@ def test_acting_needs_the_run_that_passed_the_gate(ledger: Ledger, ticket_data: 
 
     def may(run: str) -> str:
         try:
-            gate.require_running(ledger, one.change, run=run, now=NOW, forward=intent(one.digest))
+            leases.require_running(ledger, one.change, run=run, now=NOW, forward=intent(one.digest))
         except NotAllowed as refused:
             return refused.reasons[0]
         return "yes"
 
     assert "not running" in may("run-1")
-    gate.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+    leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
     assert may("run-1") == "yes"
     assert "run-1 of this change is acting" in may("run-2")
     changes.close(ledger, one.change, run="run-1", outcome="completed", reason="", now=NOW)
@@ -143,10 +143,10 @@ def test_acting_needs_the_run_that_passed_the_gate(ledger: Ledger, ticket_data: 
 def test_an_approval_that_expired_stops_the_next_step(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """Approval is asked again before every forward step."""
     one = approved(ledger, ticket_data)
-    gate.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+    leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
     later = NOW + timedelta(hours=2)
     with pytest.raises(NotAllowed, match="the approval of bob expired"):
-        gate.require_running(ledger, one.change, run="run-1", now=later, forward=intent(one.digest))
+        leases.require_running(ledger, one.change, run="run-1", now=later, forward=intent(one.digest))
 
 
 @pytest.mark.parametrize("change", ["CHG-1", "CHG-x", "nonsense"])
@@ -169,10 +169,10 @@ def test_what_acted_on_a_target_is_known_newest_first(either: Ledger) -> None:
     first, second, _ = (approved(either, data) for _ in range(3))
     for number, one in enumerate((first, second)):
         start = NOW + timedelta(minutes=number)
-        gate.start(either, one.change, intent(one.digest, one.change), targets=target, now=start)
+        leases.start(either, one.change, intent(one.digest, one.change), targets=target, now=start)
         if one is first:
             changes.close(either, one.change, run=one.change, outcome="completed", reason="", now=start)
-    found = overview.acted_on(either, target)
+    found = queries.acted_on(either, target)
     assert [(one.change, one.status) for one in found] == [(second.change, "running"), (first.change, "completed")]
     assert (found[1].began, found[1].closed, found[1].ticket) == (NOW, NOW, data)
-    assert overview.acted_on(either, ["staging/tried"]) == []
+    assert queries.acted_on(either, ["staging/tried"]) == []

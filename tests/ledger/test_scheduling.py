@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from changewindow.errors import ApprovalRefused, NotAllowed
-from changewindow.ledger import changes, deciding, events, gate, overview, stops, turns
+from changewindow.ledger import approvals, changes, events, leases, queries, step_locks, stops
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Lease
 from changewindow.policy.gate import Intent
@@ -24,7 +24,7 @@ LATER = NOW + timedelta(minutes=5)
 def refusal(ledger: Ledger, change: str, wanted: Intent, **given: Any) -> list[str]:
     """Return why a change may not start, or nothing when it has started."""
     try:
-        gate.start(ledger, change, wanted, **{"targets": TARGETS, "now": NOW, **given})
+        leases.start(ledger, change, wanted, **{"targets": TARGETS, "now": NOW, **given})
     except NotAllowed as refused:
         return refused.reasons
     return []
@@ -57,11 +57,11 @@ def test_an_identical_resubmission_keeps_the_approval(ledger: Ledger, ticket_dat
 def test_a_rejected_change_triggered_by_hand_is_refused(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """A rejection ends it, whoever triggers it and whoever approves it later."""
     one = changes.submit(ledger, ticket_data, requester="alice", now=NOW)
-    deciding.decide(ledger, one.change, intent(one.digest), person="bob", is_yes=False, now=NOW)
+    approvals.decide(ledger, one.change, intent(one.digest), person="bob", is_yes=False, now=NOW)
     assert changes.get(ledger, one.change).status == "rejected"
     assert "it is closed: rejected" in refusal(ledger, one.change, intent(one.digest))[0]
     with pytest.raises(ApprovalRefused, match="is rejected; nothing waits"):
-        deciding.decide(ledger, one.change, intent(one.digest), person="carol", is_yes=True, now=NOW)
+        approvals.decide(ledger, one.change, intent(one.digest), person="carol", is_yes=True, now=NOW)
 
 
 def test_an_approval_after_the_window_has_no_effect(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
@@ -69,7 +69,7 @@ def test_an_approval_after_the_window_has_no_effect(ledger: Ledger, ticket_data:
     one = changes.submit(ledger, ticket_data, requester="alice", now=NOW)
     late = NOW + timedelta(hours=2)
     with pytest.raises(ApprovalRefused, match=r"the window ended .* run reslot_change"):
-        deciding.decide(ledger, one.change, intent(one.digest), person="bob", is_yes=True, now=late)
+        approvals.decide(ledger, one.change, intent(one.digest), person="bob", is_yes=True, now=late)
     assert changes.get(ledger, one.change).status == "submitted"
 
 
@@ -79,14 +79,14 @@ def test_a_second_level_is_asked_after_the_first(ledger: Ledger, ticket_data: di
     one = changes.submit(ledger, ticket_data, requester="alice", now=NOW)
     wanted = intent(one.digest, approvals=levels)
     with pytest.raises(ApprovalRefused, match=r"does not count at level 'peer'.*asked are: bob, carol"):
-        deciding.decide(ledger, one.change, wanted, person="dora", is_yes=True, now=NOW)
-    asked = deciding.decide(ledger, one.change, wanted, person="carol", is_yes=True, now=NOW)
+        approvals.decide(ledger, one.change, wanted, person="dora", is_yes=True, now=NOW)
+    asked = approvals.decide(ledger, one.change, wanted, person="carol", is_yes=True, now=NOW)
     assert asked is not None
     assert asked.people == ("dora",)
     with pytest.raises(ApprovalRefused, match="carol's yes does not count"):
-        deciding.decide(ledger, one.change, wanted, person="carol", is_yes=True, now=NOW)
+        approvals.decide(ledger, one.change, wanted, person="carol", is_yes=True, now=NOW)
     assert "level 'lead' lacks 1 of 1 approvals; ask dora" in refusal(ledger, one.change, wanted)[0]
-    assert deciding.decide(ledger, one.change, wanted, person="dora", is_yes=True, now=NOW) is None
+    assert approvals.decide(ledger, one.change, wanted, person="dora", is_yes=True, now=NOW) is None
     assert changes.get(ledger, one.change).status == "approved"
     assert refusal(ledger, one.change, wanted) == []
 
@@ -108,7 +108,7 @@ def test_an_approval_that_expired_can_be_given_again(ledger: Ledger, ticket_data
     wanted = intent(one.digest, closes=NOW + timedelta(hours=9))
     assert "the approval of bob expired" in refusal(ledger, one.change, wanted, now=late)[0]
     changes.close(ledger, one.change, run="run-1", outcome="refused", reason="expired", now=late)
-    assert deciding.decide(ledger, one.change, wanted, person="bob", is_yes=True, now=late) is None
+    assert approvals.decide(ledger, one.change, wanted, person="bob", is_yes=True, now=late) is None
     assert changes.get(ledger, one.change).status == "approved"
     assert refusal(ledger, one.change, wanted, now=late) == []
 
@@ -116,7 +116,7 @@ def test_an_approval_that_expired_can_be_given_again(ledger: Ledger, ticket_data
 def test_a_standard_change_needs_no_further_approval(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """Where the policy asks nobody, the change is approved as soon as that is asked."""
     one = changes.submit(ledger, ticket_data, requester="alice", now=NOW)
-    assert deciding.asked(ledger, one.change, intent(one.digest, approvals=()), now=NOW) is None
+    assert approvals.asked(ledger, one.change, intent(one.digest, approvals=()), now=NOW) is None
     assert changes.get(ledger, one.change).status == "approved"
 
 
@@ -151,7 +151,7 @@ def test_a_schedule_edited_seconds_before_its_start_gives_one_run(ledger: Ledger
 def test_a_change_that_acts_gets_no_new_text(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """Neither does one that is closed."""
     one = approved(ledger, ticket_data)
-    gate.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+    leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
     with pytest.raises(NotAllowed, match="it is running; submit a new ticket"):
         changes.revise(ledger, one.change, edited(ticket_data), person="alice", now=NOW)
 
@@ -159,18 +159,18 @@ def test_a_change_that_acts_gets_no_new_text(ledger: Ledger, ticket_data: dict[s
 def test_the_line_is_stopped_and_lifted(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """While it is stopped nothing starts and no step is applied; the way back and emergencies go on."""
     one, other = approved(ledger, ticket_data), approved(ledger, edited(ticket_data))
-    gate.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+    leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
     stops.stop(ledger, person="dora", reason="the database is on fire", now=NOW, until=NOW + timedelta(hours=1))
     says = "the line is stopped by dora until 2031-03-18 15:10 UTC: the database is on fire"
     assert says in refusal(ledger, other.change, intent(other.digest), targets=("production/b",))[0]
     with pytest.raises(NotAllowed, match="the line is stopped"):
-        gate.require_running(ledger, one.change, run="run-1", now=LATER, forward=intent(one.digest))
-    gate.require_running(ledger, one.change, run="run-1", now=LATER)
+        leases.require_running(ledger, one.change, run="run-1", now=LATER, forward=intent(one.digest))
+    leases.require_running(ledger, one.change, run="run-1", now=LATER)
     urgent = intent(other.digest, is_emergency=True)
     assert refusal(ledger, other.change, urgent, targets=("production/b",)) == []
     assert [said.split(";")[0] for said in stops.lift(ledger, person="erik", now=LATER)] == [says]
     assert stops.in_force(ledger, LATER) == []
-    gate.require_running(ledger, one.change, run="run-1", now=LATER, forward=intent(one.digest))
+    leases.require_running(ledger, one.change, run="run-1", now=LATER, forward=intent(one.digest))
 
 
 def test_a_stop_ends_by_itself(ledger: Ledger) -> None:
@@ -190,7 +190,7 @@ def test_cancelling_is_for_what_waits(ledger: Ledger, ticket_data: dict[str, Any
         "it is closed: cancelled; submit a new ticket to do it again"
     ]
     other = approved(ledger, edited(ticket_data))
-    gate.start(ledger, other.change, intent(other.digest), targets=TARGETS, now=NOW)
+    leases.start(ledger, other.change, intent(other.digest), targets=TARGETS, now=NOW)
     with pytest.raises(NotAllowed, match="to end what acts run abort_change"):
         changes.cancel(ledger, other.change, person="alice", reason="x", now=NOW)
 
@@ -200,25 +200,25 @@ def test_an_abort_stops_a_step_that_applies_and_leaves_the_way_back_alone(
 ) -> None:
     """The forward turn is revoked, no further step may act, and an undo keeps its turn."""
     one = approved(ledger, ticket_data)
-    gate.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
-    held = turns.take(ledger, one.change, "run-1/apply_1", now=NOW, is_forward=True)
+    leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+    held = step_locks.take(ledger, one.change, "run-1/apply_1", now=NOW, is_forward=True)
     assert changes.abort(ledger, one.change, person="dora", reason="looks bad", now=NOW) == "taken back"
-    assert not turns.renew(ledger, held, now=NOW)
+    assert not step_locks.renew(ledger, held, now=NOW)
     with pytest.raises(NotAllowed, match="aborted by dora: looks bad"):
-        gate.require_running(ledger, one.change, run="run-1", now=NOW, forward=intent(one.digest))
-    assert overview.ended_by_hand(ledger, NOW) == {one.change: "aborted by dora: looks bad"}
-    turns.release(ledger, held)
-    undoing = turns.take(ledger, one.change, "run-1/undo_1", now=NOW)
+        leases.require_running(ledger, one.change, run="run-1", now=NOW, forward=intent(one.digest))
+    assert queries.ended_by_hand(ledger, NOW) == {one.change: "aborted by dora: looks bad"}
+    step_locks.release(ledger, held)
+    undoing = step_locks.take(ledger, one.change, "run-1/undo_1", now=NOW)
     changes.abort(ledger, one.change, person="dora", reason="again", now=NOW)
-    assert turns.renew(ledger, undoing, now=NOW)
-    gate.require_running(ledger, one.change, run="run-1", now=NOW)
+    assert step_locks.renew(ledger, undoing, now=NOW)
+    leases.require_running(ledger, one.change, run="run-1", now=NOW)
 
 
 def test_an_abort_of_what_waits_cancels_it(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """Nothing was touched; a closed change cannot be aborted."""
     one = approved(ledger, ticket_data)
     assert changes.abort(ledger, one.change, person="dora", reason="x", now=NOW) == "cancelled"
-    assert overview.ended_by_hand(ledger, NOW - timedelta(minutes=1)) == {one.change: "aborted by dora: x"}
+    assert queries.ended_by_hand(ledger, NOW - timedelta(minutes=1)) == {one.change: "aborted by dora: x"}
     with pytest.raises(NotAllowed, match="it is cancelled; nothing acts"):
         changes.abort(ledger, one.change, person="dora", reason="x", now=NOW)
 
@@ -237,12 +237,12 @@ def test_an_extended_window_is_the_one_that_counts(ledger: Ledger, ticket_data: 
 def test_a_failed_rollback_is_released_by_a_person(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """The target is held until somebody releases it, by name and with a reason; an acting change keeps its own."""
     one, other = approved(ledger, ticket_data), approved(ledger, edited(ticket_data))
-    gate.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+    leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
     with pytest.raises(NotAllowed, match="run abort_change"):
-        gate.release(ledger, TARGETS[0], person="dora", reason="x", now=NOW)
+        leases.release(ledger, TARGETS[0], person="dora", reason="x", now=NOW)
     changes.close(ledger, one.change, run="run-1", outcome="rollback_failed", reason="conflict", now=NOW)
     assert f"production/orders is held by {one.change}" in refusal(ledger, other.change, intent(other.digest))[0]
-    assert gate.release(ledger, TARGETS[0], person="dora", reason="put in order by hand", now=NOW) == one.change
+    assert leases.release(ledger, TARGETS[0], person="dora", reason="put in order by hand", now=NOW) == one.change
     assert refusal(ledger, other.change, intent(other.digest)) == []
     last = events.history(ledger, one.change)[-1]
     assert (last.kind, last.actor) == ("released", "dora")
@@ -251,12 +251,12 @@ def test_a_failed_rollback_is_released_by_a_person(ledger: Ledger, ticket_data: 
 def test_a_run_that_died_is_taken_back_by_another_one(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """Nothing forward starts again; the way back does, even when the approval has expired meanwhile."""
     one = approved(ledger, ticket_data)
-    gate.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
-    assert gate.orphan(ledger, one.change, run="run-1", now=NOW)
+    leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+    assert leases.orphan(ledger, one.change, run="run-1", now=NOW)
     assert "its run died" in refusal(ledger, one.change, intent(one.digest, "run-2"))[0]
     back = replace(intent(one.digest, "back"), mode="rollback")
     assert refusal(ledger, one.change, back, now=NOW + timedelta(days=40)) == []
-    assert not gate.orphan(ledger, one.change, run="run-1", now=NOW)
+    assert not leases.orphan(ledger, one.change, run="run-1", now=NOW)
 
 
 def test_a_restored_backup_runs_nothing_late(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
@@ -265,7 +265,7 @@ def test_a_restored_backup_runs_nothing_late(ledger: Ledger, ticket_data: dict[s
     place = Path(str(ledger.url.database))
     with closing(sqlite3.connect(place)) as live, closing(sqlite3.connect(place.with_name("backup"))) as backup:
         live.backup(backup)
-    gate.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+    leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
     changes.close(ledger, one.change, run="run-1", outcome="completed", reason="", now=NOW)
     with closing(sqlite3.connect(place)) as live, closing(sqlite3.connect(place.with_name("backup"))) as backup:
         backup.backup(live)
@@ -276,7 +276,7 @@ def test_a_restored_backup_runs_nothing_late(ledger: Ledger, ticket_data: dict[s
 def test_a_lease_is_renewed_while_its_change_acts(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """It lives as long as the window, and longer when the way back begins late; its token only grows."""
     one = approved(ledger, ticket_data)
-    token = gate.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+    token = leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
 
     def lives_until() -> datetime:
         with ledger.reading() as session:
@@ -284,19 +284,19 @@ def test_a_lease_is_renewed_while_its_change_acts(ledger: Ledger, ticket_data: d
 
     assert lives_until() == NOW + timedelta(minutes=50)
     late = NOW + timedelta(minutes=45)
-    gate.require_running(ledger, one.change, run="run-1", now=late)
+    leases.require_running(ledger, one.change, run="run-1", now=late)
     assert lives_until() == late + timedelta(minutes=15)
     changes.close(ledger, one.change, run="run-1", outcome="rollback_failed", reason="", now=late)
     assert lives_until() == late + timedelta(minutes=15)
-    gate.release(ledger, TARGETS[0], person="dora", reason="done", now=late)
+    leases.release(ledger, TARGETS[0], person="dora", reason="done", now=late)
     other = approved(ledger, edited(ticket_data))
-    assert gate.start(ledger, other.change, intent(other.digest), targets=TARGETS, now=NOW) > token
+    assert leases.start(ledger, other.change, intent(other.digest), targets=TARGETS, now=NOW) > token
 
 
 def test_a_dependent_that_acts_blocks_at_the_gate(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """The gate asks about what acts in the same transaction in which it takes the lease."""
     one, other = approved(ledger, ticket_data), approved(ledger, edited(ticket_data, services=["shop"]))
-    gate.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+    leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
     seen: list[str] = []
 
     def collide(acting: Any) -> list[str]:
@@ -313,11 +313,11 @@ def test_changes_that_meet_are_found(ledger: Ledger, ticket_data: dict[str, Any]
     one, other = approved(ledger, ticket_data), approved(ledger, moved(ticket_data))
 
     def near(start: timedelta) -> list[str]:
-        return [found.change for found in overview.others(ledger, NOW + start, NOW + start + timedelta(hours=1))]
+        return [found.change for found in queries.others(ledger, NOW + start, NOW + start + timedelta(hours=1))]
 
     assert near(timedelta(0)) == [one.change]
     assert near(timedelta(days=1)) == [other.change]
-    gate.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+    leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
     assert near(timedelta(days=1)) == [one.change, other.change]
     changes.close(ledger, one.change, run="run-1", outcome="completed", reason="", now=NOW)
     assert near(timedelta(0)) == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from changewindow.errors import LedgerDown
-from changewindow.ledger import changes, events, gate
+from changewindow.ledger import changes, events, leases
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Happening
 from changewindow.ledger.spool import Spool
@@ -36,7 +36,7 @@ def happening(change: str, number: int) -> Happening:
 def test_events_wait_for_the_ledger_and_keep_their_order(spool: Spool, home: Path, ticket_data: dict[str, Any]) -> None:
     """What happened during the outage is written before what happens after it, and the outcome releases the lease."""
     one = approved(spool.ledger, ticket_data)
-    gate.start(spool.ledger, one.change, intent(one.digest), targets=("production/orders",), now=NOW)
+    leases.start(spool.ledger, one.change, intent(one.digest), targets=("production/orders",), now=NOW)
     shutil.move(home, away := home.with_name("away"))
     assert not spool.record(happening(one.change, 1))
     assert not spool.record(happening(one.change, 2))
@@ -45,7 +45,7 @@ def test_events_wait_for_the_ledger_and_keep_their_order(spool: Spool, home: Pat
     assert spool.record(happening(one.change, 3))
     kinds = [(event.kind, events.data(event).get("number")) for event in events.history(spool.ledger, one.change)]
     assert kinds[4:] == [("checked", 1), ("checked", 2), ("closed", None), ("checked", 3)]
-    assert gate.leases(spool.ledger, one.change) == []
+    assert leases.leases(spool.ledger, one.change) == []
     assert not spool.path.exists()
 
 

@@ -9,8 +9,8 @@ import os
 import sys
 import time
 
+from changewindow.cli.airflow_api import Client, RestError
 from changewindow.errors import PlatformError
-from changewindow.rest import Client, RestError
 from demo.scenario import ACTS, approve, play, submit
 
 BROKEN = "summary: A ticket that lacks nearly everything\n"

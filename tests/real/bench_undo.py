@@ -19,7 +19,7 @@ from statistics import median
 
 import pytest
 
-from changewindow.rest import wait_for
+from changewindow.cli.airflow_api import wait_for
 from stage import HEALTH, Probe, Stage, ticket
 
 COUNT = 10

@@ -19,10 +19,10 @@ import psutil
 import pytest
 from sqlalchemy import insert
 
-from changewindow import embedded
+from changewindow.cli import standalone
+from changewindow.cli.airflow_api import Client, wait_for
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
-from changewindow.rest import Client, wait_for
 
 WATCHES = int(os.environ.get("BENCH_WATCHES", "1000"))
 EVERY = 10.0
@@ -34,30 +34,30 @@ HERE = Path(__file__).with_name("thousand")
 @pytest.fixture
 def asked(tmp_path: Path) -> Iterator[tuple[int, Path]]:
     """Run the server; return its port and what it writes down."""
-    port, path = embedded.free_port(), tmp_path / "asked"
+    port, path = standalone.free_port(), tmp_path / "asked"
     with subprocess.Popen([sys.executable, str(HERE / "prometheus_speaking.py"), str(port), str(path)]) as server:
         yield port, path
         server.kill()
 
 
 @contextmanager
-def airflow(home: Path, port: int) -> Iterator[tuple[embedded.Place, int]]:
+def airflow(home: Path, port: int) -> Iterator[tuple[standalone.Place, int]]:
     """Run Airflow with the changes in its ledger."""
-    place = embedded.Place(home, embedded.free_port(), {"admin": "admin"})
+    place = standalone.Place(home, standalone.free_port(), {"admin": "admin"})
     extra = {
-        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": embedded.bundles(place, thousand=HERE),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": standalone.bundles(place, thousand=HERE),
         "AIRFLOW__TRIGGERER__CAPACITY": str(2 * WATCHES),
         "AIRFLOW_CONN_PROMETHEUS": json.dumps({"conn_type": "http", "host": f"http://127.0.0.1:{port}"}),
         "BENCH_WATCHES": str(WATCHES),
         "BENCH_SINCE": (datetime.now(UTC) + timedelta(seconds=60)).isoformat(),
     }
-    process = embedded.start(place, extra)
+    process = standalone.start(place, extra)
     try:
         fill(Ledger(place.ledger))
-        embedded.wait_until_healthy(place, process)
+        standalone.wait_until_healthy(place, process)
         yield place, process.pid
     finally:
-        embedded.stop(process)
+        standalone.stop(process)
 
 
 def fill(ledger: Ledger) -> None:

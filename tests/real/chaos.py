@@ -22,11 +22,11 @@ import psutil
 import pytest
 import requests
 
-from changewindow import embedded
+from changewindow.cli import standalone
+from changewindow.cli.airflow_api import ENDED, Client, wait_for
 from changewindow.errors import ChangeError
 from changewindow.ledger import changes, events
 from changewindow.ledger.spool import Spool
-from changewindow.rest import ENDED, Client, wait_for
 from conftest import USERS
 from demo.__main__ import POLICY, _has_form
 from postgres import postgres
@@ -60,11 +60,11 @@ def stage(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[tu
     folder = tmp_path_factory.mktemp("chaos")
     with ExitStack() as stack:
         server = stack.enter_context(postgres(folder / "postgres"))
-        place = OnPostgres(folder / "airflow", embedded.free_port(), USERS, server)
+        place = OnPostgres(folder / "airflow", standalone.free_port(), USERS, server)
         probing = json.dumps({"conn_type": "http", "host": probe.url})
         connections = {"CHANGEWINDOW_POLICY": str(POLICY), "AIRFLOW_CONN_PROBE": probing}
         made = stack.enter_context(supervised(place, connections))
-        wait_for(lambda: embedded.is_healthy(place), "Airflow", 180)
+        wait_for(lambda: standalone.is_healthy(place), "Airflow", 180)
         clients = {user: Client(place.url, user, place.password(user)).log_in() for user in USERS}
         wait_for(lambda: _has_form(clients["alice"]), "the DAGs")
         yield Stage(place, made.running["scheduler"], clients, connections, POLICY), made

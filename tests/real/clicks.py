@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 import pytest
 
-from changewindow.ledger import changes, events, gate
-from changewindow.rest import ENDED, Client, RestError, wait_for
+from changewindow.cli.airflow_api import ENDED, Client, RestError, wait_for
+from changewindow.ledger import changes, events, leases
 from stage import HEALTH, Probe, Stage, acts, ticket
 
 GOOD = {"completed"}
@@ -144,7 +144,7 @@ class Row:
             found.append(f"rolled back, and what acted is {acted}")
         if outcome in NOTHING and acted:
             found.append(f"{outcome}, and what acted is {acted}")
-        if gate.leases(self.airflow.ledger, change):
+        if leases.leases(self.airflow.ledger, change):
             found.append("its lease is kept")
         clicked = {event.actor for event in history if event.kind == "clicked"}
         if "carol" not in clicked and self.action != "remove the file":

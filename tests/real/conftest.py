@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from changewindow import embedded
-from changewindow.rest import Client, wait_for
+from changewindow.cli import standalone
+from changewindow.cli.airflow_api import Client, wait_for
 from demo.__main__ import POLICY, _has_form, world
 from stage import Probe, Stage, git
 
@@ -59,7 +59,7 @@ def probe() -> Iterator[Probe]:
 def airflow(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[Stage]:
     """Start the embedded default, as `make demo` does."""
     folder = tmp_path_factory.mktemp("real")
-    place = embedded.Place(folder / "airflow", embedded.free_port(), USERS)
+    place = standalone.Place(folder / "airflow", standalone.free_port(), USERS)
     slack = {"conn_type": "slack", "password": "xoxb-of-the-test", "extra": {"base_url": f"{probe.url}/api/"}}
     with world(folder / "world") as reach:
         tickets = empty_repository(folder / "tickets")
@@ -72,25 +72,28 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[
             "AIRFLOW_CONN_PROBE": json.dumps({"conn_type": "http", "host": probe.url}),
             "AIRFLOW_CONN_SLACK_API_DEFAULT": json.dumps(slack),
         }
-        process = embedded.start(place, connections)
+        process = standalone.start(place, connections)
         try:
-            embedded.wait_until_healthy(place, process)
+            standalone.wait_until_healthy(place, process)
             clients = {user: Client(place.url, user, place.password(user)).log_in() for user in USERS}
             wait_for(lambda: _has_form(clients["alice"]), "the DAG request_change")
             stage = Stage(place, process, clients, connections, policy)
             yield stage
             for one in stage.started:
-                embedded.stop(one)
+                standalone.stop(one)
         finally:
-            embedded.stop(process)
+            standalone.stop(process)
             print((Path(place.home) / "standalone.log").read_text()[-2000:])
 
 
-def bare_dag(place: embedded.Place) -> dict[str, str]:
+def bare_dag(place: standalone.Place) -> dict[str, str]:
     """Return what adds a DAG that is not ours to the environment of Airflow, to measure against."""
     folder = Path(__file__).with_name("bare")
-    path = f"{embedded.ROOT / 'include'}{os.pathsep}{folder}"
-    return {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": embedded.bundles(place, bare=folder), "PYTHONPATH": path}
+    path = f"{standalone.ROOT / 'include'}{os.pathsep}{folder}"
+    return {
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": standalone.bundles(place, bare=folder),
+        "PYTHONPATH": path,
+    }
 
 
 def empty_repository(folder: Path) -> Path:

@@ -15,13 +15,13 @@ from typing import Any
 import psutil
 import yaml
 
-from changewindow import embedded
-from changewindow.ledger import changes, deciding, events
+from changewindow.changes.publication import publish
+from changewindow.cli import standalone
+from changewindow.cli.airflow_api import ENDED, Client, RestError, wait_for
+from changewindow.ledger import approvals, changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.policy.gate import Intent
 from changewindow.policy.sign_off import Need
-from changewindow.publish import publish
-from changewindow.rest import ENDED, Client, RestError, wait_for
 from demo.__main__ import POLICY
 
 PEER = (Need("peer", 1, ("bob", "carol", "admin")),)
@@ -83,7 +83,7 @@ class Probe:
 class Stage:
     """A running Airflow with its users, seen from a test."""
 
-    place: embedded.Place
+    place: standalone.Place
     process: "subprocess.Popen[bytes]"
     clients: Mapping[str, Client]
     connections: Mapping[str, str]
@@ -115,7 +115,7 @@ class Stage:
     @property
     def environment(self) -> dict[str, str]:
         """Return the environment of Airflow's processes."""
-        return {**os.environ, **embedded.environment(self.place), **self.connections}
+        return {**os.environ, **standalone.environment(self.place), **self.connections}
 
     def replace_triggerer(self) -> None:
         """Kill the triggerer as a machine that dies does, and start another one, as standalone does not."""
@@ -137,7 +137,7 @@ class Stage:
             found = changes.get(self.ledger, submitted.change)
             in_time = min(now, found.closes - timedelta(seconds=1))
             wanted = Intent("", submitted.digest, found.opens, found.closes, timedelta(0), approvals=PEER)
-            deciding.decide(self.ledger, submitted.change, wanted, person="bob", is_yes=True, now=in_time)
+            approvals.decide(self.ledger, submitted.change, wanted, person="bob", is_yes=True, now=in_time)
         return submitted.change
 
     def publish(self, data: dict[str, Any], *, approved: bool = True) -> str:

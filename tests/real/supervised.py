@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from changewindow import embedded
+from changewindow.cli import standalone
 from changewindow.ledger.database import Ledger
 from postgres import Postgres
 
@@ -20,7 +20,7 @@ COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 
 @dataclass(frozen=True)
-class OnPostgres(embedded.Place):
+class OnPostgres(standalone.Place):
     """An Airflow whose databases, and the ledger, are in PostgreSQL."""
 
     server: Postgres
@@ -33,7 +33,7 @@ class OnPostgres(embedded.Place):
 
 def environment(place: OnPostgres, extra: Mapping[str, str]) -> dict[str, str]:
     """Return what the components need in their environment."""
-    given = {**os.environ, **embedded.environment(place), **extra}
+    given = {**os.environ, **standalone.environment(place), **extra}
     given["AIRFLOW__CORE__EXECUTOR"] = "LocalExecutor"
     given["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = place.server.url("airflow")
     ledger = f'{{"conn_type": "postgres", "host": "127.0.0.1", "port": {place.server.port}, "login": "postgres"'
@@ -121,7 +121,7 @@ def supervised(place: OnPostgres, extra: Mapping[str, str]) -> Iterator[Supervis
     """Run Airflow on PostgreSQL until the block ends."""
     made = Supervised(place, environment(place, extra))
     (place.home / "changes").mkdir(parents=True, exist_ok=True)
-    embedded.write_passwords(place)
+    standalone.write_passwords(place)
     place.server.create("airflow", "ledger")
     Ledger(place.ledger).upgrade()
     migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
@@ -135,7 +135,7 @@ def supervised(place: OnPostgres, extra: Mapping[str, str]) -> Iterator[Supervis
         keeper.join(30)
 
 
-def log_of(place: embedded.Place, name: str) -> str:
+def log_of(place: standalone.Place, name: str) -> str:
     """Return the end of a component's log."""
     path = Path(place.home) / f"{name}.log"
     return path.read_text(errors="replace")[-3000:] if path.exists() else ""

@@ -7,8 +7,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from changewindow.ledger import changes, events, overview
-from changewindow.rest import wait_for
+from changewindow.cli.airflow_api import wait_for
+from changewindow.ledger import changes, events, queries
 from stage import Stage, git, ticket, window
 
 
@@ -149,5 +149,5 @@ def test_a_merged_ticket_is_asked_for_by_its_author_and_approved_by_its_merge(ai
 def changes_of(airflow: Stage) -> dict[str, str]:
     """Return the changes that came from a file, by their origin."""
     return {
-        str(one.origin): one.id for one in overview.with_status(airflow.ledger, "submitted", "approved") if one.origin
+        str(one.origin): one.id for one in queries.with_status(airflow.ledger, "submitted", "approved") if one.origin
     }

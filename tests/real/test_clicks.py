@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from changewindow import embedded
-from changewindow.rest import wait_for
+from changewindow.cli import standalone
+from changewindow.cli.airflow_api import wait_for
 from changewindow.systems.process.supervised import GUARD
 from stage import Stage, acts, ticket
 
@@ -102,5 +102,5 @@ def test_two_clients_trigger_24_runs_at_once(airflow: Stage) -> None:
     assert len(set(runs)) == 24
     for run in runs:
         wait_for(lambda run=run: airflow.bob.run("request_change", run)["state"] == "failed", f"the end of {run}", 240)
-    assert embedded.is_healthy(airflow.place)
+    assert standalone.is_healthy(airflow.place)
     assert airflow.process.poll() is None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import postgres
-from changewindow.embedded import free_port
+from changewindow.cli.standalone import free_port
 from changewindow.systems.connection import Connection
 from kubernetes_server import running
 from sshd import sshd

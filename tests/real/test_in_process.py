@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from changewindow import embedded
+from changewindow.cli import standalone
 from changewindow.ledger import changes
 from changewindow.policy.check import Facts
 from changewindow.policy.review import load_text
@@ -21,7 +21,7 @@ from stage import Stage
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Prepare an Airflow of which nothing runs: its database, the ledger, and the service to change."""
     folder = tmp_path_factory.mktemp("alone")
-    place = embedded.Place(folder / "airflow", embedded.free_port(), {})
+    place = standalone.Place(folder / "airflow", standalone.free_port(), {})
     with world(folder / "world") as connections:
         stage = Stage(place, None, {}, {**connections, "CHANGEWINDOW_POLICY": str(POLICY)}, POLICY)
         stage.ledger.upgrade()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from changewindow.ledger import changes, events, gate
-from changewindow.publish import publish
-from changewindow.rest import wait_for
+from changewindow.changes.publication import publish
+from changewindow.cli.airflow_api import wait_for
+from changewindow.ledger import changes, events, leases
 from demo.scenario import ACTS, Act, play
 from stage import Probe, Stage, acts, ticket, window
 
@@ -22,7 +22,7 @@ def test_a_ticket_of_the_demo_ends_as_it_should(airflow: Stage, probe: Probe, ac
     assert kinds[:3] == ["submitted", "decided", "approved"]
     assert kinds[-1] == "closed"
     assert ("undone" in kinds) == (act.outcome == "rolled_back")
-    assert gate.leases(airflow.ledger, played.change) == []
+    assert leases.leases(airflow.ledger, played.change) == []
     posted = [body for _, body in probe.sent if played.change in body.get("text", "")]
     first = next(one for one in probe.sent if one[1] == posted[0])
     assert [body["text"].split(":")[0] for body in posted] == [
@@ -114,7 +114,7 @@ def test_a_failed_verification_keeps_the_lease(airflow: Stage, probe: Probe, tmp
     airflow.reaches(change, run, "watch", "deferred")
     probe.status = 500
     assert airflow.ends(change, run) == ("failed", "rollback_failed")
-    assert gate.leases(airflow.ledger, change) == ["test/unwell"]
+    assert leases.leases(airflow.ledger, change) == ["test/unwell"]
     probe.status = 200
     second = airflow.publish(ticket(tmp_path / "unwell"))
     assert airflow.ends(second, airflow.run_of(second)) == ("failed", "refused")

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from changewindow.embedded import Place
-from changewindow.ledger import changes, gate
-from changewindow.rest import ENDED, wait_for
+from changewindow.cli.airflow_api import ENDED, wait_for
+from changewindow.cli.standalone import Place
+from changewindow.ledger import changes, leases
 from stage import HEALTH, Probe, Stage, acts, ticket, window
 
 
@@ -245,7 +245,7 @@ def test_a_run_that_died_is_taken_back_by_housekeeping(airflow: Stage, tmp_path:
     back = wait_for(lambda: newest_take_back(airflow, change), "the run that takes it back")
     assert airflow.ends(change, back) == ("failed", "rolled_back")
     assert acts(journal) == ["apply_1", "apply_2", "undo_2", "undo_1"]
-    assert gate.leases(airflow.ledger, change) == []
+    assert leases.leases(airflow.ledger, change) == []
 
 
 def newest_take_back(airflow: Stage, change: str) -> str | None:

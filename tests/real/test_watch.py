@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from changewindow.cli.airflow_api import wait_for
 from changewindow.ledger import changes, events, watches
-from changewindow.rest import wait_for
 from stage import Stage, acts, ticket
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from alertmanager import Alertmanager, running
 from asks import asked
-from changewindow.rest import wait_for
+from changewindow.cli.airflow_api import wait_for
 from changewindow.sources.alertmanager import EXAMPLE
 from changewindow.systems.connection import Connection
 from changewindow.watch.condition import Condition

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from asks import asked
-from changewindow.rest import wait_for
+from changewindow.cli.airflow_api import wait_for
 from changewindow.sources.journal import EXAMPLE
 from changewindow.watch.condition import Condition
 from changewindow.watch.reading import Reading

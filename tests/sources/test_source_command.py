@@ -7,7 +7,7 @@ from typing import Any
 import psutil
 
 from asks import asked
-from changewindow.rest import wait_for
+from changewindow.cli.airflow_api import wait_for
 from changewindow.watch.reading import Reading
 
 

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import create_engine, inspect
 
+from changewindow.cli.airflow_api import wait_for
 from changewindow.errors import StepFailed, TurnRevoked
-from changewindow.rest import wait_for
 from changewindow.steps.alembic import Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context

@@ -10,8 +10,8 @@ from typing import Any
 import psycopg2
 import pytest
 
+from changewindow.cli.airflow_api import wait_for
 from changewindow.errors import StepFailed, TurnRevoked
-from changewindow.rest import wait_for
 from changewindow.steps.flyway import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from changewindow.cli.airflow_api import wait_for
 from changewindow.errors import StepFailed, TurnRevoked
-from changewindow.rest import wait_for
 from changewindow.steps.git_change import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context

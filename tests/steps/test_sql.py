@@ -16,8 +16,8 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import create_engine
 
+from changewindow.cli.airflow_api import wait_for
 from changewindow.errors import StepFailed
-from changewindow.rest import wait_for
 from changewindow.steps.sql import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context

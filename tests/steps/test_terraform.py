@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from changewindow.cli.airflow_api import wait_for
 from changewindow.errors import StepFailed, TurnRevoked
-from changewindow.rest import wait_for
 from changewindow.steps.base import Memory
 from changewindow.steps.terraform import Step
 from changewindow.systems.connection import Connection

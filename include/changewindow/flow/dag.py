@@ -5,17 +5,17 @@ from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, Param
 
-from changewindow.acting import GRACE
+from changewindow.changes.step_lock import GRACE
 from changewindow.documents.text import escaped
-from changewindow.flow.closing import Close
-from changewindow.flow.gate import Gate
-from changewindow.flow.notifications import Announce, Report
-from changewindow.flow.operators import Apply, Succeed, Undo, Verify
 from changewindow.flow.own_dag import LONG_AGO
-from changewindow.flow.sensors import BaselineSensor, CheckSensor, Confirm, WindowSensor
+from changewindow.flow.tasks.close import Close
+from changewindow.flow.tasks.gate import Gate
+from changewindow.flow.tasks.messages import Announce, Report
+from changewindow.flow.tasks.preflight import BaselineSensor, CheckSensor, Confirm, WindowSensor
+from changewindow.flow.tasks.steps import Apply, Succeed, Undo, Verify
+from changewindow.flow.tasks.watch import Watch
 from changewindow.flow.timetable import ChangeWindowTimetable
-from changewindow.flow.watch import Watch
-from changewindow.ledger.turns import LIFETIME
+from changewindow.ledger.step_locks import LIFETIME
 from changewindow.ticket.model import Parameter, Ticket
 from changewindow.ticket.plan import Node, Role, plan
 from changewindow.ticket.plan import markdown as plan_markdown

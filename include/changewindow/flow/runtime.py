@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk.definitions.context import Context as AirflowContext
 
 from changewindow import settings
-from changewindow.acting import Stage
+from changewindow.changes.step_lock import Stage
 from changewindow.documents import parameters
 from changewindow.errors import LedgerDown, LedgerUnknown
 from changewindow.flow.airflow_connection import connection

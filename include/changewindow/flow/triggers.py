@@ -10,11 +10,11 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from changewindow.errors import ChangeError
-from changewindow.flow import by_hand
 from changewindow.flow.airflow_connection import connection_in_trigger
-from changewindow.flow.collecting import put_aside
-from changewindow.flow.keeping import ledger, notebook
-from changewindow.flow.telling import tell, told
+from changewindow.flow.triggerer import abort_signal
+from changewindow.flow.triggerer.garbage import put_aside
+from changewindow.flow.triggerer.log_writer import tell, told
+from changewindow.flow.triggerer.progress_writer import ledger, notebook
 from changewindow.ledger import watches
 from changewindow.watch.baseline_readings import take_before
 from changewindow.watch.condition import Condition
@@ -54,7 +54,7 @@ class HandTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Fire when it is decided, or when a person has ended the change."""
         deciding = asyncio.create_task(self.decided())
-        by_person = asyncio.create_task(by_hand.ended(self.arguments.get("change")))
+        by_person = asyncio.create_task(abort_signal.ended(self.arguments.get("change")))
         parked = asyncio.create_task(asyncio.sleep(PARKED))
         try:
             await asyncio.wait({deciding, by_person}, return_when=asyncio.FIRST_COMPLETED)

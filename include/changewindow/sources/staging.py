@@ -19,7 +19,7 @@ from changewindow.sources.base import SourceBase
 from changewindow.systems.measurement import Answer, Asking, SourceError
 
 if TYPE_CHECKING:
-    from changewindow.ledger.overview import Acted
+    from changewindow.ledger.queries import Acted
 
 EXAMPLE = {"kind": "staging", "environment": "staging", "but": ["connection"]}
 Steps = list[dict[str, Any]]
@@ -51,7 +51,7 @@ class Source(SourceBase):
 
     def _look_up(self, url: str, change: str, now: datetime) -> Answer:
         # Imported when first asked: who only reads tickets needs no database.
-        from changewindow.ledger import changes, overview  # noqa: PLC0415
+        from changewindow.ledger import changes, queries  # noqa: PLC0415
         from changewindow.ledger.database import Ledger  # noqa: PLC0415
 
         ledger = Ledger(url)
@@ -60,7 +60,7 @@ class Source(SourceBase):
             raise SourceError("invalid", f"{change} itself is for {self.environment}; name the environment before it")
         targets = [f"{self.environment}/{service}" for service in data["services"]]
         wanted, ended, nearest = self._steps(data, {}), now, ""
-        for one in overview.acted_on(ledger, targets):
+        for one in queries.acted_on(ledger, targets):
             differs = _difference(wanted, self._steps(one.ticket, one.values), "steps")
             if not differs and set(data["services"]) <= set(one.ticket["services"]):
                 return Answer(_hours(one, ended), now, self.says(), says=f"{one.change} completed there")

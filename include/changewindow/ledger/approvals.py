@@ -8,7 +8,7 @@ from changewindow.errors import ApprovalRefused
 from changewindow.ledger.changes import WAITING
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Happening, append, locked
-from changewindow.ledger.gate import standing_of
+from changewindow.ledger.leases import standing_of
 from changewindow.ledger.models import Approval, Change
 from changewindow.policy.gate import Intent, asked_next
 from changewindow.policy.sign_off import Asked, Need, same_person

@@ -11,8 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from changewindow.cli.ledger import ledger
 from changewindow.documents.types import duration_text
-from changewindow.keeper import ledger
 from changewindow.ledger import changes, watches
 from changewindow.ledger.database import Ledger
 from changewindow.watch.progress import Followed, Progress

@@ -6,8 +6,8 @@ import os
 import re
 import sys
 
+from changewindow.cli.airflow_api import ENDED, Client, RestError, wait_for
 from changewindow.documents.yaml import BadYaml, read_file
-from changewindow.rest import ENDED, Client, RestError, wait_for
 
 VARIABLE = "CHANGEWINDOW_PASSWORD"
 REQUEST = "request_change"

@@ -5,11 +5,12 @@ from typing import Any
 
 from airflow.providers.slack.hooks.slack import SlackHook
 
-from changewindow import message, settings
+from changewindow import settings
+from changewindow.changes import messages
 from changewindow.errors import ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
-from changewindow.flow.operators import ChangeOperator
 from changewindow.flow.runtime import Run, log, now
+from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.notify import log as log_channel
 from changewindow.notify import slack
 from changewindow.notify.base import Channel, NotDelivered
@@ -41,7 +42,7 @@ class Announce(Message):
 
     def text(self, run: Run) -> str:
         """Return the message before the change."""
-        return message.deploying(run.change.id, run.ticket)
+        return messages.deploying(run.change.id, run.ticket)
 
 
 class Report(Message):
@@ -59,14 +60,14 @@ class Report(Message):
                 "at": now().isoformat(),
             }
         restored = run.told("close", "restored")
-        ending = message.Ending(
+        ending = messages.Ending(
             outcome=closed["outcome"],
             reason=closed["reason"],
             started=run.context["dag_run"].start_date,
             ended=datetime.fromisoformat(closed["at"]),
             restored=datetime.fromisoformat(restored) if restored else None,
         )
-        return message.ended(run.change.id, run.ticket, ending)
+        return messages.ended(run.change.id, run.ticket, ending)
 
 
 def channel() -> Channel:

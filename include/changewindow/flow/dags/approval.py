@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from changewindow.errors import ApprovalRefused, ChangeError
 from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.runtime import NOTE, ledger, log, now, policy
-from changewindow.ledger import changes, deciding
+from changewindow.ledger import approvals, changes
 from changewindow.ledger.models import Change
 from changewindow.policy.assessment import Ruling
 from changewindow.policy.gate import Intent
@@ -60,7 +60,7 @@ class Approve(HITLOperator, BranchMixIn):
         change = shown["change"]
         try:
             found, intent = _intent(shown)
-            lacking = deciding.asked(ledger(), change, intent, now=now())
+            lacking = approvals.asked(ledger(), change, intent, now=now())
         except ChangeError as error:
             raise AirflowFailException(str(error)) from error
         if lacking is None or lacking.given >= self.number:
@@ -114,7 +114,7 @@ def _decide(shown: dict[str, str], person: str, *, is_yes: bool) -> Asked | None
     if not person:
         raise ApprovalRefused("The answer carries no name.")
     _, intent = _intent(shown)
-    return deciding.decide(ledger(), shown["change"], intent, person=person, is_yes=is_yes, now=now())
+    return approvals.decide(ledger(), shown["change"], intent, person=person, is_yes=is_yes, now=now())
 
 
 def _intent(shown: dict[str, str]) -> tuple[Change, Intent]:

@@ -8,11 +8,11 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from changewindow.acting import forward_turn, undo_turn
+from changewindow.changes.step_lock import forward_turn, undo_turn
 from changewindow.errors import ChangeError, LedgerDown, NotAllowed, StepFailed, StillUnderWay, TurnRevoked
 from changewindow.flow.runtime import Run, log, now
-from changewindow.flow.sensors import CheckSensor
-from changewindow.ledger import gate
+from changewindow.flow.tasks.preflight import CheckSensor
+from changewindow.ledger import leases
 from changewindow.policy.gate import time_reasons
 from changewindow.steps.base import StepBase
 from changewindow.systems.context import Context as StepContext
@@ -84,7 +84,7 @@ class Apply(ChangeOperator):
         Raises:
             NotAllowed: with each reason.
         """
-        gate.require_running(run.ledger, run.change.id, run=run.id, now=now(), forward=run.ruled_intent)
+        leases.require_running(run.ledger, run.change.id, run=run.id, now=now(), forward=run.ruled_intent)
         number = self.node.number
         against = [f"step {earlier} is not applied" for earlier in range(1, number) if not run.past("applied", earlier)]
         started = run.past("remembered", number)
@@ -180,7 +180,7 @@ def require_way_back(run: Run) -> None:
     if decision.get("route") == "succeed":
         raise NotAllowed(run.change.id, ["the watch proved the change good; to take it back, run it in mode rollback"])
     try:
-        gate.require_running(run.ledger, run.change.id, run=run.id, now=now())
+        leases.require_running(run.ledger, run.change.id, run=run.id, now=now())
     except LedgerDown as down:
         log.warning("%s", down)
 

@@ -8,14 +8,14 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
-from changewindow import message
+from changewindow.changes import messages
 from changewindow.documents.text import escaped
 from changewindow.errors import ChangeError, LedgerDown
-from changewindow.flow.notifications import post
-from changewindow.flow.operators import ChangeOperator
 from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.runtime import Run, log, now
-from changewindow.flow.sensors import ask_once
+from changewindow.flow.tasks.messages import post
+from changewindow.flow.tasks.preflight import ask_once
+from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.flow.triggers import WatchTrigger, dump
 from changewindow.ledger import changes
 from changewindow.policy.sign_off import same_person
@@ -81,7 +81,7 @@ class Watch(ChangeOperator, BranchMixIn):
             params={},
             assigned_users=assigned(people),
         )
-        post(message.asking(run.change.id, run.ticket, reason), run.ticket.post_change.notify)
+        post(messages.asking(run.change.id, run.ticket, reason), run.ticket.post_change.notify)
         self._read(run, datetime.fromisoformat(run.told(self.task_id, "since")), asked_until=until)
 
     def _answered(self, run: Run, event: dict[str, Any]) -> dict[str, Any]:

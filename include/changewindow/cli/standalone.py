@@ -19,7 +19,7 @@ from cryptography.fernet import Fernet
 from changewindow.errors import PlatformError
 from changewindow.ledger.database import Ledger
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 WORKERS = 4
 PID_FILE = "standalone.pid"

@@ -11,7 +11,7 @@ from changewindow.errors import NotAllowed
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Happening, append, locked, number
 from changewindow.ledger.models import Approval, Change, Lease
-from changewindow.ledger.overview import others_in
+from changewindow.ledger.queries import others_in
 from changewindow.ledger.stops import sentences
 from changewindow.policy.conflicts import Other
 from changewindow.policy.gate import Intent, Standing, approval_reasons, reasons

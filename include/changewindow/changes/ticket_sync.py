@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from changewindow import asking
-from changewindow.asking import Request, TakenIn
+from changewindow.changes.request import Request, TakenIn, errors, take_in
 from changewindow.documents.yaml import BadYaml, read_file
 from changewindow.errors import ChangeError, SyncFailed
-from changewindow.ledger import overview
+from changewindow.ledger import queries
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
 from changewindow.policy.check import Facts
@@ -64,17 +63,17 @@ def sync(ledger: Ledger, policy: Policy, written: Written, *, now: datetime) -> 
     """Put one file into the ledger when it is new or changed; a bad one is an error of its own, never an exception."""
     try:
         text = read_file(written.path)
-        found = overview.of_origin(ledger, written.origin)
+        found = queries.of_origin(ledger, written.origin)
         if _is_done(text, found, now):
             return Synced(written, None)
         request = Request(person=written.author, ticket=text, origin=written.origin)
-        taken = asking.take_in(ledger, policy, request, now=now)
+        taken = take_in(ledger, policy, request, now=now)
     except BadYaml as bad:
         return Synced(written, None, f"{written.origin}: {bad}. {bad.remedy}")
     except ChangeError as error:
         return Synced(written, None, f"{written.origin}: {error}")
     if taken.change is None:
-        listed = [finding.text(written.origin) for finding in asking.errors(taken.loaded.findings)]
+        listed = [finding.text(written.origin) for finding in errors(taken.loaded.findings)]
         return Synced(written, taken, "\n".join(listed))
     return Synced(written, taken)
 

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from changewindow.errors import ChangeError, NotAllowed
-from changewindow.flow.operators import ChangeOperator
 from changewindow.flow.runtime import Run, log, now
-from changewindow.flow.sensors import ask_once
-from changewindow.ledger import gate
+from changewindow.flow.tasks.preflight import ask_once
+from changewindow.flow.tasks.steps import ChangeOperator
+from changewindow.ledger import leases
 from changewindow.policy.gate import is_late, outcome_of_refusal
 from changewindow.policy.outcome import Outcome
 from changewindow.steps.base import lacks
@@ -45,7 +45,7 @@ class Gate(ChangeOperator):
         given: dict[str, Any] = {"targets": run.ticket.targets, "now": moment, "also": preflight}
         if run.mode == "run":
             given |= {"also": [*preflight, *run.ruling.forbids(moment)], "collide": run.ruling.collides}
-        return gate.start(run.ledger, run.change.id, run.ruled_intent, **given)
+        return leases.start(run.ledger, run.change.id, run.ruled_intent, **given)
 
     def _preflight(self, run: Run) -> list[str]:
         """Return what of the preflight is not good now; checks are read again, all in one sample."""

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from changewindow.changes.publication import IDENTITY
 from changewindow.errors import LedgerUnknown
-from changewindow.ledger import changes, gate, overview
+from changewindow.ledger import changes, leases, queries
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
 from changewindow.policy.conflicts import HOLDING
-from changewindow.publish import IDENTITY
 
 IsAlive = Callable[[str, str | None], bool]
 """Says whether a run of a change, or any run when none is named, is queued or running."""
@@ -22,9 +22,9 @@ KEPT = timedelta(days=1)
 def died(ledger: Ledger, is_alive: IsAlive, now: datetime) -> list[Change]:
     """Return the changes that act by their status though no run of them lives; they have to be taken back."""
     found = []
-    for change in overview.with_status(ledger, "running"):
-        is_dead = change.run is None or not is_alive(change.id, change.run)
-        if is_dead and not is_alive(change.id, None) and gate.orphan(ledger, change.id, run=change.run or "", now=now):
+    for change in queries.with_status(ledger, "running"):
+        is_dead = (change.run is None or not is_alive(change.id, change.run)) and not is_alive(change.id, None)
+        if is_dead and leases.orphan(ledger, change.id, run=change.run or "", now=now):
             found.append(change)
     return found
 
@@ -36,7 +36,7 @@ def overslept(ledger: Ledger, is_alive: IsAlive, now: datetime) -> list[Change]:
     refuses it.
     """
     found = []
-    for change in overview.with_status(ledger, "submitted", "approved"):
+    for change in queries.with_status(ledger, "submitted", "approved"):
         if change.closes + LATE < now:
             reason = f"{_why_overslept(change, is_alive)}; the window ended {change.closes:%Y-%m-%d %H:%M} UTC"
             changes.close(ledger, change.id, run=None, outcome="missed", reason=reason, now=now)
@@ -52,12 +52,12 @@ def _why_overslept(change: Change, is_alive: IsAlive) -> str:
 
 def frozen(ledger: Ledger, is_paused: Callable[[str], bool]) -> list[str]:
     """Return the changes that act by their status, while their DAG is paused: nothing of them goes on, nor back."""
-    return [change.id for change in overview.with_status(ledger, "running") if is_paused(change.id)]
+    return [change.id for change in queries.with_status(ledger, "running") if is_paused(change.id)]
 
 
 def unpublished(ledger: Ledger, bundle: Path) -> list[str]:
     """Return the approved or acting changes that have no file."""
-    wanted = overview.with_status(ledger, "approved", "running", "rollback_failed")
+    wanted = queries.with_status(ledger, "approved", "running", "rollback_failed")
     return [change.id for change in wanted if not (bundle / f"{change.id}.py").exists()]
 
 

@@ -10,16 +10,16 @@ from airflow.sdk import DAG, BaseOperator, Param
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from changewindow import message
-from changewindow.asking import Request
+from changewindow.changes import messages
+from changewindow.changes.request import Request
 from changewindow.errors import ChangeError, NotAllowed
-from changewindow.flow.approving import ruling_of
-from changewindow.flow.notifications import post
+from changewindow.flow.dags.approval import ruling_of
+from changewindow.flow.dags.request import Check, moment_of, road
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.people import assigned, who_answered
-from changewindow.flow.request import Check, moment_of, road
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
-from changewindow.ledger import changes, gate, stops
+from changewindow.flow.tasks.messages import post
+from changewindow.ledger import changes, leases, stops
 from changewindow.ledger.database import Ledger
 from changewindow.policy.sign_off import same_person
 from changewindow.ticket.reader import build_ticket
@@ -68,7 +68,7 @@ def abort(here: Ledger, params: dict[str, Any], person: str) -> str:
 
 def release(here: Ledger, params: dict[str, Any], person: str) -> str:
     """Release a target that a failed rollback has kept."""
-    change = gate.release(here, params["target"], person=person, reason=params["reason"], now=now())
+    change = leases.release(here, params["target"], person=person, reason=params["reason"], now=now())
     post(f"🔓 {params['target']}, held by {change}, was released by @{person}: {params['reason']}")
     return f"{params['target']} is free; it was held by {change}"
 
@@ -159,8 +159,8 @@ class ApproveExtension(HITLOperator):
 def tell_ended(here: Ledger, change: str) -> None:
     """Post how a change ended that has no run to say so."""
     found, ticket = changes.get(here, change), build_ticket(changes.revision(here, change))
-    ending = message.Ending(outcome=found.status, reason=found.reason, started=None, ended=found.closed_at or now())  # type: ignore[arg-type]
-    post(message.ended(change, ticket, ending), ticket.post_change.notify)
+    ending = messages.Ending(outcome=found.status, reason=found.reason, started=None, ended=found.closed_at or now())  # type: ignore[arg-type]
+    post(messages.ended(change, ticket, ending), ticket.post_change.notify)
 
 
 def build_intervention(dag_id: str, says: str, params: dict[str, Param], do: Do) -> DAG:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from changewindow.documents.findings import Finding
 from changewindow.errors import BadRequest
-from changewindow.ledger import changes, overview
+from changewindow.ledger import changes, queries
 from changewindow.ledger.database import Ledger
 from changewindow.policy.check import Facts
 from changewindow.policy.model import Policy
@@ -63,7 +63,7 @@ def take_in(ledger: Ledger, policy: Policy, request: Request, *, now: datetime) 
     quick = load_text(text, Facts(now=now))
     if quick.ticket is not None:
         window = quick.ticket.window
-        others = overview.others(ledger, window.opens, window.closes, but=request.change or "")
+        others = queries.others(ledger, window.opens, window.closes, but=request.change or "")
         facts = replace(facts, others=tuple(others))
     loaded = load_text(text, facts)
     if loaded.ticket is None:
@@ -83,7 +83,7 @@ def errors(findings: tuple[Finding, ...]) -> list[Finding]:
 
 def _with_change(ledger: Ledger, request: Request) -> Request:
     """Return the request with the change it has made before, if that can still get a text."""
-    known = overview.of_origin(ledger, request.origin) if request.origin and request.change is None else None
+    known = queries.of_origin(ledger, request.origin) if request.origin and request.change is None else None
     return replace(request, change=known.id) if known and known.status in changes.CHANGEABLE else request
 
 

@@ -5,9 +5,9 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow.errors import ChangeError, LedgerDown, TurnRevoked
-from changewindow.flow.operators import ChangeOperator, undo_step
 from changewindow.flow.runtime import NOTE, Run, log, now
-from changewindow.flow.sensors import ask_once
+from changewindow.flow.tasks.preflight import ask_once
+from changewindow.flow.tasks.steps import ChangeOperator, undo_step
 from changewindow.ledger import changes
 from changewindow.policy.gate import AGAIN
 from changewindow.policy.outcome import Left, Outcome, outcome

@@ -8,13 +8,14 @@ from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowRuntimeError
 
-from changewindow import housekeeping, settings
+from changewindow import settings
+from changewindow.changes import housekeeping
 from changewindow.errors import BadPolicy, ChangeError
-from changewindow.flow.interventions import tell_ended
-from changewindow.flow.notifications import post
+from changewindow.flow.dags.interventions import tell_ended
+from changewindow.flow.dags.request import publish_change
 from changewindow.flow.own_dag import own_dag
-from changewindow.flow.request import publish_change
 from changewindow.flow.runtime import ledger, log, now, policy
+from changewindow.flow.tasks.messages import post
 from changewindow.ledger.spool import Spool
 
 OPEN = ["queued", "running"]

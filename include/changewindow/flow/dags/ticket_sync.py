@@ -11,16 +11,17 @@ from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from changewindow import settings, syncing
+from changewindow import settings
+from changewindow.changes import ticket_sync
+from changewindow.changes.ticket_sync import Synced, Written
 from changewindow.errors import ApprovalRefused, ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
-from changewindow.flow.approving import intent_of, ruling_of
+from changewindow.flow.dags.approval import intent_of, ruling_of
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.runtime import ledger, log, now, policy
-from changewindow.ledger import deciding, overview
+from changewindow.ledger import approvals, queries
 from changewindow.ledger.models import Change
 from changewindow.policy.model import Policy
-from changewindow.syncing import Synced, Written
 
 
 class Sync(BaseOperator):
@@ -35,14 +36,14 @@ class Sync(BaseOperator):
             here, rules = ledger(), policy()
             with ExitStack() as stack:
                 folder, name = self._place(stack)
-                synced = [syncing.sync(here, rules, one, now=now()) for one in syncing.tickets(folder, name)]
+                synced = [ticket_sync.sync(here, rules, one, now=now()) for one in ticket_sync.tickets(folder, name)]
         except ChangeError as error:
             log.error("%s", error)
             raise AirflowFailException(str(error)) from error
         for one in synced:
             self._say(one)
         context["ti"].xcom_push(key="wrong", value=[one.error for one in synced if one.error])
-        found = [(one, overview.of_origin(here, one.written.origin)) for one in synced if not one.error]
+        found = [(one, queries.of_origin(here, one.written.origin)) for one in synced if not one.error]
         waiting = [(one.written, change) for one, change in found if change and change.status == "submitted"]
         for written, change in waiting:
             self._count_the_merge(rules, written, change)
@@ -65,7 +66,7 @@ class Sync(BaseOperator):
             return folder, folder.name
         workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="changewindow-tickets-")))
         branch = str(given.extra.get("branch") or "main")
-        syncing.clone(given.host, branch, workspace / "tickets")
+        ticket_sync.clone(given.host, branch, workspace / "tickets")
         return workspace / "tickets" / str(given.extra.get("folder") or ""), settings.TICKETS_CONNECTION
 
     def _say(self, one: Synced) -> None:
@@ -82,7 +83,7 @@ class Sync(BaseOperator):
             return
         intent = intent_of(change, ruling_of(change.id, rules))
         try:
-            deciding.decide(ledger(), change.id, intent, person=written.merger, is_yes=True, now=now())
+            approvals.decide(ledger(), change.id, intent, person=written.merger, is_yes=True, now=now())
             log.info("%s: merged by %s, which counts as an approval", change.id, written.merger)
         except ApprovalRefused as error:
             log.info("the merge does not count: %s", error)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from changewindow.errors import LedgerDown, TurnTaken
-from changewindow.ledger import turns
+from changewindow.ledger import step_locks
 from changewindow.ledger.database import Ledger
 from changewindow.systems.context import Context
 
@@ -40,7 +40,7 @@ def forward_turn(stage: Stage, holder: str, context: Context) -> Iterator[None]:
         TurnTaken: somebody else is acting.
         LedgerDown: forward steps need the ledger.
     """
-    held = turns.take(stage.ledger, stage.change, holder, now=stage.clock(), is_forward=True)
+    held = step_locks.take(stage.ledger, stage.change, holder, now=stage.clock(), is_forward=True)
     with _kept(stage, held, context, needs_ledger=True):
         yield
 
@@ -59,14 +59,14 @@ def undo_turn(stage: Stage, holder: str, context: Context) -> Iterator[None]:
         yield
 
 
-def _take_over(stage: Stage, holder: str) -> turns.Held | None:
+def _take_over(stage: Stage, holder: str) -> step_locks.Held | None:
     """Return the turn once nobody else can act, or None when that was waited for without the ledger."""
-    give_up = stage.clock() + turns.LIFETIME
+    give_up = stage.clock() + step_locks.LIFETIME
     told = False
     while True:
         try:
-            turns.revoke(stage.ledger, stage.change)
-            return turns.take(stage.ledger, stage.change, holder, now=stage.clock())
+            step_locks.revoke(stage.ledger, stage.change)
+            return step_locks.take(stage.ledger, stage.change, holder, now=stage.clock())
         except TurnTaken as taken:
             if not told:
                 stage.log(f"waiting until the turn is free: {taken}")
@@ -79,7 +79,7 @@ def _take_over(stage: Stage, holder: str) -> turns.Held | None:
 
 
 @contextmanager
-def _kept(stage: Stage, held: turns.Held, context: Context, *, needs_ledger: bool) -> Iterator[None]:
+def _kept(stage: Stage, held: step_locks.Held, context: Context, *, needs_ledger: bool) -> Iterator[None]:
     """Renew the turn beside the step, and give it back at the end."""
     done = threading.Event()
     keeper = threading.Thread(
@@ -92,18 +92,18 @@ def _kept(stage: Stage, held: turns.Held, context: Context, *, needs_ledger: boo
         done.set()
         keeper.join(GRACE)
         with suppress(LedgerDown):
-            turns.release(stage.ledger, held)
+            step_locks.release(stage.ledger, held)
 
 
-def _keep(stage: Stage, held: turns.Held, context: Context, done: threading.Event, *, needs_ledger: bool) -> None:
+def _keep(stage: Stage, held: step_locks.Held, context: Context, done: threading.Event, *, needs_ledger: bool) -> None:
     """Renew until done; when the turn is lost, stop the step, and the process if the step does not leave."""
     renewed = stage.clock()
     while not done.wait(CHECK_EVERY):
         try:
-            is_ours = turns.renew(stage.ledger, held, now=stage.clock())
+            is_ours = step_locks.renew(stage.ledger, held, now=stage.clock())
             renewed = stage.clock()
         except LedgerDown:
-            left = (renewed + turns.LIFETIME - stage.clock()).total_seconds()
+            left = (renewed + step_locks.LIFETIME - stage.clock()).total_seconds()
             is_ours = not needs_ledger or left > MARGIN
         if not is_ours:
             stage.log(f"{held.holder} lost its turn to act: stopping")

@@ -8,8 +8,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from changewindow.errors import ChangeError
-from changewindow.flow.keeping import ledger
-from changewindow.ledger import overview
+from changewindow.flow.triggerer.progress_writer import ledger
+from changewindow.ledger import queries
 
 log = logging.getLogger(__name__)
 EVERY = 1.0
@@ -36,7 +36,7 @@ class Word:
     async def _ask(self) -> dict[str, str]:
         try:
             since = datetime.now(UTC) - RECENT
-            return await asyncio.to_thread(overview.ended_by_hand, await ledger(), since)
+            return await asyncio.to_thread(queries.ended_by_hand, await ledger(), since)
         except ChangeError as error:
             log.warning("%s", error)
             return self.reasons

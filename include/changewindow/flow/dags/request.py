@@ -10,19 +10,19 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 from airflow.serialization.serialized_objects import DagSerialization
 
-from changewindow import asking, settings
-from changewindow.asking import Request
+from changewindow import settings
+from changewindow.changes.publication import publish, source
+from changewindow.changes.request import Request, take_in
 from changewindow.documents.text import escaped
 from changewindow.errors import BadTicket, ChangeError
 from changewindow.flow.airflow_connection import connection
-from changewindow.flow.approving import Approve
 from changewindow.flow.dag import build_dag
+from changewindow.flow.dags.approval import Approve
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.runtime import NOTE, ledger, log, now, person_of, policy
-from changewindow.flow.sensors import ask_once
+from changewindow.flow.tasks.preflight import ask_once
 from changewindow.ledger import changes, stops
 from changewindow.policy.approvals import MOST
-from changewindow.publish import publish, source
 from changewindow.steps.base import lacks
 from changewindow.systems.context import Context as StepContext
 from changewindow.ticket import plan
@@ -57,7 +57,7 @@ class Check(BaseOperator):
             BadTicket: with every finding.
         """
         here, rules = ledger(), policy()
-        taken = asking.take_in(here, rules, request, now=now())
+        taken = take_in(here, rules, request, now=now())
         listed = [finding.text("ticket") for finding in taken.loaded.findings]
         if taken.change is None or taken.loaded.ticket is None:
             raise BadTicket(listed)

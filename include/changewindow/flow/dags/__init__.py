@@ -1,0 +1,1 @@
+"""The DAGs by which people ask, approve and intervene."""
