@@ -16,16 +16,16 @@ demo: .venv/ready ## start Airflow, play two changes on a real service, stay up 
 	@exec env PYTHONPATH=include $(BIN)/python -m demo
 
 test: lint fast ## lint, types and every test
-	$(RUN) -m pytest tests/real --numprocesses 2 --dist worksteal
+	$(RUN) -m pytest tests/airflow --numprocesses 2 --dist worksteal
 
 fast: .venv/ready ## the tests that need no Airflow
-	$(RUN) -m pytest tests --ignore tests/real --numprocesses 3 --dist worksteal
+	$(RUN) -m pytest tests --ignore tests/airflow --numprocesses 3 --dist worksteal
 
 clicks: .venv/ready ## whatever a person clicks, at each stage of a change: 60 rows on a real Airflow
-	$(RUN) -m pytest tests/real/clicks.py --numprocesses 2 --dist worksteal
+	$(RUN) -m pytest tests/airflow/clicks.py --numprocesses 2 --dist worksteal
 
 chaos: .venv/ready ## kill Airflow's processes and its database at 30 random moments (CHAOS_KILLS, CHAOS_SEED)
-	$(RUN) -m pytest tests/real/chaos.py -s
+	$(RUN) -m pytest tests/airflow/chaos.py -s
 
 lint: .venv/ready ## style, types, the policy, and the example tickets
 	$(BIN)/ruff check .
@@ -35,7 +35,7 @@ lint: .venv/ready ## style, types, the policy, and the example tickets
 	$(RUN) -m changewindow lint include/tickets/*.yaml
 
 bench: .venv/ready ## breach to undo, a whole change, 1,000 watches, conflict check and next opening, measured
-	$(RUN) -m pytest tests/ledger/bench_scheduling.py tests/real/bench_undo.py tests/real/bench_watches.py -s
+	$(RUN) -m pytest tests/ledger/bench_scheduling.py tests/airflow/bench_undo.py tests/airflow/bench_watches.py -s
 
 services: ## install the real servers that tests start (Debian, as root); tests of what is missing are skipped
 	command -v apt-get > /dev/null

@@ -12,7 +12,8 @@ from changewindow.cli.standalone import ROOT
 from changewindow.ledger.database import Ledger
 from changewindow.policy.check import Facts
 from changewindow.policy.review import load_file
-from known import NOW, Told, telling
+from support.changes import NOW
+from support.recording_server import Told, telling
 
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")  # how long a case takes there says nothing

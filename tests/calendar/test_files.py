@@ -5,10 +5,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from calendars import POLICY, at, scope
 
 from changewindow.calendar.files import load_calendar
 from changewindow.calendar.intervals import Interval
+from support.calendars import POLICY, at, scope
 
 HEAD = "zone: Europe/Berlin\ndefault: open\n"
 START = "    start: 2026-01-05 22:00\n"

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calendars import times
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from changewindow.calendar.ics import read_ics
 from changewindow.calendar.model import MaintenanceWindow
 from changewindow.calendar.occurrences import Timeline
+from support.calendars import times
 
 PLANT = """BEGIN:VTIMEZONE
 TZID:Our Plant

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from calendars import FRIDAY, NIGHTLY, at, once, schedule, scope, span
 
 from changewindow.calendar.objections import Objection, objections
 from changewindow.calendar.scope import Scope, Span
+from support.calendars import FRIDAY, NIGHTLY, at, once, schedule, scope, span
 
 HOLDS = (
     "the freeze 'Friday afternoon' holds from 2026-11-27 12:00 to 2026-11-28 00:00 Europe/Berlin (11:00 to 23:00 UTC)"

@@ -5,7 +5,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from calendars import NIGHTLY, at, once, times
 from dateutil import tz
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from changewindow.calendar.intervals import Interval
 from changewindow.calendar.model import Freeze
 from changewindow.calendar.occurrences import Timeline, moment
+from support.calendars import NIGHTLY, at, once, times
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns"]
 

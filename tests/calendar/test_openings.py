@@ -5,7 +5,6 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any
 
-from calendars import FRIDAY, NIGHTLY, at, once, schedule, scope
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from changewindow.calendar.intervals import Interval
 from changewindow.calendar.objections import objections
 from changewindow.calendar.openings import HORIZON, Opening, despite, openings
 from changewindow.calendar.scope import Span
+from support.calendars import FRIDAY, NIGHTLY, at, once, schedule, scope
 
 MONDAY = at("2026-11-23 09:00")
 NO_WINDOW = "no window of orders is open ('Nightly')"

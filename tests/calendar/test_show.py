@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 
 import pytest
-from calendars import POLICY, at
 
 from changewindow.cli import calendar
 from changewindow.cli.calendar_arguments import add_arguments
-from samples import golden
+from support.calendars import POLICY, at
+from support.tickets import golden
 
 CALENDAR = """zone: UTC
 default: open

@@ -7,7 +7,7 @@ import pytest
 
 from changewindow.checks import two_people, watch_can_judge, window_fits
 from changewindow.policy.check import Facts, Problem
-from samples import NOW, SOURCE, ticket
+from support.tickets import NOW, SOURCE, ticket
 
 FACTS = Facts(now=NOW)
 LIMIT = {"name": "Fast", "source": SOURCE, "fail": {"above": 1}}

@@ -10,7 +10,7 @@ from changewindow.checks import known_service, no_overlap, risk_floor
 from changewindow.policy.check import Facts, Problem
 from changewindow.policy.conflicts import Other
 from changewindow.policy.service_catalogue import Catalogue
-from samples import FACTS, NOW, POLICY, SOURCE, ticket
+from support.tickets import FACTS, NOW, POLICY, SOURCE, ticket
 
 OPENS = datetime(2031, 3, 18, 14, tzinfo=UTC)
 OTHER = Other("CHG-7", ("production/orders",), OPENS, OPENS + timedelta(hours=2), "carol", "dave", "approved")

@@ -11,7 +11,7 @@ from changewindow.policy.approvals import Approvals
 from changewindow.policy.assessment import Ruling
 from changewindow.policy.check import Facts
 from changewindow.policy.conflicts import Other
-from samples import NOW, POLICY, banner, ticket
+from support.tickets import NOW, POLICY, banner, ticket
 
 FACTS = Facts(now=NOW, policy=POLICY)
 FRIDAY, THURSDAY = 21, 20

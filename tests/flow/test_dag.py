@@ -13,7 +13,7 @@ from changewindow.cli.standalone import ROOT
 from changewindow.flow.dag import build_dag
 from changewindow.policy.review import load_file
 from changewindow.ticket.plan import plan
-from samples import FACTS
+from support.tickets import FACTS
 
 TICKETS = sorted((ROOT / "include" / "tickets").glob("*.yaml"))
 

@@ -4,8 +4,8 @@ from changewindow.flow.runtime import Run
 from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
 from changewindow.ticket.revision import PublishedChange
-from known import NOW
-from samples import banner
+from support.changes import NOW
+from support.tickets import banner
 
 
 def test_what_was_chosen_in_place_of_defaults_is_part_of_the_intent(ledger: Ledger) -> None:

@@ -19,8 +19,8 @@ from changewindow.flow.triggers import GoodTrigger, WatchTrigger, WindowTrigger,
 from changewindow.ledger import changes, events, leases
 from changewindow.ledger.database import Ledger
 from changewindow.ticket.model import Condition
-from known import NOW, approved, intent
-from samples import banner
+from support.changes import NOW, approved, intent
+from support.tickets import banner
 
 
 def condition(file: Path) -> list[dict[str, Any]]:

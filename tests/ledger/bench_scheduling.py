@@ -22,8 +22,8 @@ from changewindow.ledger.models import Change, Revision, Touched
 from changewindow.policy.conflicts import Other, of_ticket, overlaps
 from changewindow.policy.load import load_policy
 from changewindow.ticket.reader import build_ticket
-from known import NOW
-from samples import banner
+from support.changes import NOW
+from support.tickets import banner
 
 CHANGES = 10_000
 YEAR = timedelta(days=365)

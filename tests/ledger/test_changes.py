@@ -15,9 +15,9 @@ from changewindow.errors import ApprovalRefused, LedgerDown, LedgerUnknown, NotA
 from changewindow.ledger import approvals, changes, leases, queries
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Base
-from known import NOW, approved, intent
-from postgres import shared
-from samples import banner
+from servers.postgres import shared
+from support.changes import NOW, approved, intent
+from support.tickets import banner
 
 TARGETS = ("production/orders",)
 

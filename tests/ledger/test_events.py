@@ -11,7 +11,7 @@ from changewindow.errors import BrokenChain
 from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Happening
-from known import NOW
+from support.changes import NOW
 
 
 @pytest.fixture

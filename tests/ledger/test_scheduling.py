@@ -15,7 +15,7 @@ from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Lease
 from changewindow.policy.gate import Intent
 from changewindow.policy.sign_off import Need
-from known import NOW, approved, intent
+from support.changes import NOW, approved, intent
 
 TARGETS = ("production/orders",)
 LATER = NOW + timedelta(minutes=5)

@@ -11,7 +11,7 @@ from changewindow.ledger import changes, events, leases
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Happening
 from changewindow.ledger.spool import Spool
-from known import NOW, approved, intent
+from support.changes import NOW, approved, intent
 
 
 @pytest.fixture

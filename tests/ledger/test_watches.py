@@ -12,7 +12,7 @@ from changewindow.watch.baseline import Seen
 from changewindow.watch.judgement import Judgement
 from changewindow.watch.progress import Followed, Progress
 from changewindow.watch.reading import Reading
-from known import NOW
+from support.changes import NOW
 
 
 @pytest.fixture

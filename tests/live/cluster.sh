@@ -305,7 +305,7 @@ finish() {
 }
 
 [ "$#" -gt 0 ] || set -- "$root/.venv/bin/python" -m pytest "$root/tests/live" \
-    "$root/tests/test_every_step.py" -k "cluster or kubernetes"
+    "$root/tests/steps/test_every_step.py" -k "cluster or kubernetes"
 take_down_left
 [ -z "$(cgroups)" ] || { echo "A kubelet runs on this machine already; two would get into each other's way" >&2; exit 1; }
 cd "$root"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from changewindow.systems.context import Context
-from kubernetes_server.live import LiveCluster, running
-from kubernetes_server.shop import watched
+from servers.kubernetes.live import LiveCluster, running
+from servers.kubernetes.shop import watched
 
 
 @pytest.fixture

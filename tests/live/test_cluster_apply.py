@@ -7,8 +7,8 @@ import pytest
 from changewindow.errors import StepFailed
 from changewindow.steps.kubernetes_apply import EXAMPLE, Step
 from changewindow.systems.context import Context
-from kubernetes_server.live import OURS, LiveCluster
-from kubernetes_server.shop import NEW, OLD, autoscaler, config_map, workload
+from servers.kubernetes.live import OURS, LiveCluster
+from servers.kubernetes.shop import NEW, OLD, autoscaler, config_map, workload
 
 SERVICE = {
     "apiVersion": "v1",

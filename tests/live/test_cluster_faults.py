@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from test_cluster import CART, UNREADY, failure, image, step
 
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.resource import Resource, core
 from changewindow.systems.kubernetes.rollout import left
-from kubernetes_server.live import OURS, LiveCluster
-from kubernetes_server.shop import NEW, OLD, config_map, watched, workload
+from servers.kubernetes.live import OURS, LiveCluster
+from servers.kubernetes.shop import NEW, OLD, config_map, watched, workload
+from support.cluster_steps import CART, UNREADY, failure, image, step
 
 ADMISSION = "admissionregistration.k8s.io"
 POLICIES = {

@@ -9,9 +9,9 @@ from typing import Any
 from changewindow.steps.kubernetes_image import EXAMPLE, Step
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.rollout import left
-from kubernetes_server.live import LiveCluster
-from kubernetes_server.shop import workload
-from registry import ACCOUNT, Registry, registry
+from servers.image_registry import ACCOUNT, Registry, registry
+from servers.kubernetes.live import LiveCluster
+from servers.kubernetes.shop import workload
 
 STALL = ("deployments.apps", "shop", "stall")
 

@@ -7,9 +7,9 @@ import pytest
 
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import SourceError
-from kubernetes_server.asking import ask
-from kubernetes_server.live import LiveCluster
-from kubernetes_server.shop import OLD
+from servers.kubernetes.asking import ask
+from servers.kubernetes.live import LiveCluster
+from servers.kubernetes.shop import OLD
 
 CART = ("deployments.apps", "shop", "cart")
 REPOSITORY = OLD.partition(":")[0]

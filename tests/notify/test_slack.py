@@ -7,7 +7,7 @@ from slack_sdk import WebClient
 
 from changewindow.notify.base import NotDelivered
 from changewindow.notify.slack import Channel
-from known import Told
+from support.recording_server import Told
 
 POST = "/api/chat.postMessage"
 

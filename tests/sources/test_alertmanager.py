@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from alertmanager import Alertmanager, running
-from asks import asked
 from changewindow.cli.airflow_api import wait_for
 from changewindow.sources.alertmanager import EXAMPLE
 from changewindow.systems.connection import Connection
 from changewindow.watch.condition import Condition
 from changewindow.watch.reading import Reading
-from known import Told
+from servers.alertmanager import Alertmanager, running
+from support.ask_source import asked
+from support.recording_server import Told
 
 ZERO = {"equals": 0}
 

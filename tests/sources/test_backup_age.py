@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from answers.backup_age import backup, served
 from changewindow.sources.backup_age import Source
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import Answer, Asking, SourceError
 from changewindow.watch.shared_answers import client
+from source_fixtures.backup_age import backup, served
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from asks import asked
 from changewindow.sources.grafana import EXAMPLE
-from products import TOKEN, grafana, serving
+from servers.product_apis import TOKEN, grafana, serving
+from support.ask_source import asked
 
 
 def moment(ago: float = 5) -> str:

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from asks import asked
 from changewindow.sources import base
 from changewindow.sources.http import EXAMPLE
 from changewindow.systems.connection import Connection
 from changewindow.watch.condition import Condition
 from changewindow.watch.shared_answers import client
-from known import Told
+from support.ask_source import asked
+from support.recording_server import Told
 
 
 async def test_json_that_python_cannot_parse_is_invalid(server: Told) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from asks import asked
 from changewindow.sources.incidents import EXAMPLE
-from products import TOKEN, Desk, opsgenie, pagerduty, serving
+from servers.product_apis import TOKEN, Desk, opsgenie, pagerduty, serving
+from support.ask_source import asked
 
 ORDERS = "4513b7ea-3b91-438f-b7e4-e3e54af9147c"
 SERVICES = {"pagerduty": "PORDERS", "opsgenie": ORDERS}

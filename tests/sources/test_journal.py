@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from asks import asked
 from changewindow.cli.airflow_api import wait_for
 from changewindow.sources.journal import EXAMPLE
 from changewindow.watch.condition import Condition
 from changewindow.watch.reading import Reading
-from journals import Entry, write
+from servers.journals import Entry, write
+from support.ask_source import asked
 
 ZERO = {"equals": 0}
 ENTRIES = (

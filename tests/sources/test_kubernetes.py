@@ -9,8 +9,8 @@ import pytest
 
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import Answer, SourceError
-from kubernetes_server import TOKEN, ApiServer, Trouble, asking, local
-from kubernetes_server.shop import NEW, OLD, workload
+from servers.kubernetes import TOKEN, ApiServer, Trouble, asking, local
+from servers.kubernetes.shop import NEW, OLD, workload
 
 PLACE = ("deployments.apps", "shop", "cart")
 Ask = Callable[..., Any]

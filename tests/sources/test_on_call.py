@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from asks import asked
 from changewindow.sources.on_call import EXAMPLE
 from changewindow.watch.condition import Condition
-from products import opsgenie, pagerduty, serving
+from servers.product_apis import opsgenie, pagerduty, serving
+from support.ask_source import asked
 
 CAROL = {"id": "PCAROL1", "name": "Carol Danvers", "email": "carol@example.com"}
 DAVE = {"id": "PDAVE22", "name": "Dave Bowman", "email": "dave@example.com"}

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from asks import asked as read
 from changewindow.sources import openmetrics
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import Answer, Asking, SourceError
 from changewindow.systems.openmetrics import Scrape, usable
 from changewindow.watch.shared_answers import client, sharing
-from known import Told
+from support.ask_source import asked as read
+from support.recording_server import Told
 
 COUNTER = 'requests_total{{status="200"}} {0}\nrequests_total{{status="503"}} {1}\n'
 BUCKETS = 'took_bucket{{le="0.1"}} {0}\ntook_bucket{{le="0.2"}} {1}\ntook_bucket{{le="+Inf"}} {2}\n'

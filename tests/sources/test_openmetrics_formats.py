@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from asks import asked
 from changewindow.systems.connection import Connection
 from changewindow.watch.reading import Reading
-from known import Told
+from support.ask_source import asked
+from support.recording_server import Told
 
 NEWER = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from known import Told
-from test_every_source import read
+from sources.test_every_source import read
+from support.recording_server import Told
 
 QUERY = {"kind": "prometheus", "connection": "metrics", "query": "max(up)"}
 

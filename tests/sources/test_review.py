@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from asks import asked
 from changewindow.sources.review import EXAMPLE
 from changewindow.systems.code_review import GITHUB, GITLAB
 from changewindow.systems.connection import Connection
 from changewindow.watch.condition import Condition
-from products import TOKEN, Desk, github, gitlab, serving
+from servers.product_apis import TOKEN, Desk, github, gitlab, serving
+from support.ask_source import asked
 
 HEAD, OLDER = "a" * 40, "b" * 40
 REQUEST = {"kind": "review", "connection": "github", "merge_request": "example/shop/orders!481"}

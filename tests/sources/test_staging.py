@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from answers.staging import CALL, NOW, STEP, begun, ended, ticket
-from asks import asked
 from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
 from changewindow.policy.outcome import Outcome
@@ -14,6 +12,8 @@ from changewindow.settings import LEDGER_CONNECTION
 from changewindow.sources.staging import EXAMPLE
 from changewindow.systems.connection import Connection
 from changewindow.watch.reading import Reading
+from source_fixtures.staging import CALL, NOW, STEP, begun, ended, ticket
+from support.ask_source import asked
 
 
 async def hours_of(ledger: Ledger, data: dict[str, Any] | None = None, **fields: Any) -> Reading:

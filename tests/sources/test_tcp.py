@@ -10,7 +10,7 @@ import pytest
 from changewindow.sources.tcp import Source
 from changewindow.systems.measurement import Answer, Asking, SourceError
 from changewindow.watch.shared_answers import client
-from known import Told
+from support.recording_server import Told
 
 
 async def ask(port: int, **fields: Any) -> Answer:

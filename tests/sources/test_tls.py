@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from certificates import Signed, certificate, serving
 from changewindow.sources.tls import Source
 from changewindow.systems.measurement import Answer, Asking, SourceError
 from changewindow.watch.shared_answers import client
+from support.certificates import Signed, certificate, serving
 
 HERE = ("api.example.com", "127.0.0.1")
 ROOT = certificate("Our Root")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from changewindow.systems.context import Context
-from kubernetes_server import ApiServer, local
-from kubernetes_server.shop import workload
+from servers.kubernetes import ApiServer, local
+from servers.kubernetes.shop import workload
 
 
 @pytest.fixture

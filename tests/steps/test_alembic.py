@@ -15,9 +15,9 @@ from changewindow.errors import StepFailed, TurnRevoked
 from changewindow.steps.alembic import Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
-from postgres import Postgres, shared
-from worlds.alembic import ENV, SECOND, alembic, at_first, migration, project
-from worlds.git_change import git
+from servers.postgres import Postgres, shared
+from step_fixtures.alembic import ENV, SECOND, alembic, at_first, migration, project
+from step_fixtures.git_change import git
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from changewindow.steps.ansible import Step
 from changewindow.systems.ansible import Playbooks
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
-from sshd import sshd
-from worlds.ansible import inventory, project
-from worlds.git_change import git
+from servers.sshd import sshd
+from step_fixtures.ansible import inventory, project
+from step_fixtures.git_change import git
 
 LEAVE_OUT = "See that it is up and lets the account in, or leave it out by `limit`."
 LOCAL = {"ansible_connection": "local"}

@@ -15,9 +15,9 @@ from changewindow.steps.base import Memory
 from changewindow.steps.config_file import Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
-from sshd import PASSWORD, Sshd, sshd
-from worlds import need
-from worlds.config_file import look, service
+from servers.sshd import PASSWORD, Sshd, sshd
+from step_fixtures import need
+from step_fixtures.config_file import look, service
 
 BEFORE, AFTER = "[pool]\nmax_idle = 1\n", "[pool]\nmax_idle = 10\n"
 

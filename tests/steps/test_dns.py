@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bind import PRIMARY, SECONDARY, Bind, bind, resolving
 from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.dns import EXAMPLE, Step
 from changewindow.systems.context import Context
-from worlds.dns import connection
+from servers.bind import PRIMARY, SECONDARY, Bind, bind, resolving
+from step_fixtures.dns import connection
 
 FIELDS = {key: value for key, value in EXAMPLE.items() if key != "kind"}
 OTHER = ["192.0.2.99"]

@@ -9,8 +9,8 @@ from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.feature_flag import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
-from known import Told
-from worlds.feature_flag import Flags, serving
+from step_fixtures.feature_flag import Flags, serving
+from support.recording_server import Told
 
 FIELDS = {key: value for key, value in EXAMPLE.items() if key != "kind"}
 OFREP = {

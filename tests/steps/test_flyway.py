@@ -15,9 +15,9 @@ from changewindow.errors import StepFailed, TurnRevoked
 from changewindow.steps.flyway import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
-from flyway_program import flyway
-from postgres import Postgres, shared
-from worlds.flyway import at_first, project, state
+from servers.flyway_program import flyway
+from servers.postgres import Postgres, shared
+from step_fixtures.flyway import at_first, project, state
 
 UNDO: Any = EXAMPLE["undo"]
 WITH_UNDO = """#!{python}

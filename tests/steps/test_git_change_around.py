@@ -4,11 +4,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_git_change import STEP, busy, commit, context, step
 
 from changewindow.errors import StepFailed
-from worlds.git_change import git
-from worlds.git_change import repository as made
+from step_fixtures.git_change import git
+from step_fixtures.git_change import repository as made
+from support.git_changes import STEP, busy, commit, context, step
 
 WRITE = step(write={"conf/pool.yaml": "max_idle: 1\n"})
 

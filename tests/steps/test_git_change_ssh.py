@@ -13,9 +13,9 @@ from changewindow.errors import StepFailed, TurnRevoked
 from changewindow.steps.git_change import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
-from sshd import Sshd, sshd
-from worlds.git_change import git
-from worlds.git_change import repository as made
+from servers.sshd import Sshd, sshd
+from step_fixtures.git_change import git
+from step_fixtures.git_change import repository as made
 
 STEP = Step.model_validate({key: value for key, value in EXAMPLE.items() if key != "kind"})
 

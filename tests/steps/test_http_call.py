@@ -10,7 +10,7 @@ from changewindow.steps.base import lacks
 from changewindow.steps.http_call import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
-from known import Told
+from support.recording_server import Told
 
 STEP = Step.model_validate({key: value for key, value in EXAMPLE.items() if key != "kind"})
 

@@ -9,8 +9,8 @@ from changewindow.errors import StepFailed
 from changewindow.steps import kubernetes_config
 from changewindow.steps.kubernetes_apply import EXAMPLE, Step
 from changewindow.systems.context import Context
-from kubernetes_server import ApiServer
-from kubernetes_server.shop import NEW, autoscaler, config_map, workload
+from servers.kubernetes import ApiServer
+from servers.kubernetes.shop import NEW, autoscaler, config_map, workload
 
 SETTINGS = ("configmaps", "shop", "cart-settings")
 BUDGET = ("poddisruptionbudgets.policy", "shop", "cart")

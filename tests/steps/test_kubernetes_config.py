@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from changewindow.errors import StepFailed
 from changewindow.steps.kubernetes_config import EXAMPLE, Step
 from changewindow.systems.context import Context
-from kubernetes_server import ApiServer
-from kubernetes_server.shop import config_map, workload
+from servers.kubernetes import ApiServer
+from servers.kubernetes.shop import config_map, workload
 
 PLACE = ("configmaps", "shop", "cart-settings")
 

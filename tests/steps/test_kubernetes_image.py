@@ -13,9 +13,9 @@ from changewindow.steps.kubernetes_image import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.image_registry import reference
-from kubernetes_server import ApiServer, Trouble
-from kubernetes_server.shop import NEW, OLD, quota, workload
-from registry import registry
+from servers.image_registry import registry
+from servers.kubernetes import ApiServer, Trouble
+from servers.kubernetes.shop import NEW, OLD, quota, workload
 
 PLACE = ("deployments.apps", "shop", "cart")
 

@@ -10,8 +10,8 @@ from changewindow.errors import StepFailed, TurnRevoked
 from changewindow.steps.kubernetes_job import EXAMPLE, Step
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes import job
-from kubernetes_server import ApiServer, Trouble
-from kubernetes_server.shop import quota
+from servers.kubernetes import ApiServer, Trouble
+from servers.kubernetes.shop import quota
 
 
 def step(*command: str, **fields: Any) -> Step:

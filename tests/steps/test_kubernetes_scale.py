@@ -9,8 +9,8 @@ from changewindow.steps.kubernetes_restart import EXAMPLE as RESTART
 from changewindow.steps.kubernetes_restart import Step as Restart
 from changewindow.steps.kubernetes_scale import EXAMPLE, Step
 from changewindow.systems.context import Context
-from kubernetes_server import ApiServer, Trouble
-from kubernetes_server.shop import autoscaler, quota, workload
+from servers.kubernetes import ApiServer, Trouble
+from servers.kubernetes.shop import autoscaler, quota, workload
 
 PLACE = ("deployments.apps", "shop", "cart")
 

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bind import bind
 from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.route53 import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
-from known import Told
-from worlds.route53 import API, Account, account, connection
+from servers.bind import bind
+from step_fixtures.route53 import API, Account, account, connection
+from support.recording_server import Told
 
 FIELDS = {key: value for key, value in EXAMPLE.items() if key != "kind"}
 ALIAS = {"HostedZoneId": "Z35SXDOTRQ7X7K", "DNSName": "lb.example.org.", "EvaluateTargetHealth": False}

@@ -21,8 +21,8 @@ from changewindow.errors import StepFailed
 from changewindow.steps.sql import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
-from postgres import Postgres, shared
-from worlds.sql import orders
+from servers.postgres import Postgres, shared
+from step_fixtures.sql import orders
 
 RAISE, LOWER = "UPDATE limits SET per_day = per_day + 1", "UPDATE limits SET per_day = per_day - 1"
 Saw = Callable[[str], Any]

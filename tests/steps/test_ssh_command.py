@@ -19,7 +19,7 @@ from changewindow.steps.ssh_command import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
 from changewindow.systems.hosts.host import FOLLOWED
-from sshd import PASSWORD, Sshd, between, hanging_up, keygen, sshd, with_password
+from servers.sshd import PASSWORD, Sshd, between, hanging_up, keygen, sshd, with_password
 
 
 @pytest.fixture(scope="module")

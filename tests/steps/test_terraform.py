@@ -22,8 +22,8 @@ from changewindow.steps.base import Memory
 from changewindow.steps.terraform import Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
-from states import States, serving
-from worlds.terraform import PASSWORD, run, stack, step, values
+from servers.terraform_state import States, serving
+from step_fixtures.terraform import PASSWORD, run, stack, step, values
 
 OPERATION = "OperationTypeApply"
 THEIRS = {

@@ -1,0 +1,153 @@
+"""Asking and approving, on a real Airflow, over REST, as the people who do it."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from changewindow.cli.airflow_api import wait_for
+from changewindow.ledger import changes, events, queries
+from support.real_airflow import Stage, git, ticket, window
+
+
+def later(hours: float = 1) -> dict[str, str]:
+    """Return a window that opens later."""
+    opens = datetime.now(UTC) + timedelta(hours=hours)
+    return window(opens, opens + timedelta(hours=1))
+
+
+def test_high_risk_needs_two_others_in_their_order(airflow: Stage, tmp_path: Path) -> None:
+    """The requester is refused by the server though an admin, one person counts once, and two levels publish it."""
+    run, change = airflow.ask(ticket(tmp_path / "two", risk="high", window=later()), user="admin")
+    wait_for(lambda: airflow.bob.asks("request_change", run, "approve_1"), "the first level")
+    assert "403" in airflow.why_refused("admin", run, "Approve")
+    airflow.answer("bob", run, "Approve")
+    wait_for(lambda: airflow.bob.asks("request_change", run, "approve_2"), "the second level")
+    assert "403" in airflow.why_refused("bob", run, "Approve", task="approve_2")
+    assert "403" in airflow.why_refused("admin", run, "Approve", task="approve_2")
+    airflow.answer("carol", run, "Approve", task="approve_2")
+    assert airflow.request_ends(run) == "success"
+    assert airflow.kinds(change) == ["submitted", "decided", "decided", "approved"]
+    said = [(event.actor, events.data(event).get("level")) for event in events.history(airflow.ledger, change)]
+    assert said[1:3] == [("bob", "peer"), ("carol", "second")]
+    assert (airflow.bundle / f"{change}.py").exists()
+
+
+def test_where_anybody_may_the_requesters_yes_does_not_count(airflow: Stage, tmp_path: Path) -> None:
+    """Where the policy names nobody, Airflow takes the requester's click; it is asked again, and another one counts."""
+    run, change = airflow.ask(ticket(tmp_path / "anybody", environment="staging", window=later()))
+    airflow.answer("alice", run, "Approve")
+    wait_for(lambda: airflow.alice.tasks("request_change", run)["approve_1"]["try_number"] == 2, "the second try")
+    assert "cannot approve it; ask a second person" in airflow.alice.log("request_change", run, "approve_1")
+    assert airflow.kinds(change) == ["submitted"]
+    airflow.answer("bob", run, "Approve")
+    assert airflow.request_ends(run) == "success"
+    assert airflow.kinds(change) == ["submitted", "decided", "approved"]
+
+
+def test_a_rejection_ends_it(airflow: Stage, tmp_path: Path) -> None:
+    """Nothing is published, and asking again for the same change is refused."""
+    run, change = airflow.ask(ticket(tmp_path / "rejected", window=later()))
+    airflow.answer("bob", run, "Reject")
+    assert airflow.request_ends(run) == "failed"
+    assert changes.get(airflow.ledger, change).status == "rejected"
+    assert not (airflow.bundle / f"{change}.py").exists()
+    again = airflow.alice.trigger("request_change", {"change": change})
+    assert airflow.request_ends(again) == "failed"
+    assert "it is rejected" in airflow.alice.log("request_change", again, "check")
+
+
+def test_a_click_on_an_old_text_does_not_approve_the_new_one(airflow: Stage, tmp_path: Path) -> None:
+    """An approval binds what was shown; the request of the new text asks for itself."""
+    data = ticket(tmp_path / "bait", window=later())
+    old, change = airflow.ask(data)
+    wait_for(lambda: airflow.bob.asks("request_change", old, "approve_1"), "the first question")
+    new, _ = airflow.ask({**data, "details": "and switch"}, change=change)
+    wait_for(lambda: airflow.bob.asks("request_change", new, "approve_1"), "the second question")
+    airflow.answer("bob", old, "Approve")
+    assert airflow.request_ends(old) == "failed"
+    assert "has a newer text than the one shown here" in airflow.alice.log("request_change", old, "approve_1")
+    assert changes.get(airflow.ledger, change).status == "submitted"
+    airflow.answer("bob", new, "Approve")
+    assert airflow.request_ends(new) == "success"
+
+
+def test_a_late_click_has_no_effect(airflow: Stage, tmp_path: Path) -> None:
+    """When the window has ended unapproved, the request has ended too; a click then changes nothing."""
+    now = datetime.now(UTC)
+    data = ticket(tmp_path / "latecomer", window=window(now - timedelta(minutes=5), now + timedelta(seconds=20)))
+    data["steps"][0]["timeout"], data["rollback"]["estimate"], data["watch"]["for"] = "10s", "10s", "2s"
+    run, change = airflow.ask(data)
+    assert airflow.request_ends(run) == "failed"
+    assert "nobody approved it before its window ended" in airflow.alice.log("request_change", run, "approve_1")
+    airflow.why_refused("bob", run, "Approve")
+    assert changes.get(airflow.ledger, change).status == "submitted"
+    assert not (airflow.bundle / f"{change}.py").exists()
+
+
+def test_a_standard_change_is_approved_in_advance(airflow: Stage) -> None:
+    """Its request needs nobody else; a value outside of the template is refused with those that are approved."""
+    opens = datetime.now(UTC) + timedelta(days=30)
+    moments = {"start": opens.isoformat(), "end": (opens + timedelta(hours=1)).isoformat()}
+    run, change = airflow.ask(standard="max_idle", values={"max_idle": 12}, reviewer="bob", **moments)
+    assert airflow.request_ends(run) == "success"
+    assert changes.get(airflow.ledger, change).status == "approved"
+    assert "conditions now" in airflow.alice.xcom("request_change", run, "dry_run")
+    values = {"standard": "max_idle", "values": {"max_idle": 1}, "reviewer": "bob", **moments}
+    refused = airflow.alice.trigger("request_change", values)
+    assert airflow.request_ends(refused) == "failed"
+    assert "max_idle = 1 is not approved in advance" in airflow.alice.log("request_change", refused, "check")
+
+
+def test_a_ticket_is_submitted_from_the_command_line(airflow: Stage, tmp_path: Path) -> None:
+    """With the rights of that user; findings come back with the file's name and line, a good one with its link."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("sumary: x\nrisk: huge\n")
+    environment = {**os.environ, "CHANGEWINDOW_PASSWORD": airflow.alice.password, "PYTHONPATH": "include"}
+    arguments = ["submit", str(file), "--url", airflow.place.url, "--user", "alice"]
+    submit = [sys.executable, "-m", "changewindow", *arguments]
+    bad = subprocess.run(submit, env=environment, capture_output=True, text=True, check=False)
+    assert bad.returncode == 1
+    assert f"{file}:1: unknown field 'sumary'. Did you mean 'summary'?" in bad.stdout
+    file.write_text(json.dumps(ticket(tmp_path / "line", window=later())))
+    good = subprocess.run(submit, env=environment, capture_output=True, text=True, check=False)
+    assert good.returncode == 0, good.stderr
+    change = good.stdout.split()[0]
+    assert changes.get(airflow.ledger, change).requester == "alice"
+    assert f"{airflow.place.url}/dags/request_change/runs/" in good.stdout
+
+
+def test_a_merged_ticket_is_asked_for_by_its_author_and_approved_by_its_merge(airflow: Stage, tmp_path: Path) -> None:
+    """The policy of the demo counts bob's merge of alice's ticket; a ticket nobody else merged waits for a person."""
+    repository = Path(json.loads(airflow.connections["AIRFLOW_CONN_CHANGEWINDOW_TICKETS"])["host"])
+    git(repository, "checkout", "--quiet", "-b", "change")
+    (repository / "merged.yaml").write_text(json.dumps(ticket(tmp_path / "merged", window=later())))
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message", "Ask")
+    git(repository, "checkout", "--quiet", "main")
+    git(repository, "merge", "--quiet", "--no-ff", "--message", "Merge", "change", who="bob")
+    (repository / "pushed.yaml").write_text(json.dumps(ticket(tmp_path / "pushed", window=later())))
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message", "Push", who="carol")
+    airflow.does("sync_tickets")
+
+    def of(name: str) -> str | None:
+        found = changes_of(airflow).get(f"changewindow_tickets:{name}")
+        return found if found and changes.get(airflow.ledger, found).status else None
+
+    merged, pushed = (wait_for(lambda name=name: of(name), name) for name in ("merged.yaml", "pushed.yaml"))
+    wait_for((airflow.bundle / f"{merged}.py").exists, "the published change")
+    assert [event.actor for event in events.history(airflow.ledger, merged)][:2] == ["alice", "bob"]
+    assert changes.get(airflow.ledger, pushed).status == "submitted"
+    count = len(changes_of(airflow))
+    airflow.does("sync_tickets")
+    assert len(changes_of(airflow)) == count
+
+
+def changes_of(airflow: Stage) -> dict[str, str]:
+    """Return the changes that came from a file, by their origin."""
+    return {
+        str(one.origin): one.id for one in queries.with_status(airflow.ledger, "submitted", "approved") if one.origin
+    }

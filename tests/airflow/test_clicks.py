@@ -1,0 +1,106 @@
+"""Whatever a person clicks: nothing unapproved or closed acts, and what was applied is undone."""
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from changewindow.cli import standalone
+from changewindow.cli.airflow_api import wait_for
+from changewindow.systems.process.supervised import GUARD
+from support.real_airflow import Stage, acts, ticket
+
+
+@pytest.fixture(scope="module")
+def completed(airflow: Stage, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, Path]:
+    """Return a change that is completed, with its run and journal."""
+    journal = tmp_path_factory.mktemp("closed") / "closed"
+    change = airflow.publish(ticket(journal, steps=2))
+    run = airflow.run_of(change)
+    assert airflow.ends(change, run) == ("success", "completed")
+    return change, run, journal
+
+
+@pytest.mark.parametrize("task", ["apply_1", "apply_2", "gate", "watch", "undo_1", "undo_2", "close"])
+def test_clearing_a_task_of_a_closed_change_executes_nothing(
+    airflow: Stage, completed: tuple[str, str, Path], task: str
+) -> None:
+    """Whatever is cleared of a completed change, with all that follows it: nothing acts, and it stays completed."""
+    change, run, journal = completed
+    before = acts(journal)
+    tries = airflow.alice.tasks(change, run)["close"]["try_number"]
+    airflow.clear(change, run, task)
+    _, outcome = airflow.ends(change, run)
+    assert outcome == "completed"
+    assert acts(journal) == before
+    is_undo = task.startswith("undo")
+    assert is_undo or airflow.alice.tasks(change, run)["close"]["try_number"] > tries
+
+
+def test_triggering_a_closed_change_again_executes_nothing(airflow: Stage, completed: tuple[str, str, Path]) -> None:
+    """A second run of a completed change is refused, red, and tells nobody."""
+    change, _, journal = completed
+    before = acts(journal)
+    run = airflow.alice.trigger(change)
+    assert airflow.ends(change, run) == ("failed", "completed")
+    assert acts(journal) == before
+    assert "it is closed: completed" in airflow.alice.log(change, run, "gate")
+
+
+def test_an_unapproved_change_executes_nothing_whatever_is_clicked(airflow: Stage, tmp_path: Path) -> None:
+    """Gate and watch marked success by hand, apply cleared: an unapproved change acts in no way."""
+    journal = tmp_path / "unapproved"
+    change = airflow.publish(ticket(journal, steps=2), approved=False)
+    run = airflow.run_of(change)
+    assert airflow.ends(change, run) == ("failed", "submitted")
+    airflow.mark_task(change, run, "gate", "success")
+    airflow.clear(change, run, "apply_1")
+    assert airflow.ends(change, run)[1] == "submitted"
+    airflow.mark_task(change, run, "watch", "failed")
+    airflow.mark_task(change, run, "watch", "success")
+    airflow.clear(change, run, "succeed", "undo_2")
+    assert airflow.ends(change, run)[1] == "submitted"
+    assert acts(journal) == []
+    assert "nobody has approved it" in airflow.alice.log(change, run, "gate")
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["the task's process", "the worker, the task's process lives on"])
+def test_killing_the_worker_during_apply_ends_rolled_back(airflow: Stage, tmp_path: Path, whole: bool) -> None:  # noqa: FBT001
+    """A worker that is killed with SIGKILL leaves no run that is running for ever, and no step that acts on."""
+    journal = tmp_path / f"killed_{whole}".lower()
+    data = ticket(journal)
+    data["steps"][0]["run"][-1] = "100"
+    change = airflow.publish(data)
+    run = airflow.run_of(change)
+    wait_for(lambda: acts(journal) == ["apply_1"], "the step to act")
+    task = task_process(airflow, journal)
+    os.kill(task.ppid() if whole else task.pid, signal.SIGKILL)
+    assert airflow.ends(change, run, seconds=240) == ("failed", "rolled_back")
+    assert acts(journal) == ["apply_1", "undo_1"]
+
+
+def task_process(airflow: Stage, journal: Path) -> psutil.Process:
+    """Return the process of the task whose step writes the journal."""
+    family = psutil.Process(airflow.process.pid).children(recursive=True)
+    alive = [one for one in family if one.status() != psutil.STATUS_ZOMBIE]
+    guard = next(one for one in alive if {str(journal), str(GUARD)} <= set(one.cmdline()))
+    return psutil.Process(guard.ppid())
+
+
+def test_two_clients_trigger_24_runs_at_once(airflow: Stage) -> None:
+    """All are accepted by the embedded default, and every component is alive afterwards."""
+
+    def trigger(number: int) -> str:
+        client = airflow.alice if number % 2 else airflow.bob
+        return client.trigger("request_change", {"ticket": f"nonsense: {number}"})
+
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(trigger, range(24)))
+    assert len(set(runs)) == 24
+    for run in runs:
+        wait_for(lambda run=run: airflow.bob.run("request_change", run)["state"] == "failed", f"the end of {run}", 240)
+    assert standalone.is_healthy(airflow.place)
+    assert airflow.process.poll() is None

@@ -1,0 +1,71 @@
+"""Comparing with before on a real Airflow: read before the first step, judged in the watch, proven on the way back."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from changewindow.ledger import changes, events
+from support.real_airflow import Stage, acts, ticket
+
+
+def errors(file: Path, by: str, **limits: Any) -> dict[str, Any]:
+    """Return a condition that compares what a file says with before."""
+    source = {"kind": "command", "run": ["cat", str(file)]}
+    return {
+        "name": f"errors by {by}",
+        "source": source,
+        "compare": {"by": by, "samples": 3, "every": "200ms"},
+        **limits,
+    }
+
+
+def asked(journal: Path, file: Path, after: str) -> dict[str, Any]:
+    """Return a ticket that puts a number into a file, and back, and compares it with before."""
+    data = ticket(journal)
+    write = {"kind": "command", "run": ["sh", "-c", f"echo {after} > {file}"], "undo": ["sh", "-c", f"echo 2 > {file}"]}
+    data["steps"].append({"name": "Change the number", **write})
+    data["watch"]["conditions"] = [errors(file, "ratio", fail={"above": 1.5}, failures=2)]
+    data["rollback"]["verify"] = [errors(file, "difference", **{"pass": {"between": [-0.1, 0.1]}})]
+    return data
+
+
+@pytest.mark.parametrize(
+    ("after", "ended"),
+    [
+        pytest.param("2.5", "completed: all 2 conditions are good in the last sample", id="a little more is good"),
+        pytest.param(
+            "5", "rolled_back: errors by ratio is bad: 2.5, bad when above 1.5 (5 against 2)", id="more is bad"
+        ),
+    ],
+)
+def test_a_change_is_compared_with_before(airflow: Stage, tmp_path: Path, after: str, ended: str) -> None:
+    """The readings of before are in the ledger; the watch and the way back are judged by them."""
+    file = tmp_path / "number"
+    file.write_text("2\n")
+    change = airflow.publish(asked(tmp_path / f"compared_{after[0]}", file, after))
+    _, outcome = airflow.ends(change, airflow.run_of(change))
+    assert f"{outcome}: {changes.get(airflow.ledger, change).reason}".startswith(ended)
+    found = [events.data(one) for one in events.history(airflow.ledger, change) if one.kind == "baseline"]
+    assert [one["before"] for one in found] == [{"errors by ratio": [2.0] * 3, "errors by difference": [2.0] * 3}]
+
+
+@pytest.mark.parametrize(
+    ("compares", "says"),
+    [
+        pytest.param(True, "baseline failed: errors by ratio: 0 of 3 readings of before", id="nothing to compare with"),
+        pytest.param(False, "its source does not answer", id="nothing to watch by"),
+    ],
+)
+def test_a_watch_that_could_not_judge_is_refused_before_the_first_step(
+    airflow: Stage, tmp_path: Path, *, compares: bool, says: str
+) -> None:
+    """Its source is offline; nothing was touched."""
+    data = asked(tmp_path / f"offline_{compares}".lower(), tmp_path / "missing", "1")
+    data["preflight"] = {"within": "1s"}
+    if not compares:
+        del data["watch"]["conditions"][0]["compare"], data["rollback"]["verify"][0]["compare"]
+    change = airflow.publish(data)
+    assert airflow.ends(change, airflow.run_of(change)) == ("failed", "refused")
+    assert says in changes.get(airflow.ledger, change).reason
+    assert acts(tmp_path / f"offline_{compares}".lower()) == []

@@ -1,0 +1,125 @@
+"""Every kind of step and of source, in changes on a real Airflow, with its Connections made as people make them."""
+
+import importlib
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from changewindow import kinds
+from changewindow.ledger import changes, events
+from changewindow.sources import staging
+from changewindow.systems.connection import Connection
+from source_fixtures import Answers
+from step_fixtures import World
+from support.real_airflow import Stage, ticket, window
+
+FIELDS = ("host", "port", "login", "password", "schema")
+
+
+def connect(airflow: Stage, known: Connection, name: str) -> None:
+    """Make a connection by REST, as the form of the UI does."""
+    form = {"connection_id": name, "conn_type": known.kind, "extra": json.dumps(known.extra)}
+    form |= {field: getattr(known, field) for field in FIELDS if getattr(known, field)}
+    airflow.clients["admin"].post("/connections", form)
+
+
+def named(value: Any, names: dict[str, str]) -> Any:
+    """Return JSON in which connections have other names."""
+    if isinstance(value, dict):
+        return {key: named(one, names) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [named(one, names) for one in value]
+    return names.get(value, value) if isinstance(value, str) else value
+
+
+def usable(airflow: Stage, what: str, asked: dict[str, Any], *known: Connection) -> dict[str, Any]:
+    """Make the connections of a kind under names of its own; return what is asked with these names."""
+    names = {one.name: f"{what}_{one.name}" for one in known}
+    for one in known:
+        connect(airflow, one, names[one.name])
+    return {**named(asked, names), "kind": asked["kind"]}
+
+
+def hours(count: int) -> dict[str, str]:
+    """Return a window that is open for so many hours; nineteen steps may take long by their timeouts."""
+    now = datetime.now(UTC)
+    return window(now - timedelta(seconds=1), now + timedelta(hours=count))
+
+
+@pytest.fixture
+def worlds(tmp_path: Path) -> Iterator[dict[str, World]]:
+    """Return the world of each kind of step."""
+    with ExitStack() as ending:
+        made = {}
+        for kind in kinds.modules("steps"):
+            (tmp_path / kind).mkdir()
+            made[kind] = ending.enter_context(importlib.import_module(f"step_fixtures.{kind}").world(tmp_path / kind))
+        yield made
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Iterator[dict[str, Answers]]:
+    """Return where each kind of source finds its answer."""
+    with ExitStack() as ending:
+        made = {}
+        for kind in sorted({*kinds.modules("sources")} - {"staging"}):
+            (tmp_path / kind).mkdir()
+            made[kind] = ending.enter_context(importlib.import_module(f"source_fixtures.{kind}").place(tmp_path / kind))
+        made["staging"] = Answers({**staging.EXAMPLE}, {"between": [0, 1]})
+        yield made
+
+
+def told(airflow: Stage, change: str) -> str:
+    """Return all that a change has said: its logs, its events, and what its tasks have left."""
+    said = [path.read_text() for path in (airflow.place.home / "logs" / f"dag_id={change}").rglob("*.log")]
+    said += [one.data for one in events.history(airflow.ledger, change)]
+    for run in airflow.alice.runs(change):
+        for task in airflow.alice.tasks(change, run["dag_run_id"]):
+            left = f"/dags/{change}/dagRuns/{quote(run['dag_run_id'])}/taskInstances/{task}/xcomEntries"
+            for one in airflow.alice.get(left)["xcom_entries"]:
+                said.append(json.dumps(airflow.alice.xcom(change, run["dag_run_id"], task, one["key"])))
+    return "\n".join(said)
+
+
+def test_a_step_of_every_kind(airflow: Stage, worlds: dict[str, World], tmp_path: Path) -> None:
+    """One change has them all; it completes, and when it is taken back later, all is as before. No secret is told."""
+    before = {kind: world.state() for kind, world in worlds.items()}
+    steps = [usable(airflow, f"step_{kind}", world.step, *world.connections.values()) for kind, world in worlds.items()]
+    change = airflow.publish({**ticket(tmp_path / "every_step"), "steps": steps, "window": hours(23)})
+    assert airflow.ends(change, airflow.run_of(change), 600) == ("success", "completed"), why(airflow, change)
+    assert [kind for kind, world in worlds.items() if world.state() == before[kind]] == []
+    run = airflow.alice.trigger(change, {"mode": "rollback", "reason": "enough seen"})
+    assert airflow.ends(change, run, 600) == ("failed", "rolled_back"), why(airflow, change)
+    assert {kind: world.state() for kind, world in worlds.items()} == before
+    secrets = {one.password for world in worlds.values() for one in world.connections.values() if one.password}
+    everything = told(airflow, change)
+    assert [one for one in secrets if one in everything] == []
+
+
+def why(airflow: Stage, change: str) -> str:
+    """Return how a change ended."""
+    return changes.get(airflow.ledger, change).reason
+
+
+def test_a_source_of_every_kind(airflow: Stage, places: dict[str, Answers], tmp_path: Path) -> None:
+    """One preflight asks them all, and the gate once more in one sample; the same has run in staging before."""
+    data = ticket(tmp_path / "every_source")
+    staged = airflow.publish({**data, "environment": "staging"})
+    assert airflow.ends(staged, airflow.run_of(staged)) == ("success", "completed"), why(airflow, staged)
+    checks = [
+        {
+            "name": kind,
+            "source": usable(airflow, f"source_{kind}", place.source, *place.connections),
+            "pass": place.good,
+        }
+        for kind, place in places.items()
+    ]
+    preflight = {"checks": checks, "within": "10m", "settle": "1s"}
+    change = airflow.publish({**data, "preflight": preflight})
+    assert airflow.ends(change, airflow.run_of(change), 600) == ("success", "completed"), why(airflow, change)

@@ -1,0 +1,175 @@
+"""The road from ticket to outcome, on a real Airflow, driven over REST as its users do."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from changewindow.changes.publication import publish
+from changewindow.cli.airflow_api import wait_for
+from changewindow.ledger import changes, events, leases
+from demo.scenario import ACTS, Act, play
+from support.real_airflow import Probe, Stage, acts, ticket, window
+
+
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: act.ticket)
+def test_a_ticket_of_the_demo_ends_as_it_should(airflow: Stage, probe: Probe, act: Act) -> None:
+    """Each ticket runs from the form to its outcome; its record is whole, and Slack has one thread of it."""
+    played = play(act, airflow.alice, airflow.bob, lambda *_: None)
+    assert played.is_as_expected, played
+    kinds = airflow.kinds(played.change)
+    assert kinds[:3] == ["submitted", "decided", "approved"]
+    assert kinds[-1] == "closed"
+    assert ("undone" in kinds) == (act.outcome == "rolled_back")
+    assert leases.leases(airflow.ledger, played.change) == []
+    posted = [body for _, body in probe.sent if played.change in body.get("text", "")]
+    first = next(one for one in probe.sent if one[1] == posted[0])
+    assert [body["text"].split(":")[0] for body in posted] == [
+        "🔄 DEPLOYING",
+        "✅ COMPLETE" if act.outcome == "completed" else "⚠️ ROLLED BACK",
+    ]
+    assert airflow.alice.run(played.change, played.run)["note"] == f"{act.outcome}: {played.reason}"
+    assert posted[1]["thread_ts"] == f"{probe.sent.index(first) + 1}.0"
+    assert {body["channel"] for body in posted} == {"#deploys"}
+
+
+def test_a_run_triggered_before_the_window_waits_for_it(airflow: Stage, tmp_path: Path) -> None:
+    """A run that is triggered early is parked until the window opens, and completes then."""
+    opens = datetime.now(UTC) + timedelta(seconds=25)
+    change = airflow.publish(ticket(tmp_path / "early", window=window(opens, opens + timedelta(minutes=30))))
+    run = airflow.alice.trigger(change)
+    airflow.reaches(change, run, "window", "deferred")
+    assert acts(tmp_path / "early") == []
+    assert airflow.ends(change, run) == ("success", "completed")
+    started = next(event for event in events.history(airflow.ledger, change) if event.kind == "started")
+    assert started.at >= opens.replace(microsecond=0)
+
+
+def test_a_run_after_the_window_is_missed_and_says_so(airflow: Stage, tmp_path: Path) -> None:
+    """When Airflow comes too late, the one scheduled run touches nothing and ends `missed`; so does one by hand."""
+    now = datetime.now(UTC)
+    data = ticket(tmp_path / "late", window=window(now - timedelta(hours=2), now - timedelta(hours=1)))
+    change = airflow.publish(data)
+    run = airflow.run_of(change)
+    assert airflow.ends(change, run) == ("failed", "missed")
+    again = airflow.alice.trigger(change)
+    assert airflow.ends(change, again) == ("failed", "missed")
+    assert acts(tmp_path / "late") == []
+    assert "the window ended" in changes.get(airflow.ledger, change).reason
+    assert "the window ended" in airflow.alice.log(change, run, "gate")
+
+
+def test_a_window_too_short_to_finish_in_is_missed(airflow: Stage, tmp_path: Path) -> None:
+    """A change that would not fit any more does not start, though the window is open."""
+    now = datetime.now(UTC)
+    data = ticket(tmp_path / "short", window=window(now - timedelta(minutes=30), now + timedelta(minutes=2)))
+    change = airflow.publish(data)
+    assert airflow.ends(change, airflow.run_of(change)) == ("failed", "missed")
+    assert acts(tmp_path / "short") == []
+
+
+def test_a_dry_run_only_reads(airflow: Stage, tmp_path: Path) -> None:
+    """A dry run is green, shows what would be done, takes no lease and leaves the change as it was."""
+    opens = datetime.now(UTC) + timedelta(hours=1)
+    change = airflow.publish(ticket(tmp_path / "dry", window=window(opens, opens + timedelta(hours=1))))
+    run = airflow.alice.trigger(change, {"mode": "dry_run"})
+    assert airflow.ends(change, run) == ("success", "approved")
+    assert acts(tmp_path / "dry") == []
+    assert "dry run, not done" in airflow.alice.log(change, run, "apply_1")
+
+
+def test_a_completed_change_can_be_rolled_back_later(airflow: Stage, tmp_path: Path) -> None:
+    """Mode rollback undoes a completed change from what it remembered, in reverse, with its reason in the record."""
+    change = airflow.publish(ticket(tmp_path / "later", steps=2))
+    assert airflow.ends(change, airflow.run_of(change)) == ("success", "completed")
+    run = airflow.alice.trigger(change, {"mode": "rollback", "reason": "bad hours later"})
+    assert airflow.ends(change, run) == ("failed", "rolled_back")
+    assert acts(tmp_path / "later") == ["apply_1", "apply_2", "undo_2", "undo_1"]
+    assert changes.get(airflow.ledger, change).reason == "bad hours later"
+
+
+def test_a_breach_is_undone_and_a_watch_holds_no_worker(airflow: Stage, probe: Probe, tmp_path: Path) -> None:
+    """While a change is watched no task of it runs on a worker; a breach takes both steps back."""
+    change = airflow.publish(ticket(tmp_path / "breach", steps=2, watch="2m"))
+    run = airflow.run_of(change)
+    airflow.reaches(change, run, "watch", "deferred")
+    wait_for(lambda: airflow.state(change, run, "announce") == "success", "the first message")
+    tasks = airflow.alice.tasks(change, run)
+    assert [task for task, found in tasks.items() if found["state"] in {"running", "queued"}] == []
+    probe.status = 500
+    airflow.reaches(change, run, "undo_2", "running", "success")
+    probe.status = 200
+    assert airflow.ends(change, run) == ("failed", "rolled_back")
+    assert acts(tmp_path / "breach") == ["apply_1", "apply_2", "undo_2", "undo_1"]
+    assert "500" in changes.get(airflow.ledger, change).reason
+
+
+def test_a_failed_verification_keeps_the_lease(airflow: Stage, probe: Probe, tmp_path: Path) -> None:
+    """When it is not as before after the undo, the outcome is `rollback_failed` and the target stays held."""
+    data = ticket(tmp_path / "unwell", watch="2m")
+    data["rollback"]["within"] = "2s"
+    change = airflow.publish(data)
+    run = airflow.run_of(change)
+    airflow.reaches(change, run, "watch", "deferred")
+    probe.status = 500
+    assert airflow.ends(change, run) == ("failed", "rollback_failed")
+    assert leases.leases(airflow.ledger, change) == ["test/unwell"]
+    probe.status = 200
+    second = airflow.publish(ticket(tmp_path / "unwell"))
+    assert airflow.ends(second, airflow.run_of(second)) == ("failed", "refused")
+    assert f"test/unwell is held by {change}" in changes.get(airflow.ledger, second).reason
+
+
+def test_the_undo_of_earlier_steps_goes_on_unless_the_ticket_says_stop(airflow: Stage, tmp_path: Path) -> None:
+    """The undo of the second step fails and the third step too, so both changes are on their way back."""
+    published = []
+    for said in ("go_on", "stop"):
+        data = ticket(tmp_path / f"undo_{said}", steps=3)
+        data["steps"][1]["undo"] = ["false"]
+        data["steps"][2]["run"] = ["false"]
+        data["rollback"]["after_failure"] = said
+        change = airflow.publish(data)
+        published.append((change, airflow.run_of(change)))
+    for change, run in published:
+        assert airflow.ends(change, run) == ("failed", "rollback_failed")
+        assert "undo of step 2" in changes.get(airflow.ledger, change).reason
+    assert acts(tmp_path / "undo_go_on") == ["apply_1", "apply_2", "undo_3", "undo_1"]
+    assert acts(tmp_path / "undo_stop") == ["apply_1", "apply_2", "undo_3"]
+    assert "the ticket says to stop" in changes.get(airflow.ledger, published[1][0]).reason
+
+
+def test_an_edited_file_is_refused_at_the_gate(airflow: Stage, tmp_path: Path) -> None:
+    """The gate compares what would run with what was approved; an edited file runs nothing."""
+    data = ticket(tmp_path / "edited")
+    change = airflow.submit(data)
+    publish(airflow.bundle, change, {**data, "risk": "high"})
+    wait_for(lambda: airflow.knows(change), "the DAG")
+    run = airflow.run_of(change)
+    assert airflow.ends(change, run) == ("failed", "refused")
+    assert acts(tmp_path / "edited") == []
+    assert "is not the newest one" in changes.get(airflow.ledger, change).reason
+
+
+def test_a_broken_file_harms_only_its_own_change(airflow: Stage, tmp_path: Path) -> None:
+    """A published file that cannot be parsed is an import error of that change; others run."""
+    (airflow.bundle / "CHG-9999.py").write_text('"""A broken Airflow DAG."""\nthis is not Python\n')
+    errors = wait_for(lambda: airflow.alice.get("/importErrors")["import_errors"], "the import error")
+    assert [error["filename"] for error in errors] == ["CHG-9999.py"]
+    change = airflow.publish(ticket(tmp_path / "whole"))
+    assert airflow.ends(change, airflow.run_of(change)) == ("success", "completed")
+    (airflow.bundle / "CHG-9999.py").unlink()
+
+
+def test_findings_of_a_bad_ticket_stand_in_the_log_of_its_request(airflow: Stage) -> None:
+    """Somebody who submits a bad ticket reads every finding in one place, and in the note of the run."""
+    text = "sumary: x\nrisk: huge\nservices: [a]\nenvironment: b\ntype: normal\nowner: c\nreviewer: d\n"
+    run = airflow.alice.trigger("request_change", {"ticket": text})
+    wait_for(lambda: airflow.alice.run("request_change", run)["state"] == "failed", "the refusal")
+    log = airflow.alice.log("request_change", run, "check")
+    assert "unknown field 'sumary'. Did you mean 'summary'?" in log
+    assert "'huge' is not allowed" in log
+    note = wait_for(lambda: airflow.alice.run("request_change", run)["note"], "the note of the run")
+    assert "ticket:1: unknown field 'sumary'" in note
+    assert "'huge' is not allowed" in note
+    assert json.dumps(airflow.alice.xcom("request_change", run, "check")) == "null"

@@ -1,0 +1,98 @@
+"""The watch on a real Airflow: asks a person while it reads on, and outlives its triggerer."""
+
+from pathlib import Path
+from typing import Any
+
+from changewindow.cli.airflow_api import wait_for
+from changewindow.ledger import changes, events, watches
+from support.real_airflow import Stage, acts, ticket
+
+
+def of_file(file: Path, **changed: Any) -> dict[str, Any]:
+    """Return a condition that is good when a file says 1, and not known without the file."""
+    return {
+        "name": "the file",
+        "source": {"kind": "command", "run": ["cat", str(file)]},
+        "pass": {"equals": 1},
+        **changed,
+    }
+
+
+def publish(airflow: Stage, journal: Path, watch: dict[str, Any]) -> str:
+    """Publish a change with this watch."""
+    return airflow.publish({**ticket(journal), "services": ["watched"], "watch": watch})
+
+
+def asking(airflow: Stage, tmp_path: Path) -> tuple[str, str]:
+    """Return a change whose watch has asked its people, and its run."""
+    watch = {"for": "10m", "every": "1s", "when_unknown": "ask", "conditions": [of_file(tmp_path / "value", new=True)]}
+    change = publish(airflow, tmp_path / "journal", watch)
+    run = airflow.run_of(change)
+    wait_for(lambda: airflow.bob.asks(change, run, "watch"), "the question")
+    airflow.reaches(change, run, "watch", "deferred")
+    return change, run
+
+
+def samples(airflow: Stage, change: str) -> int:
+    """Return how many samples the watch of a change has taken."""
+    kept = watches.newest(airflow.ledger, change)
+    return kept.progress.samples if kept else 0
+
+
+def test_a_person_keeps_what_is_not_known(airflow: Stage, tmp_path: Path) -> None:
+    """Carol was not asked; bob was, and the ledger has his name. The watch reads on until then."""
+    change, run = asking(airflow, tmp_path)
+    before = samples(airflow, change)
+    wait_for(lambda: samples(airflow, change) > before + 3, "more samples")
+    assert "403" in airflow.why_refused("carol", run, "Keep it", dag=change, task="watch")
+    airflow.answer("bob", run, "Keep it", dag=change, task="watch")
+    assert airflow.ends(change, run) == ("success", "completed")
+    history = events.history(airflow.ledger, change)
+    assert {"asked", "answered"} <= set(airflow.kinds(change))
+    answered = next(events.data(one) for one in history if one.kind == "answered")
+    assert (answered["by"], answered["answer"]) == ("bob", ["Keep it"])
+    assert changes.get(airflow.ledger, change).reason.startswith("bob keeps it, though the file is not known")
+    assert acts(tmp_path / "journal") == ["apply_1"]
+
+
+def test_a_person_takes_back_what_is_not_known(airflow: Stage, tmp_path: Path) -> None:
+    """Their word is the reason."""
+    change, run = asking(airflow, tmp_path)
+    airflow.answer("alice", run, "Take it back", dag=change, task="watch")
+    assert airflow.ends(change, run) == ("failed", "rolled_back")
+    assert changes.get(airflow.ledger, change).reason.startswith("alice takes it back")
+    assert acts(tmp_path / "journal") == ["apply_1", "undo_1"]
+
+
+def test_what_turns_out_bad_needs_no_answer(airflow: Stage, tmp_path: Path) -> None:
+    """While the people think, the watch sees it."""
+    change, run = asking(airflow, tmp_path)
+    (tmp_path / "value").write_text("7\n")
+    assert airflow.ends(change, run) == ("failed", "rolled_back")
+    assert "the file is bad" in changes.get(airflow.ledger, change).reason
+
+
+def test_a_killed_triggerer_loses_neither_time_nor_counts(airflow: Stage, tmp_path: Path) -> None:
+    """What the next one reads counts together with what the dead one read, and every reading is in the ledger."""
+    value = tmp_path / "value"
+    value.write_text("1\n")
+    patient = of_file(value, failures=500, tolerate={"no_data": 100})
+    watch = {"for": "45s", "every": "1s", "conditions": [patient]}
+    change = publish(airflow, tmp_path / "journal", watch)
+    run = airflow.run_of(change)
+    wait_for(lambda: samples(airflow, change) >= 5, "five samples")
+    kept = watches.newest(airflow.ledger, change)
+    assert kept
+    airflow.replace_triggerer()
+    assert airflow.ends(change, run) == ("success", "completed")
+    last = watches.newest(airflow.ledger, change)
+    assert last
+    assert (last.progress.begun, last.progress.over) == (kept.progress.begun, kept.progress.over)
+    found = [events.data(one) for one in events.history(airflow.ledger, change) if one.kind == "read"]
+    counted = [
+        reading["sample"] for event in found for reading in event["readings"] if reading["condition"] == "the file"
+    ]
+    assert counted == list(range(1, last.progress.samples + 1))
+    missed = last.progress.counts["tallies"]["the file"]["missed"]
+    assert missed > 0
+    assert "goes on after" in airflow.alice.log(change, run, "watch")

@@ -1,0 +1,64 @@
+"""The words of the messages, close to what people have always posted by hand."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import get_args
+
+import pytest
+
+from changewindow.changes.messages import Ending, deploying, ended
+from changewindow.policy.outcome import Outcome
+from changewindow.policy.review import load_file
+from support.tickets import EXAMPLES, FACTS, golden, ticket
+
+RELEASE = load_file(EXAMPLES[1], FACTS).ticket
+STARTED = datetime(2031, 3, 18, 14, 2, tzinfo=UTC)
+ENDED = STARTED + timedelta(minutes=8, seconds=20)
+
+
+def test_the_message_before_a_change() -> None:
+    """What, when, how, how back, and who."""
+    assert RELEASE
+    assert deploying("CHG-1042", RELEASE) + "\n" == golden("message_deploying.txt")
+
+
+@pytest.mark.parametrize("outcome", get_args(Outcome))
+def test_the_message_after_a_change(outcome: Outcome) -> None:
+    """Every outcome has its own words, with what to do now."""
+    assert RELEASE
+    restored = ENDED - timedelta(minutes=1) if outcome == "rolled_back" else None
+    ending = Ending(outcome, "p99 latency is bad: 0.8, bad when above 0.2", STARTED, ENDED, restored)
+    assert ended("CHG-1042", RELEASE, ending) + "\n" == golden(f"message_{outcome}.txt")
+
+
+def test_a_rollback_that_was_not_verified_does_not_say_restored() -> None:
+    """Nothing is claimed that was not seen."""
+    said = ended("CHG-1", ticket(), Ending("rolled_back", "aborted", STARTED, ENDED))
+    assert "restored" not in said
+
+
+def test_a_change_that_never_started_has_no_duration() -> None:
+    """Its end is said all the same."""
+    said = ended("CHG-1", ticket(), Ending("completed", "", None, ENDED))
+    assert "Ended: 14:10 UTC" in said
+    assert "Duration" not in said
+
+
+def test_times_are_told_in_utc() -> None:
+    """Whatever zone the clock of a worker has."""
+    east = timezone(timedelta(hours=2))
+    ending = Ending("completed", "", STARTED.astimezone(east), ENDED.astimezone(east))
+    assert "Duration: 8 minutes 20 seconds (14:02-14:10 UTC)" in ended("CHG-1", ticket(), ending)
+
+
+def test_a_change_that_only_reads_says_so() -> None:
+    """Beside a step with an undo it is not mentioned; alone it is."""
+    step = {"name": "Look", "kind": "command", "run": ["true"], "undo": "nothing"}
+    assert "\nRollback: nothing to undo (< 1 minute)\n" in deploying("CHG-1", ticket(steps=[step]))
+
+
+def test_a_script_is_told_on_one_line() -> None:
+    """A step of several lines cannot forge a line of the message."""
+    step = {"name": "Run", "kind": "command", "run": {"shell": "true\nOwner: @mallory"}, "undo": "nothing"}
+    lines = deploying("CHG-1", ticket(steps=[step], on_call="carol")).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["🔄 DEPLOYING", "Window", "Changes", "Rollback", "Owner"]
+    assert lines[-1] == "Owner: @alice | Reviewer: @bob | On call: @carol"

@@ -1,0 +1,143 @@
+"""Tickets of a directory and of a git repository: what is new or changed is asked for, once, by its author."""
+
+import json
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from changewindow.changes import ticket_sync
+from changewindow.cli.standalone import ROOT
+from changewindow.errors import SyncFailed
+from changewindow.ledger import changes
+from changewindow.ledger.database import Ledger
+from changewindow.policy.load import load_policy
+from changewindow.policy.model import Policy
+from support.changes import NOW
+from support.tickets import banner
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    """Return the policy of the demo."""
+    return load_policy(ROOT / "include/demo/policy")
+
+
+def git(folder: Path, *arguments: str, who: str = "alice") -> None:
+    """Run git as somebody."""
+    names = {f"GIT_{role}_{what}": f"{who}{at}" for role in ("AUTHOR", "COMMITTER") for what, at in MAIL}
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), **names}
+    subprocess.run(["git", *arguments], cwd=folder, env=environment, check=True, capture_output=True)
+
+
+MAIL = (("NAME", ""), ("EMAIL", "@example.com"))
+
+
+def write(folder: Path, name: str = "banner.yaml", **changed: Any) -> Path:
+    """Write a ticket into a folder."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(banner(**changed)))
+    return path
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Return a checkout in which alice wrote a ticket on a branch and bob merged it."""
+    folder = tmp_path / "tickets"
+    folder.mkdir()
+    git(folder, "init", "-b", "main")
+    git(folder, "commit", "--allow-empty", "-m", "begin", who="bob")
+    git(folder, "checkout", "-b", "change")
+    write(folder)
+    git(folder, "add", ".")
+    git(folder, "commit", "-m", "Ask for the banner")
+    git(folder, "checkout", "main")
+    git(folder, "merge", "--no-ff", "-m", "Merge", "change", who="bob")
+    return folder
+
+
+def test_a_repository_knows_who_wrote_and_who_merged(repository: Path) -> None:
+    """The merger is not the author; what somebody pushes without a merge has none."""
+    (found,) = ticket_sync.tickets(repository, "repo")
+    assert (found.origin, found.author, found.merger) == ("repo:banner.yaml", "alice", "bob")
+    write(repository, details="pushed")
+    git(repository, "commit", "-am", "Edit", who="carol")
+    (found,) = ticket_sync.tickets(repository, "repo")
+    assert (found.author, found.merger) == ("carol", None)
+
+
+def test_a_folder_of_a_repository_knows_it_too(repository: Path) -> None:
+    """Tickets may lie anywhere in it."""
+    write(repository, "tickets/deep.yaml")
+    git(repository, "add", ".")
+    git(repository, "commit", "-m", "Ask", who="carol")
+    (found,) = ticket_sync.tickets(repository / "tickets", "repo")
+    assert (found.origin, found.author) == ("repo:deep.yaml", "carol")
+
+
+def test_the_own_merge_is_no_second_pair_of_eyes(tmp_path: Path, repository: Path) -> None:
+    """Somebody who merges the own branch is author and merger."""
+    git(repository, "checkout", "-b", "own")
+    write(repository, details="own")
+    git(repository, "commit", "-am", "Edit")
+    git(repository, "checkout", "main")
+    git(repository, "merge", "--no-ff", "-m", "Merge", "own")
+    (found,) = ticket_sync.tickets(repository, "repo")
+    assert (found.author, found.merger) == ("alice", None)
+
+
+def test_a_ticket_is_asked_for_once_and_again_when_it_is_edited(ledger: Ledger, policy: Policy, tmp_path: Path) -> None:
+    """The same text does nothing; another one is a new text of the same change; after its end it is a new change."""
+    path = write(tmp_path, "deep/banner.yaml")
+    (tmp_path / ".hidden.yaml").write_text("x")
+
+    def synced() -> str | None:
+        (written,) = ticket_sync.tickets(tmp_path, "dir")
+        taken = ticket_sync.sync(ledger, policy, written, now=NOW).taken
+        return taken.change if taken else None
+
+    assert [synced(), synced()] == ["CHG-1001", None]
+    assert changes.get(ledger, "CHG-1001").requester == "sync"
+    path.write_text(json.dumps(banner(details="edited")))
+    assert [synced(), synced()] == ["CHG-1001", None]
+    changes.close(ledger, "CHG-1001", run="r", outcome="completed", reason="", now=NOW)
+    assert synced() is None
+    path.write_text(json.dumps(banner(details="once more")))
+    assert [synced(), synced()] == ["CHG-1002", None]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param("sumary: x\n", "repo:bad.yaml:1: unknown field 'sumary'", id="a mistake"),
+        pytest.param("a: [\n", "repo:bad.yaml", id="no YAML"),
+        pytest.param("\xff", "repo:bad.yaml", id="no UTF-8"),
+    ],
+)
+def test_a_bad_file_is_an_error_of_its_own(
+    ledger: Ledger, policy: Policy, tmp_path: Path, *, text: str, says: str
+) -> None:
+    """Others are taken in all the same."""
+    write(tmp_path, "good.yaml")
+    (tmp_path / "bad.yaml").write_bytes(text.encode("latin-1"))
+    bad, good = (ticket_sync.sync(ledger, policy, one, now=NOW) for one in ticket_sync.tickets(tmp_path, "repo"))
+    assert says in bad.error
+    assert good.taken is not None
+    assert good.taken.change
+
+
+def test_a_ticket_whose_window_is_over_is_left_alone(ledger: Ledger, policy: Policy, tmp_path: Path) -> None:
+    """Old files stay in the repository and are not asked for again."""
+    write(tmp_path)
+    (written,) = ticket_sync.tickets(tmp_path, "repo")
+    late = ticket_sync.sync(ledger, policy, written, now=NOW + timedelta(days=1))
+    assert (late.taken, late.error) == (None, "")
+
+
+def test_a_repository_that_is_not_there_is_said(tmp_path: Path) -> None:
+    """In git's own words."""
+    with pytest.raises(SyncFailed, match=r"git clone failed: .*nowhere"):
+        ticket_sync.clone(str(tmp_path / "nowhere"), "main", tmp_path / "clone")

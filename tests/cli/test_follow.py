@@ -1,0 +1,102 @@
+"""What people see of a watch in the terminal."""
+
+import io
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from changewindow.cli.follow import look, sparkline
+from changewindow.cli.main import main
+from changewindow.ledger import leases, watches
+from changewindow.ledger.changes import cancel
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.watches import Kept
+from changewindow.watch.progress import Followed, Progress
+from support.changes import NOW, approved, intent
+from support.tickets import banner
+
+SEEN = Path(__file__).parents[1] / "golden" / "follow.txt"
+
+
+def progress(**changed: Any) -> Progress:
+    """Return a watch after two of its five minutes."""
+    conditions = [
+        Followed(name="error rate", limits="bad when above 0.01", verdict="pass", recent=[0.001, None, 0.004, 0.008]),
+        Followed(name="health", limits="good when equals 200", verdict="error", recent=[200, 200, None]),
+        Followed(name="queue", limits="bad when above 10"),
+    ]
+    at, over = NOW + timedelta(seconds=118), NOW + timedelta(minutes=5)
+    first = {"since": NOW, "begun": NOW, "over": over, "at": at, "samples": 59, "conditions": conditions}
+    return Progress.model_validate({**first, **changed})
+
+
+def seen(ledger: Ledger, change: str) -> tuple[str, str | None]:
+    """Return what stands on a terminal of 100 columns, and the outcome."""
+    shown, outcome = look(ledger, change, NOW + timedelta(minutes=2))
+    console = Console(file=io.StringIO(), width=100)
+    console.print(shown)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n", outcome
+
+
+@pytest.fixture
+def running(ledger: Ledger) -> str:
+    """Return a change that runs."""
+    one = approved(ledger, banner())
+    leases.start(ledger, one.change, intent(one.digest), targets=("production/orders",), now=NOW)
+    return one.change
+
+
+def test_a_watch_is_seen_with_its_time_and_conditions(ledger: Ledger, running: str) -> None:
+    """As in the golden text."""
+    watches.keep(ledger, [Kept(running, intent("").run, progress(), NOW)])
+    text, outcome = seen(ledger, running)
+    assert text == SEEN.read_text(encoding="utf-8")
+    assert outcome is None
+
+
+def test_a_verdict_is_seen_with_its_reason(ledger: Ledger, running: str) -> None:
+    """The bar stands still."""
+    decided = ("fail", "error rate is bad")
+    watches.keep(ledger, [Kept(running, intent("").run, progress(decided=decided), NOW)])
+    assert "fail: error rate is bad" in seen(ledger, running)[0]
+
+
+def test_the_watch_of_an_earlier_run_is_not_shown_as_this_one(ledger: Ledger, running: str) -> None:
+    """A change that is tried again has a watch of its own."""
+    watches.keep(ledger, [Kept(running, "an earlier run", progress(), NOW)])
+    assert "nothing is watched" in seen(ledger, running)[0]
+
+
+def test_following_ends_with_the_change(ledger: Ledger) -> None:
+    """The outcome and its reason stand in the head."""
+    change = approved(ledger, banner()).change
+    cancel(ledger, change, person="alice", reason="never mind", now=NOW)
+    text, outcome = seen(ledger, change)
+    assert outcome == "cancelled"
+    assert "cancelled: cancelled by alice: never mind" in text
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([], ""),
+        ([3.0, 3.0], "▁▁"),
+        ([0.0, None, 7.0], "▁ █"),
+        ([0, 1, 2, 3, 4, 5, 6, 7], "▁▂▃▄▅▆▇█"),
+        ([None], " "),
+    ],
+)
+def test_values_as_bars(values: list[float | None], expected: str) -> None:
+    """The least is the lowest bar, the greatest the highest."""
+    assert sparkline(values) == expected
+
+
+def test_without_a_terminal_it_prints_once(ledger: Ledger, running: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """So that scripts can read it."""
+    assert main(["follow", running, "--ledger", str(ledger.url)]) == 0
+    assert running in capsys.readouterr().out
+    assert main(["follow", "CHG-9999", "--ledger", str(ledger.url)]) == 1

@@ -1,0 +1,279 @@
+"""The command line: findings and exit codes, and never a traceback."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from changewindow.cli.main import main
+from changewindow.ledger import changes
+from changewindow.ledger.database import Ledger
+from changewindow.policy.check import Facts
+from changewindow.policy.review import load_text
+from changewindow.ticket.reader import NEW
+from support.tickets import BANNER, EXAMPLES, NOW, POLICY, TESTS, golden
+
+RELEASE = str(EXAMPLES[1])
+BLANKS = {
+    "<one sentence, what is being changed and why>": "Switch the banner on.",
+    "<service affected>": "orders",
+    "<your user name>": "alice",
+    "<a second person>": "bob",
+    "<person on call>": "carol",
+    "<start of the window>": "2031-03-18 14:00",
+    "<end of the window>": "2031-03-18 15:00",
+    "<airflow_connection>": "shop",
+    "<link to the review>": "https://git.example.com/1",
+    "<owner/repository#number>": "example/orders#481",
+    "<service there>": "orders",
+    "<service in its labels>": "orders",
+    "<pattern of the backups>": "/backup/orders-*.dump",
+    "<schedule there>": "orders primary",
+    "<name of who is on call>": "Carol",
+    "<what the step does>": "Switch it on",
+    "<program>": "banner",
+    "<program that takes it back>": "banner",
+    "<argument>": "state",
+    "<PromQL that returns one number>": "sum(rate(errors[1m]))",
+    "<what people still have to do>": "Tell everybody",
+}
+Capture = pytest.CaptureFixture[str]
+
+
+def write(path: Path, text: str) -> str:
+    """Write a file; return its name."""
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def process(*arguments: str, stdout: int = subprocess.PIPE, **environment: str) -> subprocess.Popen[bytes]:
+    """Start the command line as its own process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "changewindow", *arguments],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(TESTS.parent / "include"), **environment},
+    )
+
+
+def test_lint_prints_every_finding_of_every_file(tmp_path: Path, capsys: Capture) -> None:
+    """All at once, each with its file and line; the exit code says that there are some."""
+    bad = write(tmp_path / "bad.yaml", json.dumps({**BANNER, "risk": "tiny", "owner": 5}))
+    assert main(["lint", bad, RELEASE, str(tmp_path / "missing.yaml")]) == 1
+    out, err = capsys.readouterr()
+    missing = "the file cannot be read: No such file or directory. Check the name and its permissions. [yaml]"
+    assert out.splitlines() == [
+        f"{bad}:1: risk: 'tiny' is not allowed. Allowed: high, low, medium. [ticket]",
+        f"{bad}:1: owner: 5 stands where text belongs. Put it into quotes. [ticket]",
+        f"{tmp_path}/missing.yaml:1: {missing}",
+    ]
+    assert err == "3 findings in 3 tickets\n"
+
+
+def test_lint_is_silent_about_good_tickets(capsys: Capture) -> None:
+    """No finding, nothing on the standard output, exit code 0."""
+    assert main(["lint", *map(str, EXAMPLES)]) == 0
+    assert capsys.readouterr() == ("", "2 tickets, no findings\n")
+
+
+def test_a_warning_is_no_reason_to_fail(tmp_path: Path, capsys: Capture) -> None:
+    """It is printed and counted for itself; the plan is printed all the same."""
+    warned = write(tmp_path / "warned.yaml", json.dumps({**BANNER, "services": ["order"]}))
+    bad = write(tmp_path / "bad.yaml", json.dumps({**BANNER, "risk": "tiny"}))
+    says = "warning: services.0: 'order' is not in the service catalogue. Did you mean 'orders'? [known_service]\n"
+    assert main(["lint", warned]) == 0
+    assert capsys.readouterr() == (f"{warned}:1: {says}", "1 warning in 1 ticket\n")
+    assert main(["lint", warned, bad]) == 1
+    assert capsys.readouterr().err == "1 finding and 1 warning in 2 tickets\n"
+    assert main(["plan", warned]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("CHG-…: Switch the banner on.")
+    assert err == f"{warned}:1: {says}"
+
+
+def test_lint_asks_the_policy_that_is_named(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By option, or by CHANGEWINDOW_POLICY; a policy that cannot be read is said, and nothing else."""
+    folder = shutil.copytree(TESTS.parent / "include" / "policy", tmp_path / "policy")
+    (folder / "services.yaml").write_text("configuration: high\nservices: {}\nunlisted: allow\n")
+    assert main(["lint", RELEASE, "--policy", str(folder)]) == 1
+    assert "a change of configuration ('Merge the release') is at least high" in capsys.readouterr().out
+    (folder / "services.yaml").write_text("[]")
+    monkeypatch.setenv("CHANGEWINDOW_POLICY", str(folder))
+    says = f"{folder}/services.yaml:1: it is no mapping of names to values. Write `name: value` lines. [yaml]\n"
+    assert main(["lint", RELEASE]) == 1
+    out, err = capsys.readouterr()
+    assert (out, says in err) == ("", True)
+    assert "No change starts until the policy can be read." in err
+    assert main(["policy", "lint"]) == 1
+    assert capsys.readouterr() == (says, "1 finding in the policy; no change starts\n")
+
+
+def test_policy_lint_reads_the_templates_too(tmp_path: Path, capsys: Capture) -> None:
+    """A standard change is judged by the policy before anybody asks for it."""
+    assert main(["policy", "lint"]) == 0
+    assert capsys.readouterr() == ("", "the policy and 2 templates, no findings\n")
+    folder = shutil.copytree(TESTS.parent / "include" / "policy", tmp_path / "policy")
+    shutil.copytree(TESTS.parent / "include" / "templates", tmp_path / "templates")
+    restart = tmp_path / "templates" / "restart.yaml"
+    restart.write_text(restart.read_text().replace("[orders]", "[order]"))
+    (tmp_path / "templates" / "max_idle.yaml").write_text("[]")
+    assert main(["policy", "lint", "--policy", str(folder)]) == 1
+    out, err = capsys.readouterr()
+    bad, warned = out.splitlines()
+    assert bad.startswith(f"{tmp_path}/templates/max_idle.yaml:1: a ticket is a mapping of names to values.")
+    assert warned.startswith(f"{restart}:4: warning: services.0: 'order' is not in the service catalogue.")
+    assert err == "1 finding and 1 warning in the policy and 2 templates\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["lint"], "the following arguments are required: FILE"),
+        (["lnit", "x"], "invalid choice: 'lnit'"),
+        (["plan", "a", "b"], "unrecognized arguments: b"),
+        (["kinds", "comand"], "there is no kind 'comand'. Did you mean 'command'?"),
+        (["kinds", "x"], "there is no kind 'x'. Allowed: "),
+        (["lint", RELEASE, "--policy", "/none"], "there is no policy in /none. Give --policy FOLDER, or set CHANGEW"),
+        (["policy", "lint", "--policy", "/none"], "there is no policy in /none. Give --policy FOLDER, or set CHANGEW"),
+        (["policy", "show"], "invalid choice: 'show'"),
+        (["history", "CHG-1"], "no ledger is named. Give --ledger URL, or set AIRFLOW_CONN_CHANGEWINDOW_LEDGER"),
+    ],
+)
+def test_misuse_ends_with_2_and_says_how(arguments: list[str], says: str, capsys: Capture) -> None:
+    """A wrong call is told apart from a wrong ticket."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_plan_prints_what_would_be_done(capsys: Capture) -> None:
+    """The plan has no id yet."""
+    assert main(["plan", RELEASE]) == 0
+    assert capsys.readouterr().out == golden("plan_release.txt").replace("CHG-1042", "CHG-…")
+
+
+def test_plan_of_a_bad_ticket_is_its_findings(tmp_path: Path, capsys: Capture) -> None:
+    """Nothing is planned that could not be done."""
+    bad = write(tmp_path / "bad.yaml", "[]")
+    assert main(["plan", bad]) == 1
+    assert capsys.readouterr() == (
+        "",
+        f"{bad}:1: a ticket is a mapping of names to values. `changewindow new` shows one. [yaml]\n",
+    )
+
+
+def test_a_new_ticket_has_a_finding_for_every_blank(tmp_path: Path, capsys: Capture) -> None:
+    """Linting it as it is names each blank in use."""
+    main(["new"])
+    new = write(tmp_path / "new.yaml", capsys.readouterr().out)
+    assert main(["lint", new]) == 1
+    findings = capsys.readouterr().out
+    used = re.findall("<[^<>]+>", "\n".join(line.split("#")[0] for line in NEW.read_text().splitlines()))
+    assert re.findall("the blank (<[^<>]+>) is not filled in", findings) == used
+
+
+@pytest.mark.parametrize("with_options", [False, True], ids=["as it is", "with all that is commented out"])
+def test_a_new_ticket_is_valid_once_its_blanks_are_filled(with_options: bool) -> None:  # noqa: FBT001
+    """Every blank has an obvious value, and what is commented out can be used."""
+    head, body = NEW.read_text(encoding="utf-8").split("\n\n", 1)
+    for blank, value in BLANKS.items():
+        body = body.replace(blank, value)
+    if with_options:
+        body = re.sub(r"^( *)# ", r"\1", body, flags=re.MULTILINE)
+    loaded = load_text(f"{head}\n\n{body}", Facts(now=NOW, policy=POLICY))
+    assert loaded.findings == ()
+    assert loaded.ticket
+    assert (loaded.ticket.on_call == "carol") == with_options
+
+
+def test_schema_prints_json(capsys: Capture) -> None:
+    """Editors read it."""
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "Ticket"
+
+
+def test_kinds_lists_every_kind(capsys: Capture) -> None:
+    """One line each, with what it does."""
+    assert main(["kinds"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "checks   two_people           Owner and reviewer are two people." in lines
+    assert {line.split()[0] for line in lines} == {"steps", "sources", "checks", "notify"}
+
+
+def test_a_kind_is_shown_with_fields_and_an_example_to_copy(capsys: Capture) -> None:
+    """The example is YAML; a name that two folders have is shown twice."""
+    assert main(["kinds", "command"]) == 0
+    out = capsys.readouterr().out
+    assert '  run          needed    The program and its arguments, as a list; or `shell: "…"`.\n' in out
+    assert "  undo         needed  " in out
+    assert re.findall(r"^(\w+) command$", out, re.MULTILINE) == ["steps", "sources"]
+    example = yaml.safe_load(out.split("Example:")[1].split("sources command")[0])
+    assert example["kind"] == "command"
+
+
+def test_the_ledger_is_kept_from_here(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Upgrade, history and verify work with an address, or with Airflow's own variable."""
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    assert main(["ledger", "upgrade", "--ledger", url]) == 0
+    change = changes.submit(Ledger(url), BANNER, requester="alice", now=NOW).change
+    assert main(["history", change, "--ledger", url]) == 0
+    assert "2026-03-01 00:00:00  submitted     alice" in capsys.readouterr().out
+    connection = {"conn_type": "sqlite", "host": f"{tmp_path}/ledger.db"}
+    monkeypatch.setenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", json.dumps(connection))
+    assert main(["verify", change]) == 0
+    assert f"{change}: every event follows the one before it; head " in capsys.readouterr().out
+    assert main(["history", "CHG-77"]) == 1
+    assert capsys.readouterr().err == "The ledger has no change CHG-77. Was it submitted to another ledger?\n"
+
+
+@pytest.mark.parametrize("given", ["nonsense", "[]", "{}", '"text"'])
+def test_a_connection_that_is_none_is_misuse(given: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable is named."""
+    monkeypatch.setenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", given)
+    with pytest.raises(SystemExit):
+        main(["verify", "CHG-1"])
+    assert "AIRFLOW_CONN_CHANGEWINDOW_LEDGER is not a connection as JSON with conn_type" in capsys.readouterr().err
+
+
+def test_a_ledger_that_does_not_answer_is_said(tmp_path: Path, capsys: Capture) -> None:
+    """No traceback; the exit code is not 0."""
+    assert main(["verify", "CHG-1", "--ledger", f"sqlite:///{tmp_path}/none/ledger.db"]) == 1
+    assert capsys.readouterr().err.startswith("The ledger does not answer")
+
+
+def test_names_of_files_and_terminals_may_be_anything(tmp_path: Path) -> None:
+    """A name that is no UTF-8, and a terminal that knows only ASCII, are no reason to fail."""
+    name = os.fsencode(tmp_path) + b"/\xff\xfc.yaml"
+    Path(os.fsdecode(name)).write_text("a: ü")
+    running = process("lint", os.fsdecode(name), RELEASE, PYTHONIOENCODING="ascii")
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert b"/\\udcff\\udcfc.yaml:1: unknown field 'a'." in out
+    assert b"Traceback" not in err
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    """`changewindow schema | head -1` ends without a traceback, and not with success."""
+    read, written = os.pipe()
+    running = process("schema", stdout=written)
+    os.close(read)
+    os.close(written)
+    _, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (1, b"")
+
+
+def test_lint_starts_without_database_and_airflow() -> None:
+    """Authors wait for it: neither SQLAlchemy nor Airflow is imported."""
+    code = "import sys, changewindow.cli.main; print(sorted({'airflow', 'sqlalchemy', 'alembic'} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=TESTS.parent / "include"
+    )
+    assert done.stdout == "[]\n"

@@ -1,0 +1,160 @@
+"""The preflight of a run: the form with the ticks, and the gate's one sample, in a real ledger."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from changewindow.errors import NotAllowed
+from changewindow.flow.dag import build_dag
+from changewindow.flow.runtime import Run
+from changewindow.ledger import approvals, changes, events
+from changewindow.ledger.database import Ledger
+from changewindow.policy.gate import Intent
+from changewindow.policy.sign_off import Need
+from support.tickets import banner
+
+ITEMS = ["Rollback procedure documented and tested", "Peer reviewed: https://git.example.com/1"]
+
+
+def said_by(file: Path, name: str, limit: int = 1) -> dict[str, Any]:
+    """Return a condition that is good when a file says so."""
+    return {"name": name, "source": {"kind": "command", "run": ["cat", str(file)]}, "pass": {"equals": limit}}
+
+
+class Preflight:
+    """An approved change whose preflight is over but for what is tried; a real ledger, and files to measure."""
+
+    def __init__(self, folder: Path, ledger: Ledger) -> None:
+        self.ledger, self.folder = ledger, folder
+        for name in ("health", "backup", "errors"):
+            (folder / name).write_text("1")
+        now = datetime.now(UTC)
+        opens, closes = (f"{now + timedelta(minutes=minutes):%Y-%m-%d %H:%M}" for minutes in (-1, 60))
+        checks = [said_by(folder / name, name) for name in ("health", "backup")]
+        verify = [said_by(folder / "health", "health again")]
+        data = banner(
+            window={"start": opens, "end": closes, "zone": "UTC"},
+            steps=[{"name": "Act", "kind": "command", "run": ["true"], "undo": ["true"]}],
+            preflight={"checks": checks, "confirmed": ITEMS},
+            validation=[said_by(folder / "errors", "errors", limit=0)],
+            rollback={"estimate": "1m", "verify": verify},
+        )
+        submitted = changes.submit(ledger, data, requester="alice", now=now)
+        self.change = submitted.change
+        self.dag = build_dag(self.change, json.dumps(data))
+        window = (now - timedelta(minutes=1), now + timedelta(hours=1), timedelta(minutes=4))
+        wanted = Intent("run", submitted.digest, *window, approvals=(Need("peer", 1),))
+        approvals.decide(ledger, self.change, wanted, person="bob", is_yes=True, now=now)
+        self.states = dict.fromkeys(("window", "check_1", "check_2", "confirm"), "success")
+        self.told: dict[tuple[str, str], Any] = {}
+        self.task_id = ""
+
+    def xcom_push(self, *, key: str, value: Any) -> None:
+        """Keep what the task tells."""
+        self.told[self.task_id, key] = value
+
+    def xcom_pull(self, *, task_ids: str, key: str) -> Any:
+        """Return what a task told."""
+        return self.told.get((task_ids, key))
+
+    def get_task_states(self, *, run_ids: list[str], **_: Any) -> dict[str, dict[str, str]]:
+        """Return the states of the run's tasks."""
+        return {run_ids[0]: self.states}
+
+    def context(self, task: str) -> Any:
+        """Return what Airflow gives to a task."""
+        self.task_id = task
+        return {"run_id": "run", "ti": self, "params": {"mode": "run"}}
+
+    def gate(self) -> None:
+        """Ask the gate."""
+        gate: Any = self.dag.get_task("gate")
+        gate.do(Run(gate.change, self.context("gate")))
+
+    def answered(self, by: str, items: list[str], **more: Any) -> None:
+        """Give the form an answer."""
+        given = {"chosen_options": items, "params_input": {}, "responded_at": datetime.now(UTC)}
+        confirm: Any = self.dag.get_task("confirm")
+        confirm.execute_complete(
+            self.context("confirm"), {**given, "responded_by_user": {"id": by, "name": by}, **more}
+        )
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """Return what the events of a kind say."""
+        return [events.data(one) for one in events.history(self.ledger, self.change) if one.kind == kind]
+
+
+@pytest.fixture
+def preflight(tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Preflight:
+    """Return a change at its gate; Airflow knows the ledger."""
+    known = {"conn_type": "sqlite", "host": str(ledger.url.database)}
+    monkeypatch.setenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", json.dumps(known))
+    monkeypatch.setenv("CHANGEWINDOW_SPOOL", str(tmp_path / "spool.jsonl"))
+    monkeypatch.setenv("CHANGEWINDOW_POLICY", str(tmp_path / "policy"))
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy" / "approvals.yaml").write_text(
+        "groups: {}\nrules: [{name: all, levels: [{name: peer, from: [anybody]}]}]\n"
+    )
+    (tmp_path / "policy" / "services.yaml").write_text("unlisted: allow\nservices: {}\n")
+    (tmp_path / "policy" / "calendar.yaml").write_text("zone: UTC\ndefault: open\n")
+    return Preflight(tmp_path, ledger)
+
+
+def test_what_was_before_the_change_is_in_the_record(preflight: Preflight) -> None:
+    """The gate's one sample holds the checks, and what the watch and the way back will judge, whether good or not."""
+    preflight.gate()
+    [sample] = preflight.events("checked")
+    assert sample["verdict"] == "pass"
+    values = {one["condition"]: one["value"] for one in sample["readings"]}
+    assert values == {"health": 1, "backup": 1, "errors": 1, "health again": 1}
+    assert preflight.events("started")
+
+
+def test_what_was_good_and_is_not_any_more_is_refused_at_the_gate(preflight: Preflight) -> None:
+    """All checks are asked again, and every one that is not good is named."""
+    (preflight.folder / "health").write_text("0")
+    (preflight.folder / "backup").write_text("0")
+    with pytest.raises(NotAllowed) as refused:
+        preflight.gate()
+    [reason] = refused.value.reasons
+    assert reason.startswith("not good at the gate: FAIL         health = 0 ")
+    assert "; FAIL         backup = 0 " in reason
+    assert preflight.events("checked")[0]["verdict"] == "fail"
+    assert not preflight.events("started")
+
+
+def test_every_tick_carries_a_name(preflight: Preflight) -> None:
+    """The owner's, in the record."""
+    preflight.answered("alice", ITEMS)
+    assert [(one["by"], one["items"]) for one in preflight.events("confirmed")] == [("alice", ITEMS)]
+
+
+@pytest.mark.parametrize(
+    ("by", "items", "more", "says"),
+    [
+        pytest.param("alice", ITEMS[:1], {}, f"alice did not confirm: {ITEMS[1]}", id="an item is not true"),
+        pytest.param("bob", ITEMS, {}, "bob answered, and alice has to", id="somebody else ticked"),
+        pytest.param(
+            "",
+            [],
+            {"error": "timed out", "error_type": "timeout"},
+            "alice did not answer while the change could still start",
+            id="nobody ticked",
+        ),
+    ],
+)
+def test_what_is_not_confirmed_is_refused_with_its_reason(
+    preflight: Preflight, *, by: str, items: list[str], more: dict[str, str], says: str
+) -> None:
+    """The gate, the record and the message say who did not confirm what, not only that a task failed."""
+    with pytest.raises(AirflowFailException, match=says):
+        preflight.answered(by, items, **more)
+    preflight.states["confirm"] = "failed"
+    with pytest.raises(NotAllowed) as refused:
+        preflight.gate()
+    assert refused.value.reasons == [f"confirm failed: {says}"]
+    assert preflight.events("refused")[0]["reasons"] == [f"confirm failed: {says}"]

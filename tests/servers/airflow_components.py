@@ -1,0 +1,141 @@
+"""Airflow's components as a server runs them: each by itself, and started again when it ends."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from changewindow.cli import standalone
+from changewindow.ledger.database import Ledger
+from servers.postgres import Postgres
+
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+
+
+@dataclass(frozen=True)
+class OnPostgres(standalone.Place):
+    """An Airflow whose databases, and the ledger, are in PostgreSQL."""
+
+    server: Postgres
+
+    @property
+    def ledger(self) -> str:
+        """Return the SQLAlchemy address of the ledger."""
+        return self.server.url("ledger")
+
+
+def environment(place: OnPostgres, extra: Mapping[str, str]) -> dict[str, str]:
+    """Return what the components need in their environment."""
+    given = {**os.environ, **standalone.environment(place), **extra}
+    given["AIRFLOW__CORE__EXECUTOR"] = "LocalExecutor"
+    given["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = place.server.url("airflow")
+    ledger = f'{{"conn_type": "postgres", "host": "127.0.0.1", "port": {place.server.port}, "login": "postgres"'
+    given["AIRFLOW_CONN_CHANGEWINDOW_LEDGER"] = f'{ledger}, "schema": "ledger"}}'
+    return given
+
+
+@dataclass
+class Supervised:
+    """The components of one Airflow; whichever ends is started again a second later, until all are stopped."""
+
+    place: OnPostgres
+    environment: Mapping[str, str]
+    running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    sessions: set[int] = field(default_factory=set)
+    restarts: int = 0
+
+    def keep_up(self) -> None:
+        """Start what does not run, until everything is to stop."""
+        while not self.stopping.is_set():
+            for name in COMPONENTS:
+                found = self.running.get(name)
+                if found is None or found.poll() is not None:
+                    self.restarts += found is not None
+                    self.running[name] = self._start(name)
+            self.stopping.wait(1)
+
+    def _start(self, name: str) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "airflow", name]
+        with (self.place.home / f"{name}.log").open("ab") as log:
+            started = subprocess.Popen(
+                command,
+                env=dict(self.environment),
+                cwd=self.place.home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.sessions.add(started.pid)
+        return started
+
+    def kill(self, name: str) -> None:
+        """Kill a component as the kernel does when memory runs out: it alone, with SIGKILL."""
+        self.running[name].kill()
+        self.running[name].wait()
+
+    def workers(self) -> list[psutil.Process]:
+        """Return the executor's workers that carry out a task now, also those whose scheduler was killed."""
+        return [one for one in self._family() if _works(one)]
+
+    def _family(self) -> list[psutil.Process]:
+        """Return the living processes of all sessions that were begun here."""
+        found = []
+        for one in psutil.process_iter():
+            with suppress(psutil.Error, ProcessLookupError):
+                if os.getsid(one.pid) in self.sessions and one.status() != psutil.STATUS_ZOMBIE:
+                    found.append(one)
+        return found
+
+    def stop(self) -> None:
+        """End all of it, what has lost its parent too."""
+        self.stopping.set()
+        for one in self.running.values():
+            one.terminate()
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and any(one.poll() is None for one in self.running.values()):
+            time.sleep(0.2)
+        for left in self._family():
+            with suppress(psutil.Error):
+                left.kill()
+
+
+def _works(process: psutil.Process) -> bool:
+    """Return whether this is a worker with a task; one that ends just now is none."""
+    try:
+        return "LocalExecutor" in " ".join(process.cmdline()) and bool(process.children())
+    except psutil.Error:
+        return False
+
+
+@contextmanager
+def supervised(place: OnPostgres, extra: Mapping[str, str]) -> Iterator[Supervised]:
+    """Run Airflow on PostgreSQL until the block ends."""
+    made = Supervised(place, environment(place, extra))
+    (place.home / "changes").mkdir(parents=True, exist_ok=True)
+    standalone.write_passwords(place)
+    place.server.create("airflow", "ledger")
+    Ledger(place.ledger).upgrade()
+    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
+    subprocess.run(migrate, env=made.environment, check=True, stdout=subprocess.DEVNULL, cwd=place.home)
+    keeper = threading.Thread(target=made.keep_up, daemon=True)
+    keeper.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+        keeper.join(30)
+
+
+def log_of(place: standalone.Place, name: str) -> str:
+    """Return the end of a component's log."""
+    path = Path(place.home) / f"{name}.log"
+    return path.read_text(errors="replace")[-3000:] if path.exists() else ""

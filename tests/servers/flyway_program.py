@@ -1,0 +1,75 @@
+"""Flyway's own command line, fetched with Maven once and kept outside the repository."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from step_fixtures import need
+
+VERSION = "12.4.0"
+KEPT = Path.home() / ".cache" / "changewindow-tests" / f"flyway-{VERSION}"
+ARTIFACTS = {
+    "org.flywaydb:flyway-commandline": VERSION,
+    "org.flywaydb:flyway-core": VERSION,
+    "org.flywaydb:flyway-database-postgresql": VERSION,
+    "org.postgresql:postgresql": "42.7.4",
+    "tools.jackson.dataformat:jackson-dataformat-toml": "3.1.1",
+}
+ALONE = {"org.flywaydb:flyway-commandline"}
+"""It names the drivers of every database there is; we take the one for PostgreSQL."""
+START = """#!/bin/sh
+exec java -XX:TieredStopAtLevel=1 -cp "$(dirname "$0")/*" org.flywaydb.commandline.Main -skipCheckForUpdate "$@"
+"""
+
+
+@cache
+def flyway() -> str:
+    """Return Flyway as a program; a test that needs it is skipped where it cannot be fetched."""
+    need("java")
+    program = KEPT / "flyway"
+    if not program.exists():
+        need("mvn")
+        _fetch(program)
+    return str(program)
+
+
+def _fetch(program: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=_parent()) as folder:
+        (Path(folder) / "pom.xml").write_text(_project())
+        command = ["mvn", "--quiet", "--batch-mode", "dependency:copy-dependencies", "-DincludeScope=runtime"]
+        fetched = subprocess.run(
+            [*command, "-DoutputDirectory=jars"], cwd=folder, capture_output=True, text=True, check=False
+        )
+        if fetched.returncode:
+            pytest.skip(f"Maven cannot fetch Flyway: {fetched.stdout.strip().splitlines()[:1]}")
+        start = Path(folder) / "jars" / "flyway"
+        start.write_text(START)
+        start.chmod(0o755)
+        try:
+            os.rename(start.parent, KEPT)  # noqa: PTH104  one of several processes that fetch it wins
+        except OSError:
+            shutil.rmtree(start.parent)
+    assert program.exists()
+
+
+def _parent() -> Path:
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    return KEPT.parent
+
+
+def _project() -> str:
+    """Return a Maven project that depends on what Flyway needs for PostgreSQL."""
+    alone = "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>"
+    needed = "".join(
+        f"<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version>"
+        f"{alone if f'{group}:{name}' in ALONE else ''}</dependency>"
+        for (group, _, name), version in ((artifact.partition(":"), version) for artifact, version in ARTIFACTS.items())
+    )
+    names = "<groupId>changewindow</groupId><artifactId>flyway</artifactId><version>1</version>"
+    head = f"<modelVersion>4.0.0</modelVersion>{names}<packaging>pom</packaging>"
+    return f"<project>{head}<dependencies>{needed}</dependencies></project>\n"

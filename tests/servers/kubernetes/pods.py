@@ -1,0 +1,233 @@
+"""Makes pods out of templates, as controllers do, and lets them live as a kubelet does: pull, start, crash, end."""
+
+import copy
+import math
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from servers.kubernetes.store import Json, Refusal, Store, now
+
+Line = tuple[str, str]
+"""Time with nanoseconds, and text."""
+
+
+@dataclass
+class Images:
+    """What becomes of a container by its image; every other image starts and is ready at once."""
+
+    missing: set[str] = field(default_factory=set)
+    without_volume: set[str] = field(default_factory=set)
+    """These never get beyond the creation of their container, which only an event tells."""
+    crashing: set[str] = field(default_factory=set)
+    unready: set[str] = field(default_factory=set)
+    prints: dict[str, list[str]] = field(default_factory=dict)
+    """What a container of an image prints when it starts."""
+
+
+def stamp() -> str:
+    """Return the time as the log of a container has it."""
+    nanoseconds = time.time_ns()
+    seconds = datetime.fromtimestamp(nanoseconds // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{seconds}.{nanoseconds % 10**9:09}Z"
+
+
+def owned(store: Store, kind: str, owner: Json) -> list[Json]:
+    """Return the objects of a kind that an owner controls."""
+    return [one for one in store.each(kind, owner["metadata"]["namespace"]) if _owner(one) == owner["metadata"]["uid"]]
+
+
+def _owner(found: Json) -> str:
+    references = found["metadata"].get("ownerReferences") or []
+    return next((str(one["uid"]) for one in references if one.get("controller")), "")
+
+
+def owner_reference(owner: Json) -> Json:
+    """Return what a controlled object says of its owner."""
+    metadata = owner["metadata"]
+    made = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": metadata["name"], "uid": metadata["uid"]}
+    return {**made, "controller": True, "blockOwnerDeletion": True}
+
+
+def make_pod(store: Store, owner: Json, template: Json, name: str = "", **labels: str) -> str:
+    """Create a pod; return what hinders it, or nothing."""
+    metadata = copy.deepcopy(template.get("metadata") or {})
+    named = name or f"{owner['metadata']['name']}-{uuid4().hex[:5]}"
+    metadata |= {"name": named, "namespace": owner["metadata"]["namespace"]}
+    metadata["labels"] = {**metadata.get("labels", {}), **labels}
+    metadata["ownerReferences"] = [owner_reference(owner)]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": copy.deepcopy(template["spec"])}
+    pod["status"] = {"phase": "Pending"}
+    hindered = over_quota(store, pod)
+    if not hindered:
+        store.create(pod)
+    return hindered
+
+
+def over_quota(store: Store, pod: Json) -> str:
+    """Return the words in which the quota of the namespace refuses a pod, or nothing."""
+    namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+    used = len([one for one in store.each("pods", namespace) if one["status"].get("phase") in {"Pending", "Running"}])
+    for quota in store.each("resourcequotas", namespace):
+        limit = int(quota["spec"]["hard"].get("pods", used + 1))
+        if used + 1 > limit:
+            numbers = f"requested: pods=1, used: pods={used}, limited: pods={limit}"
+            return f'pods "{name}" is forbidden: exceeded quota: {quota["metadata"]["name"]}, {numbers}'
+    return ""
+
+
+def is_ready(pod: Json) -> bool:
+    """Return whether a pod is ready."""
+    conditions = pod["status"].get("conditions") or []
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+@dataclass
+class Kubelet:
+    """Runs the pods: those of Jobs as real programs of this machine, all others as the images say."""
+
+    store: Store
+    images: Images = field(default_factory=Images)
+    logs: dict[tuple[str, bool], list[Line]] = field(default_factory=dict)
+    """By uid of the pod and whether it is of the container that ran before."""
+    programs: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+
+    def tick(self) -> None:
+        """Let every pod live on a little."""
+        for pod in list(self.store.each("pods")):
+            uid, key = pod["metadata"]["uid"], ("pods", pod["metadata"]["namespace"], pod["metadata"]["name"])
+            if "deletionTimestamp" in pod["metadata"]:
+                self._kill(uid)
+                self.store.remove(key)
+            elif pod["status"].get("phase") in {"Pending", "Running"}:
+                self._live(pod)
+
+    def end(self) -> None:
+        """End all programs."""
+        for uid in list(self.programs):
+            self._kill(uid)
+
+    def _live(self, pod: Json) -> None:
+        container, status = pod["spec"]["containers"][0], pod["status"]
+        image, is_job = container["image"], pod["spec"]["restartPolicy"] == "Never"
+        before = (status.get("containerStatuses") or [{}])[0]
+        if not before:
+            self._say(pod, {"waiting": {"reason": "ContainerCreating"}})
+        elif image in self.images.without_volume:
+            tell(self.store, pod, "FailedMount", 'MountVolume.SetUp failed for volume "x": configmap "x" not found')
+        elif image in self.images.missing:
+            self._say(pod, {"waiting": _cannot_pull(image, before["state"])})
+        elif is_job:
+            self._live_job(pod, container)
+        elif image in self.images.crashing:
+            self._crash(pod, before)
+        elif "running" not in before["state"]:
+            self._print(pod, self.images.prints.get(image, []))
+            running = {"running": {"startedAt": now()}}
+            self._say(pod, running, phase="Running", ready=image not in self.images.unready)
+
+    def _crash(self, pod: Json, before: Json) -> None:
+        if before.get("restartCount", 0) >= 3:
+            return
+        self._print(pod, self.images.prints.get(pod["spec"]["containers"][0]["image"], []), previous=True)
+        last = {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": now(), "finishedAt": now()}}
+        name, place = pod["spec"]["containers"][0]["name"], f"{pod['metadata']['name']}_{pod['metadata']['namespace']}"
+        says = f"back-off 10s restarting failed container={name} pod={place}"
+        state = {"waiting": {"reason": "CrashLoopBackOff", "message": says}}
+        count = before.get("restartCount", 0) + 1
+        self._say(pod, state, phase="Running", lastState=last, restartCount=count)
+
+    def _live_job(self, pod: Json, container: Json) -> None:
+        uid = pod["metadata"]["uid"]
+        if uid not in self.programs:
+            try:
+                environment = {**os.environ, **dict(self._environment(pod, container))}
+            except Refusal as error:
+                self._say(
+                    pod,
+                    {
+                        "waiting": {
+                            "reason": "CreateContainerConfigError",
+                            "message": str(error).replace("secrets", "secret"),
+                        }
+                    },
+                )
+                return
+            self._start(uid, [*container.get("command", []), *container.get("args", [])], environment)
+            self._say(pod, {"running": {"startedAt": now()}}, phase="Running", ready=True)
+            return
+        program = self.programs[uid]
+        code = program.poll()
+        if code is not None and program.stdout and program.stdout.closed:
+            ended = {"exitCode": code, "reason": "Error" if code else "Completed", "finishedAt": now()}
+            self._say(pod, {"terminated": ended}, phase="Failed" if code else "Succeeded")
+
+    def _environment(self, pod: Json, container: Json) -> Iterator[tuple[str, str]]:
+        for one in container.get("env") or []:
+            if "valueFrom" not in one:
+                yield one["name"], one.get("value", "")
+                continue
+            asked = one["valueFrom"]["secretKeyRef"]
+            secret = self.store.get(("secrets", pod["metadata"]["namespace"], asked["name"]))
+            yield one["name"], secret["stringData"][asked["key"]]
+
+    def _start(self, uid: str, command: list[str], environment: dict[str, str]) -> None:
+        program = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.programs[uid] = program
+        lines = self.logs.setdefault((uid, False), [])
+
+        def follow() -> None:
+            with program.stdout as output:  # type: ignore[union-attr]
+                for line in output:
+                    lines.append((stamp(), line.removesuffix(b"\n").decode(errors="replace")))
+
+        threading.Thread(target=follow, daemon=True).start()
+
+    def _print(self, pod: Json, lines: list[str], *, previous: bool = False) -> None:
+        kept = self.logs.setdefault((pod["metadata"]["uid"], previous), [])
+        kept += [(stamp(), line) for line in lines]
+
+    def _kill(self, uid: str) -> None:
+        program = self.programs.pop(uid, None)
+        if program:
+            program.kill()
+            program.wait()
+
+    def _say(self, pod: Json, state: Json, *, phase: str = "Pending", ready: bool = False, **more: object) -> None:
+        container = pod["spec"]["containers"][0]
+        said = {"name": container["name"], "image": container["image"], "ready": ready, "state": state}
+        said |= {"restartCount": 0, "lastState": {}, **more}
+        conditions = [{"type": "PodScheduled", "status": "True"}]
+        conditions.append({"type": "Ready", "status": "True" if ready else "False"})
+        self.store.status(pod, phase=phase, conditions=conditions, containerStatuses=[said])
+
+
+def _cannot_pull(image: str, before: Json) -> Json:
+    if before.get("waiting", {}).get("reason") == "ContainerCreating":
+        says = f'failed to pull and unpack image "{image}": not found'
+        return {"reason": "ErrImagePull", "message": says}
+    return {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}"'}
+
+
+def tell(store: Store, found: Json, reason: str, message: str) -> None:
+    """Tell something bad of an object in an event, once."""
+    metadata, kind = found["metadata"], found["kind"]
+    name = f"{metadata['name']}.{reason.lower()}"
+    if ("events", metadata["namespace"], name) not in store.objects:
+        about = {"kind": kind, "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]}
+        event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": metadata["namespace"]}}
+        said = {"reason": reason, "message": message, "type": "Warning"}
+        store.create({**event, **said, "involvedObject": about, "lastTimestamp": now()})
+
+
+def share(given: int | str, of: int, *, up: bool) -> int:
+    """Return a number, or a percentage of pods as a number."""
+    if isinstance(given, int):
+        return given
+    exact = of * int(given.rstrip("%")) / 100
+    return math.ceil(exact) if up else math.floor(exact)

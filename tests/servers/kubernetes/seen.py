@@ -1,0 +1,67 @@
+"""What tests want of a cluster, be it the local API server or a real one."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from changewindow.systems.connection import Connection
+from servers.kubernetes.store import Json
+
+TICK = 0.01
+
+
+def connection_to(cluster: Json, token: str, name: str, **extra: Any) -> Connection:
+    """Return a connection to a cluster, by its kube config."""
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "here",
+        "clusters": [{"name": "here", "cluster": cluster}],
+        "users": [{"name": "robot", "user": {"token": token}}],
+        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "robot"}}],
+    }
+    # the password is used by nobody; it lets tests find the token where it should not be
+    return Connection(name, "kubernetes", password=token, extra={"kube_config": config, **extra})
+
+
+class Seen(ABC):
+    """A cluster with the namespaces `default` and `shop`."""
+
+    @abstractmethod
+    def connection(self, name: str = "example_cluster", **extra: Any) -> Connection:
+        """Return a connection to it, by its kube config."""
+
+    @abstractmethod
+    def make(self, *manifests: Json) -> None:
+        """Create objects as somebody would who uses kubectl."""
+
+    @abstractmethod
+    def edit(self, kind: str, namespace: str, name: str, do: Callable[[Json], Any]) -> Json:
+        """Change an object as somebody else would."""
+
+    @abstractmethod
+    def get(self, kind: str, namespace: str, name: str) -> Json:
+        """Return an object."""
+
+    @abstractmethod
+    def each(self, kind: str, namespace: str = "") -> list[Json]:
+        """Return all objects of a kind."""
+
+    def settle(self, done: Callable[[], Any], seconds: float = 10) -> Any:
+        """Wait until something is so."""
+        deadline = time.monotonic() + seconds
+        while not (found := done()):
+            assert time.monotonic() < deadline, "the cluster did not come to it"
+            time.sleep(TICK)
+        return found
+
+    def is_settled(self) -> bool:
+        """Return whether all deployments are as wanted, with all their pods."""
+        return all(
+            one.get("status", {}).get("observedGeneration") == one["metadata"]["generation"]
+            and one["status"].get("readyReplicas", 0) == one["status"].get("replicas", 0) == one["spec"]["replicas"]
+            and one["status"].get("updatedReplicas", 0) == one["spec"]["replicas"]
+            for kind in ("deployments.apps", "statefulsets.apps")
+            for one in self.each(kind)
+        )

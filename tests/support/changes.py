@@ -1,0 +1,31 @@
+"""An approved change in a ledger, and the moment at which tests let it run."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from changewindow.ledger import approvals, changes
+from changewindow.ledger.database import Ledger
+from changewindow.policy.gate import Intent
+from changewindow.policy.sign_off import Need
+
+NOW = datetime(2031, 3, 18, 14, 10, tzinfo=UTC)
+"""A moment within the window of the example ticket."""
+ONE_HOUR = (Need("peer", 1, valid=timedelta(hours=1)),)
+"""One other person, whose yes counts for an hour."""
+
+
+def approved(
+    ledger: Ledger, data: dict[str, Any], *, person: str = "bob", valid: timedelta = timedelta(hours=1)
+) -> changes.Submitted:
+    """Submit a ticket as alice and approve it for an hour; return the change."""
+    submitted = changes.submit(ledger, data, requester="alice", now=NOW)
+    wanted = intent(submitted.digest, approvals=(Need("peer", 1, valid=valid),))
+    approvals.decide(ledger, submitted.change, wanted, person=person, is_yes=True, now=NOW)
+    return submitted
+
+
+def intent(digest: str, run: str = "run-1", **changed: Any) -> Intent:
+    """Return what a run within the window of the example ticket wants."""
+    opens = NOW - timedelta(minutes=10)
+    fields = {"opens": opens, "closes": opens + timedelta(hours=1), "needs": timedelta(minutes=4), **changed}
+    return Intent(run, digest, **{"approvals": ONE_HOUR, **fields})

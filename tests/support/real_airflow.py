@@ -1,0 +1,272 @@
+"""What tests on a real Airflow do again and again: publish a change, wait, click."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from changewindow.changes.publication import publish
+from changewindow.cli import standalone
+from changewindow.cli.airflow_api import ENDED, Client, RestError, wait_for
+from changewindow.ledger import approvals, changes, events
+from changewindow.ledger.database import Ledger
+from changewindow.policy.gate import Intent
+from changewindow.policy.sign_off import Need
+from demo.__main__ import POLICY
+
+PEER = (Need("peer", 1, ("bob", "carol", "admin")),)
+"""What the policy of the demo asks for a change of no high risk."""
+STEP = str(Path(__file__).with_name("acting_program.py"))
+HEALTH = {
+    "name": "Health",
+    "source": {"kind": "http", "connection": "probe", "path": "/health", "read": "status"},
+    "pass": {"equals": 200},
+}
+
+
+def ticket(journal: Path, *, steps: int = 1, seconds: float = 0.1, watch: str = "3s", **changed: Any) -> dict[str, Any]:
+    """Return a ticket whose steps write into a journal, with its window open now."""
+    now = datetime.now(UTC)
+    return {
+        "summary": "Write into the journal",
+        "services": [journal.stem.replace("_", "-")],
+        "environment": "test",
+        "type": "normal",
+        "risk": "low",
+        "owner": "alice",
+        "reviewer": "bob",
+        "window": window(now - timedelta(seconds=1), now + timedelta(minutes=30)),
+        "steps": [
+            {
+                "name": f"step {number}",
+                "kind": "command",
+                "run": [sys.executable, "-S", STEP, str(journal), f"apply_{number}", str(seconds)],
+                "undo": [sys.executable, "-S", STEP, str(journal), f"undo_{number}", "0.2"],
+                "timeout": "2m",
+            }
+            for number in range(1, steps + 1)
+        ],
+        "rollback": {"estimate": "1m", "verify": [HEALTH], "within": "20s"},
+        "watch": {"for": watch, "every": "1s"},
+        "validation": [HEALTH],
+        **changed,
+    }
+
+
+def window(opens: datetime, closes: datetime) -> dict[str, str]:
+    """Return a window as a ticket says it."""
+    return {"start": f"{opens:%Y-%m-%d %H:%M:%S}", "end": f"{closes:%Y-%m-%d %H:%M:%S}", "zone": "UTC"}
+
+
+@dataclass
+class Probe:
+    """A server that answers as it is told, and keeps what it was sent."""
+
+    status: int = 200
+    bad: set[str] = field(default_factory=set)
+    """Paths that answer 500."""
+    sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    url: str = ""
+
+
+@dataclass
+class Stage:
+    """A running Airflow with its users, seen from a test."""
+
+    place: standalone.Place
+    process: "subprocess.Popen[bytes]"
+    clients: Mapping[str, Client]
+    connections: Mapping[str, str]
+    policy: Path
+    """The folder of the policy, which a test may change."""
+    started: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    """Processes of Airflow that took the place of killed ones."""
+
+    @property
+    def alice(self) -> Client:
+        """Return the requester."""
+        return self.clients["alice"]
+
+    @property
+    def bob(self) -> Client:
+        """Return the approver."""
+        return self.clients["bob"]
+
+    @property
+    def ledger(self) -> Ledger:
+        """Return the ledger."""
+        return Ledger(self.place.ledger)
+
+    @property
+    def bundle(self) -> Path:
+        """Return the folder of published changes."""
+        return self.place.home / "changes"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment of Airflow's processes."""
+        return {**os.environ, **standalone.environment(self.place), **self.connections}
+
+    def replace_triggerer(self) -> None:
+        """Kill the triggerer as a machine that dies does, and start another one, as standalone does not."""
+        for one in psutil.Process(self.process.pid).children(recursive=True):
+            if "triggerer" in " ".join(one.cmdline()):
+                one.kill()
+        with (self.place.home / "standalone.log").open("ab") as log:
+            command = [sys.executable, "-m", "airflow", "triggerer"]
+            started = subprocess.Popen(
+                command, env=self.environment, cwd=self.place.home, stdout=log, stderr=log, start_new_session=True
+            )
+        self.started.append(started)
+
+    def submit(self, data: dict[str, Any], *, approved: bool = True) -> str:
+        """Put a ticket into the ledger, approved by bob if wanted; return the change."""
+        now = datetime.now(UTC)
+        submitted = changes.submit(self.ledger, data, requester="alice", now=now)
+        if approved:
+            found = changes.get(self.ledger, submitted.change)
+            in_time = min(now, found.closes - timedelta(seconds=1))
+            wanted = Intent("", submitted.digest, found.opens, found.closes, timedelta(0), approvals=PEER)
+            approvals.decide(self.ledger, submitted.change, wanted, person="bob", is_yes=True, now=in_time)
+        return submitted.change
+
+    def publish(self, data: dict[str, Any], *, approved: bool = True) -> str:
+        """Submit and publish a ticket; return the change once Airflow knows its DAG."""
+        change = self.submit(data, approved=approved)
+        self.write(change)
+        wait_for(lambda: self.knows(change), f"the DAG {change}")
+        return change
+
+    def write(self, change: str) -> Path:
+        """Write the file of a change into the bundle; return its path."""
+        return publish(self.bundle, change, changes.revision(self.ledger, change))
+
+    def knows(self, change: str) -> bool:
+        """Return whether Airflow knows the DAG of a change."""
+        try:
+            return bool(self.alice.get(f"/dags/{change}"))
+        except RestError:
+            return False
+
+    def run_of(self, change: str) -> str:
+        """Return the run of a change, once there is one."""
+        return wait_for(lambda: self.alice.runs(change), f"a run of {change}")[0]["dag_run_id"]
+
+    def state(self, change: str, run: str, task: str) -> str | None:
+        """Return the state of a task now."""
+        found: str | None = self.alice.tasks(change, run).get(task, {}).get("state")
+        return found
+
+    def reaches(self, change: str, run: str, task: str, *states: str, seconds: float = 120) -> str:
+        """Wait until a task is in one of the states; return it."""
+        asked = f"{change} {task} to be {' or '.join(states)}"
+        return wait_for(lambda: (s := self.state(change, run, task)) in states and s, asked, seconds) or ""
+
+    def ends(self, change: str, run: str, seconds: float = 180) -> tuple[str, str]:
+        """Wait until a run has ended; return its state and the outcome of the change in the ledger."""
+
+        def ended() -> str | None:
+            state = str(self.alice.run(change, run)["state"])
+            return state if state in ENDED else None
+
+        state = wait_for(ended, f"the end of {run} of {change}", seconds)
+        return state, changes.get(self.ledger, change).status
+
+    def mark_run(self, change: str, run: str, state: str) -> None:
+        """Mark a run as a person does in the UI."""
+        self.alice.patch(f"/dags/{change}/dagRuns/{run}", {"state": state})
+
+    def mark_task(self, change: str, run: str, task: str, state: str) -> None:
+        """Mark a task as a person does in the UI."""
+        self.alice.patch(f"/dags/{change}/dagRuns/{run}/taskInstances/{task}", {"new_state": state})
+
+    def clear(self, change: str, run: str, *tasks: str, downstream: bool = True) -> None:
+        """Clear tasks as a person does in the UI."""
+        wanted = {"dag_run_id": run, "task_ids": list(tasks), "dry_run": False, "include_downstream": downstream}
+        body = {**wanted, "only_failed": False, "reset_dag_runs": True}
+        self.alice.post(f"/dags/{change}/clearTaskInstances", body)
+
+    def ask(self, data: dict[str, Any] | None = None, *, user: str = "alice", **conf: Any) -> tuple[str, str]:
+        """Ask for a change by REST; return the run of `request_change` and the change."""
+        given = {"ticket": json.dumps(data)} if data else {}
+        run = self.clients[user].trigger("request_change", {**given, **conf})
+        return run, wait_for(lambda: self.alice.xcom("request_change", run, "check"), "the check")["change"]
+
+    def answer(self, user: str, run: str, option: str, *, dag: str = "request_change", task: str = "approve_1") -> None:
+        """Answer an approval as a person does, who needs a moment."""
+        wait_for(lambda: self.alice.asks(dag, run, task), f"{task} in {run}")
+        time.sleep(
+            2.5
+        )  # Airflow 3.3.2 fails a task that is answered while it is being parked; nothing shows when it is
+        self.clients[user].answer(dag, run, task, options=[option])
+
+    def why_refused(
+        self, user: str, run: str, option: str, *, dag: str = "request_change", task: str = "approve_1"
+    ) -> str:
+        """Answer and return why Airflow refuses it, or nothing."""
+        try:
+            self.clients[user].answer(dag, run, task, options=[option])
+        except RestError as error:
+            return str(error)
+        return ""
+
+    def request_ends(self, run: str, dag: str = "request_change") -> str:
+        """Wait until a request has ended; return its state."""
+        ended = wait_for(
+            lambda: (s := str(self.bob.run(dag, run)["state"])) in ENDED and s, f"the end of {run} of {dag}"
+        )
+        return str(ended)
+
+    def does(self, dag: str, user: str = "bob", **conf: Any) -> str:
+        """Run one of the DAGs by which people intervene; return its run once it has ended."""
+        run = self.clients[user].trigger(dag, conf)
+        self.request_ends(run, dag)
+        return run
+
+    def freeze(self, service: str, *, begins: timedelta = timedelta(0)) -> None:
+        """Add a freeze of a service to the calendar."""
+        start = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1) + begins
+        freeze = {
+            "name": f"freeze of {service}",
+            "services": [service],
+            "start": f"{start:%Y-%m-%d %H:%M}",
+            "end": f"{start + timedelta(hours=2):%Y-%m-%d %H:%M}",
+        }
+        path = self.policy / "calendar.yaml"
+        calendar = yaml.safe_load(path.read_text())
+        calendar["freezes"] = [*calendar.get("freezes", []), freeze]
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(calendar))
+        partial.replace(path)
+
+    def restore_policy(self) -> None:
+        """Let the policy say what it says in the demo."""
+        shutil.copytree(POLICY, self.policy, dirs_exist_ok=True)
+
+    def kinds(self, change: str) -> list[str]:
+        """Return the kinds of all events of a change, after checking their chain."""
+        events.verify(self.ledger, change)
+        return [event.kind for event in events.history(self.ledger, change)]
+
+
+def git(folder: Path, *arguments: str, who: str = "alice") -> None:
+    """Run git as somebody."""
+    names = {f"GIT_{role}_NAME": who for role in ("AUTHOR", "COMMITTER")}
+    mails = {f"GIT_{role}_EMAIL": f"{who}@example.com" for role in ("AUTHOR", "COMMITTER")}
+    subprocess.run(["git", *arguments], cwd=folder, env={**os.environ, **names, **mails}, check=True)
+
+
+def acts(journal: Path) -> list[str]:
+    """Return who acted, in order, each once per time they had the floor."""
+    names = [line.split()[1] for line in journal.read_text().splitlines()] if journal.exists() else []
+    return [name for place, name in enumerate(names) if place == 0 or names[place - 1] != name]

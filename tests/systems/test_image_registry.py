@@ -1,0 +1,196 @@
+"""Whether images can be pulled is asked of a real registry, with its account; and of one that wants a token."""
+
+import base64
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from changewindow.cli.standalone import free_port
+from changewindow.systems.connection import Connection
+from changewindow.systems.kubernetes.image_registry import lacks_images, reference
+from servers.image_registry import ACCOUNT, Registry, registry
+from support.certificates import certificate
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """Run a registry with one image."""
+    with registry(tmp_path_factory.mktemp("registry")) as found:
+        found.push("shop/cart", "2.15.0")
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("image", "name", "version"),
+    [
+        ("registry.example.org/shop/cart:2.15.0", "shop/cart", "2.15.0"),
+        ("registry.example.org:5000/cart:2.15.0", "cart", "2.15.0"),
+        ("registry.example.org:5000/cart", "cart", "latest"),
+        ("localhost/cart", "cart", "latest"),
+        ("shop/cart:2", "shop/cart", "2"),
+        ("nginx", "library/nginx", "latest"),
+        ("nginx:1.27", "library/nginx", "1.27"),
+        ("registry.example.org/cart@sha256:abc", "cart", "sha256:abc"),
+        ("registry.example.org/cart:2.15.0@sha256:abc", "cart", "sha256:abc"),
+    ],
+)
+def test_an_image_is_named_as_pods_name_it(image: str, name: str, version: str) -> None:
+    """The host is left out, and what is not said is what a kubelet takes."""
+    assert reference(image) == (name, version)
+
+
+def test_images_that_are_there_lack_nothing(here: Registry) -> None:
+    """By tag, and by digest."""
+    digest = here.push("shop/cart", "2.14.0")
+    images = ("r.example.org/shop/cart:2.15.0", f"r.example.org/shop/cart@{digest}")
+    assert lacks_images(here.connection(), *images) == []
+
+
+def test_an_image_that_is_gone_is_named(here: Registry) -> None:
+    """The one that is there is not."""
+    found = lacks_images(here.connection(), "r.example.org/shop/cart:2.15.0", "r.example.org/shop/cart:2.13.0")
+    says = f"the registry at {here.url} has none of that name. Push it, or correct it."
+    assert found == [f"Image r.example.org/shop/cart:2.13.0 cannot be pulled: {says}"]
+
+
+def test_an_account_that_is_not_let_in_is_said(here: Registry) -> None:
+    """The password is not."""
+    [found] = lacks_images(here.connection(password="wrong-one"), "r.example.org/shop/cart:2.15.0")
+    assert "does not let 'robot' (401)" in found
+    assert "example_registry" in found
+    assert "wrong-one" not in found
+
+
+def test_a_registry_that_is_down_proves_nothing() -> None:
+    """What is not known is not good."""
+    nobody = Connection("example_registry", "http", host=f"http://127.0.0.1:{free_port()}")
+    [found] = lacks_images(nobody, "r.example.org/shop/cart:2.15.0")
+    assert found.startswith("whether image r.example.org/shop/cart:2.15.0 can be pulled is not known")
+
+
+def test_a_page_is_no_image() -> None:
+    """A web server that answers everything with the same page is not a registry that has every image."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    [found] = lacks_images(Connection("example_registry", "http", host=url), "r.example.org/shop/cart:2.15.0")
+    server.shutdown()
+    server.server_close()
+    assert found == (
+        f"whether image r.example.org/shop/cart:2.15.0 can be pulled is not known: {url} answered with text/html, "
+        "which no registry does. Correct the address of connection 'example_registry'."
+    )
+
+
+@contextmanager
+def token_registry(tls: Path | None = None, realm: str = "", gives: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Serve one image for a token, and tokens for the account; give the address, and what it was shown for."""
+    shown: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            if self.headers.get("Authorization") == "Bearer for-repository:shop/cart:pull":
+                kind = "application/vnd.oci.image.index.v1+json"
+                self._reply(200 if self.path == "/v2/shop/cart/manifests/2.15.0" else 404, {"Content-Type": kind})
+                return
+            where = realm or f"{url}/token"
+            self._reply(401, {"WWW-Authenticate": f'Bearer realm="{where}",service="here",scope="registry:*"'})
+
+        def do_GET(self) -> None:
+            account = base64.b64encode(":".join(ACCOUNT).encode()).decode()
+            if self.headers.get("Authorization") != f"Basic {account}":
+                self._reply(401, {})
+                return
+            shown.append(self.path)
+            scope = parse_qs(urlsplit(self.path).query)["scope"][0]
+            self._reply(200, {}, gives or json.dumps({"token": f"for-{scope}"}))
+
+        def _reply(self, status: int, headers: dict[str, str], body: str = "") -> None:
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
+    if tls:
+        shows = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        shows.load_cert_chain(tls)
+        server.socket = shows.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield url, shown
+    server.shutdown()
+
+
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the certificate of a server on this machine, which is trusted."""
+    signed = certificate("127.0.0.1", names=("127.0.0.1",))
+    file = signed.write(tmp_path / "server.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("version", "password", "says"),
+    [
+        pytest.param("2.15.0", ACCOUNT[1], "", id="an image that is there"),
+        pytest.param("2.13.0", ACCOUNT[1], "has none of that name", id="an image that is gone"),
+        pytest.param("2.15.0", "wrong", "does not let 'robot' (401)", id="an account that gets no token"),
+    ],
+)
+def test_a_registry_may_want_a_token(version: str, password: str, says: str) -> None:
+    """The account goes to where tokens are given, the token to the registry."""
+    with token_registry() as (url, _):
+        connection = Connection("example_registry", "http", host=url, login=ACCOUNT[0], password=password)
+        found = lacks_images(connection, f"r.example.org/shop/cart:{version}")
+    assert (says in found[0]) if says else (found == [])
+
+
+@pytest.mark.parametrize("gives", ["[]", "{}", "<html>"])
+def test_a_token_that_is_none_proves_nothing(gives: str) -> None:
+    """Whatever stands in its place."""
+    with token_registry(gives=gives) as (url, _):
+        connection = Connection("example_registry", "http", host=url, login=ACCOUNT[0], password=ACCOUNT[1])
+        [found] = lacks_images(connection, "r.example.org/shop/cart:2.15.0")
+    assert "can be pulled is not known" in found
+
+
+def test_a_password_does_not_leave_tls(trusted: Path) -> None:
+    """A registry that has TLS, and names a place without for its tokens, gets no password there."""
+    with token_registry() as (plain, shown), token_registry(trusted, f"{plain}/token") as (url, _):
+        connection = Connection("example_registry", "http", host=url, login=ACCOUNT[0], password=ACCOUNT[1])
+        [found] = lacks_images(connection, "r.example.org/shop/cart:2.15.0")
+        assert found.startswith("whether image r.example.org/shop/cart:2.15.0 can be pulled is not known")
+        assert f"the password would go to '{plain}/token' in the clear" in found
+        assert ACCOUNT[1] not in found
+        assert shown == []
+
+
+def test_a_password_goes_to_a_place_with_tls(trusted: Path) -> None:
+    """Where registry and tokens both have it, an image that is there is found."""
+    with token_registry(trusted) as (url, shown):
+        connection = Connection("example_registry", "http", host=url, login=ACCOUNT[0], password=ACCOUNT[1])
+        assert lacks_images(connection, "r.example.org/shop/cart:2.15.0") == []
+        assert shown == ["/token?service=here&scope=repository%3Ashop%2Fcart%3Apull"]
