@@ -10,7 +10,7 @@ SERVICES := postgresql bind9 openssh-server prometheus prometheus-alertmanager s
 OPENTOFU := v1.12.6
 OPENTOFU_BIN := $(HOME)/.cache/changewindow-tests/bin/tofu
 
-.PHONY: demo test fast lint clicks chaos bench services opentofu lock clean
+.PHONY: demo test fast rooms lint clicks chaos bench services opentofu lock clean
 
 demo: .venv/ready ## start Airflow, play two changes on a real service, stay up (ONCE=1: end; DEMO_PORT=…: choose the port)
 	@exec env PYTHONPATH=include $(BIN)/python -m demo
@@ -20,6 +20,9 @@ test: lint fast ## lint, types and every test
 
 fast: .venv/ready ## the tests that need no Airflow
 	$(RUN) -m pytest tests --ignore tests/airflow --numprocesses 3 --dist worksteal
+
+rooms: .venv/ready ## rooms, floors, imports upwards, circles and modules without a room, measured
+	$(RUN) tests/support/layout.py
 
 clicks: .venv/ready ## whatever a person clicks, at each stage of a change: 60 rows on a real Airflow
 	$(RUN) -m pytest tests/airflow/clicks.py --numprocesses 2 --dist worksteal

@@ -13,16 +13,16 @@ from changewindow.ledger.database import Ledger
 from changewindow.policy.check import Facts
 from changewindow.policy.review import load_file
 from support.changes import NOW
-from support.recording_server import Told, telling
+from support.recording_server import RecordingServer, recording_server
 
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")  # how long a case takes there says nothing
 
 
 @pytest.fixture
-def server() -> Iterator[Told]:
+def server() -> Iterator[RecordingServer]:
     """Serve what the test tells."""
-    with telling() as told:
+    with recording_server() as told:
         yield told
 
 

@@ -1,23 +1,20 @@
-"""The code keeps its shape: which part may import which, and how long a thing may be."""
+"""The code keeps its shape: which room may use which, and how long a thing may be."""
 
 import ast
 import os
 import re
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import TypeGuard
 
-ROOT = Path(__file__).resolve().parents[1]
-INCLUDE = ROOT / "include"
-PRODUCT = [*sorted((INCLUDE / "changewindow").rglob("*.py")), *sorted(ROOT.glob("dags/*.py"))]
-PRODUCT += sorted(ROOT.glob("plugins/*.py"))
-DEMO = sorted((INCLUDE / "demo").rglob("*.py"))
+from support import layout
+from support.layout import INCLUDE, KINDS, ROOT, imports, room, tree
+
+PRODUCT = [path for path in layout.files() if INCLUDE / "demo" not in path.parents]
+DEMO = [path for path in layout.files() if path not in PRODUCT]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 EVERYTHING = PRODUCT + DEMO + TESTS
-KINDS = tuple(f"changewindow.{folder}" for folder in ("steps", "checks", "sources", "notify"))
-EDGES = ("changewindow.flow", "changewindow.web", "changewindow.cli.main")
 VAGUE = {"utils", "helpers", "common", "manager", "service"}
 BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -28,33 +25,9 @@ def short(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@cache
-def tree(path: Path) -> ast.Module:
-    """Return the syntax of a file."""
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def imports(path: Path) -> set[str]:
-    """Return every module that a file imports, wherever the import stands."""
-    found: set[str] = set()
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{short(path)} imports relatively"
-            found |= {f"{node.module}", *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
-
-
 def within(name: str, *packages: str) -> bool:
     """Return whether a module is one of the packages, or inside one."""
     return any(name == package or name.startswith(f"{package}.") for package in packages)
-
-
-def folder(path: Path) -> str:
-    """Return the folder of a file of ours below `changewindow`, like `steps`; an empty text for the core itself."""
-    parts = path.relative_to(ROOT).parts
-    return parts[2] if parts[0] == "include" and len(parts) > 3 else parts[0] if parts[0] != "include" else ""
 
 
 def importing(paths: list[Path], *packages: str) -> list[str]:
@@ -62,29 +35,48 @@ def importing(paths: list[Path], *packages: str) -> list[str]:
     return [f"{short(path)}: {name}" for path in paths for name in sorted(imports(path)) if within(name, *packages)]
 
 
+def outside(*rooms: str) -> list[Path]:
+    """Return the files of the product that lie in none of these rooms."""
+    return [path for path in PRODUCT if room(layout.dotted(path)) not in rooms]
+
+
 def test_only_flow_knows_airflow() -> None:
     """Everything that knows about change windows is plain Python; what Airflow loads is excepted."""
-    assert importing([path for path in PRODUCT if folder(path) not in {"flow", "dags", "plugins"}], "airflow") == []
+    plugins = [path for path in PRODUCT if path.parent in {ROOT / "dags", ROOT / "plugins"}]
+    assert importing([path for path in outside("flow") if path not in plugins], "airflow") == []
 
 
-def test_the_core_imports_no_edge() -> None:
-    """The arrows lead inwards: flow, web and the command line may import the core."""
-    outside = {"flow", "web", "dags", "plugins"}
-    core = [path for path in PRODUCT if folder(path) not in outside and path.name != "__main__.py"]
-    assert importing(core, *EDGES) == []
+def test_only_pages_and_the_api_server_know_fastapi() -> None:
+    """A page, or what runs in Airflow's API server, may use it; nothing else."""
+    server = INCLUDE / "changewindow" / "flow" / "server"
+    assert importing([path for path in outside("web") if server not in path.parents], "fastapi", "starlette") == []
+
+
+def test_every_module_has_a_room_and_every_room_a_floor() -> None:
+    """A module without a room is a sign that a word is missing."""
+    assert layout.loose() == []
+    assert set(layout.rooms()) <= {name for rooms in layout.FLOORS for name in rooms}
+
+
+def test_imports_lead_downwards() -> None:
+    """A room imports only from rooms on floors below its own; what only type checkers import counts too."""
+    assert layout.upwards() == []
+
+
+def test_no_modules_import_each_other() -> None:
+    """There is no circle, not even through a third module."""
+    assert layout.circles() == []
 
 
 def test_kinds_do_not_import_each_other() -> None:
-    """A kind is one file beside its contract; what two kinds share belongs into the core."""
-    of_kinds = {path: {name for name in imports(path) if within(name, *KINDS)} for path in PRODUCT}
-    found = [
-        f"{short(path)}: {name}"
-        for path, names in of_kinds.items()
-        if f"changewindow.{folder(path)}" in KINDS
-        for name in names - {f"changewindow.{folder(path)}"}
-        if not within(name, f"changewindow.{folder(path)}.base")
+    """A kind is one file beside its contract; what two kinds share belongs into a room below."""
+    shared = {f"changewindow.{folder}.base" for folder in KINDS} | {f"changewindow.{folder}" for folder in KINDS}
+    between = [
+        str(arrow)
+        for arrow in layout.arrows()
+        if room(arrow.importer) in KINDS and room(arrow.imported) in KINDS and arrow.imported not in shared
     ]
-    assert found == []
+    assert between == []
 
 
 def test_the_product_knows_no_demo_and_no_test() -> None:

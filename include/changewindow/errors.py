@@ -77,14 +77,14 @@ class StillUnderWay(StepFailed):
     """A step failed, and what it has set in motion may happen all the same: an answer did not arrive."""
 
 
-class TurnRevoked(OperatorError):
+class LockRevoked(OperatorError):
     """A step lost its turn to act, because somebody else has to act now."""
 
     def __init__(self, change: str, holder: str) -> None:
         super().__init__(f"{change}: {holder} lost its turn and stopped. The undo that took the turn goes on.")
 
 
-class TurnTaken(OperatorError):
+class LockTaken(OperatorError):
     """Another task of the same change is acting."""
 
     def __init__(self, change: str, holder: str, by: str) -> None:

@@ -20,7 +20,7 @@ from statistics import median
 import pytest
 
 from changewindow.cli.airflow_api import wait_for
-from support.real_airflow import HEALTH, Probe, Stage, ticket
+from support.real_airflow import HEALTH, Probe, RealAirflow, ticket
 
 COUNT = 10
 LOOPS = 40
@@ -38,7 +38,7 @@ done
 
 
 @pytest.mark.parametrize("every", [EVERY, OFTEN])
-def test_breach_to_undo(airflow: Stage, probe: Probe, tmp_path: Path, every: float) -> None:
+def test_breach_to_undo(airflow: RealAirflow, probe: Probe, tmp_path: Path, every: float) -> None:
     """The medians of (a), (b) and (c) are printed with their ratios."""
     slow, fast = (shell_loop(probe, one, f"a{one:g}_beside_{every:g}") for one in (10, every))
     names = [f"{number}_{every:g}".replace(".", "") for number in range(COUNT)]
@@ -50,7 +50,7 @@ def test_breach_to_undo(airflow: Stage, probe: Probe, tmp_path: Path, every: flo
     print(f"  c: a change {ours:.2f} s = {ours / bare:.2f} x b, {ours / slow:.2f} x a at 10 s")
 
 
-def test_a_whole_change(airflow: Stage, probe: Probe, tmp_path: Path) -> None:
+def test_a_whole_change(airflow: RealAirflow, probe: Probe, tmp_path: Path) -> None:
     """The medians of the durations of (b) and (c), with the same tasks and the same watch, are printed."""
     bare, ours = [], []
     for number in range(COUNT // 2):
@@ -65,7 +65,7 @@ def test_a_whole_change(airflow: Stage, probe: Probe, tmp_path: Path) -> None:
     print(f"ratio {c / b:.2f}")
 
 
-def duration(airflow: Stage, dag: str, run: str) -> float:
+def duration(airflow: RealAirflow, dag: str, run: str) -> float:
     """Return how long a run took, once it has ended well."""
     state = wait_for(lambda: airflow.alice.run(dag, run)["state"] == "success", f"the end of {run} of {dag}")
     found = airflow.alice.run(dag, run)
@@ -95,14 +95,14 @@ def shell_loop(probe: Probe, every: float, start: str) -> float:
     return median(took)
 
 
-def begin_bare(airflow: Stage, probe: Probe, name: str, every: float) -> Callable[[], float]:
+def begin_bare(airflow: RealAirflow, probe: Probe, name: str, every: float) -> Callable[[], float]:
     """Begin a bare run that watches; return what tells when its undo started."""
     run = airflow.alice.trigger("bare", {"url": f"{probe.url}/{name}", "seconds": 600.0, "every": every})
     airflow.reaches("bare", run, "watch", "deferred")
     return lambda: started(airflow, "bare", run)
 
 
-def begin_change(airflow: Stage, folder: Path, name: str, every: float) -> Callable[[], float]:
+def begin_change(airflow: RealAirflow, folder: Path, name: str, every: float) -> Callable[[], float]:
     """Begin a change that watches; return what tells when its undo started."""
     own = {**HEALTH, "source": {**HEALTH["source"], "path": f"/{name}"}}
     data = ticket(folder / name, watch="10m", validation=[own])
@@ -113,7 +113,7 @@ def begin_change(airflow: Stage, folder: Path, name: str, every: float) -> Calla
     return lambda: started(airflow, change, run)
 
 
-def started(airflow: Stage, dag: str, run: str) -> float:
+def started(airflow: RealAirflow, dag: str, run: str) -> float:
     """Return when the first undo of a run started, once the run has ended."""
     wait_for(lambda: airflow.alice.run(dag, run)["state"] in {"success", "failed"}, f"the end of {run}")
     return datetime.fromisoformat(airflow.alice.tasks(dag, run)["undo_1"]["start_date"]).timestamp()

@@ -31,7 +31,7 @@ from conftest import USERS
 from demo.__main__ import POLICY, _has_form
 from servers.airflow_components import OnPostgres, Supervised, log_of, supervised
 from servers.postgres import postgres
-from support.real_airflow import HEALTH, Probe, Stage, ticket
+from support.real_airflow import HEALTH, Probe, RealAirflow, ticket
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "30"))
 SEED = int(os.environ.get("CHAOS_SEED") or time.time())
@@ -55,7 +55,7 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[tuple[Stage, Supervised]]:
+def stage(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[tuple[RealAirflow, Supervised]]:
     """Start Airflow on PostgreSQL, each component supervised."""
     folder = tmp_path_factory.mktemp("chaos")
     with ExitStack() as stack:
@@ -67,11 +67,11 @@ def stage(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[tu
         wait_for(lambda: standalone.is_healthy(place), "Airflow", 180)
         clients = {user: Client(place.url, user, place.password(user)).log_in() for user in USERS}
         wait_for(lambda: _has_form(clients["alice"]), "the DAGs")
-        yield Stage(place, made.running["scheduler"], clients, connections, POLICY), made
+        yield RealAirflow(place, made.running["scheduler"], clients, connections, POLICY), made
 
 
 def test_whatever_is_killed_every_change_ends_in_truth(
-    stage: tuple[Stage, Supervised], probe: Probe, tmp_path: Path
+    stage: tuple[RealAirflow, Supervised], probe: Probe, tmp_path: Path
 ) -> None:
     """Every outcome is true, every started step is undone or confirmed, no event is lost, every chain verifies."""
     airflow, made = stage
@@ -103,7 +103,7 @@ def test_whatever_is_killed_every_change_ends_in_truth(
     assert not wrong, "\n".join([*wrong, log_of(airflow.place, "scheduler")])
 
 
-def reach(airflow: Stage, probe: Probe, stories: list[Story], at: str) -> None:
+def reach(airflow: RealAirflow, probe: Probe, stories: list[Story], at: str) -> None:
     """Wait until the newest change is at a stage, or past it; those to be found bad are so once they are watched."""
     newest = stories[-1]
 
@@ -116,7 +116,7 @@ def reach(airflow: Stage, probe: Probe, stories: list[Story], at: str) -> None:
     wait_for(is_there, f"{newest.change} to be at {at}", 240, 0.1)
 
 
-def begin(airflow: Stage, folder: Path, number: int, *, is_bad: bool) -> Story:
+def begin(airflow: RealAirflow, folder: Path, number: int, *, is_bad: bool) -> Story:
     """Publish one change."""
     journal, path = folder / f"chaos_{number}", f"/chaos/{number}"
     own = {**HEALTH, "source": {**HEALTH["source"], "path": path}}
@@ -142,18 +142,18 @@ def patient(do: Any) -> Any:
     return wait_for(tried, "the database", 60)
 
 
-def events_of(airflow: Stage, change: str) -> list[Any]:
+def events_of(airflow: RealAirflow, change: str) -> list[Any]:
     """Return the events of a change."""
     found: list[Any] = patient(lambda: events.history(airflow.ledger, change))
     return found
 
 
-def is_over(airflow: Stage, change: str) -> bool:
+def is_over(airflow: RealAirflow, change: str) -> bool:
     """Return whether a change has its outcome."""
     return patient(lambda: changes.get(airflow.ledger, change)).closed_at is not None
 
 
-def where(airflow: Stage, change: str) -> str:
+def where(airflow: RealAirflow, change: str) -> str:
     """Return the stage of a change, by its newest event."""
     kind = events_of(airflow, change)[-1].kind
     begun = {"approved": "preflight", "checked": "gate", "started": "apply", "remembered": "apply", "applied": "apply"}
@@ -187,7 +187,7 @@ def _is_killed(process: psutil.Process) -> bool:
     return True
 
 
-def settle(airflow: Stage, stories: list[Story]) -> None:
+def settle(airflow: RealAirflow, stories: list[Story]) -> None:
     """Wait until every change has its outcome and no run is open; housekeeping runs as often as it does by itself."""
 
     def all_over() -> bool:
@@ -203,7 +203,7 @@ def settle(airflow: Stage, stories: list[Story]) -> None:
     Spool(airflow.ledger, airflow.place.home / "changewindow-spool.jsonl").drain()
 
 
-def lies(airflow: Stage, story: Story) -> Iterator[str]:
+def lies(airflow: RealAirflow, story: Story) -> Iterator[str]:
     """Return everything in the story of a change that is not so."""
     found, history = changes.get(airflow.ledger, story.change), events.history(airflow.ledger, story.change)
     events.verify(airflow.ledger, story.change)

@@ -17,7 +17,7 @@ import pytest
 
 from changewindow.cli.airflow_api import ENDED, Client, RestError, wait_for
 from changewindow.ledger import changes, events, leases
-from support.real_airflow import HEALTH, Probe, Stage, acts, ticket
+from support.real_airflow import HEALTH, Probe, RealAirflow, acts, ticket
 
 GOOD = {"completed"}
 BACK = {"rolled_back"}
@@ -53,7 +53,7 @@ WANTED: dict[str, dict[str, set[str]]] = {
 class Row:
     """One change at one stage, and what is clicked."""
 
-    airflow: Stage
+    airflow: RealAirflow
     probe: Probe
     folder: Path
     stage: str
@@ -194,7 +194,7 @@ def pause(row: Row, carol: Client, change: str) -> None:
 
 
 @pytest.mark.parametrize("stage", TASKS)
-def test_whatever_is_clicked(airflow: Stage, probe: Probe, tmp_path: Path, stage: str) -> None:
+def test_whatever_is_clicked(airflow: RealAirflow, probe: Probe, tmp_path: Path, stage: str) -> None:
     """All that can be clicked at this stage, side by side, each on a change of its own."""
     rows = [Row(airflow, probe, tmp_path, stage, action) for action in ACTIONS]
     with ThreadPoolExecutor(len(rows)) as pool:

@@ -14,7 +14,7 @@ import pytest
 from changewindow.cli import standalone
 from changewindow.cli.airflow_api import Client, wait_for
 from demo.__main__ import POLICY, _has_form, world
-from support.real_airflow import Probe, Stage, git
+from support.real_airflow import Probe, RealAirflow, git
 
 USERS = {"alice": "user", "bob": "user", "carol": "user", "admin": "admin"}
 
@@ -56,7 +56,7 @@ def probe() -> Iterator[Probe]:
 
 
 @pytest.fixture(scope="session")
-def airflow(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[Stage]:
+def airflow(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[RealAirflow]:
     """Start the embedded default, as `make demo` does."""
     folder = tmp_path_factory.mktemp("real")
     place = standalone.Place(folder / "airflow", standalone.free_port(), USERS)
@@ -77,7 +77,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[
             standalone.wait_until_healthy(place, process)
             clients = {user: Client(place.url, user, place.password(user)).log_in() for user in USERS}
             wait_for(lambda: _has_form(clients["alice"]), "the DAG request_change")
-            stage = Stage(place, process, clients, connections, policy)
+            stage = RealAirflow(place, process, clients, connections, policy)
             yield stage
             for one in stage.started:
                 standalone.stop(one)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from changewindow.cli.airflow_api import wait_for
 from changewindow.ledger import changes, events, queries
-from support.real_airflow import Stage, git, ticket, window
+from support.real_airflow import RealAirflow, git, ticket, window
 
 
 def later(hours: float = 1) -> dict[str, str]:
@@ -18,7 +18,7 @@ def later(hours: float = 1) -> dict[str, str]:
     return window(opens, opens + timedelta(hours=1))
 
 
-def test_high_risk_needs_two_others_in_their_order(airflow: Stage, tmp_path: Path) -> None:
+def test_high_risk_needs_two_others_in_their_order(airflow: RealAirflow, tmp_path: Path) -> None:
     """The requester is refused by the server though an admin, one person counts once, and two levels publish it."""
     run, change = airflow.ask(ticket(tmp_path / "two", risk="high", window=later()), user="admin")
     wait_for(lambda: airflow.bob.asks("request_change", run, "approve_1"), "the first level")
@@ -35,7 +35,7 @@ def test_high_risk_needs_two_others_in_their_order(airflow: Stage, tmp_path: Pat
     assert (airflow.bundle / f"{change}.py").exists()
 
 
-def test_where_anybody_may_the_requesters_yes_does_not_count(airflow: Stage, tmp_path: Path) -> None:
+def test_where_anybody_may_the_requesters_yes_does_not_count(airflow: RealAirflow, tmp_path: Path) -> None:
     """Where the policy names nobody, Airflow takes the requester's click; it is asked again, and another one counts."""
     run, change = airflow.ask(ticket(tmp_path / "anybody", environment="staging", window=later()))
     airflow.answer("alice", run, "Approve")
@@ -47,7 +47,7 @@ def test_where_anybody_may_the_requesters_yes_does_not_count(airflow: Stage, tmp
     assert airflow.kinds(change) == ["submitted", "decided", "approved"]
 
 
-def test_a_rejection_ends_it(airflow: Stage, tmp_path: Path) -> None:
+def test_a_rejection_ends_it(airflow: RealAirflow, tmp_path: Path) -> None:
     """Nothing is published, and asking again for the same change is refused."""
     run, change = airflow.ask(ticket(tmp_path / "rejected", window=later()))
     airflow.answer("bob", run, "Reject")
@@ -59,7 +59,7 @@ def test_a_rejection_ends_it(airflow: Stage, tmp_path: Path) -> None:
     assert "it is rejected" in airflow.alice.log("request_change", again, "check")
 
 
-def test_a_click_on_an_old_text_does_not_approve_the_new_one(airflow: Stage, tmp_path: Path) -> None:
+def test_a_click_on_an_old_text_does_not_approve_the_new_one(airflow: RealAirflow, tmp_path: Path) -> None:
     """An approval binds what was shown; the request of the new text asks for itself."""
     data = ticket(tmp_path / "bait", window=later())
     old, change = airflow.ask(data)
@@ -74,7 +74,7 @@ def test_a_click_on_an_old_text_does_not_approve_the_new_one(airflow: Stage, tmp
     assert airflow.request_ends(new) == "success"
 
 
-def test_a_late_click_has_no_effect(airflow: Stage, tmp_path: Path) -> None:
+def test_a_late_click_has_no_effect(airflow: RealAirflow, tmp_path: Path) -> None:
     """When the window has ended unapproved, the request has ended too; a click then changes nothing."""
     now = datetime.now(UTC)
     data = ticket(tmp_path / "latecomer", window=window(now - timedelta(minutes=5), now + timedelta(seconds=20)))
@@ -87,7 +87,7 @@ def test_a_late_click_has_no_effect(airflow: Stage, tmp_path: Path) -> None:
     assert not (airflow.bundle / f"{change}.py").exists()
 
 
-def test_a_standard_change_is_approved_in_advance(airflow: Stage) -> None:
+def test_a_standard_change_is_approved_in_advance(airflow: RealAirflow) -> None:
     """Its request needs nobody else; a value outside of the template is refused with those that are approved."""
     opens = datetime.now(UTC) + timedelta(days=30)
     moments = {"start": opens.isoformat(), "end": (opens + timedelta(hours=1)).isoformat()}
@@ -101,7 +101,7 @@ def test_a_standard_change_is_approved_in_advance(airflow: Stage) -> None:
     assert "max_idle = 1 is not approved in advance" in airflow.alice.log("request_change", refused, "check")
 
 
-def test_a_ticket_is_submitted_from_the_command_line(airflow: Stage, tmp_path: Path) -> None:
+def test_a_ticket_is_submitted_from_the_command_line(airflow: RealAirflow, tmp_path: Path) -> None:
     """With the rights of that user; findings come back with the file's name and line, a good one with its link."""
     file = tmp_path / "mine.yaml"
     file.write_text("sumary: x\nrisk: huge\n")
@@ -119,7 +119,9 @@ def test_a_ticket_is_submitted_from_the_command_line(airflow: Stage, tmp_path: P
     assert f"{airflow.place.url}/dags/request_change/runs/" in good.stdout
 
 
-def test_a_merged_ticket_is_asked_for_by_its_author_and_approved_by_its_merge(airflow: Stage, tmp_path: Path) -> None:
+def test_a_merged_ticket_is_asked_for_by_its_author_and_approved_by_its_merge(
+    airflow: RealAirflow, tmp_path: Path
+) -> None:
     """The policy of the demo counts bob's merge of alice's ticket; a ticket nobody else merged waits for a person."""
     repository = Path(json.loads(airflow.connections["AIRFLOW_CONN_CHANGEWINDOW_TICKETS"])["host"])
     git(repository, "checkout", "--quiet", "-b", "change")
@@ -146,7 +148,7 @@ def test_a_merged_ticket_is_asked_for_by_its_author_and_approved_by_its_merge(ai
     assert len(changes_of(airflow)) == count
 
 
-def changes_of(airflow: Stage) -> dict[str, str]:
+def changes_of(airflow: RealAirflow) -> dict[str, str]:
     """Return the changes that came from a file, by their origin."""
     return {
         str(one.origin): one.id for one in queries.with_status(airflow.ledger, "submitted", "approved") if one.origin

@@ -11,11 +11,11 @@ import pytest
 from changewindow.cli import standalone
 from changewindow.cli.airflow_api import wait_for
 from changewindow.systems.process.supervised import GUARD
-from support.real_airflow import Stage, acts, ticket
+from support.real_airflow import RealAirflow, acts, ticket
 
 
 @pytest.fixture(scope="module")
-def completed(airflow: Stage, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, Path]:
+def completed(airflow: RealAirflow, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, Path]:
     """Return a change that is completed, with its run and journal."""
     journal = tmp_path_factory.mktemp("closed") / "closed"
     change = airflow.publish(ticket(journal, steps=2))
@@ -26,7 +26,7 @@ def completed(airflow: Stage, tmp_path_factory: pytest.TempPathFactory) -> tuple
 
 @pytest.mark.parametrize("task", ["apply_1", "apply_2", "gate", "watch", "undo_1", "undo_2", "close"])
 def test_clearing_a_task_of_a_closed_change_executes_nothing(
-    airflow: Stage, completed: tuple[str, str, Path], task: str
+    airflow: RealAirflow, completed: tuple[str, str, Path], task: str
 ) -> None:
     """Whatever is cleared of a completed change, with all that follows it: nothing acts, and it stays completed."""
     change, run, journal = completed
@@ -40,7 +40,9 @@ def test_clearing_a_task_of_a_closed_change_executes_nothing(
     assert is_undo or airflow.alice.tasks(change, run)["close"]["try_number"] > tries
 
 
-def test_triggering_a_closed_change_again_executes_nothing(airflow: Stage, completed: tuple[str, str, Path]) -> None:
+def test_triggering_a_closed_change_again_executes_nothing(
+    airflow: RealAirflow, completed: tuple[str, str, Path]
+) -> None:
     """A second run of a completed change is refused, red, and tells nobody."""
     change, _, journal = completed
     before = acts(journal)
@@ -50,7 +52,7 @@ def test_triggering_a_closed_change_again_executes_nothing(airflow: Stage, compl
     assert "it is closed: completed" in airflow.alice.log(change, run, "gate")
 
 
-def test_an_unapproved_change_executes_nothing_whatever_is_clicked(airflow: Stage, tmp_path: Path) -> None:
+def test_an_unapproved_change_executes_nothing_whatever_is_clicked(airflow: RealAirflow, tmp_path: Path) -> None:
     """Gate and watch marked success by hand, apply cleared: an unapproved change acts in no way."""
     journal = tmp_path / "unapproved"
     change = airflow.publish(ticket(journal, steps=2), approved=False)
@@ -68,7 +70,7 @@ def test_an_unapproved_change_executes_nothing_whatever_is_clicked(airflow: Stag
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["the task's process", "the worker, the task's process lives on"])
-def test_killing_the_worker_during_apply_ends_rolled_back(airflow: Stage, tmp_path: Path, whole: bool) -> None:  # noqa: FBT001
+def test_killing_the_worker_during_apply_ends_rolled_back(airflow: RealAirflow, tmp_path: Path, whole: bool) -> None:  # noqa: FBT001
     """A worker that is killed with SIGKILL leaves no run that is running for ever, and no step that acts on."""
     journal = tmp_path / f"killed_{whole}".lower()
     data = ticket(journal)
@@ -82,7 +84,7 @@ def test_killing_the_worker_during_apply_ends_rolled_back(airflow: Stage, tmp_pa
     assert acts(journal) == ["apply_1", "undo_1"]
 
 
-def task_process(airflow: Stage, journal: Path) -> psutil.Process:
+def task_process(airflow: RealAirflow, journal: Path) -> psutil.Process:
     """Return the process of the task whose step writes the journal."""
     family = psutil.Process(airflow.process.pid).children(recursive=True)
     alive = [one for one in family if one.status() != psutil.STATUS_ZOMBIE]
@@ -90,7 +92,7 @@ def task_process(airflow: Stage, journal: Path) -> psutil.Process:
     return psutil.Process(guard.ppid())
 
 
-def test_two_clients_trigger_24_runs_at_once(airflow: Stage) -> None:
+def test_two_clients_trigger_24_runs_at_once(airflow: RealAirflow) -> None:
     """All are accepted by the embedded default, and every component is alive afterwards."""
 
     def trigger(number: int) -> str:

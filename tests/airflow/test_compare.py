@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from changewindow.ledger import changes, events
-from support.real_airflow import Stage, acts, ticket
+from support.real_airflow import RealAirflow, acts, ticket
 
 
 def errors(file: Path, by: str, **limits: Any) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def asked(journal: Path, file: Path, after: str) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_change_is_compared_with_before(airflow: Stage, tmp_path: Path, after: str, ended: str) -> None:
+def test_a_change_is_compared_with_before(airflow: RealAirflow, tmp_path: Path, after: str, ended: str) -> None:
     """The readings of before are in the ledger; the watch and the way back are judged by them."""
     file = tmp_path / "number"
     file.write_text("2\n")
@@ -58,7 +58,7 @@ def test_a_change_is_compared_with_before(airflow: Stage, tmp_path: Path, after:
     ],
 )
 def test_a_watch_that_could_not_judge_is_refused_before_the_first_step(
-    airflow: Stage, tmp_path: Path, *, compares: bool, says: str
+    airflow: RealAirflow, tmp_path: Path, *, compares: bool, says: str
 ) -> None:
     """Its source is offline; nothing was touched."""
     data = asked(tmp_path / f"offline_{compares}".lower(), tmp_path / "missing", "1")

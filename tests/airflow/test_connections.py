@@ -12,7 +12,7 @@ from changewindow.systems.connection import Connection
 from servers import postgres
 from servers.kubernetes import running
 from servers.sshd import sshd
-from support.real_airflow import Probe, Stage
+from support.real_airflow import Probe, RealAirflow
 
 FORMS = {"http", "git", "kubernetes", "ssh", "aws", "postgres", "sqlite", "slack", "pagerduty", "opsgenie", "generic"}
 BUTTON = ("http", "kubernetes", "ssh", "postgres", "sqlite", "slack")
@@ -36,7 +36,7 @@ def connections(probe: Probe, tmp_path_factory: pytest.TempPathFactory) -> Itera
         }
 
 
-def pressed(airflow: Stage, connection: Connection, **changed: Any) -> tuple[bool, str]:
+def pressed(airflow: RealAirflow, connection: Connection, **changed: Any) -> tuple[bool, str]:
     """Press "Test" on a form that is filled in; return whether it worked, and what the page says."""
     form = {"connection_id": "tried", "conn_type": connection.kind, "extra": json.dumps(connection.extra)}
     names = ("host", "port", "login", "password", "schema")
@@ -45,21 +45,23 @@ def pressed(airflow: Stage, connection: Connection, **changed: Any) -> tuple[boo
     return answer["status"], answer["message"]
 
 
-def test_the_page_has_a_form_for_each_type(airflow: Stage) -> None:
+def test_the_page_has_a_form_for_each_type(airflow: RealAirflow) -> None:
     """Nobody writes a connection by hand."""
     found = airflow.clients["admin"]._send("GET", "/ui/connections/hook_meta", None)
     assert {one["connection_type"] for one in found} >= FORMS
 
 
 @pytest.mark.parametrize("kind", BUTTON)
-def test_the_button_tells_a_good_connection(airflow: Stage, connections: dict[str, Connection], kind: str) -> None:
+def test_the_button_tells_a_good_connection(
+    airflow: RealAirflow, connections: dict[str, Connection], kind: str
+) -> None:
     """What a kind will be able to use is found to work."""
     works, says = pressed(airflow, connections[kind])
     assert works, says
 
 
 @pytest.mark.parametrize("kind", ["http", "ssh", "postgres"])
-def test_the_button_tells_a_bad_connection(airflow: Stage, connections: dict[str, Connection], kind: str) -> None:
+def test_the_button_tells_a_bad_connection(airflow: RealAirflow, connections: dict[str, Connection], kind: str) -> None:
     """Where nobody listens, it does not work."""
     host = {"host": f"http://127.0.0.1:{free_port()}"} if kind == "http" else {"port": free_port()}
     works, says = pressed(airflow, connections[kind], **host)

@@ -17,12 +17,12 @@ from changewindow.sources import staging
 from changewindow.systems.connection import Connection
 from source_fixtures import Answers
 from step_fixtures import World
-from support.real_airflow import Stage, ticket, window
+from support.real_airflow import RealAirflow, ticket, window
 
 FIELDS = ("host", "port", "login", "password", "schema")
 
 
-def connect(airflow: Stage, known: Connection, name: str) -> None:
+def connect(airflow: RealAirflow, known: Connection, name: str) -> None:
     """Make a connection by REST, as the form of the UI does."""
     form = {"connection_id": name, "conn_type": known.kind, "extra": json.dumps(known.extra)}
     form |= {field: getattr(known, field) for field in FIELDS if getattr(known, field)}
@@ -38,7 +38,7 @@ def named(value: Any, names: dict[str, str]) -> Any:
     return names.get(value, value) if isinstance(value, str) else value
 
 
-def usable(airflow: Stage, what: str, asked: dict[str, Any], *known: Connection) -> dict[str, Any]:
+def usable(airflow: RealAirflow, what: str, asked: dict[str, Any], *known: Connection) -> dict[str, Any]:
     """Make the connections of a kind under names of its own; return what is asked with these names."""
     names = {one.name: f"{what}_{one.name}" for one in known}
     for one in known:
@@ -75,7 +75,7 @@ def places(tmp_path: Path) -> Iterator[dict[str, Answers]]:
         yield made
 
 
-def told(airflow: Stage, change: str) -> str:
+def told(airflow: RealAirflow, change: str) -> str:
     """Return all that a change has said: its logs, its events, and what its tasks have left."""
     said = [path.read_text() for path in (airflow.place.home / "logs" / f"dag_id={change}").rglob("*.log")]
     said += [one.data for one in events.history(airflow.ledger, change)]
@@ -87,7 +87,7 @@ def told(airflow: Stage, change: str) -> str:
     return "\n".join(said)
 
 
-def test_a_step_of_every_kind(airflow: Stage, worlds: dict[str, World], tmp_path: Path) -> None:
+def test_a_step_of_every_kind(airflow: RealAirflow, worlds: dict[str, World], tmp_path: Path) -> None:
     """One change has them all; it completes, and when it is taken back later, all is as before. No secret is told."""
     before = {kind: world.state() for kind, world in worlds.items()}
     steps = [usable(airflow, f"step_{kind}", world.step, *world.connections.values()) for kind, world in worlds.items()]
@@ -102,12 +102,12 @@ def test_a_step_of_every_kind(airflow: Stage, worlds: dict[str, World], tmp_path
     assert [one for one in secrets if one in everything] == []
 
 
-def why(airflow: Stage, change: str) -> str:
+def why(airflow: RealAirflow, change: str) -> str:
     """Return how a change ended."""
     return changes.get(airflow.ledger, change).reason
 
 
-def test_a_source_of_every_kind(airflow: Stage, places: dict[str, Answers], tmp_path: Path) -> None:
+def test_a_source_of_every_kind(airflow: RealAirflow, places: dict[str, Answers], tmp_path: Path) -> None:
     """One preflight asks them all, and the gate once more in one sample; the same has run in staging before."""
     data = ticket(tmp_path / "every_source")
     staged = airflow.publish({**data, "environment": "staging"})

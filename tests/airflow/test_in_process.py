@@ -14,16 +14,16 @@ from changewindow.policy.check import Facts
 from changewindow.policy.review import load_text
 from demo.__main__ import POLICY, world
 from demo.scenario import ACTS, TICKETS, Act, with_window
-from support.real_airflow import Stage
+from support.real_airflow import RealAirflow
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAirflow]:
     """Prepare an Airflow of which nothing runs: its database, the ledger, and the service to change."""
     folder = tmp_path_factory.mktemp("alone")
     place = standalone.Place(folder / "airflow", standalone.free_port(), {})
     with world(folder / "world") as connections:
-        stage = Stage(place, None, {}, {**connections, "CHANGEWINDOW_POLICY": str(POLICY)}, POLICY)
+        stage = RealAirflow(place, None, {}, {**connections, "CHANGEWINDOW_POLICY": str(POLICY)}, POLICY)
         stage.ledger.upgrade()
         environment = {**os.environ, **stage.environment}
         subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], env=environment, check=True)
@@ -31,7 +31,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.ticket)
-def test_a_ticket_runs_in_one_process(alone: Stage, act: Act) -> None:
+def test_a_ticket_runs_in_one_process(alone: RealAirflow, act: Act) -> None:
     """Without scheduler, triggerer or worker, the outcome and the colour are the same."""
     now = datetime.now(UTC)
     text = with_window((TICKETS / f"{act.ticket}.yaml").read_text(), now, now + timedelta(minutes=30))

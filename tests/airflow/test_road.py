@@ -10,11 +10,11 @@ from changewindow.changes.publication import publish
 from changewindow.cli.airflow_api import wait_for
 from changewindow.ledger import changes, events, leases
 from demo.scenario import ACTS, Act, play
-from support.real_airflow import Probe, Stage, acts, ticket, window
+from support.real_airflow import Probe, RealAirflow, acts, ticket, window
 
 
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.ticket)
-def test_a_ticket_of_the_demo_ends_as_it_should(airflow: Stage, probe: Probe, act: Act) -> None:
+def test_a_ticket_of_the_demo_ends_as_it_should(airflow: RealAirflow, probe: Probe, act: Act) -> None:
     """Each ticket runs from the form to its outcome; its record is whole, and Slack has one thread of it."""
     played = play(act, airflow.alice, airflow.bob, lambda *_: None)
     assert played.is_as_expected, played
@@ -34,7 +34,7 @@ def test_a_ticket_of_the_demo_ends_as_it_should(airflow: Stage, probe: Probe, ac
     assert {body["channel"] for body in posted} == {"#deploys"}
 
 
-def test_a_run_triggered_before_the_window_waits_for_it(airflow: Stage, tmp_path: Path) -> None:
+def test_a_run_triggered_before_the_window_waits_for_it(airflow: RealAirflow, tmp_path: Path) -> None:
     """A run that is triggered early is parked until the window opens, and completes then."""
     opens = datetime.now(UTC) + timedelta(seconds=25)
     change = airflow.publish(ticket(tmp_path / "early", window=window(opens, opens + timedelta(minutes=30))))
@@ -46,7 +46,7 @@ def test_a_run_triggered_before_the_window_waits_for_it(airflow: Stage, tmp_path
     assert started.at >= opens.replace(microsecond=0)
 
 
-def test_a_run_after_the_window_is_missed_and_says_so(airflow: Stage, tmp_path: Path) -> None:
+def test_a_run_after_the_window_is_missed_and_says_so(airflow: RealAirflow, tmp_path: Path) -> None:
     """When Airflow comes too late, the one scheduled run touches nothing and ends `missed`; so does one by hand."""
     now = datetime.now(UTC)
     data = ticket(tmp_path / "late", window=window(now - timedelta(hours=2), now - timedelta(hours=1)))
@@ -60,7 +60,7 @@ def test_a_run_after_the_window_is_missed_and_says_so(airflow: Stage, tmp_path: 
     assert "the window ended" in airflow.alice.log(change, run, "gate")
 
 
-def test_a_window_too_short_to_finish_in_is_missed(airflow: Stage, tmp_path: Path) -> None:
+def test_a_window_too_short_to_finish_in_is_missed(airflow: RealAirflow, tmp_path: Path) -> None:
     """A change that would not fit any more does not start, though the window is open."""
     now = datetime.now(UTC)
     data = ticket(tmp_path / "short", window=window(now - timedelta(minutes=30), now + timedelta(minutes=2)))
@@ -69,7 +69,7 @@ def test_a_window_too_short_to_finish_in_is_missed(airflow: Stage, tmp_path: Pat
     assert acts(tmp_path / "short") == []
 
 
-def test_a_dry_run_only_reads(airflow: Stage, tmp_path: Path) -> None:
+def test_a_dry_run_only_reads(airflow: RealAirflow, tmp_path: Path) -> None:
     """A dry run is green, shows what would be done, takes no lease and leaves the change as it was."""
     opens = datetime.now(UTC) + timedelta(hours=1)
     change = airflow.publish(ticket(tmp_path / "dry", window=window(opens, opens + timedelta(hours=1))))
@@ -79,7 +79,7 @@ def test_a_dry_run_only_reads(airflow: Stage, tmp_path: Path) -> None:
     assert "dry run, not done" in airflow.alice.log(change, run, "apply_1")
 
 
-def test_a_completed_change_can_be_rolled_back_later(airflow: Stage, tmp_path: Path) -> None:
+def test_a_completed_change_can_be_rolled_back_later(airflow: RealAirflow, tmp_path: Path) -> None:
     """Mode rollback undoes a completed change from what it remembered, in reverse, with its reason in the record."""
     change = airflow.publish(ticket(tmp_path / "later", steps=2))
     assert airflow.ends(change, airflow.run_of(change)) == ("success", "completed")
@@ -89,7 +89,7 @@ def test_a_completed_change_can_be_rolled_back_later(airflow: Stage, tmp_path: P
     assert changes.get(airflow.ledger, change).reason == "bad hours later"
 
 
-def test_a_breach_is_undone_and_a_watch_holds_no_worker(airflow: Stage, probe: Probe, tmp_path: Path) -> None:
+def test_a_breach_is_undone_and_a_watch_holds_no_worker(airflow: RealAirflow, probe: Probe, tmp_path: Path) -> None:
     """While a change is watched no task of it runs on a worker; a breach takes both steps back."""
     change = airflow.publish(ticket(tmp_path / "breach", steps=2, watch="2m"))
     run = airflow.run_of(change)
@@ -105,7 +105,7 @@ def test_a_breach_is_undone_and_a_watch_holds_no_worker(airflow: Stage, probe: P
     assert "500" in changes.get(airflow.ledger, change).reason
 
 
-def test_a_failed_verification_keeps_the_lease(airflow: Stage, probe: Probe, tmp_path: Path) -> None:
+def test_a_failed_verification_keeps_the_lease(airflow: RealAirflow, probe: Probe, tmp_path: Path) -> None:
     """When it is not as before after the undo, the outcome is `rollback_failed` and the target stays held."""
     data = ticket(tmp_path / "unwell", watch="2m")
     data["rollback"]["within"] = "2s"
@@ -121,7 +121,7 @@ def test_a_failed_verification_keeps_the_lease(airflow: Stage, probe: Probe, tmp
     assert f"test/unwell is held by {change}" in changes.get(airflow.ledger, second).reason
 
 
-def test_the_undo_of_earlier_steps_goes_on_unless_the_ticket_says_stop(airflow: Stage, tmp_path: Path) -> None:
+def test_the_undo_of_earlier_steps_goes_on_unless_the_ticket_says_stop(airflow: RealAirflow, tmp_path: Path) -> None:
     """The undo of the second step fails and the third step too, so both changes are on their way back."""
     published = []
     for said in ("go_on", "stop"):
@@ -139,7 +139,7 @@ def test_the_undo_of_earlier_steps_goes_on_unless_the_ticket_says_stop(airflow: 
     assert "the ticket says to stop" in changes.get(airflow.ledger, published[1][0]).reason
 
 
-def test_an_edited_file_is_refused_at_the_gate(airflow: Stage, tmp_path: Path) -> None:
+def test_an_edited_file_is_refused_at_the_gate(airflow: RealAirflow, tmp_path: Path) -> None:
     """The gate compares what would run with what was approved; an edited file runs nothing."""
     data = ticket(tmp_path / "edited")
     change = airflow.submit(data)
@@ -151,7 +151,7 @@ def test_an_edited_file_is_refused_at_the_gate(airflow: Stage, tmp_path: Path) -
     assert "is not the newest one" in changes.get(airflow.ledger, change).reason
 
 
-def test_a_broken_file_harms_only_its_own_change(airflow: Stage, tmp_path: Path) -> None:
+def test_a_broken_file_harms_only_its_own_change(airflow: RealAirflow, tmp_path: Path) -> None:
     """A published file that cannot be parsed is an import error of that change; others run."""
     (airflow.bundle / "CHG-9999.py").write_text('"""A broken Airflow DAG."""\nthis is not Python\n')
     errors = wait_for(lambda: airflow.alice.get("/importErrors")["import_errors"], "the import error")
@@ -161,7 +161,7 @@ def test_a_broken_file_harms_only_its_own_change(airflow: Stage, tmp_path: Path)
     (airflow.bundle / "CHG-9999.py").unlink()
 
 
-def test_findings_of_a_bad_ticket_stand_in_the_log_of_its_request(airflow: Stage) -> None:
+def test_findings_of_a_bad_ticket_stand_in_the_log_of_its_request(airflow: RealAirflow) -> None:
     """Somebody who submits a bad ticket reads every finding in one place, and in the note of the run."""
     text = "sumary: x\nrisk: huge\nservices: [a]\nenvironment: b\ntype: normal\nowner: c\nreviewer: d\n"
     run = airflow.alice.trigger("request_change", {"ticket": text})

@@ -13,10 +13,10 @@ import pytest
 from changewindow.cli.airflow_api import ENDED, wait_for
 from changewindow.cli.standalone import Place
 from changewindow.ledger import changes, leases
-from support.real_airflow import HEALTH, Probe, Stage, acts, ticket, window
+from support.real_airflow import HEALTH, Probe, RealAirflow, acts, ticket, window
 
 
-def test_a_freeze_added_after_scheduling_still_blocks(airflow: Stage, tmp_path: Path) -> None:
+def test_a_freeze_added_after_scheduling_still_blocks(airflow: RealAirflow, tmp_path: Path) -> None:
     """The gate asks the calendar as it is now; once the freeze is gone, the same approval may be tried again."""
     airflow.freeze("frozen")
     try:
@@ -29,7 +29,7 @@ def test_a_freeze_added_after_scheduling_still_blocks(airflow: Stage, tmp_path: 
     assert airflow.ends(change, again) == ("success", "completed")
 
 
-def test_a_future_freeze_does_not_block_today(airflow: Stage, tmp_path: Path) -> None:
+def test_a_future_freeze_does_not_block_today(airflow: RealAirflow, tmp_path: Path) -> None:
     """Only what meets the time the change needs stands in its way."""
     airflow.freeze("tomorrow", begins=timedelta(hours=3))
     try:
@@ -39,7 +39,7 @@ def test_a_future_freeze_does_not_block_today(airflow: Stage, tmp_path: Path) ->
         airflow.restore_policy()
 
 
-def test_a_freeze_between_apply_and_watch_strands_nothing(airflow: Stage, tmp_path: Path) -> None:
+def test_a_freeze_between_apply_and_watch_strands_nothing(airflow: RealAirflow, tmp_path: Path) -> None:
     """The next step is refused and the first one undone; what is fully applied is watched to its end."""
     journal, whole, go_on = tmp_path / "between", tmp_path / "whole_watch", tmp_path / "go_on"
     data = ticket(journal, steps=2)
@@ -60,7 +60,7 @@ def test_a_freeze_between_apply_and_watch_strands_nothing(airflow: Stage, tmp_pa
         airflow.restore_policy()
 
 
-def test_a_policy_that_cannot_be_read_stops_new_starts(airflow: Stage, tmp_path: Path) -> None:
+def test_a_policy_that_cannot_be_read_stops_new_starts(airflow: RealAirflow, tmp_path: Path) -> None:
     """The gate says which line is wrong; housekeeping is red while it is so."""
     (airflow.policy / "services.yaml").write_text("servces: {}\n")
     try:
@@ -73,7 +73,7 @@ def test_a_policy_that_cannot_be_read_stops_new_starts(airflow: Stage, tmp_path:
         airflow.restore_policy()
 
 
-def test_the_line_is_stopped_for_all(airflow: Stage, tmp_path: Path) -> None:
+def test_the_line_is_stopped_for_all(airflow: RealAirflow, tmp_path: Path) -> None:
     """Nothing starts while it is stopped, and everybody reads why; lifted, it goes on."""
     airflow.does("stop_the_line", action="stop", reason="the data centre is on fire", hours=1)
     change = airflow.publish(ticket(tmp_path / "stopped"))
@@ -86,7 +86,7 @@ def test_the_line_is_stopped_for_all(airflow: Stage, tmp_path: Path) -> None:
     assert airflow.ends(change, again) == ("success", "completed")
 
 
-def test_engine_down_across_the_window_and_back(airflow: Stage, tmp_path: Path) -> None:
+def test_engine_down_across_the_window_and_back(airflow: RealAirflow, tmp_path: Path) -> None:
     """A scheduler that stands still while the window passes runs nothing late; what is missed can be moved."""
     opens = datetime.now(UTC) + timedelta(seconds=12)
     data = ticket(tmp_path / "outage", window=window(opens, opens + timedelta(seconds=20)))
@@ -127,7 +127,7 @@ def is_scheduler(process: psutil.Process) -> bool:
     return "scheduler" in " ".join(words) and "worker" not in " ".join(words)
 
 
-def test_a_paused_dag_runs_nothing_late(airflow: Stage, tmp_path: Path) -> None:
+def test_a_paused_dag_runs_nothing_late(airflow: RealAirflow, tmp_path: Path) -> None:
     """A DAG that was paused over its window is recorded as missed by housekeeping, and unpausing it starts nothing."""
     now = datetime.now(UTC)
     data = ticket(tmp_path / "paused", window=window(now + timedelta(seconds=20), now + timedelta(seconds=40)))
@@ -139,7 +139,7 @@ def test_a_paused_dag_runs_nothing_late(airflow: Stage, tmp_path: Path) -> None:
     assert acts(tmp_path / "paused") == []
 
 
-def test_a_schedule_edited_seconds_before_its_start_gives_one_run(airflow: Stage, tmp_path: Path) -> None:
+def test_a_schedule_edited_seconds_before_its_start_gives_one_run(airflow: RealAirflow, tmp_path: Path) -> None:
     """The change acts once, at its new time."""
     journal, now = tmp_path / "edited_late", datetime.now(UTC)
     data = ticket(journal, window=window(now + timedelta(seconds=15), now + timedelta(minutes=30)))
@@ -164,7 +164,7 @@ def test_a_schedule_edited_seconds_before_its_start_gives_one_run(airflow: Stage
     assert changes.get(airflow.ledger, change).status == "completed"
 
 
-def test_a_window_is_extended_by_somebody_else(airflow: Stage, tmp_path: Path) -> None:
+def test_a_window_is_extended_by_somebody_else(airflow: RealAirflow, tmp_path: Path) -> None:
     """Who asks for it is refused by the server; with another one's yes a change that was too late may start."""
     now = datetime.now(UTC)
     data = ticket(tmp_path / "extended", window=window(now - timedelta(minutes=1), now + timedelta(minutes=2)))
@@ -180,7 +180,7 @@ def test_a_window_is_extended_by_somebody_else(airflow: Stage, tmp_path: Path) -
     assert airflow.ends(change, airflow.run_of(change)) == ("success", "completed")
 
 
-def test_a_cancelled_change_never_runs(airflow: Stage, tmp_path: Path) -> None:
+def test_a_cancelled_change_never_runs(airflow: RealAirflow, tmp_path: Path) -> None:
     """While it waits for its window its run ends within seconds, and nothing was touched."""
     opens = datetime.now(UTC) + timedelta(minutes=20)
     change = airflow.publish(ticket(tmp_path / "cancelled", window=window(opens, opens + timedelta(minutes=30))))
@@ -191,7 +191,7 @@ def test_a_cancelled_change_never_runs(airflow: Stage, tmp_path: Path) -> None:
     assert acts(tmp_path / "cancelled") == []
 
 
-def test_an_abort_ends_the_preflight(airflow: Stage, probe: Probe, tmp_path: Path) -> None:
+def test_an_abort_ends_the_preflight(airflow: RealAirflow, probe: Probe, tmp_path: Path) -> None:
     """A check that waits to become good is waited for no longer, and nothing was touched."""
     probe.status = 500
     data = ticket(tmp_path / "preflight", preflight={"checks": [HEALTH], "within": "10m"})
@@ -204,7 +204,7 @@ def test_an_abort_ends_the_preflight(airflow: Stage, probe: Probe, tmp_path: Pat
 
 
 @pytest.mark.parametrize("stage", ["apply", "watch", "undo"])
-def test_an_abort_takes_back_what_was_applied(airflow: Stage, tmp_path: Path, stage: str) -> None:
+def test_an_abort_takes_back_what_was_applied(airflow: RealAirflow, tmp_path: Path, stage: str) -> None:
     """The forward step stops though it ignores SIGTERM, the watch ends within seconds, an undo is left alone."""
     journal = tmp_path / f"aborted_{stage}"
     data = ticket(journal, steps=2, watch="5m")
@@ -228,7 +228,7 @@ def test_an_abort_takes_back_what_was_applied(airflow: Stage, tmp_path: Path, st
 
 
 @pytest.mark.parametrize("is_deleted", [False, True], ids=["ended by hand, close too", "deleted as well"])
-def test_a_run_that_died_is_taken_back_by_housekeeping(airflow: Stage, tmp_path: Path, is_deleted: bool) -> None:  # noqa: FBT001
+def test_a_run_that_died_is_taken_back_by_housekeeping(airflow: RealAirflow, tmp_path: Path, is_deleted: bool) -> None:  # noqa: FBT001
     """Whatever becomes of a run, even without its close, what it applied is undone by another one."""
     journal = tmp_path / f"died_{is_deleted}".lower()
     change = airflow.publish(ticket(journal, steps=2, watch="5m"))
@@ -248,13 +248,13 @@ def test_a_run_that_died_is_taken_back_by_housekeeping(airflow: Stage, tmp_path:
     assert leases.leases(airflow.ledger, change) == []
 
 
-def newest_take_back(airflow: Stage, change: str) -> str | None:
+def newest_take_back(airflow: RealAirflow, change: str) -> str | None:
     """Return the run by which housekeeping takes a change back, once there is one."""
     runs = [run["dag_run_id"] for run in airflow.alice.runs(change)]
     return next((run for run in reversed(runs) if run.startswith("take_back_")), None)
 
 
-def test_a_target_is_released_by_a_person(airflow: Stage, tmp_path: Path) -> None:
+def test_a_target_is_released_by_a_person(airflow: RealAirflow, tmp_path: Path) -> None:
     """After a failed rollback, once somebody has put it in order, the next change may act."""
     data = ticket(tmp_path / "released", watch="5m")
     data["steps"][0]["undo"] = ["false"]

@@ -5,7 +5,7 @@ from typing import Any
 
 from changewindow.cli.airflow_api import wait_for
 from changewindow.ledger import changes, events, watches
-from support.real_airflow import Stage, acts, ticket
+from support.real_airflow import RealAirflow, acts, ticket
 
 
 def of_file(file: Path, **changed: Any) -> dict[str, Any]:
@@ -18,12 +18,12 @@ def of_file(file: Path, **changed: Any) -> dict[str, Any]:
     }
 
 
-def publish(airflow: Stage, journal: Path, watch: dict[str, Any]) -> str:
+def publish(airflow: RealAirflow, journal: Path, watch: dict[str, Any]) -> str:
     """Publish a change with this watch."""
     return airflow.publish({**ticket(journal), "services": ["watched"], "watch": watch})
 
 
-def asking(airflow: Stage, tmp_path: Path) -> tuple[str, str]:
+def asking(airflow: RealAirflow, tmp_path: Path) -> tuple[str, str]:
     """Return a change whose watch has asked its people, and its run."""
     watch = {"for": "10m", "every": "1s", "when_unknown": "ask", "conditions": [of_file(tmp_path / "value", new=True)]}
     change = publish(airflow, tmp_path / "journal", watch)
@@ -33,13 +33,13 @@ def asking(airflow: Stage, tmp_path: Path) -> tuple[str, str]:
     return change, run
 
 
-def samples(airflow: Stage, change: str) -> int:
+def samples(airflow: RealAirflow, change: str) -> int:
     """Return how many samples the watch of a change has taken."""
     kept = watches.newest(airflow.ledger, change)
     return kept.progress.samples if kept else 0
 
 
-def test_a_person_keeps_what_is_not_known(airflow: Stage, tmp_path: Path) -> None:
+def test_a_person_keeps_what_is_not_known(airflow: RealAirflow, tmp_path: Path) -> None:
     """Carol was not asked; bob was, and the ledger has his name. The watch reads on until then."""
     change, run = asking(airflow, tmp_path)
     before = samples(airflow, change)
@@ -55,7 +55,7 @@ def test_a_person_keeps_what_is_not_known(airflow: Stage, tmp_path: Path) -> Non
     assert acts(tmp_path / "journal") == ["apply_1"]
 
 
-def test_a_person_takes_back_what_is_not_known(airflow: Stage, tmp_path: Path) -> None:
+def test_a_person_takes_back_what_is_not_known(airflow: RealAirflow, tmp_path: Path) -> None:
     """Their word is the reason."""
     change, run = asking(airflow, tmp_path)
     airflow.answer("alice", run, "Take it back", dag=change, task="watch")
@@ -64,7 +64,7 @@ def test_a_person_takes_back_what_is_not_known(airflow: Stage, tmp_path: Path) -
     assert acts(tmp_path / "journal") == ["apply_1", "undo_1"]
 
 
-def test_what_turns_out_bad_needs_no_answer(airflow: Stage, tmp_path: Path) -> None:
+def test_what_turns_out_bad_needs_no_answer(airflow: RealAirflow, tmp_path: Path) -> None:
     """While the people think, the watch sees it."""
     change, run = asking(airflow, tmp_path)
     (tmp_path / "value").write_text("7\n")
@@ -72,7 +72,7 @@ def test_what_turns_out_bad_needs_no_answer(airflow: Stage, tmp_path: Path) -> N
     assert "the file is bad" in changes.get(airflow.ledger, change).reason
 
 
-def test_a_killed_triggerer_loses_neither_time_nor_counts(airflow: Stage, tmp_path: Path) -> None:
+def test_a_killed_triggerer_loses_neither_time_nor_counts(airflow: RealAirflow, tmp_path: Path) -> None:
     """What the next one reads counts together with what the dead one read, and every reading is in the ledger."""
     value = tmp_path / "value"
     value.write_text("1\n")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import changewindow.changes.step_lock
-from changewindow.changes.step_lock import Stage, forward_turn, undo_turn
-from changewindow.errors import LedgerDown, TurnRevoked, TurnTaken
+from changewindow.changes.step_lock import StepLock, lock_forward, lock_undo
+from changewindow.errors import LedgerDown, LockRevoked, LockTaken
 from changewindow.ledger import changes, step_locks
 from changewindow.ledger.database import Ledger
 from changewindow.systems.connection import Connection
@@ -19,10 +19,10 @@ from support.changes import NOW
 
 
 @pytest.fixture
-def stage(ledger: Ledger, ticket_data: dict[str, Any]) -> Stage:
+def lock(ledger: Ledger, ticket_data: dict[str, Any]) -> StepLock:
     """Return where turns of a change are taken."""
     change = changes.submit(ledger, ticket_data, requester="alice", now=NOW).change
-    return Stage(ledger, change, lambda: datetime.now(UTC), lambda _: None, end_process=lambda: None)
+    return StepLock(ledger, change, lambda: datetime.now(UTC), lambda _: None, end_process=lambda: None)
 
 
 def context() -> Context:
@@ -30,80 +30,80 @@ def context() -> Context:
     return Context("CHG-1001", 1, lambda name: Connection(name, "http"), lambda _: None)
 
 
-def test_a_second_forward_step_is_told_who_acts(stage: Stage) -> None:
+def test_a_second_forward_step_is_told_who_acts(lock: StepLock) -> None:
     """Two forward steps never act at once."""
     with (
-        forward_turn(stage, "apply_1", context()),
-        pytest.raises(TurnTaken, match="apply_2 may not act while apply_1 acts"),
-        forward_turn(stage, "apply_2", context()),
+        lock_forward(lock, "apply_1", context()),
+        pytest.raises(LockTaken, match="apply_2 may not act while apply_1 acts"),
+        lock_forward(lock, "apply_2", context()),
     ):
         pass
-    with forward_turn(stage, "apply_2", context()):
+    with lock_forward(lock, "apply_2", context()):
         pass
 
 
-def test_an_undo_acts_only_after_the_step_has_stopped(stage: Stage) -> None:
+def test_an_undo_acts_only_after_the_step_has_stopped(lock: StepLock) -> None:
     """A step that is busy with a program loses its turn, its program dies, and only then the undo begins."""
     here, said = context(), []
     began = threading.Event()
 
     def step() -> None:
         try:
-            with forward_turn(stage, "apply_1", here):
+            with lock_forward(lock, "apply_1", here):
                 began.set()
                 here.run(["sleep", "60"])
-        except TurnRevoked:
+        except LockRevoked:
             said.append("stopped")
 
     thread = threading.Thread(target=step)
     thread.start()
     began.wait(5)
     started = time.monotonic()
-    with undo_turn(stage, "undo_1", context()):
+    with lock_undo(lock, "undo_1", context()):
         thread.join(5)
         said.append("undoing")
     assert said == ["stopped", "undoing"]
     assert time.monotonic() - started < step_locks.LIFETIME.total_seconds()
 
 
-def test_a_dead_holder_loses_its_turn_by_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_holder_loses_its_turn_by_time(lock: StepLock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever died while acting is waited for until its turn ran out, and no longer."""
     monkeypatch.setattr(step_locks, "LIFETIME", timedelta(seconds=1))
-    step_locks.take(stage.ledger, stage.change, "apply_1", now=stage.clock())
+    step_locks.take(lock.ledger, lock.change, "apply_1", now=lock.clock())
     started = time.monotonic()
-    with undo_turn(stage, "undo_1", context()):
+    with lock_undo(lock, "undo_1", context()):
         assert time.monotonic() - started >= 0.9
 
 
-def test_a_step_that_does_not_stop_is_ended_with_its_process(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_does_not_stop_is_ended_with_its_process(lock: StepLock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Code that hears nothing is ended, before its turn can be anybody else's."""
     monkeypatch.setattr(changewindow.changes.step_lock, "GRACE", 0.2)
     ended = threading.Event()
-    hard = Stage(stage.ledger, stage.change, stage.clock, stage.log, end_process=ended.set)
-    with forward_turn(hard, "apply_1", context()):
-        step_locks.revoke(stage.ledger, stage.change)
+    hard = StepLock(lock.ledger, lock.change, lock.clock, lock.log, end_process=ended.set)
+    with lock_forward(hard, "apply_1", context()):
+        step_locks.revoke(lock.ledger, lock.change)
         assert ended.wait(5)
 
 
-def test_undo_goes_on_without_the_ledger_and_forward_does_not(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_undo_goes_on_without_the_ledger_and_forward_does_not(lock: StepLock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the ledger, undo waits until nobody can act any more; a forward step is refused."""
     monkeypatch.setattr(step_locks, "LIFETIME", timedelta(seconds=1))
-    gone = Stage(Ledger("sqlite:////nowhere/ledger.db"), stage.change, stage.clock, stage.log)
-    with pytest.raises(LedgerDown), forward_turn(gone, "apply_1", context()):
+    gone = StepLock(Ledger("sqlite:////nowhere/ledger.db"), lock.change, lock.clock, lock.log)
+    with pytest.raises(LedgerDown), lock_forward(gone, "apply_1", context()):
         pass
     started = time.monotonic()
-    with undo_turn(gone, "undo_1", context()):
+    with lock_undo(gone, "undo_1", context()):
         assert time.monotonic() - started >= 0.9
 
 
-def test_many_undos_at_once_never_overlap(stage: Stage, tmp_path: Path) -> None:
+def test_many_undos_at_once_never_overlap(lock: StepLock, tmp_path: Path) -> None:
     """However many want to act, each acts alone or stops."""
     inside: list[int] = []
     most: list[int] = []
 
     def undo(number: int) -> None:
         here = context()
-        with undo_turn(stage, f"undo_{number}", here):
+        with lock_undo(lock, f"undo_{number}", here):
             if here.stopped.is_set():
                 return
             inside.append(number)

@@ -8,7 +8,7 @@ import pytest
 
 from changewindow.checks import approvers_exist, calendar_allows
 from changewindow.policy.approvals import Approvals
-from changewindow.policy.assessment import Ruling
+from changewindow.policy.assessment import Assessment
 from changewindow.policy.check import Facts
 from changewindow.policy.conflicts import Other
 from support.tickets import NOW, POLICY, banner, ticket
@@ -51,11 +51,11 @@ def test_the_friday_rule_that_is_delivered(window: dict[str, str], changed: dict
 
 def test_the_gate_and_every_step_ask_the_same_question_of_now() -> None:
     """What is done already needs no time any more; a change that began in the morning may still take its last step."""
-    ruling = Ruling(POLICY, ticket(window=on(FRIDAY, "09:00", "13:00")), banner())
-    assert ruling.forbids(datetime(2031, 3, 21, 11, 54, tzinfo=UTC)) == []
+    assessment = Assessment(POLICY, ticket(window=on(FRIDAY, "09:00", "13:00")), banner())
+    assert assessment.forbids(datetime(2031, 3, 21, 11, 54, tzinfo=UTC)) == []
     late = datetime(2031, 3, 21, 11, 56, tzinfo=UTC)
-    assert "Friday afternoon" in ruling.forbids(late)[0]
-    assert ruling.forbids(late, done=timedelta(minutes=4)) == []
+    assert "Friday afternoon" in assessment.forbids(late)[0]
+    assert assessment.forbids(late, done=timedelta(minutes=4)) == []
 
 
 RULES = Approvals.model_validate(
@@ -108,5 +108,5 @@ def test_the_gate_asks_what_acts_now(target: str, rule: str, says: str) -> None:
     overlap = POLICY.catalogue.overlap.model_copy(update={"dependent": rule})
     policy = replace(POLICY, catalogue=POLICY.catalogue.model_copy(update={"overlap": overlap}))
     acting = Other("CHG-7", (target,), NOW, NOW + timedelta(hours=1), "erik", "frida", "running")
-    found = Ruling(policy, ticket(), banner(), "CHG-8").collides([acting])
+    found = Assessment(policy, ticket(), banner(), "CHG-8").collides([acting])
     assert [says in reason for reason in found] == ([True] if says else [])

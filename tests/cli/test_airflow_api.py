@@ -3,11 +3,11 @@
 import pytest
 
 from changewindow.cli.airflow_api import Client, RestError
-from support.recording_server import Told
+from support.recording_server import RecordingServer
 
 
 @pytest.mark.parametrize("status", [401, 500])
-def test_only_404_means_that_nothing_is_there(server: Told, status: int) -> None:
+def test_only_404_means_that_nothing_is_there(server: RecordingServer, status: int) -> None:
     """Also of a change whose id contains 404."""
     server.otherwise = (status, "why")
     client = Client(server.url, "alice", "secret")

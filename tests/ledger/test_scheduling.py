@@ -14,7 +14,7 @@ from changewindow.ledger import approvals, changes, events, leases, queries, ste
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Lease
 from changewindow.policy.gate import Intent
-from changewindow.policy.sign_off import Need
+from changewindow.policy.sign_off import RequiredApproval
 from support.changes import NOW, approved, intent
 
 TARGETS = ("production/orders",)
@@ -75,7 +75,7 @@ def test_an_approval_after_the_window_has_no_effect(ledger: Ledger, ticket_data:
 
 def test_a_second_level_is_asked_after_the_first(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """Two levels need two persons, in order; only then it is approved."""
-    levels = (Need("peer", 1, ("bob", "carol")), Need("lead", 1, ("carol", "dora")))
+    levels = (RequiredApproval("peer", 1, ("bob", "carol")), RequiredApproval("lead", 1, ("carol", "dora")))
     one = changes.submit(ledger, ticket_data, requester="alice", now=NOW)
     wanted = intent(one.digest, approvals=levels)
     with pytest.raises(ApprovalRefused, match=r"does not count at level 'peer'.*asked are: bob, carol"):
@@ -96,7 +96,7 @@ def test_a_policy_that_asks_for_more_after_the_approval_is_heard_at_the_gate(
 ) -> None:
     """What counts is what the policy asks for when the change starts."""
     one = approved(ledger, ticket_data)
-    stricter = (*intent(one.digest).approvals, Need("lead", 1, ("dora",)))
+    stricter = (*intent(one.digest).approvals, RequiredApproval("lead", 1, ("dora",)))
     assert "level 'lead' lacks 1" in refusal(ledger, one.change, intent(one.digest, approvals=stricter))[0]
 
 
@@ -132,7 +132,7 @@ def test_a_missed_change_gets_a_new_window(ledger: Ledger, ticket_data: dict[str
     changes.close(ledger, one.change, run="late", outcome="missed", reason="late", now=NOW)
     new = changes.revise(ledger, one.change, moved(ticket_data), person="alice", now=NOW, keeps=keeps)
     tomorrow = NOW + timedelta(days=1)
-    wanted = intent(new.digest, approvals=(Need("peer", 1),))
+    wanted = intent(new.digest, approvals=(RequiredApproval("peer", 1),))
     found = refusal(ledger, one.change, wanted, now=tomorrow)
     assert found == [] if keeps else "is not the approved one" in found[0]
 

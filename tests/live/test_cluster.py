@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from changewindow.errors import StepFailed, TurnRevoked
+from changewindow.errors import LockRevoked, StepFailed
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.rollout import left
@@ -228,7 +228,7 @@ def test_undo_of_a_job_ends_it_before_it_takes_it_back(cluster: LiveCluster, con
     remembered = example.remember(context)
     log = context.log
     context.log = lambda line: (log(line), context.stopped.set() if line == "begun" else None)  # type: ignore[assignment]
-    with pytest.raises(TurnRevoked):
+    with pytest.raises(LockRevoked):
         example.apply(context, remembered)
     for _ in range(2):
         example.undo(Context("CHG-1042", 1, context.connections, log), remembered)

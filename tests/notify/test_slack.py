@@ -7,7 +7,7 @@ from slack_sdk import WebClient
 
 from changewindow.notify.base import NotDelivered
 from changewindow.notify.slack import Channel
-from support.recording_server import Told
+from support.recording_server import RecordingServer
 
 POST = "/api/chat.postMessage"
 
@@ -17,7 +17,7 @@ def channel(url: str) -> Channel:
     return Channel(WebClient("xoxb-of-the-test", base_url=f"{url}/api/", timeout=2))
 
 
-def test_the_first_message_begins_the_thread_and_the_next_stands_in_it(server: Told) -> None:
+def test_the_first_message_begins_the_thread_and_the_next_stands_in_it(server: RecordingServer) -> None:
     """All messages of a change are one thread."""
     server.answers[POST] = (200, json.dumps({"ok": True, "ts": "17.4"}))
     thread = channel(server.url).post("#deploys", "begins", None)
@@ -36,7 +36,7 @@ def test_the_first_message_begins_the_thread_and_the_next_stands_in_it(server: T
         pytest.param(200, "<html>", id="garbage"),
     ],
 )
-def test_what_goes_wrong_is_not_delivered(server: Told, status: int, text: str) -> None:
+def test_what_goes_wrong_is_not_delivered(server: RecordingServer, status: int, text: str) -> None:
     """Every way to fail is the one error that no change fails for."""
     server.answers[POST] = (status, text)
     with pytest.raises(NotDelivered):

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from changewindow.cli.standalone import ROOT
 from changewindow.documents.model_file import read_model
 from changewindow.policy.approvals import Approvals, too_few
-from changewindow.policy.gate import Intent, Standing, asked_next
-from changewindow.policy.sign_off import Asked, Given, Need
+from changewindow.policy.gate import Intent, Standing, next_approval
+from changewindow.policy.sign_off import PendingApproval, RecordedApproval, RequiredApproval
 from support.changes import NOW
 from support.tickets import ticket
 
@@ -58,7 +58,7 @@ def test_groups_and_owners_become_persons() -> None:
     """An owner may be a group; each person is asked once."""
     rules = approvals({"name": "x", "levels": [{"name": "l", "from": ["owners", "leads", "bob"]}]})
     needs = rules.needs(rules.rules[0], ("team", "dora"))
-    assert needs == (Need("l", 1, ("erik", "dora", "carol", "bob")),)
+    assert needs == (RequiredApproval("l", 1, ("erik", "dora", "carol", "bob")),)
 
 
 @pytest.mark.parametrize(
@@ -95,19 +95,24 @@ def test_the_files_that_are_shipped_can_be_read(path: Path) -> None:
     assert read_model(path, Approvals).findings == ()
 
 
-PEER, LEAD = Need("peer", 2, ("alice", "bob", "carol", "dora")), Need("lead", 1, ("carol", "dora"))
+PEER, LEAD = (
+    RequiredApproval("peer", 2, ("alice", "bob", "carol", "dora")),
+    RequiredApproval("lead", 1, ("carol", "dora")),
+)
 
 
-def given(person: str, level: str = "peer", **changed: Any) -> Given:
+def given(person: str, level: str = "peer", **changed: Any) -> RecordedApproval:
     """Return a yes that counts."""
     fields = {"digest": "d1", "is_yes": True, "expires_at": LATER, **changed}
-    return Given(person, level=level, **fields)
+    return RecordedApproval(person, level=level, **fields)
 
 
-def lacking(*approvals: Given, needs: tuple[Need, ...] = (PEER, LEAD), requester: str = "alice") -> Asked | None:
+def lacking(
+    *approvals: RecordedApproval, needs: tuple[RequiredApproval, ...] = (PEER, LEAD), requester: str = "alice"
+) -> PendingApproval | None:
     """Return what is lacking for the text d1."""
     standing = Standing("submitted", requester, None, approvals)
-    return asked_next(standing, Intent("", "d1", NOW, LATER, timedelta(0), approvals=needs), NOW)
+    return next_approval(standing, Intent("", "d1", NOW, LATER, timedelta(0), approvals=needs), NOW)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +132,9 @@ def lacking(*approvals: Given, needs: tuple[Need, ...] = (PEER, LEAD), requester
         pytest.param([given("bob"), given("carol", digest="d0")], "peer", 1, ("carol", "dora"), id="another text"),
     ],
 )
-def test_what_is_asked_next(approvals: list[Given], level: str, *, still: int, people: tuple[str, ...]) -> None:
+def test_what_is_asked_next(
+    approvals: list[RecordedApproval], level: str, *, still: int, people: tuple[str, ...]
+) -> None:
     """The next level, how many it lacks, and who may."""
     asked = lacking(*approvals)
     assert asked is not None
@@ -142,13 +149,13 @@ def test_nothing_is_asked_when_all_levels_are_full() -> None:
 
 def test_anybody_else_may_when_nobody_is_named() -> None:
     """Anybody but the requester and who has spoken."""
-    asked = lacking(given("bob", "x"), needs=(Need("x", 2),))
+    asked = lacking(given("bob", "x"), needs=(RequiredApproval("x", 2),))
     assert asked is not None
     assert [asked.admits(one) for one in ("alice", "Bob", "zoe")] == [False, False, True]
 
 
 def test_a_level_that_can_never_be_filled_is_found_when_it_is_asked() -> None:
     """The requester learns it with the other findings, not when nobody answers."""
-    assert too_few((PEER, Need("x", 1)), "alice") == []
-    found = too_few((Need("lead", 2, ("alice", "dora")),), "alice")
+    assert too_few((PEER, RequiredApproval("x", 1)), "alice") == []
+    found = too_few((RequiredApproval("lead", 2, ("alice", "dora")),), "alice")
     assert found == ["level 'lead' needs 2, and besides alice there is dora"]

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from changewindow.policy.gate import Intent, Standing, outcome_of_refusal, reasons
-from changewindow.policy.sign_off import Given
+from changewindow.policy.sign_off import RecordedApproval
 
 NOW = datetime(2031, 3, 18, 14, 10, tzinfo=UTC)
-YES = Given("bob", "d1", is_yes=True, expires_at=NOW + timedelta(hours=1))
+YES = RecordedApproval("bob", "d1", is_yes=True, expires_at=NOW + timedelta(hours=1))
 OPENS = NOW - timedelta(minutes=10)
 INTENT = Intent("run-1", "d1", OPENS, OPENS + timedelta(hours=1), timedelta(minutes=20))
 
@@ -32,7 +32,7 @@ CASES = [
     ),
     pytest.param(standing(), intent(digest="d2"), NOW, "not the approved one", "refused", id="another text"),
     pytest.param(
-        standing(approvals=(Given("Alice", "d1", True, YES.expires_at),)),
+        standing(approvals=(RecordedApproval("Alice", "d1", True, YES.expires_at),)),
         INTENT,
         NOW,
         "only its requester",
@@ -40,7 +40,7 @@ CASES = [
         id="the requester's own approval does not count",
     ),
     pytest.param(
-        standing(approvals=(Given("bob", "d1", True, NOW),)),
+        standing(approvals=(RecordedApproval("bob", "d1", True, NOW),)),
         INTENT,
         NOW,
         "expired",
@@ -48,7 +48,7 @@ CASES = [
         id="an approval that expires now has expired",
     ),
     pytest.param(
-        standing(approvals=(YES, Given("carol", "d1", False, NOW))),
+        standing(approvals=(YES, RecordedApproval("carol", "d1", False, NOW))),
         INTENT,
         NOW,
         "carol rejected it",
@@ -65,7 +65,7 @@ CASES = [
     pytest.param(standing(), INTENT, NOW + timedelta(minutes=31), "has 19m left", "missed", id="no longer enough time"),
     pytest.param(standing(), INTENT, NOW + timedelta(minutes=30), None, "refused", id="exactly enough time"),
     pytest.param(
-        standing(approvals=(Given("bob", "d1", True, NOW + timedelta(days=1)),)),
+        standing(approvals=(RecordedApproval("bob", "d1", True, NOW + timedelta(days=1)),)),
         INTENT,
         NOW + timedelta(hours=2),
         "the window ended",

@@ -7,12 +7,12 @@ from pathlib import Path
 from changewindow.sources.http import EXAMPLE
 from changewindow.systems.connection import Connection
 from source_fixtures import Answers
-from support.recording_server import telling
+from support.recording_server import recording_server
 
 
 @contextmanager
 def place(folder: Path) -> Iterator[Answers]:
     """Say so."""
-    with telling() as server:
+    with recording_server() as server:
         server.answers["/health"] = (200, "ok")
         yield Answers(EXAMPLE, {"equals": 200}, (Connection("example_service", "http", host=server.url),))

@@ -9,7 +9,7 @@ from typing import Any
 from changewindow.ledger import approvals, changes, leases
 from changewindow.ledger.database import Ledger
 from changewindow.policy.outcome import Outcome
-from changewindow.policy.sign_off import Need
+from changewindow.policy.sign_off import RequiredApproval
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.sources.staging import EXAMPLE
 from changewindow.systems.connection import Connection
@@ -18,7 +18,7 @@ from support.changes import intent
 from support.tickets import banner
 
 NOW = datetime.now(UTC)
-NEEDS = (Need("peer", 1, valid=timedelta(days=99)),)
+NEEDS = (RequiredApproval("peer", 1, valid=timedelta(days=99)),)
 STEP: dict[str, Any] = {
     "name": "Deploy",
     "kind": "git_change",

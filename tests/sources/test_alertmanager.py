@@ -15,7 +15,7 @@ from changewindow.watch.condition import Condition
 from changewindow.watch.reading import Reading
 from servers.alertmanager import Alertmanager, running
 from support.ask_source import asked
-from support.recording_server import Told
+from support.recording_server import RecordingServer
 
 ZERO = {"equals": 0}
 
@@ -122,7 +122,7 @@ def test_what_is_no_matcher_is_refused(changed: dict[str, Any]) -> None:
         ({"login": "robot", "password": "s3cret"}, "Basic cm9ib3Q6czNjcmV0"),
     ],
 )
-async def test_what_shows_who_asks(server: Told, fields: dict[str, str], header: str | None) -> None:
+async def test_what_shows_who_asks(server: RecordingServer, fields: dict[str, str], header: str | None) -> None:
     """A proxy before it may want a token, or login and password."""
     server.otherwise = (200, "[]")
     await asked({**EXAMPLE, "heartbeat": "nothing"}, connection(server.url, **fields))

@@ -19,7 +19,7 @@ from changewindow.watch.reading import Reading, take
 from changewindow.watch.shared_answers import client
 from source_fixtures import MOVED
 from support.ask_source import asked
-from support.recording_server import Told
+from support.recording_server import RecordingServer
 
 SOURCES = kinds.modules("sources")
 REMOTE = [name for name, module in SOURCES.items() if "connection" in module.EXAMPLE]
@@ -84,7 +84,7 @@ async def test_nobody_there_is_unreachable(kind: str) -> None:
 
 @pytest.mark.parametrize("text", GARBAGE)
 @pytest.mark.parametrize("kind", [kind for kind in REMOTE if kind != "http"])
-async def test_garbage_is_never_good(server: Told, kind: str, text: str) -> None:
+async def test_garbage_is_never_good(server: RecordingServer, kind: str, text: str) -> None:
     """Whatever a server answers, it is a reading with a cause."""
     server.otherwise = (200, text)
     reading = await read(server.url, SOURCES[kind].EXAMPLE)

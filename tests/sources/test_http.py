@@ -5,16 +5,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from changewindow.sources import base
 from changewindow.sources.http import EXAMPLE
+from changewindow.systems import measurement
 from changewindow.systems.connection import Connection
 from changewindow.watch.condition import Condition
 from changewindow.watch.shared_answers import client
 from support.ask_source import asked
-from support.recording_server import Told
+from support.recording_server import RecordingServer
 
 
-async def test_json_that_python_cannot_parse_is_invalid(server: Told) -> None:
+async def test_json_that_python_cannot_parse_is_invalid(server: RecordingServer) -> None:
     """Ten thousand lists in lists end no watch."""
     server.otherwise = (200, "[" * 100_000)
     reading = await asked({**EXAMPLE, "read": "json"}, Connection("example_service", "http", host=server.url))
@@ -87,7 +87,7 @@ def test_a_path_is_read() -> None:
     ],
 )
 async def test_what_the_reply_of_a_status_proves(
-    server: Told, read: dict[str, str], reply: tuple[int, str], verdict: str, *, cause: str | None, says: str
+    server: RecordingServer, read: dict[str, str], reply: tuple[int, str], verdict: str, *, cause: str | None, says: str
 ) -> None:
     """A value is an answer whatever the status; the time that an error took is none."""
     server.answers["/health"] = reply
@@ -97,7 +97,7 @@ async def test_what_the_reply_of_a_status_proves(
     assert reading.says == says.format(url=server.url)
 
 
-async def test_the_latency_of_a_good_reply_is_measured_in_seconds(server: Told) -> None:
+async def test_the_latency_of_a_good_reply_is_measured_in_seconds(server: RecordingServer) -> None:
     """Also that of a redirect, which is not followed."""
     for status in (200, 302):
         server.otherwise = (status, "")
@@ -107,7 +107,7 @@ async def test_the_latency_of_a_good_reply_is_measured_in_seconds(server: Told) 
 
 
 @pytest.mark.parametrize("charset", ["hex", "undefined", "idna", "utf-16", "none"])
-async def test_a_charset_of_which_python_makes_something_else(server: Told, charset: str) -> None:
+async def test_a_charset_of_which_python_makes_something_else(server: RecordingServer, charset: str) -> None:
     """JSON is UTF-8, and no header ends a watch."""
     server.headers["Content-Type"] = f"application/json; charset={charset}"
     server.otherwise = (200, '{"state": "für alle"}')
@@ -116,7 +116,7 @@ async def test_a_charset_of_which_python_makes_something_else(server: Told, char
     assert reading.verdict == "pass"
 
 
-async def test_no_cookie_is_kept(server: Told) -> None:
+async def test_no_cookie_is_kept(server: RecordingServer) -> None:
     """The session of one account would sign in another one whose password is wrong."""
     server.headers["Set-Cookie"] = "session=of-somebody; Path=/"
     async with client() as http:
@@ -125,9 +125,11 @@ async def test_no_cookie_is_kept(server: Told) -> None:
     assert "Cookie" not in server.asked[-1][2]
 
 
-async def test_a_reply_without_end_is_not_read_to_its_end(server: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reply_without_end_is_not_read_to_its_end(
+    server: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All watches share one process and its memory."""
-    monkeypatch.setattr(base, "LARGEST", 2 << 20)
+    monkeypatch.setattr(measurement, "LARGEST", 2 << 20)
     server.otherwise = (200, "0" * (3 << 20))
     reading = await asked(EXAMPLE, Connection("example_service", "http", host=server.url))
     assert reading.cause == "invalid"
@@ -138,7 +140,9 @@ async def test_a_reply_without_end_is_not_read_to_its_end(server: Told, monkeypa
     ("extra", "header"),
     [({"scheme": "Bearer"}, ("Authorization", "Bearer s3cret")), ({"header": "X-API-Key"}, ("X-API-Key", "s3cret"))],
 )
-async def test_how_a_service_wants_to_be_signed(server: Told, extra: dict[str, str], header: tuple[str, str]) -> None:
+async def test_how_a_service_wants_to_be_signed(
+    server: RecordingServer, extra: dict[str, str], header: tuple[str, str]
+) -> None:
     """A token goes where the connection says, and nowhere else."""
     server.otherwise = (200, "")
     await asked(EXAMPLE, Connection("example_service", "http", host=server.url, password="s3cret", extra=extra))
@@ -154,7 +158,7 @@ async def test_how_a_service_wants_to_be_signed(server: Told, extra: dict[str, s
         ({"above": 1}, "good when above 1 ('v2' is text, and the ticket compares it as something else: "),
     ],
 )
-async def test_a_value_of_another_kind_says_so(server: Told, limits: dict[str, Any], says: str) -> None:
+async def test_a_value_of_another_kind_says_so(server: RecordingServer, limits: dict[str, Any], says: str) -> None:
     """`equals: "200"` is text; without the sentence, the reading looks good though it is none."""
     server.otherwise = (200, '{"version": "v2"}')
     field = {"read": "status"} if "equals" in limits else {"json": "version"}

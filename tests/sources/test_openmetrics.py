@@ -15,13 +15,13 @@ from changewindow.systems.measurement import Answer, Asking, SourceError
 from changewindow.systems.openmetrics import Scrape, usable
 from changewindow.watch.shared_answers import client, sharing
 from support.ask_source import asked as read
-from support.recording_server import Told
+from support.recording_server import RecordingServer
 
 COUNTER = 'requests_total{{status="200"}} {0}\nrequests_total{{status="503"}} {1}\n'
 BUCKETS = 'took_bucket{{le="0.1"}} {0}\ntook_bucket{{le="0.2"}} {1}\ntook_bucket{{le="+Inf"}} {2}\n'
 
 
-async def between(server: Told, first: str, second: str, **fields: Any) -> Answer:
+async def between(server: RecordingServer, first: str, second: str, **fields: Any) -> Answer:
     """Return the answer of a source to a second scrape that comes after the first."""
 
     async def connect(name: str) -> Connection:
@@ -45,14 +45,14 @@ async def between(server: Told, first: str, second: str, **fields: Any) -> Answe
         pytest.param((1000, 500), (30, 10), 0.25, id="a reset counter begins at zero"),
     ],
 )
-async def test_a_share(server: Told, older: Any, newer: Any, share: float) -> None:
+async def test_a_share(server: RecordingServer, older: Any, newer: Any, share: float) -> None:
     """The part of the increase that matches."""
     asked = {"metric": "requests_total", "read": "share", "where": {"status": "5.."}}
     answer = await between(server, COUNTER.format(*older), COUNTER.format(*newer), **asked)
     assert answer.value == pytest.approx(share)
 
 
-async def test_no_traffic_is_no_data(server: Told) -> None:
+async def test_no_traffic_is_no_data(server: RecordingServer) -> None:
     """Nothing happened, so nothing is proven."""
     same = COUNTER.format(5, 0)
     with pytest.raises(SourceError, match="no traffic") as raised:
@@ -64,14 +64,16 @@ async def test_no_traffic_is_no_data(server: Told) -> None:
     ("counts", "quantile", "value"),
     [((100, 100, 100), 0.5, 0.05), ((0, 100, 100), 0.5, 0.15), ((50, 100, 100), 0.99, 0.198), ((0, 0, 9), 0.5, 0.2)],
 )
-async def test_a_quantile_is_that_of_promql(server: Told, counts: Any, quantile: float, value: float) -> None:
+async def test_a_quantile_is_that_of_promql(
+    server: RecordingServer, counts: Any, quantile: float, value: float
+) -> None:
     """Linear within a bucket; above the last bound, that bound."""
     asked = {"metric": "took", "read": "quantile", "quantile": quantile}
     answer = await between(server, BUCKETS.format(0, 0, 0), BUCKETS.format(*counts), **asked)
     assert answer.value == pytest.approx(value)
 
 
-async def test_a_value_is_of_one_series(server: Told) -> None:
+async def test_a_value_is_of_one_series(server: RecordingServer) -> None:
     """Two series where one was asked are invalid."""
     two = COUNTER.format(1, 2)
     with pytest.raises(SourceError) as raised:
@@ -94,7 +96,7 @@ async def test_a_value_is_of_one_series(server: Told) -> None:
     ],
 )
 async def test_a_reset_is_one_of_all_counters(
-    server: Told, text: str, older: Any, newer: Any, *, asked: dict[str, Any], value: float
+    server: RecordingServer, text: str, older: Any, newer: Any, *, asked: dict[str, Any], value: float
 ) -> None:
     """A service that is deployed is restarted: 3 of its first 50 requests failed, not 1 of 50."""
     where = {"where": {"status": "5.."}} if asked["read"] == "share" else {}
@@ -102,7 +104,7 @@ async def test_a_reset_is_one_of_all_counters(
     assert answer.value == pytest.approx(value, abs=0.001)
 
 
-async def test_a_reset_of_one_instance_is_none_of_the_others(server: Told) -> None:
+async def test_a_reset_of_one_instance_is_none_of_the_others(server: RecordingServer) -> None:
     """Where several are collected in one place, the rest of them did not begin at zero."""
     text = 'requests_total{{instance="a",status="200"}} {0}\nrequests_total{{instance="b",status="500"}} {1}\n'
     asked = {"metric": "requests_total", "read": "share", "where": {"status": "5.."}}
@@ -110,7 +112,7 @@ async def test_a_reset_of_one_instance_is_none_of_the_others(server: Told) -> No
     assert answer.value == pytest.approx(0.25)
 
 
-async def test_a_sample_with_a_time_is_of_that_time(server: Told) -> None:
+async def test_a_sample_with_a_time_is_of_that_time(server: RecordingServer) -> None:
     """What federates or collects metrics exposes when each was true; an old one is not of now."""
     ago = int(time.time()) - 60
     old = f"up_since 1 {ago}000\n"
@@ -118,7 +120,7 @@ async def test_a_sample_with_a_time_is_of_that_time(server: Told) -> None:
     assert answer.at.timestamp() == ago
 
 
-async def test_what_is_collected_seldom_is_compared_with_what_was_collected_before(server: Told) -> None:
+async def test_what_is_collected_seldom_is_compared_with_what_was_collected_before(server: RecordingServer) -> None:
     """Its times count, not those of the scrapes: 30 in 15 s, and asking twice adds nothing."""
     text, ago = "jobs_total {} {}000\n", int(time.time()) - 60
     asked = {"metric": "jobs_total", "read": "rate"}
@@ -149,14 +151,14 @@ def test_only_what_is_newer_than_the_step_is_compared() -> None:
         ('up{a="b"} 1\nup{a="b"} 2\n', 'up{"a": "b"} is there twice, with 1 and 2'),
     ],
 )
-async def test_a_sample_that_makes_no_sense_is_invalid(server: Told, text: str, says: str) -> None:
+async def test_a_sample_that_makes_no_sense_is_invalid(server: RecordingServer, text: str, says: str) -> None:
     """Whoever writes such an exposition proves nothing with it."""
     with pytest.raises(SourceError) as raised:
         await between(server, text, text, metric="up")
     assert (str(raised.value), raised.value.cause) == (says, "invalid")
 
 
-async def test_a_number_that_is_too_large_ends_no_watch(server: Told) -> None:
+async def test_a_number_that_is_too_large_ends_no_watch(server: RecordingServer) -> None:
     """It is a reading without a value."""
     server.answers["/metrics"] = (200, f"up 1{'0' * 400}\n")
     source = {"kind": "openmetrics", "connection": "it", "metric": "up"}
@@ -164,13 +166,13 @@ async def test_a_number_that_is_too_large_ends_no_watch(server: Told) -> None:
     assert (reading.verdict, reading.cause) == ("error", "invalid")
 
 
-async def test_a_clock_that_is_ahead_makes_nothing_new(server: Told) -> None:
+async def test_a_clock_that_is_ahead_makes_nothing_new(server: RecordingServer) -> None:
     """A time in the future would be newer than every step."""
     ahead = "up 1 9000000000000\n"
     assert (await between(server, ahead, ahead, metric="up")).at <= datetime.now(UTC)
 
 
-async def test_a_histogram_without_its_last_bucket_is_invalid(server: Told) -> None:
+async def test_a_histogram_without_its_last_bucket_is_invalid(server: RecordingServer) -> None:
     """How many observations there were is not known, so their quantile is not either."""
     text = 'took_bucket{{le="0.1"}} {0}\n'
     with pytest.raises(SourceError, match="no bucket with le=") as raised:
@@ -201,7 +203,9 @@ async def test_a_histogram_without_its_last_bucket_is_invalid(server: Told) -> N
         ),
     ],
 )
-async def test_a_misspelt_label_is_no_good_share(server: Told, text: str, asked: dict[str, Any], says: str) -> None:
+async def test_a_misspelt_label_is_no_good_share(
+    server: RecordingServer, text: str, asked: dict[str, Any], says: str
+) -> None:
     """No series of the metric has such a label, so nothing was measured."""
     with pytest.raises(SourceError) as raised:
         await between(server, text.format(1, 0), text.format(2, 9), metric="requests_total", **asked)
@@ -209,7 +213,7 @@ async def test_a_misspelt_label_is_no_good_share(server: Told, text: str, asked:
 
 
 @pytest.mark.parametrize("read", ["share", "rate"])
-async def test_an_error_that_never_happened_has_no_series(server: Told, read: str) -> None:
+async def test_an_error_that_never_happened_has_no_series(server: RecordingServer, read: str) -> None:
     """Counters appear with their first error; until then there were none."""
     good = 'requests_total{{status="200"}} {}\n'
     asked = {"metric": "requests_total", "read": read, "where": {"status": "5.."}}
@@ -219,13 +223,13 @@ async def test_an_error_that_never_happened_has_no_series(server: Told, read: st
     assert answer.value == pytest.approx(0.25) if read == "share" else float(answer.value) > 0
 
 
-async def test_a_label_may_be_asked_to_be_missing(server: Told) -> None:
+async def test_a_label_may_be_asked_to_be_missing(server: RecordingServer) -> None:
     """As in PromQL, a label that is not there is empty."""
     asked = {"metric": "requests_total", "read": "share", "where": {"status": "5..", "canary": ""}}
     assert (await between(server, COUNTER.format(0, 0), COUNTER.format(3, 1), **asked)).value == pytest.approx(0.25)
 
 
-async def test_a_part_is_of_its_whole(server: Told) -> None:
+async def test_a_part_is_of_its_whole(server: RecordingServer) -> None:
     """Errors of other routes are no part of the requests of this one, so that no share is above 1."""
     text = 'requests_total{{route="/a",status="200"}} {0}\nrequests_total{{route="/b",status="500"}} {1}\n'
     asked = {"metric": "requests_total", "read": "share", "where": {"status": "5.."}, "among": {"route": "/a"}}
@@ -239,7 +243,7 @@ def test_a_whole_of_no_share_is_refused() -> None:
         openmetrics.Source.model_validate(asked)
 
 
-async def test_who_began_later_gets_no_difference_to_before(server: Told) -> None:
+async def test_who_began_later_gets_no_difference_to_before(server: RecordingServer) -> None:
     """Two watches share an answer, though one of them may compare with a scrape of before the step of the other."""
 
     async def connect(name: str) -> Connection:

@@ -8,12 +8,14 @@ import pytest
 from changewindow.systems.connection import Connection
 from changewindow.watch.reading import Reading
 from support.ask_source import asked
-from support.recording_server import Told
+from support.recording_server import RecordingServer
 
 NEWER = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-async def reading(server: Told, text: str, kind: str = "text/plain; version=0.0.4", **fields: Any) -> Reading:
+async def reading(
+    server: RecordingServer, text: str, kind: str = "text/plain; version=0.0.4", **fields: Any
+) -> Reading:
     """Return the reading of a service that exposes a text of some format; good when it is 5."""
     server.headers["Content-Type"] = kind
     server.otherwise = (200, text)
@@ -31,7 +33,7 @@ async def reading(server: Told, text: str, kind: str = "text/plain; version=0.0.
         pytest.param("# TYPE requests gauge\nrequests 5 {now}\n# EOF\n", "requests", id="a time in seconds"),
     ],
 )
-async def test_openmetrics(server: Told, text: str, metric: str) -> None:
+async def test_openmetrics(server: RecordingServer, text: str, metric: str) -> None:
     """Examples beside the samples are no times, and times are in seconds."""
     started = time.time()
     found = await reading(server, text.replace("{now}", f"{started:.3f}"), NEWER, metric=metric)
@@ -39,7 +41,7 @@ async def test_openmetrics(server: Told, text: str, metric: str) -> None:
     assert found.at.timestamp() > started - 1
 
 
-async def test_openmetrics_that_was_cut(server: Told) -> None:
+async def test_openmetrics_that_was_cut(server: RecordingServer) -> None:
     """What has no end may lack the series that are not good."""
     found = await reading(server, "# TYPE requests gauge\nrequests 5\n", NEWER)
     assert found.cause == "invalid"
@@ -47,7 +49,7 @@ async def test_openmetrics_that_was_cut(server: Told) -> None:
 
 
 @pytest.mark.parametrize("name", ["requests", "requests_total"])
-async def test_a_counter_is_found_by_its_name(server: Told, name: str) -> None:
+async def test_a_counter_is_found_by_its_name(server: RecordingServer, name: str) -> None:
     """In the older format it need not end with `_total`."""
     found = await reading(server, f"# TYPE {name} counter\n{name} 5\n", metric=name)
     assert found.verdict == "pass"
@@ -61,7 +63,7 @@ async def test_a_counter_is_found_by_its_name(server: Told, name: str) -> None:
         pytest.param(3600, "2h", None, id="collected seldom"),
     ],
 )
-async def test_how_old_a_sample_may_be(server: Told, ago: int, within: str, cause: str | None) -> None:
+async def test_how_old_a_sample_may_be(server: RecordingServer, ago: int, within: str, cause: str | None) -> None:
     """Also before a change, when there is no step yet that a value must be newer than."""
     at = int((time.time() - ago) * 1000)
     found = await reading(server, f"requests 5 {at}\n", scraped_within=within)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sources.test_every_source import read
-from support.recording_server import Told
+from support.recording_server import RecordingServer
 
 QUERY = {"kind": "prometheus", "connection": "metrics", "query": "max(up)"}
 
@@ -32,7 +32,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("status", "reply", "value", "cause"), CASES)
-async def test_a_reply_means(server: Told, *, status: int, reply: Any, value: float | None, cause: str | None) -> None:
+async def test_a_reply_means(
+    server: RecordingServer, *, status: int, reply: Any, value: float | None, cause: str | None
+) -> None:
     """One number is a value; nothing, several, and what is no number are different errors."""
     server.answers["/api/v1/query"] = (status, json.dumps(reply))
     reading = await read(server.url, QUERY)
@@ -41,7 +43,7 @@ async def test_a_reply_means(server: Told, *, status: int, reply: Any, value: fl
 
 
 @pytest.mark.parametrize(("reduce", "value"), [("average", 2.0), ("highest", 4.0), ("lowest", 0.0), ("last", 2.0)])
-async def test_a_range_becomes_one_number(server: Told, reduce: str, value: float) -> None:
+async def test_a_range_becomes_one_number(server: RecordingServer, reduce: str, value: float) -> None:
     """The values of a range are reduced as the ticket says."""
     pairs = [[2e9, "0"], [2e9 + 1, "4"], [2e9 + 2, "2"]]
     result = [{"metric": {}, "values": pairs}]
@@ -59,7 +61,7 @@ async def test_a_range_becomes_one_number(server: Told, reduce: str, value: floa
         pytest.param(-1, None, id="newer"),
     ],
 )
-async def test_only_a_newer_value_counts(server: Told, seconds: int, cause: str | None) -> None:
+async def test_only_a_newer_value_counts(server: RecordingServer, seconds: int, cause: str | None) -> None:
     """What was measured before the change had its effect says nothing about it."""
     server.answers["/api/v1/query"] = (200, json.dumps(vector("1")))
     ended = datetime.fromtimestamp(2e9 + seconds, UTC)
@@ -76,7 +78,7 @@ def over(*values: str, ago: float = 0.0) -> dict[str, Any]:
 
 @pytest.mark.parametrize("values", [("NaN", "1"), ("1", "NaN"), ("0", "NaN", "1")])
 @pytest.mark.parametrize("reduce", ["average", "highest", "lowest"])
-async def test_not_a_number_is_in_no_order(server: Told, reduce: str, values: tuple[str, ...]) -> None:
+async def test_not_a_number_is_in_no_order(server: RecordingServer, reduce: str, values: tuple[str, ...]) -> None:
     """Wherever in a range it stands, the highest and the lowest of it are unknown."""
     server.answers["/api/v1/query_range"] = (200, json.dumps(over(*values)))
     reading = await read(server.url, {**QUERY, "range": "5m", "reduce": reduce})
@@ -84,7 +86,7 @@ async def test_not_a_number_is_in_no_order(server: Told, reduce: str, values: tu
 
 
 @pytest.mark.parametrize(("ago", "cause"), [(1, None), (100, None), (200, "stale"), (2000, "stale")])
-async def test_a_range_that_ended_long_ago_is_stale(server: Told, ago: float, cause: str | None) -> None:
+async def test_a_range_that_ended_long_ago_is_stale(server: RecordingServer, ago: float, cause: str | None) -> None:
     """Also before a change, when there is no step yet that a value must be newer than."""
     server.answers["/api/v1/query_range"] = (200, json.dumps(over("1", "1", ago=ago)))
     reading = await read(server.url, {**QUERY, "range": "1h"})
@@ -93,7 +95,7 @@ async def test_a_range_that_ended_long_ago_is_stale(server: Told, ago: float, ca
         assert reading.says.endswith(" s ago, 2m allowed. Is it still scraped?")
 
 
-async def test_a_histogram_is_no_number(server: Told) -> None:
+async def test_a_histogram_is_no_number(server: RecordingServer) -> None:
     """What would make it one is said."""
     result = [{"metric": {}, "histogram": [2e9, {"count": "1", "sum": "2"}]}]
     reply = {"status": "success", "data": {"resultType": "vector", "result": result}}

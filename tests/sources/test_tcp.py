@@ -10,7 +10,7 @@ import pytest
 from changewindow.sources.tcp import Source
 from changewindow.systems.measurement import Answer, Asking, SourceError
 from changewindow.watch.shared_answers import client
-from support.recording_server import Told
+from support.recording_server import RecordingServer
 
 
 async def ask(port: int, **fields: Any) -> Answer:
@@ -20,7 +20,7 @@ async def ask(port: int, **fields: Any) -> Answer:
         return await Source.model_validate(asked).ask(Asking(http, None))  # type: ignore[arg-type]
 
 
-async def test_an_open_port(server: Told) -> None:
+async def test_an_open_port(server: RecordingServer) -> None:
     """It connects, in some time."""
     port = int(server.url.rpartition(":")[2])
     assert (await ask(port)).value is True

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import create_engine, inspect
 
 from changewindow.cli.airflow_api import wait_for
-from changewindow.errors import StepFailed, TurnRevoked
+from changewindow.errors import LockRevoked, StepFailed
 from changewindow.steps.alembic import Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
@@ -172,7 +172,7 @@ def test_killed_half_way_nothing_is_left_in_postgresql(folder: Path, on_postgres
 
     stopping = threading.Thread(target=stop)
     stopping.start()
-    with pytest.raises(TurnRevoked):
+    with pytest.raises(LockRevoked):
         one.apply(context, remembered)
     stopping.join()
     one.undo(here(on_postgres), remembered)

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from changewindow import kinds
-from changewindow.errors import TurnRevoked
+from changewindow.errors import LockRevoked
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from step_fixtures import World
@@ -25,12 +25,12 @@ class Here(Context):
     asked = 0
     last = 10**9
 
-    def require_turn(self) -> None:
+    def require_lock(self) -> None:
         """Count, and take the turn away when the time has come."""
         self.asked += 1
         if self.asked > self.last:
             self.stopped.set()
-        super().require_turn()
+        super().require_lock()
 
 
 @pytest.fixture(params=STEPS.values(), ids=STEPS.keys())
@@ -126,7 +126,7 @@ def test_undo_brings_back_what_was_wherever_apply_was_cut_short(world: World, he
         try:
             step.apply(context, remembered)
             ended = True
-        except TurnRevoked:
+        except LockRevoked:
             ended = False
         step.undo(here(cut_short=not ended), remembered)
         assert world.state() == before, f"cut short at {last}"

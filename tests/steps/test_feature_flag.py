@@ -10,7 +10,7 @@ from changewindow.steps.feature_flag import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
 from step_fixtures.feature_flag import Flags, serving
-from support.recording_server import Told
+from support.recording_server import RecordingServer
 
 FIELDS = {key: value for key, value in EXAMPLE.items() if key != "kind"}
 OFREP = {
@@ -117,7 +117,7 @@ def test_another_type_is_lacking_at_the_gate(served: tuple[Flags, str]) -> None:
         (200, '{"environments": []}', "the reply has nothing at environments.production.on (no 'production'). Correct"),
     ],
 )
-def test_a_flag_that_cannot_be_read(server: Told, status: int, text: str, says: str) -> None:
+def test_a_flag_that_cannot_be_read(server: RecordingServer, status: int, text: str, says: str) -> None:
     """It is found at the gate, with what to do."""
     server.otherwise = (status, text)
     with pytest.raises(StepFailed) as raised:
@@ -125,7 +125,7 @@ def test_a_flag_that_cannot_be_read(server: Told, status: int, text: str, says: 
     assert says in str(raised.value)
 
 
-def test_a_refused_write(server: Told) -> None:
+def test_a_refused_write(server: RecordingServer) -> None:
     """The service's own words are in the message."""
     server.answers = {"/api/flags/checkout": (200, '{"environments": {"production": {"on": false}}}')}
     server.otherwise = (403, "not yours")
@@ -150,14 +150,14 @@ def test_a_whole_number_may_come_back_with_a_fraction(served: tuple[Flags, str])
     assert flags.value == 10
 
 
-def test_a_text_without_a_charset_is_read_as_utf_8(server: Told) -> None:
+def test_a_text_without_a_charset_is_read_as_utf_8(server: RecordingServer) -> None:
     """What is remembered is what undo writes back."""
     server.headers["Content-Type"] = "text/plain"
     server.otherwise = (200, '{"on": "für alle"}')
     assert step(read={"path": "/flag", "json": "on"}).remember(context(server.url)) == {"before": "für alle"}
 
 
-def test_json_that_python_cannot_parse(server: Told) -> None:
+def test_json_that_python_cannot_parse(server: RecordingServer) -> None:
     """Ten thousand lists in lists are no flag."""
     server.otherwise = (200, "[" * 100_000)
     with pytest.raises(StepFailed, match="The flag cannot be read from /flag at example_flags: the reply is not JSON"):

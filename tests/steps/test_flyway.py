@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from changewindow.cli.airflow_api import wait_for
-from changewindow.errors import StepFailed, TurnRevoked
+from changewindow.errors import LockRevoked, StepFailed
 from changewindow.steps.flyway import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
@@ -162,7 +162,7 @@ def test_killed_half_way_it_is_ended_and_undone(server: Postgres, folder: Path, 
 
     stopping = threading.Thread(target=stop)
     stopping.start()
-    with pytest.raises(TurnRevoked):
+    with pytest.raises(LockRevoked):
         one.apply(context, remembered)
     stopping.join()
     one.undo(here(orders), remembered)

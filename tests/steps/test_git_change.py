@@ -14,7 +14,7 @@ from changewindow.systems.context import Context
 from step_fixtures.git_change import git
 from step_fixtures.git_change import repository as made
 from support.git_changes import STEP, busy, commit, context, step
-from support.recording_server import Told
+from support.recording_server import RecordingServer
 
 WRITE = {"name": "Tune", "connection": "example_config", "write": {"conf/pool.yaml": "max_idle: 1\n"}}
 
@@ -186,7 +186,7 @@ class Live(dict[str, tuple[int, str]]):
         return (200, json.dumps({"status": {"revision": self.report()}})) if path == "/app" else default
 
 
-def test_it_waits_until_the_deployer_has_it(repository: Path, server: Told) -> None:
+def test_it_waits_until_the_deployer_has_it(repository: Path, server: RecordingServer) -> None:
     """The commit itself, a later one that contains it, or in time an error; on the way back likewise."""
     known = {
         "example_config": Connection("example_config", "git", host=str(repository)),

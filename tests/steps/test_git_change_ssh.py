@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from changewindow.cli.airflow_api import wait_for
-from changewindow.errors import StepFailed, TurnRevoked
+from changewindow.errors import LockRevoked, StepFailed
 from changewindow.steps.git_change import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
@@ -99,7 +99,7 @@ def test_a_push_that_the_server_is_still_busy_with_lands_no_more(server: Sshd, r
     remembered = STEP.remember(here)
 
     def apply() -> None:
-        with pytest.raises(TurnRevoked):
+        with pytest.raises(LockRevoked):
             STEP.apply(here, remembered)
 
     applying = threading.Thread(target=apply)

@@ -10,7 +10,7 @@ from changewindow.steps.base import lacks
 from changewindow.steps.http_call import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
-from support.recording_server import Told
+from support.recording_server import RecordingServer
 
 STEP = Step.model_validate({key: value for key, value in EXAMPLE.items() if key != "kind"})
 
@@ -21,7 +21,7 @@ def context(url: str, **options: Any) -> Context:
     return Context("CHG-1", 1, lambda _: known, lambda _: None, **options)
 
 
-def test_apply_and_undo_send_what_the_ticket_says(server: Told) -> None:
+def test_apply_and_undo_send_what_the_ticket_says(server: RecordingServer) -> None:
     """Both requests carry their body, and the credentials of the connection."""
     server.answers["/flags/banner"] = (204, "")
     here = context(server.url)
@@ -35,7 +35,7 @@ def test_apply_and_undo_send_what_the_ticket_says(server: Told) -> None:
 
 
 @pytest.mark.parametrize("status", [302, 400, 500])
-def test_an_unexpected_status_fails_the_step(server: Told, status: int) -> None:
+def test_an_unexpected_status_fails_the_step(server: RecordingServer, status: int) -> None:
     """A redirect is not followed: it is not what was expected."""
     server.answers["/flags/banner"] = (status, "why")
     with pytest.raises(StepFailed, match=f"answered {status}, expected 200, 201, 202, 204: why"):
@@ -49,7 +49,7 @@ def test_no_reply_fails_the_step() -> None:
         STEP.apply(context("http://127.0.0.1:1"), {})
 
 
-def test_a_dry_run_sends_nothing(server: Told) -> None:
+def test_a_dry_run_sends_nothing(server: RecordingServer) -> None:
     """It only says what it would send."""
     STEP.apply(context(server.url, dry_run=True), {})
     assert server.asked == []
@@ -66,14 +66,16 @@ def test_a_dry_run_sends_nothing(server: Told) -> None:
         ("https://{self}", "got no reply: SSLError: [SSL: WRONG_VERSION_NUMBER] wrong version number"),
     ],
 )
-def test_why_there_was_no_reply_is_said(server: Told, host: str, says: str) -> None:
+def test_why_there_was_no_reply_is_said(server: RecordingServer, host: str, says: str) -> None:
     """Its innermost reason, which is what a person can do something about."""
     with pytest.raises(StepFailed) as raised:
         STEP.apply(context(host.replace("{self}", server.url.partition("//")[2])), {})
     assert says in str(raised.value)
 
 
-def test_a_netrc_of_the_worker_signs_nothing(server: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_netrc_of_the_worker_signs_nothing(
+    server: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who acts is said by the connection alone, which may also have no account."""
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
@@ -85,7 +87,7 @@ def test_a_netrc_of_the_worker_signs_nothing(server: Told, tmp_path: Path, monke
     assert server.asked[-1][2]["Authorization"] == "Bearer token"
 
 
-def test_an_account_in_the_address_is_refused(server: Told) -> None:
+def test_an_account_in_the_address_is_refused(server: RecordingServer) -> None:
     """Addresses are logged."""
     for host in (server.url.replace("//", "//robot:s3cret@"), "s3cret@127.0.0.1"):
         with pytest.raises(UnusableConnection, match="write that into login and password") as raised:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from changewindow.errors import StepFailed, TurnRevoked
+from changewindow.errors import LockRevoked, StepFailed
 from changewindow.steps.kubernetes_job import EXAMPLE, Step
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes import job
@@ -110,7 +110,7 @@ def test_undo_ends_what_still_runs_before_it_takes_it_back(
     cluster.api.troubles.append(
         Trouble("^GET .*/log", do=lambda: written.exists() and context.stopped.set(), times=100)
     )
-    with pytest.raises(TurnRevoked):
+    with pytest.raises(LockRevoked):
         example.apply(context, remembered)
     cluster.api.troubles.clear()
     example.undo(Context("CHG-1042", 1, context.connections, context.log), remembered)

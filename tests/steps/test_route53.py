@@ -12,7 +12,7 @@ from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
 from servers.bind import bind
 from step_fixtures.route53 import API, Account, account, connection
-from support.recording_server import Told
+from support.recording_server import RecordingServer
 
 FIELDS = {key: value for key, value in EXAMPLE.items() if key != "kind"}
 ALIAS = {"HostedZoneId": "Z35SXDOTRQ7X7K", "DNSName": "lb.example.org.", "EvaluateTargetHealth": False}
@@ -130,7 +130,7 @@ def test_a_routing_policy_is_refused(aws: Account) -> None:
         ("Anything", "correct the ticket"),
     ],
 )
-def test_a_refusal_says_what_to_do(server: Told, code: str, says: str) -> None:
+def test_a_refusal_says_what_to_do(server: RecordingServer, code: str, says: str) -> None:
     """Each code of AWS has its remedy."""
     server.otherwise = (400, ERROR.format(code))
     with pytest.raises(StepFailed, match=rf"AWS refused to change records in zone Z1: {code} \(why\)\. .*{says}"):
@@ -143,7 +143,7 @@ def test_nobody_there() -> None:
         step().apply(context(connection("http://127.0.0.1:1")), MEMORY)
 
 
-def test_a_change_that_stays_pending_fails_the_step(server: Told) -> None:
+def test_a_change_that_stays_pending_fails_the_step(server: RecordingServer) -> None:
     """It is waited for, and not for ever."""
     server.answers = {CHANGES: (200, CHANGED), "/2013-04-01/change/C1": (200, CHANGED)}
     with pytest.raises(StepFailed, match=r"Not in time \(0\.8s\): Route 53 reports INSYNC"):
@@ -196,7 +196,7 @@ ODD = """<ListResourceRecordSetsResponse><ResourceRecordSets><ResourceRecordSet>
 </ListResourceRecordSetsResponse>"""
 
 
-def test_characters_that_route_53_writes_as_octal_codes(server: Told) -> None:
+def test_characters_that_route_53_writes_as_octal_codes(server: RecordingServer) -> None:
     """DNS itself writes decimal ones; a name with a slash is found, and letters of any language are written right."""
     server.answers = {
         "/2013-04-01/hostedzone/Z0000000000000/rrset": (200, ODD),
@@ -214,7 +214,7 @@ def test_characters_that_route_53_writes_as_octal_codes(server: Told) -> None:
     assert r'<Value>"\303\244 \"x\"\\"</Value>' in body
 
 
-def test_throttling_while_waiting_is_waited_for(server: Told) -> None:
+def test_throttling_while_waiting_is_waited_for(server: RecordingServer) -> None:
     """The change was made; only the question whether it is in sync has to be asked again."""
     asked = "/2013-04-01/change/C1"
     server.answers = {CHANGES: (200, CHANGED), asked: (400, ERROR.format("Throttling"))}
@@ -259,7 +259,7 @@ def test_a_mistake_in_the_ticket(fields: dict[str, str], says: str) -> None:
         ({"role_arn": "arn:aws:iam::1:role/x"}, "AWS refused to assume the role arn:aws:iam::1:role/x: AccessDenied"),
     ],
 )
-def test_a_way_to_sign_in_that_does_not_work(server: Told, extra: dict[str, str], says: str) -> None:
+def test_a_way_to_sign_in_that_does_not_work(server: RecordingServer, extra: dict[str, str], says: str) -> None:
     """Another account than the one that is meant is never used."""
     server.otherwise = (403, ERROR.format("AccessDenied"))
     with pytest.raises((StepFailed, UnusableConnection), match=says):

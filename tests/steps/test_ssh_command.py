@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from changewindow.errors import StepFailed, TurnRevoked, UnusableConnection
+from changewindow.errors import LockRevoked, StepFailed, UnusableConnection
 from changewindow.steps.ssh_command import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
@@ -201,7 +201,7 @@ def test_the_program_dies_with_the_turn_and_with_the_connection(
     def apply() -> None:
         try:
             forever.apply(here, {})
-        except (TurnRevoked, StepFailed) as error:
+        except (LockRevoked, StepFailed) as error:
             raised.append(error)
 
     acting = threading.Thread(target=apply)
@@ -210,7 +210,7 @@ def test_the_program_dies_with_the_turn_and_with_the_connection(
     here.stop() if ends == "turn" else server.drop()
     acting.join(10)
     assert eventually(lambda: not any(is_alive(int(pid)) for pid in pids.read_text().split()))
-    assert isinstance(raised[0], TurnRevoked if ends == "turn" else StepFailed)
+    assert isinstance(raised[0], LockRevoked if ends == "turn" else StepFailed)
     if ends == "connection":
         assert "was lost while the program ran. The host kills it within 20 s" in str(raised[0])
 

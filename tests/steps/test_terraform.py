@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from changewindow.cli.airflow_api import wait_for
-from changewindow.errors import StepFailed, TurnRevoked
+from changewindow.errors import LockRevoked, StepFailed
 from changewindow.steps.base import Memory
 from changewindow.steps.terraform import Step
 from changewindow.systems.connection import Connection
@@ -186,7 +186,7 @@ def kill_apply(example: Step, context: Context, remembered: Memory) -> None:
     pid = Path(example.folder) / "pid"
 
     def apply() -> None:
-        with pytest.raises(TurnRevoked):
+        with pytest.raises(LockRevoked):
             example.apply(context, remembered)
 
     acting = threading.Thread(target=apply)

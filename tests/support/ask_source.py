@@ -1,10 +1,14 @@
 """Asks a source as a condition of a change does."""
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
+from changewindow.ledger import queries
+from changewindow.ledger.database import Ledger
+from changewindow.settings import LEDGER_CONNECTION
 from changewindow.systems.connection import Connection
-from changewindow.systems.measurement import Asking
+from changewindow.systems.measurement import Asking, Past
 from changewindow.watch.baseline import Seen
 from changewindow.watch.condition import Condition
 from changewindow.watch.reading import Reading, take
@@ -24,7 +28,11 @@ async def asked(
     async def connect(name: str) -> Connection:
         return {one.name: one for one in connections}[name]
 
+    async def past(change: str, environment: str) -> Past:
+        url = (await connect(LEDGER_CONNECTION)).database_url
+        return await asyncio.to_thread(lambda: queries.past(Ledger(url), change, environment))
+
     condition = {"name": "it", "source": source, "pass": good or {"equals": 1}, "timeout": "5s"}
     async with client() as http:
-        asking = Asking(http, connect, since=since, change=change, kept={} if kept is None else kept)
+        asking = Asking(http, connect, since=since, change=change, past=past, kept=kept if kept is not None else {})
         return await take(Condition.model_validate(condition), asking, Seen(), newer_than=since)

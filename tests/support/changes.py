@@ -6,11 +6,11 @@ from typing import Any
 from changewindow.ledger import approvals, changes
 from changewindow.ledger.database import Ledger
 from changewindow.policy.gate import Intent
-from changewindow.policy.sign_off import Need
+from changewindow.policy.sign_off import RequiredApproval
 
 NOW = datetime(2031, 3, 18, 14, 10, tzinfo=UTC)
 """A moment within the window of the example ticket."""
-ONE_HOUR = (Need("peer", 1, valid=timedelta(hours=1)),)
+ONE_HOUR = (RequiredApproval("peer", 1, valid=timedelta(hours=1)),)
 """One other person, whose yes counts for an hour."""
 
 
@@ -19,7 +19,7 @@ def approved(
 ) -> changes.Submitted:
     """Submit a ticket as alice and approve it for an hour; return the change."""
     submitted = changes.submit(ledger, data, requester="alice", now=NOW)
-    wanted = intent(submitted.digest, approvals=(Need("peer", 1, valid=valid),))
+    wanted = intent(submitted.digest, approvals=(RequiredApproval("peer", 1, valid=valid),))
     approvals.decide(ledger, submitted.change, wanted, person=person, is_yes=True, now=NOW)
     return submitted
 

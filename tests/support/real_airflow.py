@@ -21,10 +21,10 @@ from changewindow.cli.airflow_api import ENDED, Client, RestError, wait_for
 from changewindow.ledger import approvals, changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.policy.gate import Intent
-from changewindow.policy.sign_off import Need
+from changewindow.policy.sign_off import RequiredApproval
 from demo.__main__ import POLICY
 
-PEER = (Need("peer", 1, ("bob", "carol", "admin")),)
+PEER = (RequiredApproval("peer", 1, ("bob", "carol", "admin")),)
 """What the policy of the demo asks for a change of no high risk."""
 STEP = str(Path(__file__).with_name("acting_program.py"))
 HEALTH = {
@@ -80,7 +80,7 @@ class Probe:
 
 
 @dataclass
-class Stage:
+class RealAirflow:
     """A running Airflow with its users, seen from a test."""
 
     place: standalone.Place

@@ -11,7 +11,7 @@ from requests.structures import CaseInsensitiveDict
 
 
 @dataclass
-class Told:
+class RecordingServer:
     """A server that answers as it is told, and keeps what it was asked."""
 
     url: str = ""
@@ -26,9 +26,9 @@ class Told:
 
 
 @contextmanager
-def telling() -> Iterator[Told]:
+def recording_server() -> Iterator[RecordingServer]:
     """Serve what is told."""
-    told = Told()
+    told = RecordingServer()
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:

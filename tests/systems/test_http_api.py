@@ -12,7 +12,7 @@ from changewindow.watch.reading import Reading
 from servers.product_apis import github, serving
 from sources.test_every_source import GARBAGE
 from support.ask_source import asked
-from support.recording_server import Told
+from support.recording_server import RecordingServer
 
 GITLAB = {"kind": "review", "connection": "it", "merge_request": "example/orders!481"}
 POLICY = {"kind": "on_call", "connection": "it", "escalation_policy": "PPOLICY"}
@@ -40,14 +40,14 @@ ODD = [
 ]
 
 
-async def reading(server: Told, source: dict[str, Any], kind: str, **fields: Any) -> Reading:
+async def reading(server: RecordingServer, source: dict[str, Any], kind: str, **fields: Any) -> Reading:
     """Return the reading of a source behind a connection with a token; whatever it says is good."""
     connection = Connection("it", kind, host=server.url, **{"password": "s3cret-token", **fields})
     return await asked({**source, "connection": "it"}, connection, good={"matches": "(?s).*"})
 
 
 @pytest.mark.parametrize(("source", "kind"), SOURCES)
-async def test_garbage_is_never_good(server: Told, source: dict[str, Any], kind: str) -> None:
+async def test_garbage_is_never_good(server: RecordingServer, source: dict[str, Any], kind: str) -> None:
     """Whatever a server answers that is not what its documentation says."""
     for text in ODD:
         server.otherwise = (200, text)
@@ -56,7 +56,7 @@ async def test_garbage_is_never_good(server: Told, source: dict[str, Any], kind:
 
 
 @pytest.mark.parametrize(("source", "kind"), SOURCES)
-async def test_a_refusal_is_never_good(server: Told, source: dict[str, Any], kind: str) -> None:
+async def test_a_refusal_is_never_good(server: RecordingServer, source: dict[str, Any], kind: str) -> None:
     """Also with a body that would be."""
     for status in (302, 400, 401, 403, 404, 409, 429, 500, 503):
         server.otherwise = (status, json.dumps({"message": "no", "data": [], "services": [], "more": False}))
@@ -97,13 +97,13 @@ async def test_a_refusal_is_never_good(server: Told, source: dict[str, Any], kin
         ),
     ],
 )
-async def test_a_refusal_says_what_to_do(server: Told, status: int, text: str, says: str) -> None:
+async def test_a_refusal_says_what_to_do(server: RecordingServer, status: int, text: str, says: str) -> None:
     """Word for word."""
     server.otherwise = (status, text)
     assert (await reading(server, grafana.EXAMPLE, "http")).says == says.format(url=server.url)
 
 
-async def test_a_token_goes_into_a_header_alone(server: Told) -> None:
+async def test_a_token_goes_into_a_header_alone(server: RecordingServer) -> None:
     """Never into an address, and with no login beside it."""
     await reading(server, review.EXAMPLE, "http", login="alice")
     [(_, path, headers, _)] = server.asked
@@ -112,14 +112,14 @@ async def test_a_token_goes_into_a_header_alone(server: Told) -> None:
 
 
 @pytest.mark.parametrize("password", ["s3cret-token\n", " s3cret-token\r\n"])
-async def test_white_space_around_a_token_is_none_of_it(server: Told, password: str) -> None:
+async def test_white_space_around_a_token_is_none_of_it(server: RecordingServer, password: str) -> None:
     """Secrets that come from files end with a line break."""
     await reading(server, review.EXAMPLE, "http", password=password)
     assert server.asked[0][2]["Authorization"] == "Bearer s3cret-token"
 
 
 @pytest.mark.parametrize("password", ["s3cret-t\u00f6ken", "s3cret\ntoken"])
-async def test_what_cannot_be_a_token_is_not_sent(server: Told, password: str) -> None:
+async def test_what_cannot_be_a_token_is_not_sent(server: RecordingServer, password: str) -> None:
     """No header could carry it."""
     found = await reading(server, review.EXAMPLE, "http", password=password)
     assert (found.cause, server.asked) == ("unreachable", [])

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from changewindow.errors import TurnRevoked
+from changewindow.errors import LockRevoked
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
 
@@ -61,7 +61,7 @@ def test_stop_returns_when_a_stubborn_program_and_its_descendants_are_dead(tmp_p
     def run() -> None:
         try:
             here.run([sys.executable, "-c", STUBBORN, str(file)])
-        except TurnRevoked as error:
+        except LockRevoked as error:
             raised.append(error)
 
     thread = threading.Thread(target=run)
@@ -93,7 +93,7 @@ def test_nothing_acts_after_stop() -> None:
     """A step that lost its turn cannot start anything any more."""
     here = context()
     here.stop()
-    with pytest.raises(TurnRevoked):
+    with pytest.raises(LockRevoked):
         here.run(["true"])
 
 

@@ -1,12 +1,17 @@
 """Fetches Airflow Connections, and turns them into what the core knows of them."""
 
+import asyncio
 from typing import Any
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException, AirflowRuntimeError
 
 from changewindow.errors import PlatformError, UnknownConnection, UnusableConnection
+from changewindow.ledger import queries
+from changewindow.ledger.database import Ledger
+from changewindow.settings import LEDGER_CONNECTION
 from changewindow.systems.connection import Connection
+from changewindow.systems.measurement import Past
 
 
 def connection(name: str) -> Connection:
@@ -34,6 +39,12 @@ async def connection_in_trigger(name: str) -> Connection:
         raise UnknownConnection(name) from error
     except AirflowRuntimeError as error:
         raise PlatformError(f"Airflow does not tell the connection '{name}' ({error}). Is its database up?") from error
+
+
+async def past_in_trigger(change: str, environment: str) -> Past:
+    """Return what the ledger knows of earlier changes, without blocking; see `queries.past`."""
+    url = (await connection_in_trigger(LEDGER_CONNECTION)).database_url
+    return await asyncio.to_thread(lambda: queries.past(Ledger(url), change, environment))
 
 
 def as_ours(name: str, found: Any) -> Connection:

@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk.definitions.context import Context as AirflowContext
 
 from changewindow import settings
-from changewindow.changes.step_lock import Stage
+from changewindow.changes.step_lock import StepLock
 from changewindow.documents import parameters
 from changewindow.errors import LedgerDown, LedgerUnknown
 from changewindow.flow.airflow_connection import connection
@@ -17,7 +17,7 @@ from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Happening
 from changewindow.ledger.spool import Spool
-from changewindow.policy.assessment import Ruling
+from changewindow.policy.assessment import Assessment
 from changewindow.policy.gate import Intent, Mode
 from changewindow.policy.load import load_policy
 from changewindow.policy.model import Policy
@@ -114,13 +114,13 @@ class Run:
             return self.ticket.window.closes
 
     @cached_property
-    def ruling(self) -> Ruling:
+    def assessment(self) -> Assessment:
         """Return what the policy says of this change now.
 
         Raises:
             BadPolicy: the policy cannot be read.
         """
-        return Ruling(policy(), self.ticket, self.change.data, self.change.id)
+        return Assessment(policy(), self.ticket, self.change.data, self.change.id)
 
     @property
     def intent(self) -> Intent:
@@ -141,18 +141,18 @@ class Run:
         )
 
     @property
-    def ruled_intent(self) -> Intent:
+    def assessed_intent(self) -> Intent:
         """Return the same with who must have approved it, as the policy says now.
 
         Raises:
             BadPolicy: the policy cannot be read.
         """
-        return self.intent if self.mode == "rollback" else replace(self.intent, approvals=self.ruling.needs)
+        return self.intent if self.mode == "rollback" else replace(self.intent, approvals=self.assessment.needs)
 
     @property
-    def stage(self) -> Stage:
+    def step_lock(self) -> StepLock:
         """Return where turns to act are taken."""
-        return Stage(self.ledger, self.change.id, now, log.info)
+        return StepLock(self.ledger, self.change.id, now, log.info)
 
     def step_context(self, number: int, *, cut_short: bool = False) -> Context:
         """Return what a step may use."""

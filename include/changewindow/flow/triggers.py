@@ -10,7 +10,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from changewindow.errors import ChangeError
-from changewindow.flow.airflow_connection import connection_in_trigger
+from changewindow.flow.airflow_connection import connection_in_trigger, past_in_trigger
 from changewindow.flow.triggerer import abort_signal
 from changewindow.flow.triggerer.garbage import put_aside
 from changewindow.flow.triggerer.log_writer import tell, told
@@ -107,7 +107,7 @@ class GoodTrigger(HandTrigger):
 
     async def decided(self) -> dict[str, Any]:
         """Read until good."""
-        return (await until_good(self.wanted, connection_in_trigger, tell=tell)).as_json()
+        return (await until_good(self.wanted, connection_in_trigger, tell=tell, past=past_in_trigger)).as_json()
 
 
 class BaselineTrigger(HandTrigger):
@@ -123,7 +123,7 @@ class BaselineTrigger(HandTrigger):
 
     async def decided(self) -> dict[str, Any]:
         """Read as often as the comparisons want."""
-        options = {"deadline": self.deadline, "tell": tell, "change": self.arguments["change"]}
+        options = {"deadline": self.deadline, "tell": tell, "change": self.arguments["change"], "past": past_in_trigger}
         taken = await take_before(self.conditions, connection_in_trigger, **options)
         against = [one.against() for one in taken]
         reason = "; ".join(one for one in against if one)
@@ -165,7 +165,14 @@ class WatchTrigger(HandTrigger):
     async def decided(self) -> dict[str, Any]:
         """Watch, from where an earlier process stopped."""
         put_aside()
-        found = await watch(self.watched, connection_in_trigger, tell=tell, keep=self.keep, before=await self._before())
+        found = await watch(
+            self.watched,
+            connection_in_trigger,
+            tell=tell,
+            keep=self.keep,
+            before=await self._before(),
+            past=past_in_trigger,
+        )
         # The ledger is to have the last reading before the way back begins, but the way back does not wait for it long.
         await asyncio.wait({asyncio.create_task(notebook().write())}, timeout=LONGEST_WRITE)
         return found.as_json()

@@ -10,22 +10,24 @@ from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Happening, append, locked
 from changewindow.ledger.leases import standing_of
 from changewindow.ledger.models import Approval, Change
-from changewindow.policy.gate import Intent, asked_next
-from changewindow.policy.sign_off import Asked, Need, same_person
+from changewindow.policy.gate import Intent, next_approval
+from changewindow.policy.sign_off import PendingApproval, RequiredApproval, same_person
 
 
-def asked(ledger: Ledger, change: str, intent: Intent, *, now: datetime) -> Asked | None:
+def asked(ledger: Ledger, change: str, intent: Intent, *, now: datetime) -> PendingApproval | None:
     """Return what approval a change lacks; when it lacks none, it is approved from now on."""
     with ledger.transaction() as session:
         found = locked(session, change)
         _require_waiting(found)
-        lacking = asked_next(standing_of(session, found), intent, now)
+        lacking = next_approval(standing_of(session, found), intent, now)
         if lacking is None:
             _approve(session, found, "policy", now)
         return lacking
 
 
-def decide(ledger: Ledger, change: str, intent: Intent, *, person: str, is_yes: bool, now: datetime) -> Asked | None:
+def decide(
+    ledger: Ledger, change: str, intent: Intent, *, person: str, is_yes: bool, now: datetime
+) -> PendingApproval | None:
     """Record a person's yes or no to the digest of the intent; return what approval is still lacking.
 
     Raises:
@@ -35,7 +37,7 @@ def decide(ledger: Ledger, change: str, intent: Intent, *, person: str, is_yes: 
         found = locked(session, change)
         _require_waiting(found)
         standing = standing_of(session, found)
-        need = _counting(found, intent, asked_next(standing, intent, now), person=person, is_yes=is_yes, now=now)
+        need = _counting(found, intent, next_approval(standing, intent, now), person=person, is_yes=is_yes, now=now)
         session.add(
             Approval(
                 number=found.number,
@@ -54,7 +56,7 @@ def decide(ledger: Ledger, change: str, intent: Intent, *, person: str, is_yes: 
             append(session, Happening(change, "rejected", person, now, {"digest": intent.digest}))
             return None
         session.flush()
-        lacking = asked_next(standing_of(session, found), intent, now)
+        lacking = next_approval(standing_of(session, found), intent, now)
         if lacking is None:
             _approve(session, found, person, now)
         return lacking
@@ -66,8 +68,8 @@ def _require_waiting(found: Change) -> None:
 
 
 def _counting(
-    found: Change, intent: Intent, lacking: Asked | None, *, person: str, is_yes: bool, now: datetime
-) -> Need:
+    found: Change, intent: Intent, lacking: PendingApproval | None, *, person: str, is_yes: bool, now: datetime
+) -> RequiredApproval:
     """Return the level at which this person's word counts now.
 
     Raises:

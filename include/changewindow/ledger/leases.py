@@ -15,7 +15,7 @@ from changewindow.ledger.queries import others_in
 from changewindow.ledger.stops import sentences
 from changewindow.policy.conflicts import Other
 from changewindow.policy.gate import Intent, Standing, approval_reasons, reasons
-from changewindow.policy.sign_off import Given
+from changewindow.policy.sign_off import RecordedApproval
 
 Collide = Callable[[Sequence[Other]], Sequence[str]]
 """Says which of the changes that act stand against this one."""
@@ -161,7 +161,9 @@ def standing_of(
         status=change.status,
         requester=change.requester,
         run=change.run,
-        approvals=tuple(Given(one.person, one.digest, one.is_yes, one.expires_at, one.role) for one in given),
+        approvals=tuple(
+            RecordedApproval(one.person, one.digest, one.is_yes, one.expires_at, one.role) for one in given
+        ),
         digest=change.digest,
         aborted=change.aborted,
         held=tuple((lease.target, f"CHG-{lease.number}") for lease in session.scalars(held)),

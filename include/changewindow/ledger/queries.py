@@ -2,36 +2,20 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
-from changewindow.ledger.changes import WAITING
+from changewindow.ledger.changes import WAITING, revision
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change, Event, Revision, Touched
 from changewindow.policy.conflicts import HOLDING, Other
+from changewindow.systems.measurement import Past, PastChange
 
 ACTED = ("running", "completed", "rolled_back", "rollback_failed")
 RECENT = 200
 """So many changes that acted are looked at."""
-
-
-@dataclass(frozen=True)
-class Acted:
-    """A change that has touched its targets, or does so now."""
-
-    change: str
-    status: str
-    reason: str
-    began: datetime
-    closed: datetime | None
-    ticket: dict[str, Any]
-    """The data of its ticket."""
-    values: dict[str, Any]
-    """What was chosen for its parameters in place of their defaults, when it began."""
 
 
 def of_origin(ledger: Ledger, origin: str) -> Change | None:
@@ -69,7 +53,17 @@ def others_in(session: Session, opens: datetime, closes: datetime, *, but: str =
     return [_other(one, targets[one.number]) for _, one in sorted(near.items()) if one.id != but]
 
 
-def acted_on(ledger: Ledger, targets: Sequence[str]) -> list[Acted]:
+def past(ledger: Ledger, change: str, environment: str) -> Past:
+    """Return the ticket of a change, and the changes that acted on its services in an environment.
+
+    Raises:
+        LedgerUnknown: there is no such change.
+    """
+    data = revision(ledger, change)
+    return Past(data, tuple(acted_on(ledger, [f"{environment}/{service}" for service in data["services"]])))
+
+
+def acted_on(ledger: Ledger, targets: Sequence[str]) -> list[PastChange]:
     """Return the changes that acted on one of the targets, newest first; one that acts now is the newest."""
     other = aliased(Event)
     first = select(func.min(other.sequence)).where(other.number == Change.number, other.kind == "started")
@@ -85,7 +79,7 @@ def acted_on(ledger: Ledger, targets: Sequence[str]) -> list[Acted]:
     )
     with ledger.reading() as session:
         return [
-            Acted(
+            PastChange(
                 one.id,
                 one.status,
                 one.reason,

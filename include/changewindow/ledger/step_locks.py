@@ -8,7 +8,7 @@ distributed locking" (2016), with the check made by the holder, because files, g
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from changewindow.errors import TurnTaken
+from changewindow.errors import LockTaken
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import locked
 from changewindow.ledger.models import Turn
@@ -30,14 +30,14 @@ def take(ledger: Ledger, change: str, holder: str, *, now: datetime, is_forward:
     """Take the turn to act; `is_forward` to apply, so that an abort ends it.
 
     Raises:
-        TurnTaken: somebody else has it.
+        LockTaken: somebody else has it.
     """
     with ledger.transaction() as session:
         found = locked(session, change)
         turn = session.get(Turn, found.number) or Turn(number=found.number, token=0)
         session.add(turn)
         if turn.holder is not None and turn.until is not None and turn.until > now:
-            raise TurnTaken(change, holder, turn.holder)
+            raise LockTaken(change, holder, turn.holder)
         turn.token, turn.holder, turn.until, turn.is_revoked = turn.token + 1, holder, now + LIFETIME, False
         turn.is_forward = is_forward
         return Held(change, holder, turn.token)

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from changewindow.documents.text import hint, shown
 from changewindow.documents.types import Duration, Line, Model, Name, Person
-from changewindow.policy.sign_off import Need, same_person
+from changewindow.policy.sign_off import RequiredApproval, same_person
 from changewindow.ticket.model import Ticket
 
 OWNERS = "owners"
@@ -113,14 +113,14 @@ class Approvals(Model):
         owning = tuple(owners)
         return next(rule for rule in self.rules if rule.when.holds(ticket, owning) and (rule.levels or is_standard))
 
-    def needs(self, rule: Rule, owners: Iterable[str]) -> tuple[Need, ...]:
+    def needs(self, rule: Rule, owners: Iterable[str]) -> tuple[RequiredApproval, ...]:
         """Return what a rule asks for, with groups and owners as the persons they are."""
         groups = {**self.groups, OWNERS: tuple(owners)}
 
         def people(level: Level) -> tuple[str, ...]:
             return () if ANYBODY in level.people else _persons(level.people, groups)
 
-        return tuple(Need(level.name, level.count, people(level), rule.valid) for level in rule.levels)
+        return tuple(RequiredApproval(level.name, level.count, people(level), rule.valid) for level in rule.levels)
 
 
 def _persons(names: Iterable[str], groups: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -133,7 +133,7 @@ def _persons(names: Iterable[str], groups: Mapping[str, tuple[str, ...]]) -> tup
     return tuple(found)
 
 
-def too_few(needs: Iterable[Need], requester: str) -> list[str]:
+def too_few(needs: Iterable[RequiredApproval], requester: str) -> list[str]:
     """Return, for each level that can never be filled, why: its people, without the requester, are too few."""
     found = []
     for need in needs:

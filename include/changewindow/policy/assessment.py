@@ -11,12 +11,12 @@ from changewindow.calendar.scope import Scope, Span
 from changewindow.policy import approvals
 from changewindow.policy.conflicts import Other, collisions, of_ticket
 from changewindow.policy.model import Policy
-from changewindow.policy.sign_off import Need
+from changewindow.policy.sign_off import RequiredApproval
 from changewindow.ticket.model import Ticket
 
 
 @dataclass(frozen=True)
-class Ruling:
+class Assessment:
     """The policy applied to one change; pure."""
 
     policy: Policy
@@ -40,7 +40,7 @@ class Ruling:
         return self.policy.approvals.rule(self.ticket, self.owners, is_standard=self.standard is not None)
 
     @cached_property
-    def needs(self) -> tuple[Need, ...]:
+    def needs(self) -> tuple[RequiredApproval, ...]:
         """Return who must approve it, level by level."""
         return self.policy.approvals.needs(self.rule, self.owners)
 

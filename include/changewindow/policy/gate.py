@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from changewindow.documents.types import duration_text
 from changewindow.policy.outcome import Outcome
-from changewindow.policy.sign_off import ONE_PERSON, Asked, Given, Need, same_person
+from changewindow.policy.sign_off import ONE_PERSON, PendingApproval, RecordedApproval, RequiredApproval, same_person
 
 Mode = Literal["run", "dry_run", "rollback"]
 AGAIN = {"approved", "refused"}
@@ -21,7 +21,7 @@ class Standing:
     status: str
     requester: str
     run: str | None
-    approvals: tuple[Given, ...]
+    approvals: tuple[RecordedApproval, ...]
     digest: str | None = None
     """The newest text; None: not asked for."""
     aborted: str | None = None
@@ -42,7 +42,7 @@ class Intent:
     closes: datetime
     needs: timedelta
     mode: Mode = "run"
-    approvals: tuple[Need, ...] = ONE_PERSON
+    approvals: tuple[RequiredApproval, ...] = ONE_PERSON
     """What must have been approved, as the policy says now; nothing for a pre-approved standard change."""
     is_emergency: bool = False
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -88,11 +88,11 @@ def approval_reasons(standing: Standing, intent: Intent, now: datetime) -> list[
     rejected = [given for given in standing.approvals if given.digest == intent.digest and not given.is_yes]
     if rejected:
         return [f"{rejected[0].person} rejected it; submit a corrected ticket"]
-    asked = asked_next(standing, intent, now)
+    asked = next_approval(standing, intent, now)
     return [_why_not_approved(standing, intent, asked, now)] if asked else []
 
 
-def asked_next(standing: Standing, intent: Intent, now: datetime) -> Asked | None:
+def next_approval(standing: Standing, intent: Intent, now: datetime) -> PendingApproval | None:
     """Return what approval is asked for next, level by level; None when all are given."""
     valid = [given for given in standing.approvals if given.is_yes and given.digest == intent.digest]
     said = {given.person.strip().casefold(): given for given in valid if given.expires_at > now}
@@ -102,11 +102,11 @@ def asked_next(standing: Standing, intent: Intent, now: datetime) -> Asked | Non
         still = need.count - sum(given.level == need.level for given in said.values())
         if still > 0:
             people = tuple(one for one in need.people if not any(same_person(one, other) for other in but))
-            return Asked(need, still, people, but)
+            return PendingApproval(need, still, people, but)
     return None
 
 
-def _why_not_approved(standing: Standing, intent: Intent, asked: Asked, now: datetime) -> str:
+def _why_not_approved(standing: Standing, intent: Intent, asked: PendingApproval, now: datetime) -> str:
     yes = [given for given in standing.approvals if given.is_yes]
     same_text = [given for given in yes if given.digest == intent.digest]
     others = [given for given in same_text if not same_person(given.person, standing.requester)]
@@ -123,7 +123,7 @@ def _why_not_approved(standing: Standing, intent: Intent, asked: Asked, now: dat
     return f"level '{asked.need.level}' lacks {asked.still} of {asked.need.count} approvals; ask {_any_of(asked)}"
 
 
-def _any_of(asked: Asked) -> str:
+def _any_of(asked: PendingApproval) -> str:
     return " or ".join(asked.people) if asked.people else "a second person"
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True)
-class Need:
+class RequiredApproval:
     """A level of approval: how many of which people."""
 
     level: str
@@ -16,12 +16,12 @@ class Need:
     """How long a yes counts."""
 
 
-ONE_PERSON = (Need("approver", 1),)
+ONE_PERSON = (RequiredApproval("approver", 1),)
 """What is asked where no policy says more: one person who is not the requester."""
 
 
 @dataclass(frozen=True)
-class Given:
+class RecordedApproval:
     """A person's yes or no to one digest, at one level."""
 
     person: str
@@ -32,10 +32,10 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PendingApproval:
     """Who is asked for the next approval."""
 
-    need: Need
+    need: RequiredApproval
     still: int
     """How many approvals this level lacks."""
     people: tuple[str, ...]

@@ -7,19 +7,14 @@ with the values of the parameters that were chosen there and that the scheduled 
 the fields under `but`. The ledger is the one behind the Airflow Connection `changewindow_ledger`; it is only read.
 """
 
-import asyncio
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from changewindow.documents import parameters
-from changewindow.settings import LEDGER_CONNECTION
 from changewindow.sources.base import SourceBase
-from changewindow.systems.measurement import Answer, Asking, SourceError
-
-if TYPE_CHECKING:
-    from changewindow.ledger.queries import Acted
+from changewindow.systems.measurement import Answer, Asking, Past, PastChange, SourceError
 
 EXAMPLE = {"kind": "staging", "environment": "staging", "but": ["connection"]}
 Steps = list[dict[str, Any]]
@@ -43,24 +38,17 @@ class Source(SourceBase):
 
     async def ask(self, asking: Asking) -> Answer:
         """Look it up."""
-        if asking.change is None:
+        if asking.change is None or asking.past is None:
             raise SourceError("invalid", "only a change in the ledger can be compared with what ran before")
-        url = (await asking.connections(LEDGER_CONNECTION)).database_url
-        now = asking.now()
-        return await asyncio.to_thread(self._look_up, url, asking.change, now)
+        return self._compare(asking.change, await asking.past(asking.change, self.environment), asking.now())
 
-    def _look_up(self, url: str, change: str, now: datetime) -> Answer:
-        # Imported when first asked: who only reads tickets needs no database.
-        from changewindow.ledger import changes, queries  # noqa: PLC0415
-        from changewindow.ledger.database import Ledger  # noqa: PLC0415
-
-        ledger = Ledger(url)
-        data = changes.revision(ledger, change)
+    def _compare(self, change: str, past: Past, now: datetime) -> Answer:
+        """Return for how long the newest change with the same steps has stayed there."""
+        data = past.ticket
         if data["environment"] == self.environment:
             raise SourceError("invalid", f"{change} itself is for {self.environment}; name the environment before it")
-        targets = [f"{self.environment}/{service}" for service in data["services"]]
         wanted, ended, nearest = self._steps(data, {}), now, ""
-        for one in queries.acted_on(ledger, targets):
+        for one in past.changes:
             differs = _difference(wanted, self._steps(one.ticket, one.values), "steps")
             if not differs and set(data["services"]) <= set(one.ticket["services"]):
                 return Answer(_hours(one, ended), now, self.says(), says=f"{one.change} completed there")
@@ -88,7 +76,7 @@ def _without(value: dict[str, Any], places: list[list[str]]) -> dict[str, Any]:
     return kept
 
 
-def _hours(one: "Acted", ended: datetime) -> float:
+def _hours(one: PastChange, ended: datetime) -> float:
     """Return for how long what a change did has stayed.
 
     Raises:

@@ -176,7 +176,7 @@ class Step(StepBase):
                 history.forget(row.rank)
             if transaction_id(opened) != began:
                 raise StepFailed(f"An undo statement at {self.connection} ended the transaction. Take the COMMIT out.")
-            context.require_turn()
+            context.require_lock()
 
     def _applied(self, opened: "DatabaseConnection", remembered: Memory) -> list[Migrated]:
         """Return what was migrated since, newest first.

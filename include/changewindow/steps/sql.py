@@ -149,7 +149,7 @@ class Step(StepBase):
         with transaction(connection, self._limits, session=_session(context, remembered)) as opened:
             applied_marks.mark_applied(opened, table, token=remembered["token"], step=context.mark)
             self._run(context, opened, self.statements)
-            context.require_turn()
+            context.require_lock()
 
     def _undo(self, context: Context, remembered: Memory) -> None:
         from changewindow.systems.databases import applied_marks  # noqa: PLC0415  see above
@@ -165,7 +165,7 @@ class Step(StepBase):
             if self.undo_statements != "nothing":
                 self._run(context, opened, self.undo_statements)
             applied_marks.mark_undone(opened, table, token=remembered["token"])
-            context.require_turn()
+            context.require_lock()
 
     def _run(self, context: Context, opened: "DatabaseConnection", statements: Statements) -> None:
         began = transaction_id(opened)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import requests
 
 from changewindow.documents.types import duration_text
-from changewindow.errors import StepFailed, TurnRevoked, UnusableConnection
+from changewindow.errors import LockRevoked, StepFailed, UnusableConnection
 from changewindow.systems import authorization
 from changewindow.systems.connection import Connection
 from changewindow.systems.process.supervised import Program, guarded
@@ -83,14 +83,14 @@ class Context:
         for program in list(self.running):
             program.kill()
 
-    def require_turn(self) -> None:
+    def require_lock(self) -> None:
         """Make sure that this task may still act.
 
         Raises:
-            TurnRevoked: it may not.
+            LockRevoked: it may not.
         """
         if self.stopped.is_set():
-            raise TurnRevoked(self.change, f"step {self.step}")
+            raise LockRevoked(self.change, f"step {self.step}")
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
@@ -110,27 +110,27 @@ class Context:
 
         Raises:
             StepFailed: the program does not exist.
-            TurnRevoked: the task may no longer act.
+            LockRevoked: the task may no longer act.
         """
         if self.dry_run:
             self.log(f"dry run, not done: {options.get('says') or ' '.join(arguments)}")
             return Ran(tuple(arguments), 0, "")
-        self.require_turn()
+        self.require_lock()
         return self._program(arguments, **options)
 
     def act(self, says: str, do: Callable[[], T]) -> T | None:
         """Do what acts through a library, and return its result; a dry run only says so, and returns None.
 
         Raises:
-            TurnRevoked: the task may no longer act.
+            LockRevoked: the task may no longer act.
         """
         if self.dry_run:
             self.log(f"dry run, not done: {says}")
             return None
-        self.require_turn()
+        self.require_lock()
         self.log(says)
         done = do()
-        self.require_turn()
+        self.require_lock()
         return done
 
     def until(self, says: str, found: Callable[[], T | None], *, within: timedelta, every: float = 1.0) -> T | None:
@@ -138,7 +138,7 @@ class Context:
 
         Raises:
             StepFailed: it was not there in time.
-            TurnRevoked: the task may no longer act.
+            LockRevoked: the task may no longer act.
         """
         if self.dry_run:
             self.log(f"dry run, not waited for: {says}")
@@ -149,7 +149,7 @@ class Context:
             if time.monotonic() >= deadline:
                 raise StepFailed(f"Not in time ({duration_text(within)}): {says}.")
             self.stopped.wait(every)
-            self.require_turn()
+            self.require_lock()
         return seen
 
     def ask(self, connection: str, path: str, headers: Mapping[str, str] | None = None, *, body: Any = None) -> Replied:
@@ -163,12 +163,12 @@ class Context:
 
         Raises:
             StepFailed: no reply came; whether the request had an effect is unknown.
-            TurnRevoked: the task may no longer act.
+            LockRevoked: the task may no longer act.
         """
         if self.dry_run:
             self.log(f"dry run, not done: {method} {self.connection(connection).base_url}{path}")
             return Replied(0, "")
-        self.require_turn()
+        self.require_lock()
         return self._request(connection, method, path, body=body, headers=headers)
 
     def _request(self, name: str, method: str, path: str, **content: Any) -> Replied:
@@ -205,7 +205,7 @@ class Context:
                 if not quiet:
                     self.log(hide(line))
             code = program.process.wait()
-        self.require_turn()
+        self.require_lock()
         if quiet and code:
             for line in kept:
                 self.log(hide(line))
@@ -218,7 +218,7 @@ class Context:
         """Let `stop` reach a program while it runs, also when it was called while the program started."""
         self.running.append(program)
         try:
-            self.require_turn()
+            self.require_lock()
             yield
         finally:
             self.running.remove(program)

@@ -43,6 +43,34 @@ class Answer:
     """What a person wants to know besides, such as the names of what was counted."""
 
 
+@dataclass(frozen=True)
+class PastChange:
+    """A change that has touched its targets, or does so now."""
+
+    change: str
+    status: str
+    reason: str
+    began: datetime
+    closed: datetime | None
+    ticket: dict[str, Any]
+    """The data of its ticket."""
+    values: dict[str, Any]
+    """What was chosen for its parameters in place of their defaults, when it began."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """A change's own ticket, and what changed the same services in another environment."""
+
+    ticket: dict[str, Any]
+    changes: tuple[PastChange, ...]
+    """Newest first; one that acts now is the newest."""
+
+
+PastOf = Callable[[str, str], Awaitable[Past]]
+"""Looks up a change's past in an environment; called with the change's id and the environment's name."""
+
+
 class Measurable(Protocol):
     """What can be asked for one value: a source, as `sources/base.py` says."""
 
@@ -69,6 +97,8 @@ class Asking:
     """The end of the last step with its time to settle, while a change is watched; what is older serves nobody here."""
     change: str | None = None
     """The id of the change that asks, such as `CHG-1042`; None where it has none yet."""
+    past: PastOf | None = None
+    """Looks up what has changed before; None where no ledger is at hand."""
     kept: dict[str, Any] = field(default_factory=dict)
     """JSON that a source wants to find again at its next reading of the same condition."""
 

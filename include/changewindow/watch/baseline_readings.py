@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from changewindow.systems.measurement import Asking, Connections, SourceError
+from changewindow.systems.measurement import Asking, Connections, PastOf, SourceError
 from changewindow.watch.baseline import Compare, middle, number
 from changewindow.watch.condition import Condition
 from changewindow.watch.reading import measure
@@ -48,10 +48,11 @@ async def take_before(
     deadline: datetime,
     tell: Tell,
     change: str | None = None,
+    past: PastOf | None = None,
 ) -> list[Taken]:
     """Read each condition as often as its comparison wants; a reading that fails is taken again until the deadline."""
     taken = [Taken(one, one.compare) for one in conditions if one.compare]
-    async with sharing(connections, change) as asking:
+    async with sharing(connections, change, past=past) as asking:
         await asyncio.gather(*(_take(one, replace(asking, kept={}), deadline, tell) for one in taken))
     return taken
 

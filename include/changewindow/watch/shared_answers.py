@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import httpx
 from httpx_aiohttp import HttpxAiohttpClient
 
-from changewindow.systems.measurement import Answer, Asking, Connections, Measurable
+from changewindow.systems.measurement import Answer, Asking, Connections, Measurable, PastOf
 
 FRESH = timedelta(seconds=0.5)
 """The time for which an answer serves whoever asks the same."""
@@ -72,13 +72,15 @@ _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, Shared] = WeakKeyDictionar
 
 
 @asynccontextmanager
-async def sharing(connections: Connections, change: str | None = None) -> AsyncIterator[Asking]:
+async def sharing(
+    connections: Connections, change: str | None = None, *, past: PastOf | None = None
+) -> AsyncIterator[Asking]:
     """Give what a change asks with: its connections, and all that it shares with the others of its loop."""
     loop = asyncio.get_running_loop()
     shared = _shared.get(loop) or _shared.setdefault(loop, Shared(client()))
     shared.users += 1
     try:
-        yield Asking(shared.http, connections, shared.answer, change=change)
+        yield Asking(shared.http, connections, shared.answer, change=change, past=past)
     finally:
         shared.users -= 1
         if not shared.users:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from changewindow.documents.types import duration_text
-from changewindow.systems.measurement import Asking, Connections
+from changewindow.systems.measurement import Asking, Connections, PastOf
 from changewindow.watch.baseline import Seen
 from changewindow.watch.condition import Condition
 from changewindow.watch.judgement import Decision, Judgement, Route
@@ -59,14 +59,14 @@ class Wanted:
         return lines + [f"its source does not answer: {one.line()}" for one in sample[count:] if not one.is_answered]
 
 
-async def until_good(wanted: Wanted, connections: Connections, *, tell: Tell) -> Decided:
+async def until_good(wanted: Wanted, connections: Connections, *, tell: Tell, past: PastOf | None = None) -> Decided:
     """Read until all conditions are good in one sample, and have settled; fail when they are not by the deadline.
 
     Reads once at least.
     """
     conditions = wanted.conditions + wanted.present
     seen = [Seen(before=wanted.before.get(one.name, [])) for one in conditions]
-    async with sharing(connections, wanted.change) as asking:
+    async with sharing(connections, wanted.change, past=past) as asking:
         askings = [replace(asking, kept={}) for _ in conditions]
         count = 0
         good_since = None
@@ -123,7 +123,13 @@ class Watched:
 
 
 async def watch(
-    watched: Watched, connections: Connections, *, tell: Tell, keep: Keep, before: Progress | None = None
+    watched: Watched,
+    connections: Connections,
+    *,
+    tell: Tell,
+    keep: Keep,
+    before: Progress | None = None,
+    past: PastOf | None = None,
 ) -> Decided:
     """Read for the watch's length, longer while undecided, until the change is proven good or must be taken back.
 
@@ -137,7 +143,7 @@ async def watch(
     progress.asked_until = watched.asked_until
     keep(progress)
     sample: list[Reading] = []
-    async with sharing(connections, watched.change) as asking:
+    async with sharing(connections, watched.change, past=past) as asking:
         askings = [replace(asking, since=watched.since, kept={}) for _ in watched.conditions]
         while not progress.decided:
             now = Asking.now()

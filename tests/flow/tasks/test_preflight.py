@@ -14,7 +14,7 @@ from changewindow.flow.runtime import Run
 from changewindow.ledger import approvals, changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.policy.gate import Intent
-from changewindow.policy.sign_off import Need
+from changewindow.policy.sign_off import RequiredApproval
 from support.tickets import banner
 
 ITEMS = ["Rollback procedure documented and tested", "Peer reviewed: https://git.example.com/1"]
@@ -47,7 +47,7 @@ class Preflight:
         self.change = submitted.change
         self.dag = build_dag(self.change, json.dumps(data))
         window = (now - timedelta(minutes=1), now + timedelta(hours=1), timedelta(minutes=4))
-        wanted = Intent("run", submitted.digest, *window, approvals=(Need("peer", 1),))
+        wanted = Intent("run", submitted.digest, *window, approvals=(RequiredApproval("peer", 1),))
         approvals.decide(ledger, self.change, wanted, person="bob", is_yes=True, now=now)
         self.states = dict.fromkeys(("window", "check_1", "check_2", "confirm"), "success")
         self.told: dict[tuple[str, str], Any] = {}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from changewindow.errors import ChangeError, NotAllowed, StepFailed, StillUnderWay, TurnRevoked
+from changewindow.errors import ChangeError, LockRevoked, NotAllowed, StepFailed, StillUnderWay
 from changewindow.flow.runtime import Run
 from changewindow.flow.tasks.steps import Apply
 from changewindow.ledger import changes, leases
@@ -18,7 +18,7 @@ from changewindow.ticket.revision import PublishedChange
 from support.tickets import banner
 
 
-class Told:
+class RecordingServer:
     """A task instance that keeps what is told."""
 
     task_id = "apply_1"
@@ -32,7 +32,7 @@ class Told:
 
 
 @pytest.fixture
-def task(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> tuple[Apply, Run, Told]:
+def task(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> tuple[Apply, Run, RecordingServer]:
     """Return the task of the first step, in a run that has passed the gate; what it remembers grows each time."""
     now, count = datetime.now(UTC), iter(range(1, 10))
     opens, closes = (f"{now + timedelta(minutes=minutes):%Y-%m-%d %H:%M}" for minutes in (-1, 60))
@@ -45,15 +45,15 @@ def task(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> tuple[Apply, Run, T
     leases.start(ledger, change.id, intent, targets=ticket.targets, now=now)
     monkeypatch.setattr(Step, "remember", lambda *_: {"count": next(count)})
     node = next(node for node in plan(ticket) if node.role == "apply")
-    told = Told()
+    told = RecordingServer()
     run = Run(change, {"run_id": "run", "ti": told, "params": {"mode": "run"}})  # type: ignore[typeddict-item]
     free = SimpleNamespace(needs=(), forbids=lambda *_, **__: [])
-    run.__dict__.update(ledger=ledger, ruling=free, spool=SimpleNamespace(drain=int, record=lambda _: True))
+    run.__dict__.update(ledger=ledger, assessment=free, spool=SimpleNamespace(drain=int, record=lambda _: True))
     return Apply(task_id="apply_1", change=change, node=node), run, told
 
 
 def test_a_step_that_may_be_repeated_keeps_what_it_remembered_at_first(
-    task: tuple[Apply, Run, Told], monkeypatch: pytest.MonkeyPatch
+    task: tuple[Apply, Run, RecordingServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else undo would bring back the half-changed world."""
     apply, run, told = task
@@ -64,7 +64,7 @@ def test_a_step_that_may_be_repeated_keeps_what_it_remembered_at_first(
         assert told.kept["remembered"] == {"count": 1}
 
 
-def test_a_step_that_may_not_be_repeated_is_refused(task: tuple[Apply, Run, Told]) -> None:
+def test_a_step_that_may_not_be_repeated_is_refused(task: tuple[Apply, Run, RecordingServer]) -> None:
     """What it remembered is told again, so that it is undone."""
     apply, run, told = task
     apply.do(run)
@@ -79,11 +79,11 @@ def test_a_step_that_may_not_be_repeated_is_refused(task: tuple[Apply, Run, Told
     [
         (StepFailed("it did not work"), True),
         (StillUnderWay("the connection was lost"), False),
-        (TurnRevoked("CHG-1", "step 1"), False),
+        (LockRevoked("CHG-1", "step 1"), False),
     ],
 )
 def test_undo_knows_whether_apply_has_ended(
-    task: tuple[Apply, Run, Told], monkeypatch: pytest.MonkeyPatch, error: ChangeError, *, has_ended: bool
+    task: tuple[Apply, Run, RecordingServer], monkeypatch: pytest.MonkeyPatch, error: ChangeError, *, has_ended: bool
 ) -> None:
     """What failed by itself sets nothing in motion any more; what was cut short may."""
     apply, run, told = task

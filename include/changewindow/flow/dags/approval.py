@@ -14,10 +14,10 @@ from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.runtime import NOTE, ledger, log, now, policy
 from changewindow.ledger import approvals, changes
 from changewindow.ledger.models import Change
-from changewindow.policy.assessment import Ruling
+from changewindow.policy.assessment import Assessment
 from changewindow.policy.gate import Intent
 from changewindow.policy.model import Policy
-from changewindow.policy.sign_off import Asked
+from changewindow.policy.sign_off import PendingApproval
 from changewindow.ticket.reader import build_ticket
 
 YES, NO = "Approve", "Reject"
@@ -99,13 +99,13 @@ class Approve(HITLOperator, BranchMixIn):
             raise AirflowFailException(f"{change} was rejected by {person}.")
         return self._go_on(context, lacking)
 
-    def _go_on(self, context: Context, lacking: Asked | None) -> Any:
+    def _go_on(self, context: Context, lacking: PendingApproval | None) -> Any:
         """Branch to the next question, or to the end of all."""
         log.info("no further approval is needed" if lacking is None else _who(lacking))
         return self.do_branch(context, "schedule" if lacking is None else f"approve_{self.number + 1}")
 
 
-def _decide(shown: dict[str, str], person: str, *, is_yes: bool) -> Asked | None:
+def _decide(shown: dict[str, str], person: str, *, is_yes: bool) -> PendingApproval | None:
     """Record a person's answer to what they were shown.
 
     Raises:
@@ -129,17 +129,17 @@ def _intent(shown: dict[str, str]) -> tuple[Change, Intent]:
     return found, intent_of(found, ruling_of(found.id, policy()))
 
 
-def ruling_of(change: str, rules: Policy) -> Ruling:
+def ruling_of(change: str, rules: Policy) -> Assessment:
     """Return what the policy says of the newest text of a change."""
     data = changes.revision(ledger(), change)
-    return Ruling(rules, build_ticket(data), data, change)
+    return Assessment(rules, build_ticket(data), data, change)
 
 
-def intent_of(found: Change, ruling: Ruling) -> Intent:
+def intent_of(found: Change, assessment: Assessment) -> Intent:
     """Return what is to be approved."""
-    return Intent("", found.digest, found.opens, found.closes, ruling.ticket.needs, approvals=ruling.needs)
+    return Intent("", found.digest, found.opens, found.closes, assessment.ticket.needs, approvals=assessment.needs)
 
 
-def _who(lacking: Asked) -> str:
+def _who(lacking: PendingApproval) -> str:
     named = ", ".join(lacking.people) or f"anybody but {', '.join(lacking.but)}"
     return f"level {lacking.need.level}: {lacking.still} of {lacking.need.count} still asked, from {named}"

@@ -4,7 +4,7 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from changewindow.errors import ChangeError, LedgerDown, TurnRevoked
+from changewindow.errors import ChangeError, LedgerDown, LockRevoked
 from changewindow.flow.runtime import NOTE, Run, log, now
 from changewindow.flow.tasks.preflight import ask_once
 from changewindow.flow.tasks.steps import ChangeOperator, undo_step
@@ -71,7 +71,7 @@ class Close(ChangeOperator):
         """Undo what no task has undone, in reverse; return what failed, and whether anything was undone here.
 
         Raises:
-            TurnRevoked: this task is ended itself, so it decides nothing; housekeeping has the change taken back.
+            LockRevoked: this task is ended itself, so it decides nothing; housekeeping has the change taken back.
         """
         rest = [number for number in reversed(started) if not run.told(f"undo_{number}", f"undone_{number}")]
         failed = []
@@ -79,7 +79,7 @@ class Close(ChangeOperator):
             log.info("step %s is not undone yet: undoing it here", number)
             try:
                 undo_step(run, number, self)
-            except TurnRevoked:
+            except LockRevoked:
                 raise
             except ChangeError as error:
                 log.error("undo of step %s failed: %s", number, error)

@@ -26,7 +26,7 @@ class Gate(ChangeOperator):
             preflight = self._preflight(run)
             moment = now()
             if run.is_dry:
-                for reason in [*preflight, *run.ruling.forbids(max(moment, run.intent.opens))]:
+                for reason in [*preflight, *run.assessment.forbids(max(moment, run.intent.opens))]:
                     log.info("a real run would be refused: %s", reason)
                 return
             targets = run.ticket.targets
@@ -44,8 +44,8 @@ class Gate(ChangeOperator):
         """Ask ledger and policy, and take the leases; return the fencing token."""
         given: dict[str, Any] = {"targets": run.ticket.targets, "now": moment, "also": preflight}
         if run.mode == "run":
-            given |= {"also": [*preflight, *run.ruling.forbids(moment)], "collide": run.ruling.collides}
-        return leases.start(run.ledger, run.change.id, run.ruled_intent, **given)
+            given |= {"also": [*preflight, *run.assessment.forbids(moment)], "collide": run.assessment.collides}
+        return leases.start(run.ledger, run.change.id, run.assessed_intent, **given)
 
     def _preflight(self, run: Run) -> list[str]:
         """Return what of the preflight is not good now; checks are read again, all in one sample."""

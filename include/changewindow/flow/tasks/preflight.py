@@ -9,7 +9,7 @@ from airflow.sdk import BaseSensorOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from changewindow.flow.airflow_connection import connection_in_trigger
+from changewindow.flow.airflow_connection import connection_in_trigger, past_in_trigger
 from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.triggers import BaselineTrigger, GoodTrigger, WindowTrigger, dump
@@ -194,4 +194,4 @@ def _refused(run: Run, reason: str, then: str = "Nothing was touched") -> Airflo
 def ask_once(conditions: tuple[Condition, ...], *, within: timedelta = timedelta(0), **more: Any) -> Decided:
     """Read conditions now, from a worker; go on for `within` until all are good. Options as the fields of `Wanted`."""
     wanted = Wanted(conditions, timedelta(seconds=1), now() + within, **more)
-    return asyncio.run(until_good(wanted, connection_in_trigger, tell=log.info))
+    return asyncio.run(until_good(wanted, connection_in_trigger, tell=log.info, past=past_in_trigger))

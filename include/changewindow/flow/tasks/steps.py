@@ -8,8 +8,8 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from changewindow.changes.step_lock import forward_turn, undo_turn
-from changewindow.errors import ChangeError, LedgerDown, NotAllowed, StepFailed, StillUnderWay, TurnRevoked
+from changewindow.changes.step_lock import lock_forward, lock_undo
+from changewindow.errors import ChangeError, LedgerDown, LockRevoked, NotAllowed, StepFailed, StillUnderWay
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.preflight import CheckSensor
 from changewindow.ledger import leases
@@ -67,14 +67,14 @@ class Apply(ChangeOperator):
             step.apply(context, step.remember(context))
             return
         remembered = self._require(run, step)
-        with forward_turn(run.stage, f"{run.id}/{run.task}", context):
+        with lock_forward(run.step_lock, f"{run.id}/{run.task}", context):
             if remembered is None:
                 remembered = step.remember(context)
                 run.record("remembered", step=number, name=step.name, remembered=remembered)
             run.tell("remembered", remembered)
-            context.require_turn()
+            context.require_lock()
             _apply(run, step, context, remembered)
-            context.require_turn()
+            context.require_lock()
             run.tell("applied", now().isoformat())
             run.note("applied", step=number, name=step.name)
 
@@ -84,7 +84,7 @@ class Apply(ChangeOperator):
         Raises:
             NotAllowed: with each reason.
         """
-        leases.require_running(run.ledger, run.change.id, run=run.id, now=now(), forward=run.ruled_intent)
+        leases.require_running(run.ledger, run.change.id, run=run.id, now=now(), forward=run.assessed_intent)
         number = self.node.number
         against = [f"step {earlier} is not applied" for earlier in range(1, number) if not run.past("applied", earlier)]
         started = run.past("remembered", number)
@@ -94,7 +94,7 @@ class Apply(ChangeOperator):
                 against.append(f"it started already, and a step of this kind is not repeated: {step.name}")
         done = sum((one.timeout for one in run.ticket.actions[: number - 1]), timedelta(0))
         against += time_reasons(replace(run.intent, needs=run.intent.needs - done), now())
-        against += run.ruling.forbids(now(), done=done)
+        against += run.assessment.forbids(now(), done=done)
         if against:
             raise NotAllowed(run.change.id, against)
         return started[0]["remembered"] if started else None
@@ -104,7 +104,7 @@ def _apply(run: Run, step: StepBase, context: StepContext, remembered: dict[str,
     """Apply a step; when it fails of its own accord, undo shall know that nothing of it is under way any more."""
     try:
         step.apply(context, remembered)
-    except (StillUnderWay, TurnRevoked):
+    except (StillUnderWay, LockRevoked):
         raise
     except ChangeError:
         if not context.stopped.is_set():
@@ -212,12 +212,12 @@ def undo_step(run: Run, number: int, task: ChangeOperator) -> None:
     step = run.ticket.actions[number - 1]
     cut_short = not (run.told(f"apply_{number}", "failed") or run.is_applied(number))
     task.acting = context = run.step_context(number, cut_short=cut_short)
-    with undo_turn(run.stage, f"{run.id}/{run.task}", context):
+    with lock_undo(run.step_lock, f"{run.id}/{run.task}", context):
         run.note("undoing", step=number, name=step.name)
         try:
             _undo(step, context, remembered)
         except ChangeError as error:
-            kind = "undo_stopped" if isinstance(error, TurnRevoked) else "undo_failed"
+            kind = "undo_stopped" if isinstance(error, LockRevoked) else "undo_failed"
             run.note(kind, step=number, name=step.name, reason=str(error))
             raise
         run.tell(f"undone_{number}", now().isoformat())
@@ -237,4 +237,4 @@ def _undo(step: StepBase, context: StepContext, remembered: dict[str, Any]) -> N
     except Exception as error:
         log.exception("undo of '%s' broke off", step.name)
         raise StepFailed(f"undo of '{step.name}' broke off: {type(error).__name__} {error}") from error
-    context.require_turn()
+    context.require_lock()

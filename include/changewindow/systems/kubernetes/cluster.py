@@ -203,7 +203,7 @@ class Cluster:
             else:
                 self.context.log(f"the API server asks to wait {reply.pause:g} s ({reply.status}): {resource}")
                 self.context.stopped.wait(reply.pause)
-                self.context.require_turn()
+                self.context.require_lock()
         raise Refused(reply.status, refusal(self.connection, method, resource, status=reply.status, text=reply.text))
 
 

@@ -115,7 +115,7 @@ class Follower:
         limit = CHUNK
         while limit:
             limit = self._tell_some(pod, limit)
-            self.cluster.context.require_turn()
+            self.cluster.context.require_lock()
 
     def _tell_some(self, pod: str, limit: int) -> int:
         """Tell the next lines of a log; return how many bytes to read next, or 0 when there are no more."""
