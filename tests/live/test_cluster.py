@@ -41,7 +41,7 @@ def test_a_right_that_is_missing_is_named(cluster: LiveCluster, context: Context
     robot = as_account(cluster, context, rule("apps", "deployments", "get"), rule("apps", "replicasets", "list"))
     asked = f"The account of connection 'example_cluster' may not patch {resource} 'cart' in namespace shop"
     advice = f"Give it the verb 'patch' on {resource} by a Role and RoleBinding."
-    assert step(kind).lacks(robot) == [f"{asked}. {advice}"]
+    assert step(kind).missing_prerequisites(robot) == [f"{asked}. {advice}"]
     says = failure(robot, step(kind))
     assert says.startswith(
         f'{asked} (403). {advice} The server says: deployments.apps "cart" is forbidden: User "system:'
@@ -137,7 +137,7 @@ def test_a_set_that_is_stuck_comes_back(cluster: LiveCluster, context: Context, 
     cluster.make(watched(kind, "db"))
     cluster.settle(lambda: not left(cluster.get(*place)))
     example = step("image", workload=f"{kind.lower()}/db", image=wrong, timeout="15s")
-    assert example.lacks(context) == []
+    assert example.missing_prerequisites(context) == []
     remembered = example.remember(context)
     says = failure(context, example, remembered=remembered)
     assert says.startswith("Not in time (15s): ")
@@ -163,7 +163,7 @@ def test_a_stateful_set_is_scaled_restarted_and_given_another_image(cluster: Liv
         step("restart", workload="statefulset/db"),
         step("image", workload="statefulset/db"),
     ]:
-        assert example.lacks(context) == []
+        assert example.missing_prerequisites(context) == []
         before, remembered = cluster.get("statefulsets.apps", "shop", "db")["spec"], example.remember(context)
         example.apply(context, remembered)
         assert cluster.is_settled()
@@ -178,7 +178,7 @@ def test_a_restart_of_all_users_of_a_config_map_is_taken_back(cluster: LiveClust
     cluster.make(config_map(MAX_IDLE="10"), workload("DaemonSet", "agent"))
     cluster.settle(lambda: not left(cluster.get("daemonsets.apps", "shop", "agent")))
     before, example = used(cluster), step("config", restart="users")
-    assert example.lacks(context) == []
+    assert example.missing_prerequisites(context) == []
     remembered = example.remember(context)
     assert [one["name"] for one in remembered["restarts"]] == ["cart", "agent"]
     pods = {pod["metadata"]["uid"] for pod in cluster.each("pods", "shop")}
@@ -192,14 +192,14 @@ def test_a_restart_of_all_users_of_a_config_map_is_taken_back(cluster: LiveClust
 def test_an_autoscaler_is_seen(cluster: LiveCluster, context: Context) -> None:
     """It owns the scale."""
     cluster.make(autoscaler())
-    assert "The HorizontalPodAutoscaler cart owns the scale" in step("scale").lacks(context)[0]
+    assert "The HorizontalPodAutoscaler cart owns the scale" in step("scale").missing_prerequisites(context)[0]
 
 
 def test_a_job_tells_its_log_and_how_it_ended(cluster: LiveCluster, context: Context, said: list[str]) -> None:
     """Line by line, also those that are equal; it runs once."""
     example = step("job", secrets={}, command=["sh", "-c", "echo first; echo same; echo same; echo no table; exit 3"])
     remembered = example.remember(context)
-    assert example.lacks(context) == []
+    assert example.missing_prerequisites(context) == []
     says = failure(context, example, remembered=remembered)
     assert [line for line in said if line in {"first", "same", "no table"}] == ["first", "same", "same", "no table"]
     assert "container run: Error, exit code 3" in says

@@ -44,7 +44,7 @@ def test_what_it_created_goes_with_undo(cluster: LiveCluster, context: Context) 
     settings = {**config_map(A="1"), "metadata": {"name": "stall"}}
     sets = [workload(kind, f"stall-{kind.lower()}") for kind in ("StatefulSet", "DaemonSet")]
     example = step(settings, workload(name="stall"), *sets, SERVICE, EXAMPLE["manifests"][1])
-    assert example.lacks(context) == []
+    assert example.missing_prerequisites(context) == []
     remembered = example.remember(context)
     example.apply(context, remembered)
     assert cluster.is_settled()
@@ -64,7 +64,7 @@ def test_what_it_changed_comes_back(cluster: LiveCluster, context: Context) -> N
     probe = {"httpGet": {"path": "/health", "port": 80}, "initialDelaySeconds": 600}
     env = [{"name": "A", "value": "1"}]
     example = step(manifest(image=NEW, env=env, livenessProbe=probe), service, force=True)
-    assert example.lacks(context) == []
+    assert example.missing_prerequisites(context) == []
     remembered = example.remember(context)
     example.apply(context, remembered)
     assert used(cluster).isdisjoint(sets)
@@ -89,25 +89,31 @@ def test_a_workload_that_does_not_start_is_told_and_taken_back(cluster: LiveClus
     assert cluster.is_settled()
 
 
-def test_fields_of_others_are_lacking(cluster: LiveCluster, context: Context) -> None:
+def test_fields_of_others_are_refused_at_the_gate(cluster: LiveCluster, context: Context) -> None:
     """With the manager; so is a typing mistake, a kind that is not served, and what an autoscaler owns."""
     cluster.make(config_map(MAX_IDLE="10"))
-    (says,) = step().lacks(context)
+    (says,) = step().missing_prerequisites(context)
     assert '(409): Apply failed with 1 conflict: conflict with "somebody"' in says
     assert says.endswith(": .data.MAX_IDLE Leave the field out, or set `force: true` to take it over.")
     wrong = workload()
     wrong["spec"]["replcias"] = 3
-    says = step(wrong, force=True).lacks(context)[0]
+    says = step(wrong, force=True).missing_prerequisites(context)[0]
     assert says.startswith(
         "The manifest of deployments.apps 'cart' in namespace shop does not fit its kind; correct it."
     )
     assert says.endswith(".spec.replcias: field not declared in schema")
     with pytest.raises(StepFailed, match=r"does not serve Deploiment of apps/v1. Did you mean 'Deployment'\?"):
-        step({"apiVersion": "apps/v1", "kind": "Deploiment", "metadata": {"name": "x"}}).lacks(context)
+        step({"apiVersion": "apps/v1", "kind": "Deploiment", "metadata": {"name": "x"}}).missing_prerequisites(context)
     with pytest.raises(StepFailed, match="Is its CustomResourceDefinition installed"):
-        step({"apiVersion": "example.org/v1", "kind": "Offer", "metadata": {"name": "x"}}).lacks(context)
+        step({"apiVersion": "example.org/v1", "kind": "Offer", "metadata": {"name": "x"}}).missing_prerequisites(
+            context
+        )
     cluster.make(autoscaler())
-    assert step(workload(), force=True).lacks(context)[0].startswith("The manifest of Deployment cart sets replicas")
+    assert (
+        step(workload(), force=True)
+        .missing_prerequisites(context)[0]
+        .startswith("The manifest of Deployment cart sets replicas")
+    )
 
 
 def test_a_namespace_and_what_is_inside_it_go_together(cluster: LiveCluster, context: Context) -> None:
@@ -117,7 +123,7 @@ def test_a_namespace_and_what_is_inside_it_go_together(cluster: LiveCluster, con
     app = workload()
     app["metadata"]["namespace"] = "stall"
     example = step(namespace, inside, app)
-    assert example.lacks(context) == []
+    assert example.missing_prerequisites(context) == []
     remembered = example.remember(context)
     example.apply(context, remembered)
     for _ in range(2):
@@ -137,12 +143,12 @@ def test_a_definition_and_its_objects_can_be_applied(cluster: LiveCluster, conte
     kind = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
     definition = {**kind, "metadata": {"name": "offers.example.org"}, "spec": spec}
     first, offer = step(definition), {"apiVersion": "example.org/v1", "kind": "Offer", "metadata": {"name": "half"}}
-    assert first.lacks(context) == []
+    assert first.missing_prerequisites(context) == []
     remembered = first.remember(context)
     first.apply(context, remembered)
     second = step({**offer, "price": 1})
     cluster.settle(lambda: is_served(second, context))
-    assert second.lacks(context) == []
+    assert second.missing_prerequisites(context) == []
     of_second = second.remember(context)
     second.apply(context, of_second)
     third = step({**offer, "price": 2})

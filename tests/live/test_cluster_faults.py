@@ -64,16 +64,16 @@ def policy(cluster: LiveCluster, expression: str, says: str) -> Iterator[None]:
             cluster.send("DELETE", Resource(ADMISSION, "v1", plural, name="live"), passes=(404,))
 
 
-def test_what_a_policy_forbids_is_lacking(cluster: LiveCluster, context: Context) -> None:
+def test_what_a_policy_forbids_is_refused_at_the_gate(cluster: LiveCluster, context: Context) -> None:
     """The gate tells it in the policy's own words; what it allows is let through."""
     expression = "!object.spec.template.spec.containers.exists(one, one.image.endsWith(':2.15.0'))"
     example = step("image")
-    assert example.lacks(context) == []
+    assert example.missing_prerequisites(context) == []
     with policy(cluster, expression, "2.15 is not signed"):
-        (says,) = cluster.settle(lambda: example.lacks(context))
+        (says,) = cluster.settle(lambda: example.missing_prerequisites(context))
         assert "refused to patch deployments.apps 'cart' in namespace shop (" in says
         assert says.endswith("denied request: 2.15 is not signed")
-        assert step("image", image=UNREADY).lacks(context) == []
+        assert step("image", image=UNREADY).missing_prerequisites(context) == []
 
 
 def test_pods_that_security_forbids_are_told(cluster: LiveCluster, context: Context) -> None:
@@ -142,7 +142,7 @@ def test_what_keeps_an_object_from_going_is_told(cluster: LiveCluster, context: 
     remembered = example.remember(context)
     example.apply(context, remembered)
     assert f"What keeps it: finalizer {HOLD}." in failure(context, example, "undo", remembered)
-    (says,) = example.lacks(context)
+    (says,) = example.missing_prerequisites(context)
     assert "is being deleted since" in says
     release(cluster, "held")
     example.undo(context, remembered)
@@ -173,16 +173,16 @@ def test_a_daemon_set_that_was_applied_comes_back_twice(cluster: LiveCluster, co
 
 
 def test_a_part_of_a_stateful_set_is_updated_and_comes_back(cluster: LiveCluster, context: Context) -> None:
-    """The pods below its partition stay; a partition of all of them is lacking."""
+    """The pods below its partition stay; a partition of all of them is refused at the gate."""
     strategy: dict[str, Any] = {"type": "RollingUpdate", "rollingUpdate": {"partition": 3}}
     cluster.make(watched("StatefulSet", "db", updateStrategy=strategy))
     place = ("statefulsets.apps", "shop", "db")
     cluster.settle(lambda: not left(cluster.get(*place)))
     example = step("image", workload="statefulset/db")
-    assert "is 3: all of its 3 pods stay as they are" in example.lacks(context)[0]
+    assert "is 3: all of its 3 pods stay as they are" in example.missing_prerequisites(context)[0]
     cluster.edit(*place, lambda found: found["spec"]["updateStrategy"]["rollingUpdate"].update(partition=1))
     cluster.settle(lambda: not left(cluster.get(*place)))
-    assert example.lacks(context) == []
+    assert example.missing_prerequisites(context) == []
     remembered = example.remember(context)
     example.apply(context, remembered)
     assert images_of_db(cluster) == [OLD, NEW, NEW]

@@ -31,7 +31,7 @@ def pulled(cluster: LiveCluster, here: Registry, image: str, program: Path) -> N
 
 
 def test_what_the_gate_found_is_what_the_node_pulls(cluster: LiveCluster, context: Context, tmp_path: Path) -> None:
-    """An image that is not there is lacking; one that is there is rolled out and taken back."""
+    """An image that is not there is refused at the gate; one that is there is rolled out and taken back."""
     program = Path(shutil.copy("/bin/busybox", tmp_path))
     with registry(tmp_path / "registry") as here:
         images = f"{here.url.removeprefix('http://')}/shop/stall"
@@ -43,9 +43,9 @@ def test_what_the_gate_found_is_what_the_node_pulls(cluster: LiveCluster, contex
         fields |= {"timeout": "60s", "image": f"{images}:2", "registry": "example_registry"}
         example = Step.model_validate(fields)
         says = f"the registry at {here.url} has none of that name. Push it, or correct it."
-        assert example.lacks(context) == [f"Image {images}:2 cannot be pulled: {says}"]
+        assert example.missing_prerequisites(context) == [f"Image {images}:2 cannot be pulled: {says}"]
         here.push("shop/stall", "2")
-        assert example.lacks(context) == []
+        assert example.missing_prerequisites(context) == []
         remembered = example.remember(context)
         example.apply(context, remembered)
         (ran,) = {pod["spec"]["containers"][0]["image"] for pod in of_stall(cluster)}

@@ -65,7 +65,7 @@ def columns(connection: Connection) -> list[str]:
 def test_it_goes_there_and_back_on_sqlite(folder: Path, on_sqlite: Connection) -> None:
     """The revision and the columns follow."""
     one, context = step(folder), here(on_sqlite)
-    assert one.lacks(context) == []
+    assert one.missing_prerequisites(context) == []
     remembered = one.remember(context)
     assert (remembered["before"], remembered["target"]) == ("first", "second")
     one.apply(context, remembered)
@@ -94,7 +94,7 @@ def test_a_migration_without_way_back_is_refused(
 ) -> None:
     """The gate names the revision and what to do."""
     migration(folder, "third", "second", **{"up": 'op.execute("SELECT 1")', **functions})
-    found = step(folder).lacks(here(on_sqlite))
+    found = step(folder).missing_prerequisites(here(on_sqlite))
     assert [one[: len(says)] for one in found] == [says][: bool(says)]
 
 
@@ -103,21 +103,21 @@ def test_ambiguities_are_refused(folder: Path, on_sqlite: Connection) -> None:
     context = here(on_sqlite)
     migration(folder, "other", "first", up="pass", down="pass")
     says = "have several heads or none: other, second. Merge them."
-    assert [one for one in step(folder).lacks(context) if one.endswith(says)]
+    assert [one for one in step(folder).missing_prerequisites(context) if one.endswith(says)]
     with pytest.raises(StepFailed, match="several heads"):
         step(folder).remember(context)
-    assert step(folder, revision="second").lacks(context) == []
+    assert step(folder, revision="second").missing_prerequisites(context) == []
     migration(folder, "merged", ("other", "second"), up="pass", down="pass")
     says = "Revision merged joins branches, so the way back has several ends. Upgrade to the revision before it first."
-    assert step(folder).lacks(context) == [says]
+    assert step(folder).missing_prerequisites(context) == [says]
     with pytest.raises(StepFailed, match=r"cannot be read: .*Can't locate revision identified by 'third'"):
-        step(folder, revision="third").lacks(context)
+        step(folder, revision="third").missing_prerequisites(context)
     says = "There is nothing to upgrade: orders is at first, and first is not later."
-    assert step(folder, revision="first").lacks(context) == [says]
+    assert step(folder, revision="first").missing_prerequisites(context) == [says]
     for revision in ("other", "second"):
         alembic(folder, on_sqlite, "upgrade", revision)
     says = "orders stands at several revisions: other, second. Merge them in a change of their own."
-    assert step(folder).lacks(context) == [says]
+    assert step(folder).missing_prerequisites(context) == [says]
 
 
 def test_an_env_that_leads_elsewhere_is_refused(folder: Path, on_sqlite: Connection, tmp_path: Path) -> None:
@@ -127,18 +127,18 @@ def test_an_env_that_leads_elsewhere_is_refused(folder: Path, on_sqlite: Connect
     says = (
         f"env.py in {folder} connects to :/None, not to connection orders. Let it take the address from the environment"
     )
-    assert step(folder).lacks(here(on_sqlite)) == [f"{says} variable DATABASE_URL."]
+    assert step(folder).missing_prerequisites(here(on_sqlite)) == [f"{says} variable DATABASE_URL."]
     with pytest.raises(StepFailed, match=r"There is no alembic\.ini in .*\. Correct the folder\."):
-        step(tmp_path).lacks(here(on_sqlite))
+        step(tmp_path).missing_prerequisites(here(on_sqlite))
     with pytest.raises(StepFailed, match=r"There is no folder /nowhere\."):
-        step(Path("/nowhere")).lacks(here(on_sqlite))
+        step(Path("/nowhere")).missing_prerequisites(here(on_sqlite))
 
 
 def test_nobody_there_is_said_without_the_password(folder: Path, on_postgres: Connection) -> None:
     """The message says what to do, and the log does not show the address."""
     said: list[str] = []
     with pytest.raises(StepFailed, match="The database does not answer") as failed:
-        step(folder).lacks(here(replace(on_postgres, port=1), said=said.append))
+        step(folder).missing_prerequisites(here(replace(on_postgres, port=1), said=said.append))
     assert "s3cret" not in str(failed.value) + "".join(said)
 
 
@@ -225,9 +225,9 @@ def test_undo_runs_the_files_that_were_applied(folder: Path, on_sqlite: Connecti
     one.undo(context, remembered)
     assert columns(on_sqlite) == ["id"]
     with pytest.raises(StepFailed, match=r"has no branch, tag or commit v9\. Bring it back there\."):
-        step(folder, migrations={"repository": "config", "at": "v9", "folder": "."}).lacks(context)
+        step(folder, migrations={"repository": "config", "at": "v9", "folder": "."}).missing_prerequisites(context)
     with pytest.raises(StepFailed, match=r"There is no folder \.\./ at main of config\."):
-        step(folder, migrations={"repository": "config", "at": "main", "folder": "../"}).lacks(context)
+        step(folder, migrations={"repository": "config", "at": "main", "folder": "../"}).missing_prerequisites(context)
 
 
 @pytest.mark.parametrize("where", [{"folder": "db"}, {"folder": "db", "repository": "config"}, {"folder": ""}])
@@ -247,7 +247,7 @@ def test_a_half_that_was_committed_in_postgresql_calls_a_person(folder: Path, on
     """A migration that leaves its transaction may die half-way like elsewhere; undo does not call that good."""
     migration(folder, "second", "first", up=SECOND["up"] + HALF, down=SECOND["down"])
     one, context = step(folder), here(on_postgres)
-    assert one.lacks(context) == []
+    assert one.missing_prerequisites(context) == []
     remembered = one.remember(context)
     with pytest.raises(StepFailed, match="nonsense"):
         one.apply(context, remembered)
@@ -307,7 +307,7 @@ def test_no_form_of_the_password_is_told(folder: Path, on_postgres: Connection) 
     option = "from alembic import context\ncontext.config.set_main_option('sqlalchemy.url', os.environ['DATABASE_URL'])"
     env.write_text(f"import os\n{option}\n{ENV}")
     with pytest.raises(StepFailed, match="invalid interpolation syntax in 'postgresql") as failed:
-        one.lacks(context)
+        one.missing_prerequisites(context)
     told = "\n".join([*said, str(failed.value)])
     assert "at postgresql+psycopg2://clerk:***@127.0.0.1" in told
     assert "s3cret" not in told
@@ -316,7 +316,7 @@ def test_no_form_of_the_password_is_told(folder: Path, on_postgres: Connection) 
 def test_what_env_prints_does_not_hide_where_the_database_is(folder: Path, on_sqlite: Connection) -> None:
     """Half a line before the report is no part of it."""
     (folder / "migrations" / "env.py").write_text(f"{ENV}\nprint('half a line', end='')\n")
-    assert step(folder).lacks(here(on_sqlite)) == []
+    assert step(folder).missing_prerequisites(here(on_sqlite)) == []
 
 
 def test_migrations_that_do_not_belong_together_are_named(folder: Path, on_sqlite: Connection) -> None:
@@ -327,7 +327,7 @@ def test_migrations_that_do_not_belong_together_are_named(folder: Path, on_sqlit
     engine.dispose()
     says = f"orders is at elsewhere, which the migrations in {folder} do not have"
     wanted = [f"{says}. Name the commit that has it, or find out who migrated there."]
-    assert step(folder).lacks(here(on_sqlite)) == wanted
+    assert step(folder).missing_prerequisites(here(on_sqlite)) == wanted
     migration(folder, "third", "gone", up="pass", down="pass")
     with pytest.raises(StepFailed, match="a migration comes after revision 'gone', which is not among them; bring its"):
-        step(folder).lacks(here(on_sqlite))
+        step(folder).missing_prerequisites(here(on_sqlite))

@@ -74,24 +74,26 @@ def test_a_playbook_that_finds_no_host_fails(folder: Path, said: list[str]) -> N
     example = step(folder, "fails.yml", inventory())
     with pytest.raises(StepFailed, match=r"fails.yml did nothing: it found no host on the ticket's inventory\."):
         example.apply(context(said), {})
-    assert example.lacks(context(said)) == [
+    assert example.missing_prerequisites(context(said)) == [
         "The playbook fails.yml finds no host on the ticket's inventory. Correct one of them."
     ]
 
 
-def test_what_cannot_run_is_lacking(folder: Path, said: list[str]) -> None:
+def test_what_cannot_run_is_refused_at_the_gate(folder: Path, said: list[str]) -> None:
     """A host that is down, a playbook that does not parse or is missing, a project that is not there."""
     nobody = {"ansible_host": "127.0.0.1", "ansible_port": 1}
-    found = step(folder, "pool.yml", inventory(**{"app-1": LOCAL, "app-3": nobody})).lacks(context(said))
+    found = step(folder, "pool.yml", inventory(**{"app-1": LOCAL, "app-3": nobody})).missing_prerequisites(
+        context(said)
+    )
     assert len(found) == 1
     assert found[0].startswith("Ansible cannot work on app-3: UNREACHABLE (Task failed: Failed to connect to the host")
     assert found[0].endswith(f"Connection refused). {LEAVE_OUT}")
     (folder / "bad.yml").write_text("- hosts: [")
     for name in ("bad.yml", "none.yml"):
         with pytest.raises(StepFailed, match=rf"The playbook {name} in .* cannot be read: .*ERROR"):
-            step(folder, name, inventory(here=LOCAL)).lacks(context(said))
+            step(folder, name, inventory(here=LOCAL)).missing_prerequisites(context(said))
     with pytest.raises(StepFailed, match="The worker has no folder /nowhere, where the playbooks should lie"):
-        step(Path("/nowhere"), "pool.yml", inventory(here=LOCAL)).lacks(context(said))
+        step(Path("/nowhere"), "pool.yml", inventory(here=LOCAL)).missing_prerequisites(context(said))
 
 
 def test_only_the_approved_commit_runs(folder: Path, said: list[str]) -> None:
@@ -101,7 +103,7 @@ def test_only_the_approved_commit_runs(folder: Path, said: list[str]) -> None:
     git(folder, "commit", "-qm", "first")
     commit = git(folder, "rev-parse", "HEAD")
     example = step(folder, "pool.yml", inventory(here=LOCAL), commit=commit)
-    assert example.lacks(context(said)) == []
+    assert example.missing_prerequisites(context(said)) == []
     (folder / "pool.yml").write_text("- hosts: all\n")
     with pytest.raises(StepFailed, match=r"has edits that nobody approved: pool\.yml\. Take them back\."):
         example.remember(context(said))
@@ -120,7 +122,7 @@ def test_it_reaches_hosts_over_ssh(folder: Path, said: list[str], tmp_path: Path
         hosts = inventory(app={"ansible_host": "127.0.0.1", "file": str(file)})
         example = step(folder, "pool.yml", hosts, variables={"max_idle": 3}, connection="ansible_ssh")
         if way == "key":
-            assert example.lacks(context(said, account)) == []
+            assert example.missing_prerequisites(context(said, account)) == []
             example.apply(context(said, account), {})
             assert file.read_text() == "max_idle = 3\n"
         else:
@@ -170,9 +172,12 @@ def test_the_gate_knows_the_variables_too(folder: Path, said: list[str]) -> None
     (folder / "it.yml").write_text("- hosts: '{{ pool }}'\n  gather_facts: false\n  tasks: []\n")
     variables = {"pool": "app", **LOCAL}
     undo = {"playbook": "it.yml", "variables": {"pool": "all"}}
-    assert step(folder, "it.yml", inventory(here={}), variables=variables, undo=undo).lacks(context(said)) == []
+    assert (
+        step(folder, "it.yml", inventory(here={}), variables=variables, undo=undo).missing_prerequisites(context(said))
+        == []
+    )
     with pytest.raises(UnusableConnection, match="'vault' has no password"):
-        step(folder, "pool.yml", inventory(here=LOCAL), secrets={"token": "vault"}).lacks(context(said))
+        step(folder, "pool.yml", inventory(here=LOCAL), secrets={"token": "vault"}).missing_prerequisites(context(said))
 
 
 @pytest.mark.parametrize("limit", ["here,app-production-eu-west-22", "app:!app-production-eu-west-22", "nobody"])
@@ -180,7 +185,7 @@ def test_a_limit_that_names_nobody_is_refused(folder: Path, said: list[str], lim
     """Also where others are named besides: Ansible would do without the missing one, and call that good."""
     example = step(folder, "pool.yml", inventory(here=LOCAL), limit=limit)
     with pytest.raises(StepFailed, match=r"inventory has no app-production-eu-west-22, which|--limit leaves us"):
-        example.lacks(context(said))
+        example.missing_prerequisites(context(said))
 
 
 @pytest.mark.parametrize("text", ["app: {hosts: [", None])
@@ -189,7 +194,7 @@ def test_an_inventory_that_cannot_be_read_is_told(folder: Path, said: list[str],
     if text:
         (folder / "hosts.yml").write_text(text)
     example = step(folder, "pool.yml", {}, inventory="hosts.yml")
-    for ask in (lambda: example.lacks(context(said)), lambda: example.apply(context(said), {})):
+    for ask in (lambda: example.missing_prerequisites(context(said)), lambda: example.apply(context(said), {})):
         with pytest.raises(
             StepFailed, match=r"Completely failed to parse inventory source .*hosts\.yml|--inventory does not"
         ):
@@ -200,12 +205,12 @@ def test_a_vault_that_stays_closed_is_told(folder: Path, said: list[str]) -> Non
     """Instead of hosts that are said to be down; a mistake in a playbook is told with its place."""
     (folder / "group_vars").mkdir()
     (folder / "group_vars" / "all.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n3131\n")
-    found = step(folder, "pool.yml", inventory(here=LOCAL)).lacks(context(said))
+    found = step(folder, "pool.yml", inventory(here=LOCAL)).missing_prerequisites(context(said))
     says = "Ansible cannot work on here: no answer ([ERROR]: Attempting to decrypt but no vault secrets found.)"
     assert found == [f"{says}. {LEAVE_OUT}"]
     (folder / "bad.yml").write_text("- hosts: all\n  tasks:\n    - none.such.module: {}\n")
     with pytest.raises(StepFailed, match=r"'none\.such\.module'.* missing collection, .* Origin: .*bad\.yml:3:7"):
-        step(folder, "bad.yml", inventory(here=LOCAL)).lacks(context(said))
+        step(folder, "bad.yml", inventory(here=LOCAL)).missing_prerequisites(context(said))
 
 
 def test_many_hosts_are_all_known(folder: Path, said: list[str]) -> None:

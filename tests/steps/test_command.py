@@ -75,12 +75,14 @@ def test_the_example_as_it_is_written(context: Context) -> None:
 def test_what_undo_needs_is_asked_at_the_gate(context: Context, tmp_path: Path) -> None:
     """Its program and the secrets, before anything is touched; what a shell will find is not known."""
     says = "which undo needs. Install it there, or write it as `shell:` if an earlier step brings it."
-    assert step(undo=["frobnicate", "-x"]).lacks(context) == [f"the worker has no program frobnicate, {says}"]
-    assert step(undo={"shell": "frobnicate -x"}).lacks(context) == []
+    assert step(undo=["frobnicate", "-x"]).missing_prerequisites(context) == [
+        f"the worker has no program frobnicate, {says}"
+    ]
+    assert step(undo={"shell": "frobnicate -x"}).missing_prerequisites(context) == []
     program = tmp_path / "frobnicate"
     program.touch(mode=0o755)
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    assert step(undo=["frobnicate", "-x"], environment=path).lacks(context) == []
+    assert step(undo=["frobnicate", "-x"], environment=path).missing_prerequisites(context) == []
     poor = Context("CHG-1", 1, lambda name: Connection(name, "generic"), context.log)
     with pytest.raises(UnusableConnection, match="'vault' has no password"):
-        step(secrets={"TOKEN": "vault"}).lacks(poor)
+        step(secrets={"TOKEN": "vault"}).missing_prerequisites(poor)

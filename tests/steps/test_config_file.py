@@ -67,7 +67,7 @@ def test_it_acts_on_a_host_over_ssh(server: Sshd, said: list[str], tmp_path: Pat
     example = Step.model_validate({key: value for key, value in fields.items() if key != "kind"})
     here = Context("CHG-1", 1, server.connection, said.append)
     before = look(tmp_path / "there")
-    assert len(example.lacks(here)) == 0
+    assert len(example.missing_prerequisites(here)) == 0
     remembered = applied(example, here)
     assert look(tmp_path / "there") == {"pool.ini": (AFTER, "0o100604"), "loaded": (AFTER, "0o100644")}
     example.undo(here, remembered)
@@ -159,28 +159,28 @@ def test_apply_does_not_destroy_the_edit_of_somebody_else(file: Path, here: Cont
     assert look(file.parent) == {"pool.ini": ("theirs", "0o100644")}
 
 
-def test_what_cannot_be_remembered_is_lacking(file: Path, here: Context) -> None:
+def test_what_cannot_be_remembered_is_refused_at_the_gate(file: Path, here: Context) -> None:
     """Too large a file, and one that may hold secrets, unless the ticket says that it holds none."""
     file.write_bytes(b"x" * 65537)
     large = f"{file} on the worker has 65537 bytes; 65536 at most can be remembered for undo. "
-    assert step(file).lacks(here) == [large + "Change it by git_change or ansible instead."]
+    assert step(file).missing_prerequisites(here) == [large + "Change it by git_change or ansible instead."]
     file.write_text("password=s3cret")
     file.chmod(0o640)
     secret = f"Not everybody may read {file} on the worker (mode 640), so it may hold secrets"
-    assert step(file).lacks(here)[0].startswith(secret)
+    assert step(file).missing_prerequisites(here)[0].startswith(secret)
     with pytest.raises(StepFailed, match="may hold secrets"):
         step(file).remember(here)
-    assert step(file, holds_no_secret=True).lacks(here) == []
+    assert step(file, holds_no_secret=True).missing_prerequisites(here) == []
 
 
-def test_what_is_not_there_is_lacking(file: Path, here: Context) -> None:
+def test_what_is_not_there_is_refused_at_the_gate(file: Path, here: Context) -> None:
     """A folder, a program of check or reload; and a folder is no file."""
     with pytest.raises(StepFailed, match="cannot be read: there is no folder for it"):
-        step(file / "x" / "y.ini").lacks(here)
+        step(file / "x" / "y.ini").missing_prerequisites(here)
     with pytest.raises(StepFailed, match="cannot be read: it is not a regular file"):
-        step(file.parent).lacks(here)
-    lacking = step(file, validate=["frobnicate"], reload=["/x/y"]).lacks(here)
-    assert lacking == [
+        step(file.parent).missing_prerequisites(here)
+    missing = step(file, validate=["frobnicate"], reload=["/x/y"]).missing_prerequisites(here)
+    assert missing == [
         f"the worker has no program {name}. Install it there, or correct the ticket." for name in ("frobnicate", "/x/y")
     ]
 
@@ -250,7 +250,7 @@ def test_what_comes_in_part_is_not_remembered(here: Context) -> None:
         step(Path("/proc/version")).remember(here)
 
 
-def test_what_cannot_be_replaced_is_lacking(tmp_path: Path, here: Context) -> None:
+def test_what_cannot_be_replaced_is_refused_at_the_gate(tmp_path: Path, here: Context) -> None:
     """The gate hears of a folder that is read-only, and of a file that is immutable, before anything is touched."""
     need("chattr", "mount")
     if os.geteuid() != 0:
@@ -261,12 +261,12 @@ def test_what_cannot_be_replaced_is_lacking(tmp_path: Path, here: Context) -> No
         file.write_text(BEFORE)
         subprocess.run(["chattr", "+i", file], check=True)
         says = f"{file} on the worker cannot be replaced: "
-        assert step(file).lacks(here) == [says + "it is immutable. Let the account do it."]
+        assert step(file).missing_prerequisites(here) == [says + "it is immutable. Let the account do it."]
         subprocess.run(["chattr", "-i", file], check=True)
-        assert step(file).lacks(here) == []
+        assert step(file).missing_prerequisites(here) == []
         subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
         read_only = "the account may not write in its folder, or that is read-only. Let the account do it."
-        assert step(file).lacks(here) == [says + read_only]
+        assert step(file).missing_prerequisites(here) == [says + read_only]
     finally:
         subprocess.run(["umount", tmp_path], check=True)
 

@@ -60,7 +60,7 @@ def test_a_new_record_set_of_each_type_is_removed_again(
 ) -> None:
     """Where there was none, undo leaves none."""
     new = step(record="New.Example.com.", type=kind, values=values, ttl=60)
-    assert new.lacks(here) == []
+    assert new.missing_prerequisites(here) == []
     remembered = new.remember(here)
     assert remembered == {"before": None}
     new.apply(here, remembered)
@@ -129,12 +129,12 @@ def test_a_key_that_is_not_accepted(servers: Bind, login: str, changed: dict[str
 
 
 @pytest.mark.parametrize("fields", [{}, {"record": "new.example.com"}], ids=["a record", "no record"])
-def test_a_key_that_is_not_accepted_is_lacking_at_the_gate(servers: Bind, fields: dict[str, str]) -> None:
+def test_a_key_that_is_not_accepted_is_refused_at_the_gate(servers: Bind, fields: dict[str, str]) -> None:
     """An update that changes nothing finds it before the window, also when the key is known but may not do this."""
     before = servers.ask("example.com", "SOA")
     for login, says in (("nobody", "does not know the key nobody"), ("other", "refuses updates of example.com by the")):
-        [lacking] = step(**fields).lacks(context(servers, login))
-        assert says in lacking
+        [missing] = step(**fields).missing_prerequisites(context(servers, login))
+        assert says in missing
     assert servers.ask("example.com", "SOA") == before
 
 
@@ -154,13 +154,13 @@ def test_a_key_that_is_not_accepted_is_lacking_at_the_gate(servers: Bind, fields
 def test_a_key_that_is_none(servers: Bind, login: str, changed: dict[str, str], says: str) -> None:
     """The message names the field of the connection."""
     with pytest.raises(UnusableConnection) as raised:
-        step().lacks(context(servers, login, **changed))
+        step().missing_prerequisites(context(servers, login, **changed))
     assert says in str(raised.value)
 
 
 def test_how_a_key_is_written_does_not_matter(servers: Bind) -> None:
     """Its name may end with a dot, and its algorithm be in capitals."""
-    assert step().lacks(context(servers, "change-windows.", algorithm="HMAC-SHA256")) == []
+    assert step().missing_prerequisites(context(servers, "change-windows.", algorithm="HMAC-SHA256")) == []
 
 
 def test_a_secret_that_is_none(servers: Bind) -> None:
@@ -177,7 +177,7 @@ def test_a_zone_that_is_not_there(here: Context) -> None:
     with pytest.raises(StepFailed, match=r"is not authoritative for a zone example\.net \(NOTAUTH\)"):
         elsewhere.apply(here, IS_TEN)
     with pytest.raises(StepFailed, match=r"has no NS records for api\.example\.com: no zone begins there"):
-        step(zone="api.example.com").lacks(here)
+        step(zone="api.example.com").missing_prerequisites(here)
 
 
 def test_a_lame_delegation(here: Context) -> None:
@@ -188,7 +188,7 @@ def test_a_lame_delegation(here: Context) -> None:
 
 def test_nothing_stands_beside_a_cname(here: Context) -> None:
     """A server would ignore the update silently."""
-    assert step(record="www.example.com").lacks(here) == [
+    assert step(record="www.example.com").missing_prerequisites(here) == [
         "www.example.com is a CNAME, beside which no A can stand; remove it first"
     ]
 
@@ -196,20 +196,24 @@ def test_nothing_stands_beside_a_cname(here: Context) -> None:
 @pytest.mark.parametrize("record", ["api.example.com", "example.com"])
 def test_a_cname_stands_beside_nothing(here: Context, record: str) -> None:
     """Neither beside an address, nor where the zone begins."""
-    assert step(record=record, type="CNAME", values=["x.example.org"]).lacks(here) == [
+    assert step(record=record, type="CNAME", values=["x.example.org"]).missing_prerequisites(here) == [
         f"{record} has other records, beside which no CNAME can stand; remove them first"
     ]
 
 
 def test_what_a_wildcard_answers_is_no_record(servers: Bind, here: Context) -> None:
     """Undo could not bring it back; the wildcard itself can be changed, and beside it other names can be added."""
-    (lacking,) = step(record="a.wild.example.com").lacks(here)
-    assert lacking == (
+    (missing,) = step(record="a.wild.example.com").missing_prerequisites(here)
+    assert missing == (
         "a.wild.example.com has no A record of its own; a wildcard answers 192.0.2.77 (ttl 300), which undo could not "
         "bring back. Add this as a record of a.wild.example.com first"
     )
     itself = step(record="*.wild.example.com")
-    assert itself.lacks(here) == step(record="a.wild.example.com", type="TXT").lacks(here) == []
+    assert (
+        itself.missing_prerequisites(here)
+        == step(record="a.wild.example.com", type="TXT").missing_prerequisites(here)
+        == []
+    )
     remembered = itself.remember(here)
     itself.apply(here, remembered)
     assert servers.ask("a.wild.example.com", "A", SECONDARY) == ["a.wild.example.com. 300 IN A 192.0.2.20"]
@@ -223,7 +227,7 @@ def test_one_address_of_the_primary_server_is_enough(servers: Bind, monkeypatch:
     known = replace(connection(servers), host="both.example.com")
     with resolving(servers):
         here = Context("CHG-1", 1, lambda _: known, print)
-        assert step().lacks(here) == []
+        assert step().missing_prerequisites(here) == []
         remembered = step().remember(here)
         step().apply(here, remembered)
         step().undo(here, remembered)
@@ -245,7 +249,7 @@ def test_a_server_that_stays_behind_fails_the_step(servers: Bind, here: Context)
     try:
         with pytest.raises(StepFailed) as raised:
             hasty.apply(here, remembered)
-        assert len(hasty.lacks(here)) == 1
+        assert len(hasty.missing_prerequisites(here)) == 1
     finally:
         servers.resume(SECONDARY)
     assert str(raised.value) == (
@@ -253,7 +257,7 @@ def test_a_server_that_stays_behind_fails_the_step(servers: Bind, here: Context)
         f"127.0.0.2:{servers.port} cannot be reached at port {servers.port}: no answer in time."
     )
     step().undo(here, remembered)
-    assert step().lacks(here) == []
+    assert step().missing_prerequisites(here) == []
 
 
 def test_no_primary_server() -> None:

@@ -102,7 +102,7 @@ def test_it_survives_the_way_through_json(module: ModuleType) -> None:
 def test_undo_brings_back_what_was_and_may_run_twice(world: World, here: Callable[..., Here], said: list[str]) -> None:
     """Apply changes the world; after undo, and after another undo, it is as before. No secret is told or kept."""
     step, before = step_of(world.step), world.state()
-    assert step.lacks(here()) == []
+    assert step.missing_prerequisites(here()) == []
     remembered = apply(step, here())
     assert world.state() != before
     for _ in range(2):

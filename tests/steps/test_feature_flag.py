@@ -44,7 +44,7 @@ def test_a_flag_of_an_ofrep_service_with_on_and_off_in_the_path(served: tuple[Fl
     flags, url = served
     write = {"method": "POST", "path": "/features/checkout/environments/production/{{on_or_off}}"}
     here, unleash = context(url), step(read=OFREP, write=write)
-    assert unleash.lacks(here) == []
+    assert unleash.missing_prerequisites(here) == []
     remembered = unleash.remember(here)
     assert remembered == {"before": False}
     unleash.apply(here, remembered)
@@ -101,9 +101,9 @@ def test_what_somebody_else_set_stays(served: tuple[Flags, str]) -> None:
     assert flags.value == "third"
 
 
-def test_another_type_is_lacking_at_the_gate(served: tuple[Flags, str]) -> None:
+def test_another_type_is_refused_at_the_gate(served: tuple[Flags, str]) -> None:
     """A flag that is a boolean is not set to a text; `read` may look at the wrong place."""
-    assert step(value="on").lacks(context(served[1])) == [
+    assert step(value="on").missing_prerequisites(context(served[1])) == [
         'the flag is false and shall be "on", which is not the same type; correct `value` or `read`'
     ]
 
@@ -121,7 +121,7 @@ def test_a_flag_that_cannot_be_read(server: RecordingServer, status: int, text: 
     """It is found at the gate, with what to do."""
     server.otherwise = (status, text)
     with pytest.raises(StepFailed) as raised:
-        step().lacks(context(server.url))
+        step().missing_prerequisites(context(server.url))
     assert says in str(raised.value)
 
 

@@ -80,33 +80,33 @@ def here(connection: Connection, said: Callable[[str], Any] = print) -> Context:
 def test_each_migration_needs_its_way_back(folder: Path, orders: Connection) -> None:
     """What will run without undo, undo for what will not run, and nothing to run: each is said."""
     context = here(orders)
-    assert step(folder).lacks(context) == []
+    assert step(folder).missing_prerequisites(context) == []
     with_typing_mistake = {"2": UNDO["2"], "2.2": UNDO["2.1"]}
-    assert step(folder, undo=with_typing_mistake).lacks(context) == [
+    assert step(folder, undo=with_typing_mistake).missing_prerequisites(context) == [
         "2.1 will run and has no undo statements. Write them.",
         "2.2 has undo statements, and will not run. Correct the version.",
     ]
     with pytest.raises(StepFailed, match=r"2\.1 will run and has no undo statements"):
         step(folder, undo=with_typing_mistake).remember(context)
     nothing = "There is nothing to migrate: example_orders has every version up to 1."
-    assert step(folder, target="1", undo={}).lacks(context) == [nothing]
+    assert step(folder, target="1", undo={}).missing_prerequisites(context) == [nothing]
     says = "Write its undo script; where this edition of Flyway has no undo, write undo statements by version."
     wanted = [f"Flyway sees no undo script for {version}. {says}" for version in ("2", "2.1")]
-    assert step(folder, undo="flyway").lacks(context) == wanted
+    assert step(folder, undo="flyway").missing_prerequisites(context) == wanted
 
 
 def test_what_flyway_would_refuse_is_known_at_the_gate(folder: Path, orders: Connection) -> None:
     """A file that was altered after it ran, no Flyway, nobody there, no password in what is said."""
     (folder / "V1__orders.sql").write_text("CREATE TABLE orders (id bigint);")
     said: list[str] = []
-    assert "checksum mismatch" in " ".join(step(folder).lacks(here(orders))).lower()
+    assert "checksum mismatch" in " ".join(step(folder).missing_prerequisites(here(orders))).lower()
     with pytest.raises(StepFailed, match=r"The program /nowhere/flyway cannot be run on this host\. Install Flyway"):
-        step(folder, program="/nowhere/flyway").lacks(here(orders))
+        step(folder, program="/nowhere/flyway").missing_prerequisites(here(orders))
     with pytest.raises(StepFailed, match="The database does not answer") as failed:
-        step(folder).lacks(here(replace(orders, port=1), said.append))
+        step(folder).missing_prerequisites(here(replace(orders, port=1), said.append))
     assert "s3cret" not in str(failed.value) + "".join(said)
     with pytest.raises(StepFailed, match="Write it into the step as jdbc_url, without login and password"):
-        step(folder).lacks(here(replace(orders, kind="mysql", url_of_hook=lambda: orders.database_url)))
+        step(folder).missing_prerequisites(here(replace(orders, kind="mysql", url_of_hook=lambda: orders.database_url)))
 
 
 def test_a_database_of_any_name_and_its_settings(server: Postgres, folder: Path, orders: Connection) -> None:
@@ -221,7 +221,7 @@ def test_flyways_own_undo_is_asked_down_to_the_first_of_ours(
     program.write_text(WITH_UNDO.format(python=sys.executable, flyway=flyway()))
     program.chmod(0o755)
     one = step(folder, undo="flyway", program=str(program))
-    assert one.lacks(here(orders)) == []
+    assert one.missing_prerequisites(here(orders)) == []
     remembered = one.remember(here(orders))
     before = state(server, orders.schema)[1:]
     one.apply(here(orders), remembered)
@@ -236,11 +236,11 @@ def test_a_history_elsewhere_is_refused(server: Postgres, folder: Path, orders: 
     (folder / "flyway.conf").write_text(f"flyway.defaultSchema=sales\nflyway.locations=filesystem:{folder}\n")
     says = "Flyway has the versions none in its history, and flyway_schema_history at example_orders has 1"
     wanted = f"{says}. Write the table that Flyway uses into the step as history, with its schema."
-    assert step(folder).lacks(here(orders)) == [wanted]
+    assert step(folder).missing_prerequisites(here(orders)) == [wanted]
     with pytest.raises(StepFailed, match="Flyway has the versions none in its history"):
         step(folder).remember(here(orders))
     undo = {"1": ["DROP TABLE sales.orders"], "2": UNDO["2"], "2.1": UNDO["2.1"]}
-    assert step(folder, history="sales.flyway_schema_history", undo=undo).lacks(here(orders)) == []
+    assert step(folder, history="sales.flyway_schema_history", undo=undo).missing_prerequisites(here(orders)) == []
 
 
 def test_a_first_history_elsewhere_is_no_success_of_undo(server: Postgres, folder: Path) -> None:
@@ -278,5 +278,5 @@ def test_a_failed_migration_of_before_is_said(server: Postgres, folder: Path, or
     """It is neither there nor to be run, until somebody repairs the history."""
     row = "SELECT 2, '2', 'index', 'SQL', 'V2__index.sql', 0, 'x', now(), 1, false"
     server.ask(f"INSERT INTO flyway_schema_history {row}", orders.schema)
-    (says,) = step(folder, target="2", undo={"2": UNDO["2"]}).lacks(here(orders))
+    (says,) = step(folder, target="2", undo={"2": UNDO["2"]}).missing_prerequisites(here(orders))
     assert says.startswith("flyway validate refuses: Detected failed migration to version 2 (index). Please remove any")

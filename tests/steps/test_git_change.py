@@ -159,7 +159,7 @@ def test_a_conflict_names_the_files(repository: Path) -> None:
     )
     commit(repository, "version", "4", branch="release/v2.15.0")
     with pytest.raises(StepFailed, match=r"git merge conflicts in version\. Nothing was pushed\. Resolve the conflict"):
-        STEP.lacks(context(repository, 2))
+        STEP.missing_prerequisites(context(repository, 2))
 
 
 def test_a_branch_that_moved_since_its_review(repository: Path) -> None:
@@ -167,10 +167,10 @@ def test_a_branch_that_moved_since_its_review(repository: Path) -> None:
     reviewed = git(repository, "rev-parse", "release/v2.15.0")
     pinned = step(merge="release/v2.15.0", commit=reviewed[:10])
     here = context(repository)
-    assert pinned.lacks(here) == []
+    assert pinned.missing_prerequisites(here) == []
     moved = commit(repository, "sneaked", "in", branch="release/v2.15.0")
     says = f"release/v2.15.0 is at {moved[:12]} and not at {reviewed[:10]}, which was reviewed; review it again, "
-    assert pinned.lacks(here) == [f"{says}and correct `commit`"]
+    assert pinned.missing_prerequisites(here) == [f"{says}and correct `commit`"]
     with pytest.raises(StepFailed, match="has moved to"):
         pinned.apply(here, pinned.remember(here))
 
@@ -195,13 +195,15 @@ def test_it_waits_until_the_deployer_has_it(repository: Path, server: RecordingS
     here = Context("CHG-1001", 1, lambda name: known[name], print)
     deployed = {"connection": "cd", "path": "/app", "json": "status.revision"}
     write = step(write=WRITE["write"], deployed=deployed, timeout="2s")
-    assert write.lacks(here) == [
+    assert write.missing_prerequisites(here) == [
         "the deployer at cd reports nothing (status 404); correct `deployed`",
     ]
     server.answers = Live(lambda: "HEAD")
-    assert write.lacks(here) == ["the deployer at cd reports nothing ('HEAD' is no commit); correct `deployed`"]
+    assert write.missing_prerequisites(here) == [
+        "the deployer at cd reports nothing ('HEAD' is no commit); correct `deployed`"
+    ]
     server.answers = Live(lambda: git(repository, "rev-parse", "main"))
-    assert write.lacks(here) == []
+    assert write.missing_prerequisites(here) == []
     remembered = write.remember(here)
     write.apply(here, remembered)
     later = commit(repository, "later", "x")

@@ -81,7 +81,7 @@ def test_each_other_byte_of_a_file_stays(repository: Path, content: bytes) -> No
     git(repository, "commit", "-qm", "by somebody else")
     git(repository, "checkout", "-q", "--detach")
     here, one = context(repository), step(replace={"file": "pool.yaml", "old": "max_idle: 10", "new": "max_idle: 1"})
-    assert one.lacks(here) == []
+    assert one.missing_prerequisites(here) == []
     one.apply(here, one.remember(here))
     held = subprocess.check_output(["git", "show", "main:pool.yaml"], cwd=repository)
     assert held == content.replace(b"max_idle: 10", b"max_idle: 1")
@@ -97,7 +97,7 @@ def test_a_path_where_no_file_can_be(repository: Path) -> None:
     for path, why in (("conf", "Is a directory"), ("version/pool.yaml", "File exists")):
         says = f"{path} cannot be written on main of example_config: {why}. Correct the path of the file."
         with pytest.raises(StepFailed) as raised:
-            step(write={path: "x"}).lacks(context(repository))
+            step(write={path: "x"}).missing_prerequisites(context(repository))
         assert str(raised.value) == says
 
 
@@ -105,8 +105,8 @@ def test_a_value_that_is_not_there_once_is_found_at_the_gate(repository: Path) -
     """Unless an earlier step of the change may still write it."""
     late = step(replace={"file": "version", "old": "none", "new": "x"})
     with pytest.raises(StepFailed, match="version on main has 'none' 0 times, once was expected"):
-        late.lacks(context(repository))
-    assert late.lacks(context(repository, 2)) == []
+        late.missing_prerequisites(context(repository))
+    assert late.missing_prerequisites(context(repository, 2)) == []
 
 
 def test_names_of_files_are_taken_literally(repository: Path) -> None:
@@ -159,4 +159,4 @@ def test_a_merge_that_fails_without_a_conflict(
     (tmp_path / "settings").write_text("[merge]\nverifySignatures=true")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "settings"))
     with pytest.raises(StepFailed, match=r"does not have a GPG signature\. Nothing was pushed\.$"):
-        STEP.lacks(context(repository))
+        STEP.missing_prerequisites(context(repository))

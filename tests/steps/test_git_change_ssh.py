@@ -45,7 +45,7 @@ def context(server: Sshd, repository: Path, said: list[str], **extra: Any) -> Co
 def test_with_a_key_file(server: Sshd, repository: Path) -> None:
     """Merge and revert, without shallow tricks."""
     here = context(server, repository, [], key_file=str(server.key_file))
-    assert STEP.lacks(here) == []
+    assert STEP.missing_prerequisites(here) == []
     remembered = STEP.remember(here)
     STEP.apply(here, remembered)
     assert git(repository, "show", "main:version") == "2"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from changewindow.errors import StepFailed, UnusableConnection
-from changewindow.steps.base import lacks
+from changewindow.steps.base import missing_prerequisites
 from changewindow.steps.http_call import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
@@ -97,6 +97,6 @@ def test_an_account_in_the_address_is_refused(server: RecordingServer) -> None:
 
 def test_a_service_that_airflow_does_not_know_is_told_beforehand() -> None:
     """A connection without a host cannot be called, neither now nor on the way back."""
-    [missing] = lacks(STEP, context(""))
+    [missing] = missing_prerequisites(STEP, context(""))
     assert missing == "The Airflow Connection 'example_service' has no host. Complete it under Admin, Connections."
-    assert lacks(STEP, context("http://service.example")) == []
+    assert missing_prerequisites(STEP, context("http://service.example")) == []

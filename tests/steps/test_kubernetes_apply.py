@@ -22,7 +22,7 @@ def step(*manifests: dict[str, Any], **fields: Any) -> Step:
     return Step.model_validate({**known, **({"manifests": manifests} if manifests else {}), **fields})
 
 
-def test_a_field_that_somebody_else_manages_is_lacking(cluster: ApiServer, context: Context) -> None:
+def test_a_field_that_somebody_else_manages_is_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """The manager and the field are named; forced, the field is taken over and given back."""
     cluster.make(config_map(MAX_IDLE="10"))
     says = (
@@ -30,15 +30,15 @@ def test_a_field_that_somebody_else_manages_is_lacking(cluster: ApiServer, conte
         '(409): Apply failed with 1 conflict: conflict with "kubectl-create": .data.MAX_IDLE Leave the field out, or '
         "set `force: true` to take it over."
     )
-    assert step().lacks(context) == [says]
-    assert step(force=True).lacks(context) == []
+    assert step().missing_prerequisites(context) == [says]
+    assert step(force=True).missing_prerequisites(context) == []
 
 
-def test_a_typing_mistake_in_a_manifest_is_lacking(cluster: ApiServer, context: Context) -> None:
+def test_a_typing_mistake_in_a_manifest_is_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """The server reads strictly; that it answers as if it were in trouble itself misleads nobody."""
     wrong = workload()
     wrong["spec"]["replcias"] = 3
-    (says,) = step(wrong).lacks(context)
+    (says,) = step(wrong).missing_prerequisites(context)
     assert says == (
         "The manifest of deployments.apps 'cart' in namespace shop does not fit its kind; correct it. The server says: "
         "failed to create typed patch object (shop/cart; apps/v1, Kind=Deployment): .spec.replcias: field not declared "
@@ -50,10 +50,10 @@ def test_a_kind_that_is_not_served_is_told(context: Context) -> None:
     """With the nearest name, or where to look."""
     wrong = {"apiVersion": "apps/v1", "kind": "Deploiment", "metadata": {"name": "x"}}
     with pytest.raises(StepFailed, match=r"does not serve Deploiment of apps/v1. Did you mean 'Deployment'\?"):
-        step(wrong).lacks(context)
+        step(wrong).missing_prerequisites(context)
     wrong |= {"apiVersion": "example.org/v1"}
     with pytest.raises(StepFailed, match="Is its CustomResourceDefinition installed"):
-        step(wrong).lacks(context)
+        step(wrong).missing_prerequisites(context)
 
 
 def test_what_others_changed_in_other_fields_stays(cluster: ApiServer, context: Context) -> None:
@@ -137,15 +137,15 @@ def test_every_workload_is_looked_at(cluster: ApiServer, context: Context, said:
     assert any(line.startswith("stall: pod stall-") for line in said)
 
 
-def test_replicas_that_an_autoscaler_owns_are_lacking(cluster: ApiServer, context: Context) -> None:
+def test_replicas_that_an_autoscaler_owns_are_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """The two would fight over the number."""
     cluster.make(autoscaler())
     says = (
         "The manifest of Deployment cart sets replicas, which the HorizontalPodAutoscaler cart owns. Leave replicas "
         "out."
     )
-    assert step(workload(), force=True).lacks(context) == [says]
-    assert step(manifest(), force=True).lacks(context) == []
+    assert step(workload(), force=True).missing_prerequisites(context) == [says]
+    assert step(manifest(), force=True).missing_prerequisites(context) == []
 
 
 def test_a_namespace_and_what_is_inside_it_go_together(cluster: ApiServer, context: Context) -> None:
@@ -153,7 +153,7 @@ def test_a_namespace_and_what_is_inside_it_go_together(cluster: ApiServer, conte
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "stall"}}
     inside = {**config_map(A="1"), "metadata": {"name": "a", "namespace": "stall"}}
     example = step(namespace, inside)
-    assert example.lacks(context) == []
+    assert example.missing_prerequisites(context) == []
     remembered = example.remember(context)
     example.apply(context, remembered)
     assert cluster.get("configmaps", "stall", "a")["data"] == {"A": "1"}
@@ -166,33 +166,33 @@ def test_what_is_inside_a_namespace_that_exists_is_tried(cluster: ApiServer, con
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "stall"}}
     inside = {**config_map(A="1"), "metadata": {"name": "a", "namespace": "stall"}}
     cluster.make(namespace, {**inside, "data": {"A": "0"}})
-    (says,) = step(namespace, inside).lacks(context)
+    (says,) = step(namespace, inside).missing_prerequisites(context)
     assert '(409): Apply failed with 1 conflict: conflict with "kubectl-create"' in says
 
 
-def test_what_could_not_be_put_back_is_lacking(cluster: ApiServer, context: Context) -> None:
+def test_what_could_not_be_put_back_is_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """An immutable ConfigMap stays so; one that is new goes as a whole."""
     frozen = {**config_map(MAX_IDLE="5"), "immutable": True}
-    assert step(frozen).lacks(context) == []
+    assert step(frozen).missing_prerequisites(context) == []
     cluster.make(config_map(MAX_IDLE="10"))
     says = (
         "immutable of configmaps 'cart-settings' in namespace shop can be set, but not be put back: the API server "
         "forbids that. Leave it out, or make a new object instead."
     )
-    assert step(frozen, force=True).lacks(context) == [says]
+    assert step(frozen, force=True).missing_prerequisites(context) == [says]
 
 
-def test_what_is_being_deleted_is_lacking(cluster: ApiServer, context: Context) -> None:
+def test_what_is_being_deleted_is_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """A finalizer may keep it for long, and what is written into it goes with it."""
     cluster.make(config_map(MAX_IDLE="10"))
     going = {"deletionTimestamp": "2026-03-17T14:00:00Z", "finalizers": ["example.org/hold"]}
     cluster.edit("configmaps", "shop", "cart-settings", lambda found: found["metadata"].update(going))
     says = "configmaps 'cart-settings' in namespace shop is being deleted since 2026-03-17T14:00:00Z. Find out by whom."
-    assert step(config_map(MAX_IDLE="5"), force=True).lacks(context) == [says]
+    assert step(config_map(MAX_IDLE="5"), force=True).missing_prerequisites(context) == [says]
     config = kubernetes_config.Step.model_validate(
         {key: value for key, value in kubernetes_config.EXAMPLE.items() if key != "kind"} | {"restart": "nothing"}
     )
-    assert config.lacks(context) == [says]
+    assert config.missing_prerequisites(context) == [says]
 
 
 @pytest.mark.parametrize(

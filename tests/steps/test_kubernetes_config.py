@@ -64,18 +64,18 @@ def test_all_users_of_it_are_restarted_and_nobody_else(cluster: ApiServer, conte
         made["spec"]["template"]["spec"] |= pod
         cluster.make(made)
     cluster.settle(cluster.is_settled)
-    assert step().lacks(context) == []
+    assert step().missing_prerequisites(context) == []
     restarted = [one["name"] for one in step().remember(context)["restarts"]]
     assert restarted == ["by-projection", "by-volume", "cart", "by-key"]
 
 
-def test_what_cannot_be_written_is_lacking(cluster: ApiServer, context: Context) -> None:
+def test_what_cannot_be_written_is_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """No such ConfigMap, one that is immutable, and a key that holds binary data."""
     example = step(restart="nothing")
-    (says,) = example.lacks(context)
+    (says,) = example.missing_prerequisites(context)
     assert says.startswith("There is no configmaps 'cart-settings' in namespace shop. Correct the name")
     cluster.make({**config_map(), "immutable": True, "binaryData": {"MAX_IDLE": "eA=="}})
-    assert example.lacks(context) == [
+    assert example.missing_prerequisites(context) == [
         "configmaps 'cart-settings' in namespace shop is immutable. Make a new one and let the workloads use that.",
         (
             "configmaps 'cart-settings' in namespace shop holds MAX_IDLE as binary data, which this kind cannot write. "

@@ -214,7 +214,7 @@ def test_a_set_rolls_out_and_back(cluster: ApiServer, context: Context, kind: st
     """Also when its pods cannot start: those that would block a StatefulSet's way back are deleted."""
     place = (f"{kind.lower()}s.apps", "shop", "db")
     cluster.make(workload(kind, "db"))
-    cluster.settle(lambda: step(workload=f"{kind.lower()}/db").lacks(context) == [])
+    cluster.settle(lambda: step(workload=f"{kind.lower()}/db").missing_prerequisites(context) == [])
     cluster.settle(cluster.is_settled)
     example = step(workload=f"{kind.lower()}/db", timeout="3s")
     remembered = example.remember(context)
@@ -244,22 +244,22 @@ def test_a_set_rolls_out_and_back(cluster: ApiServer, context: Context, kind: st
         ),
     ],
 )
-def test_what_is_not_there_is_lacking(context: Context, change: dict[str, str], says: str) -> None:
+def test_what_is_not_there_is_refused_at_the_gate(context: Context, change: dict[str, str], says: str) -> None:
     """The container and the workload are asked for at the gate."""
-    assert step(**change).lacks(context) == [says]
+    assert step(**change).missing_prerequisites(context) == [says]
 
 
-def test_a_right_that_is_missing_is_lacking(cluster: ApiServer, context: Context) -> None:
+def test_a_right_that_is_missing_is_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """The verb and the kind are named."""
     cluster.api.denied.add(("patch", "deployments.apps"))
     says = (
         "The account of connection 'example_cluster' may not patch deployments.apps 'cart' in namespace shop. Give it "
         "the verb 'patch' on deployments.apps by a Role and RoleBinding."
     )
-    assert step().lacks(context) == [says]
+    assert step().missing_prerequisites(context) == [says]
 
 
-def test_a_paused_deployment_is_lacking_and_refused(cluster: ApiServer, context: Context) -> None:
+def test_a_paused_deployment_is_refused_at_the_gate_and_by_apply(cluster: ApiServer, context: Context) -> None:
     """Nothing would reach its pods; when it is paused later, undo says so after writing."""
     remembered = step().remember(context)
     step().apply(context, remembered)
@@ -269,34 +269,34 @@ def test_a_paused_deployment_is_lacking_and_refused(cluster: ApiServer, context:
     assert image(cluster) == OLD
     with pytest.raises(StepFailed, match="is paused"):
         step().apply(context, remembered)
-    assert any("is paused" in one for one in step().lacks(context))
+    assert any("is paused" in one for one in step().missing_prerequisites(context))
 
 
-def test_pods_that_are_updated_by_hand_are_lacking(cluster: ApiServer, context: Context) -> None:
+def test_pods_that_are_updated_by_hand_are_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """OnDelete would leave all pods as they are."""
     cluster.make(workload("DaemonSet", "agent", updateStrategy={"type": "OnDelete"}))
     cluster.settle(lambda: cluster.get("daemonsets.apps", "shop", "agent").get("status"))
-    assert any("is OnDelete" in one for one in step(workload="daemonset/agent").lacks(context))
+    assert any("is OnDelete" in one for one in step(workload="daemonset/agent").missing_prerequisites(context))
 
 
-def test_what_a_policy_forbids_is_lacking(cluster: ApiServer, context: Context) -> None:
+def test_what_a_policy_forbids_is_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """The server tries it at the gate, and nothing has changed by then."""
     says = 'admission webhook "signed.example.org" denied the request: 2.15.0 is not signed'
     cluster.api.troubles.append(Trouble("^PATCH .*dryRun=All", 403, says))
     refused = (
         "The API server of connection 'example_cluster' refused to patch deployments.apps 'cart' in namespace shop"
     )
-    assert step().lacks(context) == [f"{refused} (403): {says}"]
-    assert step().lacks(context) == []
+    assert step().missing_prerequisites(context) == [f"{refused} (403): {says}"]
+    assert step().missing_prerequisites(context) == []
     assert image(cluster) == OLD
 
 
-def test_a_partition_that_leaves_all_pods_alone_is_lacking(cluster: ApiServer, context: Context) -> None:
+def test_a_partition_that_leaves_all_pods_alone_is_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """A rollout that no pod takes part in would be done at once; one for some of them is wanted so."""
     spec: dict[str, Any] = {"type": "RollingUpdate", "rollingUpdate": {"partition": 3}}
     cluster.make(workload("StatefulSet", "db", updateStrategy=spec))
     cluster.settle(cluster.is_settled)
-    assert step(workload="statefulset/db").lacks(context) == [
+    assert step(workload="statefulset/db").missing_prerequisites(context) == [
         "The partition of statefulsets.apps 'db' in namespace shop is 3: all of its 3 pods stay as they are. Lower it."
     ]
     part = spec["rollingUpdate"] | {"partition": 2}
@@ -304,7 +304,7 @@ def test_a_partition_that_leaves_all_pods_alone_is_lacking(cluster: ApiServer, c
         "statefulsets.apps", "shop", "db", lambda one: one["spec"]["updateStrategy"].update(rollingUpdate=part)
     )
     cluster.settle(cluster.is_settled)
-    assert step(workload="statefulset/db").lacks(context) == []
+    assert step(workload="statefulset/db").missing_prerequisites(context) == []
 
 
 def test_a_pause_in_the_middle_is_told(cluster: ApiServer, context: Context) -> None:
@@ -337,6 +337,6 @@ def test_before_the_first_step_both_images_can_be_pulled(cluster: ApiServer, tmp
         context = Context("CHG-1042", 1, known.__getitem__, print)
         asks = step(registry="example_registry")
         for image, _, tag in (NEW.rpartition(":"), OLD.rpartition(":")):
-            assert asks.lacks(context)[0].startswith(f"Image {image}:{tag} cannot be pulled")
+            assert asks.missing_prerequisites(context)[0].startswith(f"Image {image}:{tag} cannot be pulled")
             here.push(*reference(f"{image}:{tag}"))
-        assert asks.lacks(context) == []
+        assert asks.missing_prerequisites(context) == []

@@ -155,24 +155,26 @@ def test_an_answer_that_was_lost_does_not_run_it_twice(cluster: ApiServer, conte
 
 def test_what_is_missing_is_told(cluster: ApiServer, context: Context) -> None:
     """Rights, also the one to read logs, and the service account."""
-    assert step("true").lacks(context) == []
-    (says,) = step("true", service_account="robot").lacks(context)
+    assert step("true").missing_prerequisites(context) == []
+    (says,) = step("true", service_account="robot").missing_prerequisites(context)
     assert says.startswith("There is no serviceaccounts 'robot' in namespace shop.")
     cluster.api.denied |= {("get", "pods/log"), ("delete", "jobs.batch")}
-    assert [says.partition(" may not ")[2].partition(". ")[0] for says in step("true").lacks(context)] == [
+    assert [
+        says.partition(" may not ")[2].partition(". ")[0] for says in step("true").missing_prerequisites(context)
+    ] == [
         "delete jobs.batch in namespace shop",
         "get pods/log in namespace shop",
     ]
 
 
-def test_what_the_server_would_refuse_is_lacking(cluster: ApiServer, context: Context) -> None:
+def test_what_the_server_would_refuse_is_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """It tries both Jobs at the gate; what it says of both is told once."""
     says = 'jobs.batch "x" is forbidden: unable to create new content in namespace shop because it is being terminated'
     cluster.api.troubles.append(Trouble("^POST .*dryRun=All", 403, says, times=2))
     refused = "The API server of connection 'example_cluster' refused to create jobs.batch in namespace shop (403)"
     example = step("true", undo={"command": ["true"]})
-    assert example.lacks(context) == [f"{refused}: {says}"]
-    assert example.lacks(context) == []
+    assert example.missing_prerequisites(context) == [f"{refused}: {says}"]
+    assert example.missing_prerequisites(context) == []
     assert cluster.each("jobs.batch") == []
 
 

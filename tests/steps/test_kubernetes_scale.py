@@ -35,15 +35,15 @@ def test_it_scales_to_nothing_and_back(cluster: ApiServer, context: Context) -> 
     assert cluster.get(*PLACE)["status"]["readyReplicas"] == 3
 
 
-def test_an_autoscaler_that_owns_the_scale_is_lacking(cluster: ApiServer, context: Context) -> None:
+def test_an_autoscaler_that_owns_the_scale_is_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """It would set its own number at once; only switching it off is let through."""
     cluster.make(autoscaler())
     says = (
         "The HorizontalPodAutoscaler cart owns the scale of deployments.apps 'cart' in namespace shop and would set "
         "its own number at once. Change its minReplicas and maxReplicas instead, for instance with kubernetes_apply."
     )
-    assert step().lacks(context) == [says]
-    assert step(replicas=0).lacks(context) == []
+    assert step().missing_prerequisites(context) == [says]
+    assert step(replicas=0).missing_prerequisites(context) == []
 
 
 def test_a_number_that_somebody_else_set_is_not_overwritten(cluster: ApiServer, context: Context) -> None:
@@ -100,11 +100,11 @@ def test_a_quota_that_hinders_a_stateful_set_is_told(cluster: ApiServer, context
 def test_a_right_to_the_scale_is_enough_and_needed(cluster: ApiServer, context: Context) -> None:
     """Scaling needs no right to change anything else of a deployment."""
     cluster.api.denied.add(("patch", "deployments.apps"))
-    assert step().lacks(context) == []
+    assert step().missing_prerequisites(context) == []
     cluster.api.denied.add(("patch", "deployments.apps/scale"))
     assert (
         step()
-        .lacks(context)[0]
+        .missing_prerequisites(context)[0]
         .startswith(
             "The account of connection 'example_cluster' may not patch deployments.apps/scale 'cart' in namespace shop."
         )
@@ -187,7 +187,7 @@ def test_a_right_taken_away_meanwhile_is_named(cluster: ApiServer, context: Cont
 def test_a_restart_replaces_all_pods_once(cluster: ApiServer, context: Context) -> None:
     """And undo goes back to the ReplicaSet of before."""
     restart = Restart.model_validate({key: value for key, value in RESTART.items() if key != "kind"})
-    assert restart.lacks(context) == []
+    assert restart.missing_prerequisites(context) == []
     before = {pod["metadata"]["uid"] for pod in cluster.each("pods")}
     sets = {one["metadata"]["name"] for one in cluster.each("replicasets.apps")}
     remembered = restart.remember(context)

@@ -109,15 +109,15 @@ def test_which_zone_is_meant(aws: Account) -> None:
         step(zone="Z0000000000000").remember(here)
     aws.client.create_hosted_zone(Name="example.com", CallerReference="2")
     with pytest.raises(StepFailed, match=r"has 2 hosted zones example\.com: .* Write as `zone` the id"):
-        step().lacks(here)
-    assert step(zone=aws.zone.rpartition("/")[2]).lacks(here) == []
+        step().missing_prerequisites(here)
+    assert step(zone=aws.zone.rpartition("/")[2]).missing_prerequisites(here) == []
 
 
 def test_a_routing_policy_is_refused(aws: Account) -> None:
     """One of several weighted record sets is not the record set."""
     aws.put({**API, "Name": "heavy.example.com.", "SetIdentifier": "blue", "Weight": 10})
     with pytest.raises(StepFailed, match=r"A heavy\.example\.com has a routing policy \(record 'blue'\)"):
-        step(record="heavy.example.com").lacks(context(connection(aws.url)))
+        step(record="heavy.example.com").missing_prerequisites(context(connection(aws.url)))
 
 
 @pytest.mark.parametrize(
@@ -165,14 +165,14 @@ def test_listed_servers_are_waited_for(aws: Account, tmp_path: Any) -> None:
         )
 
 
-def test_a_listed_server_that_does_not_serve_it_is_lacking(aws: Account) -> None:
+def test_a_listed_server_that_does_not_serve_it_is_refused_at_the_gate(aws: Account) -> None:
     """Apply and undo would wait for it in vain, so it is found before."""
     here = context(connection(aws.url))
-    [lacking] = step(servers=["127.0.0.1:1"]).lacks(here)
-    assert lacking.startswith("127.0.0.1:1 cannot be reached at port 1: ")
-    assert lacking.endswith(", Route 53 has 192.0.2.10 (ttl 300); correct `servers`, or repair that one")
+    [missing] = step(servers=["127.0.0.1:1"]).missing_prerequisites(here)
+    assert missing.startswith("127.0.0.1:1 cannot be reached at port 1: ")
+    assert missing.endswith(", Route 53 has 192.0.2.10 (ttl 300); correct `servers`, or repair that one")
     with pytest.raises(StepFailed, match=r"the address of the name server ns\.nowhere\.invalid cannot be found"):
-        step(servers=["ns.nowhere.invalid"]).lacks(here)
+        step(servers=["ns.nowhere.invalid"]).missing_prerequisites(here)
 
 
 def test_nothing_stands_beside_a_cname(aws: Account) -> None:
@@ -186,8 +186,8 @@ def test_nothing_stands_beside_a_cname(aws: Account) -> None:
     ):
         new = step(**fields)
         says = f"{new.record} has a record of type {types}, and beside a CNAME nothing can stand; remove it first"
-        assert new.lacks(here) == [says]
-    assert step(record="www.example.com", **cname).lacks(here) == []
+        assert new.missing_prerequisites(here) == [says]
+    assert step(record="www.example.com", **cname).missing_prerequisites(here) == []
 
 
 ODD = """<ListResourceRecordSetsResponse><ResourceRecordSets><ResourceRecordSet><Name>1.0\\05725.example.com.</Name>

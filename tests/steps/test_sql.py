@@ -292,21 +292,21 @@ def test_a_sign_that_the_database_does_not_know_is_its_answer(server: Postgres) 
         one.apply(here(known), one.remember(here(known)))
 
 
-def test_what_is_lacking_is_said_at_the_gate(server: Postgres, on_postgres: Connection) -> None:
+def test_what_is_missing_is_said_at_the_gate(server: Postgres, on_postgres: Connection) -> None:
     """Nobody there, no right to keep marks: each with what to do."""
     with pytest.raises(StepFailed, match="Connection refused"):
-        step().lacks(here(replace(on_postgres, port=1)))
+        step().missing_prerequisites(here(replace(on_postgres, port=1)))
     with pytest.raises(StepFailed, match="Correct login or password of the connection") as failed:
-        step().lacks(here(replace(on_postgres, password="s3cret-and-wrong")))
+        step().missing_prerequisites(here(replace(on_postgres, password="s3cret-and-wrong")))
     assert "s3cret" not in str(failed.value)
     server.ask("ALTER SCHEMA public OWNER TO postgres", on_postgres.schema)
     columns = "token varchar(32) primary key, step varchar(64), state varchar(16), at timestamptz"
     says = (
         f"The account may not create the table changewindow_marks. Let somebody create it ({columns}), or grant CREATE."
     )
-    assert step().lacks(here(on_postgres)) == [says]
+    assert step().missing_prerequisites(here(on_postgres)) == [says]
     server.ask("CREATE TABLE changewindow_marks (token varchar(32) primary key)", on_postgres.schema)
-    assert step().lacks(here(on_postgres)) == [
+    assert step().missing_prerequisites(here(on_postgres)) == [
         "The account may not select, insert and update in changewindow_marks. Grant it that."
     ]
 
@@ -315,7 +315,7 @@ def test_what_only_reads_is_refused_at_the_gate(server: Postgres, on_postgres: C
     """Where every transaction begins as one that reads, the statements would fail."""
     server.ask(f"ALTER DATABASE {on_postgres.schema} SET default_transaction_read_only = on", "postgres")
     says = "Connection orders leads to a database or account with default_transaction_read_only, which only reads. Name"
-    assert step().lacks(here(on_postgres)) == [f"{says} another, or set it off."]
+    assert step().missing_prerequisites(here(on_postgres)) == [f"{says} another, or set it off."]
 
 
 def test_a_file_that_is_no_database_is_refused_at_the_gate(tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_a_file_that_is_no_database_is_refused_at_the_gate(tmp_path: Path) -> No
     file = tmp_path / "orders.db"
     file.write_text("orders" * 1000)
     with pytest.raises(StepFailed, match=r"The database of connection orders says: file is not a database\."):
-        step().lacks(here(Connection("orders", "sqlite", str(file))))
+        step().missing_prerequisites(here(Connection("orders", "sqlite", str(file))))
 
 
 def test_who_holds_the_lock_is_named(server: Postgres, on_postgres: Connection) -> None:
@@ -341,7 +341,7 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     """SQLite would make an empty database of a typing mistake."""
     file = tmp_path / "oders.db"
     with pytest.raises(StepFailed, match=r"Connection orders names .*oders\.db, where there is no database\."):
-        step().lacks(here(Connection("orders", "sqlite", str(file))))
+        step().missing_prerequisites(here(Connection("orders", "sqlite", str(file))))
     assert not file.exists()
 
 

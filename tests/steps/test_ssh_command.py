@@ -179,12 +179,12 @@ def test_nobody_there_is_told(server: Sshd) -> None:
     known = server.connection("app_1")
     gone = Connection("app_1", "ssh", host="127.0.0.1", port=1, login="root", extra=known.extra)
     with pytest.raises(StepFailed, match=r"No ssh server answers at 127\.0\.0\.1:1 "):
-        step("true").lacks(context(gone, []))
+        step("true").missing_prerequisites(context(gone, []))
 
 
-def test_a_missing_program_of_undo_is_lacking(server: Sshd) -> None:
+def test_a_missing_program_of_undo_is_refused_at_the_gate(server: Sshd) -> None:
     """Rollback readiness is checked on the host."""
-    found = step("true", undo=["frobnicate", "-x"]).lacks(context(server.connection("app_1"), []))
+    found = step("true", undo=["frobnicate", "-x"]).missing_prerequisites(context(server.connection("app_1"), []))
     assert found[0].startswith("root@127.0.0.1 has no program frobnicate, which undo needs. Install it there, or write")
 
 
@@ -304,11 +304,11 @@ def test_an_account_that_may_not_log_in_is_told(server: Sshd, tmp_path: Path, mo
     (tmp_path / "ssh").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     with pytest.raises(StepFailed, match=r"runs no program for us: This account is currently not available\.\. Can"):
-        step("true").lacks(context(server.connection("app_1"), []))
+        step("true").missing_prerequisites(context(server.connection("app_1"), []))
 
 
 def test_a_worker_without_ssh_is_told(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the worker that lacks a program, not the host."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StepFailed, match=r"^The worker has no program ssh\. Install the client of OpenSSH on every"):
-        step("true").lacks(context(server.connection("app_1"), []))
+        step("true").missing_prerequisites(context(server.connection("app_1"), []))

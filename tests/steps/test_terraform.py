@@ -84,9 +84,9 @@ def test_a_plan_that_was_not_approved_is_refused(shop: Path, here: Context) -> N
     example = made(shop)
     remembered = example.remember(here)
     run(shop, "plan", "-input=false", "-var=image_tag=v3", f"-out={example.plan}")
-    lacking = example.lacks(here)
-    assert len(lacking) == 1
-    assert lacking[0].endswith(
+    missing = example.missing_prerequisites(here)
+    assert len(missing) == 1
+    assert missing[0].endswith(
         f"but {example.plan_sha256[:12]}… was approved. Put the approved plan there, or ask again with this one."
     )
     for refused in (lambda: example.remember(here), lambda: example.apply(here, remembered)):
@@ -100,7 +100,7 @@ def test_a_state_that_moved_on_is_refused(shop: Path, here: Context) -> None:
     example = made(shop)
     remembered = example.remember(here)
     run(shop, "apply", "-input=false", "-auto-approve", "-var=image_tag=v3")
-    assert "was made for serial " in example.lacks(here)[0]
+    assert "was made for serial " in example.missing_prerequisites(here)[0]
     with pytest.raises(
         StepFailed, match=r"serial \d of the state, which has \d by now: somebody changed it since\. Make"
     ):
@@ -112,7 +112,7 @@ def test_another_state_is_refused(shop: Path, here: Context) -> None:
     example = made(shop)
     state = json.loads((shop / "terraform.tfstate").read_text())
     (shop / "terraform.tfstate").write_text(json.dumps({**state, "lineage": "ffffffff-0000"}))
-    assert "was made for another state (lineage " in example.lacks(here)[0]
+    assert "was made for another state (lineage " in example.missing_prerequisites(here)[0]
 
 
 def test_the_state_is_backed_up_where_nobody_else_reads_it(shop: Path, here: Context, said: list[str]) -> None:
@@ -127,10 +127,10 @@ def test_the_state_is_backed_up_where_nobody_else_reads_it(shop: Path, here: Con
     assert [line for line in [*said, json.dumps(remembered)] if PASSWORD in line] == []
 
 
-def test_undo_that_does_not_describe_what_there_is_is_lacking(shop: Path, here: Context) -> None:
+def test_undo_that_does_not_describe_what_there_is_is_refused_at_the_gate(shop: Path, here: Context) -> None:
     """Whether the rollback would bring back what was is proven at the gate, by its plan."""
-    (lacking,) = made(shop, undo={"variables": {"image_tag": "v0"}}).lacks(here)
-    assert lacking == (
+    (missing,) = made(shop, undo={"variables": {"image_tag": "v0"}}).missing_prerequisites(here)
+    assert missing == (
         "The configuration of undo does not describe what there is: it would change module.myapp.terraform_data.app "
         "(see the log). Correct `undo`, or bring the drift in order first."
     )
@@ -239,16 +239,16 @@ def kept(folder: Path) -> Path:
     return folder / ".changewindow/CHG-1-1.tfstate.left"
 
 
-def test_a_state_that_was_never_stored_is_lacking(shop: Path, here: Context) -> None:
+def test_a_state_that_was_never_stored_is_refused_at_the_gate(shop: Path, here: Context) -> None:
     """An earlier apply has left it: what is stored is not what there is. Older ones and those of others do no harm."""
     example, file = made(shop), shop / "errored.tfstate"
     stored = json.loads((shop / "terraform.tfstate").read_text())
     for harmless in ({}, {"serial": 99, "lineage": "ffffffff-0000"}):
         file.write_text(json.dumps({**stored, **harmless}))
-        assert example.lacks(here) == []
+        assert example.missing_prerequisites(here) == []
     file.write_text(json.dumps({**stored, "serial": 99}))
-    (lacking,) = example.lacks(here)
-    assert lacking == (
+    (missing,) = example.missing_prerequisites(here)
+    assert missing == (
         f"An earlier apply could not store its state and has left it in {file}: what is stored is not what there is. "
         f"Compare them, then store it by `{example.program} -chdir={shop} state push errored.tfstate`, or remove the "
         "file."
@@ -257,7 +257,7 @@ def test_a_state_that_was_never_stored_is_lacking(shop: Path, here: Context) -> 
     with pytest.raises(
         StepFailed, match=r"errored\.tfstate, which an apply has left .*, cannot be read: Expecting value"
     ):
-        example.lacks(here)
+        example.missing_prerequisites(here)
 
 
 def test_undo_never_acts_on_another_state(shop: Path, here: Context) -> None:
@@ -281,12 +281,14 @@ def test_undo_never_acts_on_another_state(shop: Path, here: Context) -> None:
     assert values(shop)[0]["app"]["value"] == "v2.14.3"
 
 
-def test_undo_from_a_folder_with_another_state_is_lacking(shop: Path, here: Context, tmp_path: Path) -> None:
+def test_undo_from_a_folder_with_another_state_is_refused_at_the_gate(
+    shop: Path, here: Context, tmp_path: Path
+) -> None:
     """It looks as the one of the plan does, but nothing there would take back what the plan does."""
     other = stack(tmp_path / "other")
     example = made(shop, undo={"folder": str(other), "variables": {"image_tag": "v2.14.3"}})
-    (lacking,) = example.lacks(here)
-    assert lacking == (
+    (missing,) = example.missing_prerequisites(here)
+    assert missing == (
         f"{other}, where undo acts, has another state than {shop}. Initialise it with the same backend, and select the "
         "same workspace."
     )
@@ -301,7 +303,7 @@ def test_undo_may_come_from_another_folder(tmp_path: Path, here: Context) -> Non
         (new / "more.tf").write_text('resource "terraform_data" "more" { input = "x" }\n')
         before = values(old)
         example = made(new, undo={"folder": str(old)})
-        assert example.lacks(here) == []
+        assert example.missing_prerequisites(here) == []
         remembered = applied(example, here)
         assert "more" in values(old)[0]
         example.undo(here, remembered)
@@ -330,10 +332,10 @@ def test_what_is_not_there_is_told(shop: Path, here: Context, tmp_path: Path) ->
         with pytest.raises(StepFailed) as raised:
             changed(example, **fields).remember(here)
         assert str(raised.value).startswith(says)
-    assert "garbage has the SHA-256" in made(shop, plan="garbage", plan_sha256=garbage).lacks(here)[0]
+    assert "garbage has the SHA-256" in made(shop, plan="garbage", plan_sha256=garbage).missing_prerequisites(here)[0]
 
 
-def test_a_plan_of_another_version_is_lacking(shop: Path, here: Context) -> None:
+def test_a_plan_of_another_version_is_refused_at_the_gate(shop: Path, here: Context) -> None:
     """The program of the worker is the one that has to read it."""
     example, repacked = made(shop), io.BytesIO()
     with zipfile.ZipFile(shop / example.plan) as old, zipfile.ZipFile(repacked, "w") as new:
@@ -343,7 +345,7 @@ def test_a_plan_of_another_version_is_lacking(shop: Path, here: Context) -> None
     (shop / example.plan).write_bytes(repacked.getvalue())
     other = changed(example, plan_sha256=hashlib.sha256(repacked.getvalue()).hexdigest())
     with pytest.raises(StepFailed, match=r"^The saved plan was made by version 0\.\S+, and the worker has 1\.\S+ of /"):
-        other.lacks(here)
+        other.missing_prerequisites(here)
 
 
 def changed(example: Step, **fields: Any) -> Step:
@@ -351,12 +353,12 @@ def changed(example: Step, **fields: Any) -> Step:
     return Step.model_validate({**json.loads(example.model_dump_json(by_alias=True)), **fields})
 
 
-def test_a_state_that_cannot_be_copied_is_lacking(shop: Path, here: Context) -> None:
+def test_a_state_that_cannot_be_copied_is_refused_at_the_gate(shop: Path, here: Context) -> None:
     """Apply would refuse to act without its copy."""
     example = made(shop)
     (shop / ".changewindow").write_text("a file")
     says = f"The state cannot be copied into {shop}/.changewindow before apply. Let the worker's account write there."
-    assert example.lacks(here) == [says]
+    assert example.missing_prerequisites(here) == [says]
     with pytest.raises(StepFailed, match=r"state pull > /.*\.tfstate in .* failed: exit code"):
         example.apply(here, example.remember(here))
 
@@ -388,7 +390,7 @@ def test_terraform_does_as_opentofu_does(here: Context, tmp_path: Path) -> None:
     example = made(other, called="terraform")
     before = values(other)
     assert example.program == "terraform"
-    assert example.lacks(here) == []
+    assert example.missing_prerequisites(here) == []
     remembered = applied(example, here)
     assert values(other) != before
     example.undo(here, remembered)

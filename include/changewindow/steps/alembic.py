@@ -70,7 +70,7 @@ class Step(StepBase):
         """Say the downgrade."""
         return f"alembic downgrade of {self.connection} to the revision before"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Look whether there is one way there, and one way back."""
         with self.migrations.opened(context) as folder:
             report = self._report(context, folder.path, self.revision)

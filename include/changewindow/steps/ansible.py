@@ -80,7 +80,7 @@ class Step(StepBase, Play):
             return "nothing to undo"
         return f"ansible-playbook {self.undo_play.playbook} {_said(self.undo_play.variables)}on {self._where()}"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return what keeps either playbook from running on each of its hosts now."""
         found = self._unapproved(context)
         books = self._playbooks(context)

@@ -36,7 +36,7 @@ class StepBase(Model):
         """Say what undo does, for the plan and the message before the change."""
         raise NotImplementedError
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return what is missing for apply or undo to work, each with what to do; asked at the gate. Only reads.
 
         Not for what an earlier step of the same change may still bring about.
@@ -71,9 +71,9 @@ class StepBase(Model):
         raise NotImplementedError
 
 
-def lacks(step: StepBase, context: Context) -> list[str]:
-    """Return what a step lacks to be applied and undone; what cannot be found out is lacking too."""
+def missing_prerequisites(step: StepBase, context: Context) -> list[str]:
+    """Return what is missing for a step to be applied and undone; what cannot be found out counts as missing."""
     try:
-        return step.lacks(context)
+        return step.missing_prerequisites(context)
     except ChangeError as error:
         return [str(error)]

@@ -42,7 +42,7 @@ class Step(StepBase):
         """Say the command line of undo."""
         return "nothing to undo" if self.undo_run == "nothing" else line_of(self.undo_run)
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return whether a secret is missing, or the program of undo."""
         self._secrets(context)
         name = "true" if self.undo_run == "nothing" else arguments_of(self.undo_run)[0]

@@ -78,7 +78,7 @@ class Step(StepBase):
         then = f", then {line_of(self.reload)}" if self.reload else ""
         return f"bring back {self.path} on {self.connection or 'the worker'} as it was{then}"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return what keeps the file from being remembered, checked or loaded."""
         file = self._file(context)
         read = file.read()

@@ -76,7 +76,7 @@ class Step(StepBase, RecordChange):
         """Say what is restored."""
         return f"set {self.type} {self.record} back to what it was, if it is still what this step wrote"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return which servers do not answer or not agree, and whether the update would be refused."""
         primary = self._primary(context)
         now = self._now(context)

@@ -83,7 +83,7 @@ class Step(StepBase):
         """Say what is restored."""
         return f"{self.write.method} {self.write.path} at {self.connection} to set the flag back to what it was"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return why the flag cannot be read, or set to another kind of value."""
         now = self._now(context)
         if _kind(now) != _kind(self.value):

@@ -80,7 +80,7 @@ class Step(StepBase):
         listed = "; ".join(f"{version}: {', '.join(of)}" for version, of in self.undo_by.items())
         return f"undo statements and their rows of {self.history} at {self.connection}: {listed}"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Ask Flyway what it will run, whether the files are still those that ran, and look for each way back."""
         with reading(context.connection(self.connection), READING) as opened:
             versions = History(opened, self.history).versions()

@@ -89,7 +89,7 @@ class Step(StepBase):
         what = "merge" if self.merge else "commit"
         return f"git revert of that {what} on {self.into} of {self.connection}, push{self._and_wait}"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return why it cannot be pushed: a branch that moved, a conflict, an account that may not.
 
         What a later step writes is not tried: an earlier one may still write what it needs.

@@ -55,7 +55,7 @@ class Step(StepBase, Call):
             return f"{self.undo_call.method} {self.undo_call.path} at {self.connection}"
         return "nothing to undo"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return whether Airflow knows the service; no request says beforehand whether another will be taken."""
         _ = context.connection(self.connection).base_url
         return []

@@ -78,7 +78,7 @@ class Step(StepBase):
         """Say the way back."""
         return f"put back what that changed at {self.connection}; delete what did not exist"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return what the server would refuse, by a dry run of its own, and which autoscaler would object."""
         cluster = Cluster(context, self.connection)
         spaces = [one["metadata"]["name"] for one in self.manifests if one["kind"] == "Namespace"]

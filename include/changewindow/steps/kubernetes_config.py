@@ -89,7 +89,7 @@ class Step(StepBase):
         restarts = "" if self.restart == "nothing" else ", roll its workloads back"
         return f"put the values of before back into {self.config_map} at {self.connection}{restarts}"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return what hinders writing the keys, or the restarts of the workloads."""
         cluster, resource = self._place(context)
         missing = cluster.missing_rights(("get", resource), ("patch", resource))

@@ -71,7 +71,7 @@ class Step(StepBase):
         """Say the way back."""
         return f"roll {self.workload} at {self.connection} back to the image and revision of before"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return what hinders the rollout or the way back, and which image of the two cannot be pulled."""
         cluster, resource = self._place(context)
         missing = lacks_to_roll_out(cluster, resource)

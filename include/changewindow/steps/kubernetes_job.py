@@ -90,7 +90,7 @@ class Step(StepBase):
         back = self._back()
         return f"run {back.line} at {self.connection} to its end" if back else "nothing to undo"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return which rights are missing, what the server would refuse, and which service account or image is none."""
         cluster = Cluster(context, self.connection)
         job = self._job(cluster, "")

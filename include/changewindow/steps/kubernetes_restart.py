@@ -53,7 +53,7 @@ class Step(StepBase):
         """Say the way back."""
         return f"roll {self.workload} at {self.connection} back to the revision of before"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return what hinders the rollout or the way back."""
         return lacks_to_roll_out(*self._place(context))
 

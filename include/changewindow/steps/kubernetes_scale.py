@@ -52,7 +52,7 @@ class Step(StepBase):
         """Say the way back."""
         return f"scale {self.workload} at {self.connection} back to the number of before"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return which rights are missing, whether the workload is there, and which autoscaler owns its scale."""
         cluster, resource = self._place(context)
         scale = resource.of(subresource="scale")

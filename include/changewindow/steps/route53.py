@@ -66,7 +66,7 @@ class Step(StepBase, RecordChange):
         """Say what is restored."""
         return f"set {self.type} {self.record} back to what it was, if it is still what this step wrote"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return why the record set cannot be changed, and which listed servers do not answer what Route 53 has."""
         zone = self._zone(context)
         now, others = self._state(self._now(zone)), zone.types(self.record) - {self.type}

@@ -108,7 +108,7 @@ class Step(StepBase):
             return "nothing to undo"
         return f"{_said(self.undo_statements)} at {self.connection}, in one transaction, if that was committed"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Ask the database whether it is there, takes writes, and can keep marks."""
         from changewindow.systems.databases import applied_marks  # noqa: PLC0415  see above
 

@@ -53,7 +53,7 @@ class Step(StepBase):
         """Say the command line of undo."""
         return "nothing to undo" if self.undo_run == "nothing" else f"{line_of(self.undo_run)} on {self.connection}"
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return whether the host lets us in, and has the program of undo."""
         if self.secret:
             context.secret(self.secret)

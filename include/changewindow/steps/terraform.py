@@ -88,7 +88,7 @@ class Step(StepBase):
         options = " ".join(as_options(self.previous.variables, self.previous.targets))
         return f"{self.program or 'tofu'} apply {options} in {self.previous.folder or self.folder}".replace("  ", " ")
 
-    def lacks(self, context: Context) -> list[str]:
+    def missing_prerequisites(self, context: Context) -> list[str]:
         """Return why the plan may not be applied, or why undo would not bring back what there is."""
         stack, before = self._stack(context), self._before(context)
         found = self._unfit(stack)

@@ -23,7 +23,7 @@ from changewindow.flow.runtime import NOTE, ledger, log, now, person_of, policy
 from changewindow.flow.tasks.preflight import ask_once
 from changewindow.ledger import changes, stops
 from changewindow.policy.approvals import MOST
-from changewindow.steps.base import lacks
+from changewindow.steps.base import missing_prerequisites
 from changewindow.systems.context import Context as StepContext
 from changewindow.ticket import plan
 from changewindow.ticket.model import Ticket
@@ -97,7 +97,7 @@ class DryRun(BaseOperator):
                 remembered = step.remember(acting)
                 step.apply(acting, remembered)
                 lines.append(f"undo would use: {remembered}" if remembered else "undo needs nothing of today")
-                lines += [f"not ready: {one}" for one in lacks(step, acting)]
+                lines += [f"not ready: {one}" for one in missing_prerequisites(step, acting)]
             except (ChangeError, ValueError) as error:
                 lines.append(f"cannot be tried now: {error}")
             log.info("step %s, %s\n%s", number, step.name, "\n".join(lines))

@@ -10,7 +10,7 @@ from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.ledger import leases
 from changewindow.policy.gate import is_late, outcome_of_refusal
 from changewindow.policy.outcome import Outcome
-from changewindow.steps.base import lacks
+from changewindow.steps.base import missing_prerequisites
 
 PATIENCE = timedelta(seconds=3)
 """How long the gate repeats a sample that is not good: one lost packet stops no change."""
@@ -57,7 +57,7 @@ class Gate(ChangeOperator):
         unasked = [task for task in self.upstream_task_ids if states.get(task) != "success"]
         if run.mode == "run":
             found += [f"{task} is {states.get(task)}, which proves nothing" for task in sorted(unasked)]
-        return found + self._steps_lack(run) + self._read_again(run)
+        return found + self._missing_prerequisites(run) + self._read_again(run)
 
     def _read_again(self, run: Run) -> list[str]:
         """Return what is not good in one sample of all checks, and which sources of the watch are not there.
@@ -71,12 +71,13 @@ class Gate(ChangeOperator):
         run.note("checked", **decided.as_json())
         return [] if decided.verdict == "pass" else [f"not good at the gate: {decided.reason}"]
 
-    def _steps_lack(self, run: Run) -> list[str]:
-        """Return what the steps lack to be applied, and to be undone."""
-        lacking = [
-            (step.name, lacks(step, run.step_context(number))) for number, step in enumerate(run.ticket.actions, 1)
+    def _missing_prerequisites(self, run: Run) -> list[str]:
+        """Return what is missing for the steps to be applied, and to be undone."""
+        return [
+            f"step '{step.name}' is not ready: {missing}"
+            for number, step in enumerate(run.ticket.actions, 1)
+            for missing in missing_prerequisites(step, run.step_context(number))
         ]
-        return [f"step '{name}' is not ready: {one}" for name, found in lacking for one in found]
 
     def _note(self, run: Run, outcome: Outcome, reasons: list[str]) -> None:
         """Leave the no for `close` and for the record."""
