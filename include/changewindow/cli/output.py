@@ -1,0 +1,49 @@
+"""What a command prints for programs: with `--json`, one JSON object whose shape its help shows."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from changewindow.documents.findings import Finding
+
+FINDINGS = '"findings": [{"file", "line", "place", "code", "sentence", "remedy", "is_warning"}]'
+"""The shape of findings in every command that has some."""
+
+
+def add_json(parser: argparse.ArgumentParser, shape: str) -> None:
+    """Let a command print JSON; `shape` stands in its help: every key, in double quotes."""
+    parser.add_argument("--json", action="store_true", help=f"print JSON instead of text: {shape}")
+
+
+def print_json(facts: Mapping[str, Any]) -> None:
+    """Print facts as one JSON object: times as ISO 8601, lengths of time in seconds."""
+    print(json.dumps(facts, indent=2, ensure_ascii=False, default=_plain))
+
+
+def finding_json(file: Path, finding: Finding) -> dict[str, Any]:
+    """Return a finding in the shape of `FINDINGS`."""
+    return {
+        "file": str(file),
+        "line": finding.line,
+        "place": list(finding.place),
+        "code": finding.check,
+        "sentence": finding.says,
+        "remedy": finding.remedy,
+        "is_warning": finding.is_warning,
+    }
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 finding`, `2 findings`."""
+    return f"{number} {noun}{'s'[: number != 1]}"
+
+
+def _plain(value: object) -> str | float:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
