@@ -128,7 +128,7 @@ def test_undo_brings_back_what_was_wherever_apply_was_cut_short(world: World, he
             ended = True
         except LockRevoked:
             ended = False
-        step.undo(here(cut_short=not ended), remembered)
+        step.undo(here(apply_ended="applied" if ended else "cut_short"), remembered)
         assert world.state() == before, f"cut short at {last}"
         if ended:
             assert last > 0, "apply acted without asking whether it may"

@@ -109,7 +109,7 @@ def test_a_push_that_the_server_is_still_busy_with_lands_no_more(server: Sshd, r
     applying.join()
     for _ in range(2):
         again = context(server, repository, [], key_file=str(server.key_file))
-        again.cut_short = True
+        again.apply_ended = "cut_short"
         STEP.undo(again, remembered)
     (at / "go").touch()
     wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the end of the push", 30, 0.05)

@@ -21,7 +21,7 @@ from changewindow.policy.assessment import Assessment
 from changewindow.policy.gate import Intent, Mode
 from changewindow.policy.load import load_policy
 from changewindow.policy.model import Policy
-from changewindow.systems.context import Context
+from changewindow.systems.context import Context, Ended
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.revision import PublishedChange
 
@@ -154,9 +154,9 @@ class Run:
         """Return where turns to act are taken."""
         return StepLock(self.ledger, self.change.id, now, log.info)
 
-    def step_context(self, number: int, *, cut_short: bool = False) -> Context:
+    def step_context(self, number: int, *, apply_ended: Ended = "applied") -> Context:
         """Return what a step may use."""
-        return Context(self.change.id, number, connection, log.info, dry_run=self.is_dry, cut_short=cut_short)
+        return Context(self.change.id, number, connection, log.info, dry_run=self.is_dry, apply_ended=apply_ended)
 
     def happening(self, kind: str, **data: Any) -> Happening:
         """Return an event of this task, with the moment and the run."""
@@ -213,6 +213,12 @@ class Run:
         except LedgerDown as down:
             log.warning("%s", down)
             return False
+
+    def apply_ended(self, step: int) -> Ended:
+        """Return how the apply of a step that started has ended; what nobody knows counts as cut short."""
+        if self.told(f"apply_{step}", "failed"):
+            return "failed"
+        return "applied" if self.is_applied(step) else "cut_short"
 
     def remembered(self, step: int) -> dict[str, Any] | None:
         """Return what a step remembered before it acted, or None when it never started."""

@@ -172,7 +172,7 @@ class Step(StepBase):
         made, is_reverted = clone.marked(remembered["head"])
         if not made:
             clone.context.log(f"nothing to undo: {self.into} does not contain the commit")
-            if clone.context.cut_short:
+            if clone.context.apply_ended == "cut_short":
                 self._keep_out(clone)
             return ""
         if is_reverted:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import requests
 
@@ -20,6 +20,8 @@ from changewindow.systems.connection import Connection
 from changewindow.systems.process.supervised import Program, guarded
 
 T = TypeVar("T")
+Ended = Literal["applied", "failed", "cut_short"]
+"""How apply ended: done, failed of its own accord, or cut short: what it has set in motion may still happen."""
 KEPT_LINES = 1000
 
 
@@ -51,8 +53,8 @@ class Context:
     connections: Callable[[str], Connection]
     log: Callable[[str], None]
     dry_run: bool = False
-    cut_short: bool = False
-    """For undo: apply did not come to an end of its own, and what it has set in motion may still happen."""
+    apply_ended: Ended = "applied"
+    """For undo: how the apply that it undoes has ended."""
     stopped: threading.Event = field(default_factory=threading.Event)
     """Set when this task has lost its turn: nothing acts through this context any more."""
     running: list[Program] = field(default_factory=list)

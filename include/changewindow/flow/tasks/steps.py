@@ -210,8 +210,7 @@ def undo_step(run: Run, number: int, task: ChangeOperator) -> None:
         return
     require_later_undone(run, number)
     step = run.ticket.actions[number - 1]
-    cut_short = not (run.told(f"apply_{number}", "failed") or run.is_applied(number))
-    task.acting = context = run.step_context(number, cut_short=cut_short)
+    task.acting = context = run.step_context(number, apply_ended=run.apply_ended(number))
     with lock_undo(run.step_lock, f"{run.id}/{run.task}", context):
         run.note("undoing", step=number, name=step.name)
         try:
