@@ -114,6 +114,16 @@ class LedgerUnknown(PlatformError):
         super().__init__(f"The ledger has no change {change}. Was it submitted to another ledger?")
 
 
+class UnreadableEvent(PlatformError):
+    """An event that has to be read was written by a later version."""
+
+    def __init__(self, change: str, sequence: int, kind: str) -> None:
+        super().__init__(
+            f"{change}: this version of Change Windows cannot read event {sequence} ({kind}) in the ledger. "
+            "A later version wrote it; install that version again."
+        )
+
+
 class NotAllowed(OperatorError):
     """The change may not act (now, in this state, with this text); `reasons` holds each reason."""
 

@@ -10,7 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from changewindow.errors import BrokenChain
 from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.events import Happening
+from changewindow.ledger.events import Event
+from changewindow.ledger.payloads import Applied
 from support.changes import NOW
 
 
@@ -19,7 +20,7 @@ def change(ledger: Ledger, ticket_data: dict[str, Any]) -> str:
     """Return a change with five events."""
     submitted = changes.submit(ledger, ticket_data, requester="alice", now=NOW)
     for number in range(4):
-        events.record(ledger, Happening(submitted.change, "checked", "run-1", NOW, {"number": number}))
+        events.record(ledger, Event(submitted.change, "run-1", NOW, Applied(step=number, name="Act")))
     return submitted.change
 
 
@@ -59,8 +60,8 @@ def test_what_was_altered_is_found(ledger: Ledger, change: str, statement: str) 
 
 def test_24_writers_make_one_chain_without_a_gap(ledger: Ledger, change: str) -> None:
     """Simultaneous events stand one behind the other."""
-    said = [Happening(change, "checked", f"writer-{number}", NOW, {}) for number in range(24)]
+    written = [Event(change, f"writer-{number}", NOW, Applied(step=number, name="Act")) for number in range(24)]
     with ThreadPoolExecutor(24) as pool:
-        list(pool.map(lambda one: events.record(ledger, one), said))
-    assert [event.sequence for event in events.history(ledger, change)] == list(range(1, 30))
+        list(pool.map(lambda event: events.record(ledger, event), written))
+    assert [row.sequence for row in events.history(ledger, change)] == list(range(1, 30))
     events.verify(ledger, change)

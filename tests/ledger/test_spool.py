@@ -9,7 +9,8 @@ import pytest
 from changewindow.errors import LedgerDown
 from changewindow.ledger import changes, events, leases
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.events import Happening
+from changewindow.ledger.events import Event
+from changewindow.ledger.payloads import Applied
 from changewindow.ledger.spool import Spool
 from support.changes import NOW, approved, intent
 
@@ -28,9 +29,9 @@ def spool(home: Path, tmp_path: Path) -> Spool:
     return Spool(ledger, tmp_path / "spool" / "kept.jsonl")
 
 
-def happening(change: str, number: int) -> Happening:
-    """Return an event with a number."""
-    return Happening(change, "checked", "run-1", NOW, {"number": number})
+def applied(change: str, step: int) -> Event:
+    """Return an event about a step."""
+    return Event(change, "run-1", NOW, Applied(step=step, name="Act"))
 
 
 def test_events_wait_for_the_ledger_and_keep_their_order(spool: Spool, home: Path, ticket_data: dict[str, Any]) -> None:
@@ -38,13 +39,13 @@ def test_events_wait_for_the_ledger_and_keep_their_order(spool: Spool, home: Pat
     one = approved(spool.ledger, ticket_data)
     leases.start(spool.ledger, one.change, intent(one.digest), targets=("production/orders",), now=NOW)
     shutil.move(home, away := home.with_name("away"))
-    assert not spool.record(happening(one.change, 1))
-    assert not spool.record(happening(one.change, 2))
+    assert not spool.record(applied(one.change, 1))
+    assert not spool.record(applied(one.change, 2))
     assert not spool.close(one.change, run="run-1", outcome="rolled_back", reason="bad", now=NOW)
     shutil.move(away, home)
-    assert spool.record(happening(one.change, 3))
-    kinds = [(event.kind, events.data(event).get("number")) for event in events.history(spool.ledger, one.change)]
-    assert kinds[4:] == [("checked", 1), ("checked", 2), ("closed", None), ("checked", 3)]
+    assert spool.record(applied(one.change, 3))
+    kinds = [(row.kind, events.data(row).get("step")) for row in events.history(spool.ledger, one.change)]
+    assert kinds[4:] == [("applied", 1), ("applied", 2), ("closed", None), ("applied", 3)]
     assert leases.leases(spool.ledger, one.change) == []
     assert not spool.path.exists()
 
@@ -53,7 +54,7 @@ def test_what_is_kept_survives_a_failing_drain(spool: Spool, home: Path, ticket_
     """Draining while the ledger is still down changes nothing."""
     change = changes.submit(spool.ledger, ticket_data, requester="alice", now=NOW).change
     shutil.move(home, home.with_name("away"))
-    spool.record(happening(change, 1))
+    spool.record(applied(change, 1))
     kept = spool.path.read_text()
     with pytest.raises(LedgerDown):
         spool.drain()
@@ -65,5 +66,5 @@ def test_a_line_cut_short_blocks_nothing(spool: Spool, ticket_data: dict[str, An
     change = changes.submit(spool.ledger, ticket_data, requester="alice", now=NOW).change
     spool.path.parent.mkdir()
     spool.path.write_text('{"do": "record", "chan\n')
-    assert spool.record(happening(change, 1))
+    assert spool.record(applied(change, 1))
     assert spool.path.with_suffix(".unreadable").read_text() == '{"do": "record", "chan\n'

@@ -7,6 +7,7 @@ import pytest
 
 from changewindow.ledger import changes, events, watches
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.payloads import Read
 from changewindow.ledger.watches import BATCH, Kept
 from changewindow.watch.baseline import Seen
 from changewindow.watch.judgement import Judgement
@@ -30,7 +31,7 @@ def progress(readings: int, **changed: Any) -> Progress:
 
 def read(ledger: Ledger, change: str) -> list[int]:
     """Return how many readings each event has."""
-    return [len(events.data(one)["readings"]) for one in events.history(ledger, change) if one.kind == "read"]
+    return [len(read.readings) for read in events.past(ledger, change, Read)]
 
 
 def test_what_was_kept_is_found(ledger: Ledger, change: str) -> None:

@@ -15,7 +15,8 @@ from changewindow.errors import LedgerDown, LedgerUnknown
 from changewindow.flow.airflow_connection import connection
 from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.events import Happening
+from changewindow.ledger.events import Event, P
+from changewindow.ledger.payloads import Applied, Baseline, Payload, Remembered
 from changewindow.ledger.spool import Spool
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.gate import Intent, Mode
@@ -158,28 +159,37 @@ class Run:
         """Return what a step may use."""
         return Context(self.change.id, number, connection, log.info, dry_run=self.is_dry, apply_ended=apply_ended)
 
-    def happening(self, kind: str, **data: Any) -> Happening:
+    def event(self, payload: Payload) -> Event:
         """Return an event of this task, with the moment and the run."""
-        return Happening(self.change.id, kind, f"{self.id}/{self.task}", now(), {"run": self.id, **data})
+        return Event(self.change.id, f"{self.id}/{self.task}", now(), payload.model_copy(update={"run": self.id}))
 
-    def record(self, kind: str, **data: Any) -> None:
+    def record(self, payload: Payload) -> None:
         """Write an event; raises LedgerDown, for what must be written before acting."""
         self.spool.drain()
-        events.record(self.ledger, self.happening(kind, **data))
+        events.record(self.ledger, self.event(payload))
 
-    def note(self, kind: str, **data: Any) -> None:
+    def note(self, payload: Payload) -> None:
         """Write an event now, or later when the ledger is down."""
-        if not self.spool.record(self.happening(kind, **data)):
-            log.warning("the ledger is down; the event '%s' waits in %s", kind, self.spool.path)
+        if not self.spool.record(self.event(payload)):
+            log.warning("the ledger is down; the event '%s' waits in %s", payload.kind, self.spool.path)
 
-    def past(self, kind: str, step: int | None = None) -> list[dict[str, Any]]:
-        """Return what events of a kind say, about a step, oldest first; of this run, or of every run in mode rollback.
+    def past(self, of: type[P]) -> list[P]:
+        """Return what events of a kind say, oldest first; of this run, or of every run in mode rollback.
 
         Raises:
             LedgerDown: the ledger cannot be read.
+            UnreadableEvent: a later version wrote one of them.
         """
-        said = [events.data(event) for event in events.history(self.ledger, self.change.id) if event.kind == kind]
-        return [one for one in said if one.get("step") == step and (self.mode == "rollback" or one["run"] == self.id)]
+        written = events.past(self.ledger, self.change.id, of)
+        return [payload for payload in written if self.mode == "rollback" or payload.run == self.id]
+
+    def past_remembered(self, step: int) -> list[dict[str, Any]]:
+        """Return what the ledger has of what a step remembered, oldest first; see `past`."""
+        return [payload.remembered for payload in self.past(Remembered) if payload.step == step]
+
+    def past_applied(self, step: int) -> bool:
+        """Return whether the ledger knows that a step came to its end; see `past`."""
+        return any(payload.step == step for payload in self.past(Applied))
 
     def tell(self, key: str, value: Any) -> None:
         """Leave something for the other tasks of this run, in Airflow's own store."""
@@ -199,7 +209,7 @@ class Run:
         """Return the readings of before the change, by the name of their condition; none where they are not known."""
         kept = self.told("baseline", "before") if self.mode != "rollback" else None
         try:
-            return kept or next((said["before"] for said in reversed(self.past("baseline"))), {})
+            return kept or next((payload.before for payload in reversed(self.past(Baseline))), {})
         except LedgerDown as down:
             log.warning("%s", down)
             return {}
@@ -209,7 +219,7 @@ class Run:
         if self.told(f"apply_{step}", "applied"):
             return True
         try:
-            return bool(self.past("applied", step))
+            return self.past_applied(step)
         except LedgerDown as down:
             log.warning("%s", down)
             return False
@@ -226,9 +236,9 @@ class Run:
         if kept is not None:
             return dict(kept)
         try:
-            past = self.past("remembered", step)
+            past = self.past_remembered(step)
         except LedgerDown as down:
             log.warning("%s", down)
             return None
         newest_run = -1 if self.mode == "rollback" else 0
-        return past[newest_run]["remembered"] if past else None
+        return past[newest_run] if past else None

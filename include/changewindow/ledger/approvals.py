@@ -5,9 +5,10 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from changewindow.errors import ApprovalRefused
+from changewindow.ledger import payloads
 from changewindow.ledger.changes import WAITING
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.events import Happening, append, locked
+from changewindow.ledger.events import Event, append, locked
 from changewindow.ledger.leases import standing_of
 from changewindow.ledger.models import Approval, Change
 from changewindow.policy.gate import Intent, next_approval
@@ -49,11 +50,11 @@ def decide(
                 expires_at=now + need.valid,
             )
         )
-        data = {"digest": intent.digest, "level": need.level, "yes": is_yes}
-        append(session, Happening(change, "decided", person, now, data))
+        decided = payloads.ApprovalDecided(digest=intent.digest, level=need.level, yes=is_yes)
+        append(session, Event(change, person, now, decided))
         if not is_yes:
             found.status, found.closed_at, found.reason = "rejected", now, f"rejected by {person}"
-            append(session, Happening(change, "rejected", person, now, {"digest": intent.digest}))
+            append(session, Event(change, person, now, payloads.Rejected(digest=intent.digest)))
             return None
         session.flush()
         lacking = next_approval(standing_of(session, found), intent, now)
@@ -97,4 +98,4 @@ def _counting(
 def _approve(session: Session, found: Change, by: str, now: datetime) -> None:
     if found.status != "approved":
         found.status = "approved"
-        append(session, Happening(found.id, "approved", by, now, {"digest": found.digest}))
+        append(session, Event(found.id, by, now, payloads.Approved(digest=found.digest)))

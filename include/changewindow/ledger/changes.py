@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from changewindow.documents.canonical import canonical
 from changewindow.errors import NotAllowed
+from changewindow.ledger import payloads
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.events import Happening, append, known, locked
-from changewindow.ledger.models import Approval, Change, Lease, Revision, Touched, Turn
+from changewindow.ledger.events import Event, append, known, locked
+from changewindow.ledger.models import Approval, Change, Lease, Revision, StepLockRow, Touched
 from changewindow.policy.outcome import Outcome
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
@@ -45,8 +46,8 @@ def submit(
         session.add(change)
         session.flush()
         _write_text(session, change, ticket_data, now)
-        data = {"digest": key, "summary": ticket.summary, "targets": list(ticket.targets)}
-        append(session, Happening(change.id, "submitted", requester, now, data))
+        submitted = payloads.Submitted(digest=key, summary=ticket.summary, targets=ticket.targets)
+        append(session, Event(change.id, requester, now, submitted))
         return Submitted(change.id, key)
 
 
@@ -77,8 +78,8 @@ def revise(
             _carry_approvals(session, found, before)
         else:
             found.requester = person
-        data = {"digest": key, "before": before, "summary": ticket.summary, "keeps_approvals": keeps}
-        append(session, Happening(change, "revised", person, now, data))
+        revised = payloads.Revised(digest=key, before=before, summary=ticket.summary, keeps_approvals=keeps)
+        append(session, Event(change, person, now, revised))
         return Submitted(change, key, is_new_text=not keeps)
 
 
@@ -107,7 +108,7 @@ def cancel(ledger: Ledger, change: str, *, person: str, reason: str, now: dateti
         found = locked(session, change)
         _require(found, WAITING, "to end what acts run abort_change; to take back what is completed use mode rollback")
         found.status, found.reason, found.closed_at = "cancelled", f"cancelled by {person}: {reason}", now
-        append(session, Happening(change, "cancelled", person, now, {"reason": reason}))
+        append(session, Event(change, person, now, payloads.Cancelled(reason=reason)))
 
 
 def abort(ledger: Ledger, change: str, *, person: str, reason: str, now: datetime) -> str:
@@ -121,12 +122,12 @@ def abort(ledger: Ledger, change: str, *, person: str, reason: str, now: datetim
     with ledger.transaction() as session:
         found = locked(session, change)
         _require(found, (*WAITING, "running"), "nothing acts; to take back what is completed, use mode rollback")
-        append(session, Happening(change, "aborted", person, now, {"reason": reason, "was": found.status}))
+        append(session, Event(change, person, now, payloads.Aborted(reason=reason, was=found.status)))
         if found.status != "running":
             found.status, found.reason, found.closed_at = "cancelled", f"aborted by {person}: {reason}", now
             return "cancelled"
         found.aborted = f"aborted by {person}: {reason}"
-        turn = session.get(Turn, found.number)
+        turn = session.get(StepLockRow, found.number)
         if turn is not None and turn.is_forward:
             turn.is_revoked = True
         return "taken back"
@@ -144,11 +145,11 @@ def extend(ledger: Ledger, change: str, closes: datetime, *, person: str, reason
         if closes <= found.closes:
             says = f"its window ends {found.closes:%Y-%m-%d %H:%M} UTC already"
             raise NotAllowed(change, [f"{says}; name a later end than that"])
-        data = {"from": found.closes.isoformat(), "to": closes.isoformat(), "reason": reason}
+        extended = payloads.Extended(earlier=found.closes, later=closes, reason=reason)
         found.closes = closes
         for lease in session.scalars(select(Lease).where(Lease.number == found.number)):
             lease.expires_at = max(lease.expires_at, closes)
-        append(session, Happening(change, "extended", person, now, data))
+        append(session, Event(change, person, now, extended))
 
 
 def close(ledger: Ledger, change: str, *, run: str | None, outcome: Outcome, reason: str, now: datetime) -> None:
@@ -160,7 +161,7 @@ def close(ledger: Ledger, change: str, *, run: str | None, outcome: Outcome, rea
         found.status, found.reason, found.run, found.closed_at, found.aborted = outcome, reason, run, now, None
         if outcome != "rollback_failed":
             session.execute(delete(Lease).where(Lease.number == found.number))
-        append(session, Happening(change, "closed", run or "housekeeping", now, {"outcome": outcome, "reason": reason}))
+        append(session, Event(change, run or "housekeeping", now, payloads.Closed(outcome=outcome, reason=reason)))
 
 
 def _fields(ticket: Ticket, key: str) -> dict[str, Any]:

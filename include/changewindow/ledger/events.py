@@ -4,29 +4,47 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from changewindow.documents.canonical import canonical
-from changewindow.errors import BrokenChain, LedgerUnknown
+from changewindow.errors import BrokenChain, LedgerUnknown, UnreadableEvent
+from changewindow.ledger import payloads
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.models import Change, Event
+from changewindow.ledger.event_kinds import EventKind
+from changewindow.ledger.models import Change, EventRow
+from changewindow.ledger.payloads import Payload, Unknown
 
 START = "0" * 64
+P = TypeVar("P", bound=Payload)
 
 
 @dataclass(frozen=True)
-class Happening:
-    """What an event says, before it has its place in the chain."""
+class Entry:
+    """An event as it is stored, before it has its place in the chain."""
 
     change: str
     kind: str
-    """A word of the design, such as `submitted`, `approved`, `remembered`, `applied`, `undone`, `closed`."""
     actor: str
     at: datetime
     data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that has happened to a change."""
+
+    change: str
+    actor: str
+    at: datetime
+    payload: Payload
+
+    @property
+    def entry(self) -> Entry:
+        """Return it as it is stored."""
+        return Entry(self.change, self.payload.kind.value, self.actor, self.at, self.payload.as_data())
 
 
 def number(change: str) -> int:
@@ -47,10 +65,10 @@ def known(session: Session, change: str, *, is_locked: bool = False) -> Change:
     Raises:
         LedgerUnknown: there is no such change.
     """
-    found = session.get(Change, number(change), with_for_update=is_locked)
-    if found is None:
+    row = session.get(Change, number(change), with_for_update=is_locked)
+    if row is None:
         raise LedgerUnknown(change)
-    return found
+    return row
 
 
 def locked(session: Session, change: str) -> Change:
@@ -58,50 +76,61 @@ def locked(session: Session, change: str) -> Change:
     return known(session, change, is_locked=True)
 
 
-def append(session: Session, happening: Happening) -> str:
+def append(session: Session, event: Event) -> str:
     """Add an event to its change's chain, inside the caller's transaction; return its hash."""
-    locked(session, happening.change)
-    last = session.scalar(_chain(happening.change).order_by(Event.sequence.desc()).limit(1))
-    event = Event(
-        number=number(happening.change),
-        sequence=last.sequence + 1 if last else 1,
-        at=happening.at,
-        kind=happening.kind,
-        actor=happening.actor,
-        data=canonical(happening.data),
-        previous=last.hash if last else START,
-    )
-    event.hash = _hash(event)
-    session.add(event)
-    session.flush()
-    return event.hash
+    return _append(session, event.entry)
 
 
-def record(ledger: Ledger, happening: Happening) -> str:
+def record(ledger: Ledger, event: Event) -> str:
     """Add an event in a transaction of its own; return its hash.
 
     Raises:
         LedgerDown: nothing was written.
     """
+    return record_entry(ledger, event.entry)
+
+
+def record_entry(ledger: Ledger, entry: Entry) -> str:
+    """Add an event that was kept as it is stored, whichever version kept it; otherwise as `record`."""
     with ledger.transaction() as session:
-        return append(session, happening)
+        return _append(session, entry)
 
 
-def history(ledger: Ledger, change: str) -> list[Event]:
-    """Return all events of a change, oldest first.
+def history(ledger: Ledger, change: str, *kinds: EventKind) -> list[EventRow]:
+    """Return the events of a change, oldest first: all, or those of some kinds.
 
     Raises:
         LedgerUnknown: there is no such change.
     """
     with ledger.reading() as session:
         known(session, change)
-        return list(session.scalars(_chain(change).order_by(Event.sequence)))
+        chain = _chain(change).where(EventRow.kind.in_(kinds)) if kinds else _chain(change)
+        return list(session.scalars(chain.order_by(EventRow.sequence)))
 
 
-def data(event: Event) -> dict[str, Any]:
-    """Return what an event says, as it was given."""
-    said: dict[str, Any] = json.loads(event.data)
-    return said
+def data(row: EventRow) -> dict[str, Any]:
+    """Return what an event says, as it was stored."""
+    stored: dict[str, Any] = json.loads(row.data)
+    return stored
+
+
+def payload(row: EventRow) -> Payload | Unknown:
+    """Return what an event says; `Unknown` when a later version wrote it."""
+    return payloads.read(row.kind, data(row))
+
+
+def past(ledger: Ledger, change: str, of: type[P]) -> list[P]:
+    """Return what the events of one kind say, oldest first.
+
+    Raises:
+        LedgerUnknown: there is no such change.
+        UnreadableEvent: a later version wrote one of them; what it says may matter, so it is not passed over.
+    """
+    read = [(row, payload(row)) for row in history(ledger, change, of.kind)]
+    for row, content in read:
+        if isinstance(content, Unknown):
+            raise UnreadableEvent(change, row.sequence, row.kind)
+    return [content for _, content in read if isinstance(content, of)]
 
 
 def verify(ledger: Ledger, change: str) -> str:
@@ -111,29 +140,47 @@ def verify(ledger: Ledger, change: str) -> str:
         BrokenChain: an event is missing or was altered.
     """
     previous = START
-    for expected, event in enumerate(history(ledger, change), 1):
-        if event.sequence != expected:
+    for expected, row in enumerate(history(ledger, change), 1):
+        if row.sequence != expected:
             raise BrokenChain(change, expected, "is missing")
-        if event.previous != previous:
+        if row.previous != previous:
             raise BrokenChain(change, expected, "does not follow the event before it")
-        if event.hash != _hash(event):
+        if row.hash != _hash(row):
             raise BrokenChain(change, expected, "does not match its hash")
-        previous = event.hash
+        previous = row.hash
     return previous
 
 
-def _chain(change: str) -> Any:
-    return select(Event).where(Event.number == number(change))
+def _append(session: Session, entry: Entry) -> str:
+    locked(session, entry.change)
+    last = session.scalar(_chain(entry.change).order_by(EventRow.sequence.desc()).limit(1))
+    row = EventRow(
+        number=number(entry.change),
+        sequence=last.sequence + 1 if last else 1,
+        at=entry.at,
+        kind=entry.kind,
+        actor=entry.actor,
+        data=canonical(entry.data),
+        previous=last.hash if last else START,
+    )
+    row.hash = _hash(row)
+    session.add(row)
+    session.flush()
+    return row.hash
 
 
-def _hash(event: Event) -> str:
+def _chain(change: str) -> Select[EventRow]:
+    return select(EventRow).where(EventRow.number == number(change))
+
+
+def _hash(row: EventRow) -> str:
     sealed = {
-        "change": event.number,
-        "sequence": event.sequence,
-        "at": event.at.isoformat(timespec="microseconds"),
-        "kind": event.kind,
-        "actor": event.actor,
-        "data": event.data,
-        "previous": event.previous,
+        "change": row.number,
+        "sequence": row.sequence,
+        "at": row.at.isoformat(timespec="microseconds"),
+        "kind": row.kind,
+        "actor": row.actor,
+        "data": row.data,
+        "previous": row.previous,
     }
     return hashlib.sha256(canonical(sealed).encode()).hexdigest()

@@ -8,8 +8,9 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Session
 
 from changewindow.errors import NotAllowed
+from changewindow.ledger import payloads
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.events import Happening, append, locked, number
+from changewindow.ledger.events import Event, append, locked, number
 from changewindow.ledger.models import Approval, Change, Lease
 from changewindow.ledger.queries import others_in
 from changewindow.ledger.stops import sentences
@@ -51,15 +52,11 @@ def start(
             raise NotAllowed(change, against)
         token = _take_leases(session, found, wanted, targets=targets, now=now)
         found.status, found.run, found.reason, found.closed_at, found.aborted = "running", intent.run, "", None, None
-        data = {
-            "run": intent.run,
-            "digest": intent.digest,
-            "mode": intent.mode,
-            "token": token,
-            "targets": list(targets),
-            **({"values": dict(intent.values)} if intent.values else {}),
-        }
-        append(session, Happening(change, "started", intent.run, now, data))
+        chosen = {"values": dict(intent.values)} if intent.values else {}
+        started = payloads.Started(
+            run=intent.run, digest=intent.digest, mode=intent.mode, token=token, targets=targets, **chosen
+        )
+        append(session, Event(change, intent.run, now, started))
         return token
 
 
@@ -111,7 +108,7 @@ def release(ledger: Ledger, target: str, *, person: str, reason: str, now: datet
         if found.status == "running":
             raise NotAllowed(target, [f"{found.id} is acting on it; run abort_change to have it taken back"])
         session.delete(lease)
-        append(session, Happening(found.id, "released", person, now, {"target": target, "reason": reason}))
+        append(session, Event(found.id, person, now, payloads.Released(target=target, reason=reason)))
         return found.id
 
 
@@ -123,7 +120,7 @@ def orphan(ledger: Ledger, change: str, *, run: str, now: datetime) -> bool:
             return False
         if found.run is not None:
             found.run = None
-            append(session, Happening(change, "run_died", "housekeeping", now, {"run": run}))
+            append(session, Event(change, "housekeeping", now, payloads.RunDied(run=run)))
         return True
 
 

@@ -120,7 +120,7 @@ class Lease(Base):
     """After this moment nobody can be at work any more; a person or housekeeping has to look."""
 
 
-class Turn(Base):
+class StepLockRow(Base):
     """Which task of a change may act now; one at a time."""
 
     __tablename__ = "turns"
@@ -162,7 +162,7 @@ class Stop(Base):
     lifted_at: Mapped[datetime | None]
 
 
-class Event(Base):
+class EventRow(Base):
     """Something that happened to a change; never updated, never deleted."""
 
     __tablename__ = "events"

@@ -3,13 +3,17 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from changewindow.ledger.changes import WAITING, revision
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.models import Change, Event, Revision, Touched
+from changewindow.ledger.event_kinds import EventKind
+from changewindow.ledger.events import payload
+from changewindow.ledger.models import Change, EventRow, Revision, Touched
+from changewindow.ledger.payloads import Started
 from changewindow.policy.conflicts import HOLDING, Other
 from changewindow.systems.measurement import Past, PastChange
 
@@ -65,14 +69,14 @@ def past(ledger: Ledger, change: str, environment: str) -> Past:
 
 def acted_on(ledger: Ledger, targets: Sequence[str]) -> list[PastChange]:
     """Return the changes that acted on one of the targets, newest first; one that acts now is the newest."""
-    other = aliased(Event)
-    first = select(func.min(other.sequence)).where(other.number == Change.number, other.kind == "started")
-    is_start = (Event.number == Change.number) & (Event.sequence == first.correlate(Change).scalar_subquery())
+    other = aliased(EventRow)
+    first = select(func.min(other.sequence)).where(other.number == Change.number, other.kind == EventKind.STARTED)
+    is_start = (EventRow.number == Change.number) & (EventRow.sequence == first.correlate(Change).scalar_subquery())
     found = (
-        select(Change, Revision.text, Event)
+        select(Change, Revision.text, EventRow)
         .select_from(Change)
         .join(Revision, (Revision.number == Change.number) & (Revision.digest == Change.digest))
-        .outerjoin(Event, is_start)
+        .outerjoin(EventRow, is_start)
         .where(Change.status.in_(ACTED), Change.number.in_(select(Touched.number).where(Touched.target.in_(targets))))
         .order_by(Change.closed_at.is_not(None), Change.closed_at.desc())
         .limit(RECENT)
@@ -86,10 +90,16 @@ def acted_on(ledger: Ledger, targets: Sequence[str]) -> list[PastChange]:
                 began=start.at if start else one.opens,
                 closed=one.closed_at,
                 ticket=json.loads(text),
-                values=json.loads(start.data).get("values", {}) if start else {},
+                values=_chosen(start),
             )
             for one, text, start in session.execute(found)
         ]
+
+
+def _chosen(start: EventRow | None) -> dict[str, Any]:
+    """Return what was chosen for a change's parameters when it started, as far as that is known."""
+    started = payload(start) if start else None
+    return started.values if isinstance(started, Started) else {}
 
 
 def ended_by_hand(ledger: Ledger, since: datetime) -> dict[str, str]:

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from changewindow.errors import LedgerDown
 from changewindow.ledger.changes import close
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.events import Happening, record
+from changewindow.ledger.events import Entry, Event, record_entry
 
 
 class Spool:
@@ -22,11 +23,11 @@ class Spool:
         self.ledger = ledger
         self.path = path
 
-    def record(self, happening: Happening) -> bool:
+    def record(self, event: Event) -> bool:
         """Write an event now, or keep it; return whether the ledger has it."""
-        said = {"change": happening.change, "kind": happening.kind, "actor": happening.actor, "data": happening.data}
-        entry = {"do": "record", "at": happening.at.isoformat(), **said}
-        return self._do(entry, lambda: record(self.ledger, happening))
+        entry = event.entry
+        line = {"do": "record", **asdict(entry), "at": entry.at.isoformat()}
+        return self._do(line, lambda: record_entry(self.ledger, entry))
 
     def close(self, change: str, **closing: Any) -> bool:
         """Close a change now, or keep that; return whether the ledger has it. Arguments as for `changes.close`."""
@@ -100,4 +101,4 @@ class Spool:
         if action == "close":
             close(self.ledger, entry.pop("change"), now=at, **entry)
         else:
-            record(self.ledger, Happening(at=at, **entry))
+            record_entry(self.ledger, Entry(at=at, **entry))

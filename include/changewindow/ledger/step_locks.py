@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from changewindow.errors import LockTaken
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import locked
-from changewindow.ledger.models import Turn
+from changewindow.ledger.models import StepLockRow
 
 LIFETIME = timedelta(seconds=10)
 """How long a turn lasts without being renewed."""
@@ -34,7 +34,7 @@ def take(ledger: Ledger, change: str, holder: str, *, now: datetime, is_forward:
     """
     with ledger.transaction() as session:
         found = locked(session, change)
-        turn = session.get(Turn, found.number) or Turn(number=found.number, token=0)
+        turn = session.get(StepLockRow, found.number) or StepLockRow(number=found.number, token=0)
         session.add(turn)
         if turn.holder is not None and turn.until is not None and turn.until > now:
             raise LockTaken(change, holder, turn.holder)
@@ -46,7 +46,7 @@ def take(ledger: Ledger, change: str, holder: str, *, now: datetime, is_forward:
 def renew(ledger: Ledger, held: Held, *, now: datetime) -> bool:
     """Keep the turn for another lifetime; return False when it was revoked or is somebody else's."""
     with ledger.transaction() as session:
-        turn = session.get(Turn, locked(session, held.change).number)
+        turn = session.get(StepLockRow, locked(session, held.change).number)
         if turn is None or turn.token != held.token or turn.is_revoked:
             return False
         turn.until = now + LIFETIME
@@ -56,7 +56,7 @@ def renew(ledger: Ledger, held: Held, *, now: datetime) -> bool:
 def release(ledger: Ledger, held: Held) -> None:
     """Give the turn back; the holder does nothing any more."""
     with ledger.transaction() as session:
-        turn = session.get(Turn, locked(session, held.change).number)
+        turn = session.get(StepLockRow, locked(session, held.change).number)
         if turn is not None and turn.token == held.token:
             turn.holder, turn.until = None, None
 
@@ -64,6 +64,6 @@ def release(ledger: Ledger, held: Held) -> None:
 def revoke(ledger: Ledger, change: str) -> None:
     """Tell whoever has the turn to stop; it does so within a second, or its turn runs out."""
     with ledger.transaction() as session:
-        turn = session.get(Turn, locked(session, change).number)
+        turn = session.get(StepLockRow, locked(session, change).number)
         if turn is not None:
             turn.is_revoked = True

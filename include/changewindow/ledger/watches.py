@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
+from changewindow.ledger import payloads
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.events import Happening, append, known, number
+from changewindow.ledger.events import Event, append, known, number
 from changewindow.ledger.models import Watch
 from changewindow.watch.progress import Progress
 
@@ -65,7 +66,7 @@ def _record(session: Session, one: Kept) -> tuple[int, str]:
     progress, count = one.progress, 0
     if len(progress.unwritten) >= BATCH or (progress.decided and progress.unwritten):
         count = len(progress.unwritten)
-        data = {"run": one.run, "readings": progress.unwritten}
-        append(session, Happening(one.change, "read", f"{one.run}/watch", one.at, data))
+        read = payloads.Read(run=one.run, readings=tuple(progress.unwritten))
+        append(session, Event(one.change, f"{one.run}/watch", one.at, read))
         progress = progress.model_copy(update={"unwritten": []})
     return count, progress.model_dump_json()

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from changewindow.flow.server.audit import Clicks, about
-from changewindow.ledger.events import Happening
+from changewindow.ledger.events import Event
+from changewindow.ledger.payloads import Clicked
 
 TASK = "/api/v2/dags/CHG-1042/dagRuns/run/taskInstances/watch"
 
@@ -43,13 +44,13 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 @pytest.fixture
-def told() -> list[Happening]:
+def told() -> list[Event]:
     """Return what was recorded."""
     return []
 
 
 @pytest.fixture
-def ask(told: list[Happening]) -> Callable[..., Awaitable[httpx.Response]]:
+def ask(told: list[Event]) -> Callable[..., Awaitable[httpx.Response]]:
     """Return what sends a request through the middleware; CHG-1042 acts."""
 
     async def send(method: str, path: str, body: Any) -> httpx.Response:
@@ -61,18 +62,20 @@ def ask(told: list[Happening]) -> Callable[..., Awaitable[httpx.Response]]:
 
 
 async def test_a_click_is_recorded_with_its_answer(
-    ask: Callable[..., Awaitable[httpx.Response]], told: list[Happening]
+    ask: Callable[..., Awaitable[httpx.Response]], told: list[Event]
 ) -> None:
     """The application gets the body as it was sent; the record has it too. Nobody known sent it."""
     reply = await ask("PATCH", TASK, {"new_state": "success"})
     assert reply.json() == {"new_state": "success"}
-    assert [(one.change, one.kind, one.actor) for one in told] == [("CHG-1042", "clicked", "unknown")]
-    assert told[0].data["status"] == 200
-    assert json.loads(told[0].data["body"]) == {"new_state": "success"}
+    assert [(event.change, event.actor) for event in told] == [("CHG-1042", "unknown")]
+    clicked = told[0].payload
+    assert isinstance(clicked, Clicked)
+    assert clicked.status == 200
+    assert json.loads(clicked.body) == {"new_state": "success"}
 
 
 async def test_what_only_reads_is_not_recorded(
-    ask: Callable[..., Awaitable[httpx.Response]], told: list[Happening]
+    ask: Callable[..., Awaitable[httpx.Response]], told: list[Event]
 ) -> None:
     """Nor is what the tasks themselves tell Airflow."""
     await ask("GET", TASK, None)
@@ -81,11 +84,11 @@ async def test_what_only_reads_is_not_recorded(
 
 
 async def test_a_change_that_acts_is_not_paused(
-    ask: Callable[..., Awaitable[httpx.Response]], told: list[Happening]
+    ask: Callable[..., Awaitable[httpx.Response]], told: list[Event]
 ) -> None:
     """The attempt is refused and recorded; another change may be paused, and this one unpaused."""
     refused = await ask("PATCH", "/api/v2/dags/CHG-1042", {"is_paused": True})
     assert (refused.status_code, refused.json()) == (409, {"detail": "it acts"})
-    assert told[0].data["status"] == 409
+    assert told[0].entry.data["status"] == 409
     assert (await ask("PATCH", "/api/v2/dags/CHG-1042", {"is_paused": False})).status_code == 200
     assert (await ask("PATCH", "/api/v2/dags/CHG-7", {"is_paused": True})).status_code == 200

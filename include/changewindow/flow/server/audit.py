@@ -23,7 +23,8 @@ from changewindow import settings
 from changewindow.errors import ChangeError, LedgerUnknown
 from changewindow.flow.runtime import ledger
 from changewindow.ledger import changes
-from changewindow.ledger.events import Happening
+from changewindow.ledger.events import Event
+from changewindow.ledger.payloads import Clicked
 from changewindow.ledger.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ CHANGE = re.compile(r"\bCHG-[0-9]+\b")
 LONGEST = 2000
 """Characters of a request that an event keeps."""
 PAUSED = re.compile(r"/api/v2/dags/(CHG-[0-9]+)")
-Record = Callable[[Happening], Any]
+Record = Callable[[Event], Any]
 Refuse = Callable[[str], str | None]
 
 
@@ -66,9 +67,9 @@ class Clicks:
         app = JSONResponse({"detail": against}, 409) if against else self.app
         await app(scope, replayed(body, receive), sending)
         for change in about(scope["path"], text):
-            said = {"method": scope["method"], "path": scope["path"], "body": text[:LONGEST], "status": answer[0]}
-            happening = Happening(change, "clicked", await who(scope), datetime.now(UTC), said)
-            await asyncio.to_thread(self.record, happening)
+            clicked = Clicked(method=scope["method"], path=scope["path"], body=text[:LONGEST], status=answer[0])
+            event = Event(change, await who(scope), datetime.now(UTC), clicked)
+            await asyncio.to_thread(self.record, event)
 
     async def _against(self, scope: Scope, body: str) -> str | None:
         paused = PAUSED.fullmatch(scope["path"]) if scope["method"] == "PATCH" else None
@@ -141,14 +142,14 @@ def why_not_paused(change: str) -> str | None:
     return f"{says}. Run abort_change to end it and take it back." if is_acting else None
 
 
-def write(happening: Happening) -> None:
+def write(event: Event) -> None:
     """Write the event now, or keep it while the ledger is down."""
     try:
-        Spool(ledger(), settings.read().spool).record(happening)
+        Spool(ledger(), settings.read().spool).record(event)
     except LedgerUnknown:
-        log.info("%s is no change of this ledger", happening.change)
+        log.info("%s is no change of this ledger", event.change)
     except ChangeError as error:
-        log.warning("a click on %s by %s is not recorded: %s", happening.change, happening.actor, error)
+        log.warning("a click on %s by %s is not recorded: %s", event.change, event.actor, error)
 
 
 MIDDLEWARES: list[dict[str, Any]] = [{"middleware": Clicks, "args": [], "kwargs": {}, "name": "who clicked what"}]

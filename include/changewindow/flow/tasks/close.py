@@ -8,7 +8,7 @@ from changewindow.errors import ChangeError, LedgerDown, LockRevoked
 from changewindow.flow.runtime import NOTE, Run, log, now
 from changewindow.flow.tasks.preflight import ask_once
 from changewindow.flow.tasks.steps import ChangeOperator, undo_step
-from changewindow.ledger import changes
+from changewindow.ledger import changes, payloads
 from changewindow.policy.gate import AGAIN
 from changewindow.policy.outcome import Left, Outcome, outcome
 
@@ -93,7 +93,8 @@ class Close(ChangeOperator):
             return ""
         verify, within = run.ticket.rollback.verify, run.ticket.rollback.within
         decided = ask_once(verify, within=within, before=run.before(), change=run.change.id)
-        run.note("verified" if decided.verdict == "pass" else "not_verified", **decided.as_json())
+        verified = payloads.Verified if decided.verdict == "pass" else payloads.NotVerified
+        run.note(verified(**decided.as_json()))
         if decided.verdict == "pass":
             run.tell("restored", now().isoformat())
             return ""

@@ -7,7 +7,7 @@ from changewindow.errors import ChangeError, NotAllowed
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.preflight import ask_once
 from changewindow.flow.tasks.steps import ChangeOperator
-from changewindow.ledger import leases
+from changewindow.ledger import leases, payloads
 from changewindow.policy.gate import is_late, outcome_of_refusal
 from changewindow.policy.outcome import Outcome
 from changewindow.steps.base import missing_prerequisites
@@ -68,7 +68,7 @@ class Gate(ChangeOperator):
         later = [one for one in ticket.conditions + ticket.rollback.verify if not one.new]
         asked = {"present": tuple(later), "before": run.before(), "change": run.change.id}
         decided = ask_once(ticket.preflight.checks, within=PATIENCE, **asked)
-        run.note("checked", **decided.as_json())
+        run.note(payloads.Checked(**decided.as_json()))
         return [] if decided.verdict == "pass" else [f"not good at the gate: {decided.reason}"]
 
     def _missing_prerequisites(self, run: Run) -> list[str]:
@@ -83,4 +83,4 @@ class Gate(ChangeOperator):
         """Leave the no for `close` and for the record."""
         run.tell("refused", {"outcome": outcome, "reason": "; ".join(reasons)})
         if not run.is_dry:
-            run.note("refused", outcome=outcome, reasons=reasons)
+            run.note(payloads.Refused(outcome=outcome, reasons=tuple(reasons)))

@@ -11,6 +11,7 @@ from changewindow.errors import ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.steps import ChangeOperator
+from changewindow.ledger.payloads import MessageFailed
 from changewindow.notify import log as log_channel
 from changewindow.notify import slack
 from changewindow.notify.base import Channel, NotDelivered
@@ -34,7 +35,7 @@ class Message(ChangeOperator):
                 run.tell("thread", channel().post(run.ticket.post_change.notify, text, thread))
         except (NotDelivered, ChangeError, ValueError) as error:
             log.warning("the message was not delivered, and the change goes on: %s", error)
-            run.note("message_failed", reason=str(error))
+            run.note(MessageFailed(reason=str(error)))
 
 
 class Announce(Message):

@@ -13,6 +13,7 @@ from changewindow.flow.airflow_connection import connection_in_trigger, past_in_
 from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.triggers import BaselineTrigger, GoodTrigger, WindowTrigger, dump
+from changewindow.ledger.payloads import Baseline, Checked, Confirmed
 from changewindow.policy.gate import is_late
 from changewindow.policy.sign_off import same_person
 from changewindow.ticket.plan import Node
@@ -106,11 +107,11 @@ class CheckSensor(BaseSensorOperator):
 
     def good(self, run: Run, found: dict[str, Any]) -> None:
         """Record that it is good."""
-        run.note("checked", **found)
+        run.note(Checked(**found))
 
     def bad(self, run: Run, found: dict[str, Any]) -> None:
         """Record that it is not, and fail."""
-        run.note("checked", **found)
+        run.note(Checked(**found))
         run.tell("reason", found["reason"])
         raise AirflowFailException(f"Not good in time: {found['reason']}. Nothing was touched.")
 
@@ -140,7 +141,7 @@ class BaselineSensor(BaseSensorOperator):
             run.tell("reason", event["reason"])
             raise AirflowFailException(f"There is nothing to compare with: {event['reason']}. Nothing was touched.")
         run.tell("before", event["before"])
-        run.note("baseline", before=event["before"])
+        run.note(Baseline(before=event["before"]))
 
 
 class Confirm(HITLOperator):
@@ -176,7 +177,7 @@ class Confirm(HITLOperator):
         answer = super().execute_complete(context, event)
         by = who_answered(answer) or "nobody"
         ticked = list(answer["chosen_options"])
-        run.note("confirmed", items=ticked, by=by)
+        run.note(Confirmed(items=tuple(ticked), by=by))
         if not same_person(by, owner):
             raise _refused(run, f"{by} answered, and {owner} has to", "Clear this task to ask again")
         missing = [item for item in self.items if item not in ticked]

@@ -12,7 +12,7 @@ from changewindow.changes.step_lock import lock_forward, lock_undo
 from changewindow.errors import ChangeError, LedgerDown, LockRevoked, NotAllowed, StepFailed, StillUnderWay
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.preflight import CheckSensor
-from changewindow.ledger import leases
+from changewindow.ledger import leases, payloads
 from changewindow.policy.gate import time_reasons
 from changewindow.steps.base import StepBase
 from changewindow.systems.context import Context as StepContext
@@ -70,13 +70,13 @@ class Apply(ChangeOperator):
         with lock_forward(run.step_lock, f"{run.id}/{run.task}", context):
             if remembered is None:
                 remembered = step.remember(context)
-                run.record("remembered", step=number, name=step.name, remembered=remembered)
+                run.record(payloads.Remembered(step=number, name=step.name, remembered=remembered))
             run.tell("remembered", remembered)
             context.require_lock()
             _apply(run, step, context, remembered)
             context.require_lock()
             run.tell("applied", now().isoformat())
-            run.note("applied", step=number, name=step.name)
+            run.note(payloads.Applied(step=number, name=step.name))
 
     def _require(self, run: Run, step: StepBase) -> dict[str, Any] | None:
         """Make sure that this step may act now, in this order; return what it remembered if it acted before.
@@ -86,10 +86,10 @@ class Apply(ChangeOperator):
         """
         leases.require_running(run.ledger, run.change.id, run=run.id, now=now(), forward=run.assessed_intent)
         number = self.node.number
-        against = [f"step {earlier} is not applied" for earlier in range(1, number) if not run.past("applied", earlier)]
-        started = run.past("remembered", number)
+        against = [f"step {earlier} is not applied" for earlier in range(1, number) if not run.past_applied(earlier)]
+        started = run.past_remembered(number)
         if started:
-            run.tell("remembered", started[0]["remembered"])
+            run.tell("remembered", started[0])
             if not step.safe_to_repeat:
                 against.append(f"it started already, and a step of this kind is not repeated: {step.name}")
         done = sum((one.timeout for one in run.ticket.actions[: number - 1]), timedelta(0))
@@ -97,7 +97,7 @@ class Apply(ChangeOperator):
         against += run.assessment.forbids(now(), done=done)
         if against:
             raise NotAllowed(run.change.id, against)
-        return started[0]["remembered"] if started else None
+        return started[0] if started else None
 
 
 def _apply(run: Run, step: StepBase, context: StepContext, remembered: dict[str, Any]) -> None:
@@ -147,12 +147,12 @@ class Verify(CheckSensor):
     def good(self, run: Run, found: dict[str, Any]) -> None:
         """Record it for the outcome."""
         run.tell("verified", {"at": now().isoformat()})
-        run.note("verified", **found)
+        run.note(payloads.Verified(**found))
 
     def bad(self, run: Run, found: dict[str, Any]) -> None:
         """Record it for the outcome, and fail."""
         run.tell("not_verified", found["reason"])
-        run.note("not_verified", **found)
+        run.note(payloads.NotVerified(**found))
         raise AirflowFailException(f"Undone, but not as before: {found['reason']}. A person has to look now.")
 
 
@@ -167,7 +167,7 @@ class Succeed(ChangeOperator):
         for item in run.ticket.post_change.follow_up:
             log.info("left for people: %s", item)
         if not run.is_dry:
-            run.note("validated", reason=decision["reason"])
+            run.note(payloads.Validated(reason=decision["reason"]))
 
 
 def require_way_back(run: Run) -> None:
@@ -212,15 +212,15 @@ def undo_step(run: Run, number: int, task: ChangeOperator) -> None:
     step = run.ticket.actions[number - 1]
     task.acting = context = run.step_context(number, apply_ended=run.apply_ended(number))
     with lock_undo(run.step_lock, f"{run.id}/{run.task}", context):
-        run.note("undoing", step=number, name=step.name)
+        run.note(payloads.Undoing(step=number, name=step.name))
         try:
             _undo(step, context, remembered)
         except ChangeError as error:
-            kind = "undo_stopped" if isinstance(error, LockRevoked) else "undo_failed"
-            run.note(kind, step=number, name=step.name, reason=str(error))
+            ended = payloads.UndoStopped if isinstance(error, LockRevoked) else payloads.UndoFailed
+            run.note(ended(step=number, name=step.name, reason=str(error)))
             raise
         run.tell(f"undone_{number}", now().isoformat())
-        run.note("undone", step=number, name=step.name)
+        run.note(payloads.Undone(step=number, name=step.name))
 
 
 def _undo(step: StepBase, context: StepContext, remembered: dict[str, Any]) -> None:

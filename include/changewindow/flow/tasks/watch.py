@@ -17,7 +17,7 @@ from changewindow.flow.tasks.messages import post
 from changewindow.flow.tasks.preflight import ask_once
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.flow.triggers import WatchTrigger, dump
-from changewindow.ledger import changes
+from changewindow.ledger import changes, payloads
 from changewindow.policy.sign_off import same_person
 
 UNDO, KEEP = "Take it back", "Keep it"
@@ -57,7 +57,7 @@ class Watch(ChangeOperator, BranchMixIn):
         run = Run(self.change, context)
         if "chosen_options" in event:
             event = self._answered(run, event)
-        run.note("watched", **event)
+        run.note(payloads.Watched(**event))
         try:
             if not self._is_ours(run):
                 raise AirflowFailException("This run does not hold the change any more; nothing is decided here.")
@@ -70,7 +70,7 @@ class Watch(ChangeOperator, BranchMixIn):
     def _ask(self, run: Run, reason: str) -> None:
         """Ask the people of the change whether it is kept, while the watch goes on."""
         people, until = run.ticket.people, now() + run.ticket.watch.answer_within
-        run.note("asked", people=list(people), reason=reason, until=until.isoformat())
+        run.note(payloads.Asked(people=people, reason=reason, until=until))
         run.tell("asked", {"reason": reason})
         upsert_hitl_detail(
             ti_id=run.context["ti"].id,
@@ -88,7 +88,7 @@ class Watch(ChangeOperator, BranchMixIn):
         """Return what a person's answer decides; who was not asked cannot keep the change."""
         person, chosen = who_answered(event), event["chosen_options"]
         asked = run.told(self.task_id, "asked")["reason"]
-        run.note("answered", by=person, answer=chosen)
+        run.note(payloads.Answered(by=person, answer=chosen))
         if not any(same_person(person, one) for one in run.ticket.people):
             named = ", ".join(run.ticket.people)
             return {"verdict": "fail", "reason": f"{person or 'nobody'} answered, {named} were asked; {asked}"}
@@ -99,7 +99,7 @@ class Watch(ChangeOperator, BranchMixIn):
     def _defer(self, run: Run) -> None:
         watch = run.ticket.watch
         since: datetime = now() + watch.settle
-        run.note("watching", since=since.isoformat(), seconds=watch.length.total_seconds())
+        run.note(payloads.Watching(since=since, seconds=watch.length.total_seconds()))
         run.tell("since", since.isoformat())
         self._read(run, since)
 
@@ -154,6 +154,6 @@ class Watch(ChangeOperator, BranchMixIn):
         log.info("%s: %s", route, reason)
         run.tell("decision", {"route": route, "reason": reason})
         if not run.is_dry and route != "nothing":
-            run.note("decided", route=route, reason=reason)
+            run.note(payloads.WatchDecided(route=route, reason=reason))
         first_undo = f"undo_{len(run.ticket.actions)}"
         return self.do_branch(run.context, {"succeed": "succeed", "undo": first_undo}.get(route))

@@ -1,0 +1,142 @@
+"""What each kind of event says, as a type of its own; `read` returns it for a stored row."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from pydantic import ValidationError
+
+from changewindow.ledger.event_kinds import EventKind
+from changewindow.ledger.payloads.acting import (
+    Applied,
+    Confirmed,
+    RefusalReason,
+    Refused,
+    Remembered,
+    Started,
+    UndoFailed,
+    Undoing,
+    Undone,
+    UndoStopped,
+)
+from changewindow.ledger.payloads.base import (
+    Payload,
+    Unknown,
+)
+from changewindow.ledger.payloads.lifecycle import (
+    Aborted,
+    ApprovalDecided,
+    Approved,
+    Cancelled,
+    Clicked,
+    Closed,
+    Extended,
+    MessageFailed,
+    Rejected,
+    Released,
+    Revised,
+    RunDied,
+    Submitted,
+)
+from changewindow.ledger.payloads.measuring import (
+    Answered,
+    Asked,
+    Baseline,
+    Checked,
+    NotVerified,
+    Read,
+    Validated,
+    Verified,
+    WatchDecided,
+    Watched,
+    Watching,
+)
+
+__all__ = [
+    "PAYLOADS",
+    "Aborted",
+    "Answered",
+    "Applied",
+    "ApprovalDecided",
+    "Approved",
+    "Asked",
+    "Baseline",
+    "Cancelled",
+    "Checked",
+    "Clicked",
+    "Closed",
+    "Confirmed",
+    "Extended",
+    "MessageFailed",
+    "NotVerified",
+    "Payload",
+    "Read",
+    "RefusalReason",
+    "Refused",
+    "Rejected",
+    "Released",
+    "Remembered",
+    "Revised",
+    "RunDied",
+    "Started",
+    "Submitted",
+    "UndoFailed",
+    "UndoStopped",
+    "Undoing",
+    "Undone",
+    "Unknown",
+    "Validated",
+    "Verified",
+    "WatchDecided",
+    "Watched",
+    "Watching",
+    "read",
+]
+
+_ALL: tuple[type[Payload], ...] = (
+    Submitted,
+    Revised,
+    ApprovalDecided,
+    Approved,
+    Rejected,
+    Cancelled,
+    Aborted,
+    Extended,
+    Closed,
+    Released,
+    RunDied,
+    Clicked,
+    MessageFailed,
+    Confirmed,
+    Started,
+    Refused,
+    Remembered,
+    Applied,
+    Undoing,
+    UndoFailed,
+    UndoStopped,
+    Undone,
+    Checked,
+    Baseline,
+    Watching,
+    Read,
+    Watched,
+    Asked,
+    Answered,
+    WatchDecided,
+    Validated,
+    Verified,
+    NotVerified,
+)
+PAYLOADS: Mapping[str, tuple[type[Payload], ...]] = {
+    kind: tuple(payload for payload in _ALL if payload.kind == kind) for kind in EventKind
+}
+"""The payloads of each kind: one each, but two for `decided`, which a person's approval and a watch have in common."""
+
+
+def read(kind: str, data: dict[str, Any]) -> Payload | Unknown:
+    """Return what a stored event says; what this version cannot read comes back as it is."""
+    for payload in PAYLOADS.get(kind, ()):
+        with suppress(ValidationError):
+            return payload.model_validate(data, extra="ignore")
+    return Unknown(kind, data)

@@ -1,0 +1,120 @@
+"""Payloads of what people, policy and housekeeping do to a change."""
+
+from typing import ClassVar
+
+from pydantic import ConfigDict, Field
+
+from changewindow.ledger.event_kinds import EventKind
+from changewindow.ledger.payloads.base import Moment, Payload
+from changewindow.policy.outcome import Outcome
+
+
+class Submitted(Payload):
+    """A ticket became a change."""
+
+    kind: ClassVar = EventKind.SUBMITTED
+    digest: str
+    summary: str
+    targets: tuple[str, ...]
+
+
+class Revised(Payload):
+    """A change got a new text."""
+
+    kind: ClassVar = EventKind.REVISED
+    digest: str
+    before: str
+    """The digest of the text before."""
+    summary: str
+    keeps_approvals: bool
+
+
+class ApprovalDecided(Payload):
+    """A person said yes or no to the text of a change."""
+
+    kind: ClassVar = EventKind.DECIDED
+    digest: str
+    level: str
+    """The level of approval at which it counts."""
+    yes: bool
+
+
+class Approved(Payload):
+    """The text of a change has every approval it needs."""
+
+    kind: ClassVar = EventKind.APPROVED
+    digest: str
+
+
+class Rejected(Payload):
+    """A person's no ended a change."""
+
+    kind: ClassVar = EventKind.REJECTED
+    digest: str
+
+
+class Cancelled(Payload):
+    """A person ended a change that had not acted."""
+
+    kind: ClassVar = EventKind.CANCELLED
+    reason: str
+
+
+class Aborted(Payload):
+    """A person ended a change, whatever it did."""
+
+    kind: ClassVar = EventKind.ABORTED
+    reason: str
+    was: str
+    """Its status at that moment."""
+
+
+class Extended(Payload):
+    """The window of a change got a later end."""
+
+    kind: ClassVar = EventKind.EXTENDED
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+    earlier: Moment = Field(alias="from")
+    """The end before."""
+    later: Moment = Field(alias="to")
+    reason: str
+
+
+class Closed(Payload):
+    """A change ended."""
+
+    kind: ClassVar = EventKind.CLOSED
+    outcome: Outcome
+    reason: str
+
+
+class Released(Payload):
+    """A person released a target that a failed rollback had kept."""
+
+    kind: ClassVar = EventKind.RELEASED
+    target: str
+    reason: str
+
+
+class RunDied(Payload):
+    """The run that acted ended without recording an outcome."""
+
+    kind: ClassVar = EventKind.RUN_DIED
+
+
+class Clicked(Payload):
+    """A person acted on the change in Airflow, in its pages or by REST."""
+
+    kind: ClassVar = EventKind.CLICKED
+    method: str
+    path: str
+    body: str
+    status: int
+    """The status of the answer."""
+
+
+class MessageFailed(Payload):
+    """A message about the change did not arrive."""
+
+    kind: ClassVar = EventKind.MESSAGE_FAILED
+    reason: str
