@@ -201,7 +201,7 @@ def test_a_file_that_is_no_calendar_is_a_finding(tmp_path: Path) -> None:
         "calendar.yaml:1: it is no mapping of names to values. Write `name: value` lines. [yaml]"
     ]
     missing = load_calendar(tmp_path / "elsewhere").findings
-    assert [finding.says for finding in missing] == ["the file cannot be read: No such file or directory"]
+    assert [finding.sentence for finding in missing] == ["the file cannot be read: No such file or directory"]
 
 
 def test_mistakes_of_an_icalendar_file_stand_where_it_is_named(tmp_path: Path) -> None:

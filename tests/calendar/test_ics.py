@@ -47,7 +47,7 @@ def write(folder: Path, *parts: str, name: str = "some.ics") -> Path:
 def timeline(path: Path, zone: str = "Europe/Berlin", **fields: Any) -> Timeline[MaintenanceWindow]:
     """Return the occurrences of a good file."""
     read = read_ics(path)
-    assert read.mistakes == ()
+    assert read.findings == ()
     entry = MaintenanceWindow.model_validate({"name": "File", "file": path.name, **fields})
     return Timeline(entry, zone, read.calendar)
 
@@ -169,7 +169,7 @@ def test_two_files_may_call_different_zones_by_one_name(tmp_path: Path) -> None:
     assert times(timeline(one), "2026-01-01", "2026-02-01") == ["2026-01-05 11:00-05 12:00"]
     assert times(timeline(other), "2026-01-01", "2026-02-01") == ["2026-01-05 06:00-05 07:00"]
     third = read_ics(write(tmp_path, times_of_plant, name="third.ics"))
-    assert [mistake.says for mistake in third.mistakes] == ["the event 'Some' names the unknown zone 'Our Plant'"]
+    assert [finding.sentence for finding in third.findings] == ["the event 'Some' names the unknown zone 'Our Plant'"]
 
 
 EVENT = "the event 'Some'"
@@ -310,7 +310,7 @@ EVENT = "the event 'Some'"
 def test_every_mistake_is_found(tmp_path: Path, parts: list[str], found: list[str]) -> None:
     """It is said with its line, and what to do now; nothing is raised."""
     read = read_ics(write(tmp_path, *parts))
-    said = [f"{mistake.line}: {mistake.says}. {mistake.remedy}" for mistake in read.mistakes]
+    said = [f"{finding.line}: {finding.sentence}. {finding.remedy}" for finding in read.findings]
     assert read.calendar is None
     assert len(said) == len(found)
     assert [one for one, start in zip(said, found, strict=True) if not one.startswith(start)] == []
@@ -321,13 +321,13 @@ def test_a_file_of_another_kind_is_a_mistake(tmp_path: Path, raw: bytes) -> None
     """Whatever stands there, nothing is raised."""
     path = tmp_path / "some.ics"
     path.write_bytes(raw)
-    assert len(read_ics(path).mistakes) == 1
+    assert len(read_ics(path).findings) == 1
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_damage_to_a_file_raises(tmp_path: Path, data: st.DataObject) -> None:
-    """Whatever line is lost, doubled or mixed up: there are mistakes, or occurrences."""
+    """Whatever line is lost, doubled or mixed up: there are findings, or occurrences."""
     parts = PLANT + event(*NIGHT, "RRULE:FREQ=DAILY;COUNT=3", "EXDATE:20260329T220000Z", "RDATE:20260401T100000Z")
     lines = (
         write(tmp_path, parts + event("DTSTART;VALUE=DATE:20260328", "DURATION:P1D", uid="2")).read_text().splitlines()
@@ -338,6 +338,6 @@ def test_no_damage_to_a_file_raises(tmp_path: Path, data: st.DataObject) -> None
     path = tmp_path / "some.ics"
     path.write_text("\n".join(lines), encoding="utf-8")
     read = read_ics(path)
-    assert (read.calendar is None) == bool(read.mistakes)
+    assert (read.calendar is None) == bool(read.findings)
     if read.calendar is not None:
         times(timeline(path), "2026-03-20", "2026-04-20")

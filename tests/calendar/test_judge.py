@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from changewindow.calendar.objections import Objection, objections
+from changewindow.calendar.objections import objections
 from changewindow.calendar.scope import Scope, Span
+from changewindow.documents.findings import Finding
 from support.calendars import FRIDAY, NIGHTLY, at, once, schedule, scope, span
 
 HOLDS = (
@@ -17,40 +18,45 @@ ON_TIME = "Start on time: a second attempt may not fit before it."
 EXEMPT = {**FRIDAY, "warn": "0s", "exceptions": [{"name": "agreed with on-call", "services": ["payments"]}]}
 
 
+def against(sentence: str, remedy: str, *, is_warning: bool = False) -> Finding:
+    """Return what the calendar has against the window."""
+    return Finding("calendar_allows", sentence, remedy, ("window",), is_warning=is_warning)
+
+
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
         pytest.param(span("2026-11-26 10:00"), [], id="a Thursday is fine"),
         pytest.param(
             span("2026-11-27 10:10"),
-            [Objection(f"{HOLDS}; the watch would end 12:10", AFTER)],
+            [against(f"{HOLDS}; the watch would end 12:10", AFTER)],
             id="a watch that ends after noon is not",
         ),
         pytest.param(
             span("2026-11-27 13:00"),
-            [Objection(f"{HOLDS}; the change would start 14:00", AFTER)],
+            [against(f"{HOLDS}; the change would start 14:00", AFTER)],
             id="a start in the afternoon is not",
         ),
         pytest.param(
             span("2026-11-27 10:00"),
-            [Objection(f"{BEGINS}, right after the end of the watch", ON_TIME, is_warning=True)],
+            [against(f"{BEGINS}, right after the end of the watch", ON_TIME, is_warning=True)],
             id="a watch that ends at noon is fine, with a warning",
         ),
         pytest.param(
             span("2026-11-27 07:00"),
-            [Objection(f"{BEGINS}, 3h after the end of the watch", ON_TIME, is_warning=True)],
+            [against(f"{BEGINS}, 3h after the end of the watch", ON_TIME, is_warning=True)],
             id="a start exactly as long before as warned of is warned",
         ),
         pytest.param(span("2026-11-27 06:59"), [], id="a start earlier than warned of is fine"),
         pytest.param(span("2026-11-27 23:00"), [], id="a start at midnight is fine"),
         pytest.param(
             span("2026-11-27 08:30", watch=30, back=600),
-            [Objection(f"{BEGINS}, 2h after the end of the watch", ON_TIME, is_warning=True)],
+            [against(f"{BEGINS}, 2h after the end of the watch", ON_TIME, is_warning=True)],
             id="the way back may run into a freeze",
         ),
     ],
 )
-def test_a_freeze_that_repeats(asked: Span, found: list[Objection]) -> None:
+def test_a_freeze_that_repeats(asked: Span, found: list[Finding]) -> None:
     """Watches have to end before it; the time of its zone decides."""
     assert objections(schedule(FRIDAY), scope(), asked) == found
 
@@ -72,8 +78,10 @@ def test_whom_a_freeze_holds_for(who: Scope, *, is_frozen: bool) -> None:
 
 def test_services_that_are_not_exempted_are_named() -> None:
     """Whoever reads it knows which service to leave out."""
-    [objection] = objections(schedule(EXEMPT), scope("payments", "orders", "search"), span("2026-11-27 13:00"))
-    assert objection.says.startswith("the freeze 'Friday afternoon' holds for orders and search from 2026-11-27 12:00")
+    [finding] = objections(schedule(EXEMPT), scope("payments", "orders", "search"), span("2026-11-27 13:00"))
+    assert finding.sentence.startswith(
+        "the freeze 'Friday afternoon' holds for orders and search from 2026-11-27 12:00"
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,9 +110,9 @@ def test_all_lists_of_an_exception_have_to_match(exemption: dict[str, Any], who:
         pytest.param(
             span("2026-11-24 23:51"),
             [
-                Objection(
+                against(
                     "the window of orders ('Nightly') closes 2026-11-25 02:00 Europe/Berlin (01:00 UTC); "
-                    "with its way back, the change may last until 02:01",
+                    "with its rollback, the change may last until 02:01",
                     "Ask for a window from 2026-11-25 22:00 to 2026-11-26 02:00 Europe/Berlin "
                     "(21:00 to 2026-11-26 01:00 UTC).",
                 )
@@ -114,7 +122,7 @@ def test_all_lists_of_an_exception_have_to_match(exemption: dict[str, Any], who:
         pytest.param(
             span("2026-11-24 12:00"),
             [
-                Objection(
+                against(
                     "no window of orders ('Nightly') is open at 2026-11-24 13:00 Europe/Berlin (12:00 UTC), "
                     "when the change would start",
                     "Ask for a window from 2026-11-24 22:00 to 2026-11-25 02:00 Europe/Berlin "
@@ -125,7 +133,7 @@ def test_all_lists_of_an_exception_have_to_match(exemption: dict[str, Any], who:
         ),
     ],
 )
-def test_a_service_with_a_window_is_closed_outside_of_it(asked: Span, found: list[Objection]) -> None:
+def test_a_service_with_a_window_is_closed_outside_of_it(asked: Span, found: list[Finding]) -> None:
     """The way back has to fit, too."""
     assert objections(schedule(windows=(NIGHTLY,)), scope(), asked) == found
 
@@ -148,7 +156,7 @@ def test_the_default_is_for_services_without_a_window(who: Scope, default: str, 
 def test_a_service_that_is_never_open_is_said_so() -> None:
     """There is no time to offer then."""
     assert objections(schedule(default="closed"), scope("search", "orders"), span("2026-11-24 12:00")) == [
-        Objection(
+        against(
             "no window is defined for search and orders in production, and the calendar's default is closed",
             "No time of 1h10m is open within two years; ask those who keep the calendar.",
         )
@@ -168,13 +176,13 @@ def test_a_freeze_wins_over_a_window() -> None:
     christmas = once("2026-12-19 00:00", "2027-01-04 00:00", name="Christmas", zone="Europe/Berlin")
     holiday = {"name": "Public holidays", "holidays": "DE", "zone": "Europe/Berlin"}
     calendar = schedule(holiday, christmas, windows=(NIGHTLY,))
-    found = objections(calendar, scope(), span("2027-01-01 12:00"))
-    assert [objection.says.split(" holds ")[0].split(" is open ")[0] for objection in found] == [
+    findings = objections(calendar, scope(), span("2027-01-01 12:00"))
+    assert [finding.sentence.split(" holds ")[0].split(" is open ")[0] for finding in findings] == [
         "no window of orders ('Nightly')",
         "the freeze 'Christmas'",
         "the freeze 'Public holidays' (New Year's Day)",
     ]
-    assert {objection.remedy for objection in found} == {
+    assert {finding.remedy for finding in findings} == {
         "Ask for a window from 2027-01-04 22:00 to 2027-01-05 02:00 Europe/Berlin (21:00 to 2027-01-05 01:00 UTC)."
     }
 
@@ -182,9 +190,9 @@ def test_a_freeze_wins_over_a_window() -> None:
 def test_a_change_around_a_short_freeze_is_refused() -> None:
     """It meets the freeze though neither its start nor its end lies within."""
     freeze = once("2026-12-01 12:00", "2026-12-01 12:10")
-    [objection] = objections(schedule(freeze), scope(), span("2026-12-01 11:30"))
-    assert objection.says == ("the freeze 'Once' holds from 2026-12-01 12:00 to 12:10 UTC; the watch would end 12:30")
-    assert objection.remedy == "Ask for a window from 2026-12-01 12:10 UTC on."
+    [finding] = objections(schedule(freeze), scope(), span("2026-12-01 11:30"))
+    assert finding.sentence == ("the freeze 'Once' holds from 2026-12-01 12:00 to 12:10 UTC; the watch would end 12:30")
+    assert finding.remedy == "Ask for a window from 2026-12-01 12:10 UTC on."
 
 
 def test_the_night_clocks_are_put_back_is_as_long_as_it_is() -> None:

@@ -48,7 +48,7 @@ def test_a_bad_ticket_writes_nothing(ledger: Ledger, policy: Policy) -> None:
     """All findings are there at once, of ticket and policy alike."""
     taken = ask(ledger, policy, ticket=text(reviewer="ALICE", validation=[]))
     assert taken.change is None
-    assert {one.check for one in request.errors(taken.loaded.findings)} == {"two_people", "watch_can_judge"}
+    assert {finding.code for finding in request.errors(taken.loaded.findings)} == {"two_people", "watch_can_judge"}
     with pytest.raises(LedgerUnknown, match="CHG-1001"):
         changes.get(ledger, "CHG-1001")
 
@@ -58,8 +58,8 @@ def test_another_change_at_the_same_time_is_a_finding(ledger: Ledger, policy: Po
     ask(ledger, policy, ticket=text())
     taken = ask(ledger, policy, ticket=text(summary="Another one"))
     (found,) = request.errors(taken.loaded.findings)
-    assert found.check == "no_overlap"
-    assert "CHG-1001 touches production/orders too" in found.says
+    assert found.code == "no_overlap"
+    assert "CHG-1001 touches production/orders too" in found.sentence
     assert ask(ledger, policy, ticket=text(services=["shop"])).change == "CHG-1002"
 
 

@@ -1,4 +1,4 @@
-"""Policy checks find every problem, and say what would make it right."""
+"""Policy checks find everything wrong, and say what would make it right."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from changewindow.checks import two_people, watch_can_judge, window_fits
-from changewindow.policy.check import Facts, Problem
+from changewindow.documents.findings import Finding
+from changewindow.documents.text import dotted
+from changewindow.policy.check import Facts
 from support.tickets import NOW, SOURCE, ticket
 
 FACTS = Facts(now=NOW)
@@ -28,8 +30,9 @@ OBSERVED = {**LIMIT, "role": "observe"}
 )
 def test_two_people(owner: str, reviewer: str, is_fine: bool) -> None:  # noqa: FBT001
     """Nobody reviews alone."""
-    problem = Problem("reviewer", f"{owner} is owner and reviewer", "Name a second person who stands by.")
-    assert two_people.check(ticket(owner=owner, reviewer=reviewer), FACTS) == ([] if is_fine else [problem])
+    sentence, remedy = f"{owner} is owner and reviewer", "Name a second person who stands by."
+    finding = Finding("two_people", sentence, remedy, ("reviewer",))
+    assert two_people.check(ticket(owner=owner, reviewer=reviewer), FACTS) == ([] if is_fine else [finding])
 
 
 @pytest.mark.parametrize(
@@ -80,13 +83,13 @@ def test_two_people(owner: str, reviewer: str, is_fine: bool) -> None:  # noqa: 
         pytest.param(
             {"watch": {"for": "1s", "conditions": [LIMIT]}, "validation": [LIMIT]},
             ["watch.every", "validation.0.name"],
-            id="all problems are found at once",
+            id="everything wrong is found at once",
         ),
     ],
 )
 def test_watch_can_judge(changed: dict[str, Any], places: list[str]) -> None:
     """A watch that cannot fail proves nothing."""
-    assert [problem.place for problem in watch_can_judge.check(ticket(**changed), FACTS)] == places
+    assert [dotted(finding.place) for finding in watch_can_judge.check(ticket(**changed), FACTS)] == places
 
 
 @pytest.mark.parametrize(
@@ -121,7 +124,7 @@ def test_watch_can_judge(changed: dict[str, Any], places: list[str]) -> None:
 def test_window_fits(end: str, now: datetime, says: list[str]) -> None:
     """The numbers are said with their limit."""
     window = {"zone": "UTC", "start": "2031-03-18 14:00", "end": f"2031-03-18 {end}"}
-    assert [problem.says for problem in window_fits.check(ticket(window=window), Facts(now=now))] == says
+    assert [finding.sentence for finding in window_fits.check(ticket(window=window), Facts(now=now))] == says
 
 
 def test_the_time_to_settle_has_to_fit_too() -> None:
@@ -130,4 +133,4 @@ def test_the_time_to_settle_has_to_fit_too() -> None:
         window={"zone": "UTC", "start": "2031-03-18 14:00", "end": "2031-03-18 14:07"}, preflight={"settle": "1m"}
     )
     says = "the change needs 8m (preflight 1m, steps 5m, watch 1m, rollback 1m), the window has 7m"
-    assert [problem.says for problem in window_fits.check(one, Facts(now=NOW))] == [says]
+    assert [finding.sentence for finding in window_fits.check(one, Facts(now=NOW))] == [says]

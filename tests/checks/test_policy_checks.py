@@ -1,4 +1,4 @@
-"""Checks that ask the policy find every problem, and say what would make it right."""
+"""Checks that ask the policy find everything wrong, and say what would make it right."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from changewindow.checks import known_service, no_overlap, risk_floor
-from changewindow.policy.check import Facts, Problem
+from changewindow.documents.findings import Finding, Place
+from changewindow.documents.text import dotted
+from changewindow.policy.check import Facts
 from changewindow.policy.conflicts import Other
 from changewindow.policy.service_catalogue import Catalogue
 from support.tickets import FACTS, NOW, POLICY, SOURCE, ticket
@@ -20,6 +22,11 @@ SERVICES = {
 }
 MERGE = {"name": "Merge max_idle 1", "kind": "git_change", "connection": "shop", "merge": "tune/max-idle-1"}
 CALL = {"name": "Set the limit", "kind": "http_call", "connection": "shop", "path": "/limit", "undo": "nothing"}
+
+
+def unexpected(sentence: str, remedy: str, place: Place, *, is_warning: bool = False) -> Finding:
+    """Return what is said of a service, or of its environment."""
+    return Finding("known_service", sentence, remedy, place, is_warning=is_warning)
 
 
 def knowing(*others: Other, change: str = "", **rules: Any) -> Facts:
@@ -40,42 +47,46 @@ ADD = "Correct it, or have it added to services.yaml."
 
 
 @pytest.mark.parametrize(
-    ("changed", "unlisted", "problems"),
+    ("changed", "unlisted", "findings"),
     [
         pytest.param({}, "refuse", [], id="a service that is listed is fine"),
         pytest.param({"services": ["order"]}, "allow", [], id="one that is not may be allowed"),
         pytest.param(
             {"services": ["order"]},
             "warn",
-            [Problem("services.0", UNKNOWN, "Did you mean 'orders'?", is_warning=True)],
+            [unexpected(UNKNOWN, "Did you mean 'orders'?", ("services", 0), is_warning=True)],
             id="a slip is warned of",
         ),
         pytest.param(
             {"services": ["orders", "order", "warehouse"]},
             "refuse",
             [
-                Problem("services.1", UNKNOWN, "Did you mean 'orders'?"),
-                Problem("services.2", "'warehouse' is not in the service catalogue", ADD),
+                unexpected(UNKNOWN, "Did you mean 'orders'?", ("services", 1)),
+                unexpected("'warehouse' is not in the service catalogue", ADD, ("services", 2)),
             ],
             id="each is refused, at its place",
         ),
         pytest.param(
             {"environment": "stagging"},
             "allow",
-            [Problem("environment", "orders does not run in 'stagging'", "Did you mean 'staging'?")],
+            [
+                Finding(
+                    "known_service", "orders does not run in 'stagging'", "Did you mean 'staging'?", ("environment",)
+                )
+            ],
             id="a service runs where the catalogue says",
         ),
         pytest.param(
             {"environment": "staging", "services": ["orders", "payments"]},
             "warn",
-            [Problem("environment", "payments does not run in 'staging'", "Allowed: production.")],
+            [unexpected("payments does not run in 'staging'", "Allowed: production.", ("environment",))],
             id="each for itself",
         ),
     ],
 )
-def test_known_service(changed: dict[str, Any], unlisted: str, problems: list[Problem]) -> None:
+def test_known_service(changed: dict[str, Any], unlisted: str, findings: list[Finding]) -> None:
     """The policy says whether a service that is not listed is refused; a wrong environment always is."""
-    assert known_service.check(ticket(**changed), knowing(unlisted=unlisted)) == problems
+    assert known_service.check(ticket(**changed), knowing(unlisted=unlisted)) == findings
 
 
 @pytest.mark.parametrize(
@@ -103,15 +114,15 @@ def test_known_service(changed: dict[str, Any], unlisted: str, problems: list[Pr
 )
 def test_risk_floor(changed: dict[str, Any], says: list[str]) -> None:
     """The number is said with what asks for it."""
-    found = risk_floor.check(ticket(**changed), knowing())
-    assert [problem.says for problem in found] == says
-    assert [(problem.place, problem.is_warning) for problem in found] == [("risk", False)] * len(says)
+    findings = risk_floor.check(ticket(**changed), knowing())
+    assert [finding.sentence for finding in findings] == says
+    assert [(finding.place, finding.is_warning) for finding in findings] == [(("risk",), False)] * len(says)
 
 
 def test_the_risk_that_is_needed_can_be_copied() -> None:
     """The remedy is the line to write."""
-    (problem,) = risk_floor.check(ticket(steps=[MERGE]), knowing(configuration="high"))
-    assert problem.remedy == "Write `risk: high`."
+    (finding,) = risk_floor.check(ticket(steps=[MERGE]), knowing(configuration="high"))
+    assert finding.remedy == "Write `risk: high`."
 
 
 WHEN = "2031-03-18 14:00-16:00 UTC"
@@ -168,8 +179,8 @@ WHEN = "2031-03-18 14:00-16:00 UTC"
 )
 def test_no_overlap(changed: dict[str, Any], other: Other, found: list[tuple[str, str, bool]]) -> None:
     """Other changes at the same time are named, as the policy wants it."""
-    problems = no_overlap.check(ticket(**changed), knowing(other, change="CHG-9"))
-    assert [(problem.place, problem.says, problem.is_warning) for problem in problems] == found
+    findings = no_overlap.check(ticket(**changed), knowing(other, change="CHG-9"))
+    assert [(dotted(finding.place), finding.sentence, finding.is_warning) for finding in findings] == found
 
 
 def test_a_source_only_reads() -> None:

@@ -43,10 +43,10 @@ def on(day: int, start: str, end: str, zone: str = "UTC") -> dict[str, str]:
 )
 def test_the_friday_rule_that_is_delivered(window: dict[str, str], changed: dict[str, Any], verdict: str) -> None:
     """No normal change whose watch ends after Friday noon; a warning in the morning."""
-    problems = calendar_allows.check(ticket(window=window, **changed), FACTS)
-    verdicts = {problem.is_warning for problem in problems}
+    findings = calendar_allows.check(ticket(window=window, **changed), FACTS)
+    verdicts = {finding.is_warning for finding in findings}
     assert {frozenset(): "fine", frozenset({True}): "warned"}.get(frozenset(verdicts), "refused") == verdict
-    assert all("Friday afternoon" in problem.says for problem in problems)
+    assert all("Friday afternoon" in finding.sentence for finding in findings)
 
 
 def test_the_gate_and_every_step_ask_the_same_question_of_now() -> None:
@@ -88,8 +88,8 @@ RULES = Approvals.model_validate(
 def test_there_is_somebody_to_approve(requester: str, kind: str, says: list[str]) -> None:
     """It is said when the change is asked for, not when nobody answers."""
     facts = Facts(now=NOW, policy=replace(POLICY, approvals=RULES), requester=requester, data=banner(type=kind))
-    found = approvers_exist.check(ticket(type=kind), facts)
-    assert [problem.says.split(", so")[0] for problem in found] == says
+    findings = approvers_exist.check(ticket(type=kind), facts)
+    assert [finding.sentence.split(", so")[0] for finding in findings] == says
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,8 @@ def test_a_file_of_100_megabytes_is_refused_at_once(tmp_path: Path) -> None:
 
 def test_an_escaped_line_break_is_no_new_line() -> None:
     """A sign that is written as an escape stands in the line of its value."""
-    (finding,) = [one for one in load_text('a: b\n"c\\n\\x1f": d\n', FACTS).findings if one.check == "yaml"]
-    assert (finding.line, finding.says) == (2, "the control character U+001F is not allowed")
+    (finding,) = [finding for finding in load_text('a: b\n"c\\n\\x1f": d\n', FACTS).findings if finding.code == "yaml"]
+    assert (finding.line, finding.sentence) == (2, "the control character U+001F is not allowed")
 
 
 def test_an_endless_file_is_refused_at_once() -> None:
@@ -89,7 +89,7 @@ def test_an_endless_file_is_refused_at_once() -> None:
 
 def test_a_long_text_is_refused_like_a_long_file() -> None:
     """The form of the UI hands over a text; its limit is the same."""
-    assert "more than 1,000,000 characters" in load_text("a" * 1_000_001, FACTS).findings[0].says
+    assert "more than 1,000,000 characters" in load_text("a" * 1_000_001, FACTS).findings[0].sentence
 
 
 @pytest.mark.parametrize(
@@ -157,9 +157,9 @@ def test_a_plain_value_is_what_yaml_1_2_says(written: str, value: Any) -> None:
 @pytest.mark.parametrize("number", ["1" * 500, "-" + "9" * 30, "1e999", "1" * 399])
 def test_a_number_that_is_too_large_is_a_mistake(number: str) -> None:
     """It is never infinity, and never takes long."""
-    (mistake,) = parse(f"a:\n  b: {number}").mistakes
-    assert (mistake.line, mistake.place) == (2, ("a", "b"))
-    assert mistake.says.endswith("is too large for a number")
+    (finding,) = parse(f"a:\n  b: {number}").findings
+    assert (finding.line, finding.place) == (2, ("a", "b"))
+    assert finding.sentence.endswith("is too large for a number")
 
 
 def test_every_value_has_its_line() -> None:

@@ -31,9 +31,14 @@ def other(**changed: Any) -> Other:
     return replace(Other("CHG-2", ("production/orders",), OPENS, OPENS + HOUR, "carol", "dave", "approved"), **changed)
 
 
-def kinds(found: list[Overlap]) -> list[Kind]:
+def kinds(overlaps: list[Overlap]) -> list[Kind]:
     """Return the kinds of overlaps."""
-    return [overlap.kind for overlap in found]
+    return [overlap.kind for overlap in overlaps]
+
+
+def warnings(overlaps: list[Overlap]) -> dict[Kind, bool]:
+    """Return whether each kind of overlap is only warned of."""
+    return {overlap.kind: overlap.finding.is_warning for overlap in overlaps}
 
 
 def test_what_is_known_of_a_ticket() -> None:
@@ -122,31 +127,30 @@ def test_what_is_shared(changed: dict[str, Any], found: list[Kind]) -> None:
 )
 def test_an_overlap_says_what_to_do(changed: dict[str, Any], says: str, remedy: str) -> None:
     """Which change, what is shared, when, and the way out."""
-    found = overlaps(CATALOGUE, MINE, [other(**changed)])[0]
-    assert (found.change, found.says, found.remedy) == ("CHG-2", says, remedy)
+    overlap = overlaps(CATALOGUE, MINE, [other(**changed)])[0]
+    finding = overlap.finding
+    assert (finding.code, overlap.other.change) == ("no_overlap", "CHG-2")
+    assert (finding.sentence, finding.remedy) == (says, remedy)
 
 
 def test_the_policy_says_what_blocks() -> None:
     """Each kind blocks, warns or is allowed, as the catalogue has it."""
     met = other(targets=("production/orders", "production/shop"), owner="alice")
     rules = Together(target="warn", dependent="allow", people="block")
-    found = overlaps(Catalogue(services=SERVICES, overlap=rules), MINE, [met])
-    assert [(one.kind, one.blocks) for one in found] == [("target", False), ("people", True)]
-    assert [(one.kind, one.blocks) for one in overlaps(CATALOGUE, MINE, [met])] == [
-        ("target", True),
-        ("dependent", True),
-        ("people", False),
-    ]
+    catalogue = Catalogue(services=SERVICES, overlap=rules)
+    assert warnings(overlaps(catalogue, MINE, [met])) == {"target": True, "people": False}
+    assert warnings(overlaps(CATALOGUE, MINE, [met])) == {"target": False, "dependent": False, "people": True}
 
 
 def test_a_change_that_could_not_be_taken_back_warns_at_any_time() -> None:
     """Nobody knows until when it holds its targets; its people are free."""
     early = other(opens=OPENS - 9 * HOUR, closes=OPENS - 8 * HOUR, owner="alice", status="rollback_failed")
-    (found,) = overlaps(CATALOGUE, MINE, [early])
-    assert (found.blocks, found.says) == (False, "CHG-2 may still hold production/orders")
-    assert found.remedy == "See that it is settled before the window opens; its owner is alice."
-    (found,) = overlaps(CATALOGUE, MINE, [replace(early, targets=("production/database",))])
-    assert found.says == "CHG-2 may still hold production/database, and production/orders needs production/database"
+    finding = overlaps(CATALOGUE, MINE, [early])[0].finding
+    assert (finding.is_warning, finding.sentence) == (True, "CHG-2 may still hold production/orders")
+    assert finding.remedy == "See that it is settled before the window opens; its owner is alice."
+    (overlap,) = overlaps(CATALOGUE, MINE, [replace(early, targets=("production/database",))])
+    connected = "CHG-2 may still hold production/database, and production/orders needs production/database"
+    assert overlap.finding.sentence == connected
     assert overlaps(CATALOGUE, MINE, [replace(early, status="running")]) == []
 
 
@@ -154,7 +158,7 @@ def test_what_acts_now_collides_whatever_its_window_says() -> None:
     """A change that overran its window still stands in the way."""
     late = other(opens=OPENS - 2 * HOUR, closes=OPENS - HOUR, status="running")
     assert late.holds
-    assert [(one.kind, one.blocks) for one in collisions(CATALOGUE, MINE, [late])] == [("target", True)]
+    assert warnings(collisions(CATALOGUE, MINE, [late])) == {"target": False}
 
 
 PEOPLE = st.sampled_from(["alice", "Alice", "bob", "carol", "dave"])
@@ -181,8 +185,10 @@ def test_overlap_is_symmetric(one: Other, two: Other) -> None:
     """Whoever looks, the same is found: what the first meets in the second, the second meets in the first."""
 
     def seen(mine: Other, theirs: Other) -> list[tuple[Kind, bool, tuple[str, ...]]]:
-        found = overlaps(CATALOGUE, mine, [theirs])
-        return [(each.kind, each.blocks, () if each.kind == "people" else each.shared) for each in found]
+        return [
+            (overlap.kind, overlap.finding.is_warning, () if overlap.kind == "people" else overlap.shared)
+            for overlap in overlaps(CATALOGUE, mine, [theirs])
+        ]
 
     assert seen(one, two) == seen(two, one)
 
@@ -190,4 +196,4 @@ def test_overlap_is_symmetric(one: Other, two: Other) -> None:
 @given(others("CHG-1"), st.lists(others("CHG-2"), max_size=3))
 def test_every_change_is_judged_for_itself(mine: Other, met: list[Other]) -> None:
     """What is found of several changes is what is found of each."""
-    assert overlaps(CATALOGUE, mine, met) == [found for one in met for found in overlaps(CATALOGUE, mine, [one])]
+    assert overlaps(CATALOGUE, mine, met) == [overlap for each in met for overlap in overlaps(CATALOGUE, mine, [each])]

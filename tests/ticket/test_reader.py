@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from changewindow.documents.findings import are_errors
-from changewindow.documents.wording import Wrong, sentence
+from changewindow.documents.findings import Finding, are_errors
+from changewindow.documents.wording import Wrong, finding_of
 from changewindow.policy.check import Facts
 from changewindow.policy.review import load_file, load_text
 from changewindow.ticket.reader import MOST, build_ticket
@@ -55,15 +55,16 @@ def test_a_mistake_is_said_word_for_word(path: Path) -> None:
 
 def test_findings_are_in_the_authors_words() -> None:
     """No finding speaks of Python; each ends with what to do."""
-    for finding in (found for path in MISTAKES for found in load_file(path, KNOWN).findings):
+    for finding in (finding for path in MISTAKES for finding in load_file(path, KNOWN).findings):
         assert not re.search(r"\b(tuple|input|str|dict|int|NoneType|pydantic)\b", finding.text(""), re.IGNORECASE)
         assert finding.remedy.endswith((".", "?"))
 
 
 def test_a_mistake_that_nobody_foresaw_has_a_sentence_too() -> None:
     """A new kind may restrict its fields in ways that have no words of their own yet."""
-    wrong = Wrong(("steps", 0, "address"), None, "url_parsing", "x", {}, "Input should be a valid URL")
-    assert sentence(wrong) == ("input should be a valid URL, found 'x'", "Compare it with `changewindow schema`.")
+    wrong = Wrong(("steps", 0, "address"), None, "url_parsing", "x", {}, "Input should be a valid URL", "ticket")
+    sentence, remedy = "input should be a valid URL, found 'x'", "Compare it with `changewindow schema`."
+    assert finding_of(wrong) == Finding("ticket", sentence, remedy, ("steps", 0, "address"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -96,7 +97,7 @@ def test_more_warnings_than_anybody_reads_are_warnings_still() -> None:
     loaded = load_text(json.dumps(banner(services=[f"unknown-{number}" for number in range(500)])), KNOWN)
     assert loaded.ticket
     assert {finding.is_warning for finding in loaded.findings} == {True}
-    assert loaded.findings[-1].says == "there are more findings"
+    assert loaded.findings[-1].sentence == "there are more findings"
 
 
 def test_a_check_that_is_left_out_is_not_asked() -> None:

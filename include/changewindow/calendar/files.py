@@ -1,7 +1,7 @@
 """Reads the calendar of a policy folder: schedule or findings out, never an exception for what somebody wrote."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import icalendar
@@ -9,9 +9,9 @@ import icalendar
 from changewindow.calendar.ics import ReadIcs, read_ics
 from changewindow.calendar.model import Calendar
 from changewindow.calendar.schedule import Schedule
-from changewindow.documents.findings import Finding
+from changewindow.documents.findings import Finding, Place
 from changewindow.documents.model_file import read_model
-from changewindow.documents.yaml import Place, parse, read_file
+from changewindow.documents.yaml import parse, read_file
 
 CALENDAR = "calendar.yaml"
 
@@ -31,10 +31,10 @@ def load_calendar(folder: Path) -> LoadedCalendar:
     if read.model is None:
         return LoadedCalendar(None, read.findings)
     files = {name: read_ics(folder / name) for name in dict.fromkeys(name for _, name in _named(read.model))}
-    found = tuple(_findings(folder, read.model, files))
-    if found:
-        return LoadedCalendar(None, found)
-    calendars: dict[str, icalendar.Component] = {name: one.calendar for name, one in files.items() if one.calendar}
+    findings = tuple(_findings(folder, read.model, files))
+    if findings:
+        return LoadedCalendar(None, findings)
+    calendars: dict[str, icalendar.Component] = {name: ics.calendar for name, ics in files.items() if ics.calendar}
     return LoadedCalendar(Schedule.of(read.model, calendars), ())
 
 
@@ -49,6 +49,6 @@ def _named(calendar: Calendar) -> Iterator[tuple[Place, str]]:
 def _findings(folder: Path, calendar: Calendar, files: dict[str, ReadIcs]) -> Iterator[Finding]:
     document = parse(read_file(folder / CALENDAR))
     for place, name in _named(calendar):
-        for mistake in files[name].mistakes:
-            says = f"{name}, line {mistake.line}: {mistake.says}"
-            yield Finding(document.line(place), place, says, mistake.remedy, "icalendar")
+        for finding in files[name].findings:
+            sentence = f"{name}, line {finding.line}: {finding.sentence}"
+            yield replace(finding, sentence=sentence, place=place, line=document.line(place))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ import icalendar
 
 from changewindow.calendar import recurrence
 from changewindow.calendar.occurrences import events
+from changewindow.documents.findings import Finding
 from changewindow.documents.text import shown
 from changewindow.documents.yaml import BadYaml, read_file
 
+CODE = "icalendar"
 EXPORT = "Export it again as iCalendar (.ics)."
 UNREADABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError)
 """What the libraries raise about files that are not as RFC 5545 says."""
@@ -21,59 +23,54 @@ LONGEST = 200
 """The library may quote whole files in its errors."""
 TIMES = ("DTSTART", "DTEND", "RECURRENCE-ID", "RDATE", "EXDATE")
 ONCE = ("UID", "DTSTART", "DTEND", "DURATION", "RECURRENCE-ID")
-Said = tuple[str, str]
 Parsed = Any
 """A component as the library parsed it: its types say of every value that it may be of any kind."""
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """What is wrong in a line of a file, and what would make it right."""
-
-    line: int
-    says: str
-    remedy: str
-
-
-@dataclass(frozen=True)
 class ReadIcs:
-    """What became of a file: a calendar without mistakes, or mistakes."""
+    """What became of a file: a calendar without findings, or findings with their line in the file."""
 
     calendar: Parsed | None
-    mistakes: tuple[Mistake, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def read_ics(path: Path) -> ReadIcs:
-    """Read an iCalendar file: every mistake at once, ordered by line."""
+    """Read an iCalendar file: every finding at once, ordered by line."""
     try:
         text = read_file(path)
     except BadYaml as bad:
-        return ReadIcs(None, (Mistake(bad.line, bad.says, bad.remedy),))
+        return ReadIcs(None, (replace(bad.finding, code=CODE),))
     # Zones that a file defines are kept by the library under their names: those of another file must not be found.
     icalendar.use_zoneinfo()  # type: ignore[no-untyped-call]
     try:
-        found: list[Parsed] = icalendar.Calendar.from_ical(text, multiple=True)
+        calendars: list[Parsed] = icalendar.Calendar.from_ical(text, multiple=True)
     except UNREADABLE as error:
-        return ReadIcs(None, (Mistake(1, f"it is not iCalendar: {_first_line(error)}", EXPORT),))
-    if [one.name for one in found] != ["VCALENDAR"]:
-        return ReadIcs(None, (Mistake(1, f"it holds {len(found)} complete calendars, 1 needed", EXPORT),))
-    mistakes = tuple(sorted(_mistakes(found[0], text), key=lambda mistake: mistake.line))
-    return ReadIcs(None if mistakes else found[0], mistakes)
+        return ReadIcs(None, (_wrong(f"it is not iCalendar: {_first_line(error)}", EXPORT, line=1),))
+    if [calendar.name for calendar in calendars] != ["VCALENDAR"]:
+        return ReadIcs(None, (_wrong(f"it holds {len(calendars)} complete calendars, 1 needed", EXPORT, line=1),))
+    findings = tuple(sorted(_findings(calendars[0], text), key=lambda finding: finding.line))
+    return ReadIcs(None if findings else calendars[0], findings)
 
 
-def _mistakes(calendar: Parsed, text: str) -> Iterator[Mistake]:
+def _wrong(sentence: str, remedy: str, *, line: int = 0) -> Finding:
+    return Finding(CODE, sentence, remedy, line=line)
+
+
+def _findings(calendar: Parsed, text: str) -> Iterator[Finding]:
     zones = _lines(text, "VTIMEZONE")
     for line, zone in zip(zones, calendar.walk("VTIMEZONE"), strict=False):
-        yield from (Mistake(line, says, remedy) for says, remedy in _about_zone(zone))
+        yield from (replace(finding, line=line) for finding in _about_zone(zone))
     events = calendar.walk("VEVENT")
     if not events:
-        yield Mistake(1, "it has no events", "Add one, or remove the entry from calendar.yaml.")
-    found = False
+        yield _wrong("it has no events", "Add one, or remove the entry from calendar.yaml.", line=1)
+    are_good = True
     for line, event in zip(_lines(text, "VEVENT"), events, strict=False):
-        for says, remedy in _about_event(event):
-            found = True
-            yield Mistake(line, f"the event {shown(str(event.get('SUMMARY', 'without SUMMARY')))} {says}", remedy)
-    if events and not found:
+        name = f"the event {shown(str(event.get('SUMMARY', 'without SUMMARY')))}"
+        for finding in _about_event(event):
+            are_good = False
+            yield replace(finding, sentence=f"{name} {finding.sentence}", line=line)
+    if events and are_good:
         yield from _about_all(calendar, events)
 
 
@@ -83,71 +80,71 @@ def _lines(text: str, name: str) -> list[int]:
     return [number for number, line in enumerate(lines, 1) if line.strip().upper() == f"BEGIN:{name}"]
 
 
-def _about_zone(zone: Parsed) -> Iterator[Said]:
+def _about_zone(zone: Parsed) -> Iterator[Finding]:
     for part in zone.subcomponents:
         for rule in _each(part.get("RRULE")):
             name = shown(str(zone.get("TZID")))
             try:
                 yearly = recurrence.parse_rule(_text(rule), until=r".*").startswith("FREQ=YEARLY")
             except ValueError as error:
-                says, remedy = _own_words(error)
-                yield f"the zone {name}: {says}", remedy
+                yield _of_rule(f"the zone {name}", error)
             else:
                 # The library looks for the last change of clocks again and again, which takes long for other rules.
-                yield from () if yearly else ((f"the zone {name} has a rule that is not yearly", "Use FREQ=YEARLY."),)
+                refusal = _wrong(f"the zone {name} has a rule that is not yearly", "Use FREQ=YEARLY.")
+                yield from () if yearly else (refusal,)
 
 
-def _about_event(event: Parsed) -> Iterator[Said]:
+def _about_event(event: Parsed) -> Iterator[Finding]:
     if not event.get("UID"):
-        yield "has no UID", "Add one, like UID:1@example.com."
+        yield _wrong("has no UID", "Add one, like UID:1@example.com.")
     unusable = list(_unusable(event))
     yield from unusable
     if unusable:
         return
     unknown = sorted({zone for name in TIMES for one in _each(event.get(name)) for zone in _unknown_zones(one)})
     for zone in unknown:
-        yield f"names the unknown zone {shown(zone)}", "Define it in a VTIMEZONE, or use an IANA name."
+        yield _wrong(f"names the unknown zone {shown(zone)}", "Define it in a VTIMEZONE, or use an IANA name.")
     times = list(_about_times(event))
     yield from times
     if not times:
         yield from _about_rules(event, event["DTSTART"].dt)
 
 
-def _unusable(event: Parsed) -> Iterator[Said]:
+def _unusable(event: Parsed) -> Iterator[Finding]:
     """Say which properties cannot be used at all: of each there may be one, and it has to be readable."""
-    yield from ((f"has a {name} that cannot be read: {says}", "Correct it.") for name, says in event.errors)
+    yield from (_wrong(f"has a {name} that cannot be read: {reason}", "Correct it.") for name, reason in event.errors)
     if event.errors:
         return
     for name in ONCE:
         if isinstance(event.get(name), list):
-            yield f"has several {name}", "Keep one."
+            yield _wrong(f"has several {name}", "Keep one.")
     for name in ("DTSTART", "DTEND", "RECURRENCE-ID"):
         if not all(isinstance(getattr(one, "dt", None), date) for one in _each(event.get(name))):
-            yield f"has a {name} that is no date and no time", "Correct it."
+            yield _wrong(f"has a {name} that is no date and no time", "Correct it.")
 
 
-def _about_times(event: Parsed) -> Iterator[Said]:
+def _about_times(event: Parsed) -> Iterator[Finding]:
     """Say what is wrong with start and end; an event of a whole day may leave its end out."""
     if "DTSTART" not in event:
-        yield "has no DTSTART", "Add it."
+        yield _wrong("has no DTSTART", "Add it.")
         return
     start = event["DTSTART"].dt
     if "DTEND" not in event and "DURATION" not in event and isinstance(start, datetime):
-        yield "has no end", "Add DTEND or DURATION."
+        yield _wrong("has no end", "Add DTEND or DURATION.")
         return
     try:
         lasts = event.end - event.start
     except UNREADABLE as error:
-        yield f"has no readable start and end: {_first_line(error)}", "Correct DTSTART, DTEND or DURATION."
+        yield _wrong(f"has no readable start and end: {_first_line(error)}", "Correct DTSTART, DTEND or DURATION.")
         return
     if lasts <= timedelta(0):
-        yield "does not end after it starts", "Correct DTSTART, DTEND or DURATION."
+        yield _wrong("does not end after it starts", "Correct DTSTART, DTEND or DURATION.")
 
 
-def _about_rules(event: Parsed, start: date) -> Iterator[Said]:
+def _about_rules(event: Parsed, start: date) -> Iterator[Finding]:
     found = _each(event.get("RRULE"))
     if len(found) > 1 or "EXRULE" in event:
-        yield "has several rules", "Keep one RRULE; write single days as RDATE and EXDATE."
+        yield _wrong("has several rules", "Keep one RRULE; write single days as RDATE and EXDATE.")
         return
     for rule in found:
         try:
@@ -155,8 +152,7 @@ def _about_rules(event: Parsed, start: date) -> Iterator[Said]:
             parsed = recurrence.parse_rule(_text(rule), until=_until(start))
             recurrence.check_start(parsed, first)
         except ValueError as error:
-            says, remedy = _own_words(error)
-            yield f"has the RRULE {_text(rule)}: {says}", remedy
+            yield _of_rule(f"has the RRULE {_text(rule)}", error)
 
 
 def _until(start: date) -> str:
@@ -166,19 +162,19 @@ def _until(start: date) -> str:
     return recurrence.IN_UTC if start.tzinfo else r"[0-9]{8}T[0-9]{6}"
 
 
-def _about_all(calendar: Parsed, found: list[Parsed]) -> Iterator[Mistake]:
+def _about_all(calendar: Parsed, found: list[Parsed]) -> Iterator[Finding]:
     """Say what can only be seen of all events together; at last, expand a year of them to see that it works."""
     uids = Counter(str(event["UID"]) for event in found if "RECURRENCE-ID" not in event)
     for uid, count in uids.items():
         if count > 1:
-            yield Mistake(1, f"{count} events have the UID {shown(uid)}", "Give each its own.")
+            yield _wrong(f"{count} events have the UID {shown(uid)}", "Give each its own.", line=1)
     days = [event["DTSTART"].dt for event in found]
     first = min(date(day.year, day.month, day.day) for day in days)
     try:
         start = datetime.combine(first, time(), UTC)
         list(events(calendar)(start, start + timedelta(days=366)))
     except UNREADABLE as error:
-        yield Mistake(1, f"its events cannot be expanded: {_first_line(error)}", EXPORT)
+        yield _wrong(f"its events cannot be expanded: {_first_line(error)}", EXPORT, line=1)
 
 
 def _unknown_zones(times: Any) -> Iterator[str]:
@@ -199,10 +195,10 @@ def _text(rule: Any) -> str:
     return str(rule.to_ical().decode())
 
 
-def _own_words(error: ValueError) -> Said:
-    """Return the words of our own errors, `what is wrong; what would make it right`; the library has no second half."""
-    says, _, remedy = str(error).partition("; ")
-    return says, f"{remedy[0].upper()}{remedy[1:]}." if remedy else EXPORT
+def _of_rule(what: str, error: ValueError) -> Finding:
+    """Return the finding for a rule that our own reader refuses, or the library, which knows no remedy."""
+    sentence, _, remedy = str(error).partition("; ")
+    return _wrong(f"{what}: {sentence}", f"{remedy[0].upper()}{remedy[1:]}." if remedy else EXPORT)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,7 +1,6 @@
 """What the calendar says against a change at a time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from changewindow.calendar.intervals import Interval, covers
 from changewindow.calendar.model import Freeze
@@ -10,21 +9,16 @@ from changewindow.calendar.openings import MOMENT, openings
 from changewindow.calendar.schedule import Schedule
 from changewindow.calendar.scope import Scope, Span, frozen_services
 from changewindow.calendar.text import clock, length_text, listed, moment_text, span_text, titled
+from changewindow.documents.findings import Finding
 
+CODE = "calendar_allows"
+"""The check that says so when a change is asked for; the gate says it again under the same id."""
+WINDOW = ("window",)
 SHORT = 24
 """Openings of up to so many hours are named with their end."""
 
 
-@dataclass(frozen=True)
-class Objection:
-    """What speaks against a time, with what would make it right; a warning only asks to think twice."""
-
-    says: str
-    remedy: str
-    is_warning: bool = False
-
-
-def objections(schedule: Schedule, scope: Scope, span: Span) -> list[Objection]:
+def objections(schedule: Schedule, scope: Scope, span: Span) -> list[Finding]:
     """Return everything that speaks against a change at a time, warnings last.
 
     All of it has to lie within the windows, the way back included; up to the end of its watch no freeze may hold. The
@@ -34,7 +28,8 @@ def objections(schedule: Schedule, scope: Scope, span: Span) -> list[Objection]:
         return []
     refused = [*_outside_of_windows(schedule, scope, span), *_within_freezes(schedule, scope, span)]
     remedy = _next_opening(schedule, scope, span) if refused else ""
-    return [*(Objection(says, remedy) for says in refused), *_freezes_ahead(schedule, scope, span)]
+    against = [Finding(CODE, sentence, remedy, WINDOW) for sentence in refused]
+    return [*against, *_freezes_ahead(schedule, scope, span)]
 
 
 def _outside_of_windows(schedule: Schedule, scope: Scope, span: Span) -> Iterator[str]:
@@ -56,42 +51,43 @@ def _closed(schedule: Schedule, scope: Scope, span: Span) -> str:
         return f"no window is defined for {services} in {scope.environment}, and the calendar's default is closed"
     names = ", ".join(f"'{window.entry.name}'" for window in windows)
     zone = windows[0].zone
-    for one in schedule.open_times_of(scope.environment, scope.services[0], span.whole):
-        if one.has(span.start):
-            says = f"the window of {services} ({names}) closes {moment_text(one.end, zone)}"
-            local = windows[0].local(one.end)
-            return f"{says}; with its way back, the change may last until {clock(windows[0].local(span.end), local)}"
+    for opened in schedule.open_times_of(scope.environment, scope.services[0], span.whole):
+        if opened.has(span.start):
+            closes = f"the window of {services} ({names}) closes {moment_text(opened.end, zone)}"
+            until = clock(windows[0].local(span.end), windows[0].local(opened.end))
+            return f"{closes}; with its rollback, the change may last until {until}"
     return f"no window of {services} ({names}) is open at {moment_text(span.start, zone)}, when the change would start"
 
 
 def _within_freezes(schedule: Schedule, scope: Scope, span: Span) -> Iterator[str]:
-    for freeze, one in schedule.frozen(scope, span.forward):
+    for freeze, occurrence in schedule.frozen(scope, span.forward):
         held = frozen_services(freeze.entry, scope)
         whom = "" if held == scope.services else f" for {listed(held)}"
-        says = f"the freeze {titled(freeze.entry.name, one.title)} holds{whom} from {span_text(one.span, freeze.zone)}"
-        yield f"{says}; {_meeting(freeze, one, span)}"
+        name, times = titled(freeze.entry.name, occurrence.title), span_text(occurrence.span, freeze.zone)
+        yield f"the freeze {name} holds{whom} from {times}; {_meeting(freeze, occurrence, span)}"
 
 
-def _meeting(freeze: Timeline[Freeze], one: Occurrence, span: Span) -> str:
+def _meeting(freeze: Timeline[Freeze], occurrence: Occurrence, span: Span) -> str:
     """Return how a change and a freeze meet: by its start, or by the end of its watch."""
-    begins = freeze.local(one.span.start)
-    if one.span.has(span.start):
+    begins = freeze.local(occurrence.span.start)
+    if occurrence.span.has(span.start):
         return f"the change would start {clock(freeze.local(span.start), begins)}"
     return f"the watch would end {clock(freeze.local(span.watched), begins)}"
 
 
-def _freezes_ahead(schedule: Schedule, scope: Scope, span: Span) -> Iterator[Objection]:
+def _freezes_ahead(schedule: Schedule, scope: Scope, span: Span) -> Iterator[Finding]:
     """Yield a warning for each freeze that begins soon, and not before the watch is over."""
     for freeze in schedule.freezes:
         if not freeze.entry.warn or not frozen_services(freeze.entry, scope):
             continue
-        for one in freeze.meeting(Interval(span.start, span.start + freeze.entry.warn + MOMENT)):
-            if not one.span.meets(span.forward):
-                left = one.span.start - span.forward.end
+        for occurrence in freeze.meeting(Interval(span.start, span.start + freeze.entry.warn + MOMENT)):
+            if not occurrence.span.meets(span.forward):
+                left = occurrence.span.start - span.forward.end
                 soon = f"{length_text(left) if left else 'right'} after the end of the watch"
-                at = moment_text(one.span.start, freeze.zone)
-                says = f"the freeze {titled(freeze.entry.name, one.title)} begins {at}, {soon}"
-                yield Objection(says, "Start on time: a second attempt may not fit before it.", is_warning=True)
+                at = moment_text(occurrence.span.start, freeze.zone)
+                sentence = f"the freeze {titled(freeze.entry.name, occurrence.title)} begins {at}, {soon}"
+                remedy = "Start on time: a second attempt may not fit before it."
+                yield Finding(CODE, sentence, remedy, WINDOW, is_warning=True)
 
 
 def _next_opening(schedule: Schedule, scope: Scope, span: Span) -> str:

@@ -69,7 +69,7 @@ def sync(ledger: Ledger, policy: Policy, written: Written, *, now: datetime) -> 
         request = Request(person=written.author, ticket=text, origin=written.origin)
         taken = take_in(ledger, policy, request, now=now)
     except BadYaml as bad:
-        return Synced(written, None, f"{written.origin}: {bad}. {bad.remedy}")
+        return Synced(written, None, f"{written.origin}: {bad.finding.sentence}. {bad.finding.remedy}")
     except ChangeError as error:
         return Synced(written, None, f"{written.origin}: {error}")
     if taken.change is None:

@@ -1,1 +1,1 @@
-"""One file per policy check: from a ticket and facts to problems."""
+"""One file per policy check: from a ticket and facts to findings."""

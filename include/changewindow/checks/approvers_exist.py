@@ -1,21 +1,22 @@
 """The change is of the type it says, and there are enough people to approve it, without the one who asks for it."""
 
+from changewindow.documents.findings import Finding
 from changewindow.policy.approvals import too_few
 from changewindow.policy.assessment import Assessment
-from changewindow.policy.check import Facts, Problem
+from changewindow.policy.check import Facts
 from changewindow.ticket.model import Ticket
 
 
-def check(ticket: Ticket, facts: Facts) -> list[Problem]:
+def check(ticket: Ticket, facts: Facts) -> list[Finding]:
     """Find a standard change that is in no catalogue, and levels of approval that can never be filled."""
     if facts.policy is None:
         return []
     assessment = Assessment(facts.policy, ticket, facts.data or {}, facts.change)
-    found = []
+    findings = []
     if ticket.type == "standard" and assessment.standard is None:
-        says = "no standard change of the catalogue is like this, so people are asked to approve it"
+        sentence = "no standard change of the catalogue is like this, so people are asked to approve it"
         remedy = "Ask for it by its name with `standard`, or write `type: normal`."
-        found.append(Problem("type", says, remedy, is_warning=True))
+        findings.append(Finding("approvers_exist", sentence, remedy, ("type",), is_warning=True))
     missing = too_few(assessment.needs, facts.requester) if facts.requester else []
     remedy = "Have somebody else ask for it, or add people to the group in approvals.yaml."
-    return found + [Problem("type", says, remedy) for says in missing]
+    return findings + [Finding("approvers_exist", sentence, remedy, ("type",)) for sentence in missing]

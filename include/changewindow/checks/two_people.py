@@ -1,12 +1,13 @@
 """Owner and reviewer are two people."""
 
-from changewindow.policy.check import Facts, Problem
+from changewindow.documents.findings import Finding
+from changewindow.policy.check import Facts
 from changewindow.ticket.model import Ticket
 
 
-def check(ticket: Ticket, facts: Facts) -> list[Problem]:
+def check(ticket: Ticket, facts: Facts) -> list[Finding]:
     """Find an owner who would review alone."""
     if ticket.owner.casefold() != ticket.reviewer.casefold():
         return []
-    says = f"{ticket.owner} is owner and reviewer"
-    return [Problem("reviewer", says, "Name a second person who stands by.")]
+    sentence = f"{ticket.owner} is owner and reviewer"
+    return [Finding("two_people", sentence, "Name a second person who stands by.", ("reviewer",))]

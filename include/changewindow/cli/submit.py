@@ -18,7 +18,7 @@ def run(asked: argparse.Namespace) -> int:
     try:
         text = read_file(asked.file)
     except BadYaml as bad:
-        print(f"{asked.file}:{bad.line}: {bad}. {bad.remedy}")
+        print(bad.finding.text(str(asked.file)))
         return 1
     password = os.environ.get(VARIABLE) or getpass.getpass(f"password of {asked.user} at {asked.url}: ")
     client = Client(asked.url.rstrip("/"), asked.user, password).log_in()

@@ -6,12 +6,12 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from changewindow.documents.findings import Finding, unreadable
+from changewindow.documents.findings import Finding
 from changewindow.documents.validation import Given, of_errors
 from changewindow.documents.yaml import BadYaml, parse, read_file
 
 M = TypeVar("M", bound=BaseModel)
-EMPTY = Finding(1, (), "it is no mapping of names to values", "Write `name: value` lines.", "yaml")
+EMPTY = Finding("yaml", "it is no mapping of names to values", "Write `name: value` lines.", line=1)
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ def read_model(path: Path, model: type[M]) -> Read[M]:
     try:
         document = parse(read_file(path))
     except BadYaml as bad:
-        return Read(None, (unreadable(bad),))
-    found = [unreadable(bad) for bad in document.mistakes]
+        return Read(None, (bad.finding,))
+    findings = list(document.findings)
     if not isinstance(document.data, dict):
-        return Read(None, tuple(found or [EMPTY]))
+        return Read(None, tuple(findings or [EMPTY]))
     try:
         built = model.model_validate(document.data)
     except ValidationError as error:
-        found += of_errors(document, Given(document.data, model), error.errors(include_url=False))
-    if found:
-        return Read(None, tuple(sorted(found, key=lambda finding: finding.line)))
+        findings += of_errors(document, Given(document.data, model), error.errors(include_url=False))
+    if findings:
+        return Read(None, tuple(sorted(findings, key=lambda finding: finding.line)))
     return Read(built)

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+from changewindow.documents.findings import Finding, Place
 from changewindow.documents.text import hint, shown
-from changewindow.documents.yaml import Place
 
 USE = re.compile(r"\{\{\s*params\.(\w+)\s*\}\}")
 LOOKS_LIKE_USE = re.compile(r"\{\{\s*params?\b[^}]*\}\}")
@@ -35,15 +36,15 @@ def used(text: Any) -> set[str]:
     return set(USE.findall(text)) if isinstance(text, str) else set()
 
 
-def misuses(data: Mapping[str, Any]) -> Iterator[tuple[Place, str, str]]:
-    """Find each use of a parameter that cannot be filled in: where, what is wrong, what would make it right."""
+def misuses(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Find each use of a parameter that cannot be filled in."""
     declared = data.get("parameters")
     names = sorted(declared) if isinstance(declared, dict) else []
     for place, text, is_name in texts(data):
-        for written in LOOKS_LIKE_USE.findall(text):
-            wrong = _misuse(written, names, is_fixed=is_name or place[0] == "parameters")
+        for use in LOOKS_LIKE_USE.findall(text):
+            wrong = _misuse(use, names, is_fixed=is_name or place[0] == "parameters")
             if wrong:
-                yield place, *wrong
+                yield replace(wrong, place=place)
 
 
 def texts(data: Any, place: Place = ()) -> Iterator[tuple[Place, str, bool]]:
@@ -59,15 +60,15 @@ def texts(data: Any, place: Place = ()) -> Iterator[tuple[Place, str, bool]]:
             yield from texts(value, (*place, index))
 
 
-def _misuse(written: str, names: list[str], *, is_fixed: bool) -> tuple[str, str] | None:
-    use = USE.fullmatch(written)
+def _misuse(text: str, names: list[str], *, is_fixed: bool) -> Finding | None:
+    use = USE.fullmatch(text)
     if not use:
-        return f"{shown(written)} cannot be filled in", "Write it as {{ params.name }}."
+        return Finding("parameters", f"{shown(text)} cannot be filled in", "Write it as {{ params.name }}.")
     if is_fixed:
-        return f"{written} is not filled in here", "Use it in a value outside `parameters`."
+        return Finding("parameters", f"{text} is not filled in here", "Use it in a value outside `parameters`.")
     if use[1] not in names:
         remedy = hint(use[1], names) if names else "Declare it under `parameters`."
-        return f"there is no parameter '{use[1]}'", remedy
+        return Finding("parameters", f"there is no parameter '{use[1]}'", remedy)
     return None
 
 
@@ -81,7 +82,7 @@ def _filled(data: Any, values: Mapping[str, Any]) -> Any:
     whole = USE.fullmatch(data.strip())
     if whole and whole[1] in values:
         return values[whole[1]]
-    return USE.sub(lambda found: _text(values.get(found[1], found[0])), data)
+    return USE.sub(lambda use: _text(values.get(use[1], use[0])), data)
 
 
 def _text(value: Any) -> str:

@@ -1,7 +1,7 @@
 """Turns what pydantic finds wrong with a document into findings, each at its place and without mere consequences."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, get_args
 
@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from changewindow.documents.findings import Finding
+from changewindow.documents.findings import Finding, Place
 from changewindow.documents.text import hint, nearest, shown
-from changewindow.documents.wording import Sentence, Wrong, sentence, wrong_type
-from changewindow.documents.yaml import Document, Place
+from changewindow.documents.wording import Wrong, finding_of, wrong_type
+from changewindow.documents.yaml import Document
 
 
 @dataclass(frozen=True)
@@ -25,23 +25,22 @@ class Given:
 
 def of_errors(document: Document, given: Given, errors: Iterable[ErrorDetails]) -> Iterator[Finding]:
     """Turn pydantic's errors about the data of a document into findings."""
-    check = given.model.__name__.lower()
-    for wrong, (says, remedy) in _said(given, [_wrong(given.data, error) for error in errors]):
-        names_field = wrong.error in {"extra_forbidden", "missing", "union_tag_not_found"}
-        yield Finding(document.line(wrong.place), wrong.place, says, remedy, check, names_field)
+    code = given.model.__name__.lower()
+    for found in _first_hand(given, [_wrong(given.data, error, code) for error in errors]):
+        yield replace(found, line=document.line(found.place))
 
 
-def _said(given: Given, wrongs: list[Wrong]) -> Iterator[tuple[Wrong, Sentence]]:
-    """Return each wrong value with its sentence; consequences of others are left out."""
+def _first_hand(given: Given, wrongs: list[Wrong]) -> Iterator[Finding]:
+    """Return the finding for each wrong value; consequences of others are left out."""
     unknown = [wrong.place for wrong in wrongs if wrong.error == "extra_forbidden"]
     renamed = {(*inside, nearest(name, _fields(tuple(inside), given))) for *inside, name in unknown}
     for choice, group in groupby(wrongs, lambda wrong: wrong.choice):
         branches = _nearest_branches(list(group), choice)
         if choice is not None and all(wrong.is_of_wrong_type and wrong.place == choice for wrong in branches):
-            says, remedy = wrong_type(branches)
-            yield branches[0], (says, f"{remedy} {_about(choice, given)}".strip())
+            mismatch = wrong_type(branches)
+            yield replace(mismatch, remedy=f"{mismatch.remedy} {_about(choice, given)}".strip())
         else:
-            yield from ((wrong, _sentence(wrong, given)) for wrong in branches if not _is_consequence(wrong, renamed))
+            yield from (_finding(wrong, given) for wrong in branches if not _is_consequence(wrong, renamed))
 
 
 def _nearest_branches(wrongs: list[Wrong], choice: Place | None) -> list[Wrong]:
@@ -59,7 +58,7 @@ def _is_consequence(wrong: Wrong, renamed: set[tuple[Any, ...]]) -> bool:
     return wrong.error == "missing" and wrong.place in renamed
 
 
-def _wrong(data: Any, error: ErrorDetails) -> Wrong:
+def _wrong(data: Any, error: ErrorDetails, code: str) -> Wrong:
     """Find the author's place of an error: the parts of its location that are pydantic's own are dropped."""
     place: list[int | str] = []
     choice: Place | None = None
@@ -77,7 +76,7 @@ def _wrong(data: Any, error: ErrorDetails) -> Wrong:
             choice = tuple(place)
     if error["type"].startswith("union_tag"):
         place.append("kind")
-    return Wrong(tuple(place), choice, error["type"], error["input"], error.get("ctx", {}), error["msg"])
+    return Wrong(tuple(place), choice, error["type"], error["input"], error.get("ctx", {}), error["msg"], code)
 
 
 def _has(data: Any, part: int | str) -> bool:
@@ -86,18 +85,24 @@ def _has(data: Any, part: int | str) -> bool:
     return isinstance(data, list) and part in range(len(data))
 
 
-def _sentence(wrong: Wrong, given: Given) -> Sentence:
+def _finding(wrong: Wrong, given: Given) -> Finding:
     if wrong.error == "extra_forbidden":
-        return f"unknown field {shown(wrong.place[-1])}", hint(wrong.place[-1], _fields(wrong.place[:-1], given))
-    if wrong.error == "missing" and isinstance(wrong.place[-1], int):
-        return f"item {wrong.place[-1] + 1} is missing", "Add it to the list."
+        remedy = hint(wrong.place[-1], _fields(wrong.place[:-1], given))
+        return replace(wrong.finding(f"unknown field {shown(wrong.place[-1])}", remedy), names_field=True)
     if wrong.error == "missing":
-        return f"{shown(wrong.place[-1])} is missing", f"Add it. {_about(wrong.place, given)}".strip()
-    says, remedy = sentence(wrong)
-    is_regular = str(wrong.facts.get("pattern", "nothing")) in remedy
+        return replace(_missing(wrong, given), names_field=True)
+    plain = finding_of(wrong)
+    is_regular = str(wrong.facts.get("pattern", "nothing")) in plain.remedy
     field = max((number for number, part in enumerate(wrong.place, 1) if isinstance(part, str)), default=0)
     about = _about(wrong.place[:field], given) if is_regular and field else ""
-    return says, about or remedy  # what a field is for says more than an expression
+    return replace(plain, remedy=about) if about else plain  # what a field is for says more than an expression
+
+
+def _missing(wrong: Wrong, given: Given) -> Finding:
+    name = wrong.place[-1]
+    if isinstance(name, int):
+        return wrong.finding(f"item {name + 1} is missing", "Add it to the list.")
+    return wrong.finding(f"{shown(name)} is missing", f"Add it. {_about(wrong.place, given)}".strip())
 
 
 def _about(place: Place, given: Given) -> str:
@@ -114,7 +119,7 @@ def _fields(place: Place, given: Given) -> dict[str, str]:
         field = _by_author_name(model).get(str(part))
         inside = _models_in(field.annotation) if field else inside
         if isinstance(data, dict) and inside:
-            model = next((one for one in inside if _kind_of(one) == data.get("kind")), inside[0])
+            model = next((kind for kind in inside if _kind_of(kind) == data.get("kind")), inside[0])
     return {name: field.description or "" for name, field in _by_author_name(model).items()}
 
 

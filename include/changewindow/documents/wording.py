@@ -1,16 +1,15 @@
-"""The sentence for each way in which one value can be wrong: what is wrong, and what would make it right."""
+"""The finding for each way in which a value can be wrong: what is wrong, and what would make it right."""
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from changewindow.documents.findings import Finding, Place
 from changewindow.documents.text import PLAIN, hint, nearest, shown
 from changewindow.documents.types import NAME, ON_ONE_LINE, PARAMETER, PERSON, ROOM, duration_text
-from changewindow.documents.yaml import Place
 
-Sentence = tuple[str, str]
 EXPECTED = {
     "string_type": "text",
     "tuple_type": "a list",
@@ -48,6 +47,12 @@ class Wrong:
     given: Any
     facts: dict[str, Any]
     message: str
+    code: str
+    """Of the model it should be part of, such as `ticket`."""
+
+    def finding(self, sentence: str, remedy: str) -> Finding:
+        """Return the finding for this value; its line is not known here."""
+        return Finding(self.code, sentence, remedy, self.place)
 
     @property
     def is_of_wrong_type(self) -> bool:
@@ -60,22 +65,23 @@ class Wrong:
         return EXPECTED.get(self.error) or str(self.facts["expected"])
 
 
-def sentence(wrong: Wrong) -> Sentence:
-    """Return the sentence for one value."""
+def finding_of(wrong: Wrong) -> Finding:
+    """Return the finding for one value."""
     if wrong.error in EXPECTED:
         return wrong_type([wrong])
-    return SENTENCES.get(wrong.error, _other)(wrong)
+    return FINDINGS.get(wrong.error, _other)(wrong)
 
 
-def wrong_type(wrongs: list[Wrong]) -> Sentence:
-    """Return one sentence for a value that is none of several things that may stand there."""
+def wrong_type(wrongs: list[Wrong]) -> Finding:
+    """Return one finding for a value that is none of several things that may stand there."""
     first, given = wrongs[0], wrongs[0].given
     *others, last = dict.fromkeys(wrong.expected for wrong in wrongs)
     either = f"{', '.join(others)} or {last}" if others else last
     names = [name for wrong in wrongs if wrong.error == "literal_error" for name in _names(wrong)]
     near = nearest(given, names)
     remedy = f"Did you mean '{near}'?" if near else _remedy(first.expected, first.place[-1:], given)
-    return f"{'it is empty' if given is None else f'{shown(given)} stands'} where {either} belongs", remedy
+    what = "it is empty" if given is None else f"{shown(given)} stands"
+    return first.finding(f"{what} where {either} belongs", remedy)
 
 
 def _remedy(expected: str, field: Place, given: Any) -> str:
@@ -102,65 +108,70 @@ def _names(wrong: Wrong) -> list[str]:
     return re.findall(r"'([^']*)'", wrong.facts["expected"])
 
 
-def _bound(says: str, remedy: str, fact: str) -> Callable[[Wrong], Sentence]:
-    def bound(wrong: Wrong) -> Sentence:
+def _bound(relation: str, remedy: str, fact: str) -> Callable[[Wrong], Finding]:
+    def bound(wrong: Wrong) -> Finding:
         limit = wrong.facts[fact]
         if isinstance(wrong.given, timedelta):
-            return f"{duration_text(wrong.given)} is {says} {limit}", "Write it like 30s, 15m or 1h30m."
-        return f"{shown(wrong.given)} is {says} {limit}", f"Write {remedy} {limit}."
+            given = duration_text(wrong.given)
+            return wrong.finding(f"{given} is {relation} {limit}", "Write it like 30s, 15m or 1h30m.")
+        return wrong.finding(f"{shown(wrong.given)} is {relation} {limit}", f"Write {remedy} {limit}.")
 
     return bound
 
 
-def _not_allowed(wrong: Wrong) -> Sentence:
-    return f"{shown(wrong.given)} is not allowed", hint(wrong.given, _names(wrong))
+def _not_allowed(wrong: Wrong) -> Finding:
+    return wrong.finding(f"{shown(wrong.given)} is not allowed", hint(wrong.given, _names(wrong)))
 
 
-def _pattern(wrong: Wrong) -> Sentence:
+def _pattern(wrong: Wrong) -> Finding:
     pattern = wrong.facts["pattern"]
     if not wrong.given:
         return _empty(wrong)
-    return f"{shown(wrong.given)} is not allowed", PATTERNS.get(pattern, f"It has to match {pattern}.")
+    return wrong.finding(f"{shown(wrong.given)} is not allowed", PATTERNS.get(pattern, f"It has to match {pattern}."))
 
 
-def _empty(_: Wrong) -> Sentence:
-    return "it is empty", "Fill it in."
+def _empty(wrong: Wrong) -> Finding:
+    return wrong.finding("it is empty", "Fill it in.")
 
 
-def _long_text(wrong: Wrong) -> Sentence:
-    return f"the text has {len(wrong.given)} characters, {wrong.facts['max_length']} allowed", "Shorten it."
+def _long_text(wrong: Wrong) -> Finding:
+    sentence = f"the text has {len(wrong.given)} characters, {wrong.facts['max_length']} allowed"
+    return wrong.finding(sentence, "Shorten it.")
 
 
-def _few_items(wrong: Wrong) -> Sentence:
-    return f"it has {len(wrong.given)} items, at least {wrong.facts['min_length']} needed", "Add what is missing."
+def _few_items(wrong: Wrong) -> Finding:
+    sentence = f"it has {len(wrong.given)} items, at least {wrong.facts['min_length']} needed"
+    return wrong.finding(sentence, "Add what is missing.")
 
 
-def _many_items(wrong: Wrong) -> Sentence:
-    return f"it has {len(wrong.given)} items, {wrong.facts['max_length']} allowed", "Remove the others."
+def _many_items(wrong: Wrong) -> Finding:
+    return wrong.finding(f"it has {len(wrong.given)} items, {wrong.facts['max_length']} allowed", "Remove the others.")
 
 
-def _kind(wrong: Wrong) -> Sentence:
-    """Return the sentence for a `kind` that is no kind, or is not there."""
+def _kind(wrong: Wrong) -> Finding:
+    """Return the finding for a `kind` that is no kind, or is not there."""
     if "kind" not in wrong.given:
-        return "'kind' is missing", "Add it; `changewindow kinds` lists all kinds."
+        return replace(
+            wrong.finding("'kind' is missing", "Add it; `changewindow kinds` lists all kinds."), names_field=True
+        )
     kind = wrong.given["kind"]
     known = re.findall(r"'([^']*)'", wrong.facts["expected_tags"])
-    return f"{'unknown kind ' if isinstance(kind, str) else 'no kind: '}{shown(kind)}", hint(kind, known)
+    return wrong.finding(f"{'unknown kind ' if isinstance(kind, str) else 'no kind: '}{shown(kind)}", hint(kind, known))
 
 
-def _own_words(wrong: Wrong) -> Sentence:
+def _own_words(wrong: Wrong) -> Finding:
     """Return the words of a validator, which writes `what is wrong; what would make it right`."""
-    says, _, remedy = str(wrong.facts["error"]).partition("; ")
+    sentence, _, remedy = str(wrong.facts["error"]).partition("; ")
     remedy = remedy or "correct it; `changewindow kinds` explains every kind"
-    return says, remedy[0].upper() + remedy[1:] + "." * (remedy[-1] not in ".?")
+    return wrong.finding(sentence, remedy[0].upper() + remedy[1:] + "." * (remedy[-1] not in ".?"))
 
 
-def _other(wrong: Wrong) -> Sentence:
-    says = wrong.message[:1].lower() + wrong.message[1:]
-    return f"{says}, found {shown(wrong.given)}", "Compare it with `changewindow schema`."
+def _other(wrong: Wrong) -> Finding:
+    sentence = wrong.message[:1].lower() + wrong.message[1:]
+    return wrong.finding(f"{sentence}, found {shown(wrong.given)}", "Compare it with `changewindow schema`.")
 
 
-SENTENCES: dict[str, Callable[[Wrong], Sentence]] = {
+FINDINGS: dict[str, Callable[[Wrong], Finding]] = {
     "greater_than": _bound("not more than", "more than", "gt"),
     "greater_than_equal": _bound("less than", "at least", "ge"),
     "less_than": _bound("not less than", "less than", "lt"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from changewindow.documents.findings import Finding, Place
 from changewindow.documents.text import shown
 
 LARGEST = 1_000_000
@@ -16,15 +17,14 @@ HIGHEST = 2**64
 LONGEST_NUMBER = 400
 FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Signs that no editor shows: they would let a text look different from what it says."""
-Place = tuple[str | int, ...]
 
 
 class BadYaml(Exception):
-    """A text cannot be read as YAML; `line` and `place` say where, `remedy` what would make it right."""
+    """A text, or a value in it, cannot be read as YAML; its finding says where and why."""
 
-    def __init__(self, line: int, says: str, remedy: str, place: Place = ()) -> None:
-        super().__init__(says)
-        self.line, self.says, self.remedy, self.place = line, says, remedy, place
+    def __init__(self, line: int, sentence: str, remedy: str, place: Place = ()) -> None:
+        super().__init__(f"line {line}: {sentence}. {remedy}")
+        self.finding = Finding("yaml", sentence, remedy, place, line)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Document:
 
     data: Any
     lines: dict[Place, int]
-    mistakes: tuple[BadYaml, ...] = ()
+    findings: tuple[Finding, ...] = ()
     """What is wrong with single names and values, though the text as a whole can be read."""
 
     def line(self, path: Place) -> int:
@@ -93,8 +93,8 @@ def decode(raw: bytes) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        says = f"byte {error.start} ({raw[error.start]:#04x}) is not UTF-8"
-        raise BadYaml(line, says, "Save the file as UTF-8.") from error
+        sentence = f"byte {error.start} ({raw[error.start]:#04x}) is not UTF-8"
+        raise BadYaml(line, sentence, "Save the file as UTF-8.") from error
 
 
 def parse(text: str) -> Document:
@@ -110,32 +110,32 @@ def parse(text: str) -> Document:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        says = " ".join(filter(None, (error.context, error.problem)))
+        sentence = " ".join(filter(None, (error.context, error.problem)))
         remedy = "Check indentation (spaces, no tabs), colons, and quotes around text with signs."
-        raise BadYaml(mark.line + 1 if mark else 1, f"not YAML: {says}", remedy) from error
+        raise BadYaml(mark.line + 1 if mark else 1, f"not YAML: {sentence}", remedy) from error
     except yaml.YAMLError as error:
-        says = f"not YAML: {str(error).splitlines()[0]}"
-        raise BadYaml(1, says, "Remove the sign that cannot be printed.") from error
+        sentence = f"not YAML: {str(error).splitlines()[0]}"
+        raise BadYaml(1, sentence, "Remove the sign that cannot be printed.") from error
     if node is None:
         raise BadYaml(1, "the file is empty", "`changewindow new` writes a ticket to start from.")
     builder = _Builder()
     data = builder.build(node, ())
-    return Document(data, builder.lines, tuple(builder.mistakes))
+    return Document(data, builder.lines, tuple(builder.findings))
 
 
 def _refuse_size(size: int, unit: str) -> None:
     if size > LARGEST:
-        says = f"the file has more than {LARGEST:,} {unit}"
-        raise BadYaml(1, says, "A ticket is a page or two of text; link to what is larger.")
+        sentence = f"the file has more than {LARGEST:,} {unit}"
+        raise BadYaml(1, sentence, "A ticket is a page or two of text; link to what is larger.")
 
 
 def _refuse_forbidden(text: str, line: int | None = None, place: Place = ()) -> None:
     """Refuse a sign in the whole text, or in one value of a line: there it was written as an escape."""
-    found = FORBIDDEN.search(text)
-    if found:
-        says = f"the control character U+{ord(found[0]):04X} is not allowed"
-        at = text.count("\n", 0, found.start()) + 1 if line is None else line
-        raise BadYaml(at, says, "Remove it, or save the file as UTF-8 text.", place)
+    character = FORBIDDEN.search(text)
+    if character:
+        sentence = f"the control character U+{ord(character[0]):04X} is not allowed"
+        at = text.count("\n", 0, character.start()) + 1 if line is None else line
+        raise BadYaml(at, sentence, "Remove it, or save the file as UTF-8 text.", place)
 
 
 def _refuse_traps(text: str) -> None:
@@ -161,11 +161,11 @@ def _line(marked: yaml.Event | yaml.Node) -> int:
 
 
 class _Builder:
-    """Builds the data of a document; notes lines and mistakes on the way."""
+    """Builds the data of a document; notes lines and findings on the way."""
 
     def __init__(self) -> None:
         self.lines: dict[Place, int] = {}
-        self.mistakes: list[BadYaml] = []
+        self.findings: list[Finding] = []
 
     def build(self, node: yaml.Node, path: Place) -> Any:
         """Return the data of a node."""
@@ -177,7 +177,7 @@ class _Builder:
         try:
             return _scalar(node, path)
         except BadYaml as bad:
-            self.mistakes.append(bad)
+            self.findings.append(bad.finding)
             return None
 
     def _mapping(self, node: yaml.MappingNode, path: Place) -> dict[str, Any]:
@@ -186,7 +186,7 @@ class _Builder:
             try:
                 key = self._key(key_node, path, built)
             except BadYaml as bad:
-                self.mistakes.append(bad)
+                self.findings.append(bad.finding)
             else:
                 self.lines[(*path, key)] = _line(key_node)
                 built[key] = self.build(value_node, (*path, key))
@@ -198,8 +198,8 @@ class _Builder:
             raise BadYaml(line, "a list or mapping cannot be a name", "Put {{ … }} and [ … ] into quotes.", path)
         _refuse_forbidden(node.value, line)
         if node.value in built:
-            says = f"it stands twice, first in line {self.lines[(*path, node.value)]}"
-            raise BadYaml(line, says, "Remove one of them.", (*path, str(node.value)))
+            sentence = f"it stands twice, first in line {self.lines[(*path, node.value)]}"
+            raise BadYaml(line, sentence, "Remove one of them.", (*path, str(node.value)))
         return str(node.value)
 
 
@@ -214,8 +214,8 @@ def _scalar(node: yaml.Node, path: Place) -> Any:
         return text
     number = _number(tag, text)
     if number is None:
-        says = f"{shown(text)} is too large for a number"
-        raise BadYaml(line, says, "Correct it, or put it into quotes if it is text.", path)
+        sentence = f"{shown(text)} is too large for a number"
+        raise BadYaml(line, sentence, "Correct it, or put it into quotes if it is text.", path)
     return number
 
 

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from changewindow.calendar.objections import Objection, objections
+from changewindow.calendar.objections import objections
 from changewindow.calendar.scope import Scope, Span
+from changewindow.documents.findings import Finding
 from changewindow.policy import approvals
 from changewindow.policy.conflicts import Other, collisions, of_ticket
 from changewindow.policy.model import Policy
@@ -44,7 +45,7 @@ class Assessment:
         """Return who must approve it, level by level."""
         return self.policy.approvals.needs(self.rule, self.owners)
 
-    def objections(self, start: datetime, *, done: timedelta = timedelta(0)) -> list[Objection]:
+    def objections(self, start: datetime, *, done: timedelta = timedelta(0)) -> list[Finding]:
         """Return what the calendar has against acting from `start`, when `done` of the time for it is over."""
         watched = start + self.ticket.forward - done
         scope = Scope(self.ticket.environment, self.ticket.services, self.ticket.type, self.change)
@@ -54,11 +55,12 @@ class Assessment:
     def forbids(self, now: datetime, *, done: timedelta = timedelta(0)) -> list[str]:
         """Return why the calendar forbids to act now, for the gate and for every further step."""
         against = [one for one in self.objections(now, done=done) if not one.is_warning]
-        return [f"{one.says}; {one.remedy}" for one in against]
+        return [f"{one.sentence}; {one.remedy}" for one in against]
 
     def collides(self, acting: Iterable[Other]) -> list[str]:
         """Return which changes that act now stand against this one; who holds its own targets the leases know."""
         mine = of_ticket(self.change, self.ticket)
         elsewhere = [one for one in acting if not set(one.targets) & set(mine.targets)]
         found = collisions(self.policy.catalogue, mine, elsewhere)
-        return [f"{one.says}; {one.remedy}" for one in found if one.blocks]
+        against = [one.finding for one in found if not one.finding.is_warning]
+        return [f"{one.sentence}; {one.remedy}" for one in against]

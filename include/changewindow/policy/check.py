@@ -1,4 +1,8 @@
-"""The contract of a check: `check(ticket, facts)` returns every problem, and is pure."""
+"""The contract of a check: `check(ticket, facts)` returns a finding for everything that is wrong, and is pure.
+
+Each finding carries the name of the check's file as its code, and the place of the value; who reads the file adds the
+line.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,14 +30,3 @@ class Facts:
     """Who asks for the change; empty where nobody asks yet."""
     without: frozenset[str] = frozenset()
     """The checks that are not asked."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong at a place of the ticket, with what would make it right."""
-
-    place: str
-    says: str
-    remedy: str
-    is_warning: bool = False
-    """Whether the change may go on all the same."""

@@ -5,11 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
+from changewindow.documents.findings import Finding
 from changewindow.policy.service_catalogue import Catalogue
 from changewindow.policy.sign_off import same_person
 from changewindow.ticket.model import Ticket
 
 Kind = Literal["target", "dependent", "people"]
+CODE = "no_overlap"
+"""The check that says so when a change is asked for; the gate says it again under the same id."""
 HOLDING = {"running", "rollback_failed"}
 """What such a change touches is, or may be, half changed."""
 
@@ -39,16 +42,14 @@ class Other:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Another change that meets this one: in what, and whether the policy lets it."""
+    """Another change that meets this one: in what, and what the policy says of it."""
 
-    change: str
+    other: Other
     kind: Kind
     shared: tuple[str, ...]
-    """What is the same, or connected: targets, `one needs other`, or persons."""
-    blocks: bool
-    """Whether the policy refuses the change because of it; otherwise it warns."""
-    says: str
-    remedy: str
+    """What is the same, or connected: targets, `orders needs database`, or persons."""
+    finding: Finding
+    """An error where the policy refuses the change because of it; otherwise a warning."""
 
 
 def of_ticket(change: str, ticket: Ticket) -> Other:
@@ -64,44 +65,56 @@ def overlaps(catalogue: Catalogue, mine: Other, others: Iterable[Other]) -> list
     Their windows overlap. One that could not be taken back meets every change, since nobody knows until when it holds
     its targets; outside of its window it only warns.
     """
-    found: list[Overlap] = []
+    met: list[Overlap] = []
     for other in others:
         if other.opens < mine.closes and mine.opens < other.closes:
-            found += collisions(catalogue, mine, [other])
+            met += collisions(catalogue, mine, [other])
         elif "rollback_failed" in (mine.status, other.status):
-            found += [_as_held(one, other) for one in collisions(catalogue, mine, [other]) if one.kind != "people"]
-    return found
+            met += [_as_held(overlap) for overlap in collisions(catalogue, mine, [other]) if overlap.kind != "people"]
+    return met
 
 
 def collisions(catalogue: Catalogue, mine: Other, acting: Iterable[Other]) -> list[Overlap]:
     """Return what the policy says of other changes that act now, whatever their windows say."""
-    return [found for other in acting if other.change != mine.change for found in _between(catalogue, mine, other)]
+    others = (other for other in acting if other.change != mine.change)
+    return [overlap for other in others for overlap in _between(catalogue, mine, other)]
 
 
 def _between(catalogue: Catalogue, mine: Other, other: Other) -> Iterator[Overlap]:
-    same = (one for one in mine.people if any(same_person(one, their) for their in other.people))
-    found: dict[Kind, tuple[str, ...]] = {
+    people = (person for person in mine.people if any(same_person(person, their) for their in other.people))
+    met: dict[Kind, tuple[str, ...]] = {
         "target": tuple(sorted(set(mine.targets) & set(other.targets))),
         "dependent": _connections(catalogue, mine, other),
-        "people": tuple(dict.fromkeys(same)),
+        "people": tuple(dict.fromkeys(people)),
     }
-    for kind, shared in found.items():
+    for kind, shared in met.items():
         rule = getattr(catalogue.overlap, kind)
         if shared and rule != "allow":
-            says, remedy = _says(kind, shared, other), _remedy(kind, mine, other)
-            yield Overlap(other.change, kind, shared, rule == "block", says, remedy)
+            sentence, remedy = _sentence(kind, shared, other), _remedy(kind, mine, other)
+            place = (_field(kind, shared, mine),)
+            yield Overlap(other, kind, shared, Finding(CODE, sentence, remedy, place, is_warning=rule == "warn"))
 
 
 def _connections(catalogue: Catalogue, mine: Other, other: Other) -> tuple[str, ...]:
     """Return which targets of one change need which of the other."""
     sides = (mine.targets, other.targets), (other.targets, mine.targets)
     pairs = {
-        (one, needed) for these, those in sides for one in these for needed in catalogue.dependencies(one) & {*those}
+        (target, needed)
+        for these, those in sides
+        for target in these
+        for needed in catalogue.dependencies(target) & {*those}
     }
-    return tuple(f"{one} needs {needed}" for one, needed in sorted(pairs))
+    return tuple(f"{target} needs {needed}" for target, needed in sorted(pairs))
 
 
-def _says(kind: Kind, shared: tuple[str, ...], other: Other) -> str:
+def _field(kind: Kind, shared: tuple[str, ...], mine: Other) -> str:
+    """Return the field of the ticket that has to be changed."""
+    if kind != "people":
+        return "window"
+    return "owner" if mine.owner in shared else "reviewer"
+
+
+def _sentence(kind: Kind, shared: tuple[str, ...], other: Other) -> str:
     when = _when(other)
     if kind == "target":
         return f"{other.change} touches {_all(shared)} too, {when}"
@@ -118,12 +131,13 @@ def _remedy(kind: Kind, mine: Other, other: Other) -> str:
     return f"Move one of the two, or talk to its owner {other.owner}."
 
 
-def _as_held(overlap: Overlap, other: Other) -> Overlap:
-    """Return the overlap with a change that could not be taken back, at another time than its own."""
+def _as_held(overlap: Overlap) -> Overlap:
+    """Return the overlap with a change that could not be rolled back, at another time than its own."""
+    other = overlap.other
     connected = f", and {_all(overlap.shared)}" if overlap.kind == "dependent" else ""
-    says = f"{other.change} may still hold {_all(other.targets)}{connected}"
+    sentence = f"{other.change} may still hold {_all(other.targets)}{connected}"
     remedy = f"See that it is settled before the window opens; its owner is {other.owner}."
-    return replace(overlap, blocks=False, says=says, remedy=remedy)
+    return replace(overlap, finding=replace(overlap.finding, sentence=sentence, remedy=remedy, is_warning=True))
 
 
 def _when(other: Other) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from changewindow import kinds
-from changewindow.documents.findings import Finding, unreadable
+from changewindow.documents.findings import Finding
 from changewindow.documents.yaml import BadYaml, Document, parse, read_file
 from changewindow.policy.check import Facts
 from changewindow.ticket.model import Ticket
@@ -17,7 +17,7 @@ def load_file(path: Path, facts: Facts) -> Loaded:
     try:
         return load_text(read_file(path), facts)
     except BadYaml as bad:
-        return Loaded(None, None, (unreadable(bad),))
+        return Loaded(None, None, (bad.finding,))
 
 
 def load_text(text: str, facts: Facts) -> Loaded:
@@ -25,19 +25,17 @@ def load_text(text: str, facts: Facts) -> Loaded:
     try:
         return load_document(parse(text), facts)
     except BadYaml as bad:
-        return Loaded(None, None, (unreadable(bad),))
+        return Loaded(None, None, (bad.finding,))
 
 
 def load_document(document: Document, facts: Facts) -> Loaded:
     """Read a ticket from the data of a YAML text; see `load_text`."""
-    return read(document, lambda document, ticket: _objections(document, ticket, facts))
+    return read(document, lambda document, ticket: _judged(document, ticket, facts))
 
 
-def _objections(document: Document, ticket: Ticket, facts: Facts) -> Iterator[Finding]:
-    """Ask every policy check; return a finding for each problem, under the name of the check."""
+def _judged(document: Document, ticket: Ticket, facts: Facts) -> Iterator[Finding]:
+    """Ask every policy check; add to each finding the line of its place."""
     facts = replace(facts, data=document.data)
     for name, module in kinds.modules("checks").items():
-        for problem in kinds.contract(module, "check")(ticket, facts) if name not in facts.without else ():
-            place = tuple(int(part) if part.isdigit() else part for part in problem.place.split("."))
-            says, remedy = problem.says, problem.remedy
-            yield Finding(document.line(place), place, says, remedy, name, is_warning=problem.is_warning)
+        for finding in kinds.contract(module, "check")(ticket, facts) if name not in facts.without else ():
+            yield replace(finding, line=document.line(finding.place))

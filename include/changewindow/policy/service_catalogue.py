@@ -7,9 +7,9 @@ from typing import Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_core import InitErrorDetails
 
+from changewindow.documents.findings import Place
 from changewindow.documents.text import hint, shown
 from changewindow.documents.types import Model, Name, Person
-from changewindow.documents.yaml import Place
 from changewindow.ticket.model import Ticket
 
 Risk = Literal["low", "medium", "high"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from changewindow.documents.findings import Finding, unreadable
+from changewindow.documents.findings import Finding
 from changewindow.documents.yaml import BadYaml, Document, parse, read_file
 from changewindow.policy.check import Facts
 from changewindow.policy.review import load_document
@@ -39,7 +39,7 @@ def read_template(path: Path, facts: Facts) -> tuple[Template | None, tuple[Find
     try:
         document = parse(read_file(path))
     except BadYaml as bad:
-        return None, (unreadable(bad),)
+        return None, (bad.finding,)
     if not isinstance(document.data, dict):
         return None, load_document(document, facts).findings
     judged = replace(document, data={**STAND_IN, **document.data})
@@ -53,7 +53,8 @@ def _misfits(document: Document) -> Iterator[Finding]:
     """Find what makes a ticket no template."""
     for name in ("window", "owner"):
         if name in document.data:
-            yield Finding(document.line((name,)), (name,), "it comes from the request", "Remove it.", "standard")
+            line = document.line((name,))
+            yield Finding("standard", "it comes from the request", "Remove it.", (name,), line)
     if document.data.get("type") in ("normal", "emergency"):
-        says = f"a change of type {document.data['type']} has no template"
-        yield Finding(document.line(("type",)), ("type",), says, "Write `type: standard`.", "standard")
+        sentence = f"a change of type {document.data['type']} has no template"
+        yield Finding("standard", sentence, "Write `type: standard`.", ("type",), document.line(("type",)))

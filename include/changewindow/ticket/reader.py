@@ -12,16 +12,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from changewindow.documents import parameters, validation
-from changewindow.documents.findings import Finding, are_errors, unreadable
+from changewindow.documents.findings import Finding, Place, are_errors
 from changewindow.documents.text import dotted, shown
 from changewindow.documents.validation import Given
-from changewindow.documents.yaml import Document, Place
+from changewindow.documents.yaml import Document
 from changewindow.ticket.model import Ticket
 
 NEW = Path(__file__).with_name("new.yaml")
 MOST = 100
 """More findings than this help nobody, and would take long to word."""
-
+NO_MAPPING = Finding("yaml", "a ticket is a mapping of names to values", "`changewindow new` shows one.", line=1)
 
 Judge = Callable[[Document, Ticket], Iterable[Finding]]
 """What the policy has to say of a ticket."""
@@ -38,25 +38,26 @@ class Loaded:
 
 def read(document: Document, judge: Judge) -> Loaded:
     """Read a ticket from the data of a YAML text: every finding at once, ordered by line."""
-    found = [unreadable(bad) for bad in document.mistakes]
+    findings = list(document.findings)
     ticket = None
     if isinstance(document.data, dict):
         ticket, judged = _read(document, judge)
-        found += judged
-    elif not found:
-        found.append(
-            Finding(1, (), "a ticket is a mapping of names to values", "`changewindow new` shows one.", "yaml")
-        )
-    found.sort(key=lambda finding: finding.line)
-    return Loaded(document.data, None if are_errors(found) else ticket, tuple(_as_many_as_help(found)))
+        findings += judged
+    elif not findings:
+        findings.append(NO_MAPPING)
+    findings.sort(key=lambda finding: finding.line)
+    return Loaded(document.data, None if are_errors(findings) else ticket, tuple(_as_many_as_help(findings)))
 
 
-def _as_many_as_help(found: list[Finding]) -> list[Finding]:
-    more = found[MOST:]
+def _as_many_as_help(findings: list[Finding]) -> list[Finding]:
+    more = findings[MOST:]
     if not more:
-        return found
-    says, remedy = "there are more findings", "Correct those above first."
-    return [*found[:MOST], Finding(more[0].line, (), says, remedy, "lint", is_warning=not are_errors(more))]
+        return findings
+    sentence, remedy = "there are more findings", "Correct those above first."
+    return [
+        *findings[:MOST],
+        Finding("lint", sentence, remedy, line=more[0].line, is_warning=not are_errors(more)),
+    ]
 
 
 def build_ticket(data: Mapping[str, Any], chosen: Mapping[str, Any] | None = None) -> Ticket:
@@ -88,16 +89,16 @@ def _validated(data: Mapping[str, Any], chosen: Mapping[str, Any]) -> Ticket:
 
 def _read(document: Document, judge: Judge) -> tuple[Ticket | None, list[Finding]]:
     """Return the ticket of a document, if it is one, and what is wrong with it."""
-    found = [
-        Finding(document.line(place), place, says, remedy, check)
-        for check, look in (("blanks", _blanks), ("parameters", parameters.misuses))
-        for place, says, remedy in islice(look(document.data), MOST)
+    findings = [
+        replace(finding, line=document.line(finding.place))
+        for look in (_blanks, parameters.misuses)
+        for finding in islice(look(document.data), MOST)
     ]
     ticket, more = _tried(document, {}, judge)
-    found += _first_hand(document, found, more)
-    if ticket is None or are_errors(found):
-        return ticket, found
-    return ticket, found + list(islice(_bad_choices(document, ticket, judge, found), MOST))
+    findings += _first_hand(document, findings, more)
+    if ticket is None or are_errors(findings):
+        return ticket, findings
+    return ticket, findings + list(islice(_bad_choices(document, ticket, judge, findings), MOST))
 
 
 def _tried(document: Document, chosen: Mapping[str, Any], judge: Judge) -> tuple[Ticket | None, list[Finding]]:
@@ -116,12 +117,13 @@ def _bad_choices(document: Document, ticket: Ticket, judge: Judge, known: list[F
     """Try every approved value of every parameter: none may turn the ticket into a bad one, or one warned of more."""
     for name, parameter in ticket.parameters.items():
         for index, value in enumerate(parameter.allowed):
-            _, found = _tried(document, {name: value}, judge)
-            worst = min((one for one in found if one not in known), key=lambda one: one.is_warning, default=None)
+            _, findings = _tried(document, {name: value}, judge)
+            further = (finding for finding in findings if finding not in known)
+            worst = min(further, key=lambda finding: finding.is_warning, default=None)
             if worst:
                 place = ("parameters", name, "allowed", index)
-                says = f"with {shown(value)}, {dotted(worst.place)}: {worst.says}"
-                yield replace(worst, line=document.line(place), place=place, says=says, names_field=False)
+                sentence = f"with {shown(value)}, {dotted(worst.place)}: {worst.sentence}"
+                yield replace(worst, line=document.line(place), place=place, sentence=sentence, names_field=False)
 
 
 def _first_hand(document: Document, known: list[Finding], more: list[Finding]) -> list[Finding]:
@@ -133,22 +135,22 @@ def _first_hand(document: Document, known: list[Finding], more: list[Finding]) -
         for finding in more
         if finding.place not in places
         and not parameters.used(document.at(finding.place)) & bad
-        and not any(_touch(finding.place, mistake.place) for mistake in document.mistakes)
+        and not any(_touch(finding.place, other.place) for other in document.findings)
     ]
 
 
-def _touch(one: Place, other: Place) -> bool:
+def _touch(place: Place, other: Place) -> bool:
     """Return whether one place lies within the other."""
-    shared = min(len(one), len(other))
-    return shared > 0 and one[:shared] == other[:shared]
+    shared = min(len(place), len(other))
+    return shared > 0 and place[:shared] == other[:shared]
 
 
-def _blanks(data: Any) -> Iterator[tuple[Place, str, str]]:
+def _blanks(data: Any) -> Iterator[Finding]:
     """Find the blanks of a new ticket that are not filled in."""
     for place, text, _ in parameters.texts(data):
         for blank in _all_blanks():
             if blank in text:
-                yield place, f"the blank {blank} is not filled in", "Replace it."
+                yield Finding("blanks", f"the blank {blank} is not filled in", "Replace it.", place)
 
 
 @cache
