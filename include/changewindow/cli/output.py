@@ -29,8 +29,8 @@ def finding_json(file: Path, finding: Finding) -> dict[str, Any]:
         "file": str(file),
         "line": finding.line,
         "place": list(finding.place),
-        "code": finding.check,
-        "sentence": finding.says,
+        "code": finding.code,
+        "sentence": finding.sentence,
         "remedy": finding.remedy,
         "is_warning": finding.is_warning,
     }
