@@ -21,9 +21,9 @@ hypothesis.settings.load_profile("shared machine")  # how long a case takes ther
 
 @pytest.fixture
 def server() -> Iterator[RecordingServer]:
-    """Serve what the test tells."""
-    with recording_server() as told:
-        yield told
+    """Serve what the test wants to be answered."""
+    with recording_server() as serving:
+        yield serving
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def test_the_first_message_begins_the_thread_and_the_next_stands_in_it(server: R
     server.answers[POST] = (200, json.dumps({"ok": True, "ts": "17.4"}))
     thread = channel(server.url).post("#deploys", "begins", None)
     assert channel(server.url).post("#deploys", "ends", thread) == "17.4"
-    first, second = (json.loads(body) for *_, body in server.asked)
+    first, second = (json.loads(request.body) for request in server.requests)
     assert (first["channel"], first["text"], first.get("thread_ts")) == ("#deploys", "begins", None)
     assert second["thread_ts"] == "17.4"
 

@@ -3,15 +3,14 @@
 import base64
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from changewindow.systems.connection import Connection
+from support import recording_server as recording
+from support.recording_server import Request
 
 TOKEN = "s3cret-token"
 Query = dict[str, list[str]]
@@ -34,22 +33,29 @@ class Desk:
     """The headers of the answer to everything, when there was too much."""
     limited: int = 429
     """The status of that answer."""
-    asked: list[str] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    """The path of each request."""
 
     def connection(self, name: str = "desk", **changed: Any) -> Connection:
         """Return the connection to it."""
         return Connection(name, **{"kind": self.kind, "host": self.url, "password": TOKEN, **changed})
 
-    def answer(self, path: str, query: Query, authorization: str) -> tuple[int, Any, dict[str, str]]:
-        """Return status, body and headers."""
-        self.asked.append(path)
-        status = 401 if authorization != self.authorization else 403 if self.is_forbidden else 404
+    def reply(self, request: Request) -> recording.Reply:
+        """Answer as the product does."""
+        self.paths.append(request.path)
+        status, body, headers = self._answer(request)
+        kind = {"Content-Type": "application/json"}
+        return recording.Reply(status, json.dumps(body), {**kind, **headers})
+
+    def _answer(self, request: Request) -> tuple[int, Any, dict[str, str]]:
+        is_known = request.headers.get("Authorization") == self.authorization
+        status = 401 if not is_known else 403 if self.is_forbidden else 404
         if self.limit is not None:
             return self.limited, self.refusals[429], self.limit
         for pattern, answers in self.routes.items():
-            found = re.fullmatch(pattern, path)
+            found = re.fullmatch(pattern, request.path)
             if found and status == 404:
-                code, body = answers(query, *found.groups())
+                code, body = answers(request.query, *found.groups())
                 return code, self.refusals[404] if code == 404 else body, {}
         return status, self.refusals[status], {}
 
@@ -57,34 +63,9 @@ class Desk:
 @contextmanager
 def serving(desk: Desk) -> Iterator[Desk]:
     """Serve a product's API on a free port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            given = self.headers.get("Authorization") or ""
-            status, body, headers = desk.answer(parts.path, parse_qs(parts.query), given)
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in {
-                "Content-Type": "application/json",
-                "Content-Length": str(len(data)),
-                **headers,
-            }.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: Any) -> None:
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    desk.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
+    with recording.recording_server(desk.reply) as server:
+        desk.url = server.url
         yield desk
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def page(entries: list[Any], query: Query, most: int = 100) -> list[Any]:

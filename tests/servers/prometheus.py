@@ -6,19 +6,19 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from changewindow.cli.airflow_api import wait_for
 from changewindow.cli.standalone import free_port
 from step_fixtures import need
+from support.recording_server import Reply, recording_server
 
 PROGRAM = "prometheus"
+METRICS = {"Content-Type": "text/plain; version=0.0.4"}
 CONFIGURATION = """
 global: {scrape_interval: 1s, scrape_timeout: 1s}
 scrape_configs:
@@ -33,7 +33,8 @@ class Metrics:
 
     grows: dict[str, float]
     begun: float = field(default_factory=time.monotonic)
-    server: ThreadingHTTPServer | None = None
+    running: ExitStack = field(default_factory=ExitStack)
+    is_up: bool = False
     port: int = 0
 
     def text(self) -> str:
@@ -47,28 +48,14 @@ class Metrics:
 
     def start(self) -> None:
         """Serve on a free port, and on the same one ever after."""
-        metrics = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.end_headers()
-                self.wfile.write(metrics.text().encode())
-
-            def log_message(self, *_: Any) -> None:
-                """Stay silent."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        serving = recording_server(lambda _: Reply(200, self.text(), METRICS), port=self.port)
+        self.port = self.running.enter_context(serving).port
+        self.is_up = True
 
     def stop(self) -> None:
         """Answer nobody any more."""
-        if self.server is not None:
-            self.server.shutdown()
-            self.server.server_close()
-            self.server = None
+        self.running.close()
+        self.is_up = False
 
 
 @dataclass

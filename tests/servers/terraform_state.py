@@ -1,12 +1,12 @@
 """A server that keeps the state of a Terraform or OpenTofu configuration, and its lock."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from support.recording_server import Request, recording_server
 
 
 @dataclass
@@ -14,7 +14,7 @@ class States:
     """A server that keeps one state and its lock, as the backend `http` wants it."""
 
     url: str = ""
-    state: bytes = b""
+    state: str = ""
     lock: dict[str, Any] = field(default_factory=dict)
     is_broken: bool = False
     """Whether it takes no new state, and does not give back the lock either."""
@@ -25,38 +25,24 @@ class States:
         named = "".join(f'    {name} = "{self.url}"\n' for name in ("address", "lock_address", "unlock_address"))
         return f'terraform {{\n  backend "http" {{\n    retry_max = 0\n{named}  }}\n}}\n'
 
+    def reply(self, request: Request) -> tuple[int, str]:
+        """Answer as the backend `http` wants it."""
+        if request.method == "GET":
+            return (200, self.state) if self.state else (404, "")
+        if self.is_broken and request.method in {"POST", "UNLOCK"}:
+            return 500, ""
+        if request.method == "LOCK" and self.lock:
+            return 423, json.dumps(self.lock)
+        if request.method == "POST":
+            self.state = request.body
+        else:
+            self.lock = json.loads(request.body) if request.method == "LOCK" else {}
+        return 200, ""
+
 
 @contextmanager
 def serving(states: States) -> Iterator[States]:
     """Serve a state."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, told = 200, b""
-            if self.command == "GET":
-                status, told = (200, states.state) if states.state else (404, b"")
-            elif states.is_broken and self.command in {"POST", "UNLOCK"}:
-                status = 500
-            elif self.command == "POST":
-                states.state = body
-            elif self.command == "LOCK" and states.lock:
-                status, told = 423, json.dumps(states.lock).encode()
-            else:
-                states.lock = json.loads(body) if self.command == "LOCK" else {}
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(told)))
-            self.end_headers()
-            self.wfile.write(told)
-
-        do_GET = do_POST = do_LOCK = do_UNLOCK = _answer  # noqa: N815  the names http.server calls
-
-        def log_message(self, *_: Any) -> None:
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    states.url = f"http://127.0.0.1:{server.server_address[1]}"
-    yield states
-    server.shutdown()
-    server.server_close()
+    with recording_server(states.reply) as server:
+        states.url = server.url
+        yield states

@@ -1,37 +1,30 @@
 """An answer for `backup_age`: a file server with a backup of an hour ago."""
 
 import os
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from email.utils import formatdate
 from pathlib import Path
-from typing import Any
 
 from changewindow.sources.backup_age import EXAMPLE
 from changewindow.systems.connection import Connection
 from source_fixtures import Answers
-
-
-class Files(SimpleHTTPRequestHandler):
-    """Serves files, silently."""
-
-    def log_message(self, *_: Any) -> None:
-        """Stay silent."""
+from support.recording_server import Reply, Request, recording_server
 
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """Serve the files of a folder; gives the address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+
+    def file(request: Request) -> Reply:
+        path = folder / request.path.lstrip("/")
+        if not path.is_file():
+            return Reply(404)
+        return Reply(200, path.read_bytes(), {"Last-Modified": formatdate(path.stat().st_mtime, usegmt=True)})
+
+    with recording_server(file) as server:
+        yield server.url
 
 
 def backup(folder: Path, name: str, *, age: float, content: str = "dump") -> None:

@@ -126,4 +126,4 @@ async def test_what_shows_who_asks(server: RecordingServer, fields: dict[str, st
     """A proxy before it may want a token, or login and password."""
     server.otherwise = (200, "[]")
     await asked({**EXAMPLE, "heartbeat": "nothing"}, connection(server.url, **fields))
-    assert {{k.lower(): v for k, v in one[2].items()}.get("authorization") for one in server.asked} == {header}
+    assert {request.headers.get("Authorization") for request in server.requests} == {header}

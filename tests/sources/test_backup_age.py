@@ -2,9 +2,7 @@
 
 import os
 import tempfile
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import Answer, Asking, SourceError
 from changewindow.watch.shared_answers import client
 from source_fixtures.backup_age import backup, served
+from support.recording_server import Reply, recording_server
 
 
 @pytest.fixture
@@ -86,20 +85,11 @@ ANSWERS = {
 @pytest.fixture
 def store() -> Iterator[str]:
     """Serve answers as stores of objects give them; return the address."""
-
-    class Store(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            status, headers = ANSWERS[self.path]
-            self.send_response_only(status)
-            for name, value in {"Last-Modified": "Tue, 18 Mar 2031 11:00:00 GMT", **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Store)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    modified = {"Last-Modified": "Tue, 18 Mar 2031 11:00:00 GMT"}
+    with recording_server() as server:
+        for path, (status, headers) in ANSWERS.items():
+            server.answers[f"HEAD {path}"] = Reply(status, headers={**modified, **headers}, length=4)
+        yield server.url
 
 
 async def test_what_a_cache_kept_is_as_old_as_it_is(store: str) -> None:

@@ -122,7 +122,7 @@ async def test_no_cookie_is_kept(server: RecordingServer) -> None:
     async with client() as http:
         for _ in range(2):
             await http.get(server.url)
-    assert "Cookie" not in server.asked[-1][2]
+    assert "Cookie" not in server.requests[-1].headers
 
 
 async def test_a_reply_without_end_is_not_read_to_its_end(
@@ -146,7 +146,7 @@ async def test_how_a_service_wants_to_be_signed(
     """A token goes where the connection says, and nowhere else."""
     server.otherwise = (200, "")
     await asked(EXAMPLE, Connection("example_service", "http", host=server.url, password="s3cret", extra=extra))
-    sent = server.asked[-1][2]
+    sent = server.requests[-1].headers
     assert sent[header[0]] == header[1]
     assert sent.get("Authorization", header[1]) == header[1]
 

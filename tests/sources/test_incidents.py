@@ -125,9 +125,9 @@ async def test_a_refusal_says_which_token_lacks_what(kind: str) -> None:
         product.limit = {"Retry-After": "30"}
         kept: dict[str, Any] = {}
         limited = await asked(source, product.connection(), kept=kept)
-        count = len(product.asked)
+        count = len(product.paths)
         quiet = await asked(source, product.connection(), kept=kept)
-    assert len(product.asked) == count, "it was asked though it wanted quiet"
+    assert len(product.paths) == count, "it was asked though it wanted quiet"
     found = (expired, forbidden, limited, quiet)
     assert {(one.verdict, one.cause) for one in found} == {("error", "unreachable")}
     assert "does not know the token of the connection 'desk' (401 " in expired.says

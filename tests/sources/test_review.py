@@ -150,7 +150,7 @@ async def test_the_last_word_counts_on_whatever_page() -> None:
     reviews = [review("bob"), *[review("carol", "COMMENTED")] * 150, review("bob", "CHANGES_REQUESTED")]
     with serving(github(pull(), reviews)) as product:
         reading = await asked(EXAMPLE, product.connection("github"), good={"equals": True})
-    assert (reading.value, product.asked[1:]) == (False, [product.asked[1]] * 2)
+    assert (reading.value, product.paths[1:]) == (False, [product.paths[1]] * 2)
 
 
 def merge_request(**changed: Any) -> dict[str, Any]:

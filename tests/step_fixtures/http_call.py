@@ -1,14 +1,13 @@
 """A world for `http_call`: a service with one flag."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from changewindow.steps.http_call import EXAMPLE
 from changewindow.systems.connection import Connection
 from step_fixtures import World
+from support.recording_server import Request, recording_server
 
 
 @contextmanager
@@ -16,19 +15,11 @@ def world(folder: Path) -> Iterator[World]:
     """Serve the flag, which is off at first."""
     state = {"flag": '{"enabled": false}'}
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            state["flag"] = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            self.send_response(204)
-            self.end_headers()
+    def put(request: Request) -> tuple[int, str]:
+        state["flag"] = request.body
+        return 204, ""
 
-        def log_message(self, *_: object) -> None:
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_address[1]}"
-    known = Connection("example_service", "http", host=url, login="robot", password="s3cret-of-the-service")
-    yield World(EXAMPLE, lambda: dict(state), {"example_service": known})
-    server.shutdown()
-    server.server_close()
+    with recording_server() as server:
+        server.answers["PUT " + EXAMPLE["path"]] = put
+        known = Connection("example_service", "http", host=server.url, login="robot", password="s3cret-of-the-service")
+        yield World(EXAMPLE, lambda: dict(state), {"example_service": known})

@@ -208,7 +208,7 @@ def test_it_waits_until_the_deployer_has_it(repository: Path, server: RecordingS
     write.apply(here, remembered)
     later = commit(repository, "later", "x")
     write.undo(here, remembered)
-    assert server.asked[-1][2]["Authorization"] == "Bearer token"
+    assert server.requests[-1].headers["Authorization"] == "Bearer token"
     server.answers = Live(lambda: later)
     with pytest.raises(StepFailed, match=rf"Not in time \(1\.6s\): cd reports commit .* It reports {later}\."):
         write.undo(here, remembered)

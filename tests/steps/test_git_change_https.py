@@ -1,10 +1,8 @@
 """The step git_change over HTTP: who is told the password."""
 
 import base64
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -12,6 +10,7 @@ from changewindow.errors import StepFailed
 from changewindow.steps.git_change import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
+from support.recording_server import Reply, Request, recording_server
 
 STEP = Step.model_validate({key: value for key, value in EXAMPLE.items() if key != "kind"})
 BASIC = "Basic " + base64.b64encode(b"robot:s3cret-token").decode()
@@ -21,24 +20,16 @@ BASIC = "Basic " + base64.b64encode(b"robot:s3cret-token").decode()
 def asking(heard: list[str], elsewhere: str = "") -> Iterator[str]:
     """Ask everybody for a password, and have no repository; or send everybody elsewhere."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            given = self.headers.get("Authorization", "")
-            heard.append(given)
-            self.send_response(302 if elsewhere else 404 if given else 401)
-            self.send_header("WWW-Authenticate", 'Basic realm="git"')
-            if elsewhere:
-                self.send_header("Location", f"{elsewhere}{self.path}")
-            self.end_headers()
+    def ask(request: Request) -> Reply:
+        given = request.headers.get("Authorization", "")
+        heard.append(given)
+        headers = {"WWW-Authenticate": 'Basic realm="git"'}
+        if elsewhere:
+            return Reply(302, headers={**headers, "Location": f"{elsewhere}{request.target}"})
+        return Reply(404 if given else 401, headers=headers)
 
-        def log_message(self, *_: object) -> None:
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with recording_server(ask) as server:
+        yield server.url
 
 
 def test_the_password_goes_to_the_repository_and_nowhere_else() -> None:

@@ -27,11 +27,11 @@ def test_apply_and_undo_send_what_the_ticket_says(server: RecordingServer) -> No
     here = context(server.url)
     STEP.apply(here, {})
     STEP.undo(here, {})
-    assert [(method, path, body) for method, path, _, body in server.asked] == [
+    assert [(method, path, body) for method, path, _, body in server.requests] == [
         ("PUT", "/flags/banner", '{"enabled": true}'),
         ("PUT", "/flags/banner", '{"enabled": false}'),
     ]
-    assert all(headers["Authorization"].startswith("Basic ") for _, _, headers, _ in server.asked)
+    assert all(request.headers["Authorization"].startswith("Basic ") for request in server.requests)
 
 
 @pytest.mark.parametrize("status", [302, 400, 500])
@@ -40,7 +40,7 @@ def test_an_unexpected_status_fails_the_step(server: RecordingServer, status: in
     server.answers["/flags/banner"] = (status, "why")
     with pytest.raises(StepFailed, match=f"answered {status}, expected 200, 201, 202, 204: why"):
         STEP.apply(context(server.url), {})
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_no_reply_fails_the_step() -> None:
@@ -52,7 +52,7 @@ def test_no_reply_fails_the_step() -> None:
 def test_a_dry_run_sends_nothing(server: RecordingServer) -> None:
     """It only says what it would send."""
     STEP.apply(context(server.url, dry_run=True), {})
-    assert server.asked == []
+    assert server.requests == []
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_a_netrc_of_the_worker_signs_nothing(
     server.answers["/flags/banner"] = (200, "")
     known = Connection("example_service", "http", host=server.url)
     STEP.apply(Context("CHG-1", 1, lambda _: known, print), {})
-    assert "Authorization" not in server.asked[-1][2]
+    assert "Authorization" not in server.requests[-1].headers
     Context("CHG-1", 1, lambda _: known, print).ask("example_service", "/", {"Authorization": "Bearer token"})
-    assert server.asked[-1][2]["Authorization"] == "Bearer token"
+    assert server.requests[-1].headers["Authorization"] == "Bearer token"
 
 
 def test_an_account_in_the_address_is_refused(server: RecordingServer) -> None:

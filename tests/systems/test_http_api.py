@@ -106,7 +106,7 @@ async def test_a_refusal_says_what_to_do(server: RecordingServer, status: int, t
 async def test_a_token_goes_into_a_header_alone(server: RecordingServer) -> None:
     """Never into an address, and with no login beside it."""
     await reading(server, review.EXAMPLE, "http", login="alice")
-    [(_, path, headers, _)] = server.asked
+    [(_, path, headers, _)] = server.requests
     assert "s3cret" not in path
     assert headers["Authorization"] == "Bearer s3cret-token"
 
@@ -115,14 +115,14 @@ async def test_a_token_goes_into_a_header_alone(server: RecordingServer) -> None
 async def test_white_space_around_a_token_is_none_of_it(server: RecordingServer, password: str) -> None:
     """Secrets that come from files end with a line break."""
     await reading(server, review.EXAMPLE, "http", password=password)
-    assert server.asked[0][2]["Authorization"] == "Bearer s3cret-token"
+    assert server.requests[0].headers["Authorization"] == "Bearer s3cret-token"
 
 
 @pytest.mark.parametrize("password", ["s3cret-t\u00f6ken", "s3cret\ntoken"])
 async def test_what_cannot_be_a_token_is_not_sent(server: RecordingServer, password: str) -> None:
     """No header could carry it."""
     found = await reading(server, review.EXAMPLE, "http", password=password)
-    assert (found.cause, server.asked) == ("unreachable", [])
+    assert (found.cause, server.requests) == ("unreachable", [])
     assert found.says == (
         "The Airflow Connection 'it' has no token in its password, but other text; it must be a token that may read "
         "the repository's pull requests (fine-grained: Pull requests, read; classic: repo). "

@@ -2,13 +2,9 @@
 
 import base64
 import json
-import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -17,6 +13,7 @@ from changewindow.systems.connection import Connection
 from changewindow.systems.kubernetes.image_registry import lacks_images, reference
 from servers.image_registry import ACCOUNT, Registry, registry
 from support.certificates import certificate
+from support.recording_server import Reply, Request, recording_server
 
 
 @pytest.fixture(scope="module")
@@ -77,22 +74,9 @@ def test_a_registry_that_is_down_proves_nothing() -> None:
 
 def test_a_page_is_no_image() -> None:
     """A web server that answers everything with the same page is not a registry that has every image."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_address[1]}"
-    [found] = lacks_images(Connection("example_registry", "http", host=url), "r.example.org/shop/cart:2.15.0")
-    server.shutdown()
-    server.server_close()
+    with recording_server(Reply(headers={"Content-Type": "text/html"})) as server:
+        url = server.url
+        [found] = lacks_images(Connection("example_registry", "http", host=url), "r.example.org/shop/cart:2.15.0")
     assert found == (
         f"whether image r.example.org/shop/cart:2.15.0 can be pulled is not known: {url} answered with text/html, "
         "which no registry does. Correct the address of connection 'example_registry'."
@@ -103,44 +87,24 @@ def test_a_page_is_no_image() -> None:
 def token_registry(tls: Path | None = None, realm: str = "", gives: str = "") -> Iterator[tuple[str, list[str]]]:
     """Serve one image for a token, and tokens for the account; give the address, and what it was shown for."""
     shown: list[str] = []
+    account = "Basic " + base64.b64encode(":".join(ACCOUNT).encode()).decode()
+    index = {"Content-Type": "application/vnd.oci.image.index.v1+json"}
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            if self.headers.get("Authorization") == "Bearer for-repository:shop/cart:pull":
-                kind = "application/vnd.oci.image.index.v1+json"
-                self._reply(200 if self.path == "/v2/shop/cart/manifests/2.15.0" else 404, {"Content-Type": kind})
-                return
-            where = realm or f"{url}/token"
-            self._reply(401, {"WWW-Authenticate": f'Bearer realm="{where}",service="here",scope="registry:*"'})
+    def pull(request: Request) -> Reply:
+        if request.headers.get("Authorization") == "Bearer for-repository:shop/cart:pull":
+            return Reply(200 if request.path == "/v2/shop/cart/manifests/2.15.0" else 404, headers=index)
+        where = realm or f"{server.url}/token"
+        return Reply(401, headers={"WWW-Authenticate": f'Bearer realm="{where}",service="here",scope="registry:*"'})
 
-        def do_GET(self) -> None:
-            account = base64.b64encode(":".join(ACCOUNT).encode()).decode()
-            if self.headers.get("Authorization") != f"Basic {account}":
-                self._reply(401, {})
-                return
-            shown.append(self.path)
-            scope = parse_qs(urlsplit(self.path).query)["scope"][0]
-            self._reply(200, {}, gives or json.dumps({"token": f"for-{scope}"}))
+    def token(request: Request) -> tuple[int, str]:
+        if request.headers.get("Authorization") != account:
+            return 401, ""
+        shown.append(request.target)
+        return 200, gives or json.dumps({"token": f"for-{request.query['scope'][0]}"})
 
-        def _reply(self, status: int, headers: dict[str, str], body: str = "") -> None:
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: object) -> None:
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
-    if tls:
-        shows = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        shows.load_cert_chain(tls)
-        server.socket = shows.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield url, shown
-    server.shutdown()
+    with recording_server(pull, tls=tls) as server:
+        server.answers["GET /token"] = token
+        yield server.url, shown
 
 
 @pytest.fixture

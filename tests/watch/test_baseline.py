@@ -1,10 +1,8 @@
 """Comparing with a baseline: what number is judged, and when there is none."""
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from changewindow.watch.baseline import Compare, Seen, mann_whitney
 from changewindow.watch.baseline_readings import Taken, longest, take_before
 from changewindow.watch.condition import Condition
 from changewindow.watch.watch import Wanted, until_good
+from support.recording_server import Request, recording_server
 
 CONTROL = {"kind": "command", "run": ["control"]}
 LOW = [0.010, 0.011, 0.009, 0.012, 0.010, 0.011, 0.010, 0.009, 0.012, 0.011]
@@ -176,21 +175,13 @@ def metrics() -> Iterator[str]:
     """Serve a counter of which the canary grows four times as fast as the stable group."""
     begun = time.monotonic()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            passed = time.monotonic() - begun
-            lines = [f'errors_total{{group="{name}"}} {by * passed}' for name, by in (("canary", 400), ("stable", 100))]
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write("\n".join(["# TYPE errors_total counter", *lines, ""]).encode())
+    def grown(_: Request) -> tuple[int, str]:
+        passed = time.monotonic() - begun
+        lines = [f'errors_total{{group="{name}"}} {by * passed}' for name, by in (("canary", 400), ("stable", 100))]
+        return 200, "\n".join(["# TYPE errors_total counter", *lines, ""])
 
-        def log_message(self, *_: Any) -> None:
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
+    with recording_server(grown) as server:
+        yield server.url
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
 @pytest.fixture
 def prometheus(started: Prometheus) -> Prometheus:
     """Return it when all is well: the target is there, and was scraped twice and lately."""
-    if started.metrics.server is None:
+    if not started.metrics.is_up:
         started.metrics.start()
     wait_for(lambda: 0 < (started.value(SHARE) or 0) < 0.01, "two scrapes", 20, 0.05)
     wait_for(lambda: (started.value("time() - timestamp(idle_total)") or 9) < 1.5, "a scrape", 20, 0.05)

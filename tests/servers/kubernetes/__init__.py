@@ -9,12 +9,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from changewindow.systems.connection import Connection
 from servers.kubernetes import live
@@ -24,10 +23,12 @@ from servers.kubernetes.pods import Images, Kubelet
 from servers.kubernetes.seen import TICK, Seen, connection_to
 from servers.kubernetes.sets import sync_daemon_set, sync_job, sync_stateful_set
 from servers.kubernetes.store import SERVED, Json, Refusal, Store
+from support.recording_server import Reply, Request, recording_server
 
 __all__ = ["TOKEN", "ApiServer", "Images", "Trouble", "local", "running"]
 
 TOKEN = "s3cret-of-the-cluster"
+JSON = {"Content-Type": "application/json"}
 CONTROLLERS: dict[str, Callable[[Store, Json], None]] = {
     "deployments.apps": sync_deployment,
     "replicasets.apps": sync_replica_set,
@@ -104,62 +105,38 @@ class ApiServer(Seen):
                 self.store.delete(key)
 
 
-class Handler(BaseHTTPRequestHandler):
+@dataclass(frozen=True)
+class Web:
     """Speaks HTTP for the API."""
 
-    protocol_version = "HTTP/1.1"
     api: Api
 
-    def handle(self) -> None:
-        """Answer until the client goes, which it may do at any time."""
-        with suppress(ConnectionError):
-            super().handle()
-
-    def handle_any(self) -> None:
-        """Answer one request."""
-        address = urlsplit(self.path)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        line = f"{self.command} {self.path}"
-        self.api.asked.append(line)
+    def reply(self, request: Request) -> Reply:
+        """Answer one request, with the trouble that it meets."""
+        line = f"{request.method} {request.target}"
+        self.api.lines.append(line)
         trouble = self.api.trouble(line)
         if trouble and trouble.status and not trouble.is_after:
-            self._refuse(trouble)
-            return
+            return _refused(trouble)
+        query = dict(parse_qsl(request.target.partition("?")[2]))
         try:
-            asked = taken_apart(self.command, address.path, dict(parse_qsl(address.query)), self.headers, body=body)
+            body = request.body.encode(errors="surrogateescape")
+            asked = taken_apart(request.method, request.path, query, request.headers, body=body)
             if asked.is_watch:
-                self._watch(asked)
-                return
+                self.api.answer(Asked(**{**vars(asked), "query": {}}))
+                return Reply(200, self._watched(asked), JSON)
             status, answer = self.api.answer(asked)
         except Refusal as refusal:
             status, answer = refusal.code, refusal.status
         if trouble and trouble.status:
-            self._refuse(trouble)
-            return
-        is_text = isinstance(answer, str)
-        self._send(status, answer if is_text else json.dumps(answer), "text/plain" if is_text else "application/json")
+            return _refused(trouble)
+        if isinstance(answer, str):
+            return Reply(status, answer, {"Content-Type": "text/plain"})
+        return Reply(status, json.dumps(answer), JSON)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815  the names http.server calls
-
-    def _refuse(self, trouble: Trouble) -> None:
-        status = Refusal(trouble.status, "Trouble", trouble.message).status
-        self._send(trouble.status, json.dumps(status), "application/json", trouble.headers)
-
-    def _send(self, status: int, text: str, content: str, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": content, **(headers or {})}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(text.encode())))
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def _watch(self, asked: Asked) -> None:
+    def _watched(self, asked: Asked) -> Iterator[bytes]:
+        """Give the events of a watch until it ends."""
         store, version = self.api.store, int(asked.query.get("resourceVersion") or 0)
-        self.api.answer(Asked(**{**vars(asked), "query": {}}))
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
         ends = time.monotonic() + int(asked.query.get("timeoutSeconds") or 30)
         while time.monotonic() < ends:
             try:
@@ -167,20 +144,21 @@ class Handler(BaseHTTPRequestHandler):
                     store.lock.wait_for(lambda seen=version: store.version > seen, 0.1)
                     events = store.since(version)
             except Refusal as refusal:
-                self._chunk({"type": "ERROR", "object": refusal.status})
-                break
+                yield _line({"type": "ERROR", "object": refusal.status})
+                return
             for at, happened, key, found in events:
                 version = at
                 if key[0] == asked.kinds and asked.namespace in {"", key[1]} and selected(found, asked.query):
-                    self._chunk({"type": happened, "object": found})
-        self.wfile.write(b"0\r\n\r\n")
+                    yield _line({"type": happened, "object": found})
 
-    def _chunk(self, event: Json) -> None:
-        data = json.dumps(event).encode() + b"\n"
-        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
-    def log_message(self, *_: object) -> None:
-        """Stay silent."""
+def _line(event: Json) -> bytes:
+    return json.dumps(event).encode() + b"\n"
+
+
+def _refused(trouble: Trouble) -> Reply:
+    status = Refusal(trouble.status, "Trouble", trouble.message).status
+    return Reply(trouble.status, json.dumps(status), {**JSON, **trouble.headers})
 
 
 @contextmanager
@@ -197,20 +175,16 @@ def local() -> Iterator[ApiServer]:
     store = Store()
     kubelet = Kubelet(store)
     api = Api(store, kubelet, {TOKEN: "robot"})
-    http = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"api": api}))
-    http.daemon_threads = True
-    server = ApiServer(f"http://127.0.0.1:{http.server_address[1]}", store, api, kubelet, threading.Event())
-    for name in ("default", "shop"):
-        server.make({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        account = {"name": "default", "namespace": name}
-        server.make({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
-    threads = [threading.Thread(target=one, daemon=True) for one in (http.serve_forever, server.control)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield server
-    finally:
-        server.stopped.set()
-        threads[1].join()
-        http.shutdown()
-        http.server_close()
+    with recording_server(Web(api).reply, keeps_alive=True) as web:
+        server = ApiServer(web.url, store, api, kubelet, threading.Event())
+        for name in ("default", "shop"):
+            server.make({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+            account = {"name": "default", "namespace": name}
+            server.make({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+        controlling = threading.Thread(target=server.control, daemon=True)
+        controlling.start()
+        try:
+            yield server
+        finally:
+            server.stopped.set()
+            controlling.join()

@@ -119,7 +119,7 @@ class Api:
     denied: set[tuple[str, str]] = field(default_factory=set)
     """Verb and kind of resource, with its subresource, that nobody may."""
     troubles: list[Trouble] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
     """Method and path of each request."""
 
     def trouble(self, line: str) -> Trouble | None:
