@@ -150,11 +150,13 @@ class _Listener(ThreadingHTTPServer):
         recording.url = f"http{'s' if tls else ''}://127.0.0.1:{self.server_address[1]}"
 
     def accept(self) -> None:
+        """Take connections until the end."""
         while self.is_open:
             with suppress(OSError):
                 self.process_request(*self.get_request())
 
     def close(self) -> None:
+        """Wake who waits for a connection, and let it end."""
         self.is_open = False
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
