@@ -78,10 +78,10 @@ class StillUnderWay(StepFailed):
 
 
 class LockRevoked(OperatorError):
-    """A step lost its turn to act, because somebody else has to act now."""
+    """A step lost the step lock, because another task has to act now."""
 
     def __init__(self, change: str, holder: str) -> None:
-        super().__init__(f"{change}: {holder} lost its turn and stopped. The undo that took the turn goes on.")
+        super().__init__(f"{change}: {holder} lost the step lock and stopped. The undo that took the lock goes on.")
 
 
 class LockTaken(OperatorError):

@@ -1,4 +1,4 @@
-"""What nobody else will end is found: once, and never while a run may still end it."""
+"""What nobody else will end is found, and never while a run may still end it."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 from changewindow.changes import housekeeping
 from changewindow.ledger import changes, events, leases
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.payloads import RunDied
 from support.changes import NOW, approved, intent
 
 LATE = NOW + timedelta(hours=2)
@@ -32,38 +33,34 @@ def acting(ledger: Ledger, ticket_data: dict[str, Any]) -> str:
     return one.change
 
 
-def test_a_run_that_died_is_found(ledger: Ledger, acting: str) -> None:
-    """It is found again until another run takes the change back, and its death is recorded once."""
-    assert housekeeping.died(ledger, somebody, NOW) == []
-    assert [one.run for one in housekeeping.died(ledger, nobody, NOW)] == ["run-1"]
-    assert [one.run for one in housekeeping.died(ledger, nobody, NOW)] == [None]
-    assert sum(event.kind == "run_died" for event in events.history(ledger, acting)) == 1
-    assert housekeeping.died(ledger, lambda _, run: run is None, NOW) == []
+def test_an_orphaned_change_is_found(ledger: Ledger, acting: str) -> None:
+    """It is found again until another run rolls the change back; that its run died is recorded once."""
+    assert housekeeping.orphaned(ledger, somebody, NOW) == []
+    assert [one.run for one in housekeeping.orphaned(ledger, nobody, NOW)] == ["run-1"]
+    assert [one.run for one in housekeeping.orphaned(ledger, nobody, NOW)] == [None]
+    assert events.past(ledger, acting, RunDied) == [RunDied(run="run-1")]
+    assert housekeeping.orphaned(ledger, lambda _, run: run is None, NOW) == []
 
 
 def test_a_window_without_a_run_is_missed(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """Engine down across the window and back, or a DAG that stayed paused: nothing runs late, and it is said."""
     one = approved(ledger, ticket_data)
     other = changes.submit(ledger, {**ticket_data, "details": "x"}, requester="alice", now=NOW)
-    assert housekeeping.overslept(ledger, nobody, NOW) == []
-    found = housekeeping.overslept(ledger, nobody, LATE)
+    assert housekeeping.missed(ledger, nobody, NOW) == []
+    found = housekeeping.missed(ledger, nobody, LATE)
     assert [(change.id, change.status) for change in found] == [(one.change, "missed"), (other.change, "missed")]
     assert [change.reason.split(";")[0] for change in found] == [
         "no run of it started in its window",
         "nobody approved it in time",
     ]
     assert events.history(ledger, one.change)[-1].actor == "housekeeping"
-    assert housekeeping.overslept(ledger, nobody, LATE) == []
+    assert housekeeping.missed(ledger, nobody, LATE) == []
 
 
-def test_a_run_that_stands_still_does_not_hide_that_its_window_passed(
-    ledger: Ledger, ticket_data: dict[str, Any]
-) -> None:
+def test_a_stuck_run_does_not_hide_that_its_window_passed(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """Its DAG is paused, and nobody else would say it."""
     approved(ledger, ticket_data)
-    assert [one.reason.split(";")[0] for one in housekeeping.overslept(ledger, somebody, LATE)] == [
-        "its run stood still"
-    ]
+    assert [one.reason.split(";")[0] for one in housekeeping.missed(ledger, somebody, LATE)] == ["its run was stuck"]
 
 
 def test_a_paused_change_that_acts_is_found(ledger: Ledger, acting: str, ticket_data: dict[str, Any]) -> None:
@@ -73,7 +70,7 @@ def test_a_paused_change_that_acts_is_found(ledger: Ledger, acting: str, ticket_
     assert housekeeping.frozen(ledger, lambda _: False) == []
 
 
-def test_files_that_lack_are_found(ledger: Ledger, acting: str, ticket_data: dict[str, Any], tmp_path: Path) -> None:
+def test_missing_files_are_found(ledger: Ledger, acting: str, ticket_data: dict[str, Any], tmp_path: Path) -> None:
     """After a crash between ledger and bundle, or a file that somebody removed."""
     one = approved(ledger, {**ticket_data, "details": "x"})
     changes.submit(ledger, {**ticket_data, "details": "y"}, requester="alice", now=NOW)
@@ -82,20 +79,20 @@ def test_files_that_lack_are_found(ledger: Ledger, acting: str, ticket_data: dic
     assert housekeeping.unpublished(ledger, tmp_path) == [one.change]
 
 
-def test_files_that_linger_are_found(ledger: Ledger, acting: str, tmp_path: Path) -> None:
-    """A day after the change closed, and only when no run of it is open; other files are nobody's business."""
+def test_stale_files_are_found(ledger: Ledger, acting: str, tmp_path: Path) -> None:
+    """A day after the change closed, and only when no run of it is open; other files are left alone."""
     for name in (acting, "CHG-77", "notes"):
         (tmp_path / f"{name}.py").touch()
     after = NOW + timedelta(days=1, minutes=1)
-    assert housekeeping.lingering(ledger, nobody, tmp_path, after) == []
+    assert housekeeping.stale(ledger, nobody, tmp_path, after) == []
     changes.close(ledger, acting, run="run-1", outcome="completed", reason="", now=NOW)
-    assert housekeeping.lingering(ledger, nobody, tmp_path, NOW + timedelta(hours=23)) == []
-    assert housekeeping.lingering(ledger, somebody, tmp_path, after) == []
-    assert [path.stem for path in housekeeping.lingering(ledger, nobody, tmp_path, after)] == [acting]
+    assert housekeeping.stale(ledger, nobody, tmp_path, NOW + timedelta(hours=23)) == []
+    assert housekeeping.stale(ledger, somebody, tmp_path, after) == []
+    assert [path.stem for path in housekeeping.stale(ledger, nobody, tmp_path, after)] == [acting]
 
 
 def test_a_failed_rollback_keeps_its_file(ledger: Ledger, acting: str, tmp_path: Path) -> None:
-    """A person may still want to take it back by its own run."""
+    """A person may still want to roll it back by its own run."""
     (tmp_path / f"{acting}.py").touch()
     changes.close(ledger, acting, run="run-1", outcome="rollback_failed", reason="", now=NOW)
-    assert housekeeping.lingering(ledger, nobody, tmp_path, NOW + timedelta(days=9)) == []
+    assert housekeeping.stale(ledger, nobody, tmp_path, NOW + timedelta(days=9)) == []

@@ -1,4 +1,4 @@
-"""The words of the messages, close to what people have always posted by hand."""
+"""The text of the messages, close to what people have always posted by hand."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import get_args
@@ -16,14 +16,14 @@ ENDED = STARTED + timedelta(minutes=8, seconds=20)
 
 
 def test_the_message_before_a_change() -> None:
-    """What, when, how, how back, and who."""
+    """What, when, how, how to roll back, and who."""
     assert RELEASE
     assert deploying("CHG-1042", RELEASE) + "\n" == golden("message_deploying.txt")
 
 
 @pytest.mark.parametrize("outcome", get_args(Outcome))
 def test_the_message_after_a_change(outcome: Outcome) -> None:
-    """Every outcome has its own words, with what to do now."""
+    """Every outcome has its own text, with what to do now."""
     assert RELEASE
     restored = ENDED - timedelta(minutes=1) if outcome == "rolled_back" else None
     ending = Ending(outcome, "p99 latency is bad: 0.8, bad when above 0.2", STARTED, ENDED, restored)
@@ -31,19 +31,19 @@ def test_the_message_after_a_change(outcome: Outcome) -> None:
 
 
 def test_a_rollback_that_was_not_verified_does_not_say_restored() -> None:
-    """Nothing is claimed that was not seen."""
-    said = ended("CHG-1", ticket(), Ending("rolled_back", "aborted", STARTED, ENDED))
-    assert "restored" not in said
+    """Nothing is claimed that was not verified."""
+    text = ended("CHG-1", ticket(), Ending("rolled_back", "aborted", STARTED, ENDED))
+    assert "restored" not in text
 
 
 def test_a_change_that_never_started_has_no_duration() -> None:
     """Its end is said all the same."""
-    said = ended("CHG-1", ticket(), Ending("completed", "", None, ENDED))
-    assert "Ended: 14:10 UTC" in said
-    assert "Duration" not in said
+    text = ended("CHG-1", ticket(), Ending("completed", "", None, ENDED))
+    assert "Ended: 14:10 UTC" in text
+    assert "Duration" not in text
 
 
-def test_times_are_told_in_utc() -> None:
+def test_times_are_in_utc() -> None:
     """Whatever zone the clock of a worker has."""
     east = timezone(timedelta(hours=2))
     ending = Ending("completed", "", STARTED.astimezone(east), ENDED.astimezone(east))
@@ -56,7 +56,7 @@ def test_a_change_that_only_reads_says_so() -> None:
     assert "\nRollback: nothing to undo (< 1 minute)\n" in deploying("CHG-1", ticket(steps=[step]))
 
 
-def test_a_script_is_told_on_one_line() -> None:
+def test_a_script_stands_on_one_line() -> None:
     """A step of several lines cannot forge a line of the message."""
     step = {"name": "Run", "kind": "command", "run": {"shell": "true\nOwner: @mallory"}, "undo": "nothing"}
     lines = deploying("CHG-1", ticket(steps=[step], on_call="carol")).splitlines()

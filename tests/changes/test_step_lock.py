@@ -20,7 +20,7 @@ from support.changes import NOW
 
 @pytest.fixture
 def lock(ledger: Ledger, ticket_data: dict[str, Any]) -> StepLock:
-    """Return where turns of a change are taken."""
+    """Return how to hold the lock of a change."""
     change = changes.submit(ledger, ticket_data, requester="alice", now=NOW).change
     return StepLock(ledger, change, lambda: datetime.now(UTC), lambda _: None, end_process=lambda: None)
 
@@ -43,8 +43,8 @@ def test_a_second_forward_step_is_told_who_acts(lock: StepLock) -> None:
 
 
 def test_an_undo_acts_only_after_the_step_has_stopped(lock: StepLock) -> None:
-    """A step that is busy with a program loses its turn, its program dies, and only then the undo begins."""
-    here, said = context(), []
+    """A step that is busy with a program loses its lock, its program dies, and only then does the undo begin."""
+    here, order = context(), []
     began = threading.Event()
 
     def step() -> None:
@@ -53,7 +53,7 @@ def test_an_undo_acts_only_after_the_step_has_stopped(lock: StepLock) -> None:
                 began.set()
                 here.run(["sleep", "60"])
         except LockRevoked:
-            said.append("stopped")
+            order.append("stopped")
 
     thread = threading.Thread(target=step)
     thread.start()
@@ -61,13 +61,13 @@ def test_an_undo_acts_only_after_the_step_has_stopped(lock: StepLock) -> None:
     started = time.monotonic()
     with lock_undo(lock, "undo_1", context()):
         thread.join(5)
-        said.append("undoing")
-    assert said == ["stopped", "undoing"]
+        order.append("undoing")
+    assert order == ["stopped", "undoing"]
     assert time.monotonic() - started < step_locks.LIFETIME.total_seconds()
 
 
-def test_a_dead_holder_loses_its_turn_by_time(lock: StepLock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever died while acting is waited for until its turn ran out, and no longer."""
+def test_the_lock_of_a_dead_holder_expires(lock: StepLock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever died while acting is waited for until its lock has expired, and no longer."""
     monkeypatch.setattr(step_locks, "LIFETIME", timedelta(seconds=1))
     step_locks.take(lock.ledger, lock.change, "apply_1", now=lock.clock())
     started = time.monotonic()
@@ -76,7 +76,7 @@ def test_a_dead_holder_loses_its_turn_by_time(lock: StepLock, monkeypatch: pytes
 
 
 def test_a_step_that_does_not_stop_is_ended_with_its_process(lock: StepLock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Code that hears nothing is ended, before its turn can be anybody else's."""
+    """Code that does not react is ended before another task can hold the lock."""
     monkeypatch.setattr(changewindow.changes.step_lock, "GRACE", 0.2)
     ended = threading.Event()
     hard = StepLock(lock.ledger, lock.change, lock.clock, lock.log, end_process=ended.set)

@@ -198,11 +198,11 @@ def test_cancelling_is_for_what_waits(ledger: Ledger, ticket_data: dict[str, Any
 def test_an_abort_stops_a_step_that_applies_and_leaves_the_way_back_alone(
     ledger: Ledger, ticket_data: dict[str, Any]
 ) -> None:
-    """The forward turn is revoked, no further step may act, and an undo keeps its turn."""
+    """The lock of a forward step is revoked, no further step may act, and an undo keeps its lock."""
     one = approved(ledger, ticket_data)
     leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
     held = step_locks.take(ledger, one.change, "run-1/apply_1", now=NOW, is_forward=True)
-    assert changes.abort(ledger, one.change, person="dora", reason="looks bad", now=NOW) == "taken back"
+    assert changes.abort(ledger, one.change, person="dora", reason="looks bad", now=NOW) == "rolled back"
     assert not step_locks.renew(ledger, held, now=NOW)
     with pytest.raises(NotAllowed, match="aborted by dora: looks bad"):
         leases.require_running(ledger, one.change, run="run-1", now=NOW, forward=intent(one.digest))

@@ -1,4 +1,4 @@
-"""Finds what nobody else will end: changes whose run died, changes whose window passed, files that lack or linger."""
+"""Finds what nobody else will end: orphaned changes, missed windows, missing files and stale files."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,46 +12,46 @@ from changewindow.ledger.models import Change
 from changewindow.policy.conflicts import HOLDING
 
 IsAlive = Callable[[str, str | None], bool]
-"""Says whether a run of a change, or any run when none is named, is queued or running."""
+"""Whether a run of a change, or any run when none is named, is queued or running."""
 LATE = timedelta(minutes=5)
 """How long after its window a change may still record its own outcome."""
 KEPT = timedelta(days=1)
-"""How long the file of a closed change is kept, so that it can be taken back."""
+"""How long the file of a closed change is kept, so that the change can be rolled back."""
 
 
-def died(ledger: Ledger, is_alive: IsAlive, now: datetime) -> list[Change]:
-    """Return the changes that act by their status though no run of them lives; they have to be taken back."""
-    found = []
+def orphaned(ledger: Ledger, is_alive: IsAlive, now: datetime) -> list[Change]:
+    """Return the changes whose status says that they act, while no run of them is alive; they must be rolled back."""
+    orphans = []
     for change in queries.with_status(ledger, "running"):
         is_dead = (change.run is None or not is_alive(change.id, change.run)) and not is_alive(change.id, None)
         if is_dead and leases.orphan(ledger, change.id, run=change.run or "", now=now):
-            found.append(change)
-    return found
+            orphans.append(change)
+    return orphans
 
 
-def overslept(ledger: Ledger, is_alive: IsAlive, now: datetime) -> list[Change]:
-    """Close, as `missed`, the changes whose window passed and of which no run has said so; return them.
+def missed(ledger: Ledger, is_alive: IsAlive, now: datetime) -> list[Change]:
+    """Close, as `missed`, the changes whose window passed without any run recording it; return them.
 
-    A run that is open so long after the window stands still, because its DAG is paused; when it goes on, the gate
+    A run that is still open so long after the window is stuck, because its DAG is paused; when it goes on, the gate
     refuses it.
     """
-    found = []
+    late = []
     for change in queries.with_status(ledger, "submitted", "approved"):
         if change.closes + LATE < now:
-            reason = f"{_why_overslept(change, is_alive)}; the window ended {change.closes:%Y-%m-%d %H:%M} UTC"
+            reason = f"{_why_missed(change, is_alive)}; the window ended {change.closes:%Y-%m-%d %H:%M} UTC"
             changes.close(ledger, change.id, run=None, outcome="missed", reason=reason, now=now)
-            found.append(changes.get(ledger, change.id))
-    return found
+            late.append(changes.get(ledger, change.id))
+    return late
 
 
-def _why_overslept(change: Change, is_alive: IsAlive) -> str:
+def _why_missed(change: Change, is_alive: IsAlive) -> str:
     if change.status == "submitted":
         return "nobody approved it in time"
-    return "its run stood still" if is_alive(change.id, None) else "no run of it started in its window"
+    return "its run was stuck" if is_alive(change.id, None) else "no run of it started in its window"
 
 
 def frozen(ledger: Ledger, is_paused: Callable[[str], bool]) -> list[str]:
-    """Return the changes that act by their status, while their DAG is paused: nothing of them goes on, nor back."""
+    """Return the changes that act although their DAG is paused: they neither go on nor roll back."""
     return [change.id for change in queries.with_status(ledger, "running") if is_paused(change.id)]
 
 
@@ -61,8 +61,8 @@ def unpublished(ledger: Ledger, bundle: Path) -> list[str]:
     return [change.id for change in wanted if not (bundle / f"{change.id}.py").exists()]
 
 
-def lingering(ledger: Ledger, is_alive: IsAlive, bundle: Path, now: datetime) -> list[Path]:
-    """Return the files of changes that closed long enough ago and of which no run is open."""
+def stale(ledger: Ledger, is_alive: IsAlive, bundle: Path, now: datetime) -> list[Path]:
+    """Return the files of changes that closed long enough ago and have no open run."""
     return [
         path
         for path in sorted(bundle.glob("CHG-*.py"))
@@ -70,10 +70,10 @@ def lingering(ledger: Ledger, is_alive: IsAlive, bundle: Path, now: datetime) ->
     ]
 
 
-def _is_over(ledger: Ledger, change: str, now: datetime) -> bool:
+def _is_over(ledger: Ledger, identity: str, now: datetime) -> bool:
     try:
-        found = changes.get(ledger, change)
+        change = changes.get(ledger, identity)
     except LedgerUnknown:
         return False
-    may_act = found.status in {*changes.CHANGEABLE, *HOLDING}
-    return not may_act and found.closed_at is not None and found.closed_at + KEPT < now
+    may_act = change.status in {*changes.CHANGEABLE, *HOLDING}
+    return not may_act and change.closed_at is not None and change.closed_at + KEPT < now

@@ -1,4 +1,4 @@
-"""The words of the messages: before a change, after a success, after a rollback, and for every other outcome."""
+"""The text of the messages: before a change, after a success, after a rollback, and for every other outcome."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,32 +9,32 @@ from changewindow.policy.outcome import Outcome
 from changewindow.ticket.model import Ticket
 
 NOTHING = "nothing to undo"
-"""What a step says that only reads; beside steps that have an undo, it would only confuse."""
+"""What a step that only reads says of its undo; beside steps that have one, it would only confuse."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a change ended, as the last message tells it."""
+    """How a change ended, as the last message reports it."""
 
     outcome: Outcome
     reason: str
     started: datetime | None
     ended: datetime
     restored: datetime | None = None
-    """When everything was verified to be as before."""
+    """When everything was verified to be as it was before."""
 
 
 def deploying(change: str, ticket: Ticket) -> str:
     """Return the message before the change."""
     undoes = [_one_line(step.undoes()) for step in reversed(ticket.actions)]
-    rollback = "; ".join(says for says in undoes if says != NOTHING) or NOTHING
+    rollback = "; ".join(undo for undo in undoes if undo != NOTHING) or NOTHING
     people = f"Owner: @{ticket.owner} | Reviewer: @{ticket.reviewer}"
     return "\n".join(
         [
             f"🔄 DEPLOYING: {change} {ticket.summary}",
             f"Window: {ticket.window.says()}",
             f"Changes: {'; '.join(_one_line(f'{step.name} ({step.does()})') for step in ticket.actions)}",
-            f"Rollback: {rollback} (< {_words(ticket.rollback.estimate.total_seconds())})",
+            f"Rollback: {rollback} (< {_duration_text(ticket.rollback.estimate.total_seconds())})",
             people + (f" | On call: @{ticket.on_call}" if ticket.on_call else ""),
         ]
     )
@@ -42,14 +42,14 @@ def deploying(change: str, ticket: Ticket) -> str:
 
 def asking(change: str, ticket: Ticket, reason: str) -> str:
     """Return the message that asks people to decide."""
-    people = " ".join(f"@{one}" for one in ticket.people)
-    within = _words(ticket.watch.answer_within.total_seconds())
+    people = " ".join(f"@{person}" for person in ticket.people)
+    within = _duration_text(ticket.watch.answer_within.total_seconds())
     return "\n".join(
         [
             f"❓ KEEP IT? {change} {ticket.summary}",
             f"Not known: {_one_line(reason)}",
             f"{people}: answer under Required Actions in Airflow within {within}.",
-            "The watch goes on; with no answer the change is taken back.",
+            "The watch goes on; with no answer the change is rolled back.",
         ]
     )
 
@@ -58,7 +58,7 @@ def ended(change: str, ticket: Ticket, ending: Ending) -> str:
     """Return the message after the change, by its outcome."""
     lines = [f"{HEADS[ending.outcome]}: {change} {ticket.summary}"]
     if ending.outcome == "completed":
-        lines.append(f"Validated: {', '.join(one.name for one in ticket.conditions if one.decides)}")
+        lines.append(f"Validated: {', '.join(condition.name for condition in ticket.conditions if condition.decides)}")
         lines.append(_duration(ending))
         lines += [f"Follow-up: {item}" for item in ticket.post_change.follow_up]
         return "\n".join(lines)
@@ -84,18 +84,18 @@ HEADS: dict[Outcome, str] = {
 }
 REMEDIES: dict[Outcome, str] = {
     "rollback_failed": "Act now: {targets} may be half changed and stay locked. "
-    "@{owner}: read the log of `close`, put it in order, then run release_target.",
+    "@{owner}: read the log of `close`, repair what is left, then run release_target.",
     "refused": "@{owner}: correct what is named and trigger the change again within its window.",
     "missed": "@{owner}: run reslot_change to give it another window.",
     "rejected": "@{owner}: talk to the approver, then submit a corrected ticket.",
-    "cancelled": "@{owner}: submit a new ticket when it is to be done after all.",
+    "cancelled": "@{owner}: submit a new ticket if it is still needed.",
 }
 
 
 def _duration(ending: Ending) -> str:
     if ending.started is None:
         return f"Ended: {_clock(ending.ended)}"
-    took = _words((ending.ended - ending.started).total_seconds())
+    took = _duration_text((ending.ended - ending.started).total_seconds())
     return f"Duration: {took} ({ending.started.astimezone(UTC):%H:%M}-{_clock(ending.ended)})"
 
 
@@ -107,5 +107,5 @@ def _clock(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%H:%M} UTC"
 
 
-def _words(seconds: float) -> str:
+def _duration_text(seconds: float) -> str:
     return pendulum.duration(seconds=round(seconds)).in_words() or "0 seconds"

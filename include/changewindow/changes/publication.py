@@ -12,12 +12,12 @@ IDENTITY = re.compile(r"CHG-[0-9]+")
 
 
 def source(change: str, data: dict[str, Any]) -> str:
-    """Return the file: a constant few lines of Python, with the approved text as literals.
+    """Return the file: the same few lines of Python every time, with the approved text as literals.
 
-    The text appears line by line through `repr`, so whatever a ticket says stays text; it is what was approved.
+    The text appears line by line through `repr`, so whatever a ticket says stays text: exactly what was approved.
 
     Raises:
-        ValueError: the name is not that of a change, or the data cannot be written as UTF-8.
+        ValueError: the name is no id of a change, or the data cannot be written as UTF-8.
     """
     if not IDENTITY.fullmatch(change):
         raise ValueError(f"{change!r} is not the id of a change")

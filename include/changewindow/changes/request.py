@@ -1,4 +1,4 @@
-"""Takes in what somebody asks for: a ticket, a standard change, or a new text or window for a change of the ledger."""
+"""Takes in requests: for a ticket, for a standard change, or for a new text or window of a change in the ledger."""
 
 import json
 from collections.abc import Mapping
@@ -35,14 +35,14 @@ class Request:
     zone: str = "UTC"
     reviewer: str | None = None
     change: str | None = None
-    """The change that gets a new text; alone, its approval is asked for again."""
+    """The change that gets a new text; on its own, its approval is asked for again."""
     origin: str | None = None
-    """Where it comes from, like a file or a run: asking twice from there is about the same change while it is open."""
+    """Where it comes from, such as a file or a run; two requests from there are about one change while it is open."""
 
 
 @dataclass(frozen=True)
 class TakenIn:
-    """What became of a request: a change in the ledger, or findings."""
+    """The result of a request: a change in the ledger, or findings."""
 
     change: str | None
     loaded: Loaded
@@ -51,11 +51,11 @@ class TakenIn:
 
 
 def take_in(ledger: Ledger, policy: Policy, request: Request, *, now: datetime) -> TakenIn:
-    """Judge a request and put it into the ledger; with a finding that is no warning, nothing is written.
+    """Check a request and put it into the ledger; with any finding that is more than a warning, nothing is written.
 
     Raises:
         BadRequest: it asks for nothing, or for two things at once.
-        NotAllowed: the change cannot get a new text any more.
+        NotAllowed: it is too late to give the change a new text.
     """
     request = _with_change(ledger, request)
     text = _text(ledger, policy, request)
@@ -77,18 +77,18 @@ def take_in(ledger: Ledger, policy: Policy, request: Request, *, now: datetime) 
 
 
 def errors(findings: tuple[Finding, ...]) -> list[Finding]:
-    """Return what stands against a ticket: every finding that is no warning."""
+    """Return every finding that is more than a warning."""
     return [finding for finding in findings if not finding.is_warning]
 
 
 def _with_change(ledger: Ledger, request: Request) -> Request:
-    """Return the request with the change it has made before, if that can still get a text."""
+    """Return the request with the change that an earlier one has made, if that can still get a new text."""
     known = queries.of_origin(ledger, request.origin) if request.origin and request.change is None else None
     return replace(request, change=known.id) if known and known.status in changes.CHANGEABLE else request
 
 
 def _text(ledger: Ledger, policy: Policy, request: Request) -> str:
-    """Return the ticket that is asked for, as YAML."""
+    """Return the requested ticket, as YAML."""
     if request.ticket and request.standard:
         raise BadRequest("Both a ticket and a standard change are given. Leave one of them empty.")
     if request.ticket:
@@ -116,7 +116,7 @@ def _only_moves_the_window(request: Request) -> bool:
 
 
 def _window(request: Request) -> dict[str, str] | None:
-    """Return the window as a ticket says it, in local time."""
+    """Return the window as it stands in a ticket, in local time."""
     if request.start is None or request.end is None:
         return None
     zone = ZoneInfo(parse_zone(request.zone))

@@ -1,1 +1,1 @@
-"""The ledger: changes, approvals, leases, turns and events; nothing else writes its tables than these modules."""
+"""The ledger: changes, approvals, leases, step locks and events; only these modules write its tables."""

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -23,6 +23,8 @@ WAITING = ("submitted", "approved", "refused")
 """Nothing was touched, and the change may still be done."""
 CHANGEABLE = (*WAITING, "missed")
 """A new text may be given to it."""
+Ended = Literal["cancelled", "rolled back"]
+"""What an abort leads to."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Submitted:
     change: str
     digest: str
     is_new_text: bool = True
-    """Whether its text is another one than before, so that its approvals do not count any more."""
+    """Whether its text differs from the one before, so that its approvals no longer count."""
 
 
 def submit(
@@ -54,9 +56,9 @@ def submit(
 def revise(
     ledger: Ledger, change: str, ticket_data: dict[str, Any], *, person: str, now: datetime, keeps: bool = False
 ) -> Submitted:
-    """Give a change that has not acted a new text; the same text changes nothing, another one needs new approvals.
+    """Give a change that has not acted a new text; the same text changes nothing, a different one needs new approvals.
 
-    Whoever revises is its requester from now on. With `keeps`, approvals of the text before count for this one too:
+    Whoever revises it is its requester from now on. With `keeps`, approvals of the earlier text count for this one too:
     for a moved window, if the policy says so.
 
     Raises:
@@ -111,10 +113,10 @@ def cancel(ledger: Ledger, change: str, *, person: str, reason: str, now: dateti
         append(session, Event(change, person, now, payloads.Cancelled(reason=reason)))
 
 
-def abort(ledger: Ledger, change: str, *, person: str, reason: str, now: datetime) -> str:
-    """End a change whatever it does: one that waits is cancelled, one that acts is taken back; return which.
+def abort(ledger: Ledger, change: str, *, person: str, reason: str, now: datetime) -> Ended:
+    """End a change whatever it does: one that waits is cancelled, one that acts is rolled back; return which.
 
-    A step that applies loses its turn and stops within a second; the way back is left alone.
+    A step that is being applied loses its lock and stops within a second; a rollback goes on.
 
     Raises:
         NotAllowed: it is closed.
@@ -127,10 +129,10 @@ def abort(ledger: Ledger, change: str, *, person: str, reason: str, now: datetim
             found.status, found.reason, found.closed_at = "cancelled", f"aborted by {person}: {reason}", now
             return "cancelled"
         found.aborted = f"aborted by {person}: {reason}"
-        turn = session.get(StepLockRow, found.number)
-        if turn is not None and turn.is_forward:
-            turn.is_revoked = True
-        return "taken back"
+        lock = session.get(StepLockRow, found.number)
+        if lock is not None and lock.is_forward:
+            lock.is_revoked = True
+        return "rolled back"
 
 
 def extend(ledger: Ledger, change: str, closes: datetime, *, person: str, reason: str, now: datetime) -> None:
@@ -153,7 +155,7 @@ def extend(ledger: Ledger, change: str, closes: datetime, *, person: str, reason
 
 
 def close(ledger: Ledger, change: str, *, run: str | None, outcome: Outcome, reason: str, now: datetime) -> None:
-    """Record how a change ended and release its targets; `rollback_failed` keeps them. May be called twice."""
+    """Record how a change ended and release its targets, unless it is `rollback_failed`. May be called twice."""
     with ledger.transaction() as session:
         found = locked(session, change)
         if found.closed_at is not None and found.status == outcome and found.run == run:
@@ -187,8 +189,9 @@ def _write_text(session: Session, change: Change, data: dict[str, Any], now: dat
 
 def _carry_approvals(session: Session, change: Change, before: str) -> None:
     """Let the approvals of the text before count for the newest."""
-    for one in session.scalars(select(Approval).where(Approval.number == change.number, Approval.digest == before)):
-        copied = {name: getattr(one, name) for name in ("number", "person", "role", "is_yes", "at", "expires_at")}
+    earlier = select(Approval).where(Approval.number == change.number, Approval.digest == before)
+    for approval in session.scalars(earlier):
+        copied = {name: getattr(approval, name) for name in ("number", "person", "role", "is_yes", "at", "expires_at")}
         session.add(Approval(digest=change.digest, **copied))
 
 

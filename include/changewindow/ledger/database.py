@@ -45,7 +45,7 @@ class Ledger:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Read without waiting for those who write; nothing may be decided by it that is written later.
+        """Read without waiting for writers; what is decided from it may not be written later.
 
         Raises:
             LedgerDown: the database does not answer.
@@ -85,7 +85,7 @@ class Ledger:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    """Write-ahead log, and transactions that begin when we say so."""
+    """Use a write-ahead log, and let transactions begin when we say so."""
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")

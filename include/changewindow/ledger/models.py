@@ -117,23 +117,23 @@ class Lease(Base):
     run: Mapped[str] = mapped_column(String(250))
     taken_at: Mapped[datetime]
     expires_at: Mapped[datetime]
-    """After this moment nobody can be at work any more; a person or housekeeping has to look."""
+    """After this moment nobody can be acting any more; a person or housekeeping has to look."""
 
 
 class StepLockRow(Base):
-    """Which task of a change may act now; one at a time."""
+    """Which task of a change may act now: one at a time."""
 
     __tablename__ = "turns"
 
     number: Mapped[int] = mapped_column(ForeignKey("changes.number"), primary_key=True)
     token: Mapped[int]
-    """Grows with every turn; a holder with an older token must have stopped."""
+    """Grows each time the lock is taken; a holder with an older token must have stopped."""
     holder: Mapped[str | None] = mapped_column(String(250))
     until: Mapped[datetime | None]
     """The holder renews this; past it, the holder has stopped by itself."""
     is_revoked: Mapped[bool]
     is_forward: Mapped[bool] = mapped_column(default=False)
-    """Whether the holder applies; an abort ends it, while the way back is left alone."""
+    """Whether the holder applies; an abort stops it, but never a rollback."""
 
 
 class Watch(Base):

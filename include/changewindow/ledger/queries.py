@@ -19,7 +19,7 @@ from changewindow.systems.measurement import Past, PastChange
 
 ACTED = ("running", "completed", "rolled_back", "rollback_failed")
 RECENT = 200
-"""So many changes that acted are looked at."""
+"""How many of the changes that acted are looked at."""
 
 
 def of_origin(ledger: Ledger, origin: str) -> Change | None:
@@ -54,7 +54,7 @@ def others_in(session: Session, opens: datetime, closes: datetime, *, but: str =
     for change, target in rows:
         near[change.number] = change
         targets.setdefault(change.number, []).append(target)
-    return [_other(one, targets[one.number]) for _, one in sorted(near.items()) if one.id != but]
+    return [_other(change, targets[number]) for number, change in sorted(near.items()) if change.id != but]
 
 
 def past(ledger: Ledger, change: str, environment: str) -> Past:
@@ -72,7 +72,7 @@ def acted_on(ledger: Ledger, targets: Sequence[str]) -> list[PastChange]:
     other = aliased(EventRow)
     first = select(func.min(other.sequence)).where(other.number == Change.number, other.kind == EventKind.STARTED)
     is_start = (EventRow.number == Change.number) & (EventRow.sequence == first.correlate(Change).scalar_subquery())
-    found = (
+    newest_first = (
         select(Change, Revision.text, EventRow)
         .select_from(Change)
         .join(Revision, (Revision.number == Change.number) & (Revision.digest == Change.digest))
@@ -84,15 +84,15 @@ def acted_on(ledger: Ledger, targets: Sequence[str]) -> list[PastChange]:
     with ledger.reading() as session:
         return [
             PastChange(
-                one.id,
-                one.status,
-                one.reason,
-                began=start.at if start else one.opens,
-                closed=one.closed_at,
+                change.id,
+                change.status,
+                change.reason,
+                began=start.at if start else change.opens,
+                closed=change.closed_at,
                 ticket=json.loads(text),
                 values=_chosen(start),
             )
-            for one, text, start in session.execute(found)
+            for change, text, start in session.execute(newest_first)
         ]
 
 
@@ -106,8 +106,8 @@ def ended_by_hand(ledger: Ledger, since: datetime) -> dict[str, str]:
     """Return why changes were aborted, or cancelled since a moment, by change."""
     with ledger.reading() as session:
         is_recent = (Change.status == "cancelled") & (Change.closed_at > since)
-        found = session.scalars(select(Change).where(Change.aborted.is_not(None) | is_recent))
-        return {one.id: one.aborted or one.reason for one in found}
+        ended = session.scalars(select(Change).where(Change.aborted.is_not(None) | is_recent))
+        return {change.id: change.aborted or change.reason for change in ended}
 
 
 def _other(change: Change, targets: list[str]) -> Other:

@@ -1,4 +1,4 @@
-"""Keeps what could not be written while the ledger was down, and writes it later in the same order."""
+"""Keeps what cannot be written while the ledger is down, and writes it later in the same order."""
 
 import fcntl
 import json
@@ -8,12 +8,22 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from changewindow.errors import LedgerDown
 from changewindow.ledger.changes import close
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Entry, Event, record_entry
+from changewindow.policy.outcome import Outcome
+
+
+class Closing(TypedDict):
+    """How a change ended, see `changes.close`."""
+
+    run: str | None
+    outcome: Outcome
+    reason: str
+    now: datetime
 
 
 class Spool:
@@ -29,14 +39,14 @@ class Spool:
         line = {"do": "record", **asdict(entry), "at": entry.at.isoformat()}
         return self._do(line, lambda: record_entry(self.ledger, entry))
 
-    def close(self, change: str, **closing: Any) -> bool:
+    def close(self, change: str, **closing: Unpack[Closing]) -> bool:
         """Close a change now, or keep that; return whether the ledger has it. Arguments as for `changes.close`."""
-        entry = {"do": "close", "change": change, **closing, "at": closing["now"].isoformat()}
-        entry.pop("now")
-        return self._do(entry, lambda: close(self.ledger, change, **closing))
+        kept = {name: value for name, value in closing.items() if name != "now"}
+        line = {"do": "close", "change": change, **kept, "at": closing["now"].isoformat()}
+        return self._do(line, lambda: close(self.ledger, change, **closing))
 
     def drain(self) -> int:
-        """Write what was kept; return how many entries. After a crash one may be written twice, none is lost.
+        """Write what was kept; return how many lines. After a crash one may be written twice, but none is lost.
 
         Raises:
             LedgerDown: the rest stays kept.
@@ -54,19 +64,19 @@ class Spool:
                 self._replace(lines[written:])
         return written
 
-    def _do(self, entry: dict[str, Any], write: Callable[[], Any]) -> bool:
+    def _do(self, line: dict[str, Any], write: Callable[[], object]) -> bool:
         try:
             self.drain()
             write()
         except LedgerDown:
-            self._keep(entry)
+            self._keep(line)
             return False
         return True
 
-    def _keep(self, entry: dict[str, Any]) -> None:
+    def _keep(self, line: dict[str, Any]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._locked(), self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+            file.write(json.dumps(line) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -78,7 +88,7 @@ class Spool:
             yield
 
     def _replace(self, lines: list[str]) -> None:
-        """Keep these lines only; the old file stays whole until the new one is. Called under the lock."""
+        """Keep only these lines; the old file stays whole until the new one is complete. Called under the lock."""
         if not lines:
             self.path.unlink(missing_ok=True)
             return
@@ -90,7 +100,7 @@ class Spool:
         partial.replace(self.path)
 
     def _replay(self, line: str) -> None:
-        """Write one kept entry; a line that a crash cut short is set aside, so that it blocks nothing."""
+        """Write one kept line; one that a crash cut short is set aside, so that it blocks nothing."""
         try:
             entry = json.loads(line)
             at, action = datetime.fromisoformat(entry.pop("at")), entry.pop("do")

@@ -1,8 +1,8 @@
-"""Turns: at any moment one task of a change may act, and an undo can take the turn away from a dying step.
+"""Step locks: at any moment one task of a change may act, and an undo can take the lock from a step that is dying.
 
-The holder renews its turn every few seconds and stops by itself when it cannot, so a turn that was not renewed in time
-belongs to nobody: its holder is dead or has stopped. This is the lease with fencing token of M. Kleppmann, "How to do
-distributed locking" (2016), with the check made by the holder, because files, git and programs check no token.
+The holder renews its lock every few seconds and stops by itself when it cannot. So a lock that was not renewed in time
+is free: its holder is dead or has stopped. This is the lease with fencing token of M. Kleppmann, "How to do distributed
+locking" (2016), except that the holder checks it, because files, git and programs check no token.
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from changewindow.ledger.events import locked
 from changewindow.ledger.models import StepLockRow
 
 LIFETIME = timedelta(seconds=10)
-"""How long a turn lasts without being renewed."""
+"""How long a lock lasts without being renewed."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """A turn that was taken."""
+    """A lock that was taken."""
 
     change: str
     holder: str
@@ -27,43 +27,43 @@ class Held:
 
 
 def take(ledger: Ledger, change: str, holder: str, *, now: datetime, is_forward: bool = False) -> Held:
-    """Take the turn to act; `is_forward` to apply, so that an abort ends it.
+    """Take the lock, in order to act; `is_forward` to apply, so that an abort ends it.
 
     Raises:
-        LockTaken: somebody else has it.
+        LockTaken: another task holds it.
     """
     with ledger.transaction() as session:
-        found = locked(session, change)
-        turn = session.get(StepLockRow, found.number) or StepLockRow(number=found.number, token=0)
-        session.add(turn)
-        if turn.holder is not None and turn.until is not None and turn.until > now:
-            raise LockTaken(change, holder, turn.holder)
-        turn.token, turn.holder, turn.until, turn.is_revoked = turn.token + 1, holder, now + LIFETIME, False
-        turn.is_forward = is_forward
-        return Held(change, holder, turn.token)
+        number = locked(session, change).number
+        row = session.get(StepLockRow, number) or StepLockRow(number=number, token=0)
+        session.add(row)
+        if row.holder is not None and row.until is not None and row.until > now:
+            raise LockTaken(change, holder, row.holder)
+        row.token, row.holder, row.until, row.is_revoked = row.token + 1, holder, now + LIFETIME, False
+        row.is_forward = is_forward
+        return Held(change, holder, row.token)
 
 
 def renew(ledger: Ledger, held: Held, *, now: datetime) -> bool:
-    """Keep the turn for another lifetime; return False when it was revoked or is somebody else's."""
+    """Keep the lock for another lifetime; return False when it was revoked or another task holds it."""
     with ledger.transaction() as session:
-        turn = session.get(StepLockRow, locked(session, held.change).number)
-        if turn is None or turn.token != held.token or turn.is_revoked:
+        row = session.get(StepLockRow, locked(session, held.change).number)
+        if row is None or row.token != held.token or row.is_revoked:
             return False
-        turn.until = now + LIFETIME
+        row.until = now + LIFETIME
         return True
 
 
 def release(ledger: Ledger, held: Held) -> None:
-    """Give the turn back; the holder does nothing any more."""
+    """Give the lock back, once the holder has stopped acting."""
     with ledger.transaction() as session:
-        turn = session.get(StepLockRow, locked(session, held.change).number)
-        if turn is not None and turn.token == held.token:
-            turn.holder, turn.until = None, None
+        row = session.get(StepLockRow, locked(session, held.change).number)
+        if row is not None and row.token == held.token:
+            row.holder, row.until = None, None
 
 
 def revoke(ledger: Ledger, change: str) -> None:
-    """Tell whoever has the turn to stop; it does so within a second, or its turn runs out."""
+    """Tell whoever holds the lock to stop; they do so within a second, or their lock expires."""
     with ledger.transaction() as session:
-        turn = session.get(StepLockRow, locked(session, change).number)
-        if turn is not None:
-            turn.is_revoked = True
+        row = session.get(StepLockRow, locked(session, change).number)
+        if row is not None:
+            row.is_revoked = True

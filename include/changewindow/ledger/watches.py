@@ -1,4 +1,4 @@
-"""Keeps how far each watch is, and writes its readings as events."""
+"""Keeps the progress of each watch, and writes its readings as events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from changewindow.ledger.models import Watch
 from changewindow.watch.progress import Progress
 
 BATCH = 20
-"""So many readings make an event; a watch that is decided writes the rest."""
+"""How many readings make an event; a watch that is decided writes the rest."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Kept:
 
 
 def keep(ledger: Ledger, kept: Sequence[Kept]) -> dict[str, int]:
-    """Write how far watches are, in one transaction; unwritten readings become an event once they are enough.
+    """Write the progress of watches, in one transaction; unwritten readings become an event once there are enough.
 
     Returns:
         How many readings of each change are now in an event.
@@ -37,20 +37,20 @@ def keep(ledger: Ledger, kept: Sequence[Kept]) -> dict[str, int]:
         LedgerDown: nothing was written.
     """
     with ledger.transaction() as session:
-        numbers = [number(one.change) for one in kept]
-        there = set(session.scalars(select(Watch.number).where(Watch.number.in_(numbers))))
+        numbers = [number(watch.change) for watch in kept]
+        existing = set(session.scalars(select(Watch.number).where(Watch.number.in_(numbers))))
         counts, rows = {}, []
-        for one in kept:
-            counts[one.change], progress = _record(session, one)
-            rows.append({"number": number(one.change), "run": one.run, "at": one.at, "progress": progress})
+        for watch in kept:
+            counts[watch.change], progress = _record(session, watch)
+            rows.append({"number": number(watch.change), "run": watch.run, "at": watch.at, "progress": progress})
         for statement, are_there in ((update(Watch), True), (insert(Watch), False)):
-            if fitting := [row for row in rows if (row["number"] in there) is are_there]:
+            if fitting := [row for row in rows if (row["number"] in existing) is are_there]:
                 session.execute(statement, fitting)
         return counts
 
 
 def newest(ledger: Ledger, change: str) -> Kept | None:
-    """Return how far the newest watch of a change is, or was when it ended; None before there is one.
+    """Return the progress of the newest watch of a change, ended or not; None before there is one.
 
     Raises:
         LedgerUnknown: there is no such change.
@@ -61,12 +61,12 @@ def newest(ledger: Ledger, change: str) -> Kept | None:
         return Kept(change, row.run, Progress.model_validate_json(row.progress), row.at) if row else None
 
 
-def _record(session: Session, one: Kept) -> tuple[int, str]:
-    """Make an event of unwritten readings once they are enough; return how many, and the progress without them."""
-    progress, count = one.progress, 0
+def _record(session: Session, watch: Kept) -> tuple[int, str]:
+    """Make an event of unwritten readings once there are enough; return how many, and the progress without them."""
+    progress, count = watch.progress, 0
     if len(progress.unwritten) >= BATCH or (progress.decided and progress.unwritten):
         count = len(progress.unwritten)
-        read = payloads.Read(run=one.run, readings=tuple(progress.unwritten))
-        append(session, Event(one.change, f"{one.run}/watch", one.at, read))
+        read = payloads.Read(run=watch.run, readings=tuple(progress.unwritten))
+        append(session, Event(watch.change, f"{watch.run}/watch", watch.at, read))
         progress = progress.model_copy(update={"unwritten": []})
     return count, progress.model_dump_json()

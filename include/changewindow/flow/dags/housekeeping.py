@@ -33,11 +33,11 @@ class LookAfter(BaseOperator):
             wanted = {"run_ids": [run]} if run else {}
             return bool(context["ti"].get_dr_count(dag_id=change, states=OPEN, **wanted))
 
-        for change in housekeeping.unpublished(here, bundle):
-            self._publish(change)
-        for missed in housekeeping.overslept(here, is_alive, now()):
-            log.warning("%s: %s", missed.id, missed.reason)
-            tell_ended(here, missed.id)
+        for identity in housekeeping.unpublished(here, bundle):
+            self._publish(identity)
+        for change in housekeeping.missed(here, is_alive, now()):
+            log.warning("%s: %s", change.id, change.reason)
+            tell_ended(here, change.id)
 
         def is_paused(change: str) -> bool:
             try:
@@ -46,13 +46,13 @@ class LookAfter(BaseOperator):
                 log.warning("Airflow does not know the DAG of %s: %s", change, error)
                 return False
 
-        for change in housekeeping.frozen(here, is_paused):
-            log.error("%s is paused while it acts", change)
-            post(f"🚨 {change} is paused while it acts: it neither goes on nor is it taken back. Unpause it now.")
-        for path in housekeeping.lingering(here, is_alive, bundle, now()):
+        for identity in housekeeping.frozen(here, is_paused):
+            log.error("%s is paused while it acts", identity)
+            post(f"🚨 {identity} is paused while it acts: it neither goes on nor is it taken back. Unpause it now.")
+        for path in housekeeping.stale(here, is_alive, bundle, now()):
             log.info("%s is over; its file is removed, its runs and logs stay", path.stem)
             path.unlink(missing_ok=True)
-        return [self._take_back(one.id, one.run) for one in housekeeping.died(here, is_alive, now())]
+        return [self._take_back(one.id, one.run) for one in housekeeping.orphaned(here, is_alive, now())]
 
     def _publish(self, change: str) -> None:
         try:
