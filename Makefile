@@ -56,9 +56,9 @@ $(OPENTOFU_BIN):
 	cd "$$(go mod download -json github.com/opentofu/opentofu@$(OPENTOFU) | sed -n 's/.*"Dir": "\(.*\)",/\1/p')" \
 	  && go build -trimpath -buildvcs=false -o $@ ./cmd/tofu
 
-lock: .venv/ready ## compile requirements.in into requirements.txt
+lock: .venv/ready ## compile the dependencies in pyproject.toml into requirements.txt
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
-	  -o requirements.txt requirements.in
+	  --extra celery --group dev -o requirements.txt pyproject.toml
 
 clean: ## remove the environment and what the demo left
 	rm -rf .venv .demo

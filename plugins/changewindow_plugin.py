@@ -1,17 +1,7 @@
-"""Registers Change Windows with Airflow."""
+"""Registers Change Windows with Airflow where it runs from a checkout; an installed package registers itself."""
 
-from airflow.plugins_manager import AirflowPlugin
+from importlib.metadata import entry_points
 
-import changewindow.flow.dag  # noqa: F401  every forked task inherits it and starts seconds sooner
-from changewindow.flow.server import audit, single_writer
-from changewindow.flow.server.run_notes import Noter
-from changewindow.flow.timetable import ChangeWindowTimetable
-
-
-class ChangeWindowPlugin(AirflowPlugin):
-    """The timetable of windows, the notes of runs, the record of clicks, and orderly writes to SQLite."""
-
-    name = "changewindow"
-    timetables = [ChangeWindowTimetable]
-    listeners = [Noter()]
-    fastapi_root_middlewares = [*single_writer.middlewares(), *audit.MIDDLEWARES]
+if not entry_points(group="airflow.plugins", name="changewindow"):
+    # Airflow shows an error to whoever registers a plugin twice.
+    from changewindow.flow.plugin import ChangeWindowPlugin  # noqa: F401  found here by Airflow

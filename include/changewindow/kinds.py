@@ -74,6 +74,32 @@ def describe(folder: str, name: str, kind: str) -> str:
     return "\n\n".join(parts).rstrip() + "\n"
 
 
+def facts(folder: str, name: str, kind: str) -> dict[str, Any]:
+    """Return the same as data; checks and channels have no fields and no example."""
+    module = modules(folder)[kind]
+    example = getattr(module, "EXAMPLE", None)
+    fields = [] if example is None else _fields(models(folder, name)[kind])
+    return {
+        "room": folder,
+        "kind": kind,
+        "summary": summary(folder, kind),
+        "documentation": (module.__doc__ or "").strip(),
+        "fields": [_field_facts(place, field) for place, field in fields],
+        "example": example,
+    }
+
+
+def _field_facts(place: str, field: FieldInfo) -> dict[str, Any]:
+    has_default = not field.is_required() and field.default not in (None, "", (), {})
+    return {
+        "name": place,
+        "required": field.is_required(),
+        "description": field.description,
+        "choices": _parts(field.annotation, Literal),
+        "default": _text(field.default) if has_default else None,
+    }
+
+
 def _fields(model: type[BaseModel], within: str = "") -> list[tuple[str, FieldInfo]]:
     """Return the fields that authors write with their places, also those inside of others."""
     found = []

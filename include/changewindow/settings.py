@@ -11,7 +11,8 @@ TICKETS_CONNECTION = "changewindow_tickets"
 """A git connection; its extra may name `branch` and `folder`."""
 ROOM = "#deploys"
 """Where messages go that belong to no ticket."""
-INCLUDE = Path(__file__).resolve().parents[1]
+SHIPPED = Path(__file__).with_name("shipped")
+"""What comes with the package: DAG files, and the policy and standard changes to start from; links in a checkout."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,19 @@ class Settings:
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings.
 
-    CHANGEWINDOW_PUBLISHED and CHANGEWINDOW_SPOOL lie below AIRFLOW_HOME by default, CHANGEWINDOW_POLICY and
-    CHANGEWINDOW_TEMPLATES beside this package.
+    CHANGEWINDOW_PUBLISHED and CHANGEWINDOW_SPOOL lie below AIRFLOW_HOME by default; CHANGEWINDOW_POLICY and
+    CHANGEWINDOW_TEMPLATES are by default those that come with the package.
     """
     home = Path(environment.get("AIRFLOW_HOME", "~/airflow")).expanduser()
     return Settings(
         published=Path(environment.get("CHANGEWINDOW_PUBLISHED", home / "changes")),
         spool=Path(environment.get("CHANGEWINDOW_SPOOL", home / "changewindow-spool.jsonl")),
-        policy=Path(environment.get("CHANGEWINDOW_POLICY", INCLUDE / "policy")),
-        templates=Path(environment.get("CHANGEWINDOW_TEMPLATES", INCLUDE / "templates")),
+        policy=Path(environment.get("CHANGEWINDOW_POLICY", shipped("policy"))),
+        templates=Path(environment.get("CHANGEWINDOW_TEMPLATES", shipped("templates"))),
         tickets=Path(environment["CHANGEWINDOW_TICKETS"]) if environment.get("CHANGEWINDOW_TICKETS") else None,
     )
+
+
+def shipped(name: str) -> Path:
+    """Return a folder that comes with the package: `dags`, `policy` or `templates`."""
+    return (SHIPPED / name).resolve()

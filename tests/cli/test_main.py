@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from changewindow import __version__
 from changewindow.cli.main import main
 from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
@@ -272,8 +273,17 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 
 def test_lint_starts_without_database_and_airflow() -> None:
     """Authors wait for it: neither SQLAlchemy nor Airflow is imported."""
-    code = "import sys, changewindow.cli.main; print(sorted({'airflow', 'sqlalchemy', 'alembic'} & set(sys.modules)))"
+    heavy = "{'airflow', 'sqlalchemy', 'alembic', 'argcomplete'}"
+    code = f"import sys, changewindow.cli.main, changewindow.cli.tickets; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=TESTS.parent / "include"
     )
     assert done.stdout == "[]\n"
+
+
+def test_it_says_its_version(capsys: Capture) -> None:
+    """As the package does."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"changewindow {__version__}\n"

@@ -3,8 +3,9 @@
 import argparse
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from changewindow import settings
@@ -14,61 +15,87 @@ from changewindow.calendar.openings import HORIZON, Opening, despite, openings, 
 from changewindow.calendar.schedule import Schedule
 from changewindow.calendar.scope import Scope
 from changewindow.calendar.text import clock, length_text
+from changewindow.cli.output import count, print_json
 from changewindow.documents.types import parse_duration
 
 GAP = "       closed: "
 DESPITE = "       despite: "
 
 
-def run(asked: argparse.Namespace, now: datetime) -> int:
-    """Do what is asked of the calendar: `lint` or `next`."""
-    return lint(asked) if asked.action == "lint" else show_next(asked, now)
+def run(arguments: argparse.Namespace, now: datetime | None = None) -> int:
+    """Check the calendar, or show when a service may be changed next."""
+    now = now or datetime.now(UTC)
+    return lint(arguments) if arguments.action == "lint" else show_next(arguments, now)
 
 
-def lint(asked: argparse.Namespace) -> int:
+def lint(arguments: argparse.Namespace) -> int:
     """Check the calendar and print every finding."""
-    loaded = _load(asked)
-    count = len(loaded.findings)
+    loaded = _load(arguments)
     if loaded.schedule:
         calendar = loaded.schedule.calendar
-        parts = f"{_many(len(calendar.windows), 'window')}, {_many(len(calendar.freezes), 'freeze')}"
+        parts = f"{count(len(calendar.windows), 'window')}, {count(len(calendar.freezes), 'freeze')}"
         print(f"{parts}; a service without a window is {calendar.default}")
-    print(f"{_many(count, 'finding')} in {CALENDAR}" if count else f"{CALENDAR}, no findings", file=sys.stderr)
-    return 1 if count else 0
+    findings = count(len(loaded.findings), "finding")
+    print(f"{findings} in {CALENDAR}" if loaded.findings else f"{CALENDAR}, no findings", file=sys.stderr)
+    return 1 if loaded.findings else 0
 
 
-def show_next(asked: argparse.Namespace, now: datetime) -> int:
-    """Print when a service may be changed next, and why not before."""
+def show_next(arguments: argparse.Namespace, now: datetime) -> int:
+    """Print when a service may be changed next, and why not before. JSON has the shape `output.OPENINGS`."""
     try:
-        needs = parse_duration(asked.needs)
+        needs = parse_duration(arguments.needs)
     except ValueError as error:
-        asked.misuse(f"--needs: {error}")
-    if asked.count < 1:
-        asked.misuse(f"-n {asked.count} shows nothing; write 1 or more")
-    schedule = _load(asked).schedule
+        arguments.misuse(f"--needs: {error}")
+    if arguments.count < 1:
+        arguments.misuse(f"-n {arguments.count} shows nothing; write 1 or more")
+    schedule = _load(arguments).schedule
     if schedule is None:
         return 1
-    scope = Scope(asked.environment, (asked.service,), asked.type)
-    for line in table(schedule, scope, Interval(now, now + HORIZON), count=asked.count, needs=needs):
+    scope = Scope(arguments.environment, (arguments.service,), arguments.type)
+    within = Interval(now, now + HORIZON)
+    if arguments.json:
+        print_json(openings_json(schedule, scope, within, number=arguments.count, needs=needs))
+        return 0
+    for line in table(schedule, scope, within, number=arguments.count, needs=needs):
         print(line)
     return 0
 
 
-def table(schedule: Schedule, scope: Scope, within: Interval, *, count: int, needs: timedelta) -> Iterator[str]:
+def openings_json(
+    schedule: Schedule, scope: Scope, within: Interval, *, number: int, needs: timedelta
+) -> dict[str, Any]:
+    """Return the next openings in the shape of `output.OPENINGS`; `closed` says why there is none."""
+    coming = list(islice(openings(schedule, scope, within.start, needs), number))
+    rows = [
+        {
+            "start": opening.start,
+            "end": opening.end,
+            "zone": opening.zone,
+            "closed_before": opening.gaps,
+            "despite": despite(schedule, scope, Interval(opening.start, opening.end or within.end)),
+        }
+        for opening in coming
+    ]
+    head = {"service": scope.services[0], "environment": scope.environment, "type": scope.type, "needs": needs}
+    closed = () if coming else why_closed(schedule, scope, within, needs)
+    return {**head, "from": within.start, "until": within.end, "openings": rows, "closed": closed}
+
+
+def table(schedule: Schedule, scope: Scope, within: Interval, *, number: int, needs: timedelta) -> Iterator[str]:
     """Yield the lines that show the next openings, and between them why it is closed."""
     whom = f"{scope.services[0]} in {scope.environment}, {scope.type} changes{_needing(needs)}"
     yield f"{whom}, from {within.start:%Y-%m-%d %H:%M} UTC on"
     yield ""
-    found = list(islice(openings(schedule, scope, within.start, needs), count))
-    rows = [_row(number, opening) for number, opening in enumerate(found, 1)]
+    coming = list(islice(openings(schedule, scope, within.start, needs), number))
+    rows = [_row(place, opening) for place, opening in enumerate(coming, 1)]
     widths = [max(len(row[column]) for row in rows) for column in range(4)] if rows else []
-    for row, opening in zip(rows, found, strict=True):
+    for row, opening in zip(rows, coming, strict=True):
         yield from (f"{GAP}{gap}" for gap in opening.gaps)
-        number, *cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield f"{number.strip().rjust(widths[0])}  {'   '.join(cells)}".rstrip()
+        place, *cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield f"{place.strip().rjust(widths[0])}  {'   '.join(cells)}".rstrip()
         free = Interval(opening.start, opening.end or within.end)
-        yield from (f"{DESPITE}{one}" for one in despite(schedule, scope, free))
-    if not found:
+        yield from (f"{DESPITE}{line}" for line in despite(schedule, scope, free))
+    if not coming:
         yield f"No opening until {within.end:%Y-%m-%d}:"
         yield from (f"{GAP}{gap}" for gap in why_closed(schedule, scope, within, needs))
 
@@ -94,14 +121,10 @@ def _needing(needs: timedelta) -> str:
     return f" that need {length_text(needs)}" if needs else ""
 
 
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'s'[: count != 1]}"
-
-
-def _load(asked: argparse.Namespace) -> LoadedCalendar:
+def _load(arguments: argparse.Namespace) -> LoadedCalendar:
     """Read the calendar; print its findings."""
-    folder = asked.policy or settings.read().policy
+    folder = arguments.policy or settings.read().policy
     loaded = load_calendar(folder)
     for finding in loaded.findings:
-        print(finding.text(str(folder / CALENDAR)), file=sys.stdout if asked.action == "lint" else sys.stderr)
+        print(finding.text(str(folder / CALENDAR)), file=sys.stdout if arguments.action == "lint" else sys.stderr)
     return loaded

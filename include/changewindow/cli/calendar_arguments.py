@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-POLICY = "folder of the policy (default: $CHANGEWINDOW_POLICY, or the one beside this program)"
+from changewindow.cli import output
+
+POLICY = "folder of the policy (default: $CHANGEWINDOW_POLICY, or the one that comes with this program)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     coming.add_argument("--environment", default="production", metavar="NAME", help="where (production)")
     coming.add_argument("--type", default="normal", choices=["normal", "standard", "emergency"])
     coming.add_argument("--needs", default="0s", metavar="LENGTH", help="time the change needs, like 1h30m")
+    output.add_json(coming, output.OPENINGS)
     for action in (check, coming):
         action.add_argument("--policy", type=Path, metavar="FOLDER", help=POLICY)
         action.set_defaults(misuse=action.error)

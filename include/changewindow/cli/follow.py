@@ -4,6 +4,7 @@ import argparse
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,9 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from changewindow.cli.ledger import ledger
+from changewindow.cli.output import print_json
 from changewindow.documents.types import duration_text
 from changewindow.ledger import changes, watches
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.models import Change
 from changewindow.watch.progress import Followed, Progress
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -25,19 +28,22 @@ COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "y
 COMPLETED = "completed"
 
 
-def run(asked: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Follow a change to its end; return 0 when it was completed, 1 when it ended otherwise.
 
-    Without a terminal, or with --once, what is known now is printed once.
+    Without a terminal, or with --once, what is known now is printed once. JSON has the shape `output.FOLLOWED`.
     """
-    known, console = ledger(asked), Console()
-    if asked.once or not console.is_terminal:
-        shown, _ = look(known, asked.change, datetime.now(UTC))
+    known, console = ledger(arguments), Console()
+    if arguments.json:
+        print_json(followed_json(known, arguments.change))
+        return 0
+    if arguments.once or not console.is_terminal:
+        shown, _ = look(known, arguments.change, datetime.now(UTC))
         console.print(shown)
         return 0
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            shown, outcome = look(known, asked.change, datetime.now(UTC))
+            shown, outcome = look(known, arguments.change, datetime.now(UTC))
             live.update(shown, refresh=True)
             if outcome:
                 return 0 if outcome == COMPLETED else 1
@@ -45,19 +51,49 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def look(known: Ledger, change: str, now: datetime) -> tuple[RenderableType, str | None]:
-    """Return what there is to see of a change, and its outcome once it has one.
+    """Return what there is to see of a change, and its outcome once it has condition.
 
     Raises:
         LedgerUnknown: there is no such change.
         LedgerDown: the ledger does not answer.
     """
-    found, kept = changes.get(known, change), watches.newest(known, change)
-    outcome = None if found.status in changes.WAITING or found.status == "running" else found.status
-    reason = f": {found.reason}" if found.reason else ""
-    head = Text(f"{change} {found.summary}\n{found.status}{reason}")
-    if kept is None or kept.run != found.run:
-        return Group(head, Text("nothing is watched")), outcome
-    return Group(head, watched(kept.progress, now)), outcome
+    entry, progress = _followed(known, change)
+    reason = f": {entry.reason}" if entry.reason else ""
+    head = Text(f"{change} {entry.summary}\n{entry.status}{reason}")
+    watch = watched(progress, now) if progress else Text("nothing is watched")
+    return Group(head, watch), _outcome(entry)
+
+
+def _followed(known: Ledger, change: str) -> tuple[Change, Progress | None]:
+    """Return a change, with the watch of its current run if there is condition."""
+    entry, kept = changes.get(known, change), watches.newest(known, change)
+    return entry, kept.progress if kept and kept.run == entry.run else None
+
+
+def _outcome(entry: Change) -> str | None:
+    return None if entry.status in changes.WAITING or entry.status == "running" else entry.status
+
+
+def followed_json(known: Ledger, change: str) -> dict[str, Any]:
+    """Return what is known of a change in the shape of `output.FOLLOWED`: times in UTC, the oldest value first.
+
+    Raises:
+        LedgerUnknown: there is no such change.
+        LedgerDown: the ledger does not answer.
+    """
+    entry, progress = _followed(known, change)
+    head = {"change": change, "summary": entry.summary, "status": entry.status, "reason": entry.reason}
+    return {**head, "outcome": _outcome(entry), "watch": _watch_json(progress) if progress else None}
+
+
+def _watch_json(progress: Progress) -> dict[str, Any]:
+    verdict, because = progress.decided or (None, None)
+    times = {name: getattr(progress, name) for name in ("begun", "over", "at", "samples", "asked_until")}
+    conditions = [
+        {"name": seen.name, "limits": seen.limits, "verdict": seen.verdict or None, "values": seen.recent}
+        for seen in progress.conditions
+    ]
+    return {**times, "verdict": verdict, "because": because, "conditions": conditions}
 
 
 def watched(progress: Progress, now: datetime) -> RenderableType:
@@ -71,21 +107,21 @@ def watched(progress: Progress, now: datetime) -> RenderableType:
     table = Table(box=None, pad_edge=False)
     for heading in ("condition", "limit", "verdict", "last", "values"):
         table.add_column(heading, overflow="fold")
-    for one in progress.conditions:
-        table.add_row(*_row(one))
-    said = f"last sample {(now - progress.at).total_seconds():.0f} s ago"
+    for condition in progress.conditions:
+        table.add_row(*_row(condition))
+    state = f"last sample {(now - progress.at).total_seconds():.0f} s ago"
     if progress.decided:
-        said = f"{progress.decided[0]}: {progress.decided[1]}"
+        state = f"{progress.decided[0]}: {progress.decided[1]}"
     elif progress.asked_until:
-        said += f"; whether it is kept is asked until {progress.asked_until:%H:%M} UTC"
-    return Group(bar, table, Text(said))
+        state += f"; whether it is kept is asked until {progress.asked_until:%H:%M} UTC"
+    return Group(bar, table, Text(state))
 
 
-def _row(one: Followed) -> Sequence[RenderableType]:
-    last = one.recent[-1] if one.recent else None
+def _row(condition: Followed) -> Sequence[RenderableType]:
+    last = condition.recent[-1] if condition.recent else None
     value = "-" if last is None else f"{last:.4g}"
-    verdict = Text(one.verdict or "-", style=COLOURS.get(one.verdict, ""))
-    return Text(one.name), Text(one.limits), verdict, value, sparkline(one.recent[-WIDTH:])
+    verdict = Text(condition.verdict or "-", style=COLOURS.get(condition.verdict, ""))
+    return Text(condition.name), Text(condition.limits), verdict, value, sparkline(condition.recent[-WIDTH:])
 
 
 def _whole(length: timedelta) -> timedelta:

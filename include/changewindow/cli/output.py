@@ -1,16 +1,36 @@
-"""What a command prints for programs: with `--json`, one JSON object whose shape its help shows."""
+"""What commands print: counts and findings for people, and with `--json` one JSON object for programs."""
 
 import argparse
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from changewindow.documents.findings import Finding
+if TYPE_CHECKING:  # completing a command waits for no library
+    from changewindow.documents.findings import Finding
 
 FINDINGS = '"findings": [{"file", "line", "place", "code", "sentence", "remedy", "is_warning"}]'
-"""The shape of findings in every command that has some."""
+"""The shape of findings in every command that has some; `place` lists the names and numbers that lead to a value."""
+PLAN = (
+    f'{{{FINDINGS}, "plan": null or {{"summary", "type", "risk", "targets", "owner", "reviewer", '
+    '"window": {"start", "end", "zone"}, "needs", '
+    '"nodes": [{"id", "role", "after", "description", "rule", "number", "timeout", "retries"}]}}'
+)
+KINDS = (
+    '{"kinds": [{"room", "kind", "summary", "documentation", '
+    '"fields": [{"name", "required", "description", "choices", "default"}], "example"}]}'
+)
+OPENINGS = (
+    '{"service", "environment", "type", "needs", "from", "until", '
+    '"openings": [{"start", "end", "zone", "closed_before", "despite"}], "closed"}'
+)
+HISTORY = '{"change", "events": [{"sequence", "at", "kind", "actor", "data", "hash"}]}'
+CHAIN = '{"change", "events", "head"}'
+FOLLOWED = (
+    '{"change", "summary", "status", "reason", "outcome", "watch": null or {"begun", "over", "at", "samples", '
+    '"verdict", "because", "asked_until", "conditions": [{"name", "limits", "verdict", "values"}]}}'
+)
 
 
 def add_json(parser: argparse.ArgumentParser, shape: str) -> None:
@@ -23,7 +43,7 @@ def print_json(facts: Mapping[str, Any]) -> None:
     print(json.dumps(facts, indent=2, ensure_ascii=False, default=_plain))
 
 
-def finding_json(file: Path, finding: Finding) -> dict[str, Any]:
+def finding_json(file: Path, finding: "Finding") -> dict[str, Any]:
     """Return a finding in the shape of `FINDINGS`."""
     return {
         "file": str(file),

@@ -18,8 +18,10 @@ from cryptography.fernet import Fernet
 
 from changewindow.errors import PlatformError
 from changewindow.ledger.database import Ledger
+from changewindow.settings import shipped
 
 ROOT = Path(__file__).resolve().parents[3]
+"""The checkout; an installed package needs neither its `plugins` nor a PYTHONPATH."""
 COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 WORKERS = 4
 PID_FILE = "standalone.pid"
@@ -70,13 +72,13 @@ def free_port() -> int:
         return port
 
 
-def environment(place: Place, root: Path = ROOT) -> dict[str, str]:
+def environment(place: Place) -> dict[str, str]:
     """Return what Airflow's processes need in their environment."""
     settings = {
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__LAZY_LOAD_PLUGINS": "False",
-        "CORE__DAGS_FOLDER": str(root / "dags"),
-        "CORE__PLUGINS_FOLDER": str(root / "plugins"),
+        "CORE__DAGS_FOLDER": str(shipped("dags")),
+        "CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "CORE__PARALLELISM": str(WORKERS),
         "CORE__TEST_CONNECTION": "Enabled",
@@ -88,7 +90,7 @@ def environment(place: Place, root: Path = ROOT) -> dict[str, str]:
         "API__PORT": str(place.port),
         "API__BASE_URL": place.url,
         "API__WORKERS": "1",
-        "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": bundles(place, root),
+        "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": bundles(place),
         "DAG_PROCESSOR__REFRESH_INTERVAL": "2",
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
@@ -103,7 +105,7 @@ def environment(place: Place, root: Path = ROOT) -> dict[str, str]:
         "AIRFLOW_HOME": str(place.home),
         "AIRFLOW_CONN_CHANGEWINDOW_LEDGER": json.dumps({"conn_type": "sqlite", "host": str(place.home / "ledger.db")}),
         "CHANGEWINDOW_PUBLISHED": str(place.home / "changes"),
-        "PYTHONPATH": str(root / "include"),
+        "PYTHONPATH": str(ROOT / "include"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
     }
     return {**{f"AIRFLOW__{name}": value for name, value in settings.items()}, **own, **_secrets(place)}
@@ -128,10 +130,10 @@ def start(place: Place, extra: Mapping[str, str] | None = None) -> "subprocess.P
     return process
 
 
-def bundles(place: Place, root: Path = ROOT, **more: Path) -> str:
+def bundles(place: Place, **more: Path) -> str:
     """Return the setting that names the bundles: our own DAGs, the approved changes, and `more` folders by name."""
     classpath = "airflow.dag_processing.bundles.local.LocalDagBundle"
-    folders = {"dags-folder": root / "dags", "changes": place.home / "changes", **more}
+    folders = {"dags-folder": shipped("dags"), "changes": place.home / "changes", **more}
     return json.dumps(
         [{"name": name, "classpath": classpath, "kwargs": {"path": str(path)}} for name, path in folders.items()]
     )

@@ -5,6 +5,7 @@ import getpass
 import os
 import re
 import sys
+from pathlib import Path
 
 from changewindow.cli.airflow_api import ENDED, Client, RestError, wait_for
 from changewindow.documents.yaml import BadYaml, read_file
@@ -13,26 +14,26 @@ VARIABLE = "CHANGEWINDOW_PASSWORD"
 REQUEST = "request_change"
 
 
-def run(asked: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Submit a ticket; print its findings, or the change and where to follow it."""
     try:
-        text = read_file(asked.file)
+        text = read_file(arguments.file)
     except BadYaml as bad:
-        print(bad.finding.text(str(asked.file)))
+        print(bad.finding.text(str(arguments.file)))
         return 1
-    password = os.environ.get(VARIABLE) or getpass.getpass(f"password of {asked.user} at {asked.url}: ")
-    client = Client(asked.url.rstrip("/"), asked.user, password).log_in()
-    conf = {"ticket": text} | ({"change": asked.change} if asked.change else {})
+    password = os.environ.get(VARIABLE) or getpass.getpass(f"password of {arguments.user} at {arguments.url}: ")
+    client = Client(arguments.url.rstrip("/"), arguments.user, password).log_in()
+    conf = {"ticket": text} | ({"change": arguments.change} if arguments.change else {})
     request = client.trigger(REQUEST, conf)
-    checked = wait_for(lambda: _checked(client, request), "the ticket to be checked", seconds=asked.wait)
+    checked = wait_for(lambda: _checked(client, request), "the ticket to be checked", seconds=arguments.wait)
     if checked == "failed":
-        print(_findings(client, request, str(asked.file)))
+        print(_of_file(_findings(client, request), arguments.file))
         print(f"log: {client.page(REQUEST, request)}", file=sys.stderr)
         return 1
-    said = client.xcom(REQUEST, request, "check")
-    print(f"{said['change']} is submitted; its approval is asked for under Required Actions")
-    if said["warnings"]:
-        print(re.sub("^ticket:", f"{asked.file}:", said["warnings"], flags=re.MULTILINE))
+    result = client.xcom(REQUEST, request, "check")
+    print(f"{result['change']} is submitted and waits for its approval under Required Actions.")
+    if result["warnings"]:
+        print(_of_file(result["warnings"], arguments.file))
     print(client.page(REQUEST, request))
     return 0
 
@@ -45,10 +46,15 @@ def _checked(client: Client, request: str) -> str | None:
     return "failed" if client.run(REQUEST, request)["state"] == "failed" else None
 
 
-def _findings(client: Client, request: str, file: str) -> str:
-    """Return what the check had against the ticket, with the name of the file that was submitted."""
+def _findings(client: Client, request: str) -> str:
+    """Return the findings of the check."""
     try:
-        said = client.xcom(REQUEST, request, "check", "note")
+        note = client.xcom(REQUEST, request, "check", "note")
     except RestError as error:
         return str(error)
-    return re.sub("^ticket:", f"{file}:", said or "the check failed; its log says why", flags=re.MULTILINE)
+    return note or "The check failed; its log says why."
+
+
+def _of_file(findings: str, file: Path) -> str:
+    """Return findings with the name of the file that was submitted; Airflow knows it as `ticket`."""
+    return re.sub("^ticket:", f"{file}:", findings, flags=re.MULTILINE)

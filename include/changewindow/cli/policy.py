@@ -1,0 +1,62 @@
+"""The part of the command line about the policy: which one counts, and what is wrong with it."""
+
+import argparse
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from changewindow import settings
+from changewindow.cli.output import count
+from changewindow.documents.findings import Finding, are_errors
+from changewindow.errors import BadPolicy
+from changewindow.policy.check import Facts
+from changewindow.policy.load import load_policy
+from changewindow.policy.model import templates_of
+from changewindow.policy.templates import read_template
+
+
+def lint(arguments: argparse.Namespace) -> int:
+    """Check the policy and the templates of standard changes, and print every finding."""
+    try:
+        facts = facts_of(arguments)
+    except BadPolicy as bad:
+        print("\n".join(bad.findings))
+        print(f"{count(len(bad.findings), 'finding')} in the policy; no change starts", file=sys.stderr)
+        return 1
+    templates = sorted(_templates(arguments).glob("*.yaml"))
+    findings = [(path, finding) for path in templates for finding in read_template(path, facts)[1]]
+    print_findings(findings)
+    return sum_up([finding for _, finding in findings], f"the policy and {count(len(templates), 'template')}")
+
+
+def facts_of(arguments: argparse.Namespace) -> Facts:
+    """Return what checks may know here: the time and the policy.
+
+    Raises:
+        BadPolicy: the policy cannot be read.
+    """
+    folder = arguments.policy or settings.read().policy
+    if not folder.is_dir():
+        arguments.misuse(f"there is no policy in {folder}. Give --policy FOLDER, or set CHANGEWINDOW_POLICY.")
+    return Facts(now=datetime.now(UTC), policy=load_policy(folder, _templates(arguments)))
+
+
+def print_findings(findings: Iterable[tuple[Path, Finding]]) -> None:
+    """Print findings, each with its file, in the form editors understand."""
+    for path, finding in findings:
+        print(finding.text(str(path)))
+
+
+def sum_up(findings: list[Finding], where: str) -> int:
+    """Print how many findings and warnings there are; return the exit code."""
+    warnings = sum(finding.is_warning for finding in findings)
+    counts = {"finding": len(findings) - warnings, "warning": warnings}
+    text = " and ".join(count(number, noun) for noun, number in counts.items() if number)
+    print(f"{text} in {where}" if findings else f"{where}, no findings", file=sys.stderr)
+    return 1 if are_errors(findings) else 0
+
+
+def _templates(arguments: argparse.Namespace) -> Path:
+    """Return the folder of templates: beside the policy that is named, or that of the settings."""
+    return templates_of(arguments.policy) if arguments.policy else settings.read().templates
