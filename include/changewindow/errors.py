@@ -77,6 +77,16 @@ class StillUnderWay(StepFailed):
     """A step failed, and what it has set in motion may happen all the same: an answer did not arrive."""
 
 
+class MemoryUnknown(OperatorError):
+    """What undo needs to know cannot be read now, which is not the same as nothing."""
+
+    def __init__(self, change: str, what: str, why: object) -> None:
+        super().__init__(
+            f"{change}: it is not known {what}. {str(why).rstrip('.')}. Bring the ledger back and run this again, or "
+            "put right by hand what was done."
+        )
+
+
 class LockRevoked(OperatorError):
     """A step lost the step lock, because another task has to act now."""
 

@@ -12,7 +12,8 @@ from changewindow.flow.tasks.close import Close
 from changewindow.flow.tasks.gate import Gate
 from changewindow.flow.tasks.messages import Announce, Report
 from changewindow.flow.tasks.preflight import BaselineSensor, CheckSensor, Confirm, WindowSensor
-from changewindow.flow.tasks.steps import Apply, Succeed, Undo, Verify
+from changewindow.flow.tasks.steps import Apply, Succeed, Verify
+from changewindow.flow.tasks.undo import Undo
 from changewindow.flow.tasks.watch import Watch
 from changewindow.flow.timetable import ChangeWindowTimetable
 from changewindow.ledger.step_locks import LIFETIME

@@ -1,4 +1,4 @@
-"""The edges of a running task: clock, connections, ledger, log, and what the tasks of a run tell each other."""
+"""The edges of a running task: clock, connections, ledger, log, and what the tasks of a run hand over to each other."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -9,14 +9,17 @@ from typing import Any
 from airflow.sdk.definitions.context import Context as AirflowContext
 
 from changewindow import settings
+from changewindow.changes import handover
+from changewindow.changes.handover import F, Fact
+from changewindow.changes.run_memory import Holder
 from changewindow.changes.step_lock import StepLock
 from changewindow.documents import parameters
-from changewindow.errors import LedgerDown, LedgerUnknown
+from changewindow.errors import LedgerDown, LedgerUnknown, MemoryUnknown
 from changewindow.flow.airflow_connection import connection
 from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, P
-from changewindow.ledger.payloads import Applied, Baseline, Payload, Remembered
+from changewindow.ledger.payloads import Payload
 from changewindow.ledger.spool import Spool
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.gate import Intent, Mode
@@ -183,62 +186,53 @@ class Run:
         written = events.past(self.ledger, self.change.id, of)
         return [payload for payload in written if self.mode == "rollback" or payload.run == self.id]
 
-    def past_remembered(self, step: int) -> list[dict[str, Any]]:
-        """Return what the ledger has of what a step remembered, oldest first; see `past`."""
-        return [payload.remembered for payload in self.past(Remembered) if payload.step == step]
-
-    def past_applied(self, step: int) -> bool:
-        """Return whether the ledger knows that a step came to its end; see `past`."""
-        return any(payload.step == step for payload in self.past(Applied))
-
-    def tell(self, key: str, value: Any) -> None:
+    def hand_over(self, fact: Fact) -> None:
         """Leave something for the other tasks of this run, in Airflow's own store."""
-        self.context["ti"].xcom_push(key=key, value=value)
+        self.context["ti"].xcom_push(key=fact.full_key, value=handover.dumped(fact))
 
-    def told(self, task: str, key: str) -> Any:
-        """Return what another task of this run left, or None."""
-        return self.context["ti"].xcom_pull(task_ids=task, key=key)
+    def handed(self, fact: type[F], task: str, step: int = 0) -> F | None:
+        """Return what another task of this run handed over, or None when it did not.
 
-    def states(self) -> dict[str, str]:
+        Raises:
+            MemoryUnknown: it cannot be read; any user may have edited it.
+        """
+        key = handover.key_of(fact, step)
+        value = self.context["ti"].xcom_pull(task_ids=task, key=key)
+        try:
+            return None if value is None else handover.parsed(fact, value)
+        except ValueError as error:
+            raise self.unknown(f"what '{task}' handed over", f"Its XCom '{key}' cannot be read ({error})") from error
+
+    def unknown(self, what: str, why: object) -> MemoryUnknown:
+        """Return the error that says what is not known of this run."""
+        return MemoryUnknown(self.change.id, what, why)
+
+    def leave_note(self, text: str) -> None:
+        """Leave what the note of the run is to say; the newest one counts."""
+        self.context["ti"].xcom_push(key=NOTE, value=text)
+
+    def states(self) -> dict[str, str | None]:
         """Return the state of each task of this run by its id."""
-        found = self.context["ti"].get_task_states(dag_id=self.change.id, run_ids=[self.id])
-        states: dict[str, str] = found.get(self.id, {})
+        runs = self.context["ti"].get_task_states(dag_id=self.change.id, run_ids=[self.id])
+        states: dict[str, str | None] = runs.get(self.id, {})
         return states
 
-    def before(self) -> dict[str, list[float]]:
-        """Return the readings of before the change, by the name of their condition; none where they are not known."""
-        kept = self.told("baseline", "before") if self.mode != "rollback" else None
-        try:
-            return kept or next((payload.before for payload in reversed(self.past(Baseline))), {})
-        except LedgerDown as down:
-            log.warning("%s", down)
-            return {}
+    def holder(self) -> Holder:
+        """Return who holds the change, as the ledger knows it.
 
-    def is_applied(self, step: int) -> bool:
-        """Return whether a step came to its end in this run, whatever the colour of its task."""
-        if self.told(f"apply_{step}", "applied"):
-            return True
-        try:
-            return self.past_applied(step)
-        except LedgerDown as down:
-            log.warning("%s", down)
-            return False
+        Raises:
+            LedgerDown: the ledger cannot be read.
+        """
+        change = changes.get(self.ledger, self.change.id)
+        return Holder(change.status, change.run, change.aborted)
 
-    def apply_ended(self, step: int) -> Ended:
-        """Return how the apply of a step that started has ended; what nobody knows counts as cut short."""
-        if self.told(f"apply_{step}", "failed"):
-            return "failed"
-        return "applied" if self.is_applied(step) else "cut_short"
+    @property
+    def is_first_try(self) -> bool:
+        """Return whether this task has never been started before in this run."""
+        return bool(self.context["ti"].try_number == 1)
 
-    def remembered(self, step: int) -> dict[str, Any] | None:
-        """Return what a step remembered before it acted, or None when it never started."""
-        kept = self.told(f"apply_{step}", "remembered") if self.mode != "rollback" else None
-        if kept is not None:
-            return dict(kept)
-        try:
-            past = self.past_remembered(step)
-        except LedgerDown as down:
-            log.warning("%s", down)
-            return None
-        newest_run = -1 if self.mode == "rollback" else 0
-        return past[newest_run] if past else None
+    @property
+    def is_last_try(self) -> bool:
+        """Return whether Airflow does not try this task again when it fails."""
+        task_instance = self.context["ti"]
+        return bool(task_instance.try_number > task_instance.max_tries)

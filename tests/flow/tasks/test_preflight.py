@@ -15,6 +15,7 @@ from changewindow.ledger import approvals, changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.policy.gate import Intent
 from changewindow.policy.sign_off import RequiredApproval
+from support.task_instance import TaskInstance
 from support.tickets import banner
 
 ITEMS = ["Rollback procedure documented and tested", "Peer reviewed: https://git.example.com/1"]
@@ -49,26 +50,13 @@ class Preflight:
         window = (now - timedelta(minutes=1), now + timedelta(hours=1), timedelta(minutes=4))
         wanted = Intent("run", submitted.digest, *window, approvals=(RequiredApproval("peer", 1),))
         approvals.decide(ledger, self.change, wanted, person="bob", is_yes=True, now=now)
-        self.states = dict.fromkeys(("window", "check_1", "check_2", "confirm"), "success")
-        self.told: dict[tuple[str, str], Any] = {}
-        self.task_id = ""
-
-    def xcom_push(self, *, key: str, value: Any) -> None:
-        """Keep what the task tells."""
-        self.told[self.task_id, key] = value
-
-    def xcom_pull(self, *, task_ids: str, key: str) -> Any:
-        """Return what a task told."""
-        return self.told.get((task_ids, key))
-
-    def get_task_states(self, *, run_ids: list[str], **_: Any) -> dict[str, dict[str, str]]:
-        """Return the states of the run's tasks."""
-        return {run_ids[0]: self.states}
+        states = dict.fromkeys(("window", "check_1", "check_2", "confirm"), "success")
+        self.task_instance = TaskInstance(states=states)
 
     def context(self, task: str) -> Any:
         """Return what Airflow gives to a task."""
-        self.task_id = task
-        return {"run_id": "run", "ti": self, "params": {"mode": "run"}}
+        self.task_instance.task_id = task
+        return {"run_id": "run", "ti": self.task_instance, "params": {"mode": "run"}}
 
     def gate(self) -> None:
         """Ask the gate."""
@@ -153,7 +141,7 @@ def test_what_is_not_confirmed_is_refused_with_its_reason(
     """The gate, the record and the message say who did not confirm what, not only that a task failed."""
     with pytest.raises(AirflowFailException, match=says):
         preflight.answered(by, items, **more)
-    preflight.states["confirm"] = "failed"
+    preflight.task_instance.states["confirm"] = "failed"
     with pytest.raises(NotAllowed) as refused:
         preflight.gate()
     assert refused.value.reasons == [f"confirm failed: {says}"]

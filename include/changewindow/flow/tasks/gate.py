@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from changewindow.changes.handover import NotGood, Passed, Refused
+from changewindow.changes.run_memory import baseline, legible
 from changewindow.errors import ChangeError, NotAllowed
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.preflight import ask_once
@@ -37,7 +39,7 @@ class Gate(ChangeOperator):
         except (ChangeError, ValueError) as error:
             self._note(run, "refused", [str(error)])
             raise
-        run.tell("passed", {"token": token})
+        run.hand_over(Passed(token=token))
         log.info("the change may act on %s (token %s)", ", ".join(targets), token)
 
     def _start(self, run: Run, moment: datetime, preflight: list[str]) -> int:
@@ -51,7 +53,7 @@ class Gate(ChangeOperator):
         """Return what of the preflight is not good now; checks are read again, all in one sample."""
         states = run.states()
         failed = [task for task in sorted(self.upstream_task_ids - {"window"}) if states.get(task) == "failed"]
-        found = [f"{task} failed: {run.told(task, 'reason') or 'its log says why'}" for task in failed]
+        found = [f"{task} failed: {_reason(run, task)}" for task in failed]
         if failed or is_late(run.intent, now()) or run.mode == "rollback":
             return found
         unasked = [task for task in self.upstream_task_ids if states.get(task) != "success"]
@@ -66,7 +68,7 @@ class Gate(ChangeOperator):
         """
         ticket = run.ticket
         later = [one for one in ticket.conditions + ticket.rollback.verify if not one.new]
-        asked = {"present": tuple(later), "before": run.before(), "change": run.change.id}
+        asked = {"present": tuple(later), "before": baseline(run, later), "change": run.change.id}
         decided = ask_once(ticket.preflight.checks, within=PATIENCE, **asked)
         run.note(payloads.Checked(**decided.as_json()))
         return [] if decided.verdict == "pass" else [f"not good at the gate: {decided.reason}"]
@@ -81,6 +83,12 @@ class Gate(ChangeOperator):
 
     def _note(self, run: Run, outcome: Outcome, reasons: list[str]) -> None:
         """Leave the no for `close` and for the record."""
-        run.tell("refused", {"outcome": outcome, "reason": "; ".join(reasons)})
+        run.hand_over(Refused(outcome=outcome, reason="; ".join(reasons)))
         if not run.is_dry:
             run.note(payloads.Refused(outcome=outcome, reasons=tuple(reasons)))
+
+
+def _reason(run: Run, task: str) -> str:
+    """Return why a task of the preflight failed."""
+    not_good = legible(run, NotGood, task)
+    return not_good.reason if not_good and not_good.reason else "its log says why"

@@ -1,12 +1,13 @@
-"""Message tasks beside the road: they never fail, and nothing waits for them."""
+"""Message tasks beside the pipeline: they never fail, and nothing waits for them."""
 
-from datetime import datetime
 from typing import Any
 
 from airflow.providers.slack.hooks.slack import SlackHook
 
 from changewindow import settings
 from changewindow.changes import messages
+from changewindow.changes.handover import Closed, Restored, Thread
+from changewindow.changes.run_memory import legible
 from changewindow.errors import ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
 from changewindow.flow.runtime import Run, log, now
@@ -31,8 +32,9 @@ class Message(ChangeOperator):
         try:
             text = self.text(run)
             if text:
-                thread = run.told("announce", "thread")
-                run.tell("thread", channel().post(run.ticket.post_change.notify, text, thread))
+                started = legible(run, Thread, "announce")
+                thread = channel().post(run.ticket.post_change.notify, text, started.thread if started else None)
+                run.hand_over(Thread(thread=thread))
         except (NotDelivered, ChangeError, ValueError) as error:
             log.warning("the message was not delivered, and the change goes on: %s", error)
             run.note(MessageFailed(reason=str(error)))
@@ -51,22 +53,18 @@ class Report(Message):
 
     def text(self, run: Run) -> str:
         """Return the message after the change."""
-        closed = run.told("close", "outcome")
-        if closed is not None and not closed["is_news"]:
+        closed = legible(run, Closed, "close") or Closed(
+            outcome="rollback_failed", reason="`close` did not end; its log says why", at=now(), is_news=True
+        )
+        if not closed.is_news:
             return ""
-        if closed is None:
-            closed = {
-                "outcome": "rollback_failed",
-                "reason": "`close` did not end; its log says why",
-                "at": now().isoformat(),
-            }
-        restored = run.told("close", "restored")
+        restored = legible(run, Restored, "close")
         ending = messages.Ending(
-            outcome=closed["outcome"],
-            reason=closed["reason"],
+            outcome=closed.outcome,
+            reason=closed.reason,
             started=run.context["dag_run"].start_date,
-            ended=datetime.fromisoformat(closed["at"]),
-            restored=datetime.fromisoformat(restored) if restored else None,
+            ended=closed.at,
+            restored=restored.at if restored else None,
         )
         return messages.ended(run.change.id, run.ticket, ending)
 

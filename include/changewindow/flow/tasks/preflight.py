@@ -9,6 +9,8 @@ from airflow.sdk import BaseSensorOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from changewindow.changes import handover
+from changewindow.changes.handover import NotGood
 from changewindow.flow.airflow_connection import connection_in_trigger, past_in_trigger
 from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.runtime import Run, log, now
@@ -68,7 +70,7 @@ class CheckSensor(BaseSensorOperator):
         return (run.ticket.preflight.checks[self.node.number - 1],)
 
     def before(self, run: Run) -> Before:
-        """Return the readings of before the change: here, nothing is before."""
+        """Return the baseline: here, nothing was before."""
         return {}
 
     def within(self, run: Run) -> timedelta:
@@ -112,12 +114,12 @@ class CheckSensor(BaseSensorOperator):
     def bad(self, run: Run, found: dict[str, Any]) -> None:
         """Record that it is not, and fail."""
         run.note(Checked(**found))
-        run.tell("reason", found["reason"])
+        run.hand_over(NotGood(reason=found["reason"]))
         raise AirflowFailException(f"Not good in time: {found['reason']}. Nothing was touched.")
 
 
 class BaselineSensor(BaseSensorOperator):
-    """Takes the readings of before the change, with which its watch compares; without them nothing is touched."""
+    """Takes the baseline with which the watch compares; without it nothing is touched."""
 
     def __init__(self, *, change: PublishedChange, node: Node, **options: Any) -> None:
         super().__init__(**options)
@@ -127,7 +129,7 @@ class BaselineSensor(BaseSensorOperator):
         """Read without a worker."""
         run = Run(self.change, context)
         if run.mode == "rollback":
-            raise AirflowSkipException("mode is rollback: the readings of before the change are in the ledger")
+            raise AirflowSkipException("mode is rollback: the baseline is in the ledger")
         compared = run.ticket.compared
         within = longest(compared) + run.ticket.preflight.within
         deadline = (now() + within).isoformat()
@@ -135,12 +137,12 @@ class BaselineSensor(BaseSensorOperator):
         self.defer(trigger=trigger, method_name="taken")
 
     def taken(self, context: Context, event: dict[str, Any]) -> None:
-        """Keep them for the watch and for the record."""
+        """Keep it for the watch and for the record."""
         run = Run(self.change, context)
         if event["verdict"] != "pass":
-            run.tell("reason", event["reason"])
+            run.hand_over(NotGood(reason=event["reason"]))
             raise AirflowFailException(f"There is nothing to compare with: {event['reason']}. Nothing was touched.")
-        run.tell("before", event["before"])
+        run.hand_over(handover.Baseline(readings=event["before"]))
         run.note(Baseline(before=event["before"]))
 
 
@@ -188,7 +190,7 @@ class Confirm(HITLOperator):
 
 def _refused(run: Run, reason: str, then: str = "Nothing was touched") -> AirflowFailException:
     """Leave the reason for the gate; return what fails the task."""
-    run.tell("reason", reason)
+    run.hand_over(NotGood(reason=reason))
     return AirflowFailException(f"{reason}. {then}.")
 
 

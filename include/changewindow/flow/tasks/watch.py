@@ -1,24 +1,26 @@
 """The branching watch task: routes to `succeed` or to the first undo."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from airflow.sdk.bases.branch import BranchMixIn
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
-from changewindow.changes import messages
+from changewindow.changes import messages, run_memory
+from changewindow.changes.handover import Asked, Decision, Watching
+from changewindow.changes.routing import by_answer, route_at_once, route_dry
 from changewindow.documents.text import escaped
-from changewindow.errors import ChangeError, LedgerDown
+from changewindow.errors import ChangeError
 from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.tasks.preflight import ask_once
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.flow.triggers import WatchTrigger, dump
-from changewindow.ledger import changes, payloads
-from changewindow.policy.sign_off import same_person
+from changewindow.ledger import payloads
+from changewindow.watch.watch import Before
 
 UNDO, KEEP = "Take it back", "Keep it"
 
@@ -30,27 +32,13 @@ class Watch(ChangeOperator, BranchMixIn):
 
     def do(self, run: Run) -> Any:
         """Decide at once what needs no watching; else watch without a worker."""
+        steps = len(run.ticket.actions)
         if run.is_dry:
-            return self._dry(run)
-        if not self._is_ours(run):
-            return self._route(run, "nothing", "nothing was started in this run")
-        aborted = self._aborted(run)
-        if run.mode == "rollback":
-            return self._route(run, "undo", str(run.params.get("reason") or "asked for by hand"))
-        states, numbers = run.states(), range(1, len(run.ticket.actions) + 1)
-        is_done = {f"apply_{one}": run.is_applied(one) for one in numbers}
-        failed = [task for task, is_applied in is_done.items() if states.get(task) != "success" or not is_applied]
-        started = [number for number in numbers if run.remembered(number) is not None]
-        if not started:
-            return self._route(run, "nothing", aborted or f"{', '.join(failed)}: no step started")
-        if aborted:
-            return self._route(run, "undo", aborted)
-        if failed:
-            named = ", ".join(
-                f"{task} ({states.get(task)})" for task in failed if states.get(task) != "upstream_failed"
-            )
-            return self._route(run, "undo", f"{named or failed[0]} did not succeed; its log says why")
-        return self._defer(run)
+            sample = ask_once(run.ticket.conditions, before=self._before(run), change=run.change.id)
+            log.info("one sample, for the dry run: %s (%s)", sample.verdict, sample.reason)
+            return self._route(run, route_dry(run, steps=steps, reason=sample.reason))
+        decided = route_at_once(run, steps=steps, reason=run.params.get("reason"))
+        return self._route(run, decided) if decided else self._begin(run)
 
     def judged(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the trigger's verdict, or a person's answer."""
@@ -59,19 +47,21 @@ class Watch(ChangeOperator, BranchMixIn):
             event = self._answered(run, event)
         run.note(payloads.Watched(**event))
         try:
-            if not self._is_ours(run):
-                raise AirflowFailException("This run does not hold the change any more; nothing is decided here.")
+            is_ours = run_memory.is_ours(run)
         except ChangeError as error:
             raise AirflowFailException(str(error)) from error
+        if not is_ours:
+            raise AirflowFailException("This run does not hold the change any more; nothing is decided here.")
         if event["verdict"] == "ask":
             return self._ask(run, event["reason"])
-        return self._route(run, "succeed" if event["verdict"] == "pass" else "undo", event["reason"])
+        route: Literal["succeed", "undo"] = "succeed" if event["verdict"] == "pass" else "undo"
+        return self._route(run, Decision(route=route, reason=event["reason"]))
 
     def _ask(self, run: Run, reason: str) -> None:
         """Ask the people of the change whether it is kept, while the watch goes on."""
         people, until = run.ticket.people, now() + run.ticket.watch.answer_within
         run.note(payloads.Asked(people=people, reason=reason, until=until))
-        run.tell("asked", {"reason": reason})
+        run.hand_over(Asked(reason=reason))
         upsert_hitl_detail(
             ti_id=run.context["ti"].id,
             options=[UNDO, KEEP],
@@ -82,25 +72,23 @@ class Watch(ChangeOperator, BranchMixIn):
             assigned_users=assigned(people),
         )
         post(messages.asking(run.change.id, run.ticket, reason), run.ticket.post_change.notify)
-        self._read(run, datetime.fromisoformat(run.told(self.task_id, "since")), asked_until=until)
+        watching = run_memory.legible(run, Watching, self.task_id)
+        self._read(run, watching.since if watching else now(), asked_until=until)
 
     def _answered(self, run: Run, event: dict[str, Any]) -> dict[str, Any]:
-        """Return what a person's answer decides; who was not asked cannot keep the change."""
+        """Record a person's answer; return what it decides."""
         person, chosen = who_answered(event), event["chosen_options"]
-        asked = run.told(self.task_id, "asked")["reason"]
+        asked = run_memory.legible(run, Asked, self.task_id)
+        because = asked.reason if asked else "too little is known"
         run.note(payloads.Answered(by=person, answer=chosen))
-        if not any(same_person(person, one) for one in run.ticket.people):
-            named = ", ".join(run.ticket.people)
-            return {"verdict": "fail", "reason": f"{person or 'nobody'} answered, {named} were asked; {asked}"}
-        if chosen == [KEEP]:
-            return {"verdict": "pass", "reason": f"{person} keeps it, though {asked}"}
-        return {"verdict": "fail", "reason": f"{person} takes it back: {asked}"}
+        verdict, reason = by_answer(person, run.ticket.people, keeps=chosen == [KEEP], because=because)
+        return {"verdict": verdict, "reason": reason}
 
-    def _defer(self, run: Run) -> None:
+    def _begin(self, run: Run) -> None:
         watch = run.ticket.watch
         since: datetime = now() + watch.settle
         run.note(payloads.Watching(since=since, seconds=watch.length.total_seconds()))
-        run.tell("since", since.isoformat())
+        run.hand_over(Watching(since=since))
         self._read(run, since)
 
     def _read(self, run: Run, since: datetime, *, asked_until: datetime | None = None) -> None:
@@ -116,44 +104,18 @@ class Watch(ChangeOperator, BranchMixIn):
             later=watch.later.total_seconds() if watch.later else None,
             unknown="ask" if watch.when_unknown == "ask" else "fail",
             asked_until=asked_until.isoformat() if asked_until else None,
-            before=run.before(),
+            before=self._before(run),
         )
         self.defer(trigger=trigger, method_name="judged")
 
-    def _dry(self, run: Run) -> Any:
-        """Read each condition once, so that a dry run shows that it can be read."""
-        decided = ask_once(run.ticket.conditions, before=run.before(), change=run.change.id)
-        log.info("one sample, for the dry run: %s (%s)", decided.verdict, decided.reason)
-        states = run.states()
-        failed = [task for task in sorted(self._apply_tasks(run)) if states.get(task) != "success"]
-        if failed:
-            return self._route(run, "nothing", f"dry run: {', '.join(failed)} failed")
-        return self._route(run, "succeed", f"dry run: {decided.reason}")
+    def _before(self, run: Run) -> Before:
+        return run_memory.baseline(run, run.ticket.conditions)
 
-    def _is_ours(self, run: Run) -> bool:
-        """Return whether this run passed the gate and has not ended; without the ledger, whether the gate said so."""
-        try:
-            found = changes.get(run.ledger, run.change.id)
-        except LedgerDown as down:
-            log.warning("%s", down)
-            return run.told("gate", "passed") is not None
-        return found.status == "running" and found.run == run.id
-
-    def _aborted(self, run: Run) -> str | None:
-        """Return who aborted the change and why, as far as the ledger can say."""
-        try:
-            return changes.get(run.ledger, run.change.id).aborted
-        except LedgerDown:
-            return None
-
-    def _apply_tasks(self, run: Run) -> list[str]:
-        return [f"apply_{number}" for number in range(1, len(run.ticket.actions) + 1)]
-
-    def _route(self, run: Run, route: str, reason: str) -> Any:
+    def _route(self, run: Run, decided: Decision) -> Any:
         """Leave the decision for the other tasks, and branch."""
-        log.info("%s: %s", route, reason)
-        run.tell("decision", {"route": route, "reason": reason})
-        if not run.is_dry and route != "nothing":
-            run.note(payloads.WatchDecided(route=route, reason=reason))
+        log.info("%s: %s", decided.route, decided.reason)
+        run.hand_over(decided)
+        if not run.is_dry and decided.route != "nothing":
+            run.note(payloads.WatchDecided(route=decided.route, reason=decided.reason))
         first_undo = f"undo_{len(run.ticket.actions)}"
-        return self.do_branch(run.context, {"succeed": "succeed", "undo": first_undo}.get(route))
+        return self.do_branch(run.context, {"succeed": "succeed", "undo": first_undo}.get(decided.route))

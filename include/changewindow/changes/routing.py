@@ -1,0 +1,67 @@
+"""Decides where a run goes after its steps: to the watch, to a good end, to the rollback, or nowhere."""
+
+from collections.abc import Sequence
+
+from changewindow.changes import run_memory
+from changewindow.changes.handover import Decision
+from changewindow.changes.run_memory import RunMemory
+from changewindow.errors import MemoryUnknown
+from changewindow.policy.sign_off import same_person
+from changewindow.watch.judgement import Decision as Verdict
+
+
+def route_at_once(memory: RunMemory, *, steps: int, reason: str | None) -> Decision | None:
+    """Return where a run goes that needs no watching, or None: watch; `reason` is why a rollback was asked for."""
+    held = run_memory.holder(memory)
+    if held.status != "running" or held.run != memory.id:
+        return Decision(route="nothing", reason="nothing was started in this run")
+    if memory.mode == "rollback":
+        return Decision(route="undo", reason=reason or "asked for by a person")
+    failed = _not_applied(memory, steps)
+    if not run_memory.may_have_started(memory, steps):
+        return Decision(route="nothing", reason=held.aborted or f"{', '.join(failed)}: no step started")
+    if held.aborted:
+        return Decision(route="undo", reason=held.aborted)
+    return Decision(route="undo", reason=_why_not_applied(failed)) if failed else None
+
+
+def route_dry(memory: RunMemory, *, steps: int, reason: str) -> Decision:
+    """Return where a dry run goes; `reason` says what one sample of the watch has read."""
+    states = memory.states()
+    failed = [task for task in _apply_tasks(steps) if states.get(task) != "success"]
+    if failed:
+        return Decision(route="nothing", reason=f"dry run: {', '.join(failed)} failed")
+    return Decision(route="succeed", reason=f"dry run: {reason}")
+
+
+def by_answer(person: str, people: Sequence[str], *, keeps: bool, because: str) -> Verdict:
+    """Return what a person's answer decides; who was not asked cannot keep the change."""
+    if not any(same_person(person, other) for other in people):
+        return "fail", f"{person or 'nobody'} answered, {', '.join(people)} were asked; {because}"
+    if keeps:
+        return "pass", f"{person} keeps it, though {because}"
+    return "fail", f"{person} takes it back: {because}"
+
+
+def _not_applied(memory: RunMemory, steps: int) -> dict[str, str | None]:
+    """Return the state of each apply task whose step is not known to have been applied."""
+    states = memory.states()
+
+    def is_good(step: int, task: str) -> bool:
+        try:
+            return run_memory.is_applied(memory, step) and states.get(task) == "success"
+        except MemoryUnknown as unknown:
+            run_memory.log.warning("%s", unknown)
+            return False
+
+    tasks = enumerate(_apply_tasks(steps), 1)
+    return {task: states.get(task) for step, task in tasks if not is_good(step, task)}
+
+
+def _why_not_applied(failed: dict[str, str | None]) -> str:
+    named = ", ".join(f"{task} ({state})" for task, state in failed.items() if state != run_memory.NEVER_RAN)
+    return f"{named or next(iter(failed))} did not succeed; its log says why"
+
+
+def _apply_tasks(steps: int) -> list[str]:
+    return [f"apply_{step}" for step in range(1, steps + 1)]

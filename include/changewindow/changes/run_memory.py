@@ -1,0 +1,194 @@
+"""What is known of a run of a change, and the questions that its tasks ask of it.
+
+A task hands over what others need; the ledger's events say the same in other words, and longer. Where neither can be
+read, that is `MemoryUnknown`: it is not the same as "nothing".
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from changewindow.changes import handover
+from changewindow.changes.handover import F
+from changewindow.errors import LedgerDown, MemoryUnknown, UnreadableEvent
+from changewindow.ledger import payloads
+from changewindow.ledger.events import P
+from changewindow.policy.gate import Mode
+from changewindow.systems.context import Ended
+from changewindow.watch.condition import Condition
+
+log = logging.getLogger("changewindow")
+NEVER_RAN = "upstream_failed"
+"""The state that Airflow alone gives, to a task that it did not start because one before it failed."""
+
+UNREADABLE = (LedgerDown, UnreadableEvent)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a change: its status, the run that acts, and who aborted it and why."""
+
+    status: str
+    run: str | None = None
+    aborted: str | None = None
+
+
+class RunMemory(Protocol):
+    """One run of a change, as its tasks and the ledger have kept it."""
+
+    @property
+    def id(self) -> str:
+        """Return the run's id."""
+
+    @property
+    def mode(self) -> Mode:
+        """Return what the run is for."""
+
+    def handed(self, fact: type[F], task: str, step: int = 0) -> F | None:
+        """Return what a task of this run handed over, or None when it did not.
+
+        Raises:
+            MemoryUnknown: it cannot be read.
+        """
+
+    def states(self) -> Mapping[str, str | None]:
+        """Return the state of each task of this run by its id."""
+
+    def past(self, of: type[P]) -> list[P]:
+        """Return what events of a kind say, oldest first; of this run, or of every run in mode rollback.
+
+        Raises:
+            LedgerDown: the ledger cannot be read.
+            UnreadableEvent: a later version wrote one of them.
+        """
+
+    def holder(self) -> Holder:
+        """Return who holds the change, as the ledger knows it.
+
+        Raises:
+            LedgerDown: the ledger cannot be read.
+        """
+
+    def unknown(self, what: str, why: object) -> MemoryUnknown:
+        """Return the error that says what is not known of this run."""
+
+
+def legible(memory: RunMemory, fact: type[F], task: str, step: int = 0) -> F | None:
+    """Return what a task handed over, or None where that is missing or cannot be read."""
+    try:
+        return memory.handed(fact, task, step)
+    except MemoryUnknown as unknown:
+        log.warning("%s", unknown)
+        return None
+
+
+def remembered(memory: RunMemory, step: int) -> dict[str, Any] | None:
+    """Return what a step remembered before it acted, or None when it never started.
+
+    Raises:
+        MemoryUnknown: nobody can say now.
+    """
+    is_rollback = memory.mode == "rollback"
+    kept = None if is_rollback else legible(memory, handover.Remembered, f"apply_{step}")
+    if kept is not None:
+        return kept.memory
+    try:
+        memories = [event.remembered for event in memory.past(payloads.Remembered) if event.step == step]
+    except UNREADABLE as error:
+        if not is_rollback and _never_started(memory, step):
+            return None
+        raise memory.unknown(f"whether step {step} has acted, and on what", error) from error
+    return memories[-1 if is_rollback else 0] if memories else None
+
+
+def _never_started(memory: RunMemory, step: int) -> bool:
+    """Return whether Airflow can say that a step did nothing, without the ledger."""
+    task = f"apply_{step}"
+    return memory.states().get(task) == NEVER_RAN or legible(memory, handover.NotStarted, task) is not None
+
+
+def may_have_started(memory: RunMemory, count: int) -> tuple[int, ...]:
+    """Return the steps that started, and those of which that is not known."""
+
+    def may_have(step: int) -> bool:
+        try:
+            return remembered(memory, step) is not None
+        except MemoryUnknown as unknown:
+            log.warning("%s", unknown)
+            return True
+
+    return tuple(step for step in range(1, count + 1) if may_have(step))
+
+
+def is_applied(memory: RunMemory, step: int) -> bool:
+    """Return whether a step came to its end in this run, whatever the colour of its task.
+
+    Raises:
+        MemoryUnknown: nobody can say now.
+    """
+    if legible(memory, handover.Applied, f"apply_{step}"):
+        return True
+    try:
+        return any(event.step == step for event in memory.past(payloads.Applied))
+    except UNREADABLE as error:
+        raise memory.unknown(f"whether step {step} was applied", error) from error
+
+
+def apply_ended(memory: RunMemory, step: int) -> Ended:
+    """Return how the apply of a step that started has ended; what nobody knows counts as cut short."""
+    if legible(memory, handover.Failed, f"apply_{step}"):
+        return "failed"
+    try:
+        return "applied" if is_applied(memory, step) else "cut_short"
+    except MemoryUnknown as unknown:
+        log.warning("%s", unknown)
+        return "cut_short"
+
+
+def is_undone(memory: RunMemory, step: int) -> bool:
+    """Return whether a step was undone in this run; undone again is harmless, so that unknown counts as not undone."""
+    return any(legible(memory, handover.Undone, task, step) for task in (f"undo_{step}", "close"))
+
+
+def baseline(memory: RunMemory, conditions: Iterable[Condition]) -> dict[str, list[float]]:
+    """Return the readings before the change, by the name of their condition; none if none of the conditions compares.
+
+    Raises:
+        MemoryUnknown: nobody can say now.
+    """
+    if not any(condition.asks_before for condition in conditions):
+        return {}
+    kept = None if memory.mode == "rollback" else legible(memory, handover.Baseline, "baseline")
+    if kept is not None:
+        return kept.readings
+    try:
+        past = memory.past(payloads.Baseline)
+    except UNREADABLE as error:
+        raise memory.unknown("what was read before the change", error) from error
+    return past[-1].before if past else {}
+
+
+def decision(memory: RunMemory) -> handover.Decision | None:
+    """Return what the watch has decided; None, also for what cannot be read, is never good."""
+    return legible(memory, handover.Decision, "watch")
+
+
+def holder(memory: RunMemory) -> Holder:
+    """Return who holds the change; without the ledger, what the gate handed over says whether this run does."""
+    try:
+        return memory.holder()
+    except LedgerDown as down:
+        log.warning("%s", down)
+    try:
+        is_ours = memory.handed(handover.Passed, "gate") is not None
+    except MemoryUnknown as unknown:
+        log.warning("%s; what this run may have done is undone", unknown)
+        is_ours = True
+    return Holder("running", memory.id) if is_ours else Holder("approved")
+
+
+def is_ours(memory: RunMemory) -> bool:
+    """Return whether this run passed the gate and has not ended."""
+    held = holder(memory)
+    return held.status == "running" and held.run == memory.id
