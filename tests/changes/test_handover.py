@@ -1,0 +1,89 @@
+"""What tasks hand over to each other, read back from where any user may edit it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from changewindow.changes import handover
+from changewindow.changes.handover import Fact, dumped, parsed
+
+AT = datetime(2026, 3, 17, 14, 5, 30, 123456, tzinfo=UTC)
+TEXT = AT.isoformat()
+FACTS: list[tuple[Any, Fact]] = [
+    ("health was bad", handover.NotGood(reason="health was bad")),
+    ({"outcome": "missed", "reason": "late"}, handover.Refused(outcome="missed", reason="late")),
+    ({"token": 7}, handover.Passed(token=7)),
+    ({"errors": [1.0, 2.5]}, handover.Baseline(readings={"errors": [1.0, 2.5]})),
+    ({"replicas": 3, "version": "v1"}, handover.Remembered(memory={"replicas": 3, "version": "v1"})),
+    ({}, handover.Remembered(memory={})),
+    (TEXT, handover.Applied(at=AT)),
+    (TEXT, handover.Failed(at=AT)),
+    (TEXT, handover.Undone(at=AT)),
+    ({"at": TEXT}, handover.Verified(at=AT)),
+    ({"route": "undo", "reason": "bad"}, handover.Decision(route="undo", reason="bad")),
+    (TEXT, handover.Watching(since=AT)),
+    ({"reason": "too little is known"}, handover.Asked(reason="too little is known")),
+    (TEXT, handover.Restored(at=AT)),
+    (
+        {"outcome": "completed", "reason": "good", "at": TEXT, "is_news": True},
+        handover.Closed(outcome="completed", reason="good", at=AT, is_news=True),
+    ),
+    ("1712.34", handover.Thread(thread="1712.34")),
+]
+KEYS_0_1_0 = {
+    "reason",
+    "refused",
+    "passed",
+    "before",
+    "remembered",
+    "applied",
+    "failed",
+    "undone_2",
+    "verified",
+    "decision",
+    "since",
+    "asked",
+    "restored",
+    "outcome",
+    "thread",
+}
+
+
+@pytest.mark.parametrize(("value", "fact"), FACTS, ids=lambda value: type(value).__name__)
+def test_what_version_0_1_0_handed_over_is_still_read(value: Any, fact: Fact) -> None:
+    """A run that is under way while Change Windows is upgraded still closes."""
+    assert parsed(type(fact), value) == fact
+
+
+@pytest.mark.parametrize("fact", [fact for _, fact in FACTS], ids=lambda fact: type(fact).__name__)
+def test_a_fact_is_read_as_it_was_handed_over(fact: Fact) -> None:
+    """With the version of its fields."""
+    value = dumped(fact)
+    assert value["version"] == 1
+    assert parsed(type(fact), value) == fact
+
+
+def test_keys_are_those_of_version_0_1_0() -> None:
+    """So that both find what the other has left."""
+    assert {handover.key_of(type(fact), 2) for _, fact in FACTS} == KEYS_0_1_0
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"),
+    [
+        (handover.Decision, "succeed"),
+        (handover.Decision, {"route": "success", "reason": ""}),
+        (handover.Decision, {"version": 2, "route": "succeed", "reason": ""}),
+        (handover.Decision, {"route": "succeed", "reason": "", "by": "me"}),
+        (handover.Passed, []),
+        (handover.Remembered, "nothing"),
+        (handover.Undone, "yes"),
+        (handover.Baseline, {"errors": ["many"]}),
+    ],
+)
+def test_garbage_is_refused_in_one_line(fact: type[Fact], value: Any) -> None:
+    """What a user has edited, or a later version has left, is not guessed at."""
+    with pytest.raises(ValueError, match=r"\w") as refused:
+        parsed(fact, value)
+    assert "\n" not in str(refused.value)
