@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -15,12 +16,15 @@ KIND = '''"""Paints it {0}.
 More about {0}.
 """
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 EXAMPLE = {{"kind": "{0}", "times": 2}}
 
 
 class Step(BaseModel):
+    kind: Literal["{1}"] = "{1}"
     times: int = Field(description="How often.")
     undo_it: bool = Field(default=True, alias="undo")
 '''
@@ -31,7 +35,8 @@ def folder(tmp_path: Path) -> Iterator[str]:
     """Return a folder with two kinds, a base, and a file that is no kind at all."""
     name = f"folder_{tmp_path.name}"
     (tmp_path / name).mkdir()
-    for file, text in {"__init__": "", "base": "", "red": KIND.format("red"), "blue": KIND.format("blue")}.items():
+    kinds_of = {kind: KIND.format(kind, kind) for kind in ("red", "blue")}
+    for file, text in {"__init__": "", "base": "", **kinds_of}.items():
         (tmp_path / name / f"{file}.py").write_text(text)
     changewindow.__path__.append(str(tmp_path))
     yield name
@@ -94,6 +99,25 @@ def test_a_file_without_its_contract_is_refused(folder: str) -> None:
         kinds.contract(kinds.modules(folder)["red"], "Source")
     expected = f"changewindow.{folder}.red has no Source. Every kind needs it; see the recipe in CONTRIBUTING.md."
     assert str(refused.value) == expected
+
+
+def test_a_kind_under_another_name_than_its_file_is_refused(folder: str, tmp_path: Path) -> None:
+    """Whoever copies a kind to write a new one learns which line is still that of the other."""
+    (tmp_path / folder / "green.py").write_text(KIND.format("green", "red"))
+    with pytest.raises(BadKind) as refused:
+        kinds.models(folder, "Step")
+    assert str(refused.value) == (
+        f'changewindow.{folder}.green has no field `kind: Literal["green"] = "green"` in its Step. '
+        "Every kind needs it; see the recipe in CONTRIBUTING.md."
+    )
+
+
+@pytest.mark.parametrize(("folder", "model"), [("steps", "Step"), ("sources", "Source")])
+def test_every_kind_writes_the_name_of_its_file(folder: str, model: str) -> None:
+    """Its field `kind` takes this name alone, and has it without being told."""
+    for kind, module in kinds.modules(folder).items():
+        field = kinds.contract(module, model).model_fields["kind"]
+        assert (field.annotation, field.default) == (Literal[kind], kind)
 
 
 @pytest.mark.parametrize(("name", "contract"), [("steps", "Step"), ("sources", "Source"), ("checks", "check")])

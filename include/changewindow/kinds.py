@@ -1,16 +1,18 @@
 """Finds the kinds (steps, sources, checks, channels) by the names of their files."""
 
 import importlib
+import inspect
 import pkgutil
+import sys
 import textwrap
 from datetime import timedelta
 from functools import cache, reduce
 from operator import or_
-from types import ModuleType, new_class
+from types import ModuleType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
 from changewindow.documents.types import duration_text
@@ -39,21 +41,32 @@ def contract(module: ModuleType, name: str) -> Any:
 
 @cache
 def models(folder: str, name: str) -> dict[str, type[BaseModel]]:
-    """Return the model `name` of each kind of a folder, with the field `kind` that selects it."""
-    return {kind: _selected(folder, kind, contract(module, name)) for kind, module in modules(folder).items()}
+    """Return the model `name` of each kind of a folder; its field `kind` selects it.
 
-
-def _selected(folder: str, kind: str, model: type[BaseModel]) -> type[BaseModel]:
-    """Return a model with the field `kind`, which selects it; pydantic need not look for docstrings it has read."""
-    said = {"__module__": model.__module__, "__doc__": modules(folder)[kind].__doc__}
-    field = {"kind": Field(description=summary(folder, kind)), "__annotations__": {"kind": Literal[kind]}}
-    quick = {"model_config": ConfigDict(use_attribute_docstrings=False)}
-    return new_class(model.__name__, (model,), exec_body=lambda body: body.update({**said, **field, **quick}))
+    Raises:
+        BadKind: a kind's field `kind` does not hold the name of its file.
+    """
+    by_kind = {kind: contract(module, name) for kind, module in modules(folder).items()}
+    for kind, model in by_kind.items():
+        field = model.model_fields.get("kind")
+        if field is None or field.annotation != Literal[kind]:
+            raise BadKind(model.__module__, f'field `kind: Literal["{kind}"] = "{kind}"` in its {name}')
+    return by_kind
 
 
 def any_of(folder: str, name: str) -> Any:
     """Return the type of a field that takes any kind of a folder, selected by its `kind`."""
     return Annotated[reduce(or_, models(folder, name).values()), Field(discriminator="kind")]
+
+
+def explain_kind(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Complete the JSON schema of a kind for editors: what it does, and that authors always write `kind`."""
+    documentation = inspect.cleandoc(sys.modules[model.__module__].__doc__ or "")
+    schema["description"] = documentation
+    kind = schema["properties"]["kind"]
+    kind["description"] = documentation.split("\n")[0]
+    kind.pop("default", None)
+    schema["required"] = [*schema.get("required", []), "kind"]
 
 
 def summary(folder: str, kind: str) -> str:

@@ -58,7 +58,7 @@ def module(request: pytest.FixtureRequest) -> ModuleType:
 def test_its_example_is_valid_documented_and_says_what_is_asked(module: ModuleType) -> None:
     """The plan can tell what is measured."""
     condition = Condition.model_validate({"name": "it", "source": module.EXAMPLE, "pass": {"equals": 1}})
-    assert condition.origin.says()
+    assert condition.source.says()
     assert module.__doc__
 
 

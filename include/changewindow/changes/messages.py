@@ -26,14 +26,14 @@ class Ending:
 
 def deploying(change: str, ticket: Ticket) -> str:
     """Return the message before the change."""
-    undoes = [_one_line(step.undoes()) for step in reversed(ticket.actions)]
+    undoes = [_one_line(step.undoes()) for step in reversed(ticket.steps)]
     rollback = "; ".join(undo for undo in undoes if undo != NOTHING) or NOTHING
     people = f"Owner: @{ticket.owner} | Reviewer: @{ticket.reviewer}"
     return "\n".join(
         [
             f"🔄 DEPLOYING: {change} {ticket.summary}",
             f"Window: {ticket.window.says()}",
-            f"Changes: {'; '.join(_one_line(f'{step.name} ({step.does()})') for step in ticket.actions)}",
+            f"Changes: {'; '.join(_one_line(f'{step.name} ({step.does()})') for step in ticket.steps)}",
             f"Rollback: {rollback} (< {_duration_text(ticket.rollback.estimate.total_seconds())})",
             people + (f" | On call: @{ticket.on_call}" if ticket.on_call else ""),
         ]

@@ -107,7 +107,7 @@ class Catalogue(Model):
         asked = [Floor(service.risk, f"service {name}") for name, service in self._listed(ticket.services)]
         asked += [
             Floor(self.configuration, f"a change of configuration ('{step.name}')")
-            for step in ticket.actions
+            for step in ticket.steps
             if step.is_configuration
         ]
         return max(asked, key=lambda floor: RISKS.index(floor.risk), default=Floor("low", "any change"))

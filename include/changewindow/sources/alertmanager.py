@@ -34,6 +34,7 @@ Matcher = Annotated[str, StringConstraints(pattern=rf"^\s*{NAME}\s*(=~|=|!=|!~){
 class Source(SourceBase):
     """Alerts that are counted."""
 
+    kind: Literal["alertmanager"] = "alertmanager"
     connection: str
     """The Airflow Connection with the address of Alertmanager."""
     matchers: tuple[Matcher, ...] = Field(min_length=1)

@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from glob import glob
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx
 from pydantic import Field, model_validator
@@ -34,6 +34,7 @@ SKEW = timedelta(minutes=1)
 class Source(SourceBase):
     """Where the backup is, or who knows of it."""
 
+    kind: Literal["backup_age"] = "backup_age"
     files: str = ""
     """Pattern of the files, as `/backup/orders-*.dump`; `**` for folders in between."""
     connection: str = ""

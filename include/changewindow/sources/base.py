@@ -2,12 +2,17 @@
 
 from typing import ClassVar
 
+from pydantic import ConfigDict
+
 from changewindow.documents.types import Model
+from changewindow.kinds import explain_kind
 from changewindow.systems.measurement import Answer, Asking
 
 
 class SourceBase(Model):
     """Something that can be measured; a source never decides whether a value is good."""
+
+    model_config = ConfigDict(json_schema_extra=explain_kind)
 
     is_about_the_asker: ClassVar[bool] = False
     """Whether the answer depends on `asking.change` or `asking.since`, so that other changes cannot share it."""

@@ -18,6 +18,7 @@ EXAMPLE = {"kind": "command", "run": ["cat", "/proc/loadavg"], "read": "output"}
 class Source(SourceBase):
     """A program whose result is read."""
 
+    kind: Literal["command"] = "command"
     run: tuple[str, ...] = Field(min_length=1)
     """The program and its arguments."""
     read: Literal["output", "exit_code"] = "output"

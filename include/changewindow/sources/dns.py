@@ -21,6 +21,7 @@ EXAMPLE = {"kind": "dns", "record": "api.example.com", "type": "A", "values": ["
 class Source(SourceBase, Record):
     """A record set, and what is read of it."""
 
+    kind: Literal["dns"] = "dns"
     read: Literal["share", "text", "ttl"] = "share"
     """How many have it (0 to 1), the values, or their time to live."""
     values: tuple[str, ...] = ()

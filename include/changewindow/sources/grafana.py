@@ -9,7 +9,7 @@ as old as the oldest evaluation among the rules: give the watch a `settle` longe
 
 import re
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from changewindow.documents.text import nearest
 from changewindow.documents.types import Expression
@@ -32,6 +32,7 @@ Entry = dict[str, Any]
 class Source(SourceBase):
     """Alerts that are counted."""
 
+    kind: Literal["grafana"] = "grafana"
     connection: str
     """The Airflow Connection with the address of Grafana."""
     folder: str = ""

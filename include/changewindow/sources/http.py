@@ -23,6 +23,7 @@ EXAMPLE = {"kind": "http", "connection": "example_service", "path": "/health", "
 class Source(SourceBase):
     """A request whose reply is read."""
 
+    kind: Literal["http"] = "http"
     connection: str
     """The Airflow Connection with the address of the service."""
     path: str = Field(default="/", pattern="^/")

@@ -8,6 +8,8 @@ exist is `invalid`, not a service without incidents; one for which PagerDuty ope
 disabled, gives `no_data`.
 """
 
+from typing import Literal
+
 from pydantic import Field
 
 from changewindow.errors import UnusableConnection
@@ -24,6 +26,7 @@ SHOWN = 5
 class Source(SourceBase):
     """A service whose open incidents are counted."""
 
+    kind: Literal["incidents"] = "incidents"
     connection: str
     """The Airflow Connection of type `pagerduty` or `opsgenie`."""
     service: str = Field(min_length=1)

@@ -28,6 +28,7 @@ Entry = dict[str, Any]
 class Source(SourceBase):
     """Journal entries that are counted."""
 
+    kind: Literal["journal"] = "journal"
     is_about_the_asker: ClassVar[bool] = True
 
     unit: str = Field(pattern=r"^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*$")

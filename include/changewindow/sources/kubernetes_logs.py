@@ -13,7 +13,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -44,6 +44,7 @@ LONGEST_LINE = 10_000
 class Source(SourceBase):
     """Lines to count."""
 
+    kind: Literal["kubernetes_logs"] = "kubernetes_logs"
     is_about_the_asker: ClassVar[bool] = True
 
     connection: str

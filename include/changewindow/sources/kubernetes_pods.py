@@ -34,6 +34,7 @@ EXAMPLE = {
 class Source(SourceBase):
     """A workload whose pods are looked at."""
 
+    kind: Literal["kubernetes_pods"] = "kubernetes_pods"
     is_about_the_asker: ClassVar[bool] = True
 
     connection: str

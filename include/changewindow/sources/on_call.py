@@ -22,6 +22,7 @@ EXAMPLE = {"kind": "on_call", "connection": "pagerduty_default", "schedule": "or
 class Source(SourceBase):
     """Who is on call now."""
 
+    kind: Literal["on_call"] = "on_call"
     connection: str
     """The Airflow Connection of type `pagerduty` or `opsgenie`."""
     schedule: str = ""

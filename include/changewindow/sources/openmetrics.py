@@ -47,6 +47,7 @@ APART = 1.0
 class Source(SourceBase):
     """What is read of a metrics endpoint."""
 
+    kind: Literal["openmetrics"] = "openmetrics"
     is_about_the_asker: ClassVar[bool] = True
 
     connection: str

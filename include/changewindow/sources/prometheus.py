@@ -45,6 +45,7 @@ REDUCE: dict[str, Callable[[list[float]], float]] = {
 class Source(SourceBase):
     """A PromQL query."""
 
+    kind: Literal["prometheus"] = "prometheus"
     connection: str
     """The Airflow Connection with the address of Prometheus."""
     query: str

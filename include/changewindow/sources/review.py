@@ -31,6 +31,7 @@ EXAMPLE = {
 class Source(SourceBase):
     """Whether somebody else has looked."""
 
+    kind: Literal["review"] = "review"
     connection: str
     """The Airflow Connection to GitHub or GitLab."""
     pull_request: str = Field(default="", pattern=r"^$|^[\w.-]+/[\w.-]+#[0-9]{1,9}$")

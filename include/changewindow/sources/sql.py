@@ -9,6 +9,7 @@ database stops it after `timeout`, elsewhere only the wait for it ends.
 import math
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 
 from pydantic import Field
 
@@ -27,6 +28,7 @@ EXAMPLE = {
 class Source(SourceBase):
     """A query."""
 
+    kind: Literal["sql"] = "sql"
     connection: str
     """The Airflow Connection of the database."""
     query: str = Field(min_length=1)

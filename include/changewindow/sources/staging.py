@@ -8,7 +8,7 @@ the fields under `but`. The ledger is the one behind the Airflow Connection `cha
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ Steps = list[dict[str, Any]]
 class Source(SourceBase):
     """The environment where the same was to be tried before."""
 
+    kind: Literal["staging"] = "staging"
     is_about_the_asker: ClassVar[bool] = True
 
     environment: str = Field(default="staging", pattern=r"^[a-z][a-z0-9-]*$")

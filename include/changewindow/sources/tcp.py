@@ -28,6 +28,7 @@ NEXT_ADDRESS = 0.25
 class Source(SourceBase):
     """A port, and what is read of it."""
 
+    kind: Literal["tcp"] = "tcp"
     host: str = Field(min_length=1)
     """The name or address of the host."""
     port: int = Field(ge=1, le=65535)

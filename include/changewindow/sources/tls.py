@@ -38,6 +38,7 @@ NEXT_ADDRESS = 0.25
 class Source(SourceBase):
     """A server, and what is read of its certificate."""
 
+    kind: Literal["tls"] = "tls"
     host: str = Field(min_length=1)
     """The name or address of the server."""
     port: int = Field(default=443, ge=1, le=65535)

@@ -20,7 +20,7 @@ import sys
 import uuid
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -49,6 +49,7 @@ Report = dict[str, Any]
 class Step(StepBase):
     """A revision to which a database is upgraded."""
 
+    kind: Literal["alembic"] = "alembic"
     connection: str
     """The Airflow Connection of the database."""
     migrations: Files

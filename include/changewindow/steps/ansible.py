@@ -51,6 +51,7 @@ class Play(Model):
 class Step(StepBase, Play):
     """A playbook to run, with the playbook that takes it back."""
 
+    kind: Literal["ansible"] = "ansible"
     is_configuration: ClassVar[bool] = True
 
     project: str = Field(pattern="^/")

@@ -3,10 +3,11 @@
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from changewindow.documents.types import Duration, Model
 from changewindow.errors import ChangeError
+from changewindow.kinds import explain_kind
 from changewindow.systems.context import Context
 
 Memory = dict[str, Any]
@@ -15,6 +16,8 @@ Memory = dict[str, Any]
 
 class StepBase(Model):
     """One action on the world; the defaults here are harmless."""
+
+    model_config = ConfigDict(json_schema_extra=explain_kind)
 
     safe_to_repeat: ClassVar[bool] = False
     """Whether `apply` may run a second time after it died half-way."""

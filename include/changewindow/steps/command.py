@@ -25,6 +25,7 @@ EXAMPLE = {
 class Step(StepBase):
     """A program to run, with the program that takes it back."""
 
+    kind: Literal["command"] = "command"
     run: Program
     """The program and its arguments, as a list; or `shell: "…"`."""
     undo_run: Program | Literal["nothing"] = Field(alias="undo")

@@ -19,7 +19,7 @@ or a volume that all share. Undo on another worker that finds nothing of the new
 import base64
 import difflib
 import socket
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -51,6 +51,7 @@ def _fits(content: str) -> str:
 class Step(StepBase):
     """A file to write, with what checks and what loads it."""
 
+    kind: Literal["config_file"] = "config_file"
     is_configuration: ClassVar[bool] = True
 
     connection: str | None = None

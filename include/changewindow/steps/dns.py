@@ -12,7 +12,7 @@ signed. The servers to wait for are those in the zone's NS records, at the conne
 """
 
 import asyncio
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import dns.name
 import dns.rcode
@@ -51,6 +51,7 @@ EXAMPLE = {
 class Step(StepBase, RecordChange):
     """A record set, and what it shall be."""
 
+    kind: Literal["dns"] = "dns"
     is_configuration: ClassVar[bool] = True
 
     connection: str

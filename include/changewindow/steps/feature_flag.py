@@ -64,6 +64,7 @@ class Write(Model):
 class Step(StepBase):
     """A flag, and the value it shall have."""
 
+    kind: Literal["feature_flag"] = "feature_flag"
     is_configuration: ClassVar[bool] = True
 
     connection: str

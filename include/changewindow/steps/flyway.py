@@ -52,6 +52,7 @@ READING = Limits(timedelta(seconds=5), timedelta(seconds=30))
 class Step(StepBase):
     """A version to which a database is migrated."""
 
+    kind: Literal["flyway"] = "flyway"
     connection: str
     """The Airflow Connection of the database."""
     migrations: Files

@@ -14,7 +14,7 @@ account or token; extra `key_file` or `private_key`, `private_key_passphrase`, `
 """
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -48,6 +48,7 @@ class Replace(Model):
 class Step(StepBase):
     """A branch to merge into another, or a commit to make there."""
 
+    kind: Literal["git_change"] = "git_change"
     is_configuration: ClassVar[bool] = True
 
     connection: str

@@ -38,6 +38,7 @@ class Call(Model):
 class Step(StepBase, Call):
     """A request to send, with the request that takes it back."""
 
+    kind: Literal["http_call"] = "http_call"
     is_configuration: ClassVar[bool] = True
 
     connection: str

@@ -13,7 +13,7 @@ Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` 
 `cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field as Setting
 
@@ -58,6 +58,7 @@ ONE_WAY = {
 class Step(StepBase):
     """Manifests to apply, in their order."""
 
+    kind: Literal["kubernetes_apply"] = "kubernetes_apply"
     is_configuration: ClassVar[bool] = True
 
     connection: str

@@ -52,6 +52,7 @@ Key = Annotated[str, Setting(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
 class Step(StepBase):
     """Keys to set or remove."""
 
+    kind: Literal["kubernetes_config"] = "kubernetes_config"
     is_configuration: ClassVar[bool] = True
 
     connection: str

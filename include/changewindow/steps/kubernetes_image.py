@@ -13,6 +13,8 @@ Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` 
 `cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
 """
 
+from typing import Literal
+
 from pydantic import Field as Setting
 
 from changewindow.documents.text import hint
@@ -50,6 +52,7 @@ POD = ("spec", "template", "spec")
 class Step(StepBase):
     """An image to set."""
 
+    kind: Literal["kubernetes_image"] = "kubernetes_image"
     connection: str
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""

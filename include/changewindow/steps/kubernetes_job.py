@@ -60,6 +60,7 @@ class Undo(Model):
 class Step(StepBase):
     """A container to run, with the container that takes it back."""
 
+    kind: Literal["kubernetes_job"] = "kubernetes_job"
     connection: str
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""

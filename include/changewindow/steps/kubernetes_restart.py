@@ -10,6 +10,7 @@ Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` 
 """
 
 from datetime import UTC, datetime
+from typing import Literal
 
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
@@ -38,6 +39,7 @@ EXAMPLE = {
 class Step(StepBase):
     """A workload to restart."""
 
+    kind: Literal["kubernetes_restart"] = "kubernetes_restart"
     connection: str
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""

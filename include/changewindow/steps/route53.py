@@ -10,7 +10,7 @@ The Airflow Connection (type `aws`): login and password are access key and secre
 role is used); extra `region_name`, `endpoint_url`, `aws_session_token`, `role_arn` and `assume_role_kwargs`.
 """
 
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -41,6 +41,7 @@ State = RecordSet | str | None
 class Step(StepBase, RecordChange):
     """A record set, and what it shall be."""
 
+    kind: Literal["route53"] = "route53"
     is_configuration: ClassVar[bool] = True
 
     connection: str

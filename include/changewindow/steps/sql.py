@@ -83,6 +83,7 @@ Statements = Annotated[tuple[Text | Statement, ...], Field(min_length=1)]
 class Step(StepBase):
     """Statements, with those that take them back."""
 
+    kind: Literal["sql"] = "sql"
     is_configuration: ClassVar[bool] = True
 
     connection: str

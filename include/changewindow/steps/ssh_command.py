@@ -36,6 +36,7 @@ EXAMPLE = {
 class Step(StepBase):
     """A program to run on a host, with the program that takes it back."""
 
+    kind: Literal["ssh_command"] = "ssh_command"
     connection: str = Field(min_length=1)
     """The Airflow Connection (SSH) of the host."""
     run: Program

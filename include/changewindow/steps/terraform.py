@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
@@ -60,8 +60,8 @@ class Previous(Model):
 class Step(StepBase):
     """A saved plan to apply, with the configuration that takes it back."""
 
+    kind: Literal["terraform"] = "terraform"
     is_configuration: ClassVar[bool] = True
-
     folder: str = Field(pattern="^/")
     """The folder of the configuration on the worker, initialised."""
     plan: str = Field(min_length=1)

@@ -1,7 +1,7 @@
 """What a ticket may say."""
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
@@ -11,6 +11,11 @@ from changewindow.kinds import any_of
 from changewindow.steps.base import StepBase
 from changewindow.ticket.window import Window
 from changewindow.watch.condition import Condition
+
+if TYPE_CHECKING:
+    AnyStep = StepBase  # what all steps share
+else:
+    AnyStep = any_of("steps", "Step")
 
 TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
@@ -172,7 +177,7 @@ class Ticket(Model):
     """Values usable in steps and conditions as {{ params.name }}."""
     preflight: Preflight = Preflight()
     """What machines check and people confirm before the first step."""
-    steps: tuple[any_of("steps", "Step"), ...] = Field(min_length=1)  # type: ignore[valid-type]
+    steps: tuple[AnyStep, ...] = Field(min_length=1)
     """The execution steps, in order."""
     rollback: Rollback
     """The way back: its estimate, and what proves that everything is as before."""
@@ -195,11 +200,6 @@ class Ticket(Model):
         return tuple(f"{self.environment}/{service}" for service in sorted(set(self.services)))
 
     @property
-    def actions(self) -> tuple[StepBase, ...]:
-        """Return the steps, typed as what they have in common."""
-        return self.steps
-
-    @property
     def conditions(self) -> tuple[Condition, ...]:
         """Return all conditions of the watch: its own and the validation criteria."""
         return self.watch.conditions + self.validation
@@ -213,7 +213,7 @@ class Ticket(Model):
     def forward(self) -> timedelta:
         """Return the longest time from the first step to the end of the watch."""
         asked = self.watch.answer_within if self.watch.when_unknown == "ask" else timedelta(0)
-        return sum((step.timeout for step in self.actions), self.watch.settle + self.watch.length + asked)
+        return sum((step.timeout for step in self.steps), self.watch.settle + self.watch.length + asked)
 
     @property
     def needs(self) -> timedelta:

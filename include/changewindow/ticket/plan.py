@@ -113,17 +113,17 @@ def _preflight(ticket: Ticket) -> list[Node]:
 
 
 def _apply(ticket: Ticket) -> list[Node]:
-    ids = ["gate", *(f"apply_{number}" for number in range(1, len(ticket.actions) + 1))]
+    ids = ["gate", *(f"apply_{number}" for number in range(1, len(ticket.steps) + 1))]
     return [
         Node(
             ids[number], "apply", (ids[number - 1],), f"{step.name}: {step.does()}", number=number, timeout=step.timeout
         )
-        for number, step in enumerate(ticket.actions, 1)
+        for number, step in enumerate(ticket.steps, 1)
     ]
 
 
 def _undo(ticket: Ticket) -> list[Node]:
-    count = len(ticket.actions)
+    count = len(ticket.steps)
     after = ["watch", *(f"undo_{number}" for number in range(count, 0, -1))]
     return [
         Node(
@@ -136,7 +136,7 @@ def _undo(ticket: Ticket) -> list[Node]:
             timeout=step.timeout,
             retries=step.undo_retries,
         )
-        for place, step in enumerate(reversed(ticket.actions))
+        for place, step in enumerate(reversed(ticket.steps))
     ]
 
 

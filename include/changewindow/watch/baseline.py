@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from datetime import timedelta
 from statistics import median
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
 
@@ -12,6 +12,11 @@ from changewindow.documents.types import Duration, Model, duration_text
 from changewindow.kinds import any_of
 from changewindow.sources.base import SourceBase
 from changewindow.systems.measurement import SourceError, Value
+
+if TYPE_CHECKING:
+    AnySource = SourceBase  # what all sources share
+else:
+    AnySource = any_of("sources", "Source")
 
 KEPT = 300
 """So many of the last values since the change are compared by rank."""
@@ -45,7 +50,7 @@ class Compare(Model):
 
     by: Literal["difference", "ratio", "rank"]
     """The number that is judged: difference, ratio or rank."""
-    control: any_of("sources", "Source") | None = None  # type: ignore[valid-type]
+    control: AnySource | None = None
     """The same question about a group without the change; without it, the readings of before are the baseline."""
     samples: int = Field(default=10, ge=1, le=KEPT)
     """How many readings of before are taken, when the preflight is good."""
@@ -53,11 +58,6 @@ class Compare(Model):
     """Time from one of them to the next."""
     significance: float = Field(default=0.01, gt=0, lt=1)
     """For `rank`: how likely a false alarm may be at each sample."""
-
-    @property
-    def group(self) -> SourceBase | None:
-        """Return the control group, typed as what all sources have in common."""
-        return self.control
 
     @property
     def needed(self) -> int:
@@ -73,9 +73,9 @@ class Compare(Model):
         """Return what is judged as text: `its ratio to the median of 10 readings of before`."""
         readings = f"{self.samples} readings of before, {duration_text(self.every)} apart"
         if self.by == "rank":
-            beside = f"[{self.group.says()}]" if self.group else readings
+            beside = f"[{self.control.says()}]" if self.control else readings
             return f"its rank among {beside}, when significant at {self.significance:g}"
-        beside = f"[{self.group.says()}]" if self.group else f"the median of {readings}"
+        beside = f"[{self.control.says()}]" if self.control else f"the median of {readings}"
         return f"its {self.by} {'to' if self.by == 'ratio' else 'from'} {beside}"
 
     def see(self, seen: Seen, values: Sequence[Value]) -> None:

@@ -6,10 +6,9 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from changewindow.documents.types import Duration, Expression, Line, Model
-from changewindow.kinds import any_of
 from changewindow.sources.base import SourceBase
 from changewindow.systems.measurement import Cause
-from changewindow.watch.baseline import Compare
+from changewindow.watch.baseline import AnySource, Compare
 from changewindow.watch.judgement import Allowed, Tally
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -84,7 +83,7 @@ class Condition(Model):
 
     name: Line
     """What is asked, in a few words."""
-    source: any_of("sources", "Source")  # type: ignore[valid-type]
+    source: AnySource
     """Where it is measured; `changewindow kinds` lists all kinds."""
     compare: Compare | None = None
     """Judges how far the value is from a baseline, instead of the value itself."""
@@ -160,16 +159,10 @@ class Condition(Model):
         )
 
     @property
-    def origin(self) -> SourceBase:
-        """Return the source, typed as what all sources have in common."""
-        source: SourceBase = self.source
-        return source
-
-    @property
-    def origins(self) -> tuple[SourceBase, ...]:
+    def sources(self) -> tuple[SourceBase, ...]:
         """Return all that one reading asks: the source, and the control group it is compared with."""
-        control = self.compare.group if self.compare else None
-        return (self.origin, control) if control else (self.origin,)
+        control = self.compare.control if self.compare else None
+        return (self.source, control) if control else (self.source,)
 
     @property
     def asks_before(self) -> bool:
@@ -185,7 +178,7 @@ class Condition(Model):
     def says(self) -> str:
         """Return the condition as text: `error rate: bad when above 0.01 [share of …], 2 in a row`."""
         compared = f", {self.compare.says()}" if self.compare else ""
-        return f"{self.name}: {self.limits()} [{self.origin.says()}]{compared}{self._weight()}"
+        return f"{self.name}: {self.limits()} [{self.source.says()}]{compared}{self._weight()}"
 
     def _weight(self) -> str:
         """Return how much it takes to take the change back, or to keep it, as far as that is not the usual."""

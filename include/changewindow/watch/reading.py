@@ -82,8 +82,8 @@ async def measure(condition: Condition, asking: Asking) -> list[Answer]:
     try:
         async with asyncio.timeout(condition.timeout.total_seconds()):
             beside = replace(asking, kept=asking.kept.setdefault("control", {}))
-            answers = zip((asking, beside), condition.origins, strict=False)
-            return list(await asyncio.gather(*(one.answer(origin) for one, origin in answers)))
+            answers = zip((asking, beside), condition.sources, strict=False)
+            return list(await asyncio.gather(*(one.answer(source) for one, source in answers)))
     except ChangeError as error:
         raise SourceError("unreachable", str(error)) from error
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:

@@ -90,7 +90,7 @@ class DryRun(BaseOperator):
         return "\n".join(said)
 
     def _steps(self, change: str, ticket: Ticket) -> Iterator[str]:
-        for number, step in enumerate(ticket.actions, 1):
+        for number, step in enumerate(ticket.steps, 1):
             lines: list[str] = []
             acting = StepContext(change, number, connection, lines.append, dry_run=True)
             try:

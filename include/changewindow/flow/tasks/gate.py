@@ -77,7 +77,7 @@ class Gate(ChangeOperator):
         """Return what is missing for the steps to be applied, and to be undone."""
         return [
             f"step '{step.name}' is not ready: {missing}"
-            for number, step in enumerate(run.ticket.actions, 1)
+            for number, step in enumerate(run.ticket.steps, 1)
             for missing in missing_prerequisites(step, run.step_context(number))
         ]
 

@@ -70,7 +70,7 @@ class Apply(ChangeOperator):
         if run.mode == "rollback":
             raise AirflowSkipException("mode is rollback: nothing is applied")
         number = self.node.number
-        step = run.ticket.actions[number - 1]
+        step = run.ticket.steps[number - 1]
         self.acting = context = run.step_context(number)
         if run.is_dry:
             step.apply(context, step.remember(context))
@@ -114,7 +114,7 @@ class Apply(ChangeOperator):
             run.hand_over(Remembered(memory=started[0]))
             if not step.safe_to_repeat:
                 against.append(f"it started already, and a step of this kind is not repeated: {step.name}")
-        done = sum((one.timeout for one in run.ticket.actions[: number - 1]), timedelta(0))
+        done = sum((one.timeout for one in run.ticket.steps[: number - 1]), timedelta(0))
         against += time_reasons(replace(run.intent, needs=run.intent.needs - done), now())
         against += run.assessment.forbids(now(), done=done)
         if against:

@@ -45,7 +45,7 @@ def require_later_undone(run: Run, number: int) -> None:
     """
     if run.ticket.rollback.after_failure != "stop":
         return
-    for later in may_have_started(run, len(run.ticket.actions)):
+    for later in may_have_started(run, len(run.ticket.steps)):
         if later > number and not is_undone(run, later):
             raise StepFailed(f"Step {later} is not undone, and the ticket says to stop then. Undo both by hand.")
 
@@ -62,7 +62,7 @@ def undo_step(run: Run, number: int, task: ChangeOperator) -> None:
         log.info("step %s never started: nothing to undo", number)
         return
     require_later_undone(run, number)
-    step = run.ticket.actions[number - 1]
+    step = run.ticket.steps[number - 1]
     task.acting = context = run.step_context(number, apply_ended=apply_ended(run, number))
     with lock_undo(run.step_lock, f"{run.id}/{run.task}", context):
         run.note(payloads.Undoing(step=number, name=step.name))

@@ -32,7 +32,7 @@ class Watch(ChangeOperator, BranchMixIn):
 
     def do(self, run: Run) -> Any:
         """Decide at once what needs no watching; else watch without a worker."""
-        steps = len(run.ticket.actions)
+        steps = len(run.ticket.steps)
         if run.is_dry:
             sample = ask_once(run.ticket.conditions, before=self._before(run), change=run.change.id)
             log.info("one sample, for the dry run: %s (%s)", sample.verdict, sample.reason)
@@ -117,5 +117,5 @@ class Watch(ChangeOperator, BranchMixIn):
         run.hand_over(decided)
         if not run.is_dry and decided.route != "nothing":
             run.note(payloads.WatchDecided(route=decided.route, reason=decided.reason))
-        first_undo = f"undo_{len(run.ticket.actions)}"
+        first_undo = f"undo_{len(run.ticket.steps)}"
         return self.do_branch(run.context, {"succeed": "succeed", "undo": first_undo}.get(decided.route))
