@@ -14,8 +14,9 @@ from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
 from pydantic import ValidationError
 
+from changewindow.flow.triggerer.arguments import dump
 from changewindow.flow.triggerer.progress_writer import notebook
-from changewindow.flow.triggers import GoodTrigger, WatchTrigger, WindowTrigger, dump
+from changewindow.flow.triggers import GoodTrigger, WatchTrigger, WindowTrigger
 from changewindow.ledger import changes, events, leases
 from changewindow.ledger.database import Ledger
 from changewindow.ticket.model import Condition
@@ -146,7 +147,7 @@ async def test_the_next_triggerer_goes_on_with_the_time(told: Ledger, good: Path
     one = approved(told, banner())
     first = watch(good, change=one.change, length=2)
     await stopped(first, 5)
-    second = watch(good, change=one.change, length=2, since=first.arguments["since"])
+    second = watch(good, change=one.change, length=2, since=first.arguments.since.isoformat())
     event = await asyncio.wait_for(fired(second), 5)
     assert first.progress is not None
     assert second.progress is not None

@@ -13,8 +13,10 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.models.trigger import Trigger
 from airflow.serialization.decoders import decode_timetable
 from airflow.serialization.serialized_objects import DagSerialization
+from pydantic import ValidationError
 
 from changewindow.flow.dag import build_dag
+from changewindow.flow.triggers import WatchTrigger
 
 KEPT = Path(__file__).parent / "version_0_1_0"
 TRIGGERS = sorted(path.stem for path in KEPT.glob("*trigger*.json"))
@@ -74,3 +76,10 @@ def test_there_is_a_text_of_every_trigger() -> None:
         "watch_trigger_asked",
         "window_trigger",
     ]
+
+
+def test_a_trigger_of_a_later_version_is_refused() -> None:
+    """What it carries is not guessed at; the task that waits for it fails and says so."""
+    arguments = kept("watch_trigger.json")["kwargs"]
+    with pytest.raises(ValidationError, match="version"):
+        WatchTrigger(**{**arguments, "version": 2})

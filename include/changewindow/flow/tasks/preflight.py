@@ -14,7 +14,8 @@ from changewindow.changes.handover import NotGood
 from changewindow.flow.airflow_connection import connection_in_trigger, past_in_trigger
 from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.runtime import Run, log, now
-from changewindow.flow.triggers import BaselineTrigger, GoodTrigger, WindowTrigger, dump
+from changewindow.flow.triggerer.arguments import BaselineArguments, GoodArguments, WindowArguments
+from changewindow.flow.triggers import BaselineTrigger, GoodTrigger, WindowTrigger
 from changewindow.ledger.payloads import Baseline, Checked, Confirmed
 from changewindow.policy.gate import is_late
 from changewindow.policy.sign_off import same_person
@@ -41,8 +42,8 @@ class WindowSensor(BaseSensorOperator):
             return
         if now() < run.intent.opens:
             log.info("the window opens %s UTC", f"{run.intent.opens:%Y-%m-%d %H:%M:%S}")
-            opens = run.intent.opens.isoformat()
-            self.defer(trigger=WindowTrigger(change=self.change.id, opens=opens), method_name="opened")
+            arguments = WindowArguments(change=self.change.id, opens=run.intent.opens)
+            self.defer(trigger=WindowTrigger.of(arguments), method_name="opened")
         self.opened(context)
 
     def opened(self, context: Context, event: Any = None) -> None:
@@ -89,16 +90,16 @@ class CheckSensor(BaseSensorOperator):
         if first.verdict == "pass" and not settle:
             self.good(run, first.as_json())
             return
-        trigger = GoodTrigger(
+        arguments = GoodArguments(
             change=self.change.id if self.may_be_aborted else None,
             asker=self.change.id,
-            conditions=dump(self.conditions(run)),
-            every=BETWEEN_CHECKS.total_seconds(),
-            settle=settle.total_seconds(),
-            deadline=(now() + self.within(run) + settle).isoformat(),
-            before=self.before(run),
+            conditions=self.conditions(run),
+            every=BETWEEN_CHECKS,
+            settle=settle,
+            deadline=now() + self.within(run) + settle,
+            before=dict(self.before(run)),
         )
-        self.defer(trigger=trigger, method_name="decided")
+        self.defer(trigger=GoodTrigger.of(arguments), method_name="decided")
 
     def decided(self, context: Context, event: dict[str, Any]) -> None:
         """Take what the trigger found."""
@@ -132,9 +133,8 @@ class BaselineSensor(BaseSensorOperator):
             raise AirflowSkipException("mode is rollback: the baseline is in the ledger")
         compared = run.ticket.compared
         within = longest(compared) + run.ticket.preflight.within
-        deadline = (now() + within).isoformat()
-        trigger = BaselineTrigger(change=self.change.id, conditions=dump(compared), deadline=deadline)
-        self.defer(trigger=trigger, method_name="taken")
+        arguments = BaselineArguments(change=self.change.id, conditions=compared, deadline=now() + within)
+        self.defer(trigger=BaselineTrigger.of(arguments), method_name="taken")
 
     def taken(self, context: Context, event: dict[str, Any]) -> None:
         """Keep it for the watch and for the record."""

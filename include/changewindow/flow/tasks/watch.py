@@ -18,9 +18,9 @@ from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.tasks.preflight import ask_once
 from changewindow.flow.tasks.steps import ChangeOperator
-from changewindow.flow.triggers import WatchTrigger, dump
+from changewindow.flow.triggerer.arguments import WatchArguments
+from changewindow.flow.triggers import WatchTrigger
 from changewindow.ledger import payloads
-from changewindow.watch.watch import Before
 
 UNDO, KEEP = "Take it back", "Keep it"
 
@@ -93,22 +93,22 @@ class Watch(ChangeOperator, BranchMixIn):
 
     def _read(self, run: Run, since: datetime, *, asked_until: datetime | None = None) -> None:
         watch = run.ticket.watch
-        trigger = WatchTrigger(
+        arguments = WatchArguments(
             change=run.change.id,
             run=run.id,
-            conditions=dump(run.ticket.conditions),
-            since=since.isoformat(),
-            length=watch.length.total_seconds(),
-            every=watch.every.total_seconds(),
-            at_first=watch.at_first.total_seconds(),
-            later=watch.later.total_seconds() if watch.later else None,
+            conditions=run.ticket.conditions,
+            since=since,
+            length=watch.length,
+            every=watch.every,
+            at_first=watch.at_first,
+            later=watch.later,
             unknown="ask" if watch.when_unknown == "ask" else "fail",
-            asked_until=asked_until.isoformat() if asked_until else None,
+            asked_until=asked_until,
             before=self._before(run),
         )
-        self.defer(trigger=trigger, method_name="judged")
+        self.defer(trigger=WatchTrigger.of(arguments), method_name="judged")
 
-    def _before(self, run: Run) -> Before:
+    def _before(self, run: Run) -> dict[str, list[float]]:
         return run_memory.baseline(run, run.ticket.conditions)
 
     def _route(self, run: Run, decided: Decision) -> Any:
