@@ -26,7 +26,7 @@ MONDAY = datetime(2026, 1, 5, 22)
     ],
 )
 def test_rules_that_people_write_are_taken(rule: str) -> None:
-    """They are kept as they are; capitals do not matter."""
+    """They are kept as they are. Capitals do not matter.."""
     assert parse_rule(rule) == rule
     assert parse_rule(f" {rule.lower()} ") == rule
 
@@ -34,39 +34,39 @@ def test_rules_that_people_write_are_taken(rule: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "says"),
     [
-        ("", "'' is no part of a repeat rule; write it like FREQ=WEEKLY;BYDAY=MO,TU"),
-        ("every monday", "'EVERY MONDAY' is no part of a repeat rule; write it like FREQ=WEEKLY;BYDAY=MO,TU"),
-        ("FREQ=DAILY;BYDAYS=MO", "'BYDAYS=MO' is no part of a repeat rule; did you mean BYDAY=…?"),
-        ("FREQ=DAILY;COUNT=1;COUNT=2", "COUNT stands twice; remove one of them"),
-        ("BYDAY=MO", "the repeat rule has no FREQ; write FREQ=DAILY, FREQ=WEEKLY, FREQ=MONTHLY or FREQ=YEARLY"),
-        ("FREQ=NIGHTLY", "'NIGHTLY' is no frequency; write FREQ=DAILY, FREQ=WEEKLY, FREQ=MONTHLY or FREQ=YEARLY"),
-        ("FREQ=SECONDLY", "FREQ=SECONDLY repeats too often; write FREQ=DAILY, with BYHOUR for several times a day"),
-        ("FREQ=DAILY;BYMINUTE=0,1", "BYMINUTE=0,1 has several values; write one"),
-        ("FREQ=DAILY;BYHOUR=24", "BYHOUR=24 is not possible; write 0 to 23"),
-        ("FREQ=DAILY;INTERVAL=0", "INTERVAL=0 is not possible; write 1 to 10000"),
-        ("FREQ=MONTHLY;BYMONTHDAY=32", "BYMONTHDAY=32 is not possible; write 1 to 31, or -31 to -1 from the end"),
-        ("FREQ=MONTHLY;BYMONTHDAY=", "BYMONTHDAY= is not possible; write 1 to 31, or -31 to -1 from the end"),
-        ("FREQ=WEEKLY;BYDAY=MON", "BYDAY=MON is no day; write MO, TU, WE, TH, FR, SA or SU"),
-        ("FREQ=WEEKLY;WKST=1MO", "WKST=1MO is no day; write MO, TU, WE, TH, FR, SA or SU"),
+        ("", "'' is no part of a repeat rule. Write it like FREQ=WEEKLY;BYDAY=MO,TU."),
+        ("every monday", "'EVERY MONDAY' is no part of a repeat rule. Write it like FREQ=WEEKLY;BYDAY=MO,TU."),
+        ("FREQ=DAILY;BYDAYS=MO", "'BYDAYS=MO' is no part of a repeat rule. Did you mean BYDAY=…?"),
+        ("FREQ=DAILY;COUNT=1;COUNT=2", "COUNT stands twice. Remove one of them."),
+        ("BYDAY=MO", "the repeat rule has no FREQ. Write FREQ=DAILY, FREQ=WEEKLY, FREQ=MONTHLY or FREQ=YEARLY."),
+        ("FREQ=NIGHTLY", "'NIGHTLY' is no frequency. Write FREQ=DAILY, FREQ=WEEKLY, FREQ=MONTHLY or FREQ=YEARLY."),
+        ("FREQ=SECONDLY", "FREQ=SECONDLY repeats too often. Write FREQ=DAILY, with BYHOUR for several times a day."),
+        ("FREQ=DAILY;BYMINUTE=0,1", "BYMINUTE=0,1 has several values. Write one."),
+        ("FREQ=DAILY;BYHOUR=24", "BYHOUR=24 is not possible. Write 0 to 23."),
+        ("FREQ=DAILY;INTERVAL=0", "INTERVAL=0 is not possible. Write 1 to 10000."),
+        ("FREQ=MONTHLY;BYMONTHDAY=32", "BYMONTHDAY=32 is not possible. Write 1 to 31, or -31 to -1 from the end."),
+        ("FREQ=MONTHLY;BYMONTHDAY=", "BYMONTHDAY= is not possible. Write 1 to 31, or -31 to -1 from the end."),
+        ("FREQ=WEEKLY;BYDAY=MON", "BYDAY=MON is no day. Write MO, TU, WE, TH, FR, SA or SU."),
+        ("FREQ=WEEKLY;WKST=1MO", "WKST=1MO is no day. Write MO, TU, WE, TH, FR, SA or SU."),
         (
             "FREQ=WEEKLY;BYDAY=1MO",
-            "BYDAY=1MO has no meaning with FREQ=WEEKLY; write the days without numbers, or FREQ=MONTHLY",
+            "BYDAY=1MO has no meaning with FREQ=WEEKLY. Write the days without numbers, or FREQ=MONTHLY.",
         ),
         (
             "FREQ=WEEKLY;BYMONTHDAY=1",
-            "BYMONTHDAY has no meaning with FREQ=WEEKLY; use it with FREQ=DAILY or FREQ=MONTHLY or FREQ=YEARLY",
+            "BYMONTHDAY has no meaning with FREQ=WEEKLY. Use it with FREQ=DAILY or FREQ=MONTHLY or FREQ=YEARLY.",
         ),
-        ("FREQ=MONTHLY;BYWEEKNO=1", "BYWEEKNO has no meaning with FREQ=MONTHLY; use it with FREQ=YEARLY"),
-        ("FREQ=DAILY;BYSETPOS=1", "BYSETPOS chooses from nothing; add BYDAY or BYMONTHDAY, or remove it"),
+        ("FREQ=MONTHLY;BYWEEKNO=1", "BYWEEKNO has no meaning with FREQ=MONTHLY. Use it with FREQ=YEARLY."),
+        ("FREQ=DAILY;BYSETPOS=1", "BYSETPOS chooses from nothing. Add BYDAY or BYMONTHDAY, or remove it."),
         (
             "FREQ=DAILY;UNTIL=20261231",
-            "UNTIL=20261231 is not a moment in UTC; write it like UNTIL=20261231T225959Z",
+            "UNTIL=20261231 is not a moment in UTC. Write it like UNTIL=20261231T225959Z.",
         ),
         (
             "FREQ=DAILY;UNTIL=20261231T235959",
-            "UNTIL=20261231T235959 is not a moment in UTC; write it like UNTIL=20261231T225959Z",
+            "UNTIL=20261231T235959 is not a moment in UTC. Write it like UNTIL=20261231T225959Z.",
         ),
-        ("FREQ=DAILY;COUNT=2;UNTIL=20261231T000000Z", "COUNT and UNTIL exclude each other; remove one of them"),
+        ("FREQ=DAILY;COUNT=2;UNTIL=20261231T000000Z", "COUNT and UNTIL exclude each other. Remove one of them."),
     ],
 )
 def test_a_rule_that_cannot_be_meant_is_refused(rule: str, says: str) -> None:
@@ -85,8 +85,8 @@ def test_a_start_has_to_be_an_occurrence_of_its_rule() -> None:
     """Whether another start happens is undefined; the nearest is offered."""
     check_start("FREQ=WEEKLY;BYDAY=MO,TU", MONDAY)
     says = (
-        "2026-01-05 22:00, a Monday, is no occurrence of FREQ=WEEKLY;BYDAY=FR; "
-        "start at 2026-01-09 22:00, or correct the rule"
+        "2026-01-05 22:00, a Monday, is no occurrence of FREQ=WEEKLY;BYDAY=FR. "
+        "Start at 2026-01-09 22:00, or correct the rule."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(says)}$"):
         check_start("FREQ=WEEKLY;BYDAY=FR", MONDAY)
@@ -96,7 +96,7 @@ def test_a_start_has_to_be_an_occurrence_of_its_rule() -> None:
 def test_a_rule_that_no_day_fulfils_is_found(rule: str) -> None:
     """Looking for a day ends with the calendar, after seconds rather than hours."""
     began = time.monotonic()
-    with pytest.raises(ValueError, match=r"^no day fulfils FREQ=.*; correct the rule$"):
+    with pytest.raises(ValueError, match=r"^no day fulfils FREQ=.*\. Correct the rule\.$"):
         check_start(rule, MONDAY)
     assert time.monotonic() - began < 30
 
@@ -116,5 +116,5 @@ def test_occurrences_do_not_overlap(rule: str, end: datetime, says: str | None) 
     if says is None:
         check_length(rule, MONDAY, end)
         return
-    with pytest.raises(ValueError, match=f"^{says}; let it end earlier, or repeat less often$"):
+    with pytest.raises(ValueError, match=rf"^{says}\. Let it end earlier, or repeat less often\.$"):
         check_length(rule, MONDAY, end)

@@ -120,7 +120,7 @@ def test_the_environment_may_name_the_folder(policy: str, capsys: Capture, monke
         (["next", "orders", "-n", "0"], "-n 0 shows nothing; write 1 or more"),
         (
             ["next", "orders", "--needs", "long"],
-            "--needs: 'long' is not a length of time; write it like 30s, 15m or 1h30m",
+            "--needs: 'long' is not a length of time. Write it like 30s, 15m or 1h30m.",
         ),
         (["next", "orders", "--type", "big"], "invalid choice: 'big'"),
     ],

@@ -145,5 +145,5 @@ async def test_a_folder_that_may_not_be_entered_is_unreachable() -> None:
 )
 def test_exactly_one_origin_is_given(fields: dict[str, str]) -> None:
     """The message names the three ways."""
-    with pytest.raises(ValidationError, match="write files; or connection with path; or connection with query"):
+    with pytest.raises(ValidationError, match="Write files; or connection with path; or connection with query"):
         Source.model_validate(fields)

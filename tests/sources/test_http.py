@@ -26,7 +26,7 @@ def test_a_path_is_read() -> None:
     source: dict[str, Any] = {"kind": "http", "connection": "example_service", "path": "/health", "json": "pool.open"}
     condition = Condition.model_validate({"name": "it", "source": source, "pass": {"above": 5}})
     assert condition.source.says() == "json pool.open of GET /health at example_service"
-    says = "`json` is not read with `read: status`; write `read: json`, or remove `json`"
+    says = "`json` is not read with `read: status`. Write `read: json`, or remove `json`"
     with pytest.raises(ValidationError, match=says):
         Condition.model_validate({"name": "it", "source": {**source, "read": "status"}, "pass": {"above": 5}})
 

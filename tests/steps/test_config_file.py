@@ -204,7 +204,7 @@ def test_a_full_file_fits_through(file: Path, here: Context) -> None:
 
 def test_what_is_too_large_to_be_undone_is_refused() -> None:
     """Bytes count, not characters: undo has to read it again."""
-    with pytest.raises(ValidationError, match="it has 65538 bytes, 65536 at most; use git_change or ansible"):
+    with pytest.raises(ValidationError, match=r"it has 65538 bytes, 65536 at most\. Use git_change or ansible"):
         step(Path("/x"), content="ä" * 32769)
 
 

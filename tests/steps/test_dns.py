@@ -272,10 +272,10 @@ def test_no_primary_server() -> None:
     ("fields", "says"),
     [
         ({"values": ["192.0.2.300"]}, "'192.0.2.300' is not a value of a A record"),
-        ({"record": "api.example.org"}, "api.example.org is not within the zone example.com; write its full name"),
+        ({"record": "api.example.org"}, "api.example.org is not within the zone example.com. Write its full name"),
         ({"type": "CNAME", "values": ["a.example.com", "b.example.com"]}, "a CNAME has one value, here are 2"),
         ({"record": "a..b"}, "'a..b' is not a domain name"),
-        ({"servers": ["ns1:x"]}, "'ns1:x' is not a server; write it like"),
+        ({"servers": ["ns1:x"]}, "'ns1:x' is not a server. Write it like"),
     ],
 )
 def test_a_mistake_in_the_ticket(fields: dict[str, Any], says: str) -> None:

@@ -236,8 +236,8 @@ def test_a_connection_that_cannot_be_used(repository: Path, fields: dict[str, An
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({}, "write exactly one of `merge`, `write` and `replace`"),
-        ({"merge": "a", "write": {"b": "c"}}, "write exactly one of"),
+        ({}, "Write exactly one of `merge`, `write` and `replace`"),
+        ({"merge": "a", "write": {"b": "c"}}, "Write exactly one of"),
         ({"write": {"b": "c"}, "commit": "0123456"}, "`commit` belongs to `merge`"),
         ({"write": {"../b": "c"}}, "../b is not a file of the repository"),
         ({"write": {".git/hooks/x": "c"}}, "is not a file of the repository"),

@@ -203,7 +203,7 @@ def test_what_is_being_deleted_is_refused_at_the_gate(cluster: ApiServer, contex
         ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "x"}}, "metadata with a name"),
         (
             {"apiVersion": "v1", "kind": "List", "items": [config_map()]},
-            "write each of its items as a manifest of its own",
+            "Write each of its items as a manifest of its own",
         ),
         ({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "status": {}}, "written by controllers"),
         ({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "uid": "1"}}, "written by the server"),

@@ -233,7 +233,7 @@ def test_throttling_while_waiting_is_waited_for(server: RecordingServer) -> None
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"record": "api.example.org"}, "api.example.org is not within the zone example.com; write its full name"),
+        ({"record": "api.example.org"}, "api.example.org is not within the zone example.com. Write its full name"),
         ({"record": "badexample.com"}, "badexample.com is not within the zone example.com"),
         ({"zone": "a..b"}, "'a..b' is not a domain name"),
     ],

@@ -222,7 +222,7 @@ def test_a_hidden_commit_is_noticed_and_undone(on_postgres: Connection) -> None:
 )
 def test_a_statement_that_ends_the_transaction_is_refused(statement: str) -> None:
     """The ticket says so before anything runs."""
-    with pytest.raises(ValidationError, match="begins or ends a transaction; leave it out, all are one already"):
+    with pytest.raises(ValidationError, match=r"begins or ends a transaction\. Leave it out, all are one already"):
         step(statements=[statement])
     step(statements=["BEGIN do_it(); END;", "DO $$ BEGIN RAISE 'x'; END $$;", f"{RAISE}; {RAISE}", "SELECT '; COMMIT'"])
 
@@ -238,7 +238,7 @@ def test_a_statement_that_ends_the_transaction_is_refused(statement: str) -> Non
 def test_what_cannot_run_in_a_transaction_is_refused(statement: str, where: str) -> None:
     """The ticket says so, above all of an undo that could never work."""
     with pytest.raises(
-        ValidationError, match="cannot run in a transaction, as all do here; leave it or CONCURRENTLY ou"
+        ValidationError, match=r"cannot run in a transaction, as all do here\. Leave it or CONCURRENTLY ou"
     ):
         step(**{where: [statement]})
     step(**{where: ["CREATE INDEX concurrently_made ON limits (per_day)", "REFRESH MATERIALIZED VIEW CONCURRENTLY v"]})
@@ -246,7 +246,7 @@ def test_what_cannot_run_in_a_transaction_is_refused(statement: str, where: str)
 
 def test_rows_are_those_of_one_statement() -> None:
     """Of several in one text, the database would tell the last one's."""
-    with pytest.raises(ValidationError, match="is several statements, and rows counts one; write each by itself"):
+    with pytest.raises(ValidationError, match=r"is several statements, and rows counts one\. Write each by itself"):
         step(statements=[{"run": f"{RAISE}; {LOWER}", "rows": 3}])
     step(statements=[{"run": "UPDATE limits SET region = 'a;b' -- c; d", "rows": 3}])
 

@@ -110,7 +110,7 @@ def test_the_effect_is_how_much_more_often_a_value_is_higher_than_lower(here: li
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        pytest.param({"pass": {"equals": 1}}, "with a fraction; write above, below or between", id="equal to a ratio"),
+        pytest.param({"pass": {"equals": 1}}, "with a fraction. Write above, below or between", id="equal to a ratio"),
         pytest.param({"new": True}, "`new` says that there are no readings of before", id="new, and before"),
         pytest.param({"weight": 0.5, "role": "critical"}, "no meaning with `role: critical`", id="light and critical"),
     ],

@@ -87,7 +87,7 @@ def test_a_length_of_time_is_read(written: str, length: timedelta) -> None:
 )
 def test_what_is_no_length_of_time_is_refused(written: Any) -> None:
     """Nothing is guessed; a space that swallows the number is no zero."""
-    with pytest.raises(ValueError, match="write it like 30s, 15m or 1h30m"):
+    with pytest.raises(ValueError, match="Write it like 30s, 15m or 1h30m"):
         parse_duration(written)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import icalendar
+from pydantic_core import PydanticCustomError
 
 from changewindow.calendar import recurrence
 from changewindow.calendar.occurrences import events
@@ -197,8 +198,8 @@ def _text(rule: Any) -> str:
 
 def _of_rule(what: str, error: ValueError) -> Finding:
     """Return the finding for a rule that our own reader refuses, or the library, which knows no remedy."""
-    sentence, _, remedy = str(error).partition("; ")
-    return _wrong(f"{what}: {sentence}", f"{remedy[0].upper()}{remedy[1:]}." if remedy else EXPORT)
+    context = (error.context if isinstance(error, PydanticCustomError) else None) or {}
+    return _wrong(f"{what}: {context.get('sentence', error)}", context.get("remedy", EXPORT))
 
 
 def _first_line(error: Exception) -> str:

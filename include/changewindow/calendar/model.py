@@ -18,6 +18,7 @@ from pydantic import (
 
 from changewindow.calendar import recurrence
 from changewindow.calendar.minimum_watch import LongerWatch
+from changewindow.documents.refusal import refusal
 from changewindow.documents.text import nearest, shown
 from changewindow.documents.types import Duration, Line, Model, Name
 from changewindow.ticket.window import LocalTime, Zone
@@ -40,8 +41,8 @@ def parse_day(value: Any) -> date:
         if isinstance(value, str) and re.fullmatch(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}", value.strip()):
             return date.fromisoformat(value.strip())
     except ValueError as error:
-        raise ValueError(f"{shown(value)} is in no calendar ({error}); write it like 2026-12-24") from error
-    raise ValueError(f"{shown(value)} is not a day; write it like 2026-12-24")
+        raise refusal(f"{shown(value)} is in no calendar ({error})", "Write it like 2026-12-24.") from error
+    raise refusal(f"{shown(value)} is not a day", "Write it like 2026-12-24.")
 
 
 def parse_file(value: str) -> str:
@@ -51,9 +52,8 @@ def parse_file(value: str) -> str:
         ValueError: it is none, or names a place elsewhere.
     """
     if not re.fullmatch(ICS, value):
-        raise ValueError(
-            f"{shown(value)} is no iCalendar file beside calendar.yaml; write its name, like maintenance.ics"
-        )
+        sentence = f"{shown(value)} is no iCalendar file beside calendar.yaml"
+        raise refusal(sentence, "Write its name, like maintenance.ics.")
     return value
 
 
@@ -64,7 +64,7 @@ def parse_change(value: str) -> str:
         ValueError: it is none.
     """
     if not re.fullmatch(CHANGE, value):
-        raise ValueError(f"{shown(value)} is no id of a change; write it like CHG-1042")
+        raise refusal(f"{shown(value)} is no id of a change", "Write it like CHG-1042.")
     return value
 
 
@@ -78,13 +78,13 @@ def parse_country(value: str) -> str:
     known = _countries()
     if country not in known:
         near = nearest(country, known)
-        remedy = f"did you mean '{near}'?" if near else "write a code of ISO 3166, like DE, or DE-BE for a part of it"
-        raise ValueError(f"the public holidays of {shown(country)} are not known; {remedy}")
+        remedy = f"Did you mean '{near}'?" if near else "Write a code of ISO 3166, like DE, or DE-BE for a part of it."
+        raise refusal(f"the public holidays of {shown(country)} are not known", remedy)
     if "-" in value and part not in known[country]:
         near = nearest(part, known[country])
         parts = ", ".join(known[country]) or "no parts"
-        remedy = f"did you mean '{country}-{near}'?" if near else f"{country} has {parts}"
-        raise ValueError(f"{country} has no part {shown(part)} with holidays of its own; {remedy}")
+        remedy = f"Did you mean '{country}-{near}'?" if near else f"{country} has {parts}."
+        raise refusal(f"{country} has no part {shown(part)} with holidays of its own", remedy)
     return value
 
 
@@ -136,7 +136,7 @@ class Entry(Model):
     def _ends_after_it_starts(cls, end: datetime | None, info: ValidationInfo) -> datetime | None:
         start = info.data.get("start")
         if start and end and end <= start:
-            raise ValueError("it ends before it starts; correct `start` or `end`")
+            raise refusal("it ends before it starts", "Correct `start` or `end`.")
         return end
 
     @field_validator("repeat")
@@ -155,20 +155,20 @@ class Entry(Model):
         start, rule = info.data.get("start"), info.data.get("repeat")
         for day in days:
             if start and not any(one.date() == day for one in recurrence.beginnings_until(rule, start, day)):
-                raise ValueError(f"it would not begin on {day}, a {day:%A}, anyway; correct the day, or remove it")
+                raise refusal(f"it would not begin on {day}, a {day:%A}, anyway", "Correct the day, or remove it.")
         return days
 
     @model_validator(mode="after")
     def _says_when(self) -> Self:
         given = [name for name in SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
-            says = f"{' and '.join(f'`{name}`' for name in given)} exclude each other" if given else "it never happens"
-            remedy = "keep one of them" if given else "add `start` and `end`, `file`, or `holidays`"
-            raise ValueError(f"{says}; {remedy}")
+            if not given:
+                raise refusal("it never happens", "Add `start` and `end`, `file`, or `holidays`.")
+            raise refusal(f"{' and '.join(f'`{name}`' for name in given)} exclude each other", "Keep one of them.")
         if self.start and not self.end:
-            raise ValueError("it has a `start` but no `end`; add `end`")
+            raise refusal("it has a `start` but no `end`", "Add `end`.")
         if not self.start and (self.end or self.repeat):
-            raise ValueError(f"`end` and `repeat` have no meaning with `{given[0]}`; remove them")
+            raise refusal(f"`end` and `repeat` have no meaning with `{given[0]}`", "Remove them.")
         return self
 
 
@@ -193,9 +193,8 @@ class Exemption(Model):
     @model_validator(mode="after")
     def _is_for_somebody(self) -> Self:
         if not (self.environments or self.services or self.types or self.changes):
-            raise ValueError(
-                "it would lift the freeze for everybody; add `services`, `environments`, `types` or `changes`"
-            )
+            remedy = "Add `services`, `environments`, `types` or `changes`."
+            raise refusal("it would lift the freeze for everybody", remedy)
         return self
 
 
@@ -213,7 +212,7 @@ class Freeze(Entry):
     @classmethod
     def _can_hold(cls, types: tuple[str, ...]) -> tuple[str, ...]:
         if "emergency" in types:
-            raise ValueError("emergency changes skip the calendar; remove emergency")
+            raise refusal("emergency changes skip the calendar", "Remove emergency.")
         return types
 
 
@@ -240,5 +239,5 @@ class Calendar(Model):
         names = [entry.name.casefold() for entry in entries]
         for index, entry in enumerate(entries):
             if entry.name.casefold() in names[:index]:
-                raise ValueError(f"two entries are called '{entry.name}'; give each its own name")
+                raise refusal(f"two entries are called '{entry.name}'", "Give each its own name.")
         return entries

@@ -8,6 +8,7 @@ from itertools import islice, pairwise, takewhile
 from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 
 from changewindow.calendar.text import length_text
+from changewindow.documents.refusal import refusal
 from changewindow.documents.text import nearest, shown
 
 FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
@@ -43,10 +44,10 @@ def parse_rule(value: str, until: str = IN_UTC) -> str:
         name, sign, given = part.partition("=")
         if not sign or name not in PARTS:
             near = nearest(name, PARTS) if sign else None
-            remedy = f"did you mean {near}=…?" if near else "write it like FREQ=WEEKLY;BYDAY=MO,TU"
-            raise ValueError(f"{shown(part)} is no part of a repeat rule; {remedy}")
+            remedy = f"Did you mean {near}=…?" if near else "Write it like FREQ=WEEKLY;BYDAY=MO,TU."
+            raise refusal(f"{shown(part)} is no part of a repeat rule", remedy)
         if name in parts:
-            raise ValueError(f"{name} stands twice; remove one of them")
+            raise refusal(f"{name} stands twice", "Remove one of them.")
         parts[name] = given
     _check_frequency(parts)
     _check_values(parts)
@@ -59,14 +60,14 @@ def _check_frequency(parts: dict[str, str]) -> None:
     """Refuse what would repeat more often than daily; BYHOUR still gives several occurrences a day."""
     frequency = parts.get("FREQ", "")
     if frequency in {"SECONDLY", "MINUTELY", "HOURLY"}:
-        raise ValueError(f"FREQ={frequency} repeats too often; write FREQ=DAILY, with BYHOUR for several times a day")
+        raise refusal(f"FREQ={frequency} repeats too often", "Write FREQ=DAILY, with BYHOUR for several times a day.")
     if frequency not in FREQUENCIES:
         says = f"{shown(frequency)} is no frequency" if frequency else "the repeat rule has no FREQ"
-        raise ValueError(f"{says}; write FREQ={', FREQ='.join(FREQUENCIES[:-1])} or FREQ={FREQUENCIES[-1]}")
+        raise refusal(says, f"Write FREQ={', FREQ='.join(FREQUENCIES[:-1])} or FREQ={FREQUENCIES[-1]}.")
     for name, allowed in ONLY_WITH.items():
         if name in parts and frequency not in allowed:
             others = " or ".join(f"FREQ={one}" for one in FREQUENCIES if one in allowed)
-            raise ValueError(f"{name} has no meaning with FREQ={frequency}; use it with {others}")
+            raise refusal(f"{name} has no meaning with FREQ={frequency}", f"Use it with {others}.")
 
 
 def _check_values(parts: dict[str, str]) -> None:
@@ -74,12 +75,12 @@ def _check_values(parts: dict[str, str]) -> None:
         for one in given.split(","):
             _check_value(name, one)
         if name in SINGLE and "," in given:
-            raise ValueError(f"{name}={given} has several values; write one")
+            raise refusal(f"{name}={given} has several values", "Write one.")
     if "BYSETPOS" in parts and not parts.keys() & {"BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYHOUR", "BYMONTH"}:
-        raise ValueError("BYSETPOS chooses from nothing; add BYDAY or BYMONTHDAY, or remove it")
+        raise refusal("BYSETPOS chooses from nothing", "Add BYDAY or BYMONTHDAY, or remove it.")
     if parts["FREQ"] in {"DAILY", "WEEKLY"} and re.search("[0-9]", parts.get("BYDAY", "")):
         says = f"BYDAY={parts['BYDAY']} has no meaning with FREQ={parts['FREQ']}"
-        raise ValueError(f"{says}; write the days without numbers, or FREQ=MONTHLY")
+        raise refusal(says, "Write the days without numbers, or FREQ=MONTHLY.")
 
 
 def _check_value(name: str, one: str) -> None:
@@ -88,9 +89,9 @@ def _check_value(name: str, one: str) -> None:
         digits = one.lstrip("+-") if name in SIGNED else one
         if not re.fullmatch("[0-9]{1,6}", digits) or not low <= int(digits) <= high:
             signed = f", or -{high} to -{low} from the end" if name in SIGNED else ""
-            raise ValueError(f"{name}={one} is not possible; write {low} to {high}{signed}")
+            raise refusal(f"{name}={one} is not possible", f"Write {low} to {high}{signed}.")
     elif name in {"BYDAY", "WKST"} and not re.fullmatch(NUMBERED_DAY if name == "BYDAY" else DAY, one):
-        raise ValueError(f"{name}={one} is no day; write MO, TU, WE, TH, FR, SA or SU")
+        raise refusal(f"{name}={one} is no day", "Write MO, TU, WE, TH, FR, SA or SU.")
 
 
 def _check_end(parts: dict[str, str], until: str) -> None:
@@ -98,16 +99,16 @@ def _check_end(parts: dict[str, str], until: str) -> None:
     if "UNTIL" not in parts:
         return
     if "COUNT" in parts:
-        raise ValueError("COUNT and UNTIL exclude each other; remove one of them")
+        raise refusal("COUNT and UNTIL exclude each other", "Remove one of them.")
     given = parts["UNTIL"]
     if not re.fullmatch(until, given):
         wanted = "a moment in UTC" if until == IN_UTC else "of the kind of DTSTART"
         example = "20261231T225959Z" if until == IN_UTC else "20261231T235959" if "T" in until else "20261231"
-        raise ValueError(f"UNTIL={given} is not {wanted}; write it like UNTIL={example}")
+        raise refusal(f"UNTIL={given} is not {wanted}", f"Write it like UNTIL={example}.")
     try:
         datetime.fromisoformat(given)
     except ValueError as error:
-        raise ValueError(f"UNTIL={given} is in no calendar ({error}); write it like UNTIL=20261231T225959Z") from error
+        raise refusal(f"UNTIL={given} is in no calendar ({error})", "Write it like UNTIL=20261231T225959Z.") from error
 
 
 def beginnings(rule: str, start: datetime) -> Iterator[datetime]:
@@ -130,10 +131,10 @@ def check_start(rule: str, start: datetime) -> None:
     """
     first = next(beginnings(rule, start), None)
     if first is None:
-        raise ValueError(f"no day fulfils {rule}; correct the rule")
+        raise refusal(f"no day fulfils {rule}", "Correct the rule.")
     if first != start.replace(tzinfo=None):
         begins = f"{start:%Y-%m-%d %H:%M}, a {start:%A}, is no occurrence of {rule}"
-        raise ValueError(f"{begins}; start at {first:%Y-%m-%d %H:%M}, or correct the rule")
+        raise refusal(begins, f"Start at {first:%Y-%m-%d %H:%M}, or correct the rule.")
 
 
 def check_length(rule: str, start: datetime, end: datetime) -> None:
@@ -146,4 +147,4 @@ def check_length(rule: str, start: datetime, end: datetime) -> None:
     shortest = min((after - one for one, after in pairwise(islice(beginnings(rule, start), LOOKED_AT))), default=length)
     if shortest < length:
         says = f"it lasts {length_text(length)}, but begins again after {length_text(shortest)}"
-        raise ValueError(f"{says}; let it end earlier, or repeat less often")
+        raise refusal(says, "Let it end earlier, or repeat less often.")

@@ -14,6 +14,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from changewindow.documents.refusal import refusal
 from changewindow.documents.text import shown
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -42,10 +43,10 @@ def parse_duration(value: Any) -> timedelta:
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str) or not re.fullmatch(LENGTH, value.strip()):
-        raise ValueError(f"{shown(value)} is not a length of time; write it like 30s, 15m or 1h30m")
+        raise refusal(f"{shown(value)} is not a length of time", "Write it like 30s, 15m or 1h30m.")
     seconds = sum(float(number) * UNITS[unit] for number, unit in re.findall(PART, value))
     if seconds > LONGEST.total_seconds():
-        raise ValueError(f"{shown(value)} is longer than {LONGEST.days}d; write it like 30s, 15m or 1h30m")
+        raise refusal(f"{shown(value)} is longer than {LONGEST.days}d", "Write it like 30s, 15m or 1h30m.")
     return timedelta(seconds=seconds)
 
 
@@ -72,7 +73,7 @@ def parse_expression(value: str) -> str:
         re.compile(value)
     except (re.error, OverflowError, RecursionError) as error:
         says = f"{shown(value)} is not a regular expression: {error}"
-        raise ValueError(f"{says}; put a \\ before signs that are meant literally") from error
+        raise refusal(says, "Put a \\ before signs that are meant literally.") from error
     return value
 
 

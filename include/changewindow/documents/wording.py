@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from changewindow.documents.findings import Finding, Place
+from changewindow.documents.refusal import REFUSED
 from changewindow.documents.text import PLAIN, hint, nearest, shown
 from changewindow.documents.types import NAME, ON_ONE_LINE, PARAMETER, PERSON, ROOM, duration_text
 
@@ -160,10 +161,13 @@ def _kind(wrong: Wrong) -> Finding:
 
 
 def _own_words(wrong: Wrong) -> Finding:
-    """Return the words of a validator, which writes `what is wrong; what would make it right`."""
-    sentence, _, remedy = str(wrong.facts["error"]).partition("; ")
-    remedy = remedy or "correct it; `changewindow kinds` explains every kind"
-    return wrong.finding(sentence, remedy[0].upper() + remedy[1:] + "." * (remedy[-1] not in ".?"))
+    """Return the words of one of our validators."""
+    return wrong.finding(wrong.facts["sentence"], wrong.facts["remedy"])
+
+
+def _foreign_words(wrong: Wrong) -> Finding:
+    """Return the words of a library, which knows no remedy."""
+    return wrong.finding(str(wrong.facts["error"]), "Correct it; `changewindow kinds` explains every kind.")
 
 
 def _other(wrong: Wrong) -> Finding:
@@ -184,5 +188,6 @@ FINDINGS: dict[str, Callable[[Wrong], Finding]] = {
     "too_long": _many_items,
     "union_tag_invalid": _kind,
     "union_tag_not_found": _kind,
-    "value_error": _own_words,
+    "value_error": _foreign_words,
+    REFUSED: _own_words,
 }

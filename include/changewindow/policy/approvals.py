@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.documents.text import hint, shown
 from changewindow.documents.types import Duration, Line, Model, Name, Person
 from changewindow.policy.sign_off import RequiredApproval, same_person
@@ -71,14 +72,14 @@ class Rule(Model):
     def _asks_somebody(cls, levels: tuple[Level, ...], info: ValidationInfo) -> tuple[Level, ...]:
         when = info.data.get("when")
         if not levels and when is not None and set(when.types) != {"standard"}:
-            raise ValueError("nobody would be asked; add a level, or write `when: {types: [standard]}`")
+            raise refusal("nobody would be asked", "Add a level, or write `when: {types: [standard]}`.")
         count = sum(level.count for level in levels)
         if count > MOST:
-            raise ValueError(f"it asks for {count} approvals, {MOST} are possible; lower a `count`")
+            raise refusal(f"it asks for {count} approvals, {MOST} are possible", "Lower a `count`.")
         names = [level.name for level in levels]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"two levels are called {shown(name)}; give each its own name")
+                raise refusal(f"two levels are called {shown(name)}", "Give each its own name.")
         return levels
 
 
@@ -99,13 +100,13 @@ class Approvals(Model):
     @classmethod
     def _covers_everything(cls, rules: tuple[Rule, ...], info: ValidationInfo) -> tuple[Rule, ...]:
         if rules[-1].when != When():
-            raise ValueError("no rule is for all other changes; add a last one without `when`")
+            raise refusal("no rule is for all other changes", "Add a last one without `when`.")
         groups = info.data.get("groups", {})
         members = {person for people in groups.values() for person in people}
         known = {*groups, *members, OWNERS, ANYBODY}
         for name in (name for rule in rules for level in rule.levels for name in level.people):
             if name not in known:
-                raise ValueError(f"{shown(name)} is no group and member of none; {hint(name, known)}")
+                raise refusal(f"{shown(name)} is no group and member of none", hint(name, known))
         return rules
 
     def rule(self, ticket: Ticket, owners: Iterable[str], *, is_standard: bool) -> Rule:

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_core import InitErrorDetails
 
 from changewindow.documents.findings import Place
+from changewindow.documents.refusal import refusal
 from changewindow.documents.text import hint, shown
 from changewindow.documents.types import Model, Name, Person
 from changewindow.ticket.model import Ticket
@@ -72,8 +73,8 @@ class Catalogue(Model):
         wrong = [*_unlisted(services), *_circles(services)]
         if wrong:
             errors = [
-                InitErrorDetails(type="value_error", loc=place, input=place[-1], ctx={"error": ValueError(says)})
-                for place, says in wrong
+                InitErrorDetails(type=refusal(sentence, remedy), loc=place, input=place[-1])
+                for place, sentence, remedy in wrong
             ]
             raise ValidationError.from_exception_data(cls.__name__, errors)
         return services
@@ -120,25 +121,26 @@ class Catalogue(Model):
             yield from (f"{environment}/{name}" for environment in service.environments)
 
 
-def _unlisted(services: Mapping[str, Service]) -> Iterator[tuple[Place, str]]:
+def _unlisted(services: Mapping[str, Service]) -> Iterator[tuple[Place, str, str]]:
     """Find dependencies on what is not listed."""
     for name, service in services.items():
         for index, needed in enumerate(service.depends_on):
             if needed not in services:
-                yield (name, "depends_on", index), f"there is no service {shown(needed)}; {hint(needed, services)}"
+                yield (name, "depends_on", index), f"there is no service {shown(needed)}", hint(needed, services)
 
 
-def _circles(services: Mapping[str, Service]) -> Iterator[tuple[Place, str]]:
+def _circles(services: Mapping[str, Service]) -> Iterator[tuple[Place, str, str]]:
     """Find services that need themselves, directly or by way of others; each circle once."""
     named: set[str] = set()
     for name, service in services.items():
         circle = _way_back(services, name)
         if circle and not named & set(circle):
             named.update(circle)
-            says = "it depends on itself; remove it"
+            place = (name, "depends_on", service.depends_on.index((*circle, name)[1]))
             if len(circle) > 1:
-                says = f"{' needs '.join((*circle, name))}: a circle; remove one of these dependencies"
-            yield (name, "depends_on", service.depends_on.index((*circle, name)[1])), says
+                yield place, f"{' needs '.join((*circle, name))}: a circle", "Remove one of these dependencies."
+            else:
+                yield place, "it depends on itself", "Remove it."
 
 
 def _way_back(services: Mapping[str, Service], start: str) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from typing import Any, Literal, Self
 import httpx
 from pydantic import Field, model_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.documents.text import shown
 from changewindow.sources.base import SourceBase
 from changewindow.systems.databases.query import one_value
@@ -48,7 +49,7 @@ class Source(SourceBase):
     def _is_one_of_three(self) -> Self:
         given = [name for name in ("files", "path", "query") if getattr(self, name)]
         if len(given) != 1 or bool(self.connection) == bool(self.files):
-            raise ValueError("write files; or connection with path; or connection with query")
+            raise refusal("it looks in one place", "Write files; or connection with path; or connection with query.")
         return self
 
     def says(self) -> str:

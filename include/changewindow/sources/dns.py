@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.sources.base import SourceBase
 from changewindow.systems.dns.records import Record, RecordSet, canonical_values, shown
 from changewindow.systems.dns.servers import NoAnswer, Server, address, answers, listed, of_name
@@ -33,7 +34,7 @@ class Source(SourceBase, Record):
     def _can_be_asked(self) -> Self:
         canonical_values(self.type, self.values)
         if bool(self.values) != (self.read == "share"):
-            raise ValueError("`values` belongs to `read: share`, and to nothing else; correct one of them")
+            raise refusal("`values` belongs to `read: share`, and to nothing else", "Correct one of them.")
         for server in self.servers:
             address(server)
         return self

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import httpx
 from pydantic import Field, model_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.sources.base import SourceBase
 from changewindow.systems.http import json_path
 from changewindow.systems.measurement import Answer, Asking, Cause, SourceError
@@ -39,7 +40,7 @@ class Source(SourceBase):
             return written
         if written.get("read", "json") != "json":
             says = f"`json` is not read with `read: {written['read']}`"
-            raise ValueError(f"{says}; write `read: json`, or remove `json`")
+            raise refusal(says, "Write `read: json`, or remove `json`.")
         return {**written, "read": "json"}
 
     def says(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.documents.types import Duration, Expression, duration_text
 from changewindow.sources.base import SourceBase
 from changewindow.systems.measurement import Answer, Asking, SourceError
@@ -47,7 +48,7 @@ class Source(SourceBase):
     @model_validator(mode="after")
     def _reads_one_journal(self) -> Self:
         if self.directory and self.file:
-            raise ValueError("it reads one journal; write `directory` or `file`")
+            raise refusal("it reads one journal", "Write `directory` or `file`.")
         return self
 
     @property

@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.errors import UnusableConnection
 from changewindow.sources.base import SourceBase
 from changewindow.systems import opsgenie, pagerduty
@@ -37,7 +38,7 @@ class Source(SourceBase):
     @model_validator(mode="after")
     def _asks_one_thing(self) -> Self:
         if bool(self.schedule) == bool(self.escalation_policy):
-            raise ValueError("it asks by a schedule or by an escalation policy; write one of them")
+            raise refusal("it asks by a schedule or by an escalation policy", "Write one of them.")
         return self
 
     def says(self) -> str:

@@ -27,6 +27,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from pydantic import Field, model_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.documents.text import hint
 from changewindow.documents.types import Duration, Expression, duration_text
 from changewindow.sources.base import SourceBase
@@ -69,7 +70,7 @@ class Source(SourceBase):
     @model_validator(mode="after")
     def _among_is_of_a_share(self) -> Self:
         if self.among and self.read != "share":
-            raise ValueError(f"`among` has no meaning with `read: {self.read}`; write `read: share`, or remove it")
+            raise refusal(f"`among` has no meaning with `read: {self.read}`", "Write `read: share`, or remove it.")
         return self
 
     def says(self) -> str:

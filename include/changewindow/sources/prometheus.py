@@ -21,6 +21,7 @@ from typing import Any, Literal
 import httpx
 from pydantic import Field, field_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.documents.types import Duration, duration_text
 from changewindow.sources.base import SourceBase
 from changewindow.systems.measurement import Answer, Asking, SourceError
@@ -66,7 +67,7 @@ class Source(SourceBase):
     def _is_of_the_target(cls, scraped: str) -> str:
         if re.match(r"\s*(up|scrape_\w+)\s*(\{|$)", scraped):
             says = "Prometheus writes that also when it scrapes in vain"
-            raise ValueError(f"{says}; name a metric that the target itself exposes")
+            raise refusal(says, "Name a metric that the target itself exposes.")
         return scraped
 
     def says(self) -> str:

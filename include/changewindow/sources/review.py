@@ -15,6 +15,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.sources.base import SourceBase
 from changewindow.systems.code_review import GITHUB, GITLAB, Reviewed, github, gitlab
 from changewindow.systems.http.api import Api
@@ -44,7 +45,7 @@ class Source(SourceBase):
     @model_validator(mode="after")
     def _asks_one_thing(self) -> Self:
         if bool(self.pull_request) == bool(self.merge_request):
-            raise ValueError("it asks for one review; write `pull_request` (GitHub) or `merge_request` (GitLab)")
+            raise refusal("it asks for one review", "Write `pull_request` (GitHub) or `merge_request` (GitLab).")
         return self
 
     def says(self) -> str:

@@ -23,6 +23,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from changewindow.documents.refusal import refusal
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
@@ -44,7 +45,7 @@ NEW_MODE = "644"
 
 def _fits(content: str) -> str:
     if (size := len(content.encode())) > LARGEST:
-        raise ValueError(f"it has {size} bytes, {LARGEST} at most; use git_change or ansible for a larger file")
+        raise refusal(f"it has {size} bytes, {LARGEST} at most", "Use git_change or ansible for a larger file.")
     return content
 
 

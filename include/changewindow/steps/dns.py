@@ -19,6 +19,7 @@ import dns.rcode
 import dns.update
 from pydantic import model_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
@@ -64,7 +65,7 @@ class Step(StepBase, RecordChange):
     @model_validator(mode="after")
     def _record_is_in_the_zone(self) -> Self:
         if not dns.name.from_text(self.record).is_subdomain(dns.name.from_text(self.zone)):
-            raise ValueError(f"{self.record} is not within the zone {self.zone}; write its full name")
+            raise refusal(f"{self.record} is not within the zone {self.zone}", "Write its full name.")
         for server in self.servers:
             address(server)
         return self

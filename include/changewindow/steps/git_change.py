@@ -18,6 +18,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
@@ -69,12 +70,12 @@ class Step(StepBase):
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
         if bool(self.merge) + bool(self.write) + bool(self.replace) != 1:
-            raise ValueError("write exactly one of `merge`, `write` and `replace`")
+            raise refusal("it changes one thing", "Write exactly one of `merge`, `write` and `replace`.")
         if self.commit and not self.merge:
-            raise ValueError("`commit` belongs to `merge`; remove it")
+            raise refusal("`commit` belongs to `merge`", "Remove it.")
         for file in (*self.write, *([self.replace.file] if self.replace else [])):
             if {"..", ".git"} & set(Path(file).parts):
-                raise ValueError(f"{file} is not a file of the repository; write its path from the top")
+                raise refusal(f"{file} is not a file of the repository", "Write its path from the top.")
         return self
 
     def does(self) -> str:

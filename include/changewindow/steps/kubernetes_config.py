@@ -18,6 +18,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field as Setting
 from pydantic import model_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.cluster import Cluster
@@ -72,9 +73,9 @@ class Step(StepBase):
     def _does_something(self) -> Self:
         both = sorted({*self.set_keys} & {*self.remove})
         if both:
-            raise ValueError(f"{', '.join(both)} can't be set and removed at once; write it in one of the two")
+            raise refusal(f"{', '.join(both)} can't be set and removed at once", "Write it in one of the two.")
         if not self.set_keys and not self.remove:
-            raise ValueError("nothing is set and nothing removed; write `set:` or `remove:`")
+            raise refusal("nothing is set and nothing removed", "Write `set:` or `remove:`.")
         return self
 
     def does(self) -> str:

@@ -20,6 +20,7 @@ from uuid import uuid4
 from pydantic import Field as Setting
 from pydantic import model_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.documents.types import Model
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
@@ -53,7 +54,7 @@ class Undo(Model):
     @model_validator(mode="after")
     def _says_what_is_run(self) -> Self:
         if not (self.image or self.command or self.args):
-            raise ValueError("undo runs nothing of its own; give it a command, args or an image, or write `nothing`")
+            raise refusal("undo runs nothing of its own", "Give it a command, args or an image, or write `nothing`.")
         return self
 
 

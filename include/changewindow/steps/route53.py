@@ -14,6 +14,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.aws.client import NotNow, client
@@ -54,7 +55,7 @@ class Step(StepBase, RecordChange):
     @model_validator(mode="after")
     def _record_is_in_the_zone(self) -> Self:
         if not ID.fullmatch(self.zone) and not f".{self.record}".endswith(f".{canonical_name(self.zone)}"):
-            raise ValueError(f"{self.record} is not within the zone {self.zone}; write its full name")
+            raise refusal(f"{self.record} is not within the zone {self.zone}", "Write its full name.")
         for server in self.servers:
             address(server)
         return self

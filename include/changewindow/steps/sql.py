@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.documents.text import shown
 from changewindow.documents.types import Duration, Model
 from changewindow.errors import StepFailed
@@ -59,7 +60,7 @@ class Rows(Model):
     @model_validator(mode="after")
     def _goes_upwards(self) -> Self:
         if self.at_least > self.at_most:
-            raise ValueError(f"at_least {self.at_least} is above at_most {self.at_most}; write the lower one first")
+            raise refusal(f"at_least {self.at_least} is above at_most {self.at_most}", "Write the lower one first.")
         return self
 
 
@@ -73,7 +74,7 @@ class Statement(Model):
     @model_validator(mode="after")
     def _is_one(self) -> Self:
         if len(parts(self.run)) > 1:
-            raise ValueError(f"{shown(self.run)} is several statements, and rows counts one; write each by itself")
+            raise refusal(f"{shown(self.run)} is several statements, and rows counts one", "Write each by itself.")
         return self
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.documents.text import shown
 from changewindow.documents.types import PARAMETER, ROOM, Duration, Line, Model, Name, Person, duration_text
 from changewindow.kinds import any_of
@@ -35,7 +36,7 @@ def parse_parameter_name(value: str) -> str:
         ValueError: every run has a parameter of that name already.
     """
     if value in TAKEN:
-        raise ValueError(f"every run has a parameter '{value}' of its own; choose another name")
+        raise refusal(f"every run has a parameter '{value}' of its own", "Choose another name.")
     return value
 
 
@@ -43,8 +44,8 @@ def _has_its_type(value: Any, info: ValidationInfo) -> Any:
     """Refuse a value that is not of the type its parameter says; true is no number."""
     wanted = info.data.get("type")
     if wanted and (not isinstance(value, TYPES[wanted]) or (wanted != "boolean" and isinstance(value, bool))):
-        remedy = "put it into quotes, or correct `type`" if wanted == "string" else "correct the value or `type`"
-        raise ValueError(f"{shown(value)} is not of type {wanted}; {remedy}")
+        remedy = "Put it into quotes, or correct `type`." if wanted == "string" else "Correct the value or `type`."
+        raise refusal(f"{shown(value)} is not of type {wanted}", remedy)
     return value
 
 
@@ -68,7 +69,7 @@ class Parameter(Model):
     @classmethod
     def _includes_the_default(cls, allowed: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
         if allowed and "default" in info.data and info.data["default"] not in allowed:
-            raise ValueError(f"the default {shown(info.data['default'])} is not among them; add it, or choose another")
+            raise refusal(f"the default {shown(info.data['default'])} is not among them", "Add it, or choose another.")
         return allowed
 
     @property
@@ -120,7 +121,7 @@ class Watch(Model):
     @classmethod
     def _lets_services_breathe(cls, every: timedelta | None) -> timedelta | None:
         if every is not None and every < SHORTEST:
-            raise ValueError(f"{duration_text(every)} is too often; write at least 200ms")
+            raise refusal(f"{duration_text(every)} is too often", "Write at least 200ms.")
         return every
 
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema, field_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.documents.text import nearest, shown
 from changewindow.documents.types import Model
 
@@ -28,14 +29,14 @@ def parse_local_time(value: Any) -> datetime:
         return value
     text = value.strip() if isinstance(value, str) else ""
     if not re.match(TIME, text):
-        raise ValueError(f"{shown(value)} is not a time; write it like 2026-03-17 14:00")
+        raise refusal(f"{shown(value)} is not a time", "Write it like 2026-03-17 14:00.")
     if not re.fullmatch(TIME, text):
         says = f"{shown(value)} is more than a local time"
-        raise ValueError(f"{says}; write it like 2026-03-17 14:00, and the zone in `zone`")
+        raise refusal(says, "Write it like 2026-03-17 14:00, and the zone in `zone`.")
     try:
         return datetime.fromisoformat(text)
     except ValueError as error:
-        raise ValueError(f"{shown(value)} is in no calendar ({error}); write it like 2026-03-17 14:00") from error
+        raise refusal(f"{shown(value)} is in no calendar ({error})", "Write it like 2026-03-17 14:00.") from error
 
 
 def local_time_text(moment: datetime) -> str:
@@ -56,8 +57,8 @@ def parse_zone(value: str) -> str:
         known = False
     if not known:
         near = nearest(value, available_timezones() - NO_ZONES)
-        remedy = f"did you mean '{near}'?" if near else "write an IANA name, like UTC or Europe/Berlin"
-        raise ValueError(f"unknown zone {shown(value)}; {remedy}")
+        remedy = f"Did you mean '{near}'?" if near else "Write an IANA name, like UTC or Europe/Berlin."
+        raise refusal(f"unknown zone {shown(value)}", remedy)
     return value
 
 
@@ -70,10 +71,10 @@ def in_utc(local: datetime, zone: str) -> datetime:
     first, second = (local.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC) for fold in (0, 1))
     if first > second:
         says = f"{local_time_text(local)} does not exist in {zone}, clocks are put forward then"
-        raise ValueError(f"{says}; write the window in UTC")
+        raise refusal(says, "Write the window in UTC.")
     if first < second:
         says = f"{local_time_text(local)} comes twice in {zone}, clocks are put back then"
-        raise ValueError(f"{says}; write the window in UTC")
+        raise refusal(says, "Write the window in UTC.")
     return first
 
 
@@ -102,7 +103,7 @@ class Window(Model):
         if "zone" in info.data:
             moment = in_utc(local, info.data["zone"])
             if "start" in info.data and moment <= in_utc(info.data["start"], info.data["zone"]):
-                raise ValueError("the window ends before it starts; correct `start` or `end`")
+                raise refusal("the window ends before it starts", "Correct `start` or `end`.")
         return local
 
     @cached_property

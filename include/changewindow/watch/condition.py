@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.documents.types import Duration, Expression, Line, Model
 from changewindow.sources.base import SourceBase
 from changewindow.systems.measurement import Cause
@@ -33,16 +34,16 @@ class Comparison(Model):
     def _goes_upwards(cls, between: tuple[float, float] | None) -> tuple[float, float] | None:
         if between and between[0] > between[1]:
             says = f"the lower bound {between[0]:g} is above the upper bound {between[1]:g}"
-            raise ValueError(f"{says}; write the lower one first")
+            raise refusal(says, "Write the lower one first.")
         return between
 
     @model_validator(mode="after")
     def _can_hold(self) -> Self:
         if not self.model_dump(exclude_none=True):
-            raise ValueError("it compares with nothing; write above, below, between, equals or matches")
+            raise refusal("it compares with nothing", "Write above, below, between, equals or matches.")
         if self.above is not None and self.below is not None and self.above >= self.below:
             says = f"nothing is above {self.above:g} and below {self.below:g} at once"
-            raise ValueError(f"{says}; correct the numbers: all comparisons must hold together")
+            raise refusal(says, "Correct the numbers: all comparisons must hold together.")
         return self
 
     def says(self) -> str:
@@ -111,18 +112,17 @@ class Condition(Model):
     @model_validator(mode="after")
     def _can_be_judged(self) -> Self:
         if self.good is None and self.bad is None:
-            raise ValueError(
-                "neither `pass` nor `fail` is there, so nothing could be judged; write at least one of them"
-            )
+            sentence = "neither `pass` nor `fail` is there, so nothing could be judged"
+            raise refusal(sentence, "Write at least one of them.")
         if self.of is not None and self.of < self.failures:
             says = f"there are never {self.failures} bad readings among the last {self.of}"
-            raise ValueError(f"{says}; write `of` greater than `failures`, or leave it out")
+            raise refusal(says, "Write `of` greater than `failures`, or leave it out.")
         return self
 
     @model_validator(mode="after")
     def _weighs_something(self) -> Self:
         if self.weight < 1 and self.role != "normal":
-            raise ValueError(f"`weight` has no meaning with `role: {self.role}`; remove one of them")
+            raise refusal(f"`weight` has no meaning with `role: {self.role}`", "Remove one of them.")
         return self
 
     @model_validator(mode="after")
@@ -130,9 +130,9 @@ class Condition(Model):
         if self.compare is None:
             return self
         if any(one and (one.equals is not None or one.matches is not None) for one in (self.good, self.bad)):
-            raise ValueError("what is compared becomes a number with a fraction; write above, below or between")
+            raise refusal("what is compared becomes a number with a fraction", "Write above, below or between.")
         if self.new and self.compare.control is None:
-            raise ValueError("`new` says that there are no readings of before; remove it, or compare with a `control`")
+            raise refusal("`new` says that there are no readings of before", "Remove it, or compare with a `control`.")
         return self
 
     @property

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
+from changewindow.documents.refusal import refusal
 from changewindow.documents.text import shown
 
 if TYPE_CHECKING:
@@ -36,10 +37,10 @@ def parts(statement: str) -> list[str]:
 def _leaves_transaction_alone(statement: str) -> str:
     for part in parts(statement):
         if ENDS_TRANSACTION.match(part):
-            raise ValueError(f"{shown(part)} begins or ends a transaction; leave it out, all are one already")
+            raise refusal(f"{shown(part)} begins or ends a transaction", "Leave it out, all are one already.")
         if OUTSIDE.match(part):
-            says = "cannot run in a transaction, as all do here; leave it or CONCURRENTLY out, or let a command run it"
-            raise ValueError(f"{shown(part)} {says}")
+            remedy = "Leave it or CONCURRENTLY out, or let a command run it."
+            raise refusal(f"{shown(part)} cannot run in a transaction, as all do here", remedy)
     return statement
 
 

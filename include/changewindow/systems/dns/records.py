@@ -12,6 +12,7 @@ import dns.rdataset
 import dns.rdatatype
 from pydantic import AfterValidator, Field, model_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.documents.types import Model
 
 Type = Literal["A", "AAAA", "CAA", "CNAME", "MX", "PTR", "SRV", "TXT"]
@@ -135,5 +136,5 @@ def canonical_values(kind: str, values: Iterable[str]) -> tuple[str, ...]:
     """
     found = tuple(sorted({canonical(kind, value) for value in values}))
     if kind == "CNAME" and len(found) > 1:
-        raise ValueError(f"a CNAME has one value, here are {len(found)}; write the one")
+        raise refusal(f"a CNAME has one value, here are {len(found)}", "Write the one.")
     return found

@@ -16,6 +16,7 @@ import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 
+from changewindow.documents.refusal import refusal
 from changewindow.systems.dns.records import RecordSet, canonical_name
 
 PORT = 53
@@ -127,7 +128,7 @@ def address(text: str) -> tuple[str, int]:
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"{text!r} is not a server; write it like 192.0.2.1, ns1.example.com or [2001:db8::1]:53")
+        raise refusal(f"{text!r} is not a server", "Write it like 192.0.2.1, ns1.example.com or [2001:db8::1]:53.")
     return (host if _is_address(host) else canonical_name(host)), int(port)
 
 

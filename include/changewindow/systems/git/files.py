@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from changewindow.documents.refusal import refusal
 from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
 from changewindow.systems.context import Context
@@ -38,9 +39,9 @@ class Files(Model):
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         if bool(self.repository) != bool(self.at):
-            raise ValueError("write repository and at together, or neither for a folder on the worker")
+            raise refusal("repository and at belong together", "Write both, or neither for a folder on the worker.")
         if not self.repository and not self.folder.startswith("/"):
-            raise ValueError(f"{self.folder} is not the whole path of a folder on the worker; begin it with /")
+            raise refusal(f"{self.folder} is not the whole path of a folder on the worker", "Begin it with /.")
         return self
 
     def says(self) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
+from changewindow.documents.refusal import refusal
 from changewindow.documents.text import hint
 from changewindow.errors import StepFailed
 from changewindow.systems.kubernetes.cluster import Cluster, Refused
@@ -17,19 +18,18 @@ def checked(manifest: Json) -> Json:
         ValueError: it is none, or holds what must not stand in a ticket.
     """
     if str(manifest.get("kind")).endswith("List") and isinstance(manifest.get("items"), list):
-        raise ValueError("a list is not one object; write each of its items as a manifest of its own")
+        raise refusal("a list is not one object", "Write each of its items as a manifest of its own.")
     metadata = manifest.get("metadata")
     given = (manifest.get("apiVersion"), manifest.get("kind"), metadata)
     if [type(one) for one in given] != [str, str, dict] or not isinstance(manifest["metadata"].get("name"), str):
-        raise ValueError(
-            "a manifest has apiVersion, kind, and metadata with a name; a generated one could not be undone"
-        )
+        remedy = "Write all of them; what has a generated name could not be undone."
+        raise refusal("a manifest has apiVersion, kind, and metadata with a name", remedy)
     if manifest["apiVersion"] == "v1" and manifest["kind"] == "Secret":
-        raise ValueError("a Secret has no place in a ticket, which many people read; bring it into the cluster apart")
+        raise refusal("a Secret has no place in a ticket, which many people read", "Bring it into the cluster apart.")
     if "status" in manifest:
-        raise ValueError("a status is written by controllers; leave it out")
+        raise refusal("a status is written by controllers", "Leave it out.")
     if {"managedFields", "resourceVersion", "uid"} & manifest["metadata"].keys():
-        raise ValueError("managedFields, resourceVersion and uid are written by the server; leave them out")
+        raise refusal("managedFields, resourceVersion and uid are written by the server", "Leave them out.")
     return manifest
 
 
