@@ -50,7 +50,7 @@ async def test_alerts_that_fire_and_are_not_muted_are_counted(server_of_alerts: 
     wait_for(lambda: server_of_alerts.states().get("Slow") == "suppressed", "the inhibition")
     reading = await count(server_of_alerts)
     assert (reading.verdict, reading.value) == ("fail", 3)
-    assert reading.says == "good when equals 0 (Errors, Latency, Latency)"
+    assert reading.detail == "good when equals 0 (Errors, Latency, Latency)"
     everything = await count(server_of_alerts, matchers=['service="orders"'])
     assert everything.value == 3
     server_of_alerts.silence(service="orders")
@@ -63,7 +63,7 @@ async def test_without_a_heartbeat_silence_proves_nothing(tmp_path: Path) -> Non
     with running(tmp_path) as silent:
         reading = await count(silent)
         assert reading.cause == "no_data"
-        assert reading.says == (
+        assert reading.detail == (
             'the heartbeat alertname="Watchdog" does not fire: nobody may be feeding Alertmanager. Is Prometheus up? '
             "Where there is no alert that always fires, create one (expr: vector(1)), or write `heartbeat: nothing`."
         )
@@ -78,18 +78,18 @@ async def test_it_is_as_old_as_the_heartbeat(server_of_alerts: Alertmanager) -> 
     """What Prometheus said before the last step ended says nothing about it."""
     ended = datetime.now(UTC) + timedelta(milliseconds=10)
     wait_for(lambda: datetime.now(UTC) > ended, "the end of the step")
-    asking = {"since": ended, "good": ZERO}
-    assert (await asked(EXAMPLE, connection(server_of_alerts.url), **asking)).cause == "stale"
+    options = {"since": ended, "good": ZERO}
+    assert (await asked(EXAMPLE, connection(server_of_alerts.url), **options)).cause == "stale"
     server_of_alerts.fire(alertname="Watchdog", severity="none")
-    assert (await asked(EXAMPLE, connection(server_of_alerts.url), **asking)).verdict == "pass"
+    assert (await asked(EXAMPLE, connection(server_of_alerts.url), **options)).verdict == "pass"
 
 
 async def test_a_bad_matcher_is_the_authors_to_correct(server_of_alerts: Alertmanager) -> None:
     """Alertmanager says what is wrong with it."""
     reading = await count(server_of_alerts, matchers=['service=~"("'])
     assert reading.cause == "invalid"
-    assert reading.says.startswith("Alertmanager does not understand the question (400 ")
-    assert reading.says.endswith("). Correct the ticket.")
+    assert reading.detail.startswith("Alertmanager does not understand the question (400 ")
+    assert reading.detail.endswith("). Correct the ticket.")
 
 
 async def test_signs_in_a_value_stand_in_double_quotes(server_of_alerts: Alertmanager) -> None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from changewindow.sources.backup_age import Source
 from changewindow.systems.connection import Connection
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.watch.shared_answers import client
 from source_fixtures.backup_age import backup, served
 from support.recording_server import Reply, recording_server
@@ -31,7 +31,7 @@ async def ask(url: str = "", **fields: Any) -> Answer:
         return Connection(name, "http", host=url)
 
     async with client() as http:
-        return await Source(**fields).ask(Asking(http, connect))
+        return await Source(**fields).ask(SourceContext(http, connect))
 
 
 async def test_the_newest_file_counts(tmp_path: Path) -> None:

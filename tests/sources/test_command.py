@@ -21,17 +21,17 @@ async def test_a_program_that_prints_without_end_is_killed(tmp_path: Path) -> No
     file = tmp_path / "pid"
     reading = await reading_of("sh", "-c", f"echo $$ > {file}; exec yes")
     assert (reading.value, reading.cause) == (None, "invalid")
-    assert reading.says == "'sh' printed more than 64 MiB, and was killed"
+    assert reading.detail == "'sh' printed more than 64 MiB, and was killed"
     await asyncio.to_thread(wait_for, lambda: not _is_alive(file), "its end")
 
 
 async def test_a_slow_program_is_killed_with_what_it_started(tmp_path: Path) -> None:
     """Nothing stays behind from one reading to the next."""
     file = tmp_path / "pid"
-    asking = asyncio.create_task(reading_of("sh", "-c", f"sleep 600 & echo $! > {file}; wait"))
+    reading = asyncio.create_task(reading_of("sh", "-c", f"sleep 600 & echo $! > {file}; wait"))
     await asyncio.to_thread(wait_for, lambda: file.exists() and file.read_text(), "its start")
-    asking.cancel()
-    await asyncio.gather(asking, return_exceptions=True)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
     await asyncio.to_thread(wait_for, lambda: not _is_alive(file), "its end")
 
 

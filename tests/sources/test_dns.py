@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from changewindow.sources.dns import EXAMPLE, Source
 from changewindow.systems.dns.servers import NoAnswer, named, of_name
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.watch.shared_answers import client
 from servers.bind import PRIMARY, SECONDARY, Bind, bind, resolving
 
@@ -26,7 +26,7 @@ async def ask(bound: Bind, **fields: Any) -> Answer:
     both = [f"{address}:{bound.port}" for address in (PRIMARY, SECONDARY)]
     asked = {"record": "api.example.com", "servers": both, **fields}
     async with client() as http:
-        return await Source.model_validate(asked).ask(Asking(http, None))  # type: ignore[arg-type]
+        return await Source.model_validate(asked).ask(SourceContext(http, None))  # type: ignore[arg-type]
 
 
 async def test_the_example_reads_how_many_have_it(servers: Bind) -> None:

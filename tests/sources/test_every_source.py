@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from changewindow import kinds
 from changewindow.systems.connection import Connection
-from changewindow.systems.measurement import Asking
+from changewindow.systems.measurement import SourceContext
 from changewindow.watch.baseline import Seen
 from changewindow.watch.condition import Condition
 from changewindow.watch.reading import Reading, take
@@ -45,7 +45,7 @@ async def read(url: str, source: dict[str, Any], *, newer_than: datetime | None 
 
     asked = {"name": "it", "source": source, "pass": {"equals": 1}, "timeout": "2s"}
     async with client() as http:
-        return await take(Condition.model_validate(asked), Asking(http, connect), Seen(), newer_than=newer_than)
+        return await take(Condition.model_validate(asked), SourceContext(http, connect), Seen(), newer_than=newer_than)
 
 
 @pytest.fixture(params=SOURCES.values(), ids=SOURCES.keys())
@@ -58,7 +58,7 @@ def module(request: pytest.FixtureRequest) -> ModuleType:
 def test_its_example_is_valid_documented_and_says_what_is_asked(module: ModuleType) -> None:
     """The plan can tell what is measured."""
     condition = Condition.model_validate({"name": "it", "source": module.EXAMPLE, "pass": {"equals": 1}})
-    assert condition.source.says()
+    assert condition.source.description()
     assert module.__doc__
 
 
@@ -100,6 +100,6 @@ async def test_its_example_has_an_answer(module: ModuleType, tmp_path: Path) -> 
         assert moved <= MOVED, "that is another example"
         kept: dict[str, Any] = {}
         for _ in range(found.readings):
-            asking = asked(found.source, *found.connections, good=found.good, change=found.change, kept=kept)
-            reading = await asking
-    assert (reading.verdict, reading.cause) == ("pass", None), reading.says
+            question = asked(found.source, *found.connections, good=found.good, change=found.change, kept=kept)
+            reading = await question
+    assert (reading.verdict, reading.cause) == ("pass", None), reading.detail

@@ -63,8 +63,8 @@ async def reading_of(*groups: dict[str, Any], since: datetime | None = None, **f
 async def test_firing_alerts_are_counted(groups: list[dict[str, Any]], value: int) -> None:
     """By folder and labels."""
     reading = await reading_of(*groups)
-    assert (reading.value, reading.cause) == (value, None), reading.says
-    assert ("errors" in reading.says) == (value > 0)
+    assert (reading.value, reading.cause) == (value, None), reading.detail
+    assert ("errors" in reading.detail) == (value > 0)
 
 
 BROKEN = "the rule 'errors' in folder 'Orders' cannot be evaluated: "
@@ -113,7 +113,7 @@ async def test_silence_is_not_always_good(groups: list[dict[str, Any]], cause: s
     """A rule that cannot fire proves nothing."""
     reading = await reading_of(*groups)
     assert (reading.value, reading.cause) == (None, cause)
-    assert reading.says.startswith(says)
+    assert reading.detail.startswith(says)
 
 
 async def test_it_is_as_old_as_the_oldest_evaluation() -> None:
@@ -137,7 +137,7 @@ async def test_a_refusal_says_what_the_token_lacks() -> None:
         expired = await asked(EXAMPLE, product.connection("grafana", password="s3cret-old"))
         product.is_forbidden = True
         forbidden = await asked(EXAMPLE, product.connection("grafana"))
-    assert "Grafana does not know the token of the connection 'grafana' (401 Invalid API key)" in expired.says
-    assert "may not do this at Grafana (403 Permissions needed: alert.rules:read). It must be " in forbidden.says
+    assert "Grafana does not know the token of the connection 'grafana' (401 Invalid API key)" in expired.detail
+    assert "may not do this at Grafana (403 Permissions needed: alert.rules:read). It must be " in forbidden.detail
     assert {expired.cause, forbidden.cause} == {"unreachable"}
-    assert TOKEN not in expired.says + forbidden.says
+    assert TOKEN not in expired.detail + forbidden.detail

@@ -25,7 +25,7 @@ def test_a_path_is_read() -> None:
     """`pass: {above: 5}` would hold for the status 200, whatever the reply says."""
     source: dict[str, Any] = {"kind": "http", "connection": "example_service", "path": "/health", "json": "pool.open"}
     condition = Condition.model_validate({"name": "it", "source": source, "pass": {"above": 5}})
-    assert condition.source.says() == "json pool.open of GET /health at example_service"
+    assert condition.source.description() == "json pool.open of GET /health at example_service"
     says = "`json` is not read with `read: status`. Write `read: json`, or remove `json`"
     with pytest.raises(ValidationError, match=says):
         Condition.model_validate({"name": "it", "source": {**source, "read": "status"}, "pass": {"above": 5}})
@@ -94,7 +94,7 @@ async def test_what_the_reply_of_a_status_proves(
     source = {"kind": "http", "connection": "it", "path": "/health", **read}
     reading = await asked(source, Connection("it", "http", host=server.url))
     assert (reading.verdict, reading.cause) == (verdict, cause)
-    assert reading.says == says.format(url=server.url)
+    assert reading.detail == says.format(url=server.url)
 
 
 async def test_the_latency_of_a_good_reply_is_measured_in_seconds(server: RecordingServer) -> None:
@@ -133,7 +133,7 @@ async def test_a_reply_without_end_is_not_read_to_its_end(
     server.otherwise = (200, "0" * (3 << 20))
     reading = await asked(EXAMPLE, Connection("example_service", "http", host=server.url))
     assert reading.cause == "invalid"
-    assert reading.says == f"{server.url}/health: the reply is larger than 2 MiB; ask for less"
+    assert reading.detail == f"{server.url}/health: the reply is larger than 2 MiB; ask for less"
 
 
 @pytest.mark.parametrize(
@@ -166,4 +166,4 @@ async def test_a_value_of_another_kind_says_so(server: RecordingServer, limits: 
     reading = await asked(source, Connection("example_service", "http", host=server.url), good=limits)
     assert reading.cause == "invalid"
     rest = "numbers, true and false stand without quotes, and only numbers are above, below or between)"
-    assert reading.says == says + rest
+    assert reading.detail == says + rest

@@ -48,7 +48,7 @@ async def test_open_incidents_are_counted(kind: str, count: int) -> None:
         reading = await asked(EXAMPLE, connection)
         by_id = await asked({**EXAMPLE, "service": SERVICES[kind]}, connection)
     assert (reading.value, by_id.value) == (count, count)
-    assert ("incident 0" in reading.says) == (count > 0)
+    assert ("incident 0" in reading.detail) == (count > 0)
 
 
 async def test_an_incident_that_is_open_for_months_counts() -> None:
@@ -76,7 +76,7 @@ async def test_a_service_that_can_have_no_incident_proves_nothing(status: str, w
     with serving(pagerduty({"services": services, "incidents": [at_pagerduty(1, "triggered")]})) as product:
         open_before = await asked({**EXAMPLE, "service": wanted}, product.connection("pagerduty_default"))
     says = f"none is open, which proves nothing: {MUTE[status].format(wanted)} ask again."
-    assert (silent.cause, silent.says) == ("no_data", says)
+    assert (silent.cause, silent.detail) == ("no_data", says)
     assert open_before.value == 1
 
 
@@ -101,7 +101,7 @@ async def test_a_service_that_does_not_exist_is_invalid(kind: str, wanted: str, 
     with serving(desk(kind, 0)) as product:
         reading = await asked({**EXAMPLE, "connection": "desk", "service": wanted}, product.connection())
     assert (reading.value, reading.cause) == (None, "invalid")
-    assert reading.says.startswith(says)
+    assert reading.detail.startswith(says)
 
 
 @pytest.mark.parametrize("kind", ["pagerduty", "opsgenie"])
@@ -111,7 +111,7 @@ async def test_two_services_of_one_name_are_invalid(kind: str) -> None:
     with serving(make({"services": [service("PONE111"), service("PTWO222")], "incidents": []})) as product:
         reading = await asked(EXAMPLE, product.connection("pagerduty_default"))
     assert reading.cause == "invalid"
-    assert reading.says.endswith("has 2 services named 'orders'. Write one id: PONE111, PTWO222.")
+    assert reading.detail.endswith("has 2 services named 'orders'. Write one id: PONE111, PTWO222.")
 
 
 @pytest.mark.parametrize("kind", ["pagerduty", "opsgenie"])
@@ -130,13 +130,13 @@ async def test_a_refusal_says_which_token_lacks_what(kind: str) -> None:
     assert len(product.paths) == count, "it was asked though it wanted quiet"
     found = (expired, forbidden, limited, quiet)
     assert {(one.verdict, one.cause) for one in found} == {("error", "unreachable")}
-    assert "does not know the token of the connection 'desk' (401 " in expired.says
-    assert "wrong or expired. Put a new one into its password: " in expired.says
-    assert "the token of the connection 'desk' may not do this at " in forbidden.says
-    assert "Access Denied" in forbidden.says or "not authorized" in forbidden.says
-    assert "was asked too often and wants quiet until " in limited.says
-    assert quiet.says == limited.says
-    assert not any("s3cret" in one.says for one in found)
+    assert "does not know the token of the connection 'desk' (401 " in expired.detail
+    assert "wrong or expired. Put a new one into its password: " in expired.detail
+    assert "the token of the connection 'desk' may not do this at " in forbidden.detail
+    assert "Access Denied" in forbidden.detail or "not authorized" in forbidden.detail
+    assert "was asked too often and wants quiet until " in limited.detail
+    assert quiet.detail == limited.detail
+    assert not any("s3cret" in one.detail for one in found)
     assert TOKEN not in str([one.as_json() for one in found])
 
 
@@ -152,4 +152,4 @@ async def test_a_connection_that_is_not_complete_says_what_is_missing(changed: d
     with serving(desk("pagerduty", 0)) as product:
         reading = await asked({**EXAMPLE, "connection": "desk"}, product.connection(**changed))
     assert reading.cause == "unreachable"
-    assert reading.says.startswith(says)
+    assert reading.detail.startswith(says)

@@ -62,7 +62,7 @@ async def count(file: Path | None, since: datetime | None = None, **fields: Any)
 async def test_entries_are_counted(journal: Path, fields: dict[str, Any], value: int) -> None:
     """Of a unit, by priority, time and words."""
     reading = await count(journal, **fields)
-    assert (reading.value, reading.cause) == (value, None), reading.says
+    assert (reading.value, reading.cause) == (value, None), reading.detail
     assert ago(150) < reading.at < ago(99), "as new as the journal"
 
 
@@ -75,7 +75,7 @@ async def test_a_folder_of_journals_is_read_as_one(tmp_path: Path, journal: Path
 async def test_it_counts_since_the_last_step(journal: Path) -> None:
     """What stood there before does not count."""
     reading = await count(journal, since=ago(350), over=None)
-    assert (reading.value, reading.says) == (1, "good when equals 0 (the last one: out of memory)")
+    assert (reading.value, reading.detail) == (1, "good when equals 0 (the last one: out of memory)")
 
 
 async def test_what_stood_there_at_the_end_of_the_step_is_of_before(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ async def test_before_a_change_there_is_no_step_to_count_from(journal: Path) -> 
     """The preflight needs a time to look back over."""
     reading = await count(journal, over=None)
     assert reading.cause == "invalid"
-    assert reading.says == "before a change there is no last step to count from; write `over`"
+    assert reading.detail == "before a change there is no last step to count from; write `over`"
 
 
 async def test_a_journal_to_which_nothing_comes_any_more_is_stale(journal: Path) -> None:
@@ -110,7 +110,7 @@ async def test_nothing_found_is_not_always_good(journal: Path, fields: dict[str,
     """A misspelt unit, and a journal that is not there."""
     reading = await asked({**EXAMPLE, "file": str(journal), **fields}, good=ZERO)
     assert (reading.value, reading.cause) == (None, cause)
-    assert reading.says.startswith(says)
+    assert reading.detail.startswith(says)
 
 
 async def test_a_damaged_journal_is_no_good_one(tmp_path: Path, journal: Path) -> None:
@@ -118,7 +118,7 @@ async def test_a_damaged_journal_is_no_good_one(tmp_path: Path, journal: Path) -
     (tmp_path / "cut.journal").write_bytes(journal.read_bytes()[:3000])
     reading = await count(None, directory=str(tmp_path))
     assert reading.cause == "unreachable"
-    assert "cut.journal is truncated, ignoring file" in reading.says
+    assert "cut.journal is truncated, ignoring file" in reading.detail
 
 
 async def test_who_may_not_read_is_told_the_group(journal: Path, tmp_path: Path, monkeypatch: Any) -> None:
@@ -130,7 +130,7 @@ async def test_who_may_not_read_is_told_the_group(journal: Path, tmp_path: Path,
     monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
     reading = await count(journal)
     assert reading.cause == "unreachable"
-    assert reading.says.endswith("Is the path right, and is Airflow's user in the group systemd-journal?")
+    assert reading.detail.endswith("Is the path right, and is Airflow's user in the group systemd-journal?")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ async def test_a_message_of_any_form_is_searched(tmp_path: Path, message: str | 
     file = write(tmp_path / "it.journal", Entry(ago(5), message, 3))
     reading = await count(file, matching="pool .*exhausted")
     assert reading.value == 1
-    assert len(reading.says) < 300
+    assert len(reading.detail) < 300
 
 
 async def test_too_many_entries_to_search_are_no_good_ones(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ async def test_too_many_entries_to_search_are_no_good_ones(tmp_path: Path) -> No
     file = write(tmp_path / "it.journal", Entry(ago(60), "pool exhausted", 3), *noise)
     reading = await count(file, priority="info", matching="pool exhausted")
     assert (reading.value, reading.cause) == (None, "invalid")
-    assert reading.says.startswith("the unit has logged 10000 entries or more, too many to search. Ask for a more")
+    assert reading.detail.startswith("the unit has logged 10000 entries or more, too many to search. Ask for a more")
     assert (await count(file, matching="pool exhausted")).value == 1
 
 

@@ -142,7 +142,7 @@ async def test_somebody_else_is_on_call() -> None:
 async def test_nobody_is_not_somebody(desk: Any, fields: dict[str, Any], cause: str, says: str) -> None:
     """Whoever reads it knows what to do."""
     reading = await who(desk, **fields)
-    assert (reading.cause, reading.says) == (cause, says)
+    assert (reading.cause, reading.detail) == (cause, says)
 
 
 @pytest.mark.parametrize("changed", [{"schedule": ""}, {"escalation_policy": "orders"}])

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from changewindow.sources import openmetrics
 from changewindow.systems.connection import Connection
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.systems.openmetrics import Scrape, usable
 from changewindow.watch.shared_answers import client, sharing
 from support.ask_source import asked as read
@@ -29,12 +29,12 @@ async def between(server: RecordingServer, first: str, second: str, **fields: An
 
     source = openmetrics.Source.model_validate({"connection": "service", **fields})
     async with client() as http:
-        asking = Asking(http, connect)
+        context = SourceContext(http, connect)
         server.answers["/metrics"] = (200, first)
-        asking.kept["scrapes"] = [await source._scrape(asking)]
+        context.kept["scrapes"] = [await source._scrape(context)]
         await asyncio.sleep(0.02)
         server.answers["/metrics"] = (200, second)
-        return await source.ask(asking)
+        return await source.ask(context)
 
 
 @pytest.mark.parametrize(
@@ -252,10 +252,10 @@ async def test_who_began_later_gets_no_difference_to_before(server: RecordingSer
     asked = {"connection": "it", "metric": "requests_total", "read": "share", "where": {"status": "5.."}}
     source = openmetrics.Source.model_validate(asked)
     server.answers["/metrics"] = (200, COUNTER.format(1000, 0))
-    async with sharing(connect) as asking:
-        early = replace(asking, kept={"scrapes": [await source._scrape(asking)]})
+    async with sharing(connect) as context:
+        early = replace(context, kept={"scrapes": [await source._scrape(context)]})
         server.answers["/metrics"] = (200, COUNTER.format(1900, 0))
-        late = replace(asking, kept={}, since=asking.now())
+        late = replace(context, kept={}, since=context.now())
         await asyncio.sleep(0.01)
         first = asyncio.create_task(early.answer(source))
         await asyncio.sleep(0.01)

@@ -45,7 +45,7 @@ async def test_openmetrics_that_was_cut(server: RecordingServer) -> None:
     """What has no end may lack the series that are not good."""
     found = await reading(server, "# TYPE requests gauge\nrequests 5\n", NEWER)
     assert found.cause == "invalid"
-    assert found.says.endswith("/metrics does not speak the metrics format: Missing # EOF at end")
+    assert found.detail.endswith("/metrics does not speak the metrics format: Missing # EOF at end")
 
 
 @pytest.mark.parametrize("name", ["requests", "requests_total"])
@@ -69,5 +69,5 @@ async def test_how_old_a_sample_may_be(server: RecordingServer, ago: int, within
     found = await reading(server, f"requests 5 {at}\n", scraped_within=within)
     assert found.cause == cause
     if cause:
-        assert found.says.startswith("the least recent sample of requests is 36")
-        assert found.says.endswith(" s old, 2m allowed. Is it still collected?")
+        assert found.detail.startswith("the least recent sample of requests is 36")
+        assert found.detail.endswith(" s old, 2m allowed. Is it still collected?")

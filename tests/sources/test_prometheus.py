@@ -92,7 +92,7 @@ async def test_a_range_that_ended_long_ago_is_stale(server: RecordingServer, ago
     reading = await read(server.url, {**QUERY, "range": "1h"})
     assert reading.cause == cause
     if cause:
-        assert reading.says.endswith(" s ago, 2m allowed. Is it still scraped?")
+        assert reading.detail.endswith(" s ago, 2m allowed. Is it still scraped?")
 
 
 async def test_a_histogram_is_no_number(server: RecordingServer) -> None:
@@ -101,7 +101,7 @@ async def test_a_histogram_is_no_number(server: RecordingServer) -> None:
     reply = {"status": "success", "data": {"resultType": "vector", "result": result}}
     server.answers["/api/v1/query"] = (200, json.dumps(reply))
     reading = await read(server.url, {**QUERY, "query": "sum(took)"})
-    assert (reading.cause, reading.says) == (
+    assert (reading.cause, reading.detail) == (
         "invalid",
         "the query returned a histogram, a number was expected; take histogram_quantile or histogram_count of it",
     )

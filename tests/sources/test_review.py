@@ -141,8 +141,8 @@ async def test_a_pull_request(request_: Any, reviews: Any, *, read: str, value: 
     """True is what somebody else has seen as it is now, and the reading says who or what is missing."""
     with serving(github(request_, reviews)) as product:
         reading = await asked({**EXAMPLE, "read": read}, product.connection("github"), good={"equals": True})
-    assert (reading.value, reading.cause) == (value, None), reading.says
-    assert says in reading.says
+    assert (reading.value, reading.cause) == (value, None), reading.detail
+    assert says in reading.detail
 
 
 async def test_the_last_word_counts_on_whatever_page() -> None:
@@ -218,8 +218,8 @@ async def test_a_merge_request(request_: Any, parts: Any, *, read: str, value: b
     """The same of GitLab, where an approval may outlive a push."""
     with serving(gitlab(request_, parts)) as product:
         reading = await asked({**REQUEST, "read": read}, product.connection("github"), good={"equals": True})
-    assert (reading.value, reading.cause) == (value, None), reading.says
-    assert says in reading.says
+    assert (reading.value, reading.cause) == (value, None), reading.detail
+    assert says in reading.detail
 
 
 async def test_a_merge_request_that_is_not_prepared_yet_has_nothing_to_approve() -> None:
@@ -227,7 +227,7 @@ async def test_a_merge_request_that_is_not_prepared_yet_has_nothing_to_approve()
     with serving(gitlab(merge_request(state="opened"), approved("bob", versions=[]))) as product:
         reading = await asked(REQUEST, product.connection("github"), good={"equals": True})
     assert reading.cause == "no_data"
-    assert reading.says == "GitLab has not prepared the merge request yet: it has no version to approve"
+    assert reading.detail == "GitLab has not prepared the merge request yet: it has no version to approve"
 
 
 @pytest.mark.parametrize(
@@ -244,12 +244,12 @@ async def test_a_refusal_says_what_the_token_lacks(desk: Desk, source: dict[str,
         product.is_forbidden = True
         forbidden = await asked(source, product.connection("github"))
     assert [one.cause for one in (expired, absent, forbidden)] == ["unreachable", "invalid", "unreachable"]
-    assert f"{name} does not know the token of the connection 'github' (401 " in expired.says
-    assert f"the token of the connection 'github' may not do this at {name} (403 " in forbidden.says
+    assert f"{name} does not know the token of the connection 'github' (401 " in expired.detail
+    assert f"the token of the connection 'github' may not do this at {name} (403 " in forbidden.detail
     needed = {"GitHub": "Pull requests, read", "GitLab": "the scope read_api"}[name]
-    assert all(needed in one.says for one in (expired, absent, forbidden))
-    assert f"{name} has no {field.replace('_', ' ')} " in absent.says
-    assert "s3cret" not in expired.says + absent.says + forbidden.says
+    assert all(needed in one.detail for one in (expired, absent, forbidden))
+    assert f"{name} has no {field.replace('_', ' ')} " in absent.detail
+    assert "s3cret" not in expired.detail + absent.detail + forbidden.detail
 
 
 async def test_github_wants_quiet_with_403_too() -> None:
@@ -259,7 +259,7 @@ async def test_github_wants_quiet_with_403_too() -> None:
         product.limit, product.limited = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(reset)}, 403
         reading = await asked(EXAMPLE, product.connection("github"))
     until = f"{datetime.fromtimestamp(reset, UTC):%H:%M:%S} UTC"
-    assert reading.says.startswith(f"GitHub was asked too often and wants quiet until {until}. ")
+    assert reading.detail.startswith(f"GitHub was asked too often and wants quiet until {until}. ")
 
 
 @pytest.mark.parametrize(

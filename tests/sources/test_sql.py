@@ -16,7 +16,7 @@ import pytest
 from changewindow.sources import backup_age, sql
 from changewindow.sources.base import SourceBase
 from changewindow.systems.connection import Connection
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.watch.shared_answers import client
 from servers.postgres import shared
 from step_fixtures.sql import orders
@@ -41,7 +41,7 @@ async def ask(connection: Connection, source: SourceBase) -> Answer:
         return connection
 
     async with client() as http:
-        return await source.ask(Asking(http, connect))
+        return await source.ask(SourceContext(http, connect))
 
 
 def source(query: str, **fields: Any) -> sql.Source:

@@ -29,7 +29,7 @@ async def test_the_hours_since_the_same_steps_completed(ledger: Ledger) -> None:
     reading = await hours_of(ledger)
     assert reading.verdict == "pass"
     assert reading.value == pytest.approx(30, abs=0.1)
-    assert reading.says == f"good when above 24 ({change} completed there)"
+    assert reading.detail == f"good when above 24 ({change} completed there)"
 
 
 async def test_too_few_hours_are_not_enough(ledger: Ledger) -> None:
@@ -77,13 +77,13 @@ async def test_other_steps_prove_nothing(ledger: Ledger, tried: dict[str, Any], 
     change = ended(ledger, tried, 30)
     reading = await hours_of(ledger, but=but)
     assert reading.cause == "no_data"
-    assert reading.says == f"{NONE}; {change}, the newest there, differs in {says}{REMEDY}"
+    assert reading.detail == f"{NONE}; {change}, the newest there, differs in {says}{REMEDY}"
 
 
 async def test_what_counts_is_what_was_chosen_there(ledger: Ledger) -> None:
     """A run by hand may have had another approved value than the scheduled one."""
     change = ended(ledger, ticket("staging"), 30, version="v1")
-    assert f"{change}, the newest there, differs in steps.0.merge" in (await hours_of(ledger)).says
+    assert f"{change}, the newest there, differs in steps.0.merge" in (await hours_of(ledger)).detail
     ended(ledger, ticket("staging", version="v1"), 20, version="v2")
     assert (await hours_of(ledger)).verdict == "fail"
 
@@ -94,14 +94,14 @@ async def test_nothing_was_tried(ledger: Ledger) -> None:
     ended(ledger, ticket("test"), 30)
     ended(ledger, ticket("staging", services=("billing",)), 30)
     reading = await hours_of(ledger)
-    assert (reading.cause, reading.says) == ("no_data", NONE + REMEDY)
+    assert (reading.cause, reading.detail) == ("no_data", NONE + REMEDY)
 
 
 async def test_a_service_that_was_left_out_is_not_proven(ledger: Ledger) -> None:
     """Both services are asked, one was tried."""
     change = ended(ledger, ticket("staging"), 30)
     reading = await hours_of(ledger, ticket("production", services=("billing", "orders")))
-    assert f"{change}, the newest there, differs in services" in reading.says
+    assert f"{change}, the newest there, differs in services" in reading.detail
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ async def test_what_was_taken_back_last_is_not_good(ledger: Ledger, outcome: Out
     ended(ledger, ticket("staging"), 50)
     change = ended(ledger, ticket("staging"), 30, outcome)
     reading = await hours_of(ledger)
-    assert (reading.cause, reading.says) == ("no_data", says.format(change))
+    assert (reading.cause, reading.detail) == ("no_data", says.format(change))
 
 
 async def test_what_is_taken_back_later_is_not_good_any_more(ledger: Ledger) -> None:
     """A completed change may still be rolled back by hand, with a run of its own."""
     change = ended(ledger, ticket("staging"), 30)
     changes.close(ledger, change, run="by hand", outcome="rolled_back", reason="slow", now=NOW - timedelta(hours=2))
-    assert (await hours_of(ledger)).says.startswith(f"{change} did the same there last, and was rolled back: slow")
+    assert (await hours_of(ledger)).detail.startswith(f"{change} did the same there last, and was rolled back: slow")
 
 
 async def test_what_acts_right_now_is_not_known(ledger: Ledger) -> None:
@@ -135,7 +135,7 @@ async def test_what_acts_right_now_is_not_known(ledger: Ledger) -> None:
     change = begun(ledger, ticket("staging"), 0.1)
     assert (
         await hours_of(ledger)
-    ).says == f"{change} did the same there last, and acts right now. Have it complete first."
+    ).detail == f"{change} did the same there last, and acts right now. Have it complete first."
 
 
 async def test_the_hours_end_when_the_next_change_acts_there(ledger: Ledger) -> None:
@@ -150,13 +150,13 @@ async def test_a_change_does_not_prove_itself(ledger: Ledger) -> None:
     """The environment must be another one."""
     reading = await hours_of(ledger, ticket("staging"))
     assert reading.cause == "invalid"
-    assert reading.says.endswith("itself is for staging; name the environment before it")
+    assert reading.detail.endswith("itself is for staging; name the environment before it")
 
 
 async def test_without_a_change_there_is_nothing_to_compare(ledger: Ledger) -> None:
     """A ticket that is only looked at has no place in the ledger."""
     reading = await asked(EXAMPLE, Connection(LEDGER_CONNECTION, "sqlite", host=str(ledger.url.database)))
-    assert (reading.cause, reading.says) == (
+    assert (reading.cause, reading.detail) == (
         "invalid",
         "only a change in the ledger can be compared with what ran before",
     )
@@ -167,4 +167,4 @@ async def test_a_ledger_that_is_down_is_unreachable() -> None:
     nowhere = Connection(LEDGER_CONNECTION, "sqlite", host="/nowhere/ledger.db")
     reading = await asked(EXAMPLE, nowhere, change="CHG-1001")
     assert reading.cause == "unreachable"
-    assert reading.says.startswith("The ledger does not answer: ")
+    assert reading.detail.startswith("The ledger does not answer: ")

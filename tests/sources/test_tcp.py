@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from changewindow.sources.tcp import Source
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.watch.shared_answers import client
 from support.recording_server import RecordingServer
 
@@ -17,7 +17,7 @@ async def ask(port: int, **fields: Any) -> Answer:
     """Return the answer of the source."""
     async with client() as http:
         asked = {"host": "127.0.0.1", "port": port, **fields}
-        return await Source.model_validate(asked).ask(Asking(http, None))  # type: ignore[arg-type]
+        return await Source.model_validate(asked).ask(SourceContext(http, None))  # type: ignore[arg-type]
 
 
 async def test_an_open_port(server: RecordingServer) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from changewindow.sources.tls import Source
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.watch.shared_answers import client
 from support.certificates import Signed, certificate, serving
 
@@ -26,7 +26,7 @@ async def ask(port: int, folder: Path, **fields: Any) -> Answer:
     root = ROOT.write(folder / "root.pem")
     asked = {"host": "127.0.0.1", "name": "api.example.com", "ca_file": str(root), **fields}
     async with client() as http:
-        return await Source.model_validate({"port": port, **asked}).ask(Asking(http, None))  # type: ignore[arg-type]
+        return await Source.model_validate({"port": port, **asked}).ask(SourceContext(http, None))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from changewindow.ledger import queries
 from changewindow.ledger.database import Ledger
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.systems.connection import Connection
-from changewindow.systems.measurement import Asking, Past
+from changewindow.systems.measurement import Past, SourceContext
 from changewindow.watch.baseline import Seen
 from changewindow.watch.condition import Condition
 from changewindow.watch.reading import Reading, take
@@ -34,5 +34,7 @@ async def asked(
 
     condition = {"name": "it", "source": source, "pass": good or {"equals": 1}, "timeout": "5s"}
     async with client() as http:
-        asking = Asking(http, connect, since=since, change=change, past=past, kept=kept if kept is not None else {})
-        return await take(Condition.model_validate(condition), asking, Seen(), newer_than=since)
+        context = SourceContext(
+            http, connect, since=since, change=change, past=past, kept=kept if kept is not None else {}
+        )
+        return await take(Condition.model_validate(condition), context, Seen(), newer_than=since)

@@ -31,7 +31,7 @@ class Read:
     verdict: Verdict
     cause: Cause | None = None
     value: Value | None = None
-    says: str = "limit"
+    detail: str = "limit"
 
     def line(self) -> str:
         """Return it as a line."""

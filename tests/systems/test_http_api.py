@@ -62,7 +62,7 @@ async def test_a_refusal_is_never_good(server: RecordingServer, source: dict[str
         server.otherwise = (status, json.dumps({"message": "no", "data": [], "services": [], "more": False}))
         found = await reading(server, source, kind)
         assert found.verdict == "error", (status, found.line())
-        assert "s3cret" not in found.says
+        assert "s3cret" not in found.detail
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_a_refusal_is_never_good(server: RecordingServer, source: dict[str
 async def test_a_refusal_says_what_to_do(server: RecordingServer, status: int, text: str, says: str) -> None:
     """Word for word."""
     server.otherwise = (status, text)
-    assert (await reading(server, grafana.EXAMPLE, "http")).says == says.format(url=server.url)
+    assert (await reading(server, grafana.EXAMPLE, "http")).detail == says.format(url=server.url)
 
 
 async def test_a_token_goes_into_a_header_alone(server: RecordingServer) -> None:
@@ -123,7 +123,7 @@ async def test_what_cannot_be_a_token_is_not_sent(server: RecordingServer, passw
     """No header could carry it."""
     found = await reading(server, review.EXAMPLE, "http", password=password)
     assert (found.cause, server.requests) == ("unreachable", [])
-    assert found.says == (
+    assert found.detail == (
         "The Airflow Connection 'it' has no token in its password, but other text; it must be a token that may read "
         "the repository's pull requests (fine-grained: Pull requests, read; classic: repo). "
         "Complete it under Admin, Connections."
@@ -157,7 +157,7 @@ async def test_it_keeps_as_quiet_as_is_wanted(status: int, headers: Any, said: A
         product.limited, product.refusals[429] = status, said
         kept: dict[str, Any] = {}
         found = await asked(review.EXAMPLE, product.connection("github"), kept=kept)
-    assert found.says.startswith("GitHub was asked too often and wants quiet until ")
+    assert found.detail.startswith("GitHub was asked too often and wants quiet until ")
     until = kept["quiet_until"]
     is_right = until == moment if seconds is None else asked_at + seconds <= until <= found.at.timestamp() + seconds
     assert is_right, (until, asked_at, moment)
@@ -169,7 +169,7 @@ async def test_what_has_moved_says_where_it_is() -> None:
         product.limit, product.limited = {"Location": "https://api.github.com/repositories/7/pulls/481?x=1"}, 301
         product.refusals[429] = {"message": "Moved Permanently"}
         found = await asked(review.EXAMPLE, product.connection("github"))
-    assert (found.cause, found.says) == (
+    assert (found.cause, found.detail) == (
         "unreachable",
         (
             "GitHub answered 301 Moved Permanently: what was asked for is at "

@@ -110,7 +110,7 @@ def test_the_example_of_a_kind_is_valid_in_a_ticket(folder: str, kind: str) -> N
         "sources": {"watch": {"for": "1m", "conditions": [watched]}},
     }
     made = ticket(**parts[folder])
-    said = made.steps[0].does() if folder == "steps" else made.watch.conditions[0].source.says()
+    said = made.steps[0].does() if folder == "steps" else made.watch.conditions[0].source.description()
     assert said
     assert said in text("CHG-1", made)
 

@@ -26,7 +26,7 @@ from support.tickets import SOURCE
 )
 def test_a_comparison_is_said(given: dict[str, Any], says: str) -> None:
     """In the words of the ticket, with the numbers as they were written."""
-    assert Comparison.model_validate(given).says() == says
+    assert Comparison.model_validate(given).description() == says
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_comparison_is_said(given: dict[str, Any], says: str) -> None:
 )
 def test_a_condition_is_said(limits: dict[str, Any], says: str) -> None:
     """What is good, what is bad, where it is read, and how often it has to be so."""
-    assert Condition.model_validate({"name": "up", "source": SOURCE, **limits}).says() == says
+    assert Condition.model_validate({"name": "up", "source": SOURCE, **limits}).description() == says
 
 
 @pytest.mark.parametrize("expression", ["(", "a{99999999999}", "(" * 5000 + ")" * 5000, "x" * 1001])

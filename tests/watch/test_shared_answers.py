@@ -9,7 +9,7 @@ import pytest
 from changewindow.errors import UnknownConnection
 from changewindow.sources.base import SourceBase
 from changewindow.systems.connection import Connection
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.watch.shared_answers import FRESH, sharing
 
 ASKED: list[str] = []
@@ -21,13 +21,13 @@ class Slow(SourceBase):
     query: str
     fails: bool = False
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Count."""
         ASKED.append(self.query)
         await asyncio.sleep(0.05)
         if self.fails:
             raise SourceError("no_data", "nothing there")
-        return Answer(float(len(ASKED)), asking.now(), self.query)
+        return Answer(float(len(ASKED)), context.now(), self.query)
 
 
 async def nowhere(name: str) -> Connection:
@@ -42,27 +42,27 @@ def _nobody_asked() -> None:
 
 async def test_a_hundred_who_ask_the_same_ask_once() -> None:
     """One question for all, one for who asks something else."""
-    async with sharing(nowhere) as asking, sharing(nowhere) as other:
+    async with sharing(nowhere) as context, sharing(nowhere) as other:
         answers = await asyncio.gather(
-            *(replace(one, kept={}).answer(Slow(query="q")) for one in (asking, other) for _ in range(50))
+            *(replace(one, kept={}).answer(Slow(query="q")) for one in (context, other) for _ in range(50))
         )
-        await asking.answer(Slow(query="else"))
+        await context.answer(Slow(query="else"))
     assert {answer.value for answer in answers} == {1.0}
     assert ASKED == ["q", "else"]
 
 
 async def test_who_asks_twice_gets_two_answers() -> None:
     """A watch that samples often counts no answer twice."""
-    async with sharing(nowhere) as asking:
-        answers = [(await asking.answer(Slow(query="q"))).value for _ in range(2)]
+    async with sharing(nowhere) as context:
+        answers = [(await context.answer(Slow(query="q"))).value for _ in range(2)]
     assert answers == [1.0, 2.0]
 
 
 async def test_an_error_is_shared_too() -> None:
     """Everybody hears the cause."""
-    async with sharing(nowhere) as asking:
+    async with sharing(nowhere) as context:
         found = await asyncio.gather(
-            *(replace(asking, kept={}).answer(Slow(query="q", fails=True)) for _ in range(3)), return_exceptions=True
+            *(replace(context, kept={}).answer(Slow(query="q", fails=True)) for _ in range(3)), return_exceptions=True
         )
     assert [str(one) for one in found] == ["nothing there"] * 3
     assert ASKED == ["q"]
@@ -70,25 +70,25 @@ async def test_an_error_is_shared_too() -> None:
 
 async def test_an_answer_that_is_no_longer_fresh_is_asked_again() -> None:
     """A later sample has its own value."""
-    async with sharing(nowhere) as asking:
-        await asking.answer(Slow(query="q"))
+    async with sharing(nowhere) as context:
+        await context.answer(Slow(query="q"))
         await asyncio.sleep(FRESH.total_seconds())
-        await replace(asking, kept={}).answer(Slow(query="q"))
+        await replace(context, kept={}).answer(Slow(query="q"))
     assert ASKED == ["q", "q"]
 
 
 async def test_who_began_later_gets_no_answer_of_before() -> None:
     """A question asked before the last step of a change ended proves nothing about it."""
-    async with sharing(nowhere) as asking:
-        await asking.answer(Slow(query="q"))
-        await replace(asking, kept={}, since=Asking.now() + timedelta(milliseconds=1)).answer(Slow(query="q"))
+    async with sharing(nowhere) as context:
+        await context.answer(Slow(query="q"))
+        await replace(context, kept={}, since=SourceContext.now() + timedelta(milliseconds=1)).answer(Slow(query="q"))
     assert ASKED == ["q", "q"]
 
 
 async def test_one_who_gives_up_does_not_end_the_question_of_others() -> None:
     """A shorter time-out is its own affair."""
-    async with sharing(nowhere) as asking:
-        hasty = asyncio.create_task(asyncio.wait_for(asking.answer(Slow(query="q")), 0.01))
-        assert (await replace(asking, kept={}).answer(Slow(query="q"))).value == 1.0
+    async with sharing(nowhere) as context:
+        hasty = asyncio.create_task(asyncio.wait_for(context.answer(Slow(query="q")), 0.01))
+        assert (await replace(context, kept={}).answer(Slow(query="q"))).value == 1.0
         with pytest.raises(TimeoutError):
             await hasty

@@ -26,7 +26,7 @@ def sample(*words: str) -> list[Reading]:
     for place, word in enumerate(words):
         verdict: Verdict = "error" if word in CAUSES else word  # type: ignore[assignment]
         cause = word if word in CAUSES else None
-        made.append(Reading(f"c{place}", verdict, datetime.now(UTC), cause=cause, says="limit"))  # type: ignore[arg-type]
+        made.append(Reading(f"c{place}", verdict, datetime.now(UTC), cause=cause, detail="limit"))  # type: ignore[arg-type]
     return made
 
 

@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints
 
 from changewindow.sources.base import SourceBase
 from changewindow.systems.http.api import Api, Product
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
 EXAMPLE = {
     "kind": "alertmanager",
@@ -42,23 +42,23 @@ class Source(SourceBase):
     heartbeat: Matcher | Literal["nothing"] = 'alertname="Watchdog"'
     """The matcher of an alert that always fires; `nothing` takes a silent Alertmanager for a good one."""
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say which alerts are counted."""
         return f"firing alerts {{{', '.join(self.matchers)}}} at {self.connection}"
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Count them."""
-        api = Api(asking, self.connection, PRODUCT)
+        api = Api(context, self.connection, PRODUCT)
         at = await self._heard(api)
         found = await self._alerts(api, self.matchers, is_loud=True)
         names = sorted(str(one["labels"].get("alertname", "without a name")) for one in found)
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        return Answer(len(found), at, api.query, says=", ".join(names[:SHOWN]) + more)
+        return Answer(len(found), at, api.query, note=", ".join(names[:SHOWN]) + more)
 
     async def _heard(self, api: Api) -> datetime:
         """Return when Alertmanager last heard the heartbeat."""
         if self.heartbeat == "nothing":
-            return api.asking.now()
+            return api.context.now()
         beats = await self._alerts(api, (self.heartbeat,), is_loud=False)
         if not beats:
             says = (

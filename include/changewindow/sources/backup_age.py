@@ -25,7 +25,7 @@ from changewindow.documents.refusal import refusal
 from changewindow.documents.text import shown
 from changewindow.sources.base import SourceBase
 from changewindow.systems.databases.query import one_value
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
 EXAMPLE = {"kind": "backup_age", "connection": "example_backups", "path": "/orders/latest.dump"}
 SKEW = timedelta(minutes=1)
@@ -52,29 +52,29 @@ class Source(SourceBase):
             raise refusal("it looks in one place", "Write files; or connection with path; or connection with query.")
         return self
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say where the moment of the backup comes from."""
         where = f" at {self.connection}" if self.connection else ""
         return f"age of the backup by {self.files or self.path or self.query}{where}"
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Find the moment of the newest backup, and tell how long ago that is."""
-        made, now = await self._moment(asking)
+        made, now = await self._moment(context)
         if made > now + SKEW:
-            raise SourceError("invalid", f"the {self.says()} is none: {made.isoformat()} is in the future")
-        return Answer(max(0.0, (now - made).total_seconds()), now, self.says())
+            raise SourceError("invalid", f"the {self.description()} is none: {made.isoformat()} is in the future")
+        return Answer(max(0.0, (now - made).total_seconds()), now, self.description())
 
-    async def _moment(self, asking: Asking) -> tuple[datetime, datetime]:
+    async def _moment(self, context: SourceContext) -> tuple[datetime, datetime]:
         """Return when the backup was made, and what time it is by the same clock."""
         if self.files:
-            return await asyncio.to_thread(_newest, self.files), asking.now()
+            return await asyncio.to_thread(_newest, self.files), context.now()
         if self.path:
-            return await self._modified(asking)
-        found = await one_value(await asking.connections(self.connection), self.query, timedelta(seconds=10))
-        return _moment(found), asking.now()
+            return await self._modified(context)
+        found = await one_value(await context.connections(self.connection), self.query, timedelta(seconds=10))
+        return _moment(found), context.now()
 
-    async def _modified(self, asking: Asking) -> tuple[datetime, datetime]:
-        reply = await asking.head(self.connection, self.path)
+    async def _modified(self, context: SourceContext) -> tuple[datetime, datetime]:
+        reply = await context.head(self.connection, self.path)
         url = reply.url
         if reply.status_code == httpx.codes.NOT_FOUND:
             raise SourceError("no_data", f"there is no backup at {url}")
@@ -84,7 +84,7 @@ class Source(SourceBase):
             raise SourceError("no_data", f"{url} does not tell when it was modified (no Last-Modified)")
         if reply.headers.get("content-length") == "0":
             raise SourceError("invalid", f"the backup at {url} is empty")
-        return _http_date(reply, "last-modified"), _answered(reply) or asking.now()
+        return _http_date(reply, "last-modified"), _answered(reply) or context.now()
 
 
 def _advice(reply: httpx.Response) -> str:

@@ -6,7 +6,7 @@ from pydantic import ConfigDict
 
 from changewindow.documents.types import Model
 from changewindow.kinds import explain_kind
-from changewindow.systems.measurement import Answer, Asking
+from changewindow.systems.measurement import Answer, SourceContext
 
 
 class SourceBase(Model):
@@ -15,13 +15,13 @@ class SourceBase(Model):
     model_config = ConfigDict(json_schema_extra=explain_kind)
 
     is_about_the_asker: ClassVar[bool] = False
-    """Whether the answer depends on `asking.change` or `asking.since`, so that other changes cannot share it."""
+    """Whether the answer depends on `context.change` or `context.since`, so that other changes cannot share it."""
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Return what is asked, as text for the plan."""
         raise NotImplementedError
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Return the value of now.
 
         Raises:

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from changewindow.sources.base import SourceBase
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.systems.process.output import printed
 
 EXAMPLE = {"kind": "command", "run": ["cat", "/proc/loadavg"], "read": "output"}
@@ -23,13 +23,13 @@ class Source(SourceBase):
     """The program and its arguments."""
     read: Literal["output", "exit_code"] = "output"
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say the command line."""
         return f"{self.read} of {' '.join(self.run)}"
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Run the program."""
-        started = asking.now()
+        started = context.now()
         query = " ".join(self.run)
         try:
             ran = await printed(*self.run)

@@ -14,7 +14,7 @@ from changewindow.documents.refusal import refusal
 from changewindow.sources.base import SourceBase
 from changewindow.systems.dns.records import Record, RecordSet, canonical_values, shown
 from changewindow.systems.dns.servers import NoAnswer, Server, address, answers, listed, of_name
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
 EXAMPLE = {"kind": "dns", "record": "api.example.com", "type": "A", "values": ["192.0.2.20"], "read": "share"}
 
@@ -39,14 +39,14 @@ class Source(SourceBase, Record):
             address(server)
         return self
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say the record set and what is read of it."""
         wanted = f" with {', '.join(self.values)}" if self.values else ""
         return f"{self.read} of {self.type} {self.record}{wanted} at {', '.join(self.servers) or 'each name server'}"
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Ask all servers at the same time."""
-        started = asking.now()
+        started = context.now()
         try:
             servers = await (listed(self.servers) if self.servers else of_name(self.record))
         except NoAnswer as error:

@@ -15,7 +15,7 @@ from changewindow.documents.text import nearest
 from changewindow.documents.types import Expression
 from changewindow.sources.base import SourceBase
 from changewindow.systems.http.api import Api, Product
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
 EXAMPLE = {"kind": "grafana", "connection": "grafana", "folder": "Orders", "where": {"severity": "critical|page"}}
 PRODUCT = Product(
@@ -40,15 +40,15 @@ class Source(SourceBase):
     where: dict[str, Expression] = {}
     """Labels with the regular expression their whole value must match."""
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say which alerts are counted."""
         labels = ", ".join(f'{name}=~"{expression}"' for name, expression in self.where.items())
         of = f" in folder {self.folder}" if self.folder else ""
         return f"firing alerts {{{labels}}}{of} at {self.connection}"
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Count them."""
-        api = Api(asking, self.connection, PRODUCT)
+        api = Api(context, self.connection, PRODUCT)
         body = await api.json("/api/prometheus/grafana/api/v1/rules")
         rules = [
             (group, rule)
@@ -59,17 +59,17 @@ class Source(SourceBase):
         ]
         if not rules:
             raise SourceError("no_data", self._nothing({str(group["file"]) for group in body["data"]["groups"]}))
-        at = min(_evaluated(group, rule, asking.now()) for group, rule in rules)
+        at = min(_evaluated(group, rule, context.now()) for group, rule in rules)
         firing = [one for _, rule in rules for one in _alerts(rule) if self._matches(one["labels"]) and _fires(one)]
         names = sorted(str(one["labels"].get("alertname", "without a name")) for one in firing)
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        return Answer(len(firing), at, api.query, says=", ".join(names[:SHOWN]) + more)
+        return Answer(len(firing), at, api.query, note=", ".join(names[:SHOWN]) + more)
 
     def _nothing(self, folders: set[str]) -> str:
         """Return what to do when no rule is among those asked."""
         near = None if self.folder in folders else nearest(self.folder, folders)
         maybe = f" Did you mean the folder '{near}'?" if near else ""
-        says = f"Grafana has no alert rule for {self.says()} that the token can see"
+        says = f"Grafana has no alert rule for {self.description()} that the token can see"
         return f"{says}.{maybe} Correct the ticket, or give the token access to the folder."
 
     def _is_asked(self, group: Entry, rule: Entry) -> bool:

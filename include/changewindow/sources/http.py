@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from changewindow.documents.refusal import refusal
 from changewindow.sources.base import SourceBase
 from changewindow.systems.http import json_path
-from changewindow.systems.measurement import Answer, Asking, Cause, SourceError
+from changewindow.systems.measurement import Answer, Cause, SourceContext, SourceError
 
 EXAMPLE = {"kind": "http", "connection": "example_service", "path": "/health", "read": "status"}
 
@@ -43,14 +43,14 @@ class Source(SourceBase):
             raise refusal(says, "Write `read: json`, or remove `json`.")
         return {**written, "read": "json"}
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say the request and what is read."""
         return f"{self.read}{' ' + self.json_path if self.json_path else ''} of GET {self.path} at {self.connection}"
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Send the request."""
-        started = asking.now()
-        reply = await asking.get(self.connection, self.path)
+        started = context.now()
+        reply = await context.get(self.connection, self.path)
         query = f"GET {reply.url}"
         if self.read == "status":
             return Answer(reply.status_code, started, query)

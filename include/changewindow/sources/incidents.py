@@ -16,7 +16,7 @@ from changewindow.errors import UnusableConnection
 from changewindow.sources.base import SourceBase
 from changewindow.systems import opsgenie, pagerduty
 from changewindow.systems.http.api import Api
-from changewindow.systems.measurement import Answer, Asking
+from changewindow.systems.measurement import Answer, SourceContext
 
 EXAMPLE = {"kind": "incidents", "connection": "pagerduty_default", "service": "orders"}
 PRODUCTS = {"pagerduty": pagerduty, "opsgenie": opsgenie}
@@ -32,18 +32,18 @@ class Source(SourceBase):
     service: str = Field(min_length=1)
     """The name of the service there, or its id."""
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say whose incidents are counted."""
         return f"open incidents of {self.service} at {self.connection}"
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Count them."""
-        started = asking.now()
-        kind = (await asking.connections(self.connection)).kind
+        started = context.now()
+        kind = (await context.connections(self.connection)).kind
         if kind not in PRODUCTS:
             raise UnusableConnection(self.connection, "type pagerduty or opsgenie")
         product = PRODUCTS[kind]
-        api = Api(asking, self.connection, product.PRODUCT)
+        api = Api(context, self.connection, product.PRODUCT)
         found = await product.open_incidents(api, self.service)
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        return Answer(len(found), started, api.query, says="; ".join(found[:SHOWN])[:300] + more)
+        return Answer(len(found), started, api.query, note="; ".join(found[:SHOWN])[:300] + more)

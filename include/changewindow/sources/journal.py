@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from changewindow.documents.refusal import refusal
 from changewindow.documents.types import Duration, Expression, duration_text
 from changewindow.sources.base import SourceBase
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.systems.process.output import printed
 
 EXAMPLE = {"kind": "journal", "unit": "orders.service", "priority": "err", "over": "15m"}
@@ -57,7 +57,7 @@ class Source(SourceBase):
             return [f"--directory={self.directory}"]
         return [f"--file={self.file}"] if self.file else []
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say which entries are counted."""
         of = f" matching {self.matching}" if self.matching else ""
         since = f"over {duration_text(self.over)}" if self.over else "since the last step"
@@ -65,10 +65,10 @@ class Source(SourceBase):
             f"entries of {self.unit} at {self.priority} or above{of} {since}, {self.directory or self.file or 'here'}"
         )
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Count them."""
-        started = asking.now()
-        since = started - self.over if self.over else asking.since
+        started = context.now()
+        since = started - self.over if self.over else context.since
         if since is None:
             raise SourceError("invalid", "before a change there is no last step to count from; write `over`")
         if not await self._read(f"--unit={self.unit}", "--lines=1"):
@@ -82,7 +82,7 @@ class Source(SourceBase):
             raise SourceError("invalid", f"the unit has logged {MOST} entries or more, too many to search. {remedy}")
         found = [one for one in read if self._counts(one, since)]
         says = " ".join(_message(found[-1]).split())[:SHOWN] if found else ""
-        return Answer(len(found), at, f"journalctl {' '.join(asked)}", says=f"the last one: {says}" if says else "")
+        return Answer(len(found), at, f"journalctl {' '.join(asked)}", note=f"the last one: {says}" if says else "")
 
     def _counts(self, entry: Entry, since: datetime) -> bool:
         return _time(entry) > since and (not self.matching or re.search(self.matching, _message(entry)) is not None)

@@ -24,7 +24,7 @@ from changewindow.systems.kubernetes.client import Reply
 from changewindow.systems.kubernetes.diagnosis import statuses
 from changewindow.systems.kubernetes.resource import Json, core, refusal
 from changewindow.systems.kubernetes.workload import Namespace, Workload, named
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
 EXAMPLE = {
     "kind": "kubernetes_logs",
@@ -60,16 +60,16 @@ class Source(SourceBase):
     over: Duration | None = Field(default=None, gt=timedelta(0))
     """How far to look back; without it, to the end of the last step."""
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say what is counted."""
         over = f"in the last {duration_text(self.over)}" if self.over else "since the change"
         return f"lines with {self.matches!r} in the logs of {self.workload} at {self.connection} {over}"
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Read the logs of all pods, and count."""
-        at = asking.now()
-        start = at - (self.over or BEFORE_A_CHANGE) if self.over or asking.since is None else asking.since
-        async with cluster(asking, self.connection, self.namespace) as found:
+        at = context.now()
+        start = at - (self.over or BEFORE_A_CHANGE) if self.over or context.since is None else context.since
+        async with cluster(context, self.connection, self.namespace) as found:
             pods = await found.pods(await found.get(named(found.namespace, self.workload)))
             few = asyncio.Semaphore(AT_ONCE)
             logs = [self._read(found, one, few) for pod in pods for one in self._parameters(pod, start)]
@@ -77,7 +77,7 @@ class Source(SourceBase):
         if not read:
             raise SourceError("no_data", f"{self.workload} has {len(pods)} pods, and none of them has a log to read")
         count = await asyncio.to_thread(self._count, read, start)
-        return Answer(float(count), at, self.says())
+        return Answer(float(count), at, self.description())
 
     def _parameters(self, pod: Json, start: datetime) -> Iterator[tuple[Json, Json]]:
         """Yield the pod and what to ask of it, for each container, and for the one before it if it was restarted."""

@@ -20,7 +20,7 @@ from changewindow.systems.kubernetes.diagnosis import statuses, waiting_reasons
 from changewindow.systems.kubernetes.resource import Json
 from changewindow.systems.kubernetes.rollout import is_observed
 from changewindow.systems.kubernetes.workload import Namespace, Workload, named
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
 EXAMPLE = {
     "kind": "kubernetes_pods",
@@ -46,18 +46,18 @@ class Source(SourceBase):
     read: Literal["ready", "missing", "restarts", "waiting"] = "ready"
     """What is read: `ready`, `missing`, `restarts` or `waiting`."""
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say what is read of which pods."""
         return f"{self.read} of the pods of {self.workload} at {self.connection}"
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Look at the workload, and at its pods where they are asked for."""
-        at = asking.now()
-        async with cluster(asking, self.connection, self.namespace) as found:
+        at = context.now()
+        async with cluster(context, self.connection, self.namespace) as found:
             workload = await found.get(named(found.namespace, self.workload))
-            return Answer(await self._value(found, workload, asking), at, self.says())
+            return Answer(await self._value(found, workload, context), at, self.description())
 
-    async def _value(self, found: AskedCluster, workload: Json, asking: Asking) -> float | str:
+    async def _value(self, found: AskedCluster, workload: Json, context: SourceContext) -> float | str:
         if self.read in {"ready", "missing"}:
             ready, wanted = _numbers(workload)
             if self.read == "missing":
@@ -68,7 +68,7 @@ class Source(SourceBase):
         pods = await found.pods(workload)
         if self.read == "waiting":
             return ", ".join(sorted({reason for pod in pods for reason in waiting_reasons(pod)})) or "nothing"
-        return float(_restarts(pods, asking))
+        return float(_restarts(pods, context))
 
 
 def _numbers(workload: Json) -> tuple[int, int]:
@@ -81,14 +81,14 @@ def _numbers(workload: Json) -> tuple[int, int]:
     return status.get("readyReplicas", 0), spec["replicas"]
 
 
-def _restarts(pods: list[Json], asking: Asking) -> int:
+def _restarts(pods: list[Json], context: SourceContext) -> int:
     """Return the restarts since the change; what was counted before is kept from reading to reading."""
-    since = asking.since
+    since = context.since
     if since is None:
         return sum(one["restartCount"] for pod in pods for one in statuses(pod))
     # the API writes whole seconds: what happened in that second counts, for it may have been after the change
     since = since.replace(microsecond=0)
-    kept: dict[str, list[int]] = asking.kept.setdefault("restarts", {})
+    kept: dict[str, list[int]] = context.kept.setdefault("restarts", {})
     for pod in pods:
         is_younger = datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) >= since
         for one in statuses(pod):

@@ -15,7 +15,7 @@ from changewindow.errors import UnusableConnection
 from changewindow.sources.base import SourceBase
 from changewindow.systems import opsgenie, pagerduty
 from changewindow.systems.http.api import Api
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
 EXAMPLE = {"kind": "on_call", "connection": "pagerduty_default", "schedule": "orders primary"}
 
@@ -41,20 +41,20 @@ class Source(SourceBase):
             raise refusal("it asks by a schedule or by an escalation policy", "Write one of them.")
         return self
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say whose shift is asked."""
         of = f"schedule {self.schedule}" if self.schedule else f"{self.escalation_policy}, level {self.level}"
         return f"{self.read} of who is on call ({of}) at {self.connection}"
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Ask who it is."""
-        started = asking.now()
-        kind = (await asking.connections(self.connection)).kind
+        started = context.now()
+        kind = (await context.connections(self.connection)).kind
         if kind == "pagerduty":
-            api = Api(asking, self.connection, pagerduty.PRODUCT)
+            api = Api(context, self.connection, pagerduty.PRODUCT)
             people = await self._at_pagerduty(api)
         elif kind == "opsgenie":
-            api = Api(asking, self.connection, opsgenie.PRODUCT)
+            api = Api(context, self.connection, opsgenie.PRODUCT)
             people = await self._at_opsgenie(api)
         else:
             raise UnusableConnection(self.connection, "type pagerduty or opsgenie")

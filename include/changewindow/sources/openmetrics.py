@@ -32,7 +32,7 @@ from changewindow.documents.text import hint
 from changewindow.documents.types import Duration, Expression, duration_text
 from changewindow.sources.base import SourceBase
 from changewindow.systems import openmetrics
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.systems.openmetrics import Scrape
 
 EXAMPLE = {
@@ -73,33 +73,33 @@ class Source(SourceBase):
             raise refusal(f"`among` has no meaning with `read: {self.read}`", "Write `read: share`, or remove it.")
         return self
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say the metric and what is read of it."""
         labels = ",".join(f'{name}=~"{expression}"' for name, expression in self.where.items())
         what = f"quantile {self.quantile:g}" if self.read == "quantile" else self.read
         return f"{what} of {self.metric}{{{labels}}} at {self.connection}{self.path}"
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Scrape, and compare with an earlier scrape where a difference is asked."""
-        newest = await self._scrape(asking)
+        newest = await self._scrape(context)
         if self.read == "value":
-            return Answer(self._only(newest), _time(newest), self.says())
-        earlier: list[Scrape] = asking.kept.get("scrapes", [])
+            return Answer(self._only(newest), _time(newest), self.description())
+        earlier: list[Scrape] = context.kept.get("scrapes", [])
         if not earlier:
             await asyncio.sleep(APART)
-            earlier, newest = [newest], await self._scrape(asking)
-        since = asking.since.timestamp() if asking.since else 0.0
+            earlier, newest = [newest], await self._scrape(context)
+        since = context.since.timestamp() if context.since else 0.0
         older = openmetrics.usable(earlier, newest, since=since, over=self.over.total_seconds())
-        asking.kept["scrapes"] = [*older, newest]
+        context.kept["scrapes"] = [*older, newest]
         if not older:
             says = f"{self.metric} has no values but those of {_time(newest):%H:%M:%S} UTC"
             raise SourceError("no_data", f"{says}, and a {self.read} lies between two times")
-        return Answer(self._compare(older[0], newest), _time(newest), self.says())
+        return Answer(self._compare(older[0], newest), _time(newest), self.description())
 
-    async def _scrape(self, asking: Asking) -> Scrape:
+    async def _scrape(self, context: SourceContext) -> Scrape:
         """Return the values of the series that are asked for: the whole of a share, else what matches `where`."""
-        scraped = asking.now().timestamp()
-        samples = await self._samples(asking)
+        scraped = context.now().timestamp()
+        samples = await self._samples(context)
         self._check_labels(samples)
         labels = self.among if self.read == "share" else self.where
         asked = [sample for sample in samples if openmetrics.matches(sample.labels, labels)]
@@ -109,8 +109,8 @@ class Source(SourceBase):
             raise SourceError("stale", f"the least recent sample of {self.metric} {age}. Is it still collected?")
         return at, openmetrics.values(asked)
 
-    async def _samples(self, asking: Asking) -> list[Sample]:
-        reply = await asking.get(self.connection, self.path)
+    async def _samples(self, context: SourceContext) -> list[Sample]:
+        reply = await context.get(self.connection, self.path)
         if reply.status_code != httpx.codes.OK:
             raise SourceError("unreachable", f"{reply.url} answered {reply.status_code}")
         name = f"{self.metric}_bucket" if self.read == "quantile" else self.metric

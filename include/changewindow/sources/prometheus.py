@@ -24,7 +24,7 @@ from pydantic import Field, field_validator
 from changewindow.documents.refusal import refusal
 from changewindow.documents.types import Duration, duration_text
 from changewindow.sources.base import SourceBase
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
 EXAMPLE = {
     "kind": "prometheus",
@@ -70,20 +70,20 @@ class Source(SourceBase):
             raise refusal(says, "Name a metric that the target itself exposes.")
         return scraped
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say the query."""
         over = f" ({self.reduce} over {self.range})" if self.range else ""
         return f"{self.query}{over} at {self.connection}"
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Send the query, and ask how old what it reads is."""
-        now = asking.now()
+        now = context.now()
         if self.range is None:
-            pairs = await self._query(asking, {"query": self.query})
+            pairs = await self._query(context, {"query": self.query})
         else:
             start, end = (f"{moment.timestamp():.3f}" for moment in (now - self.range, now))
             step = f"{self.step.total_seconds():g}"
-            pairs = await self._query(asking, {"query": self.query, "start": start, "end": end, "step": step})
+            pairs = await self._query(context, {"query": self.query, "start": start, "end": end, "step": step})
         values = [float(number) for _, number in pairs]
         if self.reduce != "last" and any(map(math.isnan, values)):
             values = [math.nan]  # which is neither the highest nor the lowest of others
@@ -91,9 +91,9 @@ class Source(SourceBase):
         if self.range is not None and now - evaluated > max(self.step, self.scraped_within):
             age = f"{(now - evaluated).total_seconds():.0f} s ago, {duration_text(self.scraped_within)} allowed"
             raise SourceError("stale", f"the last value of the range is of {age}. Is it still scraped?")
-        return Answer(REDUCE[self.reduce](values), await self._scraped_at(asking, evaluated), self.query)
+        return Answer(REDUCE[self.reduce](values), await self._scraped_at(context, evaluated), self.query)
 
-    async def _scraped_at(self, asking: Asking, evaluated: datetime) -> datetime:
+    async def _scraped_at(self, context: SourceContext, evaluated: datetime) -> datetime:
         """Return how old a value of some moment really is: as old as the least recent of the samples it came from.
 
         Raises:
@@ -105,7 +105,7 @@ class Source(SourceBase):
         # Of a mere selector, and of nothing else, timestamp() gives the time of the scrape.
         asked = {"query": f"min(timestamp({selector}))", "time": f"{evaluated.timestamp():.3f}"}
         try:
-            pairs = await self._query(asking, asked)
+            pairs = await self._query(context, asked)
         except SourceError as error:
             raise SourceError(error.cause, f"of what is scraped, {selector}: {error}") from error
         at = datetime.fromtimestamp(float(pairs[-1][1]), UTC)
@@ -114,9 +114,9 @@ class Source(SourceBase):
             raise SourceError("stale", f"the newest sample of {selector} {age}. Does Prometheus still scrape it?")
         return at
 
-    async def _query(self, asking: Asking, parameters: dict[str, str]) -> list[tuple[float, str]]:
+    async def _query(self, context: SourceContext, parameters: dict[str, str]) -> list[tuple[float, str]]:
         kind = "query_range" if "step" in parameters else "query"
-        return _pairs(await asking.get(self.connection, f"/api/v1/{kind}", parameters))
+        return _pairs(await context.get(self.connection, f"/api/v1/{kind}", parameters))
 
 
 def _pairs(reply: httpx.Response) -> list[tuple[float, str]]:

@@ -19,7 +19,7 @@ from changewindow.documents.refusal import refusal
 from changewindow.sources.base import SourceBase
 from changewindow.systems.code_review import GITHUB, GITLAB, Reviewed, github, gitlab
 from changewindow.systems.http.api import Api
-from changewindow.systems.measurement import Answer, Asking
+from changewindow.systems.measurement import Answer, SourceContext
 
 EXAMPLE = {
     "kind": "review",
@@ -48,22 +48,22 @@ class Source(SourceBase):
             raise refusal("it asks for one review", "Write `pull_request` (GitHub) or `merge_request` (GitLab).")
         return self
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say which request, and what is asked of it."""
         return f"{self.pull_request or self.merge_request} {self.read.replace('_', ' ')} at {self.connection}"
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Ask who did what."""
-        started = asking.now()
+        started = context.now()
         path, number = re.split("[#!]", self.pull_request or self.merge_request)
         if self.pull_request:
-            api = Api(asking, self.connection, GITHUB)
+            api = Api(context, self.connection, GITHUB)
             found = await github(api, path, int(number))
         else:
-            api = Api(asking, self.connection, GITLAB)
+            api = Api(context, self.connection, GITLAB)
             found = await gitlab(api, path, int(number))
         lacks = self._lacks(found)
-        return Answer(not lacks, started, api.query, says="; ".join(lacks) or _who(found))
+        return Answer(not lacks, started, api.query, note="; ".join(lacks) or _who(found))
 
     def _lacks(self, found: Reviewed) -> list[str]:
         """Return what is missing."""

@@ -16,7 +16,7 @@ from pydantic import Field
 from changewindow.documents.types import Duration
 from changewindow.sources.base import SourceBase
 from changewindow.systems.databases.query import one_value
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
 EXAMPLE = {
     "kind": "sql",
@@ -36,14 +36,14 @@ class Source(SourceBase):
     timeout: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0))
     """How long the database may work on it."""
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say the query."""
         return f"{self.query} at {self.connection}"
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Run the query."""
-        started = asking.now()
-        value = await one_value(await asking.connections(self.connection), self.query, self.timeout)
+        started = context.now()
+        value = await one_value(await context.connections(self.connection), self.query, self.timeout)
         if isinstance(value, Decimal):
             value = float(value)
         if isinstance(value, datetime | date):

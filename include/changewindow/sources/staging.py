@@ -14,7 +14,7 @@ from pydantic import Field
 
 from changewindow.documents import parameters
 from changewindow.sources.base import SourceBase
-from changewindow.systems.measurement import Answer, Asking, Past, PastChange, SourceError
+from changewindow.systems.measurement import Answer, Past, PastChange, SourceContext, SourceError
 
 EXAMPLE = {"kind": "staging", "environment": "staging", "but": ["connection"]}
 Steps = list[dict[str, Any]]
@@ -31,17 +31,17 @@ class Source(SourceBase):
     but: tuple[str, ...] = ("connection",)
     """Fields of steps that may differ there, like `connection` or `undo.path`."""
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say what is asked."""
         return (
             f"hours since the same steps completed in {self.environment} (but for {', '.join(self.but) or 'nothing'})"
         )
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Look it up."""
-        if asking.change is None or asking.past is None:
+        if context.change is None or context.past is None:
             raise SourceError("invalid", "only a change in the ledger can be compared with what ran before")
-        return self._compare(asking.change, await asking.past(asking.change, self.environment), asking.now())
+        return self._compare(context.change, await context.past(context.change, self.environment), context.now())
 
     def _compare(self, change: str, past: Past, now: datetime) -> Answer:
         """Return for how long the newest change with the same steps has stayed there."""
@@ -52,7 +52,7 @@ class Source(SourceBase):
         for one in past.changes:
             differs = _difference(wanted, self._steps(one.ticket, one.values), "steps")
             if not differs and set(data["services"]) <= set(one.ticket["services"]):
-                return Answer(_hours(one, ended), now, self.says(), says=f"{one.change} completed there")
+                return Answer(_hours(one, ended), now, self.description(), note=f"{one.change} completed there")
             nearest = nearest or f"; {one.change}, the newest there, differs in {differs or 'services'}"
             ended = min(ended, one.began)
         says = (

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from changewindow.documents.types import Duration, duration_text
 from changewindow.sources.base import SourceBase
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
 EXAMPLE = {"kind": "tcp", "host": "db.example.com", "port": 5432, "read": "connects"}
 NO_WAY = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
@@ -37,13 +37,13 @@ class Source(SourceBase):
     within: Duration = Field(default=timedelta(seconds=3), gt=timedelta(0))
     """How long it may take to connect; keep it shorter than the condition's timeout."""
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say the port."""
         return f"{self.read} of TCP {self.host}:{self.port}"
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Connect, and hang up."""
-        started, began = asking.now(), time.perf_counter()
+        started, began = context.now(), time.perf_counter()
         query = f"TCP {self.host}:{self.port}"
         try:
             async with asyncio.timeout(self.within.total_seconds()):

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from changewindow.documents.types import Duration
 from changewindow.sources.base import SourceBase
-from changewindow.systems.measurement import Answer, Asking, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
 EXAMPLE = {"kind": "tls", "host": "api.example.com", "read": "days_left"}
 NO_TLS = "it speaks no TLS at this port, or only after STARTTLS, which is not supported here"
@@ -51,7 +51,7 @@ class Source(SourceBase):
     within: Duration = Field(default=timedelta(seconds=3), gt=timedelta(0))
     """How long it may take to connect."""
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Say the server and what is read."""
         return f"{self.read} of the certificate of {self._server}"
 
@@ -59,9 +59,9 @@ class Source(SourceBase):
     def _server(self) -> str:
         return f"{self.host}:{self.port}" + (f" as {self.name}" if self.name else "")
 
-    async def ask(self, asking: Asking) -> Answer:
+    async def ask(self, context: SourceContext) -> Answer:
         """Shake hands, and read."""
-        started = asking.now()
+        started = context.now()
         query = f"TLS {self._server}"
         if self.read != "valid":
             certificate = await self._certificate(_trusting())

@@ -39,7 +39,7 @@ class Answer:
     value: Value
     at: datetime
     query: str
-    says: str = ""
+    note: str = ""
     """What a person wants to know besides, such as the names of what was counted."""
 
 
@@ -80,18 +80,18 @@ class Measurable(Protocol):
         """Return what is asked, as text."""
         ...
 
-    async def ask(self, asking: "Asking") -> Answer:
+    async def ask(self, context: "SourceContext") -> Answer:
         """Return the value of now."""
         ...
 
 
 @dataclass
-class Asking:
+class SourceContext:
     """What a source may use: a client that does not block, connections, and what it kept from its last reading."""
 
     http: httpx.AsyncClient
     connections: Connections
-    shared: "Callable[[Measurable, Asking], Awaitable[Answer]] | None" = None
+    shared: "Callable[[Measurable, SourceContext], Awaitable[Answer]] | None" = None
     """Asks instead of the source itself, where several ask the same."""
     since: datetime | None = None
     """The end of the last step with its time to settle, while a change is watched; what is older serves nobody here."""

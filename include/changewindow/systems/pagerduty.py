@@ -56,7 +56,7 @@ async def on_call(api: Api, *, schedule: str, policy: str, level: int) -> list[E
     """Return the users who are on call now: by a schedule, or at a level of an escalation policy."""
     if schedule:
         number = quote(str((await _found(api, "schedules", schedule))["id"]), safe="")
-        now = api.asking.now()
+        now = api.context.now()
         moment = {"since": now.isoformat(), "until": (now + timedelta(seconds=1)).isoformat()}
         body = await api.json(f"/schedules/{number}/users", moment, what=f"schedule '{schedule}'")
         return list(body["users"])

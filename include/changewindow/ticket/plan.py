@@ -98,7 +98,7 @@ def _preflight(ticket: Ticket) -> list[Node]:
     settle = ticket.preflight.settle
     settles = f", for {duration_text(settle)} without a break" if settle else ""
     checks = [
-        Node(f"check_{number}", "check", ("window",), condition.says() + settles, number=number)
+        Node(f"check_{number}", "check", ("window",), condition.description() + settles, number=number)
         for number, condition in enumerate(ticket.preflight.checks, 1)
     ]
     found = [opens, *checks]
@@ -149,7 +149,7 @@ def _gate_says(ticket: Ticket) -> str:
 
 def _watch_says(ticket: Ticket) -> str:
     watch = ticket.watch
-    lines = "".join(f"\n{condition.says()}" for condition in ticket.conditions)
+    lines = "".join(f"\n{condition.description()}" for condition in ticket.conditions)
     later = f", after {duration_text(watch.at_first)} every {duration_text(watch.later)}" if watch.later else ""
     people = ", ".join(ticket.people)
     asks = f"; asks {people} when too little is known" if watch.when_unknown == "ask" else ""

@@ -69,13 +69,13 @@ class Compare(Model):
             count += 1
         return count
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Return what is judged as text: `its ratio to the median of 10 readings of before`."""
         readings = f"{self.samples} readings of before, {duration_text(self.every)} apart"
         if self.by == "rank":
-            beside = f"[{self.control.says()}]" if self.control else readings
+            beside = f"[{self.control.description()}]" if self.control else readings
             return f"its rank among {beside}, when significant at {self.significance:g}"
-        beside = f"[{self.control.says()}]" if self.control else f"the median of {readings}"
+        beside = f"[{self.control.description()}]" if self.control else f"the median of {readings}"
         return f"its {self.by} {'to' if self.by == 'ratio' else 'from'} {beside}"
 
     def see(self, seen: Seen, values: Sequence[Value]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from changewindow.systems.measurement import Asking, Connections, PastOf, SourceError
+from changewindow.systems.measurement import Connections, PastOf, SourceContext, SourceError
 from changewindow.watch.baseline import Compare, middle, number
 from changewindow.watch.condition import Condition
 from changewindow.watch.reading import measure
@@ -52,21 +52,21 @@ async def take_before(
 ) -> list[Taken]:
     """Read each condition as often as its comparison wants; a reading that fails is taken again until the deadline."""
     taken = [Taken(one, one.compare) for one in conditions if one.compare]
-    async with sharing(connections, change, past=past) as asking:
-        await asyncio.gather(*(_take(one, replace(asking, kept={}), deadline, tell) for one in taken))
+    async with sharing(connections, change, past=past) as context:
+        await asyncio.gather(*(_take(one, replace(context, kept={}), deadline, tell) for one in taken))
     return taken
 
 
-async def _take(taken: Taken, asking: Asking, deadline: datetime, tell: Tell) -> None:
+async def _take(taken: Taken, context: SourceContext, deadline: datetime, tell: Tell) -> None:
     compare, name = taken.compare, taken.condition.name
     while True:
         try:
-            answer, *_ = await measure(taken.condition, asking)
+            answer, *_ = await measure(taken.condition, context)
             taken.values.append(number(answer.value))
             tell(f"BEFORE       {name} = {taken.values[-1]:.6g}, {len(taken.values)} of {compare.samples}")
         except SourceError as error:
             taken.lacks = f"{error.cause}, {error}"
             tell(f"BEFORE       {name} ({error.cause}) {error}")
-        if len(taken.values) == compare.samples or asking.now() + compare.every > deadline:
+        if len(taken.values) == compare.samples or context.now() + compare.every > deadline:
             return
         await asyncio.sleep(compare.every.total_seconds())

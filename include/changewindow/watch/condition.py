@@ -46,7 +46,7 @@ class Comparison(Model):
             raise refusal(says, "Correct the numbers: all comparisons must hold together.")
         return self
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Return the comparison as text: `above 0.01`."""
         said = self.model_dump(exclude_none=True)
         return " and ".join(f"{word} {_plain(value)}" for word, value in said.items())
@@ -171,14 +171,14 @@ class Condition(Model):
 
     def limits(self) -> str:
         """Return what is good and what is bad as text: `bad when above 0.01`."""
-        good = [f"good when {self.good.says()}"] if self.good else []
-        bad = [f"bad when {self.bad.says()}"] if self.bad else []
+        good = [f"good when {self.good.description()}"] if self.good else []
+        bad = [f"bad when {self.bad.description()}"] if self.bad else []
         return ", ".join(good + bad)
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Return the condition as text: `error rate: bad when above 0.01 [share of …], 2 in a row`."""
-        compared = f", {self.compare.says()}" if self.compare else ""
-        return f"{self.name}: {self.limits()} [{self.source.says()}]{compared}{self._weight()}"
+        compared = f", {self.compare.description()}" if self.compare else ""
+        return f"{self.name}: {self.limits()} [{self.source.description()}]{compared}{self._weight()}"
 
     def _weight(self) -> str:
         """Return how much it takes to take the change back, or to keep it, as far as that is not the usual."""

@@ -55,7 +55,7 @@ class Tally:
     passed: int = 0
     missed: int = 0
 
-    def add(self, verdict: Verdict, cause: Cause | None, says: str) -> str | None:
+    def add(self, verdict: Verdict, cause: Cause | None, detail: str) -> str | None:
         """Count one answer; return the reason why the change cannot go on, or None."""
         if verdict == "pass":
             self._remember(is_bad=False)
@@ -66,11 +66,11 @@ class Tally:
         self.streak = 0
         if verdict == "fail":
             self._remember(is_bad=True)
-            return self._bad_reason(says)
+            return self._bad_reason(detail)
         answer = cause or verdict
         self.unknown[answer] = self.unknown.get(answer, 0) + 1
         self.missed += 1
-        return self._unknown_reason(answer, says)
+        return self._unknown_reason(answer, detail)
 
     def counts(self) -> dict[str, Any]:
         """Return the counts as JSON."""
@@ -89,25 +89,25 @@ class Tally:
             return f"{self.streak} good in a row, {self.allowed.passes} needed"
         return None
 
-    def gap(self, samples: int, says: str) -> str | None:
+    def gap(self, samples: int, detail: str) -> str | None:
         """Count samples that nobody took: one missing answer in the row, and all of them against the good ones."""
         self.missed += samples - 1
-        return self.add("error", "no_data", says)
+        return self.add("error", "no_data", detail)
 
     def _remember(self, *, is_bad: bool) -> None:
         self.lately = [*self.lately, is_bad][-(self.allowed.of or self.allowed.failures) :]
 
-    def _bad_reason(self, says: str) -> str | None:
+    def _bad_reason(self, detail: str) -> str | None:
         bad = sum(self.lately)
         if bad < self.allowed.failures:
             return None
         row = f"of the last {len(self.lately)}" if self.allowed.of else "in a row"
-        return f"{self.condition} is bad: {says} ({bad} {row}, {self.allowed.failures - 1} allowed)"
+        return f"{self.condition} is bad: {detail} ({bad} {row}, {self.allowed.failures - 1} allowed)"
 
-    def _unknown_reason(self, answer: str, says: str) -> str | None:
+    def _unknown_reason(self, answer: str, detail: str) -> str | None:
         count, together = self.unknown[answer], sum(self.unknown.values())
         limit = self.allowed.inconclusive if answer == "inconclusive" else self.allowed.causes.get(answer, 0)
-        start = f"{self.condition} is not known: {answer}, {says}"
+        start = f"{self.condition} is not known: {answer}, {detail}"
         if count > limit:
             row = "in a row" if count == together else "without a good reading between"
             return f"{start} ({count} {row}, {limit} allowed)"
@@ -119,9 +119,9 @@ class Tally:
 def _found(reading: Sampled) -> str:
     """Return the value of a reading with what it was held against."""
     if reading.value is None:
-        return reading.says
+        return reading.detail
     value = f"{reading.value:.4g}" if isinstance(reading.value, float) else f"{reading.value}"
-    return f"{value}, {reading.says}"
+    return f"{value}, {reading.detail}"
 
 
 @dataclass
@@ -153,9 +153,9 @@ class Judgement:
             return self._against(pairs), "; ".join(against)
         return self._at_the_end([pair for pair in pairs if pair[0].weight]) if is_over else None
 
-    def gap(self, samples: int, says: str) -> Decision | None:
+    def gap(self, samples: int, detail: str) -> Decision | None:
         """Count samples that should have been taken and were not, as missing data of every condition."""
-        reasons = [(tally.gap(samples, says), tally) for tally in self.tallies]
+        reasons = [(tally.gap(samples, detail), tally) for tally in self.tallies]
         against = _enough(reasons)
         return (self.unknown, "; ".join(against)) if against else None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from changewindow.documents.text import shown
 from changewindow.errors import ChangeError
-from changewindow.systems.measurement import Answer, Asking, Cause, SourceError, Value
+from changewindow.systems.measurement import Answer, Cause, SourceContext, SourceError, Value
 from changewindow.watch.baseline import Seen
 from changewindow.watch.condition import Condition
 from changewindow.watch.verdict import Verdict, judge
@@ -24,7 +24,7 @@ class Reading:
     at: datetime
     value: Value | None = None
     cause: Cause | None = None
-    says: str = ""
+    detail: str = ""
 
     @property
     def is_answered(self) -> bool:
@@ -35,33 +35,37 @@ class Reading:
         """Return the reading as a line for the log: verdict, condition, value and limit."""
         value = f"{self.value:.6g}" if isinstance(self.value, float) else self.value
         found = f"= {value}" if self.cause is None else f"({self.cause})"
-        return f"{self.verdict.upper():12} {self.condition} {found} {self.says}".rstrip()
+        return f"{self.verdict.upper():12} {self.condition} {found} {self.detail}".rstrip()
 
     def as_json(self) -> dict[str, Any]:
         """Return the reading as JSON for events and trigger payloads."""
-        return {key: value for key, value in {**asdict(self), "at": self.at.isoformat()}.items() if value is not None}
+        fields = {**asdict(self), "at": self.at.isoformat()}
+        fields["says"] = fields.pop("detail")  # the name under which events and watches have been stored
+        return {key: value for key, value in fields.items() if value is not None}
 
 
-async def take(condition: Condition, asking: Asking, seen: Seen, *, newer_than: datetime | None = None) -> Reading:
+async def take(
+    condition: Condition, context: SourceContext, seen: Seen, *, newer_than: datetime | None = None
+) -> Reading:
     """Ask once and judge; every failure to get a value is a reading with its cause, never an exception.
 
     What is compared with a baseline is judged by all that was `seen`, to which the values of this reading are added.
     """
     try:
-        answers = await measure(condition, asking)
+        answers = await measure(condition, context)
         at = min(answer.at for answer in answers)
         if newer_than and at <= newer_than:
             says = f"the newest value is of {at:%H:%M:%S} UTC, the last step ended {newer_than:%H:%M:%S}"
-            return Reading(condition.name, "error", at, value=answers[0].value, cause="stale", says=says)
+            return Reading(condition.name, "error", at, value=answers[0].value, cause="stale", detail=says)
         value, beside = await _compared(condition, [answer.value for answer in answers], seen)
     except SourceError as error:
-        return Reading(condition.name, "error", asking.now(), cause=error.cause, says=str(error))
+        return Reading(condition.name, "error", context.now(), cause=error.cause, detail=str(error))
     if value is None:
-        return Reading(condition.name, "inconclusive", at, says=beside)
+        return Reading(condition.name, "inconclusive", at, detail=beside)
     verdict, cause = judge(condition.good, condition.bad, value)
-    beside = _why_invalid(value) if cause == "invalid" else beside or answers[0].says
+    beside = _why_invalid(value) if cause == "invalid" else beside or answers[0].note
     says = f"{condition.limits()} ({beside})" if beside else condition.limits()
-    return Reading(condition.name, verdict, at, value=value, cause=cause, says=says)
+    return Reading(condition.name, verdict, at, value=value, cause=cause, detail=says)
 
 
 def _why_invalid(value: Value) -> str:
@@ -73,7 +77,7 @@ def _why_invalid(value: Value) -> str:
     return f"{says}: numbers, true and false stand without quotes, and only numbers are above, below or between"
 
 
-async def measure(condition: Condition, asking: Asking) -> list[Answer]:
+async def measure(condition: Condition, context: SourceContext) -> list[Answer]:
     """Return what the source of a condition answers, and its control group if it has one, asked at the same time.
 
     Raises:
@@ -81,8 +85,8 @@ async def measure(condition: Condition, asking: Asking) -> list[Answer]:
     """
     try:
         async with asyncio.timeout(condition.timeout.total_seconds()):
-            beside = replace(asking, kept=asking.kept.setdefault("control", {}))
-            answers = zip((asking, beside), condition.sources, strict=False)
+            beside = replace(context, kept=context.kept.setdefault("control", {}))
+            answers = zip((context, beside), condition.sources, strict=False)
             return list(await asyncio.gather(*(one.answer(source) for one, source in answers)))
     except ChangeError as error:
         raise SourceError("unreachable", str(error)) from error
@@ -102,8 +106,8 @@ async def _compared(condition: Condition, values: list[Value], seen: Seen) -> tu
 
 
 async def take_all(
-    conditions: Sequence[Condition], askings: Sequence[Asking], seen: Sequence[Seen], **options: Any
+    conditions: Sequence[Condition], contexts: Sequence[SourceContext], seen: Sequence[Seen], **options: Any
 ) -> list[Reading]:
     """Ask all conditions at the same time: one sample. Options as for `take`."""
-    asked = zip(conditions, askings, seen, strict=True)
+    asked = zip(conditions, contexts, seen, strict=True)
     return list(await asyncio.gather(*(take(*one, **options) for one in asked)))

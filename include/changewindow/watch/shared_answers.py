@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import httpx
 from httpx_aiohttp import HttpxAiohttpClient
 
-from changewindow.systems.measurement import Answer, Asking, Connections, Measurable, PastOf
+from changewindow.systems.measurement import Answer, Connections, Measurable, PastOf, SourceContext
 
 FRESH = timedelta(seconds=0.5)
 """The time for which an answer serves whoever asks the same."""
@@ -26,10 +26,10 @@ class Asked:
     served: set[int] = field(default_factory=set)
     """Who has it already; whoever asks twice wants two answers."""
 
-    def serves(self, asking: Asking) -> bool:
+    def serves(self, context: SourceContext) -> bool:
         """Return whether the answer is new for somebody who asks now, and new enough."""
-        is_fresh = asking.now() - self.at < FRESH
-        return is_fresh and id(asking.kept) not in self.served and (asking.since is None or self.at > asking.since)
+        is_fresh = context.now() - self.at < FRESH
+        return is_fresh and id(context.kept) not in self.served and (context.since is None or self.at > context.since)
 
 
 @dataclass
@@ -40,20 +40,20 @@ class Shared:
     users: int = 0
     asked: dict[str, Asked] = field(default_factory=dict)
 
-    async def answer(self, source: Measurable, asking: Asking) -> Answer:
+    async def answer(self, source: Measurable, context: SourceContext) -> Answer:
         """Return the answer of a source, or the one that somebody else gets to the same question.
 
         Raises:
             SourceError: there is none.
         """
-        asker = f"{asking.change} {asking.since}" if source.is_about_the_asker else ""
+        asker = f"{context.change} {context.since}" if source.is_about_the_asker else ""
         question = f"{type(source).__module__} {source.model_dump_json()} {asker}"
         found = self.asked.get(question)
-        if found is None or not found.serves(asking):
-            found = Asked(asking.now(), asyncio.create_task(source.ask(asking)))
+        if found is None or not found.serves(context):
+            found = Asked(context.now(), asyncio.create_task(source.ask(context)))
             found.answer.add_done_callback(lambda done: self._forget(question, done))
             self.asked[question] = found
-        found.served.add(id(asking.kept))
+        found.served.add(id(context.kept))
         return await asyncio.shield(found.answer)
 
     def _forget(self, question: str, done: "asyncio.Task[Answer]") -> None:
@@ -74,13 +74,13 @@ _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, Shared] = WeakKeyDictionar
 @asynccontextmanager
 async def sharing(
     connections: Connections, change: str | None = None, *, past: PastOf | None = None
-) -> AsyncIterator[Asking]:
+) -> AsyncIterator[SourceContext]:
     """Give what a change asks with: its connections, and all that it shares with the others of its loop."""
     loop = asyncio.get_running_loop()
     shared = _shared.get(loop) or _shared.setdefault(loop, Shared(client()))
     shared.users += 1
     try:
-        yield Asking(shared.http, connections, shared.answer, change=change, past=past)
+        yield SourceContext(shared.http, connections, shared.answer, change=change, past=past)
     finally:
         shared.users -= 1
         if not shared.users:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from changewindow.documents.types import duration_text
-from changewindow.systems.measurement import Asking, Connections, PastOf
+from changewindow.systems.measurement import Connections, PastOf, SourceContext
 from changewindow.watch.baseline import Seen
 from changewindow.watch.condition import Condition
 from changewindow.watch.judgement import Decision, Judgement, Route
@@ -66,17 +66,17 @@ async def until_good(wanted: Wanted, connections: Connections, *, tell: Tell, pa
     """
     conditions = wanted.conditions + wanted.present
     seen = [Seen(before=wanted.before.get(one.name, [])) for one in conditions]
-    async with sharing(connections, wanted.change, past=past) as asking:
-        askings = [replace(asking, kept={}) for _ in conditions]
+    async with sharing(connections, wanted.change, past=past) as context:
+        contexts = [replace(context, kept={}) for _ in conditions]
         count = 0
         good_since = None
         while True:
-            sample = await take_all(conditions, askings, seen)
+            sample = await take_all(conditions, contexts, seen)
             count += 1
             for reading in sample:
                 tell(reading.line())
             lacks = wanted.lacks(sample)
-            now = Asking.now()
+            now = SourceContext.now()
             good_since = None if lacks else good_since or now
             if good_since and now - good_since >= wanted.settle:
                 return Decided("pass", "all good", tuple(sample), count)
@@ -137,19 +137,19 @@ async def watch(
     time and counts; the samples that nobody took between are missing data.
     """
     judgement = Judgement([one.tally() for one in watched.conditions], unknown=watched.unknown)
-    progress = before if before and before.since == watched.since else watched.begin(Asking.now())
+    progress = before if before and before.since == watched.since else watched.begin(SourceContext.now())
     if progress is before:
         _resume(watched, judgement, progress, tell)
     progress.asked_until = watched.asked_until
     keep(progress)
     sample: list[Reading] = []
-    async with sharing(connections, watched.change, past=past) as asking:
-        askings = [replace(asking, since=watched.since, kept={}) for _ in watched.conditions]
+    async with sharing(connections, watched.change, past=past) as context:
+        contexts = [replace(context, since=watched.since, kept={}) for _ in watched.conditions]
         while not progress.decided:
-            now = Asking.now()
+            now = SourceContext.now()
             following = watched.sampling.following(progress.begun, now, progress.over)
             await asyncio.sleep((following - now).total_seconds())
-            sample = await _sample(watched, askings, judgement, progress)
+            sample = await _sample(watched, contexts, judgement, progress)
             left = max((progress.over - progress.at).total_seconds(), 0)
             for reading in sample:
                 tell(f"{reading.line()} | sample {progress.samples}, {left:.0f} s left")
@@ -158,11 +158,13 @@ async def watch(
     return Decided(verdict, reason, tuple(sample), progress.samples)
 
 
-async def _sample(watched: Watched, askings: list[Asking], judgement: Judgement, progress: Progress) -> list[Reading]:
+async def _sample(
+    watched: Watched, contexts: list[SourceContext], judgement: Judgement, progress: Progress
+) -> list[Reading]:
     """Take one sample, and judge it."""
     seen = [followed.seen for followed in progress.conditions]
-    sample = await take_all(watched.conditions, askings, seen, newer_than=watched.since)
-    now = Asking.now()
+    sample = await take_all(watched.conditions, contexts, seen, newer_than=watched.since)
+    now = SourceContext.now()
     decided = judgement.add(list(sample), is_over=now >= progress.over)
     progress.decided = watched.settled(decided, now)
     progress.add(sample, judgement, now)
@@ -173,7 +175,7 @@ def _resume(watched: Watched, judgement: Judgement, progress: Progress, tell: Te
     """Go on where another process stopped; what it had decided stays decided."""
     if progress.counts:
         judgement.resume(progress.counts)
-    now = Asking.now()
+    now = SourceContext.now()
     progress.decided = watched.settled(progress.decided, now)
     missed = watched.sampling.missed(progress.begun, progress.at, now)
     tell(f"goes on after {progress.samples} samples; {missed} were missed since {progress.at:%H:%M:%S} UTC")

@@ -4,7 +4,7 @@ from typing import Any
 
 from changewindow import kinds
 from changewindow.systems.connection import Connection
-from changewindow.systems.measurement import Answer, Asking
+from changewindow.systems.measurement import Answer, SourceContext
 from changewindow.watch.shared_answers import client
 
 
@@ -18,6 +18,6 @@ async def ask(known: Connection, kind: str, kept: Any = None, **fields: Any) -> 
     example = {key: value for key, value in module.EXAMPLE.items() if key not in {"kind", "read"}}
     since = fields.pop("since", None)
     async with client() as http:
-        asking = Asking(http, connect, since=since, kept={} if kept is None else kept)
-        answer: Answer = await module.Source.model_validate({**example, **fields}).ask(asking)
+        context = SourceContext(http, connect, since=since, kept={} if kept is None else kept)
+        answer: Answer = await module.Source.model_validate({**example, **fields}).ask(context)
         return answer

@@ -9,7 +9,7 @@ import httpx
 
 from changewindow.errors import UnusableConnection
 from changewindow.systems.connection import Connection
-from changewindow.systems.measurement import Asking, SourceError
+from changewindow.systems.measurement import SourceContext, SourceError
 
 QUIET = 60
 """Seconds of quiet when a product wants some and does not say how long."""
@@ -69,7 +69,7 @@ class Product:
 class Api:
     """The API of a product, behind a connection."""
 
-    asking: Asking
+    context: SourceContext
     connection: str
     product: Product
     paths: list[str] = field(default_factory=list)
@@ -97,11 +97,13 @@ class Api:
     async def json_or_none(self, path: str, parameters: Mapping[str, str | Sequence[str]] | None = None) -> Any:
         """Return the JSON of a reply, or None when what is asked for does not exist."""
         self._keep_quiet()
-        asking = replace(self.asking, connections=self._located)
+        context = replace(self.context, connections=self._located)
         found = await self._located(self.connection)
         has_login = self.product.takes_login and bool(found.login)
         self.paths.append(path)
-        reply = await asking.get(self.connection, path, parameters, headers=None if has_login else self.product.headers)
+        reply = await context.get(
+            self.connection, path, parameters, headers=None if has_login else self.product.headers
+        )
         if reply.status_code == httpx.codes.NOT_FOUND:
             return None
         if reply.status_code != httpx.codes.OK:
@@ -118,12 +120,12 @@ class Api:
         return ", ".join(f"GET {path}" for path in self.paths)
 
     async def _located(self, name: str) -> Connection:
-        return self.product.located(await self.asking.connections(name))
+        return self.product.located(await self.context.connections(name))
 
     def _keep_quiet(self) -> None:
         """Do not ask while the product wants quiet: whoever goes on asking is kept waiting longer."""
-        until = datetime.fromtimestamp(self.asking.kept.get("quiet_until", 0), UTC)
-        if self.asking.now() < until:
+        until = datetime.fromtimestamp(self.context.kept.get("quiet_until", 0), UTC)
+        if self.context.now() < until:
             raise self._too_often(until)
 
     def _refused(self, reply: httpx.Response) -> SourceError:
@@ -131,8 +133,8 @@ class Api:
         status, name = reply.status_code, self.product.name
         said = f"{status} {_said(reply)}".strip()
         if _wants_quiet(reply):
-            until = _quiet_until(reply, self.asking.now())
-            self.asking.kept["quiet_until"] = until.timestamp()
+            until = _quiet_until(reply, self.context.now())
+            self.context.kept["quiet_until"] = until.timestamp()
             return self._too_often(until)
         if status == httpx.codes.UNAUTHORIZED:
             says = f"{name} does not know the token of the connection '{self.connection}' ({said}): wrong or expired"

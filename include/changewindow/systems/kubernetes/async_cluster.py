@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from changewindow.systems.kubernetes.client import ACCEPT, Reply, asyncio_api, namespace_of, no_reply
 from changewindow.systems.kubernetes.diagnosis import owned, selector_of
 from changewindow.systems.kubernetes.resource import Json, Resource, refusal
-from changewindow.systems.measurement import Asking, SourceError
+from changewindow.systems.measurement import SourceContext, SourceError
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient
@@ -99,13 +99,13 @@ class AskedCluster:
 
 
 @asynccontextmanager
-async def cluster(asking: Asking, connection: str, namespace: str) -> AsyncIterator[AskedCluster]:
+async def cluster(context: SourceContext, connection: str, namespace: str) -> AsyncIterator[AskedCluster]:
     """Give the cluster behind a connection.
 
     Raises:
         UnusableConnection: the connection does not say how to reach a cluster.
     """
-    known = await asking.connections(connection)
+    known = await context.connections(connection)
     # files are read, a login program may run, and the library takes a second to import
     make = await asyncio.to_thread(asyncio_api, known)
     async with make() as api:
