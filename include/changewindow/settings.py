@@ -17,7 +17,7 @@ SHIPPED = Path(__file__).with_name("shipped")
 
 @dataclass(frozen=True)
 class Settings:
-    """The places of this installation."""
+    """The files and folders of this installation."""
 
     published: Path
     """The bundle of approved changes: one file per change."""

@@ -7,6 +7,7 @@ folder of plugins. It ends where Airflow has stored the DAG of a change: what it
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -55,7 +56,6 @@ print(json.dumps({
     "plugin errors": plugins_manager._get_plugins()[1],
 }))
 """
-BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
 
 
 @dataclass(frozen=True)
@@ -70,21 +70,16 @@ class Installed:
         """Return the file of the ledger."""
         return self.folder / "ledger.db"
 
-    def run(self, program: str, *arguments: str | Path) -> str:
+    def run(self, program: str, *arguments: str | Path, **settings: str) -> str:
         """Run a program of the virtual environment, with no more than an operator would set; return its output."""
-        home = self.folder / "home"
-        bundles = [
-            {"name": "dags-folder", "classpath": BUNDLE, "kwargs": {}},
-            {"name": "changes", "classpath": BUNDLE, "kwargs": {"path": str(home / "changes")}},
-        ]
         environment = {
             "HOME": str(self.folder),
             "LANG": "C.UTF-8",
             "PATH": f"{self.folder / 'venv' / 'bin'}{os.pathsep}{os.defpath}",
-            "AIRFLOW_HOME": str(home),
+            "AIRFLOW_HOME": str(self.folder / "home"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
             "AIRFLOW_CONN_CHANGEWINDOW_LEDGER": json.dumps({"conn_type": "sqlite", "host": str(self.ledger)}),
+            **settings,
         }
         command = [self.folder / "venv" / "bin" / program, *arguments]
         ended = subprocess.run(
@@ -137,13 +132,14 @@ def test_the_command_needs_nothing_else(installed: Installed, tmp_path: Path) ->
 def test_airflow_finds_plugin_dags_and_a_published_change(installed: Installed) -> None:
     """Without an import error, and from the installed package."""
     home = installed.folder / "home"
-    installed.run("changewindow", "dags", "install", home / "dags")
+    instructions = installed.run("changewindow", "dags", "install", home / "dags")
+    bundles = dict(re.findall(r"export (AIRFLOW__\w+)='(.*)'", instructions))
     installed.run("changewindow", "ledger", "upgrade")
     ticket = INCLUDE / "tickets" / "release.yaml"
     published = installed.run("python", "-c", PUBLISH, ticket, f"sqlite:///{installed.ledger}").strip()
     assert published == str(home / "changes" / "CHG-1001.py")
-    installed.run("airflow", "db", "migrate")
-    installed.run("airflow", "dags", "reserialize")
+    installed.run("airflow", "db", "migrate", **bundles)
+    installed.run("airflow", "dags", "reserialize", **bundles)
     stored = json.loads(installed.run("python", "-c", STORED).splitlines()[-1])
     assert Path(stored["package"]).is_relative_to(installed.folder / "venv")
     assert (stored["errors"], stored["plugin errors"]) == ([], {})

@@ -1,10 +1,13 @@
 """The DAG files are written into somebody's Airflow, and nothing of theirs is lost."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
 from changewindow.cli.main import main
+from changewindow.settings import read
 from support.layout import ROOT
 
 Capture = pytest.CaptureFixture[str]
@@ -22,13 +25,13 @@ def test_it_writes_the_dag_files_and_says_what_is_missing(tmp_path: Path, capsys
     assert main(["dags", "install", str(folder)]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"9 DAG files in {folder}, 9 written now.\n")
-    for needed in (
-        "AIRFLOW_CONN_CHANGEWINDOW_LEDGER",
-        "changewindow ledger upgrade",
-        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST",
-        "CHANGEWINDOW_POLICY",
-    ):
+    for needed in ("changewindow ledger upgrade", "CHANGEWINDOW_POLICY"):
         assert needed in out
+    settings = {name: json.loads(value) for name, value in re.findall(r"export (\w+)='(.*)'", out)}
+    assert settings["AIRFLOW_CONN_CHANGEWINDOW_LEDGER"]["conn_type"] == "postgres"
+    bundles = settings["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"]
+    published = {"dags-folder": str(folder), "changes": str(read().published.absolute())}
+    assert {bundle["name"]: bundle["kwargs"]["path"] for bundle in bundles} == published
     written = contents(folder)
     assert sorted(written) == [path.name for path in DAGS]
     for path in DAGS:

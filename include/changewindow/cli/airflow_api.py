@@ -13,16 +13,16 @@ import requests
 
 from changewindow.errors import PlatformError
 
-Found = TypeVar("Found")
+Answer = TypeVar("Answer")
 ENDED = {"success", "failed"}
 
 
 class RestError(PlatformError):
     """Airflow refused a request or did not answer it."""
 
-    def __init__(self, method: str, url: str, said: str, status: int = 0) -> None:
+    def __init__(self, method: str, url: str, reason: str, status: int = 0) -> None:
         self.status = status
-        super().__init__(f"{method} {url} failed: {said}")
+        super().__init__(f"{method} {url} failed: {reason}")
 
 
 @dataclass
@@ -67,21 +67,21 @@ class Client:
 
     def run(self, dag: str, run: str) -> dict[str, Any]:
         """Return a run."""
-        found: dict[str, Any] = self.get(f"/dags/{quote(dag)}/dagRuns/{quote(run, safe='')}")
-        return found
+        details: dict[str, Any] = self.get(f"/dags/{quote(dag)}/dagRuns/{quote(run, safe='')}")
+        return details
 
     def runs(self, dag: str) -> list[dict[str, Any]]:
         """Return all runs of a DAG, oldest first."""
-        found: list[dict[str, Any]] = self.get(f"/dags/{quote(dag)}/dagRuns", order_by="run_after")["dag_runs"]
-        return found
+        runs: list[dict[str, Any]] = self.get(f"/dags/{quote(dag)}/dagRuns", order_by="run_after")["dag_runs"]
+        return runs
 
     def tasks(self, dag: str, run: str) -> dict[str, dict[str, Any]]:
         """Return the task instances of a run by task."""
-        found = self.get(f"/dags/{quote(dag)}/dagRuns/{quote(run, safe='')}/taskInstances", limit=100)
-        return {task["task_id"]: task for task in found["task_instances"]}
+        reply = self.get(f"/dags/{quote(dag)}/dagRuns/{quote(run, safe='')}/taskInstances", limit=100)
+        return {task["task_id"]: task for task in reply["task_instances"]}
 
     def xcom(self, dag: str, run: str, task: str, key: str = "return_value") -> Any:
-        """Return what a task left, or None."""
+        """Return what a task handed over, or None."""
         path = f"/dags/{quote(dag)}/dagRuns/{quote(run, safe='')}/taskInstances/{task}/xcomEntries/{key}"
         try:
             return self.get(path, deserialize=True)["value"]
@@ -135,12 +135,12 @@ def _line(line: Any) -> str:
     """Return a line of a task's log, with the text of the exception that it reports."""
     if not isinstance(line, dict):
         return str(line)
-    said = [str(line.get("event", line))]
-    said += [f"{error.get('exc_type')}: {error.get('exc_value')}" for error in line.get("error_detail") or []]
-    return "\n".join(said)
+    lines = [str(line.get("event", line))]
+    lines += [f"{error.get('exc_type')}: {error.get('exc_value')}" for error in line.get("error_detail") or []]
+    return "\n".join(lines)
 
 
-def wait_for(ask: Callable[[], Found | None], what: str, seconds: float = 120, every: float = 0.3) -> Found:
+def wait_for(ask: Callable[[], Answer | None], what: str, seconds: float = 120, every: float = 0.3) -> Answer:
     """Return the first true answer.
 
     Raises:
@@ -148,7 +148,7 @@ def wait_for(ask: Callable[[], Found | None], what: str, seconds: float = 120, e
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if found := ask():
-            return found
+        if answer := ask():
+            return answer
         time.sleep(every)
-    raise PlatformError(f"waited {seconds:.0f} s in vain for {what}")
+    raise PlatformError(f"No sign of {what} after {seconds:.0f} s.")

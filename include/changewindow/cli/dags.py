@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import json
 import sys
 from pathlib import Path
 
@@ -10,20 +11,20 @@ from changewindow.cli.output import count
 from changewindow.errors import PlatformError
 
 MARK = "# Written by `changewindow dags install`, which replaces it unless it was edited: "
-NEXT = """\
-What Airflow needs besides, once:
-1. The ledger, as the connection {connection}, in the environment of Airflow and of this command:
-     export AIRFLOW_CONN_CHANGEWINDOW_LEDGER='{{"conn_type": "postgres", "host": "…", "schema": "…", "login": "…", \
-"password": "…"}}'
+NEXT = """
+To finish, once:
+1. Give the ledger to Airflow and to this command, as the connection {connection}:
+     export AIRFLOW_CONN_{variable}='{ledger}'
      changewindow ledger upgrade
-2. A bundle for the changes that were approved: add to the list in AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST
-     {{"name": "changes", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", \
-"kwargs": {{"path": "{published}"}}}}
-   CHANGEWINDOW_PUBLISHED names another folder; workers and the DAG processor must see the same one.
-3. A policy of your own: it is now {policy}
-   Copy it, and {templates}, and name the copies in CHANGEWINDOW_POLICY and CHANGEWINDOW_TEMPLATES.
-Then restart Airflow; it finds the plugin by itself (`airflow plugins`).
-"""
+2. Let Airflow find the published changes, in a bundle of their own:
+     export AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST='{bundles}'
+   CHANGEWINDOW_PUBLISHED names another folder for them. Workers and DAG processor must share it.
+3. Make the policy yours. In force is {policy}:
+     cp -r {policy} {templates} FOLDER
+     export CHANGEWINDOW_POLICY=FOLDER/policy CHANGEWINDOW_TEMPLATES=FOLDER/templates
+Then restart Airflow. `airflow plugins` lists the plugin changewindow."""
+LEDGER = {"conn_type": "postgres", "host": "…", "schema": "…", "login": "…", "password": "…"}
+BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
 
 
 def install(arguments: argparse.Namespace) -> int:
@@ -52,18 +53,22 @@ def _install(folder: Path) -> int:
     changed = [name for name, text in files.items() if present[name] != text]
     for name in changed:
         (folder / name).write_text(files[name], encoding="utf-8")
-    print(f"{count(len(files), 'DAG file')} in {folder}, {len(changed)} written now.\n")
-    known = settings.read()
-    print(
-        NEXT.format(
-            connection=settings.LEDGER_CONNECTION,
-            published=known.published,
-            policy=known.policy,
-            templates=known.templates,
-        ),
-        end="",
-    )
+    print(f"{count(len(files), 'DAG file')} in {folder}, {len(changed)} written now.")
+    print(_what_is_next(folder, settings.read()))
     return 0
+
+
+def _what_is_next(folder: Path, known: settings.Settings) -> str:
+    folders = {"dags-folder": folder.absolute(), "changes": known.published.absolute()}
+    bundles = [{"name": name, "classpath": BUNDLE, "kwargs": {"path": str(path)}} for name, path in folders.items()]
+    return NEXT.format(
+        connection=settings.LEDGER_CONNECTION,
+        variable=settings.LEDGER_CONNECTION.upper(),
+        ledger=json.dumps(LEDGER, ensure_ascii=False),
+        bundles=json.dumps(bundles),
+        policy=known.policy,
+        templates=known.templates,
+    )
 
 
 def _dags() -> list[Path]:

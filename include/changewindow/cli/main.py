@@ -1,4 +1,4 @@
-"""The command line: what can be known of a ticket without Airflow, and the ledger for its keepers."""
+"""The command `changewindow`: which commands there are, and what each of them takes."""
 
 import argparse
 import importlib
@@ -15,6 +15,9 @@ from changewindow.errors import ChangeError
 
 Command = Callable[[str, str, str], argparse.ArgumentParser]
 """Adds a command by its name, the function that carries it out (`module.function`), and its help."""
+DESCRIPTION = (
+    "Write, check and submit tickets, look into policy and calendar, and follow changes through their windows."
+)
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -51,7 +54,7 @@ def completion(arguments: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="changewindow", description=__doc__)
+    parser = argparse.ArgumentParser(prog="changewindow", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"changewindow {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -66,7 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     add_arguments(
         command("calendar", "calendar.run", "Check the calendar, or show when a service may be changed next.")
     )
-    shell = command("completion", "main.completion", 'Print the completion for a shell: eval "$(… completion bash)".')
+    how = 'Print what makes a shell complete this command; in ~/.bashrc: eval "$(changewindow completion bash)"'
+    shell = command("completion", "main.completion", how)
     shell.add_argument("shell", choices=SHELLS)
     return parser
 
@@ -119,7 +123,7 @@ def _add_ledger_commands(command: Command) -> None:
     output.add_json(history, output.HISTORY)
     verify = command("verify", "ledger.verify", "Check the chain of a change's events and print its head.")
     output.add_json(verify, output.CHAIN)
-    follow = command("follow", "follow.run", "Show how far the watch of a change is, until the change ends.")
+    follow = command("follow", "follow.run", "Show the progress of a change's watch until the change ends.")
     follow.add_argument("--once", action="store_true", help="print what is known now, and end")
     output.add_json(follow, f"{output.FOLLOWED}; implies --once")
     for parser in (history, verify, follow):

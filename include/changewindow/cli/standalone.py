@@ -60,8 +60,8 @@ class Place:
 
     def password(self, user: str) -> str:
         """Return the password of a user."""
-        found: str = json.loads(self.passwords_file.read_text())[user]
-        return found
+        passwords: dict[str, str] = json.loads(self.passwords_file.read_text())
+        return passwords[user]
 
 
 def free_port() -> int:
