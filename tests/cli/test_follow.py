@@ -1,4 +1,4 @@
-"""What people see of a watch in the terminal."""
+"""What the terminal shows of a watch."""
 
 import io
 from datetime import timedelta
@@ -34,7 +34,7 @@ def progress(**changed: Any) -> Progress:
 
 
 def seen(ledger: Ledger, change: str) -> tuple[str, str | None]:
-    """Return what stands on a terminal of 100 columns, and the outcome."""
+    """Return what a terminal of 100 columns shows, and the outcome."""
     shown, outcome = look(ledger, change, NOW + timedelta(minutes=2))
     console = Console(file=io.StringIO(), width=100)
     console.print(shown)
@@ -45,9 +45,9 @@ def seen(ledger: Ledger, change: str) -> tuple[str, str | None]:
 @pytest.fixture
 def running(ledger: Ledger) -> str:
     """Return a change that runs."""
-    one = approved(ledger, banner())
-    leases.start(ledger, one.change, intent(one.digest), targets=("production/orders",), now=NOW)
-    return one.change
+    submitted = approved(ledger, banner())
+    leases.start(ledger, submitted.change, intent(submitted.digest), targets=("production/orders",), now=NOW)
+    return submitted.change
 
 
 def test_a_watch_is_seen_with_its_time_and_conditions(ledger: Ledger, running: str) -> None:
@@ -59,7 +59,7 @@ def test_a_watch_is_seen_with_its_time_and_conditions(ledger: Ledger, running: s
 
 
 def test_a_verdict_is_seen_with_its_reason(ledger: Ledger, running: str) -> None:
-    """The bar stands still."""
+    """The bar has stopped."""
     decided = ("fail", "error rate is bad")
     watches.keep(ledger, [Kept(running, intent("").run, progress(decided=decided), NOW)])
     assert "fail: error rate is bad" in seen(ledger, running)[0]

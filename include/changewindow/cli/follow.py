@@ -1,4 +1,4 @@
-"""Shows in the terminal how far the watch of a change is: time, conditions, their last values and limits."""
+"""Shows the progress of a change's watch in the terminal: time, conditions, their last values and limits."""
 
 import argparse
 import time
@@ -23,7 +23,7 @@ from changewindow.watch.progress import Followed, Progress
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 40
 EVERY = 1.0
-"""Seconds between two looks."""
+"""Seconds between two updates."""
 COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "yellow"}
 COMPLETED = "completed"
 
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def look(known: Ledger, change: str, now: datetime) -> tuple[RenderableType, str | None]:
-    """Return what there is to see of a change, and its outcome once it has condition.
+    """Return what the terminal shows of a change, and its outcome once it has ended.
 
     Raises:
         LedgerUnknown: there is no such change.
@@ -65,7 +65,7 @@ def look(known: Ledger, change: str, now: datetime) -> tuple[RenderableType, str
 
 
 def _followed(known: Ledger, change: str) -> tuple[Change, Progress | None]:
-    """Return a change, with the watch of its current run if there is condition."""
+    """Return a change, with the progress of its current run's watch if there is one."""
     entry, kept = changes.get(known, change), watches.newest(known, change)
     return entry, kept.progress if kept and kept.run == entry.run else None
 
@@ -97,7 +97,7 @@ def _watch_json(progress: Progress) -> dict[str, Any]:
 
 
 def watched(progress: Progress, now: datetime) -> RenderableType:
-    """Return a watch: its time as a bar, and a line for each condition."""
+    """Return how a watch is shown: its time as a bar, and a line for each condition."""
     length = (progress.over - progress.begun).total_seconds()
     until = progress.at if progress.decided else now
     passed = min(max((until - progress.begun).total_seconds(), 0), length)
@@ -113,7 +113,7 @@ def watched(progress: Progress, now: datetime) -> RenderableType:
     if progress.decided:
         state = f"{progress.decided[0]}: {progress.decided[1]}"
     elif progress.asked_until:
-        state += f"; whether it is kept is asked until {progress.asked_until:%H:%M} UTC"
+        state += f"; people are asked whether to keep it, until {progress.asked_until:%H:%M} UTC"
     return Group(bar, table, Text(state))
 
 
@@ -129,7 +129,7 @@ def _whole(length: timedelta) -> timedelta:
 
 
 def sparkline(values: Sequence[float | None]) -> str:
-    """Return values as a row of bars between their least and their greatest; what was no number is a gap."""
+    """Return values as a row of bars between the least and the greatest; a value that is no number is a gap."""
     numbers = [value for value in values if value is not None]
     low, high = min(numbers, default=0.0), max(numbers, default=0.0)
     step = (high - low) / (len(BLOCKS) - 1) or 1
