@@ -28,39 +28,41 @@ def somebody(change: str, run: str | None) -> bool:
 @pytest.fixture
 def acting(ledger: Ledger, ticket_data: dict[str, Any]) -> str:
     """Return a change that acts."""
-    one = approved(ledger, ticket_data)
-    leases.start(ledger, one.change, intent(one.digest), targets=("production/orders",), now=NOW)
-    return one.change
+    submitted = approved(ledger, ticket_data)
+    leases.start(ledger, submitted.change, intent(submitted.digest), targets=("production/orders",), now=NOW)
+    return submitted.change
 
 
 def test_an_orphaned_change_is_found(ledger: Ledger, acting: str) -> None:
     """It is found again until another run rolls the change back; that its run died is recorded once."""
     assert housekeeping.orphaned(ledger, somebody, NOW) == []
-    assert [one.run for one in housekeeping.orphaned(ledger, nobody, NOW)] == ["run-1"]
-    assert [one.run for one in housekeeping.orphaned(ledger, nobody, NOW)] == [None]
+    assert [change.run for change in housekeeping.orphaned(ledger, nobody, NOW)] == ["run-1"]
+    assert [change.run for change in housekeeping.orphaned(ledger, nobody, NOW)] == [None]
     assert events.past(ledger, acting, RunDied) == [RunDied(run="run-1")]
     assert housekeeping.orphaned(ledger, lambda _, run: run is None, NOW) == []
 
 
 def test_a_window_without_a_run_is_missed(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """Engine down across the window and back, or a DAG that stayed paused: nothing runs late, and it is said."""
-    one = approved(ledger, ticket_data)
+    submitted = approved(ledger, ticket_data)
     other = changes.submit(ledger, {**ticket_data, "details": "x"}, requester="alice", now=NOW)
     assert housekeeping.missed(ledger, nobody, NOW) == []
-    found = housekeeping.missed(ledger, nobody, LATE)
-    assert [(change.id, change.status) for change in found] == [(one.change, "missed"), (other.change, "missed")]
-    assert [change.reason.split(";")[0] for change in found] == [
+    missed = housekeeping.missed(ledger, nobody, LATE)
+    assert [(change.id, change.status) for change in missed] == [(submitted.change, "missed"), (other.change, "missed")]
+    assert [change.reason.split(";")[0] for change in missed] == [
         "no run of it started in its window",
         "nobody approved it in time",
     ]
-    assert events.history(ledger, one.change)[-1].actor == "housekeeping"
+    assert events.history(ledger, submitted.change)[-1].actor == "housekeeping"
     assert housekeeping.missed(ledger, nobody, LATE) == []
 
 
 def test_a_stuck_run_does_not_hide_that_its_window_passed(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """Its DAG is paused, and nobody else would say it."""
     approved(ledger, ticket_data)
-    assert [one.reason.split(";")[0] for one in housekeeping.missed(ledger, somebody, LATE)] == ["its run was stuck"]
+    assert [change.reason.split(";")[0] for change in housekeeping.missed(ledger, somebody, LATE)] == [
+        "its run was stuck"
+    ]
 
 
 def test_a_paused_change_that_acts_is_found(ledger: Ledger, acting: str, ticket_data: dict[str, Any]) -> None:
@@ -72,11 +74,11 @@ def test_a_paused_change_that_acts_is_found(ledger: Ledger, acting: str, ticket_
 
 def test_missing_files_are_found(ledger: Ledger, acting: str, ticket_data: dict[str, Any], tmp_path: Path) -> None:
     """After a crash between ledger and bundle, or a file that somebody removed."""
-    one = approved(ledger, {**ticket_data, "details": "x"})
+    submitted = approved(ledger, {**ticket_data, "details": "x"})
     changes.submit(ledger, {**ticket_data, "details": "y"}, requester="alice", now=NOW)
-    assert housekeeping.unpublished(ledger, tmp_path) == [acting, one.change]
+    assert housekeeping.unpublished(ledger, tmp_path) == [acting, submitted.change]
     (tmp_path / f"{acting}.py").touch()
-    assert housekeeping.unpublished(ledger, tmp_path) == [one.change]
+    assert housekeeping.unpublished(ledger, tmp_path) == [submitted.change]
 
 
 def test_stale_files_are_found(ledger: Ledger, acting: str, tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ def text(**changed: Any) -> str:
 def test_a_good_ticket_is_a_change(ledger: Ledger, policy: Policy) -> None:
     """It waits for its approval under the name of who asked."""
     taken = ask(ledger, policy, ticket=text())
-    found = changes.get(ledger, str(taken.change))
-    assert (found.status, found.requester, found.owner) == ("submitted", "alice", "alice")
+    change = changes.get(ledger, str(taken.change))
+    assert (change.status, change.requester, change.owner) == ("submitted", "alice", "alice")
 
 
 def test_a_bad_ticket_writes_nothing(ledger: Ledger, policy: Policy) -> None:
@@ -57,9 +57,9 @@ def test_another_change_at_the_same_time_is_a_finding(ledger: Ledger, policy: Po
     """Who asks learns it at once, and may ask for another window."""
     ask(ledger, policy, ticket=text())
     taken = ask(ledger, policy, ticket=text(summary="Another one"))
-    (found,) = request.errors(taken.loaded.findings)
-    assert found.code == "no_overlap"
-    assert "CHG-1001 touches production/orders too" in found.sentence
+    (finding,) = request.errors(taken.loaded.findings)
+    assert finding.code == "no_overlap"
+    assert "CHG-1001 touches production/orders too" in finding.sentence
     assert ask(ledger, policy, ticket=text(services=["shop"])).change == "CHG-1002"
 
 
@@ -73,7 +73,7 @@ def test_a_standard_change_is_asked_for_by_name_values_and_window(ledger: Ledger
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "message"),
     [
         pytest.param({}, "Nothing is asked for", id="nothing"),
         pytest.param({"ticket": "x", "standard": "y"}, "Both a ticket and a standard change", id="two things"),
@@ -88,9 +88,9 @@ def test_a_standard_change_is_asked_for_by_name_values_and_window(ledger: Ledger
         ),
     ],
 )
-def test_what_cannot_be_meant_is_said(ledger: Ledger, policy: Policy, given: dict[str, Any], says: str) -> None:
+def test_what_cannot_be_meant_is_said(ledger: Ledger, policy: Policy, given: dict[str, Any], message: str) -> None:
     """In one sentence, before anything is written."""
-    with pytest.raises(BadRequest, match=says):
+    with pytest.raises(BadRequest, match=message):
         ask(ledger, policy, **given)
 
 
@@ -112,20 +112,23 @@ def test_asking_twice_from_one_place_is_about_one_change(ledger: Ledger, policy:
 
 def test_only_the_window_is_moved(ledger: Ledger, policy: Policy) -> None:
     """The policy of the demo keeps the approval then."""
-    one = approved(ledger, banner(), valid=timedelta(days=5))
-    taken = ask(ledger, policy, change=one.change, start=START, end=END)
+    submitted = approved(ledger, banner(), valid=timedelta(days=5))
+    taken = ask(ledger, policy, change=submitted.change, start=START, end=END)
     assert not taken.is_new_text
-    found = changes.get(ledger, one.change)
-    assert found.opens == START
-    assert approvals.asked(ledger, one.change, intent(found.digest), now=NOW) is None
+    change = changes.get(ledger, submitted.change)
+    assert change.opens == START
+    assert approvals.asked(ledger, submitted.change, intent(change.digest), now=NOW) is None
     strict = replace(policy, approvals=policy.approvals.model_copy(update={"reslot_keeps": False}))
-    ask(ledger, strict, change=one.change, start=START + timedelta(hours=2), end=END + timedelta(hours=2))
-    assert approvals.asked(ledger, one.change, intent(changes.get(ledger, one.change).digest), now=NOW) is not None
+    ask(ledger, strict, change=submitted.change, start=START + timedelta(hours=2), end=END + timedelta(hours=2))
+    assert (
+        approvals.asked(ledger, submitted.change, intent(changes.get(ledger, submitted.change).digest), now=NOW)
+        is not None
+    )
 
 
 def test_a_closed_change_gets_no_new_text(ledger: Ledger, policy: Policy) -> None:
     """The requester is told to submit a new ticket."""
-    one = approved(ledger, banner())
-    changes.close(ledger, one.change, run="r", outcome="completed", reason="", now=NOW)
+    submitted = approved(ledger, banner())
+    changes.close(ledger, submitted.change, run="r", outcome="completed", reason="", now=NOW)
     with pytest.raises(NotAllowed, match="it is completed; submit a new ticket"):
-        ask(ledger, policy, change=one.change, start=START, end=END)
+        ask(ledger, policy, change=submitted.change, start=START, end=END)

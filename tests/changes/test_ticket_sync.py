@@ -61,12 +61,12 @@ def repository(tmp_path: Path) -> Path:
 
 def test_a_repository_knows_who_wrote_and_who_merged(repository: Path) -> None:
     """The merger is not the author; what somebody pushes without a merge has none."""
-    (found,) = ticket_sync.tickets(repository, "repo")
-    assert (found.origin, found.author, found.merger) == ("repo:banner.yaml", "alice", "bob")
+    (written,) = ticket_sync.tickets(repository, "repo")
+    assert (written.origin, written.author, written.merger) == ("repo:banner.yaml", "alice", "bob")
     write(repository, details="pushed")
     git(repository, "commit", "-am", "Edit", who="carol")
-    (found,) = ticket_sync.tickets(repository, "repo")
-    assert (found.author, found.merger) == ("carol", None)
+    (written,) = ticket_sync.tickets(repository, "repo")
+    assert (written.author, written.merger) == ("carol", None)
 
 
 def test_a_folder_of_a_repository_knows_it_too(repository: Path) -> None:
@@ -74,8 +74,8 @@ def test_a_folder_of_a_repository_knows_it_too(repository: Path) -> None:
     write(repository, "tickets/deep.yaml")
     git(repository, "add", ".")
     git(repository, "commit", "-m", "Ask", who="carol")
-    (found,) = ticket_sync.tickets(repository / "tickets", "repo")
-    assert (found.origin, found.author) == ("repo:deep.yaml", "carol")
+    (written,) = ticket_sync.tickets(repository / "tickets", "repo")
+    assert (written.origin, written.author) == ("repo:deep.yaml", "carol")
 
 
 def test_the_own_merge_is_no_second_pair_of_eyes(tmp_path: Path, repository: Path) -> None:
@@ -85,8 +85,8 @@ def test_the_own_merge_is_no_second_pair_of_eyes(tmp_path: Path, repository: Pat
     git(repository, "commit", "-am", "Edit")
     git(repository, "checkout", "main")
     git(repository, "merge", "--no-ff", "-m", "Merge", "own")
-    (found,) = ticket_sync.tickets(repository, "repo")
-    assert (found.author, found.merger) == ("alice", None)
+    (written,) = ticket_sync.tickets(repository, "repo")
+    assert (written.author, written.merger) == ("alice", None)
 
 
 def test_a_ticket_is_asked_for_once_and_again_when_it_is_edited(ledger: Ledger, policy: Policy, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_ticket_is_asked_for_once_and_again_when_it_is_edited(ledger: Ledger, 
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         pytest.param("sumary: x\n", "repo:bad.yaml:1: unknown field 'sumary'", id="a mistake"),
         pytest.param("a: [\n", "repo:bad.yaml", id="no YAML"),
@@ -118,13 +118,15 @@ def test_a_ticket_is_asked_for_once_and_again_when_it_is_edited(ledger: Ledger, 
     ],
 )
 def test_a_bad_file_is_an_error_of_its_own(
-    ledger: Ledger, policy: Policy, tmp_path: Path, *, text: str, says: str
+    ledger: Ledger, policy: Policy, tmp_path: Path, *, text: str, message: str
 ) -> None:
     """Others are taken in all the same."""
     write(tmp_path, "good.yaml")
     (tmp_path / "bad.yaml").write_bytes(text.encode("latin-1"))
-    bad, good = (ticket_sync.sync(ledger, policy, one, now=NOW) for one in ticket_sync.tickets(tmp_path, "repo"))
-    assert says in bad.error
+    bad, good = (
+        ticket_sync.sync(ledger, policy, written, now=NOW) for written in ticket_sync.tickets(tmp_path, "repo")
+    )
+    assert message in bad.error
     assert good.taken is not None
     assert good.taken.change
 

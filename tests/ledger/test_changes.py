@@ -71,9 +71,11 @@ def test_50_simultaneous_requests_for_one_target_give_one_lease(either: Ledger, 
     """One change gets the target; 49 are told clearly who holds it."""
     wanted = [approved(either, {**ticket_data, "details": str(number)}) for number in range(50)]
 
-    def start(one: changes.Submitted) -> str:
+    def start(submitted: changes.Submitted) -> str:
         try:
-            leases.start(either, one.change, intent(one.digest, run=one.change), targets=TARGETS, now=NOW)
+            leases.start(
+                either, submitted.change, intent(submitted.digest, run=submitted.change), targets=TARGETS, now=NOW
+            )
         except NotAllowed as refused:
             return refused.reasons[0]
         return "started"
@@ -88,11 +90,11 @@ def test_50_simultaneous_requests_for_one_target_give_one_lease(either: Ledger, 
 
 def test_a_refused_start_writes_nothing(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """Neither a lease nor a status is left of a start that was refused."""
-    one = approved(ledger, ticket_data)
+    submitted = approved(ledger, ticket_data)
     with pytest.raises(NotAllowed, match="is not the newest one"):
-        leases.start(ledger, one.change, intent("0" * 64), targets=TARGETS, now=NOW)
-    assert leases.leases(ledger, one.change) == []
-    assert changes.get(ledger, one.change).status == "approved"
+        leases.start(ledger, submitted.change, intent("0" * 64), targets=TARGETS, now=NOW)
+    assert leases.leases(ledger, submitted.change) == []
+    assert changes.get(ledger, submitted.change).status == "approved"
 
 
 @pytest.mark.parametrize("person", ["alice", "Alice", " ALICE "])
@@ -104,10 +106,10 @@ def test_a_requester_never_approves(ledger: Ledger, ticket_data: dict[str, Any],
 
 def test_a_decision_is_made_once(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """A late click on a decided request has no effect."""
-    one = approved(ledger, ticket_data)
+    submitted = approved(ledger, ticket_data)
     with pytest.raises(ApprovalRefused, match="is approved; nothing waits"):
-        approvals.decide(ledger, one.change, intent(one.digest), person="carol", is_yes=False, now=NOW)
-    assert changes.get(ledger, one.change).status == "approved"
+        approvals.decide(ledger, submitted.change, intent(submitted.digest), person="carol", is_yes=False, now=NOW)
+    assert changes.get(ledger, submitted.change).status == "approved"
 
 
 def test_a_failed_rollback_keeps_its_targets_and_others_release_them(
@@ -115,38 +117,38 @@ def test_a_failed_rollback_keeps_its_targets_and_others_release_them(
 ) -> None:
     """Only `rollback_failed` blocks later changes."""
     for outcome, held in (("rolled_back", []), ("rollback_failed", ["production/orders"])):
-        one = approved(ledger, {**ticket_data, "details": outcome})
-        leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
-        changes.close(ledger, one.change, run="run-1", outcome=outcome, reason="", now=NOW)  # type: ignore[arg-type]
-        assert leases.leases(ledger, one.change) == held
+        submitted = approved(ledger, {**ticket_data, "details": outcome})
+        leases.start(ledger, submitted.change, intent(submitted.digest), targets=TARGETS, now=NOW)
+        changes.close(ledger, submitted.change, run="run-1", outcome=outcome, reason="", now=NOW)  # type: ignore[arg-type]
+        assert leases.leases(ledger, submitted.change) == held
 
 
 def test_acting_needs_the_run_that_passed_the_gate(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """Neither before the gate, nor in another run, nor after the end."""
-    one = approved(ledger, ticket_data)
+    submitted = approved(ledger, ticket_data)
 
     def may(run: str) -> str:
         try:
-            leases.require_running(ledger, one.change, run=run, now=NOW, forward=intent(one.digest))
+            leases.require_running(ledger, submitted.change, run=run, now=NOW, forward=intent(submitted.digest))
         except NotAllowed as refused:
             return refused.reasons[0]
         return "yes"
 
     assert "not running" in may("run-1")
-    leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+    leases.start(ledger, submitted.change, intent(submitted.digest), targets=TARGETS, now=NOW)
     assert may("run-1") == "yes"
     assert "run-1 of this change is acting" in may("run-2")
-    changes.close(ledger, one.change, run="run-1", outcome="completed", reason="", now=NOW)
+    changes.close(ledger, submitted.change, run="run-1", outcome="completed", reason="", now=NOW)
     assert "it is completed" in may("run-1")
 
 
 def test_an_approval_that_expired_stops_the_next_step(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """Approval is asked again before every forward step."""
-    one = approved(ledger, ticket_data)
-    leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
+    submitted = approved(ledger, ticket_data)
+    leases.start(ledger, submitted.change, intent(submitted.digest), targets=TARGETS, now=NOW)
     later = NOW + timedelta(hours=2)
     with pytest.raises(NotAllowed, match="the approval of bob expired"):
-        leases.require_running(ledger, one.change, run="run-1", now=later, forward=intent(one.digest))
+        leases.require_running(ledger, submitted.change, run="run-1", now=later, forward=intent(submitted.digest))
 
 
 @pytest.mark.parametrize("change", ["CHG-1", "CHG-x", "nonsense"])
@@ -167,12 +169,12 @@ def test_what_acted_on_a_target_is_known_newest_first(either: Ledger) -> None:
     """With its text; what waits, and what acted elsewhere, is not among it."""
     data, target = banner(services=["tried"]), ("production/tried",)
     first, second, _ = (approved(either, data) for _ in range(3))
-    for number, one in enumerate((first, second)):
+    for number, submitted in enumerate((first, second)):
         start = NOW + timedelta(minutes=number)
-        leases.start(either, one.change, intent(one.digest, one.change), targets=target, now=start)
-        if one is first:
-            changes.close(either, one.change, run=one.change, outcome="completed", reason="", now=start)
-    found = queries.acted_on(either, target)
-    assert [(one.change, one.status) for one in found] == [(second.change, "running"), (first.change, "completed")]
-    assert (found[1].began, found[1].closed, found[1].ticket) == (NOW, NOW, data)
+        leases.start(either, submitted.change, intent(submitted.digest, submitted.change), targets=target, now=start)
+        if submitted is first:
+            changes.close(either, submitted.change, run=submitted.change, outcome="completed", reason="", now=start)
+    acted = queries.acted_on(either, target)
+    assert [(past.change, past.status) for past in acted] == [(second.change, "running"), (first.change, "completed")]
+    assert (acted[1].began, acted[1].closed, acted[1].ticket) == (NOW, NOW, data)
     assert queries.acted_on(either, ["staging/tried"]) == []

@@ -36,17 +36,17 @@ def applied(change: str, step: int) -> Event:
 
 def test_events_wait_for_the_ledger_and_keep_their_order(spool: Spool, home: Path, ticket_data: dict[str, Any]) -> None:
     """What happened during the outage is written before what happens after it, and the outcome releases the lease."""
-    one = approved(spool.ledger, ticket_data)
-    leases.start(spool.ledger, one.change, intent(one.digest), targets=("production/orders",), now=NOW)
+    submitted = approved(spool.ledger, ticket_data)
+    leases.start(spool.ledger, submitted.change, intent(submitted.digest), targets=("production/orders",), now=NOW)
     shutil.move(home, away := home.with_name("away"))
-    assert not spool.record(applied(one.change, 1))
-    assert not spool.record(applied(one.change, 2))
-    assert not spool.close(one.change, run="run-1", outcome="rolled_back", reason="bad", now=NOW)
+    assert not spool.record(applied(submitted.change, 1))
+    assert not spool.record(applied(submitted.change, 2))
+    assert not spool.close(submitted.change, run="run-1", outcome="rolled_back", reason="bad", now=NOW)
     shutil.move(away, home)
-    assert spool.record(applied(one.change, 3))
-    kinds = [(row.kind, events.data(row).get("step")) for row in events.history(spool.ledger, one.change)]
+    assert spool.record(applied(submitted.change, 3))
+    kinds = [(row.kind, events.data(row).get("step")) for row in events.history(spool.ledger, submitted.change)]
     assert kinds[4:] == [("applied", 1), ("applied", 2), ("closed", None), ("applied", 3)]
-    assert leases.leases(spool.ledger, one.change) == []
+    assert leases.leases(spool.ledger, submitted.change) == []
     assert not spool.path.exists()
 
 

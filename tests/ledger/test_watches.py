@@ -57,9 +57,9 @@ def test_readings_become_events(ledger: Ledger, change: str, kept: Progress, wri
     count = watches.keep(ledger, [Kept(change, "run-1", kept, NOW)])
     assert read(ledger, change) == written
     assert count == {change: sum(written)}
-    found = watches.newest(ledger, change)
-    assert found is not None
-    assert len(found.progress.unwritten) == len(kept.unwritten) - sum(written)
+    newest = watches.newest(ledger, change)
+    assert newest is not None
+    assert len(newest.progress.unwritten) == len(kept.unwritten) - sum(written)
     events.verify(ledger, change)
 
 
