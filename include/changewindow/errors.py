@@ -1,5 +1,9 @@
 """Every error that Change Windows raises on purpose, by the person who must act on it."""
 
+from collections.abc import Sequence
+
+from changewindow.documents.findings import Finding
+
 
 class ChangeError(Exception):
     """The root of all errors raised on purpose; its text says what, where and what to do now."""
@@ -135,12 +139,17 @@ class UnreadableEvent(PlatformError):
 
 
 class NotAllowed(OperatorError):
-    """The change may not act (now, in this state, with this text); `reasons` holds each reason."""
+    """The change may not act (now, in this state, with this text); `findings` holds each reason."""
 
-    def __init__(self, change: str, reasons: list[str]) -> None:
-        self.reasons = reasons
-        listed = "".join(f"\n  - {reason}" for reason in reasons)
+    def __init__(self, change: str, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        listed = "".join(f"\n  - {reason}" for reason in self.reasons)
         super().__init__(f"{change} may not act. Nothing was touched.{listed}")
+
+    @property
+    def reasons(self) -> list[str]:
+        """Return each finding as one line."""
+        return [finding.reason for finding in self.findings]
 
 
 class ApprovalRefused(ApproverError):

@@ -130,5 +130,5 @@ def test_a_closed_change_gets_no_new_text(ledger: Ledger, policy: Policy) -> Non
     """The requester is told to submit a new ticket."""
     submitted = approved(ledger, banner())
     changes.close(ledger, submitted.change, run="r", outcome="completed", reason="", now=NOW)
-    with pytest.raises(NotAllowed, match="it is completed; submit a new ticket"):
+    with pytest.raises(NotAllowed, match=r"it is completed\. Submit a new ticket"):
         ask(ledger, policy, change=submitted.change, start=START, end=END)

@@ -54,7 +54,7 @@ def test_the_gate_and_every_step_ask_the_same_question_of_now() -> None:
     assessment = Assessment(POLICY, ticket(window=on(FRIDAY, "09:00", "13:00")), banner())
     assert assessment.forbids(datetime(2031, 3, 21, 11, 54, tzinfo=UTC)) == []
     late = datetime(2031, 3, 21, 11, 56, tzinfo=UTC)
-    assert "Friday afternoon" in assessment.forbids(late)[0]
+    assert "Friday afternoon" in assessment.forbids(late)[0].sentence
     assert assessment.forbids(late, done=timedelta(minutes=4)) == []
 
 
@@ -109,4 +109,4 @@ def test_the_gate_asks_what_acts_now(target: str, rule: str, says: str) -> None:
     policy = replace(POLICY, catalogue=POLICY.catalogue.model_copy(update={"overlap": overlap}))
     acting = Other("CHG-7", (target,), NOW, NOW + timedelta(hours=1), "erik", "frida", "running")
     found = Assessment(policy, ticket(), banner(), "CHG-8").collides([acting])
-    assert [says in reason for reason in found] == ([True] if says else [])
+    assert [says in finding.sentence for finding in found] == ([True] if says else [])

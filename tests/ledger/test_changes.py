@@ -84,7 +84,7 @@ def test_50_simultaneous_requests_for_one_target_give_one_lease(either: Ledger, 
         answers = list(pool.map(start, wanted))
     assert answers.count("started") == 1
     holder = wanted[answers.index("started")].change
-    assert answers.count(f"production/orders is held by {holder}; wait until it is closed") == 49
+    assert answers.count(f"production/orders is held by {holder}. Wait until it is closed. [target_held]") == 49
     changes.close(either, holder, run=holder, outcome="completed", reason="", now=NOW)
 
 

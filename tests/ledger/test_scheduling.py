@@ -13,9 +13,12 @@ from changewindow.errors import ApprovalRefused, NotAllowed
 from changewindow.ledger import approvals, changes, events, leases, queries, step_locks, stops
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Lease
-from changewindow.policy.gate import Intent
+from changewindow.policy.assessment import Assessment
 from changewindow.policy.sign_off import RequiredApproval
+from changewindow.policy.standing import Intent
+from changewindow.ticket.reader import build_ticket
 from support.changes import NOW, approved, intent
+from support.tickets import POLICY
 
 TARGETS = ("production/orders",)
 LATER = NOW + timedelta(minutes=5)
@@ -85,7 +88,7 @@ def test_a_second_level_is_asked_after_the_first(ledger: Ledger, ticket_data: di
     assert asked.people == ("dora",)
     with pytest.raises(ApprovalRefused, match="carol's yes does not count"):
         approvals.decide(ledger, one.change, wanted, person="carol", is_yes=True, now=NOW)
-    assert "level 'lead' lacks 1 of 1 approvals; ask dora" in refusal(ledger, one.change, wanted)[0]
+    assert "level 'lead' lacks 1 of 1 approvals. Ask dora." in refusal(ledger, one.change, wanted)[0]
     assert approvals.decide(ledger, one.change, wanted, person="dora", is_yes=True, now=NOW) is None
     assert changes.get(ledger, one.change).status == "approved"
     assert refusal(ledger, one.change, wanted) == []
@@ -152,7 +155,7 @@ def test_a_change_that_acts_gets_no_new_text(ledger: Ledger, ticket_data: dict[s
     """Neither does one that is closed."""
     one = approved(ledger, ticket_data)
     leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
-    with pytest.raises(NotAllowed, match="it is running; submit a new ticket"):
+    with pytest.raises(NotAllowed, match=r"it is running\. Submit a new ticket"):
         changes.revise(ledger, one.change, edited(ticket_data), person="alice", now=NOW)
 
 
@@ -168,15 +171,15 @@ def test_the_line_is_stopped_and_lifted(ledger: Ledger, ticket_data: dict[str, A
     leases.require_running(ledger, one.change, run="run-1", now=LATER)
     urgent = intent(other.digest, is_emergency=True)
     assert refusal(ledger, other.change, urgent, targets=("production/b",)) == []
-    assert [said.split(";")[0] for said in stops.lift(ledger, person="erik", now=LATER)] == [says]
-    assert stops.in_force(ledger, LATER) == []
+    assert stops.lift(ledger, person="erik", now=LATER) == [says]
+    assert stops.in_force(ledger, LATER) == ()
     leases.require_running(ledger, one.change, run="run-1", now=LATER, forward=intent(one.digest))
 
 
 def test_a_stop_ends_by_itself(ledger: Ledger) -> None:
     """At its end it is no more; one that would end before it begins is refused."""
     stops.stop(ledger, person="dora", reason="x", now=NOW, until=LATER)
-    assert stops.in_force(ledger, LATER) == []
+    assert stops.in_force(ledger, LATER) == ()
     assert len(stops.in_force(ledger, LATER - timedelta(seconds=1))) == 1
     with pytest.raises(NotAllowed, match="before it begins"):
         stops.stop(ledger, person="dora", reason="x", now=NOW, until=NOW)
@@ -187,11 +190,11 @@ def test_cancelling_is_for_what_waits(ledger: Ledger, ticket_data: dict[str, Any
     one = approved(ledger, ticket_data)
     changes.cancel(ledger, one.change, person="alice", reason="not needed", now=NOW)
     assert refusal(ledger, one.change, intent(one.digest)) == [
-        "it is closed: cancelled; submit a new ticket to do it again"
+        "it is closed: cancelled. Submit a new ticket to do it again. [closed]"
     ]
     other = approved(ledger, edited(ticket_data))
     leases.start(ledger, other.change, intent(other.digest), targets=TARGETS, now=NOW)
-    with pytest.raises(NotAllowed, match="to end what acts run abort_change"):
+    with pytest.raises(NotAllowed, match="To end what acts run abort_change"):
         changes.cancel(ledger, other.change, person="alice", reason="x", now=NOW)
 
 
@@ -219,7 +222,7 @@ def test_an_abort_of_what_waits_cancels_it(ledger: Ledger, ticket_data: dict[str
     one = approved(ledger, ticket_data)
     assert changes.abort(ledger, one.change, person="dora", reason="x", now=NOW) == "cancelled"
     assert queries.ended_by_hand(ledger, NOW - timedelta(minutes=1)) == {one.change: "aborted by dora: x"}
-    with pytest.raises(NotAllowed, match="it is cancelled; nothing acts"):
+    with pytest.raises(NotAllowed, match=r"it is cancelled\. Nothing acts"):
         changes.abort(ledger, one.change, person="dora", reason="x", now=NOW)
 
 
@@ -230,7 +233,7 @@ def test_an_extended_window_is_the_one_that_counts(ledger: Ledger, ticket_data: 
     assert "the window has 2m left" in refusal(ledger, one.change, intent(one.digest), now=late)[0]
     changes.extend(ledger, one.change, NOW + timedelta(hours=1), person="bob", reason="slow", now=late)
     assert refusal(ledger, one.change, intent(one.digest), now=late) == []
-    with pytest.raises(NotAllowed, match="name a later end"):
+    with pytest.raises(NotAllowed, match="Name a later end"):
         changes.extend(ledger, one.change, NOW, person="bob", reason="x", now=late)
 
 
@@ -238,7 +241,7 @@ def test_a_failed_rollback_is_released_by_a_person(ledger: Ledger, ticket_data: 
     """The target is held until somebody releases it, by name and with a reason; an acting change keeps its own."""
     one, other = approved(ledger, ticket_data), approved(ledger, edited(ticket_data))
     leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
-    with pytest.raises(NotAllowed, match="run abort_change"):
+    with pytest.raises(NotAllowed, match="Run abort_change"):
         leases.release(ledger, TARGETS[0], person="dora", reason="x", now=NOW)
     changes.close(ledger, one.change, run="run-1", outcome="rollback_failed", reason="conflict", now=NOW)
     assert f"production/orders is held by {one.change}" in refusal(ledger, other.change, intent(other.digest))[0]
@@ -295,17 +298,16 @@ def test_a_lease_is_renewed_while_its_change_acts(ledger: Ledger, ticket_data: d
 
 def test_a_dependent_that_acts_blocks_at_the_gate(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
     """The gate asks about what acts in the same transaction in which it takes the lease."""
-    one, other = approved(ledger, ticket_data), approved(ledger, edited(ticket_data, services=["shop"]))
+    needed = edited(ticket_data, services=["catalogue"])
+    one, other = approved(ledger, ticket_data), approved(ledger, needed)
     leases.start(ledger, one.change, intent(one.digest), targets=TARGETS, now=NOW)
-    seen: list[str] = []
-
-    def collide(acting: Any) -> list[str]:
-        seen.extend(found.change for found in acting)
-        return ["shop needs orders"]
-
-    wanted = intent(other.digest)
-    assert refusal(ledger, other.change, wanted, targets=("production/shop",), collide=collide) == ["shop needs orders"]
-    assert seen == [one.change]
+    assessment = Assessment(POLICY, build_ticket(needed), needed, other.change)
+    [reason] = refusal(
+        ledger, other.change, intent(other.digest), targets=("production/catalogue",), assessment=assessment
+    )
+    assert reason.startswith(f"{one.change} touches production/orders")
+    assert "production/orders needs production/catalogue" in reason
+    assert reason.endswith("[no_overlap]")
 
 
 def test_changes_that_meet_are_found(ledger: Ledger, ticket_data: dict[str, Any]) -> None:

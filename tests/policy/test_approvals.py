@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from changewindow.cli.standalone import ROOT
 from changewindow.documents.model_file import read_model
+from changewindow.policy.approval_rules import next_approval
 from changewindow.policy.approvals import Approvals, too_few
-from changewindow.policy.gate import Intent, Standing, next_approval
 from changewindow.policy.sign_off import PendingApproval, RecordedApproval, RequiredApproval
+from changewindow.policy.standing import Case, Intent, Standing
 from support.changes import NOW
 from support.tickets import ticket
 
@@ -112,7 +113,8 @@ def lacking(
 ) -> PendingApproval | None:
     """Return what is lacking for the text d1."""
     standing = Standing("submitted", requester, None, approvals)
-    return next_approval(standing, Intent("", "d1", NOW, LATER, timedelta(0), approvals=needs), NOW)
+    intent = Intent("", "d1", NOW, LATER, timedelta(0), approvals=needs)
+    return next_approval(Case(standing, intent, None, NOW))
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,45 @@
-"""Why a change may not act."""
+"""Why a run may act, or may not: one row for each reason."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from changewindow.policy.gate import Intent, Standing, outcome_of_refusal, reasons
-from changewindow.policy.sign_off import RecordedApproval
+from changewindow.errors import BadPolicy
+from changewindow.policy.assessment import Assessment
+from changewindow.policy.conflicts import Other
+from changewindow.policy.decision import Decision
+from changewindow.policy.gate import decide
+from changewindow.policy.sign_off import RecordedApproval, RequiredApproval
+from changewindow.policy.standing import (
+    Assessed,
+    HeldTarget,
+    Intent,
+    LineStop,
+    Preflight,
+    Standing,
+    StepStart,
+)
+from support.calendars import once, schedule
+from support.tickets import POLICY, banner, ticket
 
 NOW = datetime(2031, 3, 18, 14, 10, tzinfo=UTC)
-YES = RecordedApproval("bob", "d1", is_yes=True, expires_at=NOW + timedelta(hours=1))
+HOUR = timedelta(hours=1)
+YES = RecordedApproval("bob", "d1", is_yes=True, expires_at=NOW + HOUR, level="peer")
 OPENS = NOW - timedelta(minutes=10)
-INTENT = Intent("run-1", "d1", OPENS, OPENS + timedelta(hours=1), timedelta(minutes=20))
+INTENT = Intent(
+    "run-1",
+    "d1",
+    OPENS,
+    OPENS + HOUR,
+    timedelta(minutes=20),
+    approvals=(RequiredApproval("peer", 1),),
+    preflight=Preflight(),
+)
+STEP = StepStart(2, "Switch it on", done=timedelta(minutes=5))
+STOP = LineStop("dora", "the database is on fire", NOW + HOUR)
+BAD = BadPolicy(["policy/services.yaml:1: unknown field 'servces'. Remove it. [schema]"])
+ACTING = Other("CHG-7", ("production/catalogue",), OPENS, OPENS + HOUR, "erik", "frida", "running")
 
 
 def standing(status: str = "approved", **changed: object) -> Standing:
@@ -19,102 +48,226 @@ def standing(status: str = "approved", **changed: object) -> Standing:
     return Standing(**fields)  # type: ignore[arg-type]
 
 
+def acting(**changed: object) -> Standing:
+    """Return the standing of a change that has passed its gate."""
+    return standing("running", **{"run": "run-1", **changed})
+
+
 def intent(**changed: object) -> Intent:
     """Return what the run wants."""
     return Intent(**{**INTENT.__dict__, **changed})
 
 
-CASES = [
-    pytest.param(standing(), INTENT, NOW, None, "refused", id="an approved change in its window may act"),
-    pytest.param(standing("refused"), INTENT, NOW, None, "refused", id="a refused change may be tried again"),
+def step(**changed: object) -> Intent:
+    """Return the intent to apply the second step."""
+    return intent(act="apply", step=replace(STEP, **changed))  # type: ignore[arg-type]
+
+
+def preflight(**known: object) -> Intent:
+    """Return the intent of a run that knows something from before its gate."""
+    return intent(preflight=Preflight(**known))  # type: ignore[arg-type]
+
+
+def assessed(*freezes: dict[str, str]) -> Assessment:
+    """Return what the policy that is delivered says, with some freezes."""
+    return Assessment(replace(POLICY, schedule=schedule(*freezes)), ticket(), banner(), "CHG-8")
+
+
+UNDO = intent(act="undo")
+BACK = intent(mode="rollback")
+FREEZE = once("2031-03-18 00:00", "2031-03-19 00:00")
+MAY = [
+    pytest.param(standing(), INTENT, id="an approved change in its window may start"),
+    pytest.param(standing("refused"), INTENT, id="a refused change may be tried again"),
+    pytest.param(acting(), INTENT, id="a gate that is asked again by its own run lets it through"),
+    pytest.param(standing("submitted"), intent(needs=timedelta(minutes=50)), id="exactly enough time is enough"),
     pytest.param(
-        standing("submitted", approvals=()), INTENT, NOW, "nobody has approved it", "refused", id="nobody approved"
+        standing(stops=(STOP,)), intent(is_emergency=True), id="an emergency starts while the line is stopped"
     ),
-    pytest.param(standing(), intent(digest="d2"), NOW, "not the approved one", "refused", id="another text"),
+    pytest.param(standing(approvals=()), intent(approvals=()), id="a standard change needs no approval"),
+    pytest.param(standing("completed", stops=(STOP,)), BACK, id="a completed change is rolled back at any time"),
+    pytest.param(standing("running", approvals=()), BACK, id="an orphaned change is rolled back without an approval"),
+    pytest.param(acting(), step(), id="the next step is applied"),
+    pytest.param(acting(), step(has_started=True, safe_to_repeat=True), id="a step that may be repeated is"),
+    pytest.param(acting(aborted="by dora", stops=(STOP,), approvals=()), UNDO, id="undo asks only whose run it is"),
+]
+MAY_NOT = [
+    pytest.param("run_acting", standing("running", run="run-0"), INTENT, id="another run of it is acting"),
+    pytest.param("orphaned", standing("running"), INTENT, id="its run died"),
+    pytest.param("closed", standing("completed"), INTENT, id="a completed change is not done again"),
+    pytest.param("closed", standing("missed"), INTENT, id="a missed change needs another window"),
+    pytest.param("not_rollbackable", standing(), BACK, id="nothing was done that could be rolled back"),
+    pytest.param("not_rollbackable", standing("rolled_back"), BACK, id="it is rolled back already"),
     pytest.param(
-        standing(approvals=(RecordedApproval("Alice", "d1", True, YES.expires_at),)),
+        "run_acting", standing("running", run="run-0"), BACK, id="what acts is not rolled back by another run"
+    ),
+    pytest.param("text_outdated", standing(digest="d2"), INTENT, id="its text is not the newest one"),
+    pytest.param("text_outdated", standing("completed", digest="d2"), BACK, id="an old text rolls nothing back"),
+    pytest.param("nobody_approved", standing("submitted", approvals=()), INTENT, id="nobody approved it"),
+    pytest.param("text_not_approved", standing(), intent(digest="d2"), id="another text was approved"),
+    pytest.param(
+        "only_requester",
+        standing(approvals=(replace(YES, person="Alice"),)),
         INTENT,
-        NOW,
-        "only its requester",
-        "refused",
         id="the requester's own approval does not count",
     ),
     pytest.param(
-        standing(approvals=(RecordedApproval("bob", "d1", True, NOW),)),
+        "approval_expired",
+        standing(approvals=(replace(YES, expires_at=NOW),)),
         INTENT,
-        NOW,
-        "expired",
-        "refused",
         id="an approval that expires now has expired",
     ),
     pytest.param(
-        standing(approvals=(YES, RecordedApproval("carol", "d1", False, NOW))),
+        "approvals_missing",
+        standing(),
+        intent(approvals=(RequiredApproval("peer", 2, ("bob", "carol")),)),
+        id="one of two approvals is missing",
+    ),
+    pytest.param(
+        "rejected",
+        standing(approvals=(YES, replace(YES, person="carol", is_yes=False))),
         INTENT,
-        NOW,
-        "carol rejected it",
-        "refused",
-        id="one no outweighs a yes",
+        id="a no outweighs a yes",
     ),
-    pytest.param(standing("completed"), INTENT, NOW, "it is closed: completed", "refused", id="a closed change"),
-    pytest.param(standing("missed"), INTENT, NOW, "it is closed: missed", "refused", id="a missed change"),
-    pytest.param(standing("running", run="run-0"), INTENT, NOW, "run-0 of this change is acting", "refused", id="two"),
     pytest.param(
-        standing(held=(("test/a", "CHG-7"),)), INTENT, NOW, "test/a is held by CHG-7", "refused", id="a held target"
+        "target_held", standing(held=(HeldTarget("test/a", "CHG-7"),)), INTENT, id="another change acts on it"
     ),
-    pytest.param(standing(), INTENT, OPENS - timedelta(minutes=1), "the window opens", "refused", id="too early"),
-    pytest.param(standing(), INTENT, NOW + timedelta(minutes=31), "has 19m left", "missed", id="no longer enough time"),
-    pytest.param(standing(), INTENT, NOW + timedelta(minutes=30), None, "refused", id="exactly enough time"),
     pytest.param(
-        standing(approvals=(RecordedApproval("bob", "d1", True, NOW + timedelta(days=1)),)),
+        "target_held",
+        standing(held=(HeldTarget("test/a", "CHG-7", is_acting=False),)),
         INTENT,
-        NOW + timedelta(hours=2),
-        "the window ended",
-        "missed",
-        id="after the window",
+        id="a failed rollback holds it",
     ),
+    pytest.param("too_early", standing(), intent(opens=NOW + HOUR), id="the window has not opened"),
     pytest.param(
-        standing("completed"),
-        intent(mode="rollback"),
-        NOW + timedelta(minutes=55),
-        None,
-        "refused",
-        id="back later",
+        "too_little_time", standing(), intent(needs=timedelta(minutes=51)), id="the window has too little left"
     ),
-    pytest.param(standing(), intent(mode="rollback"), NOW, "only a completed change", "refused", id="too soon"),
+    pytest.param("late", standing(), intent(closes=NOW), id="the window has ended"),
+    pytest.param("line_stopped", standing(stops=(STOP,)), INTENT, id="the line is stopped"),
+    pytest.param(
+        "check_failed", standing(), preflight(failed={"confirm": "alice did not confirm: backup"}), id="a check failed"
+    ),
+    pytest.param("check_unproven", standing(), preflight(unproven={"check_1": "skipped"}), id="a check proves nothing"),
+    pytest.param(
+        "prerequisite_missing",
+        standing(),
+        preflight(missing=(("Copy", "there is no /x; create it"),)),
+        id="a step lacks",
+    ),
+    pytest.param("not_good", standing(), preflight(not_good="health = 0"), id="a check is good no more"),
+    pytest.param("not_running", standing(), step(), id="a step outside of a run"),
+    pytest.param("orphaned", acting(run=None), step(), id="a step of a run that was given up"),
+    pytest.param("run_acting", acting(run="run-0"), UNDO, id="a step of another run"),
+    pytest.param("lease_released", acting(has_lease=False), UNDO, id="a step whose targets were released"),
+    pytest.param(
+        "aborted", acting(aborted="aborted by dora: smoke"), step(), id="somebody aborted it between two steps"
+    ),
+    pytest.param("line_stopped", acting(stops=(STOP,)), step(), id="the line was stopped between two steps"),
+    pytest.param(
+        "approval_expired", acting(approvals=(replace(YES, expires_at=NOW),)), step(), id="it expired meanwhile"
+    ),
+    pytest.param("earlier_step_missing", acting(), step(not_applied=(1,)), id="an earlier step is not applied"),
+    pytest.param("not_repeatable", acting(), step(has_started=True), id="a step started before"),
+    pytest.param(
+        "too_little_time", acting(), replace(step(), closes=NOW + timedelta(minutes=14)), id="steps took too long"
+    ),
 ]
 
 
-@pytest.mark.parametrize(("known", "wanted", "now", "says", "outcome"), CASES)
-def test_the_gate_answers(known: Standing, wanted: Intent, *, now: datetime, says: str | None, outcome: str) -> None:
-    """Each reason is said; lateness alone is `missed`."""
-    found = reasons(known, wanted, now)
-    assert (found == []) if says is None else (says in "; ".join(found))
-    assert outcome_of_refusal(found, wanted, now) == outcome or not found
+@pytest.mark.parametrize(("known", "wanted"), MAY)
+def test_nothing_stands_against(known: Standing, wanted: Intent) -> None:
+    """It may act, and every rule says why."""
+    decision = decide(known, wanted, None, NOW)
+    assert decision.findings == ()
+    assert decision.may_act
+    assert all(answer.sentence for answer in decision.satisfied)
+
+
+@pytest.mark.parametrize(("code", "known", "wanted"), MAY_NOT)
+def test_one_thing_stands_against(code: str, known: Standing, wanted: Intent) -> None:
+    """The rule says what is wrong and what to do now; every other rule is satisfied."""
+    decision = decide(known, wanted, None, NOW)
+    [finding] = decision.findings
+    assert finding.code == code
+    assert finding.sentence.rstrip(".") == finding.sentence
+    assert finding.remedy.endswith(".")
+    assert not decision.may_act
+    assert decision.outcome == ("missed" if code in {"late", "too_little_time"} else "refused")
+
+
+@pytest.mark.parametrize(
+    ("code", "assessment", "known", "says"),
+    [
+        pytest.param("calendar_allows", assessed(FREEZE), standing(), "the freeze 'Once' holds", id="a freeze"),
+        pytest.param(
+            "no_overlap",
+            assessed(),
+            standing(acting=(ACTING,)),
+            "orders needs production/catalogue",
+            id="what it needs is changed",
+        ),
+        pytest.param("policy_unreadable", BAD, standing(), "unknown field 'servces'", id="an unreadable policy"),
+    ],
+)
+def test_the_policy_stands_against(code: str, assessment: Assessed, known: Standing, says: str) -> None:
+    """What the policy says now counts; the calendar and the catalogue say it under the id they use in `lint`."""
+    [finding] = decide(known, INTENT, assessment, NOW).findings
+    assert finding.code == code
+    assert says in finding.sentence
+
+
+def test_before_a_step_the_calendar_is_asked_for_what_is_left() -> None:
+    """And the approval that the policy requires now."""
+    decision = decide(acting(approvals=()), step(), assessed(FREEZE), NOW)
+    assert [finding.code for finding in decision.findings] == ["nobody_approved", "calendar_allows"]
+    assert {finding.remedy for finding in decision.findings} == {
+        "Wait for the end of the run; it rolls back what it has applied."
+    }
 
 
 def test_all_reasons_are_said_at_once() -> None:
     """Whoever is refused learns everything that stands against it, and lateness is then not the only reason."""
-    late = NOW + timedelta(hours=2)
-    found = reasons(standing(approvals=(), held=(("test/a", "CHG-7"),)), INTENT, late)
-    assert len(found) == 3
-    assert outcome_of_refusal(found, INTENT, late) == "refused"
+    known = standing(approvals=(), held=(HeldTarget("test/a", "CHG-7"),))
+    decision = decide(known, INTENT, None, NOW + 2 * HOUR)
+    assert [finding.code for finding in decision.findings] == ["nobody_approved", "target_held", "late"]
+    assert decision.outcome == "refused"
 
 
-@pytest.mark.parametrize(("known", "wanted", "now", "says", "outcome"), CASES)
-def test_a_refusal_says_what_to_do_now(
-    known: Standing, wanted: Intent, *, now: datetime, says: str, outcome: str
-) -> None:
-    """What is wrong stands before the semicolon, what to do behind it."""
-    for reason in reasons(known, wanted, now):
-        wrong, _, remedy = reason.partition("; ")
-        assert wrong
-        assert remedy, reason
+def test_what_only_airflow_knows_is_asked_at_the_gate() -> None:
+    """Whoever explains without it says so."""
+    decision = decide(standing(), intent(preflight=None), None, NOW)
+    assert [answer.sentence for answer in decision.satisfied if not answer.is_asked] == [
+        "asked at the gate: checks, confirmations, and what the steps need to be applied and undone"
+    ]
 
 
-def test_it_cannot_start_while_the_line_is_stopped_or_the_newest_text_is_another() -> None:
-    """An emergency goes on when the line is stopped; nothing goes on with an old text."""
-    stopped = standing(stops=("the line is stopped; wait",))
-    assert reasons(stopped, INTENT, NOW) == ["the line is stopped; wait"]
-    assert reasons(stopped, intent(is_emergency=True), NOW) == []
-    assert reasons(stopped, intent(mode="rollback"), NOW) != ["the line is stopped; wait"]
-    assert "is not the newest one" in reasons(standing(digest="d2"), INTENT, NOW)[0]
+@pytest.mark.parametrize(
+    ("known", "remedy"),
+    [
+        pytest.param(standing("missed"), "Run reslot_change to give it another window.", id="missed"),
+        pytest.param(standing("rejected"), "Submit a corrected ticket.", id="rejected"),
+        pytest.param(standing("cancelled"), "Submit a new ticket to do it again.", id="cancelled"),
+        pytest.param(
+            standing("rollback_failed"),
+            "Run it in mode rollback, or put its targets in order by hand and run release_target.",
+            id="its rollback failed",
+        ),
+        pytest.param(
+            standing(held=(HeldTarget("test/a", "CHG-7"),)), "Wait until it is closed.", id="held by what acts"
+        ),
+        pytest.param(
+            standing(held=(HeldTarget("test/a", "CHG-7", is_acting=False),)),
+            "Put test/a in order by hand, then run release_target; its rollback failed.",
+            id="held by what could not be rolled back",
+        ),
+    ],
+)
+def test_the_remedy_is_one_that_works(known: Standing, remedy: str) -> None:
+    """Waiting helps against a change that acts, not against one that only a person can put in order."""
+    assert [finding.remedy for finding in decide(known, INTENT, None, NOW).findings] == [remedy]
+
+
+def test_nothing_is_decided_by_an_empty_decision() -> None:
+    """A run is missed only when lateness stands against it."""
+    assert Decision().may_act
+    assert Decision().outcome == "refused"

@@ -5,8 +5,8 @@ from typing import Any
 
 from changewindow.ledger import approvals, changes
 from changewindow.ledger.database import Ledger
-from changewindow.policy.gate import Intent
 from changewindow.policy.sign_off import RequiredApproval
+from changewindow.policy.standing import Intent
 
 NOW = datetime(2031, 3, 18, 14, 10, tzinfo=UTC)
 """A moment within the window of the example ticket."""

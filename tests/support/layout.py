@@ -26,7 +26,8 @@ FLOORS = (
     ("watch",),
     ("steps", "sources", "collectors", "notify"),
     ("systems", "kinds"),
-    ("documents", "errors", "settings"),
+    ("errors", "settings"),
+    ("documents",),
 )
 """From the top floor down."""
 KINDS = ("steps", "sources", "checks", "notify", "collectors")

@@ -20,8 +20,8 @@ from changewindow.cli import standalone
 from changewindow.cli.airflow_api import ENDED, Client, RestError, wait_for
 from changewindow.ledger import approvals, changes, events
 from changewindow.ledger.database import Ledger
-from changewindow.policy.gate import Intent
 from changewindow.policy.sign_off import RequiredApproval
+from changewindow.policy.standing import Intent
 from demo.__main__ import POLICY
 
 PEER = (RequiredApproval("peer", 1, ("bob", "carol", "admin")),)

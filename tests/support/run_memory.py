@@ -10,7 +10,7 @@ from changewindow.changes.run_memory import Holder
 from changewindow.errors import LedgerDown, MemoryUnknown
 from changewindow.ledger.events import P
 from changewindow.ledger.payloads import Payload
-from changewindow.policy.gate import Mode
+from changewindow.policy.standing import Mode
 
 
 @dataclass

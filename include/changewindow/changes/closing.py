@@ -7,8 +7,8 @@ from typing import cast
 from changewindow.changes import run_memory
 from changewindow.changes.handover import Refused, Restored, Verified
 from changewindow.changes.run_memory import Holder, RunMemory
-from changewindow.policy.gate import AGAIN
 from changewindow.policy.outcome import Left, Outcome, outcome
+from changewindow.policy.standing import AGAIN
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from changewindow.changes.handover import F
 from changewindow.errors import LedgerDown, MemoryUnknown, UnreadableEvent
 from changewindow.ledger import payloads
 from changewindow.ledger.events import P
-from changewindow.policy.gate import Mode
+from changewindow.policy.standing import Mode
 from changewindow.systems.context import Ended
 from changewindow.watch.condition import Condition
 

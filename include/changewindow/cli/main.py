@@ -126,7 +126,13 @@ def _add_ledger_commands(command: Command) -> None:
     follow = command("follow", "follow.run", "Show the progress of a change's watch until the change ends.")
     follow.add_argument("--once", action="store_true", help="print what is known now, and end")
     output.add_json(follow, f"{output.FOLLOWED}; implies --once")
-    for parser in (history, verify, follow):
+    explain = command("explain", "explain.run", "Say whether a change may act at a time, and every reason.")
+    explain.add_argument("--at", metavar="TIME", help="with its zone, or in UTC (default: now)")
+    explain.add_argument("--mode", default="run", choices=["run", "rollback"], help="what a run would be for (run)")
+    explain.add_argument("--all", action="store_true", help="say also which rules are satisfied")
+    explain.add_argument("--policy", type=Path, metavar="FOLDER", help=POLICY)
+    output.add_json(explain, output.EXPLAINED)
+    for parser in (history, verify, follow, explain):
         parser.add_argument("change", metavar="CHG")
-    for parser in (upgrade, history, verify, follow):
+    for parser in (upgrade, history, verify, follow, explain):
         parser.add_argument("--ledger", metavar="URL", help="SQLAlchemy address of the ledger")

@@ -27,6 +27,10 @@ OPENINGS = (
 )
 HISTORY = '{"change", "events": [{"sequence", "at", "kind", "actor", "data", "hash"}]}'
 CHAIN = '{"change", "events", "head"}'
+EXPLAINED = (
+    '{"change", "at", "mode", "may_act", "outcome", "findings": [{"code", "sentence", "remedy"}], '
+    '"satisfied": [{"code", "sentence"}], "later": [{"code", "sentence"}]}'
+)
 FOLLOWED = (
     '{"change", "summary", "status", "reason", "outcome", "watch": null or {"begun", "over", "at", "samples", '
     '"verdict", "because", "asked_until", "conditions": [{"name", "limits", "verdict", "values"}]}}'

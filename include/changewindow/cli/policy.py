@@ -12,7 +12,7 @@ from changewindow.documents.findings import Finding, are_errors
 from changewindow.errors import BadPolicy
 from changewindow.policy.check import Facts
 from changewindow.policy.load import load_policy
-from changewindow.policy.model import templates_of
+from changewindow.policy.model import Policy, templates_of
 from changewindow.policy.templates import read_template
 
 
@@ -36,10 +36,19 @@ def facts_of(arguments: argparse.Namespace) -> Facts:
     Raises:
         BadPolicy: the policy cannot be read.
     """
+    return Facts(now=datetime.now(UTC), policy=policy_of(arguments))
+
+
+def policy_of(arguments: argparse.Namespace) -> Policy:
+    """Return the policy that --policy names, or that of the settings.
+
+    Raises:
+        BadPolicy: it cannot be read.
+    """
     folder = arguments.policy or settings.read().policy
     if not folder.is_dir():
         arguments.misuse(f"there is no policy in {folder}. Give --policy FOLDER, or set CHANGEWINDOW_POLICY.")
-    return Facts(now=datetime.now(UTC), policy=load_policy(folder, _templates(arguments)))
+    return load_policy(folder, _templates(arguments))
 
 
 def print_findings(findings: Iterable[tuple[Path, Finding]]) -> None:

@@ -29,7 +29,16 @@ class Finding:
         """Return the finding as one line, in the form editors understand: `file:line: …`."""
         place = self.place[:-1] if self.names_field else self.place
         at = f"{file}:{self.line}: {'warning: ' * self.is_warning}{dotted(place)}{': ' * bool(place)}"
-        return f"{at}{self.sentence}. {self.remedy} [{self.code}]"
+        return f"{at}{self.reason}"
+
+    @property
+    def reason(self) -> str:
+        """Return what is wrong, what would make it right, and who found it, as one line."""
+        return f"{self.sentence}. {self.remedy} [{self.code}]"
+
+    def as_json(self) -> dict[str, str]:
+        """Return the same for programs and for the record."""
+        return {"code": self.code, "sentence": self.sentence, "remedy": self.remedy}
 
 
 def are_errors(findings: Iterable[Finding]) -> bool:

@@ -1,7 +1,7 @@
 """The edges of a running task: clock, connections, ledger, log, and what the tasks of a run hand over to each other."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ from changewindow.changes.handover import F, Fact
 from changewindow.changes.run_memory import Holder
 from changewindow.changes.step_lock import StepLock
 from changewindow.documents import parameters
-from changewindow.errors import LedgerDown, LedgerUnknown, MemoryUnknown
+from changewindow.errors import BadPolicy, LedgerDown, LedgerUnknown, MemoryUnknown
 from changewindow.flow.airflow_connection import connection
 from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
@@ -22,9 +22,9 @@ from changewindow.ledger.events import Event, P
 from changewindow.ledger.payloads import Payload
 from changewindow.ledger.spool import Spool
 from changewindow.policy.assessment import Assessment
-from changewindow.policy.gate import Intent, Mode
 from changewindow.policy.load import load_policy
 from changewindow.policy.model import Policy
+from changewindow.policy.standing import Assessed, Intent, Mode
 from changewindow.systems.context import Context, Ended
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.revision import PublishedChange
@@ -127,8 +127,16 @@ class Run:
         return Assessment(policy(), self.ticket, self.change.data, self.change.id)
 
     @property
+    def assessed(self) -> Assessed:
+        """Return the same, or why the policy cannot be read; nothing for a rollback, to which no policy applies."""
+        try:
+            return None if self.mode == "rollback" else self.assessment
+        except BadPolicy as bad:
+            return bad
+
+    @property
     def intent(self) -> Intent:
-        """Return what this run is about to do; who must have approved it is the ruling's to say."""
+        """Return what this run is about to do; who must have approved it is the assessment's to say."""
         return Intent(
             self.id,
             self.change.digest,
@@ -143,15 +151,6 @@ class Run:
                 if self.params.get(name, usual) != usual
             },
         )
-
-    @property
-    def assessed_intent(self) -> Intent:
-        """Return the same with who must have approved it, as the policy says now.
-
-        Raises:
-            BadPolicy: the policy cannot be read.
-        """
-        return self.intent if self.mode == "rollback" else replace(self.intent, approvals=self.assessment.needs)
 
     @property
     def step_lock(self) -> StepLock:

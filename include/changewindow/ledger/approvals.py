@@ -9,10 +9,11 @@ from changewindow.ledger import payloads
 from changewindow.ledger.changes import WAITING
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, locked
-from changewindow.ledger.leases import standing_of
 from changewindow.ledger.models import Approval, Change
-from changewindow.policy.gate import Intent, next_approval
+from changewindow.ledger.standing import standing_of
+from changewindow.policy.approval_rules import next_approval
 from changewindow.policy.sign_off import PendingApproval, RequiredApproval, same_person
+from changewindow.policy.standing import Case, Intent
 
 
 def asked(ledger: Ledger, change: str, intent: Intent, *, now: datetime) -> PendingApproval | None:
@@ -20,7 +21,7 @@ def asked(ledger: Ledger, change: str, intent: Intent, *, now: datetime) -> Pend
     with ledger.transaction() as session:
         found = locked(session, change)
         _require_waiting(found)
-        lacking = next_approval(standing_of(session, found), intent, now)
+        lacking = next_approval(Case(standing_of(session, found), intent, None, now))
         if lacking is None:
             _approve(session, found, "policy", now)
         return lacking
@@ -38,7 +39,9 @@ def decide(
         found = locked(session, change)
         _require_waiting(found)
         standing = standing_of(session, found)
-        need = _counting(found, intent, next_approval(standing, intent, now), person=person, is_yes=is_yes, now=now)
+        need = _counting(
+            found, intent, next_approval(Case(standing, intent, None, now)), person=person, is_yes=is_yes, now=now
+        )
         session.add(
             Approval(
                 number=found.number,
@@ -57,7 +60,7 @@ def decide(
             append(session, Event(change, person, now, payloads.Rejected(digest=intent.digest)))
             return None
         session.flush()
-        lacking = next_approval(standing_of(session, found), intent, now)
+        lacking = next_approval(Case(standing_of(session, found), intent, None, now))
         if lacking is None:
             _approve(session, found, person, now)
         return lacking

@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from changewindow.documents.canonical import canonical
+from changewindow.documents.findings import Finding
 from changewindow.errors import NotAllowed
 from changewindow.ledger import payloads
 from changewindow.ledger.database import Ledger
@@ -68,7 +69,7 @@ def revise(
     key = digest_of(ticket_data, ticket)
     with ledger.transaction() as session:
         found = locked(session, change)
-        _require(found, CHANGEABLE, "submit a new ticket to do it again")
+        _require(found, CHANGEABLE, "Submit a new ticket to do it again.")
         if found.digest == key:
             return Submitted(change, key, is_new_text=False)
         before = found.digest
@@ -108,7 +109,7 @@ def cancel(ledger: Ledger, change: str, *, person: str, reason: str, now: dateti
     """
     with ledger.transaction() as session:
         found = locked(session, change)
-        _require(found, WAITING, "to end what acts run abort_change; to take back what is completed use mode rollback")
+        _require(found, WAITING, "To end what acts run abort_change; to roll back what is completed use mode rollback.")
         found.status, found.reason, found.closed_at = "cancelled", f"cancelled by {person}: {reason}", now
         append(session, Event(change, person, now, payloads.Cancelled(reason=reason)))
 
@@ -123,7 +124,7 @@ def abort(ledger: Ledger, change: str, *, person: str, reason: str, now: datetim
     """
     with ledger.transaction() as session:
         found = locked(session, change)
-        _require(found, (*WAITING, "running"), "nothing acts; to take back what is completed, use mode rollback")
+        _require(found, (*WAITING, "running"), "Nothing acts; to roll back what is completed, use mode rollback.")
         append(session, Event(change, person, now, payloads.Aborted(reason=reason, was=found.status)))
         if found.status != "running":
             found.status, found.reason, found.closed_at = "cancelled", f"aborted by {person}: {reason}", now
@@ -143,10 +144,10 @@ def extend(ledger: Ledger, change: str, closes: datetime, *, person: str, reason
     """
     with ledger.transaction() as session:
         found = locked(session, change)
-        _require(found, (*WAITING, "running"), "run reslot_change to give a missed change a new window")
+        _require(found, (*WAITING, "running"), "Run reslot_change to give a missed change a new window.")
         if closes <= found.closes:
-            says = f"its window ends {found.closes:%Y-%m-%d %H:%M} UTC already"
-            raise NotAllowed(change, [f"{says}; name a later end than that"])
+            sentence = f"its window ends {found.closes:%Y-%m-%d %H:%M} UTC already"
+            raise NotAllowed(change, [Finding("not_later", sentence, "Name a later end than that.")])
         extended = payloads.Extended(earlier=found.closes, later=closes, reason=reason)
         found.closes = closes
         for lease in session.scalars(select(Lease).where(Lease.number == found.number)):
@@ -197,4 +198,4 @@ def _carry_approvals(session: Session, change: Change, before: str) -> None:
 
 def _require(found: Change, statuses: tuple[str, ...], remedy: str) -> None:
     if found.status not in statuses:
-        raise NotAllowed(found.id, [f"it is {found.status}; {remedy}"])
+        raise NotAllowed(found.id, [Finding("wrong_state", f"it is {found.status}", remedy)])

@@ -1,25 +1,27 @@
-"""Who may act: the gate with its leases, and the same questions again before every further step."""
+"""Who may act: the gate with its leases, and the same question again before every further step."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Session
 
-from changewindow.errors import NotAllowed
+from changewindow.documents.findings import Finding
+from changewindow.errors import BadPolicy, NotAllowed
 from changewindow.ledger import payloads
+from changewindow.ledger.changes import revision
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.events import Event, append, locked, number
-from changewindow.ledger.models import Approval, Change, Lease
-from changewindow.ledger.queries import others_in
-from changewindow.ledger.stops import sentences
-from changewindow.policy.conflicts import Other
-from changewindow.policy.gate import Intent, Standing, approval_reasons, reasons
-from changewindow.policy.sign_off import RecordedApproval
+from changewindow.ledger.events import Event, append, known, locked, number
+from changewindow.ledger.models import Change, Lease
+from changewindow.ledger.standing import standing_at_the_gate, standing_of
+from changewindow.ledger.stops import stops_in
+from changewindow.policy.assessment import Assessment
+from changewindow.policy.decision import Decision
+from changewindow.policy.gate import decide
+from changewindow.policy.model import Policy
+from changewindow.policy.standing import Assessed, Intent, Mode
+from changewindow.ticket.reader import build_ticket
 
-Collide = Callable[[Sequence[Other]], Sequence[str]]
-"""Says which of the changes that act stand against this one."""
 RENEWED = timedelta(minutes=15)
 """How long a lease lives at least after a task of its change began."""
 
@@ -31,25 +33,20 @@ def start(
     *,
     targets: tuple[str, ...],
     now: datetime,
-    also: Sequence[str] = (),
-    collide: Collide = lambda _: (),
+    assessment: Assessed = None,
 ) -> int:
     """Decide the gate and take the leases, in one transaction; return the fencing token.
 
-    `also` holds reasons against it that the caller knows of; `collide` is asked about the changes that act now.
-
     Raises:
-        NotAllowed: with each reason; nothing was written.
+        NotAllowed: with each finding; nothing was written.
     """
     with ledger.transaction() as session:
         found = locked(session, change)
         _one_gate_at_a_time(session)
         wanted = replace(intent, opens=found.opens, closes=found.closes)
-        against = [*also, *reasons(standing_of(session, found, targets, now), wanted, now)]
-        if intent.mode == "run":
-            against += collide([one for one in others_in(session, now, now, but=change) if one.holds])
-        if against:
-            raise NotAllowed(change, against)
+        decision = decide(standing_at_the_gate(session, found, targets, now), wanted, assessment, now)
+        if not decision.may_act:
+            raise NotAllowed(change, decision.findings)
         token = _take_leases(session, found, wanted, targets=targets, now=now)
         found.status, found.run, found.reason, found.closed_at, found.aborted = "running", intent.run, "", None, None
         chosen = {"values": dict(intent.values)} if intent.values else {}
@@ -60,30 +57,55 @@ def start(
         return token
 
 
-def require_running(ledger: Ledger, change: str, *, run: str, now: datetime, forward: Intent | None = None) -> None:
-    """Make sure that this run passed the gate and has not ended, and renew its leases.
-
-    With `forward`, a step is about to be applied: then nobody may have aborted it, the line may not be stopped, the
-    text must be approved, and what is left to do must fit into the window.
+def explain(ledger: Ledger, change: str, policy: Policy | BadPolicy, *, mode: Mode, now: datetime) -> Decision:
+    """Return what the gate would decide about the newest text of a change at a time; only reads.
 
     Raises:
-        NotAllowed: with each reason.
+        LedgerUnknown: there is no such change.
+    """
+    data = revision(ledger, change)
+    ticket = build_ticket(data)
+    assessment = policy if isinstance(policy, BadPolicy) else Assessment(policy, ticket, data, change)
+    with ledger.reading() as session:
+        found = known(session, change)
+        intent = Intent(
+            run="",
+            digest=found.digest,
+            opens=found.opens,
+            closes=found.closes,
+            needs=ticket.needs,
+            mode=mode,
+            is_emergency=ticket.type == "emergency",
+        )
+        standing = standing_at_the_gate(session, found, ticket.targets, now)
+        return decide(standing, intent, None if mode == "rollback" else assessment, now)
+
+
+def require_running(
+    ledger: Ledger,
+    change: str,
+    *,
+    run: str,
+    now: datetime,
+    forward: Intent | None = None,
+    assessment: Assessed = None,
+) -> None:
+    """Make sure that this run passed the gate and has not ended, and renew its leases.
+
+    With `forward`, a step is about to be applied: then everything is asked again that may have changed since the gate.
+
+    Raises:
+        NotAllowed: with each finding.
     """
     with ledger.transaction() as session:
         found = locked(session, change)
-        standing = standing_of(session, found, (), now)
         held = session.scalars(select(Lease).where(Lease.number == found.number)).all()
-        against = []
-        if found.status != "running":
-            against.append(f"it is {found.status}, not running; nothing acts without passing the gate")
-        elif found.run != run:
-            against.append(f"run {found.run} of this change is acting, not {run}")
-        elif not held:
-            against.append("its lease was released; nothing acts without holding its targets")
-        if forward is not None:
-            against += _forward_reasons(standing, replace(forward, closes=found.closes), now)
-        if against:
-            raise NotAllowed(change, against)
+        standing = replace(standing_of(session, found), has_lease=bool(held), stops=stops_in(session, now))
+        undo = Intent(run, found.digest, found.opens, found.closes, timedelta(0), act="undo")
+        intent = replace(forward, run=run, closes=found.closes, act="apply") if forward else undo
+        decision = decide(standing, intent, assessment, now)
+        if not decision.may_act:
+            raise NotAllowed(change, decision.findings)
         for lease in held:
             lease.expires_at = max(lease.expires_at, now + RENEWED)
 
@@ -103,10 +125,12 @@ def release(ledger: Ledger, target: str, *, person: str, reason: str, now: datet
     with ledger.transaction() as session:
         lease = session.get(Lease, target)
         if lease is None:
-            raise NotAllowed(target, ["nobody holds it; there is nothing to release"])
+            remedy = "There is nothing to release."
+            raise NotAllowed(target, [Finding("not_held", "nobody holds it", remedy)])
         found = locked(session, f"CHG-{lease.number}")
         if found.status == "running":
-            raise NotAllowed(target, [f"{found.id} is acting on it; run abort_change to have it taken back"])
+            remedy = "Run abort_change to have it rolled back."
+            raise NotAllowed(target, [Finding("target_held", f"{found.id} is acting on it", remedy)])
         session.delete(lease)
         append(session, Event(found.id, person, now, payloads.Released(target=target, reason=reason)))
         return found.id
@@ -136,33 +160,7 @@ def _take_leases(session: Session, found: Change, intent: Intent, *, targets: tu
     return token
 
 
-def _forward_reasons(standing: Standing, intent: Intent, now: datetime) -> list[str]:
-    stops = () if intent.is_emergency else standing.stops
-    aborted = [standing.aborted] if standing.aborted else []
-    return [*aborted, *stops, *approval_reasons(standing, intent, now)]
-
-
 def _one_gate_at_a_time(session: Session) -> None:
     """Let gates decide one after the other, so that what was free is free when it is taken; SQLite does so anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE"))
-
-
-def standing_of(
-    session: Session, change: Change, targets: tuple[str, ...] = (), now: datetime | None = None
-) -> Standing:
-    """Return what the ledger knows of a change, inside a transaction; with `now`, also whether the line is stopped."""
-    given = session.scalars(select(Approval).where(Approval.number == change.number).order_by(Approval.id))
-    held = select(Lease).where(Lease.target.in_(targets), Lease.number != change.number).order_by(Lease.target)
-    return Standing(
-        status=change.status,
-        requester=change.requester,
-        run=change.run,
-        approvals=tuple(
-            RecordedApproval(one.person, one.digest, one.is_yes, one.expires_at, one.role) for one in given
-        ),
-        digest=change.digest,
-        aborted=change.aborted,
-        held=tuple((lease.target, f"CHG-{lease.number}") for lease in session.scalars(held)),
-        stops=tuple(sentences(session, now)) if now else (),
-    )

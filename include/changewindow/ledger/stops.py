@@ -5,9 +5,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from changewindow.documents.findings import Finding
 from changewindow.errors import NotAllowed
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Stop
+from changewindow.policy.standing import LineStop
 
 
 def stop(ledger: Ledger, *, person: str, reason: str, now: datetime, until: datetime) -> None:
@@ -17,34 +19,30 @@ def stop(ledger: Ledger, *, person: str, reason: str, now: datetime, until: date
         NotAllowed: the moment has passed.
     """
     if until <= now:
-        says = f"the stop would end {until:%Y-%m-%d %H:%M} UTC, before it begins"
-        raise NotAllowed("the line", [f"{says}; name a later end"])
+        sentence = f"the stop would end {until:%Y-%m-%d %H:%M} UTC, before it begins"
+        raise NotAllowed("the line", [Finding("stop_too_short", sentence, "Name a later end.")])
     with ledger.transaction() as session:
         session.add(Stop(person=person, reason=reason, at=now, expires_at=until))
 
 
 def lift(ledger: Ledger, *, person: str, now: datetime) -> list[str]:
-    """End every stop in force; return what they said."""
+    """End every stop in force; return a sentence for each."""
     with ledger.transaction() as session:
-        said = sentences(session, now)
-        for one in _in_force(session, now):
-            one.lifted_by, one.lifted_at = person, now
-        return said
+        lifted = [stop.sentence for stop in stops_in(session, now)]
+        for row in _in_force(session, now):
+            row.lifted_by, row.lifted_at = person, now
+        return lifted
 
 
-def in_force(ledger: Ledger, now: datetime) -> list[str]:
-    """Return a sentence for each stop in force."""
+def in_force(ledger: Ledger, now: datetime) -> tuple[LineStop, ...]:
+    """Return the stops in force, oldest first."""
     with ledger.reading() as session:
-        return sentences(session, now)
+        return stops_in(session, now)
 
 
-def sentences(session: Session, now: datetime) -> list[str]:
+def stops_in(session: Session, now: datetime) -> tuple[LineStop, ...]:
     """Return the same inside a transaction."""
-    return [
-        f"the line is stopped by {one.person} until {one.expires_at:%Y-%m-%d %H:%M} UTC: {one.reason}; "
-        "wait, or lift it with stop_the_line"
-        for one in _in_force(session, now)
-    ]
+    return tuple(LineStop(row.person, row.reason, row.expires_at) for row in _in_force(session, now))
 
 
 def _in_force(session: Session, now: datetime) -> list[Stop]:

@@ -52,15 +52,13 @@ class Assessment:
         span = Span(start, watched, start + self.ticket.needs - done)
         return objections(self.policy.schedule, scope, span)
 
-    def forbids(self, now: datetime, *, done: timedelta = timedelta(0)) -> list[str]:
+    def forbids(self, now: datetime, *, done: timedelta = timedelta(0)) -> list[Finding]:
         """Return why the calendar forbids to act now, for the gate and for every further step."""
-        against = [one for one in self.objections(now, done=done) if not one.is_warning]
-        return [f"{one.sentence}; {one.remedy}" for one in against]
+        return [finding for finding in self.objections(now, done=done) if not finding.is_warning]
 
-    def collides(self, acting: Iterable[Other]) -> list[str]:
+    def collides(self, acting: Iterable[Other]) -> list[Finding]:
         """Return which changes that act now stand against this one; who holds its own targets the leases know."""
         mine = of_ticket(self.change, self.ticket)
-        elsewhere = [one for one in acting if not set(one.targets) & set(mine.targets)]
-        found = collisions(self.policy.catalogue, mine, elsewhere)
-        against = [one.finding for one in found if not one.finding.is_warning]
-        return [f"{one.sentence}; {one.remedy}" for one in against]
+        elsewhere = [other for other in acting if not set(other.targets) & set(mine.targets)]
+        overlaps = collisions(self.policy.catalogue, mine, elsewhere)
+        return [overlap.finding for overlap in overlaps if not overlap.finding.is_warning]

@@ -13,8 +13,8 @@ from changewindow.flow.dag import build_dag
 from changewindow.flow.runtime import Run
 from changewindow.ledger import approvals, changes, events
 from changewindow.ledger.database import Ledger
-from changewindow.policy.gate import Intent
 from changewindow.policy.sign_off import RequiredApproval
+from changewindow.policy.standing import Intent
 from support.task_instance import TaskInstance
 from support.tickets import banner
 
@@ -144,5 +144,10 @@ def test_what_is_not_confirmed_is_refused_with_its_reason(
     preflight.task_instance.states["confirm"] = "failed"
     with pytest.raises(NotAllowed) as refused:
         preflight.gate()
-    assert refused.value.reasons == [f"confirm failed: {says}"]
-    assert preflight.events("refused")[0]["reasons"] == [f"confirm failed: {says}"]
+    remedy = "Put right what it names, then trigger the change again."
+    assert refused.value.reasons == [f"confirm failed: {says}. {remedy} [check_failed]"]
+    [recorded] = preflight.events("refused")
+    assert recorded["reasons"] == refused.value.reasons
+    assert recorded["findings"] == [{"code": "check_failed", "sentence": f"confirm failed: {says}", "remedy": remedy}]
+    handed = preflight.task_instance.xcoms["gate", "refused"]
+    assert handed == {"version": 1, "outcome": "refused", "reason": refused.value.reasons[0]}

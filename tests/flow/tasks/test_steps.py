@@ -11,7 +11,7 @@ from changewindow.flow.runtime import Run
 from changewindow.flow.tasks.steps import Apply
 from changewindow.ledger import changes, leases
 from changewindow.ledger.database import Ledger
-from changewindow.policy.gate import Intent
+from changewindow.policy.standing import Intent
 from changewindow.steps.command import Step
 from changewindow.ticket.plan import plan
 from changewindow.ticket.revision import PublishedChange

@@ -15,9 +15,9 @@ from changewindow.flow.runtime import NOTE, ledger, log, now, policy
 from changewindow.ledger import approvals, changes
 from changewindow.ledger.models import Change
 from changewindow.policy.assessment import Assessment
-from changewindow.policy.gate import Intent
 from changewindow.policy.model import Policy
 from changewindow.policy.sign_off import PendingApproval
+from changewindow.policy.standing import Intent
 from changewindow.ticket.reader import build_ticket
 
 YES, NO = "Approve", "Reject"

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow.changes import messages
 from changewindow.changes.request import Request
+from changewindow.documents.findings import Finding
 from changewindow.errors import ChangeError, NotAllowed
 from changewindow.flow.dags.approval import ruling_of
 from changewindow.flow.dags.request import Check, moment_of, road
@@ -112,7 +113,8 @@ class CheckExtension(BaseOperator):
     def _checked(self, here: Ledger, change: str, end: str, person: str) -> dict[str, Any]:
         found, closes = changes.get(here, change), moment_of(end)
         if closes is None or closes <= max(found.closes, now()):
-            raise NotAllowed(change, [f"its window ends {found.closes:%Y-%m-%d %H:%M} UTC; name a later end than that"])
+            sentence = f"its window ends {found.closes:%Y-%m-%d %H:%M} UTC"
+            raise NotAllowed(change, [Finding("not_later", sentence, "Name a later end than that.")])
         needs = ruling_of(change, policy()).needs
         people = sorted({one for need in needs for one in need.people if not same_person(one, person)})
         return {"change": change, "closes": closes.isoformat(), "people": people, "person": person}

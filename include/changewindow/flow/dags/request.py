@@ -61,7 +61,7 @@ class Check(BaseOperator):
         listed = [finding.text("ticket") for finding in taken.loaded.findings]
         if taken.change is None or taken.loaded.ticket is None:
             raise BadTicket(listed)
-        stopped = [f"nothing starts now: {one}" for one in stops.in_force(here, now())]
+        stopped = [f"nothing starts now: {stop.sentence}" for stop in stops.in_force(here, now())]
         kept = [] if taken.is_new_text else ["the text is as it was; its approvals are kept"]
         warnings = [*listed, *stopped, *kept]
         for line in [*warnings, *rules.standards.findings]:

@@ -17,7 +17,6 @@ from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.triggerer.arguments import BaselineArguments, GoodArguments, WindowArguments
 from changewindow.flow.triggers import BaselineTrigger, GoodTrigger, WindowTrigger
 from changewindow.ledger.payloads import Baseline, Checked, Confirmed
-from changewindow.policy.gate import is_late
 from changewindow.policy.sign_off import same_person
 from changewindow.ticket.plan import Node
 from changewindow.ticket.revision import PublishedChange
@@ -50,7 +49,7 @@ class WindowSensor(BaseSensorOperator):
         """Go on, if it is not ended by hand nor too late already; the gate records it and asks again."""
         if event and event["verdict"] == "fail":
             raise AirflowFailException(f"{event['reason']}. Nothing was touched.")
-        if is_late(Run(self.change, context).intent, now()):
+        if Run(self.change, context).intent.is_late(now()):
             raise AirflowFailException(
                 "It is too late to start in this window; the gate says more. Nothing was touched."
             )

@@ -16,13 +16,12 @@ from changewindow.errors import (
     ChangeError,
     LockRevoked,
     MemoryUnknown,
-    NotAllowed,
     StillUnderWay,
 )
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.preflight import CheckSensor
 from changewindow.ledger import leases, payloads
-from changewindow.policy.gate import time_reasons
+from changewindow.policy.standing import StepStart
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context as StepContext
 from changewindow.ticket.plan import Node
@@ -100,25 +99,28 @@ class Apply(ChangeOperator):
         return memory
 
     def _require(self, run: Run, step: StepBase) -> Memory | None:
-        """Make sure that this step may act now, in this order; return what it remembered if it acted before.
+        """Make sure that this step may act now; return what it remembered if it acted before.
 
         Raises:
             NotAllowed: with each reason.
         """
-        leases.require_running(run.ledger, run.change.id, run=run.id, now=now(), forward=run.assessed_intent)
         number = self.node.number
         applied = {event.step for event in run.past(payloads.Applied)}
-        against = [f"step {earlier} is not applied" for earlier in range(1, number) if earlier not in applied]
         started = [event.remembered for event in run.past(payloads.Remembered) if event.step == number]
         if started:
             run.hand_over(Remembered(memory=started[0]))
-            if not step.safe_to_repeat:
-                against.append(f"it started already, and a step of this kind is not repeated: {step.name}")
-        done = sum((one.timeout for one in run.ticket.steps[: number - 1]), timedelta(0))
-        against += time_reasons(replace(run.intent, needs=run.intent.needs - done), now())
-        against += run.assessment.forbids(now(), done=done)
-        if against:
-            raise NotAllowed(run.change.id, against)
+        intended = StepStart(
+            number,
+            step.name,
+            not_applied=tuple(earlier for earlier in range(1, number) if earlier not in applied),
+            has_started=bool(started),
+            safe_to_repeat=step.safe_to_repeat,
+            done=sum((earlier.timeout for earlier in run.ticket.steps[: number - 1]), timedelta(0)),
+        )
+        forward = replace(run.intent, step=intended)
+        leases.require_running(
+            run.ledger, run.change.id, run=run.id, now=now(), forward=forward, assessment=run.assessed
+        )
         return started[0] if started else None
 
 

@@ -3,6 +3,7 @@
 from changewindow.changes.handover import Undone
 from changewindow.changes.run_memory import apply_ended, decision, is_undone, may_have_started, remembered
 from changewindow.changes.step_lock import lock_undo
+from changewindow.documents.findings import Finding
 from changewindow.errors import ChangeError, LedgerDown, LockRevoked, NotAllowed, StepFailed
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.steps import ChangeOperator
@@ -30,7 +31,8 @@ def require_rollback(run: Run) -> None:
     """
     decided = decision(run)
     if decided is not None and decided.route == "succeed":
-        raise NotAllowed(run.change.id, ["the watch proved the change good; to roll it back, run it in mode rollback"])
+        sentence = "the watch proved the change good"
+        raise NotAllowed(run.change.id, [Finding("proved_good", sentence, "To roll it back, run it in mode rollback.")])
     try:
         leases.require_running(run.ledger, run.change.id, run=run.id, now=now())
     except LedgerDown as down:

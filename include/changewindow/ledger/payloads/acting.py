@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.payloads.base import Payload
-from changewindow.policy.gate import Mode
 from changewindow.policy.outcome import Outcome
+from changewindow.policy.standing import Mode
 
 
 class RefusalReason(BaseModel):
