@@ -19,7 +19,7 @@ def contents(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
 
 
-def test_it_writes_the_dag_files_and_says_what_is_missing(tmp_path: Path, capsys: Capture) -> None:
+def test_it_writes_the_dag_files_and_prints_what_is_left_to_do(tmp_path: Path, capsys: Capture) -> None:
     """Each has both words without which Airflow ignores it."""
     folder = tmp_path / "dags"
     assert main(["dags", "install", str(folder)]) == 0
@@ -72,7 +72,7 @@ def test_what_others_wrote_or_edited_is_left_alone(tmp_path: Path, capsys: Captu
     assert contents(tmp_path) == before
 
 
-def test_a_folder_that_is_none_is_said(tmp_path: Path, capsys: Capture) -> None:
+def test_a_folder_that_is_none_is_reported(tmp_path: Path, capsys: Capture) -> None:
     """No traceback."""
     (tmp_path / "file").write_text("")
     assert main(["dags", "install", str(tmp_path / "file")]) == 1

@@ -87,32 +87,32 @@ def test_a_warning_is_no_reason_to_fail(tmp_path: Path, capsys: Capture) -> None
     """It is printed and counted for itself; the plan is printed all the same."""
     warned = write(tmp_path / "warned.yaml", json.dumps({**BANNER, "services": ["order"]}))
     bad = write(tmp_path / "bad.yaml", json.dumps({**BANNER, "risk": "tiny"}))
-    says = "warning: services.0: 'order' is not in the service catalogue. Did you mean 'orders'? [known_service]\n"
+    warning = "warning: services.0: 'order' is not in the service catalogue. Did you mean 'orders'? [known_service]\n"
     assert main(["lint", warned]) == 0
-    assert capsys.readouterr() == (f"{warned}:1: {says}", "1 warning in 1 ticket\n")
+    assert capsys.readouterr() == (f"{warned}:1: {warning}", "1 warning in 1 ticket\n")
     assert main(["lint", warned, bad]) == 1
     assert capsys.readouterr().err == "1 finding and 1 warning in 2 tickets\n"
     assert main(["plan", warned]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("CHG-…: Switch the banner on.")
-    assert err == f"{warned}:1: {says}"
+    assert err == f"{warned}:1: {warning}"
 
 
 def test_lint_asks_the_policy_that_is_named(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By option, or by CHANGEWINDOW_POLICY; a policy that cannot be read is said, and nothing else."""
+    """By option, or by CHANGEWINDOW_POLICY; a policy that cannot be read is reported, and nothing else."""
     folder = shutil.copytree(TESTS.parent / "include" / "policy", tmp_path / "policy")
     (folder / "services.yaml").write_text("configuration: high\nservices: {}\nunlisted: allow\n")
     assert main(["lint", RELEASE, "--policy", str(folder)]) == 1
     assert "a change of configuration ('Merge the release') is at least high" in capsys.readouterr().out
     (folder / "services.yaml").write_text("[]")
     monkeypatch.setenv("CHANGEWINDOW_POLICY", str(folder))
-    says = f"{folder}/services.yaml:1: it is no mapping of names to values. Write `name: value` lines. [yaml]\n"
+    finding = f"{folder}/services.yaml:1: it is no mapping of names to values. Write `name: value` lines. [yaml]\n"
     assert main(["lint", RELEASE]) == 1
     out, err = capsys.readouterr()
-    assert (out, says in err) == ("", True)
+    assert (out, finding in err) == ("", True)
     assert "No change starts until the policy can be read." in err
     assert main(["policy", "lint"]) == 1
-    assert capsys.readouterr() == (says, "1 finding in the policy; no change starts\n")
+    assert capsys.readouterr() == (finding, "1 finding in the policy; no change starts\n")
 
 
 def test_policy_lint_reads_the_templates_too(tmp_path: Path, capsys: Capture) -> None:
@@ -133,7 +133,7 @@ def test_policy_lint_reads_the_templates_too(tmp_path: Path, capsys: Capture) ->
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ([], "the following arguments are required: COMMAND"),
         (["lint"], "the following arguments are required: FILE"),
@@ -147,12 +147,12 @@ def test_policy_lint_reads_the_templates_too(tmp_path: Path, capsys: Capture) ->
         (["history", "CHG-1"], "no ledger is named. Give --ledger URL, or set AIRFLOW_CONN_CHANGEWINDOW_LEDGER"),
     ],
 )
-def test_misuse_ends_with_2_and_says_how(arguments: list[str], says: str, capsys: Capture) -> None:
+def test_misuse_ends_with_2_and_a_message(arguments: list[str], message: str, capsys: Capture) -> None:
     """A wrong call is told apart from a wrong ticket."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
-    assert says in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_plan_prints_what_would_be_done(capsys: Capture) -> None:
@@ -244,7 +244,7 @@ def test_a_connection_that_is_none_is_misuse(given: str, capsys: Capture, monkey
     assert "AIRFLOW_CONN_CHANGEWINDOW_LEDGER is not a connection as JSON with conn_type" in capsys.readouterr().err
 
 
-def test_a_ledger_that_does_not_answer_is_said(tmp_path: Path, capsys: Capture) -> None:
+def test_a_ledger_that_does_not_answer_is_reported(tmp_path: Path, capsys: Capture) -> None:
     """No traceback; the exit code is not 0."""
     assert main(["verify", "CHG-1", "--ledger", f"sqlite:///{tmp_path}/none/ledger.db"]) == 1
     assert capsys.readouterr().err.startswith("The ledger does not answer")
@@ -281,7 +281,7 @@ def test_lint_starts_without_database_and_airflow() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_it_says_its_version(capsys: Capture) -> None:
+def test_it_prints_its_version(capsys: Capture) -> None:
     """As the package does."""
     with pytest.raises(SystemExit) as ended:
         main(["--version"])

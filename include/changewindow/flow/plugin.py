@@ -9,7 +9,7 @@ from changewindow.flow.timetable import ChangeWindowTimetable
 
 
 class ChangeWindowPlugin(AirflowPlugin):
-    """The timetable of windows, the notes of runs, the record of clicks, and orderly writes to SQLite."""
+    """The timetable of windows, the notes of runs, the audit log, and orderly writes to SQLite."""
 
     name = "changewindow"
     timetables = [ChangeWindowTimetable]
