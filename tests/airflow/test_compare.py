@@ -40,7 +40,7 @@ def asked(journal: Path, file: Path, after: str) -> dict[str, Any]:
     ],
 )
 def test_a_change_is_compared_with_before(airflow: RealAirflow, tmp_path: Path, after: str, ended: str) -> None:
-    """The readings of before are in the ledger; the watch and the way back are judged by them."""
+    """The baseline is in the ledger; the watch and the rollback are judged by it."""
     file = tmp_path / "number"
     file.write_text("2\n")
     change = airflow.publish(asked(tmp_path / f"compared_{after[0]}", file, after))
@@ -53,7 +53,7 @@ def test_a_change_is_compared_with_before(airflow: RealAirflow, tmp_path: Path, 
 @pytest.mark.parametrize(
     ("compares", "says"),
     [
-        pytest.param(True, "baseline failed: errors by ratio: 0 of 3 readings of before", id="nothing to compare with"),
+        pytest.param(True, "baseline failed: errors by ratio: 0 of 3 baseline readings", id="nothing to compare with"),
         pytest.param(False, "its source does not answer", id="nothing to watch by"),
     ],
 )

@@ -95,4 +95,4 @@ def test_a_killed_triggerer_loses_neither_time_nor_counts(airflow: RealAirflow, 
     assert counted == list(range(1, last.progress.samples + 1))
     missed = last.progress.counts["tallies"]["the file"]["missed"]
     assert missed > 0
-    assert "goes on after" in airflow.alice.log(change, run, "watch")
+    assert "watch resumed after" in airflow.alice.log(change, run, "watch")

@@ -163,7 +163,7 @@ async def test_what_nobody_read_is_missing_data(told: Ledger, good: Path) -> Non
     await asyncio.sleep(0.5)
     event = await asyncio.wait_for(fired(watch(good, since=since, **asked)), 5)
     assert event["verdict"] == "fail"
-    assert "no_data, nobody read for" in event["reason"]
+    assert "no_data, no sample was taken for" in event["reason"]
 
 
 async def test_a_watch_that_is_asked_for_again_begins_anew(told: Ledger, good: Path) -> None:

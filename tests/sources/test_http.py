@@ -154,8 +154,8 @@ async def test_how_a_service_wants_to_be_signed(
 @pytest.mark.parametrize(
     ("limits", "says"),
     [
-        ({"equals": "200"}, "good when equals 200 (200 is a number, and the ticket compares it as something else: "),
-        ({"above": 1}, "good when above 1 ('v2' is text, and the ticket compares it as something else: "),
+        ({"equals": "200"}, "good when equals 200 (200 is a number, but the ticket compares it with something else: "),
+        ({"above": 1}, "good when above 1 ('v2' is text, but the ticket compares it with something else: "),
     ],
 )
 async def test_a_value_of_another_kind_says_so(server: RecordingServer, limits: dict[str, Any], says: str) -> None:
@@ -165,5 +165,5 @@ async def test_a_value_of_another_kind_says_so(server: RecordingServer, limits: 
     source = {"kind": "http", "connection": "example_service", **field}
     reading = await asked(source, Connection("example_service", "http", host=server.url), good=limits)
     assert reading.cause == "invalid"
-    rest = "numbers, true and false stand without quotes, and only numbers are above, below or between)"
+    rest = "write numbers, true and false without quotes; only numbers can be above, below or between)"
     assert reading.detail == says + rest

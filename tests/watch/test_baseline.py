@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import SourceError
 from changewindow.watch.baseline import Compare, Seen, mann_whitney
-from changewindow.watch.baseline_readings import Taken, longest, take_before
+from changewindow.watch.baseline_readings import Baseline, longest, take_baselines
 from changewindow.watch.condition import Condition
 from changewindow.watch.watch import Wanted, until_good
 from support.recording_server import Request, recording_server
@@ -65,10 +65,18 @@ def test_the_number_that_is_judged(written: dict[str, Any], seen: dict[str, list
             id="nothing has a ratio to zero",
         ),
         pytest.param(
-            {"by": "difference"}, {"values": [1]}, "no_data", "no reading of before is known", id="before is not known"
+            {"by": "difference"},
+            {"values": [1]},
+            "no_data",
+            "no baseline is known",
+            id="before is not known",
         ),
         pytest.param(
-            {"by": "rank"}, {"values": [1]}, "no_data", "no reading of before is known", id="nor to be ranked among"
+            {"by": "rank"},
+            {"values": [1]},
+            "no_data",
+            "no baseline is known",
+            id="nor to be ranked among",
         ),
     ],
 )
@@ -83,7 +91,7 @@ def test_there_is_no_number(written: dict[str, Any], seen: dict[str, list[float]
 def test_only_numbers_are_compared(value: Any) -> None:
     """True, a text and NaN are no numbers, and are not kept as if they were."""
     seen = Seen(before=[1.0])
-    with pytest.raises(SourceError, match="is no number"):
+    with pytest.raises(SourceError, match="is not a number"):
         Compare(by="difference").see(seen, [value])
     assert seen.values == []
 
@@ -111,7 +119,7 @@ def test_the_effect_is_how_much_more_often_a_value_is_higher_than_lower(here: li
     ("changed", "says"),
     [
         pytest.param({"pass": {"equals": 1}}, "with a fraction. Write above, below or between", id="equal to a ratio"),
-        pytest.param({"new": True}, "`new` says that there are no readings of before", id="new, and before"),
+        pytest.param({"new": True}, "`new` says that there is no reading before the change", id="new, and before"),
         pytest.param({"weight": 0.5, "role": "critical"}, "no meaning with `role: critical`", id="light and critical"),
     ],
 )
@@ -135,20 +143,20 @@ def reading(file: Path, **compare: Any) -> Condition:
     return Condition.model_validate(asked)
 
 
-async def taken(conditions: Sequence[Condition], patience: float = 2) -> list[Taken]:
-    """Take the readings of before."""
+async def taken(conditions: Sequence[Condition], patience: float = 2) -> list[Baseline]:
+    """Take the baselines."""
     deadline = datetime.now(UTC) + timedelta(seconds=patience)
-    return await take_before(conditions, nowhere, deadline=deadline, tell=print)
+    return await take_baselines(conditions, nowhere, deadline=deadline, log=print)
 
 
-async def test_readings_of_before_are_taken_as_often_as_wanted(tmp_path: Path) -> None:
+async def test_a_baseline_has_as_many_readings_as_wanted(tmp_path: Path) -> None:
     """Each condition has its own number of them, and its own pace."""
     file = tmp_path / "value"
     file.write_text("2\n")
     many = reading(file, samples=5)
     one, other = await taken([reading(file), many])
     assert (one.values, other.values) == ([2.0] * 3, [2.0] * 5)
-    assert one.against() is None
+    assert one.unusable() is None
     assert longest([many, reading(file)]) == timedelta(milliseconds=50)
 
 
@@ -166,7 +174,7 @@ async def test_canary_and_stable_of_one_service_are_not_mixed_up(metrics: str) -
         "fail": {"above": 1.5},
     }
     wanted = Wanted((Condition.model_validate(asked),), timedelta(seconds=1), datetime.now(UTC))
-    found = await until_good(wanted, connect, tell=print)
+    found = await until_good(wanted, connect, log=print)
     assert found.sample[0].value == pytest.approx(4, rel=0.2)
 
 
@@ -187,22 +195,26 @@ def metrics() -> Iterator[str]:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        pytest.param(None, "it: 0 of 3 readings of before: unreachable, ", id="the source is down"),
-        pytest.param("text\n", "it: 0 of 3 readings of before: invalid, 'text' is no number", id="it is text"),
+        pytest.param(None, "it: 0 of 3 baseline readings: unreachable, ", id="the source is down"),
+        pytest.param(
+            "text\n",
+            "it: 0 of 3 baseline readings: invalid, 'text' is not a number",
+            id="it is text",
+        ),
         pytest.param(
             "0\n",
-            "it: the median of the readings of before is 0, and nothing has a ratio to 0; compare by difference",
+            "it: the median of the baseline is 0, which has no ratio; compare by difference",
             id="it is zero",
         ),
     ],
 )
-async def test_without_readings_of_before_nothing_begins(tmp_path: Path, text: str | None, says: str) -> None:
+async def test_without_a_baseline_nothing_begins(tmp_path: Path, text: str | None, says: str) -> None:
     """The reason is known before the first step."""
     file = tmp_path / "value"
     if text is not None:
         file.write_text(text)
     (found,) = await taken([reading(file)], patience=5 if text == "0\n" else 0.05)
-    assert (found.against() or "").startswith(says)
+    assert (found.unusable() or "").startswith(says)
 
 
 async def test_the_way_back_is_proven_against_before(tmp_path: Path) -> None:
@@ -210,12 +222,12 @@ async def test_the_way_back_is_proven_against_before(tmp_path: Path) -> None:
     file = tmp_path / "value"
     file.write_text("4\n")
     soon = datetime.now(UTC) + timedelta(milliseconds=50)
-    wanted = Wanted((reading(file),), timedelta(milliseconds=20), soon, before={"it": [2.0, 2.0]})
+    wanted = Wanted((reading(file),), timedelta(milliseconds=20), soon, baselines={"it": [2.0, 2.0]})
     lines: list[str] = []
-    assert (await until_good(wanted, nowhere, tell=lines.append)).verdict == "fail"
+    assert (await until_good(wanted, nowhere, log=lines.append)).verdict == "fail"
     assert lines[0] == "FAIL         it = 2 bad when above 1.5 (4 against 2)"
     file.write_text("3\n")
-    assert (await until_good(wanted, nowhere, tell=lines.append)).verdict == "pass"
+    assert (await until_good(wanted, nowhere, log=lines.append)).verdict == "pass"
 
 
 async def test_a_source_that_has_to_be_there_may_say_anything(tmp_path: Path) -> None:
@@ -224,9 +236,9 @@ async def test_a_source_that_has_to_be_there_may_say_anything(tmp_path: Path) ->
     file.write_text("4\n")
     asked = {"name": "it", "source": {"kind": "command", "run": ["cat", str(file)]}, "pass": {"below": 1}}
     wanted = Wanted((), timedelta(seconds=1), datetime.now(UTC), present=(Condition.model_validate(asked),))
-    assert (await until_good(wanted, nowhere, tell=print)).verdict == "pass"
+    assert (await until_good(wanted, nowhere, log=print)).verdict == "pass"
     file.unlink()
-    found = await until_good(wanted, nowhere, tell=print)
+    found = await until_good(wanted, nowhere, log=print)
     assert found.verdict == "fail"
     assert found.reason.startswith("its source does not answer: ERROR        it (unreachable)")
 
@@ -245,7 +257,7 @@ async def test_what_has_to_settle_stays_good_from_the_last_bad_sample_on(tmp_pat
     settle, bad = timedelta(milliseconds=300), []
     every, deadline = timedelta(milliseconds=50), datetime.now(UTC) + timedelta(seconds=20)
     wanted = Wanted((in_a_row(tmp_path, 1, 1, 0, 1, 0),), every, deadline, settle=settle)
-    found = await until_good(wanted, nowhere, tell=lambda line: "FAIL" in line and bad.append(datetime.now(UTC)))
+    found = await until_good(wanted, nowhere, log=lambda line: "FAIL" in line and bad.append(datetime.now(UTC)))
     assert found.verdict == "pass"
     assert len(bad) == 2
     assert datetime.now(UTC) - bad[-1] >= settle
@@ -255,5 +267,5 @@ async def test_what_does_not_settle_in_time_fails(tmp_path: Path) -> None:
     """Being good at the deadline is not enough."""
     every, deadline = timedelta(milliseconds=50), datetime.now(UTC) + timedelta(milliseconds=200)
     wanted = Wanted((in_a_row(tmp_path),), every, deadline, settle=timedelta(minutes=1))
-    found = await until_good(wanted, nowhere, tell=print)
+    found = await until_good(wanted, nowhere, log=print)
     assert (found.verdict, found.reason) == ("fail", "good, but not for 1m without a break")

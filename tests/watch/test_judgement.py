@@ -205,7 +205,7 @@ def test_a_gap_is_one_missing_answer_in_the_row_and_many_against_the_good_ones()
     """Being away for a moment takes nothing back; being blind for most of the time proves nothing."""
     judgement = judging([{}])
     assert judgement.gap(1000, "nobody read") is None
-    assert judgement.tallies[0].lacks() == "unknown 1000 times, good 0; 3 good for each unknown needed"
+    assert judgement.tallies[0].unproven() == "unknown 1000 times, good 0; 3 good for each unknown needed"
     assert judgement.gap(1, "nobody read") is None
     route, reason = judgement.gap(1, "nobody read") or ("", "")
     assert (route, reason) == ("fail", "c0 is not known: no_data, nobody read (3 in a row, 2 allowed)")

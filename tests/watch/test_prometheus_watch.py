@@ -64,7 +64,7 @@ async def watched(
         unknown="ask",
     )
     told: list[str] = []
-    watching = asyncio.create_task(watch(wanted, connect, tell=told.append, keep=lambda _: None))
+    watching = asyncio.create_task(watch(wanted, connect, log=told.append, keep=lambda _: None))
     if fault:
         await asyncio.sleep(1)
         await asyncio.to_thread(fault, told)
@@ -105,7 +105,7 @@ async def test_a_value_of_before_the_step_is_stale(prometheus: Prometheus) -> No
     wait_for(lambda: prometheus.value("timestamp(idle_total)") != before, "a scrape", 5, 0.01)
     ended = datetime.now(UTC)
     decided, told = await watched(prometheus.url, SELECTOR, seconds=2, since=ended, tolerate={"stale": 50})
-    assert "(stale) the newest value is of " in told[0]
+    assert "(stale) the newest value is from " in told[0]
     assert decided.verdict == "pass", decided.reason
 
 

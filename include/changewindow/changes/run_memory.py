@@ -157,7 +157,7 @@ def baseline(memory: RunMemory, conditions: Iterable[Condition]) -> dict[str, li
     Raises:
         MemoryUnknown: nobody can say now.
     """
-    if not any(condition.asks_before for condition in conditions):
+    if not any(condition.needs_baseline for condition in conditions):
         return {}
     kept = None if memory.mode == "rollback" else legible(memory, handover.Baseline, "baseline")
     if kept is not None:

@@ -25,7 +25,7 @@ def check(ticket: Ticket, facts: Facts) -> list[Finding]:
             sentence = "only a watch can observe or weigh; here every condition has to be good"
             findings.append(_wrong(sentence, f"Remove `{field}`.", *place, field))
     for place, condition in _numbered(ticket.preflight.checks, "preflight", "checks"):
-        if condition.asks_before:
+        if condition.needs_baseline:
             remedy = "Compare with a `control`, or remove `compare`."
             findings.append(_wrong("nothing is before the preflight", remedy, *place, "compare"))
     return findings

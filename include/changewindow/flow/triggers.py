@@ -23,7 +23,7 @@ from changewindow.flow.triggerer.garbage import put_aside
 from changewindow.flow.triggerer.log_writer import tell, told
 from changewindow.flow.triggerer.progress_writer import ledger, notebook
 from changewindow.ledger import watches
-from changewindow.watch.baseline_readings import take_before
+from changewindow.watch.baseline_readings import take_baselines
 from changewindow.watch.progress import Progress
 from changewindow.watch.sampling import Sampling
 from changewindow.watch.watch import Wanted, Watched, until_good, watch
@@ -112,11 +112,11 @@ class GoodTrigger(ChangeTrigger[GoodArguments]):
             asked.conditions,
             asked.every,
             asked.deadline,
-            before=asked.before,
+            baselines=asked.before,
             change=asked.asker,
             settle=asked.settle,
         )
-        return (await until_good(wanted, connection_in_trigger, tell=tell, past=past_in_trigger)).as_json()
+        return (await until_good(wanted, connection_in_trigger, log=tell, past=past_in_trigger)).as_json()
 
 
 class BaselineTrigger(ChangeTrigger[BaselineArguments]):
@@ -127,16 +127,16 @@ class BaselineTrigger(ChangeTrigger[BaselineArguments]):
     async def decided(self) -> dict[str, Any]:
         """Read as often as the comparisons want."""
         asked = self.arguments
-        taken = await take_before(
+        baselines = await take_baselines(
             asked.conditions,
             connection_in_trigger,
             deadline=asked.deadline,
-            tell=tell,
+            log=tell,
             change=asked.change,
             past=past_in_trigger,
         )
-        reason = "; ".join(text for readings in taken if (text := readings.against()))
-        before = {readings.condition.name: readings.values for readings in taken}
+        reason = "; ".join(text for baseline in baselines if (text := baseline.unusable()))
+        before = {baseline.condition.name: baseline.values for baseline in baselines}
         return {"verdict": "fail" if reason else "pass", "reason": reason, "before": before}
 
 
@@ -161,7 +161,7 @@ class WatchTrigger(ChangeTrigger[WatchArguments]):
             sampling,
             unknown=asked.unknown,
             asked_until=asked.asked_until,
-            before=asked.before,
+            baselines=asked.before,
             change=asked.change,
         )
         self.progress: Progress | None = None
@@ -172,9 +172,9 @@ class WatchTrigger(ChangeTrigger[WatchArguments]):
         decided = await watch(
             self.watched,
             connection_in_trigger,
-            tell=tell,
+            log=tell,
             keep=self.keep,
-            before=await self._before(),
+            resume_from=await self._before(),
             past=past_in_trigger,
         )
         # The ledger is to have the last reading before a rollback begins, but the rollback does not wait for it long.

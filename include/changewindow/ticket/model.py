@@ -207,8 +207,8 @@ class Ticket(Model):
 
     @property
     def compared(self) -> tuple[Condition, ...]:
-        """Return all conditions that need readings of before the change."""
-        return tuple(one for one in self.conditions + self.rollback.verify if one.asks_before)
+        """Return all conditions that need a baseline from before the change."""
+        return tuple(one for one in self.conditions + self.rollback.verify if one.needs_baseline)
 
     @property
     def forward(self) -> timedelta:

@@ -1,4 +1,4 @@
-"""Takes the readings of before the change with which its watch compares."""
+"""Takes the baseline: readings from before the change, with which its watch compares."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -11,62 +11,61 @@ from changewindow.watch.condition import Condition
 from changewindow.watch.reading import measure
 from changewindow.watch.shared_answers import sharing
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass
-class Taken:
-    """The readings of before of one condition."""
+class Baseline:
+    """The readings of one condition from before the change."""
 
     condition: Condition
     compare: Compare
     values: list[float] = field(default_factory=list)
-    lacks: str = "none was taken in time"
-    """Why the last one that is missing is missing."""
+    last_failure: str = "none was taken in time"
+    """Why the last reading that failed has no value."""
 
-    def against(self) -> str | None:
-        """Return why nothing can be compared with them, or None."""
+    def unusable(self) -> str | None:
+        """Return why nothing can be compared with it, or None."""
         count = len(self.values)
         if count < self.compare.samples:
-            return f"{self.condition.name}: {count} of {self.compare.samples} readings of before: {self.lacks}"
+            return f"{self.condition.name}: {count} of {self.compare.samples} baseline readings: {self.last_failure}"
         if self.compare.by == "ratio" and middle(self.values) == 0:
-            says = f"{self.condition.name}: the median of the readings of before is 0, and nothing has a ratio to 0"
-            return f"{says}; compare by difference"
+            return f"{self.condition.name}: the median of the baseline is 0, which has no ratio; compare by difference"
         return None
 
 
 def longest(conditions: Sequence[Condition]) -> timedelta:
-    """Return how long the readings take, if none of them fails."""
-    every = [one.compare.every * one.compare.samples for one in conditions if one.compare]
-    return max(every, default=timedelta(0))
+    """Return how long the baseline takes, if no reading fails."""
+    lengths = [condition.compare.every * condition.compare.samples for condition in conditions if condition.compare]
+    return max(lengths, default=timedelta(0))
 
 
-async def take_before(
+async def take_baselines(
     conditions: Sequence[Condition],
     connections: Connections,
     *,
     deadline: datetime,
-    tell: Tell,
+    log: Log,
     change: str | None = None,
     past: PastOf | None = None,
-) -> list[Taken]:
+) -> list[Baseline]:
     """Read each condition as often as its comparison wants; a reading that fails is taken again until the deadline."""
-    taken = [Taken(one, one.compare) for one in conditions if one.compare]
+    baselines = [Baseline(condition, condition.compare) for condition in conditions if condition.compare]
     async with sharing(connections, change, past=past) as context:
-        await asyncio.gather(*(_take(one, replace(context, kept={}), deadline, tell) for one in taken))
-    return taken
+        await asyncio.gather(*(_take(baseline, replace(context, kept={}), deadline, log) for baseline in baselines))
+    return baselines
 
 
-async def _take(taken: Taken, context: SourceContext, deadline: datetime, tell: Tell) -> None:
-    compare, name = taken.compare, taken.condition.name
+async def _take(baseline: Baseline, context: SourceContext, deadline: datetime, log: Log) -> None:
+    compare, name = baseline.compare, baseline.condition.name
     while True:
         try:
-            answer, *_ = await measure(taken.condition, context)
-            taken.values.append(number(answer.value))
-            tell(f"BEFORE       {name} = {taken.values[-1]:.6g}, {len(taken.values)} of {compare.samples}")
+            answer, *_ = await measure(baseline.condition, context)
+            baseline.values.append(number(answer.value))
+            log(f"BASELINE     {name} = {baseline.values[-1]:.6g}, {len(baseline.values)} of {compare.samples}")
         except SourceError as error:
-            taken.lacks = f"{error.cause}, {error}"
-            tell(f"BEFORE       {name} ({error.cause}) {error}")
-        if len(taken.values) == compare.samples or context.now() + compare.every > deadline:
+            baseline.last_failure = f"{error.cause}, {error}"
+            log(f"BASELINE     {name} ({error.cause}) {error}")
+        if len(baseline.values) == compare.samples or context.now() + compare.every > deadline:
             return
         await asyncio.sleep(compare.every.total_seconds())

@@ -132,7 +132,9 @@ class Condition(Model):
         if any(one and (one.equals is not None or one.matches is not None) for one in (self.good, self.bad)):
             raise refusal("what is compared becomes a number with a fraction", "Write above, below or between.")
         if self.new and self.compare.control is None:
-            raise refusal("`new` says that there are no readings of before", "Remove it, or compare with a `control`.")
+            raise refusal(
+                "`new` says that there is no reading before the change", "Remove it, or compare with a `control`."
+            )
         return self
 
     @property
@@ -165,8 +167,8 @@ class Condition(Model):
         return (self.source, control) if control else (self.source,)
 
     @property
-    def asks_before(self) -> bool:
-        """Return whether it is compared with readings of before the change."""
+    def needs_baseline(self) -> bool:
+        """Return whether it is compared with a baseline from before the change."""
         return self.compare is not None and self.compare.control is None
 
     def limits(self) -> str:

@@ -10,46 +10,46 @@ Route = Literal["pass", "fail", "ask"]
 Decision = tuple[Route, str]
 """Where to go, and why."""
 GOOD_FOR_UNKNOWN = 3
-"""So many good readings make up for one unknown, once there are more unknown ones than may follow each other."""
+"""How many good readings make up for one unknown, once more are unknown than are allowed in a row."""
 
 ALMOST_ONE = 1 - 1e-9
 """Ten weights of 0.1 add up to a little less than 1."""
 
 COUNTS = ("lately", "unknown", "streak", "passed", "missed")
-"""What a tally has to keep."""
+"""What a tally stores."""
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """How often one condition may lack a good answer; in a row means without a good reading between."""
+    """How often one condition may lack a good answer; in a row means without a good reading in between."""
 
     failures: int
-    """So many bad readings take the change back ..."""
+    """How many bad readings roll the change back ..."""
     inconclusive: int
     causes: dict[str, int]
     unknown: int
     """How many answers in a row may be missing or undecided, whatever their causes."""
     of: int = 0
-    """... among the last so many that were good or bad; 0 for in a row."""
+    """... among this many of the last that were good or bad; 0 for in a row."""
     passes: int = 1
-    """So many good readings in a row prove the condition good."""
+    """How many good readings in a row prove the condition good."""
 
 
 @dataclass
 class Tally:
     """Counts the answers of one condition.
 
-    Only a good reading begins them anew: an unknown answer interrupts neither bad readings nor other unknown ones.
+    Only a good reading resets them: an unknown answer interrupts neither bad readings nor other unknown ones.
     """
 
     condition: str
     allowed: Allowed
     weight: float = 1.0
-    """How much of a reason it is: reasons decide that add up to 1. With 0 it is counted, and decides nothing."""
+    """How much it weighs: reasons that add up to 1 decide. With 0 it is counted but decides nothing."""
     lately: list[bool] = field(default_factory=list)
     """Whether each of the last readings that were good or bad was bad."""
     unknown: dict[str, int] = field(default_factory=dict)
-    """The unknown answers since the last good reading, by what they lacked."""
+    """The unknown answers since the last good reading, by cause."""
     streak: int = 0
     """The good readings in a row until now."""
     passed: int = 0
@@ -77,12 +77,12 @@ class Tally:
         return {name: getattr(self, name) for name in COUNTS}
 
     def resume(self, counts: dict[str, Any]) -> None:
-        """Go on from counts that were kept."""
+        """Go on from stored counts."""
         for name in COUNTS:
             setattr(self, name, counts[name])
 
-    def lacks(self) -> str | None:
-        """Return what is missing until the condition is proven good, or None."""
+    def unproven(self) -> str | None:
+        """Return why the condition is not yet proven good, or None."""
         if self.missed > self.allowed.unknown and self.missed * GOOD_FOR_UNKNOWN > self.passed:
             return f"unknown {self.missed} times, good {self.passed}; {GOOD_FOR_UNKNOWN} good for each unknown needed"
         if self.streak < self.allowed.passes:
@@ -90,7 +90,7 @@ class Tally:
         return None
 
     def gap(self, samples: int, detail: str) -> str | None:
-        """Count samples that nobody took: one missing answer in the row, and all of them against the good ones."""
+        """Count samples that nobody took: as one missing answer in the row, and all of them against the good ones."""
         self.missed += samples - 1
         return self.add("error", "no_data", detail)
 
@@ -116,8 +116,8 @@ class Tally:
         return None
 
 
-def _found(reading: Sampled) -> str:
-    """Return the value of a reading with what it was held against."""
+def _account(reading: Sampled) -> str:
+    """Return the value of a reading with its detail, such as the limits it was compared with."""
     if reading.value is None:
         return reading.detail
     value = f"{reading.value:.4g}" if isinstance(reading.value, float) else f"{reading.value}"
@@ -126,16 +126,16 @@ def _found(reading: Sampled) -> str:
 
 @dataclass
 class Judgement:
-    """Follows a watch sample by sample until it is proven good or must be taken back."""
+    """Follows a watch sample by sample until the change is proven good or must be rolled back."""
 
     tallies: list[Tally]
     overtime: int = 0
-    """Samples taken after the watch's length, while not everything was good at once."""
+    """Samples taken after the watch's length because not everything was good at once."""
     unknown: Route = "fail"
-    """Where to go when nothing is known to be bad, and too little is known to be good; never `pass`."""
+    """Where to go when nothing is known to be bad but too little is known to be good; never `pass`."""
 
     def add(self, sample: list[Sampled], *, is_over: bool) -> Decision | None:
-        """Count one sample, in the order of the tallies; return where to go with the reason once that is known.
+        """Count one sample, in the order of the tallies; return where to go, and why, once that is known.
 
         `is_over` says that the watch's length has passed. A pass needs every condition that decides good in this one
         sample, and often enough in a row. Unknown is never good: samples that are not all good at the end are repeated
@@ -147,7 +147,7 @@ class Judgement:
         read = sum(tally.condition == reading.condition for tally, reading in pairs)
         if not read == len(sample) == len(self.tallies):
             return "fail", f"{read} of {len(self.tallies)} conditions were read: nothing is proven"
-        reasons = [(tally.add(one.verdict, one.cause, _found(one)), tally) for tally, one in pairs]
+        reasons = [(tally.add(reading.verdict, reading.cause, _account(reading)), tally) for tally, reading in pairs]
         against = _enough(reasons)
         if against:
             return self._against(pairs), "; ".join(against)
@@ -161,7 +161,7 @@ class Judgement:
 
     def counts(self) -> dict[str, Any]:
         """Return all counts as JSON, from which `resume` goes on."""
-        return {"overtime": self.overtime, "tallies": {one.condition: one.counts() for one in self.tallies}}
+        return {"overtime": self.overtime, "tallies": {tally.condition: tally.counts() for tally in self.tallies}}
 
     def resume(self, counts: dict[str, Any]) -> None:
         """Go on from the counts of a watch of the same conditions.
@@ -174,22 +174,22 @@ class Judgement:
             tally.resume(counts["tallies"][tally.condition])
 
     def _at_the_end(self, pairs: list[tuple[Tally, Sampled]]) -> Decision | None:
-        """Return the verdict of a sample that no limit speaks against, after the watch's length."""
-        reasons = [(_undecided(tally, reading) if tally.lacks() else None, tally) for tally, reading in pairs]
+        """Return the verdict on a sample that breaks no limit, after the watch's length."""
+        reasons = [(_undecided(tally, reading) if tally.unproven() else None, tally) for tally, reading in pairs]
         undecided = [reason for reason, _ in reasons if reason]
         if not undecided:
             return "pass", f"all {len(pairs)} conditions are good in the last sample"
         if not _enough(reasons):
             return "pass", f"good in the last sample, but for what weighs too little: {'; '.join(undecided)}"
         self.overtime += 1
-        allowed = [tally.allowed for tally, _ in pairs]
-        patience = max(max(one.failures, one.unknown) + one.passes - 1 for one in allowed)
+        limits = [tally.allowed for tally, _ in pairs]
+        patience = max(max(limit.failures, limit.unknown) + limit.passes - 1 for limit in limits)
         if self.overtime <= patience:
             return None
         return self._against(pairs), f"not all good at once by the end: {'; '.join(undecided)}"
 
     def _against(self, pairs: list[tuple[Tally, Sampled]]) -> Route:
-        """Return where a sample leads that speaks against the change: back, if something in it is known to be bad."""
+        """Return where a sample that speaks against the change leads: `fail`, if something in it is known to be bad."""
         is_bad = any(reading.verdict == "fail" for tally, reading in pairs if tally.weight)
         return "fail" if is_bad else self.unknown
 
@@ -201,5 +201,5 @@ def _enough(reasons: list[tuple[str | None, Tally]]) -> list[str]:
 
 
 def _undecided(tally: Tally, reading: Sampled) -> str:
-    """Return why a condition is not proven good: the reading says it, unless this one is good."""
-    return f"{reading.line()} ({tally.lacks()})" if reading.verdict == "pass" else reading.line()
+    """Return why a condition is not proven good: its reading, and the count if this reading is good."""
+    return f"{reading.line()} ({tally.unproven()})" if reading.verdict == "pass" else reading.line()

@@ -1,4 +1,4 @@
-"""How far a watch is: what whoever takes it over needs to go on, and what people see of it."""
+"""How far a watch is: what another process needs to take it over, and what people see of it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,20 +11,20 @@ from changewindow.watch.judgement import Decision, Judgement
 from changewindow.watch.reading import Reading
 
 RECENT = 60
-"""So many values of each condition are kept for people to look at."""
+"""How many values of each condition are kept for people to look at."""
 
 
 class Followed(BaseModel):
-    """One condition as it was seen last."""
+    """One condition as last seen."""
 
     name: str
     limits: str
     verdict: str = ""
     """Of the last reading; empty before the first one."""
     line: str = ""
-    """The last reading, as the log has it."""
+    """The last reading, as in the log."""
     seen: Seen = Field(default_factory=Seen)
-    """What its comparison has to know."""
+    """What its comparison needs."""
     recent: list[float | None] = []
     """The last values, oldest first; None where there was no number."""
 
@@ -35,16 +35,16 @@ class Progress(BaseModel):
     since: datetime
     """The end of the last step with its time to settle."""
     begun: datetime
-    """When somebody began to read."""
+    """When the watch began to read."""
     over: datetime
-    """When its length has passed."""
+    """When its length will have passed."""
     at: datetime
     """The last sample, or the beginning."""
     samples: int = 0
     decided: Decision | None = None
     """The verdict with its reason, once there is one."""
     asked_until: datetime | None = None
-    """So long a person may answer whether the change is kept."""
+    """Until when a person may answer whether to keep the change."""
     counts: dict[str, Any] = {}
     """The counts of the judgement."""
     conditions: list[Followed] = []
@@ -52,12 +52,14 @@ class Progress(BaseModel):
     """Readings that are not yet in an event of the ledger, oldest first."""
 
     def snapshot(self) -> "Progress":
-        """Return a copy that the next samples leave as it is."""
-        conditions = [one.model_copy(update={"seen": one.seen.model_copy(deep=True)}) for one in self.conditions]
+        """Return a copy that later samples do not change."""
+        conditions = [
+            followed.model_copy(update={"seen": followed.seen.model_copy(deep=True)}) for followed in self.conditions
+        ]
         return self.model_copy(update={"conditions": conditions, "unwritten": [*self.unwritten]})
 
     def add(self, sample: Sequence[Reading], judgement: Judgement, at: datetime) -> None:
-        """Take in one sample that has been judged."""
+        """Add one sample that has been judged."""
         self.at = at
         self.samples += 1
         self.counts = judgement.counts()

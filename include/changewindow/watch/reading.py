@@ -17,7 +17,7 @@ from changewindow.watch.verdict import Verdict, judge
 
 @dataclass(frozen=True)
 class Reading:
-    """One measured value of a condition, or the cause why there is none, with the verdict on it."""
+    """One measured value of a condition, or the cause for having none, and the verdict on it."""
 
     condition: str
     verdict: Verdict
@@ -28,14 +28,14 @@ class Reading:
 
     @property
     def is_answered(self) -> bool:
-        """Return whether its source is there, whatever it says: no data and NaN are answers too."""
+        """Return whether its source answers at all: no data and NaN are answers too."""
         return self.value is not None or self.cause not in {"unreachable", "invalid"}
 
     def line(self) -> str:
         """Return the reading as a line for the log: verdict, condition, value and limit."""
         value = f"{self.value:.6g}" if isinstance(self.value, float) else self.value
-        found = f"= {value}" if self.cause is None else f"({self.cause})"
-        return f"{self.verdict.upper():12} {self.condition} {found} {self.detail}".rstrip()
+        result = f"= {value}" if self.cause is None else f"({self.cause})"
+        return f"{self.verdict.upper():12} {self.condition} {result} {self.detail}".rstrip()
 
     def as_json(self) -> dict[str, Any]:
         """Return the reading as JSON for events and trigger payloads."""
@@ -47,58 +47,58 @@ class Reading:
 async def take(
     condition: Condition, context: SourceContext, seen: Seen, *, newer_than: datetime | None = None
 ) -> Reading:
-    """Ask once and judge; every failure to get a value is a reading with its cause, never an exception.
+    """Ask once and judge; a failure to get a value is a reading with its cause, never an exception.
 
-    What is compared with a baseline is judged by all that was `seen`, to which the values of this reading are added.
+    What is compared with a baseline is judged by everything `seen` so far, to which this reading's values are added.
     """
     try:
         answers = await measure(condition, context)
         at = min(answer.at for answer in answers)
         if newer_than and at <= newer_than:
-            says = f"the newest value is of {at:%H:%M:%S} UTC, the last step ended {newer_than:%H:%M:%S}"
-            return Reading(condition.name, "error", at, value=answers[0].value, cause="stale", detail=says)
-        value, beside = await _compared(condition, [answer.value for answer in answers], seen)
+            detail = f"the newest value is from {at:%H:%M:%S} UTC, but the last step ended at {newer_than:%H:%M:%S}"
+            return Reading(condition.name, "error", at, value=answers[0].value, cause="stale", detail=detail)
+        value, basis = await _compared(condition, [answer.value for answer in answers], seen)
     except SourceError as error:
         return Reading(condition.name, "error", context.now(), cause=error.cause, detail=str(error))
     if value is None:
-        return Reading(condition.name, "inconclusive", at, detail=beside)
+        return Reading(condition.name, "inconclusive", at, detail=basis)
     verdict, cause = judge(condition.good, condition.bad, value)
-    beside = _why_invalid(value) if cause == "invalid" else beside or answers[0].note
-    says = f"{condition.limits()} ({beside})" if beside else condition.limits()
-    return Reading(condition.name, verdict, at, value=value, cause=cause, detail=says)
+    note = _why_invalid(value) if cause == "invalid" else basis or answers[0].note
+    detail = f"{condition.limits()} ({note})" if note else condition.limits()
+    return Reading(condition.name, verdict, at, value=value, cause=cause, detail=detail)
 
 
 def _why_invalid(value: Value) -> str:
     """Return why a value cannot be judged, and what to do."""
     if isinstance(value, float) and not math.isfinite(value):
-        return f"{value} is no number; see why the source says so"
+        return f"{value} is not a number that can be compared; find out why the source returns it"
     kind = "text" if isinstance(value, str) else "true or false" if isinstance(value, bool) else "a number"
-    says = f"{shown(value)} is {kind}, and the ticket compares it as something else"
-    return f"{says}: numbers, true and false stand without quotes, and only numbers are above, below or between"
+    mismatch = f"{shown(value)} is {kind}, but the ticket compares it with something else"
+    return f"{mismatch}: write numbers, true and false without quotes; only numbers can be above, below or between"
 
 
 async def measure(condition: Condition, context: SourceContext) -> list[Answer]:
-    """Return what the source of a condition answers, and its control group if it has one, asked at the same time.
+    """Return the answer of a condition's source and that of its control group, if it has one, asked at the same time.
 
     Raises:
         SourceError: one of them has no value.
     """
     try:
         async with asyncio.timeout(condition.timeout.total_seconds()):
-            beside = replace(context, kept=context.kept.setdefault("control", {}))
-            answers = zip((context, beside), condition.sources, strict=False)
-            return list(await asyncio.gather(*(one.answer(source) for one, source in answers)))
+            for_control = replace(context, kept=context.kept.setdefault("control", {}))
+            pairs = zip((context, for_control), condition.sources, strict=False)
+            return list(await asyncio.gather(*(own.answer(source) for own, source in pairs)))
     except ChangeError as error:
         raise SourceError("unreachable", str(error)) from error
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        says = f"the answer has an unexpected form: {type(error).__name__} {error}".rstrip()
-        raise SourceError("invalid", says) from error
+        detail = f"the answer has an unexpected form: {type(error).__name__} {error}".rstrip()
+        raise SourceError("invalid", detail) from error
     except TimeoutError as error:
         raise SourceError("unreachable", f"no answer within {condition.timeout.total_seconds():g} s") from error
 
 
 async def _compared(condition: Condition, values: list[Value], seen: Seen) -> tuple[Value | None, str]:
-    """Return the value to be judged, and what it came from if it is compared."""
+    """Return the value to be judged, and where it comes from if it is compared."""
     if condition.compare is None:
         return values[0], ""
     condition.compare.see(seen, values)
@@ -106,8 +106,12 @@ async def _compared(condition: Condition, values: list[Value], seen: Seen) -> tu
 
 
 async def take_all(
-    conditions: Sequence[Condition], contexts: Sequence[SourceContext], seen: Sequence[Seen], **options: Any
+    conditions: Sequence[Condition],
+    contexts: Sequence[SourceContext],
+    seen: Sequence[Seen],
+    *,
+    newer_than: datetime | None = None,
 ) -> list[Reading]:
-    """Ask all conditions at the same time: one sample. Options as for `take`."""
-    asked = zip(conditions, contexts, seen, strict=True)
-    return list(await asyncio.gather(*(take(*one, **options) for one in asked)))
+    """Take a reading of all conditions at the same time: one sample."""
+    questions = zip(conditions, contexts, seen, strict=True)
+    return list(await asyncio.gather(*(take(*question, newer_than=newer_than) for question in questions)))

@@ -1,4 +1,4 @@
-"""When a watch takes its samples: often at first, seldom later, and not in step with other watches."""
+"""When a watch takes its samples: often at first, less often later, and not in step with other watches."""
 
 import math
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Sampling:
 
     def following(self, begun: datetime, now: datetime, over: datetime) -> datetime:
         """Return the next sample after `now`; one is always taken when the watch is over."""
-        found = self._on_grid(begun, now)
-        return over if now < over < found else found
+        following = self._on_grid(begun, now)
+        return over if now < over < following else following
 
     def missed(self, begun: datetime, last: datetime, now: datetime) -> int:
         """Return how many samples should have been taken after `last`, and before `now`."""
@@ -27,17 +27,17 @@ class Sampling:
             return 0
         if self.later is None:
             return self._count(now - begun, self.every) - self._count(last - begun, self.every)
-        turn = begun + self.at_first
-        fast = self._count(min(now, turn) - begun, self.every) - self._count(min(last, turn) - begun, self.every)
-        slow = self._count(max(now, turn) - turn, self.later) - self._count(max(last, turn) - turn, self.later)
+        slows = begun + self.at_first
+        fast = self._count(min(now, slows) - begun, self.every) - self._count(min(last, slows) - begun, self.every)
+        slow = self._count(max(now, slows) - slows, self.later) - self._count(max(last, slows) - slows, self.later)
         return fast + slow
 
     def _on_grid(self, begun: datetime, now: datetime) -> datetime:
         if self.later is None:
             return self._next(begun, now, self.every)
-        turn = begun + self.at_first
+        slows = begun + self.at_first
         fast = self._next(begun, now, self.every)
-        return fast if fast <= turn else self._next(turn, max(now, turn), self.later)
+        return fast if fast <= slows else self._next(slows, max(now, slows), self.later)
 
     def _next(self, start: datetime, now: datetime, every: timedelta) -> datetime:
         place = self._count(now - start, every) + 1

@@ -1,4 +1,4 @@
-"""Lets all watches of one process share a client, and the answers to questions they ask at the same moment."""
+"""Lets all watches of one process share a client, and the answers to questions they ask at the same time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,20 +14,20 @@ from httpx_aiohttp import HttpxAiohttpClient
 from changewindow.systems.measurement import Answer, Connections, Measurable, PastOf, SourceContext
 
 FRESH = timedelta(seconds=0.5)
-"""The time for which an answer serves whoever asks the same."""
+"""How long an answer serves others who ask the same."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question that was asked at a moment, and its answer to come."""
+    """A question that was asked, and its pending answer."""
 
     at: datetime
     answer: "asyncio.Task[Answer]"
     served: set[int] = field(default_factory=set)
-    """Who has it already; whoever asks twice wants two answers."""
+    """Who has received it; whoever asks twice wants two answers."""
 
     def serves(self, context: SourceContext) -> bool:
-        """Return whether the answer is new for somebody who asks now, and new enough."""
+        """Return whether the answer is new, and recent enough, for somebody who asks now."""
         is_fresh = context.now() - self.at < FRESH
         return is_fresh and id(context.kept) not in self.served and (context.since is None or self.at > context.since)
 
@@ -41,20 +41,20 @@ class Shared:
     asked: dict[str, Asked] = field(default_factory=dict)
 
     async def answer(self, source: Measurable, context: SourceContext) -> Answer:
-        """Return the answer of a source, or the one that somebody else gets to the same question.
+        """Return the answer of a source, or the one that somebody else is getting to the same question.
 
         Raises:
             SourceError: there is none.
         """
         asker = f"{context.change} {context.since}" if source.is_about_the_asker else ""
         question = f"{type(source).__module__} {source.model_dump_json()} {asker}"
-        found = self.asked.get(question)
-        if found is None or not found.serves(context):
-            found = Asked(context.now(), asyncio.create_task(source.ask(context)))
-            found.answer.add_done_callback(lambda done: self._forget(question, done))
-            self.asked[question] = found
-        found.served.add(id(context.kept))
-        return await asyncio.shield(found.answer)
+        pending = self.asked.get(question)
+        if pending is None or not pending.serves(context):
+            pending = Asked(context.now(), asyncio.create_task(source.ask(context)))
+            pending.answer.add_done_callback(lambda done: self._forget(question, done))
+            self.asked[question] = pending
+        pending.served.add(id(context.kept))
+        return await asyncio.shield(pending.answer)
 
     def _forget(self, question: str, done: "asyncio.Task[Answer]") -> None:
         """Forget an answer when it is no longer fresh, and an error that nobody waited for."""
@@ -64,8 +64,8 @@ class Shared:
         later(FRESH.total_seconds(), lambda: self._is_newest(question, done) and self.asked.pop(question))
 
     def _is_newest(self, question: str, done: "asyncio.Task[Answer]") -> bool:
-        found = self.asked.get(question)
-        return found is not None and found.answer is done
+        pending = self.asked.get(question)
+        return pending is not None and pending.answer is done
 
 
 _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, Shared] = WeakKeyDictionary()
@@ -75,7 +75,7 @@ _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, Shared] = WeakKeyDictionar
 async def sharing(
     connections: Connections, change: str | None = None, *, past: PastOf | None = None
 ) -> AsyncIterator[SourceContext]:
-    """Give what a change asks with: its connections, and all that it shares with the others of its loop."""
+    """Give a change what its sources ask with: its connections, and what it shares with others of its loop."""
     loop = asyncio.get_running_loop()
     shared = _shared.get(loop) or _shared.setdefault(loop, Shared(client()))
     shared.users += 1
@@ -91,9 +91,9 @@ async def sharing(
 
 
 def client() -> httpx.AsyncClient:
-    """Return a client that opens as many connections as are wanted, follows no redirect and keeps no cookie.
+    """Return a client that opens as many connections as needed, follows no redirects and keeps no cookies.
 
-    A cookie would sign in a change whose own credentials are bad, or lead it to one of several servers for good.
+    A cookie would sign in a change whose own credentials are bad, or pin it to one of several servers.
     """
     cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     limits = httpx.Limits(max_connections=0)  # to aiohttp, 0 is without a limit

@@ -25,14 +25,14 @@ class Limits(Protocol):
 
 
 class NotComparable(Exception):
-    """The value is not of the kind the comparison needs."""
+    """The value is not of the type that the comparison needs."""
 
 
 def judge(good: Limits | None, bad: Limits | None, value: Value) -> tuple[Verdict, Cause | None]:
     """Return what a value means, with the cause when it is an error.
 
-    Bad wins over good. With only one of them given, everything else is its opposite; with both, what is neither is
-    inconclusive. NaN, infinity and text where a number was asked are `invalid`, whatever the comparison says.
+    Bad wins over good. With only one of them given, everything else is its opposite; with both, a value that is
+    neither is inconclusive. NaN, infinity, and text where a number is needed are always `invalid`.
     """
     if isinstance(value, float) and not math.isfinite(value):
         return "error", "invalid"
@@ -54,7 +54,7 @@ def holds(limits: Limits, value: Value) -> bool:
     """Return whether everything that is set holds for the value.
 
     Raises:
-        NotComparable: a number is compared, and the value is none.
+        NotComparable: the comparison needs a number, and the value is not one.
     """
     if isinstance(value, bool | str):
         if limits.above is not None or limits.below is not None or limits.between is not None:

@@ -16,9 +16,10 @@ from changewindow.watch.reading import Reading, take_all
 from changewindow.watch.sampling import Sampling
 from changewindow.watch.shared_answers import sharing
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 Keep = Callable[[Progress], None]
-Before = Mapping[str, list[float]]
+Baselines = Mapping[str, list[float]]
+"""The values of each baseline, by the name of its condition."""
 
 
 @dataclass(frozen=True)
@@ -45,27 +46,27 @@ class Wanted:
     deadline: datetime
     present: tuple[Condition, ...] = ()
     """Conditions that may be good or bad, if only their sources answer."""
-    before: Before = field(default_factory=dict)
-    """The readings of before the change, by the names of the conditions that are compared with them."""
+    baselines: Baselines = field(default_factory=dict)
     change: str | None = None
     """The change that asks."""
     settle: timedelta = timedelta(0)
-    """So long all must stay good, sample after sample."""
+    """How long all must stay good, sample after sample."""
 
-    def lacks(self, sample: Sequence[Reading]) -> list[str]:
-        """Return what is not good in a sample, and which sources are not there."""
+    def not_good(self, sample: Sequence[Reading]) -> list[str]:
+        """Return what is not good in a sample, and which sources do not answer."""
         count = len(self.conditions)
         lines = [reading.line() for reading in sample[:count] if reading.verdict != "pass"]
-        return lines + [f"its source does not answer: {one.line()}" for one in sample[count:] if not one.is_answered]
+        silent = [reading.line() for reading in sample[count:] if not reading.is_answered]
+        return lines + [f"its source does not answer: {line}" for line in silent]
 
 
-async def until_good(wanted: Wanted, connections: Connections, *, tell: Tell, past: PastOf | None = None) -> Decided:
+async def until_good(wanted: Wanted, connections: Connections, *, log: Log, past: PastOf | None = None) -> Decided:
     """Read until all conditions are good in one sample, and have settled; fail when they are not by the deadline.
 
     Reads once at least.
     """
     conditions = wanted.conditions + wanted.present
-    seen = [Seen(before=wanted.before.get(one.name, [])) for one in conditions]
+    seen = [Seen(before=wanted.baselines.get(condition.name, [])) for condition in conditions]
     async with sharing(connections, wanted.change, past=past) as context:
         contexts = [replace(context, kept={}) for _ in conditions]
         count = 0
@@ -74,15 +75,15 @@ async def until_good(wanted: Wanted, connections: Connections, *, tell: Tell, pa
             sample = await take_all(conditions, contexts, seen)
             count += 1
             for reading in sample:
-                tell(reading.line())
-            lacks = wanted.lacks(sample)
+                log(reading.line())
+            not_good = wanted.not_good(sample)
             now = SourceContext.now()
-            good_since = None if lacks else good_since or now
+            good_since = None if not_good else good_since or now
             if good_since and now - good_since >= wanted.settle:
                 return Decided("pass", "all good", tuple(sample), count)
             if now + wanted.every > wanted.deadline:
                 settling = f"good, but not for {duration_text(wanted.settle)} without a break"
-                return Decided("fail", "; ".join(lacks) or settling, tuple(sample), count)
+                return Decided("fail", "; ".join(not_good) or settling, tuple(sample), count)
             unsettled = good_since + wanted.settle - now if good_since else wanted.every
             await asyncio.sleep(min(unsettled, wanted.every).total_seconds())
 
@@ -99,18 +100,21 @@ class Watched:
     unknown: Route = "fail"
     """Where to go when too little is known: `fail`, or `ask` a person."""
     asked_until: datetime | None = None
-    """A person is asked already; with no answer by then, and no verdict, the change is taken back."""
-    before: Before = field(default_factory=dict)
-    """The readings of before the change, by the names of the conditions that are compared with them."""
+    """A person has been asked; with no answer by then, and no verdict, the change is rolled back."""
+    baselines: Baselines = field(default_factory=dict)
     change: str | None = None
     """The change that asks."""
 
     def begin(self, now: datetime) -> Progress:
-        """Return the progress of a watch that begins now: late is later, so that the whole length is watched."""
+        """Return the progress of a watch that begins now; one that begins late ends late and lasts its whole length."""
         begun = max(self.since, now)
         followed = [
-            Followed(name=one.name, limits=one.limits(), seen=Seen(before=self.before.get(one.name, [])))
-            for one in self.conditions
+            Followed(
+                name=condition.name,
+                limits=condition.limits(),
+                seen=Seen(before=self.baselines.get(condition.name, [])),
+            )
+            for condition in self.conditions
         ]
         over = begun + self.length
         return Progress(since=self.since, begun=begun, over=over, at=begun, conditions=followed)
@@ -126,20 +130,20 @@ async def watch(
     watched: Watched,
     connections: Connections,
     *,
-    tell: Tell,
+    log: Log,
     keep: Keep,
-    before: Progress | None = None,
+    resume_from: Progress | None = None,
     past: PastOf | None = None,
 ) -> Decided:
-    """Read for the watch's length, longer while undecided, until the change is proven good or must be taken back.
+    """Read for the watch's length, longer while undecided, until the change is proven good or must be rolled back.
 
-    `keep` is called after each sample. With what it was given last, as `before`, another process goes on with the same
-    time and counts; the samples that nobody took between are missing data.
+    `keep` is called after each sample. Given its last progress as `resume_from`, another process goes on with the same
+    time and counts; samples that nobody took in between are missing data.
     """
-    judgement = Judgement([one.tally() for one in watched.conditions], unknown=watched.unknown)
-    progress = before if before and before.since == watched.since else watched.begin(SourceContext.now())
-    if progress is before:
-        _resume(watched, judgement, progress, tell)
+    judgement = Judgement([condition.tally() for condition in watched.conditions], unknown=watched.unknown)
+    progress = resume_from if resume_from and resume_from.since == watched.since else watched.begin(SourceContext.now())
+    if progress is resume_from:
+        _resume(watched, judgement, progress, log)
     progress.asked_until = watched.asked_until
     keep(progress)
     sample: list[Reading] = []
@@ -152,7 +156,7 @@ async def watch(
             sample = await _sample(watched, contexts, judgement, progress)
             left = max((progress.over - progress.at).total_seconds(), 0)
             for reading in sample:
-                tell(f"{reading.line()} | sample {progress.samples}, {left:.0f} s left")
+                log(f"{reading.line()} | sample {progress.samples}, {left:.0f} s left")
             keep(progress)
     verdict, reason = progress.decided
     return Decided(verdict, reason, tuple(sample), progress.samples)
@@ -171,16 +175,16 @@ async def _sample(
     return sample
 
 
-def _resume(watched: Watched, judgement: Judgement, progress: Progress, tell: Tell) -> None:
+def _resume(watched: Watched, judgement: Judgement, progress: Progress, log: Log) -> None:
     """Go on where another process stopped; what it had decided stays decided."""
     if progress.counts:
         judgement.resume(progress.counts)
     now = SourceContext.now()
     progress.decided = watched.settled(progress.decided, now)
     missed = watched.sampling.missed(progress.begun, progress.at, now)
-    tell(f"goes on after {progress.samples} samples; {missed} were missed since {progress.at:%H:%M:%S} UTC")
+    log(f"watch resumed after {progress.samples} samples; {missed} were missed since {progress.at:%H:%M:%S} UTC")
     if missed and not progress.decided:
-        decided = judgement.gap(missed, f"nobody read for {(now - progress.at).total_seconds():.0f} s")
+        decided = judgement.gap(missed, f"no sample was taken for {(now - progress.at).total_seconds():.0f} s")
         progress.decided = watched.settled(decided, now)
         progress.at = now
         progress.counts = judgement.counts()

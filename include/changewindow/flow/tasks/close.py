@@ -76,7 +76,7 @@ class Close(ChangeOperator):
             if not run.is_last_try:
                 raise
             return str(unknown)
-        decided = ask_once(verify, within=within, before=before, change=run.change.id)
+        decided = ask_once(verify, within=within, baselines=before, change=run.change.id)
         if decided.verdict == "pass":
             run.note(payloads.Verified(**decided.as_json()))
             run.hand_over(Restored(at=now()))

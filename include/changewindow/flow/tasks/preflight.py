@@ -22,7 +22,7 @@ from changewindow.ticket.plan import Node
 from changewindow.ticket.revision import PublishedChange
 from changewindow.watch.baseline_readings import longest
 from changewindow.watch.condition import Condition
-from changewindow.watch.watch import Before, Decided, Wanted, until_good
+from changewindow.watch.watch import Baselines, Decided, Wanted, until_good
 
 BETWEEN_CHECKS = timedelta(seconds=5)
 
@@ -69,7 +69,7 @@ class CheckSensor(BaseSensorOperator):
         """Return what must be good."""
         return (run.ticket.preflight.checks[self.node.number - 1],)
 
-    def before(self, run: Run) -> Before:
+    def before(self, run: Run) -> Baselines:
         """Return the baseline: here, nothing was before."""
         return {}
 
@@ -85,7 +85,7 @@ class CheckSensor(BaseSensorOperator):
         """Ask once at once, and go on asking without a worker when that was not good, or has to settle."""
         run = Run(self.change, context)
         settle = self.settle(run)
-        first = ask_once(self.conditions(run), before=self.before(run), change=self.change.id)
+        first = ask_once(self.conditions(run), baselines=self.before(run), change=self.change.id)
         if first.verdict == "pass" and not settle:
             self.good(run, first.as_json())
             return
@@ -196,4 +196,4 @@ def _refused(run: Run, reason: str, then: str = "Nothing was touched") -> Airflo
 def ask_once(conditions: tuple[Condition, ...], *, within: timedelta = timedelta(0), **more: Any) -> Decided:
     """Read conditions now, from a worker; go on for `within` until all are good. Options as the fields of `Wanted`."""
     wanted = Wanted(conditions, timedelta(seconds=1), now() + within, **more)
-    return asyncio.run(until_good(wanted, connection_in_trigger, tell=log.info, past=past_in_trigger))
+    return asyncio.run(until_good(wanted, connection_in_trigger, log=log.info, past=past_in_trigger))

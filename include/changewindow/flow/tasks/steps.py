@@ -26,7 +26,7 @@ from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context as StepContext
 from changewindow.ticket.plan import Node
 from changewindow.ticket.revision import PublishedChange
-from changewindow.watch.watch import Before
+from changewindow.watch.watch import Baselines
 
 
 class ChangeOperator(BaseOperator):
@@ -145,7 +145,7 @@ class Verify(CheckSensor):
         """Return what proves it."""
         return run.ticket.rollback.verify
 
-    def before(self, run: Run) -> Before:
+    def before(self, run: Run) -> Baselines:
         """Return the baseline."""
         return baseline(run, self.conditions(run))
 

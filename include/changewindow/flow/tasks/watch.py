@@ -34,7 +34,7 @@ class Watch(ChangeOperator, BranchMixIn):
         """Decide at once what needs no watching; else watch without a worker."""
         steps = len(run.ticket.steps)
         if run.is_dry:
-            sample = ask_once(run.ticket.conditions, before=self._before(run), change=run.change.id)
+            sample = ask_once(run.ticket.conditions, baselines=self._before(run), change=run.change.id)
             log.info("one sample, for the dry run: %s (%s)", sample.verdict, sample.reason)
             return self._route(run, route_dry(run, steps=steps, reason=sample.reason))
         decided = route_at_once(run, steps=steps, reason=run.params.get("reason"))
