@@ -26,7 +26,7 @@ async def asked(
     """Return the reading of a source, good when it is 1; the connections are known by their names."""
 
     async def connect(name: str) -> Connection:
-        return {one.name: one for one in connections}[name]
+        return {known.name: known for known in connections}[name]
 
     async def past(change: str, environment: str) -> Past:
         url = (await connect(LEDGER_CONNECTION)).database_url

@@ -60,5 +60,5 @@ def span(start: str, watch: int = 60, back: int = 10) -> Span:
 
 def times(timeline: Timeline[Any], start: str, end: str) -> list[str]:
     """Return the occurrences in an interval of UTC as text, in UTC."""
-    found = timeline.meeting(Interval(at(start), at(end)))
-    return [f"{one.span.start:%Y-%m-%d %H:%M}-{one.span.end:%d %H:%M}" for one in found]
+    spans = timeline.meeting(Interval(at(start), at(end)))
+    return [f"{closed.span.start:%Y-%m-%d %H:%M}-{closed.span.end:%d %H:%M}" for closed in spans]

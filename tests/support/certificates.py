@@ -47,7 +47,7 @@ def certificate(name: str, by: Signed | None = None, *, days: float = 30, names:
         .add_extension(x509.BasicConstraints(ca=not names, path_length=None), critical=True)
     )
     if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName([_named(one) for one in names]), critical=False)
+        builder = builder.add_extension(x509.SubjectAlternativeName([_named(name) for name in names]), critical=False)
     return Signed(builder.sign(by.key if by else key, hashes.SHA256()), key)
 
 

@@ -52,7 +52,7 @@ def condition(name: str, settings: Settings) -> Condition:
 def judging(every: Sequence[Settings]) -> Judgement:
     """Return what judges conditions with these settings, called c0, c1 and so on."""
     conditions = [condition(f"c{place}", settings) for place, settings in enumerate(every)]
-    return Judgement([one.tally() for one in conditions])
+    return Judgement([condition.tally() for condition in conditions])
 
 
 def routes(judgement: Judgement, *rows: str) -> list[tuple[Route, str] | None]:

@@ -101,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length).decode(errors="surrogateescape")
-        request = Request(self.command, self.path, CaseInsensitiveDict(self.headers), body)
+        request = Request(self.command, self.path, CaseInsensitiveDict(self.headers.items()), body)
         reply = self.server.recording.reply(request)
         time.sleep(reply.delay)
         if reply.is_lost:
@@ -116,10 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Connection"] = "close"
         if reply.status in {301, 302}:
             headers.setdefault("Location", "/elsewhere")
-        if reply.length is not None or isinstance(body, bytes):
-            headers.setdefault("Content-Length", str(len(body) if reply.length is None else reply.length))
-        else:
-            headers["Transfer-Encoding"] = "chunked"
+        length = len(body) if reply.length is None and isinstance(body, bytes) else reply.length
+        headers |= {"Transfer-Encoding": "chunked"} if length is None else {"Content-Length": str(length)}
         self.send_response_only(reply.status)
         for name, value in headers.items():
             self.send_header(name, value)

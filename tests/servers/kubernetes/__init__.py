@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from changewindow.systems.connection import Connection
 from servers.kubernetes import live
-from servers.kubernetes.answers import Api, Asked, Trouble, selected, taken_apart
+from servers.kubernetes.answers import Api, ApiCall, Trouble, selected, taken_apart
 from servers.kubernetes.deployments import sync_deployment, sync_replica_set
 from servers.kubernetes.pods import Images, Kubelet
 from servers.kubernetes.seen import TICK, Seen, connection_to
@@ -66,7 +66,7 @@ class ApiServer(Seen):
                 plural = next(name for name, kind in SERVED[group, version].items() if kind == manifest["kind"])
                 headers = {"User-Agent": "kubectl-create/v1"}
                 self.api._post(
-                    Asked("POST", "", {}, headers, body, group, version, plural, metadata.get("namespace", ""))
+                    ApiCall("POST", "", {}, headers, body, group, version, plural, metadata.get("namespace", ""))
                 )
 
     def edit(self, kind: str, namespace: str, name: str, do: Callable[[Json], Any]) -> Json:
@@ -92,16 +92,16 @@ class ApiServer(Seen):
 
     def _tick(self) -> None:
         for kind, sync in CONTROLLERS.items():
-            for found in list(self.store.each(kind)):
-                sync(self.store, found)
+            for obj in list(self.store.each(kind)):
+                sync(self.store, obj)
         self.kubelet.tick()
         self._collect_garbage()
 
     def _collect_garbage(self) -> None:
-        uids = {found["metadata"]["uid"] for found in self.store.objects.values()}
-        for key, found in list(self.store.objects.items()):
-            owners = found["metadata"].get("ownerReferences") or []
-            if owners and not {one["uid"] for one in owners} & uids and "deletionTimestamp" not in found["metadata"]:
+        uids = {obj["metadata"]["uid"] for obj in self.store.objects.values()}
+        for key, obj in list(self.store.objects.items()):
+            owners = obj["metadata"].get("ownerReferences") or []
+            if owners and not {entry["uid"] for entry in owners} & uids and "deletionTimestamp" not in obj["metadata"]:
                 self.store.delete(key)
 
 
@@ -121,11 +121,11 @@ class Web:
         query = dict(parse_qsl(request.target.partition("?")[2]))
         try:
             body = request.body.encode(errors="surrogateescape")
-            asked = taken_apart(request.method, request.path, query, request.headers, body=body)
-            if asked.is_watch:
-                self.api.answer(Asked(**{**vars(asked), "query": {}}))
-                return Reply(200, self._watched(asked), JSON)
-            status, answer = self.api.answer(asked)
+            call = taken_apart(request.method, request.path, query, request.headers, body=body)
+            if call.is_watch:
+                self.api.answer(ApiCall(**{**vars(call), "query": {}}))
+                return Reply(200, self._watched(call), JSON)
+            status, answer = self.api.answer(call)
         except Refusal as refusal:
             status, answer = refusal.code, refusal.status
         if trouble and trouble.status:
@@ -134,10 +134,10 @@ class Web:
             return Reply(status, answer, {"Content-Type": "text/plain"})
         return Reply(status, json.dumps(answer), JSON)
 
-    def _watched(self, asked: Asked) -> Iterator[bytes]:
+    def _watched(self, call: ApiCall) -> Iterator[bytes]:
         """Give the events of a watch until it ends."""
-        store, version = self.api.store, int(asked.query.get("resourceVersion") or 0)
-        ends = time.monotonic() + int(asked.query.get("timeoutSeconds") or 30)
+        store, version = self.api.store, int(call.query.get("resourceVersion") or 0)
+        ends = time.monotonic() + int(call.query.get("timeoutSeconds") or 30)
         while time.monotonic() < ends:
             try:
                 with store.lock:
@@ -146,10 +146,10 @@ class Web:
             except Refusal as refusal:
                 yield _line({"type": "ERROR", "object": refusal.status})
                 return
-            for at, happened, key, found in events:
+            for at, happened, key, obj in events:
                 version = at
-                if key[0] == asked.kinds and asked.namespace in {"", key[1]} and selected(found, asked.query):
-                    yield _line({"type": happened, "object": found})
+                if key[0] == call.kinds and call.namespace in {"", key[1]} and selected(obj, call.query):
+                    yield _line({"type": happened, "object": obj})
 
 
 def _line(event: Json) -> bytes:

@@ -35,7 +35,7 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ApiCall:
     """A request, with its path taken apart."""
 
     method: str
@@ -85,7 +85,7 @@ class Asked:
             raise Refusal(400, "BadRequest", f"couldn't get version/kind; json parse error: {error}") from error
 
 
-def taken_apart(method: str, path: str, query: dict[str, str], headers: Any, *, body: bytes) -> Asked:
+def taken_apart(method: str, path: str, query: dict[str, str], headers: Any, *, body: bytes) -> ApiCall:
     """Return a request with the parts of its path.
 
     Raises:
@@ -93,7 +93,7 @@ def taken_apart(method: str, path: str, query: dict[str, str], headers: Any, *, 
     """
     parts = [unquote(part) for part in path.strip("/").split("/")]
     if parts in (["api"], ["apis"], ["version"]):
-        return Asked(method, path, query, headers, body)
+        return ApiCall(method, path, query, headers, body)
     start = 2 if parts[0] == "api" else 3
     group, version = ("", parts[1]) if start == 2 else tuple([*parts[1:3], "", ""][:2])
     rest, namespace = parts[start:], ""
@@ -105,7 +105,7 @@ def taken_apart(method: str, path: str, query: dict[str, str], headers: Any, *, 
     is_review = plural in {"selfsubjectaccessreviews", "selfsubjectrulesreviews"}
     if plural and not is_review and plural not in SERVED.get((group, version), {}):
         raise Refusal(404, "NotFound", "the server could not find the requested resource")
-    return Asked(method, path, query, headers, body, group, version, plural, namespace, name, subresource)
+    return ApiCall(method, path, query, headers, body, group, version, plural, namespace, name, subresource)
 
 
 @dataclass
@@ -124,29 +124,29 @@ class Api:
 
     def trouble(self, line: str) -> Trouble | None:
         """Return what goes wrong with a request, which then goes wrong one time less."""
-        found = next((one for one in self.troubles if one.times and re.search(one.matches, line)), None)
-        if found:
-            found.times -= 1
-            found.do()
-        return found
+        obj = next((entry for entry in self.troubles if entry.times and re.search(entry.matches, line)), None)
+        if obj:
+            obj.times -= 1
+            obj.do()
+        return obj
 
-    def answer(self, asked: Asked) -> tuple[int, Any]:
+    def answer(self, call: ApiCall) -> tuple[int, Any]:
         """Return status and body: JSON, or text for a log."""
-        user = self.users.get(str(asked.headers.get("Authorization", "")).partition(" ")[2])
+        user = self.users.get(str(call.headers.get("Authorization", "")).partition(" ")[2])
         if user is None:
             raise Refusal(401, "Unauthorized", "Unauthorized")
-        if not asked.plural:
-            return 200, _served(asked)
-        if asked.plural == "selfsubjectaccessreviews":
-            return 201, self._review(asked.json())
-        kinds = f"{asked.kinds}/{asked.subresource}" if asked.subresource else asked.kinds
-        if (asked.verb, kinds) in self.denied:
-            inside = f' in the namespace "{asked.namespace}"' if asked.namespace else ""
-            what = "/".join(filter(None, (asked.plural, asked.subresource)))
-            says = f'User "{user}" cannot {asked.verb} resource "{what}" in API group "{asked.group}"{inside}'
-            raise Refusal(403, "Forbidden", f'{asked.kinds} "{asked.name}" is forbidden: {says}')
+        if not call.plural:
+            return 200, _served(call)
+        if call.plural == "selfsubjectaccessreviews":
+            return 201, self._review(call.json())
+        kinds = f"{call.kinds}/{call.subresource}" if call.subresource else call.kinds
+        if (call.verb, kinds) in self.denied:
+            inside = f' in the namespace "{call.namespace}"' if call.namespace else ""
+            what = "/".join(filter(None, (call.plural, call.subresource)))
+            says = f'User "{user}" cannot {call.verb} resource "{what}" in API group "{call.group}"{inside}'
+            raise Refusal(403, "Forbidden", f'{call.kinds} "{call.name}" is forbidden: {says}')
         with self.store.lock:
-            return getattr(self, f"_{asked.method.lower()}")(asked)
+            return getattr(self, f"_{call.method.lower()}")(call)
 
     def _review(self, body: Json) -> Json:
         wanted = body["spec"]["resourceAttributes"]
@@ -154,125 +154,125 @@ class Api:
         kinds += f"/{wanted['subresource']}" if wanted.get("subresource") else ""
         return {**body, "status": {"allowed": (wanted["verb"], kinds) not in self.denied}}
 
-    def _get(self, asked: Asked) -> tuple[int, Any]:
-        if not asked.name:
-            return 200, self._list(asked)
-        found = self.store.get(asked.key)
-        if asked.subresource == "log":
-            return 200, self._log(asked, found)
-        return 200, _scale(found) if asked.subresource == "scale" else found
+    def _get(self, call: ApiCall) -> tuple[int, Any]:
+        if not call.name:
+            return 200, self._list(call)
+        obj = self.store.get(call.key)
+        if call.subresource == "log":
+            return 200, self._log(call, obj)
+        return 200, _scale(obj) if call.subresource == "scale" else obj
 
-    def _post(self, asked: Asked) -> tuple[int, Any]:
-        body = asked.json()
+    def _post(self, call: ApiCall) -> tuple[int, Any]:
+        body = call.json()
         body.setdefault("metadata", {})
-        if asked.namespace:
-            body["metadata"].setdefault("namespace", asked.namespace)
+        if call.namespace:
+            body["metadata"].setdefault("namespace", call.namespace)
         made = defaulted(body)
         require_valid(made)
         made.pop("status", None)
-        return 201, made if "dryRun" in asked.query else self.store.create(made, asked.manager)
+        return 201, made if "dryRun" in call.query else self.store.create(made, call.manager)
 
-    def _put(self, asked: Asked) -> tuple[int, Any]:
-        new, old = asked.json(), self.store.get(asked.key)
-        return 200, self._written(asked, old, {**new, "status": old.get("status")})
+    def _put(self, call: ApiCall) -> tuple[int, Any]:
+        new, old = call.json(), self.store.get(call.key)
+        return 200, self._written(call, old, {**new, "status": old.get("status")})
 
-    def _patch(self, asked: Asked) -> tuple[int, Any]:
-        content = str(asked.headers.get("Content-Type", "")).partition(";")[0]
+    def _patch(self, call: ApiCall) -> tuple[int, Any]:
+        content = str(call.headers.get("Content-Type", "")).partition(";")[0]
         if content == "application/apply-patch+yaml":
-            return self._apply(asked)
+            return self._apply(call)
         ways = {"merge-patch": patches.merge, "strategic-merge-patch": patches.strategic}
         ways["json-patch"] = patches.json_patch
         way = ways.get(content.removeprefix("application/").removesuffix("+json"))
         if way is None:
             raise Refusal(415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {content}")
-        old = self.store.get(asked.key)
-        if asked.subresource == "scale":
-            scale = way(_scale(old), asked.json())
+        old = self.store.get(call.key)
+        if call.subresource == "scale":
+            scale = way(_scale(old), call.json())
             new = copy.deepcopy(old)
             new["spec"]["replicas"] = scale["spec"].get("replicas", 0)
             new["metadata"]["resourceVersion"] = scale["metadata"]["resourceVersion"]
-            return 200, _scale(self._written(asked, old, new))
-        new = way(old, asked.json())
-        return 200, self._written(asked, old, {**new, "status": old.get("status")})
+            return 200, _scale(self._written(call, old, new))
+        new = way(old, call.json())
+        return 200, self._written(call, old, {**new, "status": old.get("status")})
 
-    def _apply(self, asked: Asked) -> tuple[int, Any]:
-        config = asked.json()
-        config["metadata"].setdefault("namespace", asked.namespace)
-        if not asked.namespace:
+    def _apply(self, call: ApiCall) -> tuple[int, Any]:
+        config = call.json()
+        config["metadata"].setdefault("namespace", call.namespace)
+        if not call.namespace:
             del config["metadata"]["namespace"]
         require_known(config)
-        live = self.store.objects.get(asked.key)
+        live = self.store.objects.get(call.key)
         start = live or {name: config[name] for name in ("apiVersion", "kind")} | {"metadata": {}}
         try:
-            new = patches.apply(start, config, asked.manager, force=asked.query.get("force") == "true")
+            new = patches.apply(start, config, call.manager, force=call.query.get("force") == "true")
         except patches.Conflicts as error:
             count = f"{len(error.of)} conflict{'s'[: len(error.of) != 1]}"
             causes = [{"reason": "FieldManagerConflict", "message": who, "field": name} for who, name in error.of]
             raise Refusal(409, "Conflict", f"Apply failed with {count}: {error}", causes=causes) from error
         if live:
-            return 200, self._written(asked, live, new)
+            return 200, self._written(call, live, new)
         new = defaulted(new)
         require_valid(new)
-        return 201, new if "dryRun" in asked.query else self.store.create(new, asked.manager)
+        return 201, new if "dryRun" in call.query else self.store.create(new, call.manager)
 
-    def _written(self, asked: Asked, old: Json, new: Json) -> Json:
+    def _written(self, call: ApiCall, old: Json, new: Json) -> Json:
         new = defaulted(patches.tidy(copy.deepcopy(new)))
         require_valid(new, old)
-        if "dryRun" in asked.query:
+        if "dryRun" in call.query:
             return new
-        return self.store.replace(asked.key, new, asked.manager)
+        return self.store.replace(call.key, new, call.manager)
 
-    def _delete(self, asked: Asked) -> tuple[int, Any]:
-        options = json.loads(asked.body or b"{}")
-        gone = self.store.delete(asked.key, (options.get("preconditions") or {}).get("uid", ""))
-        details = {"name": asked.name, "kind": asked.plural, "uid": gone["metadata"]["uid"]}
+    def _delete(self, call: ApiCall) -> tuple[int, Any]:
+        options = json.loads(call.body or b"{}")
+        gone = self.store.delete(call.key, (options.get("preconditions") or {}).get("uid", ""))
+        details = {"name": call.name, "kind": call.plural, "uid": gone["metadata"]["uid"]}
         return 200, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
 
-    def _list(self, asked: Asked) -> Json:
-        found = [one for one in self.store.each(asked.kinds, asked.namespace) if selected(one, asked.query)]
+    def _list(self, call: ApiCall) -> Json:
+        obj = [entry for entry in self.store.each(call.kinds, call.namespace) if selected(entry, call.query)]
         start, version = 0, self.store.version
-        if "continue" in asked.query:
-            start, version = json.loads(base64.urlsafe_b64decode(asked.query["continue"]))
+        if "continue" in call.query:
+            start, version = json.loads(base64.urlsafe_b64decode(call.query["continue"]))
             self.store.since(version)
-        limit = int(asked.query.get("limit") or 0) or len(found) or 1
+        limit = int(call.query.get("limit") or 0) or len(obj) or 1
         metadata: Json = {"resourceVersion": str(version)}
-        if start + limit < len(found):
+        if start + limit < len(obj):
             metadata["continue"] = base64.urlsafe_b64encode(json.dumps([start + limit, version]).encode()).decode()
-        items = [{name: part for name, part in one.items() if name not in {"kind", "apiVersion"}} for one in found]
-        kind = SERVED[asked.group, asked.version][asked.plural]
-        version_of = f"{asked.group}/{asked.version}".strip("/")
+        items = [{name: part for name, part in entry.items() if name not in {"kind", "apiVersion"}} for entry in obj]
+        kind = SERVED[call.group, call.version][call.plural]
+        version_of = f"{call.group}/{call.version}".strip("/")
         page = items[start : start + limit]
         return {"kind": f"{kind}List", "apiVersion": version_of, "metadata": metadata, "items": page}
 
-    def _log(self, asked: Asked, pod: Json) -> str:
+    def _log(self, call: ApiCall, pod: Json) -> str:
         status = (pod["status"].get("containerStatuses") or [{"state": {"waiting": {"reason": "Pending"}}}])[0]
-        container = asked.query.get("container") or pod["spec"]["containers"][0]["name"]
-        if container not in [one["name"] for one in pod["spec"]["containers"]]:
-            raise Refusal(400, "BadRequest", f"container {container} is not valid for pod {asked.name}")
-        is_previous = asked.query.get("previous") == "true"
+        container = call.query.get("container") or pod["spec"]["containers"][0]["name"]
+        if container not in [entry["name"] for entry in pod["spec"]["containers"]]:
+            raise Refusal(400, "BadRequest", f"container {container} is not valid for pod {call.name}")
+        is_previous = call.query.get("previous") == "true"
         if is_previous and not status.get("lastState"):
-            says = f'previous terminated container "{container}" in pod "{asked.name}" not found'
+            says = f'previous terminated container "{container}" in pod "{call.name}" not found'
             raise Refusal(400, "BadRequest", says)
         reason = status["state"].get("waiting", {}).get("reason")
         if reason and not is_previous:
-            says = f'container "{container}" in pod "{asked.name}" is waiting to start: {reason}'
+            says = f'container "{container}" in pod "{call.name}" is waiting to start: {reason}'
             raise Refusal(400, "BadRequest", says)
-        since = asked.query.get("sinceTime", "")
-        if "sinceSeconds" in asked.query:
-            start = datetime.now(UTC) - timedelta(seconds=int(asked.query["sinceSeconds"]))
+        since = call.query.get("sinceTime", "")
+        if "sinceSeconds" in call.query:
+            start = datetime.now(UTC) - timedelta(seconds=int(call.query["sinceSeconds"]))
             since = start.strftime("%Y-%m-%dT%H:%M:%SZ")
         lines = self.kubelet.logs.get((pod["metadata"]["uid"], is_previous), [])
         # whole seconds: that is all that the API takes of the time
         shown = [(at, line) for at, line in lines if at[:19] >= since[:19]]
-        stamped = asked.query.get("timestamps") == "true"
+        stamped = call.query.get("timestamps") == "true"
         text = "".join(f"{at} {line}\n" if stamped else f"{line}\n" for at, line in shown)
-        limit = int(asked.query.get("limitBytes") or len(text.encode()))
+        limit = int(call.query.get("limitBytes") or len(text.encode()))
         return text.encode()[:limit].decode(errors="replace")
 
 
-def selected(found: Json, query: dict[str, str]) -> bool:
+def selected(obj: Json, query: dict[str, str]) -> bool:
     """Return whether the selectors of a request mean an object."""
-    labels = found["metadata"].get("labels") or {}
+    labels = obj["metadata"].get("labels") or {}
     for part in filter(None, re.split(r",(?![^(]*\))", query.get("labelSelector", ""))):
         name, is_list, values = part.partition(" in (")
         if is_list and labels.get(name) not in values.rstrip(")").split(","):
@@ -282,35 +282,35 @@ def selected(found: Json, query: dict[str, str]) -> bool:
             return False
     for part in filter(None, query.get("fieldSelector", "").split(",")):
         name, _, value = part.partition("=")
-        place: Any = found
-        for one in name.split("."):
-            place = (place or {}).get(one)
+        place: Any = obj
+        for entry in name.split("."):
+            place = (place or {}).get(entry)
         if place != value.lstrip("="):
             return False
     return True
 
 
-def _scale(found: Json) -> Json:
+def _scale(obj: Json) -> Json:
     """Return the scale of a workload; like the API, without a number that is 0."""
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    metadata = {name: found["metadata"][name] for name in kept}
-    replicas = found["spec"]["replicas"]
+    metadata = {name: obj["metadata"][name] for name in kept}
+    replicas = obj["spec"]["replicas"]
     spec = {"replicas": replicas} if replicas else {}
-    status = {"replicas": found.get("status", {}).get("replicas", 0)}
+    status = {"replicas": obj.get("status", {}).get("replicas", 0)}
     return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status}
 
 
-def _served(asked: Asked) -> Json:
-    if asked.path == "/version/":
+def _served(call: ApiCall) -> Json:
+    if call.path == "/version/":
         built = ("buildDate", "compiler", "gitCommit", "gitTreeState", "goVersion", "platform")
         return {"major": "1", "minor": "36", "gitVersion": "v1.36.0", **dict.fromkeys(built, "of the tests")}
-    if asked.path == "/api":
+    if call.path == "/api":
         return {"kind": "APIVersions", "versions": ["v1"]}
-    if asked.path == "/apis":
+    if call.path == "/apis":
         groups = [{"groupVersion": f"{group}/{version}", "version": version} for group, version in SERVED if group]
-        named = [{"name": one["groupVersion"].partition("/")[0], "versions": [one]} for one in groups]
+        named = [{"name": entry["groupVersion"].partition("/")[0], "versions": [entry]} for entry in groups]
         return {"kind": "APIGroupList", "apiVersion": "v1", "groups": named}
-    kinds = SERVED.get((asked.group, asked.version))
+    kinds = SERVED.get((call.group, call.version))
     if kinds is None:
         raise Refusal(404, "NotFound", "the server could not find the requested resource")
     verbs = ["create", "delete", "get", "list", "patch", "update", "watch"]
@@ -319,7 +319,7 @@ def _served(asked: Asked) -> Json:
         | {"verbs": verbs}
         for plural, kind in kinds.items()
     ]
-    if asked.group == "apps":
+    if call.group == "apps":
         listed.append({"name": "deployments/scale", "namespaced": True, "kind": "Scale", "verbs": ["get", "patch"]})
-    version = f"{asked.group}/{asked.version}".strip("/")
+    version = f"{call.group}/{call.version}".strip("/")
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": listed}

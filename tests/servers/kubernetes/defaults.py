@@ -21,20 +21,20 @@ SPECS: dict[str, Json] = {
 }
 
 
-def defaulted(found: Json) -> Json:
+def defaulted(obj: Json) -> Json:
     """Return an object with the defaults of its kind."""
-    spec = found.get("spec")
+    spec = obj.get("spec")
     if not isinstance(spec, dict):
-        return found
-    for name, part in SPECS.get(found["kind"], {}).items():
+        return obj
+    for name, part in SPECS.get(obj["kind"], {}).items():
         spec.setdefault(name, part)
-    pod = spec if found["kind"] == "Pod" else (spec.get("template") or {}).get("spec")
+    pod = spec if obj["kind"] == "Pod" else (spec.get("template") or {}).get("spec")
     if isinstance(pod, dict):
         for name, part in POD.items():
             pod.setdefault(name, part)
         for container in [*pod.get("containers", []), *(pod.get("initContainers") or [])]:
             _default_container(container)
-    return found
+    return obj
 
 
 def _default_container(container: Json) -> None:
@@ -46,13 +46,13 @@ def _default_container(container: Json) -> None:
         port.setdefault("protocol", "TCP")
 
 
-def require_valid(found: Json, old: Json | None = None) -> None:
+def require_valid(obj: Json, old: Json | None = None) -> None:
     """Refuse an object that the API server would find invalid."""
-    kind, name = found["kind"], found["metadata"]["name"]
+    kind, name = obj["kind"], obj["metadata"]["name"]
     problems = []
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", name):
         problems.append(f'metadata.name: Invalid value: "{name}": a lowercase RFC 1123 subdomain')
-    spec = found.get("spec") or {}
+    spec = obj.get("spec") or {}
     template = spec.get("template")
     if template is not None:
         for at, container in enumerate(template["spec"].get("containers") or []):
@@ -66,33 +66,33 @@ def require_valid(found: Json, old: Json | None = None) -> None:
             problems.append("spec.template.metadata.labels: Invalid value: `selector` does not match template `labels`")
     if old and kind in SPECS and old["spec"].get("selector") != spec.get("selector"):
         problems.append("spec.selector: Invalid value: field is immutable")
-    if old and kind == "ConfigMap" and old.get("immutable") and old.get("data") != found.get("data"):
+    if old and kind == "ConfigMap" and old.get("immutable") and old.get("data") != obj.get("data"):
         problems.append("data: Forbidden: field is immutable when `immutable` is set")
     if problems:
         raise Refusal(422, "Invalid", f'{kind} "{name}" is invalid: {", ".join(problems)}')
 
 
-def require_known(found: Json) -> None:
+def require_known(obj: Json) -> None:
     """Refuse fields that the kind does not have, as a server does that applies; yes, with a status of 500."""
-    version = found["apiVersion"].rpartition("/")[2].title()
-    model = getattr(client.models, f"{version}{found['kind']}", None)
-    unknown = list(_unknown(found, model, "")) if model else []
+    version = obj["apiVersion"].rpartition("/")[2].title()
+    model = getattr(client.models, f"{version}{obj['kind']}", None)
+    unknown = list(_unknown(obj, model, "")) if model else []
     if unknown:
-        place = f"{found['metadata'].get('namespace', '')}/{found['metadata']['name']}"
-        what = f"failed to create typed patch object ({place}; {found['apiVersion']}, Kind={found['kind']})"
-        errors = [f".{one}: field not declared in schema" for one in unknown]
+        place = f"{obj['metadata'].get('namespace', '')}/{obj['metadata']['name']}"
+        what = f"failed to create typed patch object ({place}; {obj['apiVersion']}, Kind={obj['kind']})"
+        errors = [f".{entry}: field not declared in schema" for entry in unknown]
         raise Refusal(500, "", f"{what}: " + (errors[0] if len(errors) == 1 else "\n  ".join(["errors:", *errors])))
 
 
-def _unknown(found: Any, model: Any, path: str) -> Any:
+def _unknown(obj: Any, model: Any, path: str) -> Any:
     types = {json: model.openapi_types[name] for name, json in model.attribute_map.items()}
-    for name, part in found.items():
+    for name, part in obj.items():
         where = f"{path}.{name}".strip(".")
         if name not in types:
             yield where
             continue
         inner = re.sub(r"^list\[(.*)\]$", r"\1", types[name])
         inside = getattr(client.models, inner, None)
-        for one in part if isinstance(part, list) else [part]:
-            if inside and isinstance(one, dict):
-                yield from _unknown(one, inside, where)
+        for entry in part if isinstance(part, list) else [part]:
+            if inside and isinstance(entry, dict):
+                yield from _unknown(entry, inside, where)

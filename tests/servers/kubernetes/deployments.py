@@ -12,88 +12,88 @@ REVISION = "deployment.kubernetes.io/revision"
 HASH = "pod-template-hash"
 
 
-def sync_replica_set(store: Store, found: Json) -> None:
+def sync_replica_set(store: Store, obj: Json) -> None:
     """Create or delete pods until there are as many as wanted; say in the status how that goes."""
-    pods = [pod for pod in owned(store, "pods", found) if "deletionTimestamp" not in pod["metadata"]]
-    wanted, failed = found["spec"].get("replicas", 0), ""
+    pods = [pod for pod in owned(store, "pods", obj) if "deletionTimestamp" not in pod["metadata"]]
+    wanted, failed = obj["spec"].get("replicas", 0), ""
     for _ in range(wanted - len(pods)):
-        failed = make_pod(store, found, found["spec"]["template"])
+        failed = make_pod(store, obj, obj["spec"]["template"])
         if failed:
             break
     # those that are not ready go first
     for pod in sorted(pods, key=is_ready)[: max(0, len(pods) - wanted)]:
         store.delete(("pods", pod["metadata"]["namespace"], pod["metadata"]["name"]))
-    pods = [pod for pod in owned(store, "pods", found) if "deletionTimestamp" not in pod["metadata"]]
+    pods = [pod for pod in owned(store, "pods", obj) if "deletionTimestamp" not in pod["metadata"]]
     ready = len([pod for pod in pods if is_ready(pod)])
-    conditions = [_condition(found, "ReplicaFailure", "True", "FailedCreate", message=failed)] if failed else []
+    conditions = [_condition(obj, "ReplicaFailure", "True", "FailedCreate", message=failed)] if failed else []
     numbers = {"replicas": len(pods), "readyReplicas": ready, "availableReplicas": ready}
-    seen = found["metadata"]["generation"]
-    store.status(found, observedGeneration=seen, conditions=conditions, **numbers)
+    seen = obj["metadata"]["generation"]
+    store.status(obj, observedGeneration=seen, conditions=conditions, **numbers)
 
 
-def sync_deployment(store: Store, found: Json) -> None:
+def sync_deployment(store: Store, obj: Json) -> None:
     """Take one turn of a rollout."""
-    sets = owned(store, "replicasets.apps", found)
-    new = next((one for one in sets if _template(one) == _template(found)), None)
-    is_paused = found["spec"].get("paused", False)
+    sets = owned(store, "replicasets.apps", obj)
+    new = next((entry for entry in sets if _template(entry) == _template(obj)), None)
+    is_paused = obj["spec"].get("paused", False)
     if not is_paused:
-        new = _new_set(store, found, sets, new)
-        sets = owned(store, "replicasets.apps", found)
-    wanted, old = found["spec"]["replicas"], [one for one in sets if new is None or not _is(one, new)]
+        new = _new_set(store, obj, sets, new)
+        sets = owned(store, "replicasets.apps", obj)
+    wanted, old = obj["spec"]["replicas"], [entry for entry in sets if new is None or not _is(entry, new)]
     if is_paused:
         pass
-    elif found["spec"]["strategy"]["type"] == "Recreate":
+    elif obj["spec"]["strategy"]["type"] == "Recreate":
         _recreate(store, wanted, new, old)
     else:
-        _roll(store, found, new, old)
-    sets = owned(store, "replicasets.apps", found)
-    _say(store, found, next((one for one in sets if new and _is(one, new)), None), sets)
-    _forget_old_sets(store, found, new)
+        _roll(store, obj, new, old)
+    sets = owned(store, "replicasets.apps", obj)
+    _say(store, obj, next((entry for entry in sets if new and _is(entry, new)), None), sets)
+    _forget_old_sets(store, obj, new)
 
 
-def _template(found: Json) -> Json:
-    made = copy.deepcopy(found["spec"]["template"])
+def _template(obj: Json) -> Json:
+    made = copy.deepcopy(obj["spec"]["template"])
     (made.get("metadata", {}).get("labels") or {}).pop(HASH, None)
     return made
 
 
-def _is(one: Json, other: Json) -> bool:
-    return bool(one["metadata"]["uid"] == other["metadata"]["uid"])
+def _is(entry: Json, other: Json) -> bool:
+    return bool(entry["metadata"]["uid"] == other["metadata"]["uid"])
 
 
-def _revision(found: Json) -> int:
-    return int((found["metadata"].get("annotations") or {}).get(REVISION, 0))
+def _revision(obj: Json) -> int:
+    return int((obj["metadata"].get("annotations") or {}).get(REVISION, 0))
 
 
-def _new_set(store: Store, found: Json, sets: list[Json], new: Json | None) -> Json:
+def _new_set(store: Store, obj: Json, sets: list[Json], new: Json | None) -> Json:
     """Return the ReplicaSet of the present template, made where there is none, with the highest revision."""
-    highest = max([_revision(one) for one in sets if new is None or not _is(one, new)], default=0)
+    highest = max([_revision(entry) for entry in sets if new is None or not _is(entry, new)], default=0)
     if new is None:
-        text = json.dumps(_template(found), sort_keys=True)
+        text = json.dumps(_template(obj), sort_keys=True)
         code = hashlib.sha256(text.encode()).hexdigest()[:9]
-        template = _template(found)
+        template = _template(obj)
         template["metadata"]["labels"][HASH] = code
-        metadata = {"name": f"{found['metadata']['name']}-{code}", "namespace": found["metadata"]["namespace"]}
-        metadata |= {"labels": template["metadata"]["labels"], "ownerReferences": [owner_reference(found)]}
+        metadata = {"name": f"{obj['metadata']['name']}-{code}", "namespace": obj["metadata"]["namespace"]}
+        metadata |= {"labels": template["metadata"]["labels"], "ownerReferences": [owner_reference(obj)]}
         metadata["annotations"] = {REVISION: str(highest + 1)}
-        selector = {"matchLabels": {**found["spec"]["selector"].get("matchLabels", {}), HASH: code}}
+        selector = {"matchLabels": {**obj["spec"]["selector"].get("matchLabels", {}), HASH: code}}
         spec = {"replicas": 0, "selector": selector, "template": template}
         new = store.create({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata, "spec": spec})
     if _revision(new) <= highest:
         new["metadata"]["annotations"][REVISION] = str(highest + 1)
         new = _write(store, new)
-    annotations = found["metadata"].setdefault("annotations", {})
+    annotations = obj["metadata"].setdefault("annotations", {})
     if annotations.get(REVISION) != new["metadata"]["annotations"][REVISION]:
         annotations[REVISION] = new["metadata"]["annotations"][REVISION]
-        found |= _write(store, found)
+        obj |= _write(store, obj)
     return new
 
 
-def _roll(store: Store, found: Json, new: Json, old: list[Json]) -> None:
-    wanted, limits = found["spec"]["replicas"], found["spec"]["strategy"].get("rollingUpdate") or {}
+def _roll(store: Store, obj: Json, new: Json, old: list[Json]) -> None:
+    wanted, limits = obj["spec"]["replicas"], obj["spec"]["strategy"].get("rollingUpdate") or {}
     surge = share(limits.get("maxSurge", "25%"), wanted, up=True)
     missing = share(limits.get("maxUnavailable", "25%"), wanted, up=False) or (0 if surge else 1)
-    total = sum(one["spec"]["replicas"] for one in [new, *old])
+    total = sum(entry["spec"]["replicas"] for entry in [new, *old])
     if new["spec"]["replicas"] > wanted:
         _scale(store, new, wanted)
         return
@@ -103,103 +103,103 @@ def _roll(store: Store, found: Json, new: Json, old: list[Json]) -> None:
         return
     unavailable = new["spec"]["replicas"] - new.get("status", {}).get("availableReplicas", 0)
     spare = total - (wanted - missing) - unavailable
-    for one in sorted(old, key=lambda old_set: old_set["metadata"]["creationTimestamp"]):
-        broken = one["spec"]["replicas"] - one.get("status", {}).get("availableReplicas", 0)
-        less = min(one["spec"]["replicas"], max(spare, 0), broken) or min(one["spec"]["replicas"], max(spare, 0))
+    for entry in sorted(old, key=lambda old_set: old_set["metadata"]["creationTimestamp"]):
+        broken = entry["spec"]["replicas"] - entry.get("status", {}).get("availableReplicas", 0)
+        less = min(entry["spec"]["replicas"], max(spare, 0), broken) or min(entry["spec"]["replicas"], max(spare, 0))
         spare -= less
         if less:
-            _scale(store, one, one["spec"]["replicas"] - less)
+            _scale(store, entry, entry["spec"]["replicas"] - less)
 
 
 def _recreate(store: Store, wanted: int, new: Json, old: list[Json]) -> None:
-    for one in old:
-        _scale(store, one, 0)
-    if not any(owned(store, "pods", one) for one in old):
+    for entry in old:
+        _scale(store, entry, 0)
+    if not any(owned(store, "pods", entry) for entry in old):
         _scale(store, new, wanted)
 
 
-def _scale(store: Store, found: Json, replicas: int) -> None:
-    found["spec"]["replicas"] = replicas
-    _write(store, found)
+def _scale(store: Store, obj: Json, replicas: int) -> None:
+    obj["spec"]["replicas"] = replicas
+    _write(store, obj)
 
 
-def _write(store: Store, found: Json) -> Json:
-    key = (plural_of(found["kind"]), found["metadata"]["namespace"], found["metadata"]["name"])
+def _write(store: Store, obj: Json) -> Json:
+    key = (plural_of(obj["kind"]), obj["metadata"]["namespace"], obj["metadata"]["name"])
     fresh = store.get(key)
-    fresh["metadata"]["annotations"] = found["metadata"].get("annotations", {})
-    if found["kind"] == "ReplicaSet":
-        fresh["spec"]["replicas"] = found["spec"]["replicas"]
+    fresh["metadata"]["annotations"] = obj["metadata"].get("annotations", {})
+    if obj["kind"] == "ReplicaSet":
+        fresh["spec"]["replicas"] = obj["spec"]["replicas"]
     return store.replace(key, fresh)
 
 
-def _forget_old_sets(store: Store, found: Json, new: Json | None) -> None:
-    others = [one for one in owned(store, "replicasets.apps", found) if not _is(one, new or one)]
-    idle = [one for one in others if not one["spec"]["replicas"]]
+def _forget_old_sets(store: Store, obj: Json, new: Json | None) -> None:
+    others = [entry for entry in owned(store, "replicasets.apps", obj) if not _is(entry, new or entry)]
+    idle = [entry for entry in others if not entry["spec"]["replicas"]]
     idle.sort(key=_revision)
-    for one in idle[: max(0, len(idle) - found["spec"]["revisionHistoryLimit"])]:
-        store.delete(("replicasets.apps", one["metadata"]["namespace"], one["metadata"]["name"]))
+    for entry in idle[: max(0, len(idle) - obj["spec"]["revisionHistoryLimit"])]:
+        store.delete(("replicasets.apps", entry["metadata"]["namespace"], entry["metadata"]["name"]))
 
 
-def _say(store: Store, found: Json, new: Json | None, sets: list[Json]) -> None:
+def _say(store: Store, obj: Json, new: Json | None, sets: list[Json]) -> None:
     """Write the status; progress is what became more since the last one, as the real controller judges it."""
-    before = found.get("status") or {}
+    before = obj.get("status") or {}
 
     def total(name: str) -> int:
-        return sum((one.get("status") or {}).get(name, 0) for one in sets)
+        return sum((entry.get("status") or {}).get(name, 0) for entry in sets)
 
     numbers = {name: total(name) for name in ("replicas", "readyReplicas", "availableReplicas")}
     numbers["updatedReplicas"] = ((new or {}).get("status") or {}).get("replicas", 0)
-    numbers["unavailableReplicas"] = max(0, found["spec"]["replicas"] - numbers["availableReplicas"])
-    progress = _progress(found, new, before, numbers)
-    is_available = numbers["unavailableReplicas"] <= _may_miss(found)
+    numbers["unavailableReplicas"] = max(0, obj["spec"]["replicas"] - numbers["availableReplicas"])
+    progress = _progress(obj, new, before, numbers)
+    is_available = numbers["unavailableReplicas"] <= _may_miss(obj)
     available = ("True", "MinimumReplicasAvailable") if is_available else ("False", "MinimumReplicasUnavailable")
-    conditions = [_condition(found, "Available", *available), progress]
-    for one in sets:
-        failures = (one.get("status") or {}).get("conditions") or []
+    conditions = [_condition(obj, "Available", *available), progress]
+    for entry in sets:
+        failures = (entry.get("status") or {}).get("conditions") or []
         conditions += [
-            _condition(found, "ReplicaFailure", "True", fail["reason"], message=fail["message"]) for fail in failures
+            _condition(obj, "ReplicaFailure", "True", fail["reason"], message=fail["message"]) for fail in failures
         ]
-    seen = found["metadata"]["generation"]
-    store.status(found, observedGeneration=seen, conditions=conditions, **numbers)
+    seen = obj["metadata"]["generation"]
+    store.status(obj, observedGeneration=seen, conditions=conditions, **numbers)
 
 
-def _may_miss(found: Json) -> int:
-    limits = found["spec"]["strategy"].get("rollingUpdate") or {}
-    return share(limits.get("maxUnavailable", 0), found["spec"]["replicas"], up=False)
+def _may_miss(obj: Json) -> int:
+    limits = obj["spec"]["strategy"].get("rollingUpdate") or {}
+    return share(limits.get("maxUnavailable", 0), obj["spec"]["replicas"], up=False)
 
 
-def _progress(found: Json, new: Json | None, before: Json, numbers: dict[str, int]) -> Json:
-    known = [one for one in before.get("conditions") or [] if one["type"] == "Progressing"]
+def _progress(obj: Json, new: Json | None, before: Json, numbers: dict[str, int]) -> Json:
+    known = [entry for entry in before.get("conditions") or [] if entry["type"] == "Progressing"]
     last = known[0] if known else None
-    wanted = found["spec"]["replicas"]
-    if found["spec"].get("paused"):
-        return _condition(found, "Progressing", "Unknown", "DeploymentPaused")
+    wanted = obj["spec"]["replicas"]
+    if obj["spec"].get("paused"):
+        return _condition(obj, "Progressing", "Unknown", "DeploymentPaused")
     is_complete = numbers["updatedReplicas"] == numbers["replicas"] == numbers["availableReplicas"] == wanted
-    if is_complete and before.get("observedGeneration") == found["metadata"]["generation"]:
-        return _condition(found, "Progressing", "True", "NewReplicaSetAvailable")
+    if is_complete and before.get("observedGeneration") == obj["metadata"]["generation"]:
+        return _condition(obj, "Progressing", "True", "NewReplicaSetAvailable")
     older = before.get("replicas", 0) - before.get("updatedReplicas", 0)
     grew = any(numbers[name] > before.get(name, 0) for name in ("updatedReplicas", "readyReplicas"))
     if last is None or grew or numbers["replicas"] - numbers["updatedReplicas"] < older:
-        return {**_condition(found, "Progressing", "True", "ReplicaSetUpdated"), "lastUpdateTime": now()}
-    if last["reason"] == "NewReplicaSetAvailable" and before.get("observedGeneration") != _generation(found):
-        return {**_condition(found, "Progressing", "True", "NewReplicaSetCreated"), "lastUpdateTime": now()}
+        return {**_condition(obj, "Progressing", "True", "ReplicaSetUpdated"), "lastUpdateTime": now()}
+    if last["reason"] == "NewReplicaSetAvailable" and before.get("observedGeneration") != _generation(obj):
+        return {**_condition(obj, "Progressing", "True", "NewReplicaSetCreated"), "lastUpdateTime": now()}
     if last["reason"] in {"ProgressDeadlineExceeded", "NewReplicaSetAvailable"}:
         return dict(last)
     age = datetime.now(UTC) - datetime.fromisoformat(last["lastUpdateTime"])
-    if age.total_seconds() > found["spec"]["progressDeadlineSeconds"]:
+    if age.total_seconds() > obj["spec"]["progressDeadlineSeconds"]:
         says = f'ReplicaSet "{new["metadata"]["name"] if new else ""}" has timed out progressing.'
-        return _condition(found, "Progressing", "False", "ProgressDeadlineExceeded", message=says)
+        return _condition(obj, "Progressing", "False", "ProgressDeadlineExceeded", message=says)
     return dict(last)
 
 
-def _generation(found: Json) -> int:
-    return int(found["metadata"]["generation"])
+def _generation(obj: Json) -> int:
+    return int(obj["metadata"]["generation"])
 
 
-def _condition(found: Json, kind: str, status: str, reason: str, *, message: str = "") -> Json:
+def _condition(obj: Json, kind: str, status: str, reason: str, *, message: str = "") -> Json:
     """Return a condition, with the times of the one that says the same already."""
-    for one in (found.get("status") or {}).get("conditions") or []:
-        if (one["type"], one["status"], one["reason"]) == (kind, status, reason):
-            return dict(one)
+    for entry in (obj.get("status") or {}).get("conditions") or []:
+        if (entry["type"], entry["status"], entry["reason"]) == (kind, status, reason):
+            return dict(entry)
     times = {"lastUpdateTime": now(), "lastTransitionTime": now()}
     return {"type": kind, "status": status, "reason": reason, "message": message, **times}

@@ -37,8 +37,8 @@ class LiveCluster(Seen):
 
     def robot(self, account: str, name: str = "example_cluster", **extra: Any) -> Connection:
         """Return a connection as a service account of the shop."""
-        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        token = self.send("POST", core("serviceaccounts", "shop", account, "token"), asked)["status"]["token"]
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        token = self.send("POST", core("serviceaccounts", "shop", account, "token"), request)["status"]["token"]
         known = yaml.safe_load(self.path.read_text())["clusters"][0]["cluster"]
         return connection_to(known, token, name, **extra)
 
@@ -68,9 +68,9 @@ class LiveCluster(Seen):
         """Change an object as somebody else would, who tries again when a controller was faster."""
         made: Json = {}
         while not made or made.get("code") == 409:
-            found = self.get(kind, namespace, name)
-            do(found)
-            made = self.send("PUT", _resource(kind, namespace, name), found, passes=(409,))
+            obj = self.get(kind, namespace, name)
+            do(obj)
+            made = self.send("PUT", _resource(kind, namespace, name), obj, passes=(409,))
         return made
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
@@ -107,8 +107,8 @@ class LiveCluster(Seen):
         self.send("DELETE", Resource(RBAC, "v1", "clusterrolebindings", name=f"live-{account}"), passes=(404,))
 
     def _namespaces(self) -> set[str]:
-        found = [one["metadata"] for one in self.each("namespaces")]
-        return {one["name"] for one in found if OURS.items() <= one.get("labels", {}).items()}
+        obj = [entry["metadata"] for entry in self.each("namespaces")]
+        return {entry["name"] for entry in obj if OURS.items() <= entry.get("labels", {}).items()}
 
 
 @contextmanager

@@ -25,12 +25,12 @@ class Conflicts(Exception):
         super().__init__(", ".join(f'conflict with "{manager}": {name}' for manager, name in of))
 
 
-def tidy(found: Any, name: str = "") -> Any:
+def tidy(obj: Any, name: str = "") -> Any:
     """Return an object without nulls and without empty maps, which the API leaves out."""
-    if isinstance(found, dict):
-        made = {key: tidy(part, key) for key, part in found.items() if part is not None}
+    if isinstance(obj, dict):
+        made = {key: tidy(part, key) for key, part in obj.items() if part is not None}
         return {key: part for key, part in made.items() if not (part == {} and key in OPEN)}
-    return [tidy(one, name) for one in found] if isinstance(found, list) else found
+    return [tidy(element, name) for element in obj] if isinstance(obj, list) else obj
 
 
 def merge(old: Any, patch: Any) -> Any:
@@ -48,7 +48,7 @@ def merge(old: Any, patch: Any) -> Any:
 
 def strategic(old: Any, patch: Any, name: str = "") -> Any:
     """Return what a strategic merge patch makes of an object: lists whose items have keys are merged by them."""
-    if isinstance(patch, list) and name in KEYS and all(isinstance(one, dict) for one in patch):
+    if isinstance(patch, list) and name in KEYS and all(isinstance(element, dict) for element in patch):
         return _strategic_list(list(old or []), patch, KEYS[name][:1])
     if not isinstance(patch, dict):
         return patch
@@ -66,52 +66,52 @@ def strategic(old: Any, patch: Any, name: str = "") -> Any:
 
 
 def _strategic_list(items: list[Json], patch: list[Json], keys: Path) -> list[Json]:
-    for one in patch:
-        identity = [one.get(key) for key in keys]
+    for element in patch:
+        identity = [element.get(key) for key in keys]
         place = next((at for at, item in enumerate(items) if [item.get(key) for key in keys] == identity), None)
-        if one.get("$patch") == "delete":
+        if element.get("$patch") == "delete":
             items = [item for at, item in enumerate(items) if at != place]
         elif place is None:
-            items = [*items, one]
+            items = [*items, element]
         else:
-            items[place] = strategic(items[place], one)
+            items[place] = strategic(items[place], element)
     return items
 
 
 def json_patch(old: Json, operations: list[Json]) -> Json:
     """Return what RFC 6902 makes of an object, as far as kubectl uses it."""
     made = copy.deepcopy(old)
-    for one in operations:
-        *way, last = [part.replace("~1", "/").replace("~0", "~") for part in one["path"].split("/")[1:]]
+    for element in operations:
+        *way, last = [part.replace("~1", "/").replace("~0", "~") for part in element["path"].split("/")[1:]]
         place: Any = made
         for part in way:
             place = place[int(part)] if isinstance(place, list) else place[part]
-        if one["op"] == "remove":
+        if element["op"] == "remove":
             place.pop(last)
-        elif one["op"] in {"add", "replace"}:
-            place[int(last) if isinstance(place, list) else last] = one["value"]
+        elif element["op"] in {"add", "replace"}:
+            place[int(last) if isinstance(place, list) else last] = element["value"]
     return made
 
 
-def leaves(found: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+def leaves(obj: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Yield each field with its value, as managed fields name them: `f:spec`, `k:{"name":"cart"}`."""
     name = path[-1][2:] if path else ""
-    if isinstance(found, dict) and found:
-        for key, part in found.items():
+    if isinstance(obj, dict) and obj:
+        for key, part in obj.items():
             if path or key not in UNOWNED:
                 yield from leaves(part, (*path, f"f:{key}"))
-    elif isinstance(found, list) and name in KEYS and all(isinstance(one, dict) for one in found):
-        for one in found:
-            yield from leaves(one, (*path, "k:" + _identity(one, KEYS[name])))
+    elif isinstance(obj, list) and name in KEYS and all(isinstance(element, dict) for element in obj):
+        for element in obj:
+            yield from leaves(element, (*path, "k:" + _identity(element, KEYS[name])))
     else:
-        yield path, found
+        yield path, obj
 
 
 def managed_by_update(old: Json, new: Json, managers: list[Json], manager: str) -> list[Json]:
     """Return who manages which fields after somebody has written an object without server-side apply."""
     before, after = _owned_leaves(old), _owned_leaves(new)
     written = {path for path, part in after.items() if path not in before or before[path] != part}
-    entries = {_who(one): set(_paths(one["fieldsV1"])) for one in managers}
+    entries = {_who(element): set(_paths(element["fieldsV1"])) for element in managers}
     entries = {who: {path for path in paths if path in after} - written for who, paths in entries.items()}
     if written:
         entries[manager, "Update"] = entries.get((manager, "Update"), set()) | written
@@ -124,7 +124,9 @@ def apply(live: Json, config: Json, manager: str, *, force: bool) -> Json:
     Raises:
         Conflicts: others manage fields that shall get another value, and it is not forced.
     """
-    entries = {_who(one): set(_paths(one["fieldsV1"])) for one in live["metadata"].get("managedFields") or []}
+    entries = {
+        _who(element): set(_paths(element["fieldsV1"])) for element in live["metadata"].get("managedFields") or []
+    }
     ours, mine, now = _owned_leaves(config), (manager, "Apply"), _owned_leaves(live)
     others = {who: paths for who, paths in entries.items() if who != mine}
     taken = [(who[0], path) for who, paths in others.items() for path in paths & ours.keys() if now[path] != ours[path]]
@@ -146,8 +148,12 @@ def _laid_over(live: Any, config: Any, name: str = "") -> Any:
     if isinstance(config, dict) and isinstance(live, dict):
         return {**live, **{key: _laid_over(live.get(key), part, key) for key, part in config.items()}}
     if isinstance(config, list) and name in KEYS and isinstance(live, list):
-        known = {_identity(one, KEYS[name]): one for one in live}
-        known |= {key: _laid_over(known.get(key, {}), one) for one in config for key in [_identity(one, KEYS[name])]}
+        known = {_identity(element, KEYS[name]): element for element in live}
+        known |= {
+            key: _laid_over(known.get(key, {}), element)
+            for element in config
+            for key in [_identity(element, KEYS[name])]
+        }
         return list(known.values())
     return copy.deepcopy(config)
 
@@ -156,10 +162,10 @@ def _identity(item: Json, keys: Path) -> str:
     return json.dumps({key: item.get(key, "TCP" if key == "protocol" else None) for key in keys}, sort_keys=True)
 
 
-def _owned_leaves(found: Json) -> dict[Path, Any]:
+def _owned_leaves(obj: Json) -> dict[Path, Any]:
     server = {"f:managedFields", "f:resourceVersion", "f:uid", "f:creationTimestamp", "f:generation", "f:name"}
     server |= {"f:namespace", "f:deletionTimestamp"}
-    parts = leaves(found) if found else ()
+    parts = leaves(obj) if obj else ()
     return {path: part for path, part in parts if path[:1] != ("f:metadata",) or not {*path[1:2]} & server}
 
 
@@ -175,9 +181,9 @@ def _entries(entries: dict[tuple[str, str], set[Path]], version: str) -> list[Js
             place = fields
             for part in path:
                 place = place.setdefault(part, {})
-        one = {"manager": manager, "operation": operation, "apiVersion": version, "fieldsType": "FieldsV1"}
+        element = {"manager": manager, "operation": operation, "apiVersion": version, "fieldsType": "FieldsV1"}
         if fields:
-            made.append({**one, "fieldsV1": fields})
+            made.append({**element, "fieldsV1": fields})
     return made
 
 
@@ -188,25 +194,25 @@ def _paths(fields: Json, path: Path = ()) -> Iterator[Path]:
         yield from _paths(inside, (*path, part))
 
 
-def _remove(found: Any, path: Path) -> None:
-    trail = [found]
+def _remove(obj: Any, path: Path) -> None:
+    trail = [obj]
     for part in path[:-1]:
-        found = _step(found, part)
-        trail.append(found)
-    if isinstance(found, dict):
-        found.pop(path[-1][2:], None)
+        obj = _step(obj, part)
+        trail.append(obj)
+    if isinstance(obj, dict):
+        obj.pop(path[-1][2:], None)
     # an item of a list whose last owned field is gone is gone as well
     for at in range(len(path) - 1, 0, -1):
         if path[at - 1].startswith("k:") and set(trail[at] or {}) <= set(json.loads(path[at - 1][2:])):
             trail[at - 1].remove(trail[at])
 
 
-def _step(found: Any, part: str) -> Any:
+def _step(obj: Any, part: str) -> Any:
     if part.startswith("k:"):
         wanted = json.loads(part[2:])
-        items = found or []
-        return next((one for one in items if _identity(one, tuple(wanted)) == part[2:]), None)
-    return (found or {}).get(part[2:])
+        items = obj or []
+        return next((element for element in items if _identity(element, tuple(wanted)) == part[2:]), None)
+    return (obj or {}).get(part[2:])
 
 
 def _dotted(path: Path) -> str:

@@ -39,12 +39,14 @@ def stamp() -> str:
 
 def owned(store: Store, kind: str, owner: Json) -> list[Json]:
     """Return the objects of a kind that an owner controls."""
-    return [one for one in store.each(kind, owner["metadata"]["namespace"]) if _owner(one) == owner["metadata"]["uid"]]
+    return [
+        entry for entry in store.each(kind, owner["metadata"]["namespace"]) if _owner(entry) == owner["metadata"]["uid"]
+    ]
 
 
-def _owner(found: Json) -> str:
-    references = found["metadata"].get("ownerReferences") or []
-    return next((str(one["uid"]) for one in references if one.get("controller")), "")
+def _owner(obj: Json) -> str:
+    references = obj["metadata"].get("ownerReferences") or []
+    return next((str(entry["uid"]) for entry in references if entry.get("controller")), "")
 
 
 def owner_reference(owner: Json) -> Json:
@@ -72,7 +74,9 @@ def make_pod(store: Store, owner: Json, template: Json, name: str = "", **labels
 def over_quota(store: Store, pod: Json) -> str:
     """Return the words in which the quota of the namespace refuses a pod, or nothing."""
     namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-    used = len([one for one in store.each("pods", namespace) if one["status"].get("phase") in {"Pending", "Running"}])
+    used = len(
+        [entry for entry in store.each("pods", namespace) if entry["status"].get("phase") in {"Pending", "Running"}]
+    )
     for quota in store.each("resourcequotas", namespace):
         limit = int(quota["spec"]["hard"].get("pods", used + 1))
         if used + 1 > limit:
@@ -84,7 +88,7 @@ def over_quota(store: Store, pod: Json) -> str:
 def is_ready(pod: Json) -> bool:
     """Return whether a pod is ready."""
     conditions = pod["status"].get("conditions") or []
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
 
 
 @dataclass
@@ -168,13 +172,13 @@ class Kubelet:
             self._say(pod, {"terminated": ended}, phase="Failed" if code else "Succeeded")
 
     def _environment(self, pod: Json, container: Json) -> Iterator[tuple[str, str]]:
-        for one in container.get("env") or []:
-            if "valueFrom" not in one:
-                yield one["name"], one.get("value", "")
+        for entry in container.get("env") or []:
+            if "valueFrom" not in entry:
+                yield entry["name"], entry.get("value", "")
                 continue
-            asked = one["valueFrom"]["secretKeyRef"]
-            secret = self.store.get(("secrets", pod["metadata"]["namespace"], asked["name"]))
-            yield one["name"], secret["stringData"][asked["key"]]
+            reference = entry["valueFrom"]["secretKeyRef"]
+            secret = self.store.get(("secrets", pod["metadata"]["namespace"], reference["name"]))
+            yield entry["name"], secret["stringData"][reference["key"]]
 
     def _start(self, uid: str, command: list[str], environment: dict[str, str]) -> None:
         program = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -214,9 +218,9 @@ def _cannot_pull(image: str, before: Json) -> Json:
     return {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}"'}
 
 
-def tell(store: Store, found: Json, reason: str, message: str) -> None:
+def tell(store: Store, obj: Json, reason: str, message: str) -> None:
     """Tell something bad of an object in an event, once."""
-    metadata, kind = found["metadata"], found["kind"]
+    metadata, kind = obj["metadata"], obj["kind"]
     name = f"{metadata['name']}.{reason.lower()}"
     if ("events", metadata["namespace"], name) not in store.objects:
         about = {"kind": kind, "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]}

@@ -51,17 +51,19 @@ class Seen(ABC):
     def settle(self, done: Callable[[], Any], seconds: float = 10) -> Any:
         """Wait until something is so."""
         deadline = time.monotonic() + seconds
-        while not (found := done()):
+        while not (obj := done()):
             assert time.monotonic() < deadline, "the cluster did not come to it"
             time.sleep(TICK)
-        return found
+        return obj
 
     def is_settled(self) -> bool:
         """Return whether all deployments are as wanted, with all their pods."""
         return all(
-            one.get("status", {}).get("observedGeneration") == one["metadata"]["generation"]
-            and one["status"].get("readyReplicas", 0) == one["status"].get("replicas", 0) == one["spec"]["replicas"]
-            and one["status"].get("updatedReplicas", 0) == one["spec"]["replicas"]
+            entry.get("status", {}).get("observedGeneration") == entry["metadata"]["generation"]
+            and entry["status"].get("readyReplicas", 0)
+            == entry["status"].get("replicas", 0)
+            == entry["spec"]["replicas"]
+            and entry["status"].get("updatedReplicas", 0) == entry["spec"]["replicas"]
             for kind in ("deployments.apps", "statefulsets.apps")
-            for one in self.each(kind)
+            for entry in self.each(kind)
         )

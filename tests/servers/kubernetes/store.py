@@ -45,8 +45,8 @@ def now() -> str:
 def plural_of(kind: str) -> str:
     """Return the kind of resource that a kind of object is: `deployments.apps`."""
     for (group, _), kinds in SERVED.items():
-        for plural, one in kinds.items():
-            if one == kind:
+        for plural, entry in kinds.items():
+            if entry == kind:
                 return f"{plural}.{group}" if group else plural
     raise Refusal(404, "NotFound", f"no kind {kind}")
 
@@ -64,10 +64,10 @@ class Store:
 
     def get(self, key: Key) -> Json:
         """Return a copy of an object."""
-        found = self.objects.get(key)
-        if found is None:
+        obj = self.objects.get(key)
+        if obj is None:
             raise Refusal(404, "NotFound", f'{key[0]} "{key[2]}" not found', name=key[2], kind=key[0].split(".")[0])
-        return copy.deepcopy(found)
+        return copy.deepcopy(obj)
 
     def each(self, kind: str, namespace: str = "") -> Iterator[Json]:
         """Yield copies of all objects of a kind, by namespace and name."""
@@ -92,8 +92,8 @@ class Store:
     def replace(self, key: Key, new: Json, manager: str = "controller") -> Json:
         """Keep a new state of an object: the whole of it, or what a controller says in its status."""
         old, new = self.get(key), tidy(copy.deepcopy(new))
-        asked = new["metadata"].get("resourceVersion")
-        if asked and asked != old["metadata"]["resourceVersion"]:
+        expected = new["metadata"].get("resourceVersion")
+        if expected and expected != old["metadata"]["resourceVersion"]:
             says = "the object has been modified; please apply your changes to the latest version and try again"
             raise Refusal(409, "Conflict", f'Operation cannot be fulfilled on {key[0]} "{key[2]}": {says}')
         for name in ("uid", "creationTimestamp", "generation", "resourceVersion"):
@@ -107,9 +107,9 @@ class Store:
             new["metadata"]["generation"] += 1
         return self._keep("MODIFIED", key, new)
 
-    def status(self, found: Json, **status: Any) -> None:
+    def status(self, obj: Json, **status: Any) -> None:
         """Write the status of an object, as a controller does."""
-        key = self._key(found)
+        key = self._key(obj)
         if key in self.objects:
             fresh = self.get(key)
             fresh["status"] = {name: value for name, value in status.items() if value not in (None, 0, [])}
@@ -118,9 +118,9 @@ class Store:
     def edit(self, kind: str, namespace: str, name: str, do: Callable[[Json], Any]) -> Json:
         """Change an object as somebody else would."""
         with self.lock:
-            found = self.get((kind, namespace, name))
-            do(found)
-            return self.replace((kind, namespace, name), found, "somebody")
+            obj = self.get((kind, namespace, name))
+            do(obj)
+            return self.replace((kind, namespace, name), obj, "somebody")
 
     def remove(self, key: Key) -> None:
         """Forget an object."""
@@ -130,24 +130,24 @@ class Store:
 
     def delete(self, key: Key, uid: str = "") -> Json:
         """Delete an object; a pod first has to end, and what it owns goes later."""
-        found = self.get(key)
-        if uid and uid != found["metadata"]["uid"]:
+        obj = self.get(key)
+        if uid and uid != obj["metadata"]["uid"]:
             raise Refusal(409, "Conflict", f"Precondition failed: UID in precondition: {uid}")
-        if key[0] == "pods" and "deletionTimestamp" not in found["metadata"]:
-            found["metadata"]["deletionTimestamp"] = now()
-            self._keep("MODIFIED", key, found)
+        if key[0] == "pods" and "deletionTimestamp" not in obj["metadata"]:
+            obj["metadata"]["deletionTimestamp"] = now()
+            self._keep("MODIFIED", key, obj)
         elif key[0] != "pods":
             self.remove(key)
             if key[0] == "namespaces":
-                for inside in [one for one in self.objects if one[1] == key[2]]:
+                for inside in [entry for entry in self.objects if entry[1] == key[2]]:
                     self.remove(inside)
-        return found
+        return obj
 
     def since(self, version: int) -> list[tuple[int, str, Key, Json]]:
         """Return what happened after a version."""
         if version < self.oldest:
             raise Refusal(410, "Expired", f"too old resource version: {version} ({self.version})")
-        return [one for one in self.history if one[0] > version]
+        return [entry for entry in self.history if entry[0] > version]
 
     def compact(self) -> None:
         """Forget the history: watches and continued lists from before are gone."""
@@ -166,15 +166,15 @@ class Store:
         self.history.append((self.version, happened, key, copy.deepcopy(new)))
         self.lock.notify_all()
 
-    def _key(self, found: Json) -> Key:
-        metadata = found["metadata"]
-        return plural_of(found["kind"]), metadata.get("namespace", ""), metadata["name"]
+    def _key(self, obj: Json) -> Key:
+        metadata = obj["metadata"]
+        return plural_of(obj["kind"]), metadata.get("namespace", ""), metadata["name"]
 
 
-def managed(found: Json) -> list[Json]:
+def managed(obj: Json) -> list[Json]:
     """Return who manages which fields of an object."""
-    return list(found["metadata"].get("managedFields") or [])
+    return list(obj["metadata"].get("managedFields") or [])
 
 
-def _without_managers(found: Json) -> Json:
-    return {**found, "metadata": {name: one for name, one in found["metadata"].items() if name != "managedFields"}}
+def _without_managers(obj: Json) -> Json:
+    return {**obj, "metadata": {name: entry for name, entry in obj["metadata"].items() if name != "managedFields"}}
