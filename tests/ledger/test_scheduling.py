@@ -88,7 +88,7 @@ def test_a_second_level_is_asked_after_the_first(ledger: Ledger, ticket_data: di
     assert asked.people == ("dora",)
     with pytest.raises(ApprovalRefused, match="carol's yes does not count"):
         approvals.decide(ledger, one.change, wanted, person="carol", is_yes=True, now=NOW)
-    assert "level 'lead' lacks 1 of 1 approvals. Ask dora." in refusal(ledger, one.change, wanted)[0]
+    assert "level 'lead' lacks 1 of 1 approvals. Ask dora to approve it." in refusal(ledger, one.change, wanted)[0]
     assert approvals.decide(ledger, one.change, wanted, person="dora", is_yes=True, now=NOW) is None
     assert changes.get(ledger, one.change).status == "approved"
     assert refusal(ledger, one.change, wanted) == []

@@ -14,7 +14,7 @@ def newest_text(case: Case) -> Answers:
         yield Satisfied("newest_text", f"its text ({digest[:12]}…) is the newest one")
     else:
         sentence = f"its text ({digest[:12]}…) is not the newest one ({str(newest)[:12]}…)"
-        yield Finding("text_outdated", sentence, case.remedy("Have the newest approved, it is published then."))
+        yield Finding("text_outdated", sentence, case.remedy("Have the newest one approved; it is published then."))
 
 
 def approved(case: Case) -> Answers:
@@ -75,7 +75,7 @@ def _why_not_approved(case: Case, pending: PendingApproval) -> Finding:
         )
     if not same_text:
         sentence = f"its text ({case.intent.digest[:12]}…) is not the approved one ({yes[-1].digest[:12]}…)"
-        return Finding("text_not_approved", sentence, case.remedy("Submit the new text for approval."))
+        return Finding("text_not_approved", sentence, case.remedy("Have the new text approved."))
     if not others:
         sentence = f"only its requester {case.standing.requester} approved it"
         return Finding("only_requester", sentence, case.remedy(f"Ask {_any_of(pending)} to approve it."))
@@ -85,7 +85,7 @@ def _why_not_approved(case: Case, pending: PendingApproval) -> Finding:
         return Finding("approval_expired", sentence, case.remedy(f"Ask {_any_of(pending)} to approve it again."))
     level = pending.need
     sentence = f"level '{level.level}' lacks {pending.still} of {level.count} approvals"
-    return Finding("approvals_missing", sentence, case.remedy(f"Ask {_any_of(pending)}."))
+    return Finding("approvals_missing", sentence, case.remedy(f"Ask {_any_of(pending)} to approve it."))
 
 
 def _any_of(pending: PendingApproval) -> str:
