@@ -102,7 +102,7 @@ def entry(lines: str, part: str = "windows") -> str:
             [
                 "8: windows.0.except_on.1: '24.12.2026' is not a day. Write it like 2026-12-24.",
                 (
-                    "8: windows.0.except_on.2: '2026-02-30' is in no calendar (day is out of range for month). "
+                    "8: windows.0.except_on.2: '2026-02-30' is not a real date (day is out of range for month). "
                     "Write it like 2026-12-24."
                 ),
             ],
@@ -166,8 +166,8 @@ def entry(lines: str, part: str = "windows") -> str:
         pytest.param(
             entry(START + END + "    exceptions:\n      - {name: All, changes: [1042, chg-1]}\n", "freezes"),
             [
-                "8: freezes.0.exceptions.0.changes.0: 1042 stands where text belongs. Put it into quotes.",
-                "8: freezes.0.exceptions.0.changes.1: 'chg-1' is no id of a change. Write it like CHG-1042.",
+                "8: freezes.0.exceptions.0.changes.0: found 1042 where text is expected. Put it into quotes.",
+                "8: freezes.0.exceptions.0.changes.1: 'chg-1' is not the id of a change. Write it like CHG-1042.",
             ],
             id="an exception for changes that are none",
         ),
@@ -183,7 +183,7 @@ def entry(lines: str, part: str = "windows") -> str:
         ),
         pytest.param(
             entry("    file: ../secret.ics\n"),
-            ["5: windows.0.file: '../secret.ics' is no iCalendar file beside calendar.yaml. Write its name, like"],
+            ["5: windows.0.file: '../secret.ics' is not an iCalendar file beside calendar.yaml. Write its name, like"],
             id="a file elsewhere",
         ),
     ],
@@ -198,7 +198,7 @@ def test_every_mistake_is_found_at_its_line(tmp_path: Path, text: str, found: li
 def test_a_file_that_is_no_calendar_is_a_finding(tmp_path: Path) -> None:
     """Whatever stands there, nothing is raised."""
     assert findings(tmp_path, "[]") == [
-        "calendar.yaml:1: it is no mapping of names to values. Write `name: value` lines. [yaml]"
+        "calendar.yaml:1: it is not a mapping of names to values. Write `name: value` lines. [yaml]"
     ]
     missing = load_calendar(tmp_path / "elsewhere").findings
     assert [finding.sentence for finding in missing] == ["the file cannot be read: No such file or directory"]

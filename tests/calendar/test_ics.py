@@ -206,7 +206,7 @@ EVENT = "the event 'Some'"
         ),
         pytest.param(
             [event("DTSTART:PT2H", "DTEND:20260329T040000Z")],
-            [f"4: {EVENT} has a DTSTART that is no date and no time. Correct it."],
+            [f"4: {EVENT} has a DTSTART that is neither a date nor a time. Correct it."],
             id="a start that is a length of time",
         ),
         pytest.param(

@@ -158,7 +158,7 @@ def test_a_service_that_is_never_open_is_said_so() -> None:
     assert objections(schedule(default="closed"), scope("search", "orders"), span("2026-11-24 12:00")) == [
         against(
             "no window is defined for search and orders in production, and the calendar's default is closed",
-            "No time of 1h10m is open within two years; ask those who keep the calendar.",
+            "No time of 1h10m is open within two years; ask whoever maintains the calendar.",
         )
     ]
 

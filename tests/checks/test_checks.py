@@ -30,7 +30,7 @@ OBSERVED = {**LIMIT, "role": "observe"}
 )
 def test_two_people(owner: str, reviewer: str, is_fine: bool) -> None:  # noqa: FBT001
     """Nobody reviews alone."""
-    sentence, remedy = f"{owner} is owner and reviewer", "Name a second person who stands by."
+    sentence, remedy = f"{owner} is both owner and reviewer", "Name a second person as reviewer."
     finding = Finding("two_people", sentence, remedy, ("reviewer",))
     assert two_people.check(ticket(owner=owner, reviewer=reviewer), FACTS) == ([] if is_fine else [finding])
 
@@ -62,7 +62,9 @@ def test_two_people(owner: str, reviewer: str, is_fine: bool) -> None:  # noqa: 
             id="going back is whole",
         ),
         pytest.param(
-            {"preflight": {"checks": [COMPARED]}}, ["preflight.checks.0.compare"], id="nothing is before the preflight"
+            {"preflight": {"checks": [COMPARED]}},
+            ["preflight.checks.0.compare"],
+            id="there is nothing to compare with before the preflight",
         ),
         pytest.param({"validation": [COMPARED]}, [], id="a watch compares with before"),
         pytest.param(

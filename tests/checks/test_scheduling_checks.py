@@ -81,7 +81,7 @@ RULES = Approvals.model_validate(
             id="the only lead asks herself",
         ),
         pytest.param(
-            "bob", "standard", ["no standard change of the catalogue is like this"], id="it only calls itself standard"
+            "bob", "standard", ["this matches no standard change of the catalogue"], id="it only calls itself standard"
         ),
     ],
 )

@@ -79,7 +79,7 @@ def test_findings_of_lint(bad: str, capsys: Capture) -> None:
                 "line": 1,
                 "place": ["owner"],
                 "code": "ticket",
-                "sentence": "5 stands where text belongs",
+                "sentence": "found 5 where text is expected",
                 "remedy": "Put it into quotes.",
                 "is_warning": False,
             },

@@ -39,7 +39,7 @@ BLANKS = {
     "<name of who is on call>": "Carol",
     "<what the step does>": "Switch it on",
     "<program>": "banner",
-    "<program that takes it back>": "banner",
+    "<program that undoes it>": "banner",
     "<argument>": "state",
     "<PromQL that returns one number>": "sum(rate(errors[1m]))",
     "<what people still have to do>": "Tell everybody",
@@ -71,7 +71,7 @@ def test_lint_prints_every_finding_of_every_file(tmp_path: Path, capsys: Capture
     missing = "the file cannot be read: No such file or directory. Check the name and its permissions. [yaml]"
     assert out.splitlines() == [
         f"{bad}:1: risk: 'tiny' is not allowed. Allowed: high, low, medium. [ticket]",
-        f"{bad}:1: owner: 5 stands where text belongs. Put it into quotes. [ticket]",
+        f"{bad}:1: owner: found 5 where text is expected. Put it into quotes. [ticket]",
         f"{tmp_path}/missing.yaml:1: {missing}",
     ]
     assert err == "3 findings in 3 tickets\n"
@@ -106,7 +106,7 @@ def test_lint_asks_the_policy_that_is_named(tmp_path: Path, capsys: Capture, mon
     assert "a change of configuration ('Merge the release') is at least high" in capsys.readouterr().out
     (folder / "services.yaml").write_text("[]")
     monkeypatch.setenv("CHANGEWINDOW_POLICY", str(folder))
-    finding = f"{folder}/services.yaml:1: it is no mapping of names to values. Write `name: value` lines. [yaml]\n"
+    finding = f"{folder}/services.yaml:1: it is not a mapping of names to values. Write `name: value` lines. [yaml]\n"
     assert main(["lint", RELEASE]) == 1
     out, err = capsys.readouterr()
     assert (out, finding in err) == ("", True)

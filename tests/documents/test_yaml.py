@@ -43,7 +43,7 @@ def said(path: Path) -> str:
         pytest.param(
             "a: \ufffe".encode(),
             "t:1: not YAML: unacceptable character #xfffe: control characters are not allowed. "
-            "Remove the sign that cannot be printed. [yaml]",
+            "Remove the unprintable character. [yaml]",
             id="a sign that Unicode has not",
         ),
         pytest.param("a: b\u2028".encode(), f"t:1: the control character U+2028 {CONTROL}", id="hidden line break"),

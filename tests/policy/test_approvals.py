@@ -69,7 +69,7 @@ def test_groups_and_owners_become_persons() -> None:
         pytest.param(
             [{**STANDARD, "when": {"types": ["standard", "normal"]}}], "nobody would be asked", id="not only standard"
         ),
-        pytest.param([HIGH], "no rule is for all other changes", id="no rule for the rest"),
+        pytest.param([HIGH], "no rule covers all other changes", id="no rule for the rest"),
         pytest.param(
             [{"name": "a", "levels": [{"name": "x", "from": ["oprators"]}]}],
             "Did you mean 'operators'",

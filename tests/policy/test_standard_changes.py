@@ -140,7 +140,7 @@ def test_the_template_names_who_stands_by_unless_the_request_does() -> None:
         pytest.param(
             "max_idle",
             {"values": {"maxidle": 8}},
-            "'maxidle' is no parameter of this standard change. Did you mean 'max_idle'?",
+            "'maxidle' is not a parameter of this standard change. Did you mean 'max_idle'?",
             id="an unknown parameter",
         ),
         pytest.param(

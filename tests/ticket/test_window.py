@@ -71,7 +71,7 @@ def test_a_local_time_is_one_moment_or_refused(moment: datetime, zone: str) -> N
 )
 def test_a_window_is_said_as_people_write_it(start: str, end: str, says: str) -> None:
     """The date of the end appears only when it is another."""
-    assert window(start, end, "UTC").says() == says
+    assert window(start, end, "UTC").text() == says
 
 
 def test_a_window_is_written_back_as_it_was_read() -> None:

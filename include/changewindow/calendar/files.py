@@ -1,4 +1,4 @@
-"""Reads the calendar of a policy folder: schedule or findings out, never an exception for what somebody wrote."""
+"""Reads the calendar of a policy folder into a schedule or findings; never raises for what somebody wrote."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

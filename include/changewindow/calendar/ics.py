@@ -19,13 +19,13 @@ from changewindow.documents.yaml import BadYaml, read_file
 CODE = "icalendar"
 EXPORT = "Export it again as iCalendar (.ics)."
 UNREADABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError)
-"""What the libraries raise about files that are not as RFC 5545 says."""
+"""What the libraries raise for files that do not follow RFC 5545."""
 LONGEST = 200
-"""The library may quote whole files in its errors."""
+"""The libraries may quote whole files in their errors."""
 TIMES = ("DTSTART", "DTEND", "RECURRENCE-ID", "RDATE", "EXDATE")
 ONCE = ("UID", "DTSTART", "DTEND", "DURATION", "RECURRENCE-ID")
 Parsed = Any
-"""A component as the library parsed it: its types say of every value that it may be of any kind."""
+"""A component as the library parsed it; its types allow any value anywhere."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _about_event(event: Parsed) -> Iterator[Finding]:
     yield from unusable
     if unusable:
         return
-    unknown = sorted({zone for name in TIMES for one in _each(event.get(name)) for zone in _unknown_zones(one)})
+    unknown = sorted({zone for name in TIMES for times in _each(event.get(name)) for zone in _unknown_zones(times)})
     for zone in unknown:
         yield _wrong(f"names the unknown zone {shown(zone)}", "Define it in a VTIMEZONE, or use an IANA name.")
     times = list(_about_times(event))
@@ -112,7 +112,7 @@ def _about_event(event: Parsed) -> Iterator[Finding]:
 
 
 def _unusable(event: Parsed) -> Iterator[Finding]:
-    """Say which properties cannot be used at all: of each there may be one, and it has to be readable."""
+    """Find properties that cannot be used at all: each may appear once, and has to be readable."""
     yield from (_wrong(f"has a {name} that cannot be read: {reason}", "Correct it.") for name, reason in event.errors)
     if event.errors:
         return
@@ -120,12 +120,12 @@ def _unusable(event: Parsed) -> Iterator[Finding]:
         if isinstance(event.get(name), list):
             yield _wrong(f"has several {name}", "Keep one.")
     for name in ("DTSTART", "DTEND", "RECURRENCE-ID"):
-        if not all(isinstance(getattr(one, "dt", None), date) for one in _each(event.get(name))):
-            yield _wrong(f"has a {name} that is no date and no time", "Correct it.")
+        if not all(isinstance(getattr(value, "dt", None), date) for value in _each(event.get(name))):
+            yield _wrong(f"has a {name} that is neither a date nor a time", "Correct it.")
 
 
 def _about_times(event: Parsed) -> Iterator[Finding]:
-    """Say what is wrong with start and end; an event of a whole day may leave its end out."""
+    """Find what is wrong with start and end; an event of a whole day may leave its end out."""
     if "DTSTART" not in event:
         yield _wrong("has no DTSTART", "Add it.")
         return
@@ -143,11 +143,11 @@ def _about_times(event: Parsed) -> Iterator[Finding]:
 
 
 def _about_rules(event: Parsed, start: date) -> Iterator[Finding]:
-    found = _each(event.get("RRULE"))
-    if len(found) > 1 or "EXRULE" in event:
+    rules = _each(event.get("RRULE"))
+    if len(rules) > 1 or "EXRULE" in event:
         yield _wrong("has several rules", "Keep one RRULE; write single days as RDATE and EXDATE.")
         return
-    for rule in found:
+    for rule in rules:
         try:
             first = start if isinstance(start, datetime) else datetime.combine(start, time())
             parsed = recurrence.parse_rule(_text(rule), until=_until(start))
@@ -163,13 +163,13 @@ def _until(start: date) -> str:
     return recurrence.IN_UTC if start.tzinfo else r"[0-9]{8}T[0-9]{6}"
 
 
-def _about_all(calendar: Parsed, found: list[Parsed]) -> Iterator[Finding]:
-    """Say what can only be seen of all events together; at last, expand a year of them to see that it works."""
-    uids = Counter(str(event["UID"]) for event in found if "RECURRENCE-ID" not in event)
+def _about_all(calendar: Parsed, written: list[Parsed]) -> Iterator[Finding]:
+    """Find what only shows in all events together; finally expand a year of them to see that it works."""
+    uids = Counter(str(event["UID"]) for event in written if "RECURRENCE-ID" not in event)
     for uid, count in uids.items():
         if count > 1:
             yield _wrong(f"{count} events have the UID {shown(uid)}", "Give each its own.", line=1)
-    days = [event["DTSTART"].dt for event in found]
+    days = [event["DTSTART"].dt for event in written]
     first = min(date(day.year, day.month, day.day) for day in days)
     try:
         start = datetime.combine(first, time(), UTC)
@@ -179,11 +179,11 @@ def _about_all(calendar: Parsed, found: list[Parsed]) -> Iterator[Finding]:
 
 
 def _unknown_zones(times: Any) -> Iterator[str]:
-    """Yield the names of zones that nobody knows; the library reads such times as if they had no zone."""
+    """Yield the names of unknown zones; the library reads such times as if they had no zone."""
     written = times.dts if hasattr(times, "dts") else [times]
-    for one in written:
-        local = one.dt[0] if isinstance(one.dt, tuple) else one.dt
-        zone = times.params.get("TZID") or one.params.get("TZID")
+    for value in written:
+        local = value.dt[0] if isinstance(value.dt, tuple) else value.dt
+        zone = times.params.get("TZID") or value.params.get("TZID")
         if zone and isinstance(local, datetime) and local.tzinfo is None:
             yield str(zone)
 

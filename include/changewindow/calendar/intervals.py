@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 class Interval:
     """The time from `start` up to, but not including, `end`; both are kept in UTC.
 
-    Two local times of one zone compare by what their clocks show, which is wrong in the night clocks are put back:
-    so they are taken to UTC first.
+    Python compares two local times of one zone by their wall clocks, which is wrong in the night when clocks go back;
+    so they are converted to UTC first.
 
     Raises:
         ValueError: a time has no zone.
@@ -28,12 +28,12 @@ class Interval:
 
     @property
     def is_empty(self) -> bool:
-        """Return whether no moment lies within; an interval that ends before it starts is empty, too."""
+        """Return whether it holds no moment; an interval that ends before it starts is empty too."""
         return self.end <= self.start
 
     @property
     def length(self) -> timedelta:
-        """Return the time between start and end, never less than nothing."""
+        """Return the time between start and end, never negative."""
         return max(self.end - self.start, timedelta(0))
 
     def has(self, moment: datetime) -> bool:
@@ -46,13 +46,13 @@ class Interval:
 
 
 def union(intervals: Iterable[Interval]) -> list[Interval]:
-    """Return the same moments as few intervals: sorted, and none touches the next."""
+    """Return the same moments as the fewest intervals: sorted, none touching the next."""
     merged: list[Interval] = []
-    for one in sorted(one for one in intervals if not one.is_empty):
-        if merged and one.start <= merged[-1].end:
-            merged[-1] = Interval(merged[-1].start, max(merged[-1].end, one.end))
+    for interval in sorted(interval for interval in intervals if not interval.is_empty):
+        if merged and interval.start <= merged[-1].end:
+            merged[-1] = Interval(merged[-1].start, max(merged[-1].end, interval.end))
         else:
-            merged.append(one)
+            merged.append(interval)
     return merged
 
 
@@ -71,21 +71,21 @@ def subtract(some: Iterable[Interval], others: Iterable[Interval]) -> list[Inter
     """Return the moments of the first that do not lie within the others, sorted and apart."""
     taken = union(others)
     left: list[Interval] = []
-    for one in union(some):
-        start = one.start
+    for interval in union(some):
+        start = interval.start
         for other in taken:
-            if other.meets(one):
+            if other.meets(interval):
                 left += [Interval(start, other.start)] if start < other.start else []
                 start = other.end
-        left += [Interval(start, one.end)] if start < one.end else []
+        left += [Interval(start, interval.end)] if start < interval.end else []
     return left
 
 
 def gaps(intervals: Iterable[Interval], within: Interval) -> list[Interval]:
-    """Return the moments of an interval that none of the others holds."""
+    """Return the moments of an interval that lie within none of the others."""
     return subtract([within], intervals)
 
 
 def covers(intervals: Iterable[Interval], wanted: Interval) -> bool:
-    """Return whether every moment of an interval lies within the others, which may share the work."""
+    """Return whether the others together hold every moment of an interval."""
     return not gaps(intervals, wanted)

@@ -1,4 +1,4 @@
-"""How long changes are watched at least: longer where the risk is high, or on days on which nobody looks later."""
+"""The minimum length of watches: longer where the risk is high, or before days when nobody is looking."""
 
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -14,12 +14,12 @@ Day = Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
 
 
 class LongerWatch(Model):
-    """A least length for the watches of some changes; of several, the longest counts."""
+    """A minimum length for the watches of some changes; if several apply, the longest counts."""
 
     name: Line
-    """How people call it; messages use it."""
+    """What people call it; messages use it."""
     at_least: Duration = Field(gt=timedelta(0))
-    """How long those changes are watched at least."""
+    """The minimum length of their watches."""
     days: tuple[Day, ...] = ()
     """On which days, where the change's window touches one of them; without it, on all."""
     zone: Zone | None = None
@@ -42,12 +42,12 @@ class LongerWatch(Model):
             (self.services, set(ticket.services)),
             (self.days, days(ticket.window.opens, ticket.window.closes, self.zone or zone)),
         )
-        return all(not wanted or found & set(wanted) for wanted, found in chosen)
+        return all(not listed or actual & set(listed) for listed, actual in chosen)
 
 
 def days(start: datetime, end: datetime, zone: str) -> set[str]:
-    """Return the days of the week that a time touches, as clocks in a zone show them; its end does not belong to it."""
+    """Return the days of the week that a time touches in a zone; its end does not belong to it."""
     names = get_args(Day)
-    first, last = (one.astimezone(ZoneInfo(zone)).date() for one in (start, end - timedelta(microseconds=1)))
+    first, last = (moment.astimezone(ZoneInfo(zone)).date() for moment in (start, end - timedelta(microseconds=1)))
     count = min((last - first).days + 1, len(names))
     return {names[(first.weekday() + day) % len(names)] for day in range(count)}

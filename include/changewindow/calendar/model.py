@@ -33,7 +33,7 @@ def parse_day(value: Any) -> date:
     """Return the day written as `2026-12-24`.
 
     Raises:
-        ValueError: it is no such day.
+        ValueError: it is not such a day.
     """
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
@@ -41,7 +41,7 @@ def parse_day(value: Any) -> date:
         if isinstance(value, str) and re.fullmatch(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}", value.strip()):
             return date.fromisoformat(value.strip())
     except ValueError as error:
-        raise refusal(f"{shown(value)} is in no calendar ({error})", "Write it like 2026-12-24.") from error
+        raise refusal(f"{shown(value)} is not a real date ({error})", "Write it like 2026-12-24.") from error
     raise refusal(f"{shown(value)} is not a day", "Write it like 2026-12-24.")
 
 
@@ -49,10 +49,10 @@ def parse_file(value: str) -> str:
     """Return the name of an iCalendar file in the folder of the calendar unchanged.
 
     Raises:
-        ValueError: it is none, or names a place elsewhere.
+        ValueError: it is not one, or lies elsewhere.
     """
     if not re.fullmatch(ICS, value):
-        sentence = f"{shown(value)} is no iCalendar file beside calendar.yaml"
+        sentence = f"{shown(value)} is not an iCalendar file beside calendar.yaml"
         raise refusal(sentence, "Write its name, like maintenance.ics.")
     return value
 
@@ -61,10 +61,10 @@ def parse_change(value: str) -> str:
     """Return the id of a change unchanged.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not an id.
     """
     if not re.fullmatch(CHANGE, value):
-        raise refusal(f"{shown(value)} is no id of a change", "Write it like CHG-1042.")
+        raise refusal(f"{shown(value)} is not the id of a change", "Write it like CHG-1042.")
     return value
 
 
@@ -72,7 +72,7 @@ def parse_country(value: str) -> str:
     """Return a country, or country-subdivision, of which the public holidays are known.
 
     Raises:
-        ValueError: they are not.
+        ValueError: they are not known.
     """
     country, _, part = value.partition("-")
     known = _countries()
@@ -90,7 +90,7 @@ def parse_country(value: str) -> str:
 
 @cache
 def _countries() -> dict[str, list[str]]:
-    # Imported when first needed: it knows some 250 countries and takes its time.
+    # Imported when first needed: it knows some 250 countries and is slow to load.
     from holidays import list_supported_countries  # noqa: PLC0415
 
     return list_supported_countries()
@@ -111,7 +111,7 @@ class Entry(Model):
     """What happens once or again and again: from start to end, on public holidays, or as a file says."""
 
     name: Line
-    """How people call it; messages use it."""
+    """What people call it; messages use it."""
     zone: Zone | None = None
     """IANA name of the time zone of `start` and `end`; without it, the calendar's."""
     environments: tuple[Name, ...] = ()
@@ -154,7 +154,7 @@ class Entry(Model):
     def _are_days_of_it(cls, days: tuple[date, ...], info: ValidationInfo) -> tuple[date, ...]:
         start, rule = info.data.get("start"), info.data.get("repeat")
         for day in days:
-            if start and not any(one.date() == day for one in recurrence.beginnings_until(rule, start, day)):
+            if start and not any(begin.date() == day for begin in recurrence.beginnings_until(rule, start, day)):
                 raise refusal(f"it would not begin on {day}, a {day:%A}, anyway", "Correct the day, or remove it.")
         return days
 
@@ -177,10 +177,10 @@ class MaintenanceWindow(Entry):
 
 
 class Exemption(Model):
-    """Those for whom a freeze does not hold; of the lists that are given, all have to match."""
+    """Changes that a freeze does not hold for; all lists that are given have to match."""
 
     name: Line
-    """Why, and agreed with whom."""
+    """Why, and who agreed to it."""
     environments: tuple[Name, ...] = ()
     """Where."""
     services: tuple[Name, ...] = ()
@@ -206,7 +206,7 @@ class Freeze(Entry):
     warn: Duration = timedelta(0)
     """A change that begins this long before the freeze, or less, gets a warning."""
     exceptions: tuple[Exemption, ...] = ()
-    """Those for whom it does not hold."""
+    """Changes that it does not hold for."""
 
     @field_validator("types")
     @classmethod
@@ -231,7 +231,7 @@ class Calendar(Model):
     freezes: tuple[Freeze, ...] = Field(default=(), max_length=500)
     """The times in which nothing may be changed, windows or not."""
     watches: tuple[LongerWatch, ...] = Field(default=(), max_length=500)
-    """How long changes are watched at least."""
+    """The minimum length of watches."""
 
     @field_validator("windows", "freezes", "watches")
     @classmethod

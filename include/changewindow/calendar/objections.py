@@ -1,4 +1,4 @@
-"""What the calendar says against a change at a time."""
+"""What the calendar has against a change at a time."""
 
 from collections.abc import Iterator
 
@@ -19,10 +19,10 @@ SHORT = 24
 
 
 def objections(schedule: Schedule, scope: Scope, span: Span) -> list[Finding]:
-    """Return everything that speaks against a change at a time, warnings last.
+    """Return everything the calendar has against a change at a time, warnings last.
 
-    All of it has to lie within the windows, the way back included; up to the end of its watch no freeze may hold. The
-    way back itself may run into a freeze: taking back is what freezes are for.
+    All of it has to lie within the windows, rollback included; no freeze may hold until the end of its watch. The
+    rollback itself may run into a freeze: it restores what the freeze protects.
     """
     if scope.skips_the_calendar:
         return []
@@ -94,7 +94,7 @@ def _next_opening(schedule: Schedule, scope: Scope, span: Span) -> str:
     needs = span.whole.length
     opening = next(openings(schedule, scope, span.start, needs), None)
     if opening is None:
-        return f"No time of {length_text(needs)} is open within two years; ask those who keep the calendar."
+        return f"No time of {length_text(needs)} is open within two years; ask whoever maintains the calendar."
     if opening.end and (opening.end - opening.start).total_seconds() <= SHORT * 3600:
         return f"Ask for a window from {span_text(Interval(opening.start, opening.end), opening.zone)}."
     return f"Ask for a window from {moment_text(opening.start, opening.zone)} on."

@@ -1,4 +1,4 @@
-"""The occurrences of one entry of the calendar, expanded where they are asked for."""
+"""The occurrences of one entry of the calendar, expanded on demand."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Local = tuple[date, date, str]
 Expand = Callable[[datetime, datetime], Iterable[Local]]
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 PIECE = timedelta(days=14)
-"""So much is expanded at once, and kept."""
+"""How much is expanded at once, and kept."""
 MARGIN = timedelta(days=1)
 """No zone is further from UTC; times without a zone are asked for as if they were UTC."""
 
@@ -33,7 +33,7 @@ class Occurrence:
 
 
 class Timeline(Generic[E_co]):
-    """An entry with its occurrences; pieces that were expanded are kept, so that asking again costs nothing."""
+    """An entry with its occurrences; what has been expanded is kept, so that asking again costs nothing."""
 
     def __init__(self, entry: E_co, zone: str, file: icalendar.Component | None = None) -> None:
         self.entry = entry
@@ -47,8 +47,8 @@ class Timeline(Generic[E_co]):
     def meeting(self, span: Interval) -> list[Occurrence]:
         """Return the occurrences that share a moment with an interval, sorted."""
         first, last = ((moment - EPOCH) // PIECE for moment in (span.start, span.end))
-        found = {one for number in range(first, last + 1) for one in self._piece(number)}
-        return sorted(one for one in found if one.span.meets(span))
+        occurrences = {occurrence for number in range(first, last + 1) for occurrence in self._piece(number)}
+        return sorted(occurrence for occurrence in occurrences if occurrence.span.meets(span))
 
     def local(self, moment: datetime) -> datetime:
         """Return a moment as the clocks of the entry's zone show it."""
@@ -69,16 +69,16 @@ class Timeline(Generic[E_co]):
 
 
 def moment(written: date, zone: tzinfo) -> datetime:
-    """Return the moment of a time as it is written; one without a zone is meant in the zone given, a day its midnight.
+    """Return the moment of a written time; without a zone it is in the zone given, and a day means its midnight.
 
     A time that clocks skip is read with the offset from before the change, one that comes twice is the first: RFC 5545,
     3.3.5. Zones of the zone database do so themselves; those that a file defines leave the first half to us.
     """
     local = written if isinstance(written, datetime) else datetime.combine(written, time())
     local = (local if local.tzinfo else local.replace(tzinfo=zone)).replace(fold=0)
-    found = local.astimezone(UTC)
-    if found.astimezone(local.tzinfo).replace(tzinfo=None) == local.replace(tzinfo=None):
-        return found
+    utc = local.astimezone(UTC)
+    if utc.astimezone(local.tzinfo).replace(tzinfo=None) == local.replace(tzinfo=None):
+        return utc
     before = (local - timedelta(days=1)).utcoffset() or timedelta(0)
     return (local.replace(tzinfo=None) - before).replace(tzinfo=UTC)
 
@@ -116,7 +116,7 @@ def events(file: icalendar.Component) -> Expand:
 
 
 def _holidays(country: str) -> Expand:
-    # Imported when first needed: it knows some 250 countries and takes its time.
+    # Imported when first needed: it knows some 250 countries and is slow to load.
     from holidays import country_holidays  # noqa: PLC0415
 
     nation, _, part = country.partition("-")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from changewindow.calendar.intervals import Interval, gaps, intersect
+from changewindow.calendar.model import Freeze
+from changewindow.calendar.occurrences import Occurrence, Timeline
 from changewindow.calendar.schedule import Schedule
 from changewindow.calendar.scope import Scope, exemptions_of
 from changewindow.calendar.text import length_text, span_text, titled
@@ -27,11 +29,11 @@ class Opening:
     gaps: tuple[str, ...] = ()
     """Why it may not run between the opening before and this one."""
     zone: str = "UTC"
-    """The zone of its window, or of the freeze around it: in it people will say the time."""
+    """The zone of its window, or of the freeze around it: the one in which people expect its times."""
 
 
 def openings(schedule: Schedule, scope: Scope, after: datetime, needs: timedelta = timedelta(0)) -> Iterator[Opening]:
-    """Yield the times in which a change that needs so long may run, for two years; they are looked for one by one."""
+    """Yield the times within two years in which a change that needs so long may run, each found on demand."""
     whole = Interval(after, after + HORIZON)
     closed_since = whole.start
     for free in _free_times(schedule, scope, whole):
@@ -44,21 +46,21 @@ def openings(schedule: Schedule, scope: Scope, after: datetime, needs: timedelta
 
 def why_closed(schedule: Schedule, scope: Scope, gap: Interval, needs: timedelta) -> tuple[str, ...]:
     """Return why a change may not run in an interval: one line for each reason, in order of time."""
-    found = sorted({*_no_window(schedule, scope, gap), *_freezes(schedule, scope, gap)})
-    short = schedule.free_times(scope, gap) if found else []
-    found += [(one.start, _too_short(one, needs, _zone(schedule, scope, one))) for one in short]
-    return _shortened([says for _, says in sorted(found)])
+    reasons = sorted({*_no_window(schedule, scope, gap), *_freezes(schedule, scope, gap)})
+    short = schedule.free_times(scope, gap) if reasons else []
+    reasons += [(free.start, _too_short(free, needs, _zone(schedule, scope, free))) for free in short]
+    return _shortened([reason for _, reason in sorted(reasons)])
 
 
 def despite(schedule: Schedule, scope: Scope, within: Interval) -> tuple[str, ...]:
     """Return the freezes of an interval that do not hold for a change because of an exception: one line for each."""
-    found = (
-        (one.span.start, f"freeze {titled(freeze.entry.name, one.title)} from {span_text(one.span, freeze.zone)}", why)
+    lines = sorted(
+        (occurrence.span.start, f"{_freeze_text(freeze, occurrence)}: {exemption.name}")
         for freeze in schedule.freezes
-        for why in exemptions_of(freeze.entry, scope)
-        for one in freeze.meeting(within)
+        for exemption in exemptions_of(freeze.entry, scope)
+        for occurrence in freeze.meeting(within)
     )
-    return _shortened([f"{says}: {exemption.name}" for _, says, exemption in sorted(found, key=lambda one: one[:2])])
+    return _shortened([line for _, line in lines])
 
 
 def _shortened(lines: list[str]) -> tuple[str, ...]:
@@ -82,7 +84,7 @@ def _free_times(schedule: Schedule, scope: Scope, whole: Interval) -> Iterator[I
 
 
 def _pieces(whole: Interval) -> Iterator[Interval]:
-    """Yield the pieces of an interval, each longer than the last: the first answer comes soon."""
+    """Yield the pieces of an interval, each longer than the last, so that the first answer comes soon."""
     start, length = whole.start, FIRST_LOOK
     while start < whole.end:
         end = min(start + length, whole.end)
@@ -104,12 +106,15 @@ def _no_window(schedule: Schedule, scope: Scope, gap: Interval) -> Iterator[tupl
 
 
 def _freezes(schedule: Schedule, scope: Scope, gap: Interval) -> Iterator[tuple[datetime, str]]:
-    """Yield the freezes that take something away; one while no window is open anyway does not."""
+    """Yield the freezes that close something; one that holds only while no window is open closes nothing."""
     opened = schedule.open_times(scope, gap)
-    for freeze, one in schedule.frozen(scope, gap):
-        if intersect(opened, [one.span]):
-            name = titled(freeze.entry.name, one.title)
-            yield one.span.start, f"freeze {name} from {span_text(one.span, freeze.zone)}"
+    for freeze, occurrence in schedule.frozen(scope, gap):
+        if intersect(opened, [occurrence.span]):
+            yield occurrence.span.start, _freeze_text(freeze, occurrence)
+
+
+def _freeze_text(freeze: Timeline[Freeze], occurrence: Occurrence) -> str:
+    return f"freeze {titled(freeze.entry.name, occurrence.title)} from {span_text(occurrence.span, freeze.zone)}"
 
 
 def _too_short(free: Interval, needs: timedelta, zone: str) -> str:
@@ -117,8 +122,8 @@ def _too_short(free: Interval, needs: timedelta, zone: str) -> str:
 
 
 def _zone(schedule: Schedule, scope: Scope, free: Interval) -> str:
-    """Return the zone in which people say a free time: of its window, of the freeze around it, or the calendar's."""
-    windows = [one for service in scope.services for one in schedule.windows_of(scope.environment, service)]
+    """Return the zone for the times of a free interval: of its window, of the freeze around it, or the calendar's."""
+    windows = [window for service in scope.services for window in schedule.windows_of(scope.environment, service)]
     zones = [window.zone for window in windows if window.meeting(Interval(free.start, free.start + MOMENT))]
     for edge in (Interval(free.start - MOMENT, free.start), Interval(free.end, free.end + MOMENT)):
         zones += [freeze.zone for freeze, _ in schedule.frozen(scope, edge)]

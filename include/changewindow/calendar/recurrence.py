@@ -30,14 +30,14 @@ DAY = "(MO|TU|WE|TH|FR|SA|SU)"
 NUMBERED_DAY = f"([+-]?[1-9][0-9]?)?{DAY}"
 IN_UTC = r"[0-9]{8}T[0-9]{6}Z"
 LOOKED_AT = 60
-"""So many occurrences show whether they overlap: every rule that people write has come round by then."""
+"""How many occurrences show whether they overlap: every rule that people write has repeated by then."""
 
 
 def parse_rule(value: str, until: str = IN_UTC) -> str:
     """Return a repeat rule in capitals, FREQ first, if it is one that repeats daily or less often.
 
     Raises:
-        ValueError: it is none, or it repeats more often.
+        ValueError: it is not a rule, or it repeats more often.
     """
     parts: dict[str, str] = {}
     for part in value.strip().upper().split(";"):
@@ -45,9 +45,9 @@ def parse_rule(value: str, until: str = IN_UTC) -> str:
         if not sign or name not in PARTS:
             near = nearest(name, PARTS) if sign else None
             remedy = f"Did you mean {near}=…?" if near else "Write it like FREQ=WEEKLY;BYDAY=MO,TU."
-            raise refusal(f"{shown(part)} is no part of a repeat rule", remedy)
+            raise refusal(f"{shown(part)} is not part of a repeat rule", remedy)
         if name in parts:
-            raise refusal(f"{name} stands twice", "Remove one of them.")
+            raise refusal(f"{name} is given twice", "Remove one of them.")
         parts[name] = given
     _check_frequency(parts)
     _check_values(parts)
@@ -57,41 +57,41 @@ def parse_rule(value: str, until: str = IN_UTC) -> str:
 
 
 def _check_frequency(parts: dict[str, str]) -> None:
-    """Refuse what would repeat more often than daily; BYHOUR still gives several occurrences a day."""
+    """Refuse what repeats more often than daily; BYHOUR still allows several occurrences a day."""
     frequency = parts.get("FREQ", "")
     if frequency in {"SECONDLY", "MINUTELY", "HOURLY"}:
         raise refusal(f"FREQ={frequency} repeats too often", "Write FREQ=DAILY, with BYHOUR for several times a day.")
     if frequency not in FREQUENCIES:
-        says = f"{shown(frequency)} is no frequency" if frequency else "the repeat rule has no FREQ"
-        raise refusal(says, f"Write FREQ={', FREQ='.join(FREQUENCIES[:-1])} or FREQ={FREQUENCIES[-1]}.")
+        sentence = f"{shown(frequency)} is not a frequency" if frequency else "the repeat rule has no FREQ"
+        raise refusal(sentence, f"Write FREQ={', FREQ='.join(FREQUENCIES[:-1])} or FREQ={FREQUENCIES[-1]}.")
     for name, allowed in ONLY_WITH.items():
         if name in parts and frequency not in allowed:
-            others = " or ".join(f"FREQ={one}" for one in FREQUENCIES if one in allowed)
-            raise refusal(f"{name} has no meaning with FREQ={frequency}", f"Use it with {others}.")
+            others = " or ".join(f"FREQ={other}" for other in FREQUENCIES if other in allowed)
+            raise refusal(f"{name} makes no sense with FREQ={frequency}", f"Use it with {others}.")
 
 
 def _check_values(parts: dict[str, str]) -> None:
     for name, given in parts.items():
-        for one in given.split(","):
-            _check_value(name, one)
+        for value in given.split(","):
+            _check_value(name, value)
         if name in SINGLE and "," in given:
             raise refusal(f"{name}={given} has several values", "Write one.")
     if "BYSETPOS" in parts and not parts.keys() & {"BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYHOUR", "BYMONTH"}:
-        raise refusal("BYSETPOS chooses from nothing", "Add BYDAY or BYMONTHDAY, or remove it.")
+        raise refusal("BYSETPOS has nothing to choose from", "Add BYDAY or BYMONTHDAY, or remove it.")
     if parts["FREQ"] in {"DAILY", "WEEKLY"} and re.search("[0-9]", parts.get("BYDAY", "")):
-        says = f"BYDAY={parts['BYDAY']} has no meaning with FREQ={parts['FREQ']}"
-        raise refusal(says, "Write the days without numbers, or FREQ=MONTHLY.")
+        sentence = f"BYDAY={parts['BYDAY']} makes no sense with FREQ={parts['FREQ']}"
+        raise refusal(sentence, "Write the days without numbers, or FREQ=MONTHLY.")
 
 
-def _check_value(name: str, one: str) -> None:
+def _check_value(name: str, value: str) -> None:
     if name in RANGES or name in SIGNED:
         low, high = RANGES.get(name) or (1, SIGNED[name])
-        digits = one.lstrip("+-") if name in SIGNED else one
+        digits = value.lstrip("+-") if name in SIGNED else value
         if not re.fullmatch("[0-9]{1,6}", digits) or not low <= int(digits) <= high:
             signed = f", or -{high} to -{low} from the end" if name in SIGNED else ""
-            raise refusal(f"{name}={one} is not possible", f"Write {low} to {high}{signed}.")
-    elif name in {"BYDAY", "WKST"} and not re.fullmatch(NUMBERED_DAY if name == "BYDAY" else DAY, one):
-        raise refusal(f"{name}={one} is no day", "Write MO, TU, WE, TH, FR, SA or SU.")
+            raise refusal(f"{name}={value} is not possible", f"Write {low} to {high}{signed}.")
+    elif name in {"BYDAY", "WKST"} and not re.fullmatch(NUMBERED_DAY if name == "BYDAY" else DAY, value):
+        raise refusal(f"{name}={value} is not a day", "Write MO, TU, WE, TH, FR, SA or SU.")
 
 
 def _check_end(parts: dict[str, str], until: str) -> None:
@@ -108,7 +108,7 @@ def _check_end(parts: dict[str, str], until: str) -> None:
     try:
         datetime.fromisoformat(given)
     except ValueError as error:
-        raise refusal(f"UNTIL={given} is in no calendar ({error})", "Write it like UNTIL=20261231T225959Z.") from error
+        raise refusal(f"UNTIL={given} is not a real date ({error})", "Write it like UNTIL=20261231T225959Z.") from error
 
 
 def beginnings(rule: str, start: datetime) -> Iterator[datetime]:
@@ -120,7 +120,7 @@ def beginnings(rule: str, start: datetime) -> Iterator[datetime]:
 def beginnings_until(rule: str | None, start: datetime, day: date) -> Iterator[datetime]:
     """Yield the local times at which occurrences begin, up to the end of a day."""
     every = beginnings(rule, start) if rule else iter((start,))
-    return takewhile(lambda one: one.date() <= day, every)
+    return takewhile(lambda begin: begin.date() <= day, every)
 
 
 def check_start(rule: str, start: datetime) -> None:
@@ -131,7 +131,7 @@ def check_start(rule: str, start: datetime) -> None:
     """
     first = next(beginnings(rule, start), None)
     if first is None:
-        raise refusal(f"no day fulfils {rule}", "Correct the rule.")
+        raise refusal(f"no day matches {rule}", "Correct the rule.")
     if first != start.replace(tzinfo=None):
         begins = f"{start:%Y-%m-%d %H:%M}, a {start:%A}, is no occurrence of {rule}"
         raise refusal(begins, f"Start at {first:%Y-%m-%d %H:%M}, or correct the rule.")
@@ -144,7 +144,9 @@ def check_length(rule: str, start: datetime, end: datetime) -> None:
         ValueError: some do.
     """
     length = end - start
-    shortest = min((after - one for one, after in pairwise(islice(beginnings(rule, start), LOOKED_AT))), default=length)
+    shortest = min(
+        (after - begin for begin, after in pairwise(islice(beginnings(rule, start), LOOKED_AT))), default=length
+    )
     if shortest < length:
-        says = f"it lasts {length_text(length)}, but begins again after {length_text(shortest)}"
-        raise refusal(says, "Let it end earlier, or repeat less often.")
+        sentence = f"it lasts {length_text(length)}, but begins again after {length_text(shortest)}"
+        raise refusal(sentence, "Let it end earlier, or repeat less often.")

@@ -1,4 +1,4 @@
-"""A calendar with everything it needs to be asked: which services are open, and which freezes hold."""
+"""A calendar that can be asked which services are open, and which freezes hold."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from changewindow.calendar.scope import Scope, frozen_services, is_for
 
 @dataclass(frozen=True)
 class Schedule:
-    """Windows and freezes that can be asked for any time."""
+    """Windows and freezes that can be asked about any time."""
 
     calendar: Calendar
     windows: tuple[Timeline[MaintenanceWindow], ...]
@@ -43,19 +43,19 @@ class Schedule:
         windows = self.windows_of(environment, service)
         if not windows:
             return [within] if self.calendar.default == "open" else []
-        return union(one.span for window in windows for one in window.meeting(within))
+        return union(occurrence.span for window in windows for occurrence in window.meeting(within))
 
     def frozen(self, scope: Scope, within: Interval) -> list[tuple[Timeline[Freeze], Occurrence]]:
         """Return the freezes that hold for a change at some moment of an interval, in their order."""
         holding = (freeze for freeze in self.freezes if frozen_services(freeze.entry, scope))
-        found = [(freeze, one) for freeze in holding for one in freeze.meeting(within)]
-        return sorted(found, key=lambda pair: pair[1].span)
+        pairs = [(freeze, occurrence) for freeze in holding for occurrence in freeze.meeting(within)]
+        return sorted(pairs, key=lambda pair: pair[1].span)
 
     def free_times(self, scope: Scope, within: Interval) -> list[Interval]:
         """Return when a change may run: every service open, and no freeze."""
         if scope.skips_the_calendar:
             return [within]
-        frozen = [one.span for _, one in self.frozen(scope, within)]
+        frozen = [occurrence.span for _, occurrence in self.frozen(scope, within)]
         return subtract(self.open_times(scope, within), frozen)
 
 

@@ -1,4 +1,4 @@
-"""For whom the calendar is asked, and for which time."""
+"""The change, and the time, that the calendar is asked about."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,10 +9,10 @@ from changewindow.calendar.model import Entry, Exemption, Freeze
 
 @dataclass(frozen=True)
 class Scope:
-    """What of a change decides which windows and freezes are meant.
+    """What decides which windows and freezes apply to a change.
 
     Raises:
-        ValueError: it names no service, so that nothing would be meant.
+        ValueError: it names no service, so that nothing would apply.
     """
 
     environment: str
@@ -27,7 +27,7 @@ class Scope:
 
     @property
     def skips_the_calendar(self) -> bool:
-        """Return whether windows and freezes do not hold for it."""
+        """Return whether windows and freezes do not apply to it."""
         return self.type == "emergency"
 
 
@@ -42,9 +42,9 @@ class Span:
     start: datetime
     """The first step."""
     watched: datetime
-    """The end of the watch: by then it is decided that the change stays, or the way back begins."""
+    """The end of the watch: by then the change stays, or its rollback begins."""
     end: datetime
-    """The end of the way back."""
+    """The end of the rollback."""
 
     def __post_init__(self) -> None:
         if not self.start < self.watched <= self.end:
@@ -52,7 +52,7 @@ class Span:
 
     @property
     def whole(self) -> Interval:
-        """Return the time from the first step to the end of the way back."""
+        """Return the time from the first step to the end of the rollback."""
         return Interval(self.start, self.end)
 
     @property
@@ -62,13 +62,13 @@ class Span:
 
 
 def is_for(entry: Entry, environment: str, service: str) -> bool:
-    """Return whether an entry means a service in an environment."""
+    """Return whether an entry applies to a service in an environment."""
     somewhere = not entry.environments or environment in entry.environments
     return somewhere and (not entry.services or service in entry.services)
 
 
 def frozen_services(freeze: Freeze, scope: Scope) -> tuple[str, ...]:
-    """Return the services of a change for which a freeze holds, exceptions left out."""
+    """Return the services of a change that a freeze holds for, exceptions left out."""
     return tuple(
         service
         for service in _meant_services(freeze, scope)
@@ -79,11 +79,15 @@ def frozen_services(freeze: Freeze, scope: Scope) -> tuple[str, ...]:
 def exemptions_of(freeze: Freeze, scope: Scope) -> tuple[Exemption, ...]:
     """Return the exceptions of a freeze without which it would hold for a service of a change."""
     services = _meant_services(freeze, scope)
-    return tuple(one for one in freeze.exceptions if any(_is_exempt(one, scope, service) for service in services))
+    return tuple(
+        exemption
+        for exemption in freeze.exceptions
+        if any(_is_exempt(exemption, scope, service) for service in services)
+    )
 
 
 def _meant_services(freeze: Freeze, scope: Scope) -> tuple[str, ...]:
-    """Return the services of a change for which a freeze is meant, exceptions included."""
+    """Return the services of a change that a freeze applies to, exceptions included."""
     if scope.skips_the_calendar or (freeze.types and scope.type not in freeze.types):
         return ()
     return tuple(service for service in scope.services if is_for(freeze, scope.environment, service))
@@ -97,4 +101,4 @@ def _is_exempt(exemption: Exemption, scope: Scope, service: str) -> bool:
         (exemption.types, scope.type),
         (exemption.changes, scope.change),
     )
-    return all(not listed or one in listed for listed, one in pairs)
+    return all(not listed or name in listed for listed, name in pairs)

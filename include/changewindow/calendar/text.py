@@ -1,4 +1,4 @@
-"""How times, windows and freezes are said: as local clocks show them, and in UTC."""
+"""How times, windows and freezes are written: in local time, and in UTC."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta

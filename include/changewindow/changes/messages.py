@@ -32,7 +32,7 @@ def deploying(change: str, ticket: Ticket) -> str:
     return "\n".join(
         [
             f"🔄 DEPLOYING: {change} {ticket.summary}",
-            f"Window: {ticket.window.says()}",
+            f"Window: {ticket.window.text()}",
             f"Changes: {'; '.join(_one_line(f'{step.name} ({step.does()})') for step in ticket.steps)}",
             f"Rollback: {rollback} (< {_duration_text(ticket.rollback.estimate.total_seconds())})",
             people + (f" | On call: @{ticket.on_call}" if ticket.on_call else ""),

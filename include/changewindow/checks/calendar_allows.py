@@ -7,7 +7,7 @@ from changewindow.ticket.model import Ticket
 
 
 def check(ticket: Ticket, facts: Facts) -> list[Finding]:
-    """Find what speaks against the window, if the change starts as it opens."""
+    """Find everything the calendar has against a change that starts when its window opens."""
     if facts.policy is None:
         return []
     return Assessment(facts.policy, ticket, facts.data or {}, facts.change).objections(ticket.window.opens)

@@ -7,7 +7,7 @@ from changewindow.ticket.model import Ticket
 
 
 def check(ticket: Ticket, facts: Facts) -> list[Finding]:
-    """Find services that are not listed, as the policy wants it, and environments where a listed one does not run."""
+    """Find services that are not listed, if the policy minds, and environments where a listed one does not run."""
     if facts.policy is None:
         return []
     catalogue, findings = facts.policy.catalogue, []

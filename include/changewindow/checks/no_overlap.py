@@ -1,4 +1,4 @@
-"""No other change meets this one at the same time: on its targets, on what they need, or its people."""
+"""No other change overlaps with this one: on its targets, on what they depend on, or in its people."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from changewindow.ticket.model import Ticket
 
 
 def check(ticket: Ticket, facts: Facts) -> list[Finding]:
-    """Find the changes that meet this one; an emergency goes first, and only a change that acts stands in its way."""
+    """Find the changes that overlap; an emergency takes precedence over all but those that are acting."""
     if facts.policy is None:
         return []
     goes_first = ticket.type == "emergency"

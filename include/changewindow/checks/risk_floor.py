@@ -1,4 +1,4 @@
-"""The risk is not lower than the policy allows: a change of configuration is never just a number."""
+"""The risk is not lower than the policy allows: a change of configuration is never low."""
 
 from changewindow.documents.findings import Finding
 from changewindow.policy.check import Facts

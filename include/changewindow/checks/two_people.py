@@ -9,5 +9,5 @@ def check(ticket: Ticket, facts: Facts) -> list[Finding]:
     """Find an owner who would review alone."""
     if ticket.owner.casefold() != ticket.reviewer.casefold():
         return []
-    sentence = f"{ticket.owner} is owner and reviewer"
-    return [Finding("two_people", sentence, "Name a second person who stands by.", ("reviewer",))]
+    sentence = f"{ticket.owner} is both owner and reviewer"
+    return [Finding("two_people", sentence, "Name a second person as reviewer.", ("reviewer",))]

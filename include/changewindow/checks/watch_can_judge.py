@@ -15,7 +15,7 @@ def check(ticket: Ticket, facts: Facts) -> list[Finding]:
     for place, condition in _placed(ticket):
         if condition.name in names:
             sentence = f"a second condition is called '{condition.name}'"
-            findings.append(_wrong(sentence, "Give each its own name: log and messages use it.", *place, "name"))
+            findings.append(_wrong(sentence, "Give each its own name: logs and messages use it.", *place, "name"))
         names.add(condition.name)
         if condition.decides:
             findings += _needs_samples(place, condition, max(ticket.watch.samples, 1))
@@ -27,7 +27,7 @@ def check(ticket: Ticket, facts: Facts) -> list[Finding]:
     for place, condition in _numbered(ticket.preflight.checks, "preflight", "checks"):
         if condition.needs_baseline:
             remedy = "Compare with a `control`, or remove `compare`."
-            findings.append(_wrong("nothing is before the preflight", remedy, *place, "compare"))
+            findings.append(_wrong("there is nothing to compare with before the preflight", remedy, *place, "compare"))
     return findings
 
 
@@ -36,7 +36,7 @@ def _wrong(sentence: str, remedy: str, *place: str | int) -> Finding:
 
 
 def _of_the_watch(ticket: Ticket) -> list[Finding]:
-    """Find what no single condition is to blame for."""
+    """Find what is wrong with the watch as a whole."""
     findings = []
     deciding = [condition.weight for condition in ticket.conditions if condition.decides]
     if not ticket.conditions:
@@ -46,10 +46,10 @@ def _of_the_watch(ticket: Ticket) -> list[Finding]:
         remedy = "Add a condition that decides, or remove `role: observe` from one."
         findings.append(_wrong("every condition is only observed: nothing could be judged", remedy, "watch"))
     elif sum(deciding) < ALMOST_ONE:
-        sentence = f"all weights together are {sum(deciding):g}: whatever is bad, nothing would be taken back"
+        sentence = f"all weights add up to {sum(deciding):g}: even if everything were bad, nothing would be rolled back"
         findings.append(_wrong(sentence, "Write weights that add up to 1 or more.", "watch"))
     if ticket.watch.every > ticket.watch.length:
-        sentence = "one sample would come after the end of the watch"
+        sentence = "the first sample would come after the end of the watch"
         findings.append(_wrong(sentence, "Make `every` shorter than `for`.", "watch", "every"))
     return findings
 

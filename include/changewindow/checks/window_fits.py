@@ -11,7 +11,7 @@ def check(ticket: Ticket, facts: Facts) -> list[Finding]:
     findings = []
     if ticket.window.closes <= facts.now:
         sentence = f"the window ended {ticket.window.closes:%Y-%m-%d %H:%M} UTC; it is {facts.now:%Y-%m-%d %H:%M} UTC"
-        findings.append(Finding("window_fits", sentence, "Ask for a window that lies ahead.", ("window", "end")))
+        findings.append(Finding("window_fits", sentence, "Ask for a window in the future.", ("window", "end")))
     length = ticket.window.closes - ticket.window.opens
     settle = ticket.preflight.settle
     needs = settle + ticket.needs

@@ -49,7 +49,7 @@ def plan_json(ticket: Ticket) -> dict[str, Any]:
             "id": node.id,
             "role": node.role,
             "after": list(node.after),
-            "description": node.says,
+            "description": node.text,
             "rule": node.rule,
             "number": node.number or None,
             "timeout": node.timeout,

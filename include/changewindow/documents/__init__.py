@@ -1,1 +1,1 @@
-"""What people write, as text and data: YAML with its lines, types of fields, findings with their wording."""
+"""What people write, as text and data: YAML with its lines, types of fields, and what is wrong with it."""

@@ -1,4 +1,4 @@
-"""The one text of a value that digests and hashes are taken of."""
+"""The canonical text of a value, from which digests are computed."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def canonical(data: Any) -> str:
-    """Return canonical JSON: sorted keys, no spaces, UTF-8 (as RFC 8785, but for its form of numbers)."""
+    """Return canonical JSON: sorted keys, no spaces, UTF-8 (RFC 8785, except for the format of numbers)."""
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 

@@ -11,7 +11,7 @@ from changewindow.documents.validation import Given, of_errors
 from changewindow.documents.yaml import BadYaml, parse, read_file
 
 M = TypeVar("M", bound=BaseModel)
-EMPTY = Finding("yaml", "it is no mapping of names to values", "Write `name: value` lines.", line=1)
+EMPTY = Finding("yaml", "it is not a mapping of names to values", "Write `name: value` lines.", line=1)
 
 
 @dataclass(frozen=True)

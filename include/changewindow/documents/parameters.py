@@ -1,4 +1,4 @@
-"""Puts the values of parameters into a ticket's data, and finds uses that cannot be filled."""
+"""Fills the values of parameters into a ticket's data, and finds uses that cannot be filled in."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ def defaults(data: Mapping[str, Any]) -> dict[str, Any]:
 def fill(data: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Replace each `{{ params.name }}` by its chosen value or else its default.
 
-    A whole text becomes the value with its type; inside a text it becomes text.
+    A use that is the whole text becomes the value with its type; inside a longer text it becomes text.
     """
     values = {**defaults(data), **chosen}
     return {name: part if name == "parameters" else _filled(part, values) for name, part in data.items()}

@@ -1,4 +1,4 @@
-"""Words in which messages show values and offer names."""
+"""How messages show values and suggest names."""
 
 import difflib
 import re
@@ -10,7 +10,7 @@ PLAIN = re.compile(r"[\w./@+:-]+")
 
 
 def shown(value: Any) -> str:
-    """Return a value as its author knows it, on one line and not too long."""
+    """Return a value as its author wrote it, on one line and not too long."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -24,14 +24,14 @@ def shown(value: Any) -> str:
 
 
 def nearest(word: object, names: Iterable[str]) -> str | None:
-    """Return the name that was probably meant, if one is near."""
+    """Return the name that was probably meant, if any is close."""
     by_lower_case = {name.lower(): name for name in names}
     close = difflib.get_close_matches(str(word)[:LONGEST].lower(), by_lower_case, 1)
     return by_lower_case[close[0]] if close else None
 
 
 def hint(word: object, names: Iterable[str]) -> str:
-    """Return what to write instead of a word: the nearest name, or all names when none is near."""
+    """Return what to write instead of a word: the closest name, or all names if none is close."""
     allowed = sorted(names)
     near = nearest(word, allowed)
     return f"Did you mean '{near}'?" if near else f"Allowed: {', '.join(allowed)}."

@@ -67,13 +67,13 @@ def parse_expression(value: str) -> str:
     """Return a regular expression unchanged.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a regular expression.
     """
     try:
         re.compile(value)
     except (re.error, OverflowError, RecursionError) as error:
-        says = f"{shown(value)} is not a regular expression: {error}"
-        raise refusal(says, "Put a \\ before signs that are meant literally.") from error
+        sentence = f"{shown(value)} is not a regular expression: {error}"
+        raise refusal(sentence, "Put a \\ before signs that are meant literally.") from error
     return value
 
 

@@ -26,8 +26,8 @@ class Given:
 def of_errors(document: Document, given: Given, errors: Iterable[ErrorDetails]) -> Iterator[Finding]:
     """Turn pydantic's errors about the data of a document into findings."""
     code = given.model.__name__.lower()
-    for found in _first_hand(given, [_wrong(given.data, error, code) for error in errors]):
-        yield replace(found, line=document.line(found.place))
+    for finding in _first_hand(given, [_wrong(given.data, error, code) for error in errors]):
+        yield replace(finding, line=document.line(finding.place))
 
 
 def _first_hand(given: Given, wrongs: list[Wrong]) -> Iterator[Finding]:
@@ -106,12 +106,12 @@ def _missing(wrong: Wrong, given: Given) -> Finding:
 
 
 def _about(place: Place, given: Given) -> str:
-    """Return what a field says of itself."""
+    """Return the description of a field."""
     return _fields(place[:-1], given).get(str(place[-1]), "")
 
 
 def _fields(place: Place, given: Given) -> dict[str, str]:
-    """Return the names that are allowed at a place, with what they say, by walking the models along the data."""
+    """Return the names that are allowed at a place with their descriptions, by walking the models along the data."""
     model, data = given.model, given.data
     inside: list[type[BaseModel]] = []
     for part in place:

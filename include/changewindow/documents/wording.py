@@ -39,17 +39,17 @@ PATTERNS = {
 
 @dataclass(frozen=True)
 class Wrong:
-    """A value that is wrong: where it stands, and what pydantic says of it."""
+    """A wrong value: where it stands, and what pydantic reports about it."""
 
     place: Place
     choice: Place | None
-    """Where one of several things may stand, of which this is one."""
+    """The place where one of several types of value may stand, if this is about one of them."""
     error: str
     given: Any
     facts: dict[str, Any]
     message: str
     code: str
-    """Of the model it should be part of, such as `ticket`."""
+    """Name of the model that was read, such as `ticket`."""
 
     def finding(self, sentence: str, remedy: str) -> Finding:
         """Return the finding for this value; its line is not known here."""
@@ -81,8 +81,7 @@ def wrong_type(wrongs: list[Wrong]) -> Finding:
     names = [name for wrong in wrongs if wrong.error == "literal_error" for name in _names(wrong)]
     near = nearest(given, names)
     remedy = f"Did you mean '{near}'?" if near else _remedy(first.expected, first.place[-1:], given)
-    what = "it is empty" if given is None else f"{shown(given)} stands"
-    return first.finding(f"{what} where {either} belongs", remedy)
+    return first.finding(f"found {shown(given)} where {either} is expected", remedy)
 
 
 def _remedy(expected: str, field: Place, given: Any) -> str:
@@ -161,12 +160,12 @@ def _kind(wrong: Wrong) -> Finding:
 
 
 def _own_words(wrong: Wrong) -> Finding:
-    """Return the words of one of our validators."""
+    """Return what one of our validators says."""
     return wrong.finding(wrong.facts["sentence"], wrong.facts["remedy"])
 
 
 def _foreign_words(wrong: Wrong) -> Finding:
-    """Return the words of a library, which knows no remedy."""
+    """Return the text of a library's error, which comes without a remedy."""
     return wrong.finding(str(wrong.facts["error"]), "Correct it; `changewindow kinds` explains every kind.")
 
 

@@ -16,7 +16,7 @@ DEEPEST = 40
 HIGHEST = 2**64
 LONGEST_NUMBER = 400
 FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Signs that no editor shows: they would let a text look different from what it says."""
+"""Characters that editors do not show: a text would look different from what it contains."""
 
 
 class BadYaml(Exception):
@@ -111,11 +111,11 @@ def parse(text: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         sentence = " ".join(filter(None, (error.context, error.problem)))
-        remedy = "Check indentation (spaces, no tabs), colons, and quotes around text with signs."
+        remedy = "Check indentation (spaces, no tabs), colons, and quotes around text with special characters."
         raise BadYaml(mark.line + 1 if mark else 1, f"not YAML: {sentence}", remedy) from error
     except yaml.YAMLError as error:
         sentence = f"not YAML: {str(error).splitlines()[0]}"
-        raise BadYaml(1, sentence, "Remove the sign that cannot be printed.") from error
+        raise BadYaml(1, sentence, "Remove the unprintable character.") from error
     if node is None:
         raise BadYaml(1, "the file is empty", "`changewindow new` writes a ticket to start from.")
     builder = _Builder()
@@ -198,7 +198,7 @@ class _Builder:
             raise BadYaml(line, "a list or mapping cannot be a name", "Put {{ … }} and [ … ] into quotes.", path)
         _refuse_forbidden(node.value, line)
         if node.value in built:
-            sentence = f"it stands twice, first in line {self.lines[(*path, node.value)]}"
+            sentence = f"it is written twice, first in line {self.lines[(*path, node.value)]}"
             raise BadYaml(line, sentence, "Remove one of them.", (*path, str(node.value)))
         return str(node.value)
 

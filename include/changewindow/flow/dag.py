@@ -96,7 +96,7 @@ def _task(dag: DAG, change: PublishedChange, node: Node) -> BaseOperator:
     if node.retries:
         options |= {"retries": node.retries, **BACK_OFF}
     return OPERATORS[node.role](
-        task_id=node.id, dag=dag, change=change, node=node, trigger_rule=node.rule, doc=node.says, **options
+        task_id=node.id, dag=dag, change=change, node=node, trigger_rule=node.rule, doc=node.text, **options
     )
 
 

@@ -15,7 +15,7 @@ from changewindow.ticket.model import Ticket
 OWNERS = "owners"
 """In a level: whoever owns the services, as the service catalogue says."""
 ANYBODY = "anybody"
-"""In a level: any other person who may answer in Airflow."""
+"""In a level: any other person who can approve in Airflow."""
 
 
 MOST = 5
@@ -23,7 +23,7 @@ MOST = 5
 
 
 class When(Model):
-    """The changes a rule is for; what is empty holds for all."""
+    """The changes a rule is for; an empty list matches everything."""
 
     types: tuple[Literal["normal", "standard", "emergency"], ...] = ()
     """Types of change."""
@@ -35,7 +35,7 @@ class When(Model):
     """Owners of the services, as the service catalogue says; one of them is enough."""
 
     def holds(self, ticket: Ticket, owners: Iterable[str]) -> bool:
-        """Return whether a ticket, whose services have these owners, is meant."""
+        """Return whether it matches a ticket whose services have these owners."""
         return (
             ticket.type in (self.types or (ticket.type,))
             and ticket.risk in (self.risks or (ticket.risk,))
@@ -45,21 +45,21 @@ class When(Model):
 
 
 class Level(Model):
-    """People of whom some must say yes before the next level is asked."""
+    """People, some of whom must approve before the next level is asked."""
 
     name: Name
     """What it is called in log and record, like peer or manager."""
     people: tuple[Person, ...] = Field(alias="from", min_length=1)
     """Groups and persons; `owners` stands for the owners of the services, `anybody` for any other person."""
     count: int = Field(default=1, ge=1)
-    """How many of them must say yes."""
+    """How many of them must approve."""
 
 
 class Rule(Model):
     """Who must approve the changes it is for."""
 
     name: Line
-    """What it is called when it is explained."""
+    """What it is called in explanations."""
     when: When = When()
     """The changes it is for; without it, all."""
     levels: tuple[Level, ...] = Field(max_length=5)
@@ -75,7 +75,7 @@ class Rule(Model):
             raise refusal("nobody would be asked", "Add a level, or write `when: {types: [standard]}`.")
         count = sum(level.count for level in levels)
         if count > MOST:
-            raise refusal(f"it asks for {count} approvals, {MOST} are possible", "Lower a `count`.")
+            raise refusal(f"it asks for {count} approvals, {MOST} allowed", "Lower a `count`.")
         names = [level.name for level in levels]
         for name in names:
             if names.count(name) > 1:
@@ -100,13 +100,13 @@ class Approvals(Model):
     @classmethod
     def _covers_everything(cls, rules: tuple[Rule, ...], info: ValidationInfo) -> tuple[Rule, ...]:
         if rules[-1].when != When():
-            raise refusal("no rule is for all other changes", "Add a last one without `when`.")
+            raise refusal("no rule covers all other changes", "Add a last one without `when`.")
         groups = info.data.get("groups", {})
         members = {person for people in groups.values() for person in people}
         known = {*groups, *members, OWNERS, ANYBODY}
         for name in (name for rule in rules for level in rule.levels for name in level.people):
             if name not in known:
-                raise refusal(f"{shown(name)} is no group and member of none", hint(name, known))
+                raise refusal(f"{shown(name)} is neither a group nor a member of one", hint(name, known))
         return rules
 
     def rule(self, ticket: Ticket, owners: Iterable[str], *, is_standard: bool) -> Rule:
@@ -125,21 +125,21 @@ class Approvals(Model):
 
 
 def _persons(names: Iterable[str], groups: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the persons behind names; owners may be groups in their turn."""
-    found: dict[str, None] = {}
+    """Return the persons behind names; owners may be groups themselves."""
+    persons: dict[str, None] = {}
     for name in names:
-        inside = groups.get(name)
-        persons = (name,) if inside is None else _persons([one for one in inside if one != name], groups)
-        found.update(dict.fromkeys(persons))
-    return tuple(found)
+        members = groups.get(name)
+        inside = (name,) if members is None else _persons([member for member in members if member != name], groups)
+        persons.update(dict.fromkeys(inside))
+    return tuple(persons)
 
 
 def too_few(needs: Iterable[RequiredApproval], requester: str) -> list[str]:
     """Return, for each level that can never be filled, why: its people, without the requester, are too few."""
-    found = []
+    reasons = []
     for need in needs:
         others = [person for person in need.people if not same_person(person, requester)]
         if need.people and len(others) < need.count:
             named = ", ".join(others) or "nobody"
-            found.append(f"level '{need.level}' needs {need.count}, and besides {requester} there is {named}")
-    return found
+            reasons.append(f"level '{need.level}' needs {need.count}, and besides {requester} there is {named}")
+    return reasons

@@ -19,7 +19,7 @@ class Facts:
 
     now: datetime
     policy: Policy | None = None
-    """What the policy files say; without it, checks say only what can be known of the ticket alone."""
+    """What the policy files say; without it, checks find only what can be known from the ticket alone."""
     others: tuple[Other, ...] = ()
     """The changes that wait or act at the same time."""
     change: str = ""

@@ -1,4 +1,4 @@
-"""Finds the other changes that meet a change at the same time: on its targets, on what they need, or its people."""
+"""Finds changes that overlap with a change: on its targets, on what they depend on, or in its people."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -14,12 +14,12 @@ Kind = Literal["target", "dependent", "people"]
 CODE = "no_overlap"
 """The check that says so when a change is asked for; the gate says it again under the same id."""
 HOLDING = {"running", "rollback_failed"}
-"""What such a change touches is, or may be, half changed."""
+"""Statuses in which what a change touches is, or may be, half changed."""
 
 
 @dataclass(frozen=True)
 class Other:
-    """What has to be known of a change to see whether another one meets it."""
+    """What has to be known about a change to see whether another one overlaps with it."""
 
     change: str
     targets: tuple[str, ...]
@@ -31,7 +31,7 @@ class Other:
 
     @property
     def holds(self) -> bool:
-        """Return whether its targets are held, because it acts or could not be taken back."""
+        """Return whether its targets are held, because it acts or could not be rolled back."""
         return self.status in HOLDING
 
     @property
@@ -42,7 +42,7 @@ class Other:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Another change that meets this one: in what, and what the policy says of it."""
+    """Another change that overlaps with this one: in what, and what the policy says about it."""
 
     other: Other
     kind: Kind
@@ -53,17 +53,17 @@ class Overlap:
 
 
 def of_ticket(change: str, ticket: Ticket) -> Other:
-    """Return what has to be known of a ticket; `change` is empty before it has an id."""
+    """Return what has to be known about a ticket; `change` is empty before it has an id."""
     opens, closes = ticket.window.opens, ticket.window.closes
     people = {"owner": ticket.owner, "reviewer": ticket.reviewer}
     return Other(change, ticket.targets, opens, closes, status="submitted", **people)
 
 
 def overlaps(catalogue: Catalogue, mine: Other, others: Iterable[Other]) -> list[Overlap]:
-    """Return what the policy says of other changes: one overlap for each change and kind.
+    """Return what the policy says about other changes: one overlap for each change and kind.
 
-    Their windows overlap. One that could not be taken back meets every change, since nobody knows until when it holds
-    its targets; outside of its window it only warns.
+    Their windows overlap. A change that could not be rolled back overlaps with every change, since nobody knows how
+    long it will hold its targets; outside its window that is only a warning.
     """
     met: list[Overlap] = []
     for other in others:
@@ -75,7 +75,7 @@ def overlaps(catalogue: Catalogue, mine: Other, others: Iterable[Other]) -> list
 
 
 def collisions(catalogue: Catalogue, mine: Other, acting: Iterable[Other]) -> list[Overlap]:
-    """Return what the policy says of other changes that act now, whatever their windows say."""
+    """Return what the policy says about other changes that act now, whatever their windows say."""
     others = (other for other in acting if other.change != mine.change)
     return [overlap for other in others for overlap in _between(catalogue, mine, other)]
 

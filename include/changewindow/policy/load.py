@@ -1,4 +1,4 @@
-"""The policy: what the files of its folder say, all of them or nothing."""
+"""Loads the policy from the files of its folder: all of them, or nothing."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -43,7 +43,7 @@ FILES: dict[str, tuple[str, Reader]] = {
 def load_policy(folder: Path, templates: Path | None = None) -> Policy:
     """Return the policy of a folder, with the standard changes of a second one, by default `templates` beside it.
 
-    A template that is wrong approves nothing and stops nothing; see `Standards.findings`.
+    A template that is wrong approves nothing and blocks nothing; see `Standards.findings`.
 
     Raises:
         BadPolicy: a file of the policy cannot be read; holds every finding of every file.

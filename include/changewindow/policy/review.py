@@ -1,4 +1,4 @@
-"""Reviews a ticket: reads it, and asks every policy check; never an exception for what an author wrote."""
+"""Reviews a ticket: reads it, and asks every policy check; never raises for what an author wrote."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The service catalogue: who owns a service, what it depends on, and how careful a change of it has to be."""
+"""The service catalogue: who owns a service, what it depends on, and the least risk of changing it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,16 +31,16 @@ class Floor:
 
 
 class Service(Model):
-    """What is known of one service."""
+    """What is known about one service."""
 
     owners: tuple[Person, ...] = Field(min_length=1)
-    """Groups and persons who answer for it, as in approvals.yaml."""
+    """Groups and persons responsible for it, as in approvals.yaml."""
     environments: tuple[Name, ...] = Field(min_length=1)
     """Where it runs: production, staging ..."""
     depends_on: tuple[Name, ...] = ()
     """The services it cannot work without."""
     risk: Risk = "low"
-    """The least risk of a change of it."""
+    """The least risk that a change to it may have."""
 
 
 class Together(Model):
@@ -58,18 +58,18 @@ class Catalogue(Model):
     """The services, and the rules that follow from them."""
 
     unlisted: Literal["allow", "warn", "refuse"] = "warn"
-    """What is said of a service that is not listed."""
+    """What happens to changes of a service that is not listed."""
     configuration: Literal["medium", "high"] = "medium"
     """The least risk of a change of configuration; it is never low."""
     overlap: Together = Together()
-    """What is said of another change at the same time."""
+    """What happens when another change runs at the same time."""
     services: dict[Name, Service]
     """The services by name."""
 
     @field_validator("services")
     @classmethod
     def _can_be_followed(cls, services: dict[str, Service]) -> dict[str, Service]:
-        """Refuse dependencies that lead nowhere, or round in a circle; each at its own line."""
+        """Refuse dependencies on services that are not listed, and circles; each at its own line."""
         wrong = [*_unlisted(services), *_circles(services)]
         if wrong:
             errors = [
@@ -86,21 +86,21 @@ class Catalogue(Model):
     def dependencies(self, target: str) -> frozenset[str]:
         """Return every target that a target needs, directly or not, in its environment."""
         environment, _, service = target.partition("/")
-        found: set[str] = set()
+        reached: set[str] = set()
         ahead = [service]
         while ahead:
             following = self.services.get(ahead.pop())
-            needed = [name for name in (following.depends_on if following else ()) if name not in found]
+            needed = [name for name in (following.depends_on if following else ()) if name not in reached]
             there = [name for name in needed if environment in self.services[name].environments]
-            found.update(there)
+            reached.update(there)
             ahead += there
-        return frozenset(f"{environment}/{name}" for name in found)
+        return frozenset(f"{environment}/{name}" for name in reached)
 
     def related(self, targets: Iterable[str]) -> frozenset[str]:
         """Return every other target that needs one of these, or that one of these needs, directly or not."""
         given = frozenset(targets)
-        needed = {one for target in given for one in self.dependencies(target)}
-        needing = {one for one in self._targets() if self.dependencies(one) & given}
+        needed = {dependency for target in given for dependency in self.dependencies(target)}
+        needing = {target for target in self._targets() if self.dependencies(target) & given}
         return frozenset(needed | needing) - given
 
     def floor(self, ticket: Ticket) -> Floor:
@@ -130,10 +130,10 @@ def _unlisted(services: Mapping[str, Service]) -> Iterator[tuple[Place, str, str
 
 
 def _circles(services: Mapping[str, Service]) -> Iterator[tuple[Place, str, str]]:
-    """Find services that need themselves, directly or by way of others; each circle once."""
+    """Find services that depend on themselves, directly or through others; each circle once."""
     named: set[str] = set()
     for name, service in services.items():
-        circle = _way_back(services, name)
+        circle = _circle(services, name)
         if circle and not named & set(circle):
             named.update(circle)
             place = (name, "depends_on", service.depends_on.index((*circle, name)[1]))
@@ -143,8 +143,8 @@ def _circles(services: Mapping[str, Service]) -> Iterator[tuple[Place, str, str]
                 yield place, "it depends on itself", "Remove it."
 
 
-def _way_back(services: Mapping[str, Service], start: str) -> tuple[str, ...]:
-    """Return the shortest way from a service to one that needs it, or nothing."""
+def _circle(services: Mapping[str, Service], start: str) -> tuple[str, ...]:
+    """Return the shortest chain of dependencies from a service back to itself, or nothing."""
     ways: list[tuple[str, ...]] = [(start,)]
     seen = {start}
     for way in ways:

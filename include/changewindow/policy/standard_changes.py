@@ -38,7 +38,7 @@ class Template:
         """
         if name not in self.parameters:
             remedy = hint(name, self.parameters) if self.parameters else "It has none."
-            raise BadRequest(f"'{name}' is no parameter of this standard change. {remedy}")
+            raise BadRequest(f"'{name}' is not a parameter of this standard change. {remedy}")
         for choice in self.choices(name):
             if value == choice and isinstance(value, bool) == isinstance(choice, bool):
                 return choice
@@ -51,11 +51,11 @@ class Template:
 
 @dataclass(frozen=True)
 class Standards:
-    """The standard changes by name, and what is wrong with those templates that are none."""
+    """The standard changes by name, and what is wrong with their templates."""
 
     templates: Mapping[str, Template]
     findings: tuple[str, ...] = ()
-    """As lines: `file:line: …`. A template with a finding that is no warning approves nothing."""
+    """As lines: `file:line: …`. A template with an error approves nothing."""
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all standard changes."""

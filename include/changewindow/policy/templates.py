@@ -19,11 +19,11 @@ STAND_IN: dict[str, Any] = {
 }
 """Stands for what a request adds, while a template is judged."""
 OF_A_REQUEST = frozenset({"window_fits", "calendar_allows", "no_overlap", "approvers_exist"})
-"""The checks that have nothing to judge before somebody asks for it, in a window."""
+"""Checks that have nothing to judge until somebody asks for the change, in a window."""
 
 
 def load_standards(folder: Path) -> Standards:
-    """Return the standard changes of a folder; a template that is wrong is none of them."""
+    """Return the standard changes of a folder; a template with errors is left out."""
     templates: dict[str, Template] = {}
     lines: list[str] = []
     for path in sorted(folder.glob("*.yaml")):
@@ -35,7 +35,7 @@ def load_standards(folder: Path) -> Standards:
 
 
 def read_template(path: Path, facts: Facts) -> tuple[Template | None, tuple[Finding, ...]]:
-    """Return the template of a file, and what is wrong with it, whatever value is chosen for its parameters."""
+    """Return the template of a file, and what is wrong with it for any allowed value of its parameters."""
     try:
         document = parse(read_file(path))
     except BadYaml as bad:

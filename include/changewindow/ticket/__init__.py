@@ -1,1 +1,1 @@
-"""What somebody asks for: the ticket, its window, the plan that it makes, and the revision that is approved."""
+"""What somebody asks for: the ticket, its window, the plan made from it, and the revision that is approved."""

@@ -1,4 +1,4 @@
-"""What a ticket may say."""
+"""What a ticket may contain."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -36,7 +36,7 @@ def parse_parameter_name(value: str) -> str:
         ValueError: every run has a parameter of that name already.
     """
     if value in TAKEN:
-        raise refusal(f"every run has a parameter '{value}' of its own", "Choose another name.")
+        raise refusal(f"every run already has a parameter '{value}'", "Choose another name.")
     return value
 
 
@@ -69,7 +69,10 @@ class Parameter(Model):
     @classmethod
     def _includes_the_default(cls, allowed: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
         if allowed and "default" in info.data and info.data["default"] not in allowed:
-            raise refusal(f"the default {shown(info.data['default'])} is not among them", "Add it, or choose another.")
+            raise refusal(
+                f"the default {shown(info.data['default'])} is not among the allowed values",
+                "Add it, or choose another.",
+            )
         return allowed
 
     @property
@@ -103,13 +106,13 @@ class Watch(Model):
     at_first: Duration = timedelta(minutes=1)
     """How long samples are taken `every`, where `later` is written."""
     settle: Duration = timedelta(0)
-    """Time after the last step before the first reading counts."""
+    """Time from the last step until the first reading counts."""
     conditions: tuple[Condition, ...] = ()
     """The rollback triggers, beside the validation criteria."""
     when_unknown: Literal["undo", "ask"] = "undo"
-    """When too little is known and nothing is bad: take back, or ask owner, reviewer and on-call."""
+    """When too little is known and nothing is bad: roll back, or ask owner, reviewer and on-call."""
     answer_within: Duration = timedelta(minutes=15)
-    """How long they are asked, while the watch goes on; with no answer the change is taken back."""
+    """How long they are asked, while the watch goes on; with no answer the change is rolled back."""
 
     @property
     def samples(self) -> int:
@@ -126,10 +129,10 @@ class Watch(Model):
 
 
 class Rollback(Model):
-    """The way back; what is undone stands with each step."""
+    """How the change is rolled back; what is undone stands with each step."""
 
     estimate: Duration
-    """How long the way back takes, verification included."""
+    """How long the rollback takes, verification included."""
     verify: tuple[Condition, ...] = Field(min_length=1)
     """What proves that everything is as before."""
     within: Duration = timedelta(minutes=2)
@@ -165,11 +168,11 @@ class Ticket(Model):
     risk: Literal["low", "medium", "high"]
     """How much could break: low, medium or high."""
     owner: Person
-    """Who executes the change and answers for it."""
+    """Who executes the change and is responsible for it."""
     reviewer: Person
     """Who stands by to help; not the owner."""
     on_call: Person | None = None
-    """Who is on call during the window and knows of it."""
+    """Who is on call during the window and knows about it."""
     window: Window
     """The time in which the change may act: zone, start and end."""
     parameters: dict[ParameterName, Parameter] = Field(
@@ -181,19 +184,19 @@ class Ticket(Model):
     steps: tuple[AnyStep, ...] = Field(min_length=1)
     """The execution steps, in order."""
     rollback: Rollback
-    """The way back: its estimate, and what proves that everything is as before."""
+    """The rollback: its estimate, and what proves that everything is as before."""
     validation: tuple[Condition, ...] = ()
     """The validation criteria: all must be good in the watch's last sample."""
     watch: Watch
-    """How long the change is watched after its last step, and which limits take it back."""
+    """How long the change is watched after its last step, and which limits roll it back."""
     post_change: PostChange = PostChange()
     """Where messages go, and what is left for people."""
 
     @property
     def people(self) -> tuple[str, ...]:
-        """Return who answers for the change while it acts."""
+        """Return who is responsible for the change while it acts."""
         named = (self.owner, self.reviewer, self.on_call)
-        return tuple(dict.fromkeys(one for one in named if one))
+        return tuple(dict.fromkeys(person for person in named if person))
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -207,8 +210,8 @@ class Ticket(Model):
 
     @property
     def compared(self) -> tuple[Condition, ...]:
-        """Return all conditions that need a baseline from before the change."""
-        return tuple(one for one in self.conditions + self.rollback.verify if one.needs_baseline)
+        """Return all conditions that need a baseline."""
+        return tuple(condition for condition in self.conditions + self.rollback.verify if condition.needs_baseline)
 
     @property
     def forward(self) -> timedelta:
@@ -218,5 +221,5 @@ class Ticket(Model):
 
     @property
     def needs(self) -> timedelta:
-        """Return the time that must be left in the window to start: steps, watch and the way back."""
+        """Return the time that must be left in the window to start: steps, watch and rollback."""
         return self.forward + self.rollback.estimate

@@ -28,14 +28,14 @@ Rule = Literal["all_success", "all_done", "none_skipped", "none_failed"]
 
 @dataclass(frozen=True)
 class Node:
-    """One task of a change: its role, what it waits for, and what it does in words."""
+    """One task of a change: its role, what it waits for, and what it does, as text."""
 
     id: str
     role: Role
     after: tuple[str, ...]
-    says: str
+    text: str
     rule: Rule = "all_success"
-    """`none_skipped` runs on the way back whatever failed before, and not at all when the way back is not taken."""
+    """`none_skipped` runs during a rollback whatever failed before, and not at all without a rollback."""
     number: int = 0
     """Number of the step or check this node is about, from 1; 0 for none."""
     timeout: timedelta | None = None
@@ -48,18 +48,18 @@ def plan(ticket: Ticket) -> tuple[Node, ...]:
     preflight = _preflight(ticket)
     apply = _apply(ticket)
     undo = _undo(ticket)
-    watch = Node("watch", "watch", (apply[-1].id,), _watch_says(ticket), "all_done")
+    watch = Node("watch", "watch", (apply[-1].id,), _watch_text(ticket), "all_done")
     names = ", ".join(condition.name for condition in ticket.rollback.verify)
     verify = Node("verify", "verify", (undo[-1].id,), f"good again: {names}", "none_skipped")
     return (
         *preflight,
-        Node("gate", "gate", tuple(node.id for node in preflight), _gate_says(ticket), "all_done"),
+        Node("gate", "gate", tuple(node.id for node in preflight), _gate_text(ticket), "all_done"),
         Node("announce", "announce", ("gate",), f"message to {ticket.post_change.notify}: deploying"),
         *apply,
         watch,
         *undo,
         verify,
-        Node("succeed", "succeed", ("watch",), _succeed_says(ticket)),
+        Node("succeed", "succeed", ("watch",), _succeed_text(ticket)),
         Node("close", "close", ("succeed", "verify"), "undo what is left, record the outcome, release the targets"),
         Node("report", "report", ("close",), f"message to {ticket.post_change.notify}: outcome"),
     )
@@ -71,15 +71,15 @@ def text(identity: str, ticket: Ticket) -> str:
     nodes = plan(ticket)
     width = max(len(node.id) for node in nodes)
     indent = "\n" + " " * (width + 4)  # so that no line inside a node looks like a node
-    return "\n".join([*head, *(f"{node.id:{width}}  {indent.join(node.says.splitlines())}" for node in nodes)]) + "\n"
+    return "\n".join([*head, *(f"{node.id:{width}}  {indent.join(node.text.splitlines())}" for node in nodes)]) + "\n"
 
 
 def markdown(identity: str, ticket: Ticket) -> str:
-    """Return the same for a page that shows Markdown, where text of its own keeps no lines."""
+    """Return the same as Markdown, which joins the lines of plain text."""
     title, *facts = map(escaped, _head(identity, ticket))
     lines = [f"**{title}**", "", *(f"- {fact}" for fact in facts), "", "What it does:", ""]
     for node in plan(ticket):
-        first, *more = map(escaped, node.says.splitlines())
+        first, *more = map(escaped, node.text.splitlines())
         lines += [f"- **{escaped(node.id)}** {first}", *(f"    - {line}" for line in more)]
     return "\n".join(lines) + "\n"
 
@@ -88,28 +88,28 @@ def _head(identity: str, ticket: Ticket) -> list[str]:
     return [
         f"{identity}: {ticket.summary}",
         f"{ticket.type} change, risk {ticket.risk}, on {', '.join(ticket.targets)}",
-        f"window {ticket.window.says()}, owner {ticket.owner}, reviewer {ticket.reviewer}",
+        f"window {ticket.window.text()}, owner {ticket.owner}, reviewer {ticket.reviewer}",
         f"needs {duration_text(ticket.needs)} of the window's {duration_text(ticket.window.length)}",
     ]
 
 
 def _preflight(ticket: Ticket) -> list[Node]:
-    opens = Node("window", "window", (), f"wait for the window: {ticket.window.says()}")
+    opens = Node("window", "window", (), f"wait for the window: {ticket.window.text()}")
     settle = ticket.preflight.settle
     settles = f", for {duration_text(settle)} without a break" if settle else ""
     checks = [
         Node(f"check_{number}", "check", ("window",), condition.description() + settles, number=number)
         for number, condition in enumerate(ticket.preflight.checks, 1)
     ]
-    found = [opens, *checks]
+    nodes = [opens, *checks]
     if ticket.preflight.confirmed:
         items = "; ".join(ticket.preflight.confirmed)
-        found.append(Node("confirm", "confirm", ("window",), f"{ticket.owner} confirms: {items}"))
+        nodes.append(Node("confirm", "confirm", ("window",), f"{ticket.owner} confirms: {items}"))
     if ticket.compared:
-        names = ", ".join(one.name for one in ticket.compared)
-        after = tuple(node.id for node in found)
-        found.append(Node("baseline", "baseline", after, f"read what it is compared with: {names}", "none_failed"))
-    return found
+        names = ", ".join(condition.name for condition in ticket.compared)
+        after = tuple(node.id for node in nodes)
+        nodes.append(Node("baseline", "baseline", after, f"read what it is compared with: {names}", "none_failed"))
+    return nodes
 
 
 def _apply(ticket: Ticket) -> list[Node]:
@@ -140,14 +140,14 @@ def _undo(ticket: Ticket) -> list[Node]:
     ]
 
 
-def _gate_says(ticket: Ticket) -> str:
+def _gate_text(ticket: Ticket) -> str:
     needed = duration_text(ticket.needs)
     return (
         f"approved text, named approver, preflight good, {needed} left in the window, {', '.join(ticket.targets)} free"
     )
 
 
-def _watch_says(ticket: Ticket) -> str:
+def _watch_text(ticket: Ticket) -> str:
     watch = ticket.watch
     lines = "".join(f"\n{condition.description()}" for condition in ticket.conditions)
     later = f", after {duration_text(watch.at_first)} every {duration_text(watch.later)}" if watch.later else ""
@@ -156,7 +156,7 @@ def _watch_says(ticket: Ticket) -> str:
     return f"for {duration_text(watch.length)}, every {duration_text(watch.every)}{later}: succeed or undo{asks}{lines}"
 
 
-def _succeed_says(ticket: Ticket) -> str:
+def _succeed_text(ticket: Ticket) -> str:
     return (
         f"good; left for people: {'; '.join(ticket.post_change.follow_up)}" if ticket.post_change.follow_up else "good"
     )

@@ -1,4 +1,4 @@
-"""Reads tickets: text in, ticket or findings out, never an exception for what an author wrote."""
+"""Reads tickets: text in, ticket or findings out; never raises for what an author wrote."""
 
 import json
 import re
@@ -20,11 +20,11 @@ from changewindow.ticket.model import Ticket
 
 NEW = Path(__file__).with_name("new.yaml")
 MOST = 100
-"""More findings than this help nobody, and would take long to word."""
+"""More findings than this help nobody, and take long to produce."""
 NO_MAPPING = Finding("yaml", "a ticket is a mapping of names to values", "`changewindow new` shows one.", line=1)
 
 Judge = Callable[[Document, Ticket], Iterable[Finding]]
-"""What the policy has to say of a ticket."""
+"""Returns what the policy has against a ticket."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _tried(document: Document, chosen: Mapping[str, Any], judge: Judge) -> tuple
 
 
 def _bad_choices(document: Document, ticket: Ticket, judge: Judge, known: list[Finding]) -> Iterator[Finding]:
-    """Try every approved value of every parameter: none may turn the ticket into a bad one, or one warned of more."""
+    """Try every approved value of every parameter: none may add an error or a warning to the ticket."""
     for name, parameter in ticket.parameters.items():
         for index, value in enumerate(parameter.allowed):
             _, findings = _tried(document, {name: value}, judge)
@@ -127,7 +127,7 @@ def _bad_choices(document: Document, ticket: Ticket, judge: Judge, known: list[F
 
 
 def _first_hand(document: Document, known: list[Finding], more: list[Finding]) -> list[Finding]:
-    """Leave out what only follows from something known about the same value, or from a bad parameter used there."""
+    """Leave out what merely follows from a known finding about the same value, or from a bad parameter used there."""
     places = {finding.place for finding in known}
     bad = {finding.place[1] for finding in more if finding.place[:1] == ("parameters",) and len(finding.place) > 1}
     return [

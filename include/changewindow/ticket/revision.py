@@ -12,13 +12,13 @@ from changewindow.ticket.reader import build_ticket
 
 
 def digest_of(data: dict[str, Any], ticket: Ticket) -> str:
-    """Return the digest of what is approved: the text, its parameter envelope with it, and the plan they make."""
+    """Return the digest of what is approved: the text, with its allowed parameter values, and the plan it makes."""
     return digest({"ticket": data, "plan": plan.text("", ticket)})
 
 
 @dataclass(frozen=True)
 class PublishedChange:
-    """The id and the text of a published change; nothing here says that the text was approved: the gate asks."""
+    """The id and the text of a published change; whether the text was approved is for the gate to ask."""
 
     id: str
     revision: str

@@ -6,7 +6,7 @@ from changewindow.ticket.model import Ticket
 
 USE = {"type": "string", "pattern": r"\{\{\s*params\.\w+\s*\}\}"}
 WORDS = ("title", "description", "default", "examples")
-"""What says something about a value, without restricting it."""
+"""Keywords that describe a value without restricting it."""
 
 
 def ticket_schema() -> dict[str, Any]:

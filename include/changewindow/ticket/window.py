@@ -14,16 +14,16 @@ from changewindow.documents.types import Model
 
 TIME = r"2[0-9]{3}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?"
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-"""The `now` of those who judge without the clock: every window lies ahead of it."""
+"""The `now` of checks that leave the clock aside: every window lies after it."""
 NO_ZONES = {"localtime", "Factory"}
-"""Names in the zone database that mean something else on every machine."""
+"""Names in the zone database that mean something different on every machine."""
 
 
 def parse_local_time(value: Any) -> datetime:
     """Return the local time written as `2026-03-17 14:00`, without a zone.
 
     Raises:
-        ValueError: it is no such time.
+        ValueError: it is not such a time.
     """
     if isinstance(value, datetime):
         return value
@@ -31,12 +31,12 @@ def parse_local_time(value: Any) -> datetime:
     if not re.match(TIME, text):
         raise refusal(f"{shown(value)} is not a time", "Write it like 2026-03-17 14:00.")
     if not re.fullmatch(TIME, text):
-        says = f"{shown(value)} is more than a local time"
-        raise refusal(says, "Write it like 2026-03-17 14:00, and the zone in `zone`.")
+        sentence = f"{shown(value)} is more than a local time"
+        raise refusal(sentence, "Write it like 2026-03-17 14:00, and the zone in `zone`.")
     try:
         return datetime.fromisoformat(text)
     except ValueError as error:
-        raise refusal(f"{shown(value)} is in no calendar ({error})", "Write it like 2026-03-17 14:00.") from error
+        raise refusal(f"{shown(value)} is not a real date ({error})", "Write it like 2026-03-17 14:00.") from error
 
 
 def local_time_text(moment: datetime) -> str:
@@ -66,15 +66,15 @@ def in_utc(local: datetime, zone: str) -> datetime:
     """Return the one moment of a local time.
 
     Raises:
-        ValueError: clocks are changed then, so there is none, or there are two.
+        ValueError: clocks change then, so it does not exist, or occurs twice.
     """
     first, second = (local.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC) for fold in (0, 1))
     if first > second:
-        says = f"{local_time_text(local)} does not exist in {zone}, clocks are put forward then"
-        raise refusal(says, "Write the window in UTC.")
+        sentence = f"{local_time_text(local)} does not exist in {zone}, because clocks go forward then"
+        raise refusal(sentence, "Write the window in UTC.")
     if first < second:
-        says = f"{local_time_text(local)} comes twice in {zone}, clocks are put back then"
-        raise refusal(says, "Write the window in UTC.")
+        sentence = f"{local_time_text(local)} occurs twice in {zone}, because clocks go back then"
+        raise refusal(sentence, "Write the window in UTC.")
     return first
 
 
@@ -95,7 +95,7 @@ class Window(Model):
     start: LocalTime
     """Local time at which the change may start, like 2026-03-17 14:00."""
     end: LocalTime
-    """Local time by which everything is done, the way back included."""
+    """Local time by which everything is done, the rollback included."""
 
     @field_validator("start", "end")
     @classmethod
@@ -121,7 +121,7 @@ class Window(Model):
         """Return the time between start and end."""
         return self.closes - self.opens
 
-    def says(self) -> str:
+    def text(self) -> str:
         """Return the window as people write it: `2026-03-17 14:00-15:00 UTC`."""
         last = f"{self.end:%H:%M}" if self.start.date() == self.end.date() else f"{self.end:%Y-%m-%d %H:%M}"
         return f"{self.start:%Y-%m-%d %H:%M}-{last} {self.zone}"
