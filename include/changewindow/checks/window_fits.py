@@ -1,4 +1,4 @@
-"""The window lies ahead and is long enough for steps, watch and the rollback."""
+"""The window lies ahead, and is long enough for steps, watch and rollback."""
 
 from changewindow.documents.findings import Finding
 from changewindow.documents.types import duration_text
