@@ -11,12 +11,19 @@ class TaskInstance:
         self.task_id = task
         self.states = dict(states or {})
         self.xcoms: dict[tuple[str, str], Any] = {}
-        self.try_number, self.max_tries = 1, 0
+        self.try_number, self.max_tries, self.map_index = 1, 0, -1
+        self.task: Any = None
+        """The operator, for those that branch."""
 
     @property
     def left(self) -> dict[str, Any]:
         """Return what the task that runs has left, by key."""
         return {key: value for (task, key), value in self.xcoms.items() if task == self.task_id}
+
+    @property
+    def followed(self) -> list[str]:
+        """Return the tasks to which the one that runs has branched."""
+        return list(self.left["skipmixin_key"]["followed"])
 
     def clear(self) -> None:
         """Forget what the task has left, as Airflow does before another try."""

@@ -1,0 +1,128 @@
+"""Close: undoes what is left, records the outcome, and is red unless the change is completed."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from changewindow.changes.handover import Closed, Decision, Restored, Undone, Verified
+from changewindow.errors import LockRevoked, MemoryUnknown
+from changewindow.ledger import changes, leases
+from changewindow.steps.command import Step
+from support.started_change import StartedChange
+
+NOW = datetime(2026, 3, 17, 14, 5, tzinfo=UTC)
+GOOD, BAD = Decision(route="succeed", reason="good for 1m"), Decision(route="undo", reason="errors = 7")
+
+
+@pytest.fixture
+def applied(started: StartedChange) -> StartedChange:
+    """Return the change with both steps applied."""
+    started.apply(1)
+    started.apply(2)
+    return started
+
+
+def test_a_change_that_is_proven_good_is_completed(applied: StartedChange) -> None:
+    """Close is green, nothing is undone, and the targets are free."""
+    applied.hand_over("watch", GOOD)
+    applied.task_instance.states["succeed"] = "success"
+    applied.do("close")
+    assert (applied.status, applied.undone(1).exists()) == ("completed", False)
+    assert leases.leases(applied.ledger, applied.change.id) == []
+    assert applied.left("close", Closed).is_news
+    assert applied.task_instance.left["note"] == "completed: good for 1m"
+
+
+def test_what_no_task_has_undone_is_undone_in_close(applied: StartedChange) -> None:
+    """A run that a person has marked as failed leaves nothing applied."""
+    applied.hand_over("watch", BAD)
+    applied.hand_over("undo_2", Undone(step=2, at=NOW))
+    with pytest.raises(AirflowFailException, match="is rolled_back: errors = 7"):
+        applied.do("close")
+    assert (applied.undone(2).exists(), applied.undone(1).exists()) == (False, True)
+    assert (applied.status, applied.left("close", Restored) is not None) == ("rolled_back", True)
+    assert [kind for kind in applied.kinds() if kind in {"undone", "verified", "closed"}] == [
+        "undone",
+        "verified",
+        "closed",
+    ]
+
+
+def test_what_was_undone_and_verified_is_only_recorded(applied: StartedChange) -> None:
+    """With the moment at which everything was as before."""
+    for step in (1, 2):
+        applied.hand_over(f"undo_{step}", Undone(step=step, at=NOW))
+    applied.hand_over("verify", Verified(at=NOW))
+    with pytest.raises(AirflowFailException, match="is rolled_back"):
+        applied.do("close")
+    assert applied.left("close", Restored) == Restored(at=NOW)
+    assert "verified" not in applied.kinds()
+
+
+def test_what_is_not_as_before_keeps_the_targets(applied: StartedChange) -> None:
+    """A person has to look."""
+    (applied.folder / "health").write_text("0")
+    with pytest.raises(AirflowFailException, match="is rollback_failed: undone, but not verified"):
+        applied.do("close")
+    assert applied.status == "rollback_failed"
+    assert leases.leases(applied.ledger, applied.change.id) != []
+
+
+def test_closing_twice_does_nothing_again(applied: StartedChange) -> None:
+    """Its outcome stays, and no second message is sent."""
+    with pytest.raises(AirflowFailException):
+        applied.do("close")
+    applied.undone(1).unlink()
+    applied.task_instance.clear()
+    with pytest.raises(AirflowFailException, match="is rolled_back: this run is closed"):
+        applied.do("close")
+    assert (applied.undone(1).exists(), applied.left("close", Closed).is_news) == (False, False)
+
+
+def test_who_is_ended_while_undoing_decides_nothing(applied: StartedChange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The change stays running, so that housekeeping has it rolled back."""
+
+    def lose(*_: object) -> None:
+        raise LockRevoked(applied.change.id, "close")
+
+    monkeypatch.setattr(Step, "undo", lose)
+    with pytest.raises(AirflowFailException, match="lost its"):
+        applied.do("close")
+    assert (applied.status, "closed" in applied.kinds()) == ("running", False)
+
+
+def test_what_cannot_be_read_is_tried_again_and_ends_as_a_failed_rollback(
+    applied: StartedChange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the XComs gone and the ledger down: never 'nothing to undo', and not closed before the last try."""
+    applied.lose_the_ledger(monkeypatch)
+    applied.task_instance.xcoms["gate", "passed"] = {"token": 1}
+    applied.task_instance.max_tries = 1
+    with pytest.raises(MemoryUnknown):
+        applied.do("close")
+    assert not applied.task_instance.left
+    applied.task_instance.clear()
+    with pytest.raises(AirflowFailException, match=r"is rollback_failed: undo of step 2: .* not known whether step 2"):
+        applied.do("close")
+    kept = [json.loads(line) for line in (applied.folder / "spool.jsonl").read_text().splitlines()]
+    assert [entry["outcome"] for entry in kept if entry["do"] == "close"] == ["rollback_failed"]
+    assert changes.get(applied.ledger, applied.change.id).status == "running"
+
+
+def test_the_garbage_of_a_user_is_no_good_decision(applied: StartedChange) -> None:
+    """Whoever edits the XCom of the watch gets a rollback, not a completed change."""
+    applied.task_instance.states["succeed"] = "success"
+    applied.task_instance.xcoms["watch", "decision"] = {"route": "succeed"}
+    with pytest.raises(AirflowFailException, match="is rolled_back"):
+        applied.do("close")
+
+
+def test_a_dry_run_closes_nothing(applied: StartedChange) -> None:
+    """It is red if one of its tasks was."""
+    applied.do("close", mode="dry_run")
+    applied.task_instance.states["apply_1"] = "failed"
+    with pytest.raises(AirflowFailException, match=r"The dry run failed: apply_1\."):
+        applied.do("close", mode="dry_run")
+    assert applied.status == "running"

@@ -1,0 +1,117 @@
+"""The watch task: waits for its trigger, asks people, and branches."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped, TaskDeferred
+
+from changewindow.changes.handover import Asked, Decision, Watching
+from changewindow.flow.triggers import WatchTrigger
+from changewindow.ledger import changes
+from support.started_change import StartedChange
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def applied(started: StartedChange) -> StartedChange:
+    """Return the change with both steps applied."""
+    started.apply(1)
+    started.apply(2)
+    return started
+
+
+def judged(change: StartedChange, **event: Any) -> None:
+    """Let the watch take what its trigger has fired."""
+    run = change.run("watch")
+    operator: Any = change.dag.get_task("watch")
+    with pytest.raises(DownstreamTasksSkipped):
+        operator.judged(run.context, event)
+
+
+def answered(change: StartedChange, by: str, option: str) -> None:
+    """Let the watch take a person's answer."""
+    user = {"id": by, "name": by}
+    judged(change, chosen_options=[option], params_input={}, responded_at=NOW, responded_by_user=user)
+
+
+def decision(change: StartedChange) -> tuple[str, str]:
+    """Return what was decided, and why."""
+    decided: Decision = change.left("watch", Decision)
+    return decided.route, decided.reason
+
+
+def test_what_is_applied_is_watched_without_a_worker(applied: StartedChange) -> None:
+    """The trigger carries all that it needs, and the moment from which readings count is kept."""
+    with pytest.raises(TaskDeferred) as deferred:
+        applied.do("watch")
+    trigger = deferred.value.trigger
+    assert isinstance(trigger, WatchTrigger)
+    assert (trigger.arguments.change, trigger.arguments.run) == (applied.change.id, "run")
+    assert trigger.arguments.since == applied.left("watch", Watching).since
+    assert (deferred.value.method_name, applied.kinds()[-1]) == ("judged", "watching")
+
+
+def test_a_step_that_failed_is_undone_without_a_watch(started: StartedChange) -> None:
+    """At the latest step first."""
+    started.apply(1)
+    started.task_instance.states["apply_2"] = "failed"
+    started.do("watch")
+    assert decision(started) == ("undo", "apply_2 (failed) did not succeed; its log says why")
+    assert (started.task_instance.followed, started.kinds()[-1]) == (["undo_2"], "decided")
+
+
+def test_a_run_that_did_not_start_goes_nowhere(started: StartedChange) -> None:
+    """And the record of the change says nothing of it."""
+    started.task_instance.states |= {"apply_1": "failed", "apply_2": "upstream_failed"}
+    started.do("watch")
+    assert (decision(started)[0], started.task_instance.followed) == ("nothing", [])
+    assert "decided" not in started.kinds()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "route", "task"), [("pass", "succeed", "succeed"), ("fail", "undo", "undo_2")], ids=["good", "bad"]
+)
+def test_the_verdict_of_the_trigger_is_where_the_run_goes(
+    applied: StartedChange, verdict: str, route: str, task: str
+) -> None:
+    """With its reason, in the record too."""
+    judged(applied, verdict=verdict, reason="as it was read", samples=3, readings=[])
+    assert (decision(applied), applied.task_instance.followed) == ((route, "as it was read"), [task])
+    assert applied.kinds()[-2:] == ["watched", "decided"]
+
+
+@pytest.mark.parametrize(
+    ("by", "option", "decided"),
+    [
+        ("alice", "Keep it", ("succeed", "alice keeps it, though nothing is known")),
+        ("alice", "Take it back", ("undo", "alice takes it back: nothing is known")),
+        ("carol", "Keep it", ("undo", "carol answered, alice, bob were asked; nothing is known")),
+    ],
+)
+def test_a_person_answers(applied: StartedChange, by: str, option: str, decided: tuple[str, str]) -> None:
+    """Only who was asked can keep the change."""
+    applied.hand_over("watch", Asked(reason="nothing is known"))
+    answered(applied, by, option)
+    assert decision(applied) == decided
+    assert "answered" in applied.kinds()
+
+
+def test_a_run_that_does_not_hold_the_change_any_more_decides_nothing(applied: StartedChange) -> None:
+    """It was closed while its trigger waited."""
+    changes.close(applied.ledger, applied.change.id, run="run", outcome="rolled_back", reason="by hand", now=NOW)
+    operator: Any = applied.dag.get_task("watch")
+    with pytest.raises(AirflowFailException, match="does not hold the change any more"):
+        operator.judged(
+            applied.run("watch").context, {"verdict": "pass", "reason": "good", "samples": 1, "readings": []}
+        )
+
+
+def test_a_dry_run_reads_each_condition_once(started: StartedChange) -> None:
+    """And writes nothing into the record."""
+    started.task_instance.states |= {"apply_1": "success", "apply_2": "success"}
+    before = started.kinds()
+    started.do("watch", mode="dry_run")
+    assert decision(started)[0] == "succeed"
+    assert started.kinds() == before
