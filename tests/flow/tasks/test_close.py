@@ -88,7 +88,7 @@ def test_who_is_ended_while_undoing_decides_nothing(applied: StartedChange, monk
         raise LockRevoked(applied.change.id, "close")
 
     monkeypatch.setattr(Step, "undo", lose)
-    with pytest.raises(AirflowFailException, match="lost its"):
+    with pytest.raises(AirflowFailException, match="lost the step lock"):
         applied.do("close")
     assert (applied.status, "closed" in applied.kinds()) == ("running", False)
 

@@ -1,0 +1,115 @@
+"""Approvals: one question after the other, and only answers that count are recorded."""
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
+
+from changewindow.flow.dags.approval import DoesNotCount
+from changewindow.flow.dags.request import build_request_dag
+from changewindow.ledger import changes
+from changewindow.ledger.database import Ledger
+from support.task_instance import TaskInstance
+from support.tickets import banner
+
+NOW = datetime.now(UTC)
+
+
+class Asking:
+    """A change that alice asks for, whose questions are answered in turn."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.dag: DAG = build_request_dag()
+        submitted = changes.submit(ledger, banner(), requester="alice", now=NOW)
+        self.change = submitted.change
+        self.task_instance = TaskInstance()
+        shown = {"change": self.change, "digest": submitted.digest, "summary": "", "plan": "", "warnings": ""}
+        self.task_instance.xcoms["check", "return_value"] = shown
+
+    def context(self, number: int) -> Any:
+        """Return what Airflow gives to a question."""
+        self.task_instance.task_id = f"approve_{number}"
+        self.task_instance.task = self.dag.get_task(f"approve_{number}")
+        return {"ti": self.task_instance, "task_instance": self.task_instance, "run_id": "run", "params": {}}
+
+    def answer(self, number: int, by: str, option: str = "Approve", **more: Any) -> None:
+        """Answer a question."""
+        user = {"id": by, "name": by} if by else None
+        given = {"chosen_options": [option], "params_input": {}, "responded_at": NOW, "responded_by_user": user}
+        question: Any = self.dag.get_task(f"approve_{number}")
+        with suppress(DownstreamTasksSkipped):
+            question.execute_complete(self.context(number), {**given, **more})
+
+    @property
+    def status(self) -> str:
+        """Return the status of the change."""
+        return changes.get(self.ledger, self.change).status
+
+
+@pytest.fixture
+def asking(known: Ledger) -> Asking:
+    """Return a change that needs bob or erik, and then carol."""
+    return Asking(known)
+
+
+def test_one_person_after_the_other_approves(asking: Asking) -> None:
+    """The second question is asked only after the first; then the change is scheduled."""
+    asking.answer(1, "bob")
+    assert (asking.status, asking.task_instance.followed) == ("submitted", ["approve_2"])
+    assert asking.task_instance.left["note"] == f"{asking.change}: approved by bob"
+    asking.answer(2, "carol")
+    assert (asking.status, asking.task_instance.followed) == ("approved", ["schedule"])
+
+
+def test_what_is_approved_already_is_not_asked_again(asking: Asking) -> None:
+    """A question that is cleared, retried or run late goes on at once."""
+    asking.answer(1, "bob")
+    question: Any = asking.dag.get_task("approve_1")
+    with suppress(DownstreamTasksSkipped):
+        question.execute(asking.context(1))
+    assert asking.task_instance.followed == ["approve_2"]
+
+
+@pytest.mark.parametrize("by", ["alice", "carol", ""], ids=["who asks for it", "who is asked later", "nobody"])
+def test_an_answer_that_does_not_count_is_asked_again(asking: Asking, by: str) -> None:
+    """Nothing is recorded, and the task is tried again."""
+    with pytest.raises(DoesNotCount, match="It is asked again"):
+        asking.answer(1, by)
+    assert asking.status == "submitted"
+
+
+def test_a_no_ends_the_request(asking: Asking) -> None:
+    """The change is rejected, with a name."""
+    with pytest.raises(AirflowFailException, match="was rejected by bob"):
+        asking.answer(1, "bob", "Reject")
+    assert (asking.status, asking.task_instance.left["note"]) == ("rejected", f"{asking.change}: rejected by bob")
+
+
+def test_a_newer_text_is_asked_for_by_its_own_request(asking: Asking) -> None:
+    """Nobody approves what they were not shown."""
+    changes.revise(asking.ledger, asking.change, banner(summary="Another text"), person="alice", now=NOW)
+    with pytest.raises(AirflowFailException, match="has a newer text than the one shown here"):
+        asking.answer(1, "bob")
+    assert asking.status == "submitted"
+
+
+def test_nobody_answered_in_time(asking: Asking) -> None:
+    """The request ends and says so."""
+    with pytest.raises(AirflowFailException, match="nobody approved it before its window ended"):
+        asking.answer(1, "", error="timed out", error_type="timeout")
+
+
+def test_a_change_whose_window_has_ended_is_not_asked_for(known: Ledger) -> None:
+    """A new window is needed first."""
+    asking = Asking(known)
+    opens, closes = (f"{NOW - timedelta(hours=hours):%Y-%m-%d %H:%M}" for hours in (2, 1))
+    past = banner(window={"start": opens, "end": closes, "zone": "UTC"})
+    revised = changes.revise(known, asking.change, past, person="alice", now=NOW)
+    asking.task_instance.xcoms["check", "return_value"]["digest"] = revised.digest
+    question: Any = asking.dag.get_task("approve_1")
+    with pytest.raises(AirflowFailException, match="its window has ended; run reslot_change"):
+        question.execute(asking.context(1))

@@ -1,0 +1,165 @@
+"""Interventions: what a person asks for is done in the ledger, in their name, or refused with its reason."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from changewindow.flow.dags.interventions import (
+    CHANGE,
+    REASON,
+    Do,
+    abort,
+    build_extend_dag,
+    build_intervention,
+    cancel,
+    release,
+    stop_the_line,
+)
+from changewindow.ledger import changes, leases, stops
+from changewindow.ledger.database import Ledger
+from support.changes import NOW, approved, intent
+from support.task_instance import TaskInstance
+from support.tickets import banner
+
+TARGET = "production/orders"
+
+
+def do(act: Do, person: str = "dora", **params: Any) -> str:
+    """Intervene as a person who has filled in a form."""
+    operator: Any = build_intervention("intervene", "For the test.", {"change": CHANGE, "reason": REASON}, act).tasks[0]
+    run = SimpleNamespace(triggering_user_name=person)
+    done: str = operator.execute({"dag_run": run, "params": {"reason": "it smells of smoke", **params}})
+    return done
+
+
+@pytest.fixture
+def waiting(known: Ledger) -> str:
+    """Return a change that is approved and waits for its window."""
+    return approved(known, banner()).change
+
+
+@pytest.fixture
+def acting(known: Ledger) -> str:
+    """Return a change that acts."""
+    submitted = approved(known, banner())
+    leases.start(known, submitted.change, intent(submitted.digest), targets=(TARGET,), now=NOW)
+    return submitted.change
+
+
+def test_a_change_that_waits_is_cancelled(known: Ledger, waiting: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Its people are told by whom and why, which here stands in the log."""
+    with caplog.at_level(logging.INFO):
+        assert do(cancel, change=waiting) == f"{waiting} is cancelled"
+    change = changes.get(known, waiting)
+    assert (change.status, change.reason) == ("cancelled", "cancelled by dora: it smells of smoke")
+    assert "cancelled by dora: it smells of smoke" in caplog.text
+
+
+def test_a_change_that_acts_is_not_cancelled(known: Ledger, acting: str) -> None:
+    """The person learns what to do instead."""
+    with pytest.raises(AirflowFailException, match="run abort_change"):
+        do(cancel, change=acting)
+    assert changes.get(known, acting).status == "running"
+
+
+def test_an_abort_ends_whatever_the_change_does(known: Ledger, waiting: str) -> None:
+    """One that waits is cancelled."""
+    assert do(abort, change=waiting) == f"{waiting} had not acted; it is cancelled"
+    assert changes.get(known, waiting).status == "cancelled"
+
+
+def test_an_abort_of_a_change_that_acts_is_for_its_own_run(known: Ledger, acting: str) -> None:
+    """That run rolls it back."""
+    assert do(abort, change=acting).startswith(f"{acting} stops now")
+    change = changes.get(known, acting)
+    assert (change.status, change.aborted) == ("running", "aborted by dora: it smells of smoke")
+
+
+def test_a_target_that_a_failed_rollback_has_kept_is_released(known: Ledger, acting: str) -> None:
+    """By a person who has put it in order."""
+    with pytest.raises(AirflowFailException):
+        do(release, target=TARGET)
+    changes.close(known, acting, run="run-1", outcome="rollback_failed", reason="no", now=NOW)
+    assert do(release, target=TARGET) == f"{TARGET} is free; it was held by {acting}"
+    assert leases.leases(known, acting) == []
+
+
+def test_the_line_is_stopped_and_lifted(known: Ledger) -> None:
+    """Nothing starts until then, or until the hours are over."""
+    do(stop_the_line, action="stop", hours=2)
+    now = datetime.now(UTC)
+    [stopped] = stops.in_force(known, now)
+    assert "dora" in stopped
+    assert stops.in_force(known, now + timedelta(hours=3)) == []
+    assert do(stop_the_line, action="lift").startswith("lifted: ")
+    assert do(stop_the_line, action="lift") == "lifted: nothing was stopped"
+
+
+class Extension:
+    """An extension that alice asks for."""
+
+    def __init__(self, ledger: Ledger, change: str) -> None:
+        self.dag, self.change = build_extend_dag(), change
+        self.closes = changes.get(ledger, change).closes + timedelta(hours=1)
+        self.task_instance = TaskInstance()
+
+    def context(self, end: datetime) -> Any:
+        """Return what Airflow gives to the tasks."""
+        run = SimpleNamespace(triggering_user_name="alice")
+        params = {"change": self.change, "end": end.isoformat(), "reason": "it takes longer"}
+        return {"dag_run": run, "params": params, "ti": self.task_instance, "task_instance": self.task_instance}
+
+    def check(self, end: datetime | None = None) -> None:
+        """Ask for it."""
+        check: Any = self.dag.get_task("check")
+        self.task_instance.xcoms["check", "return_value"] = check.execute(self.context(end or self.closes))
+
+    def answer(self, by: str, option: str = "Extend", **more: Any) -> None:
+        """Answer it."""
+        self.check()
+        user = {"id": by, "name": by} if by else None
+        given = {"chosen_options": [option], "params_input": {}, "responded_at": NOW, "responded_by_user": user}
+        approve: Any = self.dag.get_task("approve")
+        approve.execute_complete(self.context(self.closes), {**given, **more})
+
+
+@pytest.fixture
+def extension(known: Ledger, acting: str) -> Extension:
+    """Return an extension by an hour."""
+    return Extension(known, acting)
+
+
+def test_somebody_else_extends_a_window(known: Ledger, extension: Extension) -> None:
+    """Then the change may act until the new end."""
+    extension.answer("bob")
+    assert changes.get(known, extension.change).closes == extension.closes
+
+
+@pytest.mark.parametrize(
+    ("by", "option", "more", "why"),
+    [
+        pytest.param("alice", "Extend", {}, "somebody else has to say yes", id="who asks for it"),
+        pytest.param("", "Extend", {}, "somebody else has to say yes", id="nobody"),
+        pytest.param("zoe", "Extend", {}, "zoe may not approve it; ask bob, carol, erik", id="who may not"),
+        pytest.param("bob", "Do not extend", {}, "bob said no", id="a no"),
+        pytest.param("", "", {"error": "late", "error_type": "timeout"}, "Nobody answered in time", id="no answer"),
+    ],
+)
+def test_a_window_stays_as_it_is(
+    known: Ledger, extension: Extension, *, by: str, option: str, more: dict[str, str], why: str
+) -> None:
+    """Without the yes of somebody who may say it."""
+    before = changes.get(known, extension.change).closes
+    with pytest.raises(AirflowFailException, match=why):
+        extension.answer(by, option, **more)
+    assert changes.get(known, extension.change).closes == before
+
+
+def test_an_end_that_is_not_later_is_refused_before_anybody_is_asked(extension: Extension) -> None:
+    """The person learns when the window ends."""
+    with pytest.raises(AirflowFailException, match="name a later end than that"):
+        extension.check(extension.closes - timedelta(hours=2))
