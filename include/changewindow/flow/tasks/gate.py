@@ -69,8 +69,13 @@ class Gate(ChangeOperator):
         """
         ticket = run.ticket
         later = tuple(condition for condition in ticket.conditions + ticket.rollback.verify if not condition.new)
-        wanted = {"present": later, "before": baseline(run, later), "change": run.change.id}
-        decided = ask_once(ticket.preflight.checks, within=PATIENCE, **wanted)
+        decided = ask_once(
+            ticket.preflight.checks,
+            change=run.change.id,
+            within=PATIENCE,
+            present=later,
+            baselines=baseline(run, later),
+        )
         run.note(payloads.Checked(**decided.as_json()))
         return "" if decided.verdict == "pass" else decided.reason
 

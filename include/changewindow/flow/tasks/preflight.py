@@ -193,7 +193,14 @@ def _refused(run: Run, reason: str, then: str = "Nothing was touched") -> Airflo
     return AirflowFailException(f"{reason}. {then}.")
 
 
-def ask_once(conditions: tuple[Condition, ...], *, within: timedelta = timedelta(0), **more: Any) -> Decided:
-    """Read conditions now, from a worker; go on for `within` until all are good. Options as the fields of `Wanted`."""
-    wanted = Wanted(conditions, timedelta(seconds=1), now() + within, **more)
+def ask_once(
+    conditions: tuple[Condition, ...],
+    *,
+    change: str,
+    within: timedelta = timedelta(0),
+    present: tuple[Condition, ...] = (),
+    baselines: Baselines | None = None,
+) -> Decided:
+    """Read conditions now, from a worker; go on for `within` until all are good, and those `present` can be read."""
+    wanted = Wanted(conditions, timedelta(seconds=1), now() + within, present, baselines or {}, change)
     return asyncio.run(until_good(wanted, connection_in_trigger, log=log.info, past=past_in_trigger))
