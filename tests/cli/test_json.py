@@ -149,3 +149,12 @@ def test_a_change_that_is_followed(ledger: Ledger, watching: str, capsys: Captur
     assert watch["conditions"] == [
         {"name": "health", "limits": "good when equals 200", "verdict": "error", "values": [200.0, None]}
     ]
+
+
+def test_why_a_change_may_not_act(ledger: Ledger, watching: str, capsys: Capture) -> None:
+    """Each reason has its code, sentence and remedy."""
+    facts = printed(capsys, "explain", watching, "--at", NOW.isoformat(), "--ledger", str(ledger.url), code=1)
+    assert (facts["change"], facts["at"], facts["may_act"]) == (watching, NOW.isoformat(), False)
+    assert all(finding["code"] and finding["sentence"] and finding["remedy"] for finding in facts["findings"])
+    assert facts["findings"]
+    assert facts["satisfied"]
