@@ -140,7 +140,7 @@ def test_a_set_that_is_stuck_comes_back(cluster: LiveCluster, context: Context, 
     assert example.missing_prerequisites(context) == []
     remembered = example.remember(context)
     says = failure(context, example, remembered=remembered)
-    assert says.startswith("Not in time (15s): ")
+    assert says.startswith("Timed out after 15s, waiting until ")
     assert any(one in says for one in ("ImagePull", "is not ready", "CrashLoopBackOff"))
     back = step("image", workload=f"{kind.lower()}/db", image=wrong)
     for _ in range(2):

@@ -253,7 +253,7 @@ def test_a_server_that_stays_behind_fails_the_step(servers: Bind, here: Context)
     finally:
         servers.resume(SECONDARY)
     assert str(raised.value) == (
-        "Not in time (0.8s): all 2 servers answer 192.0.2.20 (ttl 300) for A api.example.com. "
+        "Timed out after 0.8s, waiting until all 2 servers answer 192.0.2.20 (ttl 300) for A api.example.com. "
         f"127.0.0.2:{servers.port} cannot be reached at port {servers.port}: no answer in time."
     )
     step().undo(here, remembered)

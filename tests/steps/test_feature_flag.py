@@ -82,7 +82,7 @@ def test_a_value_keeps_its_type_unless_it_is_part_of_a_text(served: tuple[Flags,
     percent.undo(here, remembered)
     assert flags.value == 10
     within = step(value=50, write={**FIELDS["write"], "body": [{"value": "{{value}} %"}]}, timeout="1s")  # type: ignore[dict-item]
-    with pytest.raises(StepFailed, match=r'Not in time \(0\.8s\): .* says 50\. It says "50 %"\.'):
+    with pytest.raises(StepFailed, match=r'Timed out after 0\.8s, waiting until .* is 50\. It is "50 %"\.'):
         within.apply(here, remembered)
 
 

@@ -210,7 +210,9 @@ def test_it_waits_until_the_deployer_has_it(repository: Path, server: RecordingS
     write.undo(here, remembered)
     assert server.requests[-1].headers["Authorization"] == "Bearer token"
     server.answers = Live(lambda: later)
-    with pytest.raises(StepFailed, match=rf"Not in time \(1\.6s\): cd reports commit .* It reports {later}\."):
+    with pytest.raises(
+        StepFailed, match=rf"Timed out after 1\.6s, waiting until cd reports commit .* It reports {later}\."
+    ):
         write.undo(here, remembered)
     newest = commit(repository, "latest", "x")
     server.answers = Live(lambda: newest)

@@ -126,7 +126,10 @@ def test_a_rollout_that_takes_too_long_is_told(cluster: ApiServer, context: Cont
     """The timeout of the step ends the wait where no progress deadline does."""
     cluster.images.missing.add(NEW)
     slow = step(timeout="1s")
-    with pytest.raises(StepFailed, match=r"^Not in time \(1s\): deployments.apps 'cart' .* ImagePullBackOff"):
+    with pytest.raises(
+        StepFailed,
+        match=r"^Timed out after 1s, waiting until the rollout of deployments.apps 'cart' .* ImagePullBackOff",
+    ):
         slow.apply(context, slow.remember(context))
 
 

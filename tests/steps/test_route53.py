@@ -146,7 +146,7 @@ def test_nobody_there() -> None:
 def test_a_change_that_stays_pending_fails_the_step(server: RecordingServer) -> None:
     """It is waited for, and not for ever."""
     server.answers = {CHANGES: (200, CHANGED), "/2013-04-01/change/C1": (200, CHANGED)}
-    with pytest.raises(StepFailed, match=r"Not in time \(0\.8s\): Route 53 reports INSYNC"):
+    with pytest.raises(StepFailed, match=r"Timed out after 0\.8s, waiting until Route 53 reports INSYNC"):
         step(timeout="1s").apply(context(connection(server.url)), MEMORY)
 
 
@@ -160,7 +160,7 @@ def test_listed_servers_are_waited_for(aws: Account, tmp_path: Any) -> None:
         with pytest.raises(StepFailed) as raised:
             other.apply(here, other.remember(here))
         assert str(raised.value) == (
-            "Not in time (1.6s): all 1 servers answer 192.0.2.20 (ttl 300) for A api.example.com. "
+            "Timed out after 1.6s, waiting until the server answers 192.0.2.20 (ttl 300) for A api.example.com. "
             f"127.0.0.1:{servers.port} answers 192.0.2.10 (ttl 300)."
         )
 

@@ -102,7 +102,7 @@ def test_a_state_that_moved_on_is_refused(shop: Path, here: Context) -> None:
     run(shop, "apply", "-input=false", "-auto-approve", "-var=image_tag=v3")
     assert "was made for serial " in example.missing_prerequisites(here)[0]
     with pytest.raises(
-        StepFailed, match=r"serial \d of the state, which has \d by now: somebody changed it since\. Make"
+        StepFailed, match=r"serial \d of the state, which is at \d by now: somebody has changed it since\. Make"
     ):
         example.apply(here, remembered)
 
@@ -159,7 +159,7 @@ def test_the_holder_of_a_lock_is_named(tmp_path: Path, here: Context) -> None:
                 example.undo(here, remembered)
             year, lock = states.lock["Created"][:4], f"{OPERATION}, lock 11-22"
             assert str(raised.value) == (
-                f"The state is locked by {states.lock['Who']} since {year}-03-18 14:00:00.5 +0000 UTC ({lock}). "
+                f"The state has been locked by {states.lock['Who']} since {year}-03-18 14:00:00.5 +0000 UTC ({lock}). "
                 "Wait until they are done. Only if they are gone for certain: "
                 f"`{example.program} -chdir={shop} force-unlock 11-22` on the worker."
             )

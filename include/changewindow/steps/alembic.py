@@ -27,7 +27,7 @@ from pydantic import Field
 from changewindow.documents.types import Duration
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
-from changewindow.systems.context import Context, Ran
+from changewindow.systems.context import Context, ProgramOptions, Ran
 from changewindow.systems.databases import alembic_report
 from changewindow.systems.databases.lock_holders import lock_holders
 from changewindow.systems.databases.transactions import end_session, meaning
@@ -127,7 +127,8 @@ class Step(StepBase):
     def _migrate(self, context: Context, remembered: Memory, how: str, revision: str) -> Report:
         with self.migrations.opened(context, remembered["commit"]) as folder:
             options = self._options(context, folder.path, session=_session(context, remembered))
-            ran = context.run([*self._alembic, how, revision], **{**options, "quiet": False})
+            options["quiet"] = False
+            ran = context.run([*self._alembic, how, revision], **options)
             if ran.code:
                 raise StepFailed(f"alembic {how} {revision} of {self.connection} failed: {self._why(context, ran)}")
             report = self._report(context, folder.path, remembered["target"])
@@ -177,7 +178,7 @@ class Step(StepBase):
     def _alembic(self) -> list[str]:
         return [self._interpreter, "-m", "alembic"]
 
-    def _options(self, context: Context, folder: Path, *, session: str = "changewindow") -> dict[str, Any]:
+    def _options(self, context: Context, folder: Path, *, session: str = "changewindow") -> ProgramOptions:
         """Return how Alembic runs: in its folder, with the address where arguments and logs do not show it."""
         connection = context.connection(self.connection)
         environment = {

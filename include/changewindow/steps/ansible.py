@@ -91,7 +91,7 @@ class Step(StepBase, Play):
             wanted |= set(hosts)
             if not hosts:
                 found.append(f"The playbook {play.playbook} finds no host on {self._where()}. Correct one of them.")
-        silent = books.silent(sorted(wanted), self._variables(context, self)) if wanted else {}
+        silent = books.unusable(sorted(wanted), self._variables(context, self)) if wanted else {}
         says = "See that it is up and lets the account in, or leave it out by `limit`."
         return [
             *dict.fromkeys(found),

@@ -27,8 +27,8 @@ from changewindow.documents.refusal import refusal
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
-from changewindow.systems.hosts.host import Place
-from changewindow.systems.hosts.remote_file import LARGEST, Found, PlacedFile, digest
+from changewindow.systems.hosts.host import Host
+from changewindow.systems.hosts.remote_file import LARGEST, FileState, RemoteFile, digest
 from changewindow.systems.process.command import Program, Shell, line_of
 
 EXAMPLE = {
@@ -88,8 +88,8 @@ class Step(StepBase):
         if fixed := file.cannot_be_replaced(read.path):
             found.append(fixed)
         for program in (self.validate_by, self.reload):
-            if isinstance(program, tuple) and not file.place.has(program[0]):
-                found.append(f"{file.place.name} has no program {program[0]}. Install it there, or correct the ticket.")
+            if isinstance(program, tuple) and not file.host.has(program[0]):
+                found.append(f"{file.host.name} has no program {program[0]}. Install it there, or correct the ticket.")
         return found
 
     def remember(self, context: Context) -> Memory:
@@ -141,11 +141,11 @@ class Step(StepBase):
                 "workers are for a single worker; with several, name a host by `connection`."
             )
 
-    def _file(self, context: Context, remembered: Memory | None = None) -> PlacedFile:
+    def _file(self, context: Context, remembered: Memory | None = None) -> RemoteFile:
         path = remembered["path"] if remembered else self.path
-        return PlacedFile(Place(context, self.connection), path, context.mark)
+        return RemoteFile(Host(context, self.connection), path, context.mark)
 
-    def _unfit(self, file: PlacedFile, found: Found) -> list[str]:
+    def _unfit(self, file: RemoteFile, found: FileState) -> list[str]:
         """Return why the file cannot be remembered."""
         unfit = []
         if found.size > LARGEST:
@@ -160,8 +160,8 @@ class Step(StepBase):
             )
         return unfit
 
-    def _check(self, file: PlacedFile, program: Program) -> None:
-        ran = file.place.run(_arguments(program, file.candidate))
+    def _check(self, file: RemoteFile, program: Program) -> None:
+        ran = file.host.run(_arguments(program, file.candidate))
         if ran.code:
             file.discard()
             raise StepFailed(
@@ -169,17 +169,17 @@ class Step(StepBase):
                 "above. The old one was not touched."
             )
 
-    def _reload(self, file: PlacedFile, says: str) -> None:
+    def _reload(self, file: RemoteFile, says: str) -> None:
         if not self.reload:
             return
-        ran = file.place.run(_arguments(self.reload, file.path))
+        ran = file.host.run(_arguments(self.reload, file.path))
         if ran.code:
             raise StepFailed(
-                f"'{line_of(self.reload)}' on {file.place.name} ended with exit code {ran.code}; its output is in the "
+                f"'{line_of(self.reload)}' on {file.host.name} ended with exit code {ran.code}; its output is in the "
                 f"log above. {says}, but may not count yet."
             )
 
-    def _conflict(self, context: Context, file: PlacedFile, now: Found) -> StepFailed:
+    def _conflict(self, context: Context, file: RemoteFile, now: FileState) -> StepFailed:
         _log_difference(context, self.content.encode(), now.content, ("as this step wrote it", "as it is now"))
         what = "was removed" if now.content is None else "was changed"
         return StepFailed(

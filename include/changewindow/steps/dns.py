@@ -23,7 +23,7 @@ from changewindow.documents.refusal import refusal
 from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
-from changewindow.systems.dns.propagation import told, until_answered
+from changewindow.systems.dns.propagation import answer_of, until_answered
 from changewindow.systems.dns.records import Name, RecordChange, RecordSet, shown
 from changewindow.systems.dns.servers import (
     PORT,
@@ -90,7 +90,7 @@ class Step(StepBase, RecordChange):
             for server, one in zip(servers, found, strict=True)
             if not isinstance(one, NoAnswer) and one != now
         ]
-        alias = None if self.type == "CNAME" else told(answer(primary, self.record, "CNAME"))
+        alias = None if self.type == "CNAME" else answer_of(answer(primary, self.record, "CNAME"))
         if alias:
             missing.append(f"{self.record} is a CNAME, beside which no {self.type} can stand; remove it first")
         return [*missing, *self._refusal(context, now)]
@@ -161,16 +161,16 @@ class Step(StepBase, RecordChange):
         until_answered(context, self._servers(context), self, wanted, within=self.timeout * 0.8)
 
     def _now(self, context: Context) -> RecordSet | None:
-        return told(answer(self._primary(context), self.record, self.type))
+        return answer_of(answer(self._primary(context), self.record, self.type))
 
     def _servers(self, context: Context) -> list[Server]:
-        return told(listed(self.servers) if self.servers else authoritative(self.zone, self._primary(context)))
+        return answer_of(listed(self.servers) if self.servers else authoritative(self.zone, self._primary(context)))
 
     def _primary(self, context: Context) -> Server:
         connection = context.connection(self.connection)
         if not connection.host:
             raise UnusableConnection(connection.name, "host (the primary server)")
-        return told(named(connection.host, connection.port or PORT))
+        return answer_of(named(connection.host, connection.port or PORT))
 
     def _update(self, context: Context, old: RecordSet | None) -> dns.update.UpdateMessage:
         """Return an update that changes nothing yet, on the condition that the record set is still the old one."""

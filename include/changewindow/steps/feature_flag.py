@@ -116,20 +116,20 @@ class Step(StepBase):
         self._until_seen(context, wanted)
 
     def _until_seen(self, context: Context, wanted: Any) -> None:
-        says = f"{self.read.path} at {self._reader} says {json.dumps(wanted)}"
+        expected = f"the flag at {self.read.path} of {self._reader} is {json.dumps(wanted)}"
         latest: list[str] = []
 
-        def found() -> bool:
+        def is_seen() -> bool:
             try:
-                seen = self._now(context)
+                value = self._now(context)
             except StepFailed as error:
                 latest[:] = [f"The last answer: {error}"]
                 return False
-            latest[:] = [f"It says {json.dumps(seen)}."]
-            return _same(seen, wanted)
+            latest[:] = [f"It is {json.dumps(value)}."]
+            return _same(value, wanted)
 
         try:
-            context.until(says, found, within=self.timeout * 0.8, every=OFTEN)
+            context.until(expected, is_seen, within=self.timeout * 0.8, every=OFTEN)
         except StepFailed as error:
             raise StepFailed(f"{error} {' '.join(latest)}") from error
 

@@ -213,10 +213,9 @@ class Step(StepBase):
     def _flyway(self, context: Context, remembered: Memory | None = None) -> Iterator[tuple[flyway.Flyway, Folder]]:
         connection, known = context.connection(self.connection), remembered or {}
         session = _session(context, known) if known else "changewindow"
-        lock_timeout = str(round(self.lock_timeout.total_seconds() * 1000))
         with self.migrations.opened(context, known.get("commit", "")) as folder:
-            options = {"session": session, "lock_timeout": lock_timeout, "url": self.jdbc_url}
-            environment = flyway.environment(connection, folder.path, self.history, **options)
+            url = self.jdbc_url or flyway.jdbc_url(connection, session=session, lock_timeout=self.lock_timeout)
+            environment = flyway.environment(connection, folder.path, self.history, url=url)
             yield flyway.Flyway(context, self.program, folder.path, environment), folder
 
 

@@ -20,7 +20,7 @@ from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.aws.client import NotNow, client
 from changewindow.systems.aws.hosted_zone import ID, HostedZone, Raw, from_octal, to_octal
 from changewindow.systems.context import Context
-from changewindow.systems.dns.propagation import behind, told, until_answered
+from changewindow.systems.dns.propagation import answer_of, behind, until_answered
 from changewindow.systems.dns.records import RecordChange, RecordSet, canonical_name, canonical_values, shown
 from changewindow.systems.dns.servers import address, listed
 
@@ -78,7 +78,7 @@ class Step(StepBase, RecordChange):
             found.append(
                 f"{self.record} has a record of type {types}, and beside a CNAME nothing can stand; remove it first"
             )
-        late = behind(told(listed(self.servers)), self, now) if not isinstance(now, str) else []
+        late = behind(answer_of(listed(self.servers)), self, now) if not isinstance(now, str) else []
         return found + [f"{one}, Route 53 has {_shown(now)}; correct `servers`, or repair that one" for one in late]
 
     def remember(self, context: Context) -> Memory:
@@ -133,7 +133,7 @@ class Step(StepBase, RecordChange):
 
     def _until_served(self, context: Context, wanted: State) -> None:
         if self.servers and not isinstance(wanted, str):
-            until_answered(context, told(listed(self.servers)), self, wanted, within=self.timeout * 0.8)
+            until_answered(context, answer_of(listed(self.servers)), self, wanted, within=self.timeout * 0.8)
 
     def _zone(self, context: Context, known: str = "") -> HostedZone:
         """Return the hosted zone of this id, or the one that the ticket means."""

@@ -8,7 +8,7 @@ from `~/.ssh/config` of the worker.
 The host needs a POSIX shell and `base64`. No shell reads the arguments; they arrive as they stand in the ticket, unless
 it asks for a shell with `shell:`. The program must end with exit code 0; its output goes to the task log.
 
-When the task dies or loses its turn, the connection closes, and the host kills the program with everything in its
+When the task dies or loses the step lock, the connection closes, and the host kills the program with everything in its
 process group: at once when it learns of the end, and 20 s after the last sign of life when the network is gone (where
 the host has `timeout`, which all Linux hosts do). Not reached is what left that group by `setsid`, as daemons do, and
 what the program has asked others to do, such as a service that systemd starts.
@@ -21,7 +21,7 @@ from pydantic import Field
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
-from changewindow.systems.hosts.host import Place
+from changewindow.systems.hosts.host import Host
 from changewindow.systems.process.command import Program, arguments_of, line_of
 
 EXAMPLE = {
@@ -55,15 +55,15 @@ class Step(StepBase):
         return "nothing to undo" if self.undo_run == "nothing" else f"{line_of(self.undo_run)} on {self.connection}"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
-        """Return whether the host lets us in, and has the program of undo."""
+        """Return whether the host cannot be reached, or has no program for undo."""
         if self.secret:
             context.secret(self.secret)
-        place = Place(context, self.connection)
+        host = Host(context, self.connection)
         name = "true" if self.undo_run == "nothing" else arguments_of(self.undo_run)[0]
-        if place.has(name):
+        if host.has(name):
             return []
         says = "Install it there, or write it as `shell:` if an earlier step brings it."
-        return [f"{place.name} has no program {name}, which undo needs. {says}"]
+        return [f"{host.name} has no program {name}, which undo needs. {says}"]
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Run the program."""
@@ -77,10 +77,10 @@ class Step(StepBase):
             self._run(context, self.undo_run)
 
     def _run(self, context: Context, program: Program) -> None:
-        place = Place(context, self.connection)
+        host = Host(context, self.connection)
         content = f"{context.secret(self.secret)}\n".encode() if self.secret else b""
-        ran = place.run(arguments_of(program), content=content)
+        ran = host.run(arguments_of(program), content=content)
         if ran.code:
             raise StepFailed(
-                f"'{line_of(program)}' on {place.name} ended with exit code {ran.code}; its output is in the log above."
+                f"'{line_of(program)}' on {host.name} ended with exit code {ran.code}; its output is in the log above."
             )

@@ -33,7 +33,7 @@ from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.terraform.state_files import content_of, why_unfit
-from changewindow.systems.terraform.workspace import Stack, account, as_options
+from changewindow.systems.terraform.workspace import Workspace, account, as_options
 
 EXAMPLE = {
     "name": "Roll out image v2.15.0",
@@ -90,13 +90,13 @@ class Step(StepBase):
 
     def missing_prerequisites(self, context: Context) -> list[str]:
         """Return why the plan may not be applied, or why undo would not bring back what there is."""
-        stack, before = self._stack(context), self._before(context)
-        found = self._unfit(stack)
+        workspace, before = self._workspace(context), self._before(context)
+        found = self._unfit(workspace)
         if not found:
-            stack.changed_by(self._plan_file())
-        found += self._unready(stack, before)
-        with context.workspace() as workspace:
-            out = workspace / "undo.plan"
+            workspace.changed_by(self._plan_file())
+        found += self._unready(workspace, before)
+        with context.temporary_folder() as folder:
+            out = folder / "undo.plan"
             if not before.plan(out, self._options(), patience="0s"):
                 return found
             changed = ", ".join(before.changed_by(out)) or "outputs"
@@ -105,12 +105,12 @@ class Step(StepBase):
 
     def remember(self, context: Context) -> Memory:
         """Return which state there is, where its copy will lie, what the plan changes, and when and where it acts."""
-        stack = self._stack(context)
-        if unfit := self._unfit(stack):
+        workspace = self._workspace(context)
+        if unfit := self._unfit(workspace):
             raise StepFailed(" ".join(unfit))
-        actions = stack.actions(self._plan_file())
+        actions = workspace.actions(self._plan_file())
         return {
-            **asdict(stack.version()),
+            **asdict(workspace.version()),
             "backup": self._backup(context),
             "changes": sorted(actions),
             "creates": sorted(address for address, done in actions.items() if "create" in done),
@@ -120,17 +120,17 @@ class Step(StepBase):
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Copy the state, and apply the plan."""
-        stack = self._stack(context)
-        with context.workspace() as workspace:
+        workspace = self._workspace(context)
+        with context.temporary_folder() as folder:
             # What is applied is our copy, so that nobody can exchange it after it was looked at.
-            plan = workspace / "plan"
+            plan = folder / "plan"
             plan.touch(mode=0o600)
             plan.write_bytes(content_of(self._plan_file()))
-            if unfit := self._unfit(stack, plan):
+            if unfit := self._unfit(workspace, plan):
                 raise StepFailed(" ".join(unfit))
-            stack.show(plan)
-            stack.back_up(remembered["backup"])
-            stack.apply(plan, _mark(remembered))
+            workspace.show(plan)
+            workspace.back_up(remembered["backup"])
+            workspace.apply(plan, _mark(remembered))
 
     def undo(self, context: Context, remembered: Memory) -> None:
         """Apply the configuration of before, and see that there is no difference left."""
@@ -145,9 +145,9 @@ class Step(StepBase):
                 f"All else is as before. Look for it and remove it, then remove {_mark(remembered)}, and undo again."
             )
 
-    def _bring_back(self, context: Context, before: Stack, remembered: Memory) -> None:
-        with context.workspace() as workspace:
-            out = workspace / "undo.plan"
+    def _bring_back(self, context: Context, before: Workspace, remembered: Memory) -> None:
+        with context.temporary_folder() as folder:
+            out = folder / "undo.plan"
             if not self._past_our_lock(before, remembered, lambda: before.plan(out, self._options(), patience="5s")):
                 context.log("nothing to undo: there is no difference to the configuration of before")
                 return
@@ -167,7 +167,7 @@ class Step(StepBase):
         """Return what a killed apply may have created without telling the state; found once, it stays unknown."""
         if not Path(_mark(remembered)).exists():
             return []
-        unknown = self._stack(context).lacking(remembered["creates"])
+        unknown = self._workspace(context).missing_from_state(remembered["creates"])
         if not unknown:
             context.act("see that the state knows all that apply has created", Path(_mark(remembered)).unlink)
         return unknown
@@ -176,48 +176,48 @@ class Step(StepBase):
         """Store the state that apply could not store: without it, nobody knows what apply has done."""
         if not Path(self.folder).is_dir():
             return
-        stack = self._stack(context)
-        left = stack.left()
+        workspace = self._workspace(context)
+        left = workspace.left()
         if left and left.serial > remembered["serial"] and remembered["lineage"] in {"", left.lineage}:
-            self._require_the_same_state(stack, remembered)
-            self._past_our_lock(stack, remembered, lambda: stack.store(f"{remembered['backup']}.left"))
+            self._require_the_same_state(workspace, remembered)
+            self._past_our_lock(workspace, remembered, lambda: workspace.store(f"{remembered['backup']}.left"))
 
-    def _require_the_same_state(self, stack: Stack, remembered: Memory) -> None:
-        stored = stack.version()
+    def _require_the_same_state(self, workspace: Workspace, remembered: Memory) -> None:
+        stored = workspace.version()
         if stored.lineage != remembered["lineage"] and remembered["serial"]:
             raise StepFailed(
-                f"{stack.folder} has another state than the one this step changed (lineage "
+                f"{workspace.folder} has another state than the one this step changed (lineage "
                 f"{stored.lineage[:8] or 'none'}…, not {remembered['lineage'][:8]}…). Nothing was changed. Select the "
                 f"workspace and the backend of before there, and undo again; {_kept(remembered)}"
             )
 
-    def _past_our_lock(self, stack: Stack, remembered: Memory, do: Callable[[], T]) -> T:
+    def _past_our_lock(self, workspace: Workspace, remembered: Memory, do: Callable[[], T]) -> T:
         """Do what takes the lock; one that the apply of this very step has left is removed first."""
         begun = datetime.fromisoformat(remembered["at"])
-        return stack.past_lock_of(remembered["who"], begun, begun + self.timeout, do=do)
+        return workspace.past_lock_of(remembered["who"], begun, begun + self.timeout, do=do)
 
-    def _unready(self, stack: Stack, before: Stack) -> list[str]:
+    def _unready(self, workspace: Workspace, before: Workspace) -> list[str]:
         """Return why undo could not bring back what there is, apart from what its plan says."""
-        stored, found, left = stack.version(), [], stack.left()
-        place = Path(self._backup(stack.context)).parent
+        stored, found, left = workspace.version(), [], workspace.left()
+        place = Path(self._backup(workspace.context)).parent
         holder = place if place.exists() else place.parent
         if not holder.is_dir() or not os.access(holder, os.W_OK | os.X_OK):
             found.append(f"The state cannot be copied into {place} before apply. Let the worker's account write there.")
         if left and left.lineage == stored.lineage and left.serial > stored.serial:
-            push = f"{stack.by_hand} state push {stack.unstored.name}"
+            push = f"{workspace.by_hand} state push {workspace.unstored.name}"
             found.append(
-                f"An earlier apply could not store its state and has left it in {stack.unstored}: what is stored is "
-                f"not what there is. Compare them, then store it by `{push}`, or remove the file."
+                f"An earlier apply could not store its state and has left it in {workspace.unstored}: what is stored "
+                f"is not what there is. Compare them, then store it by `{push}`, or remove the file."
             )
-        if before.folder != stack.folder and before.version() != stored:
-            says = f"{before.folder}, where undo acts, has another state than {stack.folder}"
+        if before.folder != workspace.folder and before.version() != stored:
+            says = f"{before.folder}, where undo acts, has another state than {workspace.folder}"
             found.append(f"{says}. Initialise it with the same backend, and select the same workspace.")
         return found
 
-    def _unfit(self, stack: Stack, plan: Path | None = None) -> list[str]:
+    def _unfit(self, workspace: Workspace, plan: Path | None = None) -> list[str]:
         """Return why the plan is not the approved one, or not for the state that is stored."""
         content = plan.read_bytes() if plan else content_of(self._plan_file())
-        return why_unfit(content, self._plan_file(), approved=self.plan_sha256, stored=stack.version)
+        return why_unfit(content, self._plan_file(), approved=self.plan_sha256, stored=workspace.version)
 
     def _backup(self, context: Context) -> str:
         return f"{self.folder}/.changewindow/{context.mark.replace('/', '-')}.tfstate"
@@ -228,18 +228,18 @@ class Step(StepBase):
     def _options(self) -> list[str]:
         return as_options(self.previous.variables, self.previous.targets)
 
-    def _stack(self, context: Context) -> Stack:
+    def _workspace(self, context: Context) -> Workspace:
         return self._in(context, self.folder)
 
-    def _before(self, context: Context) -> Stack:
+    def _before(self, context: Context) -> Workspace:
         return self._in(context, self.previous.folder or self.folder)
 
-    def _in(self, context: Context, folder: str) -> Stack:
+    def _in(self, context: Context, folder: str) -> Workspace:
         if not Path(folder).is_dir():
             raise StepFailed(f"The worker has no folder {folder}, where the configuration should lie. Put it there.")
         secrets = {name: context.secret(connection) for name, connection in self.secrets.items()}
         chosen = {"TF_WORKSPACE": self.workspace} if self.workspace else {}
-        return Stack(context, folder, self.program, {**self.environment, **chosen, **secrets})
+        return Workspace(context, folder, self.program, {**self.environment, **chosen, **secrets})
 
 
 def _mark(remembered: Memory) -> str:

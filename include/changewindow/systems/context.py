@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 import requests
 
@@ -34,6 +34,21 @@ class Ran:
     output: str
 
 
+class ProgramOptions(TypedDict, total=False):
+    """How a program is run, and how the log shows it."""
+
+    folder: Path | None
+    """The working directory."""
+    environment: Mapping[str, str | None] | None
+    """Variables added to ours; None takes one out."""
+    quiet: bool
+    """Whether the output is left out of the log; it is logged all the same when the program fails."""
+    shown_as: str
+    """What the log shows instead of the arguments."""
+    hide: Callable[[str], str]
+    """Takes secrets out of a line before it is logged."""
+
+
 @dataclass(frozen=True)
 class Replied:
     """A reply to an HTTP request."""
@@ -56,12 +71,12 @@ class Context:
     apply_ended: Ended = "applied"
     """For undo: how the apply that it undoes has ended."""
     stopped: threading.Event = field(default_factory=threading.Event)
-    """Set when this task has lost its turn: nothing acts through this context any more."""
+    """Set when this task has lost the step lock: nothing acts through this context any more."""
     running: list[Program] = field(default_factory=list)
 
     @property
     def mark(self) -> str:
-        """Return what identifies this step in the world, for instance in a commit message: `CHG-1042/1`."""
+        """Return what identifies this step outside, for instance in a commit message: `CHG-1042/1`."""
         return f"{self.change}/{self.step}"
 
     def connection(self, name: str) -> Connection:
@@ -73,7 +88,11 @@ class Context:
         return self.connections(name)
 
     def secret(self, connection: str) -> str:
-        """Return the password of a connection, for use in this moment only."""
+        """Return the password of a connection; it is used at once and kept nowhere.
+
+        Raises:
+            UnusableConnection: it has none.
+        """
         password = self.connection(connection).password
         if not password:
             raise UnusableConnection(connection, "password")
@@ -95,64 +114,64 @@ class Context:
             raise LockRevoked(self.change, f"step {self.step}")
 
     @contextmanager
-    def workspace(self) -> Iterator[Path]:
+    def temporary_folder(self) -> Iterator[Path]:
         """Lend an empty folder that is removed afterwards."""
         with tempfile.TemporaryDirectory(prefix=f"{self.change}-{self.step}-") as folder:
             yield Path(folder)
 
-    def look(self, arguments: Sequence[str], **options: Any) -> Ran:
-        """Run a program that only reads; it runs in a dry run too. Options as for `run`."""
+    def look(self, arguments: Sequence[str], **options: Unpack[ProgramOptions]) -> Ran:
+        """Run a program that only reads, and wait for its end; it runs in a dry run too."""
         return self._program(arguments, **options)
 
-    def run(self, arguments: Sequence[str], **options: Any) -> Ran:
-        """Run a program that acts, and wait for its end; a dry run only says so.
-
-        Options: `folder` (working directory), `environment` (added to ours; None takes out), `quiet` (do not log the
-        output), `says` (what the log says instead of the arguments), `hide` (what takes secrets out of a line first).
+    def run(self, arguments: Sequence[str], *, acts: bool = True, **options: Unpack[ProgramOptions]) -> Ran:
+        """Run a program, and wait for its end; a dry run only logs one that acts. Without `acts`, the same as `look`.
 
         Raises:
-            StepFailed: the program does not exist.
             LockRevoked: the task may no longer act.
         """
+        if not acts:
+            return self.look(arguments, **options)
         if self.dry_run:
-            self.log(f"dry run, not done: {options.get('says') or ' '.join(arguments)}")
+            self.log(f"dry run, not done: {options.get('shown_as') or ' '.join(arguments)}")
             return Ran(tuple(arguments), 0, "")
         self.require_lock()
         return self._program(arguments, **options)
 
-    def act(self, says: str, do: Callable[[], T]) -> T | None:
-        """Do what acts through a library, and return its result; a dry run only says so, and returns None.
+    def act(self, description: str, do: Callable[[], T]) -> T | None:
+        """Do what acts through a library, and return its result; a dry run only logs it, and returns None.
 
         Raises:
             LockRevoked: the task may no longer act.
         """
         if self.dry_run:
-            self.log(f"dry run, not done: {says}")
+            self.log(f"dry run, not done: {description}")
             return None
         self.require_lock()
-        self.log(says)
-        done = do()
+        self.log(description)
+        result = do()
         self.require_lock()
-        return done
+        return result
 
-    def until(self, says: str, found: Callable[[], T | None], *, within: timedelta, every: float = 1.0) -> T | None:
+    def until(self, expected: str, look: Callable[[], T | None], *, within: timedelta, every: float = 1.0) -> T | None:
         """Look again and again until there is something to return; a dry run does not wait, and returns None.
+
+        `expected` completes the sentence "waiting until …".
 
         Raises:
             StepFailed: it was not there in time.
             LockRevoked: the task may no longer act.
         """
         if self.dry_run:
-            self.log(f"dry run, not waited for: {says}")
+            self.log(f"dry run, not waiting until {expected}")
             return None
-        self.log(f"waiting until {says}")
+        self.log(f"waiting until {expected}")
         deadline = time.monotonic() + within.total_seconds()
-        while not (seen := found()):
+        while not (result := look()):
             if time.monotonic() >= deadline:
-                raise StepFailed(f"Not in time ({duration_text(within)}): {says}.")
+                raise StepFailed(f"Timed out after {duration_text(within)}, waiting until {expected}.")
             self.stopped.wait(every)
             self.require_lock()
-        return seen
+        return result
 
     def ask(self, connection: str, path: str, headers: Mapping[str, str] | None = None, *, body: Any = None) -> Replied:
         """Send a request that only reads: GET, or POST with a `body`. With `headers`, no credentials are added."""
@@ -161,7 +180,7 @@ class Context:
     def call(
         self, connection: str, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None
     ) -> Replied:
-        """Send an HTTP request that acts; a dry run only says so. With `headers`, no credentials are added.
+        """Send an HTTP request that acts; a dry run only logs it. With `headers`, no credentials are added.
 
         Raises:
             StepFailed: no reply came; whether the request had an effect is unknown.
@@ -173,20 +192,21 @@ class Context:
         self.require_lock()
         return self._request(connection, method, path, body=body, headers=headers)
 
-    def _request(self, name: str, method: str, path: str, **content: Any) -> Replied:
+    def _request(self, name: str, method: str, path: str, *, body: Any, headers: Mapping[str, str] | None) -> Replied:
         connection = self.connection(name)
         url = f"{connection.base_url}{path}"
-        headers = content["headers"] or authorization.headers(connection)
-        given: dict[str, Any] = {"json": content.get("body"), "headers": headers}
-        # Never None, which would send what a .netrc of the worker says.
-        given["auth"] = (None if headers else connection.credentials) or (lambda request: request)
+        headers = headers or authorization.headers(connection)
+        # Never None, which would send the credentials in a .netrc of the worker.
+        auth = (None if headers else connection.credentials) or (lambda request: request)
         try:
-            reply = requests.request(method, url, timeout=30, allow_redirects=False, **given)
+            reply = requests.request(
+                method, url, json=body, headers=headers, auth=auth, timeout=30, allow_redirects=False
+            )
         except requests.RequestException as error:
             raise StepFailed(f"{method} {url} got no reply: {_why(error)}. Is the service up?") from error
         self.log(f"{method} {url} -> {reply.status_code}")
         if "charset" not in reply.headers.get("Content-Type", ""):
-            reply.encoding = "utf-8"  # as JSON is, and not what `requests` guesses
+            reply.encoding = "utf-8"  # as JSON is; `requests` would guess another
         return Replied(reply.status_code, reply.text)
 
     def _program(
@@ -196,10 +216,10 @@ class Context:
         folder: Path | None = None,
         environment: Mapping[str, str | None] | None = None,
         quiet: bool = False,
-        says: str = "",
+        shown_as: str = "",
         hide: Callable[[str], str] = str,
     ) -> Ran:
-        self.log(f"$ {says or ' '.join(arguments)}")
+        self.log(f"$ {shown_as or ' '.join(arguments)}")
         kept: deque[str] = deque(maxlen=KEPT_LINES)
         with guarded(arguments, folder=folder, environment=environment) as program, self._stoppable(program):
             for line in program.lines():
@@ -217,7 +237,7 @@ class Context:
 
     @contextmanager
     def _stoppable(self, program: Program) -> Iterator[None]:
-        """Let `stop` reach a program while it runs, also when it was called while the program started."""
+        """Let `stop` reach a program while it runs, even when `stop` was called while the program started."""
         self.running.append(program)
         try:
             self.require_lock()
@@ -227,9 +247,9 @@ class Context:
 
 
 def _why(error: BaseException) -> str:
-    """Return the innermost reason of an error of HTTP that the system or TLS gave, such as an expired certificate."""
-    within: BaseException | None = error
-    while within is not None:
-        error = within if isinstance(within, OSError) else error
-        within = within.__context__
+    """Return the innermost reason that the system or TLS gave for a failed request, such as an expired certificate."""
+    cause: BaseException | None = error
+    while cause is not None:
+        error = cause if isinstance(cause, OSError) else error
+        cause = cause.__context__
     return f"{type(error).__name__}: {error}"

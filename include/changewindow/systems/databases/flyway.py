@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -23,7 +24,7 @@ NO_PROGRAM = 127
 
 @dataclass(frozen=True)
 class Flyway:
-    """Flyway in the folder of its migrations, on one database; the password is in neither arguments nor logs."""
+    """Flyway in the folder of its migrations, on one database; the password appears in neither arguments nor logs."""
 
     context: Context
     program: str
@@ -31,110 +32,111 @@ class Flyway:
     environment: Mapping[str, str]
 
     def run(self, *arguments: str) -> None:
-        """Run a command that acts; a dry run only says so.
+        """Run a command that acts; a dry run only logs it.
 
         Raises:
             StepFailed: it ended with an error.
         """
-        told = self._told(self.context.run, arguments)
-        for one in told.get("migrations", []) + told.get("undoneMigrations", []):
-            name = key(one.get("version"), one.get("filepath", ""))
-            self.context.log(f"flyway {arguments[0]}: {name} {one.get('description', '')}")
+        report = self._report(arguments, acts=True)
+        for migration in report.get("migrations", []) + report.get("undoneMigrations", []):
+            name = key(migration.get("version"), migration.get("filepath", ""))
+            self.context.log(f"flyway {arguments[0]}: {name} {migration.get('description', '')}")
 
     def ask(self, *arguments: str) -> dict[str, Any]:
-        """Return what a command that only reads tells.
+        """Return the report of a command that only reads.
 
         Raises:
             StepFailed: it ended with an error.
         """
-        return self._told(self.context.look, arguments)
+        return self._report(arguments, acts=False)
 
     def known(self, target: str) -> list[dict[str, Any]]:
-        """Return the migrations that Flyway knows, from files or its history, in that order.
+        """Return the migrations that Flyway knows, from files or its history, in their order.
 
         Raises:
-            StepFailed: Flyway does not tell.
+            StepFailed: Flyway ended with an error.
         """
         return list(self.ask("info", f"-target={target}")["migrations"])
 
     def may_leave_half(self, will_run: Iterable[Mapping[str, Any]]) -> bool:
-        """Return whether a migration may run outside of transactions in PostgreSQL, by what the files say."""
-        scripts = [Path(one["filepath"]) for one in will_run]
+        """Return whether a migration may run outside of a transaction in PostgreSQL, according to the files."""
+        scripts = [Path(migration["filepath"]) for migration in will_run]
         beside = [script.with_name(f"{script.name}.conf") for script in scripts]
-        told = [*beside, *(self.folder / name for name in CONFIGURATIONS)]
-        files = [*scripts, *(file for file in told if file.is_file())]
+        settings = [*beside, *(self.folder / name for name in CONFIGURATIONS)]
+        files = [*scripts, *(file for file in settings if file.is_file())]
         return not all(file.is_file() and not OUTSIDE.search(file.read_bytes()) for file in files)
 
-    def _told(self, how: Callable[..., Ran], arguments: Sequence[str]) -> dict[str, Any]:
-        """Return what a command tells as JSON, in a file of its own; its exit code may be 0 after an error."""
-        with self.context.workspace() as folder:
-            file = folder / "told.json"
+    def _report(self, arguments: Sequence[str], *, acts: bool) -> dict[str, Any]:
+        """Return the JSON report that a command writes to a file; its exit code may be 0 even after an error."""
+        with self.context.temporary_folder() as folder:
+            file = folder / "report.json"
             command = [self.program, *arguments, "-outputType=json", f"-outputFile={file}"]
-            ran = how(command, folder=self.folder, environment=self.environment, quiet=True)
-            if self.context.dry_run and how == self.context.run:
+            ran = self.context.run(command, acts=acts, folder=self.folder, environment=self.environment, quiet=True)
+            if acts and self.context.dry_run:
                 return {}
             if ran.code == NO_PROGRAM:
-                raise StepFailed(f"The program {self.program} cannot be run on this host. Install Flyway there.")
+                raise StepFailed(f"The program {self.program} cannot be run on the worker. Install Flyway there.")
             try:
-                told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+                report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             except (OSError, ValueError) as error:
-                says = f"flyway {arguments[0]} did not answer in JSON: {last_line(ran)}"
-                raise StepFailed(f"{says} {meaning(ran.output)}".rstrip()) from error
-        if "error" in told or ran.code or not told.get("success", True):
-            raise StepFailed(f"flyway {' '.join(arguments)} failed: {_why(told, ran)}")
-        return told
+                problem = f"flyway {arguments[0]} wrote no JSON: {last_line(ran)}"
+                raise StepFailed(f"{problem} {meaning(ran.output)}".rstrip()) from error
+        if "error" in report or ran.code or not report.get("success", True):
+            raise StepFailed(f"flyway {' '.join(arguments)} failed: {_why(report, ran)}")
+        return report
 
 
-def environment(connection: Connection, folder: Path, history: str, **options: str) -> dict[str, str]:
-    """Return what Flyway takes from its environment, which counts more than its configuration files."""
+def environment(connection: Connection, folder: Path, history: str, *, url: str) -> dict[str, str]:
+    """Return Flyway's settings as environment variables, which override its configuration files."""
     schema, _, table = history.rpartition(".")
-    given = {
-        "FLYWAY_URL": options["url"] or _address(connection, options["session"], options["lock_timeout"]),
+    settings = {
+        "FLYWAY_URL": url,
         "FLYWAY_USER": connection.login,
         "FLYWAY_PASSWORD": connection.password,
         "FLYWAY_TABLE": table,
     }
     if schema:
-        given["FLYWAY_DEFAULT_SCHEMA"] = schema
+        settings["FLYWAY_DEFAULT_SCHEMA"] = schema
     if not any((folder / name).is_file() for name in CONFIGURATIONS):
-        given["FLYWAY_LOCATIONS"] = f"filesystem:{folder}"
-    return given
+        settings["FLYWAY_LOCATIONS"] = f"filesystem:{folder}"
+    return settings
 
 
 def will_run(known: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return what `migrate` will run of the migrations that Flyway knows."""
-    return [one for one in known if one["state"] in WILL_RUN]
+    """Return those migrations that `migrate` will run."""
+    return [migration for migration in known if migration["state"] in WILL_RUN]
 
 
 def has_run(known: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return what stands in Flyway's history of the migrations that it knows."""
-    return [one for one in known if one.get("installedOnUTC")]
+    """Return those migrations that are in Flyway's history."""
+    return [migration for migration in known if migration.get("installedOnUTC")]
 
 
 def key(version: str | None, script: str) -> str:
-    """Return by which name a ticket knows a migration: its version, or the file of a repeatable one."""
+    """Return the name of a migration in a ticket: its version, or the file of a repeatable one."""
     return version or Path(script).name
 
 
-def _why(told: Mapping[str, Any], ran: Ran) -> str:
-    """Return the reason why Flyway ended, with what it means."""
-    says = str((told.get("error") or {}).get("message") or "").strip() or last_line(ran)
-    lines = says.splitlines()
-    said = next((line.partition(":")[2].strip() for line in lines if line.startswith("Message ")), lines[0])
-    script = f"{lines[0].rstrip('.')}: " if said != lines[0] else ""
-    return f"{script}{said.rstrip('.')}. {meaning(says)}".rstrip()
+def _why(report: Mapping[str, Any], ran: Ran) -> str:
+    """Return why Flyway failed, with what it means."""
+    text = str((report.get("error") or {}).get("message") or "").strip() or last_line(ran)
+    lines = text.splitlines()
+    message = next((line.partition(":")[2].strip() for line in lines if line.startswith("Message ")), lines[0])
+    script = f"{lines[0].rstrip('.')}: " if message != lines[0] else ""
+    return f"{script}{message.rstrip('.')}. {meaning(text)}".rstrip()
 
 
-def _address(connection: Connection, session: str, lock_timeout: str) -> str:
-    """Return the JDBC address of a PostgreSQL, which names the session and limits its waiting.
+def jdbc_url(connection: Connection, *, session: str, lock_timeout: timedelta) -> str:
+    """Return the JDBC address of a PostgreSQL database, which names the session and limits how long it waits for locks.
 
     Raises:
-        StepFailed: it is none.
+        StepFailed: the connection is not of type Postgres.
     """
     if connection.kind not in {"postgres", "postgresql"}:
-        says = f"Change Windows knows no JDBC address for connection {connection.name} of type {connection.kind}"
-        raise StepFailed(f"{says}. Write it into the step as jdbc_url, without login and password.")
-    settings = f"{connection.extra.get(OPTIONS) or ''} -c lock_timeout={lock_timeout}".strip()
+        problem = f"Change Windows knows no JDBC address for connection {connection.name} of type {connection.kind}"
+        raise StepFailed(f"{problem}. Write it into the step as jdbc_url, without login and password.")
+    milliseconds = round(lock_timeout.total_seconds() * 1000)
+    settings = f"{connection.extra.get(OPTIONS) or ''} -c lock_timeout={milliseconds}".strip()
     options = {"ApplicationName": session, "options": settings, "connectTimeout": "5"}
     options |= {name: str(connection.extra[name]) for name in ENCRYPTION if name in connection.extra}
     port = f":{connection.port}" if connection.port else ""

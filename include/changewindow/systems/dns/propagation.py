@@ -1,4 +1,4 @@
-"""Lets a step ask DNS servers, and wait until all of them answer a record set."""
+"""Lets a step ask DNS servers, and wait until all of them serve a record set."""
 
 import asyncio
 from collections.abc import Coroutine, Sequence
@@ -13,44 +13,44 @@ from changewindow.systems.dns.servers import NoAnswer, Server, answers
 T = TypeVar("T")
 
 
-def told(asked: Coroutine[Any, Any, T]) -> T:
+def answer_of(question: Coroutine[Any, Any, T]) -> T:
     """Return what a server answers.
 
     Raises:
         StepFailed: it does not answer.
     """
     try:
-        return asyncio.run(asked)
+        return asyncio.run(question)
     except NoAnswer as error:
         raise StepFailed(f"{error}.") from error
 
 
 def behind(servers: Sequence[Server], asked: Record, wanted: RecordSet | None) -> list[str]:
-    """Return which servers do not answer what is wanted, and what they answer instead."""
-    found = zip(servers, asyncio.run(answers(servers, asked.record, asked.type)), strict=True)
+    """Return the servers that do not serve what is wanted, and what they answer instead."""
+    replies = zip(servers, asyncio.run(answers(servers, asked.record, asked.type)), strict=True)
     return [
-        str(one) if isinstance(one, NoAnswer) else f"{server.name} answers {shown(one)}"
-        for server, one in found
-        if one != wanted
+        str(reply) if isinstance(reply, NoAnswer) else f"{server.name} answers {shown(reply)}"
+        for server, reply in replies
+        if reply != wanted
     ]
 
 
 def until_answered(
     context: Context, servers: Sequence[Server], asked: Record, wanted: RecordSet | None, *, within: timedelta
 ) -> None:
-    """Wait until all servers answer what is wanted.
+    """Wait until all servers serve what is wanted.
 
     Raises:
-        StepFailed: not in time; says which do not, and what they answer instead.
+        StepFailed: they did not in time; the text says which, and what they answer instead.
     """
     late: list[str] = []
 
-    def found() -> bool:
+    def are_current() -> bool:
         late[:] = behind(servers, asked, wanted)
         return not late
 
-    says = f"all {len(servers)} servers answer {shown(wanted)} for {asked.type} {asked.record}"
+    answering = f"all {len(servers)} servers answer" if len(servers) > 1 else "the server answers"
     try:
-        context.until(says, found, within=within)
+        context.until(f"{answering} {shown(wanted)} for {asked.type} {asked.record}", are_current, within=within)
     except StepFailed as error:
         raise StepFailed(f"{error} {'; '.join(late)}.") from error

@@ -58,7 +58,7 @@ def opened(context: Context, name: str) -> Iterator[tuple[str, dict[str, str | N
     for number, (key, value) in enumerate(pairs):
         settings |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     account = {"GIT_LOGIN": login, "GIT_PASSWORD": connection.password}
-    with context.workspace() as folder:
+    with context.temporary_folder() as folder:
         yield address, {**dict.fromkeys(ELSEWHERE), **AUTHOR, **settings, **account, **_ssh(connection, folder)}
 
 

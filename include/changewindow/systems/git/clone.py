@@ -68,7 +68,7 @@ class Clone:
 
     def id(self, *arguments: str) -> str:
         """Run a git command that prints an id; return the id, or nothing."""
-        return found_id(self.git(*arguments))
+        return id_in(self.git(*arguments))
 
     @property
     def head(self) -> str:
@@ -157,7 +157,7 @@ def cloned(context: Context, connection: str, branch: str) -> Iterator[Clone]:
     Raises:
         StepFailed: it cannot be cloned.
     """
-    with opened(context, connection) as (address, environment), context.workspace() as folder:
+    with opened(context, connection) as (address, environment), context.temporary_folder() as folder:
         clone = Clone(context, connection, branch, folder, environment)
         clone.git("clone", "--quiet", "--no-tags", "--filter=blob:none", "--branch", branch, "--", address, ".")
         yield clone
@@ -181,10 +181,10 @@ def tips(context: Context, connection: str, *branches: str) -> list[str]:
     return [found[ref] for ref in refs]
 
 
-def found_id(output: str) -> str:
+def id_in(output: str) -> str:
     """Return the id that git printed, or nothing."""
-    found = COMMIT.search(output)
-    return found[1] if found else ""
+    match = COMMIT.search(output)
+    return match[1] if match else ""
 
 
 def last_line(ran: Ran) -> str:

@@ -1,4 +1,4 @@
-"""Reads git repositories behind Airflow Connections."""
+"""Lends a folder of files, from a git repository or from the worker."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,16 +11,16 @@ from pydantic import Field, model_validator
 from changewindow.documents.refusal import refusal
 from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
-from changewindow.systems.context import Context
+from changewindow.systems.context import Context, ProgramOptions
 from changewindow.systems.git.access import opened
-from changewindow.systems.git.clone import found_id, last_line
+from changewindow.systems.git.clone import id_in, last_line
 
 BRANCH = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder with the files of a commit; on the worker there is no commit."""
+    """A folder with the files of a commit; a folder on the worker has no commit."""
 
     path: Path
     commit: str = ""
@@ -30,7 +30,7 @@ class Files(Model):
     """A folder of files, in a git repository or on the worker."""
 
     folder: str = Field(min_length=1)
-    """The folder; within the repository, or a whole path on the worker."""
+    """The folder: a path within the repository, or an absolute path on the worker."""
     repository: str = ""
     """The Airflow Connection of the repository; without it, the folder is on the worker."""
     at: str = Field(default="", pattern=f"{BRANCH}|^$")
@@ -50,26 +50,26 @@ class Files(Model):
 
     @contextmanager
     def opened(self, context: Context, commit: str = "") -> Iterator[Folder]:
-        """Lend the folder as it is at `commit`, or at the branch or tag now.
+        """Lend the folder as it is at `commit`, or else at the branch or tag as it is now.
 
         Raises:
-            StepFailed: it is not there.
+            StepFailed: it does not exist.
         """
-        with context.workspace() as clone:
+        with context.temporary_folder() as clone:
             if self.repository:
-                found = self._checked_out(context, clone, commit)
+                checked_out = self._checked_out(context, clone, commit)
                 path = (clone / self.folder).resolve()
                 is_inside = path.is_relative_to(clone.resolve())
             else:
-                found, path, is_inside = "", Path(self.folder), True
+                checked_out, path, is_inside = "", Path(self.folder), True
             if not path.is_dir() or not is_inside:
                 raise StepFailed(f"There is no folder {self.says()}. Correct the ticket, or bring the files there.")
-            yield Folder(path, found)
+            yield Folder(path, checked_out)
 
     def _checked_out(self, context: Context, clone: Path, commit: str) -> str:
         """Check out a commit; return its id."""
         with opened(context, self.repository) as (address, environment):
-            options = {"folder": clone, "environment": environment, "quiet": True}
+            options: ProgramOptions = {"folder": clone, "environment": environment, "quiet": True}
             cloned = context.look(["git", "clone", "--quiet", "--no-checkout", "--", address, "."], **options)
         if cloned.code:
             raise StepFailed(f"The repository of connection {self.repository} cannot be read: {last_line(cloned)}")
@@ -77,9 +77,9 @@ class Files(Model):
             asked = context.look(["git", "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"], **options)
             if asked.code:
                 continue
-            checked_out = context.look(["git", "checkout", "--quiet", "--detach", found_id(asked.output)], **options)
+            checked_out = context.look(["git", "checkout", "--quiet", "--detach", id_in(asked.output)], **options)
             if checked_out.code:
                 raise StepFailed(f"{self.says()} cannot be checked out: {last_line(checked_out)}")
-            return found_id(asked.output)
+            return id_in(asked.output)
         what = f"commit {commit}, of which this change was applied" if commit else f"branch, tag or commit {self.at}"
         raise StepFailed(f"The repository of connection {self.repository} has no {what}. Bring it back there.")

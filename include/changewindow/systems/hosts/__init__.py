@@ -1,1 +1,1 @@
-"""Hosts: a program or a file on this one, or on another over SSH."""
+"""Hosts: programs and files on the worker, or on another host over SSH."""

@@ -1,8 +1,8 @@
-"""Runs a program at a distance, and lets it know every few seconds that we are still there.
+"""Runs a remote program, and sends it a heartbeat every few seconds while we are alive.
 
-Called as `heartbeat.py CONTENT PROGRAM ARGUMENT…`. The program, mostly `ssh`, gets on its standard input the content of
-that file as one line of base64, then one sign after the other. When this process ends, the signs end; `FOLLOWED` in
-`ssh` is what listens to them on the other side, and kills what it runs when they stay away.
+Called as `heartbeat.py FILE PROGRAM ARGUMENT…`. The program, mostly `ssh`, gets on its standard input the content of
+that file as one line of base64, then one byte per heartbeat. When this process ends, the heartbeat stops; `WATCHED` in
+`host` listens for it on the other side, and kills what it runs there when it fails to come.
 """
 
 import base64

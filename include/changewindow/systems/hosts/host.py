@@ -1,9 +1,9 @@
-"""Runs programs where a step wants them: on a host through `ssh`, or on the worker itself."""
+"""Runs programs on a host through `ssh`, or on the worker itself."""
 
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,24 +15,24 @@ from changewindow.systems.hosts.ssh_refusals import may_run, why
 
 HEARTBEAT = Path(__file__).with_name("heartbeat.py")
 REFUSED = 255
-"""The exit code of `ssh` when it failed itself. A program's own 255 is told as 254."""
+"""The exit code with which `ssh` itself fails. When the program ends with 255, we see 254."""
 MISSING = 9
 PATIENCE, MARGIN = 20.0, 2.0
-"""Seconds without a sign after which a host kills what it runs for us, and what we wait longer for that."""
-FOLLOWED = (
+"""Seconds without a heartbeat after which a host kills what it runs for us, and how much longer we wait for that."""
+WATCHED = (
     "IFS= read -r content || exit; "
     'exec 3<&0; patience=; command -v timeout >/dev/null && patience="timeout $1"; shift; '
     '{ while [ -n "$($patience head -c 1 <&3)" ]; do :; done; kill -9 0; } >/dev/null 2>&1 & beat=$!; '
     'exec 3<&-; printf %s "$content" | base64 -d | "$@"; code=$?; '
     "kill $beat; [ $code = 255 ] && code=254; exit $code"
 )
-"""Runs a program for who holds the tether: its standard input is the content; without a sign for as many seconds as the
-first argument says, or when the connection closes, the whole process group is killed. `sshd` gives each command a group
-of its own."""
+"""Runs a program as long as the heartbeat comes. Its standard input is the content; without a heartbeat for as many
+seconds as the first argument says, or when the connection closes, its whole process group is killed. `sshd` gives each
+command a group of its own."""
 
 
 @dataclass(frozen=True)
-class Place:
+class Host:
     """A host, named by its connection, or the worker itself where there is none."""
 
     context: Context
@@ -40,65 +40,67 @@ class Place:
 
     @property
     def name(self) -> str:
-        """Return what people call it: `deploy@app-1`, or `the worker`."""
-        found = self._found()
-        if found is None:
+        """Return its name for messages: `deploy@app-1`, or `the worker`."""
+        connection = self._connection()
+        if connection is None:
             return "the worker"
-        return f"{found.login}@{found.host}" if found.login else found.host
+        return f"{connection.login}@{connection.host}" if connection.login else connection.host
 
     def look(self, arguments: Sequence[str], *, content: bytes = b"", quiet: bool = True) -> Ran:
         """Run a program that only reads, with the content on its standard input.
 
         Raises:
-            StepFailed: the host was not reached; the text says why and what to do.
+            StepFailed: the host could not be reached; the text says why and what to do.
         """
-        return self._there(self.context.look, arguments, content=content, quiet=quiet)
+        return self._run(arguments, content=content, quiet=quiet, acts=False)
 
-    def run(self, arguments: Sequence[str], *, content: bytes = b"", quiet: bool = False, says: str = "") -> Ran:
-        """Run a program that acts; a dry run only says so. It dies with us, or when the connection does.
+    def run(self, arguments: Sequence[str], *, content: bytes = b"", shown_as: str = "") -> Ran:
+        """Run a program that acts; a dry run only logs it. The program is killed when we die or the connection breaks.
 
         Raises:
-            StepFailed: the host was not reached, or was lost; then nothing that was run there acts any more.
+            StepFailed: the host could not be reached, or the connection broke; then nothing we ran there acts any more.
         """
-        return self._there(self.context.run, arguments, content=content, quiet=quiet, says=says)
+        return self._run(arguments, content=content, shown_as=shown_as, acts=True)
 
     def has(self, program: str) -> bool:
-        """Return whether a program is there.
+        """Return whether the host has a program.
 
         Raises:
-            StepFailed: no program runs there, as with an account that is locked or has another shell.
+            StepFailed: nothing runs there at all, as when the account is locked or has no usable shell.
         """
         ran = self.look(["sh", "-c", f'command -v "$0" > /dev/null || exit {MISSING}', program])
         if ran.code not in {0, MISSING}:
-            says = ran.output.strip().rpartition("\n")[2] or f"exit code {ran.code}"
-            raise StepFailed(f"{self.name} runs no program for us: {says}. Can the account log in and use a shell?")
+            reason = ran.output.strip().rpartition("\n")[2] or f"exit code {ran.code}"
+            raise StepFailed(f"No program can be run on {self.name}: {reason}. Can the account log in and use a shell?")
         return ran.code == 0
 
-    def _there(
-        self, how: Callable[..., Ran], arguments: Sequence[str], *, content: bytes, quiet: bool, says: str = ""
+    def _run(
+        self, arguments: Sequence[str], *, content: bytes, acts: bool, quiet: bool = False, shown_as: str = ""
     ) -> Ran:
-        found, followed = self._found(), ["/bin/sh", "-c", FOLLOWED, "sh", str(PATIENCE), *arguments]
-        with self.context.workspace() as folder:
-            held = folder / "content"
-            held.touch(mode=0o600)
-            held.write_bytes(content)
-            tethered = [sys.executable, "-I", "-S", str(HEARTBEAT), str(held)]
-            line = says or shlex.join(arguments)
-            if found is None:
-                return how([*tethered, *followed], quiet=quiet, says=line)
+        connection, watched = self._connection(), ["/bin/sh", "-c", WATCHED, "sh", str(PATIENCE), *arguments]
+        with self.context.temporary_folder() as folder:
+            file = folder / "content"
+            file.touch(mode=0o600)
+            file.write_bytes(content)
+            beating = [sys.executable, "-I", "-S", str(HEARTBEAT), str(file)]
+            line = shown_as or shlex.join(arguments)
+            if connection is None:
+                return self.context.run([*beating, *watched], acts=acts, quiet=quiet, shown_as=line)
             if shutil.which("ssh") is None:
-                raise StepFailed("The worker has no program ssh. Install the client of OpenSSH on every worker.")
-            reached = reach(found, folder)
+                raise StepFailed("The worker has no program ssh. Install the OpenSSH client on every worker.")
+            reached = reach(connection, folder)
             if not reached.is_checked:
-                self.context.log(f"the host key of {found.host} is not checked: {found.name} says no_host_key_check")
-            ssh = [*tethered, *reached.arguments, shlex.join(followed)]
-            ran = how(ssh, environment=reached.environment, quiet=quiet, says=f"{self.name}: {line}")
+                self.context.log(
+                    f"the host key of {connection.host} is not checked: {connection.name} says no_host_key_check"
+                )
+            command, line = [*beating, *reached.arguments, shlex.join(watched)], f"{self.name}: {line}"
+            ran = self.context.run(command, acts=acts, environment=reached.environment, quiet=quiet, shown_as=line)
         if ran.code == REFUSED:
-            if how == self.context.run and may_run(ran.output):
-                self.context.log(f"waiting {PATIENCE:.0f} s, after which the host has killed what may still run there")
+            if acts and may_run(ran.output):
+                self.context.log(f"waiting {PATIENCE:.0f} s: by then the host has killed whatever still runs there")
                 self.context.stopped.wait(PATIENCE + MARGIN)
-            raise StepFailed(why(found, ran.output))
+            raise StepFailed(why(connection, ran.output))
         return ran
 
-    def _found(self) -> Connection | None:
+    def _connection(self) -> Connection | None:
         return self.context.connection(self.connection) if self.connection else None

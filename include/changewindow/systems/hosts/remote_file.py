@@ -1,4 +1,4 @@
-"""Reads a file at a place, and replaces it in one move, so that nobody ever sees half of it."""
+"""Reads a file of a host, and replaces it in one move, so that nobody ever sees half of it."""
 
 import base64
 import hashlib
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from changewindow.errors import StepFailed
-from changewindow.systems.hosts.host import Place
+from changewindow.systems.hosts.host import Host
 
 LARGEST = 64 * 1024
-"""In bytes: what is kept of a file stands in the record of the change."""
+"""In bytes: the content of the file is kept in the record of the change."""
 ABSENT = "absent"
-CHANGED, SPOILT = 9, 8
+CHANGED, ALTERED = 9, 8
 MARK = "changewindow-file "
 READ = f"""
 set -e
@@ -46,19 +46,19 @@ if [ -e "$1" ]; then now=$(sha256sum < "$1"); now=${{now%% *}}; fi
 [ "$now" = "$3" ] || exit {CHANGED}
 [ -n "$2" ] || {{ rm -f -- "$1"; exit; }}
 new=$(sha256sum < "$2")
-[ "${{new%% *}}" = "$4" ] || exit {SPOILT}
+[ "${{new%% *}}" = "$4" ] || exit {ALTERED}
 mv -f -- "$2" "$1"
 """
 
 
 def digest(content: bytes | None) -> str:
-    """Return the SHA-256 of a file's content, or a word that no digest is, where there is no file."""
+    """Return the SHA-256 of a file's content, or `absent` where there is no file."""
     return ABSENT if content is None else hashlib.sha256(content).hexdigest()
 
 
 @dataclass(frozen=True)
-class Found:
-    """A file as it is: where it really lies, its content (None if there is none), mode, owner and size."""
+class FileState:
+    """A file as it is: its real path, its content (None if there is no file), mode, owner and size."""
 
     path: str
     content: bytes | None = None
@@ -68,15 +68,15 @@ class Found:
 
     @property
     def is_whole(self) -> bool:
-        """Return whether the content is here; that of a file that is too large is left out."""
+        """Return whether the content was read; that of a file that is too large is not."""
         return self.size <= LARGEST
 
 
 @dataclass(frozen=True)
-class PlacedFile:
-    """A file at a place; `mark` names who replaces it."""
+class RemoteFile:
+    """A file on a host; `mark` names the step that replaces it."""
 
-    place: Place
+    host: Host
     path: str
     mark: str
 
@@ -88,46 +88,48 @@ class PlacedFile:
 
     @property
     def name(self) -> str:
-        """Return the file and its place, for messages."""
-        return f"{self.path} on {self.place.name}"
+        """Return the file and its host, for messages."""
+        return f"{self.path} on {self.host.name}"
 
-    def read(self) -> Found:
-        """Return the file as it is now; only reads. The content of a file that is too large is left out.
+    def read(self) -> FileState:
+        """Return the file as it is now; only reads. The content of a file that is too large is not read.
 
         Raises:
             StepFailed: it cannot be read.
         """
-        ran = self.place.look(["sh", "-c", READ, "sh", self.path])
-        _, mark, told = ran.output.rpartition(MARK)
+        ran = self.host.look(["sh", "-c", READ, "sh", self.path])
+        _, mark, report = ran.output.rpartition(MARK)
         if ran.code or not mark:
             raise StepFailed(f"{self.name} cannot be read: {_last(ran.output)}.")
-        path, stat, *rest = told.split("\n")
+        path, stat, *rest = report.split("\n")
         if stat == ABSENT:
-            return Found(path)
+            return FileState(path)
         mode, user, group, size = stat.split()
-        found = Found(path, base64.b64decode(rest[0]), mode, f"{user}:{group}", int(size))
-        if found.is_whole and len(found.content or b"") != found.size:
-            raise StepFailed(f"{self.name} cannot be read: not all of its {size} bytes came. May the account read it?")
-        return found
+        state = FileState(path, base64.b64decode(rest[0]), mode, f"{user}:{group}", int(size))
+        if state.is_whole and len(state.content or b"") != state.size:
+            raise StepFailed(
+                f"{self.name} cannot be read: fewer than its {size} bytes arrived. May the account read it?"
+            )
+        return state
 
     def cannot_be_replaced(self, path: str) -> str:
-        """Return why the account could not put another file where the file really lies, or an empty text."""
-        ran = self.place.look(["sh", "-c", REPLACEABLE, "sh", path])
+        """Return why the account could not replace the file at its real path, or an empty text."""
+        ran = self.host.look(["sh", "-c", REPLACEABLE, "sh", path])
         return f"{self.name} cannot be replaced: {_last(ran.output)}. Let the account do it." if ran.code else ""
 
     def prepare(self, content: bytes, *, mode: str, owner: str) -> None:
-        """Write the candidate, with everything the file has but its content, and this mode and owner."""
+        """Write the candidate, with this mode and owner, and the other attributes of the file."""
         self._act(f"write {self.candidate}", PREPARE, [self.candidate, mode, owner], content=content)
 
     def replace(self, expected: str, content: bytes) -> bool:
-        """Move the candidate over the file, if the file has the digest that is expected; return whether it had.
+        """Move the candidate over the file, if the file has the expected digest; return whether it had.
 
         Raises:
             StepFailed: the candidate does not hold the content that was written.
         """
         arguments = [self.candidate, expected, digest(content)]
         code = self._act(f"move {self.candidate} to {self.path}", REPLACE, arguments)
-        if code == SPOILT:
+        if code == ALTERED:
             self.discard()
             raise StepFailed(
                 f"The new {self.name} was not used: it is no longer what was written. Does its check change it? A "
@@ -136,20 +138,20 @@ class PlacedFile:
         return code != CHANGED
 
     def remove(self, expected: str) -> bool:
-        """Remove the file, if it has the digest that is expected; return whether it had."""
+        """Remove the file, if it has the expected digest; return whether it had."""
         return self._act(f"remove {self.path}", REPLACE, ["", expected]) != CHANGED
 
     def discard(self) -> None:
-        """Remove a candidate, if one was left."""
-        self.place.run(["rm", "-f", "--", self.candidate])
+        """Remove the candidate, if there is one."""
+        self.host.run(["rm", "-f", "--", self.candidate])
 
-    def _act(self, says: str, script: str, arguments: Sequence[str], *, content: bytes = b"") -> int:
-        ran = self.place.run(["sh", "-c", script, "sh", self.path, *arguments], content=content, says=says)
-        if ran.code not in {0, CHANGED, SPOILT}:
-            raise StepFailed(f"{self.place.name} could not {says}: {_last(ran.output)}.")
+    def _act(self, description: str, script: str, arguments: Sequence[str], *, content: bytes = b"") -> int:
+        ran = self.host.run(["sh", "-c", script, "sh", self.path, *arguments], content=content, shown_as=description)
+        if ran.code not in {0, CHANGED, ALTERED}:
+            raise StepFailed(f"{self.host.name} could not {description}: {_last(ran.output)}.")
         return ran.code
 
 
 def _last(output: str) -> str:
-    told = [line for line in output.splitlines() if line.strip()]
-    return told[-1].rstrip(".") if told else "no reason was told"
+    lines = [line for line in output.splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else "no reason given"

@@ -34,7 +34,9 @@ def observed(cluster: Cluster, resource: Resource) -> Json:
         return found if is_observed(found) else None
 
     # mostly there at once, and then not worth a line in the log; a dry run does not wait
-    found = look() or cluster.context.until(f"{resource}: its spec is observed", look, within=SEEN_WITHIN, every=EVERY)
+    found = look() or cluster.context.until(
+        f"the controller of {resource} has seen its new spec", look, within=SEEN_WITHIN, every=EVERY
+    )
     return found or cluster.get(resource)
 
 
@@ -107,7 +109,7 @@ def wait(cluster: Cluster, rollouts: Sequence[Rollout], within: timedelta) -> No
         return not [one for one in rollouts if not _is_done(cluster, one)]
 
     try:
-        cluster.context.until(f"{names}: rolled out", are_done, within=within, every=EVERY)
+        cluster.context.until(f"the rollout of {names} is complete", are_done, within=within, every=EVERY)
     except StepFailed as error:
         if isinstance(error, Refused):
             raise

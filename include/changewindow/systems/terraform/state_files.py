@@ -1,4 +1,4 @@
-"""Reads states and saved plans of Terraform and OpenTofu as they lie in files."""
+"""Reads states and saved plans of Terraform and OpenTofu from their files."""
 
 import hashlib
 import io
@@ -20,13 +20,13 @@ class Version:
 
     @classmethod
     def of(cls, state: str) -> "Version":
-        """Return the version of a state; an empty text is the state of what was never applied.
+        """Return the version of a state; an empty text is the state before the first apply.
 
         Raises:
-            ValueError: it is no state.
+            ValueError: the text is not a state.
         """
-        found = json.loads(state) if state.strip() else {}
-        return cls(found.get("lineage") or "", found.get("serial") or 0)
+        document = json.loads(state) if state.strip() else {}
+        return cls(document.get("lineage") or "", document.get("serial") or 0)
 
 
 def content_of(plan: Path) -> bytes:
@@ -38,22 +38,23 @@ def content_of(plan: Path) -> bytes:
     try:
         return plan.read_bytes()
     except OSError as error:
-        says = f"The saved plan {plan} cannot be read on the worker: {error.strerror}."
-        raise StepFailed(f"{says} Put the approved plan there.") from error
+        problem = f"The saved plan {plan} cannot be read on the worker: {error.strerror}."
+        raise StepFailed(f"{problem} Put the approved plan there.") from error
 
 
 def read_plan(content: bytes, name: str) -> Version:
-    """Return for which state a saved plan was made.
+    """Return the version of the state that a saved plan was made for.
 
     Raises:
-        StepFailed: it is no saved plan.
+        StepFailed: it is not a saved plan.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return Version.of(archive.read("tfstate").decode())
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        says = "an encrypted one cannot be checked either" if b"encrypt" in content[:4096] else "save it by `plan -out`"
-        raise StepFailed(f"{name} is no saved plan that can be read; {says}.") from error
+        is_encrypted = b"encrypt" in content[:4096]
+        advice = "an encrypted one cannot be checked" if is_encrypted else "save it with `plan -out`"
+        raise StepFailed(f"{name} is not a saved plan that can be read; {advice}.") from error
 
 
 def digest_of(content: bytes) -> str:
@@ -63,14 +64,14 @@ def digest_of(content: bytes) -> str:
 
 def why_unfit(content: bytes, plan: Path, *, approved: str, stored: Callable[[], Version]) -> list[str]:
     """Return why a saved plan is not the approved one, or not for the state that is stored."""
-    if (found := digest_of(content)) != approved:
-        says = f"{plan} has the SHA-256 {found[:12]}…, but {approved[:12]}… was approved."
-        return [f"{says} Put the approved plan there, or ask again with this one."]
+    if (actual := digest_of(content)) != approved:
+        problem = f"{plan} has the SHA-256 {actual[:12]}…, but {approved[:12]}… was approved."
+        return [f"{problem} Put the approved plan there, or ask again with this one."]
     made_for, now = read_plan(content, str(plan)), stored()
     if made_for.serial == now.serial and (made_for.lineage == now.lineage or not now.serial):
         return []
     if made_for.lineage != now.lineage:
-        why = f"another state (lineage {made_for.lineage[:8]}…, stored is {now.lineage[:8] or 'none'}…)"
+        why = f"another state (lineage {made_for.lineage[:8]}…; stored is {now.lineage[:8] or 'none'}…)"
     else:
-        why = f"serial {made_for.serial} of the state, which has {now.serial} by now: somebody changed it since"
-    return [f"{plan} was made for {why}. Make a new plan, and ask again with that."]
+        why = f"serial {made_for.serial} of the state, which is at {now.serial} by now: somebody has changed it since"
+    return [f"{plan} was made for {why}. Make a new plan, and ask again with it."]

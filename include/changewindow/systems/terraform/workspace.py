@@ -1,4 +1,4 @@
-"""Drives Terraform or OpenTofu in one folder: reads states and plans, applies plans, and says why when it cannot."""
+"""Runs Terraform or OpenTofu in one folder: reads states and plans, applies plans, and explains what fails."""
 
 import json
 import os
@@ -37,9 +37,9 @@ class Lock:
     operation: str
 
     def is_of(self, who: str, begun: datetime, ended: datetime) -> bool:
-        """Return whether it was taken by an account of a host within a time; a lock that does not say when was not."""
-        found = re.match(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? \+0000 UTC", self.created)
-        at = datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00") if found else None
+        """Return whether an account of a host took it within a time; False where the lock does not say when."""
+        time = re.match(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? \+0000 UTC", self.created)
+        at = datetime.fromisoformat(f"{time[1]}T{time[2]}+00:00") if time else None
         return self.who == who and at is not None and begun <= at <= ended
 
 
@@ -49,13 +49,13 @@ class Locked(StepFailed):
     def __init__(self, lock: Lock, unlock: str) -> None:
         self.lock = lock
         super().__init__(
-            f"The state is locked by {lock.who} since {lock.created} ({lock.operation}, lock {lock.id}). Wait until "
-            f"they are done. Only if they are gone for certain: `{unlock} {lock.id}` on the worker."
+            f"The state has been locked by {lock.who} since {lock.created} ({lock.operation}, lock {lock.id}). Wait "
+            f"until they are done. Only if you are certain that they are gone: `{unlock} {lock.id}` on the worker."
         )
 
 
 @dataclass(frozen=True)
-class Stack:
+class Workspace:
     """A configuration in a folder of the worker, with the program that applies it."""
 
     context: Context
@@ -65,16 +65,16 @@ class Stack:
 
     @property
     def called(self) -> str:
-        """Return the program that is used: the one that was named, or the first there is.
+        """Return the program that is used: the one that is named, or the first that the worker has.
 
         Raises:
-            StepFailed: there is none.
+            StepFailed: the worker has none.
         """
-        wanted = [self.program] if self.program else list(PROGRAMS)
-        found = next((name for name in wanted if shutil.which(name)), None)
-        if found is None:
-            raise StepFailed(f"The worker has no program {' or '.join(wanted)}. Install it on every worker.")
-        return found
+        names = [self.program] if self.program else list(PROGRAMS)
+        program = next((name for name in names if shutil.which(name)), None)
+        if program is None:
+            raise StepFailed(f"The worker has no program {' or '.join(names)}. Install it on every worker.")
+        return program
 
     @property
     def by_hand(self) -> str:
@@ -83,7 +83,7 @@ class Stack:
 
     def version(self) -> Version:
         """Return which state is stored now."""
-        return self._told(Version.of, "state", "pull")
+        return self._read(Version.of, "state", "pull")
 
     def changed_by(self, plan: Path) -> list[str]:
         """Return the addresses of what a saved plan changes."""
@@ -91,21 +91,21 @@ class Stack:
 
     def actions(self, plan: Path) -> dict[str, list[str]]:
         """Return what a saved plan does to what it changes, by its address."""
-        changes = self._told(json.loads, "show", "-json", str(plan)).get("resource_changes", [])
-        actions = {one["address"]: one["change"]["actions"] for one in changes}
-        return {address: done for address, done in actions.items() if set(done) - {"no-op", "read"}}
+        changes = self._read(json.loads, "show", "-json", str(plan)).get("resource_changes", [])
+        actions = {change["address"]: change["change"]["actions"] for change in changes}
+        return {address: verbs for address, verbs in actions.items() if set(verbs) - {"no-op", "read"}}
 
-    def lacking(self, addresses: Iterable[str]) -> list[str]:
-        """Return which addresses the stored state has nothing at."""
-        there = self._text("state", "list").splitlines() if self.version().serial else []
-        return sorted(set(addresses) - set(there))
+    def missing_from_state(self, addresses: Iterable[str]) -> list[str]:
+        """Return the addresses at which the stored state has nothing."""
+        present = self._text("state", "list").splitlines() if self.version().serial else []
+        return sorted(set(addresses) - set(present))
 
     def show(self, plan: Path) -> None:
         """Log what a saved plan would change."""
         self._checked(self.context.look(self._command("show", str(plan)), environment=self._environment()), "show")
 
     def plan(self, out: Path, options: Sequence[str], *, patience: str) -> bool:
-        """Save a plan that brings the world to the configuration; return whether it changes anything."""
+        """Save a plan that makes what there is match the configuration; return whether it changes anything."""
         arguments = ["-input=false", "-detailed-exitcode", f"-lock-timeout={patience}", f"-out={out}", *options]
         ran = self.context.look(self._command("plan", *arguments), environment=self._environment())
         if ran.code not in {NO_CHANGES, CHANGES}:
@@ -113,18 +113,19 @@ class Stack:
         return ran.code == CHANGES
 
     def apply(self, plan: Path, mark: str = "") -> None:
-        """Apply a saved plan; while the program runs, and ever after when it was killed, the file `mark` is there."""
+        """Apply a saved plan; the file `mark` exists while the program runs, and stays when the program is killed."""
         command = self._command("apply", "-input=false", "-lock-timeout=30s", str(plan))
         marked = ["sh", "-c", 'touch "$1" && shift && "$@"; code=$?; rm -f "$0"; exit $code', mark, mark, *command]
-        options = {"environment": self._environment(), "says": " ".join(command)}
-        self._checked(self.context.run(marked if mark else command, **options), "apply")
+        arguments = marked if mark else command
+        ran = self.context.run(arguments, environment=self._environment(), shown_as=" ".join(command))
+        self._checked(ran, "apply")
 
     def back_up(self, file: str) -> None:
-        """Copy the state as it is stored into a file that nobody else may read; one that is there is kept."""
+        """Copy the stored state into a file that nobody else may read; a file that is there already is kept."""
         script = f'[ ! -e "$1" ] || exit 0; mkdir -p -m 700 "${{1%/*}}" && {TO_FILE}'
         arguments = ["sh", "-c", script, "sh", file, *self._command("state", "pull")]
-        says = f"copy the state to {file}"
-        self._checked(self.context.run(arguments, environment=self._environment(), says=says), f"state pull > {file}")
+        ran = self.context.run(arguments, environment=self._environment(), shown_as=f"copy the state to {file}")
+        self._checked(ran, f"state pull > {file}")
 
     @property
     def unstored(self) -> Path:
@@ -132,22 +133,23 @@ class Stack:
         return Path(self.folder) / "errored.tfstate"
 
     def left(self) -> Version | None:
-        """Return which state an apply could not store and has left in the folder, if one has."""
+        """Return which state an apply has left in the folder because it could not store it, if there is one."""
         try:
             return Version.of(self.unstored.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            says = f"{self.unstored}, which an apply has left because it could not store the state, cannot be read"
-            raise StepFailed(f"{says}: {error}. Compare it with what is stored, and store or remove it.") from error
+            problem = f"{self.unstored}, which an apply left because it could not store the state, cannot be read"
+            raise StepFailed(f"{problem}: {error}. Compare it with what is stored, and store or remove it.") from error
 
     def store(self, kept_as: str) -> None:
         """Store the state that an apply has left in the folder, and keep the file under another name."""
         script = 'mkdir -p -m 700 "${2%/*}" && file=$1 kept=$2 && shift 2 && "$@" && mv -f "$file" "$kept"'
         command = self._command("state", "push", "-lock-timeout=5s", str(self.unstored))
         arguments = ["sh", "-c", script, "sh", str(self.unstored), kept_as, *command]
-        says = f"store the state that apply could not store: {' '.join(command)}"
-        self._checked(self.context.run(arguments, environment=self._environment(), says=says), "state push")
+        line = f"store the state that apply could not store: {' '.join(command)}"
+        ran = self.context.run(arguments, environment=self._environment(), shown_as=line)
+        self._checked(ran, "state push")
 
     def unlock(self, lock: Lock) -> None:
         """Remove a lock."""
@@ -155,7 +157,7 @@ class Stack:
         self._checked(self.context.run(arguments, environment=self._environment()), "force-unlock")
 
     def past_lock_of(self, who: str, begun: datetime, ended: datetime, *, do: Callable[[], T]) -> T:
-        """Do what takes the lock; one that an account of a host took within a time, and has left, is removed first."""
+        """Do what takes the lock; a lock that an account of a host took within a time and left behind is removed."""
         try:
             return do()
         except Locked as locked:
@@ -165,30 +167,30 @@ class Stack:
             self.unlock(locked.lock)
             return do()
 
-    def _told(self, read: Callable[[str], T], *arguments: str) -> T:
-        """Return what the program tells, as read; it may print something else, such as warnings of its settings."""
+    def _read(self, read: Callable[[str], T], *arguments: str) -> T:
+        """Return what the program prints, parsed by `read`; it may print something else, such as warnings."""
         text = self._text(*arguments)
         try:
             return read(text)
         except ValueError as error:
             first = next((line for line in text.splitlines() if line.strip()), "nothing")
-            says = f"{self.called} {arguments[0]} in {self.folder} printed no JSON"
+            problem = f"{self.called} {arguments[0]} in {self.folder} printed no JSON"
             # A line of JSON may hold secrets.
-            about = "" if re.search(r'[{}"]', first) else f": {first.strip()[:200]}"
-            raise StepFailed(f"{says}{about}. Run it by hand on the worker, and correct its settings.") from error
+            instead = "" if re.search(r'[{}"]', first) else f": {first.strip()[:200]}"
+            raise StepFailed(f"{problem}{instead}. Run it by hand on the worker, and correct its settings.") from error
 
     def _text(self, *arguments: str) -> str:
-        """Return what the program prints, however much; it may hold secrets, so it goes past the log."""
-        with self.context.workspace() as folder:
+        """Return what the program prints, however much; it may hold secrets, so it is kept out of the log."""
+        with self.context.temporary_folder() as folder:
             printed = folder / "printed"
-            script = ["sh", "-c", TO_FILE, "sh", str(printed), *self._command(*arguments)]
-            says = " ".join([*self._command(*arguments)])
-            ran = self.context.look(script, environment=self._environment(), quiet=True, says=says)
+            command = self._command(*arguments)
+            script, line = ["sh", "-c", TO_FILE, "sh", str(printed), *command], " ".join(command)
+            ran = self.context.look(script, environment=self._environment(), quiet=True, shown_as=line)
             self._checked(ran, " ".join(arguments[:2]))
             return printed.read_text(encoding="utf-8")
 
     def _command(self, *words: str) -> list[str]:
-        """Return the arguments of a command, whose last word is what it is about, or the command itself."""
+        """Return the arguments of a command; its last word is what it acts on, or the command itself."""
         colours = [words[-1], "-no-color"] if words[-1] in {"pull", "list"} else ["-no-color", words[-1]]
         return [self.called, f"-chdir={self.folder}", *words[:-1], *colours]
 
@@ -202,21 +204,21 @@ class Stack:
     def _failure(self, what: str, ran: Ran) -> StepFailed:
         """Return what the program's failure means, with what to do."""
         if "state lock" in ran.output and "Lock Info:" in ran.output:
-            told = dict(LOCK.findall(ran.output.partition("Lock Info:")[2]))
-            lock = Lock(*(told.get(name, "unknown") for name in ("ID", "Who", "Created", "Operation")))
+            fields = dict(LOCK.findall(ran.output.partition("Lock Info:")[2]))
+            lock = Lock(*(fields.get(name, "unknown") for name in ("ID", "Who", "Created", "Operation")))
             return Locked(lock, f"{self.by_hand} force-unlock")
         if re.search(r"\binit\b", ran.output) and re.search(r"initiali[sz]|not installed", ran.output):
             return StepFailed(f"{self.folder} is not initialised. Run `{self.by_hand} init` there.")
         if made := OTHER_VERSION.search(" ".join(ran.output.split())):
-            says = f"The saved plan was made by version {made[1]}, and the worker has {made[2]} of {self.called}"
-            return StepFailed(f"{says}. Make a new plan with that one, and ask again with it.")
+            versions = f"version {made[1]}, and the worker has {made[2]} of {self.called}"
+            return StepFailed(f"The saved plan was made by {versions}. Make a new plan with that one, and ask again.")
         errors = [line.strip("│ ") for line in ran.output.splitlines() if line.strip("│ ").startswith("Error: ")]
-        says = "; ".join(error.removeprefix("Error: ") for error in errors) or f"exit code {ran.code}"
-        return StepFailed(f"{self.called} {what} in {self.folder} failed: {says}. Its output is in the log above.")
+        reason = "; ".join(error.removeprefix("Error: ") for error in errors) or f"exit code {ran.code}"
+        return StepFailed(f"{self.called} {what} in {self.folder} failed: {reason}. Its output is in the log above.")
 
 
 def account() -> str:
-    """Return the account of this process as the program writes it into its locks: by its number, whatever USER says."""
+    """Return the account of this process as the program writes it into its locks: by its user id, not by USER."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -224,6 +226,6 @@ def account() -> str:
 
 
 def as_options(variables: Mapping[str, Any], targets: Sequence[str]) -> list[str]:
-    """Return variables and targets as the program takes them."""
+    """Return variables and targets as options of the program."""
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in variables.items()}
     return [*(f"-var={name}={text}" for name, text in texts.items()), *(f"-target={target}" for target in targets)]
