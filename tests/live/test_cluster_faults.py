@@ -143,7 +143,7 @@ def test_what_keeps_an_object_from_going_is_told(cluster: LiveCluster, context: 
     example.apply(context, remembered)
     assert f"What keeps it: finalizer {HOLD}." in failure(context, example, "undo", remembered)
     (says,) = example.missing_prerequisites(context)
-    assert "is being deleted since" in says
+    assert "was marked for deletion at" in says
     release(cluster, "held")
     example.undo(context, remembered)
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "stall", "labels": OURS}}

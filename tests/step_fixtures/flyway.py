@@ -5,13 +5,14 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from changewindow.steps.flyway import EXAMPLE
 from changewindow.systems.connection import Connection
-from changewindow.systems.databases.flyway import environment
+from changewindow.systems.databases.flyway import environment, jdbc_url
 from servers.flyway_program import flyway
 from servers.postgres import Postgres, shared
 from step_fixtures import World
@@ -42,7 +43,8 @@ def template() -> str:
     server.ask("ALTER SCHEMA public OWNER TO robot", known.schema)
     with TemporaryDirectory() as folder:
         files = project(Path(folder), {"V1__orders.sql": FILES["V1__orders.sql"]})
-        given = environment(known, files, "flyway_schema_history", url="", session="test", lock_timeout="0")
+        url = jdbc_url(known, session="test", lock_timeout=timedelta(0))
+        given = environment(known, files, "flyway_schema_history", url=url)
         subprocess.run([flyway(), "migrate"], env={**os.environ, **given}, check=True, capture_output=True)
     return known.schema
 

@@ -187,7 +187,8 @@ def test_what_is_being_deleted_is_refused_at_the_gate(cluster: ApiServer, contex
     cluster.make(config_map(MAX_IDLE="10"))
     going = {"deletionTimestamp": "2026-03-17T14:00:00Z", "finalizers": ["example.org/hold"]}
     cluster.edit("configmaps", "shop", "cart-settings", lambda found: found["metadata"].update(going))
-    says = "configmaps 'cart-settings' in namespace shop is being deleted since 2026-03-17T14:00:00Z. Find out by whom."
+    marked = "configmaps 'cart-settings' in namespace shop was marked for deletion at 2026-03-17T14:00:00Z."
+    says = f"{marked} Find out by whom."
     assert step(config_map(MAX_IDLE="5"), force=True).missing_prerequisites(context) == [says]
     config = kubernetes_config.Step.model_validate(
         {key: value for key, value in kubernetes_config.EXAMPLE.items() if key != "kind"} | {"restart": "nothing"}

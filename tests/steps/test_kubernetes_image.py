@@ -155,8 +155,8 @@ def test_somebody_elses_image_is_not_overwritten(cluster: ApiServer, context: Co
         getattr(step(), way)(context, remembered)
     assert str(raised.value) == (
         "Somebody else has changed deployments.apps 'cart' in namespace shop meanwhile: spec.template.spec.containers."
-        f"cart.image is 'cart:hotfix', neither '{OLD}' (before this change) nor '{NEW}' (by this change). Nothing of "
-        "it was touched; find out who did and decide by hand which value is right."
+        f"cart.image is 'cart:hotfix', neither '{OLD}' (before this change) nor '{NEW}' (by this change). It was "
+        "left as it is; find out who changed it, and decide by hand which value is right."
     )
     assert image(cluster) == "cart:hotfix"
 
@@ -195,7 +195,7 @@ def test_undo_of_what_is_gone_calls_a_person(cluster: ApiServer, context: Contex
     step().apply(context, remembered)
     with cluster.store.lock:
         cluster.store.delete(PLACE)
-    with pytest.raises(StepFailed, match=rf"is gone: somebody deleted it .*cart.image = '{OLD}'\.$"):
+    with pytest.raises(StepFailed, match=rf"is gone: somebody has deleted it .*cart.image = '{OLD}'\.$"):
         step().undo(context, remembered)
 
 
@@ -322,7 +322,7 @@ def test_a_pause_in_the_middle_is_told(cluster: ApiServer, context: Context) -> 
 
     context.log = pause
     slow = step(timeout="1s")
-    with pytest.raises(StepFailed, match="it is paused; let it go on with `kubectl rollout resume deployment/cart`"):
+    with pytest.raises(StepFailed, match="it is paused; resume it with `kubectl rollout resume deployment/cart`"):
         slow.apply(context, slow.remember(context))
 
 

@@ -18,7 +18,7 @@ from changewindow.errors import LockRevoked, StepFailed, UnusableConnection
 from changewindow.steps.ssh_command import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
-from changewindow.systems.hosts.host import FOLLOWED
+from changewindow.systems.hosts.host import WATCHED
 from servers.sshd import PASSWORD, Sshd, between, hanging_up, keygen, sshd, with_password
 
 
@@ -217,7 +217,7 @@ def test_the_program_dies_with_the_turn_and_with_the_connection(
 
 def test_silence_kills_the_program() -> None:
     """The network may be gone without a word: the host does not wait for ever."""
-    arguments = ["sh", "-c", FOLLOWED, "sh", "0.2", "sleep", "1000"]
+    arguments = ["sh", "-c", WATCHED, "sh", "0.2", "sleep", "1000"]
     quiet = subprocess.Popen(arguments, stdin=subprocess.PIPE, start_new_session=True)
     try:
         assert quiet.stdin
@@ -293,7 +293,7 @@ def test_a_revoked_host_key_is_not_to_be_trusted(server: Sshd, tmp_path: Path, m
 
 def test_content_that_comes_in_part_starts_nothing(tmp_path: Path) -> None:
     """The connection may end while a secret is on its way."""
-    touching = ["sh", "-c", FOLLOWED, "sh", "20", "touch", str(tmp_path / "it")]
+    touching = ["sh", "-c", WATCHED, "sh", "20", "touch", str(tmp_path / "it")]
     subprocess.run(touching, input=b"c2Vjcm", check=False, start_new_session=True)
     assert not (tmp_path / "it").exists()
 

@@ -160,7 +160,7 @@ def test_the_holder_of_a_lock_is_named(tmp_path: Path, here: Context) -> None:
             year, lock = states.lock["Created"][:4], f"{OPERATION}, lock 11-22"
             assert str(raised.value) == (
                 f"The state has been locked by {states.lock['Who']} since {year}-03-18 14:00:00.5 +0000 UTC ({lock}). "
-                "Wait until they are done. Only if they are gone for certain: "
+                "Wait until they are done. Only if you are certain that they are gone: "
                 f"`{example.program} -chdir={shop} force-unlock 11-22` on the worker."
             )
             assert states.lock == {**THEIRS, **other}
@@ -254,9 +254,7 @@ def test_a_state_that_was_never_stored_is_refused_at_the_gate(shop: Path, here: 
         "file."
     )
     file.write_text("half a sta")
-    with pytest.raises(
-        StepFailed, match=r"errored\.tfstate, which an apply has left .*, cannot be read: Expecting value"
-    ):
+    with pytest.raises(StepFailed, match=r"errored\.tfstate, which an apply left .*, cannot be read: Expecting value"):
         example.missing_prerequisites(here)
 
 

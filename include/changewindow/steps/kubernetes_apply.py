@@ -25,7 +25,7 @@ from changewindow.systems.kubernetes.fields import Field, differences, pending, 
 from changewindow.systems.kubernetes.manifest import Manifest, named, resource_of
 from changewindow.systems.kubernetes.resource import WORKLOADS, Json, Resource, core
 from changewindow.systems.kubernetes.rollout import Rollout, left, observed, wait
-from changewindow.systems.kubernetes.workload import Namespace, autoscalers_of, lost, write
+from changewindow.systems.kubernetes.workload import Namespace, absence, autoscalers_of, write
 
 EXAMPLE = {
     "name": "Settings and disruption budget of the cart",
@@ -105,7 +105,7 @@ class Step(StepBase):
                 happened = "deleted" if memory["existed"] else "created"
                 raise StepFailed(f"{resource} was {happened} by somebody else since the change began. Ask them.")
             if before:
-                pending(resource, before, _fields(memory), "forth")
+                pending(resource, before, _fields(memory), "apply")
             body = manifest if before else _signed(manifest, context.mark)
             found = cluster.patch(resource, body, APPLY, **self._options())
             if found and _is_waited_for(found):
@@ -125,7 +125,7 @@ class Step(StepBase):
                 failed.append(str(error))
                 continue
             if memory["is_waited_for"]:
-                rollouts.append(Rollout(resource, before, _fields(memory), "back"))
+                rollouts.append(Rollout(resource, before, _fields(memory), "undo"))
         if rollouts:
             wait(cluster, rollouts, self.timeout)
         if failed:
@@ -133,7 +133,7 @@ class Step(StepBase):
 
     def _put_back(self, cluster: Cluster, resource: Resource, memory: Json, found: Json | None) -> None:
         if memory["existed"]:
-            write(cluster, resource, _fields(memory), "back")
+            write(cluster, resource, _fields(memory), "undo")
         elif found is None:
             cluster.context.log(f"nothing to undo: there is no {resource}")
         elif value(found, ("metadata", "annotations", CREATED_BY)) != cluster.context.mark:
@@ -170,7 +170,7 @@ class Step(StepBase):
         if resource.plural == "statefulsets":
             # those of a failed revision block the way back
             verbs += [(verb, core("pods", resource.namespace)) for verb in ("list", "delete")]
-        missing = cluster.missing_rights(*verbs) or (lost(resource, found) if found else [])
+        missing = cluster.missing_rights(*verbs) or (absence(resource, found) if found else [])
         if missing or is_inside_new:
             return missing
         try:

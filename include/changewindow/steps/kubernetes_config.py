@@ -22,19 +22,19 @@ from changewindow.documents.refusal import refusal
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.cluster import Cluster
-from changewindow.systems.kubernetes.fields import Field, value
+from changewindow.systems.kubernetes.fields import Direction, Field, value
 from changewindow.systems.kubernetes.resource import WORKLOADS, Json, Resource, core, workload
 from changewindow.systems.kubernetes.rollout import observed
 from changewindow.systems.kubernetes.workload import (
     Name,
     Namespace,
     Workload,
-    lacks_to_roll_out,
-    lost,
+    absence,
     memory_of,
     resource_of,
     restart_of,
     roll_out,
+    rollout_obstacles,
     write,
 )
 
@@ -97,7 +97,7 @@ class Step(StepBase):
         missing = cluster.missing_rights(("get", resource), ("patch", resource))
         found = None if missing else cluster.find(resource)
         if not missing:
-            missing = lost(resource, found)
+            missing = absence(resource, found)
         if found and found.get("immutable"):
             missing = [f"{resource} is immutable. Make a new one and let the workloads use that."]
         missing += [
@@ -105,7 +105,7 @@ class Step(StepBase):
             for key in (*self.set_keys, *self.remove)
             if key in ((found or {}).get("binaryData") or {})
         ]
-        return missing + [says for one in self._restarted(cluster) for says in lacks_to_roll_out(cluster, one)]
+        return missing + [says for one in self._restarted(cluster) for says in rollout_obstacles(cluster, one)]
 
     def remember(self, context: Context) -> Memory:
         """Return the values of now, and what has to be known of each workload to restart."""
@@ -122,19 +122,19 @@ class Step(StepBase):
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Write the keys, restart, and wait."""
-        self._put(context, remembered, "forth")
+        self._put(context, remembered, "apply")
 
     def undo(self, context: Context, remembered: Memory) -> None:
         """Put the keys back first, so that what starts then reads them; take the restarts back, and wait."""
-        self._put(context, remembered, "back")
+        self._put(context, remembered, "undo")
 
-    def _put(self, context: Context, remembered: Memory, way: Literal["forth", "back"]) -> None:
+    def _put(self, context: Context, remembered: Memory, direction: Direction) -> None:
         cluster, resource = self._place(context)
-        write(cluster, resource, [Field.model_validate(one) for one in remembered["fields"]], way)
+        write(cluster, resource, [Field.model_validate(one) for one in remembered["fields"]], direction)
         restarts = {
             workload(one["kind"], resource.namespace, one["name"]): one["memory"] for one in remembered["restarts"]
         }
-        roll_out(cluster, restarts, way, within=self.timeout)
+        roll_out(cluster, restarts, direction, within=self.timeout)
 
     def _place(self, context: Context) -> tuple[Cluster, Resource]:
         cluster = Cluster(context, self.connection)

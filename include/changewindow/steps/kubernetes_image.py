@@ -23,18 +23,18 @@ from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.cluster import Cluster
 from changewindow.systems.kubernetes.fields import Field, value
-from changewindow.systems.kubernetes.image_registry import lacks_images
+from changewindow.systems.kubernetes.image_registry import images_not_pullable
 from changewindow.systems.kubernetes.resource import Json, Resource
 from changewindow.systems.kubernetes.rollout import observed
 from changewindow.systems.kubernetes.workload import (
     Namespace,
     Workload,
     fields_of,
-    lacks_to_roll_out,
     memory_of,
     refusals,
     resource_of,
     roll_out,
+    rollout_obstacles,
 )
 
 EXAMPLE = {
@@ -77,7 +77,7 @@ class Step(StepBase):
     def missing_prerequisites(self, context: Context) -> list[str]:
         """Return what hinders the rollout or the way back, and which image of the two cannot be pulled."""
         cluster, resource = self._place(context)
-        missing = lacks_to_roll_out(cluster, resource)
+        missing = rollout_obstacles(cluster, resource)
         found = cluster.find(resource) if not missing else None
         if found is None:
             return missing
@@ -87,7 +87,7 @@ class Step(StepBase):
         image = self._image(found, where)
         missing = refusals(cluster, resource, found, [image])
         if self.registry:
-            missing += lacks_images(context.connection(self.registry), self.image, image.before)
+            missing += images_not_pullable(context.connection(self.registry), self.image, image.before)
         return missing
 
     def remember(self, context: Context) -> Memory:
@@ -102,13 +102,13 @@ class Step(StepBase):
     def apply(self, context: Context, remembered: Memory) -> None:
         """Set the image, and wait."""
         cluster, resource = self._place(context)
-        roll_out(cluster, {resource: remembered}, "forth", within=self.timeout)
+        roll_out(cluster, {resource: remembered}, "apply", within=self.timeout)
 
     def undo(self, context: Context, remembered: Memory) -> None:
         """Put the image of before back, and wait."""
         cluster, resource = self._place(context)
         context.log(f"back to {fields_of(remembered)[0].before}, which was revision {remembered['revision']}")
-        roll_out(cluster, {resource: remembered}, "back", within=self.timeout)
+        roll_out(cluster, {resource: remembered}, "undo", within=self.timeout)
 
     def _place(self, context: Context) -> tuple[Cluster, Resource]:
         cluster = Cluster(context, self.connection)

@@ -25,7 +25,7 @@ from changewindow.documents.types import Model
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.cluster import Cluster
-from changewindow.systems.kubernetes.image_registry import lacks_images
+from changewindow.systems.kubernetes.image_registry import images_not_pullable
 from changewindow.systems.kubernetes.job import Task, refusals, run_to_end, stop
 from changewindow.systems.kubernetes.resource import Resource, core
 from changewindow.systems.kubernetes.workload import Name, Namespace
@@ -108,7 +108,7 @@ class Step(StepBase):
         missing += dict.fromkeys(refused)
         if missing or not self.registry:
             return missing
-        return lacks_images(context.connection(self.registry), *(one.image for one in tasks))
+        return images_not_pullable(context.connection(self.registry), *(one.image for one in tasks))
 
     def remember(self, context: Context) -> Memory:
         """Return the names that the Jobs of this run will have."""

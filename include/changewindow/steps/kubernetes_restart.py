@@ -20,11 +20,11 @@ from changewindow.systems.kubernetes.rollout import observed
 from changewindow.systems.kubernetes.workload import (
     Namespace,
     Workload,
-    lacks_to_roll_out,
     memory_of,
     resource_of,
     restart_of,
     roll_out,
+    rollout_obstacles,
 )
 
 EXAMPLE = {
@@ -57,7 +57,7 @@ class Step(StepBase):
 
     def missing_prerequisites(self, context: Context) -> list[str]:
         """Return what hinders the rollout or the way back."""
-        return lacks_to_roll_out(*self._place(context))
+        return rollout_obstacles(*self._place(context))
 
     def remember(self, context: Context) -> Memory:
         """Return when it was restarted before, the time that marks this restart, and the revision."""
@@ -68,13 +68,13 @@ class Step(StepBase):
     def apply(self, context: Context, remembered: Memory) -> None:
         """Restart, and wait."""
         cluster, resource = self._place(context)
-        roll_out(cluster, {resource: remembered}, "forth", within=self.timeout)
+        roll_out(cluster, {resource: remembered}, "apply", within=self.timeout)
 
     def undo(self, context: Context, remembered: Memory) -> None:
         """Go back to the revision of before, and wait."""
         cluster, resource = self._place(context)
         context.log(f"back to revision {remembered['revision']}")
-        roll_out(cluster, {resource: remembered}, "back", within=self.timeout)
+        roll_out(cluster, {resource: remembered}, "undo", within=self.timeout)
 
     def _place(self, context: Context) -> tuple[Cluster, Resource]:
         cluster = Cluster(context, self.connection)

@@ -16,10 +16,10 @@ from pydantic import Field as Setting
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.cluster import Cluster
-from changewindow.systems.kubernetes.fields import Field, Way, value
+from changewindow.systems.kubernetes.fields import Direction, Field, value
 from changewindow.systems.kubernetes.resource import Resource
 from changewindow.systems.kubernetes.rollout import Rollout, left_to_scale, observed, wait
-from changewindow.systems.kubernetes.workload import NAME, Namespace, autoscalers_of, lost, resource_of, write
+from changewindow.systems.kubernetes.workload import NAME, Namespace, absence, autoscalers_of, resource_of, write
 
 EXAMPLE = {
     "name": "More carts for the sale",
@@ -59,7 +59,7 @@ class Step(StepBase):
         scale = resource.of(subresource="scale")
         missing = cluster.missing_rights(("get", resource), ("patch", scale))
         if not missing:
-            missing = lost(resource, cluster.find(resource))
+            missing = absence(resource, cluster.find(resource))
         return missing or [
             f"The HorizontalPodAutoscaler {name} owns the scale of {resource} and would set its own number at once. "
             "Change its minReplicas and maxReplicas instead, for instance with kubernetes_apply."
@@ -75,18 +75,18 @@ class Step(StepBase):
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Scale, and wait."""
-        self._scale(context, remembered, "forth")
+        self._scale(context, remembered, "apply")
 
     def undo(self, context: Context, remembered: Memory) -> None:
         """Scale back, and wait if all pods were there before."""
-        self._scale(context, remembered, "back")
+        self._scale(context, remembered, "undo")
 
-    def _scale(self, context: Context, remembered: Memory, way: Way) -> None:
+    def _scale(self, context: Context, remembered: Memory, direction: Direction) -> None:
         cluster, resource = self._place(context)
         before, fields = cluster.find(resource), [Field.model_validate(remembered["field"])]
-        write(cluster, resource, fields, way, subresource="scale")
-        if way == "forth" or remembered["was_scaled"]:
-            wait(cluster, [Rollout(resource, before, fields, way, left=left_to_scale)], self.timeout)
+        write(cluster, resource, fields, direction, subresource="scale")
+        if direction == "apply" or remembered["was_scaled"]:
+            wait(cluster, [Rollout(resource, before, fields, direction, left=left_to_scale)], self.timeout)
 
     def _place(self, context: Context) -> tuple[Cluster, Resource]:
         cluster = Cluster(context, self.connection)

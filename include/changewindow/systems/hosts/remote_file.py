@@ -107,9 +107,8 @@ class RemoteFile:
         mode, user, group, size = stat.split()
         state = FileState(path, base64.b64decode(rest[0]), mode, f"{user}:{group}", int(size))
         if state.is_whole and len(state.content or b"") != state.size:
-            raise StepFailed(
-                f"{self.name} cannot be read: fewer than its {size} bytes arrived. May the account read it?"
-            )
+            arrived = f"its size is {size} bytes, and {len(state.content or b'')} arrived"
+            raise StepFailed(f"{self.name} cannot be read: {arrived}. May the account read it?")
         return state
 
     def cannot_be_replaced(self, path: str) -> str:

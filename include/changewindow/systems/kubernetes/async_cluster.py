@@ -5,11 +5,11 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
-from changewindow.systems.kubernetes.client import ACCEPT, Reply, asyncio_api, namespace_of, no_reply
+from changewindow.systems.kubernetes.client import ACCEPT, Parameters, Reply, asyncio_api, namespace_of, no_reply
 from changewindow.systems.kubernetes.diagnosis import owned, selector_of
-from changewindow.systems.kubernetes.resource import Json, Resource, refusal
+from changewindow.systems.kubernetes.resource import Json, Resource, core, refusal
 from changewindow.systems.measurement import SourceContext, SourceError
 
 if TYPE_CHECKING:
@@ -21,42 +21,42 @@ TRIES = 5
 
 @dataclass(frozen=True)
 class AskedCluster:
-    """The cluster behind a connection, as a source may use it."""
+    """The cluster behind a connection, for a source, which only reads."""
 
     api: "ApiClient"
     connection: str
     namespace: str
     """The namespace of the source, or of the connection."""
 
-    async def get(self, resource: Resource, **parameters: Any) -> Json:
+    async def get(self, resource: Resource, **parameters: Unpack[Parameters]) -> Json:
         """Return an object.
 
         Raises:
-            SourceError: `no_data`, there is none; `unreachable`, the server does not tell; `invalid`, it is no object.
+            SourceError: `no_data`, there is none; `unreachable`, the server refuses; `invalid`, it is no object.
         """
         text = await self.text(resource, **parameters)
         try:
-            found = json.loads(text)
+            document = json.loads(text)
         except ValueError:
-            found = None
-        if not isinstance(found, dict):
+            document = None
+        if not isinstance(document, dict):
             raise SourceError("invalid", f"the answer about {resource} is not that of an API server: {text[:80]!r}")
-        return found
+        return document
 
-    async def items(self, resource: Resource, **parameters: Any) -> list[Json]:
+    async def items(self, resource: Resource, **parameters: Unpack[Parameters]) -> list[Json]:
         """Return all objects of a kind."""
-        found = await self.get(resource, **parameters)
-        return list(found["items"])
+        document = await self.get(resource, **parameters)
+        return list(document["items"])
 
-    async def text(self, resource: Resource, **parameters: Any) -> str:
-        """Return what the server tells, such as a log; see `get`."""
+    async def text(self, resource: Resource, **parameters: Unpack[Parameters]) -> str:
+        """Return what the server sends, such as a log; see `get`."""
         reply = await self.ask(resource, **parameters)
         if 200 <= reply.status < 300:
             return reply.text
-        says = refusal(self.connection, "GET", resource, status=reply.status, text=reply.text)
-        raise SourceError("no_data" if reply.status == 404 else "unreachable", says)
+        reason = refusal(self.connection, "GET", resource, status=reply.status, text=reply.text)
+        raise SourceError("no_data" if reply.status == 404 else "unreachable", reason)
 
-    async def ask(self, resource: Resource, **parameters: Any) -> Reply:
+    async def ask(self, resource: Resource, **parameters: Unpack[Parameters]) -> Reply:
         """Return the reply to a question; a server that asks to wait is asked again.
 
         Raises:
@@ -70,17 +70,16 @@ class AskedCluster:
         return reply
 
     async def pods(self, workload: Json) -> list[Json]:
-        """Return the pods of a workload: by its labels, and controlled by it or by one of its ReplicaSets."""
+        """Return the pods that have the labels of a workload and are controlled by it or one of its ReplicaSets."""
         metadata = workload["metadata"]
-        chosen = {"labelSelector": selector_of(workload)}
-        owners = [workload]
+        selector, owners = selector_of(workload), [workload]
         if workload["kind"] == "Deployment":
-            sets = await self.items(Resource("apps", "v1", "replicasets", metadata["namespace"]), **chosen)
-            owners = owned(sets, workload)
-        return owned(await self.items(Resource("", "v1", "pods", metadata["namespace"]), **chosen), *owners)
+            replica_sets = Resource("apps", "v1", "replicasets", metadata["namespace"])
+            owners = owned(await self.items(replica_sets, labelSelector=selector), workload)
+        return owned(await self.items(core("pods", metadata["namespace"]), labelSelector=selector), *owners)
 
-    async def _once(self, resource: Resource, parameters: Json) -> Reply:
-        from aiohttp import ClientError  # noqa: PLC0415  comes with the library, see kubernetes_client
+    async def _once(self, resource: Resource, parameters: Parameters) -> Reply:
+        from aiohttp import ClientError  # noqa: PLC0415  comes with the library, see `client`
 
         try:
             reply = await self.api.call_api(
@@ -100,13 +99,13 @@ class AskedCluster:
 
 @asynccontextmanager
 async def cluster(context: SourceContext, connection: str, namespace: str) -> AsyncIterator[AskedCluster]:
-    """Give the cluster behind a connection.
+    """Lend the cluster behind a connection.
 
     Raises:
         UnusableConnection: the connection does not say how to reach a cluster.
     """
     known = await context.connections(connection)
-    # files are read, a login program may run, and the library takes a second to import
+    # in a thread: it reads files, may run a login program, and the library takes a second to import
     make = await asyncio.to_thread(asyncio_api, known)
     async with make() as api:
         yield AskedCluster(api, connection, namespace_of(known, namespace))

@@ -9,7 +9,7 @@ account of the pod or else the default kube config file is used, as the provider
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import yaml
 from urllib3.exceptions import HTTPError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import kubernetes_asyncio.client
     from kubernetes.client import ApiClient, Configuration
 
-# The libraries take a second to import and are wanted by few changes, while every reader of a ticket imports all kinds:
+# The libraries take a second to import and few changes need them, while every reader of a ticket imports all kinds:
 # they are imported where they are used.
 
 WAYS = ("in_cluster", "kube_config_path", "kube_config")
@@ -34,9 +34,25 @@ TIMEOUT = (10, 30)
 ACCEPT = "application/json, */*"
 
 
+class Parameters(TypedDict, total=False):
+    """The query of a request to the API server."""
+
+    labelSelector: str
+    fieldSelector: str
+    fieldManager: str
+    fieldValidation: str
+    force: str
+    dryRun: str
+    container: str
+    timestamps: str
+    limitBytes: int
+    sinceTime: str
+    previous: str
+
+
 @dataclass(frozen=True)
 class Content:
-    """The body of a request, and what kind of content it is."""
+    """The body of a request, and its content type."""
 
     body: Json | None = None
     kind: str = "application/json"
@@ -44,7 +60,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server replied; with a status of 0, why no reply came."""
+    """What a server replied; with a status of 0, the text says why no reply came."""
 
     status: int
     text: str
@@ -52,7 +68,7 @@ class Reply:
 
     @property
     def pause(self) -> float | None:
-        """Return how many seconds to wait before asking again, or None when asking again serves nothing."""
+        """Return how many seconds to wait before asking again, or None when it is no use to ask again."""
         if self.retry_after.isdigit() and (self.status == 429 or self.status >= 500):
             return min(float(self.retry_after), LONGEST_PAUSE)
         return 1.0 if self.status in {410, 429} else None
@@ -66,12 +82,12 @@ def api(connection: Connection) -> "ApiClient":
     """
     from kubernetes.client import ApiClient  # noqa: PLC0415  see above
 
-    made = ApiClient(configuration(connection))
-    made.user_agent = AGENT
-    return made
+    client = ApiClient(configuration(connection))
+    client.user_agent = AGENT
+    return client
 
 
-def request(api: "ApiClient", method: str, resource: Resource, content: Content, *, parameters: Json) -> Reply:
+def request(api: "ApiClient", method: str, resource: Resource, content: Content, *, parameters: Parameters) -> Reply:
     """Send a request through a client of the library `kubernetes`."""
     from kubernetes.client.exceptions import ApiException  # noqa: PLC0415  see above
 
@@ -95,12 +111,12 @@ def request(api: "ApiClient", method: str, resource: Resource, content: Content,
 
 
 def no_reply(host: str, cause: BaseException) -> str:
-    """Return what to say when no reply came."""
+    """Return the message for a request that got no reply."""
     return f"The API server {host} gave no reply: {type(cause).__name__}. Is it up, reachable, and trusted?"
 
 
 def asyncio_api(connection: Connection) -> Callable[[], "kubernetes_asyncio.client.ApiClient"]:
-    """Return what makes a client of the library `kubernetes_asyncio` in a running loop; blocks until it can.
+    """Return what makes a client of the library `kubernetes_asyncio` in a running loop; blocks while it prepares that.
 
     Raises:
         UnusableConnection: the connection does not say how to reach a cluster.
@@ -108,22 +124,22 @@ def asyncio_api(connection: Connection) -> Callable[[], "kubernetes_asyncio.clie
     from kubernetes.client.rest import should_bypass_proxies  # noqa: PLC0415  see above
     from kubernetes_asyncio.client import ApiClient, Configuration  # noqa: PLC0415  see above
 
-    known, found = configuration(connection), Configuration()
+    known, settings = configuration(connection), Configuration()
     for name in SHARED:
-        setattr(found, name, getattr(known, name))
+        setattr(settings, name, getattr(known, name))
     if known.proxy and not should_bypass_proxies(known.host, no_proxy=known.no_proxy or ""):
-        found.proxy = known.proxy
+        settings.proxy = known.proxy
 
     def make() -> "kubernetes_asyncio.client.ApiClient":
-        made = ApiClient(found)
-        made.user_agent = AGENT
-        return made
+        client = ApiClient(settings)
+        client.user_agent = AGENT
+        return client
 
     return make
 
 
 def configuration(connection: Connection) -> "Configuration":
-    """Return what both libraries have to know to reach the cluster; reads files, and may run a login program.
+    """Return the settings by which both libraries reach the cluster; reads files, and may run a login program.
 
     Raises:
         UnusableConnection: the connection does not say it, or says it in two ways.
@@ -136,18 +152,18 @@ def configuration(connection: Connection) -> "Configuration":
         raise UnusableConnection(
             connection.name, f"single way to its cluster ({' and '.join(ways)} exclude each other)"
         )
-    found = Configuration()
-    # nothing is tried again behind the back of who asks: a step must be able to stop, and a refusal to be seen
-    found.retries = Retry(0)
+    settings = Configuration()
+    # the library must not retry on its own: a step must be able to stop, and a refusal has to be seen
+    settings.retries = Retry(0)
     try:
-        _load(connection, ways[0] if ways else "", found)
+        _load(connection, ways[0] if ways else "", settings)
     except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError) as error:
         # a parser quotes what it could not read, which may be a key
-        says = str(error) if isinstance(error, ConfigException | OSError) else "it is not valid JSON or YAML"
-        raise UnusableConnection(connection.name, f"kube config that can be used: {says.rstrip('. ')}") from error
+        reason = str(error) if isinstance(error, ConfigException | OSError) else "it is not valid JSON or YAML"
+        raise UnusableConnection(connection.name, f"kube config that can be used: {reason.rstrip('. ')}") from error
     if str(_field(connection, "disable_verify_ssl")).lower() == "true":
-        found.verify_ssl = False
-    return found
+        settings.verify_ssl = False
+    return settings
 
 
 def namespace_of(connection: Connection, asked: str) -> str:
@@ -155,26 +171,26 @@ def namespace_of(connection: Connection, asked: str) -> str:
     return asked or str(_field(connection, "namespace") or "default")
 
 
-def _load(connection: Connection, way: str, found: "Configuration") -> None:
+def _load(connection: Connection, way: str, settings: "Configuration") -> None:
     from kubernetes import config  # noqa: PLC0415  see above
 
     context, given = _field(connection, "cluster_context"), _field(connection, way)
     if way == "in_cluster":
-        config.load_incluster_config(client_configuration=found)
+        config.load_incluster_config(client_configuration=settings)
     elif way == "kube_config_path":
-        _read(_file(given), context, found)
+        _read(_file(given), context, settings)
     elif way == "kube_config":
-        _read(yaml.safe_load(given) if isinstance(given, str) else given, context, found)
+        _read(yaml.safe_load(given) if isinstance(given, str) else given, context, settings)
     elif connection.host:
-        # a token must not go out in the clear only because nobody wrote https
-        found.host = replace(connection, schema=connection.schema or "https").base_url
+        # a token must not be sent in the clear only because nobody wrote https
+        settings.host = replace(connection, schema=connection.schema or "https").base_url
         if connection.password:
-            found.api_key["BearerToken"] = f"Bearer {connection.password}"
+            settings.api_key["BearerToken"] = f"Bearer {connection.password}"
     else:
         try:
-            config.load_incluster_config(client_configuration=found)
+            config.load_incluster_config(client_configuration=settings)
         except config.ConfigException:
-            _read(_file(config.KUBE_CONFIG_DEFAULT_LOCATION), context, found)
+            _read(_file(config.KUBE_CONFIG_DEFAULT_LOCATION), context, settings)
 
 
 def _file(path: str) -> Any:
@@ -187,21 +203,21 @@ def _file(path: str) -> Any:
     return known
 
 
-def _read(known: Any, context: str | None, found: "Configuration") -> None:
+def _read(known: Any, context: str | None, settings: "Configuration") -> None:
     from kubernetes.config import ConfigException  # noqa: PLC0415  see above
     from kubernetes.config.kube_config import KubeConfigLoader  # noqa: PLC0415  see above
 
     loader = KubeConfigLoader(known, context, config_base_path=None)
-    loader.load_and_set(found)
-    # the library only logs that a login program failed, and goes on without credentials
+    loader.load_and_set(settings)
+    # the library only logs that a login program failed, and carries on without credentials
     login = loader._user and loader._user.safe_get("exec")  # noqa: SLF001
-    if login and not (found.api_key or found.cert_file):
-        says = f"its login program {login['command']} (exec) gave no credentials"
-        raise ConfigException(f"{says}; run it as the user of the worker to see why")
+    if login and not (settings.api_key or settings.cert_file):
+        problem = f"its login program {login['command']} (exec) gave no credentials"
+        raise ConfigException(f"{problem}; run it as the user of the worker to see why")
 
 
 def _field(connection: Connection, name: str) -> Any:
-    """Return a field of the provider's form, or None where it is empty or a box that is not ticked."""
+    """Return a field of the provider's form, or None where it is empty or an unticked box."""
     extra = connection.extra
     value = extra[name] if name in extra else extra.get(f"extra__kubernetes__{name}")
     return None if value in ("", "false", "False") else value or None

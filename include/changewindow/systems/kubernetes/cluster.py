@@ -1,8 +1,8 @@
 """Lets a step look at a cluster and act on it, through the library `kubernetes`.
 
 What acts goes through the context, so dry runs hold. Objects are JSON as the API wrote it, not the library's models:
-fields that a newer cluster knows survive the way to the object and back. A server that asks to wait (429, or any
-other status with Retry-After) is asked again; credentials that are refused are fetched anew, once.
+so fields that only a newer cluster knows are not lost. A server that asks to wait (429, or any other status with
+Retry-After) is asked again; credentials that are refused are fetched anew, once.
 """
 
 import json
@@ -10,19 +10,19 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from changewindow.errors import StepFailed
 from changewindow.systems.context import Context
-from changewindow.systems.kubernetes.client import Content, api, namespace_of, request
+from changewindow.systems.kubernetes.client import Content, Parameters, api, namespace_of, request
 from changewindow.systems.kubernetes.resource import Json, Resource, refusal
 
 T = TypeVar("T")
 TRIES = 10
-"""How often a server that asks to wait is asked, as kubectl does."""
+"""How often a server that asks to wait is asked, as by kubectl."""
 STARTS_WITHIN = 30.0
 MANAGER = "changewindow"
-"""The field manager: who changed a field, as the cluster keeps it."""
+"""The field manager: the name under which the cluster records who changed a field."""
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 READ = Content()
@@ -31,9 +31,9 @@ READ = Content()
 class Refused(StepFailed):
     """The API server did not do what it was asked; a status of 0 means that no reply came."""
 
-    def __init__(self, status: int, says: str) -> None:
+    def __init__(self, status: int, text: str) -> None:
         self.status = status
-        super().__init__(says)
+        super().__init__(text)
 
     @property
     def is_passing(self) -> bool:
@@ -43,7 +43,7 @@ class Refused(StepFailed):
 
 @dataclass
 class Cluster:
-    """The cluster behind a connection, as one step may use it."""
+    """The cluster behind a connection, for one step."""
 
     context: Context
     connection: str
@@ -55,11 +55,11 @@ class Cluster:
         """Return the namespace that is asked for, or the one of the connection."""
         return namespace_of(self.context.connection(self.connection), asked)
 
-    def get(self, resource: Resource, **parameters: Any) -> Json:
+    def get(self, resource: Resource, **parameters: Unpack[Parameters]) -> Json:
         """Return an object.
 
         Raises:
-            Refused: there is none, or the server does not tell.
+            Refused: there is none, or the server does not give it.
         """
         return _parsed(self._send("GET", resource, parameters=parameters), resource)
 
@@ -73,9 +73,9 @@ class Cluster:
             raise
 
     def glance(self, look: Callable[[], T]) -> T | None:
-        """Return what a look finds; one that fails for a passing reason decides nothing, and finds None.
+        """Return what a look finds, or None when it fails for a passing reason: such a look decides nothing.
 
-        An API server that has just started knows neither accounts nor their rights for a moment.
+        For a moment after its start, an API server knows neither accounts nor their rights.
         """
         try:
             return look()
@@ -85,56 +85,57 @@ class Cluster:
             if not error.is_passing and not is_starting:
                 raise
             self.away = now if error.is_passing else self.away
-            self.context.log(f"this look does not count: {error}")
+            self.context.log(f"ignored, and looking again: {error}")
             return None
 
     def refusals(self, attempt: Callable[[], object]) -> list[str]:
-        """Return why the server refuses what is tried, a dry run of its own; nothing if it does not."""
+        """Return why the server refuses an attempt, which is a dry run on the server; nothing if it does not."""
         try:
             attempt()
         except Refused as error:
             return [str(error)]
         return []
 
-    def items(self, resource: Resource, **parameters: Any) -> list[Json]:
+    def items(self, resource: Resource, **parameters: Unpack[Parameters]) -> list[Json]:
         """Return all objects of a kind, in its namespace."""
-        found = self.get(resource, **parameters)
-        return list(found.get("items") or [])
+        return list(self.get(resource, **parameters).get("items") or [])
 
-    def text(self, resource: Resource, **parameters: Any) -> str:
-        """Return what is no JSON: a log."""
+    def text(self, resource: Resource, **parameters: Unpack[Parameters]) -> str:
+        """Return what is not JSON: a log."""
         return self._send("GET", resource, parameters=parameters)
 
-    def patch(self, resource: Resource, body: Json, content: str = MERGE, **parameters: Any) -> Json | None:
-        """Change an object; a dry run only says so, and returns None."""
-        parameters = {"fieldManager": MANAGER, **parameters}
+    def patch(
+        self, resource: Resource, body: Json, content: str = MERGE, **parameters: Unpack[Parameters]
+    ) -> Json | None:
+        """Change an object; a dry run only logs it, and returns None."""
+        parameters["fieldManager"] = MANAGER
         return self.context.act(
             f"patch {resource}: {shortened(body)}",
             lambda: _parsed(self._send("PATCH", resource, Content(body, content), parameters=parameters), resource),
         )
 
-    def try_patch(self, resource: Resource, body: Json, content: str = MERGE, **parameters: Any) -> Json:
+    def try_patch(self, resource: Resource, body: Json, content: str = MERGE, **parameters: Unpack[Parameters]) -> Json:
         """Return what a patch would make of an object; the server changes nothing."""
-        parameters = {"fieldManager": MANAGER, "dryRun": "All", **parameters}
+        parameters |= {"fieldManager": MANAGER, "dryRun": "All"}
         return _parsed(self._send("PATCH", resource, Content(body, content), parameters=parameters), resource)
 
     def create(self, resource: Resource, body: Json) -> Json | None:
-        """Create an object; a dry run only says so."""
+        """Create an object; a dry run only logs it."""
         return self.context.act(
-            f"create {resource.of(name=body['metadata']['name'])}", lambda: self._made(resource, body)
+            f"create {resource.of(name=body['metadata']['name'])}", lambda: self._created(resource, body, {})
         )
 
     def try_create(self, resource: Resource, body: Json) -> Json:
         """Return what creating an object would give; the server changes nothing."""
-        return self._made(resource, body, dryRun="All")
+        return self._created(resource, body, {"dryRun": "All"})
 
-    def _made(self, resource: Resource, body: Json, **parameters: str) -> Json:
-        parameters["fieldManager"] = MANAGER
+    def _created(self, resource: Resource, body: Json, parameters: Parameters) -> Json:
+        parameters = {**parameters, "fieldManager": MANAGER}
         return _parsed(self._send("POST", resource, Content(body), parameters=parameters), resource)
 
-    def delete(self, resource: Resource, found: Json) -> None:
-        """Delete the very object that was found, not one that has its name by now; it may be gone already."""
-        body = {"propagationPolicy": "Background", "preconditions": {"uid": found["metadata"]["uid"]}}
+    def delete(self, resource: Resource, obj: Json) -> None:
+        """Delete exactly this object, not another one that has its name by now; it may be gone already."""
+        body = {"propagationPolicy": "Background", "preconditions": {"uid": obj["metadata"]["uid"]}}
 
         def do() -> None:
             try:
@@ -146,31 +147,31 @@ class Cluster:
         self.context.act(f"delete {resource}", do)
 
     def revise(self, resource: Resource, patch_of: Callable[[Json], Json | None], subresource: str = "") -> None:
-        """Patch an object, or a subresource of it, as it is now; when it changes in that moment, look again.
+        """Patch an object, or a subresource of it, as it is now; when it changes meanwhile, look again.
 
         `patch_of` returns the patch for the object, or None when there is nothing to do.
 
         Raises:
-            Refused: the server refuses, or the object changes all the time.
+            Refused: the server refuses, or the object keeps changing.
         """
         for left in reversed(range(TRIES)):
-            found = self.get(resource)
-            patch = patch_of(found)
+            current = self.get(resource)
+            patch = patch_of(current)
             if patch is None:
                 return
-            version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+            version = {"resourceVersion": current["metadata"]["resourceVersion"]}
             body = {**patch, "metadata": {**patch.get("metadata", {}), **version}}
             try:
                 self.patch(resource.of(subresource=subresource), body)
             except Refused as error:
                 if error.status != 409 or not left:
                     raise
-                self.context.log(f"{resource} was changed by somebody else in this moment; looking again")
+                self.context.log(f"{resource} was changed by somebody else at this moment; looking again")
             else:
                 return
 
     def missing_rights(self, *needed: tuple[str, Resource]) -> list[str]:
-        """Return which of the verbs on resources the account of the connection lacks, each with what to do."""
+        """Return which verbs the account of the connection may not use on resources, each with what to do."""
         return [
             f"The account of connection '{self.connection}' may not {verb} {resource}. Give it the verb '{verb}' on "
             f"{resource.kinds} by a Role and RoleBinding{reason}."
@@ -189,7 +190,9 @@ class Cluster:
         reason = status.get("reason") or status.get("evaluationError")
         return bool(status.get("allowed")), f" ({reason})" if reason else ""
 
-    def _send(self, method: str, resource: Resource, content: Content = READ, *, parameters: Json | None = None) -> str:
+    def _send(
+        self, method: str, resource: Resource, content: Content = READ, *, parameters: Parameters | None = None
+    ) -> str:
         renewed = False
         for left in reversed(range(TRIES)):
             self.api = self.api or api(self.context.connection(self.connection))
@@ -215,9 +218,9 @@ def shortened(body: Json) -> str:
 
 def _parsed(text: str, resource: Resource) -> Json:
     try:
-        found = json.loads(text)
+        document = json.loads(text)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        document = None
+    if not isinstance(document, dict):
         raise Refused(0, f"The answer about {resource} is not that of an API server: {text[:80]!r}. Is the host right?")
-    return found
+    return document

@@ -1,4 +1,4 @@
-"""Reads what a cluster tells of its pods in events only: why they are not created, or do not start."""
+"""Reads what a cluster says of its pods only in events: why they are not created, or do not start."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,12 @@ from changewindow.systems.kubernetes.cluster import Cluster, Refused
 from changewindow.systems.kubernetes.resource import Json, core
 
 ASKED = 3
-"""Of so many pods are the events read at once; those of one workload tend to have the same trouble."""
+"""Of how many pods events are read at a time; the pods of a workload tend to fail for the same reason."""
 
 
-def failed_creates(cluster: Cluster, maker: Json) -> list[Json]:
+def failed_creates(cluster: Cluster, creator: Json) -> list[Json]:
     """Return the newest event of pods that a StatefulSet, DaemonSet or Job could not create, if there is one."""
-    return _newest(cluster, maker, "reason=FailedCreate")
+    return _newest(cluster, creator, "reason=FailedCreate")
 
 
 def warnings(cluster: Cluster, pods: Sequence[Json]) -> list[Json]:
@@ -26,8 +26,8 @@ def _newest(cluster: Cluster, about: Json, which: str) -> list[Json]:
     try:
         events = cluster.items(core("events", about["metadata"]["namespace"]), fieldSelector=selector)
     except Refused as error:
-        # a right to events is worth having, and not needed: without it, less is told
+        # the right to read events is useful, but not needed: without it, the diagnosis says less
         if error.status != 403:
             raise
         return []
-    return sorted(events, key=lambda one: one.get("lastTimestamp") or one.get("eventTime") or "")[-1:]
+    return sorted(events, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")[-1:]

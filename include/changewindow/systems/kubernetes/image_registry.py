@@ -3,6 +3,7 @@
 Sources: the OCI distribution specification 1.1 (manifests), and the token authentication of the CNCF's distribution.
 """
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 from urllib.request import parse_http_list, parse_keqv_list
 
@@ -20,14 +21,14 @@ PATIENCE = 15
 """Seconds for each answer."""
 
 
-def lacks_images(registry: Connection, *images: str) -> list[str]:
+def images_not_pullable(registry: Connection, *images: str) -> list[str]:
     """Return which images the account of a connection cannot pull from its registry, and why."""
-    found = [_hindrance(registry, image) for image in dict.fromkeys(images)]
-    return [one for one in found if one]
+    obstacles = [_obstacle(registry, image) for image in dict.fromkeys(images)]
+    return [obstacle for obstacle in obstacles if obstacle]
 
 
 def reference(image: str) -> tuple[str, str]:
-    """Return the name in its registry, and the digest or tag, of an image as a pod names it."""
+    """Return the name in its registry, and the digest or tag, of an image as written in a pod."""
     named, _, digest = image.partition("@")
     first, slash, rest = named.partition("/")
     has_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
@@ -37,38 +38,40 @@ def reference(image: str) -> tuple[str, str]:
     return name if has_host or "/" in name else f"library/{name}", digest or tag
 
 
-def _hindrance(registry: Connection, image: str) -> str:
-    """Return what stands in the way of a pull, and what to do now, or nothing."""
+def _obstacle(registry: Connection, image: str) -> str:
+    """Return what prevents a pull, and what to do now, or an empty text."""
     url = registry.base_url
     try:
-        reply = _asked(registry, *reference(image))
+        reply = _manifest(registry, *reference(image))
     except (requests.RequestException, ValueError) as error:
-        says = f"whether image {image} can be pulled is not known: the registry at {url} gave no answer"
+        problem = f"Whether image {image} can be pulled is unknown: the registry at {url} gave no answer"
         why = f"{type(error).__name__}: {error}"
-        return f"{says} ({why}). Is it up, and the address of connection '{registry.name}' right?"
+        return f"{problem} ({why}). Is it up, and is the address of connection '{registry.name}' right?"
     status, kind = reply.status_code, reply.headers.get("Content-Type", "nothing")
     if status == requests.codes.ok and "json" not in kind:
-        says = f"whether image {image} can be pulled is not known: {url} answered with {kind}, which no registry does"
-        return f"{says}. Correct the address of connection '{registry.name}'."
+        problem = f"Whether image {image} can be pulled is unknown: {url} answered {kind}, as no registry does"
+        return f"{problem}. Correct the address of connection '{registry.name}'."
     if status == requests.codes.ok:
         return ""
     if status == requests.codes.not_found:
-        return f"Image {image} cannot be pulled: the registry at {url} has none of that name. Push it, or correct it."
+        return (
+            f"Image {image} cannot be pulled: the registry at {url} has no image of that name. Push it, or correct it."
+        )
     if status in {requests.codes.unauthorized, requests.codes.forbidden}:
-        who = f"'{registry.login}'" if registry.login else "whoever shows no login"
-        says = f"Image {image} cannot be pulled: the registry at {url} does not let {who} ({status})"
-        return f"{says}, or has no such image. Correct login and password of connection '{registry.name}'."
-    return f"whether image {image} can be pulled is not known: the registry at {url} answered {status}. Is it well?"
+        who = f"'{registry.login}'" if registry.login else "anybody without a login"
+        problem = f"Image {image} cannot be pulled: the registry at {url} does not admit {who} ({status})"
+        return f"{problem}, or has no such image. Correct login and password of connection '{registry.name}'."
+    return f"Whether image {image} can be pulled is unknown: the registry at {url} answered {status}. Is it healthy?"
 
 
-def _asked(registry: Connection, name: str, version: str) -> requests.Response:
-    """Return the registry's answer; with a token, where it wants one.
+def _manifest(registry: Connection, name: str, version: str) -> requests.Response:
+    """Return the registry's answer about an image; with a token, where it wants one.
 
     Raises:
         ValueError: it wants a token from somewhere that gives none.
     """
     url = f"{registry.base_url}/v2/{name}/manifests/{version}"
-    reply = _head(url, registry.credentials)
+    reply = _head(url, registry.credentials, {})
     scheme, _, challenge = reply.headers.get("WWW-Authenticate", "").partition(" ")
     if reply.status_code != requests.codes.unauthorized or scheme.lower() != "bearer":
         return reply
@@ -76,17 +79,17 @@ def _asked(registry: Connection, name: str, version: str) -> requests.Response:
     realm = wanted.get("realm") or ""
     if urlsplit(realm).scheme != "https" and urlsplit(url).scheme == "https":
         raise ValueError(f"the password would go to {realm!r} in the clear")
-    asked = {"service": wanted.get("service") or "", "scope": f"repository:{name}:pull"}
-    given = requests.get(realm, params=asked, auth=registry.credentials, timeout=PATIENCE)
-    if given.status_code != requests.codes.ok:
-        return given
-    found = given.json()
-    token = isinstance(found, dict) and (found.get("token") or found.get("access_token"))
+    parameters = {"service": wanted.get("service") or "", "scope": f"repository:{name}:pull"}
+    granted = requests.get(realm, params=parameters, auth=registry.credentials, timeout=PATIENCE)
+    if granted.status_code != requests.codes.ok:
+        return granted
+    document = granted.json()
+    token = isinstance(document, dict) and (document.get("token") or document.get("access_token"))
     if not token:
         raise ValueError(f"{realm!r} gave no token")
-    return _head(url, None, Authorization=f"Bearer {token}")
+    return _head(url, None, {"Authorization": f"Bearer {token}"})
 
 
-def _head(url: str, credentials: tuple[str, str] | None, **headers: str) -> requests.Response:
+def _head(url: str, credentials: tuple[str, str] | None, headers: Mapping[str, str]) -> requests.Response:
     accepts = {"Accept": ", ".join(MANIFESTS), **headers}
     return requests.head(url, headers=accepts, auth=credentials, timeout=PATIENCE, allow_redirects=True)

@@ -1,4 +1,4 @@
-"""Runs a container to its end as a Job, and brings its log into the task log line by line."""
+"""Runs a container to its end as a Job, and copies its log into the task log line by line."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,20 +6,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from changewindow.errors import StepFailed
+from changewindow.systems.kubernetes.client import Parameters
 from changewindow.systems.kubernetes.cluster import Cluster, Refused
-from changewindow.systems.kubernetes.diagnosis import listed, owned, troubles
+from changewindow.systems.kubernetes.diagnosis import diagnosis, listed, owned
 from changewindow.systems.kubernetes.events import failed_creates, warnings
 from changewindow.systems.kubernetes.resource import Json, Resource, core
 
 CONTAINER = "run"
 EVERY = 0.5
 MARGIN = timedelta(seconds=5)
-"""So much longer than the Job itself is its end waited for, so that its own reason is seen."""
+"""How much longer than the Job may take we wait for its end, so that its own reason is seen."""
 KEPT_SECONDS = 7 * 24 * 3600
 CHUNK = 1_000_000
-"""So many bytes of a log are read at once, and more where that does not reach beyond a second."""
+"""How many bytes of a log are read at a time; more where a single second has more."""
 MOST = 32 * CHUNK
-"""Of one second, no more bytes of a log are told: the API gives a log from a whole second on."""
+"""The most bytes of a log that are read for one second: the API can resume a log only at a whole second."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Task:
     args: Sequence[str]
     environment: Mapping[str, str]
     secrets: Mapping[str, str]
-    """Secret and key by variable: `secret/key`."""
+    """Secret and key by variable, as `secret/key`."""
     service_account: str = ""
 
     @property
@@ -41,19 +42,19 @@ class Task:
 
 
 def run_to_end(cluster: Cluster, job: Resource, task: Task, within: timedelta) -> None:
-    """Run a container once, unless it has succeeded under this name, and wait for its end.
+    """Run a container once, unless it has already succeeded under this name, and wait for its end.
 
     Raises:
         StepFailed: it failed, could not start, or did not end in time.
     """
-    found = cluster.find(job)
-    if found and _end_of(found) == "Complete":
-        cluster.context.log(f"{job} has succeeded already")
+    existing = cluster.find(job)
+    if existing and _end_of(existing) == "Complete":
+        cluster.context.log(f"{job} has already succeeded")
         return
-    if found and _end_of(found):
-        stop(cluster, job, found, within)
-        found = None
-    if found is None:
+    if existing and _end_of(existing):
+        stop(cluster, job, existing, within)
+        existing = None
+    if existing is None:
         _create(cluster, job, task, within)
     follower = Follower(cluster, job)
     try:
@@ -61,111 +62,114 @@ def run_to_end(cluster: Cluster, job: Resource, task: Task, within: timedelta) -
     except StepFailed as error:
         if isinstance(error, Refused):
             raise
-        raise StepFailed(f"{error} {listed(follower.troubles)}".rstrip()) from error
+        raise StepFailed(f"{error} {listed(follower.findings)}".rstrip()) from error
     if ended and _end_of(ended) == "Failed":
         reasons = [
-            f"{one.get('reason')}: {one.get('message')}" for one in _conditions(ended) if one["type"] == "Failed"
+            f"{condition.get('reason')}: {condition.get('message')}"
+            for condition in _conditions(ended)
+            if condition["type"] == "Failed"
         ]
-        told = listed([*follower.troubles, *reasons])
-        raise StepFailed(f"'{task.line}' failed as {job}: {told}. Its output is in the log above.")
+        findings = listed([*follower.findings, *reasons])
+        raise StepFailed(f"'{task.line}' failed as {job}: {findings}. Its output is in the log above.")
 
 
-def stop(cluster: Cluster, job: Resource, found: Json, within: timedelta) -> None:
-    """Delete a Job that has not succeeded, and wait until it and its pods are gone; nothing of it acts any more."""
-    if _end_of(found) == "Complete":
+def stop(cluster: Cluster, job: Resource, state: Json, within: timedelta) -> None:
+    """Delete a Job that has not succeeded, and wait until it and its pods are gone, so that nothing of it still acts."""
+    if _end_of(state) == "Complete":
         return
-    cluster.delete(job, found)
+    cluster.delete(job, state)
 
     def is_gone() -> bool:
-        there = cluster.find(job)
-        is_same = there is not None and there["metadata"]["uid"] == found["metadata"]["uid"]
-        return not is_same and not _pods(cluster, job, found)
+        present = cluster.find(job)
+        is_same = present is not None and present["metadata"]["uid"] == state["metadata"]["uid"]
+        return not is_same and not _pods(cluster, job, state)
 
     cluster.context.until(f"{job} and its pods are gone", lambda: cluster.glance(is_gone), within=within, every=EVERY)
 
 
 @dataclass
 class Follower:
-    """Looks at a Job again and again; new lines of its pods' logs and new troubles go to the task log."""
+    """Looks at a Job again and again, and copies new lines of its pods' logs and new findings to the task log."""
 
     cluster: Cluster
     job: Resource
-    troubles: list[str] = field(default_factory=list)
-    told: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """By pod: the time of the last line that was told, and how many lines of that time were."""
+    findings: list[str] = field(default_factory=list)
+    copied: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """By pod: the time of the last line that was copied, and how many lines of that time were."""
 
     def ended(self) -> Json | None:
         """Return the Job when it has ended."""
-        return self.cluster.glance(self._looked_at)
+        return self.cluster.glance(self._look)
 
-    def _looked_at(self) -> Json | None:
-        found = self.cluster.get(self.job)
-        pods = _pods(self.cluster, self.job, found)
+    def _look(self) -> Json | None:
+        job = self.cluster.get(self.job)
+        pods = _pods(self.cluster, self.job, job)
         for pod in pods:
-            self._tell(pod["metadata"]["name"])
-        events = warnings(self.cluster, pods) if pods else failed_creates(self.cluster, found)
-        known = troubles(pods, [], []) or troubles([], [], events) or _deleted(pods, found)
-        earlier, self.troubles = self.troubles, known or self.troubles
-        for said in self.troubles:
-            if said not in earlier:
-                self.cluster.context.log(said)
-        return found if _end_of(found) else None
+            self._copy_log(pod["metadata"]["name"])
+        events = warnings(self.cluster, pods) if pods else failed_creates(self.cluster, job)
+        findings = diagnosis(pods) or diagnosis(events=events) or _deleted(pods, job)
+        earlier, self.findings = self.findings, findings or self.findings
+        for finding in self.findings:
+            if finding not in earlier:
+                self.cluster.context.log(finding)
+        return job if _end_of(job) else None
 
-    def _tell(self, pod: str) -> None:
+    def _copy_log(self, pod: str) -> None:
         limit = CHUNK
         while limit:
-            limit = self._tell_some(pod, limit)
+            limit = self._copy_lines(pod, limit)
             self.cluster.context.require_lock()
 
-    def _tell_some(self, pod: str, limit: int) -> int:
-        """Tell the next lines of a log; return how many bytes to read next, or 0 when there are no more."""
-        since, count = self.told.get(pod, ("", 0))
-        asked = {"container": CONTAINER, "timestamps": "true", "limitBytes": limit}
-        asked |= {"sinceTime": since} if since else {}
+    def _copy_lines(self, pod: str, limit: int) -> int:
+        """Copy the next lines of a log; return how many bytes to read next, or 0 when there are no more."""
+        since, count = self.copied.get(pod, ("", 0))
+        parameters: Parameters = {"container": CONTAINER, "timestamps": "true", "limitBytes": limit}
+        if since:
+            parameters["sinceTime"] = since
         try:
-            text = self.cluster.text(core("pods", self.job.namespace, pod, "log"), **asked)
+            text = self.cluster.text(core("pods", self.job.namespace, pod, "log"), **parameters)
         except Refused as error:
             # there is no log yet (400), or none any more (404)
             if error.status in {400, 404}:
                 return 0
             raise
         is_cut = len(text.encode()) >= limit
-        # not by any other end of a line: only these begin with a time
+        # not `splitlines`: only what follows a line feed begins with a time
         lines = [line for line in text.split("\n") if line]
         whole = lines[:-1] if is_cut and len(lines) > 1 else lines
         new = _newer(whole, since, count)
         for line in new:
-            at, _, says = line.partition(" ")
-            self.cluster.context.log(says)
+            at, _, text = line.partition(" ")
+            self.cluster.context.log(text)
             since, count = at, (count + 1 if at == since else 1)
         if is_cut and not new and limit >= MOST:
             self.cluster.context.log(f"more than {MOST} bytes of log at {since}: the rest of that second is left out")
             since, count = _next_second(since), 0
-        self.told[pod] = since, count
+        self.copied[pod] = since, count
         return min(2 * limit, MOST) if is_cut else 0
 
 
 def _deleted(pods: Sequence[Json], job: Json) -> list[str]:
-    """Return which pods go although their Job has not ended: a node that is drained, or somebody, does that."""
-    going = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]]
-    return [] if _conditions(job) else [f"pod {name} is deleted before its end, not by its Job" for name in going]
+    """Return which pods are being deleted although their Job has not ended: by a node drain, or by somebody."""
+    deleted = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]]
+    return [] if _conditions(job) else [f"pod {name} is deleted before its end, not by its Job" for name in deleted]
 
 
 def _next_second(stamp: str) -> str:
-    """Return the beginning of the second after a time, written as that."""
+    """Return the beginning of the second after a time, in the same format."""
     second, zone = stamp[:19], stamp[29:]
     return f"{(datetime.fromisoformat(second) + timedelta(seconds=1)).isoformat()}.000000000{zone}"
 
 
 def _newer(lines: Sequence[str], since: str, count: int) -> list[str]:
-    """Return the lines that were not told yet: those after a time, and of that time all but the first few."""
+    """Return the lines that were not copied yet: those after a time, and all but the first few of that time."""
     times = [line.partition(" ")[0] for line in lines]
     same = [line for line, at in zip(lines, times, strict=True) if at == since]
     return [*same[count:], *(line for line, at in zip(lines, times, strict=True) if at > since)]
 
 
 def refusals(cluster: Cluster, job: Resource, task: Task, within: timedelta) -> list[str]:
-    """Return why the server would refuse the Job of a container, by a dry run of its own."""
+    """Return why the server would refuse the Job of a container, by a dry run on the server."""
     return cluster.refusals(lambda: cluster.try_create(job.of(name=""), _job(job.name, task, within)))
 
 
@@ -173,7 +177,7 @@ def _create(cluster: Cluster, job: Resource, task: Task, within: timedelta) -> N
     try:
         cluster.create(job.of(name=""), _job(job.name, task, within))
     except Refused as error:
-        # its name is ours alone: an answer that did not arrive was followed by a second try
+        # nobody else uses its name: it exists because an earlier attempt got no answer
         if error.status != 409:
             raise
 
@@ -200,16 +204,17 @@ def _from_secret(name: str, secret: str) -> Json:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": where, "key": key}}}
 
 
-def _pods(cluster: Cluster, job: Resource, found: Json) -> list[Json]:
+def _pods(cluster: Cluster, job: Resource, state: Json) -> list[Json]:
     pods = cluster.items(core("pods", job.namespace), labelSelector=f"batch.kubernetes.io/job-name={job.name}")
-    return owned(pods, found)
+    return owned(pods, state)
 
 
-def _conditions(found: Json) -> list[Json]:
-    conditions = (found.get("status") or {}).get("conditions") or []
-    return [one for one in conditions if one["status"] == "True"]
+def _conditions(job: Json) -> list[Json]:
+    conditions = (job.get("status") or {}).get("conditions") or []
+    return [condition for condition in conditions if condition["status"] == "True"]
 
 
-def _end_of(found: Json) -> str:
-    """Return `Complete` or `Failed` for a Job that has ended, else nothing."""
-    return next((one["type"] for one in _conditions(found) if one["type"] in {"Complete", "Failed"}), "")
+def _end_of(job: Json) -> str:
+    """Return `Complete` or `Failed` for a Job that has ended, or else an empty text."""
+    types = [condition["type"] for condition in _conditions(job)]
+    return next((end for end in types if end in {"Complete", "Failed"}), "")

@@ -1,4 +1,4 @@
-"""Says what a manifest in a ticket may be, and which resource of a cluster it stands for."""
+"""Checks manifests in tickets, and finds the resource of the cluster that each stands for."""
 
 from typing import Annotated, Any
 
@@ -15,13 +15,13 @@ def checked(manifest: Json) -> Json:
     """Return a manifest unchanged.
 
     Raises:
-        ValueError: it is none, or holds what must not stand in a ticket.
+        ValueError: it is not a manifest, or holds what does not belong in a ticket.
     """
     if str(manifest.get("kind")).endswith("List") and isinstance(manifest.get("items"), list):
         raise refusal("a list is not one object", "Write each of its items as a manifest of its own.")
     metadata = manifest.get("metadata")
-    given = (manifest.get("apiVersion"), manifest.get("kind"), metadata)
-    if [type(one) for one in given] != [str, str, dict] or not isinstance(manifest["metadata"].get("name"), str):
+    parts = (manifest.get("apiVersion"), manifest.get("kind"), metadata)
+    if [type(part) for part in parts] != [str, str, dict] or not isinstance(manifest["metadata"].get("name"), str):
         remedy = "Write all of them; what has a generated name could not be undone."
         raise refusal("a manifest has apiVersion, kind, and metadata with a name", remedy)
     if manifest["apiVersion"] == "v1" and manifest["kind"] == "Secret":
@@ -38,7 +38,7 @@ Manifest = Annotated[dict[str, Any], AfterValidator(checked)]
 
 
 def named(manifest: Json) -> str:
-    """Return a manifest as one says it: `Deployment cart`."""
+    """Return kind and name of a manifest: `Deployment cart`."""
     return f"{manifest['kind']} {manifest['metadata']['name']}"
 
 
@@ -50,21 +50,19 @@ def resource_of(cluster: Cluster, manifest: Json, namespace: str) -> Resource:
     """
     group, _, version = manifest["apiVersion"].rpartition("/")
     kind, metadata = manifest["kind"], manifest["metadata"]
-    # the list of resources of a group and version stands where the resources themselves begin
+    # the path of a group and version without a resource lists the resources it has
     served = Resource(group, version, "")
     try:
-        kinds = {one["kind"]: one for one in cluster.get(served)["resources"] if "/" not in one["name"]}
+        listed = cluster.get(served)["resources"]
+        kinds = {resource["kind"]: resource for resource in listed if "/" not in resource["name"]}
     except Refused as error:
         if error.status != 404:
             raise
         kinds = {}
     if kind not in kinds:
-        says = (
-            hint(kind, kinds)
-            if kinds
-            else "Is its CustomResourceDefinition installed? It has to be before this change."
-        )
-        raise StepFailed(f"The cluster does not serve {kind} of {manifest['apiVersion']}. {says}")
-    found = kinds[kind]
-    inside = cluster.namespace(metadata.get("namespace") or namespace) if found["namespaced"] else ""
-    return Resource(group, version, found["name"], inside, metadata["name"])
+        missing = "Is its CustomResourceDefinition installed? It has to be before this change."
+        advice = hint(kind, kinds) if kinds else missing
+        raise StepFailed(f"The cluster does not serve {kind} of {manifest['apiVersion']}. {advice}")
+    served_as = kinds[kind]
+    inside = cluster.namespace(metadata.get("namespace") or namespace) if served_as["namespaced"] else ""
+    return Resource(group, version, served_as["name"], inside, metadata["name"])

@@ -1,4 +1,4 @@
-"""Names what the API of Kubernetes serves, and words what its server refuses."""
+"""Names the resources of the Kubernetes API, and explains what its server refuses."""
 
 import json
 from dataclasses import dataclass, replace
@@ -8,28 +8,28 @@ from urllib.parse import quote
 Json = dict[str, Any]
 VERBS = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
 MISFIT = "failed to create typed patch object"
-"""So begins the answer to a manifest with fields that its kind does not have, whose status is 500 all the same."""
+"""How the answer to a manifest with fields that its kind does not have begins; its status is 500 nevertheless."""
 WORKLOADS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
 
 
 @dataclass(frozen=True)
 class Resource:
-    """An object of the API, or with an empty name all of them: `deployments.apps 'cart' in namespace shop`.
+    """An object of the API, or with an empty name all of its kind: `deployments.apps 'cart' in namespace shop`.
 
-    Without a plural, it is the list of what a group and version has.
+    Without a plural, it is the list of the resources that a group and version has.
     """
 
     group: str
     version: str
     plural: str
     namespace: str = ""
-    """Empty for what belongs to no namespace."""
+    """Empty for resources without a namespace."""
     name: str = ""
     subresource: str = ""
 
     @property
     def path(self) -> str:
-        """Return where the API serves it."""
+        """Return its path in the API."""
         start = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         inside = ["namespaces", self.namespace] if self.namespace else []
         parts = [*inside, *filter(None, (self.plural, self.name, self.subresource))]
@@ -37,7 +37,7 @@ class Resource:
 
     @property
     def kinds(self) -> str:
-        """Return what it is, as rights name it: `deployments.apps/scale`."""
+        """Return its kind as rights name it: `deployments.apps/scale`."""
         group = f".{self.group}" if self.group else ""
         return f"{self.plural}{group}{f'/{self.subresource}' if self.subresource else ''}"
 
@@ -48,7 +48,7 @@ class Resource:
         return f"{self.kinds}{named}{f' in namespace {self.namespace}' if self.namespace else ''}"
 
     def of(self, **changed: str) -> "Resource":
-        """Return another one beside it, with other fields."""
+        """Return the resource with other fields."""
         return replace(self, **changed)
 
 
@@ -63,39 +63,39 @@ def workload(kind: str, namespace: str, name: str) -> Resource:
 
 
 def verb_of(method: str, resource: Resource) -> str:
-    """Return the verb that a request needs a right for."""
+    """Return the verb for which a request needs a right."""
     return "list" if method == "GET" and not resource.name else VERBS[method]
 
 
 def message_of(text: str) -> str:
-    """Return what the server says in its reply, which is a Status where all is well."""
+    """Return what the server says in its reply, which normally is a Status."""
     try:
-        said = json.loads(text)
+        status = json.loads(text)
     except ValueError:
-        said = None
-    message = said.get("message") if isinstance(said, dict) else None
+        status = None
+    message = status.get("message") if isinstance(status, dict) else None
     return str(message or " ".join(text.split())[:200] or "no explanation")
 
 
 def refusal(connection: str, method: str, resource: Resource, *, status: int, text: str) -> str:
-    """Return what a status other than success means, and what to do now; with 0, the text says it already."""
+    """Return what a status other than success means, and what to do now; with 0, the text already says so."""
     if not status:
         return text
-    verb, says = verb_of(method, resource), message_of(text)
+    verb, message = verb_of(method, resource), message_of(text)
     if status == 401:
         return (
             f"The cluster of connection '{connection}' does not accept its credentials (401): they are wrong, or have "
             "expired. Renew them under Admin, Connections."
         )
-    if status == 403 and f" cannot {verb} resource" in says:
+    if status == 403 and f" cannot {verb} resource" in message:
         return (
             f"The account of connection '{connection}' may not {verb} {resource} (403). Give it the verb '{verb}' on "
-            f"{resource.kinds} by a Role and RoleBinding. The server says: {says}"
+            f"{resource.kinds} by a Role and RoleBinding. The server says: {message}"
         )
     if status == 404:
-        return f"There is no {resource} in the cluster of connection '{connection}' (404): {says}"
-    if status == 500 and says.startswith(MISFIT):
-        return f"The manifest of {resource} does not fit its kind; correct it. The server says: {says}"
+        return f"There is no {resource} in the cluster of connection '{connection}' (404): {message}"
+    if status == 500 and message.startswith(MISFIT):
+        return f"The manifest of {resource} does not fit its kind; correct it. The server says: {message}"
     if status == 429 or status >= 500:
-        return f"The API server of connection '{connection}' did not {verb} {resource} ({status}): {says}. Is it well?"
-    return f"The API server of connection '{connection}' refused to {verb} {resource} ({status}): {says}"
+        return f"The API server of connection '{connection}' did not {verb} {resource} ({status}): {message}. Is it healthy?"
+    return f"The API server of connection '{connection}' refused to {verb} {resource} ({status}): {message}"

@@ -1,4 +1,4 @@
-"""Changes single fields of a workload, takes them back, and finds beforehand what would hinder either."""
+"""Changes single fields of a workload, undoes them, and finds beforehand what would prevent either."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from changewindow.documents.text import shown
 from changewindow.errors import StepFailed
 from changewindow.systems.kubernetes.cluster import Cluster
 from changewindow.systems.kubernetes.diagnosis import owned, selector_of
-from changewindow.systems.kubernetes.fields import Field, Way, patch, pending, value
+from changewindow.systems.kubernetes.fields import Direction, Field, patch, pending, value
 from changewindow.systems.kubernetes.resource import WORKLOADS, Json, Resource, core, workload
 from changewindow.systems.kubernetes.rollout import Rollout, is_observed, left, wait
 
@@ -21,167 +21,166 @@ NAME = r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
 Name = Annotated[str, Setting(pattern=f"^{NAME}$", max_length=253)]
 """The name of an object."""
 Namespace = Annotated[str, Setting(pattern=f"^({NAME})?$", max_length=63)]
-"""The name of a namespace, or an empty text for that of the connection."""
+"""The name of a namespace; an empty text stands for that of the connection."""
 Workload = Annotated[str, Setting(pattern=f"^(deployment|statefulset|daemonset)/{NAME}$", max_length=253)]
 """A workload as kubectl names it: `deployment/cart`."""
 
 
-def resource_of(cluster: Cluster, namespace: str, asked: str) -> Resource:
+def resource_of(cluster: Cluster, namespace: str, reference: str) -> Resource:
     """Return the workload that a ticket names, like `deployment/cart`."""
-    return named(cluster.namespace(namespace), asked)
+    return named(cluster.namespace(namespace), reference)
 
 
-def named(namespace: str, asked: str) -> Resource:
-    """Return the workload that is called like `deployment/cart`."""
-    kind, _, name = asked.partition("/")
+def named(namespace: str, reference: str) -> Resource:
+    """Return the workload of a reference like `deployment/cart`."""
+    kind, _, name = reference.partition("/")
     return workload(KINDS[kind], namespace, name)
 
 
-def write(cluster: Cluster, resource: Resource, fields: Sequence[Field], way: Way, *, subresource: str = "") -> None:
-    """Put fields of an object forth or back, unless they are already; what is written may be a subresource of it.
+def write(
+    cluster: Cluster, resource: Resource, fields: Sequence[Field], direction: Direction, *, subresource: str = ""
+) -> None:
+    """Apply or undo fields of an object, or of a subresource, unless they have their values already.
 
     Raises:
         StepFailed: somebody else has changed one of them, or the object is gone.
     """
 
-    def patch_of(found: Json) -> Json | None:
-        todo = pending(resource, found, fields, way)
-        if not todo:
-            cluster.context.log(f"nothing to write: {resource} has these values already")
-        return patch(found, todo, way) if todo else None
+    def patch_of(current: Json) -> Json | None:
+        missing = pending(resource, current, fields, direction)
+        if not missing:
+            cluster.context.log(f"nothing to write: {resource} already has these values")
+        return patch(current, missing, direction) if missing else None
 
-    if way == "back" and cluster.find(resource) is None:
+    if direction == "undo" and cluster.find(resource) is None:
         raise StepFailed(
-            f"{resource} is gone: somebody deleted it since the change began. What it was cannot be brought back from "
-            f"here; create it anew, with {', '.join(f'{field} = {shown(field.before)}' for field in fields)}."
+            f"{resource} is gone: somebody has deleted it since the change began. It cannot be restored from here; "
+            f"create it again, with {', '.join(f'{field} = {shown(field.before)}' for field in fields)}."
         )
     cluster.revise(resource, patch_of, subresource)
 
 
-def roll_out(cluster: Cluster, remembered: dict[Resource, Json], way: Way, *, within: timedelta) -> None:
-    """Put what `memory_of` remembered into the pod templates of workloads, and wait until they are rolled out.
+def roll_out(cluster: Cluster, remembered: dict[Resource, Json], direction: Direction, *, within: timedelta) -> None:
+    """Apply or undo what `memory_of` remembered in the pod templates of workloads, and wait for their rollouts.
 
-    On the way back, a workload that was not rolled out before the change is not waited for.
+    Undo does not wait for a workload that was not rolled out before the change.
 
     Raises:
-        StepFailed: somebody else has changed them, one is paused, or a rollout does not come about.
+        StepFailed: somebody else has changed one of them, one is paused, or a rollout does not complete.
     """
     rollouts = []
     for resource, memory in remembered.items():
         before = cluster.find(resource)
-        if way == "forth":
+        if direction == "apply":
             require_not_paused(resource, before)
-        write(cluster, resource, fields_of(memory), way)
-        if way == "back":
+        write(cluster, resource, fields_of(memory), direction)
+        if direction == "undo":
             require_not_paused(resource, before)
-        if way == "forth" or memory["was_rolled_out"]:
-            rollouts.append(Rollout(resource, before, fields_of(memory), way))
+        if direction == "apply" or memory["was_rolled_out"]:
+            rollouts.append(Rollout(resource, before, fields_of(memory), direction))
         else:
-            cluster.context.log(f"{resource} was not rolled out before the change either, and is not waited for")
+            cluster.context.log(f"not waiting for {resource}: it was not rolled out before the change either")
     if rollouts:
         wait(cluster, rollouts, within)
 
 
-def require_not_paused(resource: Resource, found: Json | None) -> None:
+def require_not_paused(resource: Resource, state: Json | None) -> None:
     """Make sure that what is written into a workload reaches its pods.
 
     Raises:
         StepFailed: it is paused.
     """
-    if found and found["spec"].get("paused"):
+    if state and state["spec"].get("paused"):
         name, namespace = resource.name, resource.namespace
         raise StepFailed(
-            f"{resource} is paused: its pods stay as they are, whatever is written into it. Let it go on with "
+            f"{resource} is paused: its pods stay as they are, whatever is written into it. Resume it with "
             f"`kubectl rollout resume deployment/{name} -n {namespace}`."
         )
 
 
-def lacks_to_roll_out(cluster: Cluster, resource: Resource) -> list[str]:
-    """Return what hinders a rollout of a workload, or the way back: rights, the object, its revision, its strategy."""
+def rollout_obstacles(cluster: Cluster, resource: Resource) -> list[str]:
+    """Return what prevents a rollout of a workload or its undo: rights, the object, its revision, its strategy."""
     needed = [("get", resource), ("patch", resource)]
     if resource.plural == "statefulsets":
         pods = core("pods", resource.namespace)
         needed += [("list", pods), ("delete", pods)]
-    missing = cluster.missing_rights(*needed)
-    found = None if missing else cluster.find(resource)
-    if missing:
+    if missing := cluster.missing_rights(*needed):
         return missing
-    if found is None:
-        return lost(resource, found)
-    return [*lost(resource, found), *_hindrances(resource, found), *_unknown_revision(cluster, resource, found)]
+    state = cluster.find(resource)
+    if state is None:
+        return absence(resource, state)
+    return [*absence(resource, state), *_obstacles(resource, state), *_unknown_revision(cluster, resource, state)]
 
 
-def lost(resource: Resource, found: Json | None) -> list[str]:
-    """Return why there is nothing to change: no such object, or one that goes."""
-    if found is None:
+def absence(resource: Resource, state: Json | None) -> list[str]:
+    """Return why there is nothing to change: the object does not exist, or is being deleted."""
+    if state is None:
         return [f"There is no {resource}. Correct the name or the namespace, or create it first."]
-    since = found["metadata"].get("deletionTimestamp")
-    return [f"{resource} is being deleted since {since}. Find out by whom."] if since else []
+    since = state["metadata"].get("deletionTimestamp")
+    return [f"{resource} was marked for deletion at {since}. Find out by whom."] if since else []
 
 
-def refusals(cluster: Cluster, resource: Resource, found: Json, fields: Sequence[Field]) -> list[str]:
-    """Return why the server would refuse to change fields, by a dry run of its own: a policy, say, that forbids it."""
-    return cluster.refusals(lambda: cluster.try_patch(resource, patch(found, fields, "forth")))
+def refusals(cluster: Cluster, resource: Resource, state: Json, fields: Sequence[Field]) -> list[str]:
+    """Return why the server would refuse to change fields, by a dry run on the server: a policy may forbid it."""
+    return cluster.refusals(lambda: cluster.try_patch(resource, patch(state, fields, "apply")))
 
 
-def _hindrances(resource: Resource, found: Json) -> list[str]:
-    says = []
-    if found["spec"].get("paused"):
-        says.append(f"{resource} is paused. Let it go on with `kubectl rollout resume deployment/{resource.name}`.")
-    if (found["spec"].get("updateStrategy") or {}).get("type") == "OnDelete":
-        says.append(
+def _obstacles(resource: Resource, state: Json) -> list[str]:
+    obstacles = []
+    if state["spec"].get("paused"):
+        obstacles.append(f"{resource} is paused. Resume it with `kubectl rollout resume deployment/{resource.name}`.")
+    if (state["spec"].get("updateStrategy") or {}).get("type") == "OnDelete":
+        obstacles.append(
             f"The strategy of {resource} is OnDelete: its pods stay as they are until somebody removes them. "
             "Make it RollingUpdate."
         )
-    part = value(found, ("spec", "updateStrategy", "rollingUpdate", "partition"))
-    wanted = found["spec"].get("replicas", 1)
+    part = value(state, ("spec", "updateStrategy", "rollingUpdate", "partition"))
+    wanted = state["spec"].get("replicas", 1)
     if part and part >= wanted:
-        says.append(f"The partition of {resource} is {part}: all of its {wanted} pods stay as they are. Lower it.")
-    return says
+        obstacles.append(f"The partition of {resource} is {part}: all of its {wanted} pods stay as they are. Lower it.")
+    return obstacles
 
 
-def _unknown_revision(cluster: Cluster, resource: Resource, found: Json) -> list[str]:
-    says = (
-        f"{resource} has no revision to go back to: its controller has not seen its present pod template yet. Wait a "
-        "moment; if that does not help, the kube-controller-manager is not working."
-    )
-    return [] if revision_of(cluster, resource, found) else [says]
+def _unknown_revision(cluster: Cluster, resource: Resource, state: Json) -> list[str]:
+    unseen = f"{resource} has no revision to go back to: its controller has not seen its present pod template yet."
+    advice = "Wait a moment; if that does not help, the kube-controller-manager is not working."
+    return [] if revision_of(cluster, resource, state) else [f"{unseen} {advice}"]
 
 
-def revision_of(cluster: Cluster, resource: Resource, found: Json) -> str:
-    """Return the revision that a workload is at now, as `kubectl rollout history` counts; nothing if it has none."""
-    if not is_observed(found):
+def revision_of(cluster: Cluster, resource: Resource, state: Json) -> str:
+    """Return the present revision of a workload, as `kubectl rollout history` counts; empty if it has none."""
+    if not is_observed(state):
         return ""
     if resource.plural == "deployments":
-        annotations = found["metadata"].get("annotations") or {}
+        annotations = state["metadata"].get("annotations") or {}
         return str(annotations.get("deployment.kubernetes.io/revision", ""))
-    kept = cluster.items(resource.of(plural="controllerrevisions", name=""), labelSelector=selector_of(found))
-    return str(max((one["revision"] for one in owned(kept, found)), default=""))
+    kept = cluster.items(resource.of(plural="controllerrevisions", name=""), labelSelector=selector_of(state))
+    return str(max((revision["revision"] for revision in owned(kept, state)), default=""))
 
 
-def memory_of(cluster: Cluster, resource: Resource, found: Json, fields: Sequence[Field]) -> Json:
-    """Return what undo has to know of a workload, as JSON."""
+def memory_of(cluster: Cluster, resource: Resource, state: Json, fields: Sequence[Field]) -> Json:
+    """Return what undo needs to know of a workload, as JSON."""
     return {
         "fields": [field.model_dump(mode="json") for field in fields],
-        "revision": revision_of(cluster, resource, found),
-        "was_rolled_out": not left(found),
+        "revision": revision_of(cluster, resource, state),
+        "was_rolled_out": not left(state),
     }
 
 
 def fields_of(remembered: Json) -> list[Field]:
     """Return the fields that `memory_of` remembered."""
-    return [Field.model_validate(one) for one in remembered["fields"]]
+    return [Field.model_validate(field) for field in remembered["fields"]]
 
 
-def restart_of(found: Json, at: datetime) -> Field:
-    """Return the field that restarts a workload, the one that `kubectl rollout restart` writes."""
-    return Field(path=RESTARTED, before=value(found, RESTARTED), after=at.isoformat(timespec="milliseconds"))
+def restart_of(state: Json, at: datetime) -> Field:
+    """Return the field by which `kubectl rollout restart` restarts a workload."""
+    return Field(path=RESTARTED, before=value(state, RESTARTED), after=at.isoformat(timespec="milliseconds"))
 
 
 def autoscalers_of(cluster: Cluster, resource: Resource) -> list[str]:
     """Return the names of the HorizontalPodAutoscalers that own the scale of a workload."""
     scalers = cluster.items(Resource("autoscaling", "v2", "horizontalpodautoscalers", resource.namespace))
-    targets = {one["metadata"]["name"]: one["spec"]["scaleTargetRef"] for one in scalers}
+    targets = {scaler["metadata"]["name"]: scaler["spec"]["scaleTargetRef"] for scaler in scalers}
     return [
         name
         for name, target in targets.items()
