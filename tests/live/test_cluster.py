@@ -103,7 +103,7 @@ def test_a_quota_is_told(cluster: LiveCluster, context: Context) -> None:
     example.undo(context, remembered)
     remembered = step("scale").remember(context)
     says = failure(context, step("scale", timeout="5s"), remembered=remembered)
-    assert "3 pods are there, 5 wanted: " in says
+    assert "there are 3 pods, 5 wanted: " in says
     assert "exceeded quota: small" in says
     step("scale").undo(context, remembered)
     assert cluster.is_settled()

@@ -100,7 +100,7 @@ def test_what_flyway_would_refuse_is_known_at_the_gate(folder: Path, orders: Con
     (folder / "V1__orders.sql").write_text("CREATE TABLE orders (id bigint);")
     said: list[str] = []
     assert "checksum mismatch" in " ".join(step(folder).missing_prerequisites(here(orders))).lower()
-    with pytest.raises(StepFailed, match=r"The program /nowhere/flyway cannot be run on this host\. Install Flyway"):
+    with pytest.raises(StepFailed, match=r"The program /nowhere/flyway cannot be run on the worker\. Install Flyway"):
         step(folder, program="/nowhere/flyway").missing_prerequisites(here(orders))
     with pytest.raises(StepFailed, match="The database does not answer") as failed:
         step(folder).missing_prerequisites(here(replace(orders, port=1), said.append))

@@ -118,7 +118,7 @@ def test_what_only_events_tell_is_told(cluster: ApiServer, context: Context, sai
         slow.apply(context, slow.remember(context))
     assert any(line.endswith(says) for line in said)
     cluster.api.denied.add(("list", "events"))
-    with pytest.raises(StepFailed, match="its pods tell no reason; look at them with kubectl describe"):
+    with pytest.raises(StepFailed, match="its pods give no reason; look at them with kubectl describe"):
         slow.apply(context, slow.remember(context))
 
 
@@ -176,8 +176,8 @@ def test_somebody_elses_rollout_is_not_taken_for_its_own(cluster: ApiServer, con
     with pytest.raises(StepFailed) as raised:
         step().apply(context, remembered)
     assert str(raised.value).startswith(
-        "Somebody else has changed deployments.apps 'cart' in namespace shop while its rollout was waited for: "
-        f"spec.template.spec.containers.cart.image is '{instead}', not '{NEW}'. Find out who did, or what keeps it so "
+        "Somebody else has changed deployments.apps 'cart' in namespace shop during its rollout: "
+        f"spec.template.spec.containers.cart.image is '{instead}', not '{NEW}'. Find out who did, or what resets it "
         "(Argo CD, Flux, an operator), and make the change there."
     )
 

@@ -71,8 +71,8 @@ def test_another_number_of_pods_is_not_taken_for_its_own(cluster: ApiServer, con
     with pytest.raises(StepFailed) as raised:
         step().apply(context, remembered)
     assert str(raised.value).startswith(
-        "Somebody else has changed deployments.apps 'cart' in namespace shop while its rollout was waited for: "
-        f"spec.replicas is {instead}, not 5. Find out who did, or what keeps it so (Argo CD, "
+        "Somebody else has changed deployments.apps 'cart' in namespace shop during its rollout: "
+        f"spec.replicas is {instead}, not 5. Find out who did, or what resets it (Argo CD, "
         "Flux, an operator), and make the change there."
     )
 
@@ -81,7 +81,7 @@ def test_a_quota_ends_the_wait_with_its_reason(cluster: ApiServer, context: Cont
     """And undo is quick, for it takes away what was never there."""
     cluster.make(quota(4))
     remembered = step().remember(context)
-    with pytest.raises(StepFailed, match=r"4 pods are there, 5 wanted: .*exceeded quota: small"):
+    with pytest.raises(StepFailed, match=r"there are 4 pods, 5 wanted: .*exceeded quota: small"):
         step(timeout="1s").apply(context, remembered)
     step().undo(context, remembered)
     assert cluster.get(*PLACE)["status"]["readyReplicas"] == 3
@@ -93,7 +93,7 @@ def test_a_quota_that_hinders_a_stateful_set_is_told(cluster: ApiServer, context
     cluster.settle(cluster.is_settled)
     cluster.make(quota(5))
     example = step(workload="statefulset/db", timeout="1s")
-    with pytest.raises(StepFailed, match=r"2 pods are there, 5 wanted: db: FailedCreate: .*exceeded quota: small"):
+    with pytest.raises(StepFailed, match=r"there are 2 pods, 5 wanted: db: FailedCreate: .*exceeded quota: small"):
         example.apply(context, example.remember(context))
 
 
@@ -150,7 +150,7 @@ def test_a_patch_whose_answer_was_lost_is_taken_back(cluster: ApiServer, context
     """It fails the step although it had its effect; undo finds that out."""
     remembered = step().remember(context)
     cluster.api.troubles.append(Trouble("^PATCH", status=500, message="timed out", is_after=True))
-    with pytest.raises(StepFailed, match=r"did not patch deployments.apps/scale 'cart' .* \(500\): timed out"):
+    with pytest.raises(StepFailed, match=r"failed to patch deployments.apps/scale 'cart' .* \(500\): timed out"):
         step().apply(context, remembered)
     assert replicas(cluster) == 5
     step().undo(context, remembered)

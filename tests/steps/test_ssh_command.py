@@ -188,7 +188,7 @@ def test_a_missing_program_of_undo_is_refused_at_the_gate(server: Sshd) -> None:
     assert found[0].startswith("root@127.0.0.1 has no program frobnicate, which undo needs. Install it there, or write")
 
 
-@pytest.mark.parametrize("ends", ["turn", "connection"])
+@pytest.mark.parametrize("ends", ["lock", "connection"])
 def test_the_program_dies_with_the_turn_and_with_the_connection(
     server: Sshd, tmp_path: Path, ends: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,10 +207,10 @@ def test_the_program_dies_with_the_turn_and_with_the_connection(
     acting = threading.Thread(target=apply)
     acting.start()
     assert eventually(pids.exists)
-    here.stop() if ends == "turn" else server.drop()
+    here.stop() if ends == "lock" else server.drop()
     acting.join(10)
     assert eventually(lambda: not any(is_alive(int(pid)) for pid in pids.read_text().split()))
-    assert isinstance(raised[0], LockRevoked if ends == "turn" else StepFailed)
+    assert isinstance(raised[0], LockRevoked if ends == "lock" else StepFailed)
     if ends == "connection":
         assert "was lost while the program ran. The host kills it within 20 s" in str(raised[0])
 
@@ -293,9 +293,9 @@ def test_a_revoked_host_key_is_not_to_be_trusted(server: Sshd, tmp_path: Path, m
 
 def test_content_that_comes_in_part_starts_nothing(tmp_path: Path) -> None:
     """The connection may end while a secret is on its way."""
-    touching = ["sh", "-c", WATCHED, "sh", "20", "touch", str(tmp_path / "it")]
+    touching = ["sh", "-c", WATCHED, "sh", "20", "touch", str(tmp_path / "touched")]
     subprocess.run(touching, input=b"c2Vjcm", check=False, start_new_session=True)
-    assert not (tmp_path / "it").exists()
+    assert not (tmp_path / "touched").exists()
 
 
 def test_an_account_that_may_not_log_in_is_told(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,12 +303,14 @@ def test_an_account_that_may_not_log_in_is_told(server: Sshd, tmp_path: Path, mo
     (tmp_path / "ssh").write_text("#!/bin/sh\necho This account is currently not available.\nexit 1\n")
     (tmp_path / "ssh").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    with pytest.raises(StepFailed, match=r"runs no program for us: This account is currently not available\.\. Can"):
+    with pytest.raises(
+        StepFailed, match=r"^No program can be run on .*: This account is currently not available\.\. Can"
+    ):
         step("true").missing_prerequisites(context(server.connection("app_1"), []))
 
 
 def test_a_worker_without_ssh_is_told(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the worker that lacks a program, not the host."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(StepFailed, match=r"^The worker has no program ssh\. Install the client of OpenSSH on every"):
+    with pytest.raises(StepFailed, match=r"^The worker has no program ssh\. Install the OpenSSH client on every"):
         step("true").missing_prerequisites(context(server.connection("app_1"), []))

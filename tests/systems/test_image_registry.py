@@ -10,7 +10,7 @@ import pytest
 
 from changewindow.cli.standalone import free_port
 from changewindow.systems.connection import Connection
-from changewindow.systems.kubernetes.image_registry import lacks_images, reference
+from changewindow.systems.kubernetes.image_registry import images_not_pullable, reference
 from servers.image_registry import ACCOUNT, Registry, registry
 from support.certificates import certificate
 from support.recording_server import Reply, Request, recording_server
@@ -47,20 +47,20 @@ def test_images_that_are_there_lack_nothing(here: Registry) -> None:
     """By tag, and by digest."""
     digest = here.push("shop/cart", "2.14.0")
     images = ("r.example.org/shop/cart:2.15.0", f"r.example.org/shop/cart@{digest}")
-    assert lacks_images(here.connection(), *images) == []
+    assert images_not_pullable(here.connection(), *images) == []
 
 
 def test_an_image_that_is_gone_is_named(here: Registry) -> None:
     """The one that is there is not."""
-    found = lacks_images(here.connection(), "r.example.org/shop/cart:2.15.0", "r.example.org/shop/cart:2.13.0")
-    says = f"the registry at {here.url} has none of that name. Push it, or correct it."
+    found = images_not_pullable(here.connection(), "r.example.org/shop/cart:2.15.0", "r.example.org/shop/cart:2.13.0")
+    says = f"the registry at {here.url} has no image of that name. Push it, or correct it."
     assert found == [f"Image r.example.org/shop/cart:2.13.0 cannot be pulled: {says}"]
 
 
 def test_an_account_that_is_not_let_in_is_said(here: Registry) -> None:
     """The password is not."""
-    [found] = lacks_images(here.connection(password="wrong-one"), "r.example.org/shop/cart:2.15.0")
-    assert "does not let 'robot' (401)" in found
+    [found] = images_not_pullable(here.connection(password="wrong-one"), "r.example.org/shop/cart:2.15.0")
+    assert "does not admit 'robot' (401)" in found
     assert "example_registry" in found
     assert "wrong-one" not in found
 
@@ -68,18 +68,20 @@ def test_an_account_that_is_not_let_in_is_said(here: Registry) -> None:
 def test_a_registry_that_is_down_proves_nothing() -> None:
     """What is not known is not good."""
     nobody = Connection("example_registry", "http", host=f"http://127.0.0.1:{free_port()}")
-    [found] = lacks_images(nobody, "r.example.org/shop/cart:2.15.0")
-    assert found.startswith("whether image r.example.org/shop/cart:2.15.0 can be pulled is not known")
+    [found] = images_not_pullable(nobody, "r.example.org/shop/cart:2.15.0")
+    assert found.startswith("Whether image r.example.org/shop/cart:2.15.0 can be pulled is unknown")
 
 
 def test_a_page_is_no_image() -> None:
     """A web server that answers everything with the same page is not a registry that has every image."""
     with recording_server(Reply(headers={"Content-Type": "text/html"})) as server:
         url = server.url
-        [found] = lacks_images(Connection("example_registry", "http", host=url), "r.example.org/shop/cart:2.15.0")
+        [found] = images_not_pullable(
+            Connection("example_registry", "http", host=url), "r.example.org/shop/cart:2.15.0"
+        )
     assert found == (
-        f"whether image r.example.org/shop/cart:2.15.0 can be pulled is not known: {url} answered with text/html, "
-        "which no registry does. Correct the address of connection 'example_registry'."
+        f"Whether image r.example.org/shop/cart:2.15.0 can be pulled is unknown: {url} answered text/html, "
+        "as no registry does. Correct the address of connection 'example_registry'."
     )
 
 
@@ -120,15 +122,15 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("version", "password", "says"),
     [
         pytest.param("2.15.0", ACCOUNT[1], "", id="an image that is there"),
-        pytest.param("2.13.0", ACCOUNT[1], "has none of that name", id="an image that is gone"),
-        pytest.param("2.15.0", "wrong", "does not let 'robot' (401)", id="an account that gets no token"),
+        pytest.param("2.13.0", ACCOUNT[1], "has no image of that name", id="an image that is gone"),
+        pytest.param("2.15.0", "wrong", "does not admit 'robot' (401)", id="an account that gets no token"),
     ],
 )
 def test_a_registry_may_want_a_token(version: str, password: str, says: str) -> None:
     """The account goes to where tokens are given, the token to the registry."""
     with token_registry() as (url, _):
         connection = Connection("example_registry", "http", host=url, login=ACCOUNT[0], password=password)
-        found = lacks_images(connection, f"r.example.org/shop/cart:{version}")
+        found = images_not_pullable(connection, f"r.example.org/shop/cart:{version}")
     assert (says in found[0]) if says else (found == [])
 
 
@@ -137,16 +139,16 @@ def test_a_token_that_is_none_proves_nothing(gives: str) -> None:
     """Whatever stands in its place."""
     with token_registry(gives=gives) as (url, _):
         connection = Connection("example_registry", "http", host=url, login=ACCOUNT[0], password=ACCOUNT[1])
-        [found] = lacks_images(connection, "r.example.org/shop/cart:2.15.0")
-    assert "can be pulled is not known" in found
+        [found] = images_not_pullable(connection, "r.example.org/shop/cart:2.15.0")
+    assert "can be pulled is unknown" in found
 
 
 def test_a_password_does_not_leave_tls(trusted: Path) -> None:
     """A registry that has TLS, and names a place without for its tokens, gets no password there."""
     with token_registry() as (plain, shown), token_registry(trusted, f"{plain}/token") as (url, _):
         connection = Connection("example_registry", "http", host=url, login=ACCOUNT[0], password=ACCOUNT[1])
-        [found] = lacks_images(connection, "r.example.org/shop/cart:2.15.0")
-        assert found.startswith("whether image r.example.org/shop/cart:2.15.0 can be pulled is not known")
+        [found] = images_not_pullable(connection, "r.example.org/shop/cart:2.15.0")
+        assert found.startswith("Whether image r.example.org/shop/cart:2.15.0 can be pulled is unknown")
         assert f"the password would go to '{plain}/token' in the clear" in found
         assert ACCOUNT[1] not in found
         assert shown == []
@@ -156,5 +158,5 @@ def test_a_password_goes_to_a_place_with_tls(trusted: Path) -> None:
     """Where registry and tokens both have it, an image that is there is found."""
     with token_registry(trusted) as (url, shown):
         connection = Connection("example_registry", "http", host=url, login=ACCOUNT[0], password=ACCOUNT[1])
-        assert lacks_images(connection, "r.example.org/shop/cart:2.15.0") == []
+        assert images_not_pullable(connection, "r.example.org/shop/cart:2.15.0") == []
         assert shown == ["/token?service=here&scope=repository%3Ashop%2Fcart%3Apull"]

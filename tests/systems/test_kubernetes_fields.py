@@ -1,4 +1,4 @@
-"""Fields of objects put forth and back."""
+"""Fields of objects, applied and undone."""
 
 from typing import Any
 
@@ -22,14 +22,14 @@ OBJECTS = some.dictionaries(some.sampled_from(["spec", "data", "kind"]), PARTS, 
 
 
 @given(OBJECTS, OBJECTS)
-def test_forth_and_back_is_where_it_was(old: dict[str, Any], new: dict[str, Any]) -> None:
+def test_apply_and_undo_restore_the_object(old: dict[str, Any], new: dict[str, Any]) -> None:
     """Whatever the two states are; an empty mapping of free keys is as good as none, to the API too."""
     old, new = tidy(old), tidy(new)
     fields = differences(old, new)
-    there = tidy(merge(old, patch(old, pending(HERE, old, fields, "forth"), "forth")))
+    there = tidy(merge(old, patch(old, pending(HERE, old, fields, "apply"), "apply")))
     assert there == new
-    assert pending(HERE, there, fields, "forth") == []
-    assert tidy(merge(there, patch(there, pending(HERE, there, fields, "back"), "back"))) == old
+    assert pending(HERE, there, fields, "apply") == []
+    assert tidy(merge(there, patch(there, pending(HERE, there, fields, "undo"), "undo"))) == old
 
 
 def test_items_of_lists_are_told_apart_by_name() -> None:
@@ -39,7 +39,7 @@ def test_items_of_lists_are_told_apart_by_name() -> None:
     fields = differences(old, new)
     assert [str(field) for field in fields] == ["spec.containers.cart.image"]
     theirs = {"spec": {"containers": [{"name": "mesh"}, {"name": "log", "image": "9"}, {"name": "cart", "image": "2"}]}}
-    back = merge(theirs, patch(theirs, pending(HERE, theirs, fields, "back"), "back"))
+    back = merge(theirs, patch(theirs, pending(HERE, theirs, fields, "undo"), "undo"))
     assert back["spec"]["containers"] == [
         {"name": "mesh"},
         {"name": "log", "image": "9"},
@@ -54,7 +54,7 @@ def test_an_item_that_is_gone_is_somebody_elses_change() -> None:
         {"spec": [{"name": "cart", "image": "2"}]},
     )
     with pytest.raises(StepFailed, match=r"spec.cart.image is nothing, neither '1'"):
-        pending(HERE, {"spec": [{"name": "mesh"}]}, fields, "back")
+        pending(HERE, {"spec": [{"name": "mesh"}]}, fields, "undo")
 
 
 def test_what_the_server_writes_is_no_difference() -> None:
@@ -65,7 +65,7 @@ def test_what_the_server_writes_is_no_difference() -> None:
     counter = "deprecated.daemonset.template.generation"
     old, new = ({"metadata": {"annotations": {counter: count, "a": "1"}}} for count in ("1", "2"))
     assert differences(old, new) == []
-    assert [str(one) for one in differences({"metadata": {}}, new)] == ["metadata.annotations.a"]
+    assert [str(field) for field in differences({"metadata": {}}, new)] == ["metadata.annotations.a"]
 
 
 def test_a_selector_is_written_as_the_api_takes_it() -> None:

@@ -74,7 +74,7 @@ def run_to_end(cluster: Cluster, job: Resource, task: Task, within: timedelta) -
 
 
 def stop(cluster: Cluster, job: Resource, state: Json, within: timedelta) -> None:
-    """Delete a Job that has not succeeded, and wait until it and its pods are gone, so that nothing of it still acts."""
+    """Delete a Job that has not succeeded, and wait until its pods are gone: nothing of it acts any more."""
     if _end_of(state) == "Complete":
         return
     cluster.delete(job, state)

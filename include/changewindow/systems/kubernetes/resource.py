@@ -97,5 +97,7 @@ def refusal(connection: str, method: str, resource: Resource, *, status: int, te
     if status == 500 and message.startswith(MISFIT):
         return f"The manifest of {resource} does not fit its kind; correct it. The server says: {message}"
     if status == 429 or status >= 500:
-        return f"The API server of connection '{connection}' did not {verb} {resource} ({status}): {message}. Is it healthy?"
+        return (
+            f"The API server of connection '{connection}' failed to {verb} {resource} ({status}): {message}. Is it up?"
+        )
     return f"The API server of connection '{connection}' refused to {verb} {resource} ({status}): {message}"

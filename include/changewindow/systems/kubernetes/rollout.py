@@ -145,7 +145,7 @@ def _require_own(rollout: Rollout, workload: Json) -> None:
     if again:
         rollout.remaining = ""  # how far it came does not matter any more
         raise StepFailed(
-            f"Somebody else has changed {rollout.resource} while its rollout was waited for: {'; '.join(again)}. Find "
+            f"Somebody else has changed {rollout.resource} during its rollout: {'; '.join(again)}. Find "
             "out who did, or what resets it (Argo CD, Flux, an operator), and make the change there."
         )
 
