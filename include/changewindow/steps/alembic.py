@@ -27,12 +27,13 @@ from pydantic import Field
 from changewindow.documents.types import Duration
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
-from changewindow.systems.context import Context, ProgramOptions, Ran
+from changewindow.systems.context import Context, Ran
 from changewindow.systems.databases import alembic_report
 from changewindow.systems.databases.lock_holders import lock_holders
 from changewindow.systems.databases.transactions import end_session, meaning
 from changewindow.systems.git.clone import last_line
 from changewindow.systems.git.files import Files
+from changewindow.systems.process.supervised import ProgramOptions
 
 EXAMPLE = {
     "name": "Add the column that the release needs",

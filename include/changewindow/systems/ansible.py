@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from changewindow.errors import StepFailed
-from changewindow.systems.context import Context, ProgramOptions, Ran
+from changewindow.systems.context import Context, Ran
 from changewindow.systems.hosts.ssh import reach_many
+from changewindow.systems.process.supervised import ProgramOptions
 
 BIN = Path(sys.executable).parent
 IDENT = "it"

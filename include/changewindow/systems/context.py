@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, TypedDict, TypeVar, Unpack
+from typing import Any, Literal, TypeVar, Unpack
 
 import requests
 
@@ -17,7 +17,7 @@ from changewindow.documents.types import duration_text
 from changewindow.errors import LockRevoked, StepFailed, UnusableConnection
 from changewindow.systems import authorization
 from changewindow.systems.connection import Connection
-from changewindow.systems.process.supervised import Program, guarded
+from changewindow.systems.process.supervised import Program, ProgramOptions, guarded
 
 T = TypeVar("T")
 Ended = Literal["applied", "failed", "cut_short"]
@@ -32,21 +32,6 @@ class Ran:
     arguments: tuple[str, ...]
     code: int
     output: str
-
-
-class ProgramOptions(TypedDict, total=False):
-    """How a program is run, and how the log shows it."""
-
-    folder: Path | None
-    """The working directory."""
-    environment: Mapping[str, str | None] | None
-    """Variables added to ours; None takes one out."""
-    quiet: bool
-    """Whether the output is left out of the log; it is logged all the same when the program fails."""
-    shown_as: str
-    """What the log shows instead of the arguments."""
-    hide: Callable[[str], str]
-    """Takes secrets out of a line before it is logged."""
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from pydantic import Field, model_validator
 from changewindow.documents.refusal import refusal
 from changewindow.documents.types import Model
 from changewindow.errors import StepFailed
-from changewindow.systems.context import Context, ProgramOptions
+from changewindow.systems.context import Context
 from changewindow.systems.git.access import opened
 from changewindow.systems.git.clone import id_in, last_line
+from changewindow.systems.process.supervised import ProgramOptions
 
 BRANCH = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
 

@@ -5,15 +5,30 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TypedDict, cast
 
 GUARD = Path(__file__).with_name("guard.py")
 LONGEST = 1 << 17
 """In bytes: a longer line is yielded in parts."""
+
+
+class ProgramOptions(TypedDict, total=False):
+    """How a program is run, and how the log shows it."""
+
+    folder: Path | None
+    """The working directory."""
+    environment: Mapping[str, str | None] | None
+    """Variables added to ours; None takes one out."""
+    quiet: bool
+    """Whether the output is left out of the log; it is logged all the same when the program fails."""
+    shown_as: str
+    """What the log shows instead of the arguments."""
+    hide: Callable[[str], str]
+    """Takes secrets out of a line before it is logged."""
 
 
 @dataclass(frozen=True)
