@@ -140,7 +140,7 @@ def test_what_is_asked_next(
     """The next level, how many it lacks, and who may."""
     asked = lacking(*approvals)
     assert asked is not None
-    assert (asked.need.level, asked.still, asked.people) == (level, still, people)
+    assert (asked.required.level, asked.missing, asked.people) == (level, still, people)
 
 
 def test_nothing_is_asked_when_all_levels_are_full() -> None:

@@ -15,13 +15,13 @@ from changewindow.ledger import payloads
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, known, locked
 from changewindow.ledger.models import Approval, Change, Lease, Revision, StepLockRow, Touched
+from changewindow.policy import standing
 from changewindow.policy.outcome import Outcome
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
 from changewindow.ticket.revision import digest_of
 
-WAITING = ("submitted", "approved", "refused")
-"""Nothing was touched, and the change may still be done."""
+WAITING = standing.WAITING
 CHANGEABLE = (*WAITING, "missed")
 """A new text may be given to it."""
 Ended = Literal["cancelled", "rolled back"]

@@ -41,14 +41,14 @@ def start(
         NotAllowed: with each finding; nothing was written.
     """
     with ledger.transaction() as session:
-        found = locked(session, change)
+        row = locked(session, change)
         _one_gate_at_a_time(session)
-        wanted = replace(intent, opens=found.opens, closes=found.closes)
-        decision = decide(standing_at_the_gate(session, found, targets, now), wanted, assessment, now)
+        wanted = replace(intent, opens=row.opens, closes=row.closes)
+        decision = decide(standing_at_the_gate(session, row, targets, now), wanted, assessment, now)
         if not decision.may_act:
             raise NotAllowed(change, decision.findings)
-        token = _take_leases(session, found, wanted, targets=targets, now=now)
-        found.status, found.run, found.reason, found.closed_at, found.aborted = "running", intent.run, "", None, None
+        token = _take_leases(session, row, wanted, targets=targets, now=now)
+        row.status, row.run, row.reason, row.closed_at, row.aborted = "running", intent.run, "", None, None
         chosen = {"values": dict(intent.values)} if intent.values else {}
         started = payloads.Started(
             run=intent.run, digest=intent.digest, mode=intent.mode, token=token, targets=targets, **chosen
@@ -67,17 +67,17 @@ def explain(ledger: Ledger, change: str, policy: Policy | BadPolicy, *, mode: Mo
     ticket = build_ticket(data)
     assessment = policy if isinstance(policy, BadPolicy) else Assessment(policy, ticket, data, change)
     with ledger.reading() as session:
-        found = known(session, change)
+        row = known(session, change)
         intent = Intent(
             run="",
-            digest=found.digest,
-            opens=found.opens,
-            closes=found.closes,
+            digest=row.digest,
+            opens=row.opens,
+            closes=row.closes,
             needs=ticket.needs,
             mode=mode,
             is_emergency=ticket.type == "emergency",
         )
-        standing = standing_at_the_gate(session, found, ticket.targets, now)
+        standing = standing_at_the_gate(session, row, ticket.targets, now)
         return decide(standing, intent, None if mode == "rollback" else assessment, now)
 
 
@@ -98,11 +98,11 @@ def require_running(
         NotAllowed: with each finding.
     """
     with ledger.transaction() as session:
-        found = locked(session, change)
-        held = session.scalars(select(Lease).where(Lease.number == found.number)).all()
-        standing = replace(standing_of(session, found), has_lease=bool(held), stops=stops_in(session, now))
-        undo = Intent(run, found.digest, found.opens, found.closes, timedelta(0), act="undo")
-        intent = replace(forward, run=run, closes=found.closes, act="apply") if forward else undo
+        row = locked(session, change)
+        held = session.scalars(select(Lease).where(Lease.number == row.number)).all()
+        standing = replace(standing_of(session, row), has_lease=bool(held), stops=stops_in(session, now))
+        undo = Intent(run, row.digest, row.opens, row.closes, timedelta(0), act="undo")
+        intent = replace(forward, run=run, closes=row.closes, act="apply") if forward else undo
         decision = decide(standing, intent, assessment, now)
         if not decision.may_act:
             raise NotAllowed(change, decision.findings)
@@ -127,34 +127,34 @@ def release(ledger: Ledger, target: str, *, person: str, reason: str, now: datet
         if lease is None:
             remedy = "There is nothing to release."
             raise NotAllowed(target, [Finding("not_held", "nobody holds it", remedy)])
-        found = locked(session, f"CHG-{lease.number}")
-        if found.status == "running":
+        row = locked(session, f"CHG-{lease.number}")
+        if row.status == "running":
             remedy = "Run abort_change to have it rolled back."
-            raise NotAllowed(target, [Finding("target_held", f"{found.id} is acting on it", remedy)])
+            raise NotAllowed(target, [Finding("target_held", f"{row.id} is acting on it", remedy)])
         session.delete(lease)
-        append(session, Event(found.id, person, now, payloads.Released(target=target, reason=reason)))
-        return found.id
+        append(session, Event(row.id, person, now, payloads.Released(target=target, reason=reason)))
+        return row.id
 
 
 def orphan(ledger: Ledger, change: str, *, run: str, now: datetime) -> bool:
-    """Record that the run that acted has died, so that another one may take the change back; may be called twice."""
+    """Record that the run that acted has died, so that another one may roll the change back; may be called twice."""
     with ledger.transaction() as session:
-        found = locked(session, change)
-        if found.status != "running" or found.run not in (run, None):
+        row = locked(session, change)
+        if row.status != "running" or row.run not in (run, None):
             return False
-        if found.run is not None:
-            found.run = None
+        if row.run is not None:
+            row.run = None
             append(session, Event(change, "housekeeping", now, payloads.RunDied(run=run)))
         return True
 
 
-def _take_leases(session: Session, found: Change, intent: Intent, *, targets: tuple[str, ...], now: datetime) -> int:
+def _take_leases(session: Session, row: Change, intent: Intent, *, targets: tuple[str, ...], now: datetime) -> int:
     """Hold the targets for this run; return the fencing token."""
-    found.token = token = (session.scalar(select(func.max(Change.token))) or 0) + 1
-    session.execute(delete(Lease).where(Lease.number == found.number))
+    row.token = token = (session.scalar(select(func.max(Change.token))) or 0) + 1
+    session.execute(delete(Lease).where(Lease.number == row.number))
     lives_until = max(intent.closes, now + intent.needs)
     session.add_all(
-        Lease(target=target, number=found.number, token=token, run=intent.run, taken_at=now, expires_at=lives_until)
+        Lease(target=target, number=row.number, token=token, run=intent.run, taken_at=now, expires_at=lives_until)
         for target in targets
     )
     return token

@@ -39,12 +39,12 @@ def approved(case: Case) -> Answers:
 def next_approval(case: Case) -> PendingApproval | None:
     """Return what approval is asked for next, level by level; None when all are given."""
     valid = _valid(case)
-    but = (case.standing.requester, *(approval.person for approval in valid))
+    excluded = (case.standing.requester, *(approval.person for approval in valid))
     for required in case.required:
-        still = required.count - sum(approval.level == required.level for approval in valid)
-        if still > 0:
-            people = tuple(person for person in required.people if not any(same_person(person, other) for other in but))
-            return PendingApproval(required, still, people, but)
+        missing = required.count - sum(approval.level == required.level for approval in valid)
+        if missing > 0:
+            may = [person for person in required.people if not any(same_person(person, name) for name in excluded)]
+            return PendingApproval(required, missing, tuple(may), excluded)
     return None
 
 
@@ -83,8 +83,8 @@ def _why_not_approved(case: Case, pending: PendingApproval) -> Finding:
         newest = expired[-1]
         sentence = f"the approval of {newest.person} expired {newest.expires_at:%Y-%m-%d %H:%M} UTC"
         return Finding("approval_expired", sentence, case.remedy(f"Ask {_any_of(pending)} to approve it again."))
-    level = pending.need
-    sentence = f"level '{level.level}' lacks {pending.still} of {level.count} approvals"
+    required = pending.required
+    sentence = f"level '{required.level}' lacks {pending.missing} of {required.count} approvals"
     return Finding("approvals_missing", sentence, case.remedy(f"Ask {_any_of(pending)} to approve it."))
 
 

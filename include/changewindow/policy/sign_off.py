@@ -35,25 +35,25 @@ class RecordedApproval:
 class PendingApproval:
     """Who is asked for the next approval."""
 
-    need: RequiredApproval
-    still: int
-    """How many approvals this level lacks."""
+    required: RequiredApproval
+    missing: int
+    """How many approvals are still missing at this level."""
     people: tuple[str, ...]
     """Who may give it; nobody named means anybody but the requester and those who have said yes."""
-    but: tuple[str, ...]
+    excluded: tuple[str, ...]
     """The requester, and who has said yes already: one person counts once."""
 
     @property
     def given(self) -> int:
         """Return how many approvals count already."""
-        return len(self.but) - 1
+        return len(self.excluded) - 1
 
     def admits(self, person: str) -> bool:
         """Return whether a person's yes counts now."""
-        is_named = not self.people or any(same_person(person, one) for one in self.people)
-        return is_named and not any(same_person(person, one) for one in self.but)
+        is_named = not self.people or any(same_person(person, named) for named in self.people)
+        return is_named and not any(same_person(person, named) for named in self.excluded)
 
 
-def same_person(one: str, other: str) -> bool:
+def same_person(name: str, other: str) -> bool:
     """Return whether two names are one person's, however they are written."""
-    return one.strip().casefold() == other.strip().casefold()
+    return name.strip().casefold() == other.strip().casefold()

@@ -13,12 +13,12 @@ from changewindow.policy.sign_off import ONE_PERSON, RecordedApproval, RequiredA
 Mode = Literal["run", "dry_run", "rollback"]
 Act = Literal["start", "apply", "undo"]
 """What is about to happen: the run passes its gate, applies a step, or undoes one."""
-AGAIN = {"approved", "refused"}
+AGAIN = ("approved", "refused")
 """States in which a run may start: a refusal touched nothing, so the same approval may be tried again in its window."""
 ROLLED_BACK = "Wait for the end of the run; it rolls back what it has applied."
 Assessed = Assessment | BadPolicy | None
 """What the policy says of the change, or why it cannot be read; None where no policy applies, as for a rollback."""
-WAITING = {*AGAIN, "submitted"}
+WAITING = ("submitted", *AGAIN)
 """States in which nothing was touched and the change may still be done."""
 
 

@@ -141,5 +141,5 @@ def intent_of(found: Change, assessment: Assessment) -> Intent:
 
 
 def _who(lacking: PendingApproval) -> str:
-    named = ", ".join(lacking.people) or f"anybody but {', '.join(lacking.but)}"
-    return f"level {lacking.need.level}: {lacking.still} of {lacking.need.count} still asked, from {named}"
+    named = ", ".join(lacking.people) or f"anybody but {', '.join(lacking.excluded)}"
+    return f"level {lacking.required.level}: {lacking.missing} of {lacking.required.count} still asked, from {named}"

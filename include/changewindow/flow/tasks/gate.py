@@ -37,7 +37,9 @@ class Gate(ChangeOperator):
             self._refuse(run, refused.findings)
             raise
         except (ChangeError, ValueError) as error:
-            self._refuse(run, (Finding("gate_broken", str(error).rstrip("."), "Then trigger the change again."),))
+            self._refuse(
+                run, (Finding("undecided", str(error).rstrip("."), "Put that right, then trigger the change again."),)
+            )
             raise
         run.hand_over(Passed(token=token))
         log.info("the change may act on %s (token %s)", ", ".join(targets), token)
