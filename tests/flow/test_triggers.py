@@ -15,7 +15,7 @@ from airflow.sdk.execution_time.comms import ErrorResponse
 from pydantic import ValidationError
 
 from changewindow.flow.triggerer.arguments import dump
-from changewindow.flow.triggerer.progress_writer import notebook
+from changewindow.flow.triggerer.services import services
 from changewindow.flow.triggers import GoodTrigger, WatchTrigger, WindowTrigger
 from changewindow.ledger import changes, events, leases
 from changewindow.ledger.database import Ledger
@@ -120,7 +120,7 @@ async def stopped(trigger: WatchTrigger, samples: int) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-    await notebook().write()
+    await services().progress.write()
 
 
 def bad_twice(file: Path, **tolerate: int) -> list[dict[str, Any]]:

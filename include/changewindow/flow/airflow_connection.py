@@ -41,31 +41,36 @@ async def connection_in_trigger(name: str) -> Connection:
         raise PlatformError(f"Airflow does not tell the connection '{name}' ({error}). Is its database up?") from error
 
 
+async def ledger_in_trigger() -> Ledger:
+    """Return the ledger without blocking."""
+    return Ledger((await connection_in_trigger(LEDGER_CONNECTION)).database_url)
+
+
 async def past_in_trigger(change: str, environment: str) -> Past:
     """Return what the ledger knows of earlier changes, without blocking; see `queries.past`."""
-    url = (await connection_in_trigger(LEDGER_CONNECTION)).database_url
-    return await asyncio.to_thread(lambda: queries.past(Ledger(url), change, environment))
+    ledger = await ledger_in_trigger()
+    return await asyncio.to_thread(queries.past, ledger, change, environment)
 
 
-def as_ours(name: str, found: Any) -> Connection:
+def as_ours(name: str, known: Any) -> Connection:
     """Return a connection of Airflow as the core knows it; the address of a database is made when it is asked for."""
     return Connection(
         name=name,
-        kind=found.conn_type or "",
-        host=found.host or "",
-        port=found.port,
-        login=found.login or "",
-        password=found.password or "",
-        schema=found.schema or "",
-        extra=found.extra_dejson,
-        url_of_hook=lambda: _url_of_hook(name, found),
+        kind=known.conn_type or "",
+        host=known.host or "",
+        port=known.port,
+        login=known.login or "",
+        password=known.password or "",
+        schema=known.schema or "",
+        extra=known.extra_dejson,
+        url_of_hook=lambda: _url_of_hook(name, known),
     )
 
 
-def _url_of_hook(name: str, found: Any) -> str:
+def _url_of_hook(name: str, known: Any) -> str:
     """Return the SQLAlchemy address of a database as its provider makes it, without fetching the connection again."""
     try:
-        hook = found.get_hook(hook_params={"connection": found})
+        hook = known.get_hook(hook_params={"connection": known})
         return str(hook.sqlalchemy_url.render_as_string(hide_password=False))
     except NotImplementedError:
         return str(hook.get_uri())

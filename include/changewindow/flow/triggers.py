@@ -10,8 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from changewindow.errors import ChangeError
-from changewindow.flow.airflow_connection import connection_in_trigger, past_in_trigger
-from changewindow.flow.triggerer import abort_signal
+from changewindow.flow.airflow_connection import connection_in_trigger, ledger_in_trigger, past_in_trigger
 from changewindow.flow.triggerer.arguments import (
     Arguments,
     BaselineArguments,
@@ -20,8 +19,8 @@ from changewindow.flow.triggerer.arguments import (
     WindowArguments,
 )
 from changewindow.flow.triggerer.garbage import put_aside
-from changewindow.flow.triggerer.log_writer import tell, told
-from changewindow.flow.triggerer.progress_writer import ledger, notebook
+from changewindow.flow.triggerer.log_writer import flush, write_line
+from changewindow.flow.triggerer.services import services
 from changewindow.ledger import watches
 from changewindow.watch.baseline_readings import take_baselines
 from changewindow.watch.progress import Progress
@@ -67,14 +66,14 @@ class ChangeTrigger(BaseTrigger, Generic[A]):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Fire when it is decided, or when a person has ended the change."""
         deciding = asyncio.create_task(self.decided())
-        by_person = asyncio.create_task(abort_signal.ended(self.arguments.change))
+        by_person = asyncio.create_task(services().aborts.ended(self.arguments.change))
         parked = asyncio.create_task(asyncio.sleep(PARKED))
         try:
             await asyncio.wait({deciding, by_person}, return_when=asyncio.FIRST_COMPLETED)
             if not deciding.done():
                 self.ended(by_person.result()["reason"])
             payload = (deciding if deciding.done() else by_person).result()
-            await told()
+            await flush()
             await parked
         finally:
             # Airflow cancels a trigger that nobody waits for any more; what it has begun must not go on alone.
@@ -116,7 +115,7 @@ class GoodTrigger(ChangeTrigger[GoodArguments]):
             change=asked.asker,
             settle=asked.settle,
         )
-        return (await until_good(wanted, connection_in_trigger, log=tell, past=past_in_trigger)).as_json()
+        return (await until_good(wanted, connection_in_trigger, log=write_line, past=past_in_trigger)).as_json()
 
 
 class BaselineTrigger(ChangeTrigger[BaselineArguments]):
@@ -131,7 +130,7 @@ class BaselineTrigger(ChangeTrigger[BaselineArguments]):
             asked.conditions,
             connection_in_trigger,
             deadline=asked.deadline,
-            log=tell,
+            log=write_line,
             change=asked.change,
             past=past_in_trigger,
         )
@@ -172,19 +171,19 @@ class WatchTrigger(ChangeTrigger[WatchArguments]):
         decided = await watch(
             self.watched,
             connection_in_trigger,
-            log=tell,
+            log=write_line,
             keep=self.keep,
             resume_from=await self._before(),
             past=past_in_trigger,
         )
         # The ledger is to have the last reading before a rollback begins, but the rollback does not wait for it long.
-        await asyncio.wait({asyncio.create_task(notebook().write())}, timeout=LONGEST_WRITE)
+        await asyncio.wait({asyncio.create_task(services().progress.write())}, timeout=LONGEST_WRITE)
         return decided.as_json()
 
     def keep(self, progress: Progress) -> None:
         """Take note of how far it is."""
         self.progress = progress
-        notebook().keep(self.arguments.change, self.arguments.run, progress)
+        services().progress.keep(self.arguments.change, self.arguments.run, progress)
 
     def ended(self, reason: str) -> None:
         """Take note that a person has ended it."""
@@ -194,7 +193,7 @@ class WatchTrigger(ChangeTrigger[WatchArguments]):
 
     async def _before(self) -> Progress | None:
         try:
-            kept = await asyncio.to_thread(watches.newest, await ledger(), self.arguments.change)
+            kept = await asyncio.to_thread(watches.newest, await ledger_in_trigger(), self.arguments.change)
         except ChangeError as error:
             log.warning("how far this watch was is not known, so it begins anew: %s", error)
             return None

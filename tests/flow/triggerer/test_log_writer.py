@@ -18,22 +18,24 @@ class Slow(logging.Handler):
         self.go, self.seen = threading.Event(), list[str]()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a line, with who told it."""
+        """Take a line, with who wrote it."""
         self.go.wait(10)
         self.seen.append(f"{WHO.get()}: {record.getMessage()}")
 
 
 async def test_a_log_that_is_stuck_holds_up_no_trigger() -> None:
-    """All lines are written once it goes on: in order, and as of the trigger that told them."""
+    """All lines are written once it goes on: in order, and as of the trigger that wrote them."""
     slow = Slow()
     log_writer.log.addHandler(slow)
     log_writer.log.setLevel(logging.INFO)
     try:
         for who in ("one", "two"):
-            contextvars.copy_context().run(lambda who=who: (WHO.set(who), [log_writer.tell(str(n)) for n in range(50)]))
+            contextvars.copy_context().run(
+                lambda who=who: (WHO.set(who), [log_writer.write_line(str(n)) for n in range(50)])
+            )
         assert slow.seen == []
         slow.go.set()
-        await log_writer.told()
+        await log_writer.flush()
         assert slow.seen == [f"{who}: {n}" for who in ("one", "two") for n in range(50)]
     finally:
         log_writer.log.removeHandler(slow)
@@ -46,15 +48,15 @@ def test_a_loop_that_ended_takes_no_log_with_it() -> None:
     log_writer.log.addHandler(slow)
     log_writer.log.setLevel(logging.INFO)
     try:
-        contextvars.copy_context().run(lambda: (WHO.set("one"), log_writer.tell("stuck")))
-        waiting = loop.create_task(log_writer.told())
+        contextvars.copy_context().run(lambda: (WHO.set("one"), log_writer.write_line("stuck")))
+        waiting = loop.create_task(log_writer.flush())
         loop.run_until_complete(asyncio.sleep(0))
         waiting.cancel()
         loop.run_until_complete(asyncio.gather(waiting, return_exceptions=True))
         loop.close()
         slow.go.set()
-        contextvars.copy_context().run(lambda: (WHO.set("two"), log_writer.tell("on")))
-        asyncio.run(log_writer.told())
+        contextvars.copy_context().run(lambda: (WHO.set("two"), log_writer.write_line("on")))
+        asyncio.run(log_writer.flush())
         assert slow.seen == ["one: stuck", "two: on"]
     finally:
         log_writer.log.removeHandler(slow)

@@ -20,17 +20,17 @@ PATIENCE = 1.0
 Lines = SimpleQueue[tuple[Context, Callable[[], object]]]
 
 
-def tell(line: str) -> None:
-    """Write a line into the log of the task that tells it; returns at once."""
+def write_line(line: str) -> None:
+    """Write a line into the log of the task that the running trigger belongs to; returns at once."""
     _lines(os.getpid()).put((copy_context(), lambda: log.info("%s", line)))
 
 
-async def told() -> None:
+async def flush() -> None:
     """Wait until all lines up to now are written."""
     done, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def wake() -> None:
-        with suppress(RuntimeError):  # the loop has ended; whoever tells next still needs this thread
+        with suppress(RuntimeError):  # the loop has ended; whoever writes next still needs this thread
             loop.call_soon_threadsafe(done.set)
 
     _lines(os.getpid()).put((copy_context(), wake))

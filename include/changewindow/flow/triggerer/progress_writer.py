@@ -4,13 +4,10 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from weakref import WeakKeyDictionary
 
-from changewindow import settings
 from changewindow.errors import ChangeError
-from changewindow.flow.airflow_connection import connection_in_trigger
+from changewindow.flow.airflow_connection import ledger_in_trigger
 from changewindow.ledger import watches
-from changewindow.ledger.database import Ledger
 from changewindow.ledger.watches import Kept
 from changewindow.watch.progress import Progress
 
@@ -20,7 +17,7 @@ PAUSE = 0.5
 
 
 @dataclass
-class Notebook:
+class ProgressWriter:
     """The watches of which the ledger does not yet have the newest progress."""
 
     fresh: dict[str, tuple[str, Progress]] = field(default_factory=dict)
@@ -41,7 +38,7 @@ class Notebook:
             at = datetime.now(UTC)
             kept = [Kept(change, run, progress.snapshot(), at) for change, (run, progress) in taken.items()]
             try:
-                written = await asyncio.to_thread(watches.keep, await ledger(), kept)
+                written = await asyncio.to_thread(watches.keep, await ledger_in_trigger(), kept)
             except ChangeError as error:
                 log.warning("how far %d watches are is not written: %s", len(kept), error)
                 self.fresh = {**taken, **self.fresh}
@@ -53,16 +50,3 @@ class Notebook:
         while self.fresh:
             await self.write()
             await asyncio.sleep(PAUSE)
-
-
-_notebooks: WeakKeyDictionary[asyncio.AbstractEventLoop, Notebook] = WeakKeyDictionary()
-
-
-def notebook() -> Notebook:
-    """Return the notebook of this event loop."""
-    return _notebooks.setdefault(asyncio.get_running_loop(), Notebook())
-
-
-async def ledger() -> Ledger:
-    """Return the ledger without blocking."""
-    return Ledger((await connection_in_trigger(settings.LEDGER_CONNECTION)).database_url)
