@@ -39,7 +39,7 @@ class PlatformError(ChangeError):
 
 
 class BadKind(PlatformError):
-    """A file in one of the kinds' folders does not keep the contract of its folder."""
+    """A file in one of the kinds' folders breaks the contract of its folder."""
 
     def __init__(self, module: str, missing: str) -> None:
         super().__init__(f"{module} has no {missing}. Every kind needs it; see the recipe in CONTRIBUTING.md.")
@@ -67,7 +67,7 @@ class UnknownConnection(OperatorError):
 
 
 class UnusableConnection(OperatorError):
-    """An Airflow Connection exists but lacks what is needed here."""
+    """An Airflow Connection exists but does not have what is needed here."""
 
     def __init__(self, name: str, missing: str) -> None:
         super().__init__(f"The Airflow Connection '{name}' has no {missing}. Complete it under Admin, Connections.")
@@ -78,7 +78,7 @@ class StepFailed(OperatorError):
 
 
 class StillUnderWay(StepFailed):
-    """A step failed, and what it has set in motion may happen all the same: an answer did not arrive."""
+    """A step failed, but what it started may still happen: an answer did not arrive."""
 
 
 class MemoryUnknown(OperatorError):
@@ -87,7 +87,7 @@ class MemoryUnknown(OperatorError):
     def __init__(self, change: str, what: str, why: object) -> None:
         super().__init__(
             f"{change}: it is not known {what}. {str(why).rstrip('.')}. Bring the ledger back and run this again, or "
-            "put right by hand what was done."
+            "undo by hand what was done."
         )
 
 
@@ -103,7 +103,7 @@ class LockTaken(OperatorError):
 
     def __init__(self, change: str, holder: str, by: str) -> None:
         super().__init__(
-            f"{change}: {holder} may not act while {by} acts. Wait until it has stopped, or abort the run."
+            f"{change}: {holder} may not act while {by} acts. Wait until {by} has stopped, or abort the run."
         )
 
 
@@ -125,7 +125,7 @@ class LedgerUnknown(PlatformError):
     """The ledger has no such change."""
 
     def __init__(self, change: str) -> None:
-        super().__init__(f"The ledger has no change {change}. Was it submitted to another ledger?")
+        super().__init__(f"The ledger has no change {change}. Check the number, or look in another ledger.")
 
 
 class UnreadableEvent(PlatformError):

@@ -39,16 +39,16 @@ def main() -> int:
             played = play_all(console, place)
             console.print(outcomes(played))
             console.print(how_to_log_in(place))
-            good = len(played) == len(ACTS) and all(one.is_as_expected for one in played)
+            good = len(played) == len(ACTS) and all(ending.is_as_expected for ending in played)
             if not os.environ.get("ONCE"):
                 _stay_up(console)
     except KeyboardInterrupt:
-        console.print("\ninterrupted; every process of the demo is gone")
+        console.print("\ninterrupted; all processes of the demo have been stopped")
         return 130
     except ChangeError as error:
         console.print(f"[red]{error}")
         return 1
-    console.print("stopped; every process of the demo is gone")
+    console.print("stopped; all processes of the demo have ended")
     return 0 if good else 1
 
 
@@ -60,7 +60,7 @@ def running(console: Console) -> Iterator[standalone.Place]:
     FOLDER.mkdir()
     port = int(os.environ.get("DEMO_PORT") or standalone.free_port())
     place = standalone.Place(FOLDER / "airflow", port, USERS)
-    with console.status("starting the service orders, its database and its load"), world(FOLDER / "world") as reach:
+    with console.status("starting the orders service, its database and its clients"), world(FOLDER / "world") as reach:
         airflow = None
         try:
             with console.status(f"starting Airflow on {place.url}"):
@@ -102,32 +102,32 @@ def play_all(console: Console, place: standalone.Place) -> list[Played]:
     rows: dict[str, tuple[str, str]] = {act.ticket: ("", "waiting") for act in ACTS}
     with Live(_progress(rows), console=console, refresh_per_second=4) as live:
 
-        def tell(ticket: str, change: str, doing: str) -> None:
+        def report(ticket: str, change: str, doing: str) -> None:
             rows[ticket] = (change, doing)
             live.update(_progress(rows))
             if not console.is_terminal:
                 console.print(f"{ticket:10} {change:10} {doing}")
 
-        return [play(act, alice, bob, tell) for act in ACTS]
+        return [play(act, alice, bob, report) for act in ACTS]
 
 
 def outcomes(played: list[Played]) -> Table:
     """Return the table of outcomes, with a link to each run."""
-    table = Table(title="What became of the changes", show_lines=True)
-    for heading in ("change", "outcome", "run", "why, and where to see it"):
+    table = Table(title="How the changes ended", show_lines=True)
+    for heading in ("change", "outcome", "run", "reason and page"):
         table.add_column(heading, overflow="fold")
-    for one in played:
-        colour = "green" if one.is_as_expected else "red"
-        outcome = one.outcome if one.is_as_expected else f"{one.outcome}, expected {one.act.outcome}"
-        why = f"{escape(one.reason)}\n[link={one.page}]{one.page}[/link]"
-        table.add_row(f"{one.change}\n{one.act.ticket}", f"[{colour}]{outcome}", one.state, why)
+    for ending in played:
+        colour = "green" if ending.is_as_expected else "red"
+        outcome = ending.outcome if ending.is_as_expected else f"{ending.outcome}, expected {ending.act.outcome}"
+        why = f"{escape(ending.reason)}\n[link={ending.page}]{ending.page}[/link]"
+        table.add_row(f"{ending.change}\n{ending.act.ticket}", f"[{colour}]{outcome}", ending.state, why)
     return table
 
 
 def how_to_log_in(place: standalone.Place) -> str:
-    """Return the address and the users, one a line."""
+    """Return the address and the users, one per line."""
     users = "".join(f"\n  {name:6} {place.password(name)}   ({role})" for name, role in USERS.items())
-    return f"\nAirflow: {place.url}\nLog in as:{users}\nAirflow's own log: {place.home / 'standalone.log'}"
+    return f"\nAirflow: {place.url}\nLog in as:{users}\nAirflow's log: {place.home / 'standalone.log'}"
 
 
 def _progress(rows: dict[str, tuple[str, str]]) -> Table:
@@ -138,7 +138,7 @@ def _progress(rows: dict[str, tuple[str, str]]) -> Table:
 
 
 def _stay_up(console: Console) -> None:
-    console.print("\nEverything stays up until you press Ctrl-C.")
+    console.print("\nEverything keeps running until you press Ctrl-C.")
     with suppress(KeyboardInterrupt):
         threading.Event().wait()
 
@@ -150,7 +150,7 @@ def _has_form(client: Client) -> bool:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Begin to clean up; whoever is impatient does not interrupt that."""
+    """Begin to clean up, which further signals do not interrupt."""
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt

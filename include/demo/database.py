@@ -1,4 +1,4 @@
-"""A tiny TCP database with what makes connections dear: a limit, a slow greeting, a slow clean-up."""
+"""A tiny TCP database in which connections are expensive: a limit, a slow greeting, a slow clean-up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DatabaseCosts:
     max_connections: int = 40
     handshake: float = 0.040
     query: float = 0.015
-    # A slot is free again only this long after its connection was closed, as a server process needs to end.
+    # A slot becomes free only this long after its connection is closed, as a server process takes time to end.
     cleanup: float = 3.0
 
 
@@ -57,9 +57,9 @@ class Database(Collector):
         self._thread.join()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the slots taken, and how many there are."""
-        yield GaugeMetricFamily("database_connections", "Slots taken, closed ones in clean-up too.", self.slots_taken)
-        yield GaugeMetricFamily("database_max_connections", "Slots there are.", self.costs.max_connections)
+        """Yield the slots taken, and their total."""
+        yield GaugeMetricFamily("database_connections", "Slots taken, also by clean-up.", self.slots_taken)
+        yield GaugeMetricFamily("database_max_connections", "Slots in total.", self.costs.max_connections)
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
@@ -77,7 +77,7 @@ class Database(Collector):
             else:
                 await self._occupy_slot(reader, writer)
         except (ConnectionError, asyncio.CancelledError):
-            pass  # The client is gone, or the database ends: nobody is left to tell.
+            pass  # The client is gone, or the database is stopping: there is nobody to answer.
         finally:
             writer.close()
 

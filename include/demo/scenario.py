@@ -11,8 +11,8 @@ from changewindow.cli.airflow_api import ENDED, Client, RestError, wait_for
 
 TICKETS = Path(__file__).resolve().parents[1] / "tickets"
 LINE = re.compile(r"^(  (?:start|end): )\S+ \S+$", re.MULTILINE)
-Tell = Callable[[str, str, str], None]
-"""Called with the ticket's name, the change and what happens now."""
+Report = Callable[[str, str, str], None]
+"""Called with the ticket's name, the change and what is happening."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Played:
-    """What became of an act."""
+    """How an act ended."""
 
     act: Act
     change: str
@@ -48,7 +48,7 @@ ACTS = (Act("release", "completed"), Act("max_idle", "rolled_back"))
 def with_window(text: str, opens: datetime, closes: datetime) -> str:
     """Return a ticket's text with its window moved, as its author would type it; zone UTC."""
     times = iter((opens, closes))
-    return LINE.sub(lambda found: f"{found[1]}{next(times).astimezone(UTC):%Y-%m-%d %H:%M:%S}", text, count=2)
+    return LINE.sub(lambda line: f"{line[1]}{next(times).astimezone(UTC):%Y-%m-%d %H:%M:%S}", text, count=2)
 
 
 def submit(requester: Client, text: str) -> str:
@@ -85,15 +85,15 @@ def scheduled_run(client: Client, change: str) -> str:
     return wait_for(first, f"the run of {change}")
 
 
-def play(act: Act, requester: Client, approver: Client, tell: Tell, *, minutes: int = 30) -> Played:
+def play(act: Act, requester: Client, approver: Client, report: Report, *, minutes: int = 30) -> Played:
     """Play one act from ticket to outcome."""
     now = datetime.now(UTC)
     text = with_window((TICKETS / f"{act.ticket}.yaml").read_text(), now, now + timedelta(minutes=minutes))
-    tell(act.ticket, "", f"{requester.user} submits the ticket")
+    report(act.ticket, "", f"{requester.user} submits the ticket")
     request = submit(requester, text)
-    tell(act.ticket, "", f"waiting for {approver.user}'s approval")
+    report(act.ticket, "", f"waiting for {approver.user}'s approval")
     change = approve(approver, request)
-    tell(act.ticket, change, f"approved by {approver.user}, publishing")
+    report(act.ticket, change, f"approved by {approver.user}, publishing")
     run = scheduled_run(approver, change)
     seen = ""
     confirmed = False
@@ -103,26 +103,26 @@ def play(act: Act, requester: Client, approver: Client, tell: Tell, *, minutes: 
         confirmed = confirmed or confirm(requester, change, run)
         doing = _doing(approver, change, run)
         if doing and doing != seen:
-            tell(act.ticket, change, doing)
+            report(act.ticket, change, doing)
             seen = doing
-        found = approver.run(change, run)
-        return found if found["state"] in ENDED else None
+        state = approver.run(change, run)
+        return state if state["state"] in ENDED else None
 
-    found = wait_for(ended, f"the end of {change}", seconds=300)
+    final = wait_for(ended, f"the end of {change}", seconds=300)
     closed = approver.xcom(change, run, "close", "outcome") or {"outcome": "unknown", "reason": ""}
-    tell(act.ticket, change, closed["outcome"])
-    return Played(act, change, run, closed["outcome"], closed["reason"], found["state"], approver.page(change, run))
+    report(act.ticket, change, closed["outcome"])
+    return Played(act, change, run, closed["outcome"], closed["reason"], final["state"], approver.page(change, run))
 
 
 def _submitted(client: Client, run: str) -> dict[str, Any] | None:
     if client.run("request_change", run)["state"] in ENDED:
         raise RestError("check", run, client.log("request_change", run, "check"))
-    found: dict[str, Any] | None = client.xcom("request_change", run, "check")
-    return found
+    checked: dict[str, Any] | None = client.xcom("request_change", run, "check")
+    return checked
 
 
 def _answer(client: Client, dag: str, run: str, *, task: str, options: list[str]) -> None:
-    """Answer as a person would, who needs a moment: Airflow 3.3.2 fails a task that is answered while being parked."""
+    """Answer after a moment, as a person would: Airflow 3.3.2 fails a task answered while it is being parked."""
     parked = datetime.now(UTC)
     wait_for(lambda: datetime.now(UTC) - parked > timedelta(seconds=2), "the task to be parked")
     client.answer(dag, run, task, options=options)

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import subprocess
 import threading
 import time
-import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from demo.pool import Connection, NoConnectionError, Pool, PoolSettings
+from demo.configuration import Checkout, ConfigError
+from demo.pool import Connection, NoConnectionError, Pool
 
 FETCH_PAUSE = 0.5
 HEALTH_TIMEOUT = 0.1
@@ -29,74 +24,11 @@ POLL = 0.1
 BUCKETS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.75, 1, 2.5)
 ROUTES = ("/orders", "/health", "/metrics")
 Reply = tuple[bool, dict[str, object]]
-ModelT = TypeVar("ModelT", bound=BaseModel)
-
-
-class ConfigError(Exception):
-    """The configuration cannot be fetched, or is not valid."""
-
-    def __init__(self, place: str, fault: str) -> None:
-        """Name the file or the command, and what is wrong."""
-        super().__init__(f"{place}: {fault}")
-
-
-class Release(BaseModel):
-    """What `release.toml` may say."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    version: str = Field(pattern=r"^v\d+\.\d+\.\d+$")
-
-
-def git(*arguments: str, folder: Path, **variables: str) -> str:
-    """Run git apart from the configuration of user and machine, return what it prints.
-
-    Raises:
-        ConfigError: git failed; the text is git's own.
-    """
-    variables |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    variables |= {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    run = subprocess.run(["git", *arguments], cwd=folder, env=variables, capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise ConfigError(f"git {arguments[0]}", run.stderr.strip())
-    return run.stdout.strip()
-
-
-class Checkout:
-    """The service's own checkout of branch main."""
-
-    def __init__(self, repository: Path, folder: Path) -> None:
-        """Clone the repository into the folder."""
-        git("clone", "--quiet", "--branch", "main", str(repository), str(folder), folder=repository)
-        self._folder = folder
-
-    def fetch(self) -> str:
-        """Return the commit that branch main of the repository now names."""
-        git("fetch", "--quiet", "--no-auto-maintenance", "origin", "main", folder=self._folder)
-        return (self._folder / ".git" / "FETCH_HEAD").read_text().split()[0]
-
-    def read(self, commit: str) -> tuple[Release, PoolSettings]:
-        """Check the commit out, return what its two files say.
-
-        Raises:
-            ConfigError: a file is missing or not valid; the text names the file.
-        """
-        git("reset", "--quiet", "--hard", commit, folder=self._folder)
-        return self._read("release.toml", Release), self._read("pool.toml", PoolSettings)
-
-    def _read(self, name: str, model: type[ModelT]) -> ModelT:
-        try:
-            return model.model_validate(tomllib.loads((self._folder / name).read_text()))
-        except ValidationError as error:
-            faults = [f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors()]
-            raise ConfigError(name, "; ".join(faults)) from error
-        except (OSError, ValueError) as error:
-            raise ConfigError(name, str(error)) from error
 
 
 @dataclass(frozen=True)
 class Active:
-    """A configuration together with the pool that obeys it."""
+    """A configuration, and the pool that follows it."""
 
     commit: str
     version: str
@@ -107,7 +39,7 @@ class Orders(Collector):
     """The service without HTTP: one query for each order, over the pool of the active configuration."""
 
     def __init__(self, checkout: Checkout, database: tuple[str, int]) -> None:
-        """Load the first configuration; there is no older one to keep, so ConfigError is raised."""
+        """Load the first configuration; ConfigError is raised, since there is no older one to keep."""
         self.config_error: str | None = None
         self._checkout = checkout
         self._database = database
@@ -123,7 +55,7 @@ class Orders(Collector):
             return False, {"error": str(error)}
 
     def follow(self) -> None:
-        """Load what branch main says now; keep the old configuration if it cannot be loaded."""
+        """Load the configuration of branch main; keep the old one if it cannot be loaded."""
         try:
             commit = self._checkout.fetch()
             if commit != self.active.commit:
@@ -135,7 +67,7 @@ class Orders(Collector):
             self.config_error = None
 
     def health(self) -> Reply:
-        """Return whether a real query succeeds, and what runs."""
+        """Return whether a real query succeeds, and which version runs."""
         is_ok, _ = self.order(HEALTH_TIMEOUT)
         active = self.active
         return is_ok, {
@@ -147,7 +79,7 @@ class Orders(Collector):
         }
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the version that runs, and how its pool stands."""
+        """Yield the running version and the state of its pool."""
         active = self.active
         yield InfoMetricFamily("build", "The version that runs.", {"version": active.version})
         yield from active.pool.collect()
@@ -173,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
         began = time.monotonic()
         path = self.path.partition("?")[0]
         status, kind, body = self._answer(path)
-        # Measured before it is sent: whoever has the answer finds it in the numbers.
+        # Measured before it is sent, so that whoever has the answer finds it in the metrics.
         self.server.record(path, status, time.monotonic() - began)
         self.send_response(status)
         self.send_header("Content-Type", kind)
@@ -182,7 +114,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
-        """Stay silent: the numbers say what happened."""
+        """Stay silent: the metrics say what happened."""
 
     def _answer(self, path: str) -> tuple[HTTPStatus, str, bytes]:
         match path:
@@ -193,7 +125,7 @@ class Handler(BaseHTTPRequestHandler):
             case "/metrics":
                 return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self.server.registry)
             case _:
-                return HTTPStatus.NOT_FOUND, "text/plain", f"No {path}; there are {', '.join(ROUTES)}.\n".encode()
+                return HTTPStatus.NOT_FOUND, "text/plain", f"There is no {path}; try {', '.join(ROUTES)}.\n".encode()
         status = HTTPStatus.OK if is_ok else HTTPStatus.SERVICE_UNAVAILABLE
         return status, "application/json", json.dumps(reply).encode()
 
@@ -243,7 +175,7 @@ class Server(ThreadingHTTPServer):
         self._seconds.labels(route).observe(seconds)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Stay silent about clients that went away: they are no fault of the service."""
+        """Stay silent about clients that went away: that is no fault of the service."""
 
     def _follow(self) -> None:
         while not self._ended.wait(FETCH_PAUSE):

@@ -1,4 +1,4 @@
-"""`python -m demo.world`: a repository, a database, the service and its clients, alive until told to end."""
+"""`python -m demo.world`: a repository, a database, the service and its clients, running until told to end."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from demo.configuration import Checkout, git
 from demo.database import Database
 from demo.load import Load
-from demo.service import Checkout, Orders, Server, git
+from demo.service import Orders, Server
 
 RELEASE = 'version = "{version}"\n'
 POOL = """\
@@ -60,7 +61,7 @@ class Place:
 
     @property
     def file(self) -> Path:
-        """What tells others where the world is; there while the world is."""
+        """The file that says where the world is; it exists as long as the world."""
         return self.folder / "world.json"
 
 
@@ -90,7 +91,7 @@ def _commit(desk: Path, name: str, text: str, message: str) -> None:
 
 @contextmanager
 def open_world(place: Place) -> Iterator[None]:
-    """Make the world anew, announce it in its file, end it on the way out.
+    """Build the world anew, announce it in its file, and end it on exit.
 
     Raises:
         OSError: a port is taken.
@@ -135,10 +136,10 @@ def _announce(place: Place, port: int) -> None:
 
 def _place(arguments: list[str] | None) -> Place:
     parser = argparse.ArgumentParser(prog="python -m demo.world", description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="where the world lives; made anew")
+    parser.add_argument("--folder", type=Path, required=True, help="the world's folder; built anew")
     parser.add_argument("--host", default=Place.host, help="where the service listens (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=Place.port, help="of the service; 0 takes a free one")
-    parser.add_argument("--database-port", type=int, default=Place.database_port, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=Place.port, help="the port of the service; 0 takes a free one")
+    parser.add_argument("--database-port", type=int, default=Place.database_port, help="of the database")
     chosen = parser.parse_args(arguments)
     return Place(chosen.folder.resolve(), chosen.host, chosen.port, chosen.database_port)
 
@@ -153,7 +154,7 @@ def go_first() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Keep a world alive until SIGTERM, SIGINT or the end of the parent."""
+    """Keep a world running until SIGTERM, SIGINT or the end of the parent."""
     parent = os.getppid()
     place = _place(arguments)
     signals: list[int] = []
@@ -166,9 +167,9 @@ def main(arguments: list[str] | None = None) -> None:
             while not signals and os.getppid() == parent:
                 time.sleep(PAUSE)
     except BlockingIOError:
-        sys.exit(f"Another world lives in {place.folder}: end it, or choose another --folder.")
+        sys.exit(f"Another world is running in {place.folder}. Stop it, or choose another --folder.")
     except OSError as error:
-        sys.exit(f"The world cannot be made: {error}. Is a port taken? Leave --port and --database-port at 0.")
+        sys.exit(f"The world cannot start: {error}. If a port is taken, leave --port and --database-port at 0.")
 
 
 if __name__ == "__main__":

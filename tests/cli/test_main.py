@@ -232,7 +232,7 @@ def test_the_ledger_is_kept_from_here(tmp_path: Path, capsys: Capture, monkeypat
     assert main(["verify", change]) == 0
     assert f"{change}: every event follows the one before it; head " in capsys.readouterr().out
     assert main(["history", "CHG-77"]) == 1
-    assert capsys.readouterr().err == "The ledger has no change CHG-77. Was it submitted to another ledger?\n"
+    assert capsys.readouterr().err == "The ledger has no change CHG-77. Check the number, or look in another ledger.\n"
 
 
 @pytest.mark.parametrize("given", ["nonsense", "[]", "{}", '"text"'])

@@ -9,8 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from demo.configuration import Checkout, git
 from demo.database import Database, DatabaseCosts
-from demo.service import Checkout, Orders, Server, git
+from demo.service import Orders, Server
 from demo.world import AUTHOR, make_repository
 
 QUICK = DatabaseCosts(handshake=0.001, query=0.001, cleanup=0.01)

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from demo.service import ConfigError, git
+from demo.configuration import ConfigError, git
 from demo.world import AUTHOR, make_repository
 
 INCLUDE = Path(__file__).parents[2] / "include"
@@ -202,7 +202,7 @@ def test_worlds_live_side_by_side(start: Callable[[str], World], eventually: Eve
     eventually(lambda: is_ready(left) and is_ready(right), 30)
     intruder = start("left")
     _, complaint = intruder.process.communicate(timeout=30)
-    assert complaint == f"Another world lives in {left.folder}: end it, or choose another --folder.\n"
+    assert complaint == f"Another world is running in {left.folder}. Stop it, or choose another --folder.\n"
     left.process.terminate()
     assert left.process.wait(15) == 0
     _, after = right.observe(eventually, 40)
