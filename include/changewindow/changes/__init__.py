@@ -1,1 +1,1 @@
-"""What happens to a change during its life: asked for, published, applied, reported, put in order."""
+"""What happens to a change during its life: requested, published, applied, reported, tidied up."""

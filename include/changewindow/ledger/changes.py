@@ -68,19 +68,19 @@ def revise(
     ticket = build_ticket(ticket_data)
     key = digest_of(ticket_data, ticket)
     with ledger.transaction() as session:
-        found = locked(session, change)
-        _require(found, CHANGEABLE, "Submit a new ticket to do it again.")
-        if found.digest == key:
+        row = locked(session, change)
+        _require(row, CHANGEABLE, "Submit a new ticket to do it again.")
+        if row.digest == key:
             return Submitted(change, key, is_new_text=False)
-        before = found.digest
+        before = row.digest
         for name, value in _fields(ticket, key).items():
-            setattr(found, name, value)
-        found.closed_at, found.run, found.reason = None, None, ""
-        _write_text(session, found, ticket_data, now)
+            setattr(row, name, value)
+        row.closed_at, row.run, row.reason = None, None, ""
+        _write_text(session, row, ticket_data, now)
         if keeps:
-            _carry_approvals(session, found, before)
+            _carry_approvals(session, row, before)
         else:
-            found.requester = person
+            row.requester = person
         revised = payloads.Revised(digest=key, before=before, summary=ticket.summary, keeps_approvals=keeps)
         append(session, Event(change, person, now, revised))
         return Submitted(change, key, is_new_text=not keeps)
@@ -89,8 +89,8 @@ def revise(
 def revision(ledger: Ledger, change: str) -> dict[str, Any]:
     """Return the newest text of a change, as the data of its ticket."""
     with ledger.reading() as session:
-        found = known(session, change)
-        stored = session.get_one(Revision, (found.number, found.digest))
+        row = known(session, change)
+        stored = session.get_one(Revision, (row.number, row.digest))
         data: dict[str, Any] = json.loads(stored.text)
         return data
 
@@ -108,9 +108,9 @@ def cancel(ledger: Ledger, change: str, *, person: str, reason: str, now: dateti
         NotAllowed: it acts or is closed.
     """
     with ledger.transaction() as session:
-        found = locked(session, change)
-        _require(found, WAITING, "To end what acts run abort_change; to roll back what is completed use mode rollback.")
-        found.status, found.reason, found.closed_at = "cancelled", f"cancelled by {person}: {reason}", now
+        row = locked(session, change)
+        _require(row, WAITING, "To end what acts, run abort_change; to roll back what is completed, use mode rollback.")
+        row.status, row.reason, row.closed_at = "cancelled", f"cancelled by {person}: {reason}", now
         append(session, Event(change, person, now, payloads.Cancelled(reason=reason)))
 
 
@@ -123,14 +123,14 @@ def abort(ledger: Ledger, change: str, *, person: str, reason: str, now: datetim
         NotAllowed: it is closed.
     """
     with ledger.transaction() as session:
-        found = locked(session, change)
-        _require(found, (*WAITING, "running"), "Nothing acts; to roll back what is completed, use mode rollback.")
-        append(session, Event(change, person, now, payloads.Aborted(reason=reason, was=found.status)))
-        if found.status != "running":
-            found.status, found.reason, found.closed_at = "cancelled", f"aborted by {person}: {reason}", now
+        row = locked(session, change)
+        _require(row, (*WAITING, "running"), "Nothing acts; to roll back what is completed, use mode rollback.")
+        append(session, Event(change, person, now, payloads.Aborted(reason=reason, was=row.status)))
+        if row.status != "running":
+            row.status, row.reason, row.closed_at = "cancelled", f"aborted by {person}: {reason}", now
             return "cancelled"
-        found.aborted = f"aborted by {person}: {reason}"
-        lock = session.get(StepLockRow, found.number)
+        row.aborted = f"aborted by {person}: {reason}"
+        lock = session.get(StepLockRow, row.number)
         if lock is not None and lock.is_forward:
             lock.is_revoked = True
         return "rolled back"
@@ -143,14 +143,14 @@ def extend(ledger: Ledger, change: str, closes: datetime, *, person: str, reason
         NotAllowed: it is closed, or the new end is not later.
     """
     with ledger.transaction() as session:
-        found = locked(session, change)
-        _require(found, (*WAITING, "running"), "Run reslot_change to give a missed change a new window.")
-        if closes <= found.closes:
-            sentence = f"its window ends {found.closes:%Y-%m-%d %H:%M} UTC already"
+        row = locked(session, change)
+        _require(row, (*WAITING, "running"), "Run reslot_change to give a missed change a new window.")
+        if closes <= row.closes:
+            sentence = f"its window ends {row.closes:%Y-%m-%d %H:%M} UTC already"
             raise NotAllowed(change, [Finding("not_later", sentence, "Name a later end than that.")])
-        extended = payloads.Extended(earlier=found.closes, later=closes, reason=reason)
-        found.closes = closes
-        for lease in session.scalars(select(Lease).where(Lease.number == found.number)):
+        extended = payloads.Extended(earlier=row.closes, later=closes, reason=reason)
+        row.closes = closes
+        for lease in session.scalars(select(Lease).where(Lease.number == row.number)):
             lease.expires_at = max(lease.expires_at, closes)
         append(session, Event(change, person, now, extended))
 
@@ -158,12 +158,12 @@ def extend(ledger: Ledger, change: str, closes: datetime, *, person: str, reason
 def close(ledger: Ledger, change: str, *, run: str | None, outcome: Outcome, reason: str, now: datetime) -> None:
     """Record how a change ended and release its targets, unless it is `rollback_failed`. May be called twice."""
     with ledger.transaction() as session:
-        found = locked(session, change)
-        if found.closed_at is not None and found.status == outcome and found.run == run:
+        row = locked(session, change)
+        if row.closed_at is not None and row.status == outcome and row.run == run:
             return
-        found.status, found.reason, found.run, found.closed_at, found.aborted = outcome, reason, run, now, None
+        row.status, row.reason, row.run, row.closed_at, row.aborted = outcome, reason, run, now, None
         if outcome != "rollback_failed":
-            session.execute(delete(Lease).where(Lease.number == found.number))
+            session.execute(delete(Lease).where(Lease.number == row.number))
         append(session, Event(change, run or "housekeeping", now, payloads.Closed(outcome=outcome, reason=reason)))
 
 
@@ -181,7 +181,7 @@ def _fields(ticket: Ticket, key: str) -> dict[str, Any]:
 
 
 def _write_text(session: Session, change: Change, data: dict[str, Any], now: datetime) -> None:
-    """Keep the text under its digest, and what it touches."""
+    """Keep the text under its digest, and the targets that it touches."""
     if session.get(Revision, (change.number, change.digest)) is None:
         session.add(Revision(number=change.number, digest=change.digest, text=canonical(data), at=now))
     session.execute(delete(Touched).where(Touched.number == change.number))
@@ -189,13 +189,13 @@ def _write_text(session: Session, change: Change, data: dict[str, Any], now: dat
 
 
 def _carry_approvals(session: Session, change: Change, before: str) -> None:
-    """Let the approvals of the text before count for the newest."""
+    """Let the approvals of the earlier text count for the newest."""
     earlier = select(Approval).where(Approval.number == change.number, Approval.digest == before)
     for approval in session.scalars(earlier):
         copied = {name: getattr(approval, name) for name in ("number", "person", "role", "is_yes", "at", "expires_at")}
         session.add(Approval(digest=change.digest, **copied))
 
 
-def _require(found: Change, statuses: tuple[str, ...], remedy: str) -> None:
-    if found.status not in statuses:
-        raise NotAllowed(found.id, [Finding("wrong_state", f"it is {found.status}", remedy)])
+def _require(row: Change, statuses: tuple[str, ...], remedy: str) -> None:
+    if row.status not in statuses:
+        raise NotAllowed(row.id, [Finding("wrong_state", f"it is {row.status}", remedy)])

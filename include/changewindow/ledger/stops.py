@@ -1,4 +1,4 @@
-"""Stops of the line: while one is in force no change starts and no step is applied; the way back is open."""
+"""Stops of the line: while one is in force, no change starts and no step is applied, but rollbacks go on."""
 
 from datetime import datetime
 
