@@ -29,7 +29,7 @@ def entry(lines: str, part: str = "windows") -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         pytest.param(
             "windows: []\n",
@@ -188,11 +188,13 @@ def entry(lines: str, part: str = "windows") -> str:
         ),
     ],
 )
-def test_every_mistake_is_found_at_its_line(tmp_path: Path, text: str, found: list[str]) -> None:
+def test_every_mistake_is_found_at_its_line(tmp_path: Path, text: str, expected: list[str]) -> None:
     """The sentence says what is wrong, where, and what to do now."""
-    said = findings(tmp_path, text)
-    assert len(said) == len(found)
-    assert [one for one, start in zip(said, found, strict=True) if not one.startswith(f"calendar.yaml:{start}")] == []
+    lines = findings(tmp_path, text)
+    assert len(lines) == len(expected)
+    assert [
+        line for line, start in zip(lines, expected, strict=True) if not line.startswith(f"calendar.yaml:{start}")
+    ] == []
 
 
 def test_a_file_that_is_no_calendar_is_a_finding(tmp_path: Path) -> None:
@@ -205,10 +207,10 @@ def test_a_file_that_is_no_calendar_is_a_finding(tmp_path: Path) -> None:
 
 
 def test_mistakes_of_an_icalendar_file_stand_where_it_is_named(tmp_path: Path) -> None:
-    """One file may be named twice; its mistakes are said for both."""
+    """One file may be named twice; its mistakes are reported for both."""
     (tmp_path / "bad.ics").write_text("hello", encoding="utf-8")
     text = f"{HEAD}windows:\n  - name: A\n    file: bad.ics\nfreezes:\n  - name: B\n    file: bad.ics\n"
-    assert [one.partition(": bad.ics, line 1: it is not iCalendar: ")[0] for one in findings(tmp_path, text)] == [
+    assert [line.partition(": bad.ics, line 1: it is not iCalendar: ")[0] for line in findings(tmp_path, text)] == [
         "calendar.yaml:5: windows.0.file",
         "calendar.yaml:8: freezes.0.file",
     ]
@@ -221,7 +223,7 @@ def test_our_calendar_is_good() -> None:
     assert (schedule.calendar.default, schedule.windows) == ("open", ())
     week = Interval(at("2026-11-23"), at("2026-11-30"))
     friday = [Interval(at("2026-11-27 12:00"), at("2026-11-28"))]
-    assert [one.span for _, one in schedule.frozen(scope("orders"), week)] == friday
+    assert [occurrence.span for _, occurrence in schedule.frozen(scope("orders"), week)] == friday
     assert schedule.frozen(scope("orders", change_type="standard"), week) == []
 
 
@@ -236,13 +238,13 @@ def test_the_examples_in_our_calendar_are_good(tmp_path: Path) -> None:
     assert findings(tmp_path, "\n".join(body)) == []
     schedule = load_calendar(tmp_path).schedule
     assert schedule is not None
-    assert [one.entry.name for one in (*schedule.windows, *schedule.freezes)] == [
+    assert [timeline.entry.name for timeline in (*schedule.windows, *schedule.freezes)] == [
         "Nightly",
         "Operations calendar",
         "Friday afternoon",
         "Christmas",
         "Public holidays",
     ]
-    assert [one.name for one in schedule.calendar.watches] == ["High risk", "Friday"]
+    assert [watch.name for watch in schedule.calendar.watches] == ["High risk", "Friday"]
     assert schedule.windows[0].entry.except_on == (date(2026, 12, 24),)
     assert schedule.freezes[0].entry.exceptions[0].services == ("payments",)

@@ -53,7 +53,7 @@ def timeline(path: Path, zone: str = "Europe/Berlin", **fields: Any) -> Timeline
 
 
 @pytest.mark.parametrize(
-    ("parts", "found"),
+    ("parts", "expected"),
     [
         pytest.param([event(*NIGHT)], ["2026-03-28 22:00-29 04:00"], id="a single event in UTC"),
         pytest.param(
@@ -150,24 +150,24 @@ def timeline(path: Path, zone: str = "Europe/Berlin", **fields: Any) -> Timeline
         ),
     ],
 )
-def test_events_are_occurrences(tmp_path: Path, parts: list[str], found: list[str]) -> None:
+def test_events_are_occurrences(tmp_path: Path, parts: list[str], expected: list[str]) -> None:
     """Each is said in UTC."""
-    assert times(timeline(write(tmp_path, *parts)), "2026-03-20", "2026-04-20") == found
+    assert times(timeline(write(tmp_path, *parts)), "2026-03-20", "2026-04-20") == expected
 
 
 def test_a_day_can_be_left_out_of_a_file(tmp_path: Path) -> None:
     """The day is the one of the entry's zone on which an occurrence would begin, whatever the zone in the file."""
     path = write(tmp_path, event(*NIGHT, "RRULE:FREQ=DAILY;COUNT=3"))
-    found = times(timeline(path, zone="Asia/Tokyo", except_on=["2026-03-29"]), "2026-03-20", "2026-04-20")
-    assert found == ["2026-03-29 22:00-30 04:00", "2026-03-30 22:00-31 04:00"]
+    occurrences = times(timeline(path, zone="Asia/Tokyo", except_on=["2026-03-29"]), "2026-03-20", "2026-04-20")
+    assert occurrences == ["2026-03-29 22:00-30 04:00", "2026-03-30 22:00-31 04:00"]
 
 
 def test_two_files_may_call_different_zones_by_one_name(tmp_path: Path) -> None:
     """A zone that a file defines is its own; a third file does not know it."""
     times_of_plant = event("DTSTART;TZID=Our Plant:20260105T120000", "DTEND;TZID=Our Plant:20260105T130000")
-    one, other = write(tmp_path, PLANT, times_of_plant), write(tmp_path, ELSEWHERE, times_of_plant, name="other.ics")
-    assert times(timeline(one), "2026-01-01", "2026-02-01") == ["2026-01-05 11:00-05 12:00"]
-    assert times(timeline(other), "2026-01-01", "2026-02-01") == ["2026-01-05 06:00-05 07:00"]
+    first, second = write(tmp_path, PLANT, times_of_plant), write(tmp_path, ELSEWHERE, times_of_plant, name="other.ics")
+    assert times(timeline(first), "2026-01-01", "2026-02-01") == ["2026-01-05 11:00-05 12:00"]
+    assert times(timeline(second), "2026-01-01", "2026-02-01") == ["2026-01-05 06:00-05 07:00"]
     third = read_ics(write(tmp_path, times_of_plant, name="third.ics"))
     assert [finding.sentence for finding in third.findings] == ["the event 'Some' names the unknown zone 'Our Plant'"]
 
@@ -176,7 +176,7 @@ EVENT = "the event 'Some'"
 
 
 @pytest.mark.parametrize(
-    ("parts", "found"),
+    ("parts", "expected"),
     [
         pytest.param([], ["1: it has no events. Add one, or remove the entry from calendar.yaml."], id="no events"),
         pytest.param(
@@ -307,13 +307,13 @@ EVENT = "the event 'Some'"
         ),
     ],
 )
-def test_every_mistake_is_found(tmp_path: Path, parts: list[str], found: list[str]) -> None:
+def test_every_mistake_is_found(tmp_path: Path, parts: list[str], expected: list[str]) -> None:
     """It is said with its line, and what to do now; nothing is raised."""
     read = read_ics(write(tmp_path, *parts))
-    said = [f"{finding.line}: {finding.sentence}. {finding.remedy}" for finding in read.findings]
+    lines = [f"{finding.line}: {finding.sentence}. {finding.remedy}" for finding in read.findings]
     assert read.calendar is None
-    assert len(said) == len(found)
-    assert [one for one, start in zip(said, found, strict=True) if not one.startswith(start)] == []
+    assert len(lines) == len(expected)
+    assert [line for line, start in zip(lines, expected, strict=True) if not line.startswith(start)] == []
 
 
 @pytest.mark.parametrize("raw", [b"", b"\xff\xfe", b"BEGIN:VCARD\r\nEND:VCARD\r\n", b"<html></html>"])

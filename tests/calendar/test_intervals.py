@@ -27,7 +27,7 @@ MOMENT = st.builds(lambda half: BEGIN + timedelta(seconds=30 * half), st.integer
 
 def holds(intervals: list[Interval], moment: datetime) -> bool:
     """Return whether one of the intervals has a moment."""
-    return any(one.has(moment) for one in intervals)
+    return any(interval.has(moment) for interval in intervals)
 
 
 @given(INTERVAL, INTERVAL)
@@ -41,8 +41,8 @@ def test_meeting_is_symmetric(one: Interval, other: Interval) -> None:
 def test_a_union_is_sorted_and_apart(intervals: list[Interval]) -> None:
     """No part is empty, and none touches the next; a second union changes nothing."""
     merged = union(intervals)
-    assert all(not one.is_empty for one in merged)
-    assert all(one.end < after.start for one, after in pairwise(merged))
+    assert all(not interval.is_empty for interval in merged)
+    assert all(before.end < after.start for before, after in pairwise(merged))
     assert union(merged) == merged
 
 

@@ -1,4 +1,4 @@
-"""Everything that speaks against a time is said, with the next time at which nothing does."""
+"""Everything the calendar has against a time is said, with the next time that it allows."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def against(sentence: str, remedy: str, *, is_warning: bool = False) -> Finding:
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("asked", "expected"),
     [
         pytest.param(span("2026-11-26 10:00"), [], id="a Thursday is fine"),
         pytest.param(
@@ -52,13 +52,13 @@ def against(sentence: str, remedy: str, *, is_warning: bool = False) -> Finding:
         pytest.param(
             span("2026-11-27 08:30", watch=30, back=600),
             [against(f"{BEGINS}, 2h after the end of the watch", ON_TIME, is_warning=True)],
-            id="the way back may run into a freeze",
+            id="the rollback may run into a freeze",
         ),
     ],
 )
-def test_a_freeze_that_repeats(asked: Span, found: list[Finding]) -> None:
+def test_a_freeze_that_repeats(asked: Span, expected: list[Finding]) -> None:
     """Watches have to end before it; the time of its zone decides."""
-    assert objections(schedule(FRIDAY), scope(), asked) == found
+    assert objections(schedule(FRIDAY), scope(), asked) == expected
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_all_lists_of_an_exception_have_to_match(exemption: dict[str, Any], who:
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("asked", "expected"),
     [
         pytest.param(span("2026-11-24 21:00"), [], id="within the window"),
         pytest.param(span("2026-11-24 23:50"), [], id="up to its very end"),
@@ -133,9 +133,9 @@ def test_all_lists_of_an_exception_have_to_match(exemption: dict[str, Any], who:
         ),
     ],
 )
-def test_a_service_with_a_window_is_closed_outside_of_it(asked: Span, found: list[Finding]) -> None:
-    """The way back has to fit, too."""
-    assert objections(schedule(windows=(NIGHTLY,)), scope(), asked) == found
+def test_a_service_with_a_window_is_closed_outside_of_it(asked: Span, expected: list[Finding]) -> None:
+    """The rollback has to fit, too."""
+    assert objections(schedule(windows=(NIGHTLY,)), scope(), asked) == expected
 
 
 @pytest.mark.parametrize(

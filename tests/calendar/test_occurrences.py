@@ -23,7 +23,7 @@ def timeline(zone: str = "UTC", **entry: Any) -> Timeline[Freeze]:
 
 
 @pytest.mark.parametrize(
-    ("entry", "start", "end", "found"),
+    ("entry", "start", "end", "expected"),
     [
         pytest.param(
             NIGHTLY | {"types": []},
@@ -172,16 +172,16 @@ def timeline(zone: str = "UTC", **entry: Any) -> Timeline[Freeze]:
         ),
     ],
 )
-def test_occurrences(entry: dict[str, Any], start: str, end: str, found: list[str]) -> None:
+def test_occurrences(entry: dict[str, Any], start: str, end: str, expected: list[str]) -> None:
     """They are said in UTC; those that only touch what is asked for are left out."""
     kept = {name: value for name, value in entry.items() if name not in {"environments", "services"}}
-    assert times(timeline(**kept), start, end) == found
+    assert times(timeline(**kept), start, end) == expected
 
 
 def test_a_holiday_has_its_name() -> None:
     """A message can say which day it is."""
-    found = timeline(holidays="US").meeting(Interval(at("2026-07-01"), at("2026-07-10")))
-    assert [one.title for one in found] == ["Independence Day (observed)", "Independence Day"]
+    occurrences = timeline(holidays="US").meeting(Interval(at("2026-07-01"), at("2026-07-10")))
+    assert [occurrence.title for occurrence in occurrences] == ["Independence Day (observed)", "Independence Day"]
 
 
 def test_the_calendars_zone_is_for_entries_that_name_none() -> None:
@@ -191,7 +191,7 @@ def test_the_calendars_zone_is_for_entries_that_name_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "zone", "found"),
+    ("written", "zone", "expected"),
     [
         (date(2026, 3, 29), ZoneInfo("Europe/Berlin"), "2026-03-28 23:00"),
         (datetime(2026, 3, 29, 2, 30), ZoneInfo("Europe/Berlin"), "2026-03-29 01:30"),
@@ -200,9 +200,9 @@ def test_the_calendars_zone_is_for_entries_that_name_none() -> None:
         (datetime(2026, 3, 29, 2, 30, tzinfo=timezone(timedelta(hours=5))), UTC, "2026-03-28 21:30"),
     ],
 )
-def test_a_time_is_read_as_the_standard_says(written: date, zone: Any, found: str) -> None:
+def test_a_time_is_read_as_the_standard_says(written: date, zone: Any, expected: str) -> None:
     """Skipped times have the offset from before the change, repeated ones are the first; RFC 5545, 3.3.5."""
-    assert moment(written, zone) == at(found)
+    assert moment(written, zone) == at(expected)
 
 
 @settings(deadline=None, max_examples=40)
@@ -223,4 +223,6 @@ def test_daily_occurrences_are_found_where_one_looks(first: datetime, minutes: i
     drawn = [
         Interval(moment(day, ZoneInfo(zone)), moment(day + length, ZoneInfo(zone))) for day in days if day >= start
     ]
-    assert [one.span for one in timeline(zone, **entry).meeting(asked)] == [one for one in drawn if one.meets(asked)]
+    assert [occurrence.span for occurrence in timeline(zone, **entry).meeting(asked)] == [
+        span for span in drawn if span.meets(asked)
+    ]

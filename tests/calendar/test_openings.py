@@ -18,19 +18,19 @@ MONDAY = at("2026-11-23 09:00")
 NO_WINDOW = "no window of orders is open ('Nightly')"
 
 
-def found(calendar: Any, count: int, minutes: int = 0, *services: str) -> list[Opening]:
+def next_openings(calendar: Any, count: int, minutes: int = 0, *services: str) -> list[Opening]:
     """Return the first openings."""
     return list(islice(openings(calendar, scope(*services), MONDAY, timedelta(minutes=minutes)), count))
 
 
 def test_without_an_entry_it_is_always_open() -> None:
     """No end is in sight."""
-    assert found(schedule(), 5) == [Opening(MONDAY, None, (), "UTC")]
+    assert next_openings(schedule(), 5) == [Opening(MONDAY, None, (), "UTC")]
 
 
 def test_a_calendar_that_is_closed_has_no_opening() -> None:
     """The search ends after two years."""
-    assert found(schedule(default="closed"), 5) == []
+    assert next_openings(schedule(default="closed"), 5) == []
 
 
 def test_an_emergency_finds_everything_open() -> None:
@@ -41,7 +41,7 @@ def test_an_emergency_finds_everything_open() -> None:
 
 def test_windows_open_and_close() -> None:
     """Between them the reason is said; the zone is the window's."""
-    assert found(schedule(windows=(NIGHTLY,)), 2) == [
+    assert next_openings(schedule(windows=(NIGHTLY,)), 2) == [
         Opening(at("2026-11-23 21:00"), at("2026-11-24 01:00"), (NO_WINDOW,), "Europe/Berlin"),
         Opening(at("2026-11-24 21:00"), at("2026-11-25 01:00"), (NO_WINDOW,), "Europe/Berlin"),
     ]
@@ -55,19 +55,19 @@ def test_a_window_that_is_open_already_begins_now() -> None:
 
 def test_a_freeze_is_a_gap() -> None:
     """Its zone is that of the openings around it."""
-    says = "freeze 'Friday afternoon' from {} to {} Europe/Berlin (11:00 to 23:00 UTC)"
-    assert found(schedule(FRIDAY), 3) == [
+    reason = "freeze 'Friday afternoon' from {} to {} Europe/Berlin (11:00 to 23:00 UTC)"
+    assert next_openings(schedule(FRIDAY), 3) == [
         Opening(MONDAY, at("2026-11-27 11:00"), (), "Europe/Berlin"),
         Opening(
             at("2026-11-27 23:00"),
             at("2026-12-04 11:00"),
-            (says.format("2026-11-27 12:00", "2026-11-28 00:00"),),
+            (reason.format("2026-11-27 12:00", "2026-11-28 00:00"),),
             "Europe/Berlin",
         ),
         Opening(
             at("2026-12-04 23:00"),
             at("2026-12-11 11:00"),
-            (says.format("2026-12-04 12:00", "2026-12-05 00:00"),),
+            (reason.format("2026-12-04 12:00", "2026-12-05 00:00"),),
             "Europe/Berlin",
         ),
     ]
@@ -75,7 +75,7 @@ def test_a_freeze_is_a_gap() -> None:
 
 def test_a_freeze_outside_of_the_windows_is_no_reason() -> None:
     """Only what takes something away is named."""
-    thursday, monday = found(schedule(FRIDAY, windows=(NIGHTLY,)), 5)[3:]
+    thursday, monday = next_openings(schedule(FRIDAY, windows=(NIGHTLY,)), 5)[3:]
     assert (thursday.start, monday.start) == (at("2026-11-26 21:00"), at("2026-11-30 21:00"))
     assert monday.gaps == (NO_WINDOW,)
 
@@ -83,10 +83,10 @@ def test_a_freeze_outside_of_the_windows_is_no_reason() -> None:
 def test_an_opening_that_is_too_short_is_a_reason() -> None:
     """It is named with its length, so that somebody may ask for less."""
     lunch = once("2026-11-24 11:00", "2026-11-24 12:00", name="Lunch", services=["orders"])
-    opening = found(
+    listed = next_openings(
         schedule(windows=(lunch, {**NIGHTLY, "start": "2026-11-24 22:00", "end": "2026-11-25 02:00"})), 1, 90
     )
-    assert [one.gaps for one in opening] == [
+    assert [opening.gaps for opening in listed] == [
         (
             "no window of orders is open ('Lunch', 'Nightly')",
             "only 1h from 2026-11-24 11:00 to 12:00 UTC, 1h30m needed",
@@ -109,7 +109,7 @@ def test_exceptions_are_named() -> None:
 def test_many_reasons_are_cut_short() -> None:
     """Six are enough to see what it is about."""
     freezes = [once(f"2026-11-{day} 00:00", f"2026-11-{day} 23:00", name=f"Day {day}") for day in range(23, 31)]
-    [opening] = found(schedule(*freezes), 1, 24 * 60)
+    [opening] = next_openings(schedule(*freezes), 1, 24 * 60)
     assert len(opening.gaps) == 7
     assert opening.gaps[-1] == "and 9 more"
 
@@ -117,7 +117,7 @@ def test_many_reasons_are_cut_short() -> None:
 def test_all_services_have_to_be_open() -> None:
     """An opening is what their windows share."""
     early = {**NIGHTLY, "name": "Early", "services": ["search"], "start": "2026-01-05 20:00", "end": "2026-01-05 23:00"}
-    [opening] = found(schedule(windows=(NIGHTLY, early)), 1, 0, "orders", "search")
+    [opening] = next_openings(schedule(windows=(NIGHTLY, early)), 1, 0, "orders", "search")
     assert (opening.start, opening.end) == (at("2026-11-23 21:00"), at("2026-11-23 22:00"))
     assert opening.gaps == ("no window of orders is open ('Nightly')", "no window of search is open ('Early')")
 
@@ -128,7 +128,10 @@ def test_the_day_clocks_change_is_as_long_as_it_is() -> None:
     opened = [
         next(openings(schedule(windows=windows), scope(), at(day))) for day in ("2027-03-27 12:00", "2027-10-30 12:00")
     ]
-    assert [one.end - one.start for one in opened if one.end] == [timedelta(hours=3), timedelta(hours=5)]
+    assert [opening.end - opening.start for opening in opened if opening.end] == [
+        timedelta(hours=3),
+        timedelta(hours=5),
+    ]
 
 
 def test_the_first_opening_comes_soon() -> None:
@@ -174,5 +177,5 @@ def test_nothing_speaks_against_an_opening(
             longer = last + timedelta(minutes=1)
             assert objections(calendar, scope(), Span(opening.start, longer, longer)) != []
         free = calendar.free_times(scope(), Interval(end, opening.start))
-        assert all(one.length < needs or one.end == opening.start for one in free)
+        assert all(interval.length < needs or interval.end == opening.start for interval in free)
         end = last

@@ -32,7 +32,7 @@ def test_rules_that_people_write_are_taken(rule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "says"),
+    ("rule", "message"),
     [
         ("", "'' is not part of a repeat rule. Write it like FREQ=WEEKLY;BYDAY=MO,TU."),
         ("every monday", "'EVERY MONDAY' is not part of a repeat rule. Write it like FREQ=WEEKLY;BYDAY=MO,TU."),
@@ -69,9 +69,9 @@ def test_rules_that_people_write_are_taken(rule: str) -> None:
         ("FREQ=DAILY;COUNT=2;UNTIL=20261231T000000Z", "COUNT and UNTIL exclude each other. Remove one of them."),
     ],
 )
-def test_a_rule_that_cannot_be_meant_is_refused(rule: str, says: str) -> None:
+def test_a_rule_that_cannot_be_meant_is_refused(rule: str, message: str) -> None:
     """The sentence says what is wrong, and what to write."""
-    with pytest.raises(ValueError, match=f"^{re.escape(says)}$"):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         parse_rule(rule)
 
 
@@ -84,11 +84,11 @@ def test_an_end_in_no_calendar_is_refused() -> None:
 def test_a_start_has_to_be_an_occurrence_of_its_rule() -> None:
     """Whether another start happens is undefined; the nearest is offered."""
     check_start("FREQ=WEEKLY;BYDAY=MO,TU", MONDAY)
-    says = (
+    message = (
         "2026-01-05 22:00, a Monday, is no occurrence of FREQ=WEEKLY;BYDAY=FR. "
         "Start at 2026-01-09 22:00, or correct the rule."
     )
-    with pytest.raises(ValueError, match=f"^{re.escape(says)}$"):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check_start("FREQ=WEEKLY;BYDAY=FR", MONDAY)
 
 
@@ -102,7 +102,7 @@ def test_a_rule_that_no_day_fulfils_is_found(rule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "end", "says"),
+    ("rule", "end", "sentence"),
     [
         ("FREQ=DAILY", datetime(2026, 1, 6, 22), None),
         ("FREQ=DAILY", datetime(2026, 1, 6, 23), "it lasts 1d 1h, but begins again after 1d"),
@@ -111,10 +111,10 @@ def test_a_rule_that_no_day_fulfils_is_found(rule: str) -> None:
         ("FREQ=DAILY;COUNT=1", datetime(2026, 1, 8), "it lasts 2d 2h, but begins again after 1d"),
     ],
 )
-def test_occurrences_do_not_overlap(rule: str, end: datetime, says: str | None) -> None:
+def test_occurrences_do_not_overlap(rule: str, end: datetime, sentence: str | None) -> None:
     """One that begins when the last ends is fine."""
-    if says is None:
+    if sentence is None:
         check_length(rule, MONDAY, end)
         return
-    with pytest.raises(ValueError, match=rf"^{says}\. Let it end earlier, or repeat less often\.$"):
+    with pytest.raises(ValueError, match=rf"^{sentence}\. Let it end earlier, or repeat less often\.$"):
         check_length(rule, MONDAY, end)

@@ -113,7 +113,7 @@ def test_the_environment_may_name_the_folder(policy: str, capsys: Capture, monke
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ([], "the following arguments are required: ACTION"),
         (["next"], "the following arguments are required: SERVICE"),
@@ -125,9 +125,9 @@ def test_the_environment_may_name_the_folder(policy: str, capsys: Capture, monke
         (["next", "orders", "--type", "big"], "invalid choice: 'big'"),
     ],
 )
-def test_misuse_ends_with_2_and_says_how(arguments: list[str], says: str, capsys: Capture) -> None:
+def test_misuse_ends_with_2_and_says_how(arguments: list[str], message: str, capsys: Capture) -> None:
     """A wrong call is told apart from a wrong calendar."""
     with pytest.raises(SystemExit) as ended:
         run(*arguments)
     assert ended.value.code == 2
-    assert says in capsys.readouterr().err
+    assert message in capsys.readouterr().err

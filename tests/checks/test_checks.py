@@ -47,7 +47,9 @@ def test_two_people(owner: str, reviewer: str, is_fine: bool) -> None:  # noqa: 
             {"preflight": {"checks": [OBSERVED]}}, ["preflight.checks.0.role"], id="before the first step all must hold"
         ),
         pytest.param(
-            {"rollback": {"estimate": "1m", "verify": [OBSERVED]}}, ["rollback.verify.0.role"], id="on the way back too"
+            {"rollback": {"estimate": "1m", "verify": [OBSERVED]}},
+            ["rollback.verify.0.role"],
+            id="during a rollback too",
         ),
         pytest.param({"validation": [UP | {"passes": 6}]}, [], id="as many good readings as samples can be had"),
         pytest.param({"validation": [UP | {"passes": 7}]}, ["validation.0.passes"], id="one more cannot"),
@@ -55,7 +57,7 @@ def test_two_people(owner: str, reviewer: str, is_fine: bool) -> None:  # noqa: 
         pytest.param({"watch": {"for": "9s", "every": "10s"}}, ["watch.every"], id="a sample after the end is not"),
         pytest.param({"validation": [UP, LIGHT, LIGHT | {"name": "b"}]}, [], id="light ones beside a heavy one"),
         pytest.param({"validation": [LIGHT, LIGHT | {"name": "b"}]}, [], id="two halves are a whole"),
-        pytest.param({"validation": [LIGHT]}, ["watch"], id="a half alone takes nothing back"),
+        pytest.param({"validation": [LIGHT]}, ["watch"], id="a half alone rolls nothing back"),
         pytest.param(
             {"rollback": {"estimate": "1m", "verify": [LIGHT]}},
             ["rollback.verify.0.weight"],
@@ -95,7 +97,7 @@ def test_watch_can_judge(changed: dict[str, Any], places: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "now", "says"),
+    ("end", "now", "sentences"),
     [
         pytest.param("15:00", NOW, [], id="a window ahead with enough time is fine"),
         pytest.param("14:07", NOW, [], id="exactly enough is enough"),
@@ -119,20 +121,20 @@ def test_watch_can_judge(changed: dict[str, Any], places: list[str]) -> None:
                 "the window ended 2031-03-18 14:01 UTC; it is 2032-01-01 00:00 UTC",
                 "the change needs 7m (steps 5m, watch 1m, rollback 1m), the window has 1m",
             ],
-            id="both are said at once",
+            id="both are found at once",
         ),
     ],
 )
-def test_window_fits(end: str, now: datetime, says: list[str]) -> None:
-    """The numbers are said with their limit."""
+def test_window_fits(end: str, now: datetime, sentences: list[str]) -> None:
+    """The numbers are given with their limit."""
     window = {"zone": "UTC", "start": "2031-03-18 14:00", "end": f"2031-03-18 {end}"}
-    assert [finding.sentence for finding in window_fits.check(ticket(window=window), Facts(now=now))] == says
+    assert [finding.sentence for finding in window_fits.check(ticket(window=window), Facts(now=now))] == sentences
 
 
 def test_the_time_to_settle_has_to_fit_too() -> None:
     """Preflight happens within the window."""
-    one = ticket(
+    change = ticket(
         window={"zone": "UTC", "start": "2031-03-18 14:00", "end": "2031-03-18 14:07"}, preflight={"settle": "1m"}
     )
-    says = "the change needs 8m (preflight 1m, steps 5m, watch 1m, rollback 1m), the window has 7m"
-    assert [finding.sentence for finding in window_fits.check(one, Facts(now=NOW))] == [says]
+    sentence = "the change needs 8m (preflight 1m, steps 5m, watch 1m, rollback 1m), the window has 7m"
+    assert [finding.sentence for finding in window_fits.check(change, Facts(now=NOW))] == [sentence]

@@ -25,7 +25,7 @@ CALL = {"name": "Set the limit", "kind": "http_call", "connection": "shop", "pat
 
 
 def unexpected(sentence: str, remedy: str, place: Place, *, is_warning: bool = False) -> Finding:
-    """Return what is said of a service, or of its environment."""
+    """Return a finding about a service, or its environment."""
     return Finding("known_service", sentence, remedy, place, is_warning=is_warning)
 
 
@@ -90,7 +90,7 @@ def test_known_service(changed: dict[str, Any], unlisted: str, findings: list[Fi
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "sentences"),
     [
         pytest.param({}, [], id="a command may be of low risk"),
         pytest.param({"steps": [MERGE], "risk": "medium"}, [], id="exactly the floor is enough"),
@@ -112,11 +112,11 @@ def test_known_service(changed: dict[str, Any], unlisted: str, findings: list[Fi
         ),
     ],
 )
-def test_risk_floor(changed: dict[str, Any], says: list[str]) -> None:
-    """The number is said with what asks for it."""
+def test_risk_floor(changed: dict[str, Any], sentences: list[str]) -> None:
+    """The least risk is given with what requires it."""
     findings = risk_floor.check(ticket(**changed), knowing())
-    assert [finding.sentence for finding in findings] == says
-    assert [(finding.place, finding.is_warning) for finding in findings] == [(("risk",), False)] * len(says)
+    assert [finding.sentence for finding in findings] == sentences
+    assert [(finding.place, finding.is_warning) for finding in findings] == [(("risk",), False)] * len(sentences)
 
 
 def test_the_risk_that_is_needed_can_be_copied() -> None:
@@ -129,7 +129,7 @@ WHEN = "2031-03-18 14:00-16:00 UTC"
 
 
 @pytest.mark.parametrize(
-    ("changed", "other", "found"),
+    ("changed", "other", "expected"),
     [
         pytest.param(
             {},
@@ -177,10 +177,10 @@ WHEN = "2031-03-18 14:00-16:00 UTC"
         ),
     ],
 )
-def test_no_overlap(changed: dict[str, Any], other: Other, found: list[tuple[str, str, bool]]) -> None:
+def test_no_overlap(changed: dict[str, Any], other: Other, expected: list[tuple[str, str, bool]]) -> None:
     """Other changes at the same time are named, as the policy wants it."""
     findings = no_overlap.check(ticket(**changed), knowing(other, change="CHG-9"))
-    assert [(dotted(finding.place), finding.sentence, finding.is_warning) for finding in findings] == found
+    assert [(dotted(finding.place), finding.sentence, finding.is_warning) for finding in findings] == expected
 
 
 def test_a_source_only_reads() -> None:

@@ -70,7 +70,7 @@ RULES = Approvals.model_validate(
 
 
 @pytest.mark.parametrize(
-    ("requester", "kind", "says"),
+    ("requester", "kind", "sentences"),
     [
         pytest.param("bob", "normal", [], id="somebody is left"),
         pytest.param("", "normal", [], id="without a requester nothing can be said"),
@@ -85,15 +85,15 @@ RULES = Approvals.model_validate(
         ),
     ],
 )
-def test_there_is_somebody_to_approve(requester: str, kind: str, says: list[str]) -> None:
+def test_there_is_somebody_to_approve(requester: str, kind: str, sentences: list[str]) -> None:
     """It is said when the change is asked for, not when nobody answers."""
     facts = Facts(now=NOW, policy=replace(POLICY, approvals=RULES), requester=requester, data=banner(type=kind))
     findings = approvers_exist.check(ticket(type=kind), facts)
-    assert [finding.sentence.split(", so")[0] for finding in findings] == says
+    assert [finding.sentence.split(", so")[0] for finding in findings] == sentences
 
 
 @pytest.mark.parametrize(
-    ("target", "rule", "says"),
+    ("target", "rule", "sentence"),
     [
         pytest.param(
             "production/catalogue", "block", "production/orders needs production/catalogue", id="what it needs acts"
@@ -103,10 +103,10 @@ def test_there_is_somebody_to_approve(requester: str, kind: str, says: list[str]
         pytest.param("production/orders", "block", "", id="of its own target the lease knows"),
     ],
 )
-def test_the_gate_asks_what_acts_now(target: str, rule: str, says: str) -> None:
+def test_the_gate_asks_what_acts_now(target: str, rule: str, sentence: str) -> None:
     """Whatever the windows of the two say."""
     overlap = POLICY.catalogue.overlap.model_copy(update={"dependent": rule})
     policy = replace(POLICY, catalogue=POLICY.catalogue.model_copy(update={"overlap": overlap}))
     acting = Other("CHG-7", (target,), NOW, NOW + timedelta(hours=1), "erik", "frida", "running")
-    found = Assessment(policy, ticket(), banner(), "CHG-8").collides([acting])
-    assert [says in finding.sentence for finding in found] == ([True] if says else [])
+    findings = Assessment(policy, ticket(), banner(), "CHG-8").collides([acting])
+    assert [sentence in finding.sentence for finding in findings] == ([True] if sentence else [])

@@ -21,14 +21,14 @@ NOT_UTF8 = "is not UTF-8. Save the file as UTF-8. [yaml]"
 CONTROL = "is not allowed. Remove it, or save the file as UTF-8 text. [yaml]"
 
 
-def said(path: Path) -> str:
+def finding_of(path: Path) -> str:
     """Return the only finding of a file."""
     (finding,) = load_file(path, FACTS).findings
     return finding.text("t")
 
 
 @pytest.mark.parametrize(
-    ("raw", "says"),
+    ("raw", "line"),
     [
         pytest.param(TICKET.encode("latin-1"), f"t:1: byte 11 (0xfc) {NOT_UTF8}", id="latin-1"),
         pytest.param(b"a: 1\nb: \xff", f"t:2: byte 8 (0xff) {NOT_UTF8}", id="a wrong byte in the second line"),
@@ -50,12 +50,12 @@ def said(path: Path) -> str:
         pytest.param(b"\x7fELF\x02\x01\x00" + bytes(range(256)), f"t:2: byte 135 (0x80) {NOT_UTF8}", id="a program"),
     ],
 )
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path, raw: bytes, says: str) -> None:
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path, raw: bytes, line: str) -> None:
     """The finding says which byte or sign, and in which line."""
     path = tmp_path / "ticket.yaml"
     path.write_bytes(raw)
     lines = [finding.text("t") for finding in load_file(path, FACTS).findings]
-    assert says in lines
+    assert line in lines
 
 
 def test_a_byte_order_mark_and_windows_lines_are_fine(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_file_of_100_megabytes_is_refused_at_once(tmp_path: Path) -> None:
         file.truncate(100_000_000)
     started = time.monotonic()
     expected = "t:1: the file has more than 1,000,000 bytes. A ticket is a page or two of text; link to what is larger."
-    assert said(path) == f"{expected} [yaml]"
+    assert finding_of(path) == f"{expected} [yaml]"
     assert time.monotonic() - started < 10, "reading all of it takes minutes"
 
 
@@ -84,7 +84,7 @@ def test_an_escaped_line_break_is_no_new_line() -> None:
 
 def test_an_endless_file_is_refused_at_once() -> None:
     """A device that never ends is read no further either."""
-    assert "more than 1,000,000 bytes" in said(Path("/dev/zero"))
+    assert "more than 1,000,000 bytes" in finding_of(Path("/dev/zero"))
 
 
 def test_a_long_text_is_refused_like_a_long_file() -> None:
@@ -99,7 +99,7 @@ def test_a_long_text_is_refused_like_a_long_file() -> None:
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, reason: str) -> None:
     """The reason is the system's."""
     expected = f"t:1: the file cannot be read: {reason}. Check the name and its permissions. [yaml]"
-    assert said(tmp_path / name) == expected
+    assert finding_of(tmp_path / name) == expected
 
 
 def test_a_file_of_somebody_else_says_so(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_file_of_somebody_else_says_so(tmp_path: Path) -> None:
     path.write_text("a: b")
     path.chmod(0)
     with as_nobody():
-        assert "the file cannot be read: Permission denied" in said(path)
+        assert "the file cannot be read: Permission denied" in finding_of(path)
 
 
 @contextmanager
@@ -150,8 +150,8 @@ def as_nobody() -> Iterator[None]:
 )
 def test_a_plain_value_is_what_yaml_1_2_says(written: str, value: Any) -> None:
     """No Norway problem, no times in base sixty, no octal numbers, no infinity."""
-    found = parse(f"a: {written}").data["a"]
-    assert (found, type(found)) == (value, type(value))
+    read = parse(f"a: {written}").data["a"]
+    assert (read, type(read)) == (value, type(value))
 
 
 @pytest.mark.parametrize("number", ["1" * 500, "-" + "9" * 30, "1e999", "1" * 399])

@@ -63,7 +63,7 @@ def test_groups_and_owners_become_persons() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rules", "says"),
+    ("rules", "message"),
     [
         pytest.param([{"name": "a", "levels": []}], "nobody would be asked", id="a rule without levels"),
         pytest.param(
@@ -82,9 +82,9 @@ def test_groups_and_owners_become_persons() -> None:
         ),
     ],
 )
-def test_a_rule_that_cannot_hold_is_refused(rules: list[dict[str, Any]], says: str) -> None:
+def test_a_rule_that_cannot_hold_is_refused(rules: list[dict[str, Any]], message: str) -> None:
     """The file says so when it is read, not the approver at night."""
-    with pytest.raises(ValidationError, match=says):
+    with pytest.raises(ValidationError, match=message):
         Approvals.model_validate({"groups": GROUPS, "rules": rules})
 
 
@@ -153,11 +153,11 @@ def test_anybody_else_may_when_nobody_is_named() -> None:
     """Anybody but the requester and who has spoken."""
     asked = lacking(given("bob", "x"), needs=(RequiredApproval("x", 2),))
     assert asked is not None
-    assert [asked.admits(one) for one in ("alice", "Bob", "zoe")] == [False, False, True]
+    assert [asked.admits(person) for person in ("alice", "Bob", "zoe")] == [False, False, True]
 
 
 def test_a_level_that_can_never_be_filled_is_found_when_it_is_asked() -> None:
     """The requester learns it with the other findings, not when nobody answers."""
     assert too_few((PEER, RequiredApproval("x", 1)), "alice") == []
-    found = too_few((RequiredApproval("lead", 2, ("alice", "dora")),), "alice")
-    assert found == ["level 'lead' needs 2, and besides alice there is dora"]
+    reasons = too_few((RequiredApproval("lead", 2, ("alice", "dora")),), "alice")
+    assert reasons == ["level 'lead' needs 2, and besides alice there is dora"]

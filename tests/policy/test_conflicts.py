@@ -64,7 +64,7 @@ def test_windows_are_half_open(start: int, end: int, meets: bool) -> None:  # no
 
 
 @pytest.mark.parametrize(
-    ("changed", "found"),
+    ("changed", "expected"),
     [
         pytest.param({}, ["target"], id="the same target"),
         pytest.param({"targets": ("staging/orders",)}, [], id="another environment is another target"),
@@ -84,13 +84,13 @@ def test_windows_are_half_open(start: int, end: int, meets: bool) -> None:  # no
         pytest.param({"change": "CHG-1"}, [], id="a change never meets itself"),
     ],
 )
-def test_what_is_shared(changed: dict[str, Any], found: list[Kind]) -> None:
+def test_what_is_shared(changed: dict[str, Any], expected: list[Kind]) -> None:
     """Targets, what depends on them, and people."""
-    assert kinds(overlaps(CATALOGUE, MINE, [other(**changed)])) == found
+    assert kinds(overlaps(CATALOGUE, MINE, [other(**changed)])) == expected
 
 
 @pytest.mark.parametrize(
-    ("changed", "says", "remedy"),
+    ("changed", "sentence", "remedy"),
     [
         pytest.param(
             {"opens": OPENS + HOUR / 2},
@@ -125,12 +125,12 @@ def test_what_is_shared(changed: dict[str, Any], found: list[Kind]) -> None:
         ),
     ],
 )
-def test_an_overlap_says_what_to_do(changed: dict[str, Any], says: str, remedy: str) -> None:
+def test_an_overlap_says_what_to_do(changed: dict[str, Any], sentence: str, remedy: str) -> None:
     """Which change, what is shared, when, and the way out."""
     overlap = overlaps(CATALOGUE, MINE, [other(**changed)])[0]
     finding = overlap.finding
     assert (finding.code, overlap.other.change) == ("no_overlap", "CHG-2")
-    assert (finding.sentence, finding.remedy) == (says, remedy)
+    assert (finding.sentence, finding.remedy) == (sentence, remedy)
 
 
 def test_the_policy_says_what_blocks() -> None:

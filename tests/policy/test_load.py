@@ -48,8 +48,8 @@ def test_a_file_that_is_not_there_is_a_mistake(folder: Path, file: str) -> None:
     (folder / file).unlink()
     with pytest.raises(BadPolicy) as raised:
         load_policy(folder)
-    says = "the file cannot be read: No such file or directory. Check the name and its permissions. [yaml]"
-    assert raised.value.findings == [f"{folder / file}:1: {says}"]
+    finding = "the file cannot be read: No such file or directory. Check the name and its permissions. [yaml]"
+    assert raised.value.findings == [f"{folder / file}:1: {finding}"]
 
 
 def test_templates_lie_beside_the_policy_unless_they_are_named(folder: Path) -> None:

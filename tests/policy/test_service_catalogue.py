@@ -138,7 +138,7 @@ def catalogues(draw: st.DrawFn) -> Catalogue:
 @given(catalogues())
 def test_being_related_is_symmetric(catalogue: Catalogue) -> None:
     """What is near a target has that target near itself."""
-    targets = [f"{place}/{name}" for name, one in catalogue.services.items() for place in one.environments]
+    targets = [f"{place}/{name}" for name, service in catalogue.services.items() for place in service.environments]
     near = {target: catalogue.related([target]) for target in targets}
     for target, others in near.items():
         assert target not in others

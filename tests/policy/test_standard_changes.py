@@ -111,7 +111,7 @@ def test_the_template_names_who_stands_by_unless_the_request_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "changed", "says"),
+    ("name", "changed", "message"),
     [
         pytest.param(
             "max_idel", {}, "There is no standard change 'max_idel'. Did you mean 'max_idle'?", id="an unknown name"
@@ -151,9 +151,9 @@ def test_the_template_names_who_stands_by_unless_the_request_does() -> None:
         ),
     ],
 )
-def test_a_request_outside_of_the_envelope_is_refused(name: str, changed: dict[str, Any], says: str) -> None:
+def test_a_request_outside_of_the_envelope_is_refused(name: str, changed: dict[str, Any], message: str) -> None:
     """What is not approved in advance is named, with what is."""
-    with pytest.raises(BadRequest, match=f"^{re.escape(says)}$"):
+    with pytest.raises(BadRequest, match=f"^{re.escape(message)}$"):
         asked(name, **changed)
 
 
@@ -225,7 +225,7 @@ def test_a_template_that_was_changed_no_longer_knows_its_old_tickets() -> None:
 
 def _places(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    inside = [found for key, one in pairs for found in _places(one, (*place, key))]
+    inside = [inner for key, value in pairs for inner in _places(value, (*place, key))]
     return [place, *inside] if place else inside
 
 

@@ -53,12 +53,12 @@ def at(text: str) -> datetime:
 
 
 def span(start: str, watch: int = 60, back: int = 10) -> Span:
-    """Return the time of a change from its start in UTC; watch and way back in minutes."""
+    """Return the time of a change from its start in UTC; watch and rollback in minutes."""
     watched = at(start) + timedelta(minutes=watch)
     return Span(at(start), watched, watched + timedelta(minutes=back))
 
 
 def times(timeline: Timeline[Any], start: str, end: str) -> list[str]:
     """Return the occurrences in an interval of UTC as text, in UTC."""
-    spans = timeline.meeting(Interval(at(start), at(end)))
-    return [f"{closed.span.start:%Y-%m-%d %H:%M}-{closed.span.end:%d %H:%M}" for closed in spans]
+    spans = [occurrence.span for occurrence in timeline.meeting(Interval(at(start), at(end)))]
+    return [f"{span.start:%Y-%m-%d %H:%M}-{span.end:%d %H:%M}" for span in spans]

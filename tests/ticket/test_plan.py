@@ -110,9 +110,9 @@ def test_the_example_of_a_kind_is_valid_in_a_ticket(folder: str, kind: str) -> N
         "sources": {"watch": {"for": "1m", "conditions": [watched]}},
     }
     made = ticket(**parts[folder])
-    said = made.steps[0].does() if folder == "steps" else made.watch.conditions[0].source.description()
-    assert said
-    assert said in text("CHG-1", made)
+    line = made.steps[0].does() if folder == "steps" else made.watch.conditions[0].source.description()
+    assert line
+    assert line in text("CHG-1", made)
 
 
 def test_no_text_of_a_ticket_looks_like_a_node() -> None:

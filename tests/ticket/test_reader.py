@@ -39,7 +39,7 @@ VALUES = st.one_of(
 )
 
 
-def said(text: str, facts: Facts = FACTS) -> list[str]:
+def lint_lines(text: str, facts: Facts = FACTS) -> list[str]:
     """Return the findings of a text as lines."""
     return [finding.text("") for finding in load_text(text, facts).findings]
 
@@ -50,7 +50,7 @@ def test_a_mistake_is_said_word_for_word(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     expected = re.findall(r"^# expect: (.*)$", text, re.MULTILINE)
     assert expected
-    assert said(text, KNOWN if text.startswith("# policy") else FACTS) == [f":{line}" for line in expected]
+    assert lint_lines(text, KNOWN if text.startswith("# policy") else FACTS) == [f":{line}" for line in expected]
 
 
 def test_findings_are_in_the_authors_words() -> None:
@@ -86,8 +86,8 @@ def test_a_warning_prevents_no_ticket() -> None:
 def test_what_is_warned_of_is_warned_of_once() -> None:
     """Trying the values of a parameter repeats no warning that holds without them."""
     parameters = {"x": {"default": "on", "allowed": ["on", "off"]}}
-    found = said(json.dumps(banner(services=["order"], parameters=parameters)), KNOWN)
-    assert found == [
+    lines = lint_lines(json.dumps(banner(services=["order"], parameters=parameters)), KNOWN)
+    assert lines == [
         ":1: warning: services.0: 'order' is not in the service catalogue. Did you mean 'orders'? [known_service]"
     ]
 
@@ -109,9 +109,9 @@ def test_a_check_that_is_left_out_is_not_asked() -> None:
 
 def test_more_mistakes_than_anybody_reads_are_cut_short() -> None:
     """A hundred findings are shown; the last line says that there are more."""
-    found = said(json.dumps(banner(**{f"x{number}": 1 for number in range(500)})))
-    assert len(found) == MOST + 1
-    assert found[-1] == ":1: there are more findings. Correct those above first. [lint]"
+    lines = lint_lines(json.dumps(banner(**{f"x{number}": 1 for number in range(500)})))
+    assert len(lines) == MOST + 1
+    assert lines[-1] == ":1: there are more findings. Correct those above first. [lint]"
 
 
 def test_a_parameter_keeps_its_type_where_it_is_the_whole_value() -> None:
@@ -154,7 +154,7 @@ def test_a_run_takes_approved_values(chosen: dict[str, Any], taken: dict[str, An
 
 
 @pytest.mark.parametrize(
-    ("chosen", "says"),
+    ("chosen", "message"),
     [
         ({"count": 3}, "count = 3 was not approved; approved are 1, 2"),
         ({"count": True}, "count = true was not approved; approved are 1, 2"),
@@ -162,9 +162,9 @@ def test_a_run_takes_approved_values(chosen: dict[str, Any], taken: dict[str, An
         ({"colour": "red"}, "'colour' is not a parameter of this change"),
     ],
 )
-def test_a_run_takes_nothing_else(chosen: dict[str, Any], says: str) -> None:
+def test_a_run_takes_nothing_else(chosen: dict[str, Any], message: str) -> None:
     """A value that nobody approved is refused, with those that were."""
-    with pytest.raises(ValueError, match=f"^{re.escape(says)}$"):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         build_ticket(banner(parameters=CHOICES), chosen)
 
 
@@ -199,7 +199,7 @@ def test_no_value_anywhere_breaks_the_reader(data: st.DataObject) -> None:
 
 def _places(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    inside = [found for key, one in pairs for found in _places(one, (*place, key))]
+    inside = [inner for key, value in pairs for inner in _places(value, (*place, key))]
     return [place, *inside] if place else inside
 
 
@@ -218,4 +218,4 @@ def _put(value: Any, place: tuple[Any, ...], data: st.DataObject) -> None:
 
 def test_the_small_ticket_of_these_tests_is_right() -> None:
     """Otherwise the tests above would prove nothing."""
-    assert said(json.dumps(BANNER)) == []
+    assert lint_lines(json.dumps(BANNER)) == []

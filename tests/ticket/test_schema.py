@@ -23,7 +23,7 @@ def objects(data: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     pairs = data.items() if isinstance(data, dict) else enumerate(data)
     free = place[-1:] in {("where",), ("among",), ("parameters",)}
     here = [place] if isinstance(data, dict) and not free else []
-    return here + [found for key, value in pairs for found in objects(value, (*place, key))]
+    return here + [inner for key, value in pairs for inner in objects(value, (*place, key))]
 
 
 def test_it_is_a_schema() -> None:

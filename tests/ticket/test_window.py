@@ -62,16 +62,16 @@ def test_a_local_time_is_one_moment_or_refused(moment: datetime, zone: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "says"),
+    ("start", "end", "expected"),
     [
         ("2031-03-18 14:00", "2031-03-18 15:00", "2031-03-18 14:00-15:00 UTC"),
         ("2031-03-18 23:00", "2031-03-19 01:00", "2031-03-18 23:00-2031-03-19 01:00 UTC"),
         ("2031-03-18T14:00:30", "2031-03-18 15:00", "2031-03-18 14:00-15:00 UTC"),
     ],
 )
-def test_a_window_is_said_as_people_write_it(start: str, end: str, says: str) -> None:
+def test_a_window_is_said_as_people_write_it(start: str, end: str, expected: str) -> None:
     """The date of the end appears only when it is another."""
-    assert window(start, end, "UTC").text() == says
+    assert window(start, end, "UTC").text() == expected
 
 
 def test_a_window_is_written_back_as_it_was_read() -> None:
