@@ -11,7 +11,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 def own_dag(
     dag_id: str,
-    says: str,
+    description: str,
     *,
     params: dict[str, Any] | None = None,
     every: timedelta | None = None,
@@ -22,7 +22,7 @@ def own_dag(
     return DAG(
         dag_id=dag_id,
         dag_display_name=dag_id.replace("_", " ").capitalize(),
-        description=says,
+        description=description,
         schedule=every,
         start_date=LONG_AGO,
         catchup=False,
@@ -31,5 +31,5 @@ def own_dag(
         params=params or {},
         default_args={"retries": 0},
         is_paused_upon_creation=False,
-        doc_md=document or says,
+        doc_md=document or description,
     )

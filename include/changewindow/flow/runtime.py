@@ -119,7 +119,7 @@ class Run:
 
     @cached_property
     def assessment(self) -> Assessment:
-        """Return what the policy says of this change now.
+        """Return the assessment of this change by the policy of now.
 
         Raises:
             BadPolicy: the policy cannot be read.

@@ -37,19 +37,19 @@ class DoesNotCount(AirflowException):
 
 
 class Approve(HITLOperator, BranchMixIn):
-    """Asks for one approval that a change lacks, and goes on to the next one or to `schedule`.
+    """Asks for one approval that a change still needs, and goes on to the next one or to `schedule`.
 
-    The ledger says what is lacking, so it may be cleared, retried or run late.
+    The ledger says what is missing, so it may be cleared, retried or run late.
     """
 
     inherits_from_skipmixin = True
 
     def __init__(self, *, number: int, **options: Any) -> None:
         self.number = number
-        said = "{{ ti.xcom_pull(task_ids='check')['%s'] }}"
+        field = "{{ ti.xcom_pull(task_ids='check')['%s'] }}"
         super().__init__(
-            subject=f"{said % 'change'}: approve? {said % 'summary'}",
-            body=f"{said % 'plan'}\n{WARNINGS}\n\n{DRY_RUN}",
+            subject=f"{field % 'change'}: approve? {field % 'summary'}",
+            body=f"{field % 'plan'}\n{WARNINGS}\n\n{DRY_RUN}",
             options=[YES, NO],
             **{**AGAIN, **options},
         )
@@ -59,19 +59,19 @@ class Approve(HITLOperator, BranchMixIn):
         shown = context["ti"].xcom_pull(task_ids="check")
         change = shown["change"]
         try:
-            found, intent = _intent(shown)
-            lacking = approvals.asked(ledger(), change, intent, now=now())
+            stored, intent = _intent(shown)
+            pending = approvals.asked(ledger(), change, intent, now=now())
         except ChangeError as error:
             raise AirflowFailException(str(error)) from error
-        if lacking is None or lacking.given >= self.number:
-            return self._go_on(context, lacking)
-        left = found.closes - now()
+        if pending is None or pending.given >= self.number:
+            return self._go_on(context, pending)
+        left = stored.closes - now()
         if left <= timedelta(0):
             raise AirflowFailException(f"{change}: its window has ended; run reslot_change to give it a new one.")
-        log.info("%s: %s", change, _who(lacking))
-        self.subject: str = f"{self.subject} ({_who(lacking)})"
-        self.body: str = f"{self.body}\n\nRequested by {found.requester}. Digest `{intent.digest}`"
-        self.assigned_users = assigned(lacking.people)
+        log.info("%s: %s", change, _who(pending))
+        self.subject: str = f"{self.subject} ({_who(pending)})"
+        self.body: str = f"{self.body}\n\nRequested by {stored.requester}. Digest `{intent.digest}`"
+        self.assigned_users = assigned(pending.people)
         self.response_timeout = left
         return super().execute(context)
 
@@ -86,23 +86,23 @@ class Approve(HITLOperator, BranchMixIn):
         person = who_answered(answer)
         is_yes = answer["chosen_options"] == [YES]
         try:
-            lacking = _decide(shown, person, is_yes=is_yes)
+            pending = _decide(shown, person, is_yes=is_yes)
         except ApprovalRefused as error:
             log.error("%s", error)
-            found = changes.get(ledger(), change)
-            if found.status in changes.WAITING and found.digest == shown["digest"]:
+            stored = changes.get(ledger(), change)
+            if stored.status in changes.WAITING and stored.digest == shown["digest"]:
                 raise DoesNotCount(f"{error} It is asked again.") from error
             raise AirflowFailException(str(error)) from error
         log.info("%s: %s by %s", change, answer["chosen_options"][0], person)
         context["ti"].xcom_push(key=NOTE, value=f"{change}: {'approved' if is_yes else 'rejected'} by {person}")
         if not is_yes:
             raise AirflowFailException(f"{change} was rejected by {person}.")
-        return self._go_on(context, lacking)
+        return self._go_on(context, pending)
 
-    def _go_on(self, context: Context, lacking: PendingApproval | None) -> Any:
+    def _go_on(self, context: Context, pending: PendingApproval | None) -> Any:
         """Branch to the next question, or to the end of all."""
-        log.info("no further approval is needed" if lacking is None else _who(lacking))
-        return self.do_branch(context, "schedule" if lacking is None else f"approve_{self.number + 1}")
+        log.info("no further approval is needed" if pending is None else _who(pending))
+        return self.do_branch(context, "schedule" if pending is None else f"approve_{self.number + 1}")
 
 
 def _decide(shown: dict[str, str], person: str, *, is_yes: bool) -> PendingApproval | None:
@@ -123,10 +123,10 @@ def _intent(shown: dict[str, str]) -> tuple[Change, Intent]:
     Raises:
         ApprovalRefused: it has another text by now than the one that is shown here.
     """
-    found = changes.get(ledger(), shown["change"])
-    if found.digest != shown["digest"]:
-        raise ApprovalRefused(f"{found.id} has a newer text than the one shown here; its own request asks for it.")
-    return found, intent_of(found, ruling_of(found.id, policy()))
+    stored = changes.get(ledger(), shown["change"])
+    if stored.digest != shown["digest"]:
+        raise ApprovalRefused(f"{stored.id} has a newer text than the one shown here; its own request asks for it.")
+    return stored, intent_of(stored, ruling_of(stored.id, policy()))
 
 
 def ruling_of(change: str, rules: Policy) -> Assessment:
@@ -135,11 +135,11 @@ def ruling_of(change: str, rules: Policy) -> Assessment:
     return Assessment(rules, build_ticket(data), data, change)
 
 
-def intent_of(found: Change, assessment: Assessment) -> Intent:
+def intent_of(change: Change, assessment: Assessment) -> Intent:
     """Return what is to be approved."""
-    return Intent("", found.digest, found.opens, found.closes, assessment.ticket.needs, approvals=assessment.needs)
+    return Intent("", change.digest, change.opens, change.closes, assessment.ticket.needs, approvals=assessment.needs)
 
 
-def _who(lacking: PendingApproval) -> str:
-    named = ", ".join(lacking.people) or f"anybody but {', '.join(lacking.excluded)}"
-    return f"level {lacking.required.level}: {lacking.missing} of {lacking.required.count} still asked, from {named}"
+def _who(pending: PendingApproval) -> str:
+    named = ", ".join(pending.people) or f"anybody but {', '.join(pending.excluded)}"
+    return f"level {pending.required.level}: {pending.missing} of {pending.required.count} still asked, from {named}"

@@ -1,4 +1,4 @@
-"""The DAG that ends what nobody else will: it takes back changes whose run died, or calls a person."""
+"""The DAG that ends what nobody else will: it rolls back changes whose run died, or calls a person."""
 
 from datetime import timedelta
 from typing import Any
@@ -22,10 +22,10 @@ OPEN = ["queued", "running"]
 
 
 class LookAfter(BaseOperator):
-    """Looks after what was left; returns the runs that take changes back."""
+    """Looks after what was left; returns the runs that roll changes back."""
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Return, for each change whose run died, what triggers the run that takes it back."""
+        """Return, for each change whose run died, what triggers the run that rolls it back."""
         here, bundle = ledger(), settings.read().published
         Spool(here, settings.read().spool).drain()
 
@@ -48,11 +48,11 @@ class LookAfter(BaseOperator):
 
         for identity in housekeeping.frozen(here, is_paused):
             log.error("%s is paused while it acts", identity)
-            post(f"🚨 {identity} is paused while it acts: it neither goes on nor is it taken back. Unpause it now.")
+            post(f"🚨 {identity} is paused while it acts: it neither goes on nor is it rolled back. Unpause it now.")
         for path in housekeeping.stale(here, is_alive, bundle, now()):
             log.info("%s is over; its file is removed, its runs and logs stay", path.stem)
             path.unlink(missing_ok=True)
-        return [self._take_back(one.id, one.run) for one in housekeeping.orphaned(here, is_alive, now())]
+        return [self._roll_back(change.id, change.run) for change in housekeeping.orphaned(here, is_alive, now())]
 
     def _publish(self, change: str) -> None:
         try:
@@ -60,10 +60,10 @@ class LookAfter(BaseOperator):
         except (ChangeError, ValueError) as error:
             log.error("%s cannot be published: %s", change, error)
 
-    def _take_back(self, change: str, run: str | None) -> dict[str, Any]:
+    def _roll_back(self, change: str, run: str | None) -> dict[str, Any]:
         if run is not None:
-            log.error("run %s of %s died; the change is taken back", run, change)
-            post(f"🚨 {change}: its run {run} died. It is being taken back now; a person has to look at it.")
+            log.error("run %s of %s died; the change is rolled back", run, change)
+            post(f"🚨 {change}: its run {run} died. It is being rolled back now; a person has to look at it.")
         conf = {"mode": "rollback", "reason": f"its run {run or 'that acted'} died"}
         return {"trigger_dag_id": change, "trigger_run_id": f"take_back_{now():%Y%m%dT%H%M%S}", "conf": conf}
 
@@ -86,8 +86,8 @@ class CheckPolicy(BaseOperator):
 
 def build_housekeeping_dag() -> DAG:
     """Return the DAG `housekeeping`."""
-    says = "Takes back changes whose run died, records what was missed, keeps the published files in order."
-    with own_dag("housekeeping", says, every=timedelta(minutes=5), at_once=1) as dag:
+    description = "Rolls back changes whose run died, records what was missed, keeps the published files in order."
+    with own_dag("housekeeping", description, every=timedelta(minutes=5), at_once=1) as dag:
         look = LookAfter(task_id="look_after", execution_timeout=timedelta(minutes=4))
         TriggerDagRunOperator.partial(task_id="take_back").expand_kwargs(look.output)
         CheckPolicy(task_id="check_policy")

@@ -15,7 +15,7 @@ from changewindow.changes.request import Request
 from changewindow.documents.findings import Finding
 from changewindow.errors import ChangeError, NotAllowed
 from changewindow.flow.dags.approval import ruling_of
-from changewindow.flow.dags.request import Check, moment_of, road
+from changewindow.flow.dags.request import Check, moment_of, pipeline
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
@@ -33,7 +33,7 @@ YES, NO = "Extend", "Do not extend"
 
 
 class Intervene(BaseOperator):
-    """Does what a person asks for, and says what was done or why not."""
+    """Does what a person asks for; its log says what was done, or why not."""
 
     def __init__(self, *, do: Do, **options: Any) -> None:
         super().__init__(**options)
@@ -64,7 +64,7 @@ def abort(here: Ledger, params: dict[str, Any], person: str) -> str:
     if done == "cancelled":
         tell_ended(here, params["change"])
         return f"{params['change']} had not acted; it is cancelled"
-    return f"{params['change']} stops now and is taken back by its own run"
+    return f"{params['change']} stops now and is rolled back by its own run"
 
 
 def release(here: Ledger, params: dict[str, Any], person: str) -> str:
@@ -82,9 +82,9 @@ def stop_the_line(here: Ledger, params: dict[str, Any], person: str) -> str:
         return f"lifted: {'; '.join(lifted) or 'nothing was stopped'}"
     until = now() + timedelta(hours=float(params["hours"]))
     stops.stop(here, person=person, reason=params["reason"], now=now(), until=until)
-    says = f"until {until:%Y-%m-%d %H:%M} UTC by @{person}: {params['reason']}"
-    post(f"⛔ THE LINE IS STOPPED {says}")
-    return f"no change starts and no step is applied {says}"
+    limits = f"until {until:%Y-%m-%d %H:%M} UTC by @{person}: {params['reason']}"
+    post(f"⛔ THE LINE IS STOPPED {limits}")
+    return f"no change starts and no step is applied {limits}"
 
 
 class CheckMove(Check):
@@ -116,7 +116,7 @@ class CheckExtension(BaseOperator):
             sentence = f"its window ends {found.closes:%Y-%m-%d %H:%M} UTC"
             raise NotAllowed(change, [Finding("not_later", sentence, "Name a later end than that.")])
         needs = ruling_of(change, policy()).needs
-        people = sorted({one for need in needs for one in need.people if not same_person(one, person)})
+        people = sorted({other for need in needs for other in need.people if not same_person(other, person)})
         return {"change": change, "closes": closes.isoformat(), "people": people, "person": person}
 
 
@@ -124,8 +124,8 @@ class ApproveExtension(HITLOperator):
     """Asks somebody else than who wants the extension."""
 
     def __init__(self, **options: Any) -> None:
-        said = "{{ ti.xcom_pull(task_ids='check')['%s'] }}"
-        subject = f"{said % 'change'}: extend its window to {said % 'closes'}? asked for by {said % 'person'}"
+        field = "{{ ti.xcom_pull(task_ids='check')['%s'] }}"
+        subject = f"{field % 'change'}: extend its window to {field % 'closes'}? asked for by {field % 'person'}"
         super().__init__(subject=subject, body="{{ params.reason }}", options=[YES, NO], **options)
 
     def execute(self, context: Context) -> Any:
@@ -145,7 +145,7 @@ class ApproveExtension(HITLOperator):
         person = who_answered(answer)
         if not person or same_person(person, asked["person"]):
             raise AirflowFailException(f"{asked['person']} asked for it; somebody else has to say yes. Ask again.")
-        if asked["people"] and not any(same_person(person, one) for one in asked["people"]):
+        if asked["people"] and not any(same_person(person, other) for other in asked["people"]):
             raise AirflowFailException(f"{person} may not approve it; ask {', '.join(asked['people'])}.")
         if answer["chosen_options"] != [YES]:
             raise AirflowFailException(f"{person} said no; the window stays as it is.")
@@ -165,9 +165,9 @@ def tell_ended(here: Ledger, change: str) -> None:
     post(messages.ended(change, ticket, ending), ticket.post_change.notify)
 
 
-def build_intervention(dag_id: str, says: str, params: dict[str, Param], do: Do) -> DAG:
+def build_intervention(dag_id: str, description: str, params: dict[str, Param], do: Do) -> DAG:
     """Return a DAG of one task that does what a person asks for."""
-    with own_dag(dag_id, says, params=params) as dag:
+    with own_dag(dag_id, description, params=params) as dag:
         Intervene(task_id=dag_id, do=do)
     return dag
 
@@ -175,8 +175,8 @@ def build_intervention(dag_id: str, says: str, params: dict[str, Param], do: Do)
 def build_extend_dag() -> DAG:
     """Return the DAG `extend_window`."""
     end = Param(type="string", format="date-time", title="New end", description="With its offset; UTC without one.")
-    says = "Move the end of a change's window to a later time; somebody else has to approve it."
-    with own_dag("extend_window", says, params={"change": CHANGE, "end": end, "reason": REASON}) as dag:
+    description = "Move the end of a change's window to a later time; somebody else has to approve it."
+    with own_dag("extend_window", description, params={"change": CHANGE, "end": end, "reason": REASON}) as dag:
         CheckExtension(task_id="check") >> ApproveExtension(task_id="approve")
     return dag
 
@@ -187,7 +187,7 @@ def build_reslot_dag() -> DAG:
         name: Param(type="string", format="date-time", title=title, description="With its offset; UTC without one.")
         for name, title in (("start", "New start"), ("end", "New end"))
     }
-    says = "Give a change that was missed, refused or not yet run another window; nothing else changes."
-    with own_dag("reslot_change", says, params={"change": CHANGE, **moments}) as dag:
-        road(CheckMove(task_id="check"), has_dry_run=False)
+    description = "Give a change that was missed, refused or not yet run another window; nothing else changes."
+    with own_dag("reslot_change", description, params={"change": CHANGE, **moments}) as dag:
+        pipeline(CheckMove(task_id="check"), has_dry_run=False)
     return dag

@@ -1,4 +1,4 @@
-"""The road from a request to a scheduled change: check, dry run, approvals, schedule."""
+"""The pipeline from a request to a scheduled change: check, dry run, approvals, schedule."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,18 +32,18 @@ from changewindow.ticket.revision import PublishedChange
 
 
 class Check(BaseOperator):
-    """Asks the policy about what is requested and puts it into the ledger; every finding is said at once."""
+    """Asks the policy about what is requested and puts it into the ledger; every finding is reported at once."""
 
     def execute(self, context: Context) -> dict[str, str]:
         """Return the change, and the plan for the approver."""
         try:
-            said = self._take_in(self.request(context))
+            shown = self._take_in(self.request(context))
         except ChangeError as error:
             log.error("%s", error)
             context["ti"].xcom_push(key=NOTE, value=str(error))
             raise AirflowFailException(str(error)) from error
-        context["ti"].xcom_push(key=NOTE, value=f"{said['change']} is asked for\n{said['warnings']}".strip())
-        return said
+        context["ti"].xcom_push(key=NOTE, value=f"{shown['change']} is asked for\n{shown['warnings']}".strip())
+        return shown
 
     def request(self, context: Context) -> Request:
         """Return what the form says."""
@@ -69,25 +69,25 @@ class Check(BaseOperator):
         shown = plan.text(taken.change, taken.loaded.ticket)
         log.info("%s is in the ledger, asked for by %s\n%s", taken.change, request.person, shown)
         summary = taken.loaded.ticket.summary
-        said = {"change": taken.change, "digest": taken.digest, "summary": summary}
-        return {**said, "plan": plan.markdown(taken.change, taken.loaded.ticket), "warnings": "\n".join(warnings)}
+        facts = {"change": taken.change, "digest": taken.digest, "summary": summary}
+        return {**facts, "plan": plan.markdown(taken.change, taken.loaded.ticket), "warnings": "\n".join(warnings)}
 
 
 class DryRun(BaseOperator):
     """Reads what each step would remember and each condition now, so that the approver sees before and after."""
 
     def execute(self, context: Context) -> str:
-        """Return what was read; what cannot be read now is said, and does not stop the request."""
+        """Return what was read; what cannot be read now is reported, and does not stop the request."""
         change = context["ti"].xcom_pull(task_ids="check")["change"]
-        said: list[str] = []
+        lines: list[str] = []
         try:
             ticket = build_ticket(changes.revision(ledger(), change))
             for part in (self._steps(change, ticket), self._conditions(change, ticket)):
-                said.extend(part)
+                lines.extend(part)
         except (Exception, AirflowTaskTimeout) as error:  # noqa: BLE001  whatever a kind does here stops no request
             log.warning("the dry run broke off: %r", error)
-            said.append(f"- the dry run broke off: {escaped(f'{type(error).__name__}: {error}')}")
-        return "\n".join(said)
+            lines.append(f"- the dry run broke off: {escaped(f'{type(error).__name__}: {error}')}")
+        return "\n".join(lines)
 
     def _steps(self, change: str, ticket: Ticket) -> Iterator[str]:
         for number, step in enumerate(ticket.steps, 1):
@@ -97,7 +97,7 @@ class DryRun(BaseOperator):
                 remembered = step.remember(acting)
                 step.apply(acting, remembered)
                 lines.append(f"undo would use: {remembered}" if remembered else "undo needs nothing of today")
-                lines += [f"not ready: {one}" for one in missing_prerequisites(step, acting)]
+                lines += [f"not ready: {missing}" for missing in missing_prerequisites(step, acting)]
             except (ChangeError, ValueError) as error:
                 lines.append(f"cannot be tried now: {error}")
             log.info("step %s, %s\n%s", number, step.name, "\n".join(lines))
@@ -107,8 +107,8 @@ class DryRun(BaseOperator):
     def _conditions(self, change: str, ticket: Ticket) -> list[str]:
         asked = {condition.name: condition for condition in (*ticket.preflight.checks, *ticket.conditions)}
         decided = ask_once(tuple(asked.values()), change=change) if asked else None
-        said = [f"    - {escaped(reading.line())}" for reading in decided.sample] if decided else []
-        return ["- conditions now", *said] if said else []
+        lines = [f"    - {escaped(reading.line())}" for reading in decided.sample] if decided else []
+        return ["- conditions now", *lines] if lines else []
 
 
 class Schedule(BaseOperator):
@@ -139,7 +139,7 @@ def publish_change(change: str) -> str:
 
 
 KEPT = ("completed", "rollback_failed")
-"""States from which a change may still be taken back, for which its file has to be there."""
+"""States from which a change may still be rolled back, for which its file has to be there."""
 
 
 def request_of(params: dict[str, Any], person: str) -> Request:
@@ -162,7 +162,7 @@ def moment_of(text: str | None) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def road(check: BaseOperator, *, has_dry_run: bool = True) -> None:
+def pipeline(check: BaseOperator, *, has_dry_run: bool = True) -> None:
     """Add the tasks that follow a check, in the DAG that is being built."""
     schedule = Schedule(task_id="schedule", trigger_rule="none_failed_min_one_success")
     last = check
@@ -177,9 +177,9 @@ def road(check: BaseOperator, *, has_dry_run: bool = True) -> None:
 
 def build_request_dag() -> DAG:
     """Return the DAG `request_change` with its form."""
-    says = "Ask for a change; it is checked, approved by others, and published for its window."
-    with own_dag("request_change", says, params=form(), at_once=64, document=DOCUMENT) as dag:
-        road(Check(task_id="check"))
+    description = "Ask for a change; it is checked, approved by others, and published for its window."
+    with own_dag("request_change", description, params=form(), at_once=64, document=DOCUMENT) as dag:
+        pipeline(Check(task_id="check"))
     return dag
 
 

@@ -36,15 +36,19 @@ class Sync(BaseOperator):
             here, rules = ledger(), policy()
             with ExitStack() as stack:
                 folder, name = self._place(stack)
-                synced = [ticket_sync.sync(here, rules, one, now=now()) for one in ticket_sync.tickets(folder, name)]
+                synced = [
+                    ticket_sync.sync(here, rules, ticket, now=now()) for ticket in ticket_sync.tickets(folder, name)
+                ]
         except ChangeError as error:
             log.error("%s", error)
             raise AirflowFailException(str(error)) from error
-        for one in synced:
-            self._say(one)
-        context["ti"].xcom_push(key="wrong", value=[one.error for one in synced if one.error])
-        found = [(one, queries.of_origin(here, one.written.origin)) for one in synced if not one.error]
-        waiting = [(one.written, change) for one, change in found if change and change.status == "submitted"]
+        for ticket in synced:
+            self._report(ticket)
+        context["ti"].xcom_push(key="wrong", value=[ticket.error for ticket in synced if ticket.error])
+        read = [
+            (ticket.written, queries.of_origin(here, ticket.written.origin)) for ticket in synced if not ticket.error
+        ]
+        waiting = [(written, change) for written, change in read if change and change.status == "submitted"]
         for written, change in waiting:
             self._count_the_merge(rules, written, change)
         return [
@@ -69,13 +73,13 @@ class Sync(BaseOperator):
         ticket_sync.clone(given.host, branch, workspace / "tickets")
         return workspace / "tickets" / str(given.extra.get("folder") or ""), settings.TICKETS_CONNECTION
 
-    def _say(self, one: Synced) -> None:
-        if one.error:
-            log.error("%s", one.error)
-        elif one.taken is None:
-            log.info("%s: nothing to do", one.written.origin)
+    def _report(self, ticket: Synced) -> None:
+        if ticket.error:
+            log.error("%s", ticket.error)
+        elif ticket.taken is None:
+            log.info("%s: nothing to do", ticket.written.origin)
         else:
-            log.info("%s is %s, written by %s", one.written.origin, one.taken.change, one.written.author)
+            log.info("%s is %s, written by %s", ticket.written.origin, ticket.taken.change, ticket.written.author)
 
     def _count_the_merge(self, rules: Policy, written: Written, change: Change) -> None:
         """Take the merge as the approval of who merged, if the policy says so and that is somebody else."""
@@ -101,8 +105,8 @@ class Complain(BaseOperator):
 
 def build_sync_dag() -> DAG:
     """Return the DAG `sync_tickets`."""
-    says = "Reads tickets from a directory or a git repository and asks for what is new or changed."
-    with own_dag("sync_tickets", says, every=timedelta(minutes=10), at_once=1) as dag:
+    description = "Reads tickets from a directory or a git repository and asks for what is new or changed."
+    with own_dag("sync_tickets", description, every=timedelta(minutes=10), at_once=1) as dag:
         sync = Sync(task_id="sync", execution_timeout=timedelta(minutes=5))
         TriggerDagRunOperator.partial(
             task_id="request", trigger_dag_id="request_change", skip_when_already_exists=True

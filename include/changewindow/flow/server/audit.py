@@ -138,8 +138,8 @@ def why_not_paused(change: str) -> str | None:
     except ChangeError as error:
         log.warning("%s", error)
         return None
-    says = f"{change} acts now: paused, it would neither go on nor be taken back"
-    return f"{says}. Run abort_change to end it and take it back." if is_acting else None
+    reason = f"{change} acts now: paused, it would neither go on nor be rolled back"
+    return f"{reason}. Run abort_change to end it and roll it back." if is_acting else None
 
 
 def write(event: Event) -> None:

@@ -35,11 +35,11 @@ def note(dag_run: Any) -> None:
     if session is None or not OURS.fullmatch(dag_run.dag_id):
         return
     wanted = XComModel.get_many(run_id=dag_run.run_id, key=NOTE, dag_ids=dag_run.dag_id)
-    found = sorted(session.scalars(wanted), key=lambda row: row.timestamp)
-    said = shortened(str(XComModel.deserialize_value(found[-1]))) if found else ""
+    rows = sorted(session.scalars(wanted), key=lambda row: row.timestamp)
+    text = shortened(str(XComModel.deserialize_value(rows[-1]))) if rows else ""
     before = dag_run.note or ""
-    if said and said not in before:
-        dag_run.note = shortened("\n\n".join(part for part in (before, said) if part))
+    if text and text not in before:
+        dag_run.note = shortened("\n\n".join(part for part in (before, text) if part))
 
 
 def shortened(text: str) -> str:

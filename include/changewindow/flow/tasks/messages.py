@@ -80,7 +80,7 @@ def channel() -> Channel:
 
 
 def post(text: str, room: str = settings.ROOM) -> None:
-    """Post a message that belongs to no run of a change; one that does not arrive is said in the log."""
+    """Post a message that belongs to no run of a change; one that does not arrive is reported in the log."""
     try:
         channel().post(room, text, None)
     except (NotDelivered, ChangeError, ValueError) as error:

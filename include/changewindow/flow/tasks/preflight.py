@@ -27,12 +27,17 @@ from changewindow.watch.watch import Baselines, Decided, Wanted, until_good
 BETWEEN_CHECKS = timedelta(seconds=5)
 
 
-class WindowSensor(BaseSensorOperator):
-    """Waits until the window opens; a run that comes too late goes no further."""
+class ChangeSensor(BaseSensorOperator):
+    """A task of a change that waits without a worker."""
 
     def __init__(self, *, change: PublishedChange, node: Node, **options: Any) -> None:
         super().__init__(**options)
         self.change = change
+        self.node = node
+
+
+class WindowSensor(ChangeSensor):
+    """Waits until the window opens; a run that comes too late goes no further."""
 
     def execute(self, context: Context) -> None:
         """Wait without a worker; dry runs and rollbacks need no window."""
@@ -46,7 +51,7 @@ class WindowSensor(BaseSensorOperator):
         self.opened(context)
 
     def opened(self, context: Context, event: Any = None) -> None:
-        """Go on, if it is not ended by hand nor too late already; the gate records it and asks again."""
+        """Go on, if it is neither ended by a person nor too late already; the gate records it and asks again."""
         if event and event["verdict"] == "fail":
             raise AirflowFailException(f"{event['reason']}. Nothing was touched.")
         if Run(self.change, context).intent.is_late(now()):
@@ -55,15 +60,10 @@ class WindowSensor(BaseSensorOperator):
             )
 
 
-class CheckSensor(BaseSensorOperator):
+class CheckSensor(ChangeSensor):
     """Waits until conditions are good at the same time, and fails when they are not in time."""
 
     may_be_aborted = True
-
-    def __init__(self, *, change: PublishedChange, node: Node, **options: Any) -> None:
-        super().__init__(**options)
-        self.change = change
-        self.node = node
 
     def conditions(self, run: Run) -> tuple[Condition, ...]:
         """Return what must be good."""
@@ -101,29 +101,25 @@ class CheckSensor(BaseSensorOperator):
         self.defer(trigger=GoodTrigger.of(arguments), method_name="decided")
 
     def decided(self, context: Context, event: dict[str, Any]) -> None:
-        """Take what the trigger found."""
+        """Take the event of the trigger."""
         run = Run(self.change, context)
         if event["verdict"] != "pass":
             self.bad(run, event)
         self.good(run, event)
 
-    def good(self, run: Run, found: dict[str, Any]) -> None:
+    def good(self, run: Run, event: dict[str, Any]) -> None:
         """Record that it is good."""
-        run.note(Checked(**found))
+        run.note(Checked(**event))
 
-    def bad(self, run: Run, found: dict[str, Any]) -> None:
+    def bad(self, run: Run, event: dict[str, Any]) -> None:
         """Record that it is not, and fail."""
-        run.note(Checked(**found))
-        run.hand_over(NotGood(reason=found["reason"]))
-        raise AirflowFailException(f"Not good in time: {found['reason']}. Nothing was touched.")
+        run.note(Checked(**event))
+        run.hand_over(NotGood(reason=event["reason"]))
+        raise AirflowFailException(f"Not good in time: {event['reason']}. Nothing was touched.")
 
 
-class BaselineSensor(BaseSensorOperator):
+class BaselineSensor(ChangeSensor):
     """Takes the baseline with which the watch compares; without it nothing is touched."""
-
-    def __init__(self, *, change: PublishedChange, node: Node, **options: Any) -> None:
-        super().__init__(**options)
-        self.change = change
 
     def execute(self, context: Context) -> None:
         """Read without a worker."""

@@ -157,15 +157,15 @@ class Verify(CheckSensor):
         """Return how long all must stay good: the rollback ends as soon as all is as before."""
         return timedelta(0)
 
-    def good(self, run: Run, found: dict[str, Any]) -> None:
+    def good(self, run: Run, event: dict[str, Any]) -> None:
         """Record it for the outcome."""
         run.hand_over(Verified(at=now()))
-        run.note(payloads.Verified(**found))
+        run.note(payloads.Verified(**event))
 
-    def bad(self, run: Run, found: dict[str, Any]) -> None:
+    def bad(self, run: Run, event: dict[str, Any]) -> None:
         """Record it for the outcome, and fail."""
-        run.note(payloads.NotVerified(**found))
-        raise AirflowFailException(f"Undone, but not as before: {found['reason']}. A person has to look now.")
+        run.note(payloads.NotVerified(**event))
+        raise AirflowFailException(f"Undone, but not as before: {event['reason']}. A person has to look now.")
 
 
 class Succeed(ChangeOperator):

@@ -26,7 +26,7 @@ UNDO, KEEP = "Take it back", "Keep it"
 
 
 class Watch(ChangeOperator, BranchMixIn):
-    """Watches until the change is proven good or must be taken back, and routes by that."""
+    """Watches until the change is proven good or must be rolled back, and routes by that."""
 
     inherits_from_skipmixin = True
 
