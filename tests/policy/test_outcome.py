@@ -6,7 +6,7 @@ from changewindow.policy.outcome import Left, outcome
 
 
 def left(**changed: object) -> Left:
-    """Return what is left of a change that was taken back wholly."""
+    """Return what is left of a change that was rolled back wholly."""
     fields = {
         "refusal": None,
         "is_through_gate": True,
@@ -14,7 +14,7 @@ def left(**changed: object) -> Left:
         "started": (1, 2),
         "not_undone": (),
         "is_verified": True,
-        "why_back": "it was bad",
+        "reason": "it was bad",
         **changed,
     }
     return Left(**fields)  # type: ignore[arg-type]

@@ -60,7 +60,7 @@ def closing(memory: RunMemory, held: Holder, *, steps: int, task: str = "close")
         started=started,
         not_undone=(),
         is_verified=False,
-        why_back=why,
+        reason=why,
         is_aborted=held.aborted is not None,
     )
     if is_kept or not started:

@@ -10,8 +10,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow.errors import NotAllowed
 from changewindow.flow.dag import build_dag
-from changewindow.flow.runtime import Run
-from changewindow.ledger import approvals, changes, events
+from changewindow.flow.runtime import NOTE, Run
+from changewindow.ledger import approvals, changes, events, stops
 from changewindow.ledger.database import Ledger
 from changewindow.policy.sign_off import RequiredApproval
 from changewindow.policy.standing import Intent
@@ -151,3 +151,24 @@ def test_what_is_not_confirmed_is_refused_with_its_reason(
     assert recorded["findings"] == [{"code": "check_failed", "sentence": f"confirm failed: {says}", "remedy": remedy}]
     handed = preflight.task_instance.xcoms["gate", "refused"]
     assert handed == {"version": 1, "outcome": "refused", "reason": refused.value.reasons[0]}
+
+
+def test_the_note_of_a_refused_run_holds_every_reason(preflight: Preflight) -> None:
+    """Each in a line of its own, with what to do and its code; the record holds the same."""
+    now = datetime.now(UTC)
+    stops.stop(preflight.ledger, person="dora", reason="fire", now=now, until=now + timedelta(hours=1))
+    preflight.task_instance.states["check_1"] = "failed"
+    preflight.task_instance.states["close"] = "running"
+    with pytest.raises(NotAllowed):
+        preflight.gate()
+    close: Any = preflight.dag.get_task("close")
+    with pytest.raises(AirflowFailException):
+        close.do(Run(close.change, preflight.context("close")))
+    lines = preflight.task_instance.xcoms["close", NOTE].splitlines()
+    assert lines[0].startswith("refused: the line is stopped by dora")
+    assert lines[0].endswith("Wait until then, or lift it with stop_the_line. [line_stopped]")
+    remedy = "Put right what it names, then trigger the change again."
+    assert lines[1:] == [f"check_1 failed: its log says why. {remedy} [check_failed]"]
+    [recorded] = preflight.events("refused")
+    assert recorded["reasons"] == "\n".join(lines).removeprefix("refused: ").splitlines()
+    assert [finding["code"] for finding in recorded["findings"]] == ["line_stopped", "check_failed"]
