@@ -23,7 +23,7 @@ from changewindow.errors import BadKind
 def modules(folder: str) -> dict[str, ModuleType]:
     """Return every kind of a folder such as `steps`, as its module, by kind."""
     package = importlib.import_module(f"changewindow.{folder}")
-    names = sorted(found.name for found in pkgutil.iter_modules(package.__path__) if not found.ispkg)
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg)
     return {name: importlib.import_module(f"changewindow.{folder}.{name}") for name in names if name != "base"}
 
 
@@ -70,12 +70,12 @@ def explain_kind(schema: dict[str, Any], model: type[BaseModel]) -> None:
 
 
 def summary(folder: str, kind: str) -> str:
-    """Return the first line of what a kind says of itself."""
+    """Return the first line of a kind's documentation."""
     return (modules(folder)[kind].__doc__ or "").strip().split("\n")[0]
 
 
 def describe(folder: str, name: str, kind: str) -> str:
-    """Return what a kind says of itself, with the fields authors write and an example."""
+    """Return a kind's documentation, with the fields authors write and an example."""
     module = modules(folder)[kind]
     parts = [f"{folder} {kind}", (module.__doc__ or "").strip()]
     example = getattr(module, "EXAMPLE", None)
@@ -114,14 +114,15 @@ def _field_facts(place: str, field: FieldInfo) -> dict[str, Any]:
 
 
 def _fields(model: type[BaseModel], within: str = "") -> list[tuple[str, FieldInfo]]:
-    """Return the fields that authors write with their places, also those inside of others."""
-    found = []
+    """Return the fields that authors write with their places, including nested ones."""
+    fields = []
     for name, field in model.model_fields.items():
         if name != "kind":
             place = within + (field.alias or name)
-            found.append((place, field))
-            found += [one for inner in _parts(field.annotation, BaseModel) for one in _fields(inner, f"{place}.")]
-    return found
+            fields.append((place, field))
+            for inner in _parts(field.annotation, BaseModel):
+                fields += _fields(inner, f"{place}.")
+    return fields
 
 
 def _parts(annotation: Any, of: Any) -> list[Any]:
@@ -130,16 +131,18 @@ def _parts(annotation: Any, of: Any) -> list[Any]:
         return list(get_args(annotation))
     if isinstance(annotation, type) and isinstance(of, type) and issubclass(annotation, of):
         return [annotation]
-    return [part for one in get_args(annotation) for part in _parts(one, of)]
+    return [part for argument in get_args(annotation) for part in _parts(argument, of)]
 
 
 def _field_line(name: str, field: FieldInfo, width: int) -> str:
     words = _parts(field.annotation, Literal)
     choice = [" | ".join(map(str, words))] if len(words) > 1 else []
-    usual = [] if field.is_required() or field.default in (None, "", (), {}) else [f"by default {_text(field.default)}"]
-    more = "; ".join(choice + usual)
-    says = " ".join(one for one in (field.description, f"[{more}]" if more else "") if one)
-    return f"  {name:{width}} {'needed  ' if field.is_required() else 'optional'}  {says}".rstrip()
+    default = (
+        [] if field.is_required() or field.default in (None, "", (), {}) else [f"by default {_text(field.default)}"]
+    )
+    more = "; ".join(choice + default)
+    text = " ".join(filter(None, (field.description, f"[{more}]" if more else "")))
+    return f"  {name:{width}} {'needed  ' if field.is_required() else 'optional'}  {text}".rstrip()
 
 
 def _text(value: Any) -> str:

@@ -43,6 +43,7 @@ class Orders(Collector):
         self.config_error: str | None = None
         self._checkout = checkout
         self._database = database
+        self._following = threading.Lock()
         self._numbers = itertools.count(1)
         self.active = self._load(checkout.fetch())
 
@@ -56,6 +57,10 @@ class Orders(Collector):
 
     def follow(self) -> None:
         """Load the configuration of branch main; keep the old one if it cannot be loaded."""
+        with self._following:
+            self._follow()
+
+    def _follow(self) -> None:
         try:
             commit = self._checkout.fetch()
             if commit != self.active.commit:

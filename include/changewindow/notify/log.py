@@ -12,7 +12,7 @@ class Channel:
 
     def post(self, room: str, text: str, thread: str | None) -> str | None:
         """Write a text, line by line, below the name of the room."""
-        self.write(f"to {room} (no Slack connection, so it stands here):")
+        self.write(f"message to {room} (written here because there is no Slack connection):")
         for line in text.splitlines():
             self.write(line)
         return thread

@@ -1,11 +1,11 @@
 """Counts the alerts that fire in Alertmanager: neither silenced nor inhibited, by matchers of their labels.
 
 The address comes from an Airflow Connection of type HTTP: login and password, or a token in the password alone, or
-nothing. An Alertmanager that hears from no Prometheus any more has no alerts, which proves nothing. So an alert that
+nothing. An Alertmanager that no longer hears from any Prometheus has no alerts, which proves nothing. So an alert that
 always fires, the `heartbeat`, has to be there; without it the answer is `no_data`. The count is as old as the newest
-word of the heartbeat, and Prometheus repeats it about once a minute: give the watch a `settle` of 90s or more, and the
-preflight too, for an Alertmanager that was just restarted has yet to hear of every alert. It does not know which labels
-there are: a misspelt one matches nothing, which looks good.
+update of the heartbeat, and Prometheus repeats it about once a minute: give the watch a `settle` of 90s or more, and
+the preflight too, since an Alertmanager that has just restarted has yet to hear of every alert. It does not know which
+labels there are: a misspelt one matches nothing, which looks good.
 """
 
 from datetime import datetime
@@ -43,17 +43,17 @@ class Source(SourceBase):
     """The matcher of an alert that always fires; `nothing` takes a silent Alertmanager for a good one."""
 
     def description(self) -> str:
-        """Say which alerts are counted."""
+        """Return which alerts are counted."""
         return f"firing alerts {{{', '.join(self.matchers)}}} at {self.connection}"
 
     async def ask(self, context: SourceContext) -> Answer:
         """Count them."""
         api = Api(context, self.connection, PRODUCT)
         at = await self._heard(api)
-        found = await self._alerts(api, self.matchers, is_loud=True)
-        names = sorted(str(one["labels"].get("alertname", "without a name")) for one in found)
+        firing = await self._alerts(api, self.matchers, is_loud=True)
+        names = sorted(str(alert["labels"].get("alertname", "without a name")) for alert in firing)
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        return Answer(len(found), at, api.query, note=", ".join(names[:SHOWN]) + more)
+        return Answer(len(firing), at, api.query, note=", ".join(names[:SHOWN]) + more)
 
     async def _heard(self, api: Api) -> datetime:
         """Return when Alertmanager last heard the heartbeat."""
@@ -61,18 +61,18 @@ class Source(SourceBase):
             return api.context.now()
         beats = await self._alerts(api, (self.heartbeat,), is_loud=False)
         if not beats:
-            says = (
+            sentence = (
                 f"the heartbeat {self.heartbeat} does not fire: nobody may be feeding Alertmanager. Is Prometheus up?"
             )
             remedy = "create one (expr: vector(1)), or write `heartbeat: nothing`"
-            raise SourceError("no_data", f"{says} Where there is no alert that always fires, {remedy}.")
-        return max(datetime.fromisoformat(one["updatedAt"]) for one in beats)
+            raise SourceError("no_data", f"{sentence} Where there is no alert that always fires, {remedy}.")
+        return max(datetime.fromisoformat(beat["updatedAt"]) for beat in beats)
 
     async def _alerts(self, api: Api, matchers: tuple[str, ...], *, is_loud: bool) -> list[dict[str, Any]]:
         """Return the alerts that match; the loud ones are neither silenced nor inhibited."""
         muted = "false" if is_loud else "true"
         asked = {"filter": list(matchers), "active": "true", "silenced": muted, "inhibited": muted}
-        found = await api.json("/api/v2/alerts", asked)
-        if not isinstance(found, list):
+        alerts = await api.json("/api/v2/alerts", asked)
+        if not isinstance(alerts, list):
             raise SourceError("invalid", f"'{self.connection}' is no Alertmanager: it has no list of alerts")
-        return found
+        return alerts

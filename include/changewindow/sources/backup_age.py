@@ -1,8 +1,8 @@
-"""Tells how old the newest backup is, in seconds: by a file, by an HTTP object, or by what a query says.
+"""Measures the age of the newest backup in seconds: by a file, by an HTTP object, or by a query.
 
 `files` takes the newest file that matches a pattern, on the host that asks; empty files do not count, so let the
 pattern match finished backups only. `path` asks the HTTP service of `connection` with HEAD for Last-Modified, and
-measures by that server's own clock where it tells it. `query` asks the database of `connection` for one moment: a
+measures by that server's own clock where it sends one. `query` asks the database of `connection` for one moment: a
 timestamp with time zone, ISO 8601 text with an offset, or seconds since 1970. A moment without a zone, or one in the
 future, is `invalid`; no backup is `no_data`.
 """
@@ -29,7 +29,7 @@ from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
 EXAMPLE = {"kind": "backup_age", "connection": "example_backups", "path": "/orders/latest.dump"}
 SKEW = timedelta(minutes=1)
-"""So much may clocks differ."""
+"""How far clocks may differ."""
 
 
 class Source(SourceBase):
@@ -53,12 +53,12 @@ class Source(SourceBase):
         return self
 
     def description(self) -> str:
-        """Say where the moment of the backup comes from."""
+        """Return where the moment of the backup comes from."""
         where = f" at {self.connection}" if self.connection else ""
         return f"age of the backup by {self.files or self.path or self.query}{where}"
 
     async def ask(self, context: SourceContext) -> Answer:
-        """Find the moment of the newest backup, and tell how long ago that is."""
+        """Find the moment of the newest backup, and return how long ago that is."""
         made, now = await self._moment(context)
         if made > now + SKEW:
             raise SourceError("invalid", f"the {self.description()} is none: {made.isoformat()} is in the future")
@@ -70,8 +70,8 @@ class Source(SourceBase):
             return await asyncio.to_thread(_newest, self.files), context.now()
         if self.path:
             return await self._modified(context)
-        found = await one_value(await context.connections(self.connection), self.query, timedelta(seconds=10))
-        return _moment(found), context.now()
+        value = await one_value(await context.connections(self.connection), self.query, timedelta(seconds=10))
+        return _moment(value), context.now()
 
     async def _modified(self, context: SourceContext) -> tuple[datetime, datetime]:
         reply = await context.head(self.connection, self.path)
@@ -100,7 +100,7 @@ def _advice(reply: httpx.Response) -> str:
 
 
 def _answered(reply: httpx.Response) -> datetime | None:
-    """Return what time it is by the clock of the server; a cache tells how long ago it was asked."""
+    """Return the time by the server's clock; a cache says how long ago it asked the server."""
     if "date" not in reply.headers:
         return None
     age = reply.headers.get("age", "")
@@ -109,12 +109,12 @@ def _answered(reply: httpx.Response) -> datetime | None:
 
 def _newest(pattern: str) -> datetime:
     try:
-        found = list(_stats(pattern))
+        files = list(_stats(pattern))
     except OSError as error:
         raise SourceError("unreachable", f"files of {pattern} on this host cannot be looked at: {error}") from error
-    if not found:
+    if not files:
         raise SourceError("no_data", f"no file matches {pattern} on this host")
-    times = [one.st_mtime for one in found if one.st_size]
+    times = [stat.st_mtime for stat in files if stat.st_size]
     if not times:
         raise SourceError("invalid", f"every file that matches {pattern} is empty")
     return datetime.fromtimestamp(max(times), UTC)
@@ -122,10 +122,10 @@ def _newest(pattern: str) -> datetime:
 
 def _stats(pattern: str) -> Iterator[os.stat_result]:
     for name in glob(pattern, recursive=True):  # noqa: PTH207
-        with suppress(FileNotFoundError):  # an old backup that is removed just now
-            found = Path(name).stat()
-            if S_ISREG(found.st_mode):
-                yield found
+        with suppress(FileNotFoundError):  # an old backup that is being removed
+            stat = Path(name).stat()
+            if S_ISREG(stat.st_mode):
+                yield stat
 
 
 def _http_date(reply: httpx.Response, name: str) -> datetime:
@@ -136,21 +136,21 @@ def _http_date(reply: httpx.Response, name: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _moment(found: Any) -> datetime:
+def _moment(value: Any) -> datetime:
     try:
-        moment = datetime.fromtimestamp(float(found), UTC) if _is_number(found) else found
+        moment = datetime.fromtimestamp(float(value), UTC) if _is_number(value) else value
         moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     except (ValueError, OverflowError, OSError) as error:
-        raise SourceError("invalid", f"the query returned {shown(found)}, which is no moment") from error
+        raise SourceError("invalid", f"the query returned {shown(value)}, which is no moment") from error
     if not isinstance(moment, datetime) or moment.tzinfo is None:
-        says = f"the query returned {shown(str(found))}, which is no moment with a time zone"
-        raise SourceError("invalid", f"{says}; PostgreSQL: made AT TIME ZONE 'UTC'")
+        fault = f"the query returned {shown(str(value))}, which is no moment with a time zone"
+        raise SourceError("invalid", f"{fault}; PostgreSQL: made AT TIME ZONE 'UTC'")
     return moment
 
 
-def _is_number(found: Any) -> bool:
+def _is_number(value: Any) -> bool:
     try:
-        float(found)
+        float(value)
     except (TypeError, ValueError):
         return False
-    return not isinstance(found, bool)
+    return not isinstance(value, bool)

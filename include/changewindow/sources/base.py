@@ -25,6 +25,6 @@ class SourceBase(Model):
         """Return the value of now.
 
         Raises:
-            SourceError: there is none.
+            SourceError: there is no value.
         """
         raise NotImplementedError

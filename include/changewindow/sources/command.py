@@ -24,7 +24,7 @@ class Source(SourceBase):
     read: Literal["output", "exit_code"] = "output"
 
     def description(self) -> str:
-        """Say the command line."""
+        """Return the command line and what is read of it."""
         return f"{self.read} of {' '.join(self.run)}"
 
     async def ask(self, context: SourceContext) -> Answer:

@@ -3,7 +3,7 @@
 The servers are those in the zone's NS records, found by this machine's resolver, or those in `servers`. `read: share`
 is the part of them that answers exactly `values`, so 1 means all; one that does not answer counts as one that does not
 have it. `read: text` is the record set itself, its values separated by spaces, and `read: ttl` its time to live in
-seconds; both need all servers to agree. It tells what is published, not what a resolver still keeps.
+seconds; both need all servers to agree. It measures what is published, not what a resolver still caches.
 """
 
 from typing import Literal, Self
@@ -40,7 +40,7 @@ class Source(SourceBase, Record):
         return self
 
     def description(self) -> str:
-        """Say the record set and what is read of it."""
+        """Return the record set and what is read of it."""
         wanted = f" with {', '.join(self.values)}" if self.values else ""
         return f"{self.read} of {self.type} {self.record}{wanted} at {', '.join(self.servers) or 'each name server'}"
 
@@ -51,27 +51,27 @@ class Source(SourceBase, Record):
             servers = await (listed(self.servers) if self.servers else of_name(self.record))
         except NoAnswer as error:
             raise SourceError("unreachable", str(error)) from error
-        found = await answers(servers, self.record, self.type)
-        if all(isinstance(one, NoAnswer) for one in found):
-            raise SourceError("unreachable", "; ".join(map(str, found)))
-        told = "; ".join(map(_told, servers, found))
+        replies = await answers(servers, self.record, self.type)
+        if all(isinstance(reply, NoAnswer) for reply in replies):
+            raise SourceError("unreachable", "; ".join(map(str, replies)))
+        summary = "; ".join(map(_summary, servers, replies))
         if self.read == "share":
             wanted = canonical_values(self.type, self.values)
-            having = [one for one in found if isinstance(one, RecordSet) and one.values == wanted]
-            return Answer(len(having) / len(found), started, f"{self.type} {self.record}: {told}")
-        return Answer(self._same(found, told), started, f"{self.type} {self.record}: {told}")
+            having = [reply for reply in replies if isinstance(reply, RecordSet) and reply.values == wanted]
+            return Answer(len(having) / len(replies), started, f"{self.type} {self.record}: {summary}")
+        return Answer(self._same(replies, summary), started, f"{self.type} {self.record}: {summary}")
 
-    def _same(self, found: list[RecordSet | NoAnswer | None], told: str) -> float | str:
+    def _same(self, replies: list[RecordSet | NoAnswer | None], summary: str) -> float | str:
         """Return what all servers agree on."""
-        if any(isinstance(one, NoAnswer) for one in found):
-            raise SourceError("unreachable", f"not every server answers: {told}")
-        first = found[0]
-        if any(one != first for one in found):
-            raise SourceError("invalid", f"the servers do not agree: {told}")
+        if any(isinstance(reply, NoAnswer) for reply in replies):
+            raise SourceError("unreachable", f"not every server answers: {summary}")
+        first = replies[0]
+        if any(reply != first for reply in replies):
+            raise SourceError("invalid", f"the servers do not agree: {summary}")
         if not isinstance(first, RecordSet):
-            raise SourceError("no_data", f"there is no {self.type} record of {self.record}: {told}")
+            raise SourceError("no_data", f"there is no {self.type} record of {self.record}: {summary}")
         return " ".join(first.values) if self.read == "text" else first.ttl
 
 
-def _told(server: Server, found: RecordSet | NoAnswer | None) -> str:
-    return str(found) if isinstance(found, NoAnswer) else f"{server.name} answers {shown(found)}"
+def _summary(server: Server, reply: RecordSet | NoAnswer | None) -> str:
+    return str(reply) if isinstance(reply, NoAnswer) else f"{server.name} answers {shown(reply)}"

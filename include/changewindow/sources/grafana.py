@@ -24,7 +24,7 @@ PRODUCT = Product(
     takes_login=True,
 )
 MISSED = 3
-"""After so many intervals without an evaluation, a rule is stale."""
+"""After this many intervals without an evaluation, a rule is stale."""
 SHOWN = 5
 Entry = dict[str, Any]
 
@@ -41,7 +41,7 @@ class Source(SourceBase):
     """Labels with the regular expression their whole value must match."""
 
     def description(self) -> str:
-        """Say which alerts are counted."""
+        """Return which alerts are counted."""
         labels = ", ".join(f'{name}=~"{expression}"' for name, expression in self.where.items())
         of = f" in folder {self.folder}" if self.folder else ""
         return f"firing alerts {{{labels}}}{of} at {self.connection}"
@@ -60,8 +60,10 @@ class Source(SourceBase):
         if not rules:
             raise SourceError("no_data", self._nothing({str(group["file"]) for group in body["data"]["groups"]}))
         at = min(_evaluated(group, rule, context.now()) for group, rule in rules)
-        firing = [one for _, rule in rules for one in _alerts(rule) if self._matches(one["labels"]) and _fires(one)]
-        names = sorted(str(one["labels"].get("alertname", "without a name")) for one in firing)
+        firing = [
+            alert for _, rule in rules for alert in _alerts(rule) if self._matches(alert["labels"]) and _fires(alert)
+        ]
+        names = sorted(str(alert["labels"].get("alertname", "without a name")) for alert in firing)
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         return Answer(len(firing), at, api.query, note=", ".join(names[:SHOWN]) + more)
 
@@ -69,13 +71,13 @@ class Source(SourceBase):
         """Return what to do when no rule is among those asked."""
         near = None if self.folder in folders else nearest(self.folder, folders)
         maybe = f" Did you mean the folder '{near}'?" if near else ""
-        says = f"Grafana has no alert rule for {self.description()} that the token can see"
-        return f"{says}.{maybe} Correct the ticket, or give the token access to the folder."
+        fault = f"Grafana has no alert rule for {self.description()} that the token can see"
+        return f"{fault}.{maybe} Correct the ticket, or give the token access to the folder."
 
     def _is_asked(self, group: Entry, rule: Entry) -> bool:
         """Return whether a rule is among those asked: by its own labels, or by those of one of its alerts."""
         own = {**(rule.get("labels") or {}), "alertname": rule["name"], "grafana_folder": group["file"]}
-        return self._matches(own) or any(self._matches(one["labels"]) for one in _alerts(rule))
+        return self._matches(own) or any(self._matches(alert["labels"]) for alert in _alerts(rule))
 
     def _matches(self, labels: dict[str, str]) -> bool:
         return all(re.fullmatch(expression, labels.get(name, "")) for name, expression in self.where.items())
@@ -97,7 +99,7 @@ def _evaluated(group: Entry, rule: Entry, now: datetime) -> datetime:
         SourceError: it cannot be, or was not for too long.
     """
     name = f"the rule '{rule['name']}' in folder '{group['file']}'"
-    states = " ".join(str(one["state"]).lower() for one in _alerts(rule))
+    states = " ".join(str(alert["state"]).lower() for alert in _alerts(rule))
     if rule["health"] == "error" or "error" in states:
         why = " ".join(str(rule.get("lastError") or "its query fails").split())[:200]
         raise SourceError("unreachable", f"{name} cannot be evaluated: {why}. Is its data source up?")
@@ -107,6 +109,6 @@ def _evaluated(group: Entry, rule: Entry, now: datetime) -> datetime:
     if rule.get("isPaused") or at.year < 2000:
         raise SourceError("no_data", f"{name} is not evaluated. Is it paused, or new?")
     if now - at > MISSED * timedelta(seconds=group["interval"]):
-        says = f"{name} was evaluated at {at:%H:%M:%S} UTC last, though every {group['interval']:g} s is set"
-        raise SourceError("stale", f"{says}. Is Grafana's alerting at work?")
+        fault = f"{name} was evaluated at {at:%H:%M:%S} UTC last, though every {group['interval']:g} s is set"
+        raise SourceError("stale", f"{fault}. Is Grafana's alerting at work?")
     return at

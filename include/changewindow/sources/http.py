@@ -3,9 +3,9 @@
 The address comes from an Airflow Connection of type HTTP; extra `header` and `scheme` as for `feature_flag`. `json:
 database.pool.open` walks the reply by keys and list positions. Redirects are not followed: their status is the answer.
 
-The latency of an error page proves nothing, for errors are quick: from status 400 on there is none. A value of a JSON
-reply is read whatever the status, since services that are not well say so in a reply with status 503; the reading then
-names the status. What must answer well needs a condition on its status besides.
+The latency of an error page proves nothing, since errors are quick: from status 400 on there is none. A value of a JSON
+reply is read whatever the status, since unhealthy services often say so in a reply with status 503; the reading then
+names the status. Add a condition on the status where the service must answer well.
 """
 
 from typing import Any, Literal
@@ -39,12 +39,12 @@ class Source(SourceBase):
         if not isinstance(written, dict) or written.get("json") is None:
             return written
         if written.get("read", "json") != "json":
-            says = f"`json` is not read with `read: {written['read']}`"
-            raise refusal(says, "Write `read: json`, or remove `json`.")
+            sentence = f"`json` is not read with `read: {written['read']}`"
+            raise refusal(sentence, "Write `read: json`, or remove `json`.")
         return {**written, "read": "json"}
 
     def description(self) -> str:
-        """Say the request and what is read."""
+        """Return the request and what is read."""
         return f"{self.read}{' ' + self.json_path if self.json_path else ''} of GET {self.path} at {self.connection}"
 
     async def ask(self, context: SourceContext) -> Answer:
@@ -55,11 +55,11 @@ class Source(SourceBase):
         if self.read == "status":
             return Answer(reply.status_code, started, query)
         if self.read == "json":
-            says = f"from a reply with status {reply.status_code}" if reply.is_error else ""
-            return Answer(self._pick(reply), started, query, says)
+            note = f"from a reply with status {reply.status_code}" if reply.is_error else ""
+            return Answer(self._pick(reply), started, query, note)
         if reply.is_error:
-            says = f"{reply.url} answered {reply.status_code}, and the latency of an error proves nothing"
-            raise SourceError(_cause(reply, "invalid"), says)
+            fault = f"{reply.url} answered {reply.status_code}, and the latency of an error proves nothing"
+            raise SourceError(_cause(reply, "invalid"), fault)
         return Answer(reply.elapsed.total_seconds(), started, query)
 
     def _pick(self, reply: httpx.Response) -> bool | float | str:
@@ -67,17 +67,17 @@ class Source(SourceBase):
         try:
             document = json_path.parsed(reply.text)
         except LookupError as error:
-            says = f"{where} did not reply with JSON: {reply.text[:80]!r}"
-            raise SourceError(_cause(reply, "invalid"), says) from error
+            fault = f"{where} did not reply with JSON: {reply.text[:80]!r}"
+            raise SourceError(_cause(reply, "invalid"), fault) from error
         try:
-            found = json_path.at(document, self.json_path or "")
+            value = json_path.at(document, self.json_path or "")
         except LookupError as error:
             raise SourceError(_cause(reply, "no_data"), f"{where}: {error.args[0]}") from error
-        if not isinstance(found, bool | int | float | str):
-            raise SourceError("invalid", f"{where} has {type(found).__name__} at {self.json_path}, not one value")
-        return found
+        if not isinstance(value, bool | int | float | str):
+            raise SourceError("invalid", f"{where} has {type(value).__name__} at {self.json_path}, not one value")
+        return value
 
 
 def _cause(reply: httpx.Response, otherwise: Cause) -> Cause:
-    """Return why there is no value: a server that fails is no server, and anything else is as it was asked."""
+    """Return why there is no value: a server error counts as unreachable, anything else as given."""
     return "unreachable" if reply.is_server_error else otherwise

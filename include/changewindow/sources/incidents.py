@@ -33,7 +33,7 @@ class Source(SourceBase):
     """The name of the service there, or its id."""
 
     def description(self) -> str:
-        """Say whose incidents are counted."""
+        """Return whose incidents are counted."""
         return f"open incidents of {self.service} at {self.connection}"
 
     async def ask(self, context: SourceContext) -> Answer:
@@ -44,6 +44,6 @@ class Source(SourceBase):
             raise UnusableConnection(self.connection, "type pagerduty or opsgenie")
         product = PRODUCTS[kind]
         api = Api(context, self.connection, product.PRODUCT)
-        found = await product.open_incidents(api, self.service)
-        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        return Answer(len(found), started, api.query, note="; ".join(found[:SHOWN])[:300] + more)
+        incidents = await product.open_incidents(api, self.service)
+        more = f" and {len(incidents) - SHOWN} more" if len(incidents) > SHOWN else ""
+        return Answer(len(incidents), started, api.query, note="; ".join(incidents[:SHOWN])[:300] + more)

@@ -58,7 +58,7 @@ class Source(SourceBase):
         return [f"--file={self.file}"] if self.file else []
 
     def description(self) -> str:
-        """Say which entries are counted."""
+        """Return which entries are counted."""
         of = f" matching {self.matching}" if self.matching else ""
         since = f"over {duration_text(self.over)}" if self.over else "since the last step"
         return (
@@ -72,17 +72,19 @@ class Source(SourceBase):
         if since is None:
             raise SourceError("invalid", "before a change there is no last step to count from; write `over`")
         if not await self._read(f"--unit={self.unit}", "--lines=1"):
-            says = f"the journal has no entry of the unit '{self.unit}' at all"
-            raise SourceError("no_data", f"{says}. Is it spelled right, and does it log on this host?")
+            fault = f"the journal has no entry of the unit '{self.unit}' at all"
+            raise SourceError("no_data", f"{fault}. Is it spelled right, and does it log on this host?")
         at = _time((await self._read("--lines=1"))[-1]) if self._place else started
         asked = [f"--unit={self.unit}", f"--priority={self.priority}", f"--since=@{since.timestamp():.6f}"]
         read = await self._read(*asked, f"--lines={MOST}")
         if self.matching and len(read) >= MOST:
             remedy = "Ask for a more urgent `priority`, or look back less far by `over`"
             raise SourceError("invalid", f"the unit has logged {MOST} entries or more, too many to search. {remedy}")
-        found = [one for one in read if self._counts(one, since)]
-        says = " ".join(_message(found[-1]).split())[:SHOWN] if found else ""
-        return Answer(len(found), at, f"journalctl {' '.join(asked)}", note=f"the last one: {says}" if says else "")
+        counted = [entry for entry in read if self._counts(entry, since)]
+        newest = " ".join(_message(counted[-1]).split())[:SHOWN] if counted else ""
+        return Answer(
+            len(counted), at, f"journalctl {' '.join(asked)}", note=f"the last one: {newest}" if newest else ""
+        )
 
     def _counts(self, entry: Entry, since: datetime) -> bool:
         return _time(entry) > since and (not self.matching or re.search(self.matching, _message(entry)) is not None)
@@ -98,11 +100,11 @@ class Source(SourceBase):
             ran = await printed("journalctl", *arguments)
         except OSError as error:
             raise SourceError("unreachable", f"journalctl cannot be started here: {error.strerror}") from error
-        # It ends with 0 also where it may not read, or skips a file that is damaged; then it says so.
-        says = " ".join(ran.complaint.decode(errors="replace").split())[:300]
-        if ran.code or says:
+        # It also ends with 0 where it may not read, or where it skips a damaged file; then it complains.
+        complaint = " ".join(ran.complaint.decode(errors="replace").split())[:300]
+        if ran.code or complaint:
             remedy = "Is the path right, and is Airflow's user in the group systemd-journal?"
-            raise SourceError("unreachable", f"the journal cannot be read: {says or ran.code}. {remedy}")
+            raise SourceError("unreachable", f"the journal cannot be read: {complaint or ran.code}. {remedy}")
         return [json.loads(line) for line in ran.output.splitlines()]
 
 
@@ -112,9 +114,9 @@ def _time(entry: Entry) -> datetime:
 
 def _message(entry: Entry) -> str:
     """Return the message; journalctl prints one that is no UTF-8 as a list of bytes, several as a list of texts."""
-    found = entry.get("MESSAGE") or ""
-    if isinstance(found, str):
-        return found
-    if all(isinstance(one, int) for one in found):
-        return bytes(found).decode(errors="replace")
-    return " ".join(map(str, found))
+    message = entry.get("MESSAGE") or ""
+    if isinstance(message, str):
+        return message
+    if all(isinstance(byte, int) for byte in message):
+        return bytes(message).decode(errors="replace")
+    return " ".join(map(str, message))

@@ -1,8 +1,8 @@
 """Counts the lines that match a regular expression in the logs of the pods of a workload, since the change.
 
-`over` counts those of the last so long instead; before a change, without `over`, those of the last 2 minutes. All pods
-of the Deployment, StatefulSet or DaemonSet are read, also the container that ran before a restart; of pods that are
-gone nothing can be read. Pods that have no log yet count nothing, but if no pod has a log, it is `no_data`. A log too
+With `over` it looks back that far instead; before a change and without `over`, 2 minutes. All pods of the Deployment,
+StatefulSet or DaemonSet are read, also the container that ran before a restart; of pods that are gone nothing can be
+read. Pods that have no log yet count nothing, but if no pod has a log, it is `no_data`. A log too
 long to be read whole is `invalid`: the lines left out might be the bad ones.
 
 Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
@@ -35,9 +35,9 @@ EXAMPLE = {
 }
 BEFORE_A_CHANGE = timedelta(minutes=2)
 LIMIT = 16 * 1024 * 1024
-"""At most so many bytes are read of the log of a container."""
+"""How many bytes of a container's log are read at most."""
 AT_ONCE = 8
-"""So many logs are read at the same time."""
+"""How many logs are read at the same time."""
 LONGEST_LINE = 10_000
 
 
@@ -61,7 +61,7 @@ class Source(SourceBase):
     """How far to look back; without it, to the end of the last step."""
 
     def description(self) -> str:
-        """Say what is counted."""
+        """Return what is counted."""
         over = f"in the last {duration_text(self.over)}" if self.over else "since the change"
         return f"lines with {self.matches!r} in the logs of {self.workload} at {self.connection} {over}"
 
@@ -69,10 +69,10 @@ class Source(SourceBase):
         """Read the logs of all pods, and count."""
         at = context.now()
         start = at - (self.over or BEFORE_A_CHANGE) if self.over or context.since is None else context.since
-        async with cluster(context, self.connection, self.namespace) as found:
-            pods = await found.pods(await found.get(named(found.namespace, self.workload)))
+        async with cluster(context, self.connection, self.namespace) as here:
+            pods = await here.pods(await here.get(named(here.namespace, self.workload)))
             few = asyncio.Semaphore(AT_ONCE)
-            logs = [self._read(found, one, few) for pod in pods for one in self._parameters(pod, start)]
+            logs = [self._read(here, question, few) for pod in pods for question in self._parameters(pod, start)]
             read = [text for text in await asyncio.gather(*logs) if text is not None]
         if not read:
             raise SourceError("no_data", f"{self.workload} has {len(pods)} pods, and none of them has a log to read")
@@ -89,26 +89,26 @@ class Source(SourceBase):
                 if status.get("restartCount"):
                     yield pod, {**asked, "previous": "true"}
 
-    async def _read(self, found: AskedCluster, asked: tuple[Json, Json], few: asyncio.Semaphore) -> str | None:
+    async def _read(self, here: AskedCluster, asked: tuple[Json, Json], few: asyncio.Semaphore) -> str | None:
         """Return a log, or None when there is none: the container has not started (400), or the pod is gone (404)."""
         pod, parameters = asked
         log = core("pods", pod["metadata"]["namespace"], pod["metadata"]["name"], "log")
         async with few:
-            reply: Reply = await found.ask(log, **parameters)
+            reply: Reply = await here.ask(log, **parameters)
         if reply.status in {400, 404}:
             return None
         if reply.status != 200:
-            says = refusal(self.connection, "GET", log, status=reply.status, text=reply.text)
-            raise SourceError("unreachable", says)
+            fault = refusal(self.connection, "GET", log, status=reply.status, text=reply.text)
+            raise SourceError("unreachable", fault)
         if len(reply.text.encode()) >= LIMIT:
-            says = f"the log of pod {log.name} is longer than {LIMIT // 1024**2} MiB; look back less far with `over`"
-            raise SourceError("invalid", says)
+            fault = f"the log of pod {log.name} is longer than {LIMIT // 1024**2} MiB; look back less far with `over`"
+            raise SourceError("invalid", fault)
         return reply.text
 
     def _count(self, logs: list[str], start: datetime) -> int:
         expression = re.compile(self.matches)
-        lines = [line.partition(" ") for text in logs for line in text.split("\n")]
-        new = [says for at, _, says in lines if at and _moment(at) >= start]
+        lines = [line.partition(" ") for log in logs for line in log.split("\n")]
+        new = [text for at, _, text in lines if at and _moment(at) >= start]
         return sum(bool(expression.search(line[:LONGEST_LINE])) for line in new)
 
 

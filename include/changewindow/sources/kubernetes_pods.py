@@ -4,8 +4,8 @@
 `restarts` how often containers were restarted since the change (before a change: in the life of the pods), and
 `waiting` for which reasons containers wait other than that they start, like `CrashLoopBackOff, ImagePullBackOff`, or
 `nothing`. Restarts are counted from the first reading on, together with those in pods that are younger than the change,
-and the last one of each other pod if it came after the change; pods that went away keep theirs. A status of before the
-newest spec is `stale`.
+and the last one of each other pod if it came after the change; pods that went away keep theirs. A status from before
+the newest spec is `stale`.
 
 Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
 `cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
@@ -47,17 +47,17 @@ class Source(SourceBase):
     """What is read: `ready`, `missing`, `restarts` or `waiting`."""
 
     def description(self) -> str:
-        """Say what is read of which pods."""
+        """Return what is read of which pods."""
         return f"{self.read} of the pods of {self.workload} at {self.connection}"
 
     async def ask(self, context: SourceContext) -> Answer:
         """Look at the workload, and at its pods where they are asked for."""
         at = context.now()
-        async with cluster(context, self.connection, self.namespace) as found:
-            workload = await found.get(named(found.namespace, self.workload))
-            return Answer(await self._value(found, workload, context), at, self.description())
+        async with cluster(context, self.connection, self.namespace) as here:
+            workload = await here.get(named(here.namespace, self.workload))
+            return Answer(await self._value(here, workload, context), at, self.description())
 
-    async def _value(self, found: AskedCluster, workload: Json, context: SourceContext) -> float | str:
+    async def _value(self, here: AskedCluster, workload: Json, context: SourceContext) -> float | str:
         if self.read in {"ready", "missing"}:
             ready, wanted = _numbers(workload)
             if self.read == "missing":
@@ -65,7 +65,7 @@ class Source(SourceBase):
             if not wanted:
                 raise SourceError("no_data", f"{self.workload} wants no pods, so no part of them can be ready")
             return min(1.0, ready / wanted)
-        pods = await found.pods(workload)
+        pods = await here.pods(workload)
         if self.read == "waiting":
             return ", ".join(sorted({reason for pod in pods for reason in waiting_reasons(pod)})) or "nothing"
         return float(_restarts(pods, context))
@@ -85,15 +85,15 @@ def _restarts(pods: list[Json], context: SourceContext) -> int:
     """Return the restarts since the change; what was counted before is kept from reading to reading."""
     since = context.since
     if since is None:
-        return sum(one["restartCount"] for pod in pods for one in statuses(pod))
+        return sum(status["restartCount"] for pod in pods for status in statuses(pod))
     # the API writes whole seconds: what happened in that second counts, for it may have been after the change
     since = since.replace(microsecond=0)
     kept: dict[str, list[int]] = context.kept.setdefault("restarts", {})
     for pod in pods:
         is_younger = datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) >= since
-        for one in statuses(pod):
-            count, name = one["restartCount"], f"{pod['metadata']['uid']}/{one['name']}"
-            before = 0 if is_younger else count - _has_ended_after(one, since)
+        for status in statuses(pod):
+            count, name = status["restartCount"], f"{pod['metadata']['uid']}/{status['name']}"
+            before = 0 if is_younger else count - _has_ended_after(status, since)
             kept[name] = [kept.get(name, [before])[0], count]
     return sum(last - first for first, last in kept.values())
 

@@ -2,7 +2,7 @@
 
 The value is text, so that a condition can say `equals: Carol Danvers`, or `matches: ".*Carol.*"` where several may be
 on call: their names stand beside each other in alphabetical order. Nobody on call is `no_data`. The type of the Airflow
-Connection says which product it is: `pagerduty` or `opsgenie`, see the source `incidents`. Opsgenie tells it by
+Connection says which product it is: `pagerduty` or `opsgenie`, see the source `incidents`. Opsgenie answers by
 schedule only. In PagerDuty a schedule says who is on its shift, an escalation policy who is called at a level.
 """
 
@@ -42,7 +42,7 @@ class Source(SourceBase):
         return self
 
     def description(self) -> str:
-        """Say whose shift is asked."""
+        """Return whose shift is asked."""
         of = f"schedule {self.schedule}" if self.schedule else f"{self.escalation_policy}, level {self.level}"
         return f"{self.read} of who is on call ({of}) at {self.connection}"
 
@@ -69,7 +69,7 @@ class Source(SourceBase):
 
     async def _at_opsgenie(self, api: Api) -> set[str]:
         if not self.schedule:
-            says = "Opsgenie says who is on call by schedule only. Write `schedule` instead of `escalation_policy`."
-            raise SourceError("invalid", says)
+            fault = "Opsgenie says who is on call by schedule only. Write `schedule` instead of `escalation_policy`."
+            raise SourceError("invalid", fault)
         users = await opsgenie.on_call(api, schedule=self.schedule)
         return set(users) if self.read == "email" else {await opsgenie.full_name(api, user) for user in users}

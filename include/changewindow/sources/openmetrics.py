@@ -74,7 +74,7 @@ class Source(SourceBase):
         return self
 
     def description(self) -> str:
-        """Say the metric and what is read of it."""
+        """Return the metric and what is read of it."""
         labels = ",".join(f'{name}=~"{expression}"' for name, expression in self.where.items())
         what = f"quantile {self.quantile:g}" if self.read == "quantile" else self.read
         return f"{what} of {self.metric}{{{labels}}} at {self.connection}{self.path}"
@@ -92,8 +92,8 @@ class Source(SourceBase):
         older = openmetrics.usable(earlier, newest, since=since, over=self.over.total_seconds())
         context.kept["scrapes"] = [*older, newest]
         if not older:
-            says = f"{self.metric} has no values but those of {_time(newest):%H:%M:%S} UTC"
-            raise SourceError("no_data", f"{says}, and a {self.read} lies between two times")
+            fault = f"{self.metric} has no values but those of {_time(newest):%H:%M:%S} UTC"
+            raise SourceError("no_data", f"{fault}, and a {self.read} lies between two times")
         return Answer(self._compare(older[0], newest), _time(newest), self.description())
 
     async def _scrape(self, context: SourceContext) -> Scrape:
@@ -131,21 +131,21 @@ class Source(SourceBase):
                 raise SourceError("invalid", f"no series of {self.metric} has the label '{name}'. {instead}")
 
     def _only(self, scrape: Scrape) -> float:
-        found = list(scrape[1].values())
-        if len(found) != 1:
-            cause: Literal["no_data", "invalid"] = "invalid" if found else "no_data"
-            raise SourceError(cause, f"{len(found)} series of {self.metric} match, one was expected")
-        return found[0]
+        values = list(scrape[1].values())
+        if len(values) != 1:
+            cause: Literal["no_data", "invalid"] = "invalid" if values else "no_data"
+            raise SourceError(cause, f"{len(values)} series of {self.metric} match, one was expected")
+        return values[0]
 
     def _compare(self, older: Scrape, newer: Scrape) -> float:
         grown = openmetrics.growth(older, newer)
         if self.read == "rate":
             return sum(increase for _, increase in grown) / (newer[0] - older[0])
         is_share = self.read == "share"
-        found = openmetrics.share(grown, self.where) if is_share else openmetrics.quantile(grown, self.quantile)
-        if found is None:
+        result = openmetrics.share(grown, self.where) if is_share else openmetrics.quantile(grown, self.quantile)
+        if result is None:
             raise SourceError("no_data", f"{self.metric} did not grow between two scrapes: no traffic")
-        return found
+        return result
 
 
 def _named(name: str, reply: httpx.Response) -> Iterator[Sample]:

@@ -5,9 +5,9 @@ wants a token. Without `range` the query is instant. With `range` it is evaluate
 reduced to one number. The query must return one series: none is `no_data`, several are `invalid`; sum or filter in
 PromQL. A range whose last value is older than `scraped_within` is `stale`.
 
-Prometheus gives every result the time of asking, and repeats a sample for up to five minutes when nobody scrapes any
-more; a `rate` goes on for its whole range. So name under `scraped` what the query reads: the answer is then as old as
-the least recent sample of it, `stale` when that is older than `scraped_within`, and `no_data` when Prometheus knows
+Prometheus gives every result the time of asking, and repeats a sample for up to five minutes after scraping has
+stopped; a `rate` goes on for its whole range. So name under `scraped` what the query reads: the answer is then as old
+as the least recent sample of it, `stale` when that is older than `scraped_within`, and `no_data` when Prometheus knows
 that the target is gone. A query that is a mere selector is asked about in the same way without being named.
 Source: https://prometheus.io/docs/prometheus/latest/querying/api/
 """
@@ -66,12 +66,12 @@ class Source(SourceBase):
     @classmethod
     def _is_of_the_target(cls, scraped: str) -> str:
         if re.match(r"\s*(up|scrape_\w+)\s*(\{|$)", scraped):
-            says = "Prometheus writes that also when it scrapes in vain"
-            raise refusal(says, "Name a metric that the target itself exposes.")
+            sentence = "Prometheus writes that also when it scrapes in vain"
+            raise refusal(sentence, "Name a metric that the target itself exposes.")
         return scraped
 
     def description(self) -> str:
-        """Say the query."""
+        """Return the query."""
         over = f" ({self.reduce} over {self.range})" if self.range else ""
         return f"{self.query}{over} at {self.connection}"
 
@@ -141,6 +141,8 @@ def _pairs(reply: httpx.Response) -> list[tuple[float, str]]:
     if len(result) > 1:
         raise SourceError("invalid", f"the query returned {len(result)} series, one was expected; sum or filter them")
     if not {"values", "value"} & result[0].keys():
-        says = "the query returned a histogram, a number was expected; take histogram_quantile or histogram_count of it"
-        raise SourceError("invalid", says)
+        fault = (
+            "the query returned a histogram, a number was expected; take histogram_quantile or histogram_count of it"
+        )
+        raise SourceError("invalid", fault)
     return result[0]["values"] if "values" in result[0] else [result[0]["value"]]

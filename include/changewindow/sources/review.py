@@ -30,7 +30,7 @@ EXAMPLE = {
 
 
 class Source(SourceBase):
-    """Whether somebody else has looked."""
+    """Whether somebody else has reviewed it."""
 
     kind: Literal["review"] = "review"
     connection: str
@@ -49,7 +49,7 @@ class Source(SourceBase):
         return self
 
     def description(self) -> str:
-        """Say which request, and what is asked of it."""
+        """Return which request, and what is asked of it."""
         return f"{self.pull_request or self.merge_request} {self.read.replace('_', ' ')} at {self.connection}"
 
     async def ask(self, context: SourceContext) -> Answer:
@@ -58,41 +58,41 @@ class Source(SourceBase):
         path, number = re.split("[#!]", self.pull_request or self.merge_request)
         if self.pull_request:
             api = Api(context, self.connection, GITHUB)
-            found = await github(api, path, int(number))
+            request = await github(api, path, int(number))
         else:
             api = Api(context, self.connection, GITLAB)
-            found = await gitlab(api, path, int(number))
-        lacks = self._lacks(found)
-        return Answer(not lacks, started, api.query, note="; ".join(lacks) or _who(found))
+            request = await gitlab(api, path, int(number))
+        missing = self._missing(request)
+        return Answer(not missing, started, api.query, note="; ".join(missing) or _who(request))
 
-    def _lacks(self, found: Reviewed) -> list[str]:
+    def _missing(self, request: Reviewed) -> list[str]:
         """Return what is missing."""
         if self.read == "merged_by_other":
-            if found.state != "merged":
-                return [f"it is {found.state}, not merged"]
-            return [_merged(found)] if found.merged_by in {None, found.author} else []
-        lacks = [] if found.approvals - {found.author} else [_unapproved(found)]
-        lacks += [f"{who} requests changes" for who in sorted(found.objections)]
-        if found.state in {"closed", "a draft"} or (self.read == "approved_and_merged" and found.state != "merged"):
-            lacks.append(f"it is {found.state}, not merged")
-        return lacks
+            if request.state != "merged":
+                return [f"it is {request.state}, not merged"]
+            return [_merged(request)] if request.merged_by in {None, request.author} else []
+        missing = [] if request.approvals - {request.author} else [_unapproved(request)]
+        missing += [f"{who} requests changes" for who in sorted(request.objections)]
+        if request.state in {"closed", "a draft"} or (self.read == "approved_and_merged" and request.state != "merged"):
+            missing.append(f"it is {request.state}, not merged")
+        return missing
 
 
-def _who(found: Reviewed) -> str:
-    approved = ", ".join(sorted(found.approvals - {found.author}))
-    return _merged(found) + (f", approved by {approved}" if approved else "")
+def _who(request: Reviewed) -> str:
+    approved = ", ".join(sorted(request.approvals - {request.author}))
+    return _merged(request) + (f", approved by {approved}" if approved else "")
 
 
-def _merged(found: Reviewed) -> str:
-    return f"written by {found.author}, merged by {found.merged_by or 'no person'}"
+def _merged(request: Reviewed) -> str:
+    return f"written by {request.author}, merged by {request.merged_by or 'no person'}"
 
 
-def _unapproved(found: Reviewed) -> str:
-    outdated = ", ".join(sorted(found.outdated - {found.author}))
+def _unapproved(request: Reviewed) -> str:
+    outdated = ", ".join(sorted(request.outdated - {request.author}))
     if outdated:
         return f"{outdated} approved an older commit; the last one needs a look"
-    strangers = ", ".join(sorted(found.strangers - {found.author}))
+    strangers = ", ".join(sorted(request.strangers - {request.author}))
     if strangers:
-        says = f"{strangers} approved it, but is neither owner, member nor collaborator as far as the token can see"
-        return f"{says}. A member? Let them show their membership, or the token read members"
-    return f"nobody else than {found.author} approved it"
+        fault = f"{strangers} approved it, but is neither owner, member nor collaborator as far as the token can see"
+        return f"{fault}. A member? Let them show their membership, or the token read members"
+    return f"nobody else than {request.author} approved it"

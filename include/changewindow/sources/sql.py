@@ -1,6 +1,6 @@
 """Asks a database a query that returns one value: one row with one column.
 
-For any database with an Airflow Connection. The query runs in a transaction that is taken back, and that can only
+For any database with an Airflow Connection. The query runs in a transaction that is rolled back, and that can only
 read on PostgreSQL and SQLite; elsewhere name an account that may only read. No row and NULL are `no_data`, several rows
 or columns are `invalid`: aggregate in SQL. It waits for no lock longer than two seconds; on PostgreSQL and SQLite the
 database stops it after `timeout`, elsewhere only the wait for it ends.
@@ -37,7 +37,7 @@ class Source(SourceBase):
     """How long the database may work on it."""
 
     def description(self) -> str:
-        """Say the query."""
+        """Return the query."""
         return f"{self.query} at {self.connection}"
 
     async def ask(self, context: SourceContext) -> Answer:

@@ -1,8 +1,8 @@
-"""Says for how many hours the same steps have stayed good in another environment, as this ledger knows it.
+"""Measures for how many hours the same steps have stayed in another environment, as this ledger knows it.
 
 The value is the number of hours since a change of the same services, with the same steps, completed there; it ends when
 the next change acts on one of those services there. The newest change with the same steps decides: while it runs, or
-when it was taken back, the answer is `no_data`, as it is without any. Steps are the same when all their fields are,
+when it was rolled back, the answer is `no_data`, as it is without any. Steps are the same when all their fields are,
 with the values of the parameters that were chosen there and that the scheduled run has here; names do not count, nor
 the fields under `but`. The ledger is the one behind the Airflow Connection `changewindow_ledger`; it is only read.
 """
@@ -32,7 +32,7 @@ class Source(SourceBase):
     """Fields of steps that may differ there, like `connection` or `undo.path`."""
 
     def description(self) -> str:
-        """Say what is asked."""
+        """Return what is asked."""
         return (
             f"hours since the same steps completed in {self.environment} (but for {', '.join(self.but) or 'nothing'})"
         )
@@ -49,16 +49,16 @@ class Source(SourceBase):
         if data["environment"] == self.environment:
             raise SourceError("invalid", f"{change} itself is for {self.environment}; name the environment before it")
         wanted, ended, nearest = self._steps(data, {}), now, ""
-        for one in past.changes:
-            differs = _difference(wanted, self._steps(one.ticket, one.values), "steps")
-            if not differs and set(data["services"]) <= set(one.ticket["services"]):
-                return Answer(_hours(one, ended), now, self.description(), note=f"{one.change} completed there")
-            nearest = nearest or f"; {one.change}, the newest there, differs in {differs or 'services'}"
-            ended = min(ended, one.began)
-        says = (
+        for other in past.changes:
+            differs = _difference(wanted, self._steps(other.ticket, other.values), "steps")
+            if not differs and set(data["services"]) <= set(other.ticket["services"]):
+                return Answer(_hours(other, ended), now, self.description(), note=f"{other.change} completed there")
+            nearest = nearest or f"; {other.change}, the newest there, differs in {differs or 'services'}"
+            ended = min(ended, other.began)
+        fault = (
             f"no change of {', '.join(data['services'])} with these steps has completed in {self.environment}{nearest}"
         )
-        raise SourceError("no_data", f"{says}. Do it there first, or name under `but` which fields may differ.")
+        raise SourceError("no_data", f"{fault}. Do it there first, or name under `but` which fields may differ.")
 
     def _steps(self, data: dict[str, Any], values: dict[str, Any]) -> Steps:
         """Return what the steps of a ticket do with these values of its parameters, without what may differ."""
@@ -70,35 +70,35 @@ def _without(value: dict[str, Any], places: list[list[str]]) -> dict[str, Any]:
     """Return a mapping without what stands at some places."""
     gone = {place[0] for place in places if len(place) == 1}
     kept = {}
-    for key, one in value.items():
+    for key, field in value.items():
         inner = [place[1:] for place in places if place[0] == key and len(place) > 1]
         if key not in gone:
-            kept[key] = _without(one, inner) if inner and isinstance(one, dict) else one
+            kept[key] = _without(field, inner) if inner and isinstance(field, dict) else field
     return kept
 
 
-def _hours(one: PastChange, ended: datetime) -> float:
+def _hours(other: PastChange, ended: datetime) -> float:
     """Return for how long what a change did has stayed.
 
     Raises:
         SourceError: it did not complete.
     """
-    if one.status != "completed" or one.closed is None:
+    if other.status != "completed" or other.closed is None:
         how = {"running": "acts right now", "rolled_back": "was rolled back"}.get(
-            one.status, "could not be rolled back"
+            other.status, "could not be rolled back"
         )
-        why = f": {one.reason}" if one.reason else ""
-        raise SourceError("no_data", f"{one.change} did the same there last, and {how}{why}. Have it complete first.")
-    return max((ended - one.closed).total_seconds(), 0.0) / 3600
+        why = f": {other.reason}" if other.reason else ""
+        raise SourceError("no_data", f"{other.change} did the same there last, and {how}{why}. Have it complete first.")
+    return max((ended - other.closed).total_seconds(), 0.0) / 3600
 
 
-def _difference(one: Any, other: Any, place: str) -> str | None:
+def _difference(mine: Any, theirs: Any, place: str) -> str | None:
     """Return the first place where two values differ, such as `steps.0.merge`, or None."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        parts = [(key, one.get(key), other.get(key)) for key in sorted({*one, *other})]
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        parts = [(str(index), *pair) for index, pair in enumerate(zip(one, other, strict=True))]
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        parts = [(key, mine.get(key), theirs.get(key)) for key in sorted({*mine, *theirs})]
+    elif isinstance(mine, list) and isinstance(theirs, list) and len(mine) == len(theirs):
+        parts = [(str(index), *pair) for index, pair in enumerate(zip(mine, theirs, strict=True))]
     else:
-        return None if one == other and isinstance(one, bool) == isinstance(other, bool) else place
-    found = (_difference(mine, theirs, f"{place}.{key}") for key, mine, theirs in parts)
-    return next(filter(None, found), None)
+        return None if mine == theirs and isinstance(mine, bool) == isinstance(theirs, bool) else place
+    places = (_difference(own, other, f"{place}.{key}") for key, own, other in parts)
+    return next(filter(None, places), None)

@@ -1,8 +1,8 @@
 """Opens a TCP connection and reads whether it opens, or the seconds it took.
 
 `read: connects` is true, or false when the port is closed or does not answer within `within`. Of several addresses, one
-that connects is enough. When the host's name is not found or this machine has no way to it, that says nothing about the
-service and is `unreachable`.
+that connects is enough. When the host's name is not found or this machine has no route to it, that says nothing about
+the service and is `unreachable`.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class Source(SourceBase):
     """How long it may take to connect; keep it shorter than the condition's timeout."""
 
     def description(self) -> str:
-        """Say the port."""
+        """Return the port and what is read of it."""
         return f"{self.read} of TCP {self.host}:{self.port}"
 
     async def ask(self, context: SourceContext) -> Answer:
@@ -49,8 +49,8 @@ class Source(SourceBase):
             async with asyncio.timeout(self.within.total_seconds()):
                 _, writer = await asyncio.open_connection(self.host, self.port, happy_eyeballs_delay=NEXT_ADDRESS)
         except (socket.gaierror, ValueError) as error:
-            says = getattr(error, "strerror", None) or error
-            raise SourceError("unreachable", f"the host {self.host} is not found: {says}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise SourceError("unreachable", f"the host {self.host} is not found: {reason}") from error
         except (TimeoutError, OSError) as error:
             why = error.strerror or str(error) or f"no answer within {duration_text(self.within)}"
             # Where it has tried several addresses, the error has no number of its own, but those of all in its text.

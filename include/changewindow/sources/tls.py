@@ -1,6 +1,6 @@
 """Opens a TLS connection and reads the certificate that is served: days left, validity, issuer, names or fingerprint.
 
-`read: valid` is true when chain, time and name are all right, as a client that checks sees it; otherwise false, with
+`read: valid` is true when chain, time and name are all right, as a client that verifies sees it; otherwise false, with
 the reason beside the reading. Everything else is read from the server's own certificate whether or not it is valid, so
 `days_left` (with a fraction, negative when it has expired) also works with a private or untrusted chain. `names` are
 all names it is made for, separated by spaces; `fingerprint` is its SHA-256. Only one server behind a name is asked.
@@ -52,7 +52,7 @@ class Source(SourceBase):
     """How long it may take to connect."""
 
     def description(self) -> str:
-        """Say the server and what is read."""
+        """Return the server and what is read."""
         return f"{self.read} of the certificate of {self._server}"
 
     @property
@@ -83,12 +83,12 @@ class Source(SourceBase):
             raise
         except ssl.SSLError as error:
             meaning = f" ({MEANINGS[error.reason]})" if error.reason in MEANINGS else ""
-            says = f"{self._server} does not agree on TLS: {error.reason or error}{meaning}"
-            raise SourceError("invalid", says) from error
+            fault = f"{self._server} does not agree on TLS: {error.reason or error}{meaning}"
+            raise SourceError("invalid", fault) from error
         except (TimeoutError, OSError, ValueError) as error:
             silent = "no answer in time" if isinstance(error, TimeoutError) else "it hung up while shaking hands"
-            says = getattr(error, "strerror", None) or str(error) or silent
-            raise SourceError("unreachable", f"{self._server} does not connect: {says}") from error
+            reason = getattr(error, "strerror", None) or str(error) or silent
+            raise SourceError("unreachable", f"{self._server} does not connect: {reason}") from error
         served: Any = writer.get_extra_info("ssl_object")
         writer.transport.abort()
         try:
@@ -121,4 +121,4 @@ def _read(what: str, certificate: x509.Certificate, now: datetime) -> float | st
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound as error:
         raise SourceError("no_data", "the certificate is made for no name (no subjectAltName)") from error
-    return " ".join(str(one.value) for one in names)
+    return " ".join(str(name.value) for name in names)

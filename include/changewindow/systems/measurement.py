@@ -1,4 +1,4 @@
-"""One value measured in the outside world: how it is asked for, and the ways in which there is none."""
+"""One value measured in the outside world: how it is asked for, and why there may be none."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,18 +14,18 @@ from changewindow.systems.connection import Connection
 Cause = Literal["no_data", "stale", "unreachable", "invalid"]
 Value = bool | float | str
 Connections = Callable[[str], Awaitable[Connection]]
-Signs = Callable[[Connection], Mapping[str, str] | None]
+Authentication = Callable[[Connection], Mapping[str, str] | None]
 UNREACHABLE = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)
 """What a request raises when no reply came; httpx_aiohttp does not turn all of aiohttp's errors into those of httpx."""
 
 LARGEST = 64 << 20
-"""Bytes of a reply that are read at most."""
-OF_THE_WAY = {"content-encoding", "transfer-encoding"}
-"""Headers that say how a reply came, not what it is."""
+"""How many bytes of a reply are read at most."""
+TRANSPORT = {"content-encoding", "transfer-encoding"}
+"""Headers about how a reply was sent, not about its content."""
 
 
 class SourceError(Exception):
-    """A source has no value; `cause` says which of the four ways."""
+    """A source has no value; `cause` is one of four."""
 
     def __init__(self, cause: Cause, detail: str) -> None:
         super().__init__(detail)
@@ -34,18 +34,18 @@ class SourceError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """A measured value: when it was true (UTC), and the query as it was really sent."""
+    """A measured value: when it was true (UTC), and the query exactly as sent."""
 
     value: Value
     at: datetime
     query: str
     note: str = ""
-    """What a person wants to know besides, such as the names of what was counted."""
+    """What else a person wants to know, such as the names of what was counted."""
 
 
 @dataclass(frozen=True)
 class PastChange:
-    """A change that has touched its targets, or does so now."""
+    """A change that has touched its targets, or is touching them now."""
 
     change: str
     status: str
@@ -55,7 +55,7 @@ class PastChange:
     ticket: dict[str, Any]
     """The data of its ticket."""
     values: dict[str, Any]
-    """What was chosen for its parameters in place of their defaults, when it began."""
+    """The values chosen for its parameters in place of their defaults when it began."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Past:
 
     ticket: dict[str, Any]
     changes: tuple[PastChange, ...]
-    """Newest first; one that acts now is the newest."""
+    """Newest first; one that is acting now is the newest."""
 
 
 PastOf = Callable[[str, str], Awaitable[Past]]
@@ -92,15 +92,15 @@ class SourceContext:
     http: httpx.AsyncClient
     connections: Connections
     shared: "Callable[[Measurable, SourceContext], Awaitable[Answer]] | None" = None
-    """Asks instead of the source itself, where several ask the same."""
+    """Answers in place of the source, where several changes ask the same."""
     since: datetime | None = None
-    """The end of the last step with its time to settle, while a change is watched; what is older serves nobody here."""
+    """The end of the last step with its time to settle, while a change is watched; older values do not count."""
     change: str | None = None
     """The id of the change that asks, such as `CHG-1042`; None where it has none yet."""
     past: PastOf | None = None
     """Looks up what has changed before; None where no ledger is at hand."""
     kept: dict[str, Any] = field(default_factory=dict)
-    """JSON that a source wants to find again at its next reading of the same condition."""
+    """JSON that a source keeps for its next reading of the same condition."""
 
     @staticmethod
     def now() -> datetime:
@@ -111,7 +111,7 @@ class SourceContext:
         """Return the value of a source.
 
         Raises:
-            SourceError: there is none.
+            SourceError: there is no value.
         """
         return await (self.shared(source, self) if self.shared else source.ask(self))
 
@@ -121,12 +121,12 @@ class SourceContext:
         path: str,
         parameters: Mapping[str, str | Sequence[str]] | None = None,
         *,
-        headers: Signs | None = None,
+        headers: Authentication | None = None,
     ) -> httpx.Response:
         """Send a GET request to the service behind a connection.
 
-        `headers` makes what authenticates it out of the connection; without it, login and password do, or the header
-        that the connection names.
+        `headers` derives the authentication from the connection; without it, login and password are used, or the
+        header that the connection names.
 
         Raises:
             SourceError: `unreachable`, no reply came.
@@ -141,7 +141,7 @@ class SourceContext:
         return await self._send(connection, "HEAD", path)
 
     async def _send(
-        self, connection: Connection, method: str, path: str, *, headers: Signs | None = None, **content: Any
+        self, connection: Connection, method: str, path: str, *, headers: Authentication | None = None, **content: Any
     ) -> httpx.Response:
         url, signed = f"{connection.base_url}{path}", (headers or authorization.headers)(connection)
         content |= {"auth": connection.credentials} if signed is None else {"headers": dict(signed)}
@@ -150,8 +150,8 @@ class SourceContext:
                 body = await _body(reply, url)
         except UNREACHABLE as error:
             raise SourceError("unreachable", f"{url}: {type(error).__name__} {error}".rstrip()) from error
-        said = [(name, value) for name, value in reply.headers.multi_items() if name not in OF_THE_WAY]
-        whole = httpx.Response(reply.status_code, headers=said, content=body, request=reply.request)
+        headers_kept = [(name, value) for name, value in reply.headers.multi_items() if name not in TRANSPORT]
+        whole = httpx.Response(reply.status_code, headers=headers_kept, content=body, request=reply.request)
         whole.encoding = "utf-8"  # as JSON and metrics are, whatever a header says
         whole.elapsed = reply.elapsed
         return whole

@@ -16,7 +16,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Comparison(Model):
-    """What a value is held against; all that is written must hold."""
+    """What a value is compared with; everything written must hold."""
 
     above: Number | None = None
     """The value is greater than this number."""
@@ -33,8 +33,8 @@ class Comparison(Model):
     @classmethod
     def _goes_upwards(cls, between: tuple[float, float] | None) -> tuple[float, float] | None:
         if between and between[0] > between[1]:
-            says = f"the lower bound {between[0]:g} is above the upper bound {between[1]:g}"
-            raise refusal(says, "Write the lower one first.")
+            sentence = f"the lower bound {between[0]:g} is above the upper bound {between[1]:g}"
+            raise refusal(sentence, "Write the lower one first.")
         return between
 
     @model_validator(mode="after")
@@ -42,14 +42,14 @@ class Comparison(Model):
         if not self.model_dump(exclude_none=True):
             raise refusal("it compares with nothing", "Write above, below, between, equals or matches.")
         if self.above is not None and self.below is not None and self.above >= self.below:
-            says = f"nothing is above {self.above:g} and below {self.below:g} at once"
-            raise refusal(says, "Correct the numbers: all comparisons must hold together.")
+            sentence = f"nothing is above {self.above:g} and below {self.below:g} at once"
+            raise refusal(sentence, "Correct the numbers: all comparisons must hold together.")
         return self
 
     def description(self) -> str:
         """Return the comparison as text: `above 0.01`."""
-        said = self.model_dump(exclude_none=True)
-        return " and ".join(f"{word} {_plain(value)}" for word, value in said.items())
+        limits = self.model_dump(exclude_none=True)
+        return " and ".join(f"{word} {_plain(value)}" for word, value in limits.items())
 
 
 class Tolerance(Model):
@@ -115,8 +115,8 @@ class Condition(Model):
             sentence = "neither `pass` nor `fail` is there, so nothing could be judged"
             raise refusal(sentence, "Write at least one of them.")
         if self.of is not None and self.of < self.failures:
-            says = f"there are never {self.failures} bad readings among the last {self.of}"
-            raise refusal(says, "Write `of` greater than `failures`, or leave it out.")
+            sentence = f"there are never {self.failures} bad readings among the last {self.of}"
+            raise refusal(sentence, "Write `of` greater than `failures`, or leave it out.")
         return self
 
     @model_validator(mode="after")
@@ -129,7 +129,7 @@ class Condition(Model):
     def _compares_numbers(self) -> Self:
         if self.compare is None:
             return self
-        if any(one and (one.equals is not None or one.matches is not None) for one in (self.good, self.bad)):
+        if any(limit and (limit.equals is not None or limit.matches is not None) for limit in (self.good, self.bad)):
             raise refusal("what is compared becomes a number with a fraction", "Write above, below or between.")
         if self.new and self.compare.control is None:
             raise refusal(
@@ -162,7 +162,7 @@ class Condition(Model):
 
     @property
     def sources(self) -> tuple[SourceBase, ...]:
-        """Return all that one reading asks: the source, and the control group it is compared with."""
+        """Return everything one reading asks: the source, and the control group it is compared with."""
         control = self.compare.control if self.compare else None
         return (self.source, control) if control else (self.source,)
 
@@ -183,14 +183,14 @@ class Condition(Model):
         return f"{self.name}: {self.limits()} [{self.source.description()}]{compared}{self._weight()}"
 
     def _weight(self) -> str:
-        """Return how much it takes to take the change back, or to keep it, as far as that is not the usual."""
+        """Return what it takes to roll the change back, or to keep it, where that is not the default."""
         if not self.decides:
             return ", only observed"
         row = f"{self.failures} of the last {self.of}" if self.of else f"{self.failures} in a row"
-        said = ["critical" if self.role == "critical" else row if self.failures > 1 else ""]
-        said.append(f"weight {self.weight:g}" if self.weight < 1 else "")
-        said.append(f"success needs {self.passes} good in a row" if self.passes > 1 else "")
-        return "".join(f", {one}" for one in said if one)
+        parts = ["critical" if self.role == "critical" else row if self.failures > 1 else ""]
+        parts.append(f"weight {self.weight:g}" if self.weight < 1 else "")
+        parts.append(f"success needs {self.passes} good in a row" if self.passes > 1 else "")
+        return "".join(f", {part}" for part in parts if part)
 
 
 def _plain(value: object) -> str:
