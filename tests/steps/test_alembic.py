@@ -83,7 +83,7 @@ def test_it_goes_there_and_back_on_sqlite(folder: Path, on_sqlite: Connection) -
         pytest.param({"down": "raise NotImplementedError"}, "Revision third has no downgrade. Write it.", id="raises"),
         pytest.param(
             {"down": "op.get_bind().execute(sa.text('SELECT 1')).scalar_one()"},
-            "The way back from third to first cannot be written as SQL: ",
+            "The downgrade from third to first cannot be written as SQL: ",
             id="reads what only a database can tell",
         ),
         pytest.param({"up": "pass", "down": "pass"}, "", id="nothing to take back"),
@@ -108,7 +108,7 @@ def test_ambiguities_are_refused(folder: Path, on_sqlite: Connection) -> None:
         step(folder).remember(context)
     assert step(folder, revision="second").missing_prerequisites(context) == []
     migration(folder, "merged", ("other", "second"), up="pass", down="pass")
-    says = "Revision merged joins branches, so the way back has several ends. Upgrade to the revision before it first."
+    says = "Revision merged joins branches, so the downgrade has several ends. First upgrade to the one before."
     assert step(folder).missing_prerequisites(context) == [says]
     with pytest.raises(StepFailed, match=r"cannot be read: .*Can't locate revision identified by 'third'"):
         step(folder, revision="third").missing_prerequisites(context)
@@ -187,7 +187,7 @@ def test_a_half_that_sqlite_keeps_calls_a_person(folder: Path, on_sqlite: Connec
     remembered = one.remember(context)
     with pytest.raises(StepFailed, match="no such column: nonsense"):
         one.apply(context, remembered)
-    with pytest.raises(StepFailed, match=r"its tables are not as they were: a migration died half-way\. Take its half"):
+    with pytest.raises(StepFailed, match=r"its tables are not as they were: a migration died half-way\. Undo its half"):
         one.undo(context, remembered)
     engine = create_engine(on_sqlite.database_url)
     with engine.begin() as opened:
@@ -251,7 +251,7 @@ def test_a_half_that_was_committed_in_postgresql_calls_a_person(folder: Path, on
     remembered = one.remember(context)
     with pytest.raises(StepFailed, match="nonsense"):
         one.apply(context, remembered)
-    with pytest.raises(StepFailed, match=r"its tables are not as they were: a migration died half-way\. Take its half"):
+    with pytest.raises(StepFailed, match=r"its tables are not as they were: a migration died half-way\. Undo its half"):
         one.undo(context, remembered)
     shared().ask("ALTER TABLE orders DROP COLUMN note", on_postgres.schema)
     one.undo(context, remembered)

@@ -105,7 +105,7 @@ def test_only_the_approved_commit_runs(folder: Path, said: list[str]) -> None:
     example = step(folder, "pool.yml", inventory(here=LOCAL), commit=commit)
     assert example.missing_prerequisites(context(said)) == []
     (folder / "pool.yml").write_text("- hosts: all\n")
-    with pytest.raises(StepFailed, match=r"has edits that nobody approved: pool\.yml\. Take them back\."):
+    with pytest.raises(StepFailed, match=r"has edits that nobody approved: pool\.yml\. Revert them\."):
         example.remember(context(said))
     git(folder, "commit", "-qam", "second")
     with pytest.raises(StepFailed, match=rf"is at [0-9a-f]{{12}}; {commit[:12]} was approved\. Check that out"):

@@ -176,7 +176,7 @@ def test_what_could_not_be_put_back_is_refused_at_the_gate(cluster: ApiServer, c
     assert step(frozen).missing_prerequisites(context) == []
     cluster.make(config_map(MAX_IDLE="10"))
     says = (
-        "immutable of configmaps 'cart-settings' in namespace shop can be set, but not be put back: the API server "
+        "immutable of configmaps 'cart-settings' in namespace shop can be set, but not restored: the API server "
         "forbids that. Leave it out, or make a new object instead."
     )
     assert step(frozen, force=True).missing_prerequisites(context) == [says]

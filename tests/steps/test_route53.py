@@ -170,7 +170,7 @@ def test_a_listed_server_that_does_not_serve_it_is_refused_at_the_gate(aws: Acco
     here = context(connection(aws.url))
     [missing] = step(servers=["127.0.0.1:1"]).missing_prerequisites(here)
     assert missing.startswith("127.0.0.1:1 cannot be reached at port 1: ")
-    assert missing.endswith(", Route 53 has 192.0.2.10 (ttl 300); correct `servers`, or repair that one")
+    assert missing.endswith(", Route 53 has 192.0.2.10 (ttl 300); correct `servers`, or repair that server")
     with pytest.raises(StepFailed, match=r"the address of the name server ns\.nowhere\.invalid cannot be found"):
         step(servers=["ns.nowhere.invalid"]).missing_prerequisites(here)
 

@@ -137,7 +137,7 @@ def test_undo_that_does_not_describe_what_there_is_is_refused_at_the_gate(shop: 
 
 
 def test_undo_leaves_what_somebody_else_has_done_since(shop: Path, here: Context) -> None:
-    """It names what it would have changed, and where the state of before lies."""
+    """It names what it would have changed, and where the previous state lies."""
     example = made(shop, undo={"variables": {"image_tag": "v2.14.3"}})
     remembered = applied(example, here)
     run(shop, "apply", "-input=false", "-auto-approve", "-var=image_tag=v2.15.0", "-var=password=theirs")
@@ -271,8 +271,8 @@ def test_undo_never_acts_on_another_state(shop: Path, here: Context) -> None:
     theirs = json.loads(run(shop, "state", "pull"))["lineage"]
     assert str(raised.value) == (
         f"{shop} has another state than the one this step changed (lineage {theirs[:8]}…, not "
-        f"{remembered['lineage'][:8]}…). Nothing was changed. Select the workspace and the backend of before there, "
-        f"and undo again; the state of before is {remembered['backup']} on {socket.gethostname()}."
+        f"{remembered['lineage'][:8]}…). Nothing was changed. Select the previous workspace and backend there, "
+        f"and undo again; the previous state is {remembered['backup']} on {socket.gethostname()}."
     )
     run(shop, "workspace", "select", "default")
     example.undo(here, remembered)

@@ -6,13 +6,13 @@ finds the database's SQLAlchemy address, password included, in the environment v
 must take it from there, online and offline: `config.set_main_option("sqlalchemy.url",
 os.environ["DATABASE_URL"].replace("%", "%%"))`. An env.py that connects to another database is refused.
 
-The gate refuses what could not be undone: a migration without downgrade (empty, or one that raises), a way back that
+The gate refuses what could not be undone: a migration without downgrade (empty, or one that raises), a downgrade that
 Alembic cannot write as SQL (`downgrade … --sql`), several heads, and merges or dependencies on the way. Undo runs the
 same commit's downgrades, first ends what a killed upgrade left running in PostgreSQL, and refuses when somebody else
 has migrated further. On PostgreSQL a migration happens wholly or not at all, unless it commits on its way
 (`autocommit_block`). There, and where DDL is no part of transactions (MySQL, SQLite), one that died half-way leaves its
-half: undo compares tables, columns and indexes with those of before and calls a person when they differ. On PostgreSQL
-no migration waits longer than `lock_timeout` for a lock (drivers that use libpq: psycopg).
+half: undo compares tables, columns and indexes with the remembered ones and calls a person when they differ. On
+PostgreSQL no migration waits longer than `lock_timeout` for a lock (drivers that use libpq: psycopg).
 """
 
 import json
@@ -65,15 +65,15 @@ class Step(StepBase):
     """How long a migration may wait for a lock (PostgreSQL)."""
 
     def does(self) -> str:
-        """Say the upgrade."""
-        return f"alembic upgrade {self.revision} of {self.connection} ({self.migrations.says()})"
+        """Describe the upgrade."""
+        return f"alembic upgrade {self.revision} of {self.connection} ({self.migrations.description()})"
 
     def undoes(self) -> str:
-        """Say the downgrade."""
+        """Describe the downgrade."""
         return f"alembic downgrade of {self.connection} to the revision before"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
-        """Look whether there is one way there, and one way back."""
+        """Return what prevents the upgrade or the downgrade."""
         with self.migrations.opened(context) as folder:
             report = self._report(context, folder.path, self.revision)
             missing = self._missing(report)
@@ -82,8 +82,8 @@ class Step(StepBase):
             way = f"{report['target']}:{_revision(report)}"
             written = context.look([*self._alembic, "downgrade", way, "--sql"], **self._options(context, folder.path))
             why = self._why(context, written)
-            says = f"The way back from {way.replace(':', ' to ')} cannot be written as SQL: {why}"
-            return [f"{says} Correct the downgrades."] if written.code else []
+            problem = f"The downgrade from {way.replace(':', ' to ')} cannot be written as SQL: {why}"
+            return [f"{problem} Correct the downgrades."] if written.code else []
 
     def remember(self, context: Context) -> Memory:
         """Return the revision and shape of the database, the way to the target, and the commit it comes from."""
@@ -95,7 +95,7 @@ class Step(StepBase):
             return {**kept, "before": _revision(report), "commit": folder.commit, "token": uuid.uuid4().hex[:8]}
 
     def apply(self, context: Context, remembered: Memory) -> None:
-        """Upgrade, and look whether the database is there."""
+        """Upgrade, and check that the database has reached the revision."""
         self._migrate(context, remembered, "upgrade", remembered["target"])
 
     def undo(self, context: Context, remembered: Memory) -> None:
@@ -113,17 +113,17 @@ class Step(StepBase):
             context.log(f"nothing to undo: {self.connection} is at {before}, as before")
             return
         if at not in remembered["way"]:
-            says = f"{self.connection} is at {at}, where this change did not bring it; it would go back to {before}"
-            raise StepFailed(f"{says}. Downgrade by hand.")
+            problem = f"{self.connection} is at {at}, where this change did not bring it; it would go back to {before}"
+            raise StepFailed(f"{problem}. Downgrade by hand.")
         report = self._migrate(context, remembered, "downgrade", before)
         if at != remembered["target"] and not context.dry_run:
             self._require_shape(report, remembered)
 
     def _require_shape(self, report: Report, remembered: Memory) -> None:
-        """Make sure that a migration that died on the way has left nothing, where it could."""
+        """Make sure that a migration that died half-way has left nothing behind, where it could."""
         if report["shape"] != remembered["shape"]:
-            says = f"{self.connection} is at {remembered['before']} as before, but its tables are not as they were"
-            raise StepFailed(f"{says}: a migration died half-way. Take its half back by hand, then undo again.")
+            problem = f"{self.connection} is at {remembered['before']} as before, but its tables are not as they were"
+            raise StepFailed(f"{problem}: a migration died half-way. Undo its half by hand, then undo again.")
 
     def _migrate(self, context: Context, remembered: Memory, how: str, revision: str) -> Report:
         with self.migrations.opened(context, remembered["commit"]) as folder:
@@ -135,30 +135,32 @@ class Step(StepBase):
             report = self._report(context, folder.path, remembered["target"])
         context.log(f"{self.connection} is at {_revision(report)}")
         if _revision(report) != revision and not context.dry_run:
-            says = f"alembic {how} {revision} left {self.connection} at {_revision(report)}"
-            raise StepFailed(f"{says}. Look at its output above.")
+            problem = f"alembic {how} {revision} left {self.connection} at {_revision(report)}"
+            raise StepFailed(f"{problem}. Look at its output above.")
         return report
 
     def _report(self, context: Context, folder: Path, revision: str) -> Report:
         """Return where the database stands among the migrations; see `alembic_report`."""
         if not (folder / "alembic.ini").is_file():
-            raise StepFailed(f"There is no alembic.ini in {self.migrations.says()}. Correct the folder.")
+            raise StepFailed(f"There is no alembic.ini in {self.migrations.description()}. Correct the folder.")
         ran = context.look([self._interpreter, REPORT, self.variable, revision], **self._options(context, folder))
-        told = [line for line in ran.output.splitlines() if line.startswith(SIGN)]
-        if ran.code or not told:
-            raise StepFailed(f"The migrations in {self.migrations.says()} cannot be read: {self._why(context, ran)}")
-        report: Report = json.loads(told[-1].removeprefix(SIGN))
+        reports = [line for line in ran.output.splitlines() if line.startswith(SIGN)]
+        if ran.code or not reports:
+            raise StepFailed(
+                f"The migrations in {self.migrations.description()} cannot be read: {self._why(context, ran)}"
+            )
+        report: Report = json.loads(reports[-1].removeprefix(SIGN))
         return report
 
     def _missing(self, report: Report) -> list[str]:
-        """Return what keeps the database from going there and back."""
-        where, at = self.migrations.says(), ", ".join(report["current"]) or "base"
+        """Return what prevents the upgrade or the downgrade, according to the report."""
+        where, at = self.migrations.description(), ", ".join(report["current"]) or "base"
         if report["elsewhere"]:
-            says = f"env.py in {where} connects to {report['elsewhere']}, not to connection {self.connection}"
-            return [f"{says}. Let it take the address from the environment variable {self.variable}."]
+            problem = f"env.py in {where} connects to {report['elsewhere']}, not to connection {self.connection}"
+            return [f"{problem}. Let it take the address from the environment variable {self.variable}."]
         if report["unknown"]:
-            says = f"{self.connection} is at {at}, which the migrations in {where} do not have"
-            return [f"{says}. Name the commit that has it, or find out who migrated there."]
+            problem = f"{self.connection} is at {at}, which the migrations in {where} do not have"
+            return [f"{problem}. Name the commit that has it, or find out who migrated there."]
         if len(report["current"]) > 1:
             return [f"{self.connection} stands at several revisions: {at}. Merge them in a change of their own."]
         if not report["target"]:
@@ -166,10 +168,12 @@ class Step(StepBase):
         if not report["way"]:
             return [f"There is nothing to upgrade: {self.connection} is at {at}, and {report['target']} is not later."]
         missing = [
-            f"Revision {one} joins branches, so the way back has several ends. Upgrade to the revision before it first."
-            for one in report["branched"]
+            f"Revision {revision} joins branches, so the downgrade has several ends. First upgrade to the one before."
+            for revision in report["branched"]
         ]
-        return missing + [f"Revision {one} has no downgrade. Write it." for one in report["without_downgrade"]]
+        return missing + [
+            f"Revision {revision} has no downgrade. Write it." for revision in report["without_downgrade"]
+        ]
 
     @property
     def _interpreter(self) -> str:
@@ -180,7 +184,7 @@ class Step(StepBase):
         return [self._interpreter, "-m", "alembic"]
 
     def _options(self, context: Context, folder: Path, *, session: str = "changewindow") -> ProgramOptions:
-        """Return how Alembic runs: in its folder, with the address where arguments and logs do not show it."""
+        """Return how Alembic runs: in its folder, with the address where neither arguments nor logs show it."""
         connection = context.connection(self.connection)
         environment = {
             self.variable: connection.database_url,
@@ -191,10 +195,10 @@ class Step(StepBase):
         return {"folder": folder, "environment": environment, "quiet": True, "hide": connection.hidden}
 
     def _why(self, context: Context, ran: Ran) -> str:
-        """Return the reason why Alembic ended, with what it means."""
+        """Return why Alembic failed, with what it means."""
         connection = context.connection(self.connection)
-        said = f"{connection.hidden(_error(ran).rstrip('.'))}. {meaning(ran.output)}".rstrip()
-        return said + lock_holders(connection, ran.output)
+        reason = f"{connection.hidden(_error(ran).rstrip('.'))}. {meaning(ran.output)}".rstrip()
+        return reason + lock_holders(connection, ran.output)
 
 
 def _revision(report: Report) -> str:
@@ -206,7 +210,7 @@ def _session(context: Context, remembered: Memory) -> str:
 
 
 def _error(ran: Ran) -> str:
-    """Return the first line of the error with which a Python program ended, or the last that it said."""
+    """Return the first line of the error with which a Python program ended, or else its last line."""
     lines = ran.output.splitlines()
     traces = [number for number, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
     after = lines[traces[-1] + 1 :] if traces else []

@@ -1,17 +1,18 @@
 """Runs an Ansible playbook on the hosts of an inventory; undo runs the playbook the ticket gives for it.
 
 The playbooks lie in a folder of the worker; with `commit`, that has to be a git checkout of this commit without edits,
-so that what runs is what was approved. The log tells each host's result; a host that fails or is not reached fails the
+so that what runs is what was approved. The log shows each host's result; a host that fails or is not reached fails the
 step, and so does a playbook that finds no host. Undo acts on all hosts of its playbook, whatever apply reached.
 
-A dry run lets Ansible say what it would change (`--check --diff`). Tasks that say `check_mode: false` run all the same.
+A dry run lets Ansible show what it would change (`--check --diff`). Tasks that say `check_mode: false` run all the
+same.
 
 The Airflow Connection, if one is named, is of type SSH, see `ssh_command`: login, port, password and key count for all
 hosts whose inventory does not say otherwise; host_key counts for the connection's own host, and the keys of the others
 must be known to the worker. Passwords for `secrets` and `vault` come from connections of any type.
 
-When the task dies or loses its turn, Ansible is killed on the worker. A module that a host is executing in that moment
-ends by itself: the host is not told.
+When the task dies or loses the step lock, Ansible is killed on the worker. A module that a host is executing in that
+moment ends by itself: the host is not told.
 """
 
 from collections.abc import Mapping
@@ -49,7 +50,7 @@ class Play(Model):
 
 
 class Step(StepBase, Play):
-    """A playbook to run, with the playbook that takes it back."""
+    """A playbook to run, with the playbook that undoes it."""
 
     kind: Literal["ansible"] = "ansible"
     is_configuration: ClassVar[bool] = True
@@ -63,7 +64,7 @@ class Step(StepBase, Play):
     limit: str | None = Field(default=None, min_length=1)
     """The hosts or groups of the inventory to act on; without it, all that the playbook names."""
     undo_play: Play | Literal["nothing"] = Field(alias="undo")
-    """The playbook that takes it back; `nothing` when the playbook only reads."""
+    """The playbook that undoes it; `nothing` when the playbook only reads."""
     connection: str | None = None
     """The Airflow Connection (SSH) with the account on the hosts."""
     secrets: dict[str, str] = {}
@@ -72,30 +73,30 @@ class Step(StepBase, Play):
     """The Airflow Connection whose password opens the project's vault."""
 
     def does(self) -> str:
-        """Say the playbook and its hosts."""
-        return f"ansible-playbook {self.playbook} {_said(self.variables)}on {self._where()}"
+        """Describe the playbook and its hosts."""
+        return f"ansible-playbook {self.playbook} {_assignments(self.variables)}on {self._where()}"
 
     def undoes(self) -> str:
-        """Say the playbook of undo."""
+        """Describe the playbook of undo."""
         if self.undo_play == "nothing":
             return "nothing to undo"
-        return f"ansible-playbook {self.undo_play.playbook} {_said(self.undo_play.variables)}on {self._where()}"
+        return f"ansible-playbook {self.undo_play.playbook} {_assignments(self.undo_play.variables)}on {self._where()}"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
-        """Return what keeps either playbook from running on each of its hosts now."""
-        found = self._unapproved(context)
-        books = self._playbooks(context)
+        """Return what prevents either playbook from running on its hosts now."""
+        missing = self._unapproved(context)
+        playbooks = self._playbooks(context)
         wanted: set[str] = set()
         for play in [self] if self.undo_play == "nothing" else [self, self.undo_play]:
-            hosts = books.hosts(play.playbook, self._variables(context, play))
+            hosts = playbooks.hosts(play.playbook, self._variables(context, play))
             wanted |= set(hosts)
             if not hosts:
-                found.append(f"The playbook {play.playbook} finds no host on {self._where()}. Correct one of them.")
-        silent = books.unusable(sorted(wanted), self._variables(context, self)) if wanted else {}
-        says = "See that it is up and lets the account in, or leave it out by `limit`."
+                missing.append(f"The playbook {play.playbook} finds no host on {self._where()}. Correct one of them.")
+        unusable = playbooks.unusable(sorted(wanted), self._variables(context, self)) if wanted else {}
+        advice = "See that it is up and lets the account in, or leave it out by `limit`."
         return [
-            *dict.fromkeys(found),
-            *(f"Ansible cannot work on {host}: {why}. {says}" for host, why in silent.items()),
+            *dict.fromkeys(missing),
+            *(f"Ansible cannot work on {host}: {why}. {advice}" for host, why in unusable.items()),
         ]
 
     def remember(self, context: Context) -> Memory:
@@ -109,7 +110,7 @@ class Step(StepBase, Play):
         self._run(context, self)
 
     def undo(self, context: Context, remembered: Memory) -> None:
-        """Run the playbook that takes it back."""
+        """Run the playbook that undoes it."""
         if self.undo_play == "nothing":
             context.log("nothing to undo: the ticket says that the playbook only reads")
         else:
@@ -145,14 +146,14 @@ class Step(StepBase, Play):
         git = ["git", "-C", self.project, "-c", f"safe.directory={self.project}"]
         ran = context.look([*git, "rev-parse", "HEAD"], quiet=True)
         if ran.code or ran.output.strip() != self.commit:
-            found = "no git checkout" if ran.code else f"at {ran.output.strip()[:12]}"
-            return [f"{self.project} is {found}; {self.commit[:12]} was approved. Check that out, or ask again."]
+            state = "no git checkout" if ran.code else f"at {ran.output.strip()[:12]}"
+            return [f"{self.project} is {state}; {self.commit[:12]} was approved. Check that out, or ask again."]
         edits = context.look([*git, "status", "--porcelain", "--untracked-files=all"], quiet=True)
         files = ", ".join(line[3:] for line in edits.output.splitlines())
-        return [f"{self.project} has edits that nobody approved: {files}. Take them back."] if files else []
+        return [f"{self.project} has edits that nobody approved: {files}. Revert them."] if files else []
 
 
-def _said(variables: Mapping[str, Any]) -> str:
+def _assignments(variables: Mapping[str, Any]) -> str:
     return "".join(f"{name}={value} " for name, value in variables.items())
 
 

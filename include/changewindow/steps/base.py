@@ -32,11 +32,11 @@ class StepBase(Model):
     """How often undo is tried again when it fails: after 5 s, and each time after twice as long."""
 
     def does(self) -> str:
-        """Say what apply does, for the plan."""
+        """Describe what apply does, for the plan."""
         raise NotImplementedError
 
     def undoes(self) -> str:
-        """Say what undo does, for the plan and the message before the change."""
+        """Describe what undo does, for the plan and the message before the change."""
         raise NotImplementedError
 
     def missing_prerequisites(self, context: Context) -> list[str]:
@@ -45,7 +45,7 @@ class StepBase(Model):
         Not for what an earlier step of the same change may still bring about.
 
         Raises:
-            StepFailed: it cannot be found out, which counts as missing.
+            StepFailed: it cannot be determined, which counts as missing.
         """
         return []
 
@@ -53,7 +53,7 @@ class StepBase(Model):
         """Read what undo will need; stored before `apply` starts. Only reads.
 
         Raises:
-            StepFailed: what undo needs cannot be had; the step will not be applied.
+            StepFailed: what undo needs cannot be read; the step will not be applied.
         """
         return {}
 
@@ -61,12 +61,12 @@ class StepBase(Model):
         """Act.
 
         Raises:
-            StepFailed: it did not work; the change will be taken back.
+            StepFailed: it did not work; the change will be rolled back.
         """
         raise NotImplementedError
 
     def undo(self, context: Context, remembered: Memory) -> None:
-        """Take back what `apply` did, wholly or half; may be called twice.
+        """Undo what `apply` did, all or half of it; may be called twice.
 
         Raises:
             StepFailed: it did not work; a person is called.
@@ -75,7 +75,7 @@ class StepBase(Model):
 
 
 def missing_prerequisites(step: StepBase, context: Context) -> list[str]:
-    """Return what is missing for a step to be applied and undone; what cannot be found out counts as missing."""
+    """Return what is missing for a step to be applied and undone; what cannot be determined counts as missing."""
     try:
         return step.missing_prerequisites(context)
     except ChangeError as error:

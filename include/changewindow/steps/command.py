@@ -23,24 +23,24 @@ EXAMPLE = {
 
 
 class Step(StepBase):
-    """A program to run, with the program that takes it back."""
+    """A program to run, with the program that undoes it."""
 
     kind: Literal["command"] = "command"
     run: Program
     """The program and its arguments, as a list; or `shell: "…"`."""
     undo_run: Program | Literal["nothing"] = Field(alias="undo")
-    """The program that takes it back; `nothing` when the program only reads."""
+    """The program that undoes it; `nothing` when the program only reads."""
     environment: dict[str, str] = {}
     """Environment variables for both programs."""
     secrets: dict[str, str] = {}
     """Environment variables whose value is the password of an Airflow Connection: NAME: connection."""
 
     def does(self) -> str:
-        """Say the command line."""
+        """Describe the command line."""
         return line_of(self.run)
 
     def undoes(self) -> str:
-        """Say the command line of undo."""
+        """Describe the command line of undo."""
         return "nothing to undo" if self.undo_run == "nothing" else line_of(self.undo_run)
 
     def missing_prerequisites(self, context: Context) -> list[str]:
@@ -50,15 +50,15 @@ class Step(StepBase):
         find = ["/bin/sh", "-c", 'command -v "$0"', name]
         if context.look(find, environment=self.environment, quiet=True).code == 0:
             return []
-        says = "Install it there, or write it as `shell:` if an earlier step brings it."
-        return [f"the worker has no program {name}, which undo needs. {says}"]
+        advice = "Install it there, or write it as `shell:` if an earlier step brings it."
+        return [f"the worker has no program {name}, which undo needs. {advice}"]
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Run the program."""
         self._run(context, self.run)
 
     def undo(self, context: Context, remembered: Memory) -> None:
-        """Run the program that takes it back."""
+        """Run the program that undoes it."""
         if self.undo_run == "nothing":
             context.log("nothing to undo: the ticket says that the program only reads")
         else:

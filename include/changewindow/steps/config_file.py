@@ -71,35 +71,37 @@ class Step(StepBase):
     """Says that the file holds no secret, although not everybody on the host may read it."""
 
     def does(self) -> str:
-        """Say the file, and what loads it."""
+        """Describe the file, and what loads it."""
         then = f", then {line_of(self.reload)}" if self.reload else ""
         return f"write {self.path} on {self.connection or 'the worker'}{then}"
 
     def undoes(self) -> str:
-        """Say what comes back."""
+        """Describe what is restored."""
         then = f", then {line_of(self.reload)}" if self.reload else ""
         return f"bring back {self.path} on {self.connection or 'the worker'} as it was{then}"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
-        """Return what keeps the file from being remembered, checked or loaded."""
+        """Return what prevents the file from being remembered, replaced, checked or loaded."""
         file = self._file(context)
         read = file.read()
-        found = self._unfit(file, read)
+        missing = self._unfit(file, read)
         if fixed := file.cannot_be_replaced(read.path):
-            found.append(fixed)
+            missing.append(fixed)
         for program in (self.validate_by, self.reload):
             if isinstance(program, tuple) and not file.host.has(program[0]):
-                found.append(f"{file.host.name} has no program {program[0]}. Install it there, or correct the ticket.")
-        return found
+                missing.append(
+                    f"{file.host.name} has no program {program[0]}. Install it there, or correct the ticket."
+                )
+        return missing
 
     def remember(self, context: Context) -> Memory:
         """Return content, mode and owner of the file, or that there is none."""
         file = self._file(context)
-        found = file.read()
-        if unfit := self._unfit(file, found):
+        state = file.read()
+        if unfit := self._unfit(file, state):
             raise StepFailed(" ".join(unfit))
         worker = {} if self.connection else {"worker": socket.gethostname()}
-        return {"path": found.path, "mode": found.mode, "owner": found.owner, **_as_json(found.content), **worker}
+        return {"path": state.path, "mode": state.mode, "owner": state.owner, **_as_json(state.content), **worker}
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Write the new file beside the old one, check it, move it over the old one, reload."""
@@ -145,17 +147,17 @@ class Step(StepBase):
         path = remembered["path"] if remembered else self.path
         return RemoteFile(Host(context, self.connection), path, context.mark)
 
-    def _unfit(self, file: RemoteFile, found: FileState) -> list[str]:
+    def _unfit(self, file: RemoteFile, state: FileState) -> list[str]:
         """Return why the file cannot be remembered."""
         unfit = []
-        if found.size > LARGEST:
+        if state.size > LARGEST:
             unfit.append(
-                f"{file.name} has {found.size} bytes; {LARGEST} at most can be remembered for undo. "
+                f"{file.name} has {state.size} bytes; {LARGEST} at most can be remembered for undo. "
                 "Change it by git_change or ansible instead."
             )
-        if found.mode and not int(found.mode, 8) & 0o004 and not self.holds_no_secret:
+        if state.mode and not int(state.mode, 8) & 0o004 and not self.holds_no_secret:
             unfit.append(
-                f"Not everybody may read {file.name} (mode {found.mode}), so it may hold secrets, which would be "
+                f"Not everybody may read {file.name} (mode {state.mode}), so it may hold secrets, which would be "
                 "remembered and logged. If it holds none, say `holds_no_secret: true`; otherwise use another kind."
             )
         return unfit
@@ -169,14 +171,14 @@ class Step(StepBase):
                 "above. The old one was not touched."
             )
 
-    def _reload(self, file: RemoteFile, says: str) -> None:
+    def _reload(self, file: RemoteFile, outcome: str) -> None:
         if not self.reload:
             return
         ran = file.host.run(_arguments(self.reload, file.path))
         if ran.code:
             raise StepFailed(
                 f"'{line_of(self.reload)}' on {file.host.name} ended with exit code {ran.code}; its output is in the "
-                f"log above. {says}, but may not count yet."
+                f"log above. {outcome}, but may not count yet."
             )
 
     def _conflict(self, context: Context, file: RemoteFile, now: FileState) -> StepFailed:
@@ -184,8 +186,8 @@ class Step(StepBase):
         what = "was removed" if now.content is None else "was changed"
         return StepFailed(
             f"{file.name} {what} by somebody else after this step (the difference is in the log above). Undo would "
-            "destroy that, so the file was left as it is. Agree with them, then put the content of before, which the "
-            "record of the change holds, back by hand."
+            "destroy that, so the file was left as it is. Agree with them, then restore the previous content by hand; "
+            "it is in the record of the change."
         )
 
 

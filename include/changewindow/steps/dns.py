@@ -50,7 +50,7 @@ EXAMPLE = {
 
 
 class Step(StepBase, RecordChange):
-    """A record set, and what it shall be."""
+    """A record set, and its new values."""
 
     kind: Literal["dns"] = "dns"
     is_configuration: ClassVar[bool] = True
@@ -71,24 +71,24 @@ class Step(StepBase, RecordChange):
         return self
 
     def does(self) -> str:
-        """Say the record set."""
+        """Describe the record set."""
         return f"set {self.type} {self.record} to {', '.join(self.values)} at {self.connection}, wait for all servers"
 
     def undoes(self) -> str:
-        """Say what is restored."""
+        """Describe what is restored."""
         return f"set {self.type} {self.record} back to what it was, if it is still what this step wrote"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
-        """Return which servers do not answer or not agree, and whether the update would be refused."""
+        """Return which servers do not answer or do not agree, and why the update would be refused."""
         primary = self._primary(context)
         now = self._now(context)
         servers = self._servers(context)
-        found = asyncio.run(answers(servers, self.record, self.type))
-        missing = [str(one) for one in found if isinstance(one, NoAnswer)]
+        replies = asyncio.run(answers(servers, self.record, self.type))
+        missing = [str(reply) for reply in replies if isinstance(reply, NoAnswer)]
         missing += [
-            f"{server.name} answers {shown(one)}, the primary server {shown(now)}; repair the zone transfer first"
-            for server, one in zip(servers, found, strict=True)
-            if not isinstance(one, NoAnswer) and one != now
+            f"{server.name} answers {shown(reply)}, the primary server {shown(now)}; repair the zone transfer first"
+            for server, reply in zip(servers, replies, strict=True)
+            if not isinstance(reply, NoAnswer) and reply != now
         ]
         alias = None if self.type == "CNAME" else answer_of(answer(primary, self.record, "CNAME"))
         if alias:
@@ -135,8 +135,8 @@ class Step(StepBase, RecordChange):
         except StepFailed as error:
             return [str(error)]
         if code == dns.rcode.NXRRSET:
-            says = f"{self.record} has no {self.type} record of its own; a wildcard answers {shown(now)}"
-            return [f"{says}, which undo could not bring back. Add this as a record of {self.record} first"]
+            problem = f"{self.record} has no {self.type} record of its own; a wildcard answers {shown(now)}"
+            return [f"{problem}, which undo could not bring back. Add this as a record of {self.record} first"]
         if code == dns.rcode.YXDOMAIN:
             return [f"{self.record} has other records, beside which no CNAME can stand; remove them first"]
         return [] if code == dns.rcode.NOERROR else [f"{self.type} {self.record} is being changed; ask again"]
@@ -147,12 +147,12 @@ class Step(StepBase, RecordChange):
             update.replace(name, new.rdataset(self.type))
         else:
             update.delete(name, self.type)
-        says = f"update {self.type} {self.record} at {self._primary(context).name}: {shown(old)} -> {shown(new)}"
-        if context.act(says, lambda: self._send(context, update)) not in CHANGED:
+        description = f"update {self.type} {self.record} at {self._primary(context).name}: {shown(old)} -> {shown(new)}"
+        if context.act(description, lambda: self._send(context, update)) not in CHANGED:
             return
         if (now := self._now(context)) != new:
             raise StepFailed(self._conflict(now, before))
-        context.log("an earlier attempt, whose reply was lost, has done it")
+        context.log("already done, by an earlier attempt whose reply was lost")
 
     def _conflict(self, now: RecordSet | None, before: RecordSet | None) -> str:
         return self.conflict(now=shown(now), ours=shown(self.wanted(before)), before=shown(before))

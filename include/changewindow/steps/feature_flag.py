@@ -62,7 +62,7 @@ class Write(Model):
 
 
 class Step(StepBase):
-    """A flag, and the value it shall have."""
+    """A flag, and its new value."""
 
     kind: Literal["feature_flag"] = "feature_flag"
     is_configuration: ClassVar[bool] = True
@@ -70,26 +70,26 @@ class Step(StepBase):
     connection: str
     """The Airflow Connection of the flag service."""
     value: JsonValue
-    """The value it shall have: true, false, a number, a text …"""
+    """Its new value: true, false, a number, a text …"""
     read: Read
     """Where its value is read: `path`, `json`, and for a POST `ask`."""
     write: Write
     """What sets it: `method`, `path` and `body`, with `{{value}}`."""
 
     def does(self) -> str:
-        """Say the flag and its value."""
+        """Describe the flag and its value."""
         return f"{self.write.method} {self.write.path} at {self.connection} to set the flag to {json.dumps(self.value)}"
 
     def undoes(self) -> str:
-        """Say what is restored."""
+        """Describe what is restored."""
         return f"{self.write.method} {self.write.path} at {self.connection} to set the flag back to what it was"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
         """Return why the flag cannot be read, or set to another kind of value."""
         now = self._now(context)
         if _kind(now) != _kind(self.value):
-            says = f"the flag is {json.dumps(now)} and shall be {json.dumps(self.value)}, which is not the same type"
-            return [f"{says}; correct `value` or `read`"]
+            problem = f"the flag is {json.dumps(now)} and shall be {json.dumps(self.value)}, which is not the same type"
+            return [f"{problem}; correct `value` or `read`"]
         return []
 
     def remember(self, context: Context) -> Memory:
@@ -148,8 +148,10 @@ class Step(StepBase):
         reply = context.ask(self._reader, self.read.path, headers, body=self.read.ask)
         where = f"{self.read.path} at {self._reader}"
         if not 200 <= reply.status < 300:
-            says = "has no such flag (404): create it" if reply.status == 404 else f"answered {reply.status}: see why"
-            raise StepFailed(f"{where} {says}, or correct `read`.")
+            problem = (
+                "has no such flag (404): create it" if reply.status == 404 else f"answered {reply.status}: see why"
+            )
+            raise StepFailed(f"{where} {problem}, or correct `read`.")
         try:
             return json_path.at(json_path.parsed(reply.text), self.read.json_path)
         except LookupError as error:
@@ -163,9 +165,9 @@ class Step(StepBase):
 def _filled(part: Any, value: Any) -> Any:
     """Put a value into a request."""
     if isinstance(part, dict):
-        return {key: _filled(one, value) for key, one in part.items()}
+        return {key: _filled(item, value) for key, item in part.items()}
     if isinstance(part, list):
-        return [_filled(one, value) for one in part]
+        return [_filled(item, value) for item in part]
     if part == VALUE:
         return value
     if not isinstance(part, str):
@@ -174,9 +176,9 @@ def _filled(part: Any, value: Any) -> Any:
     return part.replace(VALUE, text).replace(ON_OR_OFF, "on" if value else "off")
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(left: Any, right: Any) -> bool:
     """Compare as JSON does: true is not 1, and 50 is 50.0."""
-    first, second = (json.loads(json.dumps(value), parse_float=_number) for value in (one, other))
+    first, second = (json.loads(json.dumps(value), parse_float=_number) for value in (left, right))
     return json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)
 
 

@@ -3,7 +3,7 @@
 The migrations lie in a git repository (an Airflow Connection of type Git) or on the worker: a folder with flyway.toml
 or flyway.conf, or else with the SQL files themselves. The database comes from an Airflow Connection of type Postgres;
 other types need `jdbc_url`. Address, login, password and history table reach Flyway through its environment variables,
-which count more than its configuration files. Flyway 10 or newer has to be installed on the worker.
+which override its configuration files. Flyway 10 or newer has to be installed on the worker.
 
 With `undo: flyway`, undo is Flyway's (its editions with undo scripts; the gate looks whether Flyway sees one for each
 migration). Without such an edition the ticket gives the undo statements of each version that will run. They run newest
@@ -11,7 +11,8 @@ first in one transaction, which also deletes the version's row from Flyway's sch
 that the version is still there, and never run it again. Only what was really migrated is undone; what somebody else
 migrated since stops the undo. The empty history table of a first migration stays. Where a migration runs outside of
 transactions (CREATE INDEX CONCURRENTLY; all DDL of MySQL and Oracle), one that died may have left its half without a
-word in the history: undo compares tables, columns and indexes with those of before and calls a person when they differ.
+word in the history: undo compares tables, columns and indexes with the remembered ones and calls a person when they
+differ.
 """
 
 import uuid
@@ -71,25 +72,25 @@ class Step(StepBase):
     """How long a migration or an undo statement may wait for a lock (PostgreSQL)."""
 
     def does(self) -> str:
-        """Say the migration."""
-        return f"flyway migrate of {self.connection} to {self.target} ({self.migrations.says()})"
+        """Describe the migration."""
+        return f"flyway migrate of {self.connection} to {self.target} ({self.migrations.description()})"
 
     def undoes(self) -> str:
-        """Say the way back."""
+        """Describe the undo."""
         if self.undo_by == "flyway":
             return f"flyway undo of {self.connection} to the version before"
         listed = "; ".join(f"{version}: {', '.join(of)}" for version, of in self.undo_by.items())
         return f"undo statements and their rows of {self.history} at {self.connection}: {listed}"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
-        """Ask Flyway what it will run, whether the files are still those that ran, and look for each way back."""
+        """Return what has no undo, and which files are no longer those that ran, according to Flyway."""
         with reading(context.connection(self.connection), READING) as opened:
             versions = History(opened, self.history).versions()
         with self._flyway(context) as (program, _):
             missing = self._missing(program.known(self.target), versions)
             valid = program.ask("validate", "-ignoreMigrationPatterns=*:pending,*:future")
-        says = " ".join(str(valid.get("allErrorMessages") or "no reason given").split())
-        return missing if valid.get("validationSuccessful") else [f"flyway validate refuses: {says}"]
+        reason = " ".join(str(valid.get("allErrorMessages") or "no reason given").split())
+        return missing if valid.get("validationSuccessful") else [f"flyway validate refuses: {reason}"]
 
     def remember(self, context: Context) -> Memory:
         """Return what will run, from which commit, where the schema history ends now, and the shape of the tables."""
@@ -105,10 +106,10 @@ class Step(StepBase):
         for missing in self._missing(known, versions):
             raise StepFailed(missing)
         kept = {"rank": rank, "shape": shape, "commit": folder.commit, "token": uuid.uuid4().hex[:8]}
-        return {"pending": [_key(one) for one in will_run], **kept}
+        return {"pending": [_key(migration) for migration in will_run], **kept}
 
     def apply(self, context: Context, remembered: Memory) -> None:
-        """Migrate, and look whether the history has it all."""
+        """Migrate, and check that the history has all of it."""
         with self._flyway(context, remembered) as (program, _):
             try:
                 program.run("migrate", f"-target={self.target}")
@@ -117,12 +118,12 @@ class Step(StepBase):
                 raise StepFailed(f"{failed}{holders}") from failed
         with reading(context.connection(self.connection), READING) as opened:
             done = {row.key for row in self._applied(opened, remembered)}
-        absent = [one for one in remembered["pending"] if one not in done]
+        absent = [key for key in remembered["pending"] if key not in done]
         if absent and not context.dry_run:
             raise StepFailed(f"Flyway is done, but {self.history} at {self.connection} lacks {', '.join(absent)}.")
 
     def undo(self, context: Context, remembered: Memory) -> None:
-        """Take back what was migrated since."""
+        """Undo what was migrated since."""
         connection, session = context.connection(self.connection), _session(context, remembered)
         context.act(f"end what is left of the migration in {self.connection}", lambda: end_session(connection, session))
         with reading(connection, READING) as opened:
@@ -138,31 +139,33 @@ class Step(StepBase):
             if left:
                 raise StepFailed(f"flyway undo left version {left[0].version} of {self.connection}. Undo it by hand.")
         else:
-            says = f"undo {', '.join(row.key for row in applied)} at {self.connection}"
-            context.act(says, lambda: self._undo(context, remembered))
+            description = f"undo {', '.join(row.key for row in applied)} at {self.connection}"
+            context.act(description, lambda: self._undo(context, remembered))
         if {row.key for row in applied} < set(remembered["pending"]) and not context.dry_run:
             self._require_shape(context, remembered)
 
     def _require_nothing(self, context: Context, remembered: Memory) -> None:
-        """Make sure that Flyway knows of nothing either, where it may have begun a history elsewhere."""
+        """Make sure that Flyway has run nothing either: it may have begun a history in another table."""
         if remembered["rank"]:
             return
         with self._flyway(context, remembered) as (program, _):
-            ran = {_key(one) for one in flyway.has_run(program.known(self.target))} & set(remembered["pending"])
+            ran = {_key(migration) for migration in flyway.has_run(program.known(self.target))} & set(
+                remembered["pending"]
+            )
         if ran:
-            says = f"Flyway has run {', '.join(sorted(ran))} at {self.connection}, and {self.history} does not know"
-            raise StepFailed(f"{says}: its history is elsewhere. Undo by hand, and correct history in the step.")
+            problem = f"Flyway has run {', '.join(sorted(ran))} at {self.connection}, and {self.history} does not know"
+            raise StepFailed(f"{problem}: its history is elsewhere. Undo by hand, and correct history in the step.")
 
     def _require_shape(self, context: Context, remembered: Memory) -> None:
-        """Make sure that a migration that died outside of a transaction has left nothing."""
+        """Make sure that a migration that died outside of a transaction has left nothing behind."""
         with reading(context.connection(self.connection), READING) as opened:
             now = History(opened, self.history).shape_beside() if remembered.get("shape") else ""
         if now != remembered.get("shape", ""):
-            says = f"The history of {self.connection} is as before, but its tables are not as they were"
-            raise StepFailed(f"{says}: a migration died half-way. Take its half back by hand, then undo again.")
+            problem = f"The history of {self.connection} is as before, but its tables are not as they were"
+            raise StepFailed(f"{problem}: a migration died half-way. Undo its half by hand, then undo again.")
 
     def _undo(self, context: Context, remembered: Memory) -> None:
-        """Run the undo statements of all that was migrated, newest first, and let the history forget it."""
+        """Run the undo statements of all that was migrated, newest first, and remove it from the history."""
         connection, limits = context.connection(self.connection), Limits(self.lock_timeout, self.timeout)
         if connection.kind not in {*POSTGRES, *LIMITED}:
             limits = Limits(None, None)
@@ -188,26 +191,30 @@ class Step(StepBase):
         applied = History(opened, self.history).applied_since(remembered["rank"])
         for row in applied:
             if row.key not in remembered["pending"]:
-                says = f"{self.connection} has {row.script}, which this change did not bring"
-                raise StepFailed(f"{says}. Undo by hand: first that, then {', '.join(remembered['pending'])}.")
+                problem = f"{self.connection} has {row.script}, which this change did not bring"
+                raise StepFailed(f"{problem}. Undo by hand: first that, then {', '.join(remembered['pending'])}.")
         return applied
 
     def _missing(self, known: list[dict[str, Any]], versions: set[str]) -> list[str]:
-        """Return what has no way back, of what Flyway knows; `versions` are those in the history that we read."""
-        has_run = {one["version"] for one in flyway.has_run(known) if one["version"]}
+        """Return what has no undo, of what Flyway knows; `versions` are those in the history that we read."""
+        has_run = {migration["version"] for migration in flyway.has_run(known) if migration["version"]}
         if has_run != versions:
-            found, told = ", ".join(sorted(versions)) or "none", ", ".join(sorted(has_run)) or "none"
-            says = f"Flyway has the versions {told} in its history, and {self.history} at {self.connection} has {found}"
-            return [f"{says}. Write the table that Flyway uses into the step as history, with its schema."]
-        keys = {_key(one): one for one in flyway.will_run(known)}
+            ours, flyways = ", ".join(sorted(versions)) or "none", ", ".join(sorted(has_run)) or "none"
+            problem = (
+                f"Flyway has the versions {flyways} in its history, and {self.history} at {self.connection} has {ours}"
+            )
+            return [f"{problem}. Write the table that Flyway uses into the step as history, with its schema."]
+        keys = {_key(migration): migration for migration in flyway.will_run(known)}
         if not keys:
             return [f"There is nothing to migrate: {self.connection} has every version up to {self.target}."]
         if self.undo_by == "flyway":
-            says = "Write its undo script; where this edition of Flyway has no undo, write undo statements by version."
-            return [f"Flyway sees no undo script for {one}. {says}" for one in keys if not keys[one]["undoFilepath"]]
-        missing = [f"{one} will run and has no undo statements. Write them." for one in keys if one not in self.undo_by]
-        surplus = [one for one in self.undo_by if one not in keys]
-        return missing + [f"{one} has undo statements, and will not run. Correct the version." for one in surplus]
+            advice = (
+                "Write its undo script; where this edition of Flyway has no undo, write undo statements by version."
+            )
+            return [f"Flyway sees no undo script for {key}. {advice}" for key in keys if not keys[key]["undoFilepath"]]
+        missing = [f"{key} will run and has no undo statements. Write them." for key in keys if key not in self.undo_by]
+        surplus = [key for key in self.undo_by if key not in keys]
+        return missing + [f"{key} has undo statements, and will not run. Correct the version." for key in surplus]
 
     @contextmanager
     def _flyway(self, context: Context, remembered: Memory | None = None) -> Iterator[tuple[flyway.Flyway, Folder]]:

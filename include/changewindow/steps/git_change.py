@@ -38,11 +38,11 @@ File = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^/\n]([^\n]*[^
 
 
 class Replace(Model):
-    """One text of a file, and what shall stand there instead."""
+    """One text of a file, and the text that replaces it."""
 
     file: File
     old: str = Field(min_length=1)
-    """What stands there now, exactly once in the file."""
+    """The present text; it must occur exactly once in the file."""
     new: str
 
 
@@ -79,7 +79,7 @@ class Step(StepBase):
         return self
 
     def does(self) -> str:
-        """Say what is pushed."""
+        """Describe what is pushed."""
         if self.merge:
             return f"git merge {self.merge} into {self.into} of {self.connection}, push{self._and_wait}"
         what = f"replace {self.replace.old!r} by {self.replace.new!r} in {self.replace.file}" if self.replace else ""
@@ -87,7 +87,7 @@ class Step(StepBase):
         return f"{what} on {self.into} of {self.connection}, git commit, push{self._and_wait}"
 
     def undoes(self) -> str:
-        """Say the revert."""
+        """Describe the revert."""
         what = "merge" if self.merge else "commit"
         return f"git revert of that {what} on {self.into} of {self.connection}, push{self._and_wait}"
 
@@ -98,14 +98,16 @@ class Step(StepBase):
         """
         remembered, missing = self.remember(context), []
         if self.commit and not remembered["merged"].startswith(self.commit):
-            says = f"{self.merge} is at {remembered['merged'][:12]} and not at {self.commit[:12]}, which was reviewed"
-            missing.append(f"{says}; review it again, and correct `commit`")
+            problem = (
+                f"{self.merge} is at {remembered['merged'][:12]} and not at {self.commit[:12]}, which was reviewed"
+            )
+            missing.append(f"{problem}; review it again, and correct `commit`")
         with cloned(context, self.connection, self.into) as clone:
             clone.require_push()
             if self.merge or context.step == 1:
                 self._forward(clone, remembered)
-        if self.deployed and (says := self.deployed.reported(context)).startswith("nothing"):
-            missing.append(f"the deployer at {self.deployed.connection} reports {says}; correct `deployed`")
+        if self.deployed and (reported := self.deployed.reported(context)).startswith("nothing"):
+            missing.append(f"the deployer at {self.deployed.connection} reports {reported}; correct `deployed`")
         return missing
 
     def remember(self, context: Context) -> Memory:
@@ -129,7 +131,7 @@ class Step(StepBase):
         """Make the commit, unless it is there."""
         done, is_reverted = clone.marked(remembered["head"])
         if done and not is_reverted:
-            clone.context.log(f"nothing to do: {self.into} contains it already")
+            clone.context.log(f"nothing to do: {self.into} already contains it")
             return done
         message = f"{clone.context.change}: {self.name}\n\nChange-Step: {clone.context.mark}"
         if self.merge:
@@ -137,8 +139,8 @@ class Step(StepBase):
             hint = "Resolve the conflict on the branch and submit again."
             clone.combine("merge", "--quiet", "--no-ff", "-m", message, remembered["merged"], hint=hint)
             if not clone.is_ahead:
-                says = f"{self.merge} holds nothing that {self.into} lacks; there is nothing to merge."
-                raise StepFailed(f"{says} If it was merged and reverted before, revert that revert instead.")
+                problem = f"{self.merge} holds nothing that {self.into} lacks; there is nothing to merge."
+                raise StepFailed(f"{problem} If it was merged and reverted before, revert that revert instead.")
         else:
             self._write(clone)
             if clone.id("write-tree") == clone.id("rev-parse", "HEAD^{tree}"):
@@ -156,17 +158,17 @@ class Step(StepBase):
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
             except OSError as error:
-                says = f"{name} cannot be written on {self.into} of {self.connection}: {error.strerror}"
-                raise StepFailed(f"{says}. Correct the path of the file.") from error
+                problem = f"{name} cannot be written on {self.into} of {self.connection}: {error.strerror}"
+                raise StepFailed(f"{problem}. Correct the path of the file.") from error
             clone.git("add", "--force", "--", name)
 
     def _replaced(self, file: Path, replace: Replace) -> bytes:
         """Return the content of a file with one text replaced, and each other byte as it was."""
         content, old = file.read_bytes(), replace.old.encode()
         if (times := content.count(old)) != 1:
-            says = f"{replace.file} on {self.into} has {replace.old!r} {times} times, once was expected."
+            problem = f"{replace.file} on {self.into} has {replace.old!r} {times} times, once was expected."
             hint = " Its lines end with \\r\\n." if b"\r\n" in content and "\n" in replace.old else ""
-            raise StepFailed(f"{says} Correct `old`, with as much around it as makes it unique.{hint}")
+            raise StepFailed(f"{problem} Correct `old`, with as much around it as makes it unique.{hint}")
         return content.replace(old, replace.new.encode())
 
     def _back(self, clone: Clone, remembered: Memory) -> str:

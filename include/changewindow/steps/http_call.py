@@ -36,7 +36,7 @@ class Call(Model):
 
 
 class Step(StepBase, Call):
-    """A request to send, with the request that takes it back."""
+    """A request to send, with the request that undoes it."""
 
     kind: Literal["http_call"] = "http_call"
     is_configuration: ClassVar[bool] = True
@@ -44,20 +44,20 @@ class Step(StepBase, Call):
     connection: str
     """The Airflow Connection with the address and credentials of the service."""
     undo_call: Call | Literal["nothing"] = Field(alias="undo")
-    """The request that takes it back; `nothing` when the request only reads."""
+    """The request that undoes it; `nothing` when the request only reads."""
 
     def does(self) -> str:
-        """Say the request."""
+        """Describe the request."""
         return f"{self.method} {self.path} at {self.connection}"
 
     def undoes(self) -> str:
-        """Say the request of undo."""
+        """Describe the request of undo."""
         if isinstance(self.undo_call, Call):
             return f"{self.undo_call.method} {self.undo_call.path} at {self.connection}"
         return "nothing to undo"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
-        """Return whether Airflow knows the service; no request says beforehand whether another will be taken."""
+        """Return nothing but whether the connection exists: no request can tell whether another will be accepted."""
         _ = context.connection(self.connection).base_url
         return []
 
@@ -66,7 +66,7 @@ class Step(StepBase, Call):
         self._send(context, self)
 
     def undo(self, context: Context, remembered: Memory) -> None:
-        """Send the request that takes it back."""
+        """Send the request that undoes it."""
         if isinstance(self.undo_call, Call):
             self._send(context, self.undo_call)
         else:

@@ -6,7 +6,7 @@ DaemonSets are waited for as `kubectl rollout status` does. A dry run on the ser
 change; undo puts exactly these back, deletes the objects that did not exist, the last first, and waits for the same
 workloads. What others change meanwhile in other fields stays; where they changed the same field, undo does the rest,
 then refuses and names it. undo of a Namespace, a PersistentVolumeClaim or a CustomResourceDefinition that this step
-created deletes what is inside as well. The values of before are remembered. Secrets are refused, and at the gate what
+created deletes what is inside as well. The previous values are remembered. Secrets are refused, and at the gate what
 could not be put back: making a ConfigMap immutable, or a PersistentVolumeClaim larger.
 
 Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
@@ -71,23 +71,23 @@ class Step(StepBase):
     """Whether fields that others manage (kubectl, Helm, a controller) are taken over from them."""
 
     def does(self) -> str:
-        """Say the objects."""
+        """Describe the objects."""
         forced = ", taking fields over" if self.force else ""
         return f"apply {', '.join(map(named, self.manifests))} at {self.connection}{forced}"
 
     def undoes(self) -> str:
-        """Say the way back."""
+        """Describe the undo."""
         return f"put back what that changed at {self.connection}; delete what did not exist"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
-        """Return what the server would refuse, by a dry run of its own, and which autoscaler would object."""
+        """Return what the server would refuse, by a dry run on the server, and which autoscalers own the replicas."""
         cluster = Cluster(context, self.connection)
-        spaces = [one["metadata"]["name"] for one in self.manifests if one["kind"] == "Namespace"]
+        spaces = [manifest["metadata"]["name"] for manifest in self.manifests if manifest["kind"] == "Namespace"]
         made = {name for name in spaces if cluster.find(core("namespaces", name=name)) is None}
         missing = []
         for manifest in self.manifests:
             resource = resource_of(cluster, manifest, self.namespace)
-            missing += self._lacking(cluster, resource, manifest, is_inside_new=resource.namespace in made)
+            missing += self._missing(cluster, resource, manifest, is_inside_new=resource.namespace in made)
         return missing
 
     def remember(self, context: Context) -> Memory:
@@ -107,14 +107,14 @@ class Step(StepBase):
             if before:
                 pending(resource, before, _fields(memory), "apply")
             body = manifest if before else _signed(manifest, context.mark)
-            found = cluster.patch(resource, body, APPLY, **self._options())
-            if found and _is_waited_for(found):
+            applied = cluster.patch(resource, body, APPLY, **self._options())
+            if applied and _is_waited_for(applied):
                 rollouts.append(Rollout(resource, before, _fields(memory)))
         if rollouts:
             wait(cluster, rollouts, self.timeout)
 
     def undo(self, context: Context, remembered: Memory) -> None:
-        """Put back as much as can be, the last object first, and wait; then tell what could not."""
+        """Restore as much as possible, the last object first, and wait; then report what could not be restored."""
         cluster, rollouts, failed = Cluster(context, self.connection), [], []
         for memory in reversed(remembered["objects"]):
             resource = Resource(**memory["resource"])
@@ -131,46 +131,48 @@ class Step(StepBase):
         if failed:
             raise StepFailed(" ".join(failed))
 
-    def _put_back(self, cluster: Cluster, resource: Resource, memory: Json, found: Json | None) -> None:
+    def _put_back(self, cluster: Cluster, resource: Resource, memory: Json, present: Json | None) -> None:
         if memory["existed"]:
             write(cluster, resource, _fields(memory), "undo")
-        elif found is None:
+        elif present is None:
             cluster.context.log(f"nothing to undo: there is no {resource}")
-        elif value(found, ("metadata", "annotations", CREATED_BY)) != cluster.context.mark:
+        elif value(present, ("metadata", "annotations", CREATED_BY)) != cluster.context.mark:
             cluster.context.log(f"nothing to undo: {resource} was created by somebody else, not by this change")
         else:
-            cluster.delete(resource, found)
-            self._wait_until_gone(cluster, resource, found)
+            cluster.delete(resource, present)
+            self._wait_until_gone(cluster, resource, present)
 
-    def _wait_until_gone(self, cluster: Cluster, resource: Resource, found: Json) -> None:
-        kept: list[str] = []
+    def _wait_until_gone(self, cluster: Cluster, resource: Resource, deleted: Json) -> None:
+        keepers: list[str] = []
 
         def is_gone() -> bool:
-            there = cluster.find(resource)
-            is_same = there is not None and there["metadata"]["uid"] == found["metadata"]["uid"]
-            kept[:] = _keepers(there) if there and is_same else []
+            present = cluster.find(resource)
+            is_same = present is not None and present["metadata"]["uid"] == deleted["metadata"]["uid"]
+            keepers[:] = _keepers(present) if present and is_same else []
             return not is_same
 
         try:
             gone = f"{resource} is gone"
             cluster.context.until(gone, lambda: cluster.glance(is_gone), within=self.timeout, every=0.5)
         except StepFailed as error:
-            if not kept:
+            if not keepers:
                 raise
-            raise StepFailed(f"{error} What keeps it: {'; '.join(kept)}. Find out why nobody removes that.") from error
+            raise StepFailed(
+                f"{error} What keeps it: {'; '.join(keepers)}. Find out why nobody removes that."
+            ) from error
 
     def _options(self) -> dict[str, Any]:
         return {"force": "true" if self.force else "false", "fieldValidation": "Strict"}
 
-    def _lacking(self, cluster: Cluster, resource: Resource, manifest: Json, *, is_inside_new: bool) -> list[str]:
+    def _missing(self, cluster: Cluster, resource: Resource, manifest: Json, *, is_inside_new: bool) -> list[str]:
         verbs = [("get", resource), ("patch", resource)]
-        found = None if is_inside_new else cluster.find(resource)
-        if found is None:
+        before = None if is_inside_new else cluster.find(resource)
+        if before is None:
             verbs += [("create", resource), ("delete", resource)]
         if resource.plural == "statefulsets":
-            # those of a failed revision block the way back
+            # those of a failed revision block undo
             verbs += [(verb, core("pods", resource.namespace)) for verb in ("list", "delete")]
-        missing = cluster.missing_rights(*verbs) or (absence(resource, found) if found else [])
+        missing = cluster.missing_rights(*verbs) or (absence(resource, before) if before else [])
         if missing or is_inside_new:
             return missing
         try:
@@ -179,12 +181,12 @@ class Step(StepBase):
             advice = " Leave the field out, or set `force: true` to take it over." if error.status == 409 else ""
             return [f"{error}{advice}"]
         missing = [
-            f"{field} of {resource} can be set, but not be put back: the API server forbids that. Leave it out, or "
+            f"{field} of {resource} can be set, but not restored: the API server forbids that. Leave it out, or "
             "make a new object instead."
-            for field in (differences(found, after) if found else [])
+            for field in (differences(before, after) if before else [])
             if (resource.plural, field.path) in ONE_WAY
         ]
-        scales = found is not None and resource.group == "apps" and value(manifest, ("spec", "replicas")) is not None
+        scales = before is not None and resource.group == "apps" and value(manifest, ("spec", "replicas")) is not None
         return missing + [
             f"The manifest of {named(manifest)} sets replicas, which the HorizontalPodAutoscaler {name} owns. Leave "
             "replicas out."
@@ -205,14 +207,14 @@ class Step(StepBase):
 
 
 def _fields(memory: Json) -> list[Field]:
-    return [Field.model_validate(one) for one in memory["fields"]]
+    return [Field.model_validate(field) for field in memory["fields"]]
 
 
-def _is_waited_for(found: Json) -> bool:
+def _is_waited_for(obj: Json) -> bool:
     """Return whether an object is a workload that rolls out by itself."""
-    spec = found.get("spec") or {}
+    spec = obj.get("spec") or {}
     by_hand = spec.get("paused") or (spec.get("updateStrategy") or {}).get("type") == "OnDelete"
-    return found["kind"] in WORKLOADS and found["apiVersion"].startswith("apps/") and not by_hand
+    return obj["kind"] in WORKLOADS and obj["apiVersion"].startswith("apps/") and not by_hand
 
 
 def _signed(manifest: Json, mark: str) -> Json:
@@ -221,9 +223,9 @@ def _signed(manifest: Json, mark: str) -> Json:
     return {**manifest, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), CREATED_BY: mark}}}
 
 
-def _keepers(found: Json) -> list[str]:
-    """Return what keeps an object that is being deleted: its finalizers, or what is inside of a namespace."""
-    finalizers = [f"finalizer {one}" for one in found["metadata"].get("finalizers") or []]
-    conditions = (found.get("status") or {}).get("conditions") or []
-    inside = [str(one.get("message")) for one in conditions if one["status"] == "True"]
-    return [*finalizers, *(inside if found["kind"] == "Namespace" else [])]
+def _keepers(obj: Json) -> list[str]:
+    """Return what keeps an object from being deleted: its finalizers, or what is left in a namespace."""
+    finalizers = [f"finalizer {name}" for name in obj["metadata"].get("finalizers") or []]
+    conditions = (obj.get("status") or {}).get("conditions") or []
+    inside = [str(condition.get("message")) for condition in conditions if condition["status"] == "True"]
+    return [*finalizers, *(inside if obj["kind"] == "Namespace" else [])]

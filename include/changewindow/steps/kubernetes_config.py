@@ -2,9 +2,9 @@
 
 Pods read a ConfigMap when they start (environment) or notice its change late (volumes): with `restart: users`, every
 Deployment, StatefulSet and DaemonSet whose pod template names the ConfigMap is restarted pod by pod and waited for, or
-with a list only those. undo puts the values of before back, removes keys that were not there, takes the restarts back
+with a list only those. undo restores the previous values, removes keys that were not there, takes the restarts back
 as `kubectl rollout undo` does, and waits; keys that the ticket does not name stay as others left them, and where
-somebody else changed a key of the ticket meanwhile, apply and undo refuse. The values of before are remembered: secrets
+somebody else changed a key of the ticket meanwhile, apply and undo refuse. The previous values are remembered: secrets
 have no place in a ConfigMap.
 
 Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
@@ -79,7 +79,7 @@ class Step(StepBase):
         return self
 
     def does(self) -> str:
-        """Say the keys and the restarts."""
+        """Describe the keys and the restarts."""
         sets = [f"{key}={text}" if len(text) < 40 and "\n" not in text else key for key, text in self.set_keys.items()]
         removes = [f"without {key}" for key in self.remove]
         named = self.restart if isinstance(self.restart, str) else ", ".join(self.restart)
@@ -87,37 +87,39 @@ class Step(StepBase):
         return f"config map {self.config_map} at {self.connection}: {', '.join([*sets, *removes])}{restarts}"
 
     def undoes(self) -> str:
-        """Say the way back."""
+        """Describe the undo."""
         restarts = "" if self.restart == "nothing" else ", roll its workloads back"
         return f"put the values of before back into {self.config_map} at {self.connection}{restarts}"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
-        """Return what hinders writing the keys, or the restarts of the workloads."""
-        cluster, resource = self._place(context)
+        """Return what prevents writing the keys, or restarting the workloads."""
+        cluster, resource = self._target(context)
         missing = cluster.missing_rights(("get", resource), ("patch", resource))
-        found = None if missing else cluster.find(resource)
+        config_map = None if missing else cluster.find(resource)
         if not missing:
-            missing = absence(resource, found)
-        if found and found.get("immutable"):
+            missing = absence(resource, config_map)
+        if config_map and config_map.get("immutable"):
             missing = [f"{resource} is immutable. Make a new one and let the workloads use that."]
         missing += [
             f"{resource} holds {key} as binary data, which this kind cannot write. Use kubernetes_apply."
             for key in (*self.set_keys, *self.remove)
-            if key in ((found or {}).get("binaryData") or {})
+            if key in ((config_map or {}).get("binaryData") or {})
         ]
-        return missing + [says for one in self._restarted(cluster) for says in rollout_obstacles(cluster, one)]
+        return missing + [
+            obstacle for restarted in self._restarted(cluster) for obstacle in rollout_obstacles(cluster, restarted)
+        ]
 
     def remember(self, context: Context) -> Memory:
-        """Return the values of now, and what has to be known of each workload to restart."""
-        cluster, resource = self._place(context)
+        """Return the present values, and what undo needs to know of each workload to restart."""
+        cluster, resource = self._target(context)
         data, at = cluster.get(resource).get("data") or {}, datetime.now(UTC)
         wanted: dict[str, str | None] = {**self.set_keys, **dict.fromkeys(self.remove)}
         fields = [Field(path=("data", key), before=data.get(key), after=text) for key, text in wanted.items()]
         restarts = []
-        for one in self._restarted(cluster):
-            found = observed(cluster, one)
-            memory = memory_of(cluster, one, found, [restart_of(found, at)])
-            restarts.append({"kind": found["kind"], "name": one.name, "memory": memory})
+        for restarted in self._restarted(cluster):
+            state = observed(cluster, restarted)
+            memory = memory_of(cluster, restarted, state, [restart_of(state, at)])
+            restarts.append({"kind": state["kind"], "name": restarted.name, "memory": memory})
         return {"fields": [field.model_dump(mode="json") for field in fields], "restarts": restarts}
 
     def apply(self, context: Context, remembered: Memory) -> None:
@@ -125,32 +127,33 @@ class Step(StepBase):
         self._put(context, remembered, "apply")
 
     def undo(self, context: Context, remembered: Memory) -> None:
-        """Put the keys back first, so that what starts then reads them; take the restarts back, and wait."""
+        """Restore the keys first, so that what starts then reads them; undo the restarts, and wait."""
         self._put(context, remembered, "undo")
 
     def _put(self, context: Context, remembered: Memory, direction: Direction) -> None:
-        cluster, resource = self._place(context)
-        write(cluster, resource, [Field.model_validate(one) for one in remembered["fields"]], direction)
+        cluster, resource = self._target(context)
+        write(cluster, resource, [Field.model_validate(field) for field in remembered["fields"]], direction)
         restarts = {
-            workload(one["kind"], resource.namespace, one["name"]): one["memory"] for one in remembered["restarts"]
+            workload(restart["kind"], resource.namespace, restart["name"]): restart["memory"]
+            for restart in remembered["restarts"]
         }
         roll_out(cluster, restarts, direction, within=self.timeout)
 
-    def _place(self, context: Context) -> tuple[Cluster, Resource]:
+    def _target(self, context: Context) -> tuple[Cluster, Resource]:
         cluster = Cluster(context, self.connection)
         return cluster, core("configmaps", cluster.namespace(self.namespace), self.config_map)
 
     def _restarted(self, cluster: Cluster) -> list[Resource]:
         if not isinstance(self.restart, str):
-            return [resource_of(cluster, self.namespace, one) for one in self.restart]
+            return [resource_of(cluster, self.namespace, reference) for reference in self.restart]
         if self.restart == "nothing":
             return []
         namespace = cluster.namespace(self.namespace)
         return [
-            one.of(name=found["metadata"]["name"])
-            for one in (workload(kind, namespace, "") for kind in WORKLOADS)
-            for found in cluster.items(one)
-            if self.config_map in set(_config_maps(value(found, ("spec", "template", "spec"))))
+            resource.of(name=using["metadata"]["name"])
+            for resource in (workload(kind, namespace, "") for kind in WORKLOADS)
+            for using in cluster.items(resource)
+            if self.config_map in set(_config_maps(value(using, ("spec", "template", "spec"))))
         ]
 
 

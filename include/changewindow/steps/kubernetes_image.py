@@ -1,12 +1,12 @@
 """Sets the image of a container of a Deployment, StatefulSet or DaemonSet, and waits until it is rolled out.
 
 The wait ends as `kubectl rollout status` does; why pods do not start (an image that cannot be pulled, a crash, a quota)
-is told in the log while it happens, and in the error. undo puts the image of before back, which gives the remembered
+is in the log while it happens, and in the error. undo restores the previous image, which gives the remembered
 pod template and so the remembered revision, as `kubectl rollout undo` does, and waits for that rollout too; for a
-StatefulSet it deletes the pods of the failed revision that would block the way back. Nothing else of the object is
+StatefulSet it deletes the pods of the failed revision that would block that. Nothing else of the object is
 touched: what others changed meanwhile stays, and if they changed this very image, apply and undo refuse. undo without
-an apply changes nothing. If somebody else, or what keeps the cluster as a repository says, changes the image while it
-is waited for, the step fails at once. The server is asked at the gate, by a dry run, whether a policy forbids the
+an apply changes nothing. If somebody else, such as a GitOps controller, changes the image during the rollout, the
+step fails at once. The server is asked at the gate, by a dry run, whether a policy forbids the
 image; with `registry`, also the registry, whether it and the one to go back to can be pulled.
 
 Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
@@ -62,67 +62,67 @@ class Step(StepBase):
     container: str
     """The name of the container, or of an init container."""
     image: str = Setting(pattern=r"^[^\s]+$")
-    """The image it shall run."""
+    """The image to run."""
     registry: str = ""
     """The Airflow Connection (type HTTP) of the images' registry; it is asked whether both images can be pulled."""
 
     def does(self) -> str:
-        """Say the image."""
+        """Describe the image."""
         return f"set image {self.image} of container {self.container} of {self.workload} at {self.connection}, roll out"
 
     def undoes(self) -> str:
-        """Say the way back."""
+        """Describe the undo."""
         return f"roll {self.workload} at {self.connection} back to the image and revision of before"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
-        """Return what hinders the rollout or the way back, and which image of the two cannot be pulled."""
-        cluster, resource = self._place(context)
+        """Return what prevents the rollout or its undo, and which of the two images cannot be pulled."""
+        cluster, resource = self._target(context)
         missing = rollout_obstacles(cluster, resource)
-        found = cluster.find(resource) if not missing else None
-        if found is None:
+        state = cluster.find(resource) if not missing else None
+        if state is None:
             return missing
-        where = self._list_with_container(found)
+        where = self._list_with_container(state)
         if not where:
-            return [self._no_container(resource, found)]
-        image = self._image(found, where)
-        missing = refusals(cluster, resource, found, [image])
+            return [self._no_container(resource, state)]
+        image = self._image(state, where)
+        missing = refusals(cluster, resource, state, [image])
         if self.registry:
             missing += images_not_pullable(context.connection(self.registry), self.image, image.before)
         return missing
 
     def remember(self, context: Context) -> Memory:
-        """Return the image of now, and the revision."""
-        cluster, resource = self._place(context)
-        found = observed(cluster, resource)
-        where = self._list_with_container(found)
+        """Return the present image, and the revision."""
+        cluster, resource = self._target(context)
+        state = observed(cluster, resource)
+        where = self._list_with_container(state)
         if not where:
-            raise StepFailed(self._no_container(resource, found))
-        return memory_of(cluster, resource, found, [self._image(found, where)])
+            raise StepFailed(self._no_container(resource, state))
+        return memory_of(cluster, resource, state, [self._image(state, where)])
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Set the image, and wait."""
-        cluster, resource = self._place(context)
+        cluster, resource = self._target(context)
         roll_out(cluster, {resource: remembered}, "apply", within=self.timeout)
 
     def undo(self, context: Context, remembered: Memory) -> None:
-        """Put the image of before back, and wait."""
-        cluster, resource = self._place(context)
+        """Restore the previous image, and wait."""
+        cluster, resource = self._target(context)
         context.log(f"back to {fields_of(remembered)[0].before}, which was revision {remembered['revision']}")
         roll_out(cluster, {resource: remembered}, "undo", within=self.timeout)
 
-    def _place(self, context: Context) -> tuple[Cluster, Resource]:
+    def _target(self, context: Context) -> tuple[Cluster, Resource]:
         cluster = Cluster(context, self.connection)
         return cluster, resource_of(cluster, self.namespace, self.workload)
 
-    def _image(self, found: Json, where: str) -> Field:
+    def _image(self, state: Json, where: str) -> Field:
         path = (*POD, where, self.container, "image")
-        return Field(path=path, before=value(found, path), after=self.image)
+        return Field(path=path, before=value(state, path), after=self.image)
 
-    def _list_with_container(self, found: Json) -> str:
+    def _list_with_container(self, state: Json) -> str:
         lists = ("containers", "initContainers")
-        return next((one for one in lists if value(found, (*POD, one, self.container)) is not None), "")
+        return next((name for name in lists if value(state, (*POD, name, self.container)) is not None), "")
 
-    def _no_container(self, resource: Resource, found: Json) -> str:
-        pod = value(found, POD)
-        names = [one["name"] for one in [*pod.get("containers", []), *(pod.get("initContainers") or [])]]
+    def _no_container(self, resource: Resource, state: Json) -> str:
+        pod = value(state, POD)
+        names = [container["name"] for container in [*pod.get("containers", []), *(pod.get("initContainers") or [])]]
         return f"{resource} has no container '{self.container}'. {hint(self.container, names)}"

@@ -84,16 +84,16 @@ class Step(StepBase):
     """The container that takes it back; `nothing` when the container only reads."""
 
     def does(self) -> str:
-        """Say the container."""
-        return f"run {self._forth().line} at {self.connection} to its end"
+        """Describe the container."""
+        return f"run {self._task().line} at {self.connection} to its end"
 
     def undoes(self) -> str:
-        """Say the undo container."""
-        back = self._back()
+        """Describe the undo container."""
+        back = self._undo_task()
         return f"run {back.line} at {self.connection} to its end" if back else "nothing to undo"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
-        """Return which rights are missing, what the server would refuse, and which service account or image is none."""
+        """Return which rights, service account or image are missing, and what the server would refuse."""
         cluster = Cluster(context, self.connection)
         job = self._job(cluster, "")
         pods = core("pods", job.namespace)
@@ -102,13 +102,15 @@ class Step(StepBase):
         account = core("serviceaccounts", job.namespace, self.service_account or "default")
         if not missing and cluster.find(account) is None:
             missing = [f"There is no {account}. Correct the service account or the namespace, or create it first."]
-        tasks = [one for one in (self._forth(), self._back()) if one]
+        tasks = [task for task in (self._task(), self._undo_task()) if task]
         tried = job.of(name=self._start(context))
-        refused = [] if missing else [says for one in tasks for says in refusals(cluster, tried, one, self.timeout)]
+        refused = (
+            [] if missing else [refusal for task in tasks for refusal in refusals(cluster, tried, task, self.timeout)]
+        )
         missing += dict.fromkeys(refused)
         if missing or not self.registry:
             return missing
-        return images_not_pullable(context.connection(self.registry), *(one.image for one in tasks))
+        return images_not_pullable(context.connection(self.registry), *(task.image for task in tasks))
 
     def remember(self, context: Context) -> Memory:
         """Return the names that the Jobs of this run will have."""
@@ -118,17 +120,17 @@ class Step(StepBase):
     def apply(self, context: Context, remembered: Memory) -> None:
         """Run the container."""
         cluster = Cluster(context, self.connection)
-        run_to_end(cluster, self._job(cluster, remembered["job"]), self._forth(), within=self.timeout)
+        run_to_end(cluster, self._job(cluster, remembered["job"]), self._task(), within=self.timeout)
 
     def undo(self, context: Context, remembered: Memory) -> None:
         """Stop the container if it still runs, and run the one that takes it back."""
         cluster = Cluster(context, self.connection)
         job = self._job(cluster, remembered["job"])
-        back, found = self._back(), cluster.find(job)
-        if found is None:
-            context.log(f"nothing to undo: there never was {job}")
+        back, state = self._undo_task(), cluster.find(job)
+        if state is None:
+            context.log(f"nothing to undo: {job} was never created")
             return
-        stop(cluster, job, found, within=self.timeout)
+        stop(cluster, job, state, within=self.timeout)
         if back is None:
             context.log("nothing to undo: the ticket says that the container only reads")
             return
@@ -140,13 +142,13 @@ class Step(StepBase):
     def _job(self, cluster: Cluster, name: str) -> Resource:
         return Resource("batch", "v1", "jobs", cluster.namespace(self.namespace), name)
 
-    def _forth(self) -> Task:
+    def _task(self) -> Task:
         return Task(
             self.image, self.command, self.args, self.environment, self.secrets, service_account=self.service_account
         )
 
-    def _back(self) -> Task | None:
+    def _undo_task(self) -> Task | None:
         if not isinstance(self.undo_run, Undo):
             return None
         back = self.undo_run
-        return replace(self._forth(), image=back.image or self.image, command=back.command, args=back.args)
+        return replace(self._task(), image=back.image or self.image, command=back.command, args=back.args)

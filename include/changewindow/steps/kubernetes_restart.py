@@ -1,8 +1,8 @@
 """Restarts a Deployment, StatefulSet or DaemonSet pod by pod as `kubectl rollout restart` does, and waits for it.
 
 All pods are replaced by a new revision of the same template, which carries the time of the restart. Why pods do not
-start is told in the log while it happens, and in the error. undo takes that time out of the template again, which gives
-the remembered revision, as `kubectl rollout undo` does, and waits for that rollout too; so pods of before that still
+start is in the log while it happens, and in the error. undo takes that time out of the template again, which gives
+the remembered revision, as `kubectl rollout undo` does, and waits for that rollout too; so old pods that still
 run are kept. undo without an apply changes nothing.
 
 Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
@@ -48,34 +48,34 @@ class Step(StepBase):
     """What is restarted: `deployment/…`, `statefulset/…` or `daemonset/…`."""
 
     def does(self) -> str:
-        """Say the restart."""
+        """Describe the restart."""
         return f"restart {self.workload} at {self.connection} pod by pod"
 
     def undoes(self) -> str:
-        """Say the way back."""
+        """Describe the undo."""
         return f"roll {self.workload} at {self.connection} back to the revision of before"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
-        """Return what hinders the rollout or the way back."""
-        return rollout_obstacles(*self._place(context))
+        """Return what prevents the rollout or its undo."""
+        return rollout_obstacles(*self._target(context))
 
     def remember(self, context: Context) -> Memory:
-        """Return when it was restarted before, the time that marks this restart, and the revision."""
-        cluster, resource = self._place(context)
-        found = observed(cluster, resource)
-        return memory_of(cluster, resource, found, [restart_of(found, datetime.now(UTC))])
+        """Return when it was last restarted, the time that marks this restart, and the revision."""
+        cluster, resource = self._target(context)
+        state = observed(cluster, resource)
+        return memory_of(cluster, resource, state, [restart_of(state, datetime.now(UTC))])
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Restart, and wait."""
-        cluster, resource = self._place(context)
+        cluster, resource = self._target(context)
         roll_out(cluster, {resource: remembered}, "apply", within=self.timeout)
 
     def undo(self, context: Context, remembered: Memory) -> None:
-        """Go back to the revision of before, and wait."""
-        cluster, resource = self._place(context)
+        """Go back to the previous revision, and wait."""
+        cluster, resource = self._target(context)
         context.log(f"back to revision {remembered['revision']}")
         roll_out(cluster, {resource: remembered}, "undo", within=self.timeout)
 
-    def _place(self, context: Context) -> tuple[Cluster, Resource]:
+    def _target(self, context: Context) -> tuple[Cluster, Resource]:
         cluster = Cluster(context, self.connection)
         return cluster, resource_of(cluster, self.namespace, self.workload)

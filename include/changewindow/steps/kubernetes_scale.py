@@ -1,7 +1,7 @@
 """Scales a Deployment or StatefulSet to a number of pods, and waits until exactly so many are available.
 
-Why pods do not start (no room, a quota, a crash) is told in the log while it happens, and in the error. undo scales
-back to the number of before and waits for that too, unless somebody else has scaled meanwhile: then it refuses and
+Why pods do not start (no room, a quota, a crash) is in the log while it happens, and in the error. undo scales
+back to the previous number and waits for that too, unless somebody else has scaled meanwhile: then it refuses and
 names the numbers. undo without an apply changes nothing. A HorizontalPodAutoscaler that owns the number would set its
 own at once, so the gate refuses; only scaling to 0, which switches an autoscaler off until undo, is let through.
 
@@ -43,19 +43,19 @@ class Step(StepBase):
     workload: Annotated[str, Setting(pattern=f"^(deployment|statefulset)/{NAME}$", max_length=253)]
     """What is scaled: `deployment/…` or `statefulset/…`."""
     replicas: int = Setting(ge=0, le=10000)
-    """How many pods shall run."""
+    """How many pods are to run."""
 
     def does(self) -> str:
-        """Say the number."""
+        """Describe the number."""
         return f"scale {self.workload} at {self.connection} to {self.replicas}"
 
     def undoes(self) -> str:
-        """Say the way back."""
+        """Describe the undo."""
         return f"scale {self.workload} at {self.connection} back to the number of before"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
-        """Return which rights are missing, whether the workload is there, and which autoscaler owns its scale."""
-        cluster, resource = self._place(context)
+        """Return which rights are missing, whether the workload is missing, and which autoscaler owns its scale."""
+        cluster, resource = self._target(context)
         scale = resource.of(subresource="scale")
         missing = cluster.missing_rights(("get", resource), ("patch", scale))
         if not missing:
@@ -67,11 +67,11 @@ class Step(StepBase):
         ]
 
     def remember(self, context: Context) -> Memory:
-        """Return the number of now."""
-        cluster, resource = self._place(context)
-        found = observed(cluster, resource)
-        field = Field(path=REPLICAS, before=value(found, REPLICAS), after=self.replicas)
-        return {"field": field.model_dump(mode="json"), "was_scaled": not left_to_scale(found)}
+        """Return the present number."""
+        cluster, resource = self._target(context)
+        state = observed(cluster, resource)
+        field = Field(path=REPLICAS, before=value(state, REPLICAS), after=self.replicas)
+        return {"field": field.model_dump(mode="json"), "was_scaled": not left_to_scale(state)}
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Scale, and wait."""
@@ -82,12 +82,12 @@ class Step(StepBase):
         self._scale(context, remembered, "undo")
 
     def _scale(self, context: Context, remembered: Memory, direction: Direction) -> None:
-        cluster, resource = self._place(context)
+        cluster, resource = self._target(context)
         before, fields = cluster.find(resource), [Field.model_validate(remembered["field"])]
         write(cluster, resource, fields, direction, subresource="scale")
         if direction == "apply" or remembered["was_scaled"]:
             wait(cluster, [Rollout(resource, before, fields, direction, left=left_to_scale)], self.timeout)
 
-    def _place(self, context: Context) -> tuple[Cluster, Resource]:
+    def _target(self, context: Context) -> tuple[Cluster, Resource]:
         cluster = Cluster(context, self.connection)
         return cluster, resource_of(cluster, self.namespace, self.workload)

@@ -36,11 +36,11 @@ EXAMPLE = {
 }
 REFUSED = ("InvalidChangeBatch", "InvalidInput")
 State = RecordSet | str | None
-"""The same in a form that can be compared; an alias is a text."""
+"""A record set in a form that can be compared; an alias is a text."""
 
 
 class Step(StepBase, RecordChange):
-    """A record set, and what it shall be."""
+    """A record set, and its new values."""
 
     kind: Literal["route53"] = "route53"
     is_configuration: ClassVar[bool] = True
@@ -61,25 +61,27 @@ class Step(StepBase, RecordChange):
         return self
 
     def does(self) -> str:
-        """Say the record set."""
+        """Describe the record set."""
         return f"set {self.type} {self.record} to {', '.join(self.values)} in Route 53 zone {self.zone}, wait for sync"
 
     def undoes(self) -> str:
-        """Say what is restored."""
+        """Describe what is restored."""
         return f"set {self.type} {self.record} back to what it was, if it is still what this step wrote"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
         """Return why the record set cannot be changed, and which listed servers do not answer what Route 53 has."""
         zone = self._zone(context)
         now, others = self._state(self._now(zone)), zone.types(self.record) - {self.type}
-        found = []
+        missing = []
         if others and "CNAME" in {self.type, *others}:
             types = ", ".join(sorted(others))
-            found.append(
+            missing.append(
                 f"{self.record} has a record of type {types}, and beside a CNAME nothing can stand; remove it first"
             )
         late = behind(answer_of(listed(self.servers)), self, now) if not isinstance(now, str) else []
-        return found + [f"{one}, Route 53 has {_shown(now)}; correct `servers`, or repair that one" for one in late]
+        return missing + [
+            f"{reply}, Route 53 has {_shown(now)}; correct `servers`, or repair that server" for reply in late
+        ]
 
     def remember(self, context: Context) -> Memory:
         """Return the hosted zone, and the record set as Route 53 has it."""
@@ -90,7 +92,7 @@ class Step(StepBase, RecordChange):
         """Change what was remembered into what the ticket says, and wait."""
         before = remembered["before"]
         if self._state(before) == self._ours(before):
-            context.log(f"nothing to do: {self.type} {self.record} is {_shown(self._state(before))} already")
+            context.log(f"nothing to do: {self.type} {self.record} is already {_shown(self._state(before))}")
         else:
             self._change(context, self._zone(context, remembered["zone"]), before, before)
         self._until_served(context, self._ours(before))
@@ -110,15 +112,17 @@ class Step(StepBase, RecordChange):
     def _change(self, context: Context, zone: HostedZone, before: Raw | None, old: Raw | None) -> None:
         """Replace what was before by what the ticket says, or the other way round, and wait for it."""
         new = self._raw(self._ours(before)) if old == before else before
-        says = f"change in Route 53 {self.type} {self.record}: {_shown(self._state(old))} -> {_shown(self._state(new))}"
+        description = (
+            f"change in Route 53 {self.type} {self.record}: {_shown(self._state(old))} -> {_shown(self._state(new))}"
+        )
         try:
-            made = context.act(says, lambda: zone.replace(old, new, context.mark))
+            made = context.act(description, lambda: zone.replace(old, new, context.mark))
         except StepFailed as error:
             now = self._now(zone) if any(code in str(error) for code in REFUSED) else old
             if self._state(now) == self._state(old):
                 raise
             if self._state(now) == self._state(new):
-                context.log("an earlier attempt, whose reply was lost, has done it")
+                context.log("already done, by an earlier attempt whose reply was lost")
                 return
             raise StepFailed(self._conflict(now, before)) from error
 
@@ -141,11 +145,11 @@ class Step(StepBase, RecordChange):
         return HostedZone(route53, known) if known else HostedZone.of(route53, self.zone, self.connection)
 
     def _now(self, zone: HostedZone) -> Raw | None:
-        found = zone.find(self.record, self.type)
-        if found and "SetIdentifier" in found:
-            says = f"{self.type} {self.record} has a routing policy (record '{found['SetIdentifier']}')"
-            raise StepFailed(f"{says}, which this kind does not change. Change it by another kind of step.")
-        return found
+        raw = zone.find(self.record, self.type)
+        if raw and "SetIdentifier" in raw:
+            problem = f"{self.type} {self.record} has a routing policy (record '{raw['SetIdentifier']}')"
+            raise StepFailed(f"{problem}, which this kind does not change. Change it by another kind of step.")
+        return raw
 
     def _ours(self, before: Raw | None) -> RecordSet:
         state = self._state(before)
@@ -158,7 +162,7 @@ class Step(StepBase, RecordChange):
             target = raw["AliasTarget"]
             return f"an alias of {target['DNSName']} in {target['HostedZoneId']}"
         return RecordSet(
-            canonical_values(self.type, (from_octal(one["Value"]) for one in raw["ResourceRecords"])), raw["TTL"]
+            canonical_values(self.type, (from_octal(value["Value"]) for value in raw["ResourceRecords"])), raw["TTL"]
         )
 
     def _raw(self, wanted: RecordSet) -> Raw:

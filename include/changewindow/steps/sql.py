@@ -2,9 +2,9 @@
 
 For any database with an Airflow Connection (PostgreSQL, SQLite, and each whose provider is installed). The rows that a
 statement touches are held against what the ticket announces, before the commit: other numbers roll everything back.
-Whether apply was committed stands in the database itself: it writes a row into a small table (`marks`, made at first
-use) in the same transaction. So undo is right also when apply died between commit and report, does nothing when apply
-was rolled back, and waits for an apply that is still being committed. A second undo does nothing.
+Whether apply was committed stands in the database itself: it writes a row into a small applied-marker table (`marks`,
+made at first use) in the same transaction. So undo is right also when apply died between commit and report, does
+nothing when apply was rolled back, and waits for an apply that is still being committed. A second undo does nothing.
 
 Nobody queues behind a statement that waits for a lock longer than `lock_timeout`. These two limits hold on PostgreSQL
 and SQLite; elsewhere write `lock_timeout: null` and `statement_timeout: null`, and let a first statement set the
@@ -40,7 +40,7 @@ from changewindow.systems.databases.transactions import (
 if TYPE_CHECKING:
     from sqlalchemy import Connection as DatabaseConnection
 
-# `marks` imports SQLAlchemy, which few readers of a ticket need: it is imported where it is used.
+# `applied_markers` imports SQLAlchemy, which few readers of a ticket need: it is imported where it is used.
 
 EXAMPLE = {
     "name": "Let Europe order more per day",
@@ -82,7 +82,7 @@ Statements = Annotated[tuple[Text | Statement, ...], Field(min_length=1)]
 
 
 class Step(StepBase):
-    """Statements, with those that take them back."""
+    """Statements, with those that undo them."""
 
     kind: Literal["sql"] = "sql"
     is_configuration: ClassVar[bool] = True
@@ -92,42 +92,44 @@ class Step(StepBase):
     statements: Statements
     """Statements in their order; `{run: …, rows: 3}` where the number of rows is known."""
     undo_statements: Statements | Literal["nothing"] = Field(alias="undo")
-    """The statements that take them back; `nothing` when there is nothing to take back, as for ANALYZE."""
+    """The statements that undo them; `nothing` when there is nothing to undo, as for ANALYZE."""
     lock_timeout: Duration | None = timedelta(seconds=5)
     """How long a statement may wait for a lock."""
     statement_timeout: Duration | None = timedelta(minutes=5)
     """How long a statement may take."""
     marks: str = Field(default="changewindow_marks", pattern=TABLE)
-    """The table that tells what was committed; a schema may stand before it."""
+    """The applied-marker table, which records what was committed; a schema may stand before it."""
 
     def does(self) -> str:
-        """Say the statements."""
-        return f"{_said(self.statements)} at {self.connection}, in one transaction"
+        """Describe the statements."""
+        return f"{_joined(self.statements)} at {self.connection}, in one transaction"
 
     def undoes(self) -> str:
-        """Say the statements of undo."""
+        """Describe the statements of undo."""
         if self.undo_statements == "nothing":
             return "nothing to undo"
-        return f"{_said(self.undo_statements)} at {self.connection}, in one transaction, if that was committed"
+        return f"{_joined(self.undo_statements)} at {self.connection}, in one transaction, if that was committed"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
-        """Ask the database whether it is there, takes writes, and can keep marks."""
-        from changewindow.systems.databases import applied_marks  # noqa: PLC0415  see above
+        """Return whether the database is unreachable, takes no writes, or cannot keep the applied-marker table."""
+        from changewindow.systems.databases import applied_markers  # noqa: PLC0415  see above
 
         connection = context.connection(self.connection)
         with reading(connection, self._limits) as opened:
             name = opened.dialect.name
             if name not in LIMITED and (self.lock_timeout or self.statement_timeout):
-                says = (
+                problem = (
                     f"lock_timeout and statement_timeout do not hold on {name}. Write both as null, and let the first "
                 )
-                return [f"{says}statement set what the database has."]
+                return [f"{problem}statement set what the database has."]
             if name == "postgresql" and opened.exec_driver_sql("SELECT pg_is_in_recovery()").scalar():
                 return [f"Connection {self.connection} leads to a replica, which only reads. Name the primary."]
             if name == "postgresql" and opened.exec_driver_sql("SHOW default_transaction_read_only").scalar() == "on":
-                says = f"Connection {self.connection} leads to a database or account with default_transaction_read_only"
-                return [f"{says}, which only reads. Name another, or set it off."]
-            return applied_marks.lacks_marks(opened, applied_marks.marks(self.marks))
+                problem = (
+                    f"Connection {self.connection} leads to a database or account with default_transaction_read_only"
+                )
+                return [f"{problem}, which only reads. Name another, or set it off."]
+            return applied_markers.missing_for_markers(opened, applied_markers.marker_table(self.marks))
 
     def remember(self, context: Context) -> Memory:
         """Return the token under which the database will know this very attempt."""
@@ -144,29 +146,29 @@ class Step(StepBase):
         context.act(f"undo at {self.connection}, if it was committed", lambda: self._undo(context, remembered))
 
     def _apply(self, context: Context, remembered: Memory) -> None:
-        from changewindow.systems.databases import applied_marks  # noqa: PLC0415  see above
+        from changewindow.systems.databases import applied_markers  # noqa: PLC0415  see above
 
-        connection, table = context.connection(self.connection), applied_marks.marks(self.marks)
-        applied_marks.make_marks(connection, self._limits, table)
+        connection, table = context.connection(self.connection), applied_markers.marker_table(self.marks)
+        applied_markers.create_table(connection, self._limits, table)
         with transaction(connection, self._limits, session=_session(context, remembered)) as opened:
-            applied_marks.mark_applied(opened, table, token=remembered["token"], step=context.mark)
+            applied_markers.mark_applied(opened, table, token=remembered["token"], step=context.mark)
             self._run(context, opened, self.statements)
             context.require_lock()
 
     def _undo(self, context: Context, remembered: Memory) -> None:
-        from changewindow.systems.databases import applied_marks  # noqa: PLC0415  see above
+        from changewindow.systems.databases import applied_markers  # noqa: PLC0415  see above
 
         connection, session = context.connection(self.connection), _session(context, remembered)
-        table = applied_marks.marks(self.marks)
+        table = applied_markers.marker_table(self.marks)
         end_session(connection, session)
-        applied_marks.make_marks(connection, self._limits, table)
+        applied_markers.create_table(connection, self._limits, table)
         with transaction(connection, self._limits, session=session) as opened:
-            if not applied_marks.claim_undo(opened, table, token=remembered["token"], step=context.mark):
+            if not applied_markers.claim_undo(opened, table, token=remembered["token"], step=context.mark):
                 context.log("nothing to undo: it was never committed, or is undone already")
                 return
             if self.undo_statements != "nothing":
                 self._run(context, opened, self.undo_statements)
-            applied_marks.mark_undone(opened, table, token=remembered["token"])
+            applied_markers.mark_undone(opened, table, token=remembered["token"])
             context.require_lock()
 
     def _run(self, context: Context, opened: "DatabaseConnection", statements: Statements) -> None:
@@ -213,5 +215,5 @@ def _text(statement: str | Statement) -> str:
     return statement.run if isinstance(statement, Statement) else statement
 
 
-def _said(statements: Statements) -> str:
+def _joined(statements: Statements) -> str:
     return "; ".join(_text(statement) for statement in statements)

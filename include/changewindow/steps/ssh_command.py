@@ -9,7 +9,7 @@ The host needs a POSIX shell and `base64`. No shell reads the arguments; they ar
 it asks for a shell with `shell:`. The program must end with exit code 0; its output goes to the task log.
 
 When the task dies or loses the step lock, the connection closes, and the host kills the program with everything in its
-process group: at once when it learns of the end, and 20 s after the last sign of life when the network is gone (where
+process group: at once when it learns of the end, and 20 s after the last heartbeat when the network is gone (where
 the host has `timeout`, which all Linux hosts do). Not reached is what left that group by `setsid`, as daemons do, and
 what the program has asked others to do, such as a service that systemd starts.
 """
@@ -34,7 +34,7 @@ EXAMPLE = {
 
 
 class Step(StepBase):
-    """A program to run on a host, with the program that takes it back."""
+    """A program to run on a host, with the program that undoes it."""
 
     kind: Literal["ssh_command"] = "ssh_command"
     connection: str = Field(min_length=1)
@@ -42,16 +42,16 @@ class Step(StepBase):
     run: Program
     """The program and its arguments, as a list; or `shell: "…"`."""
     undo_run: Program | Literal["nothing"] = Field(alias="undo")
-    """The program that takes it back; `nothing` when the program only reads."""
+    """The program that undoes it; `nothing` when the program only reads."""
     secret: str | None = None
     """An Airflow Connection whose password both programs get on their standard input, as `sudo -S` reads it."""
 
     def does(self) -> str:
-        """Say the command line and the host."""
+        """Describe the command line and the host."""
         return f"{line_of(self.run)} on {self.connection}"
 
     def undoes(self) -> str:
-        """Say the command line of undo."""
+        """Describe the command line of undo."""
         return "nothing to undo" if self.undo_run == "nothing" else f"{line_of(self.undo_run)} on {self.connection}"
 
     def missing_prerequisites(self, context: Context) -> list[str]:
@@ -62,15 +62,15 @@ class Step(StepBase):
         name = "true" if self.undo_run == "nothing" else arguments_of(self.undo_run)[0]
         if host.has(name):
             return []
-        says = "Install it there, or write it as `shell:` if an earlier step brings it."
-        return [f"{host.name} has no program {name}, which undo needs. {says}"]
+        advice = "Install it there, or write it as `shell:` if an earlier step brings it."
+        return [f"{host.name} has no program {name}, which undo needs. {advice}"]
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Run the program."""
         self._run(context, self.run)
 
     def undo(self, context: Context, remembered: Memory) -> None:
-        """Run the program that takes it back."""
+        """Run the program that undoes it."""
         if self.undo_run == "nothing":
             context.log("nothing to undo: the ticket says that the program only reads")
         else:

@@ -1,19 +1,19 @@
-"""Applies a saved plan of OpenTofu or Terraform, the approved one only; undo applies the configuration of before.
+"""Applies a saved plan of OpenTofu or Terraform, the approved one only; undo applies the previous configuration.
 
 The ticket holds the SHA-256 of the saved plan. A plan with another one, or one that was made for another serial or
 lineage of the state than the stored one, is refused. Before apply, the state is copied to
 `<folder>/.changewindow/<change>-<step>.tfstate`, which only the worker's account may read; it is the last resort of a
 person and stays there.
 
-Undo plans and applies `undo`: the folder's configuration with the variables (and targets) of before, or a folder with
+Undo plans and applies `undo`: the folder's configuration with the previous variables (and targets), or a folder with
 the previous configuration and the same backend, such as a git worktree of the commit before. The gate proves that this
 describes what there is: if its plan would change anything before apply, the change is refused. Undo refuses to touch
 what the approved plan did not, because then somebody else has acted since; afterwards a plan must find no difference.
 A state that apply could not store, and has left in `errored.tfstate`, is stored first. A lock that this step's apply
 has left behind is removed; no other is.
 
-When the task dies or loses its turn, the program is killed, and what a provider had asked for may still happen. What
-it was to create and the state does not know then, undo names and fails: a person has to look whether it is there.
+When the task dies or loses the step lock, the program is killed, and what a provider had asked for may still happen.
+What it was to create and the state does not know then, undo names and fails: a person has to look whether it is there.
 Both folders must be initialised. Secrets come from Airflow Connections of any type through `secrets`, as environment
 variables such as TF_VAR_password; no connection type of its own is needed.
 """
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 class Previous(Model):
-    """The configuration of before: its variables, its targets, and its folder if that is another one."""
+    """The previous configuration: its variables, its targets, and its folder if that is another one."""
 
     variables: dict[str, Any] = {}
     """Variables, as by `-var`. No secrets; those come by `secrets`."""
@@ -69,7 +69,7 @@ class Step(StepBase):
     plan_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     """The SHA-256 of that file, as `sha256sum` prints it: what is approved."""
     previous: Previous = Field(alias="undo")
-    """The configuration of before."""
+    """The previous configuration."""
     program: str | None = None
     """The program: `tofu`, `terraform`, or a path; without it, tofu if the worker has it, or else terraform."""
     workspace: str | None = None
@@ -80,28 +80,28 @@ class Step(StepBase):
     """Environment variables whose value is the password of an Airflow Connection: NAME: connection."""
 
     def does(self) -> str:
-        """Say the plan."""
+        """Describe the plan."""
         return f"{self.program or 'tofu'} apply {self.plan} ({self.plan_sha256[:12]}) in {self.folder}"
 
     def undoes(self) -> str:
-        """Say the configuration that is applied instead."""
+        """Describe the configuration that is applied instead."""
         options = " ".join(as_options(self.previous.variables, self.previous.targets))
         return f"{self.program or 'tofu'} apply {options} in {self.previous.folder or self.folder}".replace("  ", " ")
 
     def missing_prerequisites(self, context: Context) -> list[str]:
-        """Return why the plan may not be applied, or why undo would not bring back what there is."""
+        """Return why the plan may not be applied, or why undo would not restore what there is."""
         workspace, before = self._workspace(context), self._before(context)
-        found = self._unfit(workspace)
-        if not found:
+        missing = self._unfit(workspace)
+        if not missing:
             workspace.changed_by(self._plan_file())
-        found += self._unready(workspace, before)
+        missing += self._unready(workspace, before)
         with context.temporary_folder() as folder:
             out = folder / "undo.plan"
             if not before.plan(out, self._options(), patience="0s"):
-                return found
+                return missing
             changed = ", ".join(before.changed_by(out)) or "outputs"
-        says = f"The configuration of undo does not describe what there is: it would change {changed} (see the log)."
-        return [*found, f"{says} Correct `undo`, or bring the drift in order first."]
+        problem = f"The configuration of undo does not describe what there is: it would change {changed} (see the log)."
+        return [*missing, f"{problem} Correct `undo`, or bring the drift in order first."]
 
     def remember(self, context: Context) -> Memory:
         """Return which state there is, where its copy will lie, what the plan changes, and when and where it acts."""
@@ -113,7 +113,7 @@ class Step(StepBase):
             **asdict(workspace.version()),
             "backup": self._backup(context),
             "changes": sorted(actions),
-            "creates": sorted(address for address, done in actions.items() if "create" in done),
+            "creates": sorted(address for address, verbs in actions.items() if "create" in verbs),
             "who": f"{account()}@{socket.gethostname()}",
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
@@ -133,7 +133,7 @@ class Step(StepBase):
             workspace.apply(plan, _mark(remembered))
 
     def undo(self, context: Context, remembered: Memory) -> None:
-        """Apply the configuration of before, and see that there is no difference left."""
+        """Apply the previous configuration, and check that no difference is left."""
         before = self._before(context)
         self._store_what_apply_left(context, remembered)
         self._require_the_same_state(before, remembered)
@@ -149,7 +149,7 @@ class Step(StepBase):
         with context.temporary_folder() as folder:
             out = folder / "undo.plan"
             if not self._past_our_lock(before, remembered, lambda: before.plan(out, self._options(), patience="5s")):
-                context.log("nothing to undo: there is no difference to the configuration of before")
+                context.log("nothing to undo: there is no difference from the previous configuration")
                 return
             if others := sorted(set(before.changed_by(out)) - set(remembered["changes"])):
                 raise StepFailed(
@@ -159,12 +159,12 @@ class Step(StepBase):
             before.apply(out)
             if not context.dry_run and before.plan(out, self._options(), patience="30s"):
                 raise StepFailed(
-                    "After undo there is still a difference to the configuration of before; it is in the log above; "
+                    "After undo there is still a difference from the previous configuration; it is in the log above; "
                     f"{_kept(remembered)}"
                 )
 
     def _unknown(self, context: Context, remembered: Memory) -> list[str]:
-        """Return what a killed apply may have created without telling the state; found once, it stays unknown."""
+        """Return what a killed apply may have created without recording it in the state; once unknown, it stays so."""
         if not Path(_mark(remembered)).exists():
             return []
         unknown = self._workspace(context).missing_from_state(remembered["creates"])
@@ -188,7 +188,7 @@ class Step(StepBase):
             raise StepFailed(
                 f"{workspace.folder} has another state than the one this step changed (lineage "
                 f"{stored.lineage[:8] or 'none'}…, not {remembered['lineage'][:8]}…). Nothing was changed. Select the "
-                f"workspace and the backend of before there, and undo again; {_kept(remembered)}"
+                f"previous workspace and backend there, and undo again; {_kept(remembered)}"
             )
 
     def _past_our_lock(self, workspace: Workspace, remembered: Memory, do: Callable[[], T]) -> T:
@@ -197,22 +197,24 @@ class Step(StepBase):
         return workspace.past_lock_of(remembered["who"], begun, begun + self.timeout, do=do)
 
     def _unready(self, workspace: Workspace, before: Workspace) -> list[str]:
-        """Return why undo could not bring back what there is, apart from what its plan says."""
-        stored, found, left = workspace.version(), [], workspace.left()
-        place = Path(self._backup(workspace.context)).parent
-        holder = place if place.exists() else place.parent
+        """Return why undo could not restore what there is, apart from what its plan says."""
+        stored, missing, left = workspace.version(), [], workspace.left()
+        backups = Path(self._backup(workspace.context)).parent
+        holder = backups if backups.exists() else backups.parent
         if not holder.is_dir() or not os.access(holder, os.W_OK | os.X_OK):
-            found.append(f"The state cannot be copied into {place} before apply. Let the worker's account write there.")
+            missing.append(
+                f"The state cannot be copied into {backups} before apply. Let the worker's account write there."
+            )
         if left and left.lineage == stored.lineage and left.serial > stored.serial:
             push = f"{workspace.by_hand} state push {workspace.unstored.name}"
-            found.append(
+            missing.append(
                 f"An earlier apply could not store its state and has left it in {workspace.unstored}: what is stored "
                 f"is not what there is. Compare them, then store it by `{push}`, or remove the file."
             )
         if before.folder != workspace.folder and before.version() != stored:
-            says = f"{before.folder}, where undo acts, has another state than {workspace.folder}"
-            found.append(f"{says}. Initialise it with the same backend, and select the same workspace.")
-        return found
+            problem = f"{before.folder}, where undo acts, has another state than {workspace.folder}"
+            missing.append(f"{problem}. Initialise it with the same backend, and select the same workspace.")
+        return missing
 
     def _unfit(self, workspace: Workspace, plan: Path | None = None) -> list[str]:
         """Return why the plan is not the approved one, or not for the state that is stored."""
@@ -247,4 +249,4 @@ def _mark(remembered: Memory) -> str:
 
 
 def _kept(remembered: Memory) -> str:
-    return f"the state of before is {remembered['backup']} on {remembered['who'].rpartition('@')[2]}."
+    return f"the previous state is {remembered['backup']} on {remembered['who'].rpartition('@')[2]}."

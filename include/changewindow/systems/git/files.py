@@ -45,7 +45,7 @@ class Files(Model):
             raise refusal(f"{self.folder} is not the whole path of a folder on the worker", "Begin it with /.")
         return self
 
-    def says(self) -> str:
+    def description(self) -> str:
         """Return where the files are: `db at v2 of example_config`."""
         return f"{self.folder} at {self.at} of {self.repository}" if self.repository else self.folder
 
@@ -64,7 +64,9 @@ class Files(Model):
             else:
                 checked_out, path, is_inside = "", Path(self.folder), True
             if not path.is_dir() or not is_inside:
-                raise StepFailed(f"There is no folder {self.says()}. Correct the ticket, or bring the files there.")
+                raise StepFailed(
+                    f"There is no folder {self.description()}. Correct the ticket, or bring the files there."
+                )
             yield Folder(path, checked_out)
 
     def _checked_out(self, context: Context, clone: Path, commit: str) -> str:
@@ -80,7 +82,7 @@ class Files(Model):
                 continue
             checked_out = context.look(["git", "checkout", "--quiet", "--detach", id_in(asked.output)], **options)
             if checked_out.code:
-                raise StepFailed(f"{self.says()} cannot be checked out: {last_line(checked_out)}")
+                raise StepFailed(f"{self.description()} cannot be checked out: {last_line(checked_out)}")
             return id_in(asked.output)
         what = f"commit {commit}, of which this change was applied" if commit else f"branch, tag or commit {self.at}"
         raise StepFailed(f"The repository of connection {self.repository} has no {what}. Bring it back there.")

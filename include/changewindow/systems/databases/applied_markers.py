@@ -18,8 +18,8 @@ from changewindow.systems.databases.transactions import DatabaseFailed, Limits, 
 APPLIED, UNDONE = "applied", "undone"
 
 
-def marks(name: str) -> Table:
-    """Return the table of marks; a name may begin with its schema."""
+def marker_table(name: str) -> Table:
+    """Return the applied-marker table of this name; a schema may stand before it."""
     schema, _, plain = name.rpartition(".")
     return Table(
         plain,
@@ -31,18 +31,18 @@ def marks(name: str) -> Table:
     )
 
 
-def has_marks(opened: DatabaseConnection, table: Table) -> bool:
+def has_table(opened: DatabaseConnection, table: Table) -> bool:
     """Return whether the table is there."""
     return inspect(opened).has_table(table.name, schema=table.schema)
 
 
-def lacks_marks(opened: DatabaseConnection, table: Table) -> list[str]:
-    """Return what is missing for marks to be kept, as far as the database tells (PostgreSQL)."""
-    has_table = has_marks(opened, table)
+def missing_for_markers(opened: DatabaseConnection, table: Table) -> list[str]:
+    """Return what is missing to keep markers in the table, as far as the database says (PostgreSQL)."""
+    exists = has_table(opened, table)
     if opened.dialect.name != "postgresql":
         return []
     name = table.fullname
-    if has_table:
+    if exists:
         wanted = [f"has_table_privilege('{name}', '{right}')" for right in ("SELECT", "INSERT", "UPDATE")]
         has_all = opened.execute(text(f"SELECT {' AND '.join(wanted)}")).scalar()
         return [] if has_all else [f"The account may not select, insert and update in {name}. Grant it that."]
@@ -53,18 +53,18 @@ def lacks_marks(opened: DatabaseConnection, table: Table) -> list[str]:
     return [f"The account may not create the table {name}. Let somebody create it ({columns}), or grant CREATE."]
 
 
-def make_marks(connection: Connection, limits: Limits, table: Table) -> None:
-    """Make the table, if it is not there.
+def create_table(connection: Connection, limits: Limits, table: Table) -> None:
+    """Create the table, if it does not exist.
 
     Raises:
-        DatabaseFailed: it cannot be made.
+        DatabaseFailed: it cannot be created.
     """
     try:
         with transaction(connection, limits) as opened:
             table.create(opened, checkfirst=True)
     except DatabaseFailed:
         with transaction(connection, limits) as opened:
-            if not has_marks(opened, table):
+            if not has_table(opened, table):
                 raise
 
 
@@ -77,7 +77,7 @@ def mark_applied(opened: DatabaseConnection, table: Table, *, token: str, step: 
     try:
         opened.execute(table.insert().values(token=token, step=step, state=APPLIED, at=_now()))
     except IntegrityError as error:
-        raise StepFailed(f"{step} was undone before it was applied; it does nothing any more.") from error
+        raise StepFailed(f"{step} was undone before it was applied, so it did nothing.") from error
 
 
 def claim_undo(opened: DatabaseConnection, table: Table, *, token: str, step: str) -> bool:
@@ -92,8 +92,8 @@ def claim_undo(opened: DatabaseConnection, table: Table, *, token: str, step: st
 
 
 def mark_undone(opened: DatabaseConnection, table: Table, *, token: str) -> None:
-    """Note that a step is undone."""
-    if opened.dialect.name == "postgresql":  # whatever its statements have set: the table is that of before, and ours
+    """Record that a step is undone."""
+    if opened.dialect.name == "postgresql":  # its statements may have changed both, and the table is found by them
         opened.exec_driver_sql("RESET ROLE; RESET search_path")
     opened.execute(table.update().where(table.c.token == token).values(state=UNDONE, at=_now()))
 
