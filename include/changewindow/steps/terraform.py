@@ -198,23 +198,21 @@ class Step(StepBase):
 
     def _unready(self, workspace: Workspace, before: Workspace) -> list[str]:
         """Return why undo could not restore what there is, apart from what its plan says."""
-        stored, missing, left = workspace.version(), [], workspace.left()
-        backups = Path(self._backup(workspace.context)).parent
-        holder = backups if backups.exists() else backups.parent
+        stored, unmet, left = workspace.version(), [], workspace.left()
+        store = Path(self._backup(workspace.context)).parent
+        holder = store if store.exists() else store.parent
         if not holder.is_dir() or not os.access(holder, os.W_OK | os.X_OK):
-            missing.append(
-                f"The state cannot be copied into {backups} before apply. Let the worker's account write there."
-            )
+            unmet.append(f"The state cannot be copied into {store} before apply. Let the worker's account write there.")
         if left and left.lineage == stored.lineage and left.serial > stored.serial:
             push = f"{workspace.by_hand} state push {workspace.unstored.name}"
-            missing.append(
+            unmet.append(
                 f"An earlier apply could not store its state and has left it in {workspace.unstored}: what is stored "
                 f"is not what there is. Compare them, then store it by `{push}`, or remove the file."
             )
         if before.folder != workspace.folder and before.version() != stored:
             problem = f"{before.folder}, where undo acts, has another state than {workspace.folder}"
-            missing.append(f"{problem}. Initialise it with the same backend, and select the same workspace.")
-        return missing
+            unmet.append(f"{problem}. Initialise it with the same backend, and select the same workspace.")
+        return unmet
 
     def _unfit(self, workspace: Workspace, plan: Path | None = None) -> list[str]:
         """Return why the plan is not the approved one, or not for the state that is stored."""
