@@ -83,7 +83,7 @@ def test_a_kind_describes_itself(folder: str) -> None:
         ("sources", "http", "  path         optional  [by default /]"),
         ("sources", "tcp", "the seconds that took. [connects | latency; by default connects]"),
         ("sources", "staging", "like `connection` or `undo.path`. [by default connection]"),
-        ("steps", "git_change", f"  {'replace.old':19} needed    The present text; it must occur exactly once in the file."),
+        ("steps", "git_change", f"  {'replace.old':19} needed    The present text; it must occur exactly once."),
         ("steps", "sql", f"  {'lock_timeout':24} optional  How long a statement may wait for a lock. [by default 5s]"),
     ],
 )

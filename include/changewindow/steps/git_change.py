@@ -42,7 +42,7 @@ class Replace(Model):
 
     file: File
     old: str = Field(min_length=1)
-    """The present text; it must occur exactly once in the file."""
+    """The present text; it must occur exactly once."""
     new: str
 
 
