@@ -1,5 +1,6 @@
 """Why a run may act, or may not: one row for each reason."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +22,7 @@ from changewindow.policy.standing import (
     StepStart,
 )
 from support.calendars import once, schedule
+from support.layout import INCLUDE
 from support.tickets import POLICY, banner, ticket
 
 NOW = datetime(2031, 3, 18, 14, 10, tzinfo=UTC)
@@ -271,3 +273,12 @@ def test_nothing_is_decided_by_an_empty_decision() -> None:
     """A run is missed only when lateness stands against it."""
     assert Decision().may_act
     assert Decision().outcome == "refused"
+
+
+def test_every_reason_of_the_rules_has_its_row() -> None:
+    """And each stands in one place, where its code leads to the line that decides it."""
+    rules = sorted((INCLUDE / "changewindow/policy").glob("*_rules.py"))
+    codes = [code for path in rules for code in re.findall(r'Finding\(\s*"(\w+)"', path.read_text(encoding="utf-8"))]
+    tried = {str(row.values[0]) for row in MAY_NOT}
+    assert set(codes) - tried == {"policy_unreadable"}
+    assert {code for code in codes if codes.count(code) > 1} == {"run_acting", "orphaned"}
