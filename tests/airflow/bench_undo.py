@@ -40,7 +40,7 @@ done
 @pytest.mark.parametrize("every", [EVERY, OFTEN])
 def test_breach_to_undo(airflow: RealAirflow, probe: Probe, tmp_path: Path, every: float) -> None:
     """The medians of (a), (b) and (c) are printed with their ratios."""
-    slow, fast = (shell_loop(probe, one, f"a{one:g}_beside_{every:g}") for one in (10, every))
+    slow, fast = (shell_loop(probe, seconds, f"a{seconds:g}_beside_{every:g}") for seconds in (10, every))
     names = [f"{number}_{every:g}".replace(".", "") for number in range(COUNT)]
     bare = median(taken(probe, f"b{name}", begin_bare(airflow, probe, f"b{name}", every)) for name in names)
     ours = median(taken(probe, f"c{name}", begin_change(airflow, tmp_path, f"c{name}", every)) for name in names)
@@ -68,8 +68,8 @@ def test_a_whole_change(airflow: RealAirflow, probe: Probe, tmp_path: Path) -> N
 def duration(airflow: RealAirflow, dag: str, run: str) -> float:
     """Return how long a run took, once it has ended well."""
     state = wait_for(lambda: airflow.alice.run(dag, run)["state"] == "success", f"the end of {run} of {dag}")
-    found = airflow.alice.run(dag, run)
-    begun, ended = (datetime.fromisoformat(found[name]) for name in ("start_date", "end_date"))
+    ended_run = airflow.alice.run(dag, run)
+    begun, ended = (datetime.fromisoformat(ended_run[name]) for name in ("start_date", "end_date"))
     assert state
     return (ended - begun).total_seconds()
 
@@ -78,7 +78,7 @@ def shell_loop(probe: Probe, every: float, start: str) -> float:
     """Return the median time from breach to undo of shell loops side by side, whose paths start with a name."""
     took: list[float] = []
 
-    def one(number: int) -> None:
+    def loop_until_bad(number: int) -> None:
         name = f"{start}_{number}"
         script = LOOP.format(url=probe.url, name=name, every=every)
         with subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE, text=True) as loop:
@@ -87,7 +87,7 @@ def shell_loop(probe: Probe, every: float, start: str) -> float:
             readable = time.time()
             took.append(float(loop.communicate()[0]) - readable)
 
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(LOOPS)]
+    threads = [threading.Thread(target=loop_until_bad, args=(number,)) for number in range(LOOPS)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -32,9 +32,9 @@ HERE = Path(__file__).with_name("thousand")
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> Iterator[tuple[int, Path]]:
+def prometheus(tmp_path: Path) -> Iterator[tuple[int, Path]]:
     """Run the server; return its port and what it writes down."""
-    port, path = standalone.free_port(), tmp_path / "asked"
+    port, path = standalone.free_port(), tmp_path / "requests"
     with subprocess.Popen([sys.executable, str(HERE / "prometheus_speaking.py"), str(port), str(path)]) as server:
         yield port, path
         server.kill()
@@ -69,9 +69,9 @@ def fill(ledger: Ledger) -> None:
         session.execute(insert(Change), [{**fixed, **times, "number": n + 1} for n in range(WATCHES)])
 
 
-def test_many_watches_on_one_triggerer(asked: tuple[int, Path], tmp_path: Path) -> None:
+def test_many_watches_on_one_triggerer(prometheus: tuple[int, Path], tmp_path: Path) -> None:
     """No worker is held; lateness, CPU and memory are printed."""
-    port, path = asked
+    port, path = prometheus
     with airflow(tmp_path / "airflow", port) as (place, pid):
         client = Client(place.url, "admin", place.password("admin")).log_in()
         count = WATCHES // 20
@@ -118,16 +118,16 @@ def lateness(path: Path, begun: float, ended: float) -> list[float]:
 def triggerer(pid: int) -> list[psutil.Process]:
     """Return the triggerer's processes."""
     born = psutil.Process(pid).children(recursive=True)
-    family = [one for one in born if one.status() != psutil.STATUS_ZOMBIE]
-    main = [one for one in family if "triggerer" in " ".join(one.cmdline())]
-    return [*main, *(child for one in main for child in one.children(recursive=True) if child not in main)]
+    family = [process for process in born if process.status() != psutil.STATUS_ZOMBIE]
+    main = [process for process in family if "triggerer" in " ".join(process.cmdline())]
+    return [*main, *(child for process in main for child in process.children(recursive=True) if child not in main)]
 
 
 def memory(processes: list[psutil.Process]) -> int:
     """Return the bytes that belong to processes alone."""
-    return sum(one.memory_full_info().uss for one in processes)
+    return sum(process.memory_full_info().uss for process in processes)
 
 
 def used(processes: list[psutil.Process]) -> float:
     """Return the CPU seconds that processes have used."""
-    return sum(sum(one.cpu_times()[:2]) for one in processes)
+    return sum(sum(process.cpu_times()[:2]) for process in processes)

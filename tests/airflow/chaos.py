@@ -27,11 +27,10 @@ from changewindow.cli.airflow_api import ENDED, Client, wait_for
 from changewindow.errors import ChangeError
 from changewindow.ledger import changes, events
 from changewindow.ledger.spool import Spool
-from conftest import USERS
 from demo.__main__ import POLICY, _has_form
 from servers.airflow_components import OnPostgres, Supervised, log_of, supervised
 from servers.postgres import postgres
-from support.real_airflow import HEALTH, Probe, RealAirflow, ticket
+from support.real_airflow import HEALTH, PROBE, USERS, Probe, RealAirflow, ticket
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "30"))
 SEED = int(os.environ.get("CHAOS_SEED") or time.time())
@@ -62,12 +61,12 @@ def stage(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[tu
         server = stack.enter_context(postgres(folder / "postgres"))
         place = OnPostgres(folder / "airflow", standalone.free_port(), USERS, server)
         probing = json.dumps({"conn_type": "http", "host": probe.url})
-        connections = {"CHANGEWINDOW_POLICY": str(POLICY), "AIRFLOW_CONN_PROBE": probing}
+        connections = {"CHANGEWINDOW_POLICY": str(POLICY), f"AIRFLOW_CONN_{PROBE.upper()}": probing}
         made = stack.enter_context(supervised(place, connections))
         wait_for(lambda: standalone.is_healthy(place), "Airflow", 180)
         clients = {user: Client(place.url, user, place.password(user)).log_in() for user in USERS}
         wait_for(lambda: _has_form(clients["alice"]), "the DAGs")
-        yield RealAirflow(place, made.running["scheduler"], clients, connections, POLICY), made
+        yield RealAirflow(place, psutil.Process(made.running["scheduler"].pid), clients, connections, POLICY), made
 
 
 def test_whatever_is_killed_every_change_ends_in_truth(
@@ -86,19 +85,24 @@ def test_whatever_is_killed_every_change_ends_in_truth(
         stories.append(newest)
         reach(airflow, probe, stories, at)
         time.sleep(dice.uniform(0, 1.5))  # the moment within a stage is to be random
-        living = [one for one in stories if not is_over(airflow, one.change)]
-        for one in living:
-            one.survived.append(f"{victim} at {where(airflow, one.change)}")
+        living = [story for story in stories if not is_over(airflow, story.change)]
+        for story in living:
+            story.survived.append(f"{victim} at {where(airflow, story.change)}")
         kill(made, victim, dice)
         print(
-            f"{number + 1:3}. {victim:10} {', '.join(f'{one.change} {one.survived[-1]}' for one in living)}", flush=True
+            f"{number + 1:3}. {victim:10} {', '.join(f'{story.change} {story.survived[-1]}' for story in living)}",
+            flush=True,
         )
-    probe.bad |= {one.path for one in stories if one.is_bad}
+    probe.bad |= {story.path for story in stories if story.is_bad}
     settle(airflow, stories)
-    wrong = [f"{one.change} ({'; '.join(one.survived)}): {what}" for one in stories for what in lies(airflow, one)]
-    outcomes = Counter(changes.get(airflow.ledger, one.change).status for one in stories)
+    wrong = [
+        f"{story.change} ({'; '.join(story.survived)}): {what}" for story in stories for what in lies(airflow, story)
+    ]
+    outcomes = Counter(changes.get(airflow.ledger, story.change).status for story in stories)
     print(f"{len(stories)} changes, {KILLS} kills, {made.restarts} restarts: {dict(outcomes)}")
-    stages = Counter(f"{one.rpartition(' at ')[0]} {one.rpartition(' at ')[2]}" for s in stories for one in s.survived)
+    stages = Counter(
+        f"{killed.rpartition(' at ')[0]} {killed.rpartition(' at ')[2]}" for s in stories for killed in s.survived
+    )
     print("survived:", ", ".join(f"{what} x{count}" for what, count in sorted(stages.items())))
     assert not wrong, "\n".join([*wrong, log_of(airflow.place, "scheduler")])
 
@@ -108,9 +112,9 @@ def reach(airflow: RealAirflow, probe: Probe, stories: list[Story], at: str) -> 
     newest = stories[-1]
 
     def is_there() -> bool:
-        for one in stories:
-            if one.is_bad and one.path not in probe.bad and where(airflow, one.change) == "watch":
-                probe.bad.add(one.path)
+        for story in stories:
+            if story.is_bad and story.path not in probe.bad and where(airflow, story.change) == "watch":
+                probe.bad.add(story.path)
         return where(airflow, newest.change) == at or is_over(airflow, newest.change)
 
     wait_for(is_there, f"{newest.change} to be at {at}", 240, 0.1)
@@ -144,8 +148,8 @@ def patient(do: Any) -> Any:
 
 def events_of(airflow: RealAirflow, change: str) -> list[Any]:
     """Return the events of a change."""
-    found: list[Any] = patient(lambda: events.history(airflow.ledger, change))
-    return found
+    history: list[Any] = patient(lambda: events.history(airflow.ledger, change))
+    return history
 
 
 def is_over(airflow: RealAirflow, change: str) -> bool:
@@ -171,7 +175,7 @@ def kill(made: Supervised, victim: str, dice: random.Random) -> None:
 
         def is_one_killed() -> bool:
             working = made.workers()
-            return any(_is_killed(one) for one in dice.sample(working, len(working)))
+            return any(_is_killed(worker) for worker in dice.sample(working, len(working)))
 
         wait_for(is_one_killed, "a task on a worker", 60, 0.02)
     else:
@@ -193,8 +197,8 @@ def settle(airflow: RealAirflow, stories: list[Story]) -> None:
     def all_over() -> bool:
         try:
             airflow.clients["bob"].trigger("housekeeping")
-            waiting = [one for one in stories if not is_over(airflow, one.change)]
-            runs = [run for one in stories for run in airflow.alice.runs(one.change)]
+            waiting = [story for story in stories if not is_over(airflow, story.change)]
+            runs = [run for story in stories for run in airflow.alice.runs(story.change)]
         except (ChangeError, requests.RequestException):
             return False
         return not waiting and all(run["state"] in ENDED for run in runs)
@@ -205,35 +209,35 @@ def settle(airflow: RealAirflow, stories: list[Story]) -> None:
 
 def lies(airflow: RealAirflow, story: Story) -> Iterator[str]:
     """Return everything in the story of a change that is not so."""
-    found, history = changes.get(airflow.ledger, story.change), events.history(airflow.ledger, story.change)
+    stored, history = changes.get(airflow.ledger, story.change), events.history(airflow.ledger, story.change)
     events.verify(airflow.ledger, story.change)
     lines = story.journal.read_text().splitlines() if story.journal.exists() else []
-    said = [(line.split()[1], line.split()[2]) for line in lines]
-    if found.status not in TRUE:
-        yield f"it is {found.status}"
+    acting = [(line.split()[1], line.split()[2]) for line in lines]
+    if stored.status not in TRUE:
+        yield f"it is {stored.status}"
     for number in (1, 2):
-        acted, undone = (last(said, f"{what}_{number}", end) for what, end in (("apply", None), ("undo", "end")))
+        acted, undone = (last(acting, f"{what}_{number}", end) for what, end in (("apply", None), ("undo", "end")))
         if acted is None:
             continue
         kinds = {event.kind for event in history if events.data(event).get("step") == number}
         if "remembered" not in kinds:
             yield f"step {number} acted, and no event says so"
         is_back = undone is not None and undone > acted
-        if found.status == "completed" and (is_back or last(said, f"apply_{number}", "end") is None):
+        if stored.status == "completed" and (is_back or last(acting, f"apply_{number}", "end") is None):
             yield f"completed, though step {number} is not applied"
-        if found.status in {"rolled_back", "refused", "missed", "cancelled"} and not is_back:
-            yield f"{found.status}, though step {number} is not undone"
-        if found.status == "rolled_back" and "undone" not in kinds:
+        if stored.status in {"rolled_back", "refused", "missed", "cancelled"} and not is_back:
+            yield f"{stored.status}, though step {number} is not undone"
+        if stored.status == "rolled_back" and "undone" not in kinds:
             yield f"step {number} is undone, and no event says so"
-    reads = [one for event in history if event.kind == "read" for one in events.data(event)["readings"]]
-    if found.status == "completed" and "fail" in {one["verdict"] for one in reads}:
+    reads = [reading for event in history if event.kind == "read" for reading in events.data(event)["readings"]]
+    if stored.status == "completed" and "fail" in {reading["verdict"] for reading in reads}:
         yield "completed, though a reading was bad"
-    samples = sorted({one["sample"] for one in reads})
-    if found.status == "completed" and samples != list(range(1, len(samples) + 1)):
+    samples = sorted({reading["sample"] for reading in reads})
+    if stored.status == "completed" and samples != list(range(1, len(samples) + 1)):
         yield f"readings are lost: {samples}"
 
 
-def last(said: list[tuple[str, str]], name: str, end: str | None) -> int | None:
+def last(acting: list[tuple[str, str]], name: str, end: str | None) -> int | None:
     """Return the place of the last line of a step in the journal, or None."""
-    places = [place for place, (who, what) in enumerate(said) if who == name and end in {None, what}]
+    places = [place for place, (who, what) in enumerate(acting) if who == name and end in {None, what}]
     return places[-1] if places else None

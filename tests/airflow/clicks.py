@@ -78,7 +78,7 @@ class Row:
         """Return a ticket of two steps whose stage is held open."""
         data = ticket(self.journal, steps=2, watch="25s" if self.stage == "watch" else "6s")
         own = {**HEALTH, "source": {**HEALTH["source"], "path": self.path}}
-        marker = self.folder / f"{self.name}.asked"
+        marker = self.folder / f"{self.name}.read"
         slow = f"test -e {marker} || {{ touch {marker}; sleep 8; }}; echo 1" if self.stage == "gate" else "echo 1"
         slowly = {"name": "slow", "source": {"kind": "command", "run": ["sh", "-c", slow]}, "pass": {"equals": 1}}
         data["validation"] = [own, {**slowly, "timeout": "12s", "new": self.stage != "gate"}]
@@ -103,13 +103,13 @@ class Row:
         if self.stage in {"undo", "close"} and "undo_2" not in acts(self.journal):
             wait_for(lambda: "undo_2" in acts(self.journal), f"the undo of {change}", 240)
         outcome = self._ends(change)
-        return [f"{self.name} ({change}): {one}" for one in self._lies(change, run, outcome)]
+        return [f"{self.name} ({change}): {lie}" for lie in self._lies(change, run, outcome)]
 
     def _reach(self, change: str, run: str) -> None:
         if self.stage == "preflight":
             self.airflow.reaches(change, run, "check_1", "deferred", seconds=300)
         elif self.stage == "gate":
-            wait_for((self.folder / f"{self.name}.asked").exists, f"the gate of {change}", 300, 0.1)
+            wait_for((self.folder / f"{self.name}.read").exists, f"the gate of {change}", 300, 0.1)
         elif self.stage == "apply":
             wait_for(lambda: acts(self.journal)[-1:] == ["apply_2"], f"the second step of {change}", 300, 0.1)
         else:
@@ -125,31 +125,31 @@ class Row:
         wanted = WANTED[self.action][self.stage]
 
         def ended() -> str:
-            found = changes.get(self.airflow.ledger, change)
-            return found.status if found.closed_at or found.status in wanted else ""
+            stored = changes.get(self.airflow.ledger, change)
+            return stored.status if stored.closed_at or stored.status in wanted else ""
 
         return wait_for(ended, f"the end of {self.name} ({change})", 400, 0.5)
 
     def _lies(self, change: str, run: str, outcome: str) -> list[str]:
         history = events.history(self.airflow.ledger, change)
         events.verify(self.airflow.ledger, change)
-        acted, found = acts(self.journal), []
+        acted, lies = acts(self.journal), []
         if outcome not in WANTED[self.action][self.stage]:
-            found.append(f"it is {outcome}: {changes.get(self.airflow.ledger, change).reason}")
+            lies.append(f"it is {outcome}: {changes.get(self.airflow.ledger, change).reason}")
         applied = [act for act in acted if act.startswith("apply")]
         undone = [act.replace("undo", "apply") for act in acted if act.startswith("undo")]
         if outcome in GOOD and (applied != ["apply_1", "apply_2"] or undone):
-            found.append(f"completed, and what acted is {acted}")
+            lies.append(f"completed, and what acted is {acted}")
         if outcome in BACK and sorted(set(applied)) != sorted(set(undone)):
-            found.append(f"rolled back, and what acted is {acted}")
+            lies.append(f"rolled back, and what acted is {acted}")
         if outcome in NOTHING and acted:
-            found.append(f"{outcome}, and what acted is {acted}")
+            lies.append(f"{outcome}, and what acted is {acted}")
         if leases.leases(self.airflow.ledger, change):
-            found.append("its lease is kept")
+            lies.append("its lease is kept")
         clicked = {event.actor for event in history if event.kind == "clicked"}
         if "carol" not in clicked and self.action != "remove the file":
-            found.append(f"nobody knows who clicked: {clicked}")
-        return found
+            lies.append(f"nobody knows who clicked: {clicked}")
+        return lies
 
 
 def click(row: Row, change: str, run: str) -> None:
@@ -193,15 +193,16 @@ def pause(row: Row, carol: Client, change: str) -> None:
     carol.patch(f"/dags/{change}", {"is_paused": False})
 
 
+@pytest.mark.xdist_group("alone")
 @pytest.mark.parametrize("stage", TASKS)
 def test_whatever_is_clicked(airflow: RealAirflow, probe: Probe, tmp_path: Path, stage: str) -> None:
     """All that can be clicked at this stage, side by side, each on a change of its own."""
     rows = [Row(airflow, probe, tmp_path, stage, action) for action in ACTIONS]
     with ThreadPoolExecutor(len(rows)) as pool:
         played = [pool.submit(row.play) for row in rows]
-        while not all(one.done() for one in played):
+        while not all(playing.done() for playing in played):
             airflow.does("housekeeping")  # as it comes by itself, only more often
             wait(played, timeout=10)
-    wrong = [f"{row.name}: {one.exception()}" for row, one in zip(rows, played, strict=True) if one.exception()]
-    wrong += [line for one in played if not one.exception() for line in one.result()]
+    wrong = [f"{row.name}: {end.exception()}" for row, end in zip(rows, played, strict=True) if end.exception()]
+    wrong += [line for end in played if not end.exception() for line in end.result()]
     assert not wrong, "\n".join(wrong)

@@ -30,8 +30,8 @@ def test_high_risk_needs_two_others_in_their_order(airflow: RealAirflow, tmp_pat
     airflow.answer("carol", run, "Approve", task="approve_2")
     assert airflow.request_ends(run) == "success"
     assert airflow.kinds(change) == ["submitted", "decided", "decided", "approved"]
-    said = [(event.actor, events.data(event).get("level")) for event in events.history(airflow.ledger, change)]
-    assert said[1:3] == [("bob", "peer"), ("carol", "second")]
+    decided = [(event.actor, events.data(event).get("level")) for event in events.history(airflow.ledger, change)]
+    assert decided[1:3] == [("bob", "peer"), ("carol", "second")]
     assert (airflow.bundle / f"{change}.py").exists()
 
 
@@ -136,8 +136,8 @@ def test_a_merged_ticket_is_asked_for_by_its_author_and_approved_by_its_merge(
     airflow.does("sync_tickets")
 
     def of(name: str) -> str | None:
-        found = changes_of(airflow).get(f"changewindow_tickets:{name}")
-        return found if found and changes.get(airflow.ledger, found).status else None
+        change = changes_of(airflow).get(f"changewindow_tickets:{name}")
+        return change if change and changes.get(airflow.ledger, change).status else None
 
     merged, pushed = (wait_for(lambda name=name: of(name), name) for name in ("merged.yaml", "pushed.yaml"))
     wait_for((airflow.bundle / f"{merged}.py").exists, "the published change")
@@ -151,5 +151,7 @@ def test_a_merged_ticket_is_asked_for_by_its_author_and_approved_by_its_merge(
 def changes_of(airflow: RealAirflow) -> dict[str, str]:
     """Return the changes that came from a file, by their origin."""
     return {
-        str(one.origin): one.id for one in queries.with_status(airflow.ledger, "submitted", "approved") if one.origin
+        str(change.origin): change.id
+        for change in queries.with_status(airflow.ledger, "submitted", "approved")
+        if change.origin
     }

@@ -15,15 +15,16 @@ from support.real_airflow import RealAirflow, acts, ticket
 
 
 @pytest.fixture(scope="module")
-def completed(airflow: RealAirflow, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, Path]:
+def completed(shared_airflow: RealAirflow, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, Path]:
     """Return a change that is completed, with its run and journal."""
     journal = tmp_path_factory.mktemp("closed") / "closed"
-    change = airflow.publish(ticket(journal, steps=2))
-    run = airflow.run_of(change)
-    assert airflow.ends(change, run) == ("success", "completed")
+    change = shared_airflow.publish(ticket(journal, steps=2))
+    run = shared_airflow.run_of(change)
+    assert shared_airflow.ends(change, run) == ("success", "completed")
     return change, run, journal
 
 
+@pytest.mark.xdist_group("a closed change")
 @pytest.mark.parametrize("task", ["apply_1", "apply_2", "gate", "watch", "undo_1", "undo_2", "close"])
 def test_clearing_a_task_of_a_closed_change_executes_nothing(
     airflow: RealAirflow, completed: tuple[str, str, Path], task: str
@@ -40,6 +41,7 @@ def test_clearing_a_task_of_a_closed_change_executes_nothing(
     assert is_undo or airflow.alice.tasks(change, run)["close"]["try_number"] > tries
 
 
+@pytest.mark.xdist_group("a closed change")
 def test_triggering_a_closed_change_again_executes_nothing(
     airflow: RealAirflow, completed: tuple[str, str, Path]
 ) -> None:
@@ -86,12 +88,13 @@ def test_killing_the_worker_during_apply_ends_rolled_back(airflow: RealAirflow, 
 
 def task_process(airflow: RealAirflow, journal: Path) -> psutil.Process:
     """Return the process of the task whose step writes the journal."""
-    family = psutil.Process(airflow.process.pid).children(recursive=True)
-    alive = [one for one in family if one.status() != psutil.STATUS_ZOMBIE]
-    guard = next(one for one in alive if {str(journal), str(GUARD)} <= set(one.cmdline()))
+    family = airflow.process.children(recursive=True)
+    alive = [process for process in family if process.status() != psutil.STATUS_ZOMBIE]
+    guard = next(process for process in alive if {str(journal), str(GUARD)} <= set(process.cmdline()))
     return psutil.Process(guard.ppid())
 
 
+@pytest.mark.xdist_group("alone")
 def test_two_clients_trigger_24_runs_at_once(airflow: RealAirflow) -> None:
     """All are accepted by the embedded default, and every component is alive afterwards."""
 
@@ -105,4 +108,4 @@ def test_two_clients_trigger_24_runs_at_once(airflow: RealAirflow) -> None:
     for run in runs:
         wait_for(lambda run=run: airflow.bob.run("request_change", run)["state"] == "failed", f"the end of {run}", 240)
     assert standalone.is_healthy(airflow.place)
-    assert airflow.process.poll() is None
+    assert airflow.process.is_running()

@@ -1,4 +1,4 @@
-"""Comparing with before on a real Airflow: read before the first step, judged in the watch, proven on the way back."""
+"""Comparing with a baseline on a real Airflow: taken before the first step, used by the watch and after a rollback."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from support.real_airflow import RealAirflow, acts, ticket
 
 
 def errors(file: Path, by: str, **limits: Any) -> dict[str, Any]:
-    """Return a condition that compares what a file says with before."""
+    """Return a condition that compares the number in a file with its baseline."""
     source = {"kind": "command", "run": ["cat", str(file)]}
     return {
         "name": f"errors by {by}",
@@ -20,8 +20,8 @@ def errors(file: Path, by: str, **limits: Any) -> dict[str, Any]:
     }
 
 
-def asked(journal: Path, file: Path, after: str) -> dict[str, Any]:
-    """Return a ticket that puts a number into a file, and back, and compares it with before."""
+def comparing(journal: Path, file: Path, after: str) -> dict[str, Any]:
+    """Return a ticket that writes a number into a file, undoes it, and compares it with its baseline."""
     data = ticket(journal)
     write = {"kind": "command", "run": ["sh", "-c", f"echo {after} > {file}"], "undo": ["sh", "-c", f"echo 2 > {file}"]}
     data["steps"].append({"name": "Change the number", **write})
@@ -43,29 +43,32 @@ def test_a_change_is_compared_with_before(airflow: RealAirflow, tmp_path: Path, 
     """The baseline is in the ledger; the watch and the rollback are judged by it."""
     file = tmp_path / "number"
     file.write_text("2\n")
-    change = airflow.publish(asked(tmp_path / f"compared_{after[0]}", file, after))
+    change = airflow.publish(comparing(tmp_path / f"compared_{after[0]}", file, after))
     _, outcome = airflow.ends(change, airflow.run_of(change))
     assert f"{outcome}: {changes.get(airflow.ledger, change).reason}".startswith(ended)
-    found = [events.data(one) for one in events.history(airflow.ledger, change) if one.kind == "baseline"]
-    assert [one["before"] for one in found] == [{"errors by ratio": [2.0] * 3, "errors by difference": [2.0] * 3}]
+    history = events.history(airflow.ledger, change)
+    baselines = [events.data(event) for event in history if event.kind == "baseline"]
+    assert [baseline["before"] for baseline in baselines] == [
+        {"errors by ratio": [2.0] * 3, "errors by difference": [2.0] * 3}
+    ]
 
 
 @pytest.mark.parametrize(
-    ("compares", "says"),
+    ("compares", "reason"),
     [
         pytest.param(True, "baseline failed: errors by ratio: 0 of 3 baseline readings", id="nothing to compare with"),
         pytest.param(False, "its source does not answer", id="nothing to watch by"),
     ],
 )
 def test_a_watch_that_could_not_judge_is_refused_before_the_first_step(
-    airflow: RealAirflow, tmp_path: Path, *, compares: bool, says: str
+    airflow: RealAirflow, tmp_path: Path, *, compares: bool, reason: str
 ) -> None:
     """Its source is offline; nothing was touched."""
-    data = asked(tmp_path / f"offline_{compares}".lower(), tmp_path / "missing", "1")
+    data = comparing(tmp_path / f"offline_{compares}".lower(), tmp_path / "missing", "1")
     data["preflight"] = {"within": "1s"}
     if not compares:
         del data["watch"]["conditions"][0]["compare"], data["rollback"]["verify"][0]["compare"]
     change = airflow.publish(data)
     assert airflow.ends(change, airflow.run_of(change)) == ("failed", "refused")
-    assert says in changes.get(airflow.ledger, change).reason
+    assert reason in changes.get(airflow.ledger, change).reason
     assert acts(tmp_path / f"offline_{compares}".lower()) == []

@@ -19,6 +19,9 @@ BUTTON = ("http", "kubernetes", "ssh", "postgres", "sqlite", "slack")
 """Whose provider can be tested here: it has a test, and asks nobody on the internet."""
 
 
+pytestmark = pytest.mark.xdist_group("the servers of connections")
+
+
 @pytest.fixture(scope="module")
 def connections(probe: Probe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Connection]]:
     """Return a good connection of each type, to real servers."""
@@ -47,8 +50,8 @@ def pressed(airflow: RealAirflow, connection: Connection, **changed: Any) -> tup
 
 def test_the_page_has_a_form_for_each_type(airflow: RealAirflow) -> None:
     """Nobody writes a connection by hand."""
-    found = airflow.clients["admin"]._send("GET", "/ui/connections/hook_meta", None)
-    assert {one["connection_type"] for one in found} >= FORMS
+    forms = airflow.clients["admin"]._send("GET", "/ui/connections/hook_meta", None)
+    assert {form["connection_type"] for form in forms} >= FORMS
 
 
 @pytest.mark.parametrize("kind", BUTTON)
@@ -56,13 +59,13 @@ def test_the_button_tells_a_good_connection(
     airflow: RealAirflow, connections: dict[str, Connection], kind: str
 ) -> None:
     """What a kind will be able to use is found to work."""
-    works, says = pressed(airflow, connections[kind])
-    assert works, says
+    works, message = pressed(airflow, connections[kind])
+    assert works, message
 
 
 @pytest.mark.parametrize("kind", ["http", "ssh", "postgres"])
 def test_the_button_tells_a_bad_connection(airflow: RealAirflow, connections: dict[str, Connection], kind: str) -> None:
     """Where nobody listens, it does not work."""
     host = {"host": f"http://127.0.0.1:{free_port()}"} if kind == "http" else {"port": free_port()}
-    works, says = pressed(airflow, connections[kind], **host)
-    assert not works, says
+    works, message = pressed(airflow, connections[kind], **host)
+    assert not works, message

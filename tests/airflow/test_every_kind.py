@@ -32,18 +32,18 @@ def connect(airflow: RealAirflow, known: Connection, name: str) -> None:
 def named(value: Any, names: dict[str, str]) -> Any:
     """Return JSON in which connections have other names."""
     if isinstance(value, dict):
-        return {key: named(one, names) for key, one in value.items()}
+        return {key: named(inner, names) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [named(one, names) for one in value]
+        return [named(inner, names) for inner in value]
     return names.get(value, value) if isinstance(value, str) else value
 
 
-def usable(airflow: RealAirflow, what: str, asked: dict[str, Any], *known: Connection) -> dict[str, Any]:
-    """Make the connections of a kind under names of its own; return what is asked with these names."""
-    names = {one.name: f"{what}_{one.name}" for one in known}
-    for one in known:
-        connect(airflow, one, names[one.name])
-    return {**named(asked, names), "kind": asked["kind"]}
+def usable(airflow: RealAirflow, what: str, fields: dict[str, Any], *known: Connection) -> dict[str, Any]:
+    """Make the connections of a kind under names of its own; return the fields with these names."""
+    names = {connection.name: f"{what}_{connection.name}" for connection in known}
+    for connection in known:
+        connect(airflow, connection, names[connection.name])
+    return {**named(fields, names), "kind": fields["kind"]}
 
 
 def hours(count: int) -> dict[str, str]:
@@ -75,16 +75,16 @@ def places(tmp_path: Path) -> Iterator[dict[str, Answers]]:
         yield made
 
 
-def told(airflow: RealAirflow, change: str) -> str:
+def texts(airflow: RealAirflow, change: str) -> str:
     """Return all that a change has said: its logs, its events, and what its tasks have left."""
-    said = [path.read_text() for path in (airflow.place.home / "logs" / f"dag_id={change}").rglob("*.log")]
-    said += [one.data for one in events.history(airflow.ledger, change)]
+    collected = [path.read_text() for path in (airflow.place.home / "logs" / f"dag_id={change}").rglob("*.log")]
+    collected += [event.data for event in events.history(airflow.ledger, change)]
     for run in airflow.alice.runs(change):
         for task in airflow.alice.tasks(change, run["dag_run_id"]):
             left = f"/dags/{change}/dagRuns/{quote(run['dag_run_id'])}/taskInstances/{task}/xcomEntries"
-            for one in airflow.alice.get(left)["xcom_entries"]:
-                said.append(json.dumps(airflow.alice.xcom(change, run["dag_run_id"], task, one["key"])))
-    return "\n".join(said)
+            for entry in airflow.alice.get(left)["xcom_entries"]:
+                collected.append(json.dumps(airflow.alice.xcom(change, run["dag_run_id"], task, entry["key"])))
+    return "\n".join(collected)
 
 
 def test_a_step_of_every_kind(airflow: RealAirflow, worlds: dict[str, World], tmp_path: Path) -> None:
@@ -97,9 +97,9 @@ def test_a_step_of_every_kind(airflow: RealAirflow, worlds: dict[str, World], tm
     run = airflow.alice.trigger(change, {"mode": "rollback", "reason": "enough seen"})
     assert airflow.ends(change, run, 600) == ("failed", "rolled_back"), why(airflow, change)
     assert {kind: world.state() for kind, world in worlds.items()} == before
-    secrets = {one.password for world in worlds.values() for one in world.connections.values() if one.password}
-    everything = told(airflow, change)
-    assert [one for one in secrets if one in everything] == []
+    secrets = {known.password for world in worlds.values() for known in world.connections.values() if known.password}
+    everything = texts(airflow, change)
+    assert [secret for secret in secrets if secret in everything] == []
 
 
 def why(airflow: RealAirflow, change: str) -> str:

@@ -30,6 +30,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAirflow]:
         yield stage
 
 
+@pytest.mark.xdist_group("one process")
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.ticket)
 def test_a_ticket_runs_in_one_process(alone: RealAirflow, act: Act) -> None:
     """Without scheduler, triggerer or worker, the outcome and the colour are the same."""

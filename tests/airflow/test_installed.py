@@ -58,6 +58,9 @@ print(json.dumps({
 """
 
 
+pytestmark = pytest.mark.xdist_group("the installed wheel")
+
+
 @dataclass(frozen=True)
 class Installed:
     """A virtual environment with the wheel, and an Airflow home of its own."""

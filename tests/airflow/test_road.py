@@ -13,8 +13,9 @@ from demo.scenario import ACTS, Act, play
 from support.real_airflow import Probe, RealAirflow, acts, ticket, window
 
 
+@pytest.mark.xdist_group("the service of the demo")
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.ticket)
-def test_a_ticket_of_the_demo_ends_as_it_should(airflow: RealAirflow, probe: Probe, act: Act) -> None:
+def test_a_ticket_of_the_demo_ends_as_it_should(airflow: RealAirflow, act: Act) -> None:
     """Each ticket runs from the form to its outcome; its record is whole, and Slack has one thread of it."""
     played = play(act, airflow.alice, airflow.bob, lambda *_: None)
     assert played.is_as_expected, played
@@ -23,14 +24,14 @@ def test_a_ticket_of_the_demo_ends_as_it_should(airflow: RealAirflow, probe: Pro
     assert kinds[-1] == "closed"
     assert ("undone" in kinds) == (act.outcome == "rolled_back")
     assert leases.leases(airflow.ledger, played.change) == []
-    posted = [body for _, body in probe.sent if played.change in body.get("text", "")]
-    first = next(one for one in probe.sent if one[1] == posted[0])
+    sent = airflow.posted()
+    posted = [body for body in sent if played.change in body.get("text", "")]
     assert [body["text"].split(":")[0] for body in posted] == [
         "🔄 DEPLOYING",
         "✅ COMPLETE" if act.outcome == "completed" else "⚠️ ROLLED BACK",
     ]
     assert airflow.alice.run(played.change, played.run)["note"] == f"{act.outcome}: {played.reason}"
-    assert posted[1]["thread_ts"] == f"{probe.sent.index(first) + 1}.0"
+    assert posted[1]["thread_ts"] == f"{sent.index(posted[0]) + 1}.0"
     assert {body["channel"] for body in posted} == {"#deploys"}
 
 
@@ -96,7 +97,7 @@ def test_a_breach_is_undone_and_a_watch_holds_no_worker(airflow: RealAirflow, pr
     airflow.reaches(change, run, "watch", "deferred")
     wait_for(lambda: airflow.state(change, run, "announce") == "success", "the first message")
     tasks = airflow.alice.tasks(change, run)
-    assert [task for task, found in tasks.items() if found["state"] in {"running", "queued"}] == []
+    assert [name for name, task in tasks.items() if task["state"] in {"running", "queued"}] == []
     probe.status = 500
     airflow.reaches(change, run, "undo_2", "running", "success")
     probe.status = 200
@@ -124,11 +125,11 @@ def test_a_failed_verification_keeps_the_lease(airflow: RealAirflow, probe: Prob
 def test_the_undo_of_earlier_steps_goes_on_unless_the_ticket_says_stop(airflow: RealAirflow, tmp_path: Path) -> None:
     """The undo of the second step fails and the third step too, so both changes are on their way back."""
     published = []
-    for said in ("go_on", "stop"):
-        data = ticket(tmp_path / f"undo_{said}", steps=3)
+    for after_failure in ("go_on", "stop"):
+        data = ticket(tmp_path / f"undo_{after_failure}", steps=3)
         data["steps"][1]["undo"] = ["false"]
         data["steps"][2]["run"] = ["false"]
-        data["rollback"]["after_failure"] = said
+        data["rollback"]["after_failure"] = after_failure
         change = airflow.publish(data)
         published.append((change, airflow.run_of(change)))
     for change, run in published:

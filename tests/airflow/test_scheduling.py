@@ -16,6 +16,7 @@ from changewindow.ledger import changes, leases
 from support.real_airflow import HEALTH, Probe, RealAirflow, acts, ticket, window
 
 
+@pytest.mark.xdist_group("alone")
 def test_a_freeze_added_after_scheduling_still_blocks(airflow: RealAirflow, tmp_path: Path) -> None:
     """The gate asks the calendar as it is now; once the freeze is gone, the same approval may be tried again."""
     airflow.freeze("frozen")
@@ -29,6 +30,7 @@ def test_a_freeze_added_after_scheduling_still_blocks(airflow: RealAirflow, tmp_
     assert airflow.ends(change, again) == ("success", "completed")
 
 
+@pytest.mark.xdist_group("alone")
 def test_a_future_freeze_does_not_block_today(airflow: RealAirflow, tmp_path: Path) -> None:
     """Only what meets the time the change needs stands in its way."""
     airflow.freeze("tomorrow", begins=timedelta(hours=3))
@@ -39,6 +41,7 @@ def test_a_future_freeze_does_not_block_today(airflow: RealAirflow, tmp_path: Pa
         airflow.restore_policy()
 
 
+@pytest.mark.xdist_group("alone")
 def test_a_freeze_between_apply_and_watch_strands_nothing(airflow: RealAirflow, tmp_path: Path) -> None:
     """The next step is refused and the first one undone; what is fully applied is watched to its end."""
     journal, whole, go_on = tmp_path / "between", tmp_path / "whole_watch", tmp_path / "go_on"
@@ -60,6 +63,7 @@ def test_a_freeze_between_apply_and_watch_strands_nothing(airflow: RealAirflow, 
         airflow.restore_policy()
 
 
+@pytest.mark.xdist_group("alone")
 def test_a_policy_that_cannot_be_read_stops_new_starts(airflow: RealAirflow, tmp_path: Path) -> None:
     """The gate says which line is wrong; housekeeping is red while it is so."""
     (airflow.policy / "services.yaml").write_text("servces: {}\n")
@@ -73,26 +77,28 @@ def test_a_policy_that_cannot_be_read_stops_new_starts(airflow: RealAirflow, tmp
         airflow.restore_policy()
 
 
+@pytest.mark.xdist_group("alone")
 def test_the_line_is_stopped_for_all(airflow: RealAirflow, tmp_path: Path) -> None:
     """Nothing starts while it is stopped, and everybody reads why; lifted, it goes on."""
     airflow.does("stop_the_line", action="stop", reason="the data centre is on fire", hours=1)
     change = airflow.publish(ticket(tmp_path / "stopped"))
     assert airflow.ends(change, airflow.run_of(change)) == ("failed", "refused")
     assert "the line is stopped by bob" in changes.get(airflow.ledger, change).reason
-    run, _ = airflow.ask(ticket(tmp_path / "told"))
+    run, _ = airflow.ask(ticket(tmp_path / "waiting"))
     assert "the data centre is on fire" in airflow.alice.log("request_change", run, "check")
     airflow.does("stop_the_line", action="lift", reason="it is out")
     again = airflow.alice.trigger(change)
     assert airflow.ends(change, again) == ("success", "completed")
 
 
+@pytest.mark.xdist_group("alone")
 def test_engine_down_across_the_window_and_back(airflow: RealAirflow, tmp_path: Path) -> None:
     """A scheduler that stands still while the window passes runs nothing late; what is missed can be moved."""
     opens = datetime.now(UTC) + timedelta(seconds=12)
     data = ticket(tmp_path / "outage", window=window(opens, opens + timedelta(seconds=20)))
     data["steps"][0]["timeout"], data["rollback"]["estimate"] = "5s", "5s"
     change = airflow.publish(data)
-    scheduler = [one for one in psutil.Process(airflow.process.pid).children(recursive=True) if is_scheduler(one)]
+    scheduler = [child for child in airflow.process.children(recursive=True) if is_scheduler(child)]
     assert scheduler
     with standing_still(airflow.place, scheduler):
         wait_for(lambda: datetime.now(UTC) > opens + timedelta(seconds=21), "the end of the window")
@@ -111,14 +117,14 @@ def standing_still(place: Place, processes: list[psutil.Process]) -> Iterator[No
     """Stop processes as a machine that hangs does: while they hold the database, which the others have to outwait."""
     with closing(sqlite3.connect(place.database, isolation_level=None, timeout=60)) as database:
         database.execute("BEGIN IMMEDIATE")
-        for one in processes:
-            one.send_signal(signal.SIGSTOP)
+        for process in processes:
+            process.send_signal(signal.SIGSTOP)
         try:
             yield
         finally:
             database.execute("ROLLBACK")
-            for one in processes:
-                one.send_signal(signal.SIGCONT)
+            for process in processes:
+                process.send_signal(signal.SIGCONT)
 
 
 def is_scheduler(process: psutil.Process) -> bool:
@@ -227,6 +233,7 @@ def test_an_abort_takes_back_what_was_applied(airflow: RealAirflow, tmp_path: Pa
     assert "aborted by bob: it smells of smoke" in changes.get(airflow.ledger, change).reason
 
 
+@pytest.mark.xdist_group("housekeeping")
 @pytest.mark.parametrize("is_deleted", [False, True], ids=["ended by hand, close too", "deleted as well"])
 def test_a_run_that_died_is_taken_back_by_housekeeping(airflow: RealAirflow, tmp_path: Path, is_deleted: bool) -> None:  # noqa: FBT001
     """Whatever becomes of a run, even without its close, what it applied is undone by another one."""

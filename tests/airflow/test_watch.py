@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from changewindow.cli.airflow_api import wait_for
 from changewindow.ledger import changes, events, watches
 from support.real_airflow import RealAirflow, acts, ticket
@@ -39,6 +41,7 @@ def samples(airflow: RealAirflow, change: str) -> int:
     return kept.progress.samples if kept else 0
 
 
+@pytest.mark.xdist_group("the service watched")
 def test_a_person_keeps_what_is_not_known(airflow: RealAirflow, tmp_path: Path) -> None:
     """Carol was not asked; bob was, and the ledger has his name. The watch reads on until then."""
     change, run = asking(airflow, tmp_path)
@@ -49,12 +52,13 @@ def test_a_person_keeps_what_is_not_known(airflow: RealAirflow, tmp_path: Path) 
     assert airflow.ends(change, run) == ("success", "completed")
     history = events.history(airflow.ledger, change)
     assert {"asked", "answered"} <= set(airflow.kinds(change))
-    answered = next(events.data(one) for one in history if one.kind == "answered")
+    answered = next(events.data(event) for event in history if event.kind == "answered")
     assert (answered["by"], answered["answer"]) == ("bob", ["Keep it"])
     assert changes.get(airflow.ledger, change).reason.startswith("bob keeps it, though the file is not known")
     assert acts(tmp_path / "journal") == ["apply_1"]
 
 
+@pytest.mark.xdist_group("the service watched")
 def test_a_person_takes_back_what_is_not_known(airflow: RealAirflow, tmp_path: Path) -> None:
     """Their word is the reason."""
     change, run = asking(airflow, tmp_path)
@@ -64,6 +68,7 @@ def test_a_person_takes_back_what_is_not_known(airflow: RealAirflow, tmp_path: P
     assert acts(tmp_path / "journal") == ["apply_1", "undo_1"]
 
 
+@pytest.mark.xdist_group("the service watched")
 def test_what_turns_out_bad_needs_no_answer(airflow: RealAirflow, tmp_path: Path) -> None:
     """While the people think, the watch sees it."""
     change, run = asking(airflow, tmp_path)
@@ -72,6 +77,7 @@ def test_what_turns_out_bad_needs_no_answer(airflow: RealAirflow, tmp_path: Path
     assert "the file is bad" in changes.get(airflow.ledger, change).reason
 
 
+@pytest.mark.xdist_group("alone")
 def test_a_killed_triggerer_loses_neither_time_nor_counts(airflow: RealAirflow, tmp_path: Path) -> None:
     """What the next one reads counts together with what the dead one read, and every reading is in the ledger."""
     value = tmp_path / "value"
@@ -88,9 +94,9 @@ def test_a_killed_triggerer_loses_neither_time_nor_counts(airflow: RealAirflow, 
     last = watches.newest(airflow.ledger, change)
     assert last
     assert (last.progress.begun, last.progress.over) == (kept.progress.begun, kept.progress.over)
-    found = [events.data(one) for one in events.history(airflow.ledger, change) if one.kind == "read"]
+    reads = [events.data(event) for event in events.history(airflow.ledger, change) if event.kind == "read"]
     counted = [
-        reading["sample"] for event in found for reading in event["readings"] if reading["condition"] == "the file"
+        reading["sample"] for read in reads for reading in read["readings"] if reading["condition"] == "the file"
     ]
     assert counted == list(range(1, last.progress.samples + 1))
     missed = last.progress.counts["tallies"]["the file"]["missed"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import requests
 import yaml
 
 from changewindow.changes.publication import publish
@@ -23,13 +24,17 @@ from changewindow.ledger.database import Ledger
 from changewindow.policy.sign_off import RequiredApproval
 from changewindow.policy.standing import Intent
 from demo.__main__ import POLICY
+from support.recording_server import Reply, Request
 
 PEER = (RequiredApproval("peer", 1, ("bob", "carol", "admin")),)
 """What the policy of the demo asks for a change of no high risk."""
 STEP = str(Path(__file__).with_name("acting_program.py"))
+USERS = {"alice": "user", "bob": "user", "carol": "user", "admin": "admin"}
+PROBE = f"probe_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+"""The connection to the probe; each worker of pytest has its own."""
 HEALTH = {
     "name": "Health",
-    "source": {"kind": "http", "connection": "probe", "path": "/health", "read": "status"},
+    "source": {"kind": "http", "connection": PROBE, "path": "/health", "read": "status"},
     "pass": {"equals": 200},
 }
 
@@ -70,13 +75,29 @@ def window(opens: datetime, closes: datetime) -> dict[str, str]:
 
 @dataclass
 class Probe:
-    """A server that answers as it is told, and keeps what it was sent."""
+    """A service whose health a test decides, and a Slack that keeps what it was sent."""
 
     status: int = 200
     bad: set[str] = field(default_factory=set)
     """Paths that answer 500."""
-    sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    """The messages, as `chat.postMessage` got them."""
     url: str = ""
+
+    def reply(self, request: Request) -> Reply:
+        """Answer a request; `/sent` is for workers of pytest whose messages come to this one's probe."""
+        status, body = 200, None
+        if request.method == "POST":
+            is_json = request.headers.get("Content-Type", "").startswith("application/json")
+            message = json.loads(request.body) if is_json and request.body else {}
+            self.sent.append(message)
+            body = {"ok": True, "ts": f"{len(self.sent)}.0", "channel": message.get("channel")}
+        elif request.path == "/sent":
+            body = self.sent
+        else:
+            status = 500 if request.path in self.bad else self.status
+            body = {"status": status}
+        return Reply(status, json.dumps(body), {"Content-Type": "application/json"})
 
 
 @dataclass
@@ -84,7 +105,7 @@ class RealAirflow:
     """A running Airflow with its users, seen from a test."""
 
     place: standalone.Place
-    process: "subprocess.Popen[bytes]"
+    process: psutil.Process
     clients: Mapping[str, Client]
     connections: Mapping[str, str]
     policy: Path
@@ -119,9 +140,9 @@ class RealAirflow:
 
     def replace_triggerer(self) -> None:
         """Kill the triggerer as a machine that dies does, and start another one, as standalone does not."""
-        for one in psutil.Process(self.process.pid).children(recursive=True):
-            if "triggerer" in " ".join(one.cmdline()):
-                one.kill()
+        for child in self.process.children(recursive=True):
+            if "triggerer" in " ".join(child.cmdline()):
+                child.kill()
         with (self.place.home / "standalone.log").open("ab") as log:
             command = [sys.executable, "-m", "airflow", "triggerer"]
             started = subprocess.Popen(
@@ -129,14 +150,20 @@ class RealAirflow:
             )
         self.started.append(started)
 
+    def posted(self) -> list[dict[str, Any]]:
+        """Return all messages that Slack got, in order."""
+        slack = json.loads(self.connections["AIRFLOW_CONN_SLACK_API_DEFAULT"])["extra"]["base_url"]
+        sent: list[dict[str, Any]] = requests.get(slack.removesuffix("/api/") + "/sent", timeout=10).json()
+        return sent
+
     def submit(self, data: dict[str, Any], *, approved: bool = True) -> str:
         """Put a ticket into the ledger, approved by bob if wanted; return the change."""
         now = datetime.now(UTC)
         submitted = changes.submit(self.ledger, data, requester="alice", now=now)
         if approved:
-            found = changes.get(self.ledger, submitted.change)
-            in_time = min(now, found.closes - timedelta(seconds=1))
-            wanted = Intent("", submitted.digest, found.opens, found.closes, timedelta(0), approvals=PEER)
+            stored = changes.get(self.ledger, submitted.change)
+            in_time = min(now, stored.closes - timedelta(seconds=1))
+            wanted = Intent("", submitted.digest, stored.opens, stored.closes, timedelta(0), approvals=PEER)
             approvals.decide(self.ledger, submitted.change, wanted, person="bob", is_yes=True, now=in_time)
         return submitted.change
 
@@ -164,13 +191,13 @@ class RealAirflow:
 
     def state(self, change: str, run: str, task: str) -> str | None:
         """Return the state of a task now."""
-        found: str | None = self.alice.tasks(change, run).get(task, {}).get("state")
-        return found
+        state: str | None = self.alice.tasks(change, run).get(task, {}).get("state")
+        return state
 
     def reaches(self, change: str, run: str, task: str, *states: str, seconds: float = 120) -> str:
         """Wait until a task is in one of the states; return it."""
-        asked = f"{change} {task} to be {' or '.join(states)}"
-        return wait_for(lambda: (s := self.state(change, run, task)) in states and s, asked, seconds) or ""
+        waited_for = f"{change} {task} to be {' or '.join(states)}"
+        return wait_for(lambda: (s := self.state(change, run, task)) in states and s, waited_for, seconds) or ""
 
     def ends(self, change: str, run: str, seconds: float = 180) -> tuple[str, str]:
         """Wait until a run has ended; return its state and the outcome of the change in the ledger."""

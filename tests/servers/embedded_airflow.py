@@ -1,0 +1,121 @@
+"""The embedded default, as `make demo` runs it: one for each worker of pytest, or one that all of them share."""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from changewindow.cli import standalone
+from changewindow.cli.airflow_api import Client, wait_for
+from demo.__main__ import POLICY, _has_form, world
+from support.real_airflow import PROBE, USERS, Probe, RealAirflow, git
+
+BARE = Path(__file__).parents[1] / "airflow" / "bare"
+
+
+@contextmanager
+def running(folder: Path, probe: Probe, **settings: str) -> Iterator[RealAirflow]:
+    """Run an Airflow with a service to change, an empty repository of tickets, and the probe as its Slack."""
+    place = standalone.Place(folder / "airflow", standalone.free_port(), USERS)
+    slack = {"conn_type": "slack", "password": "xoxb-of-the-test", "extra": {"base_url": f"{probe.url}/api/"}}
+    with world(folder / "world") as reach:
+        connections = {
+            **reach,
+            **bare_dag(place),
+            **settings,
+            "CHANGEWINDOW_POLICY": str(shutil.copytree(POLICY, folder / "policy")),
+            "AIRFLOW_CONN_CHANGEWINDOW_TICKETS": json.dumps({"conn_type": "git", "host": str(empty(folder))}),
+            f"AIRFLOW_CONN_{PROBE.upper()}": json.dumps(probing(probe)),
+            "AIRFLOW_CONN_SLACK_API_DEFAULT": json.dumps(slack),
+        }
+        process = standalone.start(place, connections)
+        try:
+            standalone.wait_until_healthy(place, process)
+            airflow = reached(place, process.pid, connections)
+            wait_for(lambda: _has_form(airflow.alice), "the DAG request_change")
+            yield airflow
+            for started in airflow.started:
+                standalone.stop(started)
+        finally:
+            standalone.stop(process)
+            print((Path(place.home) / "standalone.log").read_text()[-2000:])
+
+
+@contextmanager
+def shared(folder: Path, probe: Probe) -> Iterator[RealAirflow]:
+    """Give the Airflow that all workers share: whoever comes first starts it, and ends it when nobody uses it any more.
+
+    Each worker has its own probe, so its tests make their own service good and bad.
+    """
+    folder.mkdir(exist_ok=True)
+    described = folder / "airflow.json"
+    with (folder / "users").open("a") as users, (folder / "starting").open("a") as starting:
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        if described.exists():
+            fcntl.flock(starting, fcntl.LOCK_UN)
+            yield joined(json.loads(described.read_text()), probe)
+            return
+        with running(folder, probe, AIRFLOW__CORE__PARALLELISM="8") as airflow:
+            described.write_text(json.dumps(description(airflow)))
+            fcntl.flock(starting, fcntl.LOCK_UN)
+            try:
+                yield airflow
+            finally:
+                fcntl.flock(users, fcntl.LOCK_EX)
+                described.unlink()
+
+
+def description(airflow: RealAirflow) -> dict[str, Any]:
+    """Return what another worker has to know to use it."""
+    connections = dict(airflow.connections)
+    return {
+        "home": str(airflow.place.home),
+        "port": airflow.place.port,
+        "pid": airflow.process.pid,
+        "connections": connections,
+    }
+
+
+def joined(described: dict[str, Any], probe: Probe) -> RealAirflow:
+    """Use an Airflow that another worker has started, with a probe of our own."""
+    place = standalone.Place(Path(described["home"]), described["port"], USERS)
+    airflow = reached(place, described["pid"], described["connections"])
+    form = probing(probe)
+    airflow.clients["admin"].post("/connections", {"connection_id": PROBE, **form})
+    return airflow
+
+
+def reached(place: standalone.Place, pid: int, connections: dict[str, str]) -> RealAirflow:
+    """Return a running Airflow with its users signed in."""
+    clients = {user: Client(place.url, user, place.password(user)).log_in() for user in USERS}
+    return RealAirflow(place, psutil.Process(pid), clients, connections, Path(connections["CHANGEWINDOW_POLICY"]))
+
+
+def probing(probe: Probe) -> dict[str, str]:
+    """Return the connection to a probe."""
+    return {"conn_type": "http", "host": probe.url}
+
+
+def bare_dag(place: standalone.Place) -> dict[str, str]:
+    """Return what adds a DAG that is not ours to the environment of Airflow, to measure against."""
+    path = f"{standalone.ROOT / 'include'}{os.pathsep}{BARE}"
+    return {
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": standalone.bundles(place, bare=BARE),
+        "PYTHONPATH": path,
+    }
+
+
+def empty(folder: Path) -> Path:
+    """Make a repository of tickets in which there is none yet."""
+    tickets = folder / "tickets"
+    tickets.mkdir()
+    git(tickets, "init", "--quiet", "--initial-branch=main")
+    git(tickets, "commit", "--quiet", "--allow-empty", "--message", "Begin")
+    return tickets
