@@ -47,7 +47,7 @@ class Story:
     change: str
     journal: Path
     path: str
-    """What its watch asks for; made bad, the change is to be taken back."""
+    """What its watch asks for; made bad, the change is to be rolled back."""
     is_bad: bool
     survived: list[str] = field(default_factory=list)
     """What was killed during its life, and at which of its stages."""

@@ -53,8 +53,8 @@ def hours(count: int) -> dict[str, str]:
 
 
 @pytest.fixture
-def worlds(tmp_path: Path) -> Iterator[dict[str, World]]:
-    """Return the world of each kind of step."""
+def fixtures(tmp_path: Path) -> Iterator[dict[str, World]]:
+    """Return the fixture of each kind of step."""
     with ExitStack() as ending:
         made = {}
         for kind in kinds.modules("steps"):
@@ -87,17 +87,22 @@ def texts(airflow: RealAirflow, change: str) -> str:
     return "\n".join(collected)
 
 
-def test_a_step_of_every_kind(airflow: RealAirflow, worlds: dict[str, World], tmp_path: Path) -> None:
-    """One change has them all; it completes, and when it is taken back later, all is as before. No secret is told."""
-    before = {kind: world.state() for kind, world in worlds.items()}
-    steps = [usable(airflow, f"step_{kind}", world.step, *world.connections.values()) for kind, world in worlds.items()]
+def test_a_step_of_every_kind(airflow: RealAirflow, fixtures: dict[str, World], tmp_path: Path) -> None:
+    """One change has them all; it completes, and after a later rollback all is as before. No secret is shown."""
+    before = {kind: fixture.state() for kind, fixture in fixtures.items()}
+    steps = [
+        usable(airflow, f"step_{kind}", fixture.step, *fixture.connections.values())
+        for kind, fixture in fixtures.items()
+    ]
     change = airflow.publish({**ticket(tmp_path / "every_step"), "steps": steps, "window": hours(23)})
     assert airflow.ends(change, airflow.run_of(change), 600) == ("success", "completed"), why(airflow, change)
-    assert [kind for kind, world in worlds.items() if world.state() == before[kind]] == []
+    assert [kind for kind, fixture in fixtures.items() if fixture.state() == before[kind]] == []
     run = airflow.alice.trigger(change, {"mode": "rollback", "reason": "enough seen"})
     assert airflow.ends(change, run, 600) == ("failed", "rolled_back"), why(airflow, change)
-    assert {kind: world.state() for kind, world in worlds.items()} == before
-    secrets = {known.password for world in worlds.values() for known in world.connections.values() if known.password}
+    assert {kind: fixture.state() for kind, fixture in fixtures.items()} == before
+    secrets = {
+        known.password for fixture in fixtures.values() for known in fixture.connections.values() if known.password
+    }
     everything = texts(airflow, change)
     assert [secret for secret in secrets if secret in everything] == []
 

@@ -1,4 +1,4 @@
-"""The road from ticket to outcome, on a real Airflow, driven over REST as its users do."""
+"""The lifecycle of a change from ticket to outcome, on a real Airflow, driven over REST as its users do."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -91,7 +91,7 @@ def test_a_completed_change_can_be_rolled_back_later(airflow: RealAirflow, tmp_p
 
 
 def test_a_breach_is_undone_and_a_watch_holds_no_worker(airflow: RealAirflow, probe: Probe, tmp_path: Path) -> None:
-    """While a change is watched no task of it runs on a worker; a breach takes both steps back."""
+    """While a change is watched no task of it runs on a worker; a breach rolls both steps back."""
     change = airflow.publish(ticket(tmp_path / "breach", steps=2, watch="2m"))
     run = airflow.run_of(change)
     airflow.reaches(change, run, "watch", "deferred")
@@ -123,7 +123,7 @@ def test_a_failed_verification_keeps_the_lease(airflow: RealAirflow, probe: Prob
 
 
 def test_the_undo_of_earlier_steps_goes_on_unless_the_ticket_says_stop(airflow: RealAirflow, tmp_path: Path) -> None:
-    """The undo of the second step fails and the third step too, so both changes are on their way back."""
+    """The undo of the second step fails and the third step too, so both changes are being rolled back."""
     published = []
     for after_failure in ("go_on", "stop"):
         data = ticket(tmp_path / f"undo_{after_failure}", steps=3)

@@ -249,14 +249,14 @@ def test_a_run_that_died_is_taken_back_by_housekeeping(airflow: RealAirflow, tmp
         airflow.clients["admin"].delete(f"/dags/{change}/dagRuns/{run}")
     assert changes.get(airflow.ledger, change).status == "running"
     airflow.does("housekeeping")
-    back = wait_for(lambda: newest_take_back(airflow, change), "the run that takes it back")
-    assert airflow.ends(change, back) == ("failed", "rolled_back")
+    rollback = wait_for(lambda: newest_rollback(airflow, change), "the run that rolls it back")
+    assert airflow.ends(change, rollback) == ("failed", "rolled_back")
     assert acts(journal) == ["apply_1", "apply_2", "undo_2", "undo_1"]
     assert leases.leases(airflow.ledger, change) == []
 
 
-def newest_take_back(airflow: RealAirflow, change: str) -> str | None:
-    """Return the run by which housekeeping takes a change back, once there is one."""
+def newest_rollback(airflow: RealAirflow, change: str) -> str | None:
+    """Return the run by which housekeeping rolls a change back, once there is one."""
     runs = [run["dag_run_id"] for run in airflow.alice.runs(change)]
     return next((run for run in reversed(runs) if run.startswith("take_back_")), None)
 
@@ -268,7 +268,7 @@ def test_a_target_is_released_by_a_person(airflow: RealAirflow, tmp_path: Path) 
     change = airflow.publish(data)
     run = airflow.run_of(change)
     airflow.reaches(change, run, "watch", "deferred")
-    airflow.does("abort_change", change=change, reason="try the way back")
+    airflow.does("abort_change", change=change, reason="try the rollback")
     assert airflow.ends(change, run) == ("failed", "rollback_failed")
     airflow.does("release_target", target="test/released", reason="put in order by hand")
     second = airflow.publish(ticket(tmp_path / "released"))

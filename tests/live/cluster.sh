@@ -3,7 +3,7 @@
 #
 #   tests/live/cluster.sh [COMMAND [ARGUMENT...]]
 #
-# Without a command it runs the tests of the Kubernetes kinds (test_cluster*.py, and the worlds of test_every_step.py).
+# Without a command it runs the tests of the Kubernetes kinds (test_cluster*.py, and their fixtures in test_every_step.py).
 # The command finds the administrator's kube config as CHANGEWINDOW_KUBECONFIG in its environment; with that, the tests'
 # `kubernetes_server.running()` gives this cluster instead of the local stand-in.
 #

@@ -132,7 +132,7 @@ def test_somebody_elses_edit_is_kept(cluster: LiveCluster, context: Context) -> 
     [("StatefulSet", MISSING), ("StatefulSet", CRASHING), ("DaemonSet", MISSING), ("DaemonSet", UNREADY)],
 )
 def test_a_set_that_is_stuck_comes_back(cluster: LiveCluster, context: Context, kind: str, wrong: str) -> None:
-    """Those pods of a StatefulSet that would block its way back are deleted."""
+    """Those pods of a StatefulSet that would block its rollback are deleted."""
     place = (f"{kind.lower()}s.apps", "shop", "db")
     cluster.make(watched(kind, "db"))
     cluster.settle(lambda: not left(cluster.get(*place)))
@@ -154,7 +154,7 @@ def test_a_set_that_is_stuck_comes_back(cluster: LiveCluster, context: Context, 
 
 
 def test_a_stateful_set_is_scaled_restarted_and_given_another_image(cluster: LiveCluster, context: Context) -> None:
-    """And all of it is taken back, twice."""
+    """And all of it is rolled back, twice."""
     cluster.make(workload("StatefulSet", "db", replicas=2))
     cluster.settle(cluster.is_settled)
     for example in [

@@ -77,7 +77,7 @@ def test_what_a_policy_forbids_is_refused_at_the_gate(cluster: LiveCluster, cont
 
 
 def test_pods_that_security_forbids_are_told(cluster: LiveCluster, context: Context) -> None:
-    """Those of a rollout, which is taken back all the same, and the one of a job."""
+    """Those of a rollout, which is rolled back all the same, and the one of a job."""
     enforce = {"pod-security.kubernetes.io/enforce": "restricted"}
     cluster.edit("namespaces", "", "shop", lambda found: found["metadata"]["labels"].update(enforce))
     example = step("image", timeout="20s")
@@ -157,7 +157,7 @@ def test_what_keeps_an_object_from_going_is_told(cluster: LiveCluster, context: 
 
 
 def test_a_daemon_set_that_was_applied_comes_back_twice(cluster: LiveCluster, context: Context) -> None:
-    """Although its server counts templates in an annotation, the way back included."""
+    """Although its server counts templates in an annotation, the rollback included."""
     place = ("daemonsets.apps", "shop", "agent")
     cluster.make(workload("DaemonSet", "agent"))
     cluster.settle(lambda: not left(cluster.get(*place)))

@@ -31,7 +31,7 @@ def pulled(cluster: LiveCluster, here: Registry, image: str, program: Path) -> N
 
 
 def test_what_the_gate_found_is_what_the_node_pulls(cluster: LiveCluster, context: Context, tmp_path: Path) -> None:
-    """An image that is not there is refused at the gate; one that is there is rolled out and taken back."""
+    """An image that is not there is refused at the gate; one that is there is rolled out and rolled back."""
     program = Path(shutil.copy("/bin/busybox", tmp_path))
     with registry(tmp_path / "registry") as here:
         images = f"{here.url.removeprefix('http://')}/shop/stall"

@@ -126,13 +126,13 @@ def supervised(place: OnPostgres, extra: Mapping[str, str]) -> Iterator[Supervis
     Ledger(place.ledger).upgrade()
     migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
     subprocess.run(migrate, env=made.environment, check=True, stdout=subprocess.DEVNULL, cwd=place.home)
-    keeper = threading.Thread(target=made.keep_up, daemon=True)
-    keeper.start()
+    supervising = threading.Thread(target=made.keep_up, daemon=True)
+    supervising.start()
     try:
         yield made
     finally:
         made.stop()
-        keeper.join(30)
+        supervising.join(30)
 
 
 def log_of(place: standalone.Place, name: str) -> str:

@@ -131,7 +131,7 @@ def running(folder: Path, **grows: float) -> Iterator[Prometheus]:
 
 @contextmanager
 def slow_road(port: int) -> Iterator[tuple[int, Callable[[float], None]]]:
-    """Lend a port that leads to another one, and a function that says how many seconds the way back takes from now."""
+    """Lend a port that leads to another one, and a function that says how many seconds each reply takes from now."""
     delay = [0.0]
     listening = socket.create_server(("127.0.0.1", 0))
 

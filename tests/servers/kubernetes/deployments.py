@@ -32,7 +32,7 @@ def sync_replica_set(store: Store, obj: Json) -> None:
 
 
 def sync_deployment(store: Store, obj: Json) -> None:
-    """Take one turn of a rollout."""
+    """Take one step of a rollout."""
     sets = owned(store, "replicasets.apps", obj)
     new = next((entry for entry in sets if _template(entry) == _template(obj)), None)
     is_paused = obj["spec"].get("paused", False)

@@ -45,7 +45,7 @@ def _delete(store: Store, pod: Json) -> None:
 
 
 def sync_stateful_set(store: Store, obj: Json) -> None:
-    """Take one step, and no second one before all pods are ready: that is why a broken revision blocks the way back."""
+    """Take one step, and no second one before all pods are ready: that is why a broken revision blocks the rollback."""
     update = _revision(store, obj)["metadata"]["name"]
     current = obj.get("status", {}).get("currentRevision", update)
     if not obj["metadata"].get("deletionTimestamp"):
