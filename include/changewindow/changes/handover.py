@@ -151,6 +151,27 @@ class Thread(Fact):
     thread: str | None
 
 
+class Shown(Fact):
+    """What a request shows to those who approve; the result of its task `check`."""
+
+    key = "return_value"
+    change: str
+    digest: str
+    summary: str
+    plan: str
+    warnings: str
+
+
+class ExtensionAsked(Fact):
+    """A later end that a person asks for, and who may approve it; the result of its task `check`."""
+
+    key = "return_value"
+    change: str
+    closes: AwareDatetime
+    people: tuple[str, ...]
+    person: str
+
+
 def key_of(fact: type[Fact], step: int = 0) -> str:
     """Return the key under which a fact, about a step if it names one, is handed over."""
     return f"{fact.key}_{step}" if "step" in fact.model_fields else fact.key

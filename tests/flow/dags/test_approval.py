@@ -113,3 +113,12 @@ def test_a_change_whose_window_has_ended_is_not_asked_for(known: Ledger) -> None
     question: Any = asking.dag.get_task("approve_1")
     with pytest.raises(AirflowFailException, match="its window has ended; run reslot_change"):
         question.execute(asking.context(1))
+
+
+@pytest.mark.parametrize("edited", [None, "yes", {"change": "CHG-1001"}])
+def test_a_question_about_garbage_is_not_asked(asking: Asking, edited: Any) -> None:
+    """Any user may edit what `check` has found out."""
+    asking.task_instance.xcoms["check", "return_value"] = edited
+    question: Any = asking.dag.get_task("approve_1")
+    with pytest.raises(AirflowFailException, match="The XCom of `check` cannot be read"):
+        question.execute(asking.context(1))

@@ -9,8 +9,9 @@ from airflow.sdk.bases.branch import BranchMixIn
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from changewindow.changes.handover import Shown
 from changewindow.errors import ApprovalRefused, ChangeError
-from changewindow.flow.people import assigned, who_answered
+from changewindow.flow.people import assigned, result_of_check, who_answered
 from changewindow.flow.runtime import NOTE, ledger, log, now, policy
 from changewindow.ledger import approvals, changes
 from changewindow.ledger.models import Change
@@ -56,8 +57,8 @@ class Approve(HITLOperator, BranchMixIn):
 
     def execute(self, context: Context) -> Any:
         """Ask whoever is asked next; nobody when the change is approved."""
-        shown = context["ti"].xcom_pull(task_ids="check")
-        change = shown["change"]
+        shown = result_of_check(context, Shown)
+        change = shown.change
         try:
             stored, intent = _intent(shown)
             pending = approvals.asked(ledger(), change, intent, now=now())
@@ -77,8 +78,8 @@ class Approve(HITLOperator, BranchMixIn):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Record the answer; ask again when it does not count."""
-        shown = context["ti"].xcom_pull(task_ids="check")
-        change = shown["change"]
+        shown = result_of_check(context, Shown)
+        change = shown.change
         try:
             answer = super().execute_complete(context, event)
         except HITLTimeoutError as error:
@@ -90,7 +91,7 @@ class Approve(HITLOperator, BranchMixIn):
         except ApprovalRefused as error:
             log.error("%s", error)
             stored = changes.get(ledger(), change)
-            if stored.status in changes.WAITING and stored.digest == shown["digest"]:
+            if stored.status in changes.WAITING and stored.digest == shown.digest:
                 raise DoesNotCount(f"{error} It is asked again.") from error
             raise AirflowFailException(str(error)) from error
         log.info("%s: %s by %s", change, answer["chosen_options"][0], person)
@@ -105,7 +106,7 @@ class Approve(HITLOperator, BranchMixIn):
         return self.do_branch(context, "schedule" if pending is None else f"approve_{self.number + 1}")
 
 
-def _decide(shown: dict[str, str], person: str, *, is_yes: bool) -> PendingApproval | None:
+def _decide(shown: Shown, person: str, *, is_yes: bool) -> PendingApproval | None:
     """Record a person's answer to what they were shown.
 
     Raises:
@@ -114,17 +115,17 @@ def _decide(shown: dict[str, str], person: str, *, is_yes: bool) -> PendingAppro
     if not person:
         raise ApprovalRefused("The answer carries no name.")
     _, intent = _intent(shown)
-    return approvals.decide(ledger(), shown["change"], intent, person=person, is_yes=is_yes, now=now())
+    return approvals.decide(ledger(), shown.change, intent, person=person, is_yes=is_yes, now=now())
 
 
-def _intent(shown: dict[str, str]) -> tuple[Change, Intent]:
+def _intent(shown: Shown) -> tuple[Change, Intent]:
     """Return a change and who must approve its text, as the policy says now.
 
     Raises:
         ApprovalRefused: it has another text by now than the one that is shown here.
     """
-    stored = changes.get(ledger(), shown["change"])
-    if stored.digest != shown["digest"]:
+    stored = changes.get(ledger(), shown.change)
+    if stored.digest != shown.digest:
         raise ApprovalRefused(f"{stored.id} has a newer text than the one shown here; its own request asks for it.")
     return stored, intent_of(stored, ruling_of(stored.id, policy()))
 

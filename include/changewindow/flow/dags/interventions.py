@@ -1,7 +1,7 @@
 """The DAGs by which a person intervenes: cancel, abort, release, stop the line, extend a window, move a change."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.exceptions import HITLTimeoutError
@@ -11,13 +11,14 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow.changes import messages
+from changewindow.changes.handover import ExtensionAsked, dumped
 from changewindow.changes.request import Request
 from changewindow.documents.findings import Finding
 from changewindow.errors import ChangeError, NotAllowed
 from changewindow.flow.dags.approval import ruling_of
 from changewindow.flow.dags.request import Check, moment_of, pipeline
 from changewindow.flow.own_dag import own_dag
-from changewindow.flow.people import assigned, who_answered
+from changewindow.flow.people import assigned, result_of_check, who_answered
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
 from changewindow.flow.tasks.messages import post
 from changewindow.ledger import changes, leases, stops
@@ -117,7 +118,7 @@ class CheckExtension(BaseOperator):
             raise NotAllowed(change, [Finding("not_later", sentence, "Name a later end than that.")])
         needs = ruling_of(change, policy()).needs
         people = sorted({other for need in needs for other in need.people if not same_person(other, person)})
-        return {"change": change, "closes": closes.isoformat(), "people": people, "person": person}
+        return dumped(ExtensionAsked(change=change, closes=closes, people=tuple(people), person=person))
 
 
 class ApproveExtension(HITLOperator):
@@ -130,32 +131,32 @@ class ApproveExtension(HITLOperator):
 
     def execute(self, context: Context) -> Any:
         """Ask those who may approve the change."""
-        asked = context["ti"].xcom_pull(task_ids="check")
-        self.assigned_users = assigned(asked["people"])
-        self.response_timeout = max(datetime.fromisoformat(asked["closes"]) - now(), timedelta(seconds=1))
+        asked = result_of_check(context, ExtensionAsked)
+        self.assigned_users = assigned(asked.people)
+        self.response_timeout = max(asked.closes - now(), timedelta(seconds=1))
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the answer, and extend the window if it is yes."""
-        asked = context["ti"].xcom_pull(task_ids="check")
+        asked = result_of_check(context, ExtensionAsked)
         try:
             answer = super().execute_complete(context, event)
         except HITLTimeoutError as error:
             raise AirflowFailException("Nobody answered in time; the window stays as it is.") from error
         person = who_answered(answer)
-        if not person or same_person(person, asked["person"]):
-            raise AirflowFailException(f"{asked['person']} asked for it; somebody else has to say yes. Ask again.")
-        if asked["people"] and not any(same_person(person, other) for other in asked["people"]):
-            raise AirflowFailException(f"{person} may not approve it; ask {', '.join(asked['people'])}.")
+        if not person or same_person(person, asked.person):
+            raise AirflowFailException(f"{asked.person} asked for it; somebody else has to say yes. Ask again.")
+        if asked.people and not any(same_person(person, other) for other in asked.people):
+            raise AirflowFailException(f"{person} may not approve it; ask {', '.join(asked.people)}.")
         if answer["chosen_options"] != [YES]:
             raise AirflowFailException(f"{person} said no; the window stays as it is.")
-        closes, reason = datetime.fromisoformat(asked["closes"]), context["params"]["reason"]
+        closes, reason = asked.closes, context["params"]["reason"]
         try:
-            changes.extend(ledger(), asked["change"], closes, person=person, reason=reason, now=now())
+            changes.extend(ledger(), asked.change, closes, person=person, reason=reason, now=now())
         except ChangeError as error:
             raise AirflowFailException(str(error)) from error
-        log.info("%s may act until %s, as %s allows", asked["change"], closes, person)
-        return {"change": asked["change"], "closes": asked["closes"], "by": person}
+        log.info("%s may act until %s, as %s allows", asked.change, closes, person)
+        return {"change": asked.change, "closes": asked.closes.isoformat(), "by": person}
 
 
 def tell_ended(here: Ledger, change: str) -> None:

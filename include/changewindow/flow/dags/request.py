@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 from airflow.serialization.serialized_objects import DagSerialization
 
 from changewindow import settings
+from changewindow.changes.handover import Shown, dumped
 from changewindow.changes.publication import publish, source
 from changewindow.changes.request import Request, take_in
 from changewindow.documents.text import escaped
@@ -19,6 +20,7 @@ from changewindow.flow.airflow_connection import connection
 from changewindow.flow.dag import build_dag
 from changewindow.flow.dags.approval import Approve
 from changewindow.flow.own_dag import own_dag
+from changewindow.flow.people import result_of_check
 from changewindow.flow.runtime import NOTE, ledger, log, now, person_of, policy
 from changewindow.flow.tasks.preflight import ask_once
 from changewindow.ledger import changes, stops
@@ -34,7 +36,7 @@ from changewindow.ticket.revision import PublishedChange
 class Check(BaseOperator):
     """Asks the policy about what is requested and puts it into the ledger; every finding is reported at once."""
 
-    def execute(self, context: Context) -> dict[str, str]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Return the change, and the plan for the approver."""
         try:
             shown = self._take_in(self.request(context))
@@ -42,15 +44,15 @@ class Check(BaseOperator):
             log.error("%s", error)
             context["ti"].xcom_push(key=NOTE, value=str(error))
             raise AirflowFailException(str(error)) from error
-        context["ti"].xcom_push(key=NOTE, value=f"{shown['change']} is asked for\n{shown['warnings']}".strip())
-        return shown
+        context["ti"].xcom_push(key=NOTE, value=f"{shown.change} is asked for\n{shown.warnings}".strip())
+        return dumped(shown)
 
     def request(self, context: Context) -> Request:
         """Return what the form says."""
         origin = f"{context['dag_run'].dag_id}/{context['dag_run'].run_id}"
         return replace(request_of(context["params"], person_of(context)), origin=origin)
 
-    def _take_in(self, request: Request) -> dict[str, str]:
+    def _take_in(self, request: Request) -> Shown:
         """Put it into the ledger.
 
         Raises:
@@ -69,8 +71,13 @@ class Check(BaseOperator):
         shown = plan.text(taken.change, taken.loaded.ticket)
         log.info("%s is in the ledger, asked for by %s\n%s", taken.change, request.person, shown)
         summary = taken.loaded.ticket.summary
-        facts = {"change": taken.change, "digest": taken.digest, "summary": summary}
-        return {**facts, "plan": plan.markdown(taken.change, taken.loaded.ticket), "warnings": "\n".join(warnings)}
+        return Shown(
+            change=taken.change,
+            digest=taken.digest,
+            summary=summary,
+            plan=plan.markdown(taken.change, taken.loaded.ticket),
+            warnings="\n".join(warnings),
+        )
 
 
 class DryRun(BaseOperator):
@@ -78,7 +85,7 @@ class DryRun(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Return what was read; what cannot be read now is reported, and does not stop the request."""
-        change = context["ti"].xcom_pull(task_ids="check")["change"]
+        change = result_of_check(context, Shown).change
         lines: list[str] = []
         try:
             ticket = build_ticket(changes.revision(ledger(), change))
@@ -116,7 +123,7 @@ class Schedule(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Return the path of the published file."""
-        change = context["ti"].xcom_pull(task_ids="check")["change"]
+        change = result_of_check(context, Shown).change
         path = publish_change(change)
         opens = changes.get(ledger(), change).opens
         log.info("%s is published as %s; it starts %s UTC", change, path, f"{opens:%Y-%m-%d %H:%M}")
