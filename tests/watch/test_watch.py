@@ -97,3 +97,16 @@ def test_every_watch_ends(words: list[str]) -> None:
             assert (decided[0] == "pass") <= (word == "pass")
             return
     raise AssertionError(words)
+
+
+def test_a_reading_is_stored_under_the_same_keys_as_ever() -> None:
+    """Ledgers and waiting triggers hold readings of earlier versions; what is empty is left out."""
+    at = datetime(2026, 3, 17, 22, 5, tzinfo=UTC)
+    reading = Reading("errors", "fail", at, value=0.5, detail="bad when above 0.01")
+    assert reading.as_json() == {
+        "condition": "errors",
+        "verdict": "fail",
+        "at": "2026-03-17T22:05:00+00:00",
+        "value": 0.5,
+        "says": "bad when above 0.01",
+    }

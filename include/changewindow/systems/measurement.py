@@ -133,7 +133,7 @@ class SourceContext:
             UnknownConnection: there is no such connection.
         """
         connection = await self.connections(name)
-        return await self._send(connection, "GET", path, headers=headers, params=parameters)
+        return await self._send(connection, "GET", path, parameters, headers=headers)
 
     async def head(self, name: str, path: str) -> httpx.Response:
         """Send a HEAD request to the service behind a connection; see `get`."""
@@ -141,12 +141,18 @@ class SourceContext:
         return await self._send(connection, "HEAD", path)
 
     async def _send(
-        self, connection: Connection, method: str, path: str, *, headers: Authentication | None = None, **content: Any
+        self,
+        connection: Connection,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str | Sequence[str]] | None = None,
+        *,
+        headers: Authentication | None = None,
     ) -> httpx.Response:
         url, signed = f"{connection.base_url}{path}", (headers or authorization.headers)(connection)
-        content |= {"auth": connection.credentials} if signed is None else {"headers": dict(signed)}
+        login = connection.credentials if signed is None else None
         try:
-            async with self.http.stream(method, url, **content) as reply:
+            async with self.http.stream(method, url, params=parameters, headers=signed, auth=login) as reply:
                 body = await _body(reply, url)
         except UNREACHABLE as error:
             raise SourceError("unreachable", f"{url}: {type(error).__name__} {error}".rstrip()) from error
