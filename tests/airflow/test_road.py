@@ -90,6 +90,21 @@ def test_a_completed_change_can_be_rolled_back_later(airflow: RealAirflow, tmp_p
     assert changes.get(airflow.ledger, change).reason == "bad hours later"
 
 
+def test_a_rollback_undoes_what_was_chosen_and_not_the_default(airflow: RealAirflow, tmp_path: Path) -> None:
+    """The values with which the change was applied come from the ledger, whatever the rollback's own form says."""
+    opens = datetime.now(UTC) + timedelta(seconds=15)
+    data = ticket(tmp_path / "chosen", window=window(opens, opens + timedelta(minutes=30)))
+    data["parameters"] = {"version": {"default": "v20", "allowed": ["v10", "v15", "v20"]}}
+    for field in ("run", "undo"):
+        data["steps"][0][field][4] += "_{{ params.version }}"
+    change = airflow.publish(data)
+    run = airflow.alice.trigger(change, {"version": "v15"})  # waits for the window
+    assert airflow.ends(change, run) == ("success", "completed")
+    back = airflow.alice.trigger(change, {"mode": "rollback", "reason": "too low", "version": "v10"})
+    assert airflow.ends(change, back) == ("failed", "rolled_back")
+    assert acts(tmp_path / "chosen") == ["apply_1_v15", "undo_1_v15"]
+
+
 def test_a_breach_is_undone_and_a_watch_holds_no_worker(airflow: RealAirflow, probe: Probe, tmp_path: Path) -> None:
     """While a change is watched no task of it runs on a worker; a breach rolls both steps back."""
     change = airflow.publish(ticket(tmp_path / "breach", steps=2, watch="2m"))

@@ -9,6 +9,7 @@ from changewindow.changes import handover, run_memory
 from changewindow.changes.run_memory import Holder
 from changewindow.errors import MemoryUnknown
 from changewindow.ledger import payloads
+from changewindow.policy.standing import Mode
 from changewindow.ticket.model import Condition
 from support.run_memory import KnownRun
 
@@ -109,3 +110,29 @@ def test_without_the_ledger_the_gate_says_who_holds_the_change(xcoms: Any, held:
 def test_a_decision_that_cannot_be_read_is_none() -> None:
     """Never a good one."""
     assert run_memory.decision(run(xcoms={("watch", "decision"): "succeed"})) is None
+
+
+def started(mode: Mode, **values: Any) -> payloads.Started:
+    """Return the event of a run that passed the gate with these values."""
+    return payloads.Started(digest="d", mode=mode, token=1, targets=("test/orders",), values=values)
+
+
+@pytest.mark.parametrize(
+    ("events", "values"),
+    [
+        pytest.param([started("run", limit=15)], {"limit": 15}, id="what was chosen"),
+        pytest.param([started("run")], {}, id="the defaults, where nothing was chosen"),
+        pytest.param([started("run", limit=10), started("run", limit=15)], {"limit": 15}, id="of the newest apply"),
+        pytest.param([started("run", limit=15), started("rollback")], {"limit": 15}, id="not of an earlier rollback"),
+        pytest.param([], {}, id="nothing, where nothing was applied"),
+    ],
+)
+def test_a_rollback_has_the_values_with_which_the_change_was_applied(events: list[Any], values: dict[str, Any]) -> None:
+    """Its own form may say something else, and shows the defaults."""
+    assert run_memory.applied_values(run(*events, mode="rollback")) == values
+
+
+def test_without_the_ledger_a_rollback_does_not_guess_the_values() -> None:
+    """The defaults would undo something else than what was applied."""
+    with pytest.raises(MemoryUnknown, match="it is not known with which parameters it was applied"):
+        run_memory.applied_values(run(started("run", limit=15), mode="rollback", ledger_is_down=True))

@@ -1,10 +1,10 @@
 """What a run is about to do."""
 
 from changewindow.flow.runtime import Run
-from changewindow.ledger import changes
+from changewindow.ledger import changes, leases
 from changewindow.ledger.database import Ledger
 from changewindow.ticket.revision import PublishedChange
-from support.changes import NOW
+from support.changes import NOW, intent
 from support.tickets import banner
 
 
@@ -17,3 +17,22 @@ def test_what_was_chosen_in_place_of_defaults_is_part_of_the_intent(ledger: Ledg
         run = Run(change, {"run_id": "run", "params": {"mode": "run", "version": chosen}})  # type: ignore[typeddict-item]
         run.__dict__.update(ledger=ledger)
         assert run.intent.values == kept
+
+
+def test_a_rollback_has_the_values_with_which_the_change_was_applied(ledger: Ledger) -> None:
+    """Its form shows the defaults, or something else again; undo acts on what was applied."""
+    version = {"type": "string", "default": "v2", "allowed": ["v1", "v2", "v3"]}
+    data = banner(parameters={"version": version}, summary="To {{ params.version }}")
+    submitted = changes.submit(ledger, data, requester="alice", now=NOW)
+    leases.start(
+        ledger,
+        submitted.change,
+        intent(submitted.digest, approvals=(), values={"version": "v1"}),
+        targets=("production/orders",),
+        now=NOW,
+    )
+    change = PublishedChange.of(submitted.change, data)
+    for form in ({"version": "v2"}, {"version": "v3"}):
+        run = Run(change, {"run_id": "back", "params": {"mode": "rollback", **form}})  # type: ignore[typeddict-item]
+        run.__dict__.update(ledger=ledger)
+        assert (run.ticket.summary, run.intent.values) == ("To v1", {"version": "v1"})

@@ -102,6 +102,19 @@ def remembered(memory: RunMemory, step: int) -> dict[str, Any] | None:
     return memories[-1 if is_rollback else 0] if memories else None
 
 
+def applied_values(memory: RunMemory) -> dict[str, Any]:
+    """Return what was chosen for parameters when the change was applied: the values that a rollback has to undo.
+
+    Raises:
+        MemoryUnknown: nobody can say now.
+    """
+    try:
+        applied = [event for event in memory.past(payloads.Started) if event.mode == "run"]
+    except UNREADABLE as error:
+        raise memory.unknown("with which parameters it was applied", error) from error
+    return applied[-1].values if applied else {}
+
+
 def _never_started(memory: RunMemory, step: int) -> bool:
     """Return whether Airflow can say that a step did nothing, without the ledger."""
     task = f"apply_{step}"

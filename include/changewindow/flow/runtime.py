@@ -11,7 +11,7 @@ from airflow.sdk.definitions.context import Context as AirflowContext
 from changewindow import settings
 from changewindow.changes import handover
 from changewindow.changes.handover import F, Fact
-from changewindow.changes.run_memory import Holder
+from changewindow.changes.run_memory import Holder, applied_values
 from changewindow.changes.step_lock import StepLock
 from changewindow.documents import parameters
 from changewindow.errors import BadPolicy, LedgerDown, LedgerUnknown, MemoryUnknown
@@ -94,9 +94,24 @@ class Run:
         return self.mode == "dry_run"
 
     @cached_property
+    def values(self) -> dict[str, Any]:
+        """Return what is chosen for parameters in place of their defaults; in a rollback, what was chosen for apply.
+
+        Raises:
+            MemoryUnknown: a rollback cannot read it now.
+        """
+        chosen = applied_values(self) if self.mode == "rollback" else self.params
+        usual = parameters.defaults(self.change.data)
+        return {name: chosen[name] for name in usual if chosen.get(name, usual[name]) != usual[name]}
+
+    @cached_property
     def ticket(self) -> Ticket:
-        """Return the ticket with this run's parameters."""
-        return self.change.chosen(self.params)
+        """Return the ticket with this run's values.
+
+        Raises:
+            MemoryUnknown: a rollback cannot read them now.
+        """
+        return self.change.chosen(self.values)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -145,11 +160,7 @@ class Run:
             self.ticket.needs,
             self.mode,
             is_emergency=self.ticket.type == "emergency",
-            values={
-                name: self.params[name]
-                for name, usual in parameters.defaults(self.change.data).items()
-                if self.params.get(name, usual) != usual
-            },
+            values=self.values,
         )
 
     @property

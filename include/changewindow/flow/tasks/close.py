@@ -27,7 +27,7 @@ class Close(ChangeOperator):
         if ended:
             self._end(run, *ended, is_news=False)
             return
-        outcome, reason = self._finish(run, closing(run, held, steps=len(run.ticket.steps)))
+        outcome, reason = self._finish(run, closing(run, held, steps=len(run.change.ticket.steps)))
         closed = run.spool.close(run.change.id, run=run.id, outcome=outcome, reason=reason, now=now())
         if not closed:
             log.warning("the ledger is down; the outcome waits in %s, the targets stay held until then", run.spool.path)
