@@ -148,7 +148,7 @@ def test_a_branch_that_was_force_pushed_away(repository: Path) -> None:
         STEP.apply(here, remembered)
     assert str(raised.value) == (
         "The repository of connection example_config has no commit 012345678901 any more, which was on top of "
-        "release/v2.15.0. Was the branch force-pushed? Review it again, and submit again."
+        "release/v2.15.0. Was the branch force-pushed? Review and submit it again."
     )
 
 

@@ -10,7 +10,7 @@ def headers(connection: Connection) -> dict[str, str] | None:
     Extra `header` is its name, like `Authorization` or `X-API-Key`, and extra `scheme` a word before the password,
     like `Bearer`.
     """
-    name, scheme = (str(connection.extra.get(one, "")) for one in ("header", "scheme"))
+    name, scheme = (str(connection.extra.get(field, "")) for field in ("header", "scheme"))
     if not name and not scheme:
         return None
     if not connection.password:

@@ -118,12 +118,12 @@ async def _approved_last_version(api: Api, path: str) -> set[str]:
 
 async def _all_pages(api: Api, path: str) -> list[Entry]:
     """Return all entries of a list, page by page."""
-    found: list[Entry] = []
+    collected: list[Entry] = []
     for page in range(1, MOST + 1):
         entries = await api.json(path, {"per_page": str(PAGE), "page": str(page)})
-        found += entries
+        collected += entries
         if len(entries) < PAGE:
-            return found
+            return collected
     raise SourceError("invalid", f"{api.product.name} has more than {PAGE * MOST} entries at {path}")
 
 

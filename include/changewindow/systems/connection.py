@@ -38,8 +38,8 @@ class Connection:
         if not self.host:
             raise UnusableConnection(self.name, "host")
         if "@" in urlsplit(self.host if "://" in self.host else f"//{self.host}").netloc:
-            says = "address without an account in it; write that into login and password, which are not logged"
-            raise UnusableConnection(self.name, says)
+            missing = "address without an account in it; write that into login and password, which are not logged"
+            raise UnusableConnection(self.name, missing)
         scheme, _, host = self.host.rpartition("://")
         scheme = scheme or (self.schema if self.schema in {"http", "https"} else "http")
         name, slash, path = host.rstrip("/").partition("/")
@@ -58,8 +58,8 @@ class Connection:
 
     def hidden(self, text: str) -> str:
         """Return a text without the password, as it is and as it stands in addresses."""
-        for said in {self.password, quote(self.password, safe=""), quote(self.password, safe=" +")} - {""}:
-            text = text.replace(said, "***")
+        for form in {self.password, quote(self.password, safe=""), quote(self.password, safe=" +")} - {""}:
+            text = text.replace(form, "***")
         return text
 
     @property

@@ -26,8 +26,8 @@ Entry = dict[str, Any]
 async def open_incidents(api: Api, service: str) -> list[str]:
     """Return the messages of the open incidents that impact a service, given by its name or id."""
     number = await _service(api, service)
-    found = await _listed(api, "incidents", {"query": "status:open"})
-    return [str(one["message"]) for one in found if number in (one.get("impactedServices") or [])]
+    incidents = await _listed(api, "incidents", {"query": "status:open"})
+    return [str(incident["message"]) for incident in incidents if number in (incident.get("impactedServices") or [])]
 
 
 async def on_call(api: Api, *, schedule: str) -> list[str]:
@@ -50,23 +50,23 @@ async def _service(api: Api, wanted: str) -> str:
     if ID.fullmatch(wanted):
         await api.json(f"/v1/services/{wanted}", what=f"service with the id '{wanted}'")
         return wanted
-    named = [one for one in await _listed(api, "services", {}) if one["name"] == wanted]
+    named = [service for service in await _listed(api, "services", {}) if service["name"] == wanted]
     if len(named) == 1:
         return str(named[0]["id"])
     if named:
-        ids = ", ".join(str(one["id"]) for one in named)
+        ids = ", ".join(str(service["id"]) for service in named)
         raise SourceError("invalid", f"Opsgenie has {len(named)} services named '{wanted}'. Write one id: {ids}.")
-    says = f"Opsgenie has no service named '{wanted}' that the key of '{api.connection}' can see"
-    raise SourceError("invalid", f"{says}. Correct the ticket, or use a key that can.")
+    problem = f"Opsgenie has no service named '{wanted}' that the key of '{api.connection}' can see"
+    raise SourceError("invalid", f"{problem}. Correct the ticket, or use a key that can.")
 
 
 async def _listed(api: Api, kind: str, asked: dict[str, str]) -> list[Entry]:
     """Return all entries of a list, page by page."""
-    found: list[Entry] = []
+    entries: list[Entry] = []
     for offset in range(0, MOST, PAGE):
         body = await api.json(f"/v1/{kind}", {**asked, "limit": str(PAGE), "offset": str(offset)}, what=kind)
-        found += body["data"]
+        entries += body["data"]
         has_more = "next" in (body.get("paging") or {}) or len(body["data"]) >= PAGE
         if not has_more:
-            return found
+            return entries
     raise SourceError("invalid", f"Opsgenie has more than {MOST} {kind}; it lists no more")

@@ -47,8 +47,8 @@ async def open_incidents(api: Api, service: str) -> list[str]:
     incidents = {str(one["id"]): str(one["title"]) for one in await _listed(api, "incidents", asked)}
     if not incidents and found.get("status") in SILENT:
         why, remedy = SILENT[found["status"]]
-        says = f"none is open, which proves nothing: '{service}' is {why}, and PagerDuty opens no incidents for it"
-        raise SourceError("no_data", f"{says}. {remedy}, then ask again.")
+        problem = f"none is open, which proves nothing: '{service}' is {why}, and PagerDuty opens no incidents for it"
+        raise SourceError("no_data", f"{problem}. {remedy}, then ask again.")
     return list(incidents.values())
 
 
@@ -81,8 +81,10 @@ async def _found(api: Api, kind: str, wanted: str) -> Entry:
     if named:
         ids = ", ".join(str(one["id"]) for one in named)
         raise SourceError("invalid", f"PagerDuty has {len(named)} {kind} named '{wanted}'. Write one id: {ids}.")
-    says = f"PagerDuty has no {WORDS[kind]} with the name or id '{wanted}' that the token of '{api.connection}' can see"
-    raise SourceError("invalid", f"{says}. Correct the ticket, or use a token that can.")
+    problem = (
+        f"PagerDuty has no {WORDS[kind]} with the name or id '{wanted}' that the token of '{api.connection}' can see"
+    )
+    raise SourceError("invalid", f"{problem}. Correct the ticket, or use a token that can.")
 
 
 async def _listed(api: Api, kind: str, asked: Mapping[str, str | Sequence[str]]) -> list[Entry]:

@@ -35,28 +35,28 @@ class HostedZone:
             return cls(client, zone)
         name = canonical_name(zone)
         with explained(f"look for the hosted zone {name}"):
-            found = client.list_hosted_zones_by_name(DNSName=to_octal(name))["HostedZones"]
-        zones = [one["Id"].rpartition("/")[2] for one in found if name_of(one) == name]
+            listed = client.list_hosted_zones_by_name(DNSName=to_octal(name))["HostedZones"]
+        zones = [zone_entry["Id"].rpartition("/")[2] for zone_entry in listed if name_of(zone_entry) == name]
         if not zones:
             raise StepFailed(f"Route 53 has no hosted zone {name} in the account of {account}. Correct `zone`.")
         if len(zones) > 1:
-            says = f"Route 53 has {len(zones)} hosted zones {name}: {', '.join(zones)}."
-            raise StepFailed(f"{says} Write as `zone` the id of the one that is meant.")
+            problem = f"Route 53 has {len(zones)} hosted zones {name}: {', '.join(zones)}."
+            raise StepFailed(f"{problem} Write as `zone` the id of the one that is meant.")
         return cls(client, zones[0])
 
     def find(self, record: str, kind: str) -> Raw | None:
         """Return a record set as it is now."""
-        found = self._of_name(record, StartRecordType=kind, MaxItems="1")
-        return next((one for one in found if one["Type"] == kind), None)
+        record_sets = self._of_name(record, StartRecordType=kind, MaxItems="1")
+        return next((raw for raw in record_sets if raw["Type"] == kind), None)
 
     def types(self, record: str) -> set[str]:
         """Return of which types there are record sets of a name."""
-        return {one["Type"] for one in self._of_name(record, MaxItems=MOST)}
+        return {raw["Type"] for raw in self._of_name(record, MaxItems=MOST)}
 
     def replace(self, old: Raw | None, new: Raw | None, comment: str) -> Any:
         """Replace one record set by another, all or nothing; return what tells later whether it is in sync."""
         actions = {"DELETE": old, "CREATE": new}
-        batch = [{"Action": action, "ResourceRecordSet": one} for action, one in actions.items() if one]
+        batch = [{"Action": action, "ResourceRecordSet": raw} for action, raw in actions.items() if raw]
         change = {"Comment": comment, "Changes": batch}
         with explained(f"change records in zone {self.id}"):
             made = self.client.change_resource_record_sets(HostedZoneId=self.id, ChangeBatch=change)
@@ -70,10 +70,10 @@ class HostedZone:
     def _of_name(self, record: str, **limits: str) -> list[Raw]:
         start = {"StartRecordName": to_octal(record), **limits}
         with explained(f"read {record} in zone {self.id}"):
-            found: Iterable[Raw] = self.client.list_resource_record_sets(HostedZoneId=self.id, **start)[
+            record_sets: Iterable[Raw] = self.client.list_resource_record_sets(HostedZoneId=self.id, **start)[
                 "ResourceRecordSets"
             ]
-        return [dict(one) for one in found if name_of(one) == record]
+        return [dict(raw) for raw in record_sets if name_of(raw) == record]
 
 
 def name_of(raw: Raw) -> str:
@@ -83,9 +83,9 @@ def name_of(raw: Raw) -> str:
 
 def from_octal(text: str) -> str:
     r"""Return a text of Route 53, which writes many characters as octal codes like `\052`, as DNS has it."""
-    return ESCAPED.sub(lambda found: f"\\{int(found[1], 8):03}" if len(found[1]) == 3 else found[0], text)
+    return ESCAPED.sub(lambda code: f"\\{int(code[1], 8):03}" if len(code[1]) == 3 else code[0], text)
 
 
 def to_octal(text: str) -> str:
     r"""Return a text of DNS, where codes like `\042` are decimal, as Route 53 wants it."""
-    return ESCAPED.sub(lambda found: f"\\{int(found[1]):03o}" if len(found[1]) == 3 else found[0], text)
+    return ESCAPED.sub(lambda code: f"\\{int(code[1]):03o}" if len(code[1]) == 3 else code[0], text)

@@ -29,9 +29,9 @@ class RecordSet:
     ttl: int
 
     @classmethod
-    def of(cls, found: dns.rdataset.Rdataset) -> Self:
+    def of(cls, rdataset: dns.rdataset.Rdataset) -> Self:
         """Return what a server answered."""
-        return cls(tuple(sorted(map(_canonical, found))), found.ttl)
+        return cls(tuple(sorted(map(_canonical, rdataset))), rdataset.ttl)
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any] | None) -> Self | None:
@@ -43,9 +43,9 @@ class RecordSet:
         return dns.rdataset.from_text_list(dns.rdataclass.IN, dns.rdatatype.from_text(kind), self.ttl, self.values)
 
 
-def shown(found: RecordSet | None) -> str:
+def shown(record_set: RecordSet | None) -> str:
     """Return a record set as messages show it."""
-    return "no record" if found is None else f"{', '.join(found.values)} (ttl {found.ttl})"
+    return "no record" if record_set is None else f"{', '.join(record_set.values)} (ttl {record_set.ttl})"
 
 
 def canonical(kind: str, text: str) -> str:
@@ -74,9 +74,9 @@ def canonical_name(text: str) -> str:
         raise ValueError(f"{text!r} is not a domain name: {error}") from error
 
 
-def _canonical(found: dns.rdata.Rdata) -> str:
-    wire = found.to_digestable(dns.name.root)
-    return dns.rdata.from_wire(found.rdclass, found.rdtype, wire, 0, len(wire)).to_text()
+def _canonical(rdata: dns.rdata.Rdata) -> str:
+    wire = rdata.to_digestable(dns.name.root)
+    return dns.rdata.from_wire(rdata.rdclass, rdata.rdtype, wire, 0, len(wire)).to_text()
 
 
 def _quoted(text: str) -> str:
@@ -134,7 +134,7 @@ def canonical_values(kind: str, values: Iterable[str]) -> tuple[str, ...]:
     Raises:
         ValueError: one of them is no value of this type, or there are two of which there can be only one.
     """
-    found = tuple(sorted({canonical(kind, value) for value in values}))
-    if kind == "CNAME" and len(found) > 1:
-        raise refusal(f"a CNAME has one value, here are {len(found)}", "Write the one.")
-    return found
+    canonical_forms = tuple(sorted({canonical(kind, value) for value in values}))
+    if kind == "CNAME" and len(canonical_forms) > 1:
+        raise refusal(f"a CNAME has one value, here are {len(canonical_forms)}", "Write the one.")
+    return canonical_forms

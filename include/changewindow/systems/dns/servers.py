@@ -47,22 +47,24 @@ async def answer(server: Server, record: str, kind: str) -> RecordSet | None:
     query = dns.message.make_query(record, kind, flags=0)
     reply = await _reply(server, query)
     if reply.rcode() not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN} or not reply.flags & dns.flags.AA:
-        says = "not authoritative" if reply.rcode() == dns.rcode.NOERROR else dns.rcode.to_text(reply.rcode())
-        raise NoAnswer(f"{server.name} does not serve {record} ({says}); correct the zone's NS records, or that server")
-    found = reply.get_rrset(reply.answer, query.question[0].name, dns.rdataclass.IN, dns.rdatatype.from_text(kind))
-    return RecordSet.of(found) if found else None
+        reason = "not authoritative" if reply.rcode() == dns.rcode.NOERROR else dns.rcode.to_text(reply.rcode())
+        raise NoAnswer(
+            f"{server.name} does not serve {record} ({reason}); correct the zone's NS records, or that server"
+        )
+    rrset = reply.get_rrset(reply.answer, query.question[0].name, dns.rdataclass.IN, dns.rdatatype.from_text(kind))
+    return RecordSet.of(rrset) if rrset else None
 
 
 async def answers(servers: Sequence[Server], record: str, kind: str) -> list[RecordSet | NoAnswer | None]:
     """Return what each server holds, or why it does not say; all are asked at the same time."""
 
-    async def one(server: Server) -> RecordSet | NoAnswer | None:
+    async def ask(server: Server) -> RecordSet | NoAnswer | None:
         try:
             return await answer(server, record, kind)
         except NoAnswer as error:
             return error
 
-    return list(await asyncio.gather(*map(one, servers)))
+    return list(await asyncio.gather(*map(ask, servers)))
 
 
 async def authoritative(zone: str, via: Server) -> list[Server]:
@@ -71,10 +73,10 @@ async def authoritative(zone: str, via: Server) -> list[Server]:
     Raises:
         NoAnswer: that server does not serve the zone, or the address of a server cannot be found.
     """
-    found = await answer(via, zone, "NS")
-    if found is None:
+    names = await answer(via, zone, "NS")
+    if names is None:
         raise NoAnswer(f"{via.name} has no NS records for {zone}: no zone begins there; correct the name of the zone")
-    return [await _within(zone, canonical_name(host), via) for host in found.values]
+    return [await _within(zone, canonical_name(host), via) for host in names.values]
 
 
 async def listed(texts: Iterable[str]) -> list[Server]:
@@ -94,10 +96,10 @@ async def of_name(record: str) -> list[Server]:
     """
     try:
         zone = await dns.asyncresolver.zone_for_name(record)
-        found = await dns.asyncresolver.resolve(zone, "NS")
+        names = await dns.asyncresolver.resolve(zone, "NS")
     except dns.exception.DNSException as error:
         raise NoAnswer(f"the zone of {record} cannot be found by this machine's resolver: {error}") from error
-    return [await named(canonical_name(one.to_text())) for one in found]
+    return [await named(canonical_name(host.to_text())) for host in names]
 
 
 async def named(host: str, port: int = PORT, *, name: str = "") -> Server:
@@ -109,10 +111,10 @@ async def named(host: str, port: int = PORT, *, name: str = "") -> Server:
     if _is_address(host):
         return Server(name or host, (host,), port)
     try:
-        found = await dns.asyncresolver.resolve_name(host)
+        resolved = await dns.asyncresolver.resolve_name(host)
     except (dns.exception.DNSException, OSError) as error:
         raise NoAnswer(f"the address of the name server {host} cannot be found: {error}") from error
-    return Server(name or host, tuple(found.addresses()), port)
+    return Server(name or host, tuple(resolved.addresses()), port)
 
 
 def address(text: str) -> tuple[str, int]:
@@ -134,25 +136,25 @@ def address(text: str) -> tuple[str, int]:
 
 async def _reply(server: Server, query: dns.message.Message) -> dns.message.Message:
     """Ask at one address after the other, twice: a lost packet is no answer of the server."""
-    says = "it has no address"
+    reason = "it has no address"
     for where in server.addresses * 2:
         try:
             reply, _ = await dns.asyncquery.udp_with_fallback(query, where, timeout=PATIENCE, port=server.port)
         except UNREACHABLE as error:
-            says = "no answer in time" if isinstance(error, dns.exception.Timeout) else str(error)
+            reason = "no answer in time" if isinstance(error, dns.exception.Timeout) else str(error)
         except dns.exception.DNSException as error:
             raise NoAnswer(f"{server.name} does not speak DNS at port {server.port}: {error}") from error
         else:
             return reply
-    raise NoAnswer(f"{server.name} cannot be reached at port {server.port}: {says}")
+    raise NoAnswer(f"{server.name} cannot be reached at port {server.port}: {reason}")
 
 
 async def _within(zone: str, host: str, via: Server) -> Server:
     """Return a server of a zone; where its name is within that zone, only the zone itself knows its address."""
     if not dns.name.from_text(host).is_subdomain(dns.name.from_text(zone)):
         return await named(host, via.port)
-    found = [await answer(via, host, kind) for kind in ("A", "AAAA")]
-    addresses = tuple(value for one in found if one for value in one.values)
+    replies = [await answer(via, host, kind) for kind in ("A", "AAAA")]
+    addresses = tuple(value for reply in replies if reply for value in reply.values)
     if not addresses:
         raise NoAnswer(f"the name server {host} of {zone} has no address; add one, or correct the zone's NS records")
     return Server(host, addresses, via.port)

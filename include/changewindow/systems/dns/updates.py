@@ -57,12 +57,12 @@ def send(update: dns.update.UpdateMessage, server: Server, connection: Connectio
     except tuple(KEYS) as error:
         raise StepFailed(f"{server.name} {KEYS[type(error)].format(key=key)}.") from error
     except (dns.exception.DNSException, OSError, EOFError) as error:
-        says = f"{type(error).__name__} {error}".rstrip()
-        raise StepFailed(f"{server.name} gave no valid reply to the update ({says}). Is it up?") from error
+        reason = f"{type(error).__name__} {error}".rstrip()
+        raise StepFailed(f"{server.name} gave no valid reply to the update ({reason}). Is it up?") from error
     code = reply.rcode()
     if code not in {dns.rcode.NOERROR, *CHANGED}:
-        says = REFUSALS.get(code, "refused the update ({code})")
-        raise StepFailed(f"{server.name} {says.format(zone=zone, key=key, code=dns.rcode.to_text(code))}.")
+        reason = REFUSALS.get(code, "refused the update ({code})")
+        raise StepFailed(f"{server.name} {reason.format(zone=zone, key=key, code=dns.rcode.to_text(code))}.")
     return code
 
 
@@ -70,7 +70,7 @@ def _key(connection: Connection) -> dns.tsig.Key:
     """Return the TSIG key of a connection."""
     algorithm = str(connection.extra.get("algorithm", "hmac-sha256"))
     if f"{algorithm}.".lower() not in ALGORITHMS:
-        known = ", ".join(one.rstrip(".") for one in ALGORITHMS)
+        known = ", ".join(algorithm.rstrip(".") for algorithm in ALGORITHMS)
         raise UnusableConnection(connection.name, f"extra `algorithm` that is known: {known}")
     try:
         return dns.tsig.Key(connection.login, connection.password, algorithm)

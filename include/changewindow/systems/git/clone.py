@@ -61,9 +61,9 @@ class Clone:
             StepFailed: it is not.
         """
         if self._look("cat-file", "-e", f"{commit}^{{commit}}").code:
-            says = f"The repository of connection {self.connection} has no commit {commit[:12]} any more"
+            problem = f"The repository of connection {self.connection} has no commit {commit[:12]} any more"
             raise StepFailed(
-                f"{says}, which was on top of {branch}. Was the branch force-pushed? Review it again, and submit again."
+                f"{problem}, which was on top of {branch}. Was the branch force-pushed? Review and submit it again."
             )
 
     def id(self, *arguments: str) -> str:
@@ -85,8 +85,8 @@ class Clone:
         search = ["log", "-1", "-E", f"--grep=^(Change|Reverts)-Step: {self.context.mark}$"]
         what = "--format=%H %(trailers:key=Reverts-Step,valueonly,separator=%x20)"
         hint = f"If {self.branch} was force-pushed, see by hand what it holds."
-        found = COMMIT.search(self.git(*search, what, f"{since}..HEAD", hint=hint))
-        return (found[1], bool(found[2])) if found else ("", False)
+        match = COMMIT.search(self.git(*search, what, f"{since}..HEAD", hint=hint))
+        return (match[1], bool(match[2])) if match else ("", False)
 
     def contains(self, commit: str, in_commit: str) -> bool:
         """Return whether a commit is part of another one, as the repository knows them now."""
@@ -138,11 +138,11 @@ class Clone:
         if "[remote rejected]" not in ran.output:
             return f"git push to {where} failed: {last_line(ran)}. May the account of the connection push?"
         lines = [line.strip() for line in ran.output.splitlines()]
-        said = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+        messages = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
         reason = next(line.partition("[remote rejected]")[2].strip() for line in lines if "[remote rejected]" in line)
-        told = " / ".join([*[line for line in said if line][:3], reason])
+        why = " / ".join([*[line for line in messages if line][:3], reason])
         return (
-            f"The repository refused the push to {where}: {told}. If the branch is protected, allow the connection's "
+            f"The repository refused the push to {where}: {why}. If the branch is protected, allow the connection's "
             "account to push to it; the change cannot go on otherwise."
         )
 
@@ -174,11 +174,11 @@ def tips(context: Context, connection: str, *branches: str) -> list[str]:
         ran = context.look(["git", "ls-remote", "--", address, *refs], environment=environment, quiet=True)
     if ran.code:
         raise StepFailed(f"The repository of connection {connection} cannot be read: {last_line(ran)}.")
-    found = {ref: commit for commit, _, ref in (line.partition("\t") for line in ran.output.splitlines())}
+    commits = {ref: commit for commit, _, ref in (line.partition("\t") for line in ran.output.splitlines())}
     for branch, ref in zip(branches, refs, strict=True):
-        if ref not in found:
+        if ref not in commits:
             raise StepFailed(f"The repository of connection {connection} has no branch {branch}.")
-    return [found[ref] for ref in refs]
+    return [commits[ref] for ref in refs]
 
 
 def id_in(output: str) -> str:

@@ -33,16 +33,16 @@ class Deployed(Model):
         """
         latest = ""
 
-        def found() -> bool:
+        def is_reported() -> bool:
             nonlocal latest
             before, latest = latest, self.reported(clone.context)
             if commit.startswith(latest):
                 return True
             return latest != before and clone.contains(commit, in_commit=latest)
 
-        says = f"{self.connection} reports commit {commit[:12]} at {self.json_path} of {self.path}"
+        expected = f"{self.connection} reports commit {commit[:12]} at {self.json_path} of {self.path}"
         try:
-            clone.context.until(says, found, within=within)
+            clone.context.until(expected, is_reported, within=within)
         except StepFailed as error:
             raise StepFailed(f"{error} It reports {latest or 'nothing'}. See in the deployer why.") from error
 
@@ -52,7 +52,7 @@ class Deployed(Model):
             reply = context.ask(self.connection, self.path, authorization.headers(context.connection(self.connection)))
             if not 200 <= reply.status < 300:
                 return f"nothing (status {reply.status})"
-            found = str(json_path.at(json_path.parsed(reply.text), self.json_path))
+            commit = str(json_path.at(json_path.parsed(reply.text), self.json_path))
         except (StepFailed, LookupError) as error:
             return f"nothing ({error})"
-        return found if re.fullmatch(COMMIT, found) else f"nothing ({found[:80]!r} is no commit)"
+        return commit if re.fullmatch(COMMIT, commit) else f"nothing ({commit[:80]!r} is no commit)"

@@ -38,16 +38,16 @@ class Product:
     takes_login: bool = False
     """Whether login and password do as well as a token, or nothing at all."""
 
-    def located(self, found: Connection) -> Connection:
+    def located(self, connection: Connection) -> Connection:
         """Return the connection with the address of the API; tokens go over https unless it says otherwise."""
-        name = found.host.rpartition("://")[2].strip("/")
+        name = connection.host.rpartition("://")[2].strip("/")
         if self.address and (not name or name in self.public):
-            return replace(found, host=self.address, port=None, schema="")
-        if self.address and "://" not in found.host and not found.schema:
-            found = replace(found, schema="https")
+            return replace(connection, host=self.address, port=None, schema="")
+        if self.address and "://" not in connection.host and not connection.schema:
+            connection = replace(connection, schema="https")
         if self.tenants and name.endswith(self.tenants):
-            return replace(found, host=f"https://api.{name.removeprefix('api.')}")
-        return found if "/" in name else replace(found, host=f"{found.host.rstrip('/')}{self.prefix}")
+            return replace(connection, host=f"https://api.{name.removeprefix('api.')}")
+        return connection if "/" in name else replace(connection, host=f"{connection.host.rstrip('/')}{self.prefix}")
 
     def headers(self, connection: Connection) -> dict[str, str]:
         """Return the headers that show who asks.
@@ -83,23 +83,23 @@ class Api:
         Raises:
             SourceError: `invalid`, it does not exist or is no JSON; `unreachable`, the product says nothing to us.
         """
-        found = await self.json_or_none(path, parameters)
-        if found is not None:
-            return found
+        document = await self.json_or_none(path, parameters)
+        if document is not None:
+            return document
         if not what:
-            says = f"there is no {path} at {(await self._located(self.connection)).base_url}"
+            problem = f"there is no {path} at {(await self._located(self.connection)).base_url}"
             remedy = f"Correct the host of the connection '{self.connection}', path and all"
-            raise SourceError("invalid", f"{says}. Is it the API of {self.product.name}? {remedy}.")
-        says = f"{self.product.name} has no {what} that the token of '{self.connection}' can see"
+            raise SourceError("invalid", f"{problem}. Is it the API of {self.product.name}? {remedy}.")
+        problem = f"{self.product.name} has no {what} that the token of '{self.connection}' can see"
         remedy = f"Correct the ticket, or give the token access; it must be {self.product.needs}"
-        raise SourceError("invalid", f"{says}. {remedy}.")
+        raise SourceError("invalid", f"{problem}. {remedy}.")
 
     async def json_or_none(self, path: str, parameters: Mapping[str, str | Sequence[str]] | None = None) -> Any:
         """Return the JSON of a reply, or None when what is asked for does not exist."""
         self._keep_quiet()
         context = replace(self.context, connections=self._located)
-        found = await self._located(self.connection)
-        has_login = self.product.takes_login and bool(found.login)
+        connection = await self._located(self.connection)
+        has_login = self.product.takes_login and bool(connection.login)
         self.paths.append(path)
         reply = await context.get(
             self.connection, path, parameters, headers=None if has_login else self.product.headers
@@ -111,8 +111,8 @@ class Api:
         try:
             return reply.json()
         except ValueError as error:
-            says = f"{self.product.name} answered without JSON. Is {reply.url.copy_with(query=None)} its API?"
-            raise SourceError("invalid", says) from error
+            problem = f"{self.product.name} answered without JSON. Is {reply.url.copy_with(query=None)} its API?"
+            raise SourceError("invalid", problem) from error
 
     @property
     def query(self) -> str:
@@ -131,30 +131,32 @@ class Api:
     def _refused(self, reply: httpx.Response) -> SourceError:
         """Return what a reply that is no success means."""
         status, name = reply.status_code, self.product.name
-        said = f"{status} {_said(reply)}".strip()
+        refusal = f"{status} {_message(reply)}".strip()
         if _wants_quiet(reply):
             until = _quiet_until(reply, self.context.now())
             self.context.kept["quiet_until"] = until.timestamp()
             return self._too_often(until)
         if status == httpx.codes.UNAUTHORIZED:
-            says = f"{name} does not know the token of the connection '{self.connection}' ({said}): wrong or expired"
+            problem = (
+                f"{name} does not know the token of the connection '{self.connection}' ({refusal}): wrong or expired"
+            )
             remedy = f"Put a new one into its password: {self.product.needs}"
-            return SourceError("unreachable", f"{says}. {remedy}, for {reply.url.host}.")
+            return SourceError("unreachable", f"{problem}. {remedy}, for {reply.url.host}.")
         if status == httpx.codes.FORBIDDEN:
-            says = f"the token of the connection '{self.connection}' may not do this at {name} ({said})"
-            return SourceError("unreachable", f"{says}. It must be {self.product.needs}.")
+            problem = f"the token of the connection '{self.connection}' may not do this at {name} ({refusal})"
+            return SourceError("unreachable", f"{problem}. It must be {self.product.needs}.")
         if status in {httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY}:
-            return SourceError("invalid", f"{name} does not understand the question ({said}). Correct the ticket.")
+            return SourceError("invalid", f"{name} does not understand the question ({refusal}). Correct the ticket.")
         if reply.has_redirect_location:
             elsewhere = reply.headers["location"].partition("?")[0][:LONGEST]
-            says = f"{name} answered {said}: what was asked for is at {elsewhere}"
+            problem = f"{name} answered {refusal}: what was asked for is at {elsewhere}"
             remedy = f"Write its new name into the ticket, or correct the host of the connection '{self.connection}'"
-            return SourceError("unreachable", f"{says}. {remedy}.")
-        return SourceError("unreachable", f"{name} answered {said}. Is it up, and the address of its API right?")
+            return SourceError("unreachable", f"{problem}. {remedy}.")
+        return SourceError("unreachable", f"{name} answered {refusal}. Is it up, and the address of its API right?")
 
     def _too_often(self, until: datetime) -> SourceError:
-        says = f"{self.product.name} was asked too often and wants quiet until {until:%H:%M:%S} UTC"
-        return SourceError("unreachable", f"{says}. Ask less often, or with a token of your own.")
+        problem = f"{self.product.name} was asked too often and wants quiet until {until:%H:%M:%S} UTC"
+        return SourceError("unreachable", f"{problem}. Ask less often, or with a token of your own.")
 
 
 def _wants_quiet(reply: httpx.Response) -> bool:
@@ -162,7 +164,7 @@ def _wants_quiet(reply: httpx.Response) -> bool:
     if reply.status_code == httpx.codes.TOO_MANY_REQUESTS:
         return True
     is_spent = "retry-after" in reply.headers or reply.headers.get("x-ratelimit-remaining") == "0"
-    return reply.status_code == httpx.codes.FORBIDDEN and (is_spent or "rate limit" in _said(reply).lower())
+    return reply.status_code == httpx.codes.FORBIDDEN and (is_spent or "rate limit" in _message(reply).lower())
 
 
 def _quiet_until(reply: httpx.Response, now: datetime) -> datetime:
@@ -177,7 +179,7 @@ def _quiet_until(reply: httpx.Response, now: datetime) -> datetime:
     return datetime.fromtimestamp(now.timestamp() + (min(seconds, DAY) if seconds > 0 else QUIET), UTC)
 
 
-def _said(reply: httpx.Response) -> str:
+def _message(reply: httpx.Response) -> str:
     """Return what a refusal says for itself, on one line."""
     try:
         body = reply.json()

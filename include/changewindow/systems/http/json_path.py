@@ -22,10 +22,10 @@ def at(document: Any, path: str) -> Any:
     Raises:
         LookupError: nothing stands there.
     """
-    found = document
+    part = document
     for key in filter(None, path.split(".")):
         try:
-            found = found[int(key)] if isinstance(found, list) else found[key]
+            part = part[int(key)] if isinstance(part, list) else part[key]
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise LookupError(f"the reply has nothing at {path} (no {key!r})") from error
-    return found
+    return part
