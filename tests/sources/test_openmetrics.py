@@ -1,6 +1,7 @@
 """The source openmetrics: what it computes between two scrapes."""
 
 import asyncio
+import math
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -172,12 +173,57 @@ async def test_a_clock_that_is_ahead_makes_nothing_new(server: RecordingServer) 
     assert (await between(server, ahead, ahead, metric="up")).at <= datetime.now(UTC)
 
 
-async def test_a_histogram_without_its_last_bucket_is_invalid(server: RecordingServer) -> None:
-    """How many observations there were is not known, so their quantile is not either."""
-    text = 'took_bucket{{le="0.1"}} {0}\n'
-    with pytest.raises(SourceError, match="no bucket with le=") as raised:
-        await between(server, text.format(0), text.format(9), metric="took", read="quantile")
+LAST = 'took_bucket{{le="+Inf"}} {0}\n'
+SEVERAL = 'took_bucket{{route="/a",le="0.1"}} {0}\ntook_bucket{{route="/a",le="+Inf"}} {0}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param('took_bucket{{le="0.1"}} {0}\n', "no bucket with le=", id="without the last bucket"),
+        pytest.param(LAST + "took_count {0}\ntook_sum 900\n", "no bucket but le=", id="the last bucket alone"),
+        pytest.param(LAST + "took_bucket {0}\n", "has no bound: {}", id="a bucket without a bound"),
+        pytest.param(LAST + 'took_bucket{{le="NaN"}} {0}\n', 'no bound: {"le": "NaN"}', id="a bound that is no number"),
+        pytest.param(LAST + 'took_bucket{{vmrange="1...2"}} {0}\n', "has no bound", id="buckets of VictoriaMetrics"),
+        pytest.param(
+            SEVERAL + SEVERAL.replace("/a", "/b").replace('"0.1"', '"0.5"'), "have different buckets", id="of two kinds"
+        ),
+    ],
+)
+async def test_a_histogram_that_is_not_whole_has_no_quantile(server: RecordingServer, text: str, says: str) -> None:
+    """Nothing is known of how large its observations were, and 0 would look good."""
+    with pytest.raises(SourceError, match=says) as raised:
+        await between(server, text.format(0), text.format(100), metric="took", read="quantile")
     assert raised.value.cause == "invalid"
+
+
+BELOW_ZERO = 'took_bucket{{le="-1"}} {0}\ntook_bucket{{le="0"}} {1}\ntook_bucket{{le="+Inf"}} {2}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "counts", "quantile", "value"),
+    [
+        pytest.param(BELOW_ZERO, (100, 100, 100), 0.5, -1, id="the lowest bound is the value where it is below zero"),
+        pytest.param(BELOW_ZERO, (0, 100, 100), 0.5, -0.5, id="below zero it is linear above the lowest bound"),
+        pytest.param(BELOW_ZERO.replace('"-1"', '"-2"'), (0, 0, 5), 0.5, 0, id="above all bounds it is the last"),
+        pytest.param(BUCKETS, (100, 90, 100), 0.99, 0.099, id="a count that falls is taken for the one before"),
+        pytest.param(BUCKETS, (50, 120, 100), 0.99, 0.1983, id="so is that of all observations"),
+    ],
+)
+async def test_a_quantile_at_the_edges_is_that_of_promql(
+    server: RecordingServer, text: str, counts: Any, *, quantile: float, value: float
+) -> None:
+    """The values are those of its bucketQuantile."""
+    asked = {"metric": "took", "read": "quantile", "quantile": quantile}
+    answer = await between(server, text.format(0, 0, 0), text.format(*counts), **asked)
+    assert answer.value == pytest.approx(value, abs=0.0001)
+
+
+async def test_a_count_that_is_no_number_gives_none(server: RecordingServer) -> None:
+    """The reading is invalid, as any that cannot be compared."""
+    asked = {"metric": "took", "read": "quantile"}
+    answer = await between(server, BUCKETS.format(0, 0, 0), BUCKETS.format("NaN", 5, 9), **asked)
+    assert math.isnan(float(answer.value))
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,11 @@ CASES = [
     (400, {"status": "error", "error": "parse error"}, None, "invalid"),
     (503, {"status": "error", "error": "not ready"}, None, "unreachable"),
     (200, {**vector("1"), "warnings": ["one of two stores did not answer"]}, None, "invalid"),
+    (200, {**vector("0.01"), "isPartial": True}, None, "invalid"),
+    (200, {**vector("0.01"), "isPartial": False, "infos": ["it may be no counter"]}, 0.01, None),
+    (200, {**vector("0.01"), "partial": True}, None, "invalid"),
+    (200, {"status": "success", "data": {**vector("0.01")["data"], "partialResponse": True}}, None, "invalid"),
+    (200, {**vector(), "isPartial": True}, None, "invalid"),
 ]
 
 
@@ -40,6 +45,40 @@ async def test_a_reply_means(
     reading = await read(server.url, QUERY)
     assert reading.cause == cause
     assert cause or reading.value == value
+
+
+async def test_an_answer_without_a_part_says_what_to_look_for(server: RecordingServer) -> None:
+    """Whoever reads it knows that the service is not the one to look at."""
+    server.answers["/api/v1/query"] = (200, json.dumps({**vector("0.01"), "isPartial": True}))
+    reading = await read(server.url, QUERY)
+    says = "the answer is not complete: it says `isPartial`. Find out which part of its storage does not answer"
+    assert (reading.value, reading.cause, reading.detail) == (None, "invalid", says)
+
+
+async def test_raw_samples_are_no_value_of_this_moment(server: RecordingServer) -> None:
+    """An average of what was scraped in five minutes is not what was asked for."""
+    result = [{"metric": {}, "values": [[2e9 - 60, "0"], [2e9, "100"]]}]
+    reply = {"status": "success", "data": {"resultType": "matrix", "result": result}}
+    server.answers["/api/v1/query"] = (200, json.dumps(reply))
+    reading = await read(server.url, {**QUERY, "query": "load[5m]"})
+    says = "raw samples of a time, one number was expected; take avg_over_time, max_over_time or rate of it"
+    assert (reading.cause, reading.detail) == ("invalid", f"the query returned the {says}")
+
+
+async def test_a_range_with_gaps_says_so(server: RecordingServer) -> None:
+    """Three values of an hour are few, and somebody should know."""
+    server.answers["/api/v1/query_range"] = (200, json.dumps(over("1", "1", "1")))
+    reading = await read(server.url, {**QUERY, "range": "1h", "step": "1m"})
+    assert reading.detail.endswith("(3 of 61 values, the others are missing)")
+    assert "missing" not in (await read(server.url, {**QUERY, "range": "45s"})).detail
+
+
+async def test_histograms_among_the_values_of_a_range_are_no_numbers(server: RecordingServer) -> None:
+    """The values beside them are those of another time."""
+    reply = over("1", "1")
+    reply["data"]["result"][0]["histograms"] = [[2e9, {"count": "1", "sum": "2"}]]
+    server.answers["/api/v1/query_range"] = (200, json.dumps(reply))
+    assert (await read(server.url, {**QUERY, "range": "5m"})).cause == "invalid"
 
 
 @pytest.mark.parametrize(("reduce", "value"), [("average", 2.0), ("highest", 4.0), ("lowest", 0.0), ("last", 2.0)])

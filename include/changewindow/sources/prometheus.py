@@ -3,7 +3,8 @@
 The address comes from an Airflow Connection of type HTTP; extra `header` and `scheme` as for `feature_flag`, where it
 wants a token. Without `range` the query is instant. With `range` it is evaluated every `step` over that time and
 reduced to one number. The query must return one series: none is `no_data`, several are `invalid`; sum or filter in
-PromQL. A range whose last value is older than `scraped_within` is `stale`.
+PromQL. A range whose last value is older than `scraped_within` is `stale`. An answer that is not complete, as its
+warnings or its `isPartial` say, is `invalid`, and so are the raw samples of a selector like `up[5m]`.
 
 Prometheus gives every result the time of asking, and repeats a sample for up to five minutes after scraping has
 stopped; a `rate` goes on for its whole range. So name under `scraped` what the query reads: the answer is then as old
@@ -32,6 +33,10 @@ EXAMPLE = {
     "query": 'sum(rate(http_requests_total{status=~"5.."}[1m])) / sum(rate(http_requests_total[1m]))',
     "scraped": "http_requests_total",
 }
+PARTIAL = ("isPartial", "partial", "partialResponse")
+"""How VictoriaMetrics, and what speaks like it, says that a part of its storage did not answer."""
+LIMITED = "M3-Results-Limited"
+"""The header in which M3 says that it left series out, or that a part of its storage did not answer."""
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABELS = r"""\{(?:[^{}"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*\}"""
 SELECTOR = rf"\s*(?:{NAME}\s*(?:{LABELS})?|{LABELS})\s*"
@@ -91,7 +96,13 @@ class Source(SourceBase):
         if self.range is not None and now - evaluated > max(self.step, self.scraped_within):
             age = f"{(now - evaluated).total_seconds():.0f} s ago, {duration_text(self.scraped_within)} allowed"
             raise SourceError("stale", f"the last value of the range is of {age}. Is it still scraped?")
-        return Answer(REDUCE[self.reduce](values), await self._scraped_at(context, evaluated), self.query)
+        at = await self._scraped_at(context, evaluated)
+        return Answer(REDUCE[self.reduce](values), at, self.query, self._gaps(len(values)))
+
+    def _gaps(self, count: int) -> str:
+        """Return how many values of a range are missing: what is averaged may be a small part of what was asked."""
+        expected = int(self.range / self.step) + 1 if self.range else 1
+        return f"{count} of {expected} values, the others are missing" if count < expected - 1 else ""
 
     async def _scraped_at(self, context: SourceContext, evaluated: datetime) -> datetime:
         """Return how old a value of some moment really is: as old as the least recent of the samples it came from.
@@ -115,11 +126,12 @@ class Source(SourceBase):
         return at
 
     async def _query(self, context: SourceContext, parameters: dict[str, str]) -> list[tuple[float, str]]:
-        kind = "query_range" if "step" in parameters else "query"
-        return _pairs(await context.get(self.connection, f"/api/v1/{kind}", parameters))
+        is_range = "step" in parameters
+        path = "/api/v1/query_range" if is_range else "/api/v1/query"
+        return _pairs(await context.get(self.connection, path, parameters), is_range=is_range)
 
 
-def _pairs(reply: httpx.Response) -> list[tuple[float, str]]:
+def _pairs(reply: httpx.Response, *, is_range: bool) -> list[tuple[float, str]]:
     """Return the (time, value) pairs of the one series of a reply."""
     try:
         body: dict[str, Any] = reply.json()
@@ -128,21 +140,40 @@ def _pairs(reply: httpx.Response) -> list[tuple[float, str]]:
     if body.get("status") != "success":
         cause = "unreachable" if reply.status_code >= httpx.codes.INTERNAL_SERVER_ERROR else "invalid"
         raise SourceError(cause, f"Prometheus refused the query: {body.get('error', reply.status_code)}")  # type: ignore[arg-type]
-    if body.get("warnings"):
-        # Several Prometheuses behind one address go on when one of them does not answer, and say so here.
-        raise SourceError("invalid", f"the answer is not complete: {'; '.join(map(str, body['warnings']))}")
-    result = body["data"]["result"]
-    if body["data"]["resultType"] == "scalar":
+    _check_complete(body, reply)
+    result, form = body["data"]["result"], body["data"]["resultType"]
+    if form == "scalar":
         return [result]
-    if body["data"]["resultType"] == "string":
+    if form == "string":
         raise SourceError("invalid", "the query returned text, a number was expected")
     if not result:
         raise SourceError("no_data", "the query returned no series")
     if len(result) > 1:
         raise SourceError("invalid", f"the query returned {len(result)} series, one was expected; sum or filter them")
-    if not {"values", "value"} & result[0].keys():
+    if form == "matrix" and not is_range:
+        fault = "the query returned the raw samples of a time, one number was expected"
+        raise SourceError("invalid", f"{fault}; take avg_over_time, max_over_time or rate of it")
+    values = result[0].get("values") or [result[0][name] for name in ("value",) if name in result[0]]
+    if not values or result[0].get("histograms"):
         fault = (
             "the query returned a histogram, a number was expected; take histogram_quantile or histogram_count of it"
         )
         raise SourceError("invalid", fault)
-    return result[0]["values"] if "values" in result[0] else [result[0]["value"]]
+    return list(values)
+
+
+def _check_complete(body: dict[str, Any], reply: httpx.Response) -> None:
+    """Refuse an answer to which not everything behind the address has contributed.
+
+    Several servers behind one address go on when one of them does not answer, each in its own words.
+
+    Raises:
+        SourceError: a part is missing.
+    """
+    data = body.get("data") or {}
+    reasons = [str(warning) for warning in body.get("warnings") or ()]
+    reasons += [f"it says `{name}`" for name in PARTIAL if body.get(name) or data.get(name)]
+    reasons += [reply.headers[LIMITED]] if reply.headers.get(LIMITED) else []
+    if reasons:
+        remedy = "Find out which part of its storage does not answer"
+        raise SourceError("invalid", f"the answer is not complete: {'; '.join(reasons)}. {remedy}")

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 
 from prometheus_client.samples import Sample
 
@@ -83,25 +84,54 @@ def quantile(grown: Sequence[tuple[Labels, float]], wanted: float) -> float | No
     """Return a quantile as PromQL's histogram_quantile estimates it, or None when nothing grew.
 
     Raises:
-        SourceError: the buckets do not end with that of all observations.
+        SourceError: the buckets do not end with that of all observations, or there is no other one to measure by.
     """
     counts: dict[float, float] = {}
+    bounds: dict[str, set[float]] = {}
     for labels, increase in grown:
-        bound = float(labels["le"])
+        bound = _bound(labels)
         counts[bound] = counts.get(bound, 0.0) + increase
+        others = json.dumps({name: value for name, value in labels.items() if name != "le"}, sort_keys=True)
+        bounds.setdefault(others, set()).add(bound)
     if not counts:
         return None
     if math.inf not in counts:
         raise SourceError("invalid", 'the histogram has no bucket with le="+Inf"')
-    return _within(sorted(counts.items()), wanted * counts[math.inf]) if counts[math.inf] else None
+    if len(counts) == 1:
+        fault = 'the histogram has no bucket but le="+Inf", so it knows how many values there were, not how large'
+        raise SourceError("invalid", f"{fault}. Give it bounds around the limit")
+    if any(has != counts.keys() for has in bounds.values()):
+        fault = "the series of the histogram have different buckets, and their sums mean nothing"
+        raise SourceError("invalid", f"{fault}. Choose those of one kind with `where`")
+    if not all(map(math.isfinite, counts.values())):
+        return math.nan
+    rising = _rising(counts)
+    return _within(rising, wanted * rising[-1][1]) if rising[-1][1] else None
+
+
+def _bound(labels: Labels) -> float:
+    try:
+        bound = float(labels["le"])
+    except (KeyError, ValueError):
+        bound = math.nan
+    if math.isnan(bound):
+        raise SourceError("invalid", f"a bucket of the histogram has no bound: {json.dumps(dict(labels))}")
+    return bound
+
+
+def _rising(counts: Mapping[float, float]) -> list[tuple[float, float]]:
+    """Return bounds with counts that never fall, as PromQL repairs what was not written at one moment."""
+    bounds = sorted(counts)
+    return list(zip(bounds, accumulate((counts[bound] for bound in bounds), max), strict=True))
 
 
 def _within(buckets: Sequence[tuple[float, float]], rank: float) -> float:
-    below, count_below = 0.0, 0.0
-    for bound, count in buckets:
+    """Return where a rank lies: linear within its bucket, and at the last bound for all that is above it."""
+    *finite, _ = buckets
+    below, count_below = None, 0.0
+    for bound, count in finite:
         if count >= rank:
-            if math.isinf(bound):
-                return below
-            return below + (bound - below) * (rank - count_below) / max(count - count_below, 1e-9)
+            start = below if below is not None else min(0.0, bound)
+            return start + (bound - start) * (rank - count_below) / (count - count_below)
         below, count_below = bound, count
-    return below
+    return finite[-1][0]
