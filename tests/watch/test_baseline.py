@@ -243,6 +243,45 @@ async def test_a_source_that_has_to_be_there_may_say_anything(tmp_path: Path) ->
     assert found.reason.startswith("its source does not answer: ERROR        it (unreachable)")
 
 
+TEXT = "'many' is text, but the ticket compares it with something else: write numbers, true and false without quotes;"
+NUMBER = (
+    "4.0 is a number, but the ticket compares it with something else: write numbers, true and false without quotes;"
+)
+
+
+@pytest.mark.parametrize(
+    ("printed", "asked", "reason"),
+    [
+        pytest.param("4", {"pass": {"above": 9}}, "", id="bad before the change is fine"),
+        pytest.param("4", {"pass": {"below": 1}, "fail": {"above": 9}}, "", id="undecided before the change is fine"),
+        pytest.param("many", {"pass": {"above": 9}}, TEXT, id="text where a number is compared"),
+        pytest.param("many", {"pass": {"equals": 9}}, TEXT, id="text where a number is to be equalled"),
+        pytest.param("4", {"pass": {"equals": "4"}}, NUMBER, id="a number where text is to be equalled"),
+        pytest.param("4", {"fail": {"equals": "4"}}, NUMBER, id="a number where text would be bad"),
+        pytest.param("4", {"fail": {"equals": True}}, NUMBER, id="a number where true would be bad"),
+        pytest.param("many", {"role": "observe", "fail": {"above": 1}}, TEXT, id="text that is only observed"),
+        pytest.param("NaN", {"fail": {"above": 1}}, "nan is not a number", id="not a number"),
+        pytest.param(
+            "many",
+            {"compare": {"by": "ratio"}, "fail": {"above": 2}},
+            "it has no baseline to be compared with",
+            id="no baseline",
+        ),
+    ],
+)
+async def test_what_could_never_be_judged_does_not_begin(
+    tmp_path: Path, printed: str, asked: dict[str, Any], reason: str
+) -> None:
+    """The watch would end undecided, so a change with such a condition has no way to be found good."""
+    source = {"kind": "command", "run": ["echo", printed]}
+    condition = Condition.model_validate({"name": "it", "source": source, **asked})
+    wanted = Wanted((), timedelta(seconds=1), datetime.now(UTC), present=(condition,))
+    decided = await until_good(wanted, nowhere, log=print)
+    assert decided.verdict == ("fail" if reason else "pass")
+    assert reason in decided.reason
+    assert not reason or decided.reason.startswith(("it cannot be judged: ERROR        it (invalid) ", reason))
+
+
 def in_a_row(folder: Path, *values: int) -> Condition:
     """Return a condition that reads one value after the other, and 1 from then on."""
     left = folder / "left"

@@ -103,7 +103,7 @@ class Condition(Model):
     weight: float = Field(default=1.0, gt=0, le=1)
     """How much of a reason to take the change back it is: it is taken back when those that hold add up to 1."""
     new: bool = False
-    """Whether there is nothing to measure before the change: its source need not answer at the gate."""
+    """Whether there is nothing to measure before the change: the gate does not ask for it."""
     tolerate: Tolerance = Tolerance()
     """How often in a row an answer may be missing or undecided."""
     timeout: Duration = Field(default=timedelta(seconds=5), gt=timedelta(0))

@@ -27,9 +27,11 @@ class Reading:
     detail: str = ""
 
     @property
-    def is_answered(self) -> bool:
-        """Return whether its source answers at all: no data and NaN are answers too."""
-        return self.value is not None or self.cause not in {"unreachable", "invalid"}
+    def unjudgeable(self) -> str:
+        """Return why no later reading of this kind could be judged either, or nothing; no data may still come."""
+        if self.cause == "invalid":
+            return f"it cannot be judged: {self.line()}"
+        return f"its source does not answer: {self.line()}" if self.cause == "unreachable" else ""
 
     def line(self) -> str:
         """Return the reading as a line for the log: verdict, condition, value and limit."""

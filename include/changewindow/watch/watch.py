@@ -39,13 +39,13 @@ class Decided:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to become good, or at least to be there, and until when."""
+    """What is to become good, or at least to be judged, and until when."""
 
     conditions: tuple[Condition, ...]
     every: timedelta
     deadline: datetime
     present: tuple[Condition, ...] = ()
-    """Conditions that may be good or bad, if only their sources answer."""
+    """Conditions that may be good or bad, if only they can be judged."""
     baselines: Baselines = field(default_factory=dict)
     change: str | None = None
     """The change that asks."""
@@ -53,11 +53,17 @@ class Wanted:
     """How long all must stay good, sample after sample."""
 
     def not_good(self, sample: Sequence[Reading]) -> list[str]:
-        """Return what is not good in a sample, and which sources do not answer."""
+        """Return what is not good in a sample, and what could not be judged."""
         count = len(self.conditions)
         lines = [reading.line() for reading in sample[:count] if reading.verdict != "pass"]
-        silent = [reading.line() for reading in sample[count:] if not reading.is_answered]
-        return lines + [f"its source does not answer: {line}" for line in silent]
+        pairs = zip(self.present, sample[count:], strict=True)
+        return lines + [reason for condition, reading in pairs if (reason := self._unjudgeable(condition, reading))]
+
+    def _unjudgeable(self, condition: Condition, reading: Reading) -> str:
+        """Return why a condition could not be judged later, or nothing."""
+        if condition.needs_baseline and not self.baselines.get(condition.name):
+            return f"{condition.name} has no baseline to be compared with"
+        return reading.unjudgeable
 
 
 async def until_good(wanted: Wanted, connections: Connections, *, log: Log, past: PastOf | None = None) -> Decided:

@@ -115,6 +115,25 @@ def test_what_was_good_and_is_not_any_more_is_refused_at_the_gate(preflight: Pre
     assert not preflight.events("started")
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        pytest.param("errors", "errors", id="a condition of the watch"),
+        pytest.param("health", "health", id="a check, and what proves the rollback"),
+    ],
+)
+def test_a_reading_that_cannot_be_judged_starts_nothing(preflight: Preflight, name: str, asked: str) -> None:
+    """Text where a number is compared would never be good or bad; the refusal holds the sentence of the reading."""
+    (preflight.folder / name).write_text("many")
+    with pytest.raises(NotAllowed) as refused:
+        preflight.gate()
+    [reason] = refused.value.reasons
+    assert f"ERROR        {asked} (invalid) " in reason
+    assert "'many' is text, but the ticket compares it with something else: write numbers" in reason
+    assert not preflight.events("started")
+    assert preflight.events("checked")[0]["verdict"] == "fail"
+
+
 def test_every_tick_carries_a_name(preflight: Preflight) -> None:
     """The owner's, in the record."""
     preflight.answered("alice", ITEMS)

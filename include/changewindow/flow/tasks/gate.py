@@ -65,7 +65,7 @@ class Gate(ChangeOperator):
         )
 
     def _not_good(self, run: Run) -> str:
-        """Return what is not good in one sample of all checks, and which sources of the watch are not there.
+        """Return what is not good in one sample of all checks, and which conditions of the watch cannot be judged.
 
         The record keeps the sample: it says how everything was before the change.
         """
