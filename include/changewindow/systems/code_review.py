@@ -67,8 +67,8 @@ async def github(api: Api, repository: str, number: int) -> Reviewed:
         if _person(review["user"]) and review["state"] in {"APPROVED", "CHANGES_REQUESTED", "DISMISSED"}:
             latest[review["user"]["login"]] = review
     is_private = bool(pull["base"]["repo"]["private"])  # then whoever can write a review was let in
-    within = {who for who, one in latest.items() if is_private or one.get("author_association") in WITHIN}
-    agree = {who for who, one in latest.items() if one["state"] == "APPROVED"}
+    within = {who for who, review in latest.items() if is_private or review.get("author_association") in WITHIN}
+    agree = {who for who, review in latest.items() if review["state"] == "APPROVED"}
     approved = agree & within
     current = {who for who in approved if latest[who]["commit_id"] == pull["head"]["sha"]}
     return Reviewed(
@@ -87,7 +87,7 @@ async def gitlab(api: Api, project: str, number: int) -> Reviewed:
     path = f"/projects/{quote(project, safe='')}/merge_requests/{number}"
     request = await api.json(path, what=f"merge request {project}!{number}")
     approvals = await api.json(f"{path}/approvals")
-    users = {str(one["user"]["username"]) for one in approvals["approved_by"]}
+    users = {str(approval["user"]["username"]) for approval in approvals["approved_by"]}
     approved = {user for user in users if not ROBOT.fullmatch(user)}
     reviewers = await api.json(f"{path}/reviewers")
     current = approved & await _approved_last_version(api, path) if approved else set()
@@ -98,7 +98,9 @@ async def gitlab(api: Api, project: str, number: int) -> Reviewed:
         merged_by=str(merger["username"]) if merger and not ROBOT.fullmatch(merger["username"]) else None,
         approvals=frozenset(current),
         outdated=frozenset(approved - current),
-        objections=frozenset(one["user"]["username"] for one in reviewers if one["state"] == "requested_changes"),
+        objections=frozenset(
+            reviewer["user"]["username"] for reviewer in reviewers if reviewer["state"] == "requested_changes"
+        ),
     )
 
 
@@ -107,7 +109,7 @@ async def _approved_last_version(api: Api, path: str) -> set[str]:
     versions = await _all_pages(api, f"{path}/versions")
     if not versions:
         raise SourceError("no_data", "GitLab has not prepared the merge request yet: it has no version to approve")
-    pushed = max(datetime.fromisoformat(one["created_at"]) for one in versions)
+    pushed = max(datetime.fromisoformat(version["created_at"]) for version in versions)
     notes = await _all_pages(api, f"{path}/notes")
     return {
         str(note["author"]["username"])

@@ -26,15 +26,15 @@ def values(samples: Iterable[Sample]) -> dict[str, float]:
     Raises:
         SourceError: one of them is there twice.
     """
-    found: dict[str, float] = {}
+    by_series: dict[str, float] = {}
     for sample in samples:
         series = json.dumps(sample.labels, sort_keys=True)
-        if series in found:
+        if series in by_series:
             raise SourceError(
-                "invalid", f"{sample.name}{series} is there twice, with {found[series]:g} and {sample.value:g}"
+                "invalid", f"{sample.name}{series} is there twice, with {by_series[series]:g} and {sample.value:g}"
             )
-        found[series] = float(sample.value)
-    return found
+        by_series[series] = float(sample.value)
+    return by_series
 
 
 def moment(samples: Iterable[Sample], scraped: float) -> float:
@@ -56,8 +56,8 @@ def usable(earlier: Sequence[Scrape], newest: Scrape, *, since: float, over: flo
     What is not newer than `since` is of another time, and what is as old as the newest one is the same collection.
     Those not older than `over` are wanted; without any, the last one before serves.
     """
-    older = [one for one in earlier if since < one[0] < newest[0]]
-    return [one for one in older if one[0] >= newest[0] - over] or older[-1:]
+    older = [scrape for scrape in earlier if since < scrape[0] < newest[0]]
+    return [scrape for scrape in older if scrape[0] >= newest[0] - over] or older[-1:]
 
 
 def growth(older: Scrape, newer: Scrape) -> list[tuple[dict[str, str], float]]:

@@ -37,16 +37,16 @@ async def open_incidents(api: Api, service: str) -> list[str]:
     Raises:
         SourceError: `no_data`, there is none because PagerDuty opens none for the service now.
     """
-    found = await _found(api, "services", service)
+    known = await _entry_of(api, "services", service)
     asked = {
-        "service_ids[]": str(found["id"]),
+        "service_ids[]": str(known["id"]),
         "statuses[]": ["triggered", "acknowledged"],
         # Without it, PagerDuty forgets what has been open for more than a month.
         "date_range": "all",
     }
-    incidents = {str(one["id"]): str(one["title"]) for one in await _listed(api, "incidents", asked)}
-    if not incidents and found.get("status") in SILENT:
-        why, remedy = SILENT[found["status"]]
+    incidents = {str(incident["id"]): str(incident["title"]) for incident in await _listed(api, "incidents", asked)}
+    if not incidents and known.get("status") in SILENT:
+        why, remedy = SILENT[known["status"]]
         problem = f"none is open, which proves nothing: '{service}' is {why}, and PagerDuty opens no incidents for it"
         raise SourceError("no_data", f"{problem}. {remedy}, then ask again.")
     return list(incidents.values())
@@ -55,18 +55,18 @@ async def open_incidents(api: Api, service: str) -> list[str]:
 async def on_call(api: Api, *, schedule: str, policy: str, level: int) -> list[Entry]:
     """Return the users who are on call now: by a schedule, or at a level of an escalation policy."""
     if schedule:
-        number = quote(str((await _found(api, "schedules", schedule))["id"]), safe="")
+        number = quote(str((await _entry_of(api, "schedules", schedule))["id"]), safe="")
         now = api.context.now()
         moment = {"since": now.isoformat(), "until": (now + timedelta(seconds=1)).isoformat()}
         body = await api.json(f"/schedules/{number}/users", moment, what=f"schedule '{schedule}'")
         return list(body["users"])
-    number = str((await _found(api, "escalation_policies", policy))["id"])
+    number = str((await _entry_of(api, "escalation_policies", policy))["id"])
     asked = {"escalation_policy_ids[]": number, "include[]": "users"}
-    found = await _listed(api, "oncalls", asked)
-    return [one["user"] for one in found if one["escalation_level"] == level]
+    shifts = await _listed(api, "oncalls", asked)
+    return [shift["user"] for shift in shifts if shift["escalation_level"] == level]
 
 
-async def _found(api: Api, kind: str, wanted: str) -> Entry:
+async def _entry_of(api: Api, kind: str, wanted: str) -> Entry:
     """Return the service, schedule or escalation policy (`kind` as its path says) that has this id or name.
 
     Raises:
@@ -75,11 +75,11 @@ async def _found(api: Api, kind: str, wanted: str) -> Entry:
     by_id = await api.json_or_none(f"/{kind}/{wanted}") if ID.fullmatch(wanted) else None
     if by_id is not None:
         return dict(by_id[WORDS[kind].replace(" ", "_")])
-    named = [one for one in await _listed(api, kind, {"query": wanted}) if one["name"] == wanted]
+    named = [entry for entry in await _listed(api, kind, {"query": wanted}) if entry["name"] == wanted]
     if len(named) == 1:
         return named[0]
     if named:
-        ids = ", ".join(str(one["id"]) for one in named)
+        ids = ", ".join(str(entry["id"]) for entry in named)
         raise SourceError("invalid", f"PagerDuty has {len(named)} {kind} named '{wanted}'. Write one id: {ids}.")
     problem = (
         f"PagerDuty has no {WORDS[kind]} with the name or id '{wanted}' that the token of '{api.connection}' can see"
@@ -89,10 +89,10 @@ async def _found(api: Api, kind: str, wanted: str) -> Entry:
 
 async def _listed(api: Api, kind: str, asked: Mapping[str, str | Sequence[str]]) -> list[Entry]:
     """Return all entries of a list, page by page."""
-    found: list[Entry] = []
+    entries: list[Entry] = []
     for offset in range(0, MOST, PAGE):
         body = await api.json(f"/{kind}", {**asked, "limit": str(PAGE), "offset": str(offset)}, what=kind)
-        found += body[kind]
+        entries += body[kind]
         if not body["more"]:
-            return found
+            return entries
     raise SourceError("invalid", f"PagerDuty has more than {MOST} {kind}; it lists no more")

@@ -112,9 +112,9 @@ class CheckExtension(BaseOperator):
             raise AirflowFailException(str(error)) from error
 
     def _checked(self, here: Ledger, change: str, end: str, person: str) -> dict[str, Any]:
-        found, closes = changes.get(here, change), moment_of(end)
-        if closes is None or closes <= max(found.closes, now()):
-            sentence = f"its window ends {found.closes:%Y-%m-%d %H:%M} UTC"
+        stored, closes = changes.get(here, change), moment_of(end)
+        if closes is None or closes <= max(stored.closes, now()):
+            sentence = f"its window ends {stored.closes:%Y-%m-%d %H:%M} UTC"
             raise NotAllowed(change, [Finding("not_later", sentence, "Name a later end than that.")])
         needs = ruling_of(change, policy()).needs
         people = sorted({other for need in needs for other in need.people if not same_person(other, person)})
@@ -161,8 +161,8 @@ class ApproveExtension(HITLOperator):
 
 def tell_ended(here: Ledger, change: str) -> None:
     """Post how a change ended that has no run to say so."""
-    found, ticket = changes.get(here, change), build_ticket(changes.revision(here, change))
-    ending = messages.Ending(outcome=found.status, reason=found.reason, started=None, ended=found.closed_at or now())  # type: ignore[arg-type]
+    stored, ticket = changes.get(here, change), build_ticket(changes.revision(here, change))
+    ending = messages.Ending(outcome=stored.status, reason=stored.reason, started=None, ended=stored.closed_at or now())  # type: ignore[arg-type]
     post(messages.ended(change, ticket, ending), ticket.post_change.notify)
 
 

@@ -137,9 +137,9 @@ def publish_change(change: str) -> str:
         AirflowFailException: it is not approved.
     """
     here = ledger()
-    found, data = changes.get(here, change), changes.revision(here, change)
-    if found.status not in {"approved", "refused", "running", *KEPT}:
-        raise AirflowFailException(f"{change} is {found.status}; only an approved change is published.")
+    stored, data = changes.get(here, change), changes.revision(here, change)
+    if stored.status not in {"approved", "refused", "running", *KEPT}:
+        raise AirflowFailException(f"{change} is {stored.status}; only an approved change is published.")
     compile(source(change, data), f"{change}.py", "exec")
     DagSerialization.to_dict(build_dag(change, PublishedChange.of(change, data).revision))
     return str(publish(settings.read().published, change, data))
@@ -165,8 +165,8 @@ def moment_of(text: str | None) -> datetime | None:
     """Return a moment of the form, in UTC when it names no zone."""
     if not text:
         return None
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def pipeline(check: BaseOperator, *, has_dry_run: bool = True) -> None:

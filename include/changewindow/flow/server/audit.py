@@ -112,10 +112,10 @@ def about(path: str, body: str) -> list[str]:
 def asked(body: str) -> dict[str, Any]:
     """Return what a request asks for, as far as it is a JSON object."""
     try:
-        found = json.loads(body)
+        request = json.loads(body)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return request if isinstance(request, dict) else {}
 
 
 async def who(scope: Scope) -> str:

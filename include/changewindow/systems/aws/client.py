@@ -88,10 +88,12 @@ def explained(what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code, text = (str(error.response.get("Error", {}).get(part, "")) for part in ("Code", "Message"))
-        remedy = next((one for start, one in REMEDIES.items() if code.lower().startswith(start)), "correct the ticket")
+        remedy = next(
+            (remedy for start, remedy in REMEDIES.items() if code.lower().startswith(start)), "correct the ticket"
+        )
         kind = NotNow if code.lower().startswith(LATER) else StepFailed
         raise kind(f"AWS refused to {what}: {code} ({text.rstrip('.')}). What to do: {remedy}.") from error
     except BotoCoreError as error:
-        says = f"AWS gave no reply when it was asked to {what}: {str(error).rstrip('.')}."
+        problem = f"AWS gave no reply when it was asked to {what}: {str(error).rstrip('.')}."
         kind = NotNow if isinstance(error, HTTPClientError) else StepFailed
-        raise kind(f"{says} Is its endpoint reachable, and has the connection a login?") from error
+        raise kind(f"{problem} Is its endpoint reachable, and has the connection a login?") from error

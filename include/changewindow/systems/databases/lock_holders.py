@@ -1,4 +1,4 @@
-"""Tells who holds locks in a database, for the message of somebody who waited for one in vain."""
+"""Names who holds locks in a database, for the message to somebody who waited for one in vain."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -16,14 +16,14 @@ HOLDERS = """
 MOST = 5
 
 
-def lock_holders(connection: Connection, said: str) -> str:
-    """Return who holds locks now, if one was waited for in vain (PostgreSQL); or nothing."""
-    if not WAITED.search(said):
+def lock_holders(connection: Connection, text: str) -> str:
+    """Return who holds locks now if the error text is of a lock waited for in vain (PostgreSQL), else ""."""
+    if not WAITED.search(text):
         return ""
     with suppress(DatabaseFailed), reading(connection, Limits(None, timedelta(seconds=PATIENCE))) as opened:
         if opened.dialect.name == "postgresql":
             asked = {"no_parameters": True}
-            found = sorted(row[0].strip() for row in opened.exec_driver_sql(HOLDERS, execution_options=asked))
-            more = [f"{len(found) - MOST} more"] if len(found) > MOST else []
-            return f" Locks are held there now by: {', '.join([*found[:MOST], *more]) or 'nobody'}."
+            holders = sorted(row[0].strip() for row in opened.exec_driver_sql(HOLDERS, execution_options=asked))
+            more = [f"{len(holders) - MOST} more"] if len(holders) > MOST else []
+            return f" Locks are held there now by: {', '.join([*holders[:MOST], *more]) or 'nobody'}."
     return ""

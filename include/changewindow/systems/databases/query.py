@@ -25,7 +25,7 @@ LOCK = timedelta(seconds=2)
 
 
 async def one_value(connection: Connection, query: str, within: timedelta) -> Any:
-    """Return the one value that a query returns, read in a transaction that is taken back; never blocks the loop.
+    """Return the one value that a query returns, read in a transaction that is rolled back; never blocks the loop.
 
     Raises:
         SourceError: there is none, or there are several.
@@ -59,8 +59,8 @@ def _cut_after(opened: "DatabaseConnection", limits: Limits) -> Iterator[None]:
 def _one_value(connection: Connection, query: str, limits: Limits) -> Any:
     try:
         with reading(connection, limits) as opened, _cut_after(opened, limits):
-            found = execute(opened, query, stream_results=bool(ROWS.match(query)))
-            rows = found.fetchmany(2) if found.returns_rows else None
+            result = execute(opened, query, stream_results=bool(ROWS.match(query)))
+            rows = result.fetchmany(2) if result.returns_rows else None
     except DatabaseFailed as failed:
         raise SourceError("invalid" if failed.is_answer else "unreachable", str(failed)) from failed
     if rows is None:

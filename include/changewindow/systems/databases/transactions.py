@@ -45,9 +45,9 @@ class DatabaseFailed(StepFailed):
     """A database did not do what it was asked for."""
 
     def __init__(self, connection: Connection, error: Exception) -> None:
-        said = connection.hidden(str(getattr(error, "orig", None) or error).strip() or type(error).__name__)
-        first = " ".join(said.splitlines()[0].split())
-        super().__init__(f"The database of connection {connection.name} says: {first}. {meaning(said)}".rstrip())
+        text = connection.hidden(str(getattr(error, "orig", None) or error).strip() or type(error).__name__)
+        first = " ".join(text.splitlines()[0].split())
+        super().__init__(f"The database of connection {connection.name} says: {first}. {meaning(text)}".rstrip())
         self.is_answer = _is_answer(error)
         """Whether the database answered; else it is not there, went away, or could not do it now."""
 
@@ -60,9 +60,9 @@ class Limits:
     statement: timedelta | None
 
 
-def meaning(said: str) -> str:
-    """Return what to do about what a database, or a program that uses one, said; empty where we do not know."""
-    return next((what for sign, what in MEANINGS.items() if re.search(sign, said, re.IGNORECASE)), "")
+def meaning(text: str) -> str:
+    """Return what to do about the error text of a database, or of a program that uses one; empty if it is unknown."""
+    return next((what for sign, what in MEANINGS.items() if re.search(sign, text, re.IGNORECASE)), "")
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def transaction(connection: Connection, limits: Limits, *, session: str = "") ->
 
 @contextmanager
 def reading(connection: Connection, limits: Limits) -> "Iterator[DatabaseConnection]":
-    """Read, in a transaction that may only read where the database has such, and is taken back in any case.
+    """Read, in a transaction that is read-only where the database has that, and is always rolled back.
 
     Raises:
         DatabaseFailed: the database refused, or is not there.
@@ -159,8 +159,8 @@ def _engine(connection: Connection, limits: Limits, session: str, *, reads: bool
         driver = url.get_backend_name()
         engine = create_engine(url, poolclass=NullPool, connect_args=_arguments(driver, limits, session))
     except (ImportError, ArgumentError) as error:
-        says = f"Connection {connection.name} needs a database driver that is not installed: {error}."
-        raise StepFailed(f"{says} Install the Airflow provider of its type with its driver.") from error
+        problem = f"Connection {connection.name} needs a database driver that is not installed: {error}."
+        raise StepFailed(f"{problem} Install the Airflow provider of its type with its driver.") from error
     if driver == "sqlite":
         if url.database and not Path(url.database).is_file():
             raise StepFailed(f"Connection {connection.name} names {url.database}, where there is no database.")

@@ -16,7 +16,7 @@ from changewindow.systems.dns.servers import UNREACHABLE, Server
 PATIENCE = 10.0
 """Seconds to wait for the reply to an update."""
 CHANGED = {dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN}
-ALGORITHMS = sorted(str(one).lower() for one in dns.tsig.mac_sizes if one != dns.tsig.GSS_TSIG)
+ALGORITHMS = sorted(str(name).lower() for name in dns.tsig.mac_sizes if name != dns.tsig.GSS_TSIG)
 KEYS = {
     dns.tsig.PeerBadKey: "does not know the key {key} (BADKEY). Correct the connection's login, or extra `algorithm`",
     dns.tsig.PeerBadSignature: "does not accept the signature of the key {key} (BADSIG). Correct the connection's "

@@ -1,4 +1,4 @@
-"""Says why OpenSSH did not run a program on a host, with what to do about it."""
+"""Explains why OpenSSH did not run a program on a host, and what to do about it."""
 
 import re
 from collections.abc import Callable
@@ -9,25 +9,25 @@ from changewindow.systems.connection import Connection
 def why(connection: Connection, output: str) -> str:
     """Return why `ssh` did not run the program, from what it printed, with what to do."""
     place = f"{connection.host}:{connection.port or 22}"
-    says, line = _reason(output)
-    if says:
-        return f"{says(connection, place)} ssh says: {line.strip('@ ')}"
+    explain, line = _reason(output)
+    if explain:
+        return f"{explain(connection, place)} ssh says: {line.strip('@ ')}"
     return f"ssh to {place} (connection {connection.name}) failed: {line}" if line else _silent(connection, place)
 
 
 def may_run(output: str) -> bool:
     """Return whether the program may still run there: `ssh` does not say that it never came so far."""
-    says, line = _reason(output)
-    return says is _lost or not line
+    explain, line = _reason(output)
+    return explain is _lost or not line
 
 
-def _reason(output: str) -> "tuple[Says | None, str]":
+def _reason(output: str) -> "tuple[Explanation | None, str]":
     """Return what the output of `ssh` means, if that is known, and the line that says it."""
     # Its own lines end in a carriage return; what the program has printed there must not be taken for them.
     own = [line.strip() for line in output.split("\n") if line.endswith("\r") and line.strip()]
-    for pattern, says in REASONS:
-        if told := [line for line in own if re.search(pattern, line)]:
-            return says, told[-1]
+    for pattern, explain in REASONS:
+        if matching := [line for line in own if re.search(pattern, line)]:
+            return explain, matching[-1]
     return None, own[-1] if own else ""
 
 
@@ -58,7 +58,7 @@ def _denied(connection: Connection, place: str) -> str:
     key, extra = "", connection.extra
     if extra.get("private_key") or extra.get("key_file"):
         key = "the key in its extra field" if extra.get("private_key") else f"the key {extra['key_file']}"
-    tried = " and ".join(one for one in (key, "its password" if connection.password else "") if one)
+    tried = " and ".join(means for means in (key, "its password" if connection.password else "") if means)
     account = f"{connection.login or 'the account of the worker'} at {place}"
     if not tried:
         return (
@@ -103,8 +103,8 @@ def _silent(connection: Connection, place: str) -> str:
     )
 
 
-Says = Callable[[Connection, str], str]
-REASONS: tuple[tuple[str, Says], ...] = (
+Explanation = Callable[[Connection, str], str]
+REASONS: tuple[tuple[str, Explanation], ...] = (
     ("REVOKED HOST KEY", _revoked),
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", _changed),
     (r"No .* host key is known|Host key verification failed", _unknown),

@@ -50,13 +50,13 @@ async def printed(*arguments: str) -> Printed:
 
 async def _read(process: asyncio.subprocess.Process, stream: asyncio.StreamReader | None) -> bytes:
     """Return all that comes, or a little too much: who reads many programs must not run out of memory by one."""
-    found = bytearray()
+    collected = bytearray()
     while chunk := await stream.read(1 << 16) if stream else b"":
-        if len(found) > MOST:
+        if len(collected) > MOST:
             _kill(process)
         else:
-            found += chunk
-    return bytes(found)
+            collected += chunk
+    return bytes(collected)
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:

@@ -1,8 +1,8 @@
-"""Tells as JSON where a database stands among Alembic's migrations, and whether each has a way back.
+"""Reports as JSON which of Alembic's migrations a database is at, and which of them have no downgrade.
 
 Called as `PYTHON alembic_report VARIABLE REVISION` in the folder of alembic.ini, with the interpreter that has what
-the migrations import; so it imports nothing of ours. VARIABLE names the environment variable with the address that
-env.py is to use. The last line of its output is the report.
+the migrations import; so this file imports nothing from this package. VARIABLE names the environment variable with
+the address that env.py is to use. The last line of its output is the report.
 """
 
 import ast
@@ -24,7 +24,7 @@ from sqlalchemy.engine import make_url
 
 SIGN = "changewindow-report "
 SHAPE = runpy.run_path(str(Path(__file__).parents[1] / "schema_digest.py"))["shape"]
-"""See `shape`: by its path, because the interpreter may know us not at all, or by another version."""
+"""See `shape`: by its path, because that interpreter may not have this package, or another version of it."""
 
 
 def main() -> None:
@@ -43,9 +43,9 @@ def main() -> None:
 
     def see(current: Any, context: Any) -> list[Any]:
         way = _way(script, report["target"], sorted(current)) if asked and len(current) < 2 else []
-        report.update(_told_of(way), **_seen(current, context, os.environ[variable]))
-        report["unknown"] = [one for one in report["current"] if not _is_known(script, one)]
-        leaves = not context.impl.transactional_ddl or any(_commits(one.module) for one in way)
+        report.update(_described(way), **_seen(current, context, os.environ[variable]))
+        report["unknown"] = [revision for revision in report["current"] if not _is_known(script, revision)]
+        leaves = not context.impl.transactional_ddl or any(_commits(migration.module) for migration in way)
         report["shape"] = SHAPE(context.connection, context.version_table) if leaves else ""
         return []
 
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _way(script: ScriptDirectory, target: str, current: list[str]) -> list[Script]:
-    """Return the migrations from where the database is to the target, in that order; none where there is no way."""
+    """Return the migrations from the current revision to the target, in that order; none if no path leads there."""
     try:
         return list(reversed(list(script.iterate_revisions(target, current[0] if current else "base"))))
     except (CommandError, RevisionError):
@@ -69,12 +69,12 @@ def _is_known(script: ScriptDirectory, revision: str) -> bool:
         return False
 
 
-def _told_of(way: list[Script]) -> dict[str, list[str]]:
-    """Return what the migrations on the way are, and lack."""
+def _described(way: list[Script]) -> dict[str, list[str]]:
+    """Return the migrations that lie between, and which of them join branches or cannot be undone."""
     return {
-        "way": [one.revision for one in way],
-        "branched": [one.revision for one in way if one.is_merge_point or one.dependencies],
-        "without_downgrade": [one.revision for one in way if _lacks_downgrade(one.module)],
+        "way": [migration.revision for migration in way],
+        "branched": [migration.revision for migration in way if migration.is_merge_point or migration.dependencies],
+        "without_downgrade": [migration.revision for migration in way if _lacks_downgrade(migration.module)],
     }
 
 
@@ -87,14 +87,14 @@ def _seen(current: Any, context: Any, given: str) -> dict[str, Any]:
 
 
 def _commits(module: Any) -> bool:
-    """Return whether a migration may commit on its way, as with `autocommit_block`; then it may leave a half."""
+    """Return whether a migration may commit halfway, as with `autocommit_block`; if it fails, part of it may stay."""
     return "commit" in inspect.getsource(module).lower()
 
 
 def _lacks_downgrade(module: Any) -> bool:
-    """Return whether a migration cannot be taken back: it refuses to, or does nothing though its upgrade does."""
+    """Return whether a migration cannot be rolled back: its downgrade raises, or is empty while its upgrade is not."""
     back = _body(getattr(module, "downgrade", None))
-    return any(isinstance(one, ast.Raise) for one in back) or (not back and bool(_body(module.upgrade)))
+    return any(isinstance(statement, ast.Raise) for statement in back) or (not back and bool(_body(module.upgrade)))
 
 
 def _body(function: Any) -> list[ast.stmt]:
@@ -102,11 +102,11 @@ def _body(function: Any) -> list[ast.stmt]:
     if function is None:
         return []
     definition: Any = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    return [one for one in getattr(definition, "body", [definition]) if not _is_nothing(one)]
+    return [statement for statement in getattr(definition, "body", [definition]) if not _is_nothing(statement)]
 
 
 def _is_nothing(statement: ast.stmt) -> bool:
-    """Return whether it is a docstring, dots, or leaves without more ado."""
+    """Return whether a statement does nothing: a docstring, dots, `pass` or a bare return."""
     if isinstance(statement, ast.Expr | ast.Return):
         return statement.value is None or isinstance(statement.value, ast.Constant)
     return isinstance(statement, ast.Pass)
