@@ -108,6 +108,11 @@ async def test_the_servers_of_a_name_are_found(servers: Bind, resolver: None) ->
         ({"read": "text", "values": ["192.0.2.1"]}, "`values` belongs to `read: share`"),
         ({"values": ["x"]}, "'x' is not a value of a A record"),
         ({"values": ["192.0.2.1"], "servers": ["[::1]:99999"]}, "is not a server"),
+        ({"record": "@", "read": "text"}, "the record is @"),
+        ({"record": "lb", "read": "text"}, "the record is 'lb', which is not a full name"),
+        ({"record": "https://api.example.com", "read": "text"}, "is a URL and not a name"),
+        ({"type": "CNAME", "values": ["lb"]}, "the name in CNAME 'lb' is 'lb', which is not a full name"),
+        ({"type": "MX", "values": ["10 @"]}, "the name in MX '10 @' is @"),
     ],
 )
 def test_a_mistake_in_the_ticket(fields: dict[str, Any], says: str) -> None:

@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from changewindow.sources.tcp import Source
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
@@ -57,22 +58,32 @@ async def test_a_host_that_is_not_found() -> None:
     assert raised.value.cause == "unreachable"
 
 
-async def test_a_host_that_is_no_name() -> None:
-    """It is told as one that is not found."""
-    with pytest.raises(SourceError, match=r"the host a\.\.b is not found: .*label empty or too long") as raised:
-        await ask(1, host="a..b")
-    assert raised.value.cause == "unreachable"
+@pytest.mark.parametrize("host", ["a..b", "https://gw.example.com", "gw.example.com:8443", "192.0.2.300", "@"])
+def test_a_host_that_is_no_name(host: str) -> None:
+    """It is found when the ticket is read, and not when the watch begins."""
+    with pytest.raises(ValidationError, match=r"Write only the host, like db\.example\.com"):
+        Source.model_validate({"host": host, "port": 1})
 
 
-def several(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    """Let every host have these addresses."""
+async def test_a_name_in_another_script(monkeypatch: pytest.MonkeyPatch, server: RecordingServer) -> None:
+    """It is looked up by IDNA 2008, as browsers do."""
+    names = several(monkeypatch, "127.0.0.1")
+    assert (await ask(server.port, host="Straße.example")).value is True
+    assert names == ["xn--strae-oqa.example"]
+
+
+def several(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
+    """Let every host have these addresses; return which are asked for."""
     loop = asyncio.get_running_loop()
     real = loop.getaddrinfo
+    names: list[str] = []
 
-    async def found(_: Any, port: Any, **options: Any) -> list[Any]:
+    async def found(name: str, port: Any, **options: Any) -> list[Any]:
+        names.append(name)
         return [one for address in addresses for one in await real(address, port, **options)]
 
     monkeypatch.setattr(loop, "getaddrinfo", found)
+    return names
 
 
 async def test_one_of_several_addresses_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from changewindow.sources.tls import Source
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
@@ -113,3 +114,37 @@ async def test_root_certificates_that_are_not_there(tmp_path: Path) -> None:
     async with serving(GOOD, tmp_path) as port:
         with pytest.raises(SourceError, match=r"the root certificates in /nowhere\.pem cannot be read"):
             await ask(port, tmp_path, read="valid", ca_file="/nowhere.pem")
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        pytest.param("api.example.com.", "api.example.com", id="without the last dot (RFC 6066, section 3)"),
+        pytest.param("API.Example.com", "api.example.com", id="in lower case"),
+        pytest.param("Straße.example", "xn--strae-oqa.example", id="in ASCII, by IDNA 2008"),
+    ],
+)
+@pytest.mark.parametrize("field", ["name", "host"])
+async def test_the_name_that_is_asked_for(
+    written: str, sent: str, field: str, *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server tells its sites apart by it, so it has to be spelt as they spell it."""
+    names: list[str | None] = []
+    signed = certificate("api", ROOT, names=(sent,))
+    loop, real = asyncio.get_running_loop(), asyncio.get_running_loop().getaddrinfo
+
+    async def here(_: str, port: int, **options: Any) -> Any:
+        return await real("127.0.0.1", port, **options)
+
+    if field == "host":
+        monkeypatch.setattr(loop, "getaddrinfo", here)
+    async with serving(signed, tmp_path, names) as port:
+        answer = await ask(port, tmp_path, read="valid", **{"name": "", field: written})
+    assert (answer.value, names) == (True, [sent])
+
+
+@pytest.mark.parametrize("fields", [{"host": "https://api.example.com"}, {"name": "api.example.com:443"}])
+def test_a_host_that_is_no_name(fields: dict[str, str]) -> None:
+    """It is found when the ticket is read."""
+    with pytest.raises(ValidationError, match=r"Write only the host, like db\.example\.com"):
+        Source.model_validate({"host": "127.0.0.1", **fields})

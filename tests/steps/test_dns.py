@@ -276,6 +276,18 @@ def test_no_primary_server() -> None:
         ({"type": "CNAME", "values": ["a.example.com", "b.example.com"]}, "a CNAME has one value, here are 2"),
         ({"record": "a..b"}, "'a..b' is not a domain name"),
         ({"servers": ["ns1:x"]}, "'ns1:x' is not a server. Write it like"),
+        ({"servers": ["https://ns1.example.com"]}, "is not a server. Write it like"),
+        ({"servers": ["@"]}, "'@' is not a domain name"),
+        ({"servers": ["192.0.2.300"]}, "'192.0.2.300' is neither a name nor an address"),
+        ({"zone": "@"}, "the zone is @, which only a zone file knows"),
+        ({"zone": "https://example.com"}, "is a URL and not a name"),
+        (
+            {"record": "@"},
+            "the record is @, which only a zone file knows. Write the name of the zone",
+        ),
+        ({"record": "lb"}, "the record is 'lb', which is not a full name. Write its full name, like lb.example.com"),
+        ({"record": "192.0.2.1"}, "the record is 192.0.2.1, an address where a name belongs"),
+        ({"record": "https://api.example.com"}, "is a URL and not a name"),
     ],
 )
 def test_a_mistake_in_the_ticket(fields: dict[str, Any], says: str) -> None:
@@ -283,3 +295,52 @@ def test_a_mistake_in_the_ticket(fields: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError) as raised:
         step(**fields)
     assert says in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "says"),
+    [
+        pytest.param("MX", "10 @", "the name in MX '10 @' is @, which only a zone file knows", id="accepts no mail"),
+        pytest.param("CNAME", "@", "the name in CNAME '@' is @", id="an alias of the root"),
+        pytest.param("CNAME", "lb", "is 'lb', which is not a full name. Write its full name", id="a relative alias"),
+        pytest.param("MX", "10 mail", "is 'mail', which is not a full name", id="a relative mail server"),
+        pytest.param("SRV", "0 5 5060 sip", "is 'sip', which is not a full name", id="a relative service"),
+        pytest.param("PTR", "@", "the name in PTR '@' is @", id="a reverse name of the root"),
+        pytest.param("CNAME", "https://shops.example.net/", "is a URL and not a name", id="a URL"),
+        pytest.param("CNAME", "shops.example.net/", "is not a domain name", id="the rest of a URL"),
+        pytest.param("SRV", "0 5 443 api.example.com:443", "is not a domain name", id="a host with its port"),
+        pytest.param("CNAME", "192.0.2.1", "is 192.0.2.1, an address where a name belongs", id="an address"),
+        pytest.param("MX", "10 192.0.2.1.", "an address where a name belongs", id="an address with a last dot"),
+        pytest.param("PTR", "2001:db8::1", "an address where a name belongs", id="an address of IPv6"),
+        pytest.param("CNAME", "192.0.2.300", "is neither a name nor an address", id="what was to be an address"),
+        pytest.param("CNAME", "☃.example.com", "is not a domain name", id="a label that IDNA 2008 has not"),
+    ],
+)
+def test_a_value_that_is_no_full_name(kind: str, value: str, says: str) -> None:
+    """A zone file would take some of it; here it would be published as something else."""
+    with pytest.raises(ValidationError) as raised:
+        step(record="new.example.com", type=kind, values=[value])
+    assert says in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "published"),
+    [
+        pytest.param("MX", "0 .", "0 .", id="accepts no mail, on purpose"),
+        pytest.param("SRV", "0 0 0 .", "0 0 0 .", id="no such service, on purpose"),
+        pytest.param("CNAME", "Straße.example.org", "xn--strae-oqa.example.org.", id="by IDNA 2008"),
+        pytest.param("MX", "10 bücher.example.org.", "10 xn--bcher-kva.example.org.", id="with a last dot"),
+        pytest.param("CNAME", "internal.", "internal.", id="a single label with its dot"),
+        pytest.param("CNAME", "k1._domainkey.example.org", "k1._domainkey.example.org.", id="underscores"),
+        pytest.param("CNAME", "1.0/26.2.0.192.in-addr.arpa", "1.0/26.2.0.192.in-addr.arpa.", id="RFC 2317"),
+    ],
+)
+def test_names_as_they_are_published(servers: Bind, here: Context, *, kind: str, value: str, published: str) -> None:
+    """Whole, in ASCII, and taken back again."""
+    new = step(record="neu.bücher.example.com", type=kind, values=[value])
+    assert (new.record, new.missing_prerequisites(here)) == ("neu.xn--bcher-kva.example.com", [])
+    remembered = new.remember(here)
+    new.apply(here, remembered)
+    assert servers.ask(new.record, kind)[0].endswith(f" IN {kind} {published}")
+    new.undo(here, remembered)
+    assert servers.ask(new.record, kind) == []

@@ -59,10 +59,12 @@ def _named(text: str) -> x509.GeneralName:
 
 
 @asynccontextmanager
-async def serving(signed: Signed, folder: Path) -> AsyncIterator[int]:
-    """Show a certificate to whoever connects; gives the port."""
+async def serving(signed: Signed, folder: Path, names: list[str | None] | None = None) -> AsyncIterator[int]:
+    """Show a certificate to whoever connects; gives the port, and adds to `names` each name that is asked for."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(signed.write(folder / "server.pem"))
+    if names is not None:
+        context.sni_callback = lambda _, name, __: names.append(name)
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
     async with server:
         yield server.sockets[0].getsockname()[1]

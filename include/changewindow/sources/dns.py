@@ -12,7 +12,7 @@ from pydantic import model_validator
 
 from changewindow.documents.refusal import refusal
 from changewindow.sources.base import SourceBase
-from changewindow.systems.dns.records import Record, RecordSet, canonical_values, shown
+from changewindow.systems.dns.records import Record, RecordSet, shown, wanted_values
 from changewindow.systems.dns.servers import NoAnswer, Server, address, answers, listed, of_name
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
@@ -32,7 +32,7 @@ class Source(SourceBase, Record):
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Self:
-        canonical_values(self.type, self.values)
+        wanted_values(self.type, self.values)
         if bool(self.values) != (self.read == "share"):
             raise refusal("`values` belongs to `read: share`, and to nothing else", "Correct one of them.")
         for server in self.servers:
@@ -56,7 +56,7 @@ class Source(SourceBase, Record):
             raise SourceError("unreachable", "; ".join(map(str, replies)))
         summary = "; ".join(map(_summary, servers, replies))
         if self.read == "share":
-            wanted = canonical_values(self.type, self.values)
+            wanted = wanted_values(self.type, self.values)
             having = [reply for reply in replies if isinstance(reply, RecordSet) and reply.values == wanted]
             return Answer(len(having) / len(replies), started, f"{self.type} {self.record}: {summary}")
         return Answer(self._same(replies, summary), started, f"{self.type} {self.record}: {summary}")

@@ -18,6 +18,7 @@ from pydantic import Field
 from changewindow.documents.types import Duration, duration_text
 from changewindow.sources.base import SourceBase
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
+from changewindow.systems.names import Host, a_labels
 
 EXAMPLE = {"kind": "tcp", "host": "db.example.com", "port": 5432, "read": "connects"}
 NO_WAY = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
@@ -29,7 +30,7 @@ class Source(SourceBase):
     """A port, and what is read of it."""
 
     kind: Literal["tcp"] = "tcp"
-    host: str = Field(min_length=1)
+    host: Host
     """The name or address of the host."""
     port: int = Field(ge=1, le=65535)
     read: Literal["connects", "latency"] = "connects"
@@ -47,7 +48,9 @@ class Source(SourceBase):
         query = f"TCP {self.host}:{self.port}"
         try:
             async with asyncio.timeout(self.within.total_seconds()):
-                _, writer = await asyncio.open_connection(self.host, self.port, happy_eyeballs_delay=NEXT_ADDRESS)
+                _, writer = await asyncio.open_connection(
+                    a_labels(self.host), self.port, happy_eyeballs_delay=NEXT_ADDRESS
+                )
         except (socket.gaierror, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise SourceError("unreachable", f"the host {self.host} is not found: {reason}") from error

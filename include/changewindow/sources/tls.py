@@ -18,6 +18,7 @@ from pydantic import Field
 from changewindow.documents.types import Duration
 from changewindow.sources.base import SourceBase
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
+from changewindow.systems.names import Host, a_labels, as_server_name
 
 EXAMPLE = {"kind": "tls", "host": "api.example.com", "read": "days_left"}
 NO_TLS = "it speaks no TLS at this port, or only after STARTTLS, which is not supported here"
@@ -39,10 +40,10 @@ class Source(SourceBase):
     """A server, and what is read of its certificate."""
 
     kind: Literal["tls"] = "tls"
-    host: str = Field(min_length=1)
+    host: Host
     """The name or address of the server."""
     port: int = Field(default=443, ge=1, le=65535)
-    name: str = ""
+    name: Host | Literal[""] = ""
     """The name that is asked for and that the certificate must have, where it is not `host`."""
     ca_file: str = ""
     """A file with the root certificates to trust, on the machine that asks; without it, those of that machine."""
@@ -73,11 +74,11 @@ class Source(SourceBase):
         return Answer(True, started, query)
 
     async def _certificate(self, context: ssl.SSLContext) -> x509.Certificate:
-        name = self.name or self.host
+        host, name = a_labels(self.host), as_server_name(self.name or self.host)
         try:
             async with asyncio.timeout(self.within.total_seconds()):
                 _, writer = await asyncio.open_connection(
-                    self.host, self.port, ssl=context, server_hostname=name, happy_eyeballs_delay=NEXT_ADDRESS
+                    host, self.port, ssl=context, server_hostname=name, happy_eyeballs_delay=NEXT_ADDRESS
                 )
         except ssl.SSLCertVerificationError:
             raise

@@ -24,7 +24,7 @@ from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.dns.propagation import answer_of, until_answered
-from changewindow.systems.dns.records import Name, RecordChange, RecordSet, shown
+from changewindow.systems.dns.records import RecordChange, RecordSet, Zone, shown
 from changewindow.systems.dns.servers import (
     PORT,
     NoAnswer,
@@ -57,7 +57,7 @@ class Step(StepBase, RecordChange):
 
     connection: str
     """The Airflow Connection of the primary server."""
-    zone: Name
+    zone: Zone
     """The zone that holds the record, like `example.com`."""
     servers: tuple[str, ...] = ()
     """The servers to wait for, instead of those in the zone's NS records: `192.0.2.1`, `ns1.example.com:5353`."""
@@ -170,7 +170,7 @@ class Step(StepBase, RecordChange):
         connection = context.connection(self.connection)
         if not connection.host:
             raise UnusableConnection(connection.name, "host (the primary server)")
-        return answer_of(named(connection.host, connection.port or PORT))
+        return answer_of(named(connection.server_name, connection.port or PORT))
 
     def _update(self, context: Context, old: RecordSet | None) -> dns.update.UpdateMessage:
         """Return an update that changes nothing yet, on the condition that the record set is still the old one."""

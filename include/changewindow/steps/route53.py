@@ -54,7 +54,8 @@ class Step(StepBase, RecordChange):
 
     @model_validator(mode="after")
     def _record_is_in_the_zone(self) -> Self:
-        if not ID.fullmatch(self.zone) and not f".{self.record}".endswith(f".{canonical_name(self.zone)}"):
+        zone = "" if ID.fullmatch(self.zone) else f".{canonical_name(self.zone)}"
+        if not f".{canonical_name(self.record)}".endswith(zone):
             raise refusal(f"{self.record} is not within the zone {self.zone}", "Write its full name.")
         for server in self.servers:
             address(server)

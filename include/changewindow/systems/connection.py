@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from pydantic_core import PydanticCustomError
+
 from changewindow.errors import UnusableConnection
+from changewindow.systems.names import a_labels
 
 ENCRYPTION = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 """What the extra of a PostgreSQL connection may say of its encryption, by libpq's names."""
@@ -43,7 +46,7 @@ class Connection:
         scheme, _, host = self.host.rpartition("://")
         scheme = scheme or (self.schema if self.schema in {"http", "https"} else "http")
         name, slash, path = host.rstrip("/").partition("/")
-        port = f":{self.port}" if self.port else ""
+        name, port = self._in_ascii(name), f":{self.port}" if self.port else ""
         return f"{scheme}://{name}{port}{slash}{path}"
 
     @property
@@ -54,7 +57,25 @@ class Connection:
     @property
     def address(self) -> str:
         """Return the host as it stands in an address: that of IPv6 in brackets."""
-        return f"[{self.host}]" if ":" in self.host and not self.host.startswith("[") else self.host
+        host = self._in_ascii(self.host)
+        return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+    @property
+    def server_name(self) -> str:
+        """Return the host as SSH names it: in ASCII and without a last dot.
+
+        Raises:
+            UnusableConnection: its host is no name.
+        """
+        return self._in_ascii(self.host).removesuffix(".")
+
+    def _in_ascii(self, host: str) -> str:
+        """Return a host, with or without its port, with each label in ASCII; one that is ASCII stays as it is."""
+        try:
+            return host if host.isascii() else a_labels(host)
+        except PydanticCustomError as error:
+            why = (error.context or {}).get("sentence", "")
+            raise UnusableConnection(self.name, f"host that can be one: {why}") from error
 
     def hidden(self, text: str) -> str:
         """Return a text without the password, as it is and as it stands in addresses."""

@@ -73,7 +73,7 @@ class HostedZone:
             record_sets: Iterable[Raw] = self.client.list_resource_record_sets(HostedZoneId=self.id, **start)[
                 "ResourceRecordSets"
             ]
-        return [dict(raw) for raw in record_sets if name_of(raw) == record]
+        return [dict(raw) for raw in record_sets if name_of(raw) == canonical_name(record)]
 
 
 def name_of(raw: Raw) -> str:

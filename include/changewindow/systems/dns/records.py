@@ -14,9 +14,14 @@ from pydantic import AfterValidator, Field, model_validator
 
 from changewindow.documents.refusal import refusal
 from changewindow.documents.types import Model
+from changewindow.systems.names import a_labels, full_name
 
 Type = Literal["A", "AAAA", "CAA", "CNAME", "MX", "PTR", "SRV", "TXT"]
 USUAL_TTL = 300
+NAMING = ("CNAME", "MX", "PTR", "SRV")
+"""Types whose values end with the name of a host."""
+NO_SERVICE = ("MX", "SRV")
+"""Those in which the name `.` says that there is no such service (RFC 7505, RFC 2782)."""
 LONGEST_STRING = 255
 """Octets in one string of a TXT record."""
 
@@ -63,13 +68,13 @@ def canonical(kind: str, text: str) -> str:
 
 
 def canonical_name(text: str) -> str:
-    """Return the name of a record or zone in lower case, without its last dot.
+    """Return the name of a record, zone or server in ASCII and lower case, without its last dot.
 
     Raises:
         ValueError: it is no name.
     """
     try:
-        return dns.name.from_text(text).canonicalize().to_text(omit_final_dot=True)
+        return dns.name.from_text(a_labels(text)).canonicalize().to_text(omit_final_dot=True)
     except dns.exception.DNSException as error:
         raise ValueError(f"{text!r} is not a domain name: {error}") from error
 
@@ -77,6 +82,27 @@ def canonical_name(text: str) -> str:
 def _canonical(rdata: dns.rdata.Rdata) -> str:
     wire = rdata.to_digestable(dns.name.root)
     return dns.rdata.from_wire(rdata.rdclass, rdata.rdtype, wire, 0, len(wire)).to_text()
+
+
+def _naming(kind: str, text: str) -> str:
+    """Return a value whose last word is the name of a host, with that name in ASCII.
+
+    Raises:
+        ValueError: that is no full name.
+    """
+    *before, name = text.split() or [""]
+    if name == "." and kind in NO_SERVICE:
+        return text
+    return " ".join([*before, a_labels(full_name(name, f"the name in {kind} {text!r}"))])
+
+
+def _record_name(text: str) -> str:
+    name = canonical_name(full_name(text, "the record"))
+    return name if "." in name else f"{name}."  # a single label is told from a relative name by its dot
+
+
+def _zone_name(text: str) -> str:
+    return canonical_name(full_name(text if "." in text or text == "@" else f"{text}.", "the zone"))
 
 
 def _quoted(text: str) -> str:
@@ -89,7 +115,8 @@ def _escaped(octet: int) -> str:
     return chr(octet) if 32 <= octet < 127 and octet not in b'"\\' else f"\\{octet:03}"
 
 
-Name = Annotated[str, Field(min_length=1, max_length=254), AfterValidator(canonical_name)]
+Name = Annotated[str, Field(min_length=1, max_length=254), AfterValidator(_record_name)]
+Zone = Annotated[str, Field(min_length=1, max_length=254), AfterValidator(_zone_name)]
 
 
 class Record(Model):
@@ -111,13 +138,13 @@ class RecordChange(Record):
 
     @model_validator(mode="after")
     def _values_are_of_the_type(self) -> Self:
-        canonical_values(self.type, self.values)
+        wanted_values(self.type, self.values)
         return self
 
     def wanted(self, before: RecordSet | None) -> RecordSet:
         """Return what the record set shall be after what it was before."""
         usual = before.ttl if before else USUAL_TTL
-        return RecordSet(canonical_values(self.type, self.values), usual if self.ttl is None else self.ttl)
+        return RecordSet(wanted_values(self.type, self.values), usual if self.ttl is None else self.ttl)
 
     def conflict(self, *, now: str, ours: str, before: str) -> str:
         """Return what to say when somebody else has changed the record set meanwhile."""
@@ -126,6 +153,15 @@ class RecordChange(Record):
             f"which this change writes, nor {before}, which was there before. Nothing was overwritten. "
             "Find out who changed it, and set it by hand."
         )
+
+
+def wanted_values(kind: str, values: Iterable[str]) -> tuple[str, ...]:
+    """Return the values that a ticket writes as a record set holds them; names in them are full names, in ASCII.
+
+    Raises:
+        ValueError: one of them is no value of this type, or there are two of which there can be only one.
+    """
+    return canonical_values(kind, [_naming(kind, value) if kind in NAMING else value for value in values])
 
 
 def canonical_values(kind: str, values: Iterable[str]) -> tuple[str, ...]:

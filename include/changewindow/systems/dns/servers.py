@@ -1,7 +1,6 @@
 """Asks DNS servers what they answer, each by itself, past every cache."""
 
 import asyncio
-import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ import dns.rdatatype
 
 from changewindow.documents.refusal import refusal
 from changewindow.systems.dns.records import RecordSet, canonical_name
+from changewindow.systems.names import host_name, is_address
 
 PORT = 53
 PATIENCE = 1.5
@@ -108,7 +108,7 @@ async def named(host: str, port: int = PORT, *, name: str = "") -> Server:
     Raises:
         NoAnswer: it does not find it.
     """
-    if _is_address(host):
+    if is_address(host):
         return Server(name or host, (host,), port)
     try:
         resolved = await dns.asyncresolver.resolve_name(host)
@@ -131,7 +131,7 @@ def address(text: str) -> tuple[str, int]:
         host, _, port = text.partition(":")
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise refusal(f"{text!r} is not a server", "Write it like 192.0.2.1, ns1.example.com or [2001:db8::1]:53.")
-    return (host if _is_address(host) else canonical_name(host)), int(port)
+    return (host if is_address(host) else canonical_name(host_name(host))), int(port)
 
 
 async def _reply(server: Server, query: dns.message.Message) -> dns.message.Message:
@@ -158,11 +158,3 @@ async def _within(zone: str, host: str, via: Server) -> Server:
     if not addresses:
         raise NoAnswer(f"the name server {host} of {zone} has no address; add one, or correct the zone's NS records")
     return Server(host, addresses, via.port)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -78,7 +78,7 @@ def reach(connection: Connection, folder: Path) -> Reach:
         raise UnusableConnection(connection.name, "host")
     options = {**OPTIONS, **_host_keys(connection, folder)}
     if "UserKnownHostsFile" in options:
-        options["HostKeyAlias"] = connection.host.lower()
+        options["HostKeyAlias"] = connection.server_name.lower()
     return _reach(connection, folder, options)
 
 
@@ -110,7 +110,7 @@ def _reach(connection: Connection, folder: Path, options: dict[str, str]) -> Rea
         options[DISABLED[name]] = "-" + ",".join(algorithms)
     listed = tuple(part for name, value in options.items() for part in ("-o", f"{name}={value}"))
     environment = _askpass(connection, folder, key)
-    return Reach(listed, environment, connection.host, connection.login, connection.port or 22, key)
+    return Reach(listed, environment, connection.server_name, connection.login, connection.port or 22, key)
 
 
 def _is(value: Any, word: str) -> bool:
@@ -142,7 +142,7 @@ def _host_keys(connection: Connection, folder: Path) -> dict[str, str]:
         return {"StrictHostKeyChecking": "no", "UserKnownHostsFile": "/dev/null", "GlobalKnownHostsFile": "/dev/null"}
     if not given:
         return {"StrictHostKeyChecking": "yes"}
-    host = connection.host.lower()
+    host = connection.server_name.lower()
     names = f"{host},[{host}]:{connection.port or 22}"
     known = folder / "known_hosts"
     known.write_text("".join(f"{names} {key}\n" for key in _keys(connection.name, given)), encoding="utf-8")
@@ -182,7 +182,7 @@ def _askpass(connection: Connection, folder: Path, key: str) -> dict[str, str]:
         "SSH_ASKPASS_REQUIRE": "force",
         "SSH_AUTH_SOCK": "",
         "CW_SSH_LOGIN": connection.login,
-        "CW_SSH_HOST": connection.host.lower(),  # so ssh asks for it
+        "CW_SSH_HOST": connection.server_name.lower(),  # so ssh asks for it
         "CW_SSH_KEY": key,
         "CW_SSH_PASSWORD": connection.password,
         "CW_SSH_PASSPHRASE": str(connection.extra.get("private_key_passphrase") or ""),

@@ -47,7 +47,7 @@ def _revoked(connection: Connection, place: str) -> str:
 
 
 def _unknown(connection: Connection, place: str) -> str:
-    scan = f"ssh-keyscan -p {connection.port or 22} {connection.host}"
+    scan = f"ssh-keyscan -p {connection.port or 22} {connection.server_name}"
     return (
         f"The host key of {place} is not known. Read it with `{scan}`, have the host's administrators confirm it, and "
         f"put it into `host_key` in the extra field of the connection {connection.name}."
