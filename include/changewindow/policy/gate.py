@@ -25,7 +25,8 @@ START: tuple[Rule, ...] = (
     collisions,
     preflight,
 )
-ROLL_BACK: tuple[Rule, ...] = (may_roll_back, newest_text, targets_free, preflight)
+ROLL_BACK: tuple[Rule, ...] = (may_roll_back, newest_text, targets_free)
+"""A rollback depends on nothing that is measured, and on no approval, window or line."""
 APPLY: tuple[Rule, ...] = (
     is_acting,
     not_aborted,

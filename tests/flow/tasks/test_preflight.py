@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from changewindow.errors import NotAllowed
 from changewindow.flow.dag import build_dag
@@ -30,7 +30,7 @@ class Preflight:
     """An approved change whose preflight is over but for what is tried; a real ledger, and files to measure."""
 
     def __init__(self, folder: Path, ledger: Ledger) -> None:
-        self.ledger, self.folder = ledger, folder
+        self.ledger, self.folder, self.mode = ledger, folder, "run"
         for name in ("health", "backup", "errors"):
             (folder / name).write_text("1")
         now = datetime.now(UTC)
@@ -56,7 +56,7 @@ class Preflight:
     def context(self, task: str) -> Any:
         """Return what Airflow gives to a task."""
         self.task_instance.task_id = task
-        return {"run_id": "run", "ti": self.task_instance, "params": {"mode": "run"}}
+        return {"run_id": "run", "ti": self.task_instance, "params": {"mode": self.mode}}
 
     def gate(self) -> None:
         """Ask the gate."""
@@ -191,3 +191,18 @@ def test_the_note_of_a_refused_run_holds_every_reason(preflight: Preflight) -> N
     [recorded] = preflight.events("refused")
     assert recorded["reasons"] == "\n".join(lines).removeprefix("refused: ").splitlines()
     assert [finding["code"] for finding in recorded["findings"]] == ["line_stopped", "check_failed"]
+
+
+def test_a_rollback_asks_no_check(preflight: Preflight) -> None:
+    """An incident, or a service that is not well, is what rollbacks are for; a check that failed stops none."""
+    preflight.gate()
+    changes.close(
+        preflight.ledger, preflight.change, run="run", outcome="completed", reason="good", now=datetime.now(UTC)
+    )
+    for name in ("health", "backup"):
+        (preflight.folder / name).write_text("0")
+    preflight.mode, preflight.task_instance.states["check_1"] = "rollback", "failed"
+    with pytest.raises(AirflowSkipException):
+        preflight.dag.get_task("check_1").execute(preflight.context("check_1"))
+    preflight.gate()
+    assert [event["mode"] for event in preflight.events("started")] == ["run", "rollback"]

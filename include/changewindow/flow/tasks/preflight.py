@@ -63,7 +63,8 @@ class WindowSensor(ChangeSensor):
 class CheckSensor(ChangeSensor):
     """Waits until conditions are good at the same time, and fails when they are not in time."""
 
-    may_be_aborted = True
+    is_forward = True
+    """Whether it asks before the change acts: people may abort that, and a rollback does without."""
 
     def conditions(self, run: Run) -> tuple[Condition, ...]:
         """Return what must be good."""
@@ -84,13 +85,15 @@ class CheckSensor(ChangeSensor):
     def execute(self, context: Context) -> None:
         """Ask once at once, and go on asking without a worker when that was not good, or has to settle."""
         run = Run(self.change, context)
+        if self.is_forward and run.mode == "rollback":
+            raise AirflowSkipException("mode is rollback: an incident or a bad reading is no reason to keep the change")
         settle = self.settle(run)
         first = ask_once(self.conditions(run), baselines=self.before(run), change=self.change.id)
         if first.verdict == "pass" and not settle:
             self.good(run, first.as_json())
             return
         arguments = GoodArguments(
-            change=self.change.id if self.may_be_aborted else None,
+            change=self.change.id if self.is_forward else None,
             asker=self.change.id,
             conditions=self.conditions(run),
             every=BETWEEN_CHECKS,

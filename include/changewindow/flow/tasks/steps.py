@@ -139,7 +139,7 @@ def _apply(run: Run, step: StepBase, context: StepContext, memory: Memory) -> No
 class Verify(CheckSensor):
     """Waits until everything is found to be as before."""
 
-    may_be_aborted = False
+    is_forward = False
 
     def conditions(self, run: Run) -> tuple[Any, ...]:
         """Return what proves it."""
