@@ -11,6 +11,9 @@ from airflow.serialization.serialized_objects import DagSerialization
 from changewindow.changes.publication import publish
 from changewindow.cli.standalone import ROOT
 from changewindow.flow.dag import build_dag
+from changewindow.flow.dags.housekeeping import build_housekeeping_dag
+from changewindow.flow.dags.interventions import build_reslot_dag
+from changewindow.flow.weights import FIRST
 from changewindow.policy.review import load_file
 from changewindow.ticket.plan import plan
 from support.tickets import FACTS
@@ -55,6 +58,30 @@ def test_every_task_and_arrow_is_the_plans() -> None:
     assert {node.id: node.rule for node in nodes if node.id not in {"close", "report"}} == {
         task.task_id: str(task.trigger_rule.value) for task in dag.tasks if not task.is_teardown
     }
+
+
+ORDER = ["undo", "verify", "watch", "close", "succeed", "apply", "gate", "rest", "last"]
+PLACE = {"check": "rest", "confirm": "rest", "baseline": "rest", "window": "last", "announce": "last", "report": "last"}
+
+
+def test_rolling_back_comes_before_everything_that_has_not_begun(published: Path) -> None:
+    """Airflow stores the weights of the roles; messages weigh what begins a change does, so none waits for ever."""
+    stored = DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(dag_of(published)))))
+    weights: dict[str, set[int]] = {}
+    for task in stored.tasks:
+        assert type(task.weight_rule).__name__ == "_AbsolutePriorityWeightStrategy"
+        role = task.task_id.rstrip("0123456789").rstrip("_")
+        weights.setdefault(PLACE.get(role, role), set()).add(task.priority_weight)
+    assert all(len(values) == 1 for values in weights.values())
+    assert sorted(weights, key=lambda place: -min(weights[place])) == [place for place in ORDER if place in weights]
+    assert max(weight for values in weights.values() for weight in values) < FIRST
+
+
+def test_what_is_done_about_a_change_that_acts_comes_first() -> None:
+    """Housekeeping begins rollbacks; what asks for new work weighs no more than a preflight."""
+    assert {task.priority_weight for task in build_housekeeping_dag().tasks} == {FIRST}
+    assert {task.weight_rule for task in build_housekeeping_dag().tasks} == {"absolute"}
+    assert {task.priority_weight for task in build_reslot_dag().tasks} == {20}
 
 
 def test_close_decides_the_colour_and_survives_a_run_marked_failed() -> None:

@@ -16,6 +16,7 @@ from changewindow.flow.tasks.steps import Apply, Succeed, Verify
 from changewindow.flow.tasks.undo import Undo
 from changewindow.flow.tasks.watch import Watch
 from changewindow.flow.timetable import ChangeWindowTimetable
+from changewindow.flow.weights import OF_ROLE, weighing
 from changewindow.ledger.step_locks import LIFETIME
 from changewindow.ticket.model import Parameter, Ticket
 from changewindow.ticket.plan import Node, Role, plan
@@ -90,7 +91,7 @@ def build_dag(change_id: str, revision: str) -> DAG:
 
 
 def _task(dag: DAG, change: PublishedChange, node: Node) -> BaseOperator:
-    options = dict(OPTIONS.get(node.role, {}))
+    options = OPTIONS.get(node.role, {}) | weighing(OF_ROLE[node.role])
     if node.timeout:
         options["execution_timeout"] = node.timeout + LIFETIME + timedelta(seconds=GRACE)
     if node.retries:

@@ -5,6 +5,8 @@ from typing import Any
 
 from airflow.sdk import DAG
 
+from changewindow.flow.weights import REST, weighing
+
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 """A run whose date lies before its DAG's start would do nothing and turn green."""
 
@@ -17,8 +19,9 @@ def own_dag(
     every: timedelta | None = None,
     at_once: int = 16,
     document: str | None = None,
+    weight: int = REST,
 ) -> DAG:
-    """Return a DAG to add tasks to; `at_once` is how many of its runs may be open."""
+    """Return a DAG to add tasks to; `at_once` of its runs may be open, and each task has the `weight`."""
     return DAG(
         dag_id=dag_id,
         dag_display_name=dag_id.replace("_", " ").capitalize(),
@@ -29,7 +32,7 @@ def own_dag(
         max_active_runs=at_once,
         tags=["change-windows"],
         params=params or {},
-        default_args={"retries": 0},
+        default_args={"retries": 0, **weighing(weight)},
         is_paused_upon_creation=False,
         doc_md=document or description,
     )

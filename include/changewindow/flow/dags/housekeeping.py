@@ -16,6 +16,7 @@ from changewindow.flow.dags.request import publish_change
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.runtime import ledger, log, now, policy
 from changewindow.flow.tasks.messages import post
+from changewindow.flow.weights import FIRST
 from changewindow.ledger.spool import Spool
 
 OPEN = ["queued", "running"]
@@ -87,7 +88,7 @@ class CheckPolicy(BaseOperator):
 def build_housekeeping_dag() -> DAG:
     """Return the DAG `housekeeping`."""
     description = "Rolls back changes whose run died, records what was missed, keeps the published files in order."
-    with own_dag("housekeeping", description, every=timedelta(minutes=5), at_once=1) as dag:
+    with own_dag("housekeeping", description, every=timedelta(minutes=5), at_once=1, weight=FIRST) as dag:
         look = LookAfter(task_id="look_after", execution_timeout=timedelta(minutes=4))
         TriggerDagRunOperator.partial(task_id="take_back").expand_kwargs(look.output)
         CheckPolicy(task_id="check_policy")

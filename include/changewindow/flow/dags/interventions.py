@@ -21,6 +21,7 @@ from changewindow.flow.own_dag import own_dag
 from changewindow.flow.people import assigned, result_of_check, who_answered
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
 from changewindow.flow.tasks.messages import post
+from changewindow.flow.weights import FIRST
 from changewindow.ledger import changes, leases, stops
 from changewindow.ledger.database import Ledger
 from changewindow.policy.sign_off import same_person
@@ -168,7 +169,7 @@ def tell_ended(here: Ledger, change: str) -> None:
 
 def build_intervention(dag_id: str, description: str, params: dict[str, Param], do: Do) -> DAG:
     """Return a DAG of one task that does what a person asks for."""
-    with own_dag(dag_id, description, params=params) as dag:
+    with own_dag(dag_id, description, params=params, weight=FIRST) as dag:
         Intervene(task_id=dag_id, do=do)
     return dag
 
