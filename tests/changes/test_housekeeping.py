@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
+from sqlalchemy.event import listen, remove
 
 from changewindow.changes import housekeeping
 from changewindow.ledger import changes, events, leases
@@ -91,6 +93,26 @@ def test_stale_files_are_found(ledger: Ledger, acting: str, tmp_path: Path) -> N
     assert housekeeping.stale(ledger, nobody, tmp_path, NOW + timedelta(hours=23)) == []
     assert housekeeping.stale(ledger, somebody, tmp_path, after) == []
     assert [path.stem for path in housekeeping.stale(ledger, nobody, tmp_path, after)] == [acting]
+
+
+def test_many_files_are_one_question(ledger: Ledger, acting: str, tmp_path: Path) -> None:
+    """A thousand files cost one statement; the id of each stands in it."""
+    for number in range(1000):
+        (tmp_path / f"CHG-{number + 5000}.py").touch()
+    (tmp_path / f"{acting}.py").touch()
+    changes.close(ledger, acting, run="run-1", outcome="completed", reason="", now=NOW)
+    asked: list[str] = []
+
+    def note(*event: Any) -> None:
+        asked.append(event[2])
+
+    listen(Engine, "before_cursor_execute", note)
+    try:
+        stale = housekeeping.stale(ledger, nobody, tmp_path, NOW + timedelta(days=2))
+    finally:
+        remove(Engine, "before_cursor_execute", note)
+    assert [path.stem for path in stale] == [acting]
+    assert len([statement for statement in asked if statement.startswith("SELECT")]) == 1
 
 
 def test_a_failed_rollback_keeps_its_file(ledger: Ledger, acting: str, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from changewindow.changes.publication import IDENTITY
-from changewindow.errors import LedgerUnknown
 from changewindow.ledger import changes, leases, queries
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
@@ -63,17 +62,11 @@ def unpublished(ledger: Ledger, bundle: Path) -> list[str]:
 
 def stale(ledger: Ledger, is_alive: IsAlive, bundle: Path, now: datetime) -> list[Path]:
     """Return the files of changes that closed long enough ago and have no open run."""
-    return [
-        path
-        for path in sorted(bundle.glob("CHG-*.py"))
-        if IDENTITY.fullmatch(path.stem) and _is_over(ledger, path.stem, now) and not is_alive(path.stem, None)
-    ]
+    files = {path.stem: path for path in sorted(bundle.glob("CHG-*.py")) if IDENTITY.fullmatch(path.stem)}
+    over = {change.id for change in queries.of_ids(ledger, files) if _is_over(change, now)}
+    return [path for identity, path in files.items() if identity in over and not is_alive(identity, None)]
 
 
-def _is_over(ledger: Ledger, identity: str, now: datetime) -> bool:
-    try:
-        change = changes.get(ledger, identity)
-    except LedgerUnknown:
-        return False
+def _is_over(change: Change, now: datetime) -> bool:
     may_act = change.status in {*changes.CHANGEABLE, *HOLDING}
     return not may_act and change.closed_at is not None and change.closed_at + KEPT < now

@@ -1,7 +1,7 @@
 """Looks at many changes of the ledger at once; only reads."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,13 +11,15 @@ from sqlalchemy.orm import Session, aliased
 from changewindow.ledger.changes import WAITING, revision
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
-from changewindow.ledger.events import payload
+from changewindow.ledger.events import number, payload
 from changewindow.ledger.models import Change, EventRow, Revision, Touched
 from changewindow.ledger.payloads import Started
 from changewindow.policy.conflicts import HOLDING, Other
 from changewindow.systems.measurement import Past, PastChange
 
 ACTED = ("running", "completed", "rolled_back", "rollback_failed")
+AT_ONCE = 10_000
+"""How many ids one statement may name; SQLite takes 32,766."""
 RECENT = 200
 """How many of the changes that acted are looked at."""
 
@@ -33,6 +35,19 @@ def with_status(ledger: Ledger, *statuses: str) -> list[Change]:
     """Return the changes in these states, oldest first."""
     with ledger.reading() as session:
         return list(session.scalars(select(Change).where(Change.status.in_(statuses)).order_by(Change.number)))
+
+
+def of_ids(ledger: Ledger, identities: Iterable[str]) -> list[Change]:
+    """Return the changes with these ids that the ledger knows, oldest first, however many there are."""
+    numbers = sorted(map(number, identities))
+    with ledger.reading() as session:
+        return [
+            change
+            for place in range(0, len(numbers), AT_ONCE)
+            for change in session.scalars(
+                select(Change).where(Change.number.in_(numbers[place : place + AT_ONCE])).order_by(Change.number)
+            )
+        ]
 
 
 def others(ledger: Ledger, opens: datetime, closes: datetime, *, but: str = "") -> list[Other]:
@@ -54,7 +69,7 @@ def others_in(session: Session, opens: datetime, closes: datetime, *, but: str =
     for change, target in rows:
         near[change.number] = change
         targets.setdefault(change.number, []).append(target)
-    return [_other(change, targets[number]) for number, change in sorted(near.items()) if change.id != but]
+    return [_other(near[key], targets[key]) for key in sorted(near) if near[key].id != but]
 
 
 def past(ledger: Ledger, change: str, environment: str) -> Past:
