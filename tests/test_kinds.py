@@ -90,7 +90,7 @@ def test_a_kind_describes_itself(folder: str) -> None:
 def test_the_fields_of_a_kind_say_what_may_be_written(folder: str, kind: str, line: str) -> None:
     """Their words, what holds without them, and what stands inside of them: nobody has to read the code."""
     lines = kinds.describe(folder, folder.removesuffix("s").title(), kind).splitlines()
-    assert any(one.endswith(line) for one in lines)
+    assert any(documented.endswith(line) for documented in lines)
 
 
 def test_a_file_without_its_contract_is_refused(folder: str) -> None:

@@ -94,18 +94,18 @@ def test_reading_a_ticket_loads_no_library_that_few_changes_need() -> None:
 
 def test_a_module_is_short() -> None:
     """At most 250 lines, a test 400."""
-    found = [
+    problems = [
         f"{short(path)}: {lines} lines, {limit} allowed"
         for path in EVERYTHING
         for limit in [400 if path in TESTS else 250]
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > limit
     ]
-    assert not found, "\n".join(found)
+    assert not problems, "\n".join(problems)
 
 
 def test_a_function_is_short_and_flat() -> None:
     """At most 40 lines without its docstring, 4 positional parameters, and 3 levels of nesting."""
-    found = [
+    problems = [
         f"{short(path)}: {function.name}: {number} {what}, {limit} allowed"
         for path in EVERYTHING
         for function in ast.walk(tree(path))
@@ -117,7 +117,7 @@ def test_a_function_is_short_and_flat() -> None:
         )
         if number > limit
     ]
-    assert not found, "\n".join(found)
+    assert not problems, "\n".join(problems)
 
 
 def _lines(function: Function) -> int:
@@ -128,7 +128,7 @@ def _lines(function: Function) -> int:
 
 def _positional(function: Function) -> int:
     given = [*function.args.posonlyargs, *function.args.args]
-    return len([one for one in given if one.arg not in {"self", "cls"}])
+    return len([argument for argument in given if argument.arg not in {"self", "cls"}])
 
 
 def _depth(node: ast.AST) -> int:
@@ -149,7 +149,7 @@ def test_everything_public_has_a_docstring() -> None:
     silent = [short(path) for path in EVERYTHING if not ast.get_docstring(tree(path))]
     for path in EVERYTHING:
         top = tree(path).body
-        members = [one for node in top if isinstance(node, ast.ClassDef) for one in node.body]
+        members = [member for node in top if isinstance(node, ast.ClassDef) for member in node.body]
         silent += [f"{short(path)}: {node.name}" for node in [*top, *members] if _is_silent(node)]
     assert not silent, "\n".join(silent)
 
@@ -162,7 +162,7 @@ def _is_silent(node: ast.stmt) -> TypeGuard[Function | ast.ClassDef]:
 
 def _is_protocol_field(node: ast.AST) -> bool:
     """Return whether a member consists of its name and type alone."""
-    return isinstance(node, Function) and [ast.unparse(one) for one in node.body] == ["..."]
+    return isinstance(node, Function) and [ast.unparse(statement) for statement in node.body] == ["..."]
 
 
 def test_a_name_says_what_is_inside() -> None:

@@ -54,7 +54,7 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[tuple[RealAirflow, Supervised]]:
+def started(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[tuple[RealAirflow, Supervised]]:
     """Start Airflow on PostgreSQL, each component supervised."""
     folder = tmp_path_factory.mktemp("chaos")
     with ExitStack() as stack:
@@ -70,10 +70,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[tu
 
 
 def test_whatever_is_killed_every_change_ends_in_truth(
-    stage: tuple[RealAirflow, Supervised], probe: Probe, tmp_path: Path
+    started: tuple[RealAirflow, Supervised], probe: Probe, tmp_path: Path
 ) -> None:
     """Every outcome is true, every started step is undone or confirmed, no event is lost, every chain verifies."""
-    airflow, made = stage
+    airflow, made = started
     dice = random.Random(SEED)  # noqa: S311  it chooses the moments
     print(f"\nCHAOS_SEED={SEED}: {KILLS} kills")
     moments = [(victim, at) for at in STAGES for victim in VICTIMS]

@@ -23,11 +23,11 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAirflow]:
     folder = tmp_path_factory.mktemp("alone")
     place = standalone.Place(folder / "airflow", standalone.free_port(), {})
     with world(folder / "world") as connections:
-        stage = RealAirflow(place, None, {}, {**connections, "CHANGEWINDOW_POLICY": str(POLICY)}, POLICY)
-        stage.ledger.upgrade()
-        environment = {**os.environ, **stage.environment}
+        airflow = RealAirflow(place, None, {}, {**connections, "CHANGEWINDOW_POLICY": str(POLICY)}, POLICY)
+        airflow.ledger.upgrade()
+        environment = {**os.environ, **airflow.environment}
         subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], env=environment, check=True)
-        yield stage
+        yield airflow
 
 
 @pytest.mark.xdist_group("one process")

@@ -209,22 +209,22 @@ def test_an_abort_ends_the_preflight(airflow: RealAirflow, probe: Probe, tmp_pat
     assert acts(tmp_path / "preflight") == []
 
 
-@pytest.mark.parametrize("stage", ["apply", "watch", "undo"])
-def test_an_abort_takes_back_what_was_applied(airflow: RealAirflow, tmp_path: Path, stage: str) -> None:
+@pytest.mark.parametrize("phase", ["apply", "watch", "undo"])
+def test_an_abort_takes_back_what_was_applied(airflow: RealAirflow, tmp_path: Path, phase: str) -> None:
     """The forward step stops though it ignores SIGTERM, the watch ends within seconds, an undo is left alone."""
-    journal = tmp_path / f"aborted_{stage}"
+    journal = tmp_path / f"aborted_{phase}"
     data = ticket(journal, steps=2, watch="5m")
-    if stage == "apply":
+    if phase == "apply":
         data["steps"][1]["run"][-1] = "60"
-    if stage == "undo":
+    if phase == "undo":
         data["steps"][1]["undo"][-1] = "8"
     change = airflow.publish(data)
     run = airflow.run_of(change)
-    if stage == "apply":
+    if phase == "apply":
         wait_for(lambda: acts(journal)[-1:] == ["apply_2"], "the second step")
     else:
         airflow.reaches(change, run, "watch", "deferred")
-    if stage == "undo":
+    if phase == "undo":
         airflow.mark_task(change, run, "watch", "failed")
         wait_for(lambda: acts(journal)[-1:] == ["undo_2"], "the undo")
     airflow.does("abort_change", change=change, reason="it smells of smoke")

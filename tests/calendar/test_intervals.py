@@ -31,10 +31,10 @@ def holds(intervals: list[Interval], moment: datetime) -> bool:
 
 
 @given(INTERVAL, INTERVAL)
-def test_meeting_is_symmetric(one: Interval, other: Interval) -> None:
+def test_meeting_is_symmetric(this: Interval, other: Interval) -> None:
     """Two intervals meet each other, or neither does; they meet when they share a moment."""
-    assert one.meets(other) == other.meets(one)
-    assert one.meets(other) == bool(intersect([one], [other]))
+    assert this.meets(other) == other.meets(this)
+    assert this.meets(other) == bool(intersect([this], [other]))
 
 
 @given(INTERVALS)
@@ -51,10 +51,10 @@ def test_every_operation_agrees_with_its_moments(
     some: list[Interval], others: list[Interval], moment: datetime
 ) -> None:
     """A moment lies in the result exactly if it lies in the parts that the operation names."""
-    one, other = holds(some, moment), holds(others, moment)
-    assert holds(union(some + others), moment) == (one or other)
-    assert holds(intersect(some, others), moment) == (one and other)
-    assert holds(subtract(some, others), moment) == (one and not other)
+    this, other = holds(some, moment), holds(others, moment)
+    assert holds(union(some + others), moment) == (this or other)
+    assert holds(intersect(some, others), moment) == (this and other)
+    assert holds(subtract(some, others), moment) == (this and not other)
 
 
 @given(INTERVALS, INTERVALS)

@@ -93,21 +93,21 @@ async def test_a_breach_fires_at_once_with_its_reading(good: Path) -> None:
 
 
 @pytest.fixture
-def told(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+def asked_ledger(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     """Return the ledger that triggers ask."""
     fields = {"conn_type": "sqlite", "host": str(ledger.url.database)}
     monkeypatch.setenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", json.dumps(fields))
     return ledger
 
 
-async def test_an_abort_ends_a_watch_at_once(told: Ledger, good: Path) -> None:
+async def test_an_abort_ends_a_watch_at_once(asked_ledger: Ledger, good: Path) -> None:
     """A person's word counts within a second or two, whatever is read."""
-    one = approved(told, banner())
-    leases.start(told, one.change, intent(one.digest), targets=("production/orders",), now=NOW)
-    firing = asyncio.create_task(fired(watch(good, length=600, change=one.change)))
+    record = approved(asked_ledger, banner())
+    leases.start(asked_ledger, record.change, intent(record.digest), targets=("production/orders",), now=NOW)
+    firing = asyncio.create_task(fired(watch(good, length=600, change=record.change)))
     done, _ = await asyncio.wait([firing], timeout=1.5)
     assert not done
-    changes.abort(told, one.change, person="dora", reason="smoke", now=NOW)
+    changes.abort(asked_ledger, record.change, person="dora", reason="smoke", now=NOW)
     event = await asyncio.wait_for(firing, 5)
     assert (event["verdict"], event["reason"]) == ("fail", "aborted by dora: smoke")
 
@@ -128,36 +128,36 @@ def bad_twice(file: Path, **tolerate: int) -> list[dict[str, Any]]:
     return [{**condition(file)[0], "failures": 2, "tolerate": tolerate}]
 
 
-async def test_the_next_triggerer_goes_on_with_the_counts(told: Ledger, good: Path) -> None:
+async def test_the_next_triggerer_goes_on_with_the_counts(asked_ledger: Ledger, good: Path) -> None:
     """One bad reading before it died and one after are two in a row."""
-    one = approved(told, banner())
+    record = approved(asked_ledger, banner())
     good.write_text("7\n")
-    asked = {"change": one.change, "length": 600, "conditions": bad_twice(good)}
+    asked = {"change": record.change, "length": 600, "conditions": bad_twice(good)}
     since = datetime.now(UTC).isoformat()
     await stopped(watch(good, since=since, **asked, every=5), 1)
     event = await asyncio.wait_for(fired(watch(good, since=since, **asked)), 5)
     assert (event["verdict"], event["samples"]) == ("fail", 2)
     assert "2 in a row, 1 allowed" in event["reason"]
-    read = [events.data(event) for event in events.history(told, one.change) if event.kind == "read"]
+    read = [events.data(event) for event in events.history(asked_ledger, record.change) if event.kind == "read"]
     assert [reading["sample"] for event in read for reading in event["readings"]] == [1, 2]
 
 
-async def test_the_next_triggerer_goes_on_with_the_time(told: Ledger, good: Path) -> None:
+async def test_the_next_triggerer_goes_on_with_the_time(asked_ledger: Ledger, good: Path) -> None:
     """What was watched is not watched again."""
-    one = approved(told, banner())
-    first = watch(good, change=one.change, length=2)
+    record = approved(asked_ledger, banner())
+    first = watch(good, change=record.change, length=2)
     await stopped(first, 5)
-    second = watch(good, change=one.change, length=2, since=first.arguments.since.isoformat())
+    second = watch(good, change=record.change, length=2, since=first.arguments.since.isoformat())
     event = await asyncio.wait_for(fired(second), 5)
     assert first.progress is not None
     assert second.progress is not None
     assert (event["verdict"], second.progress.over) == ("pass", first.progress.over)
 
 
-async def test_what_nobody_read_is_missing_data(told: Ledger, good: Path) -> None:
+async def test_what_nobody_read_is_missing_data(asked_ledger: Ledger, good: Path) -> None:
     """A gap that the ticket does not tolerate takes the change back, good as all readings are."""
-    one = approved(told, banner())
-    asked = {"change": one.change, "length": 600, "conditions": bad_twice(good, no_data=0)}
+    record = approved(asked_ledger, banner())
+    asked = {"change": record.change, "length": 600, "conditions": bad_twice(good, no_data=0)}
     since = datetime.now(UTC).isoformat()
     await stopped(watch(good, since=since, **asked), 1)
     await asyncio.sleep(0.5)
@@ -166,20 +166,20 @@ async def test_what_nobody_read_is_missing_data(told: Ledger, good: Path) -> Non
     assert "no_data, no sample was taken for" in event["reason"]
 
 
-async def test_a_watch_that_is_asked_for_again_begins_anew(told: Ledger, good: Path) -> None:
+async def test_a_watch_that_is_asked_for_again_begins_anew(asked_ledger: Ledger, good: Path) -> None:
     """Clearing the task reads again: what an earlier watch of the run found is no verdict on this one."""
-    one = approved(told, banner())
+    record = approved(asked_ledger, banner())
     good.write_text("7\n")
-    assert (await fired(watch(good, change=one.change)))["verdict"] == "fail"
+    assert (await fired(watch(good, change=record.change)))["verdict"] == "fail"
     good.write_text("1\n")
-    assert (await fired(watch(good, change=one.change)))["verdict"] == "pass"
+    assert (await fired(watch(good, change=record.change)))["verdict"] == "pass"
 
 
-async def test_a_person_is_asked_while_the_watch_goes_on(told: Ledger, good: Path) -> None:
+async def test_a_person_is_asked_while_the_watch_goes_on(asked_ledger: Ledger, good: Path) -> None:
     """The first trigger asks; the one after it reads on, and takes back what turns out to be bad."""
-    one = approved(told, banner())
+    record = approved(asked_ledger, banner())
     good.unlink()
-    asked = {"change": one.change, "length": 600, "unknown": "ask", "since": datetime.now(UTC).isoformat()}
+    asked = {"change": record.change, "length": 600, "unknown": "ask", "since": datetime.now(UTC).isoformat()}
     assert (await fired(watch(good, **asked)))["verdict"] == "ask"
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     firing = asyncio.create_task(fired(watch(good, **asked, asked_until=later)))
@@ -189,22 +189,22 @@ async def test_a_person_is_asked_while_the_watch_goes_on(told: Ledger, good: Pat
     assert (await asyncio.wait_for(firing, 5))["verdict"] == "fail"
 
 
-async def test_without_an_answer_the_change_is_taken_back(told: Ledger, good: Path) -> None:
+async def test_without_an_answer_the_change_is_taken_back(asked_ledger: Ledger, good: Path) -> None:
     """When the time to answer is over, and still nothing is known."""
-    one = approved(told, banner())
+    record = approved(asked_ledger, banner())
     good.unlink()
     until = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
     event = await asyncio.wait_for(
-        fired(watch(good, change=one.change, length=600, unknown="ask", asked_until=until)), 10
+        fired(watch(good, change=record.change, length=600, unknown="ask", asked_until=until)), 10
     )
     assert event["verdict"] == "fail"
     assert event["reason"].endswith("nobody answered in time")
 
 
-async def test_a_watch_that_nobody_waits_for_stops_reading(told: Ledger, good: Path) -> None:
+async def test_a_watch_that_nobody_waits_for_stops_reading(asked_ledger: Ledger, good: Path) -> None:
     """Its run was deleted, for example: nothing goes on alone."""
-    one = approved(told, banner())
-    trigger = watch(good, change=one.change, length=600)
+    record = approved(asked_ledger, banner())
+    trigger = watch(good, change=record.change, length=600)
     await stopped(trigger, 1)
     assert trigger.progress is not None
     samples = trigger.progress.samples
@@ -212,17 +212,17 @@ async def test_a_watch_that_nobody_waits_for_stops_reading(told: Ledger, good: P
     assert trigger.progress.samples == samples
 
 
-async def test_a_window_that_is_waited_for_ends_when_the_change_is_cancelled(told: Ledger) -> None:
+async def test_a_window_that_is_waited_for_ends_when_the_change_is_cancelled(asked_ledger: Ledger) -> None:
     """Nobody has to wait for the window to see the end of a change that will not run."""
-    one = approved(told, banner())
+    record = approved(asked_ledger, banner())
     opens = datetime.now(UTC) + timedelta(hours=1)
-    waiting = WindowTrigger(change=one.change, opens=opens.isoformat())
-    changes.cancel(told, one.change, person="alice", reason="never mind", now=datetime.now(UTC))
+    waiting = WindowTrigger(change=record.change, opens=opens.isoformat())
+    changes.cancel(asked_ledger, record.change, person="alice", reason="never mind", now=datetime.now(UTC))
     event = await asyncio.wait_for(fired(waiting), 5)
     assert event["reason"] == "cancelled by alice: never mind"
 
 
-async def test_a_window_opens_on_time(told: Ledger) -> None:
+async def test_a_window_opens_on_time(asked_ledger: Ledger) -> None:
     """Not early, and without a word from anybody."""
     opens = datetime.now(UTC) + timedelta(seconds=1.5)
     event = await fired(WindowTrigger(change="CHG-1001", opens=opens.isoformat()))
@@ -240,10 +240,10 @@ async def test_a_connection_that_airflow_does_not_tell_is_a_source_out_of_reach(
 
     monkeypatch.setattr(BaseHook, "aget_connection", silent)
     source = {"kind": "http", "connection": "orders", "path": "/", "read": "status"}
-    one = Condition.model_validate({"name": "it", "source": source, "pass": {"equals": 200}})
+    condition = Condition.model_validate({"name": "it", "source": source, "pass": {"equals": 200}})
     deadline = datetime.now(UTC).isoformat()
     event = await fired(
-        GoodTrigger(conditions=dump([one]), before={}, asker=None, every=0.1, settle=0.0, deadline=deadline)
+        GoodTrigger(conditions=dump([condition]), before={}, asker=None, every=0.1, settle=0.0, deadline=deadline)
     )
     assert event["verdict"] == "fail"
     assert "(unreachable) Airflow does not tell the connection 'orders'" in event["reason"]

@@ -71,15 +71,15 @@ def test_conflicts_are_found_among_10000_changes(full: Ledger) -> None:
 
     def peer() -> list[Any]:
         with full.reading() as session:
-            found = session.execute(
+            result = session.execute(
                 select(Change, Revision.text).join(
                     Revision, (Revision.number == Change.number) & (Revision.digest == Change.digest)
                 )
             ).all()
-        every = [as_other(change, json.loads(text)) for change, text in found]
+        every = [as_other(change, json.loads(text)) for change, text in result]
         return overlaps(policy.catalogue, mine, every)
 
-    assert {one.change for one in ours()} <= {f"CHG-{number}" for number in range(1, CHANGES + 1)}
+    assert {row.change for row in ours()} <= {f"CHG-{number}" for number in range(1, CHANGES + 1)}
     a, b = milliseconds(ours), milliseconds(peer, 3)
     print(f"\nconflict check, {CHANGES} changes: {a:.1f} ms; reading every change: {b:.0f} ms; ratio {a / b:.3f}")
 
@@ -112,8 +112,8 @@ def test_the_next_opening_is_found(tmp_path: Path) -> None:
         return next(openings(schedule, scope, NOW, timedelta(minutes=30)), None)
 
     def year(schedule: Any) -> Any:
-        found = openings(schedule, scope, NOW, timedelta(minutes=30))
-        return [one for one, _ in zip(found, range(200), strict=False)]
+        windows = openings(schedule, scope, NOW, timedelta(minutes=30))
+        return [window for window, _ in zip(windows, range(200), strict=False)]
 
     cold = milliseconds(lambda: first(fresh())) - milliseconds(fresh)
     known = fresh()

@@ -181,7 +181,7 @@ def others(draw: st.DrawFn, change: str) -> Other:
 
 
 @given(others("CHG-1"), others("CHG-2"))
-def test_overlap_is_symmetric(one: Other, two: Other) -> None:
+def test_overlap_is_symmetric(this: Other, other: Other) -> None:
     """Whoever looks, the same is found: what the first meets in the second, the second meets in the first."""
 
     def seen(mine: Other, theirs: Other) -> list[tuple[Kind, bool, tuple[str, ...]]]:
@@ -190,7 +190,7 @@ def test_overlap_is_symmetric(one: Other, two: Other) -> None:
             for overlap in overlaps(CATALOGUE, mine, [theirs])
         ]
 
-    assert seen(one, two) == seen(two, one)
+    assert seen(this, other) == seen(other, this)
 
 
 @given(others("CHG-1"), st.lists(others("CHG-2"), max_size=3))

@@ -198,7 +198,7 @@ def test_one_thing_stands_against(code: str, known: Standing, wanted: Intent) ->
 
 
 @pytest.mark.parametrize(
-    ("code", "assessment", "known", "says"),
+    ("code", "assessment", "known", "reason"),
     [
         pytest.param("calendar_allows", assessed(FREEZE), standing(), "the freeze 'Once' holds", id="a freeze"),
         pytest.param(
@@ -211,11 +211,11 @@ def test_one_thing_stands_against(code: str, known: Standing, wanted: Intent) ->
         pytest.param("policy_unreadable", BAD, standing(), "unknown field 'servces'", id="an unreadable policy"),
     ],
 )
-def test_the_policy_stands_against(code: str, assessment: Assessed, known: Standing, says: str) -> None:
+def test_the_policy_stands_against(code: str, assessment: Assessed, known: Standing, reason: str) -> None:
     """What the policy says now counts; the calendar and the catalogue say it under the id they use in `lint`."""
     [finding] = decide(known, INTENT, assessment, NOW).findings
     assert finding.code == code
-    assert says in finding.sentence
+    assert reason in finding.sentence
 
 
 def test_before_a_step_the_calendar_is_asked_for_what_is_left() -> None:

@@ -21,7 +21,7 @@ def left(**changed: object) -> Left:
 
 
 @pytest.mark.parametrize(
-    ("what", "ended", "says"),
+    ("what", "ended", "expected"),
     [
         pytest.param(left(), "rolled_back", "it was bad", id="undone and verified"),
         pytest.param(left(is_kept=True), "completed", "it was bad", id="proven good"),
@@ -42,8 +42,8 @@ def left(**changed: object) -> Left:
         ),
     ],
 )
-def test_a_change_ends(what: Left, ended: str, says: str) -> None:
+def test_a_change_ends(what: Left, ended: str, expected: str) -> None:
     """The outcome is true, and its reason is kept apart from it."""
-    found, reason = outcome(what)
-    assert found == ended
-    assert says in reason
+    status, reason = outcome(what)
+    assert status == ended
+    assert expected in reason

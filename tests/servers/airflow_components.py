@@ -56,9 +56,9 @@ class Supervised:
         """Start what does not run, until everything is to stop."""
         while not self.stopping.is_set():
             for name in COMPONENTS:
-                found = self.running.get(name)
-                if found is None or found.poll() is not None:
-                    self.restarts += found is not None
+                process = self.running.get(name)
+                if process is None or process.poll() is not None:
+                    self.restarts += process is not None
                     self.running[name] = self._start(name)
             self.stopping.wait(1)
 
@@ -84,24 +84,24 @@ class Supervised:
 
     def workers(self) -> list[psutil.Process]:
         """Return the executor's workers that carry out a task now, also those whose scheduler was killed."""
-        return [one for one in self._family() if _works(one)]
+        return [process for process in self._family() if _works(process)]
 
     def _family(self) -> list[psutil.Process]:
         """Return the living processes of all sessions that were begun here."""
-        found = []
-        for one in psutil.process_iter():
+        processes = []
+        for process in psutil.process_iter():
             with suppress(psutil.Error, ProcessLookupError):
-                if os.getsid(one.pid) in self.sessions and one.status() != psutil.STATUS_ZOMBIE:
-                    found.append(one)
-        return found
+                if os.getsid(process.pid) in self.sessions and process.status() != psutil.STATUS_ZOMBIE:
+                    processes.append(process)
+        return processes
 
     def stop(self) -> None:
         """End all of it, what has lost its parent too."""
         self.stopping.set()
-        for one in self.running.values():
-            one.terminate()
+        for process in self.running.values():
+            process.terminate()
         deadline = time.monotonic() + 10
-        while time.monotonic() < deadline and any(one.poll() is None for one in self.running.values()):
+        while time.monotonic() < deadline and any(process.poll() is None for process in self.running.values()):
             time.sleep(0.2)
         for left in self._family():
             with suppress(psutil.Error):

@@ -48,8 +48,8 @@ class Alertmanager:
 
     def states(self) -> dict[str, str]:
         """Return the state of each alert by its name."""
-        found: list[dict[str, Any]] = httpx.get(f"{self.url}/api/v2/alerts").json()
-        return {one["labels"]["alertname"]: one["status"]["state"] for one in found}
+        alerts: list[dict[str, Any]] = httpx.get(f"{self.url}/api/v2/alerts").json()
+        return {alert["labels"]["alertname"]: alert["status"]["state"] for alert in alerts}
 
 
 @contextmanager

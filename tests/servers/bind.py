@@ -82,7 +82,7 @@ class Bind:
     def ask(self, record: str, kind: str, address: str = PRIMARY, *, patience: float = 2.0) -> list[str]:
         """Return the lines of a record set as a server answers it."""
         reply = dns.query.udp(dns.message.make_query(record, kind), address, port=self.port, timeout=patience)
-        return sorted(line for found in reply.answer for line in found.to_text().splitlines())
+        return sorted(line for rrset in reply.answer for line in rrset.to_text().splitlines())
 
 
 @contextmanager

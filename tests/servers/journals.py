@@ -25,7 +25,7 @@ class Entry:
 def write(file: Path, *entries: Entry) -> Path:
     """Write entries, oldest first, into a new journal file; return it."""
     need(PROGRAM, "journalctl")
-    exported = b"".join(_exported(one, place) for place, one in enumerate(entries, 1))
+    exported = b"".join(_exported(entry, place) for place, entry in enumerate(entries, 1))
     made = subprocess.run([PROGRAM, f"--output={file}", "-"], input=exported, capture_output=True, check=False)
     assert made.returncode == 0, made.stderr
     return file

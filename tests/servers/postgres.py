@@ -59,9 +59,9 @@ class Postgres:
 
     def let_in(self) -> None:
         """Let its user into the folders above; another pytest that starts takes that right away from some of them."""
-        for one in self.folder.parents:
-            if one.owner() == "root" and not one.stat().st_mode & 1:
-                one.chmod(one.stat().st_mode | 0o011)
+        for parent in self.folder.parents:
+            if parent.owner() == "root" and not parent.stat().st_mode & 1:
+                parent.chmod(parent.stat().st_mode | 0o011)
 
     def is_there(self) -> bool:
         """Return whether it answers."""
@@ -90,8 +90,8 @@ class Postgres:
         """Run a statement as the superuser, by itself; return its rows."""
         engine = create_engine(self.url(database), isolation_level="AUTOCOMMIT")
         with engine.connect() as opened:
-            found = opened.exec_driver_sql(statement, execution_options={"no_parameters": True})
-            rows = [tuple(row) for row in found] if found.returns_rows else []
+            result = opened.exec_driver_sql(statement, execution_options={"no_parameters": True})
+            rows = [tuple(row) for row in result] if result.returns_rows else []
         engine.dispose()
         return rows
 

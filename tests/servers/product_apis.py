@@ -53,9 +53,9 @@ class Desk:
         if self.limit is not None:
             return self.limited, self.refusals[429], self.limit
         for pattern, answers in self.routes.items():
-            found = re.fullmatch(pattern, request.path)
-            if found and status == 404:
-                code, body = answers(request.query, *found.groups())
+            match = re.fullmatch(pattern, request.path)
+            if match and status == 404:
+                code, body = answers(request.query, *match.groups())
                 return code, self.refusals[404] if code == 404 else body, {}
         return status, self.refusals[status], {}
 
@@ -78,23 +78,25 @@ def pagerduty(data: dict[str, list[dict[str, Any]]]) -> Desk:
     """Speak PagerDuty's REST API v2 over services, schedules, escalation_policies, incidents, oncalls and shifts."""
 
     def listed(query: Query, kind: str) -> Reply:
-        found, wanted = data.get(kind, []), query.get("query", [""])[0].lower()
-        found = [one for one in found if wanted in str(one.get("name", "")).lower()]
+        entries, wanted = data.get(kind, []), query.get("query", [""])[0].lower()
+        entries = [entry for entry in entries if wanted in str(entry.get("name", "")).lower()]
         if kind == "incidents":
-            found = [one for one in found if one["status"] in query["statuses[]"]]
-            found = [one for one in found if one["service"]["id"] in query["service_ids[]"]]
+            entries = [entry for entry in entries if entry["status"] in query["statuses[]"]]
+            entries = [entry for entry in entries if entry["service"]["id"] in query["service_ids[]"]]
             # Without a range of dates, those of the last month only.
-            found = [one for one in found if query.get("date_range") == ["all"] or not one.get("is_old")]
+            entries = [entry for entry in entries if query.get("date_range") == ["all"] or not entry.get("is_old")]
         if kind == "oncalls":
-            found = [one for one in found if one["escalation_policy"]["id"] in query["escalation_policy_ids[]"]]
-        shown = page(found, query)
+            entries = [
+                entry for entry in entries if entry["escalation_policy"]["id"] in query["escalation_policy_ids[]"]
+            ]
+        shown = page(entries, query)
         offset = int(query.get("offset", ["0"])[0])
-        return 200, {kind: shown, "more": offset + len(shown) < len(found), "total": None, "offset": offset}
+        return 200, {kind: shown, "more": offset + len(shown) < len(entries), "total": None, "offset": offset}
 
-    def one(_: Query, kind: str, number: str) -> Reply:
-        found = [entry for entry in data.get(kind, []) if entry["id"] == number]
+    def by_id(_: Query, kind: str, number: str) -> Reply:
+        matching = [entry for entry in data.get(kind, []) if entry["id"] == number]
         singular = re.sub("(ie)?s$", lambda plural: "y" if plural[1] else "", kind)
-        return (200, {singular: found[0]}) if found else (404, None)
+        return (200, {singular: matching[0]}) if matching else (404, None)
 
     def shift(query: Query, number: str) -> Reply:
         assert query["since"] < query["until"]
@@ -102,7 +104,7 @@ def pagerduty(data: dict[str, list[dict[str, Any]]]) -> Desk:
 
     routes: dict[str, Callable[..., Reply]] = {
         r"/(services|schedules|escalation_policies|incidents|oncalls)": listed,
-        r"/(services|schedules|escalation_policies)/(\w+)": one,
+        r"/(services|schedules|escalation_policies)/(\w+)": by_id,
         r"/schedules/(\w+)/users": shift,
     }
     refusals = {
@@ -118,28 +120,28 @@ def opsgenie(data: dict[str, list[dict[str, Any]]]) -> Desk:
     """Speak Opsgenie's API over services, incidents, schedules and users."""
 
     def listed(query: Query, kind: str) -> Reply:
-        found = data.get(kind, [])
+        entries = data.get(kind, [])
         if kind == "incidents" and "query" in query:
-            found = [one for one in found if f"status:{one['status']}" == query["query"][0]]
-        shown, offset = page(found, query), int(query.get("offset", ["0"])[0])
-        following = {"next": f"/v1/{kind}?offset={offset + len(shown)}"} if offset + len(shown) < len(found) else {}
+            entries = [entry for entry in entries if f"status:{entry['status']}" == query["query"][0]]
+        shown, offset = page(entries, query), int(query.get("offset", ["0"])[0])
+        following = {"next": f"/v1/{kind}?offset={offset + len(shown)}"} if offset + len(shown) < len(entries) else {}
         return 200, {"data": shown, "paging": {"first": f"/v1/{kind}?offset=0", **following}, "requestId": "1"}
 
-    def one(_: Query, kind: str, number: str) -> Reply:
-        found = [entry for entry in data.get(kind, []) if number in {entry["id"], entry.get("username")}]
-        return (200, {"data": found[0]}) if found else (404, None)
+    def by_id(_: Query, kind: str, number: str) -> Reply:
+        matching = [entry for entry in data.get(kind, []) if number in {entry["id"], entry.get("username")}]
+        return (200, {"data": matching[0]}) if matching else (404, None)
 
     def on_calls(query: Query, wanted: str) -> Reply:
         by = query.get("scheduleIdentifierType", ["id"])[0]
-        found = [entry for entry in data.get("schedules", []) if entry[by] == wanted.replace("%20", " ")]
-        if not found or query["flat"] != ["true"]:
+        matching = [entry for entry in data.get("schedules", []) if entry[by] == wanted.replace("%20", " ")]
+        if not matching or query["flat"] != ["true"]:
             return 404, None
-        parent = {"id": found[0]["id"], "name": found[0]["name"], "enabled": found[0].get("enabled", True)}
-        return 200, {"data": {"_parent": parent, "onCallRecipients": found[0]["now"]}}
+        parent = {"id": matching[0]["id"], "name": matching[0]["name"], "enabled": matching[0].get("enabled", True)}
+        return 200, {"data": {"_parent": parent, "onCallRecipients": matching[0]["now"]}}
 
     routes: dict[str, Callable[..., Reply]] = {
         r"/v1/(services|incidents)": listed,
-        r"/v[12]/(services|users)/([^/]+)": lambda query, kind, number: one(query, kind, number.replace("%40", "@")),
+        r"/v[12]/(services|users)/([^/]+)": lambda query, kind, number: by_id(query, kind, number.replace("%40", "@")),
         r"/v2/schedules/([^/]+)/on-calls": on_calls,
     }
     refusals = {
@@ -173,11 +175,11 @@ def gitlab(request: dict[str, Any], parts: dict[str, Any]) -> Desk:
     """Speak GitLab's REST API about one merge request; `parts` holds approvals, reviewers, versions and notes."""
 
     def part(query: Query, name: str) -> Reply:
-        found = parts[name]
+        entries = parts[name]
         if "per_page" in query:
             count, number = int(query["per_page"][0]), int(query["page"][0])
-            found = found[(number - 1) * count : number * count]
-        return 200, found
+            entries = entries[(number - 1) * count : number * count]
+        return 200, entries
 
     at = r"/api/v4/projects/example%2Fshop%2Forders/merge_requests/481"
     routes: dict[str, Callable[..., Reply]] = {

@@ -100,8 +100,8 @@ class Prometheus:
 
     def value(self, query: str) -> float | None:
         """Return the value of a query that has one series, or None."""
-        found = httpx.get(f"{self.url}/api/v1/query", params={"query": query}).json()["data"]["result"]
-        return float(found[0]["value"][1]) if found else None
+        series = httpx.get(f"{self.url}/api/v1/query", params={"query": query}).json()["data"]["result"]
+        return float(series[0]["value"][1]) if series else None
 
     def _is_ready(self) -> bool:
         try:

@@ -139,18 +139,18 @@ def between(port: int) -> Iterator[tuple[int, Callable[[], None]]]:
 
 def _pass(source: socket.socket, to: socket.socket) -> None:
     with suppress(OSError):
-        while found := source.recv(65536):
-            to.sendall(found)
+        while chunk := source.recv(65536):
+            to.sendall(chunk)
 
 
 @contextmanager
-def hanging_up(says: bytes) -> Iterator[int]:
+def hanging_up(greeting: bytes) -> Iterator[int]:
     """Listen on a port, say something to the one who comes, and hang up."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def answer() -> None:
             client = listening.accept()[0]
-            client.sendall(says)
+            client.sendall(greeting)
             client.close()
 
         threading.Thread(target=answer, daemon=True).start()

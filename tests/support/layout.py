@@ -172,8 +172,8 @@ def main() -> None:
     """Print rooms, floors, imports upwards, circles and loose modules."""
     print(f"{len(rooms())} rooms: {', '.join(rooms())}")
     print(f"{depth()} floors")
-    for what, found in (("imports upwards", upwards()), ("circles", circles()), ("modules without a room", loose())):
-        print(f"{len(found)} {what}", *found, sep="\n  ")
+    for what, problems in (("imports upwards", upwards()), ("circles", circles()), ("modules without a room", loose())):
+        print(f"{len(problems)} {what}", *problems, sep="\n  ")
     print(f"{len(LOOSE)} modules beside the rooms: {', '.join(sorted(LOOSE))}")
 
 

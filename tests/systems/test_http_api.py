@@ -29,7 +29,7 @@ SOURCES = [
 ]
 DEEP = "[" * 100_000
 ODD = [
-    *(one for one in GARBAGE if isinstance(one, str)),
+    *(body for body in GARBAGE if isinstance(body, str)),
     DEEP,
     '"text"',
     "7",
@@ -51,8 +51,8 @@ async def test_garbage_is_never_good(server: RecordingServer, source: dict[str, 
     """Whatever a server answers that is not what its documentation says."""
     for text in ODD:
         server.otherwise = (200, text)
-        found = await reading(server, source, kind)
-        assert found.verdict == "error", (text[:80], found.line())
+        result = await reading(server, source, kind)
+        assert result.verdict == "error", (text[:80], result.line())
 
 
 @pytest.mark.parametrize(("source", "kind"), SOURCES)
@@ -60,13 +60,13 @@ async def test_a_refusal_is_never_good(server: RecordingServer, source: dict[str
     """Also with a body that would be."""
     for status in (302, 400, 401, 403, 404, 409, 429, 500, 503):
         server.otherwise = (status, json.dumps({"message": "no", "data": [], "services": [], "more": False}))
-        found = await reading(server, source, kind)
-        assert found.verdict == "error", (status, found.line())
-        assert "s3cret" not in found.detail
+        result = await reading(server, source, kind)
+        assert result.verdict == "error", (status, result.line())
+        assert "s3cret" not in result.detail
 
 
 @pytest.mark.parametrize(
-    ("status", "text", "says"),
+    ("status", "text", "message"),
     [
         (
             200,
@@ -97,10 +97,10 @@ async def test_a_refusal_is_never_good(server: RecordingServer, source: dict[str
         ),
     ],
 )
-async def test_a_refusal_says_what_to_do(server: RecordingServer, status: int, text: str, says: str) -> None:
+async def test_a_refusal_says_what_to_do(server: RecordingServer, status: int, text: str, message: str) -> None:
     """Word for word."""
     server.otherwise = (status, text)
-    assert (await reading(server, grafana.EXAMPLE, "http")).detail == says.format(url=server.url)
+    assert (await reading(server, grafana.EXAMPLE, "http")).detail == message.format(url=server.url)
 
 
 async def test_a_token_goes_into_a_header_alone(server: RecordingServer) -> None:
@@ -121,9 +121,9 @@ async def test_white_space_around_a_token_is_none_of_it(server: RecordingServer,
 @pytest.mark.parametrize("password", ["s3cret-t\u00f6ken", "s3cret\ntoken"])
 async def test_what_cannot_be_a_token_is_not_sent(server: RecordingServer, password: str) -> None:
     """No header could carry it."""
-    found = await reading(server, review.EXAMPLE, "http", password=password)
-    assert (found.cause, server.requests) == ("unreachable", [])
-    assert found.detail == (
+    result = await reading(server, review.EXAMPLE, "http", password=password)
+    assert (result.cause, server.requests) == ("unreachable", [])
+    assert result.detail == (
         "The Airflow Connection 'it' has no token in its password, but other text; it must be a token that may read "
         "the repository's pull requests (fine-grained: Pull requests, read; classic: repo). "
         "Complete it under Admin, Connections."
@@ -134,7 +134,7 @@ SECONDARY = {"message": "You have exceeded a secondary rate limit. Please wait a
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "said", "seconds"),
+    ("status", "headers", "body", "seconds"),
     [
         pytest.param(429, {"Retry-After": "30"}, {}, 30, id="so many seconds"),
         pytest.param(429, {"ratelimit-reset": "41"}, {}, 41, id="seconds of PagerDuty"),
@@ -148,18 +148,18 @@ SECONDARY = {"message": "You have exceeded a secondary rate limit. Please wait a
         pytest.param(429, {"Retry-After": "Wed, 18 Mar 2031 14:00:00 GMT"}, {}, 60, id="a date, which nobody sends"),
     ],
 )
-async def test_it_keeps_as_quiet_as_is_wanted(status: int, headers: Any, said: Any, seconds: int | None) -> None:
+async def test_it_keeps_as_quiet_as_is_wanted(status: int, headers: Any, body: Any, seconds: int | None) -> None:
     """By whatever header the product says so, and a minute without one."""
     asked_at = datetime.now(UTC).timestamp()
     moment = int(asked_at) + 6000
     with serving(github({}, [])) as product:
         product.limit = {name: text.format(moment=moment) for name, text in headers.items()}
-        product.limited, product.refusals[429] = status, said
+        product.limited, product.refusals[429] = status, body
         kept: dict[str, Any] = {}
-        found = await asked(review.EXAMPLE, product.connection("github"), kept=kept)
-    assert found.detail.startswith("GitHub was asked too often and wants quiet until ")
+        result = await asked(review.EXAMPLE, product.connection("github"), kept=kept)
+    assert result.detail.startswith("GitHub was asked too often and wants quiet until ")
     until = kept["quiet_until"]
-    is_right = until == moment if seconds is None else asked_at + seconds <= until <= found.at.timestamp() + seconds
+    is_right = until == moment if seconds is None else asked_at + seconds <= until <= result.at.timestamp() + seconds
     assert is_right, (until, asked_at, moment)
 
 
@@ -168,8 +168,8 @@ async def test_what_has_moved_says_where_it_is() -> None:
     with serving(github({}, [])) as product:
         product.limit, product.limited = {"Location": "https://api.github.com/repositories/7/pulls/481?x=1"}, 301
         product.refusals[429] = {"message": "Moved Permanently"}
-        found = await asked(review.EXAMPLE, product.connection("github"))
-    assert (found.cause, found.detail) == (
+        result = await asked(review.EXAMPLE, product.connection("github"))
+    assert (result.cause, result.detail) == (
         "unreachable",
         (
             "GitHub answered 301 Moved Permanently: what was asked for is at "

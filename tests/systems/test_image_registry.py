@@ -19,9 +19,9 @@ from support.recording_server import Reply, Request, recording_server
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """Run a registry with one image."""
-    with registry(tmp_path_factory.mktemp("registry")) as found:
-        found.push("shop/cart", "2.15.0")
-        yield found
+    with registry(tmp_path_factory.mktemp("registry")) as server:
+        server.push("shop/cart", "2.15.0")
+        yield server
 
 
 @pytest.mark.parametrize(
@@ -52,34 +52,36 @@ def test_images_that_are_there_lack_nothing(here: Registry) -> None:
 
 def test_an_image_that_is_gone_is_named(here: Registry) -> None:
     """The one that is there is not."""
-    found = images_not_pullable(here.connection(), "r.example.org/shop/cart:2.15.0", "r.example.org/shop/cart:2.13.0")
-    says = f"the registry at {here.url} has no image of that name. Push it, or correct it."
-    assert found == [f"Image r.example.org/shop/cart:2.13.0 cannot be pulled: {says}"]
+    problems = images_not_pullable(
+        here.connection(), "r.example.org/shop/cart:2.15.0", "r.example.org/shop/cart:2.13.0"
+    )
+    message = f"the registry at {here.url} has no image of that name. Push it, or correct it."
+    assert problems == [f"Image r.example.org/shop/cart:2.13.0 cannot be pulled: {message}"]
 
 
 def test_an_account_that_is_not_let_in_is_said(here: Registry) -> None:
     """The password is not."""
-    [found] = images_not_pullable(here.connection(password="wrong-one"), "r.example.org/shop/cart:2.15.0")
-    assert "does not admit 'robot' (401)" in found
-    assert "example_registry" in found
-    assert "wrong-one" not in found
+    [problem] = images_not_pullable(here.connection(password="wrong-one"), "r.example.org/shop/cart:2.15.0")
+    assert "does not admit 'robot' (401)" in problem
+    assert "example_registry" in problem
+    assert "wrong-one" not in problem
 
 
 def test_a_registry_that_is_down_proves_nothing() -> None:
     """What is not known is not good."""
     nobody = Connection("example_registry", "http", host=f"http://127.0.0.1:{free_port()}")
-    [found] = images_not_pullable(nobody, "r.example.org/shop/cart:2.15.0")
-    assert found.startswith("Whether image r.example.org/shop/cart:2.15.0 can be pulled is unknown")
+    [problem] = images_not_pullable(nobody, "r.example.org/shop/cart:2.15.0")
+    assert problem.startswith("Whether image r.example.org/shop/cart:2.15.0 can be pulled is unknown")
 
 
 def test_a_page_is_no_image() -> None:
     """A web server that answers everything with the same page is not a registry that has every image."""
     with recording_server(Reply(headers={"Content-Type": "text/html"})) as server:
         url = server.url
-        [found] = images_not_pullable(
+        [problem] = images_not_pullable(
             Connection("example_registry", "http", host=url), "r.example.org/shop/cart:2.15.0"
         )
-    assert found == (
+    assert problem == (
         f"Whether image r.example.org/shop/cart:2.15.0 can be pulled is unknown: {url} answered text/html, "
         "as no registry does. Correct the address of connection 'example_registry'."
     )
@@ -119,19 +121,19 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("version", "password", "says"),
+    ("version", "password", "message"),
     [
         pytest.param("2.15.0", ACCOUNT[1], "", id="an image that is there"),
         pytest.param("2.13.0", ACCOUNT[1], "has no image of that name", id="an image that is gone"),
         pytest.param("2.15.0", "wrong", "does not admit 'robot' (401)", id="an account that gets no token"),
     ],
 )
-def test_a_registry_may_want_a_token(version: str, password: str, says: str) -> None:
+def test_a_registry_may_want_a_token(version: str, password: str, message: str) -> None:
     """The account goes to where tokens are given, the token to the registry."""
     with token_registry() as (url, _):
         connection = Connection("example_registry", "http", host=url, login=ACCOUNT[0], password=password)
-        found = images_not_pullable(connection, f"r.example.org/shop/cart:{version}")
-    assert (says in found[0]) if says else (found == [])
+        problems = images_not_pullable(connection, f"r.example.org/shop/cart:{version}")
+    assert (message in problems[0]) if message else (problems == [])
 
 
 @pytest.mark.parametrize("gives", ["[]", "{}", "<html>"])
@@ -139,18 +141,18 @@ def test_a_token_that_is_none_proves_nothing(gives: str) -> None:
     """Whatever stands in its place."""
     with token_registry(gives=gives) as (url, _):
         connection = Connection("example_registry", "http", host=url, login=ACCOUNT[0], password=ACCOUNT[1])
-        [found] = images_not_pullable(connection, "r.example.org/shop/cart:2.15.0")
-    assert "can be pulled is unknown" in found
+        [problem] = images_not_pullable(connection, "r.example.org/shop/cart:2.15.0")
+    assert "can be pulled is unknown" in problem
 
 
 def test_a_password_does_not_leave_tls(trusted: Path) -> None:
     """A registry that has TLS, and names a place without for its tokens, gets no password there."""
     with token_registry() as (plain, shown), token_registry(trusted, f"{plain}/token") as (url, _):
         connection = Connection("example_registry", "http", host=url, login=ACCOUNT[0], password=ACCOUNT[1])
-        [found] = images_not_pullable(connection, "r.example.org/shop/cart:2.15.0")
-        assert found.startswith("Whether image r.example.org/shop/cart:2.15.0 can be pulled is unknown")
-        assert f"the password would go to '{plain}/token' in the clear" in found
-        assert ACCOUNT[1] not in found
+        [problem] = images_not_pullable(connection, "r.example.org/shop/cart:2.15.0")
+        assert problem.startswith("Whether image r.example.org/shop/cart:2.15.0 can be pulled is unknown")
+        assert f"the password would go to '{plain}/token' in the clear" in problem
+        assert ACCOUNT[1] not in problem
         assert shown == []
 
 

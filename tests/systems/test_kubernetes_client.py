@@ -36,17 +36,17 @@ def connection(**extra: Any) -> Connection:
 )
 def test_a_kube_config_is_read(extra: dict[str, Any]) -> None:
     """However the form or a script has stored it; both libraries know the same."""
-    found = configuration(connection(**extra))
-    assert (found.host, found.api_key["BearerToken"]) == ("https://one.example.org", "Bearer s3cret")
-    assert found.verify_ssl
+    settings = configuration(connection(**extra))
+    assert (settings.host, settings.api_key["BearerToken"]) == ("https://one.example.org", "Bearer s3cret")
+    assert settings.verify_ssl
 
 
 def test_context_file_and_verification_are_followed(tmp_path: Path) -> None:
     """As the provider's hook does."""
     file = tmp_path / "config"
     file.write_text(json.dumps(CONFIG))
-    found = configuration(connection(kube_config_path=str(file), cluster_context="two", disable_verify_ssl="true"))
-    assert (found.host, found.verify_ssl) == ("https://two.example.org", False)
+    settings = configuration(connection(kube_config_path=str(file), cluster_context="two", disable_verify_ssl="true"))
+    assert (settings.host, settings.verify_ssl) == ("https://two.example.org", False)
 
 
 def test_the_namespace_is_that_of_the_ticket_then_of_the_connection() -> None:
@@ -58,8 +58,8 @@ def test_the_namespace_is_that_of_the_ticket_then_of_the_connection() -> None:
 
 def test_a_host_without_scheme_gets_its_token_over_tls_only() -> None:
     """A token never goes out in the clear because nobody wrote https."""
-    found = configuration(Connection("cluster", "kubernetes", host="api.example.org", port=6443, password="s3cret"))
-    assert found.host == "https://api.example.org:6443"
+    settings = configuration(Connection("cluster", "kubernetes", host="api.example.org", port=6443, password="s3cret"))
+    assert settings.host == "https://api.example.org:6443"
 
 
 async def test_both_libraries_know_the_same() -> None:
@@ -70,7 +70,7 @@ async def test_both_libraries_know_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("extra", "says"),
+    ("extra", "message"),
     [
         (
             {"in_cluster": True, "kube_config": CONFIG},
@@ -86,11 +86,11 @@ async def test_both_libraries_know_the_same() -> None:
         ({"in_cluster": True}, "has no kube config that can be used: Service host/port is not set."),
     ],
 )
-def test_what_cannot_be_used_is_told(extra: dict[str, Any], says: str) -> None:
+def test_what_cannot_be_used_is_told(extra: dict[str, Any], message: str) -> None:
     """Without a word of what stands in it."""
     with pytest.raises(UnusableConnection) as raised:
         configuration(connection(**extra))
-    assert says in str(raised.value)
+    assert message in str(raised.value)
     assert "s3cret" not in str(raised.value)
 
 

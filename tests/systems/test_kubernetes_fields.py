@@ -76,5 +76,5 @@ def test_a_selector_is_written_as_the_api_takes_it() -> None:
         {"key": "app", "operator": "Exists"},
         {"key": "old", "operator": "DoesNotExist"},
     ]
-    found = {"spec": {"selector": {"matchLabels": {"app": "cart"}, "matchExpressions": expressions}}}
-    assert selector_of(found) == "app=cart,tier in (a,b),env notin (test),app,!old"
+    obj = {"spec": {"selector": {"matchLabels": {"app": "cart"}, "matchExpressions": expressions}}}
+    assert selector_of(obj) == "app=cart,tier in (a,b),env notin (test),app,!old"

@@ -50,7 +50,7 @@ def context() -> Context:
 def started(file: Path) -> bool:
     """Return whether the stubborn program and its grandchild have written who they are."""
     both = (file, Path(f"{file}.grandchild"))
-    return all(one.exists() and one.read_text() for one in both)
+    return all(file.exists() and file.read_text() for file in both)
 
 
 def test_stop_returns_when_a_stubborn_program_and_its_descendants_are_dead(tmp_path: Path) -> None:
@@ -125,11 +125,11 @@ def test_a_program_ends_with_its_code_and_output(arguments: list[str], code: int
 
 def test_output_without_lines_comes_in_parts() -> None:
     """A progress bar or a binary file neither fills the memory nor slows down with its length."""
-    said: list[str] = []
-    here = Context("CHG-1001", 1, lambda name: Connection(name, "http"), said.append)
+    logged: list[str] = []
+    here = Context("CHG-1001", 1, lambda name: Connection(name, "http"), logged.append)
     here.run(["sh", "-c", "head -c 20000000 /dev/zero; echo; echo end"])
-    parts = [line for line in said if "\0" in line]
-    assert (sum(map(len, parts)), max(map(len, parts)) < 300_000, said[-2]) == (20_000_000, True, "end")
+    parts = [line for line in logged if "\0" in line]
+    assert (sum(map(len, parts)), max(map(len, parts)) < 300_000, logged[-2]) == (20_000_000, True, "end")
 
 
 def test_a_dry_run_starts_only_what_reads(tmp_path: Path) -> None:

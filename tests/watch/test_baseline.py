@@ -55,7 +55,7 @@ def test_the_number_that_is_judged(written: dict[str, Any], seen: dict[str, list
 
 
 @pytest.mark.parametrize(
-    ("written", "seen", "cause", "says"),
+    ("written", "seen", "cause", "message"),
     [
         pytest.param(
             {"by": "ratio"},
@@ -80,9 +80,9 @@ def test_the_number_that_is_judged(written: dict[str, Any], seen: dict[str, list
         ),
     ],
 )
-def test_there_is_no_number(written: dict[str, Any], seen: dict[str, list[float]], cause: str, says: str) -> None:
+def test_there_is_no_number(written: dict[str, Any], seen: dict[str, list[float]], cause: str, message: str) -> None:
     """What cannot be compared is unknown, never good."""
-    with pytest.raises(SourceError, match=f"^{says}$") as raised:
+    with pytest.raises(SourceError, match=f"^{message}$") as raised:
         compared(written, seen)
     assert raised.value.cause == cause
 
@@ -98,8 +98,8 @@ def test_only_numbers_are_compared(value: Any) -> None:
 
 def test_too_few_values_are_not_yet_a_difference_and_say_so() -> None:
     """Four of a control group and four of ours can differ by chance once in 35 times, which is not significant."""
-    found = compared({"by": "rank", "control": CONTROL}, {"values": HIGH[:4], "control": LOW[:4]})
-    assert found == (None, "4 against 4 readings are too few to differ significantly")
+    result = compared({"by": "rank", "control": CONTROL}, {"values": HIGH[:4], "control": LOW[:4]})
+    assert result == (None, "4 against 4 readings are too few to differ significantly")
     assert Compare.model_validate({"by": "rank", "control": CONTROL}).needed == 5
     assert Compare(by="rank").needed == 3
     assert Compare(by="rank", significance=1e-9, samples=3).needed > 300
@@ -108,7 +108,7 @@ def test_too_few_values_are_not_yet_a_difference_and_say_so() -> None:
 @given(st.lists(st.integers(0, 20), min_size=3, max_size=12), st.lists(st.integers(0, 20), min_size=3, max_size=12))
 def test_the_effect_is_how_much_more_often_a_value_is_higher_than_lower(here: list[int], there: list[int]) -> None:
     """The definition of the rank-biserial correlation; and exchanging the groups exchanges its sign."""
-    pairs = [(one > other) - (one < other) for one in here for other in there]
+    pairs = [(ours > theirs) - (ours < theirs) for ours in here for theirs in there]
     effect, chance = mann_whitney(here, there)
     assert effect == pytest.approx(sum(pairs) / len(pairs))
     assert mann_whitney(there, here) == (pytest.approx(-effect), pytest.approx(chance, abs=1e-6))
@@ -116,17 +116,17 @@ def test_the_effect_is_how_much_more_often_a_value_is_higher_than_lower(here: li
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "message"),
     [
         pytest.param({"pass": {"equals": 1}}, "with a fraction. Write above, below or between", id="equal to a ratio"),
         pytest.param({"new": True}, "`new` says that there is no reading before the change", id="new, and before"),
         pytest.param({"weight": 0.5, "role": "critical"}, "no meaning with `role: critical`", id="light and critical"),
     ],
 )
-def test_a_condition_that_makes_no_sense_is_refused(changed: dict[str, Any], says: str) -> None:
+def test_a_condition_that_makes_no_sense_is_refused(changed: dict[str, Any], message: str) -> None:
     """It is found when the ticket is read."""
     asked = {"name": "it", "source": CONTROL, "compare": {"by": "ratio"}, "fail": {"above": 2}, **changed}
-    with pytest.raises(ValidationError, match=says):
+    with pytest.raises(ValidationError, match=message):
         Condition.model_validate(asked)
 
 
@@ -154,9 +154,9 @@ async def test_a_baseline_has_as_many_readings_as_wanted(tmp_path: Path) -> None
     file = tmp_path / "value"
     file.write_text("2\n")
     many = reading(file, samples=5)
-    one, other = await taken([reading(file), many])
-    assert (one.values, other.values) == ([2.0] * 3, [2.0] * 5)
-    assert one.unusable() is None
+    few, other = await taken([reading(file), many])
+    assert (few.values, other.values) == ([2.0] * 3, [2.0] * 5)
+    assert few.unusable() is None
     assert longest([many, reading(file)]) == timedelta(milliseconds=50)
 
 
@@ -174,8 +174,8 @@ async def test_canary_and_stable_of_one_service_are_not_mixed_up(metrics: str) -
         "fail": {"above": 1.5},
     }
     wanted = Wanted((Condition.model_validate(asked),), timedelta(seconds=1), datetime.now(UTC))
-    found = await until_good(wanted, connect, log=print)
-    assert found.sample[0].value == pytest.approx(4, rel=0.2)
+    decided = await until_good(wanted, connect, log=print)
+    assert decided.sample[0].value == pytest.approx(4, rel=0.2)
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def metrics() -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         pytest.param(None, "it: 0 of 3 baseline readings: unreachable, ", id="the source is down"),
         pytest.param(
@@ -208,13 +208,13 @@ def metrics() -> Iterator[str]:
         ),
     ],
 )
-async def test_without_a_baseline_nothing_begins(tmp_path: Path, text: str | None, says: str) -> None:
+async def test_without_a_baseline_nothing_begins(tmp_path: Path, text: str | None, message: str) -> None:
     """The reason is known before the first step."""
     file = tmp_path / "value"
     if text is not None:
         file.write_text(text)
-    (found,) = await taken([reading(file)], patience=5 if text == "0\n" else 0.05)
-    assert (found.unusable() or "").startswith(says)
+    (baseline,) = await taken([reading(file)], patience=5 if text == "0\n" else 0.05)
+    assert (baseline.unusable() or "").startswith(message)
 
 
 async def test_the_way_back_is_proven_against_before(tmp_path: Path) -> None:
@@ -238,9 +238,9 @@ async def test_a_source_that_has_to_be_there_may_say_anything(tmp_path: Path) ->
     wanted = Wanted((), timedelta(seconds=1), datetime.now(UTC), present=(Condition.model_validate(asked),))
     assert (await until_good(wanted, nowhere, log=print)).verdict == "pass"
     file.unlink()
-    found = await until_good(wanted, nowhere, log=print)
-    assert found.verdict == "fail"
-    assert found.reason.startswith("its source does not answer: ERROR        it (unreachable)")
+    decided = await until_good(wanted, nowhere, log=print)
+    assert decided.verdict == "fail"
+    assert decided.reason.startswith("its source does not answer: ERROR        it (unreachable)")
 
 
 TEXT = "'many' is text, but the ticket compares it with something else: write numbers, true and false without quotes;"
@@ -296,8 +296,8 @@ async def test_what_has_to_settle_stays_good_from_the_last_bad_sample_on(tmp_pat
     settle, bad = timedelta(milliseconds=300), []
     every, deadline = timedelta(milliseconds=50), datetime.now(UTC) + timedelta(seconds=20)
     wanted = Wanted((in_a_row(tmp_path, 1, 1, 0, 1, 0),), every, deadline, settle=settle)
-    found = await until_good(wanted, nowhere, log=lambda line: "FAIL" in line and bad.append(datetime.now(UTC)))
-    assert found.verdict == "pass"
+    decided = await until_good(wanted, nowhere, log=lambda line: "FAIL" in line and bad.append(datetime.now(UTC)))
+    assert decided.verdict == "pass"
     assert len(bad) == 2
     assert datetime.now(UTC) - bad[-1] >= settle
 
@@ -306,5 +306,5 @@ async def test_what_does_not_settle_in_time_fails(tmp_path: Path) -> None:
     """Being good at the deadline is not enough."""
     every, deadline = timedelta(milliseconds=50), datetime.now(UTC) + timedelta(milliseconds=200)
     wanted = Wanted((in_a_row(tmp_path),), every, deadline, settle=timedelta(minutes=1))
-    found = await until_good(wanted, nowhere, log=print)
-    assert (found.verdict, found.reason) == ("fail", "good, but not for 1m without a break")
+    decided = await until_good(wanted, nowhere, log=print)
+    assert (decided.verdict, decided.reason) == ("fail", "good, but not for 1m without a break")

@@ -12,7 +12,7 @@ from support.tickets import SOURCE
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "text"),
     [
         ({"above": 0.01}, "above 0.01"),
         ({"below": 1, "above": 0}, "above 0 and below 1"),
@@ -24,13 +24,13 @@ from support.tickets import SOURCE
         ({"matches": "v2.*"}, "matches v2.*"),
     ],
 )
-def test_a_comparison_is_said(given: dict[str, Any], says: str) -> None:
+def test_a_comparison_is_said(given: dict[str, Any], text: str) -> None:
     """In the words of the ticket, with the numbers as they were written."""
-    assert Comparison.model_validate(given).description() == says
+    assert Comparison.model_validate(given).description() == text
 
 
 @pytest.mark.parametrize(
-    ("limits", "says"),
+    ("limits", "text"),
     [
         ({"pass": {"equals": 200}}, "up: good when equals 200 [status of GET /banner at shop]"),
         ({"fail": {"above": 1}, "failures": 3}, "up: bad when above 1 [status of GET /banner at shop], 3 in a row"),
@@ -52,9 +52,9 @@ def test_a_comparison_is_said(given: dict[str, Any], says: str) -> None:
         ),
     ],
 )
-def test_a_condition_is_said(limits: dict[str, Any], says: str) -> None:
+def test_a_condition_is_said(limits: dict[str, Any], text: str) -> None:
     """What is good, what is bad, where it is read, and how often it has to be so."""
-    assert Condition.model_validate({"name": "up", "source": SOURCE, **limits}).description() == says
+    assert Condition.model_validate({"name": "up", "source": SOURCE, **limits}).description() == text
 
 
 @pytest.mark.parametrize("expression", ["(", "a{99999999999}", "(" * 5000 + ")" * 5000, "x" * 1001])
@@ -92,9 +92,9 @@ def test_what_is_no_length_of_time_is_refused(written: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "says"),
+    ("seconds", "text"),
     [(0, "0s"), (0.25, "0.25s"), (59.9999, "60s"), (60, "1m"), (90, "1m30s"), (5400, "1h30m"), (90_000, "25h")],
 )
-def test_a_length_of_time_is_said(seconds: float, says: str) -> None:
+def test_a_length_of_time_is_said(seconds: float, text: str) -> None:
     """In the form in which it could be written."""
-    assert duration_text(timedelta(seconds=seconds)) == says
+    assert duration_text(timedelta(seconds=seconds)) == text

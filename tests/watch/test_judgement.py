@@ -150,9 +150,9 @@ def test_a_watch_that_passes_was_good_in_its_last_samples(watch: Watched) -> Non
     if not decided or decided[0] != "pass":
         return
     assert samples[count - 1][1]
-    for place, one in enumerate(settings):
+    for place, setting in enumerate(settings):
         row = "".join(letters[place] for letters, _ in samples[:count])
-        assert row.endswith("g" * one["passes"])
+        assert row.endswith("g" * setting["passes"])
 
 
 @given(watches(), st.data())
@@ -216,11 +216,11 @@ def test_counts_that_were_kept_go_on_as_if_nothing_had_happened(settings: Settin
     """Stopping between two samples changes no verdict."""
     whole, first, second = judging([settings]), judging([settings]), judging([settings])
     expected = routes(whole, before + after)
-    found = routes(first, before) if before else []
-    if not any(found):
+    interrupted = routes(first, before) if before else []
+    if not any(interrupted):
         second.resume(json.loads(json.dumps(first.counts())))
-        found += routes(second, after) if after else []
-        assert found == expected
+        interrupted += routes(second, after) if after else []
+        assert interrupted == expected
 
 
 @pytest.mark.parametrize(
@@ -238,5 +238,5 @@ def test_counts_that_were_kept_go_on_as_if_nothing_had_happened(settings: Settin
 def test_weights_add_up(rows: tuple[str, ...], route: str | None) -> None:
     """The change is taken back when the weights of what holds against it are 1 together."""
     light = {"weight": 0.5}
-    found = [one[0] for one in routes(judging([light, light, {}]), *rows) if one]
-    assert found[:1] == ([route] if route else [])
+    found_routes = [decision[0] for decision in routes(judging([light, light, {}]), *rows) if decision]
+    assert found_routes[:1] == ([route] if route else [])

@@ -63,17 +63,17 @@ async def watched(
         sampling=Sampling(timedelta(seconds=0.25)),
         unknown="ask",
     )
-    told: list[str] = []
-    watching = asyncio.create_task(watch(wanted, connect, log=told.append, keep=lambda _: None))
+    lines: list[str] = []
+    watching = asyncio.create_task(watch(wanted, connect, log=lines.append, keep=lambda _: None))
     if fault:
         await asyncio.sleep(1)
-        await asyncio.to_thread(fault, told)
-    return await watching, told
+        await asyncio.to_thread(fault, lines)
+    return await watching, lines
 
 
-def causes(told: list[str]) -> set[str]:
+def causes(lines: list[str]) -> set[str]:
     """Return the verdicts and causes of the readings."""
-    return {line.split()[0] if "(" not in line.split("=")[0] else line.split("(")[1].split(")")[0] for line in told}
+    return {line.split()[0] if "(" not in line.split("=")[0] else line.split("(")[1].split(")")[0] for line in lines}
 
 
 async def test_what_is_good_passes(prometheus: Prometheus) -> None:
@@ -83,7 +83,7 @@ async def test_what_is_good_passes(prometheus: Prometheus) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "says"),
+    ("query", "reason"),
     [
         pytest.param("sum(rate(idle_total[4s])) / sum(rate(idle_total[4s]))", "nan, good when below 0.01", id="0/0"),
         pytest.param(
@@ -92,11 +92,11 @@ async def test_what_is_good_passes(prometheus: Prometheus) -> None:
         pytest.param("rate(orders_total[4s", "Prometheus refused the query: ", id="no PromQL"),
     ],
 )
-async def test_nonsense_is_asked_about(prometheus: Prometheus, query: str, says: str) -> None:
+async def test_nonsense_is_asked_about(prometheus: Prometheus, query: str, reason: str) -> None:
     """No traffic, two series and a mistake are no number to judge."""
-    decided, told = await watched(prometheus.url, {"query": query})
-    assert (decided.verdict, causes(told)) == ("ask", {"invalid"})
-    assert f"errors is not known: invalid, {says}" in decided.reason
+    decided, lines = await watched(prometheus.url, {"query": query})
+    assert (decided.verdict, causes(lines)) == ("ask", {"invalid"})
+    assert f"errors is not known: invalid, {reason}" in decided.reason
 
 
 async def test_a_value_of_before_the_step_is_stale(prometheus: Prometheus) -> None:
@@ -104,8 +104,8 @@ async def test_a_value_of_before_the_step_is_stale(prometheus: Prometheus) -> No
     before = prometheus.value("timestamp(idle_total)")
     wait_for(lambda: prometheus.value("timestamp(idle_total)") != before, "a scrape", 5, 0.01)
     ended = datetime.now(UTC)
-    decided, told = await watched(prometheus.url, SELECTOR, seconds=2, since=ended, tolerate={"stale": 50})
-    assert "(stale) the newest value is from " in told[0]
+    decided, lines = await watched(prometheus.url, SELECTOR, seconds=2, since=ended, tolerate={"stale": 50})
+    assert "(stale) the newest value is from " in lines[0]
     assert decided.verdict == "pass", decided.reason
 
 
@@ -113,9 +113,9 @@ async def test_an_answer_that_takes_too_long_is_unreachable(prometheus: Promethe
     """Five seconds for the way back, two for an answer; what was good before does not help."""
     with slow_road(prometheus.port) as (port, slow_down):
         url = f"http://127.0.0.1:{port}"
-        decided, told = await watched(url, ERRORS, lambda _: slow_down(5), tolerate={"unreachable": 0})
+        decided, lines = await watched(url, ERRORS, lambda _: slow_down(5), tolerate={"unreachable": 0})
     assert decided.verdict == "ask"
-    assert "PASS" in causes(told)
+    assert "PASS" in causes(lines)
     assert "errors is not known: unreachable, no answer within 2 s (1 in a row, 0 allowed)" in decided.reason
 
 
@@ -126,17 +126,17 @@ async def test_what_becomes_bad_fails(prometheus: Prometheus) -> None:
         prometheus.metrics.grows["payments_total"] = 50
 
     source = {"query": "rate(payments_total[4s])", "scraped": "payments_total"}
-    decided, told = await watched(prometheus.url, source, break_it)
+    decided, lines = await watched(prometheus.url, source, break_it)
     assert decided.verdict == "fail", decided.reason
-    assert "PASS" in causes(told)
+    assert "PASS" in causes(lines)
 
 
 async def test_a_counter_that_is_reset_stays_good(prometheus: Prometheus) -> None:
     """The service was restarted; its rate is no less, and never negative."""
-    decided, told = await watched(prometheus.url, ERRORS, lambda _: prometheus.metrics.reset(), seconds=4)
+    decided, lines = await watched(prometheus.url, ERRORS, lambda _: prometheus.metrics.reset(), seconds=4)
     assert prometheus.value("resets(orders_total{status='200'}[10s])") == 1
     assert decided.verdict == "pass", decided.reason
-    assert "FAIL" not in causes(told)
+    assert "FAIL" not in causes(lines)
 
 
 async def test_a_target_that_is_gone_is_no_data(prometheus: Prometheus) -> None:
@@ -147,9 +147,9 @@ async def test_a_target_that_is_gone_is_no_data(prometheus: Prometheus) -> None:
         watched(prometheus.url, expression),
         watched(prometheus.url, SELECTOR),
     )
-    for decided, told in outcomes:
+    for decided, lines in outcomes:
         assert decided.verdict == "ask"
-        assert "PASS" in causes(told)
+        assert "PASS" in causes(lines)
         assert "errors is not known: no_data, " in decided.reason
         assert "the query returned no series" in decided.reason
     assert "of what is scraped, orders_total: the query returned no series" in outcomes[0][0].reason
@@ -159,17 +159,17 @@ async def test_a_restart_in_the_middle_is_survived(prometheus: Prometheus) -> No
     """It is unreachable for a moment, which is tolerated, and then goes on with what it had."""
     killed = []
 
-    def restart(told: list[str]) -> None:
+    def restart(lines: list[str]) -> None:
         prometheus.kill()
         killed.append(datetime.now(UTC))
-        wait_for(lambda: "unreachable" in causes(told), "a reading without it", 5, 0.01)
+        wait_for(lambda: "unreachable" in causes(lines), "a reading without it", 5, 0.01)
         prometheus.start()
 
     patient = {"unreachable": 30, "stale": 30, "no_data": 30}
-    decided, told = await watched(prometheus.url, ERRORS, restart, tolerate=patient)
+    decided, lines = await watched(prometheus.url, ERRORS, restart, tolerate=patient)
     assert decided.verdict == "pass", decided.reason
     assert decided.sample[0].at > killed[0], "it passes by what was scraped after the restart"
-    assert "FAIL" not in causes(told)
+    assert "FAIL" not in causes(lines)
 
 
 async def test_a_target_that_nobody_scrapes_any_more_is_stale(prometheus: Prometheus) -> None:

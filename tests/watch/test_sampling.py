@@ -20,12 +20,12 @@ SAMPLINGS = st.builds(
 
 def seconds(sampling: Sampling, length: float) -> list[float]:
     """Return when samples are taken in a watch of so many seconds."""
-    over, found = BEGUN + timedelta(seconds=length), []
+    over, times = BEGUN + timedelta(seconds=length), []
     now = BEGUN
     while now < over:
         now = sampling.following(BEGUN, now, over)
-        found.append((now - BEGUN).total_seconds())
-    return found
+        times.append((now - BEGUN).total_seconds())
+    return times
 
 
 def of(every: float, at_first: float = 0, later: float | None = None, phase: float = 0) -> Sampling:

@@ -44,7 +44,7 @@ async def test_a_hundred_who_ask_the_same_ask_once() -> None:
     """One question for all, one for who asks something else."""
     async with sharing(nowhere) as context, sharing(nowhere) as other:
         answers = await asyncio.gather(
-            *(replace(one, kept={}).answer(Slow(query="q")) for one in (context, other) for _ in range(50))
+            *(replace(asker, kept={}).answer(Slow(query="q")) for asker in (context, other) for _ in range(50))
         )
         await context.answer(Slow(query="else"))
     assert {answer.value for answer in answers} == {1.0}
@@ -61,10 +61,10 @@ async def test_who_asks_twice_gets_two_answers() -> None:
 async def test_an_error_is_shared_too() -> None:
     """Everybody hears the cause."""
     async with sharing(nowhere) as context:
-        found = await asyncio.gather(
+        errors = await asyncio.gather(
             *(replace(context, kept={}).answer(Slow(query="q", fails=True)) for _ in range(3)), return_exceptions=True
         )
-    assert [str(one) for one in found] == ["nothing there"] * 3
+    assert [str(error) for error in errors] == ["nothing there"] * 3
     assert ASKED == ["q"]
 
 

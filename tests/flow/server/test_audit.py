@@ -44,17 +44,17 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 @pytest.fixture
-def told() -> list[Event]:
+def recorded() -> list[Event]:
     """Return what was recorded."""
     return []
 
 
 @pytest.fixture
-def ask(told: list[Event]) -> Callable[..., Awaitable[httpx.Response]]:
+def ask(recorded: list[Event]) -> Callable[..., Awaitable[httpx.Response]]:
     """Return what sends a request through the middleware; CHG-1042 acts."""
 
     async def send(method: str, path: str, body: Any) -> httpx.Response:
-        app = Clicks(echo, told.append, lambda change: "it acts" if change == "CHG-1042" else None)
+        app = Clicks(echo, recorded.append, lambda change: "it acts" if change == "CHG-1042" else None)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
             return await client.request(method, path, json=body)
 
@@ -62,33 +62,33 @@ def ask(told: list[Event]) -> Callable[..., Awaitable[httpx.Response]]:
 
 
 async def test_a_click_is_recorded_with_its_answer(
-    ask: Callable[..., Awaitable[httpx.Response]], told: list[Event]
+    ask: Callable[..., Awaitable[httpx.Response]], recorded: list[Event]
 ) -> None:
     """The application gets the body as it was sent; the record has it too. Nobody known sent it."""
     reply = await ask("PATCH", TASK, {"new_state": "success"})
     assert reply.json() == {"new_state": "success"}
-    assert [(event.change, event.actor) for event in told] == [("CHG-1042", "unknown")]
-    clicked = told[0].payload
+    assert [(event.change, event.actor) for event in recorded] == [("CHG-1042", "unknown")]
+    clicked = recorded[0].payload
     assert isinstance(clicked, Clicked)
     assert clicked.status == 200
     assert json.loads(clicked.body) == {"new_state": "success"}
 
 
 async def test_what_only_reads_is_not_recorded(
-    ask: Callable[..., Awaitable[httpx.Response]], told: list[Event]
+    ask: Callable[..., Awaitable[httpx.Response]], recorded: list[Event]
 ) -> None:
     """Nor is what the tasks themselves tell Airflow."""
     await ask("GET", TASK, None)
     await ask("POST", "/execution/task-instances/CHG-1042", {})
-    assert told == []
+    assert recorded == []
 
 
 async def test_a_change_that_acts_is_not_paused(
-    ask: Callable[..., Awaitable[httpx.Response]], told: list[Event]
+    ask: Callable[..., Awaitable[httpx.Response]], recorded: list[Event]
 ) -> None:
     """The attempt is refused and recorded; another change may be paused, and this one unpaused."""
     refused = await ask("PATCH", "/api/v2/dags/CHG-1042", {"is_paused": True})
     assert (refused.status_code, refused.json()) == (409, {"detail": "it acts"})
-    assert told[0].entry.data["status"] == 409
+    assert recorded[0].entry.data["status"] == 409
     assert (await ask("PATCH", "/api/v2/dags/CHG-1042", {"is_paused": False})).status_code == 200
     assert (await ask("PATCH", "/api/v2/dags/CHG-7", {"is_paused": True})).status_code == 200

@@ -73,7 +73,7 @@ class Preflight:
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Return what the events of a kind say."""
-        return [events.data(one) for one in events.history(self.ledger, self.change) if one.kind == kind]
+        return [events.data(event) for event in events.history(self.ledger, self.change) if event.kind == kind]
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_what_was_before_the_change_is_in_the_record(preflight: Preflight) -> No
     preflight.gate()
     [sample] = preflight.events("checked")
     assert sample["verdict"] == "pass"
-    values = {one["condition"]: one["value"] for one in sample["readings"]}
+    values = {reading["condition"]: reading["value"] for reading in sample["readings"]}
     assert values == {"health": 1, "backup": 1, "errors": 1, "health again": 1}
     assert preflight.events("started")
 
@@ -137,11 +137,11 @@ def test_a_reading_that_cannot_be_judged_starts_nothing(preflight: Preflight, na
 def test_every_tick_carries_a_name(preflight: Preflight) -> None:
     """The owner's, in the record."""
     preflight.answered("alice", ITEMS)
-    assert [(one["by"], one["items"]) for one in preflight.events("confirmed")] == [("alice", ITEMS)]
+    assert [(event["by"], event["items"]) for event in preflight.events("confirmed")] == [("alice", ITEMS)]
 
 
 @pytest.mark.parametrize(
-    ("by", "items", "more", "says"),
+    ("by", "items", "more", "message"),
     [
         pytest.param("alice", ITEMS[:1], {}, f"alice did not confirm: {ITEMS[1]}", id="an item is not true"),
         pytest.param("bob", ITEMS, {}, "bob answered, and alice has to", id="somebody else ticked"),
@@ -155,19 +155,21 @@ def test_every_tick_carries_a_name(preflight: Preflight) -> None:
     ],
 )
 def test_what_is_not_confirmed_is_refused_with_its_reason(
-    preflight: Preflight, *, by: str, items: list[str], more: dict[str, str], says: str
+    preflight: Preflight, *, by: str, items: list[str], more: dict[str, str], message: str
 ) -> None:
     """The gate, the record and the message say who did not confirm what, not only that a task failed."""
-    with pytest.raises(AirflowFailException, match=says):
+    with pytest.raises(AirflowFailException, match=message):
         preflight.answered(by, items, **more)
     preflight.task_instance.states["confirm"] = "failed"
     with pytest.raises(NotAllowed) as refused:
         preflight.gate()
     remedy = "Put right what it names, then trigger the change again."
-    assert refused.value.reasons == [f"confirm failed: {says}. {remedy} [check_failed]"]
+    assert refused.value.reasons == [f"confirm failed: {message}. {remedy} [check_failed]"]
     [recorded] = preflight.events("refused")
     assert recorded["reasons"] == refused.value.reasons
-    assert recorded["findings"] == [{"code": "check_failed", "sentence": f"confirm failed: {says}", "remedy": remedy}]
+    assert recorded["findings"] == [
+        {"code": "check_failed", "sentence": f"confirm failed: {message}", "remedy": remedy}
+    ]
     handed = preflight.task_instance.xcoms["gate", "refused"]
     assert handed == {"version": 1, "outcome": "refused", "reason": refused.value.reasons[0]}
 

@@ -143,8 +143,8 @@ class Api:
         if (call.verb, kinds) in self.denied:
             inside = f' in the namespace "{call.namespace}"' if call.namespace else ""
             what = "/".join(filter(None, (call.plural, call.subresource)))
-            says = f'User "{user}" cannot {call.verb} resource "{what}" in API group "{call.group}"{inside}'
-            raise Refusal(403, "Forbidden", f'{call.kinds} "{call.name}" is forbidden: {says}')
+            message = f'User "{user}" cannot {call.verb} resource "{what}" in API group "{call.group}"{inside}'
+            raise Refusal(403, "Forbidden", f'{call.kinds} "{call.name}" is forbidden: {message}')
         with self.store.lock:
             return getattr(self, f"_{call.method.lower()}")(call)
 
@@ -251,12 +251,12 @@ class Api:
             raise Refusal(400, "BadRequest", f"container {container} is not valid for pod {call.name}")
         is_previous = call.query.get("previous") == "true"
         if is_previous and not status.get("lastState"):
-            says = f'previous terminated container "{container}" in pod "{call.name}" not found'
-            raise Refusal(400, "BadRequest", says)
+            message = f'previous terminated container "{container}" in pod "{call.name}" not found'
+            raise Refusal(400, "BadRequest", message)
         reason = status["state"].get("waiting", {}).get("reason")
         if reason and not is_previous:
-            says = f'container "{container}" in pod "{call.name}" is waiting to start: {reason}'
-            raise Refusal(400, "BadRequest", says)
+            message = f'container "{container}" in pod "{call.name}" is waiting to start: {reason}'
+            raise Refusal(400, "BadRequest", message)
         since = call.query.get("sinceTime", "")
         if "sinceSeconds" in call.query:
             start = datetime.now(UTC) - timedelta(seconds=int(call.query["sinceSeconds"]))

@@ -187,8 +187,8 @@ def _progress(obj: Json, new: Json | None, before: Json, numbers: dict[str, int]
         return dict(last)
     age = datetime.now(UTC) - datetime.fromisoformat(last["lastUpdateTime"])
     if age.total_seconds() > obj["spec"]["progressDeadlineSeconds"]:
-        says = f'ReplicaSet "{new["metadata"]["name"] if new else ""}" has timed out progressing.'
-        return _condition(obj, "Progressing", "False", "ProgressDeadlineExceeded", message=says)
+        message = f'ReplicaSet "{new["metadata"]["name"] if new else ""}" has timed out progressing.'
+        return _condition(obj, "Progressing", "False", "ProgressDeadlineExceeded", message=message)
     return dict(last)
 
 

@@ -123,7 +123,7 @@ class Kubelet:
         if not before:
             self._say(pod, {"waiting": {"reason": "ContainerCreating"}})
         elif image in self.images.without_volume:
-            tell(self.store, pod, "FailedMount", 'MountVolume.SetUp failed for volume "x": configmap "x" not found')
+            warn(self.store, pod, "FailedMount", 'MountVolume.SetUp failed for volume "x": configmap "x" not found')
         elif image in self.images.missing:
             self._say(pod, {"waiting": _cannot_pull(image, before["state"])})
         elif is_job:
@@ -141,8 +141,8 @@ class Kubelet:
         self._print(pod, self.images.prints.get(pod["spec"]["containers"][0]["image"], []), previous=True)
         last = {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": now(), "finishedAt": now()}}
         name, place = pod["spec"]["containers"][0]["name"], f"{pod['metadata']['name']}_{pod['metadata']['namespace']}"
-        says = f"back-off 10s restarting failed container={name} pod={place}"
-        state = {"waiting": {"reason": "CrashLoopBackOff", "message": says}}
+        message = f"back-off 10s restarting failed container={name} pod={place}"
+        state = {"waiting": {"reason": "CrashLoopBackOff", "message": message}}
         count = before.get("restartCount", 0) + 1
         self._say(pod, state, phase="Running", lastState=last, restartCount=count)
 
@@ -204,29 +204,29 @@ class Kubelet:
 
     def _say(self, pod: Json, state: Json, *, phase: str = "Pending", ready: bool = False, **more: object) -> None:
         container = pod["spec"]["containers"][0]
-        said = {"name": container["name"], "image": container["image"], "ready": ready, "state": state}
-        said |= {"restartCount": 0, "lastState": {}, **more}
+        status = {"name": container["name"], "image": container["image"], "ready": ready, "state": state}
+        status |= {"restartCount": 0, "lastState": {}, **more}
         conditions = [{"type": "PodScheduled", "status": "True"}]
         conditions.append({"type": "Ready", "status": "True" if ready else "False"})
-        self.store.status(pod, phase=phase, conditions=conditions, containerStatuses=[said])
+        self.store.status(pod, phase=phase, conditions=conditions, containerStatuses=[status])
 
 
 def _cannot_pull(image: str, before: Json) -> Json:
     if before.get("waiting", {}).get("reason") == "ContainerCreating":
-        says = f'failed to pull and unpack image "{image}": not found'
-        return {"reason": "ErrImagePull", "message": says}
+        message = f'failed to pull and unpack image "{image}": not found'
+        return {"reason": "ErrImagePull", "message": message}
     return {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}"'}
 
 
-def tell(store: Store, obj: Json, reason: str, message: str) -> None:
+def warn(store: Store, obj: Json, reason: str, message: str) -> None:
     """Tell something bad of an object in an event, once."""
     metadata, kind = obj["metadata"], obj["kind"]
     name = f"{metadata['name']}.{reason.lower()}"
     if ("events", metadata["namespace"], name) not in store.objects:
         about = {"kind": kind, "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]}
         event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": metadata["namespace"]}}
-        said = {"reason": reason, "message": message, "type": "Warning"}
-        store.create({**event, **said, "involvedObject": about, "lastTimestamp": now()})
+        warning = {"reason": reason, "message": message, "type": "Warning"}
+        store.create({**event, **warning, "involvedObject": about, "lastTimestamp": now()})
 
 
 def share(given: int | str, of: int, *, up: bool) -> int:

@@ -6,7 +6,7 @@ import json
 import time
 from datetime import UTC, datetime
 
-from servers.kubernetes.pods import is_ready, make_pod, owned, owner_reference, tell
+from servers.kubernetes.pods import is_ready, make_pod, owned, owner_reference, warn
 from servers.kubernetes.store import Json, Store, now
 
 HASH = "controller-revision-hash"
@@ -72,7 +72,7 @@ def _step(store: Store, obj: Json, current: str, update: str) -> None:
             revision = current if number < len(still_current) and current in templates else update
             failed = make_pod(store, obj, templates[revision]["spec"]["template"], name, **{HASH: revision})
             if failed:
-                tell(store, obj, "FailedCreate", f"create Pod {name} in StatefulSet failed error: {failed}")
+                warn(store, obj, "FailedCreate", f"create Pod {name} in StatefulSet failed error: {failed}")
             return
         if not is_ready(pods[name]):
             return
@@ -97,7 +97,7 @@ def sync_daemon_set(store: Store, obj: Json) -> None:
         if name not in pods:
             failed = make_pod(store, obj, obj["spec"]["template"], name, **{HASH: update})
             if failed:
-                tell(store, obj, "FailedCreate", f"Error creating: {failed}")
+                warn(store, obj, "FailedCreate", f"Error creating: {failed}")
     by_hand = obj["spec"]["updateStrategy"]["type"] == "OnDelete"
     old = [pod for pod in pods.values() if _of(pod) != update]
     broken = [pod for pod in old if not is_ready(pod)]
@@ -131,18 +131,18 @@ def sync_job(store: Store, obj: Json) -> None:
         }
         failed = make_pod(store, obj, obj["spec"]["template"], "", **labels)
         if failed:
-            tell(store, obj, "FailedCreate", f"Error creating: {failed}")
+            warn(store, obj, "FailedCreate", f"Error creating: {failed}")
     if age > obj["spec"].get("activeDeadlineSeconds", 10**9):
         for pod in pods:
             _delete(store, pod)
-        says = ("DeadlineExceeded", "Job was active longer than specified deadline")
-        status["conditions"] = [_end("FailureTarget", *says), _end("Failed", *says)]
+        reason = ("DeadlineExceeded", "Job was active longer than specified deadline")
+        status["conditions"] = [_end("FailureTarget", *reason), _end("Failed", *reason)]
     elif "Succeeded" in phases:
-        says = ("CompletionsReached", "Reached expected number of succeeded pods")
-        status["conditions"] = [_end("SuccessCriteriaMet", *says), _end("Complete", *says)]
+        reason = ("CompletionsReached", "Reached expected number of succeeded pods")
+        status["conditions"] = [_end("SuccessCriteriaMet", *reason), _end("Complete", *reason)]
     elif phases.count("Failed") > obj["spec"]["backoffLimit"]:
-        says = ("BackoffLimitExceeded", "Job has reached the specified backoff limit")
-        status["conditions"] = [_end("FailureTarget", *says), _end("Failed", *says)]
+        reason = ("BackoffLimitExceeded", "Job has reached the specified backoff limit")
+        status["conditions"] = [_end("FailureTarget", *reason), _end("Failed", *reason)]
     counts = {"succeeded": phases.count("Succeeded"), "failed": phases.count("Failed")}
     store.status(obj, **{**status, **counts})
 

@@ -94,8 +94,8 @@ class Store:
         old, new = self.get(key), tidy(copy.deepcopy(new))
         expected = new["metadata"].get("resourceVersion")
         if expected and expected != old["metadata"]["resourceVersion"]:
-            says = "the object has been modified; please apply your changes to the latest version and try again"
-            raise Refusal(409, "Conflict", f'Operation cannot be fulfilled on {key[0]} "{key[2]}": {says}')
+            message = "the object has been modified; please apply your changes to the latest version and try again"
+            raise Refusal(409, "Conflict", f'Operation cannot be fulfilled on {key[0]} "{key[2]}": {message}')
         for name in ("uid", "creationTimestamp", "generation", "resourceVersion"):
             if name in old["metadata"]:
                 new["metadata"][name] = old["metadata"][name]
