@@ -95,10 +95,10 @@ def test_a_start_has_to_be_an_occurrence_of_its_rule() -> None:
 @pytest.mark.parametrize("rule", ["FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "FREQ=MONTHLY;BYMONTHDAY=1;BYDAY=5MO"])
 def test_a_rule_that_no_day_fulfils_is_found(rule: str) -> None:
     """Looking for a day ends with the calendar, after seconds rather than hours."""
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(ValueError, match=r"^no day matches FREQ=.*\. Correct the rule\.$"):
         check_start(rule, MONDAY)
-    assert time.monotonic() - began < 30
+    assert time.process_time() - began < 30
 
 
 @pytest.mark.parametrize(

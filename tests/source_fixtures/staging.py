@@ -17,7 +17,6 @@ from source_fixtures import Answers
 from support.changes import intent
 from support.tickets import banner
 
-NOW = datetime.now(UTC)
 NEEDS = (RequiredApproval("peer", 1, valid=timedelta(days=99)),)
 STEP: dict[str, Any] = {
     "name": "Deploy",
@@ -36,6 +35,11 @@ CALL: dict[str, Any] = {
 }
 
 
+def now() -> datetime:
+    """Return the present; a test may run long after this module was read."""
+    return datetime.now(UTC)
+
+
 def ticket(
     environment: str, *steps: dict[str, Any], version: str = "v2", services: tuple[str, ...] = ("orders",)
 ) -> Any:
@@ -48,7 +52,7 @@ def ticket(
 
 def begun(ledger: Ledger, data: dict[str, Any], hours: float, **values: Any) -> str:
     """Submit, approve and start a change so many hours ago, through the real gate; return its id."""
-    when = NOW - timedelta(hours=hours)
+    when = now() - timedelta(hours=hours)
     submitted = changes.submit(ledger, data, requester="alice", now=when)
     times = {"opens": when - timedelta(days=1), "closes": when + timedelta(days=99), "approvals": NEEDS}
     wanted = intent(submitted.digest, f"run of {submitted.change}", values=values, **times)
@@ -61,7 +65,7 @@ def begun(ledger: Ledger, data: dict[str, Any], hours: float, **values: Any) -> 
 def ended(ledger: Ledger, data: dict[str, Any], hours: float, outcome: Outcome = "completed", **values: Any) -> str:
     """Let a change act, and end so many hours ago; it took six minutes."""
     change = begun(ledger, data, hours + 0.1, **values)
-    when = NOW - timedelta(hours=hours)
+    when = now() - timedelta(hours=hours)
     changes.close(ledger, change, run=f"run of {change}", outcome=outcome, reason="p99 too high", now=when)
     return change
 
@@ -72,6 +76,6 @@ def place(folder: Path) -> Iterator[Answers]:
     ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}")
     ledger.upgrade()
     ended(ledger, ticket("staging", {**STEP, "connection": "staging_config"}, CALL), 30)
-    change = changes.submit(ledger, ticket("production"), requester="alice", now=NOW).change
+    change = changes.submit(ledger, ticket("production"), requester="alice", now=now()).change
     known = Connection(LEDGER_CONNECTION, "sqlite", host=str(ledger.url.database))
     yield Answers(EXAMPLE, {"between": [29.9, 30.1]}, (known,), change=change)

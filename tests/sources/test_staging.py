@@ -12,13 +12,13 @@ from changewindow.settings import LEDGER_CONNECTION
 from changewindow.sources.staging import EXAMPLE
 from changewindow.systems.connection import Connection
 from changewindow.watch.reading import Reading
-from source_fixtures.staging import CALL, NOW, STEP, begun, ended, ticket
+from source_fixtures.staging import CALL, STEP, begun, ended, now, ticket
 from support.ask_source import asked
 
 
 async def hours_of(ledger: Ledger, data: dict[str, Any] | None = None, **fields: Any) -> Reading:
     """Return the reading of a change for production."""
-    change = changes.submit(ledger, data or ticket("production"), requester="alice", now=NOW).change
+    change = changes.submit(ledger, data or ticket("production"), requester="alice", now=now()).change
     known = Connection(LEDGER_CONNECTION, "sqlite", host=str(ledger.url.database))
     return await asked({**EXAMPLE, **fields}, known, change=change, good={"above": 24})
 
@@ -90,7 +90,7 @@ async def test_what_counts_is_what_was_chosen_there(ledger: Ledger) -> None:
 
 async def test_nothing_was_tried(ledger: Ledger) -> None:
     """Neither what only waits, nor what ran in another environment or for another service."""
-    changes.submit(ledger, ticket("staging"), requester="alice", now=NOW)
+    changes.submit(ledger, ticket("staging"), requester="alice", now=now())
     ended(ledger, ticket("test"), 30)
     ended(ledger, ticket("staging", services=("billing",)), 30)
     reading = await hours_of(ledger)
@@ -125,7 +125,7 @@ async def test_what_was_taken_back_last_is_not_good(ledger: Ledger, outcome: Out
 async def test_what_is_taken_back_later_is_not_good_any_more(ledger: Ledger) -> None:
     """A completed change may still be rolled back by hand, with a run of its own."""
     change = ended(ledger, ticket("staging"), 30)
-    changes.close(ledger, change, run="by hand", outcome="rolled_back", reason="slow", now=NOW - timedelta(hours=2))
+    changes.close(ledger, change, run="by hand", outcome="rolled_back", reason="slow", now=now() - timedelta(hours=2))
     assert (await hours_of(ledger)).detail.startswith(f"{change} did the same there last, and was rolled back: slow")
 
 

@@ -143,7 +143,7 @@ def test_undo_does_not_destroy_the_edit_of_somebody_else(file: Path, here: Conte
     example = step(file)
     remembered = applied(example, here)
     file.write_text(AFTER + "min_idle = 3\n") if edit == "changed" else file.unlink()
-    with pytest.raises(StepFailed, match=f"{edit} by somebody else after this step .* Agree with them, then put"):
+    with pytest.raises(StepFailed, match=f"{edit} by somebody else after this step .* Agree with them, then restore"):
         example.undo(here, remembered)
     assert file.exists() == (edit == "changed")
     assert ("+min_idle = 3" if edit == "changed" else "-max_idle = 10") in said

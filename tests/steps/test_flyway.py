@@ -268,7 +268,7 @@ def test_a_half_outside_of_transactions_calls_a_person(server: Postgres, folder:
     with pytest.raises(StepFailed, match='could not create unique index "once_a_day"'):
         one.apply(here(orders), remembered)
     for _ in range(2):
-        with pytest.raises(StepFailed, match=r"its tables are not as they were: a migration died half-way\. Take its"):
+        with pytest.raises(StepFailed, match=r"its tables are not as they were: a migration died half-way\. Undo its"):
             one.undo(here(orders), remembered)
     server.ask("DROP INDEX once_a_day", orders.schema)
     one.undo(here(orders), remembered)
