@@ -1,15 +1,14 @@
 """iCalendar files are read as RFC 5545 says; every mistake in them is found."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from changewindow.calendar.ics import read_ics
-from changewindow.calendar.model import MaintenanceWindow
-from changewindow.calendar.occurrences import Timeline
+from changewindow.documents.findings import are_errors
+from support.calendar_files import event, timeline, write
 from support.calendars import times
 
 PLANT = """BEGIN:VTIMEZONE
@@ -30,26 +29,6 @@ END:VTIMEZONE
 """
 NIGHT = ("DTSTART:20260328T220000Z", "DTEND:20260329T040000Z")
 ELSEWHERE = PLANT.replace("+0200", "+0700").replace("+0100", "+0600")
-
-
-def event(*lines: str, uid: str = "1") -> str:
-    """Return an event."""
-    return "\n".join(("BEGIN:VEVENT", f"UID:{uid}", "SUMMARY:Some", *lines, "END:VEVENT", ""))
-
-
-def write(folder: Path, *parts: str, name: str = "some.ics") -> Path:
-    """Write a file of some parts."""
-    path = folder / name
-    path.write_text("BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\n" + "".join(parts) + "END:VCALENDAR\n", encoding="utf-8")
-    return path
-
-
-def timeline(path: Path, zone: str = "Europe/Berlin", **fields: Any) -> Timeline[MaintenanceWindow]:
-    """Return the occurrences of a good file."""
-    read = read_ics(path)
-    assert read.findings == ()
-    entry = MaintenanceWindow.model_validate({"name": "File", "file": path.name, **fields})
-    return Timeline(entry, zone, read.calendar)
 
 
 @pytest.mark.parametrize(
@@ -338,6 +317,6 @@ def test_no_damage_to_a_file_raises(tmp_path: Path, data: st.DataObject) -> None
     path = tmp_path / "some.ics"
     path.write_text("\n".join(lines), encoding="utf-8")
     read = read_ics(path)
-    assert (read.calendar is None) == bool(read.findings)
+    assert (read.calendar is None) == are_errors(read.findings)
     if read.calendar is not None:
         times(timeline(path), "2026-03-20", "2026-04-20")

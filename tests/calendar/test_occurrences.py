@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from changewindow.calendar.intervals import Interval
 from changewindow.calendar.model import Freeze
-from changewindow.calendar.occurrences import Timeline, moment
+from changewindow.calendar.occurrences import Timeline
+from changewindow.calendar.series import moment
 from support.calendars import NIGHTLY, at, once, times
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns"]

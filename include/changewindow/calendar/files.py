@@ -9,7 +9,7 @@ import icalendar
 from changewindow.calendar.ics import ReadIcs, read_ics
 from changewindow.calendar.model import Calendar
 from changewindow.calendar.schedule import Schedule
-from changewindow.documents.findings import Finding, Place
+from changewindow.documents.findings import Finding, Place, are_errors
 from changewindow.documents.model_file import read_model
 from changewindow.documents.yaml import parse, read_file
 
@@ -18,7 +18,7 @@ CALENDAR = "calendar.yaml"
 
 @dataclass(frozen=True)
 class LoadedCalendar:
-    """What became of the files: a schedule without findings, or findings."""
+    """What became of the files: a schedule, with warnings at most, or findings."""
 
     schedule: Schedule | None
     findings: tuple[Finding, ...]
@@ -32,10 +32,10 @@ def load_calendar(folder: Path) -> LoadedCalendar:
         return LoadedCalendar(None, read.findings)
     files = {name: read_ics(folder / name) for name in dict.fromkeys(name for _, name in _named(read.model))}
     findings = tuple(_findings(folder, read.model, files))
-    if findings:
+    if are_errors(findings):
         return LoadedCalendar(None, findings)
     calendars: dict[str, icalendar.Component] = {name: ics.calendar for name, ics in files.items() if ics.calendar}
-    return LoadedCalendar(Schedule.of(read.model, calendars), ())
+    return LoadedCalendar(Schedule.of(read.model, calendars), findings)
 
 
 def _named(calendar: Calendar) -> Iterator[tuple[Place, str]]:

@@ -12,11 +12,12 @@ from pydantic_core import PydanticCustomError
 
 from changewindow.calendar import recurrence
 from changewindow.calendar.occurrences import events
-from changewindow.documents.findings import Finding
+from changewindow.calendar.series import Parsed
+from changewindow.calendar.series_findings import CODE, findings_of
+from changewindow.documents.findings import Finding, are_errors
 from changewindow.documents.text import shown
 from changewindow.documents.yaml import BadYaml, read_file
 
-CODE = "icalendar"
 EXPORT = "Export it again as iCalendar (.ics)."
 UNREADABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError)
 """What the libraries raise for files that do not follow RFC 5545."""
@@ -24,13 +25,11 @@ LONGEST = 200
 """The libraries may quote whole files in their errors."""
 TIMES = ("DTSTART", "DTEND", "RECURRENCE-ID", "RDATE", "EXDATE")
 ONCE = ("UID", "DTSTART", "DTEND", "DURATION", "RECURRENCE-ID")
-Parsed = Any
-"""A component as the library parsed it; its types allow any value anywhere."""
 
 
 @dataclass(frozen=True)
 class ReadIcs:
-    """What became of a file: a calendar without findings, or findings with their line in the file."""
+    """What became of a file: a calendar, with warnings at most, or findings; all with their line in the file."""
 
     calendar: Parsed | None
     findings: tuple[Finding, ...] = ()
@@ -51,7 +50,7 @@ def read_ics(path: Path) -> ReadIcs:
     if [calendar.name for calendar in calendars] != ["VCALENDAR"]:
         return ReadIcs(None, (_wrong(f"it holds {len(calendars)} complete calendars, 1 needed", EXPORT, line=1),))
     findings = tuple(sorted(_findings(calendars[0], text), key=lambda finding: finding.line))
-    return ReadIcs(None if findings else calendars[0], findings)
+    return ReadIcs(None if are_errors(findings) else calendars[0], findings)
 
 
 def _wrong(sentence: str, remedy: str, *, line: int = 0) -> Finding:
@@ -65,14 +64,17 @@ def _findings(calendar: Parsed, text: str) -> Iterator[Finding]:
     events = calendar.walk("VEVENT")
     if not events:
         yield _wrong("it has no events", "Add one, or remove the entry from calendar.yaml.", line=1)
-    are_good = True
-    for line, event in zip(_lines(text, "VEVENT"), events, strict=False):
-        name = f"the event {shown(str(event.get('SUMMARY', 'without SUMMARY')))}"
-        for finding in _about_event(event):
-            are_good = False
-            yield replace(finding, sentence=f"{name} {finding.sentence}", line=line)
-    if events and are_good:
-        yield from _about_all(calendar, events)
+    lines = {id(event): line for line, event in zip(_lines(text, "VEVENT"), events, strict=False)}
+    mistakes = [(event, finding) for event in events for finding in _about_event(event)]
+    yield from (_placed(event, finding, lines) for event, finding in mistakes)
+    if events and not mistakes:
+        yield from _about_all(calendar, events, lines)
+
+
+def _placed(event: Parsed, finding: Finding, lines: dict[int, int]) -> Finding:
+    """Return a finding with the name of its event, and its line."""
+    name = f"the event {shown(str(event.get('SUMMARY', 'without SUMMARY')))}"
+    return replace(finding, sentence=f"{name} {finding.sentence}", line=lines.get(id(event), 1))
 
 
 def _lines(text: str, name: str) -> list[int]:
@@ -163,7 +165,7 @@ def _until(start: date) -> str:
     return recurrence.IN_UTC if start.tzinfo else r"[0-9]{8}T[0-9]{6}"
 
 
-def _about_all(calendar: Parsed, written: list[Parsed]) -> Iterator[Finding]:
+def _about_all(calendar: Parsed, written: list[Parsed], lines: dict[int, int]) -> Iterator[Finding]:
     """Find what only shows in all events together; finally expand a year of them to see that it works."""
     uids = Counter(str(event["UID"]) for event in written if "RECURRENCE-ID" not in event)
     for uid, count in uids.items():
@@ -173,7 +175,8 @@ def _about_all(calendar: Parsed, written: list[Parsed]) -> Iterator[Finding]:
     first = min(date(day.year, day.month, day.day) for day in days)
     try:
         start = datetime.combine(first, time(), UTC)
-        list(events(calendar)(start, start + timedelta(days=366)))
+        list(events(calendar, UTC)(start, start + timedelta(days=366)))
+        yield from [_placed(event, finding, lines) for event, finding in findings_of(calendar)]
     except UNREADABLE as error:
         yield _wrong(f"its events cannot be expanded: {_first_line(error)}", EXPORT, line=1)
 

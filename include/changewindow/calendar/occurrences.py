@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 import icalendar
-import recurring_ical_events  # type: ignore[import-untyped]
 
 from changewindow.calendar.intervals import Interval
 from changewindow.calendar.model import Entry
+from changewindow.calendar.series import is_cancelled, moment, series_of
 
 E_co = TypeVar("E_co", bound=Entry, covariant=True)
 Local = tuple[date, date, str]
@@ -68,21 +68,6 @@ class Timeline(Generic[E_co]):
                 yield Occurrence(span, title)
 
 
-def moment(written: date, zone: tzinfo) -> datetime:
-    """Return the moment of a written time; without a zone it is in the zone given, and a day means its midnight.
-
-    A time that clocks skip is read with the offset from before the change, one that comes twice is the first: RFC 5545,
-    3.3.5. Zones of the zone database do so themselves; those that a file defines leave the first half to us.
-    """
-    local = written if isinstance(written, datetime) else datetime.combine(written, time())
-    local = (local if local.tzinfo else local.replace(tzinfo=zone)).replace(fold=0)
-    utc = local.astimezone(UTC)
-    if utc.astimezone(local.tzinfo).replace(tzinfo=None) == local.replace(tzinfo=None):
-        return utc
-    before = (local - timedelta(days=1)).utcoffset() or timedelta(0)
-    return (local.replace(tzinfo=None) - before).replace(tzinfo=UTC)
-
-
 def event_of(entry: Entry, zone: tzinfo) -> icalendar.Event:
     """Return the iCalendar event of an entry with a start."""
     event = icalendar.Event()
@@ -100,17 +85,18 @@ def _expander(entry: Entry, zone: tzinfo, file: icalendar.Component | None) -> E
     if file is None:
         file = icalendar.Calendar()
         file.add_component(event_of(entry, zone))
-    return events(file)
+    return events(file, zone)
 
 
-def events(file: icalendar.Component) -> Expand:
+def events(file: icalendar.Component, zone: tzinfo) -> Expand:
     """Return what expands the events of an iCalendar file; cancelled ones do not happen."""
-    query = recurring_ical_events.of(file)
+    every = series_of(file, zone)
 
     def expand(start: datetime, end: datetime) -> Iterator[Local]:
-        for event in query.between(start, end):
-            if str(event.get("STATUS", "")).upper() != "CANCELLED":
-                yield event["DTSTART"].dt, event["DTEND"].dt, str(event.get("SUMMARY", ""))
+        for series in every:
+            for begins, ends, event in series.between(start, end):
+                if not is_cancelled(event):
+                    yield begins, ends, str(event.get("SUMMARY", ""))
 
     return expand
 

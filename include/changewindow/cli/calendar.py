@@ -16,6 +16,7 @@ from changewindow.calendar.schedule import Schedule
 from changewindow.calendar.scope import Scope
 from changewindow.calendar.text import clock, length_text
 from changewindow.cli.output import count, print_json
+from changewindow.documents.findings import are_errors
 from changewindow.documents.types import parse_duration
 
 GAP = "       closed: "
@@ -37,7 +38,7 @@ def lint(arguments: argparse.Namespace) -> int:
         print(f"{parts}; a service without a window is {calendar.default}")
     findings = count(len(loaded.findings), "finding")
     print(f"{findings} in {CALENDAR}" if loaded.findings else f"{CALENDAR}, no findings", file=sys.stderr)
-    return 1 if loaded.findings else 0
+    return 1 if are_errors(loaded.findings) else 0
 
 
 def show_next(arguments: argparse.Namespace, now: datetime) -> int:

@@ -52,7 +52,7 @@ def load_policy(folder: Path, templates: Path | None = None) -> Policy:
     lines: list[str] = []
     for name, (file, read) in FILES.items():
         parts[name], findings = read(folder / file)
-        lines += [finding.text(str(folder / file)) for finding in findings]
+        lines += [finding.text(str(folder / file)) for finding in findings if not finding.is_warning]
     if lines:
         raise BadPolicy(lines)
     return Policy(**parts, standards=load_standards(templates or templates_of(folder)))
