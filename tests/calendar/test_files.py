@@ -217,13 +217,14 @@ def test_mistakes_of_an_icalendar_file_stand_where_it_is_named(tmp_path: Path) -
 
 
 def test_our_calendar_is_good() -> None:
-    """It is open but for Friday afternoons, for normal changes."""
+    """It is open but from Friday noon to the end of Sunday, for normal changes."""
     schedule = load_calendar(POLICY).schedule
     assert schedule is not None
     assert (schedule.calendar.default, schedule.windows) == ("open", ())
     week = Interval(at("2026-11-23"), at("2026-11-30"))
-    friday = [Interval(at("2026-11-27 12:00"), at("2026-11-28"))]
-    assert [occurrence.span for _, occurrence in schedule.frozen(scope("orders"), week)] == friday
+    friday, weekend = Interval(at("2026-11-27 12:00"), at("2026-11-28")), Interval(at("2026-11-28"), at("2026-11-30"))
+    assert [occurrence.span for _, occurrence in schedule.frozen(scope("orders"), week)] == [friday, weekend]
+    assert schedule.free_times(scope("orders"), week) == [Interval(week.start, friday.start)]
     assert schedule.frozen(scope("orders", change_type="standard"), week) == []
 
 
@@ -234,7 +235,7 @@ def test_the_examples_in_our_calendar_are_good(tmp_path: Path) -> None:
     lines.remove("windows: []")
     lines.remove("watches: []")
     body = [line.replace("# ", "", 1) if line.lstrip().startswith(("# ", "#  ")) else line for line in lines[6:]]
-    body = [line for line in body if not re.search("No normal change|How long changes", line)]
+    body = [line for line in body if not re.search("From Friday noon|Standard changes may|How long changes", line)]
     assert findings(tmp_path, "\n".join(body)) == []
     schedule = load_calendar(tmp_path).schedule
     assert schedule is not None
@@ -242,9 +243,52 @@ def test_the_examples_in_our_calendar_are_good(tmp_path: Path) -> None:
         "Nightly",
         "Operations calendar",
         "Friday afternoon",
+        "Weekend",
         "Christmas",
         "Public holidays",
     ]
     assert [watch.name for watch in schedule.calendar.watches] == ["High risk", "Friday"]
     assert schedule.windows[0].entry.except_on == (date(2026, 12, 24),)
     assert schedule.freezes[0].entry.exceptions[0].services == ("payments",)
+    # What is planned at the weekend stays possible: in its window, and for nobody else.
+    sunday = Interval(at("2026-12-05"), at("2026-12-07"))
+    assert schedule.free_times(scope("warehouse"), sunday) == [Interval(at("2026-12-06 05:00"), at("2026-12-06 09:00"))]
+    assert schedule.free_times(scope("catalogue"), sunday) == []
+    assert schedule.free_times(scope("catalogue", change="CHG-1042"), sunday) == [sunday]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        pytest.param(
+            "    holidays: DE\n    except_on: [2026-12-24, 2026-12-25]\n",
+            ["2026-12-24 is left out, a Thursday, when nothing would begin. Correct the day, or remove it."],
+            id="Christmas Eve is no public holiday",
+        ),
+        pytest.param(
+            "    file: maintenance.ics\n    except_on: [2026-01-04, 2026-01-05]\n",
+            ["2026-01-05 is left out, a Monday, when nothing would begin. Correct the day, or remove it."],
+            id="the Monday after a Sunday of the file",
+        ),
+    ],
+)
+def test_a_day_that_is_left_out_for_nothing_is_a_warning(tmp_path: Path, lines: str, expected: list[str]) -> None:
+    """The calendar can be used; what was meant may not be what it says."""
+    (tmp_path / "maintenance.ics").write_bytes((POLICY / "maintenance.ics").read_bytes())
+    (tmp_path / "calendar.yaml").write_text(entry(lines), encoding="utf-8")
+    loaded = load_calendar(tmp_path)
+    assert loaded.schedule is not None
+    assert [finding.text("f") for finding in loaded.findings] == [
+        f"f:6: warning: windows.0.except_on: {sentence} [calendar]" for sentence in expected
+    ]
+
+
+def test_a_warning_of_an_icalendar_file_leaves_the_calendar_usable(tmp_path: Path) -> None:
+    """It stands where the file is named, as mistakes do."""
+    text = (POLICY / "maintenance.ics").read_text(encoding="utf-8")
+    (tmp_path / "some.ics").write_text(text.replace("20260405T060000", "20260405T070000"), encoding="utf-8")
+    (tmp_path / "calendar.yaml").write_text(f"{HEAD}windows:\n  - name: A\n    file: some.ics\n", encoding="utf-8")
+    loaded = load_calendar(tmp_path)
+    assert loaded.schedule is not None
+    [finding] = loaded.findings
+    assert finding.text("f").startswith("f:5: warning: windows.0.file: some.ics, line 4: the event 'After stocktaking'")

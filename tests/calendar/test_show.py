@@ -82,7 +82,7 @@ def test_lint_says_what_the_calendar_holds(capsys: Capture) -> None:
     """Ours is good."""
     assert run("lint") == 0
     assert capsys.readouterr() == (
-        "0 windows, 1 freeze; a service without a window is open\n",
+        "0 windows, 2 freezes; a service without a window is open\n",
         "calendar.yaml, no findings\n",
     )
 

@@ -14,6 +14,7 @@ from changewindow.documents.model_file import read_model
 from changewindow.documents.yaml import parse, read_file
 
 CALENDAR = "calendar.yaml"
+REMEDY = "Correct the day, or remove it."
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,20 @@ def load_calendar(folder: Path) -> LoadedCalendar:
     if are_errors(findings):
         return LoadedCalendar(None, findings)
     calendars: dict[str, icalendar.Component] = {name: ics.calendar for name, ics in files.items() if ics.calendar}
-    return LoadedCalendar(Schedule.of(read.model, calendars), findings)
+    schedule = Schedule.of(read.model, calendars)
+    return LoadedCalendar(schedule, (*findings, *_left_out_for_nothing(folder, schedule)))
+
+
+def _left_out_for_nothing(folder: Path, schedule: Schedule) -> Iterator[Finding]:
+    """Yield a warning for each day on which nothing of a file, or no holiday, would begin anyway."""
+    document = parse(read_file(folder / CALENDAR))
+    for part, timelines in (("windows", schedule.windows), ("freezes", schedule.freezes)):
+        for index, timeline in enumerate(timelines):
+            place = (part, index, "except_on")
+            for day in timeline.entry.except_on:
+                if not timeline.begins_on(day):
+                    sentence, remedy = f"{day} is left out, a {day:%A}, when nothing would begin", REMEDY
+                    yield Finding("calendar", sentence, remedy, place, document.line(place), is_warning=True)
 
 
 def _named(calendar: Calendar) -> Iterator[tuple[Place, str]]:

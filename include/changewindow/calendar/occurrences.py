@@ -50,6 +50,12 @@ class Timeline(Generic[E_co]):
         occurrences = {occurrence for number in range(first, last + 1) for occurrence in self._piece(number)}
         return sorted(occurrence for occurrence in occurrences if occurrence.span.meets(span))
 
+    def begins_on(self, day: date) -> bool:
+        """Return whether something would begin on a local day, were that day not left out."""
+        around = moment(day, ZoneInfo(self.zone))
+        written = self._expand(around - MARGIN, around + 2 * MARGIN)
+        return any(self.local(moment(start, ZoneInfo(self.zone))).date() == day for start, _, _ in written)
+
     def local(self, moment: datetime) -> datetime:
         """Return a moment as the clocks of the entry's zone show it."""
         return moment.astimezone(ZoneInfo(self.zone))
