@@ -78,6 +78,56 @@ def test_next_shows_openings_and_why_it_is_closed_between(policy: str, capsys: C
     assert capsys.readouterr().out == golden("calendar_next.txt")
 
 
+SERVICES = """services:
+  orders: {owners: [a], environments: [production, staging]}
+  payments: {owners: [b], environments: [production]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "warnings"),
+    [
+        pytest.param(["orders"], [], id="known"),
+        pytest.param(["search"], [], id="known to the calendar alone"),
+        pytest.param(
+            ["ordres"],
+            ["no service is called 'ordres'. Did you mean 'orders'? Shown is what holds for every service."],
+            id="a misspelt service",
+        ),
+        pytest.param(
+            ["orders", "--environment", "produktion"],
+            ["no service has an environment 'produktion'. Did you mean 'production'?"],
+            id="an environment in another language",
+        ),
+        pytest.param(
+            ["payments", "--environment", "staging"],
+            ["'payments' does not run in staging, but in production. Choose with --environment."],
+            id="an environment of others",
+        ),
+        pytest.param(
+            ["billing", "--environment", "moon"],
+            [
+                (
+                    "no service is called 'billing'. Allowed: orders, payments, search. "
+                    "Shown is what holds for every service."
+                ),
+                "no service has an environment 'moon'. Allowed: production, staging.",
+            ],
+            id="both",
+        ),
+    ],
+)
+def test_next_of_an_unknown_name_says_so(
+    policy: str, capsys: Capture, arguments: list[str], warnings: list[str]
+) -> None:
+    """Nobody takes the answer about a misspelt service for that about theirs; a pipe still gets the answer alone."""
+    (Path(policy) / "services.yaml").write_text(SERVICES, encoding="utf-8")
+    assert run("next", *arguments, "-n", "1", "--policy", policy) == 0
+    out, err = capsys.readouterr()
+    assert err.splitlines() == [f"warning: {warning}" for warning in warnings]
+    assert out.startswith(f"{arguments[0]} in ")
+
+
 def test_lint_says_what_the_calendar_holds(capsys: Capture) -> None:
     """Ours is good."""
     assert run("lint") == 0

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,13 +15,17 @@ from changewindow.calendar.intervals import Interval
 from changewindow.calendar.openings import HORIZON, Opening, despite, openings, why_closed
 from changewindow.calendar.schedule import Schedule
 from changewindow.calendar.scope import Scope
-from changewindow.calendar.text import clock, length_text
+from changewindow.calendar.text import clock, length_text, listed
 from changewindow.cli.output import count, print_json
 from changewindow.documents.findings import are_errors
+from changewindow.documents.model_file import read_model
+from changewindow.documents.text import hint
 from changewindow.documents.types import parse_duration
+from changewindow.policy.service_catalogue import Catalogue
 
 GAP = "       closed: "
 DESPITE = "       despite: "
+CATALOGUE = "services.yaml"
 
 
 def run(arguments: argparse.Namespace, now: datetime | None = None) -> int:
@@ -52,6 +57,8 @@ def show_next(arguments: argparse.Namespace, now: datetime) -> int:
     schedule = _load(arguments).schedule
     if schedule is None:
         return 1
+    for line in unknown_names(arguments.policy or settings.read().policy, schedule, arguments):
+        print(f"warning: {line}", file=sys.stderr)
     scope = Scope(arguments.environment, (arguments.service,), arguments.type)
     within = Interval(now, now + HORIZON)
     if arguments.json:
@@ -60,6 +67,29 @@ def show_next(arguments: argparse.Namespace, now: datetime) -> int:
     for line in table(schedule, scope, within, number=arguments.count, needs=needs):
         print(line)
     return 0
+
+
+def unknown_names(folder: Path, schedule: Schedule, asked: argparse.Namespace) -> Iterator[str]:
+    """Yield a line for a service, and for an environment, that neither the catalogue nor the calendar names.
+
+    What is shown is then what holds for everybody: a misspelt name has no windows, and no freezes of its own.
+    """
+    catalogue = read_model(folder / CATALOGUE, Catalogue).model
+    if catalogue is None:
+        return
+    entries = (*schedule.calendar.windows, *schedule.calendar.freezes)
+    services = {*catalogue.services, *(name for entry in entries for name in entry.services)}
+    known = catalogue.services.get(asked.service)
+    everywhere = {name for service in catalogue.services.values() for name in service.environments}
+    environments = {*everywhere, *(name for entry in entries for name in entry.environments)}
+    if asked.service not in services:
+        what_holds = "Shown is what holds for every service."
+        yield f"no service is called '{asked.service}'. {hint(asked.service, services)} {what_holds}"
+    if asked.environment not in environments:
+        yield f"no service has an environment '{asked.environment}'. {hint(asked.environment, environments)}"
+    elif known and asked.environment not in known.environments:
+        runs = listed(known.environments)
+        yield f"'{asked.service}' does not run in {asked.environment}, but in {runs}. Choose with --environment."
 
 
 def openings_json(
