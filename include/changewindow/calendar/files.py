@@ -43,13 +43,13 @@ def load_calendar(folder: Path) -> LoadedCalendar:
 def _left_out_for_nothing(folder: Path, schedule: Schedule) -> Iterator[Finding]:
     """Yield a warning for each day on which nothing of a file, or no holiday, would begin anyway."""
     document = parse(read_file(folder / CALENDAR))
-    for part, timelines in (("windows", schedule.windows), ("freezes", schedule.freezes)):
-        for index, timeline in enumerate(timelines):
-            place = (part, index, "except_on")
-            for day in timeline.entry.except_on:
-                if not timeline.begins_on(day):
-                    sentence, remedy = f"{day} is left out, a {day:%A}, when nothing would begin", REMEDY
-                    yield Finding("calendar", sentence, remedy, place, document.line(place), is_warning=True)
+    parts = (("windows", schedule.windows), ("freezes", schedule.freezes))
+    entries = ((part, index, timeline) for part, timelines in parts for index, timeline in enumerate(timelines))
+    for part, index, timeline in entries:
+        place = (part, index, "except_on")
+        for day in (day for day in timeline.entry.except_on if not timeline.begins_on(day)):
+            sentence = f"{day} is left out, a {day:%A}, when nothing would begin"
+            yield Finding("calendar", sentence, REMEDY, place, document.line(place), is_warning=True)
 
 
 def _named(calendar: Calendar) -> Iterator[tuple[Place, str]]:
