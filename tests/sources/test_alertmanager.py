@@ -1,5 +1,6 @@
 """The source alertmanager, against the real one: alerts and silences are posted to its API."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -127,3 +128,11 @@ async def test_what_shows_who_asks(server: RecordingServer, fields: dict[str, st
     server.otherwise = (200, "[]")
     await asked({**EXAMPLE, "heartbeat": "nothing"}, connection(server.url, **fields))
     assert {request.headers.get("Authorization") for request in server.requests} == {header}
+
+
+async def test_a_heartbeat_from_the_future_makes_nothing_new(server: RecordingServer) -> None:
+    """The clock of Alertmanager is ahead; without that, what it said before the step would count after it."""
+    beat = {"labels": {"alertname": "Watchdog"}, "updatedAt": "2099-01-01T00:00:00Z"}
+    server.otherwise = (200, json.dumps([beat]))
+    ended = datetime.now(UTC) + timedelta(seconds=30)
+    assert (await asked(EXAMPLE, connection(server.url), since=ended, good=ZERO)).cause == "stale"

@@ -107,6 +107,12 @@ BROKEN = "the rule 'errors' in folder 'Orders' cannot be evaluated: "
         ),
         pytest.param([group(rule(alert("Alerting (Error)")))], "unreachable", BROKEN, id="one query fails"),
         pytest.param([group(rule(alert("Normal (Error)")))], "unreachable", BROKEN, id="an error taken for good"),
+        pytest.param(
+            [group(rule(alert("Normal (NoData, KeepLast)")))],
+            "no_data",
+            "the rule 'errors' in folder 'Orders' keeps an old state, as it gets no data from its query any more",
+            id="an old state that is kept",
+        ),
         pytest.param([group(rule(health="nodata"))], "no_data", "the rule 'errors' in folder", id="no data"),
         pytest.param(
             [group(rule(lastEvaluation="0001-01-01T00:00:00Z"))],
@@ -152,3 +158,20 @@ async def test_a_refusal_says_what_the_token_lacks() -> None:
     assert "may not do this at Grafana (403 Permissions needed: alert.rules:read). It must be " in forbidden.detail
     assert {expired.cause, forbidden.cause} == {"unreachable"}
     assert TOKEN not in expired.detail + forbidden.detail
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        ({"warnings": ["one of two replicas did not answer"]}, "one of two replicas did not answer"),
+        ({"data": {"groups": [group(rule())], "groupNextToken": "abc"}}, "there are more groups of rules"),
+    ],
+)
+async def test_an_answer_without_a_part_proves_nothing(part: dict[str, Any], says: str) -> None:
+    """The rule that fires may be in the part that is missing."""
+    with knowing(group(rule())) as product:
+        path, answer = next(iter(product.routes.items()))
+        product.routes[path] = lambda request: (200, {**json.loads(json.dumps(answer(request)[1])), **part})
+        reading = await asked(EXAMPLE, product.connection("grafana"), good={"equals": 0})
+    assert (reading.value, reading.cause) == (None, "invalid")
+    assert reading.detail.startswith(f"Grafana's answer is not complete: {says}. Ask for fewer by the `folder`")

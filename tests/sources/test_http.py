@@ -1,5 +1,6 @@
 """The source http: what it reads of a reply."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -167,3 +168,36 @@ async def test_a_value_of_another_kind_says_so(server: RecordingServer, limits: 
     assert reading.cause == "invalid"
     rest = "write numbers, true and false without quotes; only numbers can be above, below or between)"
     assert reading.detail == says + rest
+
+
+@pytest.mark.parametrize("read", [{"read": "status"}, {"json": "up"}])
+@pytest.mark.parametrize(
+    ("age", "ended", "cause"),
+    [
+        pytest.param("0", 1, None, id="from the service"),
+        pytest.param("30", 60, None, id="kept since the step"),
+        pytest.param("30", 10, "stale", id="kept since before the step"),
+        pytest.param("3600", None, "stale", id="kept for an hour, before a change"),
+        pytest.param("soon", 1, None, id="no age"),
+    ],
+)
+async def test_a_reply_from_a_cache_is_as_old_as_it_says(
+    server: RecordingServer, read: dict[str, str], age: str, *, ended: int | None, cause: str | None
+) -> None:
+    """The service may have failed since."""
+    server.headers["Age"], server.otherwise = age, (200, '{"up": 200}')
+    source = {"kind": "http", "connection": "it", **read}
+    since = datetime.now(UTC) - timedelta(seconds=ended) if ended else None
+    reading = await asked(source, Connection("it", "http", host=server.url), since=since, good={"equals": 200})
+    assert reading.cause == cause
+    if age == "3600":
+        says = "a cache, which has kept the reply for 3600 s. Let the connection lead to the service itself"
+        assert reading.detail == f"{server.url}/ was answered by {says}"
+
+
+async def test_the_latency_of_a_cache_is_not_that_of_the_service(server: RecordingServer) -> None:
+    """It is always quick."""
+    server.headers["Age"], server.otherwise = "5", (200, "")
+    source = {"kind": "http", "connection": "it", "read": "latency"}
+    reading = await asked(source, Connection("it", "http", host=server.url), good={"below": 9})
+    assert (reading.value, reading.cause) == (None, "stale")

@@ -134,7 +134,13 @@ async def test_the_container_before_a_restart_counts_too(cluster: ApiServer) -> 
     cluster.images.prints[NEW] = ["panic: boom"]
     use(cluster, NEW)
     cluster.settle(lambda: "'restartCount': 3" in reasons(cluster))
-    assert (await ask(cluster, "logs", matches="panic")).value == 3
+    answer = await ask(cluster, "logs", matches="panic")
+    assert answer.value == 3
+    assert answer.note.startswith("at least: cart-")
+    # Of the first two runs no log is left.
+    with pytest.raises(SourceError, match="restarted several times, and of what ran before the last two") as raised:
+        await ask(cluster, "logs", matches="out of memory")
+    assert raised.value.cause == "invalid"
 
 
 async def test_no_log_at_all_is_no_data(cluster: ApiServer) -> None:

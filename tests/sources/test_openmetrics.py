@@ -308,3 +308,38 @@ async def test_who_began_later_gets_no_difference_to_before(server: RecordingSer
         with pytest.raises(SourceError, match="no traffic"):
             await late.answer(source)
         await first
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        pytest.param("# TYPE queue gauge\nqueue {0}\n", {"metric": "queue", "read": "rate"}, id="a gauge"),
+        pytest.param(
+            '# TYPE took summary\ntook{{quantile="0.99"}} {0}\ntook_count 5\n',
+            {"metric": "took", "read": "rate"},
+            id="the quantiles of a summary",
+        ),
+    ],
+)
+async def test_what_is_no_counter_has_no_increase(server: RecordingServer, text: str, asked: dict[str, Any]) -> None:
+    """Its falling would be taken for a reset."""
+    with pytest.raises(SourceError, match="which falls too; it has a value, but no increase") as raised:
+        await between(server, text.format(9), text.format(5), **asked)
+    assert raised.value.cause == "invalid"
+
+
+async def test_the_count_of_a_summary_is_a_counter(server: RecordingServer) -> None:
+    """As is its sum."""
+    text = '# TYPE took summary\ntook{{quantile="0.99"}} 1\ntook_count {0}\n'
+    assert float((await between(server, text.format(5), text.format(9), metric="took_count", read="rate")).value) > 0
+
+
+async def test_an_exposition_from_a_cache_is_as_old_as_it_says(server: RecordingServer) -> None:
+    """A proxy between may keep it."""
+    server.headers["Age"] = "30"
+    answer = await between(server, "up_since 1\n", "up_since 1\n", metric="up_since")
+    assert 29 < (datetime.now(UTC) - answer.at).total_seconds() < 60
+    server.headers["Age"] = "300"
+    with pytest.raises(SourceError, match="a cache, which has kept the reply for 300 s") as raised:
+        await between(server, "up_since 1\n", "up_since 1\n", metric="up_since")
+    assert raised.value.cause == "stale"

@@ -185,6 +185,7 @@ async def test_the_age_of_a_backup_by_a_query() -> None:
         ("SELECT now() + interval '1 hour'", "invalid", "is in the future"),
         ("SELECT now()::timestamp", "invalid", "no moment with a time zone; PostgreSQL: made AT TIME ZONE 'UTC'"),
         ("SELECT current_date", "invalid", "no moment with a time zone"),
+        ("SELECT '20_261_126'", "invalid", "'20_261_126', which is no moment"),
         ("SELECT 'yesterday'", "invalid", "'yesterday', which is no moment"),
         ("SELECT 1e300", "invalid", "which is no moment"),
         ("SELECT max(now()) WHERE false", "no_data", "NULL"),

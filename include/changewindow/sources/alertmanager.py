@@ -66,7 +66,8 @@ class Source(SourceBase):
             )
             remedy = "create one (expr: vector(1)), or write `heartbeat: nothing`"
             raise SourceError("no_data", f"{sentence} Where there is no alert that always fires, {remedy}.")
-        return max(datetime.fromisoformat(beat["updatedAt"]) for beat in beats)
+        # A clock that is ahead must not make an old count newer than every step.
+        return min(api.context.now(), max(datetime.fromisoformat(beat["updatedAt"]) for beat in beats))
 
     async def _alerts(self, api: Api, matchers: tuple[str, ...], *, is_loud: bool) -> list[dict[str, Any]]:
         """Return the alerts that match; the loud ones are neither silenced nor inhibited."""

@@ -9,6 +9,7 @@ future, is `invalid`; no backup is `no_data`.
 
 import asyncio
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from changewindow.documents.refusal import refusal
 from changewindow.documents.text import shown
 from changewindow.sources.base import SourceBase
 from changewindow.systems.databases.query import one_value
+from changewindow.systems.http.cache import age
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
 EXAMPLE = {"kind": "backup_age", "connection": "example_backups", "path": "/orders/latest.dump"}
@@ -103,8 +105,7 @@ def _answered(reply: httpx.Response) -> datetime | None:
     """Return the time by the server's clock; a cache says how long ago it asked the server."""
     if "date" not in reply.headers:
         return None
-    age = reply.headers.get("age", "")
-    return _http_date(reply, "date") + timedelta(seconds=int(age[:9]) if age.isdecimal() else 0)
+    return _http_date(reply, "date") + age(reply)
 
 
 def _newest(pattern: str) -> datetime:
@@ -149,6 +150,8 @@ def _moment(value: Any) -> datetime:
 
 
 def _is_number(value: Any) -> bool:
+    if isinstance(value, str) and not re.fullmatch(r"(?i)[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", value):
+        return False  # Python also reads 2026_11 as a number
     try:
         float(value)
     except (TypeError, ValueError):

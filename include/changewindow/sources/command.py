@@ -4,6 +4,8 @@ The program is started without a shell. What it prints must be one line: a numbe
 text. With `read: exit_code` the output does not matter. A program that exceeds the condition's timeout is killed.
 """
 
+import re
+import signal
 from typing import Literal
 
 from pydantic import Field
@@ -13,6 +15,9 @@ from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.systems.process.output import printed
 
 EXAMPLE = {"kind": "command", "run": ["cat", "/proc/loadavg"], "read": "output"}
+
+NUMBER = r"(?i)[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(nan|inf|infinity)"
+"""What reads as a number; Python would also take 1_000 for one, and digits of other scripts."""
 
 
 class Source(SourceBase):
@@ -35,6 +40,9 @@ class Source(SourceBase):
             ran = await printed(*self.run)
         except OSError as error:
             raise SourceError("unreachable", f"'{self.run[0]}' cannot be started: {error.strerror}") from error
+        if ran.code < 0:
+            name = signal.strsignal(-ran.code) or f"signal {-ran.code}"
+            raise SourceError("unreachable", f"'{query}' was killed ({name}) before it ended by itself")
         if self.read == "exit_code":
             return Answer(ran.code, started, query)
         if ran.code:
@@ -49,7 +57,5 @@ def _value(query: str, output: str) -> float | str:
         raise SourceError("no_data", f"'{query}' printed nothing")
     if len(lines) > 1:
         raise SourceError("invalid", f"'{query}' printed {len(lines)} lines, one was expected")
-    try:
-        return float(lines[0])
-    except ValueError:
-        return lines[0].strip()
+    line = lines[0].strip()
+    return float(line) if re.fullmatch(NUMBER, line) else line

@@ -50,6 +50,7 @@ class Source(SourceBase):
         """Count them."""
         api = Api(context, self.connection, PRODUCT)
         body = await api.json("/api/prometheus/grafana/api/v1/rules")
+        _check_complete(body)
         rules = [
             (group, rule)
             for group in body["data"]["groups"]
@@ -59,7 +60,7 @@ class Source(SourceBase):
         ]
         if not rules:
             raise SourceError("no_data", self._nothing({str(group["file"]) for group in body["data"]["groups"]}))
-        at = min(_evaluated(group, rule, context.now()) for group, rule in rules)
+        at = min(context.now(), *(_evaluated(group, rule, context.now()) for group, rule in rules))
         firing = [
             alert for _, rule in rules for alert in _alerts(rule) if self._matches(alert["labels"]) and _fires(alert)
         ]
@@ -83,6 +84,19 @@ class Source(SourceBase):
         return all(re.fullmatch(expression, labels.get(name, "")) for name, expression in self.where.items())
 
 
+def _check_complete(body: Entry) -> None:
+    """Refuse an answer in which rules may be missing.
+
+    Raises:
+        SourceError: some are.
+    """
+    reasons = [str(warning) for warning in body.get("warnings") or ()]
+    reasons += ["there are more groups of rules"] if body["data"].get("groupNextToken") else []
+    if reasons:
+        remedy = "Ask for fewer by the `folder`, or lift the limit of Grafana or of the proxy before it"
+        raise SourceError("invalid", f"Grafana's answer is not complete: {'; '.join(reasons)}. {remedy}")
+
+
 def _alerts(rule: Entry) -> list[Entry]:
     return rule.get("alerts") or []
 
@@ -103,6 +117,8 @@ def _evaluated(group: Entry, rule: Entry, now: datetime) -> datetime:
     if rule["health"] == "error" or "error" in states:
         why = " ".join(str(rule.get("lastError") or "its query fails").split())[:200]
         raise SourceError("unreachable", f"{name} cannot be evaluated: {why}. Is its data source up?")
+    if "keeplast" in states:
+        raise SourceError("no_data", f"{name} keeps an old state, as it gets no data from its query any more")
     if rule["health"] == "nodata":
         raise SourceError("no_data", f"{name} gets no data from its query, so that it can neither fire nor be good")
     at = datetime.fromisoformat(rule["lastEvaluation"])

@@ -5,7 +5,8 @@ database.pool.open` walks the reply by keys and list positions. Redirects are no
 
 The latency of an error page proves nothing, since errors are quick: from status 400 on there is none. A value of a JSON
 reply is read whatever the status, since unhealthy services often say so in a reply with status 503; the reading then
-names the status. Add a condition on the status where the service must answer well.
+names the status. Add a condition on the status where the service must answer well. A reply that a cache gives in the
+place of the service is as old as its `Age` says: `stale` after two minutes, and without a latency.
 """
 
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from pydantic import Field, model_validator
 
 from changewindow.documents.refusal import refusal
 from changewindow.sources.base import SourceBase
-from changewindow.systems.http import json_path
+from changewindow.systems.http import cache, json_path
 from changewindow.systems.measurement import Answer, Cause, SourceContext, SourceError
 
 EXAMPLE = {"kind": "http", "connection": "example_service", "path": "/health", "read": "status"}
@@ -51,7 +52,7 @@ class Source(SourceBase):
         """Send the request."""
         started = context.now()
         reply = await context.get(self.connection, self.path)
-        query = f"GET {reply.url}"
+        started, query = cache.made(reply, started), f"GET {reply.url}"
         if self.read == "status":
             return Answer(reply.status_code, started, query)
         if self.read == "json":
@@ -60,6 +61,8 @@ class Source(SourceBase):
         if reply.is_error:
             fault = f"{reply.url} answered {reply.status_code}, and the latency of an error proves nothing"
             raise SourceError(_cause(reply, "invalid"), fault)
+        if cache.age(reply):
+            raise SourceError("stale", f"{reply.url} was answered by a cache, whose latency is not the service's")
         return Answer(reply.elapsed.total_seconds(), started, query)
 
     def _pick(self, reply: httpx.Response) -> bool | float | str:

@@ -2,8 +2,9 @@
 
 With `over` it looks back that far instead; before a change and without `over`, 2 minutes. All pods of the Deployment,
 StatefulSet or DaemonSet are read, also the container that ran before a restart; of pods that are gone nothing can be
-read. Pods that have no log yet count nothing, but if no pod has a log, it is `no_data`. A log too
-long to be read whole is `invalid`: the lines left out might be the bad ones.
+read. Where a container has restarted more than once, the runs before have no log any more: the lines that are there
+count, but to find none is `invalid`. Pods that have no log yet count nothing, but if no pod has a log, it is `no_data`.
+A log too long to be read whole is `invalid`: the lines left out might be the bad ones.
 
 Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
 `cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
@@ -77,7 +78,19 @@ class Source(SourceBase):
         if not read:
             raise SourceError("no_data", f"{self.workload} has {len(pods)} pods, and none of them has a log to read")
         count = await asyncio.to_thread(self._count, read, start)
-        return Answer(float(count), at, self.description())
+        lost = ", ".join(pod["metadata"]["name"] for pod in pods if self._has_lost(pod, start))
+        if lost and not count:
+            fault = f"{lost} restarted several times, and of what ran before the last two starts no log is kept"
+            raise SourceError("invalid", f"no line was found, but {fault}. Look at `restarts` of kubernetes_pods")
+        return Answer(float(count), at, self.description(), f"at least: {lost} restarted several times" if lost else "")
+
+    def _has_lost(self, pod: Json, start: datetime) -> bool:
+        """Return whether a container of a pod has run of which no log is left: only the last two runs have one."""
+        return any(
+            status.get("restartCount", 0) > 1 and _began_last(status) > start
+            for status in statuses(pod)
+            if self.container in {"", status["name"]}
+        )
 
     def _parameters(self, pod: Json, start: datetime) -> Iterator[tuple[Json, Json]]:
         """Yield the pod and what to ask of it, for each container, and for the one before it if it was restarted."""
@@ -110,6 +123,12 @@ class Source(SourceBase):
         lines = [line.partition(" ") for log in logs for line in log.split("\n")]
         new = [text for at, _, text in lines if at and _moment(at) >= start]
         return sum(bool(expression.search(line[:LONGEST_LINE])) for line in new)
+
+
+def _began_last(status: Json) -> datetime:
+    """Return when the run before the present one began."""
+    ended = (status.get("lastState") or {}).get("terminated") or {}
+    return datetime.fromisoformat(ended["startedAt"]) if ended.get("startedAt") else datetime.min.replace(tzinfo=UTC)
 
 
 def _moment(stamp: str) -> datetime:

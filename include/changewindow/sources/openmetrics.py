@@ -32,6 +32,7 @@ from changewindow.documents.text import hint
 from changewindow.documents.types import Duration, Expression, duration_text
 from changewindow.sources.base import SourceBase
 from changewindow.systems import openmetrics
+from changewindow.systems.http import cache
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.systems.openmetrics import Scrape
 
@@ -43,6 +44,8 @@ EXAMPLE = {
     "where": {"status": "5.."},
 }
 APART = 1.0
+FALLING = {"gauge", "gaugehistogram", "info", "stateset"}
+"""The types of metrics that are no counters: one that falls would look like one that was reset."""
 
 
 class Source(SourceBase):
@@ -98,8 +101,10 @@ class Source(SourceBase):
 
     async def _scrape(self, context: SourceContext) -> Scrape:
         """Return the values of the series that are asked for: the whole of a share, else what matches `where`."""
-        scraped = context.now().timestamp()
-        samples = await self._samples(context)
+        asked_at = context.now()
+        reply = await context.get(self.connection, self.path)
+        scraped = cache.made(reply, asked_at).timestamp()
+        samples = self._samples(reply)
         self._check_labels(samples)
         labels = self.among if self.read == "share" else self.where
         asked = [sample for sample in samples if openmetrics.matches(sample.labels, labels)]
@@ -109,13 +114,12 @@ class Source(SourceBase):
             raise SourceError("stale", f"the least recent sample of {self.metric} {age}. Is it still collected?")
         return at, openmetrics.values(asked)
 
-    async def _samples(self, context: SourceContext) -> list[Sample]:
-        reply = await context.get(self.connection, self.path)
+    def _samples(self, reply: httpx.Response) -> list[Sample]:
         if reply.status_code != httpx.codes.OK:
             raise SourceError("unreachable", f"{reply.url} answered {reply.status_code}")
         name = f"{self.metric}_bucket" if self.read == "quantile" else self.metric
         try:
-            samples = list(_named(name, reply))
+            samples = list(_named(name, reply, is_compared=self.read != "value"))
         except ValueError as error:
             raise SourceError("invalid", f"{reply.url} does not speak the metrics format: {error}") from error
         if not samples:
@@ -148,15 +152,19 @@ class Source(SourceBase):
         return result
 
 
-def _named(name: str, reply: httpx.Response) -> Iterator[Sample]:
+def _named(name: str, reply: httpx.Response, *, is_compared: bool) -> Iterator[Sample]:
     """Yield the samples of a name, in the format of which the reply says that it is.
 
     Raises:
         ValueError: it is not in that format.
+        SourceError: it is to be compared with an earlier one, and is of a type for which that means nothing.
     """
     is_newer = reply.headers.get("Content-Type", "").startswith("application/openmetrics-text")
     parse = openmetrics_families if is_newer else text_string_to_metric_families
     for family in parse(reply.text):
+        samples = [sample for sample in family.samples if sample.name == name]
+        if samples and is_compared and (family.type in FALLING or (family.type == "summary" and family.name == name)):
+            raise SourceError("invalid", f"{name} is a {family.type}, which falls too; it has a value, but no increase")
         # In the older format a counter need not end with _total; its parser adds that.
         is_counter = not is_newer and family.type == "counter" and family.name == name
         names = {name, f"{name}_total"} if is_counter else {name}

@@ -9,6 +9,7 @@ import httpx
 
 from changewindow.errors import UnusableConnection
 from changewindow.systems.connection import Connection
+from changewindow.systems.http import cache
 from changewindow.systems.measurement import SourceContext, SourceError
 
 QUIET = 60
@@ -108,6 +109,7 @@ class Api:
             return None
         if reply.status_code != httpx.codes.OK:
             raise self._refused(reply)
+        cache.made(reply, self.context.now())  # refuses what is old
         try:
             return reply.json()
         except ValueError as error:
