@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from changewindow.documents.findings import Finding, are_errors
 from changewindow.documents.wording import Wrong, finding_of
 from changewindow.policy.check import Facts
 from changewindow.policy.review import load_file, load_text
+from changewindow.ticket import plan
 from changewindow.ticket.reader import MOST, build_ticket
 from changewindow.ticket.schema import ticket_schema
 from support.tickets import BANNER, EXAMPLES, FACTS, NOW, POLICY, TESTS, banner
@@ -128,6 +130,73 @@ def test_a_parameter_keeps_its_type_where_it_is_the_whole_value() -> None:
     step = build_ticket(banner(steps=[call], parameters=parameters)).steps[0]
     assert (step.name, step.path) == ("Scale to 3", "/true")
     assert step.body == {"count": 3, "parameters": {"fast": [True]}}
+
+
+TYPED = {
+    "limit": {"type": "integer", "default": 15, "allowed": [15, 20]},
+    "share": {"type": "number", "default": 0.5},
+    "fast": {"type": "boolean", "default": True},
+    "name": {"default": "7"},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "value"),
+    [
+        pytest.param("limit", "15", 15, id="an integer"),
+        pytest.param("share", "0.5", 0.5, id="a number"),
+        pytest.param("fast", "true", True, id="true"),
+        pytest.param("name", "7", "7", id="text that looks like a number"),
+    ],
+)
+def test_one_parameter_is_text_and_value(name: str, argument: str, value: Any) -> None:
+    """It is text where the field is text, and keeps its type where the field takes any; the plan shows both."""
+    use = f"{{{{ params.{name} }}}}"
+    command = {"name": f"Set {use}", "kind": "command", "undo": ["limit", "off"], "environment": {"LIMIT": use}}
+    command["run"] = ["limit", use, f"--to={use}"]
+    source = {"kind": "command", "run": ["read", use]}
+    condition = {"name": "limit is set", "source": source, "pass": {"equals": use}}
+    data = banner(steps=[command], validation=[condition], parameters=TYPED)
+    loaded = load_text(json.dumps(data), FACTS)
+    assert loaded.findings == ()
+    step, [read] = build_ticket(data).steps[0], build_ticket(data).validation
+    assert step.run == ("limit", argument, f"--to={argument}")
+    assert (step.name, step.environment) == (f"Set {argument}", {"LIMIT": argument})
+    assert read.source.run == ("read", argument)
+    assert read.good
+    assert read.good.equals == value
+    assert isinstance(read.good.equals, bool) == isinstance(value, bool)
+    assert list(SCHEMA.iter_errors(data)) == []
+    assert f"limit {argument} --to={argument}" in plan.text("CHG-1", build_ticket(data))
+
+
+def test_one_parameter_is_a_bound_an_argument_and_a_length_of_time() -> None:
+    """What was chosen for a run is in all of them."""
+    use = "{{ params.limit }}"
+    command = {"name": "Set it", "kind": "command", "run": ["limit", use], "undo": ["off"]}
+    condition = {"name": "below it", "source": {"kind": "command", "run": ["read"]}, "pass": {"below": use}}
+    watch = {"for": f"{use}m", "conditions": [condition]}
+    chosen = build_ticket(banner(steps=[command], parameters=TYPED, watch=watch), {"limit": 20})
+    assert chosen.steps[0].run == ("limit", "20")
+    [bound] = [read.good.below for read in chosen.watch.conditions if read.good]
+    assert (bound, chosen.watch.length) == (20, timedelta(minutes=20))
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        pytest.param({"run": ["limit", 15], "undo": ["off"]}, "found 15", id="a number that the author typed"),
+        pytest.param({"run": ["limit", True], "undo": ["off"]}, "found true", id="true that the author typed"),
+        pytest.param({"run": ["limit"], "undo": ["off"], "timeout": "{{ params.limit }}"}, "15 ", id="a bare number"),
+        pytest.param({"run": ["a"], "undo": ["b"], "undo_retries": "{{ params.name }}"}, "'7'", id="text for a number"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_still(changed: dict[str, Any], sentence: str) -> None:
+    """Only a parameter in a text becomes text; nothing becomes a number or a length of time by itself."""
+    step = {"name": "Set it", "kind": "command", **changed}
+    used = {"name": "It", "kind": "command", "run": ["{{ params.limit }}", "{{ params.name }}"], "undo": ["off"]}
+    lines = lint_lines(json.dumps(banner(steps=[used, step], parameters=TYPED)))
+    assert len([line for line in lines if sentence in line]) == 1, lines
 
 
 CHOICES = {

@@ -1,7 +1,7 @@
 """Fills the values of parameters into a ticket's data, and finds uses that cannot be filled in."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,18 +22,26 @@ def defaults(data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def fill(data: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+def fill(data: Mapping[str, Any], chosen: Mapping[str, Any], as_text: Container[Place] = ()) -> dict[str, Any]:
     """Replace each `{{ params.name }}` by its chosen value or else its default.
 
-    A use that is the whole text becomes the value with its type; inside a longer text it becomes text.
+    A use that is the whole value takes the type of its parameter, but becomes text at the places of `as_text`; inside a
+    longer text it is always text.
     """
     values = {**defaults(data), **chosen}
-    return {name: part if name == "parameters" else _filled(part, values) for name, part in data.items()}
+    return {
+        name: part if name == "parameters" else _filled(part, values, (name,), as_text) for name, part in data.items()
+    }
 
 
 def used(text: Any) -> set[str]:
     """Return the names of the parameters that a value uses."""
     return set(USE.findall(text)) if isinstance(text, str) else set()
+
+
+def whole_uses(data: Mapping[str, Any]) -> set[Place]:
+    """Return the places where a parameter is the whole value."""
+    return {place for place, text, is_name in texts(data) if not is_name and USE.fullmatch(text.strip())}
 
 
 def misuses(data: Mapping[str, Any]) -> Iterator[Finding]:
@@ -72,16 +80,16 @@ def _misuse(text: str, names: list[str], *, is_fixed: bool) -> Finding | None:
     return None
 
 
-def _filled(data: Any, values: Mapping[str, Any]) -> Any:
+def _filled(data: Any, values: Mapping[str, Any], place: Place, as_text: Container[Place]) -> Any:
     if isinstance(data, dict):
-        return {key: _filled(value, values) for key, value in data.items()}
+        return {key: _filled(value, values, (*place, key), as_text) for key, value in data.items()}
     if isinstance(data, list):
-        return [_filled(item, values) for item in data]
+        return [_filled(item, values, (*place, index), as_text) for index, item in enumerate(data)]
     if not isinstance(data, str):
         return data
     whole = USE.fullmatch(data.strip())
     if whole and whole[1] in values:
-        return values[whole[1]]
+        return _text(values[whole[1]]) if place in as_text else values[whole[1]]
     return USE.sub(lambda use: _text(values.get(use[1], use[0])), data)
 
 

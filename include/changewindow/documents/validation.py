@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -28,6 +28,13 @@ def of_errors(document: Document, given: Given, errors: Iterable[ErrorDetails]) 
     code = given.model.__name__.lower()
     for finding in _first_hand(given, [_wrong(given.data, error, code) for error in errors]):
         yield replace(finding, line=document.line(finding.place))
+
+
+def text_places(data: Any, error: ValidationError) -> Iterator[Place]:
+    """Return the places of data where a number, true or false stands and the field is text."""
+    for detail in error.errors(include_url=False):
+        if detail["type"] == "string_type" and isinstance(detail["input"], bool | int | float):
+            yield _wrong(data, detail, "").place
 
 
 def _first_hand(given: Given, wrongs: list[Wrong]) -> Iterator[Finding]:

@@ -83,8 +83,22 @@ def _approved(ticket: Ticket, name: str, value: Any) -> Any:
 
 
 def _validated(data: Mapping[str, Any], chosen: Mapping[str, Any]) -> Ticket:
-    """Return the ticket; strictly, so that text, numbers and true are never taken for each other."""
-    return Ticket.model_validate_json(json.dumps(parameters.fill(data, chosen)), strict=True)
+    """Return the ticket; strictly, so that text, numbers and true are never taken for each other.
+
+    A parameter is text where its field is text, whatever its type: what is compared as a number may be an argument too.
+    """
+    filled = parameters.fill(data, chosen)
+    try:
+        return _strictly(filled)
+    except ValidationError as error:
+        texts = set(validation.text_places(filled, error)) & parameters.whole_uses(data)
+        if not texts:
+            raise
+    return _strictly(parameters.fill(data, chosen, texts))
+
+
+def _strictly(data: Mapping[str, Any]) -> Ticket:
+    return Ticket.model_validate_json(json.dumps(data), strict=True)
 
 
 def _read(document: Document, judge: Judge) -> tuple[Ticket | None, list[Finding]]:
