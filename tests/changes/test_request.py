@@ -103,6 +103,13 @@ def test_a_new_text_for_a_change_does_not_meet_itself(ledger: Ledger, policy: Po
     assert not ask(ledger, policy, change="CHG-1001").is_new_text
 
 
+@pytest.mark.parametrize("given", [{}, {"reviewer": "alice"}], ids=["a good ticket", "a bad one"])
+def test_a_new_text_for_no_change_is_refused_as_that(ledger: Ledger, policy: Policy, given: dict[str, Any]) -> None:
+    """Whatever else is wrong: there is no such change."""
+    with pytest.raises(LedgerUnknown, match="The ledger has no change CHG-7777"):
+        ask(ledger, policy, ticket=text(**given), change="CHG-7777")
+
+
 def test_asking_twice_from_one_place_is_about_one_change(ledger: Ledger, policy: Policy) -> None:
     """A task that died after it wrote, or was cleared, makes no second change."""
     first = ask(ledger, policy, ticket=text(), origin="request_change/run-1")

@@ -55,8 +55,11 @@ def take_in(ledger: Ledger, policy: Policy, request: Request, *, now: datetime) 
 
     Raises:
         BadRequest: it asks for nothing, or for two things at once.
+        LedgerUnknown: it names a change that there is not.
         NotAllowed: it is too late to give the change a new text.
     """
+    if request.change is not None:
+        changes.get(ledger, request.change)
     request = _with_change(ledger, request)
     text = _text(ledger, policy, request)
     facts = Facts(now=now, policy=policy, change=request.change or "", requester=request.person)
