@@ -24,7 +24,7 @@ def cluster() -> Iterator[LiveCluster]:
 
 
 @pytest.fixture
-def said() -> Iterator[list[str]]:
+def logged() -> Iterator[list[str]]:
     """Return what stands in the log; it is printed in the end, for whoever wants to read it."""
     lines: list[str] = []
     yield lines
@@ -32,7 +32,7 @@ def said() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def context(cluster: LiveCluster, said: list[str]) -> Context:
+def context(cluster: LiveCluster, logged: list[str]) -> Context:
     """Return what a step may use."""
     known = cluster.connection()
-    return Context("CHG-1042", 1, lambda _: known, said.append)
+    return Context("CHG-1042", 1, lambda _: known, logged.append)

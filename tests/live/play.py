@@ -17,7 +17,7 @@ BROKEN = "summary: A ticket that lacks nearly everything\n"
 START = time.monotonic()
 
 
-def tell(ticket: str, change: str, what: str) -> None:
+def report(ticket: str, change: str, what: str) -> None:
     """Print what happens now."""
     print(f"{time.monotonic() - START:6.1f}  {ticket:8} {change:9} {what}", flush=True)
 
@@ -33,11 +33,11 @@ def is_refused(requester: Client, approver: Client) -> bool:
     try:
         approve(approver, run)
     except RestError as error:
-        said = str(error)
+        answer = str(error)
     else:
-        said = "it was approved"
-    is_said = "'rollback' is missing" in said and "'watch' is missing" in said
-    tell("broken", "", "refused with its findings" if is_said else f"not refused as it must be: {said}")
+        answer = "it was approved"
+    is_said = "'rollback' is missing" in answer and "'watch' is missing" in answer
+    report("broken", "", "refused with its findings" if is_said else f"not refused as it must be: {answer}")
     return is_said and requester.run("request_change", run)["state"] == "failed"
 
 
@@ -46,8 +46,8 @@ def main() -> int:
     alice, bob = log_in("alice"), log_in("bob")
     ended_well = [is_refused(alice, bob)]
     for act in ACTS:
-        played = play(act, alice, bob, tell)
-        tell(act.ticket, played.change, f"{played.outcome}, run {played.state}: {played.reason} {played.page}")
+        played = play(act, alice, bob, report)
+        report(act.ticket, played.change, f"{played.outcome}, run {played.state}: {played.reason} {played.page}")
         ended_well.append(played.is_as_expected)
     return 0 if all(ended_well) else 1
 

@@ -17,7 +17,11 @@ from support.cluster_steps import CART, CRASHING, MISSING, UNREADY, failure, ima
 
 def used(cluster: LiveCluster) -> set[str]:
     """Return the names of the ReplicaSets that have pods."""
-    return {one["metadata"]["name"] for one in cluster.each("replicasets.apps") if one["spec"]["replicas"]}
+    return {
+        replica_set["metadata"]["name"]
+        for replica_set in cluster.each("replicasets.apps")
+        if replica_set["spec"]["replicas"]
+    }
 
 
 def as_account(cluster: LiveCluster, context: Context, *rules: dict[str, Any]) -> Context:
@@ -42,8 +46,8 @@ def test_a_right_that_is_missing_is_named(cluster: LiveCluster, context: Context
     asked = f"The account of connection 'example_cluster' may not patch {resource} 'cart' in namespace shop"
     advice = f"Give it the verb 'patch' on {resource} by a Role and RoleBinding."
     assert step(kind).missing_prerequisites(robot) == [f"{asked}. {advice}"]
-    says = failure(robot, step(kind))
-    assert says.startswith(
+    message = failure(robot, step(kind))
+    assert message.startswith(
         f'{asked} (403). {advice} The server says: deployments.apps "cart" is forbidden: User "system:'
     )
 
@@ -53,22 +57,22 @@ def test_credentials_that_are_wrong_or_no_longer_valid_are_told(cluster: LiveClu
     robot = as_account(cluster, context, rule("apps", "deployments", "get"))
     assert step("scale").remember(robot)
     cluster.delete("serviceaccounts", "shop", "robot")
-    says = "The cluster of connection 'example_cluster' does not accept its credentials (401)"
+    message = "The cluster of connection 'example_cluster' does not accept its credentials (401)"
     with pytest.raises(StepFailed, match="401") as raised:
         cluster.settle(lambda: not step("scale").remember(robot))
-    assert str(raised.value).startswith(says)
+    assert str(raised.value).startswith(message)
     host = cluster.api.configuration.host
     wrong = Connection("example_cluster", "kubernetes", host=host, password="wrong", extra={"disable_verify_ssl": True})
     with pytest.raises(StepFailed) as raised:
         step("scale").remember(Context("CHG-1042", 1, lambda _: wrong, context.log))
-    assert str(raised.value).startswith(says)
+    assert str(raised.value).startswith(message)
     untrusted = Connection("example_cluster", "kubernetes", host=host, password="wrong")
     with pytest.raises(StepFailed, match=r"gave no reply: SSL.* trusted"):
         step("scale").remember(Context("CHG-1042", 1, lambda _: untrusted, context.log))
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    ("wrong", "message"),
     [
         (MISSING, ["1 of 3 new replicas are updated", "container cart: ", "ImagePull", MISSING]),
         (CRASHING, ["container cart: CrashLoopBackOff: ", "exit code 3"]),
@@ -77,15 +81,15 @@ def test_credentials_that_are_wrong_or_no_longer_valid_are_told(cluster: LiveClu
     ids=["cannot be pulled", "crashes", "never gets ready"],
 )
 def test_pods_that_do_not_work_are_told_and_taken_back(
-    cluster: LiveCluster, context: Context, wrong: str, says: list[str]
+    cluster: LiveCluster, context: Context, wrong: str, message: list[str]
 ) -> None:
     """The deployment exceeds its progress deadline; undo gives the ReplicaSet of before."""
     before, example = used(cluster), step("image", image=wrong)
-    cluster.edit(*CART, lambda found: found["spec"].update(progressDeadlineSeconds=20))  # and at once remembered
+    cluster.edit(*CART, lambda obj: obj["spec"].update(progressDeadlineSeconds=20))  # and at once remembered
     remembered = example.remember(context)
-    told = failure(context, example, remembered=remembered)
-    assert told.startswith("deployments.apps 'cart' in namespace shop exceeded its progress deadline. ")
-    assert [one for one in says if one not in told] == []
+    failed = failure(context, example, remembered=remembered)
+    assert failed.startswith("deployments.apps 'cart' in namespace shop exceeded its progress deadline. ")
+    assert [part for part in message if part not in failed] == []
     for _ in range(2):
         example.undo(context, remembered)
         assert (image(cluster), used(cluster), cluster.is_settled()) == (OLD, before, True)
@@ -97,14 +101,14 @@ def test_a_quota_is_told(cluster: LiveCluster, context: Context) -> None:
     cluster.settle(lambda: cluster.get("resourcequotas", "shop", "small").get("status", {}).get("used"))
     example = step("image")
     remembered = example.remember(context)
-    says = failure(context, example, remembered=remembered)
-    assert "FailedCreate: pods " in says
-    assert "exceeded quota: small, requested: pods=1, used: pods=3, limited: pods=3" in says
+    message = failure(context, example, remembered=remembered)
+    assert "FailedCreate: pods " in message
+    assert "exceeded quota: small, requested: pods=1, used: pods=3, limited: pods=3" in message
     example.undo(context, remembered)
     remembered = step("scale").remember(context)
-    says = failure(context, step("scale", timeout="5s"), remembered=remembered)
-    assert "there are 3 pods, 5 wanted: " in says
-    assert "exceeded quota: small" in says
+    message = failure(context, step("scale", timeout="5s"), remembered=remembered)
+    assert "there are 3 pods, 5 wanted: " in message
+    assert "exceeded quota: small" in message
     step("scale").undo(context, remembered)
     assert cluster.is_settled()
 
@@ -116,7 +120,7 @@ def test_somebody_elses_edit_is_kept(cluster: LiveCluster, context: Context) -> 
     example.apply(context, remembered)
 
     def sets(name: str, value: Any) -> Callable[[Any], None]:
-        return lambda found: found["spec"]["template"]["spec"]["containers"][0].update({name: value})
+        return lambda obj: obj["spec"]["template"]["spec"]["containers"][0].update({name: value})
 
     cluster.edit(*CART, sets("env", [{"name": "DEBUG", "value": "1"}]))
     example.undo(context, remembered)
@@ -139,9 +143,9 @@ def test_a_set_that_is_stuck_comes_back(cluster: LiveCluster, context: Context, 
     example = step("image", workload=f"{kind.lower()}/db", image=wrong, timeout="15s")
     assert example.missing_prerequisites(context) == []
     remembered = example.remember(context)
-    says = failure(context, example, remembered=remembered)
-    assert says.startswith("Timed out after 15s, waiting until ")
-    assert any(one in says for one in ("ImagePull", "is not ready", "CrashLoopBackOff"))
+    message = failure(context, example, remembered=remembered)
+    assert message.startswith("Timed out after 15s, waiting until ")
+    assert any(sign in message for sign in ("ImagePull", "is not ready", "CrashLoopBackOff"))
     back = step("image", workload=f"{kind.lower()}/db", image=wrong)
     for _ in range(2):
         back.undo(context, remembered)
@@ -180,7 +184,7 @@ def test_a_restart_of_all_users_of_a_config_map_is_taken_back(cluster: LiveClust
     before, example = used(cluster), step("config", restart="users")
     assert example.missing_prerequisites(context) == []
     remembered = example.remember(context)
-    assert [one["name"] for one in remembered["restarts"]] == ["cart", "agent"]
+    assert [restart["name"] for restart in remembered["restarts"]] == ["cart", "agent"]
     pods = {pod["metadata"]["uid"] for pod in cluster.each("pods", "shop")}
     example.apply(context, remembered)
     alive = [pod for pod in cluster.each("pods", "shop") if "deletionTimestamp" not in pod["metadata"]]
@@ -195,27 +199,27 @@ def test_an_autoscaler_is_seen(cluster: LiveCluster, context: Context) -> None:
     assert "The HorizontalPodAutoscaler cart owns the scale" in step("scale").missing_prerequisites(context)[0]
 
 
-def test_a_job_tells_its_log_and_how_it_ended(cluster: LiveCluster, context: Context, said: list[str]) -> None:
+def test_a_job_tells_its_log_and_how_it_ended(cluster: LiveCluster, context: Context, logged: list[str]) -> None:
     """Line by line, also those that are equal; it runs once."""
     example = step("job", secrets={}, command=["sh", "-c", "echo first; echo same; echo same; echo no table; exit 3"])
     remembered = example.remember(context)
     assert example.missing_prerequisites(context) == []
-    says = failure(context, example, remembered=remembered)
-    assert [line for line in said if line in {"first", "same", "no table"}] == ["first", "same", "same", "no table"]
-    assert "container run: Error, exit code 3" in says
-    assert "BackoffLimitExceeded: Job has reached the specified backoff limit" in says
+    message = failure(context, example, remembered=remembered)
+    assert [line for line in logged if line in {"first", "same", "no table"}] == ["first", "same", "same", "no table"]
+    assert "container run: Error, exit code 3" in message
+    assert "BackoffLimitExceeded: Job has reached the specified backoff limit" in message
     assert len([pod for pod in cluster.each("pods", "shop") if "job-name" in pod["metadata"]["labels"]]) == 1
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [({"image": MISSING}, "ImagePull"), ({"secrets": {"A": "nowhere/key"}}, 'secret "nowhere" not found')],
 )
-def test_a_job_that_cannot_start_is_told(context: Context, fields: dict[str, Any], says: str) -> None:
+def test_a_job_that_cannot_start_is_told(context: Context, fields: dict[str, Any], message: str) -> None:
     """The cluster ends it when its time is over."""
-    told = failure(context, step("job", **{"secrets": {}, "command": ["true"], "timeout": "8s", **fields}))
-    assert says in told
-    assert "DeadlineExceeded: Job was active longer than specified deadline" in told
+    failed = failure(context, step("job", **{"secrets": {}, "command": ["true"], "timeout": "8s", **fields}))
+    assert message in failed
+    assert "DeadlineExceeded: Job was active longer than specified deadline" in failed
 
 
 def test_undo_of_a_job_ends_it_before_it_takes_it_back(cluster: LiveCluster, context: Context, tmp_path: Path) -> None:
@@ -233,7 +237,7 @@ def test_undo_of_a_job_ends_it_before_it_takes_it_back(cluster: LiveCluster, con
     for _ in range(2):
         example.undo(Context("CHG-1042", 1, context.connections, log), remembered)
         assert (written.exists(), undone.exists()) == (False, True)
-    assert [one["metadata"]["name"] for one in cluster.each("jobs.batch", "shop")] == [remembered["undo_job"]]
+    assert [job["metadata"]["name"] for job in cluster.each("jobs.batch", "shop")] == [remembered["undo_job"]]
 
 
 def test_what_only_events_tell_is_told(cluster: LiveCluster, context: Context) -> None:
@@ -244,8 +248,8 @@ def test_what_only_events_tell_is_told(cluster: LiveCluster, context: Context) -
     spec["volumes"] = [{"name": "x", "configMap": {"name": "nowhere"}}]
     cluster.make(mounting, workload("StatefulSet", "db", replicas=1))
     cluster.settle(lambda: not left(cluster.get("statefulsets.apps", "shop", "db")))
-    says = failure(context, step("restart", workload="deployment/mounting", timeout="12s"))
-    assert 'FailedMount: MountVolume.SetUp failed for volume "x" : configmap "nowhere" not found' in says
+    message = failure(context, step("restart", workload="deployment/mounting", timeout="12s"))
+    assert 'FailedMount: MountVolume.SetUp failed for volume "x" : configmap "nowhere" not found' in message
     cluster.delete("deployments.apps", "shop", "mounting")
     cluster.settle(lambda: len(cluster.each("pods", "shop")) == 4)
     cluster.make(quota(4))
@@ -254,6 +258,6 @@ def test_what_only_events_tell_is_told(cluster: LiveCluster, context: Context) -
     remembered = example.remember(context)
     assert "exceeded quota: small" in failure(context, example, remembered=remembered)
     example.undo(context, remembered)
-    says = failure(context, step("job", secrets={}, command=["true"], timeout="5s"))
-    assert "FailedCreate: Error creating: pods " in says
-    assert "exceeded quota: small" in says
+    message = failure(context, step("job", secrets={}, command=["true"], timeout="5s"))
+    assert "FailedCreate: Error creating: pods " in message
+    assert "exceeded quota: small" in message

@@ -36,7 +36,11 @@ def manifest(**container: Any) -> dict[str, Any]:
 
 def used(cluster: LiveCluster) -> set[str]:
     """Return the names of the ReplicaSets that have pods."""
-    return {one["metadata"]["name"] for one in cluster.each("replicasets.apps") if one["spec"]["replicas"]}
+    return {
+        replica_set["metadata"]["name"]
+        for replica_set in cluster.each("replicasets.apps")
+        if replica_set["spec"]["replicas"]
+    }
 
 
 def test_what_it_created_goes_with_undo(cluster: LiveCluster, context: Context) -> None:
@@ -51,9 +55,9 @@ def test_what_it_created_goes_with_undo(cluster: LiveCluster, context: Context) 
     assert cluster.get("services", "shop", "stall")["spec"]["clusterIP"]
     for _ in range(2):
         example.undo(context, remembered)
-        assert [one["metadata"]["name"] for one in cluster.each("deployments.apps")] == ["cart"]
+        assert [obj["metadata"]["name"] for obj in cluster.each("deployments.apps")] == ["cart"]
         kinds = ("services", "statefulsets.apps", "daemonsets.apps", "poddisruptionbudgets.policy")
-        assert [one for kind in kinds for one in cluster.each(kind, "shop")] == []
+        assert [obj for kind in kinds for obj in cluster.each(kind, "shop")] == []
 
 
 def test_what_it_changed_comes_back(cluster: LiveCluster, context: Context) -> None:
@@ -92,16 +96,16 @@ def test_a_workload_that_does_not_start_is_told_and_taken_back(cluster: LiveClus
 def test_fields_of_others_are_refused_at_the_gate(cluster: LiveCluster, context: Context) -> None:
     """With the manager; so is a typing mistake, a kind that is not served, and what an autoscaler owns."""
     cluster.make(config_map(MAX_IDLE="10"))
-    (says,) = step().missing_prerequisites(context)
-    assert '(409): Apply failed with 1 conflict: conflict with "somebody"' in says
-    assert says.endswith(": .data.MAX_IDLE Leave the field out, or set `force: true` to take it over.")
+    (message,) = step().missing_prerequisites(context)
+    assert '(409): Apply failed with 1 conflict: conflict with "somebody"' in message
+    assert message.endswith(": .data.MAX_IDLE Leave the field out, or set `force: true` to take it over.")
     wrong = workload()
     wrong["spec"]["replcias"] = 3
-    says = step(wrong, force=True).missing_prerequisites(context)[0]
-    assert says.startswith(
+    message = step(wrong, force=True).missing_prerequisites(context)[0]
+    assert message.startswith(
         "The manifest of deployments.apps 'cart' in namespace shop does not fit its kind; correct it."
     )
-    assert says.endswith(".spec.replcias: field not declared in schema")
+    assert message.endswith(".spec.replcias: field not declared in schema")
     with pytest.raises(StepFailed, match=r"does not serve Deploiment of apps/v1. Did you mean 'Deployment'\?"):
         step({"apiVersion": "apps/v1", "kind": "Deploiment", "metadata": {"name": "x"}}).missing_prerequisites(context)
     with pytest.raises(StepFailed, match="Is its CustomResourceDefinition installed"):
@@ -128,7 +132,7 @@ def test_a_namespace_and_what_is_inside_it_go_together(cluster: LiveCluster, con
     example.apply(context, remembered)
     for _ in range(2):
         example.undo(context, remembered)
-        assert "stall" not in [one["metadata"]["name"] for one in cluster.each("namespaces")]
+        assert "stall" not in [obj["metadata"]["name"] for obj in cluster.each("namespaces")]
 
 
 def test_a_definition_and_its_objects_can_be_applied(cluster: LiveCluster, context: Context) -> None:

@@ -40,15 +40,15 @@ def held(name: str, namespace: str = "shop") -> dict[str, Any]:
 
 def release(cluster: LiveCluster, name: str, namespace: str = "shop") -> None:
     """Remove the finalizer."""
-    cluster.edit("configmaps", namespace, name, lambda found: found["metadata"].pop("finalizers"))
+    cluster.edit("configmaps", namespace, name, lambda obj: obj["metadata"].pop("finalizers"))
 
 
 @contextmanager
-def policy(cluster: LiveCluster, expression: str, says: str) -> Iterator[None]:
+def policy(cluster: LiveCluster, expression: str, message: str) -> Iterator[None]:
     """Forbid deployments of the tests to be unlike an expression."""
     operations = {"operations": ["CREATE", "UPDATE"], "resources": ["deployments"]}
     rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], **operations}
-    validation = {"expression": expression, "message": says}
+    validation = {"expression": expression, "message": message}
     bound = {"policyName": "live", "validationActions": ["Deny"]}
     specs = (
         {"matchConstraints": {"resourceRules": [rule]}, "validations": [validation]},
@@ -70,53 +70,54 @@ def test_what_a_policy_forbids_is_refused_at_the_gate(cluster: LiveCluster, cont
     example = step("image")
     assert example.missing_prerequisites(context) == []
     with policy(cluster, expression, "2.15 is not signed"):
-        (says,) = cluster.settle(lambda: example.missing_prerequisites(context))
-        assert "refused to patch deployments.apps 'cart' in namespace shop (" in says
-        assert says.endswith("denied request: 2.15 is not signed")
+        (message,) = cluster.settle(lambda: example.missing_prerequisites(context))
+        assert "refused to patch deployments.apps 'cart' in namespace shop (" in message
+        assert message.endswith("denied request: 2.15 is not signed")
         assert step("image", image=UNREADY).missing_prerequisites(context) == []
 
 
 def test_pods_that_security_forbids_are_told(cluster: LiveCluster, context: Context) -> None:
     """Those of a rollout, which is rolled back all the same, and the one of a job."""
     enforce = {"pod-security.kubernetes.io/enforce": "restricted"}
-    cluster.edit("namespaces", "", "shop", lambda found: found["metadata"]["labels"].update(enforce))
+    cluster.edit("namespaces", "", "shop", lambda obj: obj["metadata"]["labels"].update(enforce))
     example = step("image", timeout="20s")
     remembered = example.remember(context)
     assert 'is forbidden: violates PodSecurity "restricted:latest"' in failure(context, example, remembered=remembered)
     example.undo(context, remembered)
     assert cluster.is_settled()
-    says = failure(context, step("job", secrets={}, command=["true"], timeout="5s"))
-    assert "runAsNonRoot != true" in says
+    message = failure(context, step("job", secrets={}, command=["true"], timeout="5s"))
+    assert "runAsNonRoot != true" in message
 
 
 @pytest.mark.parametrize("instead", [OLD, UNREADY])
 def test_an_image_that_is_put_back_is_no_success(cluster: LiveCluster, context: Context, instead: str) -> None:
     """Whoever rolled out something else, it is told at once."""
 
-    def meddle(found: dict[str, Any]) -> None:
-        found["spec"]["template"]["spec"]["containers"][0]["image"] = instead
+    def meddle(obj: dict[str, Any]) -> None:
+        obj["spec"]["template"]["spec"]["containers"][0]["image"] = instead
 
     at_line(context, "waiting until", lambda: cluster.edit(*CART, meddle))
     assert f"cart.image is '{instead}', not '{NEW}'" in failure(context, step("image"))
 
 
-def test_a_long_and_ugly_log_is_told_to_its_end(cluster: LiveCluster, context: Context, said: list[str]) -> None:
+def test_a_long_and_ugly_log_is_told_to_its_end(cluster: LiveCluster, context: Context, logged: list[str]) -> None:
     """More within a second than is read at once, bars of progress, what is no text, and a line of megabytes."""
     ugly = r"printf '10 %%\r20 %%\rdone\f\034end\n'; printf '\377\000\n'; head -c 3000000 /dev/zero | tr '\000' a; echo"
     line = f"seq 100001 400000; {ugly}; echo last words; exit 3"
     failure(context, step("job", secrets={}, command=["sh", "-c", line]))
-    assert [line for line in said if line.isdigit()] == [str(number) for number in range(100001, 400001)]
-    rest = [line for line in said if not line.isdigit()]
+    assert [line for line in logged if line.isdigit()] == [str(number) for number in range(100001, 400001)]
+    rest = [line for line in logged if not line.isdigit()]
     first = rest.index("10 %\r20 %\rdone\f\x1cend")
     assert [rest[first + 1], rest[first + 3]] == ["\ufffd\x00", "last words"]
     assert rest[first + 2].startswith("aaa")
-    said.clear()  # nobody reads that
+    logged.clear()  # nobody reads that
 
 
 @pytest.mark.parametrize(
-    ("how", "says"), [("eviction", "EvictionByEvictionAPI: Eviction API: evicting"), ("", "is deleted before its end")]
+    ("how", "message"),
+    [("eviction", "EvictionByEvictionAPI: Eviction API: evicting"), ("", "is deleted before its end")],
 )
-def test_a_job_whose_pod_is_taken_away_is_told(cluster: LiveCluster, context: Context, how: str, says: str) -> None:
+def test_a_job_whose_pod_is_taken_away_is_told(cluster: LiveCluster, context: Context, how: str, message: str) -> None:
     """By a drain, or by somebody; it is not run again."""
 
     def take() -> None:
@@ -127,7 +128,7 @@ def test_a_job_whose_pod_is_taken_away_is_told(cluster: LiveCluster, context: Co
 
     at_line(context, "begun", take)
     line = "trap 'echo ending; exit 1' TERM; echo begun; sleep 60 & wait"
-    assert says in failure(context, step("job", secrets={}, command=["sh", "-c", line]))
+    assert message in failure(context, step("job", secrets={}, command=["sh", "-c", line]))
     assert len(pods_of_jobs(cluster)) <= 1
 
 
@@ -142,8 +143,8 @@ def test_what_keeps_an_object_from_going_is_told(cluster: LiveCluster, context: 
     remembered = example.remember(context)
     example.apply(context, remembered)
     assert f"What keeps it: finalizer {HOLD}." in failure(context, example, "undo", remembered)
-    (says,) = example.missing_prerequisites(context)
-    assert "was marked for deletion at" in says
+    (message,) = example.missing_prerequisites(context)
+    assert "was marked for deletion at" in message
     release(cluster, "held")
     example.undo(context, remembered)
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "stall", "labels": OURS}}
@@ -180,7 +181,7 @@ def test_a_part_of_a_stateful_set_is_updated_and_comes_back(cluster: LiveCluster
     cluster.settle(lambda: not left(cluster.get(*place)))
     example = step("image", workload="statefulset/db")
     assert "is 3: all of its 3 pods stay as they are" in example.missing_prerequisites(context)[0]
-    cluster.edit(*place, lambda found: found["spec"]["updateStrategy"]["rollingUpdate"].update(partition=1))
+    cluster.edit(*place, lambda obj: obj["spec"]["updateStrategy"]["rollingUpdate"].update(partition=1))
     cluster.settle(lambda: not left(cluster.get(*place)))
     assert example.missing_prerequisites(context) == []
     remembered = example.remember(context)

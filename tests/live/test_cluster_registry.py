@@ -42,8 +42,8 @@ def test_what_the_gate_found_is_what_the_node_pulls(cluster: LiveCluster, contex
         fields = {key: value for key, value in EXAMPLE.items() if key != "kind"} | {"workload": "deployment/stall"}
         fields |= {"timeout": "60s", "image": f"{images}:2", "registry": "example_registry"}
         example = Step.model_validate(fields)
-        says = f"the registry at {here.url} has no image of that name. Push it, or correct it."
-        assert example.missing_prerequisites(context) == [f"Image {images}:2 cannot be pulled: {says}"]
+        message = f"the registry at {here.url} has no image of that name. Push it, or correct it."
+        assert example.missing_prerequisites(context) == [f"Image {images}:2 cannot be pulled: {message}"]
         here.push("shop/stall", "2")
         assert example.missing_prerequisites(context) == []
         remembered = example.remember(context)

@@ -19,9 +19,9 @@ MISSING, CRASHING, UNREADY = (f"{REPOSITORY}:{name}" for name in ("nope", "crash
 def use(cluster: LiveCluster, image: str, **spec: Any) -> None:
     """Let somebody set an image."""
 
-    def do(found: dict[str, Any]) -> None:
-        found["spec"]["template"]["spec"]["containers"][0]["image"] = image
-        found["spec"].update(spec)
+    def do(obj: dict[str, Any]) -> None:
+        obj["spec"]["template"]["spec"]["containers"][0]["image"] = image
+        obj["spec"].update(spec)
 
     cluster.edit(*CART, do)
 
@@ -29,7 +29,7 @@ def use(cluster: LiveCluster, image: str, **spec: Any) -> None:
 def restarts(cluster: LiveCluster) -> int:
     """Return how often containers were restarted."""
     pods = cluster.each("pods", "shop")
-    return sum(one["restartCount"] for pod in pods for one in pod["status"].get("containerStatuses") or [])
+    return sum(status["restartCount"] for pod in pods for status in pod["status"].get("containerStatuses") or [])
 
 
 async def test_pods_are_counted_and_their_reasons_read(cluster: LiveCluster) -> None:
@@ -42,7 +42,7 @@ async def test_pods_are_counted_and_their_reasons_read(cluster: LiveCluster) -> 
     cluster.settle(lambda: "ImagePull" in str(cluster.each("pods", "shop")))
     assert (await ask(known, "pods", read="waiting")).value in {"ErrImagePull", "ImagePullBackOff"}
     assert (await ask(known, "pods", read="ready")).value == 1.0
-    cluster.edit(*CART, lambda found: found["spec"].update(replicas=0))
+    cluster.edit(*CART, lambda obj: obj["spec"].update(replicas=0))
     cluster.settle(lambda: not cluster.get(*CART)["status"].get("replicas"))
     with pytest.raises(SourceError, match="wants no pods"):
         await ask(known, "pods", read="ready")
@@ -71,9 +71,9 @@ async def test_lines_since_the_change_are_counted(cluster: LiveCluster) -> None:
     since = datetime.now(UTC)
     use(cluster, CRASHING)
     cluster.settle(lambda: restarts(cluster) >= 1)
-    found = (await ask(known, "logs", matches="^panic: no database$", since=since)).value
-    assert isinstance(found, float)
-    assert found >= 1
+    value = (await ask(known, "logs", matches="^panic: no database$", since=since)).value
+    assert isinstance(value, float)
+    assert value >= 1
 
 
 async def test_no_log_at_all_is_no_data(cluster: LiveCluster) -> None:

@@ -20,8 +20,8 @@ from support.recording_server import Reply, recording_server
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """Serve the folder; return its address."""
-    with served(tmp_path) as found:
-        yield found
+    with served(tmp_path) as store:
+        yield store
 
 
 async def ask(url: str = "", **fields: Any) -> Answer:
@@ -98,7 +98,7 @@ async def test_what_a_cache_kept_is_as_old_as_it_is(store: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "says"),
+    ("path", "message"),
     [
         ("/moved", "301: it has moved to /elsewhere. Correct connection or path"),
         ("/secret", "403. It is not there, or the account of the connection may not read it"),
@@ -107,11 +107,11 @@ async def test_what_a_cache_kept_is_as_old_as_it_is(store: str) -> None:
         ("/broken", "503"),
     ],
 )
-async def test_an_answer_that_is_no_object_says_what_to_do(store: str, path: str, says: str) -> None:
+async def test_an_answer_that_is_no_object_says_what_to_do(store: str, path: str, message: str) -> None:
     """Nothing is known of the backup then."""
     with pytest.raises(SourceError) as failed:
         await ask(store, connection="backups", path=path)
-    assert (failed.value.cause, str(failed.value)) == ("unreachable", f"HEAD {store}{path} answered {says}")
+    assert (failed.value.cause, str(failed.value)) == ("unreachable", f"HEAD {store}{path} answered {message}")
 
 
 async def test_a_folder_that_may_not_be_entered_is_unreachable() -> None:

@@ -91,7 +91,7 @@ def resolver(servers: Bind) -> Iterator[None]:
 
 async def test_the_servers_of_a_name_are_found(servers: Bind, resolver: None) -> None:
     """Its zone is where the name servers stand."""
-    assert sorted((one.name, one.addresses, one.port) for one in await of_name("deep.www.example.com")) == [
+    assert sorted((server.name, server.addresses, server.port) for server in await of_name("deep.www.example.com")) == [
         ("ns1.example.com", (PRIMARY,), 53),
         ("ns2.example.com", (SECONDARY,), 53),
     ]
@@ -102,7 +102,7 @@ async def test_the_servers_of_a_name_are_found(servers: Bind, resolver: None) ->
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"read": "share"}, "`values` belongs to `read: share`"),
         ({"read": "text", "values": ["192.0.2.1"]}, "`values` belongs to `read: share`"),
@@ -115,8 +115,8 @@ async def test_the_servers_of_a_name_are_found(servers: Bind, resolver: None) ->
         ({"type": "MX", "values": ["10 @"]}, "the name in MX '10 @' is @"),
     ],
 )
-def test_a_mistake_in_the_ticket(fields: dict[str, Any], says: str) -> None:
+def test_a_mistake_in_the_ticket(fields: dict[str, Any], message: str) -> None:
     """It is found when the ticket is read."""
     with pytest.raises(ValidationError) as raised:
         Source.model_validate({"record": "api.example.com", **fields})
-    assert says in str(raised.value)
+    assert message in str(raised.value)

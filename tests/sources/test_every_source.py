@@ -51,8 +51,8 @@ async def read(url: str, source: dict[str, Any], *, newer_than: datetime | None 
 @pytest.fixture(params=SOURCES.values(), ids=SOURCES.keys())
 def module(request: pytest.FixtureRequest) -> ModuleType:
     """Return each kind's module."""
-    found: ModuleType = request.param
-    return found
+    module: ModuleType = request.param
+    return module
 
 
 def test_its_example_is_valid_documented_and_says_what_is_asked(module: ModuleType) -> None:
@@ -95,11 +95,11 @@ async def test_garbage_is_never_good(server: RecordingServer, kind: str, text: s
 async def test_its_example_has_an_answer(module: ModuleType, tmp_path: Path) -> None:
     """As it is written, but for addresses on this machine, it reads what is there: see `answers`."""
     there = importlib.import_module(f"source_fixtures.{module.__name__.rpartition('.')[2]}")
-    with there.place(tmp_path) as found:
-        moved = {name for name, value in found.source.items() if module.EXAMPLE.get(name) != value}
+    with there.place(tmp_path) as place:
+        moved = {name for name, value in place.source.items() if module.EXAMPLE.get(name) != value}
         assert moved <= MOVED, "that is another example"
         kept: dict[str, Any] = {}
-        for _ in range(found.readings):
-            question = asked(found.source, *found.connections, good=found.good, change=found.change, kept=kept)
+        for _ in range(place.readings):
+            question = asked(place.source, *place.connections, good=place.good, change=place.change, kept=kept)
             reading = await question
     assert (reading.verdict, reading.cause) == ("pass", None), reading.detail

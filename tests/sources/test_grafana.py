@@ -82,7 +82,7 @@ BROKEN = "the rule 'errors' in folder 'Orders' cannot be evaluated: "
 
 
 @pytest.mark.parametrize(
-    ("groups", "cause", "says"),
+    ("groups", "cause", "message"),
     [
         pytest.param(
             [group(rule(labels={}), folder="Billing")],
@@ -126,11 +126,11 @@ BROKEN = "the rule 'errors' in folder 'Orders' cannot be evaluated: "
         ),
     ],
 )
-async def test_silence_is_not_always_good(groups: list[dict[str, Any]], cause: str, says: str) -> None:
+async def test_silence_is_not_always_good(groups: list[dict[str, Any]], cause: str, message: str) -> None:
     """A rule that cannot fire proves nothing."""
     reading = await reading_of(*groups)
     assert (reading.value, reading.cause) == (None, cause)
-    assert reading.detail.startswith(says)
+    assert reading.detail.startswith(message)
 
 
 async def test_it_is_as_old_as_the_oldest_evaluation() -> None:

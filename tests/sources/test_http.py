@@ -27,13 +27,13 @@ def test_a_path_is_read() -> None:
     source: dict[str, Any] = {"kind": "http", "connection": "example_service", "path": "/health", "json": "pool.open"}
     condition = Condition.model_validate({"name": "it", "source": source, "pass": {"above": 5}})
     assert condition.source.description() == "json pool.open of GET /health at example_service"
-    says = "`json` is not read with `read: status`. Write `read: json`, or remove `json`"
-    with pytest.raises(ValidationError, match=says):
+    message = "`json` is not read with `read: status`. Write `read: json`, or remove `json`"
+    with pytest.raises(ValidationError, match=message):
         Condition.model_validate({"name": "it", "source": {**source, "read": "status"}, "pass": {"above": 5}})
 
 
 @pytest.mark.parametrize(
-    ("read", "reply", "verdict", "cause", "says"),
+    ("read", "reply", "verdict", "cause", "message"),
     [
         pytest.param({"json": "up"}, (200, '{"up": 1}'), "pass", None, "good when equals 1", id="a value"),
         pytest.param(
@@ -88,14 +88,20 @@ def test_a_path_is_read() -> None:
     ],
 )
 async def test_what_the_reply_of_a_status_proves(
-    server: RecordingServer, read: dict[str, str], reply: tuple[int, str], verdict: str, *, cause: str | None, says: str
+    server: RecordingServer,
+    read: dict[str, str],
+    reply: tuple[int, str],
+    verdict: str,
+    *,
+    cause: str | None,
+    message: str,
 ) -> None:
     """A value is an answer whatever the status; the time that an error took is none."""
     server.answers["/health"] = reply
     source = {"kind": "http", "connection": "it", "path": "/health", **read}
     reading = await asked(source, Connection("it", "http", host=server.url))
     assert (reading.verdict, reading.cause) == (verdict, cause)
-    assert reading.detail == says.format(url=server.url)
+    assert reading.detail == message.format(url=server.url)
 
 
 async def test_the_latency_of_a_good_reply_is_measured_in_seconds(server: RecordingServer) -> None:
@@ -153,13 +159,13 @@ async def test_how_a_service_wants_to_be_signed(
 
 
 @pytest.mark.parametrize(
-    ("limits", "says"),
+    ("limits", "message"),
     [
         ({"equals": "200"}, "good when equals 200 (200 is a number, but the ticket compares it with something else: "),
         ({"above": 1}, "good when above 1 ('v2' is text, but the ticket compares it with something else: "),
     ],
 )
-async def test_a_value_of_another_kind_says_so(server: RecordingServer, limits: dict[str, Any], says: str) -> None:
+async def test_a_value_of_another_kind_says_so(server: RecordingServer, limits: dict[str, Any], message: str) -> None:
     """`equals: "200"` is text; without the sentence, the reading looks good though it is none."""
     server.otherwise = (200, '{"version": "v2"}')
     field = {"read": "status"} if "equals" in limits else {"json": "version"}
@@ -167,7 +173,7 @@ async def test_a_value_of_another_kind_says_so(server: RecordingServer, limits: 
     reading = await asked(source, Connection("example_service", "http", host=server.url), good=limits)
     assert reading.cause == "invalid"
     rest = "write numbers, true and false without quotes; only numbers can be above, below or between)"
-    assert reading.detail == says + rest
+    assert reading.detail == message + rest
 
 
 @pytest.mark.parametrize("read", [{"read": "status"}, {"json": "up"}])
@@ -191,8 +197,8 @@ async def test_a_reply_from_a_cache_is_as_old_as_it_says(
     reading = await asked(source, Connection("it", "http", host=server.url), since=since, good={"equals": 200})
     assert reading.cause == cause
     if age == "3600":
-        says = "a cache, which has kept the reply for 3600 s. Let the connection lead to the service itself"
-        assert reading.detail == f"{server.url}/ was answered by {says}"
+        message = "a cache, which has kept the reply for 3600 s. Let the connection lead to the service itself"
+        assert reading.detail == f"{server.url}/ was answered by {message}"
 
 
 async def test_the_latency_of_a_cache_is_not_that_of_the_service(server: RecordingServer) -> None:

@@ -75,8 +75,8 @@ async def test_a_service_that_can_have_no_incident_proves_nothing(status: str, w
         )
     with serving(pagerduty({"services": services, "incidents": [at_pagerduty(1, "triggered")]})) as product:
         open_before = await asked({**EXAMPLE, "service": wanted}, product.connection("pagerduty_default"))
-    says = f"none is open, which proves nothing: {MUTE[status].format(wanted)} ask again."
-    assert (silent.cause, silent.detail) == ("no_data", says)
+    message = f"none is open, which proves nothing: {MUTE[status].format(wanted)} ask again."
+    assert (silent.cause, silent.detail) == ("no_data", message)
     assert open_before.value == 1
 
 
@@ -88,7 +88,7 @@ async def test_a_service_with_open_incidents_says_so_by_its_status_too() -> None
 
 
 @pytest.mark.parametrize(
-    ("kind", "wanted", "says"),
+    ("kind", "wanted", "message"),
     [
         ("pagerduty", "ordrs", "PagerDuty has no service with the name or id 'ordrs' that the token of 'desk' can see"),
         ("pagerduty", "PABSENT", "PagerDuty has no service with the name or id 'PABSENT'"),
@@ -96,12 +96,12 @@ async def test_a_service_with_open_incidents_says_so_by_its_status_too() -> None
         ("opsgenie", ORDERS.replace("4", "5"), "Opsgenie has no service with the id '5513b7ea"),
     ],
 )
-async def test_a_service_that_does_not_exist_is_invalid(kind: str, wanted: str, says: str) -> None:
+async def test_a_service_that_does_not_exist_is_invalid(kind: str, wanted: str, message: str) -> None:
     """No incidents of nothing would be good for ever."""
     with serving(desk(kind, 0)) as product:
         reading = await asked({**EXAMPLE, "connection": "desk", "service": wanted}, product.connection())
     assert (reading.value, reading.cause) == (None, "invalid")
-    assert reading.detail.startswith(says)
+    assert reading.detail.startswith(message)
 
 
 @pytest.mark.parametrize("kind", ["pagerduty", "opsgenie"])
@@ -128,28 +128,28 @@ async def test_a_refusal_says_which_token_lacks_what(kind: str) -> None:
         count = len(product.paths)
         quiet = await asked(source, product.connection(), kept=kept)
     assert len(product.paths) == count, "it was asked though it wanted quiet"
-    found = (expired, forbidden, limited, quiet)
-    assert {(one.verdict, one.cause) for one in found} == {("error", "unreachable")}
+    readings = (expired, forbidden, limited, quiet)
+    assert {(reading.verdict, reading.cause) for reading in readings} == {("error", "unreachable")}
     assert "does not know the token of the connection 'desk' (401 " in expired.detail
     assert "wrong or expired. Put a new one into its password: " in expired.detail
     assert "the token of the connection 'desk' may not do this at " in forbidden.detail
     assert "Access Denied" in forbidden.detail or "not authorized" in forbidden.detail
     assert "was asked too often and wants quiet until " in limited.detail
     assert quiet.detail == limited.detail
-    assert not any("s3cret" in one.detail for one in found)
-    assert TOKEN not in str([one.as_json() for one in found])
+    assert not any("s3cret" in reading.detail for reading in readings)
+    assert TOKEN not in str([reading.as_json() for reading in readings])
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "message"),
     [
         ({"password": ""}, "The Airflow Connection 'desk' has no password; it must be a REST API key"),
         ({"kind": "http"}, "The Airflow Connection 'desk' has no type pagerduty or opsgenie."),
     ],
 )
-async def test_a_connection_that_is_not_complete_says_what_is_missing(changed: dict[str, str], says: str) -> None:
+async def test_a_connection_that_is_not_complete_says_what_is_missing(changed: dict[str, str], message: str) -> None:
     """The person on call completes it."""
     with serving(desk("pagerduty", 0)) as product:
         reading = await asked({**EXAMPLE, "connection": "desk"}, product.connection(**changed))
     assert reading.cause == "unreachable"
-    assert reading.detail.startswith(says)
+    assert reading.detail.startswith(message)

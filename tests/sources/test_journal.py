@@ -99,18 +99,20 @@ async def test_a_journal_to_which_nothing_comes_any_more_is_stale(journal: Path)
 
 
 @pytest.mark.parametrize(
-    ("fields", "cause", "says"),
+    ("fields", "cause", "message"),
     [
         ({"unit": "ordrs.service"}, "no_data", "the journal has no entry of the unit 'ordrs.service' at all. Is it "),
         ({"file": "/nowhere/a.journal"}, "unreachable", "the journal cannot be read: Failed to open files: No such"),
         ({"file": "", "directory": "/nowhere"}, "unreachable", "the journal cannot be read: Failed to open /nowhere"),
     ],
 )
-async def test_nothing_found_is_not_always_good(journal: Path, fields: dict[str, Any], cause: str, says: str) -> None:
+async def test_nothing_found_is_not_always_good(
+    journal: Path, fields: dict[str, Any], cause: str, message: str
+) -> None:
     """A misspelt unit, and a journal that is not there."""
     reading = await asked({**EXAMPLE, "file": str(journal), **fields}, good=ZERO)
     assert (reading.value, reading.cause) == (None, cause)
-    assert reading.detail.startswith(says)
+    assert reading.detail.startswith(message)
 
 
 async def test_a_damaged_journal_is_no_good_one(tmp_path: Path, journal: Path) -> None:

@@ -35,7 +35,7 @@ async def ask(cluster: ApiServer | Connection, kind: str, kept: Any = None, **fi
 def use(cluster: ApiServer, image: str) -> None:
     """Let somebody set an image."""
     container = {"image": image}
-    cluster.store.edit(*PLACE, lambda found: found["spec"]["template"]["spec"]["containers"][0].update(container))
+    cluster.store.edit(*PLACE, lambda obj: obj["spec"]["template"]["spec"]["containers"][0].update(container))
 
 
 def reasons(cluster: ApiServer) -> str:
@@ -51,7 +51,7 @@ async def test_ready_and_missing_are_of_the_wanted_pods(cluster: ApiServer) -> N
     cluster.make(workload("DaemonSet", "agent"))
     cluster.settle(lambda: cluster.get("daemonsets.apps", "shop", "agent").get("status", {}).get("numberReady") == 2)
     assert (await ask(cluster, "pods", read="ready", workload="daemonset/agent")).value == 1.0
-    cluster.store.edit(*PLACE, lambda found: found["spec"].update(strategy={"type": "Recreate"}))
+    cluster.store.edit(*PLACE, lambda obj: obj["spec"].update(strategy={"type": "Recreate"}))
     use(cluster, NEW)
     cluster.settle(lambda: cluster.get(*PLACE)["status"].get("updatedReplicas") == 3)
     assert (await ask(cluster, "pods", read="missing")).value == 3
@@ -69,7 +69,7 @@ async def test_a_status_of_before_the_newest_spec_is_stale(cluster: ApiServer) -
 
 async def test_no_pods_wanted_is_no_data_for_their_part(cluster: ApiServer) -> None:
     """A part of nothing is nothing, never all."""
-    cluster.store.edit(*PLACE, lambda found: found["spec"].update(replicas=0))
+    cluster.store.edit(*PLACE, lambda obj: obj["spec"].update(replicas=0))
     cluster.settle(cluster.is_settled)
     with pytest.raises(SourceError, match="wants no pods") as raised:
         await ask(cluster, "pods", read="ready")
@@ -96,9 +96,9 @@ async def test_restarts_count_from_the_change_on(cluster: ApiServer) -> None:
     kept: dict[str, Any] = {}
     later = datetime.now(UTC) + timedelta(minutes=1)
     assert (await ask(cluster, "pods", kept, read="restarts", since=later)).value == 0
-    pod = next(one for one in cluster.each("pods") if one["status"]["containerStatuses"][0]["restartCount"])
+    pod = next(pod for pod in cluster.each("pods") if pod["status"]["containerStatuses"][0]["restartCount"])
     key = ("pods", "shop", pod["metadata"]["name"])
-    cluster.store.edit(*key, lambda found: found["status"]["containerStatuses"][0].update(restartCount=5))
+    cluster.store.edit(*key, lambda obj: obj["status"]["containerStatuses"][0].update(restartCount=5))
     assert (await ask(cluster, "pods", kept, read="restarts", since=later)).value == 2
     use(cluster, OLD)
     cluster.settle(cluster.is_settled)
@@ -145,7 +145,7 @@ async def test_the_container_before_a_restart_counts_too(cluster: ApiServer) -> 
 
 async def test_no_log_at_all_is_no_data(cluster: ApiServer) -> None:
     """Silence of pods that never started proves nothing."""
-    cluster.store.edit(*PLACE, lambda found: found["spec"].update(strategy={"type": "Recreate"}))
+    cluster.store.edit(*PLACE, lambda obj: obj["spec"].update(strategy={"type": "Recreate"}))
     cluster.images.missing.add(NEW)
     use(cluster, NEW)
     cluster.settle(lambda: reasons(cluster).count("ImagePullBackOff") == 3)
@@ -155,7 +155,7 @@ async def test_no_log_at_all_is_no_data(cluster: ApiServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("happens", "cause", "says"),
+    ("happens", "cause", "message"),
     [
         pytest.param({"status": 401}, "unreachable", "does not accept its credentials", id="an expired token"),
         pytest.param({"status": 500, "message": "etcd"}, "unreachable", r"\(500\): etcd", id="a server in trouble"),
@@ -164,10 +164,10 @@ async def test_no_log_at_all_is_no_data(cluster: ApiServer) -> None:
         ),
     ],
 )
-async def test_a_refusal_is_a_cause(cluster: ApiServer, happens: dict[str, Any], cause: str, says: str) -> None:
+async def test_a_refusal_is_a_cause(cluster: ApiServer, happens: dict[str, Any], cause: str, message: str) -> None:
     """Never a value."""
     cluster.api.troubles.append(Trouble("^GET", **happens))
-    with pytest.raises(SourceError, match=says) as raised:
+    with pytest.raises(SourceError, match=message) as raised:
         await ask(cluster, "pods", read="missing")
     assert raised.value.cause == cause
 

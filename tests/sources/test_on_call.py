@@ -83,7 +83,7 @@ async def test_somebody_else_is_on_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("desk", "fields", "cause", "says"),
+    ("desk", "fields", "cause", "message"),
     [
         pytest.param(
             pagerduty(at_pagerduty()),
@@ -139,10 +139,10 @@ async def test_somebody_else_is_on_call() -> None:
         ),
     ],
 )
-async def test_nobody_is_not_somebody(desk: Any, fields: dict[str, Any], cause: str, says: str) -> None:
+async def test_nobody_is_not_somebody(desk: Any, fields: dict[str, Any], cause: str, message: str) -> None:
     """Whoever reads it knows what to do."""
     reading = await who(desk, **fields)
-    assert (reading.cause, reading.detail) == (cause, says)
+    assert (reading.cause, reading.detail) == (cause, message)
 
 
 @pytest.mark.parametrize("changed", [{"schedule": ""}, {"escalation_policy": "orders"}])

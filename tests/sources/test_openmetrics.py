@@ -127,8 +127,8 @@ async def test_what_is_collected_seldom_is_compared_with_what_was_collected_befo
     asked = {"metric": "jobs_total", "read": "rate"}
     answer = await between(server, text.format(10, ago), text.format(40, ago + 15), **asked)
     assert (answer.value, answer.at.timestamp()) == (2, ago + 15)
-    says = f"no values but those of {datetime.fromtimestamp(ago, UTC):%H:%M:%S} UTC, and a rate lies between two"
-    with pytest.raises(SourceError, match=says) as raised:
+    message = f"no values but those of {datetime.fromtimestamp(ago, UTC):%H:%M:%S} UTC, and a rate lies between two"
+    with pytest.raises(SourceError, match=message) as raised:
         await between(server, text.format(10, ago), text.format(10, ago), **asked)
     assert raised.value.cause == "no_data"
 
@@ -145,18 +145,18 @@ def test_only_what_is_newer_than_the_step_is_compared() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("up 1 -1e300\n", "a time beside a sample is no time since 1970"),
         ("up 1 nan\n", "a time beside a sample is no time since 1970"),
         ('up{a="b"} 1\nup{a="b"} 2\n', 'up{"a": "b"} is there twice, with 1 and 2'),
     ],
 )
-async def test_a_sample_that_makes_no_sense_is_invalid(server: RecordingServer, text: str, says: str) -> None:
+async def test_a_sample_that_makes_no_sense_is_invalid(server: RecordingServer, text: str, message: str) -> None:
     """Whoever writes such an exposition proves nothing with it."""
     with pytest.raises(SourceError) as raised:
         await between(server, text, text, metric="up")
-    assert (str(raised.value), raised.value.cause) == (says, "invalid")
+    assert (str(raised.value), raised.value.cause) == (message, "invalid")
 
 
 async def test_a_number_that_is_too_large_ends_no_watch(server: RecordingServer) -> None:
@@ -178,7 +178,7 @@ SEVERAL = 'took_bucket{{route="/a",le="0.1"}} {0}\ntook_bucket{{route="/a",le="+
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         pytest.param('took_bucket{{le="0.1"}} {0}\n', "no bucket with le=", id="without the last bucket"),
         pytest.param(LAST + "took_count {0}\ntook_sum 900\n", "no bucket but le=", id="the last bucket alone"),
@@ -190,9 +190,9 @@ SEVERAL = 'took_bucket{{route="/a",le="0.1"}} {0}\ntook_bucket{{route="/a",le="+
         ),
     ],
 )
-async def test_a_histogram_that_is_not_whole_has_no_quantile(server: RecordingServer, text: str, says: str) -> None:
+async def test_a_histogram_that_is_not_whole_has_no_quantile(server: RecordingServer, text: str, message: str) -> None:
     """Nothing is known of how large its observations were, and 0 would look good."""
-    with pytest.raises(SourceError, match=says) as raised:
+    with pytest.raises(SourceError, match=message) as raised:
         await between(server, text.format(0), text.format(100), metric="took", read="quantile")
     assert raised.value.cause == "invalid"
 
@@ -227,7 +227,7 @@ async def test_a_count_that_is_no_number_gives_none(server: RecordingServer) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "asked", "says"),
+    ("text", "asked", "message"),
     [
         pytest.param(
             COUNTER,
@@ -250,12 +250,12 @@ async def test_a_count_that_is_no_number_gives_none(server: RecordingServer) -> 
     ],
 )
 async def test_a_misspelt_label_is_no_good_share(
-    server: RecordingServer, text: str, asked: dict[str, Any], says: str
+    server: RecordingServer, text: str, asked: dict[str, Any], message: str
 ) -> None:
     """No series of the metric has such a label, so nothing was measured."""
     with pytest.raises(SourceError) as raised:
         await between(server, text.format(1, 0), text.format(2, 9), metric="requests_total", **asked)
-    assert (str(raised.value), raised.value.cause) == (says, "invalid")
+    assert (str(raised.value), raised.value.cause) == (message, "invalid")
 
 
 @pytest.mark.parametrize("read", ["share", "rate"])

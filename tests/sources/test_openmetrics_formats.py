@@ -36,23 +36,23 @@ async def reading(
 async def test_openmetrics(server: RecordingServer, text: str, metric: str) -> None:
     """Examples beside the samples are no times, and times are in seconds."""
     started = time.time()
-    found = await reading(server, text.replace("{now}", f"{started:.3f}"), NEWER, metric=metric)
-    assert found.verdict == "pass"
-    assert found.at.timestamp() > started - 1
+    result = await reading(server, text.replace("{now}", f"{started:.3f}"), NEWER, metric=metric)
+    assert result.verdict == "pass"
+    assert result.at.timestamp() > started - 1
 
 
 async def test_openmetrics_that_was_cut(server: RecordingServer) -> None:
     """What has no end may lack the series that are not good."""
-    found = await reading(server, "# TYPE requests gauge\nrequests 5\n", NEWER)
-    assert found.cause == "invalid"
-    assert found.detail.endswith("/metrics does not speak the metrics format: Missing # EOF at end")
+    result = await reading(server, "# TYPE requests gauge\nrequests 5\n", NEWER)
+    assert result.cause == "invalid"
+    assert result.detail.endswith("/metrics does not speak the metrics format: Missing # EOF at end")
 
 
 @pytest.mark.parametrize("name", ["requests", "requests_total"])
 async def test_a_counter_is_found_by_its_name(server: RecordingServer, name: str) -> None:
     """In the older format it need not end with `_total`."""
-    found = await reading(server, f"# TYPE {name} counter\n{name} 5\n", metric=name)
-    assert found.verdict == "pass"
+    result = await reading(server, f"# TYPE {name} counter\n{name} 5\n", metric=name)
+    assert result.verdict == "pass"
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ async def test_a_counter_is_found_by_its_name(server: RecordingServer, name: str
 async def test_how_old_a_sample_may_be(server: RecordingServer, ago: int, within: str, cause: str | None) -> None:
     """Also before a change, when there is no step yet that a value must be newer than."""
     at = int((time.time() - ago) * 1000)
-    found = await reading(server, f"requests 5 {at}\n", scraped_within=within)
-    assert found.cause == cause
+    result = await reading(server, f"requests 5 {at}\n", scraped_within=within)
+    assert result.cause == cause
     if cause:
-        assert found.detail.startswith("the least recent sample of requests is 36")
-        assert found.detail.endswith(" s old, 2m allowed. Is it still collected?")
+        assert result.detail.startswith("the least recent sample of requests is 36")
+        assert result.detail.endswith(" s old, 2m allowed. Is it still collected?")

@@ -51,8 +51,8 @@ async def test_an_answer_without_a_part_says_what_to_look_for(server: RecordingS
     """Whoever reads it knows that the service is not the one to look at."""
     server.answers["/api/v1/query"] = (200, json.dumps({**vector("0.01"), "isPartial": True}))
     reading = await read(server.url, QUERY)
-    says = "the answer is not complete: it says `isPartial`. Find out which part of its storage does not answer"
-    assert (reading.value, reading.cause, reading.detail) == (None, "invalid", says)
+    message = "the answer is not complete: it says `isPartial`. Find out which part of its storage does not answer"
+    assert (reading.value, reading.cause, reading.detail) == (None, "invalid", message)
 
 
 async def test_raw_samples_are_no_value_of_this_moment(server: RecordingServer) -> None:
@@ -61,8 +61,8 @@ async def test_raw_samples_are_no_value_of_this_moment(server: RecordingServer) 
     reply = {"status": "success", "data": {"resultType": "matrix", "result": result}}
     server.answers["/api/v1/query"] = (200, json.dumps(reply))
     reading = await read(server.url, {**QUERY, "query": "load[5m]"})
-    says = "raw samples of a time, one number was expected; take avg_over_time, max_over_time or rate of it"
-    assert (reading.cause, reading.detail) == ("invalid", f"the query returned the {says}")
+    message = "raw samples of a time, one number was expected; take avg_over_time, max_over_time or rate of it"
+    assert (reading.cause, reading.detail) == ("invalid", f"the query returned the {message}")
 
 
 async def test_a_range_with_gaps_says_so(server: RecordingServer) -> None:

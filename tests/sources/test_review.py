@@ -136,13 +136,13 @@ AT_GITHUB = [
 ]
 
 
-@pytest.mark.parametrize(("request_", "reviews", "read", "value", "says"), AT_GITHUB)
-async def test_a_pull_request(request_: Any, reviews: Any, *, read: str, value: bool, says: str) -> None:
+@pytest.mark.parametrize(("request_", "reviews", "read", "value", "message"), AT_GITHUB)
+async def test_a_pull_request(request_: Any, reviews: Any, *, read: str, value: bool, message: str) -> None:
     """True is what somebody else has seen as it is now, and the reading says who or what is missing."""
     with serving(github(request_, reviews)) as product:
         reading = await asked({**EXAMPLE, "read": read}, product.connection("github"), good={"equals": True})
     assert (reading.value, reading.cause) == (value, None), reading.detail
-    assert says in reading.detail
+    assert message in reading.detail
 
 
 async def test_the_last_word_counts_on_whatever_page() -> None:
@@ -162,7 +162,8 @@ def approved(*users: str, at: str = "2031-03-17T11:00:00.123Z", **changed: Any) 
     """Return approvals at a moment; the last push was at 10:00."""
     by = [{"user": {"username": name}} for name in users]
     notes = [
-        {"system": True, "body": "approved this merge request", "author": one["user"], "created_at": at} for one in by
+        {"system": True, "body": "approved this merge request", "author": person["user"], "created_at": at}
+        for person in by
     ]
     talk = [{"system": False, "body": "approved this merge request", "author": {"username": "bob"}, "created_at": at}]
     versions = [{"created_at": "2031-03-17T10:00:00.000Z"}, {"created_at": "2031-03-16T10:00:00.000Z"}]
@@ -213,13 +214,13 @@ AT_GITLAB = [
 ]
 
 
-@pytest.mark.parametrize(("request_", "parts", "read", "value", "says"), AT_GITLAB)
-async def test_a_merge_request(request_: Any, parts: Any, *, read: str, value: bool, says: str) -> None:
+@pytest.mark.parametrize(("request_", "parts", "read", "value", "message"), AT_GITLAB)
+async def test_a_merge_request(request_: Any, parts: Any, *, read: str, value: bool, message: str) -> None:
     """The same of GitLab, where an approval may outlive a push."""
     with serving(gitlab(request_, parts)) as product:
         reading = await asked({**REQUEST, "read": read}, product.connection("github"), good={"equals": True})
     assert (reading.value, reading.cause) == (value, None), reading.detail
-    assert says in reading.detail
+    assert message in reading.detail
 
 
 async def test_a_merge_request_that_is_not_prepared_yet_has_nothing_to_approve() -> None:
@@ -243,11 +244,11 @@ async def test_a_refusal_says_what_the_token_lacks(desk: Desk, source: dict[str,
         absent = await asked({**source, field: source[field].replace("481", "482")}, product.connection("github"))
         product.is_forbidden = True
         forbidden = await asked(source, product.connection("github"))
-    assert [one.cause for one in (expired, absent, forbidden)] == ["unreachable", "invalid", "unreachable"]
+    assert [reading.cause for reading in (expired, absent, forbidden)] == ["unreachable", "invalid", "unreachable"]
     assert f"{name} does not know the token of the connection 'github' (401 " in expired.detail
     assert f"the token of the connection 'github' may not do this at {name} (403 " in forbidden.detail
     needed = {"GitHub": "Pull requests, read", "GitLab": "the scope read_api"}[name]
-    assert all(needed in one.detail for one in (expired, absent, forbidden))
+    assert all(needed in reading.detail for reading in (expired, absent, forbidden))
     assert f"{name} has no {field.replace('_', ' ')} " in absent.detail
     assert "s3cret" not in expired.detail + absent.detail + forbidden.detail
 
@@ -283,7 +284,7 @@ def test_the_host_of_the_connection_says_where_the_api_is(product: Any, host: st
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "message"),
     [
         ({"merge_request": "example/shop!7"}, "it asks for one review"),
         ({"pull_request": ""}, "it asks for one review"),
@@ -291,7 +292,7 @@ def test_the_host_of_the_connection_says_where_the_api_is(product: Any, host: st
         ({"pull_request": "example/orders/../..#481"}, "should match pattern"),
     ],
 )
-def test_what_asks_for_no_review_is_refused(changed: dict[str, str], says: str) -> None:
+def test_what_asks_for_no_review_is_refused(changed: dict[str, str], message: str) -> None:
     """When the ticket is read."""
-    with pytest.raises(ValidationError, match=says):
+    with pytest.raises(ValidationError, match=message):
         Condition.model_validate({"name": "it", "source": {**EXAMPLE, **changed}, "pass": {"equals": True}})

@@ -64,7 +64,7 @@ async def test_one_value_is_the_answer(connection: Connection, query: str, value
 
 
 @pytest.mark.parametrize(
-    ("query", "cause", "says"),
+    ("query", "cause", "message"),
     [
         ("SELECT 1 FROM limits WHERE 1 = 0", "no_data", "returned no row"),
         ("SELECT max(per_day) FROM limits WHERE 1 = 0", "no_data", "returned NULL"),
@@ -77,9 +77,9 @@ async def test_one_value_is_the_answer(connection: Connection, query: str, value
         ("CREATE TABLE more (id int)", "invalid", "read"),
     ],
 )
-async def test_what_is_no_value_has_a_cause(connection: Connection, query: str, cause: str, says: str) -> None:
+async def test_what_is_no_value_has_a_cause(connection: Connection, query: str, cause: str, message: str) -> None:
     """Nothing, too much, a mistake, and what would write are different; and nothing is written."""
-    with pytest.raises(SourceError, match=says) as failed:
+    with pytest.raises(SourceError, match=message) as failed:
         await ask(connection, source(query))
     assert failed.value.cause == cause
     assert (await ask(connection, source("SELECT sum(per_day) FROM limits"))).value == 1100
@@ -145,11 +145,11 @@ def silenced(port: int, sign: bytes) -> Iterator[int]:
             near = lines.enter_context(listening.accept()[0])
             far = lines.enter_context(socket.create_connection(("127.0.0.1", port)))
             while True:
-                for one in select.select([near, far], [], [])[0]:
-                    said = one.recv(65536)
-                    if not said or sign in said:
+                for ready in select.select([near, far], [], [])[0]:
+                    chunk = ready.recv(65536)
+                    if not chunk or sign in chunk:
                         return
-                    (far if one is near else near).sendall(said)
+                    (far if ready is near else near).sendall(chunk)
 
         serving = threading.Thread(target=serve, daemon=True)
         serving.start()
@@ -180,7 +180,7 @@ async def test_the_age_of_a_backup_by_a_query() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "cause", "says"),
+    ("query", "cause", "message"),
     [
         ("SELECT now() + interval '1 hour'", "invalid", "is in the future"),
         ("SELECT now()::timestamp", "invalid", "no moment with a time zone; PostgreSQL: made AT TIME ZONE 'UTC'"),
@@ -191,9 +191,9 @@ async def test_the_age_of_a_backup_by_a_query() -> None:
         ("SELECT max(now()) WHERE false", "no_data", "NULL"),
     ],
 )
-async def test_what_is_no_moment_has_a_cause(query: str, cause: str, says: str) -> None:
+async def test_what_is_no_moment_has_a_cause(query: str, cause: str, message: str) -> None:
     """A backup of unknown age is never young."""
-    with pytest.raises(SourceError, match=says) as failed:
+    with pytest.raises(SourceError, match=message) as failed:
         await ask(orders(shared()), backup_age.Source(connection="orders", query=query))
     assert failed.value.cause == cause
 

@@ -62,7 +62,7 @@ REMEDY = ". Do it there first, or name under `but` which fields may differ."
 
 
 @pytest.mark.parametrize(
-    ("tried", "but", "says"),
+    ("tried", "but", "message"),
     [
         pytest.param(ticket("staging", version="v1"), [], "steps.0.merge", id="another version"),
         pytest.param(ticket("staging", ELSEWHERE, CALL), [], "steps.0.connection", id="a connection that may not"),
@@ -72,12 +72,12 @@ REMEDY = ". Do it there first, or name under `but` which fields may differ."
         pytest.param(ticket("staging", STEP, {**CALL, "body": {"on": 1}}), [], "steps.1.body.on", id="1 is not true"),
     ],
 )
-async def test_other_steps_prove_nothing(ledger: Ledger, tried: dict[str, Any], but: list[str], says: str) -> None:
+async def test_other_steps_prove_nothing(ledger: Ledger, tried: dict[str, Any], but: list[str], message: str) -> None:
     """The first difference is named."""
     change = ended(ledger, tried, 30)
     reading = await hours_of(ledger, but=but)
     assert reading.cause == "no_data"
-    assert reading.detail == f"{NONE}; {change}, the newest there, differs in {says}{REMEDY}"
+    assert reading.detail == f"{NONE}; {change}, the newest there, differs in {message}{REMEDY}"
 
 
 async def test_what_counts_is_what_was_chosen_there(ledger: Ledger) -> None:
@@ -105,7 +105,7 @@ async def test_a_service_that_was_left_out_is_not_proven(ledger: Ledger) -> None
 
 
 @pytest.mark.parametrize(
-    ("outcome", "says"),
+    ("outcome", "message"),
     [
         ("rolled_back", "{} did the same there last, and was rolled back: p99 too high. Have it complete first."),
         (
@@ -114,12 +114,12 @@ async def test_a_service_that_was_left_out_is_not_proven(ledger: Ledger) -> None
         ),
     ],
 )
-async def test_what_was_taken_back_last_is_not_good(ledger: Ledger, outcome: Outcome, says: str) -> None:
+async def test_what_was_taken_back_last_is_not_good(ledger: Ledger, outcome: Outcome, message: str) -> None:
     """Though it completed once before."""
     ended(ledger, ticket("staging"), 50)
     change = ended(ledger, ticket("staging"), 30, outcome)
     reading = await hours_of(ledger)
-    assert (reading.cause, reading.detail) == ("no_data", says.format(change))
+    assert (reading.cause, reading.detail) == ("no_data", message.format(change))
 
 
 async def test_what_is_taken_back_later_is_not_good_any_more(ledger: Ledger) -> None:

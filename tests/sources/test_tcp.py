@@ -43,9 +43,9 @@ async def test_a_silent_port() -> None:
     with socket.socket() as full, socket.socket() as first, socket.socket() as second:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
-        for one in (first, second):
-            one.setblocking(False)
-            one.connect_ex(full.getsockname())
+        for listener in (first, second):
+            listener.setblocking(False)
+            listener.connect_ex(full.getsockname())
         port = full.getsockname()[1]
         answer = await ask(port, within="200ms")
     assert (answer.value, answer.query) == (False, f"TCP 127.0.0.1:{port}: no answer within 0.2s")
@@ -78,11 +78,11 @@ def several(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
     real = loop.getaddrinfo
     names: list[str] = []
 
-    async def found(name: str, port: Any, **options: Any) -> list[Any]:
+    async def resolved(name: str, port: Any, **options: Any) -> list[Any]:
         names.append(name)
-        return [one for address in addresses for one in await real(address, port, **options)]
+        return [info for address in addresses for info in await real(address, port, **options)]
 
-    monkeypatch.setattr(loop, "getaddrinfo", found)
+    monkeypatch.setattr(loop, "getaddrinfo", resolved)
     return names
 
 
@@ -91,9 +91,9 @@ async def test_one_of_several_addresses_is_enough(monkeypatch: pytest.MonkeyPatc
     with socket.socket() as full, socket.socket() as first, socket.socket() as second, socket.socket() as good:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
-        for one in (first, second):
-            one.setblocking(False)
-            one.connect_ex(full.getsockname())
+        for listener in (first, second):
+            listener.setblocking(False)
+            listener.connect_ex(full.getsockname())
         good.bind(("127.0.0.2", full.getsockname()[1]))
         good.listen()
         several(monkeypatch, "127.0.0.1", "127.0.0.2")

@@ -57,10 +57,10 @@ async def test_validity_has_a_reason_and_days_left_do_not_depend_on_it(
 async def test_who_made_it_for_whom(tmp_path: Path) -> None:
     """Issuer, names and fingerprint are texts."""
     async with serving(GOOD, tmp_path) as port:
-        found = {read: (await ask(port, tmp_path, read=read)).value for read in ("issuer", "names", "fingerprint")}
-    assert found["issuer"] == "CN=Our Root"
-    assert found["names"] == "api.example.com 127.0.0.1"
-    assert len(str(found["fingerprint"])) == 64
+        values = {read: (await ask(port, tmp_path, read=read)).value for read in ("issuer", "names", "fingerprint")}
+    assert values["issuer"] == "CN=Our Root"
+    assert values["names"] == "api.example.com 127.0.0.1"
+    assert len(str(values["fingerprint"])) == 64
 
 
 async def test_an_address_is_a_name_too(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def need(*programs: str) -> None:
     missing = [program for program in programs if shutil.which(program) is None and not Path(program).exists()]
     if not missing:
         return
-    says = f"{', '.join(missing)} is not installed; `make services` installs what the tests start"
+    message = f"{', '.join(missing)} is not installed; `make services` installs what the tests start"
     if os.environ.get("CI"):
-        pytest.fail(says)
-    pytest.skip(says)
+        pytest.fail(message)
+    pytest.skip(message)

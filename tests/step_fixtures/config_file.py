@@ -18,8 +18,8 @@ def service(folder: Path) -> dict[str, Any]:
     """Give a file, and what the service loaded of it; return the step that changes both."""
     folder.mkdir()
     file, loaded = folder / "pool.ini", folder / "loaded"
-    for one in (file, loaded):
-        one.write_text("[pool]\nmax_idle = 1\n")
+    for path in (file, loaded):
+        path.write_text("[pool]\nmax_idle = 1\n")
     file.chmod(0o604)
     return {**EXAMPLE, "path": str(file), "reload": ["cp", "{file}", str(loaded)]}
 

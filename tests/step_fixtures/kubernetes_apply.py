@@ -19,6 +19,6 @@ def world(folder: Path) -> Iterator[World]:
 
         def state() -> list[Any]:
             budgets = cluster.each("poddisruptionbudgets.policy")
-            return [cluster.get("configmaps", "shop", "cart-settings")["data"], [one["spec"] for one in budgets]]
+            return [cluster.get("configmaps", "shop", "cart-settings")["data"], [budget["spec"] for budget in budgets]]
 
         yield World({**EXAMPLE, "force": True}, state, {"example_cluster": cluster.connection()})

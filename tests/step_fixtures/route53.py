@@ -44,8 +44,8 @@ class Account:
 
     def state(self) -> list[dict[str, Any]]:
         """Return all record sets but those that belong to the zone itself."""
-        found = self.client.list_resource_record_sets(HostedZoneId=self.zone)["ResourceRecordSets"]
-        return [one for one in found if one["Type"] not in {"NS", "SOA"}]
+        record_sets = self.client.list_resource_record_sets(HostedZoneId=self.zone)["ResourceRecordSets"]
+        return [record_set for record_set in record_sets if record_set["Type"] not in {"NS", "SOA"}]
 
 
 _KEYS = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "s3cret-of-aws"}

@@ -37,9 +37,9 @@ ENVIRONMENT = {"TF_CLI_CONFIG_FILE": os.devnull}
 
 def program() -> str:
     """Return what this machine has: the OpenTofu that was built, one that is installed, or Terraform."""
-    found = next((one for one in (str(BUILT), "tofu", "terraform") if shutil.which(one)), str(BUILT))
-    need(found)
-    return found
+    path = next((program for program in (str(BUILT), "tofu", "terraform") if shutil.which(program)), str(BUILT))
+    need(path)
+    return path
 
 
 def run(folder: Path, *arguments: str, called: str = "") -> str:
@@ -62,14 +62,14 @@ def step(folder: Path, *, called: str = "") -> dict[str, Any]:
     """Save a plan for image v2.15.0; return the step that applies it."""
     run(folder, "plan", "-input=false", "-var=image_tag=v2.15.0", f"-out={EXAMPLE['plan']}", called=called)
     digest = hashlib.sha256((folder / str(EXAMPLE["plan"])).read_bytes()).hexdigest()
-    told = {"folder": str(folder), "plan_sha256": digest, "program": called or program()}
-    return {**EXAMPLE, **told, "environment": ENVIRONMENT, "secrets": {"TF_VAR_password": "stack"}}
+    remembered = {"folder": str(folder), "plan_sha256": digest, "program": called or program()}
+    return {**EXAMPLE, **remembered, "environment": ENVIRONMENT, "secrets": {"TF_VAR_password": "stack"}}
 
 
 def values(folder: Path) -> Any:
     """Return what there is, by the state."""
     state = json.loads(run(folder, "state", "pull"))
-    resources = {one["name"]: one["instances"][0]["attributes"]["input"] for one in state["resources"]}
+    resources = {resource["name"]: resource["instances"][0]["attributes"]["input"] for resource in state["resources"]}
     return resources, state["outputs"]
 
 

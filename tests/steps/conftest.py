@@ -19,12 +19,12 @@ def cluster() -> Iterator[ApiServer]:
 
 
 @pytest.fixture
-def said() -> list[str]:
+def logged() -> list[str]:
     """Return what stands in the log."""
     return []
 
 
 @pytest.fixture
-def context(cluster: ApiServer, said: list[str]) -> Context:
+def context(cluster: ApiServer, logged: list[str]) -> Context:
     """Return what a step may use."""
-    return Context("CHG-1042", 1, lambda _: cluster.connection(), said.append)
+    return Context("CHG-1042", 1, lambda _: cluster.connection(), logged.append)

@@ -17,23 +17,23 @@ def step(**fields: Any) -> Step:
 
 
 @pytest.fixture
-def said() -> list[str]:
+def logged() -> list[str]:
     """Return what stands in the log."""
     return []
 
 
 @pytest.fixture
-def context(said: list[str]) -> Context:
+def context(logged: list[str]) -> Context:
     """Return what a step may use; every connection has a password."""
-    return Context("CHG-1", 1, lambda name: Connection(name, "generic", password=f"secret-of-{name}"), said.append)
+    return Context("CHG-1", 1, lambda name: Connection(name, "generic", password=f"secret-of-{name}"), logged.append)
 
 
-def test_no_shell_takes_part_unless_asked(context: Context, said: list[str]) -> None:
+def test_no_shell_takes_part_unless_asked(context: Context, logged: list[str]) -> None:
     """A star is a star to a program, and a wildcard only to a shell."""
     step(run=["echo", "*", "$HOME"]).apply(context, {})
-    assert "* $HOME" in said
+    assert "* $HOME" in logged
     step(run={"shell": "echo a | tr a b"}).apply(context, {})
-    assert "b" in said
+    assert "b" in logged
 
 
 def test_a_failing_program_fails_the_step(context: Context) -> None:
@@ -42,12 +42,12 @@ def test_a_failing_program_fails_the_step(context: Context) -> None:
         step(run=["false"]).apply(context, {})
 
 
-def test_a_secret_reaches_the_program_only(context: Context, said: list[str], tmp_path: Path) -> None:
+def test_a_secret_reaches_the_program_only(context: Context, logged: list[str], tmp_path: Path) -> None:
     """It is an environment variable, and neither an argument nor a line of the log."""
     file = tmp_path / "seen"
     step(run={"shell": f"printenv TOKEN > {file}"}, secrets={"TOKEN": "vault"}).apply(context, {})
     assert file.read_text() == "secret-of-vault\n"
-    assert not any("secret-of-vault" in line for line in said)
+    assert not any("secret-of-vault" in line for line in logged)
 
 
 def test_undo_runs_its_own_program_twice_without_harm(context: Context, tmp_path: Path) -> None:
@@ -74,9 +74,9 @@ def test_the_example_as_it_is_written(context: Context) -> None:
 
 def test_what_undo_needs_is_asked_at_the_gate(context: Context, tmp_path: Path) -> None:
     """Its program and the secrets, before anything is touched; what a shell will find is not known."""
-    says = "which undo needs. Install it there, or write it as `shell:` if an earlier step brings it."
+    message = "which undo needs. Install it there, or write it as `shell:` if an earlier step brings it."
     assert step(undo=["frobnicate", "-x"]).missing_prerequisites(context) == [
-        f"the worker has no program frobnicate, {says}"
+        f"the worker has no program frobnicate, {message}"
     ]
     assert step(undo={"shell": "frobnicate -x"}).missing_prerequisites(context) == []
     program = tmp_path / "frobnicate"

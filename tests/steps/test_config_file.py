@@ -25,28 +25,28 @@ BEFORE, AFTER = "[pool]\nmax_idle = 1\n", "[pool]\nmax_idle = 10\n"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     """Run one server for all tests here."""
-    with sshd(tmp_path_factory.mktemp("ssh")) as found:
-        yield found
+    with sshd(tmp_path_factory.mktemp("ssh")) as server:
+        yield server
 
 
 @pytest.fixture
-def said() -> list[str]:
+def logged() -> list[str]:
     """Return what stands in the log."""
     return []
 
 
 @pytest.fixture
-def here(said: list[str]) -> Context:
+def here(logged: list[str]) -> Context:
     """Return what a step on the worker may use."""
-    return Context("CHG-1", 1, lambda name: Connection(name, "ssh"), said.append)
+    return Context("CHG-1", 1, lambda name: Connection(name, "ssh"), logged.append)
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """Return a file that is there."""
-    found = tmp_path / "pool.ini"
-    found.write_text(BEFORE)
-    return found
+    file = tmp_path / "pool.ini"
+    file.write_text(BEFORE)
+    return file
 
 
 def step(file: Path, **fields: Any) -> Step:
@@ -61,19 +61,19 @@ def applied(example: Step, context: Context) -> Memory:
     return remembered
 
 
-def test_it_acts_on_a_host_over_ssh(server: Sshd, said: list[str], tmp_path: Path) -> None:
+def test_it_acts_on_a_host_over_ssh(server: Sshd, logged: list[str], tmp_path: Path) -> None:
     """The example replaces, checks and reloads there, takes it back, and tells no secret."""
     fields = service(tmp_path / "there")
     example = Step.model_validate({key: value for key, value in fields.items() if key != "kind"})
-    here = Context("CHG-1", 1, server.connection, said.append)
+    here = Context("CHG-1", 1, server.connection, logged.append)
     before = look(tmp_path / "there")
     assert len(example.missing_prerequisites(here)) == 0
     remembered = applied(example, here)
     assert look(tmp_path / "there") == {"pool.ini": (AFTER, "0o100604"), "loaded": (AFTER, "0o100644")}
     example.undo(here, remembered)
     assert look(tmp_path / "there") == before
-    assert [line for line in [*said, json.dumps(remembered)] if PASSWORD in line or "PRIVATE" in line] == []
-    assert {"--- before", "-max_idle = 1", "+max_idle = 10"} <= set(said)
+    assert [line for line in [*logged, json.dumps(remembered)] if PASSWORD in line or "PRIVATE" in line] == []
+    assert {"--- before", "-max_idle = 1", "+max_idle = 10"} <= set(logged)
 
 
 def test_a_refused_file_is_never_used(file: Path, here: Context) -> None:
@@ -138,7 +138,9 @@ def test_a_link_stays_a_link(file: Path, here: Context) -> None:
 
 
 @pytest.mark.parametrize("edit", ["changed", "removed"])
-def test_undo_does_not_destroy_the_edit_of_somebody_else(file: Path, here: Context, said: list[str], edit: str) -> None:
+def test_undo_does_not_destroy_the_edit_of_somebody_else(
+    file: Path, here: Context, logged: list[str], edit: str
+) -> None:
     """It says what was edited, and leaves it."""
     example = step(file)
     remembered = applied(example, here)
@@ -146,7 +148,7 @@ def test_undo_does_not_destroy_the_edit_of_somebody_else(file: Path, here: Conte
     with pytest.raises(StepFailed, match=f"{edit} by somebody else after this step .* Agree with them, then restore"):
         example.undo(here, remembered)
     assert file.exists() == (edit == "changed")
-    assert ("+min_idle = 3" if edit == "changed" else "-max_idle = 10") in said
+    assert ("+min_idle = 3" if edit == "changed" else "-max_idle = 10") in logged
 
 
 def test_apply_does_not_destroy_the_edit_of_somebody_else(file: Path, here: Context) -> None:
@@ -262,13 +264,13 @@ def test_what_cannot_be_replaced_is_refused_at_the_gate(tmp_path: Path, here: Co
     try:
         file.write_text(BEFORE)
         subprocess.run(["chattr", "+i", file], check=True)
-        says = f"{file} on the worker cannot be replaced: "
-        assert step(file).missing_prerequisites(here) == [says + "it is immutable. Let the account do it."]
+        message = f"{file} on the worker cannot be replaced: "
+        assert step(file).missing_prerequisites(here) == [message + "it is immutable. Let the account do it."]
         subprocess.run(["chattr", "-i", file], check=True)
         assert step(file).missing_prerequisites(here) == []
         subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
         read_only = "the account may not write in its folder, or that is read-only. Let the account do it."
-        assert step(file).missing_prerequisites(here) == [says + read_only]
+        assert step(file).missing_prerequisites(here) == [message + read_only]
     finally:
         subprocess.run(["umount", tmp_path], check=True)
 

@@ -83,14 +83,14 @@ def test_undo_restores_values_and_ttl(servers: Bind, here: Context) -> None:
 def test_apply_overwrites_nothing_that_somebody_else_changed(servers: Bind, here: Context) -> None:
     """The server itself compares; the message names what is there, what was and what was wanted."""
     before = servers.ask("api.example.com", "A")
-    says = (
+    message = (
         "Somebody else has changed A api.example.com: it is 192.0.2.10 (ttl 300) now, and neither 192.0.2.20 (ttl 300),"
         " which this change writes, nor 192.0.2.7 (ttl 300), which was there before. Nothing was overwritten. "
         "Find out who changed it, and set it by hand."
     )
     with pytest.raises(StepFailed) as raised:
         step().apply(here, {"before": {"values": ["192.0.2.7"], "ttl": 300}})
-    assert str(raised.value) == says
+    assert str(raised.value) == message
     with pytest.raises(StepFailed, match="nor no record, which was there before"):
         step().apply(here, {"before": None})
     assert servers.ask("api.example.com", "A") == before
@@ -111,7 +111,7 @@ def test_undo_overwrites_nothing_that_somebody_else_changed(servers: Bind, here:
 
 
 @pytest.mark.parametrize(
-    ("login", "changed", "says"),
+    ("login", "changed", "message"),
     [
         ("nobody", {}, "127.0.0.1 does not know the key nobody (BADKEY). Correct the connection's login"),
         ("change-windows", {"secret": "b3RoZXI="}, "does not accept the signature of the key change-windows (BADSIG)"),
@@ -120,11 +120,11 @@ def test_undo_overwrites_nothing_that_somebody_else_changed(servers: Bind, here:
         ("", {}, "refuses updates of example.com by the key (none) (REFUSED)"),
     ],
 )
-def test_a_key_that_is_not_accepted(servers: Bind, login: str, changed: dict[str, str], says: str) -> None:
+def test_a_key_that_is_not_accepted(servers: Bind, login: str, changed: dict[str, str], message: str) -> None:
     """It is found by the real update, and nothing changes."""
     with pytest.raises(StepFailed) as raised:
         step().apply(context(servers, login, **changed), IS_TEN)
-    assert says in str(raised.value)
+    assert message in str(raised.value)
     assert servers.ask("api.example.com", "A") == ["api.example.com. 300 IN A 192.0.2.10"]
 
 
@@ -132,14 +132,17 @@ def test_a_key_that_is_not_accepted(servers: Bind, login: str, changed: dict[str
 def test_a_key_that_is_not_accepted_is_refused_at_the_gate(servers: Bind, fields: dict[str, str]) -> None:
     """An update that changes nothing finds it before the window, also when the key is known but may not do this."""
     before = servers.ask("example.com", "SOA")
-    for login, says in (("nobody", "does not know the key nobody"), ("other", "refuses updates of example.com by the")):
+    for login, message in (
+        ("nobody", "does not know the key nobody"),
+        ("other", "refuses updates of example.com by the"),
+    ):
         [missing] = step(**fields).missing_prerequisites(context(servers, login))
-        assert says in missing
+        assert message in missing
     assert servers.ask("example.com", "SOA") == before
 
 
 @pytest.mark.parametrize(
-    ("login", "changed", "says"),
+    ("login", "changed", "message"),
     [
         ("a..b", {}, "has no login that is the name of a TSIG key."),
         ("x" * 64, {}, "has no login that is the name of a TSIG key."),
@@ -151,11 +154,11 @@ def test_a_key_that_is_not_accepted_is_refused_at_the_gate(servers: Bind, fields
         ("change-windows", {"algorithm": "gss-tsig"}, "has no extra `algorithm` that is known: "),
     ],
 )
-def test_a_key_that_is_none(servers: Bind, login: str, changed: dict[str, str], says: str) -> None:
+def test_a_key_that_is_none(servers: Bind, login: str, changed: dict[str, str], message: str) -> None:
     """The message names the field of the connection."""
     with pytest.raises(UnusableConnection) as raised:
         step().missing_prerequisites(context(servers, login, **changed))
-    assert says in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_how_a_key_is_written_does_not_matter(servers: Bind) -> None:
@@ -269,7 +272,7 @@ def test_no_primary_server() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"values": ["192.0.2.300"]}, "'192.0.2.300' is not a value of a A record"),
         ({"record": "api.example.org"}, "api.example.org is not within the zone example.com. Write its full name"),
@@ -290,15 +293,15 @@ def test_no_primary_server() -> None:
         ({"record": "https://api.example.com"}, "is a URL and not a name"),
     ],
 )
-def test_a_mistake_in_the_ticket(fields: dict[str, Any], says: str) -> None:
+def test_a_mistake_in_the_ticket(fields: dict[str, Any], message: str) -> None:
     """It is found when the ticket is read."""
     with pytest.raises(ValidationError) as raised:
         step(**fields)
-    assert says in str(raised.value)
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "says"),
+    ("kind", "value", "message"),
     [
         pytest.param("MX", "10 @", "the name in MX '10 @' is @, which only a zone file knows", id="accepts no mail"),
         pytest.param("CNAME", "@", "the name in CNAME '@' is @", id="an alias of the root"),
@@ -316,11 +319,11 @@ def test_a_mistake_in_the_ticket(fields: dict[str, Any], says: str) -> None:
         pytest.param("CNAME", "☃.example.com", "is not a domain name", id="a label that IDNA 2008 has not"),
     ],
 )
-def test_a_value_that_is_no_full_name(kind: str, value: str, says: str) -> None:
+def test_a_value_that_is_no_full_name(kind: str, value: str, message: str) -> None:
     """A zone file would take some of it; here it would be published as something else."""
     with pytest.raises(ValidationError) as raised:
         step(record="new.example.com", type=kind, values=[value])
-    assert says in str(raised.value)
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -36,35 +36,35 @@ class Here(Context):
 @pytest.fixture(params=STEPS.values(), ids=STEPS.keys())
 def module(request: pytest.FixtureRequest) -> ModuleType:
     """Return each kind's module."""
-    found: ModuleType = request.param
-    return found
+    module: ModuleType = request.param
+    return module
 
 
 @pytest.fixture
 def world(module: ModuleType, tmp_path: Path) -> Iterator[World]:
     """Return the world of a kind."""
     made = importlib.import_module(f"step_fixtures.{module.__name__.rpartition('.')[2]}")
-    with made.world(tmp_path) as found:
-        yield found
+    with made.world(tmp_path) as example:
+        yield example
 
 
 @pytest.fixture
-def said() -> list[str]:
+def logged() -> list[str]:
     """Return what stands in the log."""
     return []
 
 
 @pytest.fixture
-def here(world: World, said: list[str]) -> Callable[..., Here]:
+def here(world: World, logged: list[str]) -> Callable[..., Here]:
     """Return what makes a context in the world; options as the fields of `Context`."""
-    return lambda **options: Here("CHG-1042", 1, world.connection, said.append, **options)
+    return lambda **options: Here("CHG-1042", 1, world.connection, logged.append, **options)
 
 
 def step_of(fields: dict[str, Any], **changed: Any) -> StepBase:
     """Return a step as a ticket would give it."""
     model = kinds.models("steps", "Step")[fields["kind"]]
-    found: StepBase = model.model_validate({**fields, **changed})  # type: ignore[assignment]
-    return found
+    module: StepBase = model.model_validate({**fields, **changed})  # type: ignore[assignment]
+    return module
 
 
 def apply(step: StepBase, context: Context) -> Memory:
@@ -99,7 +99,9 @@ def test_it_survives_the_way_through_json(module: ModuleType) -> None:
     assert again == step
 
 
-def test_undo_brings_back_what_was_and_may_run_twice(world: World, here: Callable[..., Here], said: list[str]) -> None:
+def test_undo_brings_back_what_was_and_may_run_twice(
+    world: World, here: Callable[..., Here], logged: list[str]
+) -> None:
     """Apply changes the world; after undo, and after another undo, it is as before. No secret is told or kept."""
     step, before = step_of(world.step), world.state()
     assert step.missing_prerequisites(here()) == []
@@ -108,8 +110,12 @@ def test_undo_brings_back_what_was_and_may_run_twice(world: World, here: Callabl
     for _ in range(2):
         step.undo(here(), remembered)
         assert world.state() == before
-    secrets = [one.password for one in world.connections.values() if one.password]
-    assert [one for one in secrets if one in json.dumps(remembered) or any(one in line for line in said)] == []
+    secrets = [connection.password for connection in world.connections.values() if connection.password]
+    assert [
+        connection
+        for connection in secrets
+        if connection in json.dumps(remembered) or any(connection in line for line in logged)
+    ] == []
 
 
 def test_undo_brings_back_what_was_wherever_apply_was_cut_short(world: World, here: Callable[..., Here]) -> None:

@@ -35,8 +35,8 @@ def context(url: str, **fields: Any) -> Context:
 @pytest.fixture
 def served() -> Iterator[tuple[Flags, str]]:
     """Serve the flag, which is false."""
-    with serving() as found:
-        yield found
+    with serving() as server:
+        yield server
 
 
 def test_a_flag_of_an_ofrep_service_with_on_and_off_in_the_path(served: tuple[Flags, str]) -> None:
@@ -90,14 +90,14 @@ def test_what_somebody_else_set_stays(served: tuple[Flags, str]) -> None:
     """Both ways; the message names all three values."""
     flags, url = served
     flags.value = "third"
-    says = (
+    message = (
         'Somebody else has set the flag: it is "third" now, and neither "new", which this change writes, nor "old", '
         "which was there before. Nothing was overwritten. Find out who set it, and set it by hand."
     )
     for act in (step(value="new").apply, step(value="new").undo):
         with pytest.raises(StepFailed) as raised:
             act(context(url), {"before": "old"})
-        assert str(raised.value) == says
+        assert str(raised.value) == message
     assert flags.value == "third"
 
 
@@ -109,7 +109,7 @@ def test_another_type_is_refused_at_the_gate(served: tuple[Flags, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "text", "says"),
+    ("status", "text", "message"),
     [
         (404, "", "/api/flags/checkout at example_flags has no such flag (404): create it, or correct `read`."),
         (401, "", "/api/flags/checkout at example_flags answered 401: see why, or correct `read`."),
@@ -117,12 +117,12 @@ def test_another_type_is_refused_at_the_gate(served: tuple[Flags, str]) -> None:
         (200, '{"environments": []}', "the reply has nothing at environments.production.on (no 'production'). Correct"),
     ],
 )
-def test_a_flag_that_cannot_be_read(server: RecordingServer, status: int, text: str, says: str) -> None:
+def test_a_flag_that_cannot_be_read(server: RecordingServer, status: int, text: str, message: str) -> None:
     """It is found at the gate, with what to do."""
     server.otherwise = (status, text)
     with pytest.raises(StepFailed) as raised:
         step().missing_prerequisites(context(server.url))
-    assert says in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_a_refused_write(server: RecordingServer) -> None:
@@ -141,12 +141,12 @@ VALUE = "{{value}}"
 def test_a_whole_number_may_come_back_with_a_fraction(served: tuple[Flags, str]) -> None:
     """50 is 50.0, and neither is somebody else's value."""
     flags, url = served
-    one, here = step(value=50), context(url)
+    flag, here = step(value=50), context(url)
     flags.value = 10.0
-    remembered = one.remember(here)
-    one.apply(here, remembered)
+    remembered = flag.remember(here)
+    flag.apply(here, remembered)
     flags.value = 50.0
-    one.undo(here, remembered)
+    flag.undo(here, remembered)
     assert flags.value == 10
 
 

@@ -72,9 +72,9 @@ def step(folder: Path, **fields: Any) -> Step:
     return Step.model_validate({**given, **mine, **fields})
 
 
-def here(connection: Connection, said: Callable[[str], Any] = print) -> Context:
+def here(connection: Connection, logged: Callable[[str], Any] = print) -> Context:
     """Return what a step may use."""
-    return Context("CHG-1042", 1, lambda _: connection, said)
+    return Context("CHG-1042", 1, lambda _: connection, logged)
 
 
 def test_each_migration_needs_its_way_back(folder: Path, orders: Connection) -> None:
@@ -90,21 +90,21 @@ def test_each_migration_needs_its_way_back(folder: Path, orders: Connection) -> 
         step(folder, undo=with_typing_mistake).remember(context)
     nothing = "There is nothing to migrate: example_orders has every version up to 1."
     assert step(folder, target="1", undo={}).missing_prerequisites(context) == [nothing]
-    says = "Write its undo script; where this edition of Flyway has no undo, write undo statements by version."
-    wanted = [f"Flyway sees no undo script for {version}. {says}" for version in ("2", "2.1")]
+    message = "Write its undo script; where this edition of Flyway has no undo, write undo statements by version."
+    wanted = [f"Flyway sees no undo script for {version}. {message}" for version in ("2", "2.1")]
     assert step(folder, undo="flyway").missing_prerequisites(context) == wanted
 
 
 def test_what_flyway_would_refuse_is_known_at_the_gate(folder: Path, orders: Connection) -> None:
     """A file that was altered after it ran, no Flyway, nobody there, no password in what is said."""
     (folder / "V1__orders.sql").write_text("CREATE TABLE orders (id bigint);")
-    said: list[str] = []
+    logged: list[str] = []
     assert "checksum mismatch" in " ".join(step(folder).missing_prerequisites(here(orders))).lower()
     with pytest.raises(StepFailed, match=r"The program /nowhere/flyway cannot be run on the worker\. Install Flyway"):
         step(folder, program="/nowhere/flyway").missing_prerequisites(here(orders))
     with pytest.raises(StepFailed, match="The database does not answer") as failed:
-        step(folder).missing_prerequisites(here(replace(orders, port=1), said.append))
-    assert "s3cret" not in str(failed.value) + "".join(said)
+        step(folder).missing_prerequisites(here(replace(orders, port=1), logged.append))
+    assert "s3cret" not in str(failed.value) + "".join(logged)
     with pytest.raises(StepFailed, match="Write it into the step as jdbc_url, without login and password"):
         step(folder).missing_prerequisites(here(replace(orders, kind="mysql", url_of_hook=lambda: orders.database_url)))
 
@@ -113,47 +113,47 @@ def test_a_database_of_any_name_and_its_settings(server: Postgres, folder: Path,
     """What stands in an address does not break it, and settings of the connection count for Flyway too."""
     server.ask(f'ALTER DATABASE "{orders.schema}" RENAME TO "my orders+1%"', "postgres")
     known = replace(orders, schema="my orders+1%", extra={"options": "-c search_path=public"})
-    one = step(folder)
-    remembered = one.remember(here(known))
-    one.apply(here(known), remembered)
-    one.undo(here(known), remembered)
+    migration = step(folder)
+    remembered = migration.remember(here(known))
+    migration.apply(here(known), remembered)
+    migration.undo(here(known), remembered)
 
 
 def test_only_what_was_migrated_is_undone(server: Postgres, folder: Path, orders: Connection) -> None:
     """The second of two migrations fails: undo takes back the first, and it runs again next time."""
-    one, before = step(folder), state(server, orders.schema)
+    migration, before = step(folder), state(server, orders.schema)
     note = (folder / "V2.1__note.sql").read_text()
     (folder / "V2.1__note.sql").write_text("ALTER TABLE nowhere ADD COLUMN note text;")
-    remembered = one.remember(here(orders))
+    remembered = migration.remember(here(orders))
     with pytest.raises(StepFailed, match=r'flyway migrate -target=2\.1 failed: Failed .*relation "nowhere"'):
-        one.apply(here(orders), remembered)
+        migration.apply(here(orders), remembered)
     assert state(server, orders.schema) != before
-    one.undo(here(orders), remembered)
+    migration.undo(here(orders), remembered)
     assert state(server, orders.schema) == before
     (folder / "V2.1__note.sql").write_text(note)
-    one.apply(here(orders), one.remember(here(orders)))
+    migration.apply(here(orders), migration.remember(here(orders)))
 
 
 def test_a_lock_of_somebody_else_is_not_waited_for_long(server: Postgres, folder: Path, orders: Connection) -> None:
     """Flyway gives up, and what it did before is undone."""
-    one, before = step(folder), state(server, orders.schema)
-    remembered = one.remember(here(orders))
+    migration, before = step(folder), state(server, orders.schema)
+    remembered = migration.remember(here(orders))
     with psycopg2.connect(server.url(orders.schema).replace("+psycopg2", "")) as opened, opened.cursor() as cursor:
         cursor.execute("LOCK TABLE orders")
         with pytest.raises(
             StepFailed, match=r"Somebody else holds a lock, and .* Locks are held there now by: \d+ postg"
         ):
-            one.apply(here(orders), remembered)
+            migration.apply(here(orders), remembered)
     opened.close()
-    one.undo(here(orders), remembered)
+    migration.undo(here(orders), remembered)
     assert state(server, orders.schema) == before
 
 
 def test_killed_half_way_it_is_ended_and_undone(server: Postgres, folder: Path, orders: Connection) -> None:
     """What the killed Flyway left running in the database is ended there by undo."""
     (folder / "V2.1__note.sql").write_text("ALTER TABLE orders ADD COLUMN note text; SELECT pg_sleep(60);")
-    one, before, context = step(folder), state(server, orders.schema), here(orders)
-    remembered = one.remember(context)
+    migration, before, context = step(folder), state(server, orders.schema), here(orders)
+    remembered = migration.remember(context)
     running = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND pid <> pg_backend_pid()"
 
     def stop() -> None:
@@ -163,36 +163,36 @@ def test_killed_half_way_it_is_ended_and_undone(server: Postgres, folder: Path, 
     stopping = threading.Thread(target=stop)
     stopping.start()
     with pytest.raises(LockRevoked):
-        one.apply(context, remembered)
+        migration.apply(context, remembered)
     stopping.join()
-    one.undo(here(orders), remembered)
+    migration.undo(here(orders), remembered)
     assert not server.ask(running, "postgres")
     assert state(server, orders.schema) == before
 
 
 def test_what_somebody_else_migrated_is_not_taken_back(server: Postgres, folder: Path, orders: Connection) -> None:
     """A later version that is not ours stops the undo, before anything is done."""
-    one = step(folder)
-    remembered = one.remember(here(orders))
-    one.apply(here(orders), remembered)
+    migration = step(folder)
+    remembered = migration.remember(here(orders))
+    migration.apply(here(orders), remembered)
     row = "SELECT 9, '3', 'later', 'SQL', 'V3__later.sql', 0, 'x', now(), 1, true"
     server.ask(f"INSERT INTO flyway_schema_history {row}", orders.schema)
     after = state(server, orders.schema)
     with pytest.raises(
         StepFailed, match=r"has V3__later\.sql, which this change did not bring\. Undo by hand: first th"
     ):
-        one.undo(here(orders), remembered)
+        migration.undo(here(orders), remembered)
     assert state(server, orders.schema) == after
 
 
 def test_a_failing_undo_undoes_nothing(server: Postgres, folder: Path, orders: Connection) -> None:
     """Statements and history go together: after a failure both are as they were after apply."""
-    one = step(folder, undo={"2": ["DROP INDEX nowhere"], "2.1": UNDO["2.1"]})
-    remembered = one.remember(here(orders))
-    one.apply(here(orders), remembered)
+    migration = step(folder, undo={"2": ["DROP INDEX nowhere"], "2.1": UNDO["2.1"]})
+    remembered = migration.remember(here(orders))
+    migration.apply(here(orders), remembered)
     after = state(server, orders.schema)
     with pytest.raises(StepFailed, match='index "nowhere" does not exist'):
-        one.undo(here(orders), remembered)
+        migration.undo(here(orders), remembered)
     assert state(server, orders.schema) == after
 
 
@@ -202,11 +202,11 @@ def test_the_first_migration_ever_and_a_repeatable_one(server: Postgres, tmp_pat
     server.ask("ALTER SCHEMA public OWNER TO robot", orders.schema)
     files = {"V1__orders.sql": "CREATE TABLE orders (id int);", "R__view.sql": "CREATE VIEW seen AS SELECT 1 AS one;"}
     undo = {"1": ["DROP TABLE orders"], "R__view.sql": ["DROP VIEW seen"]}
-    one = step(project(tmp_path / "sql", files), target="latest", undo=undo)
-    remembered = one.remember(here(orders))
-    one.undo(here(orders), remembered)
-    one.apply(here(orders), remembered)
-    one.undo(here(orders), remembered)
+    migration = step(project(tmp_path / "sql", files), target="latest", undo=undo)
+    remembered = migration.remember(here(orders))
+    migration.undo(here(orders), remembered)
+    migration.apply(here(orders), remembered)
+    migration.undo(here(orders), remembered)
     assert server.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", orders.schema) == [
         ("flyway_schema_history",)
     ]
@@ -220,13 +220,13 @@ def test_flyways_own_undo_is_asked_down_to_the_first_of_ours(
     program = tmp_path / "flyway"
     program.write_text(WITH_UNDO.format(python=sys.executable, flyway=flyway()))
     program.chmod(0o755)
-    one = step(folder, undo="flyway", program=str(program))
-    assert one.missing_prerequisites(here(orders)) == []
-    remembered = one.remember(here(orders))
+    migration = step(folder, undo="flyway", program=str(program))
+    assert migration.missing_prerequisites(here(orders)) == []
+    remembered = migration.remember(here(orders))
     before = state(server, orders.schema)[1:]
-    one.apply(here(orders), remembered)
+    migration.apply(here(orders), remembered)
     for _ in range(2):
-        one.undo(here(orders), remembered)
+        migration.undo(here(orders), remembered)
         assert state(server, orders.schema)[1:] == before
 
 
@@ -234,8 +234,8 @@ def test_a_history_elsewhere_is_refused(server: Postgres, folder: Path, orders: 
     """Where the files name another schema than the step, what was migrated could not be found again."""
     server.ask("CREATE SCHEMA sales AUTHORIZATION robot", orders.schema)
     (folder / "flyway.conf").write_text(f"flyway.defaultSchema=sales\nflyway.locations=filesystem:{folder}\n")
-    says = "Flyway has the versions none in its history, and flyway_schema_history at example_orders has 1"
-    wanted = f"{says}. Write the table that Flyway uses into the step as history, with its schema."
+    message = "Flyway has the versions none in its history, and flyway_schema_history at example_orders has 1"
+    wanted = f"{message}. Write the table that Flyway uses into the step as history, with its schema."
     assert step(folder).missing_prerequisites(here(orders)) == [wanted]
     with pytest.raises(StepFailed, match="Flyway has the versions none in its history"):
         step(folder).remember(here(orders))
@@ -248,35 +248,39 @@ def test_a_first_history_elsewhere_is_no_success_of_undo(server: Postgres, folde
     orders = replace(server.fresh(), name="example_orders")
     server.ask("CREATE SCHEMA sales AUTHORIZATION robot", orders.schema)
     (folder / "flyway.conf").write_text(f"flyway.defaultSchema=sales\nflyway.locations=filesystem:{folder}\n")
-    one = step(folder, undo={"1": ["DROP TABLE orders"], **UNDO})
-    remembered = one.remember(here(orders))
+    migration = step(folder, undo={"1": ["DROP TABLE orders"], **UNDO})
+    remembered = migration.remember(here(orders))
     with pytest.raises(
         StepFailed, match=r"Flyway is done, but flyway_schema_history at example_orders lacks 1, 2, 2\.1"
     ):
-        one.apply(here(orders), remembered)
-    says = "Flyway has run 1, 2, 2.1 at example_orders, and flyway_schema_history does not know: its history is elsewh"
-    with pytest.raises(StepFailed, match=says):
-        one.undo(here(orders), remembered)
+        migration.apply(here(orders), remembered)
+    message = (
+        "Flyway has run 1, 2, 2.1 at example_orders, and flyway_schema_history does not know: its history is elsewh"
+    )
+    with pytest.raises(StepFailed, match=message):
+        migration.undo(here(orders), remembered)
 
 
 def test_a_half_outside_of_transactions_calls_a_person(server: Postgres, folder: Path, orders: Connection) -> None:
     """What cannot run in a transaction and fails is in no history; undo sees that it has left something."""
     (folder / "V2.1__note.sql").write_text("CREATE UNIQUE INDEX CONCURRENTLY once_a_day ON orders (day);")
     server.ask("INSERT INTO orders VALUES (1, '2031-03-18'), (2, '2031-03-18')", orders.schema)
-    one = step(folder, undo={"2": UNDO["2"], "2.1": ["DROP INDEX once_a_day"]})
-    remembered = one.remember(here(orders))
+    migration = step(folder, undo={"2": UNDO["2"], "2.1": ["DROP INDEX once_a_day"]})
+    remembered = migration.remember(here(orders))
     with pytest.raises(StepFailed, match='could not create unique index "once_a_day"'):
-        one.apply(here(orders), remembered)
+        migration.apply(here(orders), remembered)
     for _ in range(2):
         with pytest.raises(StepFailed, match=r"its tables are not as they were: a migration died half-way\. Undo its"):
-            one.undo(here(orders), remembered)
+            migration.undo(here(orders), remembered)
     server.ask("DROP INDEX once_a_day", orders.schema)
-    one.undo(here(orders), remembered)
+    migration.undo(here(orders), remembered)
 
 
 def test_a_failed_migration_of_before_is_said(server: Postgres, folder: Path, orders: Connection) -> None:
     """It is neither there nor to be run, until somebody repairs the history."""
     row = "SELECT 2, '2', 'index', 'SQL', 'V2__index.sql', 0, 'x', now(), 1, false"
     server.ask(f"INSERT INTO flyway_schema_history {row}", orders.schema)
-    (says,) = step(folder, target="2", undo={"2": UNDO["2"]}).missing_prerequisites(here(orders))
-    assert says.startswith("flyway validate refuses: Detected failed migration to version 2 (index). Please remove any")
+    (message,) = step(folder, target="2", undo={"2": UNDO["2"]}).missing_prerequisites(here(orders))
+    assert message.startswith(
+        "flyway validate refuses: Detected failed migration to version 2 (index). Please remove any"
+    )

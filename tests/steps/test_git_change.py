@@ -83,16 +83,16 @@ def test_one_value_is_replaced(repository: Path) -> None:
     before = "# idle connections\nmax_idle: 10\nmax_open: 100\n"
     commit(repository, "pool.yaml", before)
     here = context(repository)
-    one = step(replace={"file": "pool.yaml", "old": "max_idle: 10", "new": "max_idle: 1"})
-    remembered = one.remember(here)
-    one.apply(here, remembered)
+    edit = step(replace={"file": "pool.yaml", "old": "max_idle: 10", "new": "max_idle: 1"})
+    remembered = edit.remember(here)
+    edit.apply(here, remembered)
     assert git(repository, "show", "main:pool.yaml") == before.replace("max_idle: 10", "max_idle: 1").strip()
-    one.undo(here, remembered)
+    edit.undo(here, remembered)
     assert git(repository, "show", "main:pool.yaml") == before.strip()
     with pytest.raises(StepFailed) as raised:
         step(replace={"file": "pool.yaml", "old": "10", "new": "1"}).apply(here, remembered)
-    says = "pool.yaml on main has '10' 2 times, once was expected. Correct `old`, with as much around it as makes it"
-    assert str(raised.value).startswith(says)
+    message = "pool.yaml on main has '10' 2 times, once was expected. Correct `old`, with as much around it as makes it"
+    assert str(raised.value).startswith(message)
     with pytest.raises(StepFailed, match="There is no file none on main of example_config"):
         step(replace={"file": "none", "old": "a", "new": "b"}).apply(here, remembered)
 
@@ -169,8 +169,8 @@ def test_a_branch_that_moved_since_its_review(repository: Path) -> None:
     here = context(repository)
     assert pinned.missing_prerequisites(here) == []
     moved = commit(repository, "sneaked", "in", branch="release/v2.15.0")
-    says = f"release/v2.15.0 is at {moved[:12]} and not at {reviewed[:10]}, which was reviewed; review it again, "
-    assert pinned.missing_prerequisites(here) == [f"{says}and correct `commit`"]
+    message = f"release/v2.15.0 is at {moved[:12]} and not at {reviewed[:10]}, which was reviewed; review it again, "
+    assert pinned.missing_prerequisites(here) == [f"{message}and correct `commit`"]
     with pytest.raises(StepFailed, match="has moved to"):
         pinned.apply(here, pinned.remember(here))
 
@@ -220,7 +220,7 @@ def test_it_waits_until_the_deployer_has_it(repository: Path, server: RecordingS
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"host": ""}, "has no host"),
         ({"host": "https://me:s3cret@example.com/x.git"}, "has no address without a password in it"),
@@ -228,15 +228,15 @@ def test_it_waits_until_the_deployer_has_it(repository: Path, server: RecordingS
         ({"extra": {"strict_host_key_checking": "maybe"}}, "has no valid strict_host_key_checking; it is one of"),
     ],
 )
-def test_a_connection_that_cannot_be_used(repository: Path, fields: dict[str, Any], says: str) -> None:
+def test_a_connection_that_cannot_be_used(repository: Path, fields: dict[str, Any], message: str) -> None:
     """It is found before anything is touched, and its password is not told."""
-    with pytest.raises(UnusableConnection, match=says) as raised:
+    with pytest.raises(UnusableConnection, match=message) as raised:
         STEP.remember(context(repository, **fields))
     assert "s3cret" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({}, "Write exactly one of `merge`, `write` and `replace`"),
         ({"merge": "a", "write": {"b": "c"}}, "Write exactly one of"),
@@ -245,8 +245,8 @@ def test_a_connection_that_cannot_be_used(repository: Path, fields: dict[str, An
         ({"write": {".git/hooks/x": "c"}}, "is not a file of the repository"),
     ],
 )
-def test_a_mistake_in_the_ticket(fields: dict[str, Any], says: str) -> None:
+def test_a_mistake_in_the_ticket(fields: dict[str, Any], message: str) -> None:
     """It is found when the ticket is read."""
     with pytest.raises(ValidationError) as raised:
         step(**fields)
-    assert says in str(raised.value)
+    assert message in str(raised.value)

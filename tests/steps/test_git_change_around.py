@@ -80,9 +80,9 @@ def test_each_other_byte_of_a_file_stays(repository: Path, content: bytes) -> No
     git(repository, "add", ".")
     git(repository, "commit", "-qm", "by somebody else")
     git(repository, "checkout", "-q", "--detach")
-    here, one = context(repository), step(replace={"file": "pool.yaml", "old": "max_idle: 10", "new": "max_idle: 1"})
-    assert one.missing_prerequisites(here) == []
-    one.apply(here, one.remember(here))
+    here, edit = context(repository), step(replace={"file": "pool.yaml", "old": "max_idle: 10", "new": "max_idle: 1"})
+    assert edit.missing_prerequisites(here) == []
+    edit.apply(here, edit.remember(here))
     held = subprocess.check_output(["git", "show", "main:pool.yaml"], cwd=repository)
     assert held == content.replace(b"max_idle: 10", b"max_idle: 1")
     wrong = step(replace={"file": "pool.yaml", "old": "idle\nmax", "new": "x"})
@@ -95,10 +95,10 @@ def test_a_path_where_no_file_can_be(repository: Path) -> None:
     """A folder is no file, and a file is no folder; both are found at the gate."""
     commit(repository, "conf/pool.yaml", "1")
     for path, why in (("conf", "Is a directory"), ("version/pool.yaml", "File exists")):
-        says = f"{path} cannot be written on main of example_config: {why}. Correct the path of the file."
+        message = f"{path} cannot be written on main of example_config: {why}. Correct the path of the file."
         with pytest.raises(StepFailed) as raised:
             step(write={path: "x"}).missing_prerequisites(context(repository))
-        assert str(raised.value) == says
+        assert str(raised.value) == message
 
 
 def test_a_value_that_is_not_there_once_is_found_at_the_gate(repository: Path) -> None:

@@ -34,15 +34,15 @@ def asking(heard: list[str], elsewhere: str = "") -> Iterator[str]:
 
 def test_the_password_goes_to_the_repository_and_nowhere_else() -> None:
     """It is told when it is asked for, in no argument, and not to whom the repository redirects."""
-    heard, heard_elsewhere, said = list[str](), list[str](), list[str]()
+    heard, heard_elsewhere, logged = list[str](), list[str](), list[str]()
     with asking(heard_elsewhere) as other, asking(heard) as own, asking([], other) as redirecting:
-        for host, says in ((own, "not found"), (redirecting, "could not read Username")):
+        for host, message in ((own, "not found"), (redirecting, "could not read Username")):
             known = Connection("example_config", "git", host=f"{host}/x.git", login="robot", password="s3cret-token")
-            with pytest.raises(StepFailed, match=says):
-                STEP.remember(Context("CHG-1", 1, lambda _, known=known: known, said.append))
+            with pytest.raises(StepFailed, match=message):
+                STEP.remember(Context("CHG-1", 1, lambda _, known=known: known, logged.append))
     assert heard == ["", BASIC]
     assert set(heard_elsewhere) == {""}
-    assert not [line for line in said if "s3cret" in line]
+    assert not [line for line in logged if "s3cret" in line]
 
 
 @pytest.mark.parametrize("password", ["a\\tb\\\\c", "-n", "p%s $HOME", "grün"])
@@ -58,10 +58,10 @@ def test_a_password_is_told_as_it_is(password: str) -> None:
 
 def test_a_token_in_the_address_is_not_logged() -> None:
     """Who signs in may be a token, as in `https://TOKEN@host/x.git`."""
-    heard, said = list[str](), list[str]()
+    heard, logged = list[str](), list[str]()
     with asking(heard) as own:
         known = Connection("example_config", "git", host=own.replace("//", "//s3cret-t%6Fken@") + "/x.git")
         with pytest.raises(StepFailed, match="not found"):
-            STEP.remember(Context("CHG-1", 1, lambda _: known, said.append))
+            STEP.remember(Context("CHG-1", 1, lambda _: known, logged.append))
     assert base64.b64decode(heard[-1].removeprefix("Basic ")).decode() == "s3cret-token:"
-    assert not [line for line in said if "s3cret" in line]
+    assert not [line for line in logged if "s3cret" in line]

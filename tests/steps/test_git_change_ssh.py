@@ -23,8 +23,8 @@ STEP = Step.model_validate({key: value for key, value in EXAMPLE.items() if key 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     """Serve ssh."""
-    with sshd(tmp_path_factory.mktemp("sshd")) as found:
-        yield found
+    with sshd(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
 
 
 @pytest.fixture
@@ -33,13 +33,13 @@ def repository(tmp_path: Path) -> Path:
     return made(tmp_path / "config")
 
 
-def context(server: Sshd, repository: Path, said: list[str], **extra: Any) -> Context:
+def context(server: Sshd, repository: Path, logged: list[str], **extra: Any) -> Context:
     """Return what a step may use; the host key is known."""
     known = repository.parent / "known_hosts"
     known.write_text(extra.pop("known", server.known_hosts))
     options = {"strict_host_key_checking": "yes", "known_hosts_file": str(known), **extra}
     host = f"ssh://{server.user}@{server.host}:{server.port}{repository}"
-    return Context("CHG-1001", 1, lambda name: Connection(name, "git", host=host, extra=options), said.append)
+    return Context("CHG-1001", 1, lambda name: Connection(name, "git", host=host, extra=options), logged.append)
 
 
 def test_with_a_key_file(server: Sshd, repository: Path) -> None:
@@ -55,15 +55,15 @@ def test_with_a_key_file(server: Sshd, repository: Path) -> None:
 
 def test_with_a_private_key_and_its_passphrase(server: Sshd, repository: Path) -> None:
     """Neither is told to anybody but ssh."""
-    locked, said = repository.parent / "locked", list[str]()
+    locked, logged = repository.parent / "locked", list[str]()
     locked.write_bytes(server.key_file.read_bytes())
     locked.chmod(0o600)
     subprocess.check_call(["ssh-keygen", "-q", "-p", "-P", "", "-N", "s3cret-phrase", "-f", str(locked)])
     key = locked.read_text()
-    here = context(server, repository, said, private_key=key, private_key_passphrase="s3cret-phrase")
+    here = context(server, repository, logged, private_key=key, private_key_passphrase="s3cret-phrase")
     STEP.apply(here, STEP.remember(here))
     assert git(repository, "show", "main:version") == "2"
-    assert not [line for line in said if "s3cret" in line or key.splitlines()[1] in line]
+    assert not [line for line in logged if "s3cret" in line or key.splitlines()[1] in line]
 
 
 def test_another_host_key_is_refused(server: Sshd, repository: Path) -> None:

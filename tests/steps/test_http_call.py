@@ -56,7 +56,7 @@ def test_a_dry_run_sends_nothing(server: RecordingServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "says"),
+    ("host", "message"),
     [
         (
             "http://127.0.0.1:1",
@@ -66,11 +66,11 @@ def test_a_dry_run_sends_nothing(server: RecordingServer) -> None:
         ("https://{self}", "got no reply: SSLError: [SSL: WRONG_VERSION_NUMBER] wrong version number"),
     ],
 )
-def test_why_there_was_no_reply_is_said(server: RecordingServer, host: str, says: str) -> None:
+def test_why_there_was_no_reply_is_said(server: RecordingServer, host: str, message: str) -> None:
     """Its innermost reason, which is what a person can do something about."""
     with pytest.raises(StepFailed) as raised:
         STEP.apply(context(host.replace("{self}", server.url.partition("//")[2])), {})
-    assert says in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_a_netrc_of_the_worker_signs_nothing(

@@ -31,7 +31,7 @@ def test_only_the_keys_of_the_ticket_are_touched(cluster: ApiServer, context: Co
     remembered = example.remember(context)
     example.apply(context, remembered)
     assert data(cluster) == {"MAX_IDLE": "5", "NEW": "x"}
-    cluster.store.edit(*PLACE, lambda found: found["data"].update(THEIRS="y"))
+    cluster.store.edit(*PLACE, lambda obj: obj["data"].update(THEIRS="y"))
     example.undo(context, remembered)
     assert data(cluster) == {"MAX_IDLE": "10", "OLD": "1", "THEIRS": "y"}
 
@@ -42,7 +42,7 @@ def test_a_key_that_somebody_else_changed_is_not_overwritten(cluster: ApiServer,
     example = step(restart="nothing")
     remembered = example.remember(context)
     example.apply(context, remembered)
-    cluster.store.edit(*PLACE, lambda found: found["data"].update(MAX_IDLE="7"))
+    cluster.store.edit(*PLACE, lambda obj: obj["data"].update(MAX_IDLE="7"))
     with pytest.raises(StepFailed, match=r"data.MAX_IDLE is '7', neither '10' \(before this change\) nor '5'"):
         example.undo(context, remembered)
 
@@ -65,15 +65,15 @@ def test_all_users_of_it_are_restarted_and_nobody_else(cluster: ApiServer, conte
         cluster.make(made)
     cluster.settle(cluster.is_settled)
     assert step().missing_prerequisites(context) == []
-    restarted = [one["name"] for one in step().remember(context)["restarts"]]
+    restarted = [obj["name"] for obj in step().remember(context)["restarts"]]
     assert restarted == ["by-projection", "by-volume", "cart", "by-key"]
 
 
 def test_what_cannot_be_written_is_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """No such ConfigMap, one that is immutable, and a key that holds binary data."""
     example = step(restart="nothing")
-    (says,) = example.missing_prerequisites(context)
-    assert says.startswith("There is no configmaps 'cart-settings' in namespace shop. Correct the name")
+    (message,) = example.missing_prerequisites(context)
+    assert message.startswith("There is no configmaps 'cart-settings' in namespace shop. Correct the name")
     cluster.make({**config_map(), "immutable": True, "binaryData": {"MAX_IDLE": "eA=="}})
     assert example.missing_prerequisites(context) == [
         "configmaps 'cart-settings' in namespace shop is immutable. Make a new one and let the workloads use that.",
@@ -85,14 +85,14 @@ def test_what_cannot_be_written_is_refused_at_the_gate(cluster: ApiServer, conte
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"remove": ["MAX_IDLE"]}, "MAX_IDLE can't be set and removed at once"),
         ({"set": {}}, "nothing is set and nothing removed"),
         ({"set": {"a b": "1"}}, "should match pattern"),
     ],
 )
-def test_a_ticket_that_contradicts_itself_is_refused(fields: dict[str, Any], says: str) -> None:
+def test_a_ticket_that_contradicts_itself_is_refused(fields: dict[str, Any], message: str) -> None:
     """Before anybody approves it."""
-    with pytest.raises(ValidationError, match=says):
+    with pytest.raises(ValidationError, match=message):
         step(**fields)

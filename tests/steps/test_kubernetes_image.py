@@ -33,25 +33,25 @@ def image(cluster: ApiServer, place: tuple[str, str, str] = PLACE) -> str:
 
 def give_up_after(cluster: ApiServer, seconds: int) -> None:
     """Set the progress deadline."""
-    cluster.store.edit(*PLACE, lambda found: found["spec"].update(progressDeadlineSeconds=seconds))
+    cluster.store.edit(*PLACE, lambda obj: obj["spec"].update(progressDeadlineSeconds=seconds))
 
 
 def setting(name: str, value: Any) -> Callable[[Any], None]:
     """Return what changes the first container of a template."""
-    return lambda found: found["spec"]["template"]["spec"]["containers"][0].update({name: value})
+    return lambda obj: obj["spec"]["template"]["spec"]["containers"][0].update({name: value})
 
 
-def test_undo_gives_the_remembered_revision(cluster: ApiServer, context: Context, said: list[str]) -> None:
+def test_undo_gives_the_remembered_revision(cluster: ApiServer, context: Context, logged: list[str]) -> None:
     """The ReplicaSet of before is used again, as kubectl rollout undo does."""
-    before = {one["metadata"]["name"] for one in cluster.each("replicasets.apps")}
+    before = {obj["metadata"]["name"] for obj in cluster.each("replicasets.apps")}
     remembered = step().remember(context)
     assert (remembered["revision"], remembered["was_rolled_out"]) == ("1", True)
     step().apply(context, remembered)
     assert image(cluster) == NEW
     step().undo(context, remembered)
-    used = [one for one in cluster.each("replicasets.apps") if one["spec"]["replicas"]]
-    assert {one["metadata"]["name"] for one in used} == before
-    assert f"back to {OLD}, which was revision 1" in said
+    used = [obj for obj in cluster.each("replicasets.apps") if obj["spec"]["replicas"]]
+    assert {obj["metadata"]["name"] for obj in used} == before
+    assert f"back to {OLD}, which was revision 1" in logged
 
 
 def test_what_was_written_a_moment_ago_is_remembered_as_it_is(cluster: ApiServer, context: Context) -> None:
@@ -63,7 +63,7 @@ def test_what_was_written_a_moment_ago_is_remembered_as_it_is(cluster: ApiServer
 
 
 def test_an_image_that_cannot_be_pulled_is_told_and_taken_back(
-    cluster: ApiServer, context: Context, said: list[str]
+    cluster: ApiServer, context: Context, logged: list[str]
 ) -> None:
     """The error has the reason and the message of the pod; undo brings all old pods back although it timed out."""
     give_up_after(cluster, 1)
@@ -71,11 +71,11 @@ def test_an_image_that_cannot_be_pulled_is_told_and_taken_back(
     remembered = step().remember(context)
     with pytest.raises(StepFailed) as raised:
         step().apply(context, remembered)
-    says = str(raised.value)
-    assert says.startswith("deployments.apps 'cart' in namespace shop exceeded its progress deadline. ")
-    assert "1 of 3 new replicas are updated" in says
-    assert f'container cart: ImagePullBackOff: Back-off pulling image "{NEW}"' in says
-    assert any("ImagePullBackOff" in line or "ErrImagePull" in line for line in said)
+    message = str(raised.value)
+    assert message.startswith("deployments.apps 'cart' in namespace shop exceeded its progress deadline. ")
+    assert "1 of 3 new replicas are updated" in message
+    assert f'container cart: ImagePullBackOff: Back-off pulling image "{NEW}"' in message
+    assert any("ImagePullBackOff" in line or "ErrImagePull" in line for line in logged)
     give_up_after(cluster, 600)
     step().undo(context, remembered)
     assert image(cluster) == OLD
@@ -83,19 +83,19 @@ def test_an_image_that_cannot_be_pulled_is_told_and_taken_back(
 
 
 @pytest.mark.parametrize(
-    ("kind", "says"),
+    ("kind", "message"),
     [
         ("crashing", "CrashLoopBackOff: back-off 10s restarting failed container=cart"),
         ("unready", "runs, but is not ready (its readiness probe fails or has not passed yet)"),
     ],
 )
-def test_a_pod_that_does_not_work_is_told(cluster: ApiServer, context: Context, kind: str, says: str) -> None:
+def test_a_pod_that_does_not_work_is_told(cluster: ApiServer, context: Context, kind: str, message: str) -> None:
     """What holds it up stands in the error."""
     give_up_after(cluster, 1)
     getattr(cluster.images, kind).add(NEW)
     with pytest.raises(StepFailed) as raised:
         step().apply(context, step().remember(context))
-    assert says in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_a_quota_is_told(cluster: ApiServer, context: Context) -> None:
@@ -109,14 +109,14 @@ def test_a_quota_is_told(cluster: ApiServer, context: Context) -> None:
     assert str(raised.value).count("exceeded quota") == 1
 
 
-def test_what_only_events_tell_is_told(cluster: ApiServer, context: Context, said: list[str]) -> None:
+def test_what_only_events_tell_is_told(cluster: ApiServer, context: Context, logged: list[str]) -> None:
     """A pod whose volume is missing says nothing by itself; without a right to events, kubectl is named."""
     cluster.images.without_volume.add(NEW)
     slow = step(timeout="1s")
-    says = 'FailedMount: MountVolume.SetUp failed for volume "x": configmap "x" not found'
-    with pytest.raises(StepFailed, match=says):
+    message = 'FailedMount: MountVolume.SetUp failed for volume "x": configmap "x" not found'
+    with pytest.raises(StepFailed, match=message):
         slow.apply(context, slow.remember(context))
-    assert any(line.endswith(says) for line in said)
+    assert any(line.endswith(message) for line in logged)
     cluster.api.denied.add(("list", "events"))
     with pytest.raises(StepFailed, match="its pods give no reason; look at them with kubectl describe"):
         slow.apply(context, slow.remember(context))
@@ -232,7 +232,7 @@ def test_a_set_rolls_out_and_back(cluster: ApiServer, context: Context, kind: st
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (
             {"container": "crat"},
@@ -247,49 +247,49 @@ def test_a_set_rolls_out_and_back(cluster: ApiServer, context: Context, kind: st
         ),
     ],
 )
-def test_what_is_not_there_is_refused_at_the_gate(context: Context, change: dict[str, str], says: str) -> None:
+def test_what_is_not_there_is_refused_at_the_gate(context: Context, change: dict[str, str], message: str) -> None:
     """The container and the workload are asked for at the gate."""
-    assert step(**change).missing_prerequisites(context) == [says]
+    assert step(**change).missing_prerequisites(context) == [message]
 
 
 def test_a_right_that_is_missing_is_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """The verb and the kind are named."""
     cluster.api.denied.add(("patch", "deployments.apps"))
-    says = (
+    message = (
         "The account of connection 'example_cluster' may not patch deployments.apps 'cart' in namespace shop. Give it "
         "the verb 'patch' on deployments.apps by a Role and RoleBinding."
     )
-    assert step().missing_prerequisites(context) == [says]
+    assert step().missing_prerequisites(context) == [message]
 
 
 def test_a_paused_deployment_is_refused_at_the_gate_and_by_apply(cluster: ApiServer, context: Context) -> None:
     """Nothing would reach its pods; when it is paused later, undo says so after writing."""
     remembered = step().remember(context)
     step().apply(context, remembered)
-    cluster.store.edit(*PLACE, lambda found: found["spec"].update(paused=True))
+    cluster.store.edit(*PLACE, lambda obj: obj["spec"].update(paused=True))
     with pytest.raises(StepFailed, match=r"is paused: .* `kubectl rollout resume deployment/cart -n shop`"):
         step().undo(context, remembered)
     assert image(cluster) == OLD
     with pytest.raises(StepFailed, match="is paused"):
         step().apply(context, remembered)
-    assert any("is paused" in one for one in step().missing_prerequisites(context))
+    assert any("is paused" in obj for obj in step().missing_prerequisites(context))
 
 
 def test_pods_that_are_updated_by_hand_are_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """OnDelete would leave all pods as they are."""
     cluster.make(workload("DaemonSet", "agent", updateStrategy={"type": "OnDelete"}))
     cluster.settle(lambda: cluster.get("daemonsets.apps", "shop", "agent").get("status"))
-    assert any("is OnDelete" in one for one in step(workload="daemonset/agent").missing_prerequisites(context))
+    assert any("is OnDelete" in obj for obj in step(workload="daemonset/agent").missing_prerequisites(context))
 
 
 def test_what_a_policy_forbids_is_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """The server tries it at the gate, and nothing has changed by then."""
-    says = 'admission webhook "signed.example.org" denied the request: 2.15.0 is not signed'
-    cluster.api.troubles.append(Trouble("^PATCH .*dryRun=All", 403, says))
+    message = 'admission webhook "signed.example.org" denied the request: 2.15.0 is not signed'
+    cluster.api.troubles.append(Trouble("^PATCH .*dryRun=All", 403, message))
     refused = (
         "The API server of connection 'example_cluster' refused to patch deployments.apps 'cart' in namespace shop"
     )
-    assert step().missing_prerequisites(context) == [f"{refused} (403): {says}"]
+    assert step().missing_prerequisites(context) == [f"{refused} (403): {message}"]
     assert step().missing_prerequisites(context) == []
     assert image(cluster) == OLD
 
@@ -304,7 +304,7 @@ def test_a_partition_that_leaves_all_pods_alone_is_refused_at_the_gate(cluster: 
     ]
     part = spec["rollingUpdate"] | {"partition": 2}
     cluster.edit(
-        "statefulsets.apps", "shop", "db", lambda one: one["spec"]["updateStrategy"].update(rollingUpdate=part)
+        "statefulsets.apps", "shop", "db", lambda obj: obj["spec"]["updateStrategy"].update(rollingUpdate=part)
     )
     cluster.settle(cluster.is_settled)
     assert step(workload="statefulset/db").missing_prerequisites(context) == []
@@ -318,7 +318,7 @@ def test_a_pause_in_the_middle_is_told(cluster: ApiServer, context: Context) -> 
     def pause(line: str) -> None:
         log(line)
         if line.startswith("waiting until"):
-            cluster.edit(*PLACE, lambda found: found["spec"].update(paused=True))
+            cluster.edit(*PLACE, lambda obj: obj["spec"].update(paused=True))
 
     context.log = pause
     slow = step(timeout="1s")
@@ -326,11 +326,11 @@ def test_a_pause_in_the_middle_is_told(cluster: ApiServer, context: Context) -> 
         slow.apply(context, slow.remember(context))
 
 
-def test_a_connection_without_a_cluster_says_so(said: list[str]) -> None:
+def test_a_connection_without_a_cluster_says_so(logged: list[str]) -> None:
     """Nobody there is not mistaken for anything else."""
     nowhere = Connection("example_cluster", "kubernetes", host="http://127.0.0.1:1")
     with pytest.raises(StepFailed, match=r"The API server http://127.0.0.1:1 gave no reply: NewConnectionError"):
-        step().remember(Context("CHG-1", 1, lambda _: nowhere, said.append))
+        step().remember(Context("CHG-1", 1, lambda _: nowhere, logged.append))
 
 
 def test_before_the_first_step_both_images_can_be_pulled(cluster: ApiServer, tmp_path: Path) -> None:

@@ -20,30 +20,30 @@ def step(*command: str, **fields: Any) -> Step:
     return Step.model_validate({**known, "command": ["sh", "-c", *command], "undo": "nothing", **fields})
 
 
-def test_the_log_comes_line_by_line_and_once(context: Context, said: list[str], tmp_path: Path) -> None:
+def test_the_log_comes_line_by_line_and_once(context: Context, logged: list[str], tmp_path: Path) -> None:
     """While the container still runs, and to the end; equal lines are all told."""
     gate = tmp_path / "gate"
     lines = f"echo first; echo same; echo same; until test -e {gate}; do sleep 0.05; done; echo last"
-    context.log = lambda line: (said.append(line), gate.touch() if line == "first" else None)  # type: ignore[assignment]
+    context.log = lambda line: (logged.append(line), gate.touch() if line == "first" else None)  # type: ignore[assignment]
     example = step(lines)
     example.apply(context, example.remember(context))
-    assert [line for line in said if line in {"first", "same", "last"}] == ["first", "same", "same", "last"]
+    assert [line for line in logged if line in {"first", "same", "last"}] == ["first", "same", "same", "last"]
 
 
-def test_whatever_it_prints_its_last_words_are_told(context: Context, said: list[str]) -> None:
+def test_whatever_it_prints_its_last_words_are_told(context: Context, logged: list[str]) -> None:
     """More within a second than is read at once, the bar of a progress, other ends of lines, and what is no text."""
     bars = r"printf '10 %%\r20 %%\rdone\f\302\205\034end\n'; printf '\377\000\n'"
     example = step(f"seq 100001 400000; {bars}; echo last words; exit 3")
     remembered = example.remember(context)
     with pytest.raises(StepFailed, match="Its output is in the log above"):
         example.apply(context, remembered)
-    assert [line for line in said if line.isdigit()] == [str(number) for number in range(100001, 400001)]
-    first = said.index("10 %\r20 %\rdone\f\x85\x1cend")
-    assert said[first + 1 : first + 3] == ["\ufffd\x00", "last words"]
+    assert [line for line in logged if line.isdigit()] == [str(number) for number in range(100001, 400001)]
+    first = logged.index("10 %\r20 %\rdone\f\x85\x1cend")
+    assert logged[first + 1 : first + 3] == ["\ufffd\x00", "last words"]
 
 
 def test_lines_that_are_too_many_for_a_moment_are_left_out_aloud(
-    context: Context, said: list[str], monkeypatch: pytest.MonkeyPatch
+    context: Context, logged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What comes later is told."""
     monkeypatch.setattr(job, "CHUNK", 100)
@@ -51,11 +51,11 @@ def test_lines_that_are_too_many_for_a_moment_are_left_out_aloud(
     two_seconds = "now=$(date +%s); until [ $(date +%s) -gt $((now + 1)) ]; do sleep 0.05; done"
     example = step(f"seq 1 100; {two_seconds}; echo last words")
     example.apply(context, example.remember(context))
-    assert said.count("last words") == 1
-    assert any("200 bytes of log" in line and "left out" in line for line in said)
+    assert logged.count("last words") == 1
+    assert any("200 bytes of log" in line and "left out" in line for line in logged)
 
 
-def test_a_container_that_fails_is_told(cluster: ApiServer, context: Context, said: list[str]) -> None:
+def test_a_container_that_fails_is_told(cluster: ApiServer, context: Context, logged: list[str]) -> None:
     """With its exit code; it is not started a second time."""
     example = step("echo no such table; exit 3")
     remembered = example.remember(context)
@@ -63,26 +63,26 @@ def test_a_container_that_fails_is_told(cluster: ApiServer, context: Context, sa
         example.apply(context, remembered)
     assert "container run: Error, exit code 3" in str(raised.value)
     assert "BackoffLimitExceeded: Job has reached the specified backoff limit" in str(raised.value)
-    assert said.count("no such table") == 1
+    assert logged.count("no such table") == 1
     assert len(cluster.api.kubelet.programs) == 1
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"image": "cart:nope"}, 'ImagePullBackOff: Back-off pulling image "cart:nope"'),
         ({"secrets": {"A": "nowhere/key"}}, 'CreateContainerConfigError: secret "nowhere" not found'),
     ],
 )
 def test_a_container_that_cannot_start_is_told(
-    cluster: ApiServer, context: Context, fields: dict[str, Any], says: str
+    cluster: ApiServer, context: Context, fields: dict[str, Any], message: str
 ) -> None:
     """The cluster ends the Job when its time is over, and the reason is kept."""
     cluster.images.missing.add("cart:nope")
     example = step("true", timeout="2s", **fields)
     with pytest.raises(StepFailed) as raised:
         example.apply(context, example.remember(context))
-    assert says in str(raised.value)
+    assert message in str(raised.value)
     assert "DeadlineExceeded" in str(raised.value)
 
 
@@ -115,11 +115,11 @@ def test_undo_ends_what_still_runs_before_it_takes_it_back(
     cluster.api.troubles.clear()
     example.undo(Context("CHG-1042", 1, context.connections, context.log), remembered)
     assert (written.exists(), undone.exists()) == (False, True)
-    assert [one["metadata"]["name"] for one in cluster.each("jobs.batch")] == [remembered["undo_job"]]
+    assert [job["metadata"]["name"] for job in cluster.each("jobs.batch")] == [remembered["undo_job"]]
 
 
 def test_undo_that_failed_is_run_again_and_one_that_succeeded_is_not(
-    context: Context, tmp_path: Path, said: list[str]
+    context: Context, tmp_path: Path, logged: list[str]
 ) -> None:
     """A retry starts a fresh container; a second undo starts none."""
     count, ready = tmp_path / "count", tmp_path / "ready"
@@ -132,15 +132,15 @@ def test_undo_that_failed_is_run_again_and_one_that_succeeded_is_not(
     example.undo(context, remembered)
     example.undo(context, remembered)
     assert count.read_text() == "x\nx\n"
-    assert any("has already succeeded" in line for line in said)
+    assert any("has already succeeded" in line for line in logged)
 
 
-def test_undo_without_an_apply_runs_nothing(cluster: ApiServer, context: Context, said: list[str]) -> None:
+def test_undo_without_an_apply_runs_nothing(cluster: ApiServer, context: Context, logged: list[str]) -> None:
     """There is no Job, so nothing ran."""
     example = step("true", undo={"command": ["true"]})
     example.undo(context, example.remember(context))
     assert cluster.each("jobs.batch") == []
-    assert any(line.startswith("nothing to undo: jobs.batch 'chg-1042-1-") for line in said)
+    assert any(line.startswith("nothing to undo: jobs.batch 'chg-1042-1-") for line in logged)
 
 
 def test_an_answer_that_was_lost_does_not_run_it_twice(cluster: ApiServer, context: Context, tmp_path: Path) -> None:
@@ -156,11 +156,11 @@ def test_an_answer_that_was_lost_does_not_run_it_twice(cluster: ApiServer, conte
 def test_what_is_missing_is_told(cluster: ApiServer, context: Context) -> None:
     """Rights, also the one to read logs, and the service account."""
     assert step("true").missing_prerequisites(context) == []
-    (says,) = step("true", service_account="robot").missing_prerequisites(context)
-    assert says.startswith("There is no serviceaccounts 'robot' in namespace shop.")
+    (message,) = step("true", service_account="robot").missing_prerequisites(context)
+    assert message.startswith("There is no serviceaccounts 'robot' in namespace shop.")
     cluster.api.denied |= {("get", "pods/log"), ("delete", "jobs.batch")}
     assert [
-        says.partition(" may not ")[2].partition(". ")[0] for says in step("true").missing_prerequisites(context)
+        message.partition(" may not ")[2].partition(". ")[0] for message in step("true").missing_prerequisites(context)
     ] == [
         "delete jobs.batch in namespace shop",
         "get pods/log in namespace shop",
@@ -169,11 +169,13 @@ def test_what_is_missing_is_told(cluster: ApiServer, context: Context) -> None:
 
 def test_what_the_server_would_refuse_is_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """It tries both Jobs at the gate; what it says of both is told once."""
-    says = 'jobs.batch "x" is forbidden: unable to create new content in namespace shop because it is being terminated'
-    cluster.api.troubles.append(Trouble("^POST .*dryRun=All", 403, says, times=2))
+    message = (
+        'jobs.batch "x" is forbidden: unable to create new content in namespace shop because it is being terminated'
+    )
+    cluster.api.troubles.append(Trouble("^POST .*dryRun=All", 403, message, times=2))
     refused = "The API server of connection 'example_cluster' refused to create jobs.batch in namespace shop (403)"
     example = step("true", undo={"command": ["true"]})
-    assert example.missing_prerequisites(context) == [f"{refused}: {says}"]
+    assert example.missing_prerequisites(context) == [f"{refused}: {message}"]
     assert example.missing_prerequisites(context) == []
     assert cluster.each("jobs.batch") == []
 

@@ -38,11 +38,11 @@ def test_it_scales_to_nothing_and_back(cluster: ApiServer, context: Context) -> 
 def test_an_autoscaler_that_owns_the_scale_is_refused_at_the_gate(cluster: ApiServer, context: Context) -> None:
     """It would set its own number at once; only switching it off is let through."""
     cluster.make(autoscaler())
-    says = (
+    message = (
         "The HorizontalPodAutoscaler cart owns the scale of deployments.apps 'cart' in namespace shop and would set "
         "its own number at once. Change its minReplicas and maxReplicas instead, for instance with kubernetes_apply."
     )
-    assert step().missing_prerequisites(context) == [says]
+    assert step().missing_prerequisites(context) == [message]
     assert step(replicas=0).missing_prerequisites(context) == []
 
 
@@ -50,7 +50,7 @@ def test_a_number_that_somebody_else_set_is_not_overwritten(cluster: ApiServer, 
     """More pods may be there for a reason."""
     remembered = step().remember(context)
     step().apply(context, remembered)
-    cluster.store.edit(*PLACE, lambda found: found["spec"].update(replicas=9))
+    cluster.store.edit(*PLACE, lambda obj: obj["spec"].update(replicas=9))
     with pytest.raises(StepFailed, match=r"spec.replicas is 9, neither 3 \(before this change\) nor 5"):
         step().undo(context, remembered)
     assert replicas(cluster) == 9
@@ -64,7 +64,7 @@ def test_another_number_of_pods_is_not_taken_for_its_own(cluster: ApiServer, con
     def meddle(line: str) -> None:
         log(line)
         if line.startswith("waiting until"):
-            cluster.store.edit(*PLACE, lambda found: found["spec"].update(replicas=instead))
+            cluster.store.edit(*PLACE, lambda obj: obj["spec"].update(replicas=instead))
 
     context.log = meddle
     remembered = step().remember(context)
@@ -111,7 +111,7 @@ def test_a_right_to_the_scale_is_enough_and_needed(cluster: ApiServer, context: 
     )
 
 
-def test_a_server_that_asks_to_wait_is_asked_again(cluster: ApiServer, context: Context, said: list[str]) -> None:
+def test_a_server_that_asks_to_wait_is_asked_again(cluster: ApiServer, context: Context, logged: list[str]) -> None:
     """429 with Retry-After is no failure, and neither are 503 and 410 while it waits."""
     busy = {"status": 429, "message": "too many requests", "headers": {"Retry-After": "1"}}
     cluster.api.troubles.append(Trouble("^PATCH", **busy))
@@ -119,28 +119,28 @@ def test_a_server_that_asks_to_wait_is_asked_again(cluster: ApiServer, context: 
     remembered = step().remember(context)
     step().apply(context, remembered)
     assert replicas(cluster) == 5
-    assert any("asks to wait 1 s (429)" in line for line in said)
+    assert any("asks to wait 1 s (429)" in line for line in logged)
 
 
 def test_a_wait_outlives_a_server_that_is_away_for_a_moment(
-    cluster: ApiServer, context: Context, said: list[str]
+    cluster: ApiServer, context: Context, logged: list[str]
 ) -> None:
     """One look that fails decides nothing."""
     remembered = step().remember(context)
     patched = Trouble("^PATCH", do=lambda: cluster.api.troubles.append(Trouble("^GET", status=500, message="etcd")))
     cluster.api.troubles.append(patched)
     step().apply(context, remembered)
-    assert any(line.startswith("ignored, and looking again: ") and "(500): etcd" in line for line in said)
+    assert any(line.startswith("ignored, and looking again: ") and "(500): etcd" in line for line in logged)
 
 
-def test_a_wait_outlives_a_server_that_starts_anew(cluster: ApiServer, context: Context, said: list[str]) -> None:
+def test_a_wait_outlives_a_server_that_starts_anew(cluster: ApiServer, context: Context, logged: list[str]) -> None:
     """Until it has read accounts and rights it refuses everybody; a refusal out of the blue is one."""
     remembered = step().remember(context)
     denied, again = (Trouble("^GET", 403, 'User "robot" cannot get resource "deployments"') for _ in range(2))
     starts = [Trouble("^GET", 500, "etcd"), denied, Trouble("^GET", 401, times=2)]
     cluster.api.troubles.append(Trouble("^PATCH", do=lambda: cluster.api.troubles.extend(starts)))
     step().apply(context, remembered)
-    assert len([line for line in said if line.startswith("ignored, and looking again: ")]) == 3
+    assert len([line for line in logged if line.startswith("ignored, and looking again: ")]) == 3
     cluster.api.troubles.append(Trouble("^PATCH", do=lambda: cluster.api.troubles.append(again)))
     with pytest.raises(StepFailed, match=r"may not get deployments.apps 'cart' in namespace shop"):
         step().undo(context, remembered)
@@ -189,9 +189,9 @@ def test_a_restart_replaces_all_pods_once(cluster: ApiServer, context: Context) 
     restart = Restart.model_validate({key: value for key, value in RESTART.items() if key != "kind"})
     assert restart.missing_prerequisites(context) == []
     before = {pod["metadata"]["uid"] for pod in cluster.each("pods")}
-    sets = {one["metadata"]["name"] for one in cluster.each("replicasets.apps")}
+    sets = {obj["metadata"]["name"] for obj in cluster.each("replicasets.apps")}
     remembered = restart.remember(context)
     restart.apply(context, remembered)
     assert before.isdisjoint(pod["metadata"]["uid"] for pod in cluster.each("pods"))
     restart.undo(context, remembered)
-    assert {one["metadata"]["name"] for one in cluster.each("replicasets.apps") if one["spec"]["replicas"]} == sets
+    assert {obj["metadata"]["name"] for obj in cluster.each("replicasets.apps") if obj["spec"]["replicas"]} == sets

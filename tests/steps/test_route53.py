@@ -52,7 +52,7 @@ def test_a_new_record_set_is_removed_again(aws: Account) -> None:
     here, new = context(connection(aws.url)), step(record="new.example.com", type="TXT", values=["v=spf1 -all"])
     before, remembered = aws.state(), new.remember(here)
     new.apply(here, remembered)
-    [written] = [one for one in aws.state() if one["Name"] == "new.example.com."]
+    [written] = [record_set for record_set in aws.state() if record_set["Name"] == "new.example.com."]
     assert written["ResourceRecords"] == [{"Value": '"v=spf1 -all"'}]
     new.undo(here, remembered)
     assert aws.state() == before
@@ -76,14 +76,14 @@ def test_neither_way_overwrites_what_somebody_else_changed(aws: Account) -> None
     step().apply(here, remembered)
     theirs = {**API, "ResourceRecords": [{"Value": "192.0.2.99"}]}
     aws.put(theirs)
-    says = (
+    message = (
         "Somebody else has changed A api.example.com: it is 192.0.2.99 (ttl 300) now, and neither 192.0.2.20 (ttl 60), "
         "which this change writes, nor 192.0.2.10 (ttl 300), which was there before. Nothing was overwritten. "
         "Find out who changed it, and set it by hand."
     )
     with pytest.raises(StepFailed) as raised:
         step().undo(here, remembered)
-    assert str(raised.value) == says
+    assert str(raised.value) == message
     never = {**API, "ResourceRecords": [{"Value": "192.0.2.1"}]}
     with pytest.raises(StepFailed, match=r"it is 192\.0\.2\.99 \(ttl 300\) now, .* nor 192\.0\.2\.1 \(ttl 300\)"):
         step().apply(here, {**remembered, "before": never})
@@ -121,7 +121,7 @@ def test_a_routing_policy_is_refused(aws: Account) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "says"),
+    ("code", "message"),
     [
         ("Throttling", "AWS is throttling this account; wait a minute"),
         ("AccessDenied", "allow it to the user or role of the connection in IAM"),
@@ -130,10 +130,10 @@ def test_a_routing_policy_is_refused(aws: Account) -> None:
         ("Anything", "correct the ticket"),
     ],
 )
-def test_a_refusal_says_what_to_do(server: RecordingServer, code: str, says: str) -> None:
+def test_a_refusal_says_what_to_do(server: RecordingServer, code: str, message: str) -> None:
     """Each code of AWS has its remedy."""
     server.otherwise = (400, ERROR.format(code))
-    with pytest.raises(StepFailed, match=rf"AWS refused to change records in zone Z1: {code} \(why\)\. .*{says}"):
+    with pytest.raises(StepFailed, match=rf"AWS refused to change records in zone Z1: {code} \(why\)\. .*{message}"):
         step().apply(context(connection(server.url)), MEMORY)
 
 
@@ -185,8 +185,8 @@ def test_nothing_stands_beside_a_cname(aws: Account) -> None:
         ({"record": "example.com", **cname}, "NS, SOA"),
     ):
         new = step(**fields)
-        says = f"{new.record} has a record of type {types}, and beside a CNAME nothing can stand; remove it first"
-        assert new.missing_prerequisites(here) == [says]
+        message = f"{new.record} has a record of type {types}, and beside a CNAME nothing can stand; remove it first"
+        assert new.missing_prerequisites(here) == [message]
     assert step(record="www.example.com", **cname).missing_prerequisites(here) == []
 
 
@@ -218,36 +218,36 @@ def test_throttling_while_waiting_is_waited_for(server: RecordingServer) -> None
     """The change was made; only the question whether it is in sync has to be asked again."""
     asked = "/2013-04-01/change/C1"
     server.answers = {CHANGES: (200, CHANGED), asked: (400, ERROR.format("Throttling"))}
-    said: list[str] = []
+    logged: list[str] = []
 
     def heard(line: str) -> None:
-        said.append(line)
+        logged.append(line)
         if "Throttling" in line:
             server.answers[asked] = (200, CHANGED.replace("PENDING", "INSYNC"))
 
     known = connection(server.url)
     step().apply(Context("CHG-1", 1, lambda _: known, heard), MEMORY)
-    assert said[-1].startswith("AWS refused to tell whether the change is in sync: Throttling (why).")
+    assert logged[-1].startswith("AWS refused to tell whether the change is in sync: Throttling (why).")
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"record": "api.example.org"}, "api.example.org is not within the zone example.com. Write its full name"),
         ({"record": "badexample.com"}, "badexample.com is not within the zone example.com"),
         ({"zone": "a..b"}, "'a..b' is not a domain name"),
     ],
 )
-def test_a_mistake_in_the_ticket(fields: dict[str, str], says: str) -> None:
+def test_a_mistake_in_the_ticket(fields: dict[str, str], message: str) -> None:
     """It is found when the ticket is read; which names a zone has that is given by its id, only AWS knows."""
     with pytest.raises(ValidationError) as raised:
         step(**fields)
-    assert says in str(raised.value)
+    assert message in str(raised.value)
     assert step(record="api.example.org", zone="Z0000000000000")
 
 
 @pytest.mark.parametrize(
-    ("extra", "says"),
+    ("extra", "message"),
     [
         ({"profile_name": "x"}, "remove profile_name from its extra"),
         (
@@ -259,8 +259,8 @@ def test_a_mistake_in_the_ticket(fields: dict[str, str], says: str) -> None:
         ({"role_arn": "arn:aws:iam::1:role/x"}, "AWS refused to assume the role arn:aws:iam::1:role/x: AccessDenied"),
     ],
 )
-def test_a_way_to_sign_in_that_does_not_work(server: RecordingServer, extra: dict[str, str], says: str) -> None:
+def test_a_way_to_sign_in_that_does_not_work(server: RecordingServer, extra: dict[str, str], message: str) -> None:
     """Another account than the one that is meant is never used."""
     server.otherwise = (403, ERROR.format("AccessDenied"))
-    with pytest.raises((StepFailed, UnusableConnection), match=says):
+    with pytest.raises((StepFailed, UnusableConnection), match=message):
         step().remember(context(connection(server.url, **extra)))

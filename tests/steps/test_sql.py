@@ -62,9 +62,9 @@ def limits(connection: Connection) -> list[int]:
     """Return the limits as they are."""
     engine = create_engine(connection.database_url)
     with engine.connect() as opened:
-        found = [row[0] for row in opened.exec_driver_sql("SELECT per_day FROM limits ORDER BY region")]
+        limits = [row[0] for row in opened.exec_driver_sql("SELECT per_day FROM limits ORDER BY region")]
     engine.dispose()
-    return found
+    return limits
 
 
 @contextmanager
@@ -77,18 +77,20 @@ def held(connection: Connection, statement: str) -> Iterator[None]:
     engine.dispose()
 
 
-def here(connection: Connection, said: list[str] | None = None) -> Context:
+def here(connection: Connection, logged: list[str] | None = None) -> Context:
     """Return what a step may use."""
-    return Context("CHG-1042", 1, lambda _: connection, (said if said is not None else []).append)
+    return Context("CHG-1042", 1, lambda _: connection, (logged if logged is not None else []).append)
 
 
 def test_the_announced_number_of_rows_is_committed(connection: Connection) -> None:
     """A number, or a range, holds."""
-    one = step(statements=[{"run": RAISE, "rows": 3}, {"run": RAISE, "rows": {"at_most": 100}}], undo=[LOWER, LOWER])
-    remembered = one.remember(here(connection))
-    one.apply(here(connection), remembered)
+    sql_step = step(
+        statements=[{"run": RAISE, "rows": 3}, {"run": RAISE, "rows": {"at_most": 100}}], undo=[LOWER, LOWER]
+    )
+    remembered = sql_step.remember(here(connection))
+    sql_step.apply(here(connection), remembered)
     assert limits(connection) == [302, 302, 502]
-    one.undo(here(connection), remembered)
+    sql_step.undo(here(connection), remembered)
     assert limits(connection) == [300, 300, 500]
 
 
@@ -97,72 +99,72 @@ def test_the_announced_number_of_rows_is_committed(connection: Connection) -> No
 )
 def test_other_numbers_of_rows_roll_everything_back(connection: Connection, rows: Any, announced: str) -> None:
     """The message has both numbers, and what ran before it is taken back; so undo has nothing to do."""
-    one, said = step(statements=[RAISE, {"run": RAISE, "rows": rows}]), list[str]()
-    remembered = one.remember(here(connection))
+    sql_step, logged = step(statements=[RAISE, {"run": RAISE, "rows": rows}]), list[str]()
+    remembered = sql_step.remember(here(connection))
     with pytest.raises(StepFailed) as failed:
-        one.apply(here(connection), remembered)
+        sql_step.apply(here(connection), remembered)
     assert str(failed.value) == (
         f"Statement 2 of 2 at orders touched 3 rows, {announced} announced; everything is rolled back."
     )
-    one.undo(here(connection, said), remembered)
+    sql_step.undo(here(connection, logged), remembered)
     assert limits(connection) == [300, 300, 500]
-    assert "nothing to undo: it was never committed, or is undone already" in said
+    assert "nothing to undo: it was never committed, or is undone already" in logged
 
 
 def test_undo_counts_its_rows_too(connection: Connection) -> None:
     """An undo that would touch other rows than announced fails, and may be tried again."""
-    one = step(undo=[{"run": LOWER, "rows": 7}])
-    remembered = one.remember(here(connection))
-    one.apply(here(connection), remembered)
+    sql_step = step(undo=[{"run": LOWER, "rows": 7}])
+    remembered = sql_step.remember(here(connection))
+    sql_step.apply(here(connection), remembered)
     for _ in range(2):
         with pytest.raises(StepFailed, match="touched 3 rows, 7 announced; everything is rolled back"):
-            one.undo(here(connection), remembered)
+            sql_step.undo(here(connection), remembered)
     assert limits(connection) == [301, 301, 501]
 
 
 def test_ddl_is_rolled_back_with_the_rest(connection: Connection) -> None:
     """A table made before a failing statement is gone; the message names the statement and what the database says."""
-    one = step(statements=["CREATE TABLE more (id int)", "UPDATE nowhere SET id = 1"])
+    sql_step = step(statements=["CREATE TABLE more (id int)", "UPDATE nowhere SET id = 1"])
     with pytest.raises(StepFailed, match=r"Statement 2 of 2 at orders failed, everything is rolled back\. .*nowhere"):
-        one.apply(here(connection), one.remember(here(connection)))
+        sql_step.apply(here(connection), sql_step.remember(here(connection)))
     with pytest.raises(StepFailed, match="failed"):
-        step(statements=["SELECT * FROM more"]).apply(here(connection), one.remember(here(connection)))
+        step(statements=["SELECT * FROM more"]).apply(here(connection), sql_step.remember(here(connection)))
 
 
 def test_percent_and_colon_are_signs_like_others(connection: Connection) -> None:
     """Statements go to the database as they are written."""
-    one = step(statements=["UPDATE limits SET per_day = 7 WHERE region LIKE 'e%' AND region <> ' :region'"])
-    one.apply(here(connection), one.remember(here(connection)))
+    sql_step = step(statements=["UPDATE limits SET per_day = 7 WHERE region LIKE 'e%' AND region <> ' :region'"])
+    sql_step.apply(here(connection), sql_step.remember(here(connection)))
     assert limits(connection) == [300, 7, 500]
 
 
 def test_an_apply_that_comes_after_its_undo_does_nothing(connection: Connection) -> None:
     """A task that was thought dead can no longer commit."""
-    one = step()
-    remembered = one.remember(here(connection))
-    one.undo(here(connection), remembered)
+    sql_step = step()
+    remembered = sql_step.remember(here(connection))
+    sql_step.undo(here(connection), remembered)
     with pytest.raises(StepFailed, match="CHG-1042/1 was undone before it was applied, so it did nothing"):
-        one.apply(here(connection), remembered)
+        sql_step.apply(here(connection), remembered)
     assert limits(connection) == [300, 300, 500]
 
 
 def test_a_second_attempt_is_one_of_its_own(connection: Connection) -> None:
     """The same change may be tried again after it was undone."""
-    one = step()
+    sql_step = step()
     for _ in range(2):
-        remembered = one.remember(here(connection))
-        one.apply(here(connection), remembered)
+        remembered = sql_step.remember(here(connection))
+        sql_step.apply(here(connection), remembered)
         assert limits(connection) == [301, 301, 501]
-        one.undo(here(connection), remembered)
+        sql_step.undo(here(connection), remembered)
         assert limits(connection) == [300, 300, 500]
 
 
 def test_a_lock_of_somebody_else_is_not_waited_for_long(connection: Connection) -> None:
     """Apply gives up soon, so that nobody queues behind it, and says what to do."""
-    one = step()
+    sql_step = step()
     mine = "BEGIN IMMEDIATE" if connection.kind == "sqlite" else "LOCK TABLE limits"
     with held(connection, mine), pytest.raises(StepFailed, match="Somebody else holds a lock, and nobody has to wait"):
-        one.apply(here(connection), one.remember(here(connection)))
+        sql_step.apply(here(connection), sql_step.remember(here(connection)))
     assert limits(connection) == [300, 300, 500]
 
 
@@ -172,16 +174,16 @@ def test_a_statement_that_takes_too_long_is_stopped(connection: Connection) -> N
     if connection.kind == "sqlite":
         slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
     for limit in ({"statement_timeout": "200ms"}, {"timeout": "200ms"}):
-        one = step(statements=[RAISE, slow], **limit)
+        sql_step = step(statements=[RAISE, slow], **limit)
         with pytest.raises(StepFailed, match="It took longer than it may, and was stopped"):
-            one.apply(here(connection), one.remember(here(connection)))
+            sql_step.apply(here(connection), sql_step.remember(here(connection)))
     assert limits(connection) == [300, 300, 500]
 
 
 def test_undo_ends_what_a_dead_apply_left_running(server: Postgres, on_postgres: Connection) -> None:
     """Killed in the middle of a statement, apply lives on in the database until undo ends it there."""
-    one = step(statements=[RAISE, "SELECT pg_sleep(60)"])
-    remembered = one.remember(here(on_postgres))
+    sql_step = step(statements=[RAISE, "SELECT pg_sleep(60)"])
+    remembered = sql_step.remember(here(on_postgres))
     code = (
         "import sys, json; from changewindow.systems.connection import Connection;"
         "from changewindow.systems.context import Context;"
@@ -191,25 +193,25 @@ def test_undo_ends_what_a_dead_apply_left_running(server: Postgres, on_postgres:
     )
     named = ("name", "kind", "host", "port", "login", "password", "schema")
     given = [getattr(on_postgres, name) for name in named]
-    arguments = [json.dumps(given), one.model_dump_json(by_alias=True), json.dumps(remembered)]
+    arguments = [json.dumps(given), sql_step.model_dump_json(by_alias=True), json.dumps(remembered)]
     with subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.DEVNULL) as dying:
         asked = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND pid <> pg_backend_pid()"
         wait_for(lambda: server.ask(asked, "postgres"), "the statement", 20, 0.05)
         os.kill(dying.pid, signal.SIGKILL)
     assert server.ask(asked, "postgres")
-    one.undo(here(on_postgres), remembered)
+    sql_step.undo(here(on_postgres), remembered)
     assert limits(on_postgres) == [300, 300, 500]
     assert not server.ask(asked, "postgres")
 
 
 def test_a_hidden_commit_is_noticed_and_undone(on_postgres: Connection) -> None:
     """What a statement committed behind our back is known to undo, because the mark went with it."""
-    one = step(undo=[LOWER]).model_copy(update={"statements": (f"{RAISE}; COMMIT", RAISE)})
-    remembered = one.remember(here(on_postgres))
+    sql_step = step(undo=[LOWER]).model_copy(update={"statements": (f"{RAISE}; COMMIT", RAISE)})
+    remembered = sql_step.remember(here(on_postgres))
     with pytest.raises(StepFailed, match=r"orders ended the transaction\. Take the COMMIT out of it"):
-        one.apply(here(on_postgres), remembered)
+        sql_step.apply(here(on_postgres), remembered)
     assert limits(on_postgres) == [301, 301, 501]
-    one.undo(here(on_postgres), remembered)
+    sql_step.undo(here(on_postgres), remembered)
     assert limits(on_postgres) == [300, 300, 500]
 
 
@@ -257,9 +259,9 @@ def test_an_unknown_number_of_rows_is_none_that_was_announced(tmp_path: Path) ->
     with sqlite3.connect(file) as made:
         made.execute("CREATE TABLE limits (per_day int)")
     known = Connection("orders", "sqlite", str(file))
-    one = step(statements=[{"run": f"WITH x AS (SELECT 1) {RAISE}", "rows": 0}])
+    sql_step = step(statements=[{"run": f"WITH x AS (SELECT 1) {RAISE}", "rows": 0}])
     with pytest.raises(StepFailed, match="touched an unknown number of rows, 0 announced; everything is rolled back"):
-        one.apply(here(known), one.remember(here(known)))
+        sql_step.apply(here(known), sql_step.remember(here(known)))
 
 
 def test_undo_may_set_role_and_schemas(server: Postgres, on_postgres: Connection) -> None:
@@ -272,12 +274,15 @@ def test_undo_may_set_role_and_schemas(server: Postgres, on_postgres: Connection
     ):
         server.ask(statement, on_postgres.schema)
     first = ['SET search_path = "Sales"', "SET ROLE seller_of_orders"]
-    one, said = step(statements=[*first, "CREATE TABLE more (id int)"], undo=[*first, "DROP TABLE more"]), list[str]()
-    remembered = one.remember(here(on_postgres))
-    one.apply(here(on_postgres), remembered)
-    one.undo(here(on_postgres), remembered)
-    one.undo(here(on_postgres, said), remembered)
-    assert "nothing to undo: it was never committed, or is undone already" in said
+    sql_step, logged = (
+        step(statements=[*first, "CREATE TABLE more (id int)"], undo=[*first, "DROP TABLE more"]),
+        list[str](),
+    )
+    remembered = sql_step.remember(here(on_postgres))
+    sql_step.apply(here(on_postgres), remembered)
+    sql_step.undo(here(on_postgres), remembered)
+    sql_step.undo(here(on_postgres, logged), remembered)
+    assert "nothing to undo: it was never committed, or is undone already" in logged
     assert not server.ask("SELECT 1 FROM pg_tables WHERE tablename = 'more'", on_postgres.schema)
 
 
@@ -287,9 +292,9 @@ def test_a_sign_that_the_database_does_not_know_is_its_answer(server: Postgres) 
     known = replace(server.fresh(), schema="latin")
     server.ask(f"CREATE DATABASE latin {options}", "postgres")
     server.ask("ALTER SCHEMA public OWNER TO robot", "latin")
-    one = step(statements=["SELECT '\u20ac'"])
+    sql_step = step(statements=["SELECT '\u20ac'"])
     with pytest.raises(StepFailed, match='has no equivalent in encoding "LATIN1"'):
-        one.apply(here(known), one.remember(here(known)))
+        sql_step.apply(here(known), sql_step.remember(here(known)))
 
 
 def test_what_is_missing_is_said_at_the_gate(server: Postgres, on_postgres: Connection) -> None:
@@ -301,10 +306,10 @@ def test_what_is_missing_is_said_at_the_gate(server: Postgres, on_postgres: Conn
     assert "s3cret" not in str(failed.value)
     server.ask("ALTER SCHEMA public OWNER TO postgres", on_postgres.schema)
     columns = "token varchar(32) primary key, step varchar(64), state varchar(16), at timestamptz"
-    says = (
+    message = (
         f"The account may not create the table changewindow_marks. Let somebody create it ({columns}), or grant CREATE."
     )
-    assert step().missing_prerequisites(here(on_postgres)) == [says]
+    assert step().missing_prerequisites(here(on_postgres)) == [message]
     server.ask("CREATE TABLE changewindow_marks (token varchar(32) primary key)", on_postgres.schema)
     assert step().missing_prerequisites(here(on_postgres)) == [
         "The account may not select, insert and update in changewindow_marks. Grant it that."
@@ -314,8 +319,10 @@ def test_what_is_missing_is_said_at_the_gate(server: Postgres, on_postgres: Conn
 def test_what_only_reads_is_refused_at_the_gate(server: Postgres, on_postgres: Connection) -> None:
     """Where every transaction begins as one that reads, the statements would fail."""
     server.ask(f"ALTER DATABASE {on_postgres.schema} SET default_transaction_read_only = on", "postgres")
-    says = "Connection orders leads to a database or account with default_transaction_read_only, which only reads. Name"
-    assert step().missing_prerequisites(here(on_postgres)) == [f"{says} another, or set it off."]
+    message = (
+        "Connection orders leads to a database or account with default_transaction_read_only, which only reads. Name"
+    )
+    assert step().missing_prerequisites(here(on_postgres)) == [f"{message} another, or set it off."]
 
 
 def test_a_file_that_is_no_database_is_refused_at_the_gate(tmp_path: Path) -> None:
@@ -347,5 +354,7 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 def test_the_example_is_what_the_world_runs() -> None:
     """The plan reads like the ticket."""
-    one = Step.model_validate({key: value for key, value in EXAMPLE.items() if key != "kind"})
-    assert one.does() == ("UPDATE limits SET per_day = 500 WHERE region = 'eu' at example_orders, in one transaction")
+    sql_step = Step.model_validate({key: value for key, value in EXAMPLE.items() if key != "kind"})
+    assert sql_step.does() == (
+        "UPDATE limits SET per_day = 500 WHERE region = 'eu' at example_orders, in one transaction"
+    )

@@ -25,19 +25,19 @@ from servers.sshd import PASSWORD, Sshd, between, hanging_up, keygen, sshd, with
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     """Run one server for all tests here."""
-    with sshd(tmp_path_factory.mktemp("ssh")) as found:
-        yield found
+    with sshd(tmp_path_factory.mktemp("ssh")) as server:
+        yield server
 
 
 @pytest.fixture
-def said() -> list[str]:
+def logged() -> list[str]:
     """Return what stands in the log."""
     return []
 
 
-def context(connection: Connection, said: list[str], **others: Connection) -> Context:
+def context(connection: Connection, logged: list[str], **others: Connection) -> Context:
     """Return what a step may use."""
-    return Context("CHG-1", 1, lambda name: {"app_1": connection, **others}[name], said.append)
+    return Context("CHG-1", 1, lambda name: {"app_1": connection, **others}[name], logged.append)
 
 
 def step(*run: str, **fields: Any) -> Step:
@@ -66,39 +66,39 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def test_arguments_arrive_as_they_are(server: Sshd, said: list[str]) -> None:
+def test_arguments_arrive_as_they_are(server: Sshd, logged: list[str]) -> None:
     """No shell on the way reads them, and a shell does where the ticket asks for one."""
     odd = ["a b", "$HOME", "*", "'", '"', "\\", ";touch /x", "`id`", "-n", "ü", "!!", "~"]
-    step("printf", "<%s>\n", *odd).apply(context(server.connection("app_1"), said), {})
-    assert [f"<{one}>" for one in odd] == [line for line in said if line.startswith("<")]
-    step(run={"shell": "echo a | tr a b"}).apply(context(server.connection("app_1"), said), {})
-    assert "b" in said
+    step("printf", "<%s>\n", *odd).apply(context(server.connection("app_1"), logged), {})
+    assert [f"<{part}>" for part in odd] == [line for line in logged if line.startswith("<")]
+    step(run={"shell": "echo a | tr a b"}).apply(context(server.connection("app_1"), logged), {})
+    assert "b" in logged
 
 
-def test_the_log_names_host_program_and_result(server: Sshd, said: list[str]) -> None:
+def test_the_log_names_host_program_and_result(server: Sshd, logged: list[str]) -> None:
     """It shows neither our wrapping nor a secret; an exit code fails the step, 255 too, which is ssh's own."""
-    here = context(server.connection("app_1"), said)
+    here = context(server.connection("app_1"), logged)
     with pytest.raises(StepFailed, match=r"'sh -c exit 3' on root@127\.0\.0\.1 ended with exit code 3"):
         step("sh", "-c", "exit 3").apply(here, {})
-    assert said == ["$ root@127.0.0.1: sh -c 'exit 3'", "exit code 3"]
+    assert logged == ["$ root@127.0.0.1: sh -c 'exit 3'", "exit code 3"]
     with pytest.raises(StepFailed, match="ended with exit code 254"):
         step("sh", "-c", "echo 'Permission denied (publickey)'; exit 255").apply(here, {})
 
 
 def test_a_secret_comes_by_standard_input_only(
-    server: Sshd, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Sshd, logged: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stands in no argument and no line of the log, and nothing of ours is left in the temporary folder."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     vault = Connection("vault", "generic", password="s3cret-of-sudo")
-    here = context(server.connection("app_1"), said, vault=vault)
+    here = context(server.connection("app_1"), logged, vault=vault)
     script = f"cat > {tmp_path}/got; cat /proc/[0-9]*/cmdline > {tmp_path}/arguments 2> /dev/null; true"
     step(run={"shell": script}, secret="vault").apply(here, {})
     assert (tmp_path / "got").read_text() == "s3cret-of-sudo\n"
-    seen = (tmp_path / "arguments").read_bytes().decode(errors="replace") + "\n".join(said)
-    assert [one for one in ("s3cret-of-sudo", PASSWORD, "PRIVATE KEY") if one in seen] == []
+    seen = (tmp_path / "arguments").read_bytes().decode(errors="replace") + "\n".join(logged)
+    assert [part for part in ("s3cret-of-sudo", PASSWORD, "PRIVATE KEY") if part in seen] == []
     assert list(temporary.iterdir()) == []
 
 
@@ -115,24 +115,24 @@ def test_an_unknown_host_key_is_refused(server: Sshd) -> None:
         run(server.connection("app_1", host_key=None))
 
 
-def test_a_host_key_counts_without_its_kind_too(server: Sshd, said: list[str]) -> None:
+def test_a_host_key_counts_without_its_kind_too(server: Sshd, logged: list[str]) -> None:
     """Airflow's own hook takes the bare key as well; a check is off only if it says so."""
     run(server.connection("app_1", host_key=server.host_key.split()[1]))
     unchecked = server.connection("app_1", host_key=None, no_host_key_check="true")
-    step("true").apply(context(unchecked, said), {})
-    assert "the host key of 127.0.0.1 is not checked: app_1 says no_host_key_check" in said
+    step("true").apply(context(unchecked, logged), {})
+    assert "the host key of 127.0.0.1 is not checked: app_1 says no_host_key_check" in logged
 
 
 def test_contradictions_are_refused(server: Sshd) -> None:
     """What the connection does not say clearly is not guessed."""
-    for extra, says in (
+    for extra, message in (
         ({"no_host_key_check": True}, "both host_key and no_host_key_check"),
         ({"key_file": "/x"}, "both key_file and private_key"),
         ({"host_key": "rubbish"}, "no readable host_key"),
         ({"conn_timeout": "soon"}, "no number as conn_timeout"),
         ({"disabled_algorithms": {"pubkey": ["ssh-rsa"]}}, "unknown: pubkey"),
     ):
-        with pytest.raises(UnusableConnection, match=says):
+        with pytest.raises(UnusableConnection, match=message):
             run(server.connection("app_1", **extra))
 
 
@@ -184,8 +184,10 @@ def test_nobody_there_is_told(server: Sshd) -> None:
 
 def test_a_missing_program_of_undo_is_refused_at_the_gate(server: Sshd) -> None:
     """Rollback readiness is checked on the host."""
-    found = step("true", undo=["frobnicate", "-x"]).missing_prerequisites(context(server.connection("app_1"), []))
-    assert found[0].startswith("root@127.0.0.1 has no program frobnicate, which undo needs. Install it there, or write")
+    running = step("true", undo=["frobnicate", "-x"]).missing_prerequisites(context(server.connection("app_1"), []))
+    assert running[0].startswith(
+        "root@127.0.0.1 has no program frobnicate, which undo needs. Install it there, or write"
+    )
 
 
 @pytest.mark.parametrize("ends", ["lock", "connection"])
@@ -261,15 +263,15 @@ def test_a_host_that_does_not_hear_of_the_loss_is_waited_for(
 
 
 @pytest.mark.parametrize(
-    ("says", "message"),
+    ("text", "message"),
     [
         (b"Exceeded MaxStartups\r\n", r"hung up before it let anybody in .* \(MaxStartups\).* ssh says: kex_exchange"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", r"hung up before it let anybody in .* Is an ssh server there\?"),
     ],
 )
-def test_who_hangs_up_is_told_from_nobody(server: Sshd, says: bytes, message: str) -> None:
+def test_who_hangs_up_is_told_from_nobody(server: Sshd, text: bytes, message: str) -> None:
     """Something answers at that address, and its log says why it does not let us in."""
-    with hanging_up(says) as port, pytest.raises(StepFailed, match=message):
+    with hanging_up(text) as port, pytest.raises(StepFailed, match=message):
         run(replace(server.connection("app_1"), port=port))
 
 

@@ -49,15 +49,15 @@ resource "terraform_data" "slow" {
 
 
 @pytest.fixture
-def said() -> list[str]:
+def logged() -> list[str]:
     """Return what stands in the log."""
     return []
 
 
 @pytest.fixture
-def here(said: list[str]) -> Context:
+def here(logged: list[str]) -> Context:
     """Return what a step may use."""
-    return Context("CHG-1", 1, lambda name: Connection(name, "generic", password=PASSWORD), said.append)
+    return Context("CHG-1", 1, lambda name: Connection(name, "generic", password=PASSWORD), logged.append)
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_another_state_is_refused(shop: Path, here: Context) -> None:
     assert "was made for another state (lineage " in example.missing_prerequisites(here)[0]
 
 
-def test_the_state_is_backed_up_where_nobody_else_reads_it(shop: Path, here: Context, said: list[str]) -> None:
+def test_the_state_is_backed_up_where_nobody_else_reads_it(shop: Path, here: Context, logged: list[str]) -> None:
     """The copy is the state as it was; what is remembered and logged holds no secret."""
     before = json.loads(run(shop, "state", "pull"))
     remembered = applied(made(shop), here)
@@ -124,7 +124,7 @@ def test_the_state_is_backed_up_where_nobody_else_reads_it(shop: Path, here: Con
     assert copy.parent.stat().st_mode & 0o777 == 0o700
     assert (remembered["serial"], remembered["lineage"]) == (before["serial"], before["lineage"])
     assert remembered["changes"] == ["module.myapp.terraform_data.app"]
-    assert [line for line in [*said, json.dumps(remembered)] if PASSWORD in line] == []
+    assert [line for line in [*logged, json.dumps(remembered)] if PASSWORD in line] == []
 
 
 def test_undo_that_does_not_describe_what_there_is_is_refused_at_the_gate(shop: Path, here: Context) -> None:
@@ -318,7 +318,7 @@ def test_what_is_not_there_is_told(shop: Path, here: Context, tmp_path: Path) ->
     (bare / "main.tf").write_text('terraform {\n  backend "local" { path = "x" }\n}\n' + (shop / "main.tf").read_text())
     (shop / "garbage").write_text("no plan")
     garbage = "c61a4fd60b2cb53f5b8e3ce2a1a7e0b2b8a8dfca8f15ed6bdfd1a1dd0ebcd6e1"
-    for fields, says in (
+    for fields, message in (
         ({"program": "frobnicate"}, "The worker has no program frobnicate. Install it on every worker."),
         (
             {"folder": "/nowhere"},
@@ -329,7 +329,7 @@ def test_what_is_not_there_is_told(shop: Path, here: Context, tmp_path: Path) ->
     ):
         with pytest.raises(StepFailed) as raised:
             changed(example, **fields).remember(here)
-        assert str(raised.value).startswith(says)
+        assert str(raised.value).startswith(message)
     assert "garbage has the SHA-256" in made(shop, plan="garbage", plan_sha256=garbage).missing_prerequisites(here)[0]
 
 
@@ -355,8 +355,10 @@ def test_a_state_that_cannot_be_copied_is_refused_at_the_gate(shop: Path, here: 
     """Apply would refuse to act without its copy."""
     example = made(shop)
     (shop / ".changewindow").write_text("a file")
-    says = f"The state cannot be copied into {shop}/.changewindow before apply. Let the worker's account write there."
-    assert example.missing_prerequisites(here) == [says]
+    message = (
+        f"The state cannot be copied into {shop}/.changewindow before apply. Let the worker's account write there."
+    )
+    assert example.missing_prerequisites(here) == [message]
     with pytest.raises(StepFailed, match=r"state pull > /.*\.tfstate in .* failed: exit code"):
         example.apply(here, example.remember(here))
 
@@ -364,14 +366,14 @@ def test_a_state_that_cannot_be_copied_is_refused_at_the_gate(shop: Path, here: 
 def test_a_program_that_prints_something_else_before_the_state(shop: Path, here: Context, tmp_path: Path) -> None:
     """Such as a warning of its settings; what it printed of the state is not told."""
     example = made(shop)
-    for line, says in (("Warning: no settings", ": Warning: no settings"), ('{"password": "s3cret"}', "")):
+    for line, text in (("Warning: no settings", ": Warning: no settings"), ('{"password": "s3cret"}', "")):
         talking = tmp_path / "talking"
         talking.write_text(f"#!/bin/sh\necho '{line}'\nexec {example.program} \"$@\"\n")
         talking.chmod(0o755)
         with pytest.raises(StepFailed) as raised:
             changed(example, program=str(talking)).remember(here)
         assert str(raised.value) == (
-            f"{talking} state in {shop} printed no JSON{says}. Run it by hand on the worker, and correct its settings."
+            f"{talking} state in {shop} printed no JSON{text}. Run it by hand on the worker, and correct its settings."
         )
 
 
