@@ -1,4 +1,4 @@
-"""Makes clients of AWS out of Airflow Connections of type `aws`, and sentences out of their errors."""
+"""Creates AWS clients from Airflow Connections of type `aws`, and explains their errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ REMEDIES = {
     "expiredtoken": "renew the connection's aws_session_token, or use a role_arn",
 }
 LATER = ("throttl", "toomanyrequests", "priorrequestnotcomplete", "serviceunavailable", "internal")
-"""Refusals of AWS that are about this moment only."""
+"""Error codes of AWS that may go away by themselves."""
 
 
 class NotNow(StepFailed):
@@ -28,13 +28,13 @@ class NotNow(StepFailed):
 
 
 def client(connection: Connection, service: str, session_name: str) -> Any:
-    """Return a client of a service of AWS, signed in as the connection says.
+    """Return a client of an AWS service, signed in as the connection says.
 
     Login and password are the access key; without a login, the machine's own role is used. Extra `role_arn` (with
     `assume_role_kwargs`) is a role to assume first.
 
     Raises:
-        UnusableConnection: it wants to sign in in a way that is not supported.
+        UnusableConnection: it asks for a way to sign in that is not supported.
         StepFailed: the role cannot be assumed.
     """
     # Imported when first needed, here and below: it takes its time, and most changes touch no AWS.
@@ -77,10 +77,10 @@ def _made(connection: Connection, session: Any, service: str, options: dict[str,
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Turn the errors of AWS inside this block into a sentence with what to do.
+    """Turn errors of AWS inside this block into failures that say what to do.
 
     Raises:
-        StepFailed: with that sentence.
+        StepFailed: AWS refused, or did not reply.
     """
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError  # noqa: PLC0415
 

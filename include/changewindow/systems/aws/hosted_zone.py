@@ -12,9 +12,9 @@ from changewindow.systems.dns.records import canonical_name
 ID = re.compile("[A-Z0-9]{10,32}")
 ESCAPED = re.compile(r"\\([0-9]{3}|.)")
 MOST = "100"
-"""So many record sets of one name are looked at; there can be more with a routing policy only."""
+"""How many record sets of one name are read; only routing policies allow more."""
 Raw = Mapping[str, Any]
-"""A record set as Route 53 has it."""
+"""A record set as Route 53 returns it."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class HostedZone:
 
     @classmethod
     def of(cls, client: Any, zone: str, account: str) -> Self:
-        """Return the hosted zone of an id or name in an account.
+        """Return the hosted zone with an id or name.
 
         Raises:
             StepFailed: none has this name, or several have.
@@ -50,11 +50,11 @@ class HostedZone:
         return next((raw for raw in record_sets if raw["Type"] == kind), None)
 
     def types(self, record: str) -> set[str]:
-        """Return of which types there are record sets of a name."""
+        """Return the types of a name's record sets."""
         return {raw["Type"] for raw in self._of_name(record, MaxItems=MOST)}
 
     def replace(self, old: Raw | None, new: Raw | None, comment: str) -> Any:
-        """Replace one record set by another, all or nothing; return what tells later whether it is in sync."""
+        """Replace one record set by another, all or nothing; return the id of the change, for `is_in_sync`."""
         actions = {"DELETE": old, "CREATE": new}
         batch = [{"Action": action, "ResourceRecordSet": raw} for action, raw in actions.items() if raw]
         change = {"Comment": comment, "Changes": batch}
@@ -63,7 +63,7 @@ class HostedZone:
         return made["ChangeInfo"]["Id"]
 
     def is_in_sync(self, change: Any) -> bool:
-        """Return whether all servers of Route 53 have a change."""
+        """Return whether a change has reached all servers of Route 53."""
         with explained("tell whether the change is in sync"):
             return bool(self.client.get_change(Id=change)["ChangeInfo"]["Status"] == "INSYNC")
 
@@ -82,10 +82,10 @@ def name_of(raw: Raw) -> str:
 
 
 def from_octal(text: str) -> str:
-    r"""Return a text of Route 53, which writes many characters as octal codes like `\052`, as DNS has it."""
+    r"""Convert a text of Route 53, which writes many characters as octal codes like `\052`, to that of DNS."""
     return ESCAPED.sub(lambda code: f"\\{int(code[1], 8):03}" if len(code[1]) == 3 else code[0], text)
 
 
 def to_octal(text: str) -> str:
-    r"""Return a text of DNS, where codes like `\042` are decimal, as Route 53 wants it."""
+    r"""Convert a text of DNS, where codes like `\042` are decimal, to that of Route 53."""
     return ESCAPED.sub(lambda code: f"\\{int(code[1]):03o}" if len(code[1]) == 3 else code[0], text)

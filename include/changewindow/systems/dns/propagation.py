@@ -1,4 +1,4 @@
-"""Lets a step ask DNS servers, and wait until all of them serve a record set."""
+"""Queries DNS servers for a step, and waits until all of them serve a record set."""
 
 import asyncio
 from collections.abc import Coroutine, Sequence
@@ -26,7 +26,7 @@ def answer_of(question: Coroutine[Any, Any, T]) -> T:
 
 
 def behind(servers: Sequence[Server], asked: Record, wanted: RecordSet | None) -> list[str]:
-    """Return the servers that do not serve what is wanted, and what they answer instead."""
+    """Return the servers that do not serve the wanted record set yet, and what they answer instead."""
     replies = zip(servers, asyncio.run(answers(servers, asked.record, asked.type)), strict=True)
     return [
         str(reply) if isinstance(reply, NoAnswer) else f"{server.name} answers {shown(reply)}"
@@ -38,7 +38,7 @@ def behind(servers: Sequence[Server], asked: Record, wanted: RecordSet | None) -
 def until_answered(
     context: Context, servers: Sequence[Server], asked: Record, wanted: RecordSet | None, *, within: timedelta
 ) -> None:
-    """Wait until all servers serve what is wanted.
+    """Wait until all servers serve the wanted record set.
 
     Raises:
         StepFailed: they did not in time; the text says which, and what they answer instead.

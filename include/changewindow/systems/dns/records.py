@@ -21,9 +21,9 @@ USUAL_TTL = 300
 NAMING = ("CNAME", "MX", "PTR", "SRV")
 """Types whose values end with the name of a host."""
 NO_SERVICE = ("MX", "SRV")
-"""Those in which the name `.` says that there is no such service (RFC 7505, RFC 2782)."""
+"""Types in which the name `.` means that there is no such service (RFC 7505, RFC 2782)."""
 LONGEST_STRING = 255
-"""Octets in one string of a TXT record."""
+"""The most octets that fit in one string of a TXT record."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,16 @@ class RecordSet:
 
     @classmethod
     def of(cls, rdataset: dns.rdataset.Rdataset) -> Self:
-        """Return what a server answered."""
+        """Return the record set in a server's answer."""
         return cls(tuple(sorted(map(_canonical, rdataset))), rdataset.ttl)
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any] | None) -> Self | None:
-        """Return what was remembered; None where there was no record."""
+        """Return a remembered record set; None if there was no record."""
         return None if kept is None else cls(tuple(kept["values"]), kept["ttl"])
 
     def rdataset(self, kind: str) -> dns.rdataset.Rdataset:
-        """Return it as dnspython wants it."""
+        """Return it as an rdataset of dnspython."""
         return dns.rdataset.from_text_list(dns.rdataclass.IN, dns.rdatatype.from_text(kind), self.ttl, self.values)
 
 
@@ -142,12 +142,12 @@ class RecordChange(Record):
         return self
 
     def wanted(self, before: RecordSet | None) -> RecordSet:
-        """Return what the record set shall be after what it was before."""
+        """Return the record set to write, given the one that was there before."""
         usual = before.ttl if before else USUAL_TTL
         return RecordSet(wanted_values(self.type, self.values), usual if self.ttl is None else self.ttl)
 
     def conflict(self, *, now: str, ours: str, before: str) -> str:
-        """Return what to say when somebody else has changed the record set meanwhile."""
+        """Return the message for a record set that somebody else has changed in the meantime."""
         return (
             f"Somebody else has changed {self.type} {self.record}: it is {now} now, and neither {ours}, "
             f"which this change writes, nor {before}, which was there before. Nothing was overwritten. "

@@ -1,4 +1,4 @@
-"""Asks DNS servers what they answer, each by itself, past every cache."""
+"""Queries DNS servers directly, one by one, bypassing every cache."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -21,12 +21,12 @@ from changewindow.systems.names import host_name, is_address
 
 PORT = 53
 PATIENCE = 1.5
-"""Seconds to wait for a server, each of the two times it is asked."""
+"""Seconds to wait for a server, for each of the two attempts."""
 UNREACHABLE = (dns.exception.Timeout, OSError, EOFError)
 
 
 class NoAnswer(Exception):
-    """A server has no answer to give; the text says which one, and why."""
+    """A server gave no usable answer; the message says which server, and why."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ async def answer(server: Server, record: str, kind: str) -> RecordSet | None:
 
 
 async def answers(servers: Sequence[Server], record: str, kind: str) -> list[RecordSet | NoAnswer | None]:
-    """Return what each server holds, or why it does not say; all are asked at the same time."""
+    """Return what each server holds, or why it gave no answer; all are queried at the same time."""
 
     async def ask(server: Server) -> RecordSet | NoAnswer | None:
         try:
@@ -68,7 +68,7 @@ async def answers(servers: Sequence[Server], record: str, kind: str) -> list[Rec
 
 
 async def authoritative(zone: str, via: Server) -> list[Server]:
-    """Return the servers that the zone's NS records name, as one of them says; all on its port.
+    """Return the servers in the zone's NS records, according to one of them; all are assumed to use its port.
 
     Raises:
         NoAnswer: that server does not serve the zone, or the address of a server cannot be found.
@@ -89,7 +89,7 @@ async def listed(texts: Iterable[str]) -> list[Server]:
 
 
 async def of_name(record: str) -> list[Server]:
-    """Return the authoritative servers of the zone that a name is in, found by this machine's resolver.
+    """Return the authoritative servers of a name's zone, looked up with this machine's resolver.
 
     Raises:
         NoAnswer: they cannot be found.
@@ -103,7 +103,7 @@ async def of_name(record: str) -> list[Server]:
 
 
 async def named(host: str, port: int = PORT, *, name: str = "") -> Server:
-    """Return the server at a host, whose address this machine's resolver finds.
+    """Return the server at a host, whose address is looked up with this machine's resolver.
 
     Raises:
         NoAnswer: it does not find it.
@@ -135,7 +135,7 @@ def address(text: str) -> tuple[str, int]:
 
 
 async def _reply(server: Server, query: dns.message.Message) -> dns.message.Message:
-    """Ask at one address after the other, twice: a lost packet is no answer of the server."""
+    """Try each address in turn, twice: one lost packet does not mean that the server is down."""
     reason = "it has no address"
     for where in server.addresses * 2:
         try:
@@ -150,7 +150,7 @@ async def _reply(server: Server, query: dns.message.Message) -> dns.message.Mess
 
 
 async def _within(zone: str, host: str, via: Server) -> Server:
-    """Return a server of a zone; where its name is within that zone, only the zone itself knows its address."""
+    """Return a server of a zone; if its name lies within that zone, its address is asked of the zone itself."""
     if not dns.name.from_text(host).is_subdomain(dns.name.from_text(zone)):
         return await named(host, via.port)
     replies = [await answer(via, host, kind) for kind in ("A", "AAAA")]

@@ -1,4 +1,4 @@
-"""Signs updates of DNS zones with the TSIG key of an Airflow Connection, sends them, and says why one was refused."""
+"""Signs updates of DNS zones with the TSIG key of an Airflow Connection, sends them, and explains refusals."""
 
 from contextlib import suppress
 
@@ -37,7 +37,7 @@ def updating(zone: str, connection: Connection) -> dns.update.UpdateMessage:
     """Return an update that changes nothing yet, signed if the connection has a key.
 
     Raises:
-        UnusableConnection: what it has is no key.
+        UnusableConnection: its login and password are not a TSIG key.
     """
     update = dns.update.UpdateMessage(zone)
     if connection.login:
@@ -49,7 +49,7 @@ def send(update: dns.update.UpdateMessage, server: Server, connection: Connectio
     """Return the server's reply to an update: done, or one of `CHANGED`.
 
     Raises:
-        StepFailed: it refuses the update, or gives no reply.
+        StepFailed: the server refused the update, or gave no reply.
     """
     key, zone = connection.login or "(none)", update.zone[0].name.to_text(omit_final_dot=True)
     try:
@@ -81,7 +81,7 @@ def _key(connection: Connection) -> dns.tsig.Key:
 
 
 def _reply(update: dns.update.UpdateMessage, server: Server) -> dns.message.Message:
-    """Send an update to the first address of a server that is there; its condition keeps it from being done twice."""
+    """Send an update to the first address that answers; its prerequisites keep it from being applied twice."""
     *others, last = server.addresses
     for where in others:
         with suppress(*UNREACHABLE):

@@ -1,4 +1,4 @@
-"""Says how git reaches a repository over ssh, https or file, with the credentials of its Airflow Connection."""
+"""Gives git access to a repository over ssh, https or file, with the credentials of its Airflow Connection."""
 
 import os
 import shlex
@@ -26,14 +26,14 @@ ELSEWHERE = (
     *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_SHALLOW_FILE"),
     *("GIT_GRAFT_FILE", "GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS"),
 )
-"""What would lead git into another repository than the one it is run in; a worker that a git hook starts has such."""
+"""Variables that would point git at another repository than the one it runs in; git sets them for its hooks."""
 SETTINGS = [
     *(("commit.gpgSign", "false"), ("push.gpgSign", "false"), ("log.showSignature", "false")),
     *(("core.hooksPath", os.devnull), ("core.quotePath", "false"), ("core.autocrlf", "false")),
     *(("clone.defaultRemoteName", "origin"), ("fetch.prune", "false"), ("fetch.pruneTags", "false")),
     ("credential.helper", ""),
 ]
-"""No settings of the worker's account that change what we do, and no helper but ours: one may keep the password."""
+"""Overrides interfering settings of the worker's account, and credential helpers, which may store the password."""
 ANSWER = """!answer() { printf 'username=%s\\npassword=%s\\n' "$GIT_LOGIN" "$GIT_PASSWORD"; }; answer"""
 HOST_KEY_CHECKS = {"yes", "no", "accept-new", "off", "ask"}
 ASKPASS = "#!/bin/sh\nprintf '%s\\n' \"$GIT_PASSPHRASE\"\n"
@@ -41,7 +41,7 @@ ASKPASS = "#!/bin/sh\nprintf '%s\\n' \"$GIT_PASSPHRASE\"\n"
 
 @contextmanager
 def opened(context: Context, name: str) -> Iterator[tuple[str, dict[str, str | None]]]:
-    """Give the address of a repository, and what makes git ours: author, no hooks, no prompts, the connection's keys.
+    """Yield a repository's address and git's environment: our author, no hooks, no prompts, the connection's keys.
 
     Credentials appear in no argument and so in no log.
     """
@@ -63,7 +63,7 @@ def opened(context: Context, name: str) -> Iterator[tuple[str, dict[str, str | N
 
 
 def _ssh(connection: Connection, folder: Path) -> dict[str, str]:
-    """Return how git calls ssh, with the extra fields of Airflow's own git connection."""
+    """Return the environment with which git calls ssh, from the extra fields of Airflow's own git connection."""
     extra = {key: str(value) for key, value in connection.extra.items() if value}
     if "github_app_id" in extra:
         raise UnusableConnection(connection.name, "supported way to sign in: use a token or key, not github_app_id")

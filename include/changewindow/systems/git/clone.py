@@ -11,17 +11,17 @@ from changewindow.systems.context import Context, Ran
 from changewindow.systems.git.access import opened
 
 ATTEMPTS = 5
-"""How often commits are made anew on top of what others pushed meanwhile."""
+"""How often to recreate the commits on top of what others have pushed in the meantime."""
 LOST = ("hung up unexpectedly", "unexpected disconnect", "early EOF", "RPC failed")
-"""What git says when it lost the server, which may go on alone with what it has got."""
+"""What git prints when it loses the connection; the server may still complete the push."""
 OVERTAKEN = ("[rejected]", "cannot lock ref", "failed to update ref", "incorrect old value", "reference already exists")
 COMMIT = re.compile(r"^([0-9a-f]{40,64})(?: (.*))?$", re.MULTILINE)
-"""A commit on a line of its own; what git warns of stands on other lines of the same output."""
+"""A commit on a line of its own, as warnings of git are in the same output."""
 
 
 @dataclass(frozen=True)
 class Clone:
-    """A branch of a repository, cloned into a folder that nobody else sees."""
+    """A branch of a repository, cloned into a private folder."""
 
     context: Context
     connection: str
@@ -30,10 +30,10 @@ class Clone:
     environment: dict[str, str | None]
 
     def git(self, *arguments: str, hint: str = "") -> str:
-        """Run git in the clone, which only reads the world; return what it printed.
+        """Run git in the clone, changing nothing outside; return its output.
 
         Raises:
-            StepFailed: it failed; `hint` is what to do then.
+            StepFailed: it failed; the message ends with `hint`, which says what to do.
         """
         ran = self._look(*arguments)
         if ran.code:
@@ -41,10 +41,10 @@ class Clone:
         return ran.output.strip()
 
     def combine(self, *arguments: str, hint: str) -> None:
-        """Run a git command that may find conflicts.
+        """Run a git command that may end in conflicts.
 
         Raises:
-            StepFailed: it did, in the files that are named.
+            StepFailed: it did; the message names the files.
         """
         ran = self._look(*arguments)
         if not ran.code:
@@ -55,7 +55,7 @@ class Clone:
         raise StepFailed(f"git {arguments[0]} conflicts in {', '.join(files)}. Nothing was pushed. {hint}")
 
     def require(self, commit: str, branch: str) -> None:
-        """Make sure that a commit that was on top of a branch is still in the repository.
+        """Make sure that a commit that was once the head of a branch is still in the repository.
 
         Raises:
             StepFailed: it is not.
@@ -67,21 +67,21 @@ class Clone:
             )
 
     def id(self, *arguments: str) -> str:
-        """Run a git command that prints an id; return the id, or nothing."""
+        """Run a git command that prints an id; return the id, or "" if it prints none."""
         return id_in(self.git(*arguments))
 
     @property
     def head(self) -> str:
-        """Return the commit on top of the clone."""
+        """Return the commit that is checked out."""
         return self.id("rev-parse", "HEAD")
 
     @property
     def is_ahead(self) -> bool:
-        """Return whether it has a commit that the branch of the repository lacked when it was last looked at."""
+        """Return whether the clone has a commit that the remote branch did not have when last fetched."""
         return bool(self.id("rev-list", "--max-count=1", f"origin/{self.branch}..HEAD"))
 
     def marked(self, since: str) -> tuple[str, bool]:
-        """Return the newest commit since `since` that carries this step's mark, and whether it reverts; or nothing."""
+        """Return the newest commit after `since` with this step's mark (or ""), and whether it is a revert."""
         search = ["log", "-1", "-E", f"--grep=^(Change|Reverts)-Step: {self.context.mark}$"]
         what = "--format=%H %(trailers:key=Reverts-Step,valueonly,separator=%x20)"
         hint = f"If {self.branch} was force-pushed, see by hand what it holds."
@@ -89,12 +89,12 @@ class Clone:
         return (match[1], bool(match[2])) if match else ("", False)
 
     def contains(self, commit: str, in_commit: str) -> bool:
-        """Return whether a commit is part of another one, as the repository knows them now."""
+        """Return whether a commit is an ancestor of another, after fetching the repository."""
         self._look("fetch", "--quiet", "--no-tags", "origin")
         return self._look("merge-base", "--is-ancestor", commit, in_commit).code == 0
 
     def push(self, make: Callable[["Clone"], str]) -> str:
-        """Make commits on top of the branch and push them; anew, when somebody else has pushed meanwhile.
+        """Make commits on top of the branch and push them; start over if somebody else pushed in the meantime.
 
         `make` returns the commit that counts, which is returned; without a new commit, nothing is pushed.
 
@@ -128,7 +128,7 @@ class Clone:
         )
 
     def require_push(self) -> None:
-        """Make sure that the account may push, as far as that can be known without pushing."""
+        """Check that the account may push, as far as a dry run can tell."""
         ran = self._look("push", "--dry-run", "--porcelain", "origin", f"HEAD:refs/heads/{self.branch}")
         if ran.code:
             raise StepFailed(self._refused(ran))
@@ -152,7 +152,7 @@ class Clone:
 
 @contextmanager
 def cloned(context: Context, connection: str, branch: str) -> Iterator[Clone]:
-    """Lend a clone of a branch, with its whole history; contents of files come when they are needed.
+    """Yield a clone of a branch with its full history; file contents are fetched on demand.
 
     Raises:
         StepFailed: it cannot be cloned.
@@ -164,7 +164,7 @@ def cloned(context: Context, connection: str, branch: str) -> Iterator[Clone]:
 
 
 def tips(context: Context, connection: str, *branches: str) -> list[str]:
-    """Return the commit on top of each branch.
+    """Return the head commit of each branch.
 
     Raises:
         StepFailed: there is none.
@@ -182,13 +182,13 @@ def tips(context: Context, connection: str, *branches: str) -> list[str]:
 
 
 def id_in(output: str) -> str:
-    """Return the id that git printed, or nothing."""
+    """Return the id in the output of git, or "" if there is none."""
     match = COMMIT.search(output)
     return match[1] if match else ""
 
 
 def last_line(ran: Ran) -> str:
-    """Return the last thing that git said which tells something."""
+    """Return the last meaningful line that git printed."""
     output = ran.output.partition("fatal: Could not read from remote repository")[0].strip() or ran.output
     lines = [line.strip().rstrip(".") for line in output.splitlines() if line.strip()]
     return lines[-1] if lines else f"exit code {ran.code}"

@@ -13,7 +13,7 @@ from changewindow.systems.git.clone import Clone
 from changewindow.systems.http import json_path
 
 COMMIT = "[0-9a-f]{7,64}"
-"""A commit, or the beginning of one; a name such as HEAD would say nothing of what is deployed."""
+"""A full or abbreviated commit id; a name such as HEAD would not tell what is deployed."""
 
 
 class Deployed(Model):

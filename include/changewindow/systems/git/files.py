@@ -1,4 +1,4 @@
-"""Lends a folder of files, from a git repository or from the worker."""
+"""Provides a folder of files, from a git repository or from the worker."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +51,7 @@ class Files(Model):
 
     @contextmanager
     def opened(self, context: Context, commit: str = "") -> Iterator[Folder]:
-        """Lend the folder as it is at `commit`, or else at the branch or tag as it is now.
+        """Yield the folder as of `commit`, or without one, of the branch or tag as it is now.
 
         Raises:
             StepFailed: it does not exist.

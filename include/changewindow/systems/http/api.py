@@ -1,4 +1,4 @@
-"""Asks the HTTP APIs of products for JSON, and says of a refusal what would mend it."""
+"""Asks the HTTP APIs of products for JSON, and explains refusals with what to do about them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,31 +13,31 @@ from changewindow.systems.http import cache
 from changewindow.systems.measurement import SourceContext, SourceError
 
 QUIET = 60
-"""Seconds of quiet when a product wants some and does not say how long."""
+"""Seconds to stop asking when a product limits the rate and does not say for how long."""
 DAY = 86400
 LONGEST = 200
 
 
 @dataclass(frozen=True)
 class Product:
-    """A product with an API: where it is, and how one shows who one is."""
+    """A product with an API: where the API is, and how to authenticate."""
 
     name: str
     needs: str
     """What the token in the connection's password must be and may do."""
     scheme: str = "Bearer {}"
-    """The header `Authorization`, with the token put in."""
+    """The header `Authorization`; `{}` stands for the token."""
     address: str = ""
     """Where its API is when the connection names no host."""
     public: tuple[str, ...] = ()
-    """Hosts that mean the same as none."""
+    """Hosts of the public service, for which `address` is used too."""
     prefix: str = ""
-    """What stands before every path where the connection names a host without a path."""
+    """The prefix of every path if the connection's host has no path of its own."""
     tenants: str = ""
     """The domain whose subdomains have their API at `api.` before their name, and no prefix."""
     accept: str = "application/json"
     takes_login: bool = False
-    """Whether login and password do as well as a token, or nothing at all."""
+    """Whether a login with password, or no credentials at all, are accepted besides a token."""
 
     def located(self, connection: Connection) -> Connection:
         """Return the connection with the address of the API; tokens go over https unless it says otherwise."""
@@ -51,7 +51,7 @@ class Product:
         return connection if "/" in name else replace(connection, host=f"{connection.host.rstrip('/')}{self.prefix}")
 
     def headers(self, connection: Connection) -> dict[str, str]:
-        """Return the headers that show who asks.
+        """Return the headers that authenticate the request.
 
         Raises:
             UnusableConnection: the connection has no password, or one that no header can carry.
@@ -74,15 +74,15 @@ class Api:
     connection: str
     product: Product
     paths: list[str] = field(default_factory=list)
-    """What was asked, for the record."""
+    """The paths that were requested, for the record."""
 
     async def json(
         self, path: str, parameters: Mapping[str, str | Sequence[str]] | None = None, *, what: str = ""
     ) -> Any:
-        """Return the JSON of a reply; `what` is asked for, in words.
+        """Return the JSON of a reply; `what` describes what is asked for, for the message if it does not exist.
 
         Raises:
-            SourceError: `invalid`, it does not exist or is no JSON; `unreachable`, the product says nothing to us.
+            SourceError: `invalid`, it does not exist or is not JSON; `unreachable`, no answer, or a refusal.
         """
         document = await self.json_or_none(path, parameters)
         if document is not None:
@@ -118,20 +118,20 @@ class Api:
 
     @property
     def query(self) -> str:
-        """Return what was asked."""
+        """Return the requests that were made."""
         return ", ".join(f"GET {path}" for path in self.paths)
 
     async def _located(self, name: str) -> Connection:
         return self.product.located(await self.context.connections(name))
 
     def _keep_quiet(self) -> None:
-        """Do not ask while the product wants quiet: whoever goes on asking is kept waiting longer."""
+        """Refuse to ask while the product limits the rate: those who go on asking are kept waiting longer."""
         until = datetime.fromtimestamp(self.context.kept.get("quiet_until", 0), UTC)
         if self.context.now() < until:
             raise self._too_often(until)
 
     def _refused(self, reply: httpx.Response) -> SourceError:
-        """Return what a reply that is no success means."""
+        """Return the error for a reply that is not a success."""
         status, name = reply.status_code, self.product.name
         refusal = f"{status} {_message(reply)}".strip()
         if _wants_quiet(reply):
@@ -162,7 +162,7 @@ class Api:
 
 
 def _wants_quiet(reply: httpx.Response) -> bool:
-    """Return whether it is about how often we ask; GitHub says so with 403, too."""
+    """Return whether a refusal is a rate limit; GitHub uses 403 for that, too."""
     if reply.status_code == httpx.codes.TOO_MANY_REQUESTS:
         return True
     is_spent = "retry-after" in reply.headers or reply.headers.get("x-ratelimit-remaining") == "0"
@@ -170,7 +170,7 @@ def _wants_quiet(reply: httpx.Response) -> bool:
 
 
 def _quiet_until(reply: httpx.Response, now: datetime) -> datetime:
-    """Return until when a reply wants quiet: after so many seconds (PagerDuty), or at a moment (GitHub, GitLab)."""
+    """Return when asking is allowed again: after some seconds (PagerDuty), or at a moment (GitHub, GitLab)."""
     after = reply.headers.get("retry-after", "")
     reset = reply.headers.get("x-ratelimit-reset") or reply.headers.get("ratelimit-reset", "")
     seconds = 0.0
@@ -182,7 +182,7 @@ def _quiet_until(reply: httpx.Response, now: datetime) -> datetime:
 
 
 def _message(reply: httpx.Response) -> str:
-    """Return what a refusal says for itself, on one line."""
+    """Return the message in the body of a refusal, on one line."""
     try:
         body = reply.json()
     except ValueError:

@@ -8,7 +8,7 @@ def parsed(text: str) -> Any:
     """Return a JSON document.
 
     Raises:
-        LookupError: the text is none.
+        LookupError: the text is not JSON.
     """
     try:
         return json.loads(text)
@@ -17,10 +17,10 @@ def parsed(text: str) -> Any:
 
 
 def at(document: Any, path: str) -> Any:
-    """Return what stands at a path of keys and list positions; an empty path is the whole document.
+    """Return the value at a path of keys and list positions; an empty path is the whole document.
 
     Raises:
-        LookupError: nothing stands there.
+        LookupError: there is no value.
     """
     part = document
     for key in filter(None, path.split(".")):
