@@ -160,3 +160,19 @@ def test_a_merge_that_fails_without_a_conflict(
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "settings"))
     with pytest.raises(StepFailed, match=r"does not have a GPG signature\. Nothing was pushed\.$"):
         STEP.missing_prerequisites(context(repository))
+
+
+@pytest.mark.parametrize("name", ["fix/#481-pool", "für/alle", "it's;$(x)", "+x", "@"])
+def test_branches_of_every_name_that_git_takes(repository: Path, name: str) -> None:
+    """To merge, and to merge into."""
+    git(repository, "branch", name, "release/v2.15.0")
+    git(repository, "branch", f"{name}-deployed", "main")
+    merge = step(merge=name, into=f"{name}-deployed")
+    here = busy(repository, 0)
+    assert merge.missing_prerequisites(here) == []
+    remembered = merge.remember(here)
+    here.pushes, here.somebody = 1, lambda _: commit(repository, "late", "x", f"{name}-deployed")
+    merge.apply(here, remembered)
+    assert git(repository, "show", f"refs/heads/{name}-deployed:version") == "2"
+    merge.undo(here, remembered)
+    assert git(repository, "show", f"refs/heads/{name}-deployed:version") == "1"

@@ -25,6 +25,7 @@ from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.git.clone import Clone, cloned, tips
 from changewindow.systems.git.deployer import Deployed
+from changewindow.systems.git.refs import Branch
 
 EXAMPLE = {
     "name": "Merge the release",
@@ -33,7 +34,6 @@ EXAMPLE = {
     "merge": "release/v2.15.0",
     "into": "main",
 }
-BRANCH = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
 File = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^/\n]([^\n]*[^/\n])?$")]
 
 
@@ -54,7 +54,7 @@ class Step(StepBase):
 
     connection: str
     """The Airflow Connection of the repository."""
-    merge: str | None = Field(default=None, pattern=BRANCH)
+    merge: Branch | None = None
     """The branch that holds the change."""
     commit: str | None = Field(default=None, pattern="^[0-9a-f]{7,40}$")
     """The commit on top of that branch that was reviewed; when the branch has moved since, the step is refused."""
@@ -62,7 +62,7 @@ class Step(StepBase):
     """Files of the repository with their new content, instead of a merge."""
     replace: Replace | None = None
     """One value of a file, instead of a merge."""
-    into: str = Field(default="main", pattern=BRANCH)
+    into: Branch = "main"
     """The branch that is deployed."""
     deployed: Deployed | None = None
     """Where the deployer reports the commit; without it, the step ends with the push."""

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from changewindow.documents.refusal import refusal
 from changewindow.documents.types import Model
@@ -14,9 +14,8 @@ from changewindow.errors import StepFailed
 from changewindow.systems.context import Context
 from changewindow.systems.git.access import opened
 from changewindow.systems.git.clone import id_in, last_line
+from changewindow.systems.git.refs import ref_name
 from changewindow.systems.process.supervised import ProgramOptions
-
-BRANCH = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Files(Model):
     """The folder: a path within the repository, or an absolute path on the worker."""
     repository: str = ""
     """The Airflow Connection of the repository; without it, the folder is on the worker."""
-    at: str = Field(default="", pattern=f"{BRANCH}|^$")
+    at: Annotated[str, AfterValidator(ref_name)] = ""
     """The branch, tag or commit; a branch may move between approval and gate, a tag or commit does not."""
 
     @model_validator(mode="after")
