@@ -187,7 +187,7 @@ def test_a_half_that_sqlite_keeps_calls_a_person(folder: Path, on_sqlite: Connec
     remembered = alembic_step.remember(context)
     with pytest.raises(StepFailed, match="no such column: nonsense"):
         alembic_step.apply(context, remembered)
-    with pytest.raises(StepFailed, match=r"its tables are not as they were: a migration died half-way\. Undo its half"):
+    with pytest.raises(StepFailed, match=r"its tables are not as they were \((left|changed): \w+\): a migration died"):
         alembic_step.undo(context, remembered)
     engine = create_engine(on_sqlite.database_url)
     with engine.begin() as opened:
@@ -251,7 +251,7 @@ def test_a_half_that_was_committed_in_postgresql_calls_a_person(folder: Path, on
     remembered = alembic_step.remember(context)
     with pytest.raises(StepFailed, match="nonsense"):
         alembic_step.apply(context, remembered)
-    with pytest.raises(StepFailed, match=r"its tables are not as they were: a migration died half-way\. Undo its half"):
+    with pytest.raises(StepFailed, match=r"its tables are not as they were \((left|changed): \w+\): a migration died"):
         alembic_step.undo(context, remembered)
     shared().ask("ALTER TABLE orders DROP COLUMN note", on_postgres.schema)
     alembic_step.undo(context, remembered)

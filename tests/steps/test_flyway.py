@@ -270,7 +270,7 @@ def test_a_half_outside_of_transactions_calls_a_person(server: Postgres, folder:
     with pytest.raises(StepFailed, match='could not create unique index "once_a_day"'):
         migration.apply(here(orders), remembered)
     for _ in range(2):
-        with pytest.raises(StepFailed, match=r"its tables are not as they were: a migration died half-way\. Undo its"):
+        with pytest.raises(StepFailed, match=r"its tables are not as they were \(changed: orders\): a migration died"):
             migration.undo(here(orders), remembered)
     server.ask("DROP INDEX once_a_day", orders.schema)
     migration.undo(here(orders), remembered)
@@ -280,7 +280,20 @@ def test_a_failed_migration_of_before_is_said(server: Postgres, folder: Path, or
     """It is neither there nor to be run, until somebody repairs the history."""
     row = "SELECT 2, '2', 'index', 'SQL', 'V2__index.sql', 0, 'x', now(), 1, false"
     server.ask(f"INSERT INTO flyway_schema_history {row}", orders.schema)
-    (message,) = step(folder, target="2", undo={"2": UNDO["2"]}).missing_prerequisites(here(orders))
-    assert message.startswith(
-        "flyway validate refuses: Detected failed migration to version 2 (index). Please remove any"
-    )
+    (says,) = step(folder, target="2", undo={"2": UNDO["2"]}).missing_prerequisites(here(orders))
+    assert says.startswith("flyway validate refuses: Detected failed migration to version 2 (index). Please remove any")
+
+
+def test_what_a_callback_has_made_is_named_after_undo(server: Postgres, folder: Path, orders: Connection) -> None:
+    """No history has it, and no undo statement; a table that an earlier callback made is no change."""
+    (folder / "afterMigrate.sql").write_text("CREATE TABLE IF NOT EXISTS made_by_callback (id int);")
+    migrate = step(folder)
+    assert migrate.missing_prerequisites(here(orders)) == []
+    remembered = migrate.remember(here(orders))
+    migrate.apply(here(orders), remembered)
+    for _ in range(2):
+        with pytest.raises(StepFailed, match=r"\(left: made_by_callback\): .* or a callback left that behind"):
+            migrate.undo(here(orders), remembered)
+    again = migrate.remember(here(orders))
+    migrate.apply(here(orders), again)
+    migrate.undo(here(orders), again)

@@ -1,17 +1,18 @@
 """Upgrades a database to an Alembic revision; undo downgrades it to the revision it had before.
 
 The migrations lie in a git repository (an Airflow Connection of type Git) or on the worker: the folder that holds
-alembic.ini. The database comes from an Airflow Connection of any SQL type. Alembic runs as a program of its own, and
-finds the database's SQLAlchemy address, password included, in the environment variable named by `variable`. So env.py
-must take it from there, online and offline: `config.set_main_option("sqlalchemy.url",
-os.environ["DATABASE_URL"].replace("%", "%%"))`. An env.py that connects to another database is refused.
+alembic.ini, pyproject.toml (with `[tool.alembic]`) or both. The database comes from an Airflow Connection of any SQL
+type. Alembic runs as a program of its own, and finds the database's SQLAlchemy address, password included, in the
+environment variable named by `variable`. So env.py must take it from there, online and offline:
+`config.set_main_option("sqlalchemy.url", os.environ["DATABASE_URL"].replace("%", "%%"))`. An env.py that connects to
+another database is refused.
 
 The gate refuses what could not be undone: a migration without downgrade (empty, or one that raises), a downgrade that
 Alembic cannot write as SQL (`downgrade … --sql`), several heads, and merges or dependencies on the way. Undo runs the
 same commit's downgrades, first ends what a killed upgrade left running in PostgreSQL, and refuses when somebody else
 has migrated further. On PostgreSQL a migration happens wholly or not at all, unless it commits on its way
-(`autocommit_block`). There, and where DDL is no part of transactions (MySQL, SQLite), one that died half-way leaves its
-half: undo compares tables, columns and indexes with the remembered ones and calls a person when they differ. On
+(`autocommit_block`). At its end undo compares tables, columns and indexes with the remembered ones, names those that
+differ and calls a person: a migration that died half-way, or a downgrade that is not whole, has left them. On
 PostgreSQL no migration waits longer than `lock_timeout` for a lock (drivers that use libpq: psycopg).
 """
 
@@ -29,6 +30,7 @@ from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context, Ran
 from changewindow.systems.databases import alembic_report
+from changewindow.systems.databases.differences import why_not_as_before
 from changewindow.systems.databases.lock_holders import lock_holders
 from changewindow.systems.databases.transactions import end_session, meaning
 from changewindow.systems.git.clone import last_line
@@ -42,6 +44,7 @@ EXAMPLE = {
     "migrations": {"repository": "example_config", "at": "v2.15.0", "folder": "db"},
     "revision": "head",
 }
+CONFIGURATIONS = ("alembic.ini", "pyproject.toml")
 REPORT = str(Path(alembic_report.__path__[0]))
 SIGN = "changewindow-report "
 Report = dict[str, Any]
@@ -54,7 +57,7 @@ class Step(StepBase):
     connection: str
     """The Airflow Connection of the database."""
     migrations: Files
-    """Where alembic.ini is: `{repository: …, at: v2.15.0, folder: db}`, or `{folder: /srv/db}` on the worker."""
+    """Where its configuration is: `{repository: …, at: v2.15.0, folder: db}`, or `{folder: /srv/db}` on the worker."""
     revision: str = Field(default="head", pattern="^[A-Za-z0-9_]+$")
     """The revision to upgrade to."""
     variable: str = Field(default="DATABASE_URL", pattern="^[A-Za-z_][A-Za-z0-9_]*$")
@@ -91,7 +94,7 @@ class Step(StepBase):
             report = self._report(context, folder.path, self.revision)
             for missing in self._missing(report):
                 raise StepFailed(missing)
-            kept = {key: report[key] for key in ("target", "way", "shape")}
+            kept = {key: report[key] for key in ("target", "way", "shape", "tables")}
             return {**kept, "before": _revision(report), "commit": folder.commit, "token": uuid.uuid4().hex[:8]}
 
     def apply(self, context: Context, remembered: Memory) -> None:
@@ -116,14 +119,13 @@ class Step(StepBase):
             problem = f"{self.connection} is at {at}, where this change did not bring it; it would go back to {before}"
             raise StepFailed(f"{problem}. Downgrade by hand.")
         report = self._migrate(context, remembered, "downgrade", before)
-        if at != remembered["target"] and not context.dry_run:
+        if not context.dry_run:
             self._require_shape(report, remembered)
 
     def _require_shape(self, report: Report, remembered: Memory) -> None:
-        """Make sure that a migration that died half-way has left nothing behind, where it could."""
-        if report["shape"] != remembered["shape"]:
-            problem = f"{self.connection} is at {remembered['before']} as before, but its tables are not as they were"
-            raise StepFailed(f"{problem}: a migration died half-way. Undo its half by hand, then undo again.")
+        """Make sure that neither a migration that died half-way nor a downgrade that is not whole has left anything."""
+        if why := why_not_as_before(remembered, report):
+            raise StepFailed(f"{self.connection} is at {remembered['before']} as before, but {why}.")
 
     def _migrate(self, context: Context, remembered: Memory, how: str, revision: str) -> Report:
         with self.migrations.opened(context, remembered["commit"]) as folder:
@@ -141,8 +143,9 @@ class Step(StepBase):
 
     def _report(self, context: Context, folder: Path, revision: str) -> Report:
         """Return where the database stands among the migrations; see `alembic_report`."""
-        if not (folder / "alembic.ini").is_file():
-            raise StepFailed(f"There is no alembic.ini in {self.migrations.description()}. Correct the folder.")
+        if not any((folder / name).is_file() for name in CONFIGURATIONS):
+            problem = f"There is no alembic.ini in {self.migrations.description()}, nor a pyproject.toml"
+            raise StepFailed(f"{problem}. Correct the folder.")
         ran = context.look([self._interpreter, REPORT, self.variable, revision], **self._options(context, folder))
         reports = [line for line in ran.output.splitlines() if line.startswith(SIGN)]
         if ran.code or not reports:
@@ -161,6 +164,9 @@ class Step(StepBase):
         if report["unknown"]:
             problem = f"{self.connection} is at {at}, which the migrations in {where} do not have"
             return [f"{problem}. Name the commit that has it, or find out who migrated there."]
+        if report["twice"]:
+            problem = f"The migrations in {where} have several files of revision {', '.join(report['twice'])}"
+            return [f"{problem}, and only one of them would run. Keep the right one."]
         if len(report["current"]) > 1:
             return [f"{self.connection} stands at several revisions: {at}. Merge them in a change of their own."]
         if not report["target"]:

@@ -9,10 +9,10 @@ With `undo: flyway`, undo is Flyway's (its editions with undo scripts; the gate 
 migration). Without such an edition the ticket gives the undo statements of each version that will run. They run newest
 first in one transaction, which also deletes the version's row from Flyway's schema history: else Flyway would believe
 that the version is still there, and never run it again. Only what was really migrated is undone; what somebody else
-migrated since stops the undo. The empty history table of a first migration stays. Where a migration runs outside of
-transactions (CREATE INDEX CONCURRENTLY; all DDL of MySQL and Oracle), one that died may have left its half without a
-word in the history: undo compares tables, columns and indexes with the remembered ones and calls a person when they
-differ.
+migrated since stops the undo. The empty history table of a first migration stays. At its end undo compares tables,
+columns and indexes with the remembered ones, names those that differ and calls a person: a migration that runs outside
+of transactions (CREATE INDEX CONCURRENTLY; all DDL of MySQL and Oracle) may have died without a word in the history,
+and what a callback such as afterMigrate.sql has made stands in no history at all.
 """
 
 import uuid
@@ -29,6 +29,7 @@ from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.databases import flyway
+from changewindow.systems.databases.differences import why_not_as_before
 from changewindow.systems.databases.flyway_history import History, Migrated
 from changewindow.systems.databases.lock_holders import lock_holders
 from changewindow.systems.databases.statements import TABLE, Text, transaction_id
@@ -98,14 +99,13 @@ class Step(StepBase):
         with self._flyway(context) as (program, folder):
             known = program.known(self.target)
             will_run = flyway.will_run(known)
-            may_leave_half = connection.kind not in POSTGRES or program.may_leave_half(will_run)
         with reading(connection, READING) as opened:
             history = History(opened, self.history)
             rank, versions = history.newest_rank(), history.versions()
-            shape = history.shape_beside() if may_leave_half else ""
+            shape = history.shape_beside()
         for missing in self._missing(known, versions):
             raise StepFailed(missing)
-        kept = {"rank": rank, "shape": shape, "commit": folder.commit, "token": uuid.uuid4().hex[:8]}
+        kept = {"rank": rank, **shape, "commit": folder.commit, "token": uuid.uuid4().hex[:8]}
         return {"pending": [_key(migration) for migration in will_run], **kept}
 
     def apply(self, context: Context, remembered: Memory) -> None:
@@ -141,7 +141,7 @@ class Step(StepBase):
         else:
             description = f"undo {', '.join(row.key for row in applied)} at {self.connection}"
             context.act(description, lambda: self._undo(context, remembered))
-        if {row.key for row in applied} < set(remembered["pending"]) and not context.dry_run:
+        if not context.dry_run:
             self._require_shape(context, remembered)
 
     def _require_nothing(self, context: Context, remembered: Memory) -> None:
@@ -157,12 +157,11 @@ class Step(StepBase):
             raise StepFailed(f"{problem}: its history is elsewhere. Undo by hand, and correct history in the step.")
 
     def _require_shape(self, context: Context, remembered: Memory) -> None:
-        """Make sure that a migration that died outside of a transaction has left nothing behind."""
+        """Make sure that nothing is left: by a migration that died half-way, a callback, or undo that is not whole."""
         with reading(context.connection(self.connection), READING) as opened:
-            now = History(opened, self.history).shape_beside() if remembered.get("shape") else ""
-        if now != remembered.get("shape", ""):
-            problem = f"The history of {self.connection} is as before, but its tables are not as they were"
-            raise StepFailed(f"{problem}: a migration died half-way. Undo its half by hand, then undo again.")
+            now = History(opened, self.history).shape_beside()
+        if why := why_not_as_before(remembered, now):
+            raise StepFailed(f"The history of {self.connection} is as before, but {why}.")
 
     def _undo(self, context: Context, remembered: Memory) -> None:
         """Run the undo statements of all that was migrated, newest first, and remove it from the history."""

@@ -8,7 +8,8 @@ person and stays there.
 Undo plans and applies `undo`: the folder's configuration with the previous variables (and targets), or a folder with
 the previous configuration and the same backend, such as a git worktree of the commit before. The gate proves that this
 describes what there is: if its plan would change anything before apply, the change is refused. Undo refuses to touch
-what the approved plan did not, because then somebody else has acted since; afterwards a plan must find no difference.
+what the approved plan did not, because then somebody else has acted since, and to destroy what was there before;
+afterwards a plan must find no difference. A plan that forgets, imports or moves is refused: no other brings that back.
 A state that apply could not store, and has left in `errored.tfstate`, is stored first. A lock that this step's apply
 has left behind is removed; no other is.
 
@@ -93,13 +94,13 @@ class Step(StepBase):
         workspace, before = self._workspace(context), self._before(context)
         missing = self._unfit(workspace)
         if not missing:
-            workspace.changed_by(self._plan_file())
+            missing += workspace.changes(self._plan_file()).one_way
         missing += self._unready(workspace, before)
         with context.temporary_folder() as folder:
             out = folder / "undo.plan"
             if not before.plan(out, self._options(), patience="0s"):
                 return missing
-            changed = ", ".join(before.changed_by(out)) or "outputs"
+            changed = ", ".join(before.changes(out).actions) or "outputs"
         problem = f"The configuration of undo does not describe what there is: it would change {changed} (see the log)."
         return [*missing, f"{problem} Correct `undo`, or bring the drift in order first."]
 
@@ -108,12 +109,13 @@ class Step(StepBase):
         workspace = self._workspace(context)
         if unfit := self._unfit(workspace):
             raise StepFailed(" ".join(unfit))
-        actions = workspace.actions(self._plan_file())
+        changes = workspace.changes(self._plan_file())
         return {
             **asdict(workspace.version()),
             "backup": self._backup(context),
-            "changes": sorted(actions),
-            "creates": sorted(address for address, verbs in actions.items() if "create" in verbs),
+            "changes": sorted(changes.actions),
+            "creates": changes.doing("create"),
+            "deletes": changes.doing("delete"),
             "who": f"{account()}@{socket.gethostname()}",
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
@@ -151,11 +153,9 @@ class Step(StepBase):
             if not self._past_our_lock(before, remembered, lambda: before.plan(out, self._options(), patience="5s")):
                 context.log("nothing to undo: there is no difference from the previous configuration")
                 return
-            if others := sorted(set(before.changed_by(out)) - set(remembered["changes"])):
-                raise StepFailed(
-                    f"Undo would also change {', '.join(others)}, which the approved plan did not: somebody else has "
-                    f"acted since. Nothing was changed. Agree with them, then bring back by hand; {_kept(remembered)}"
-                )
+            if why := before.changes(out).why_no_undo(remembered):
+                advice = f"Agree with whoever owns it, then bring back by hand; {_kept(remembered)}"
+                raise StepFailed(f"{why}. Nothing was changed. {advice}")
             before.apply(out)
             if not context.dry_run and before.plan(out, self._options(), patience="30s"):
                 raise StepFailed(

@@ -1,7 +1,6 @@
 """Runs Flyway on the database behind an Airflow Connection."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +16,6 @@ from changewindow.systems.git.clone import last_line
 
 CONFIGURATIONS = ("flyway.toml", "flyway.conf", "conf/flyway.toml", "conf/flyway.conf")
 WILL_RUN = {"Pending", "Outdated"}
-OUTSIDE = re.compile(rb"\bconcurrently\b|executeInTransaction", re.IGNORECASE)
 NO_PROGRAM = 127
 """The exit code where a program cannot be started."""
 
@@ -57,14 +55,6 @@ class Flyway:
             StepFailed: Flyway ended with an error.
         """
         return list(self.ask("info", f"-target={target}")["migrations"])
-
-    def may_leave_half(self, will_run: Iterable[Mapping[str, Any]]) -> bool:
-        """Return whether a migration may run outside of a transaction in PostgreSQL, according to the files."""
-        scripts = [Path(migration["filepath"]) for migration in will_run]
-        beside = [script.with_name(f"{script.name}.conf") for script in scripts]
-        settings = [*beside, *(self.folder / name for name in CONFIGURATIONS)]
-        files = [*scripts, *(file for file in settings if file.is_file())]
-        return not all(file.is_file() and not OUTSIDE.search(file.read_bytes()) for file in files)
 
     def _report(self, arguments: Sequence[str], *, acts: bool) -> dict[str, Any]:
         """Return the JSON report that a command writes to a file; its exit code may be 0 even after an error."""

@@ -1,7 +1,7 @@
 """Reads and corrects the schema history of Flyway."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from changewindow.systems.databases.flyway import key
 
@@ -50,11 +50,12 @@ class History:
                 newest.setdefault(row.key, row)
         return [row for row in newest.values() if not row.type.startswith("UNDO")]
 
-    def shape_beside(self) -> str:
-        """Return a digest of all other tables."""
-        from changewindow.systems.databases.schema_digest import shape  # noqa: PLC0415  it imports SQLAlchemy
+    def shape_beside(self) -> dict[str, Any]:
+        """Return a digest of all other tables, and of each."""
+        from changewindow.systems.databases.schema_digest import shape, shapes  # noqa: PLC0415  they import SQLAlchemy
 
-        return shape(self.opened, self.name.rpartition(".")[2])
+        own = self.name.rpartition(".")[2]
+        return {"shape": shape(self.opened, own), "tables": shapes(self.opened, own)}
 
     def lock(self) -> None:
         """Wait until nobody else writes it, and keep it so (PostgreSQL)."""

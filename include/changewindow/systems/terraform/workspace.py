@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from changewindow.errors import StepFailed
 from changewindow.systems.context import Context, Ran
+from changewindow.systems.terraform.plan_changes import PlannedChanges
 from changewindow.systems.terraform.state_files import Version
 
 T = TypeVar("T")
@@ -85,15 +86,9 @@ class Workspace:
         """Return which state is stored now."""
         return self._read(Version.of, "state", "pull")
 
-    def changed_by(self, plan: Path) -> list[str]:
-        """Return the addresses of what a saved plan changes."""
-        return sorted(self.actions(plan))
-
-    def actions(self, plan: Path) -> dict[str, list[str]]:
-        """Return what a saved plan does to what it changes, by its address."""
-        changes = self._read(json.loads, "show", "-json", str(plan)).get("resource_changes", [])
-        actions = {change["address"]: change["change"]["actions"] for change in changes}
-        return {address: verbs for address, verbs in actions.items() if set(verbs) - {"no-op", "read"}}
+    def changes(self, plan: Path) -> PlannedChanges:
+        """Return what a saved plan does."""
+        return PlannedChanges.of(self._read(json.loads, "show", "-json", str(plan)))
 
     def missing_from_state(self, addresses: Iterable[str]) -> list[str]:
         """Return the addresses at which the stored state has nothing."""

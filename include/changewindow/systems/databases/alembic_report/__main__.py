@@ -9,9 +9,11 @@ import ast
 import inspect
 import json
 import os
+import re
 import runpy
 import sys
 import textwrap
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -23,35 +25,53 @@ from alembic.util import CommandError
 from sqlalchemy.engine import make_url
 
 SIGN = "changewindow-report "
-SHAPE = runpy.run_path(str(Path(__file__).parents[1] / "schema_digest.py"))["shape"]
-"""See `shape`: by its path, because that interpreter may not have this package, or another version of it."""
+DIGEST = runpy.run_path(str(Path(__file__).parents[1] / "schema_digest.py"))
+"""By its path, because that interpreter may not have this package, or another version of it."""
+TWICE = re.compile(r"Revision (\S+) is present more than once")
 
 
 def main() -> None:
     """Print the report."""
     variable, revision = sys.argv[1:]
     sys.path.insert(0, os.getcwd())  # noqa: PTH109  as `python -m alembic` has it
-    config = Config("alembic.ini")
+    config = _config()
     script = ScriptDirectory.from_config(config)
-    try:
-        heads = sorted(script.get_heads())
-    except KeyError as error:
-        sys.exit(f"a migration comes after revision {error}, which is not among them; bring its file back")
+    heads, twice = _heads(script)
     wanted = revision if revision != "head" else heads[0] if len(heads) == 1 else None
     asked = script.get_revision(wanted) if wanted else None
-    report: dict[str, Any] = {"heads": heads, "target": asked.revision if asked else "", "way": []}
+    report: dict[str, Any] = {"heads": heads, "target": asked.revision if asked else "", "way": [], "twice": twice}
 
     def see(current: Any, context: Any) -> list[Any]:
         way = _way(script, report["target"], sorted(current)) if asked and len(current) < 2 else []
         report.update(_described(way), **_seen(current, context, os.environ[variable]))
         report["unknown"] = [revision for revision in report["current"] if not _is_known(script, revision)]
-        leaves = not context.impl.transactional_ddl or any(_commits(migration.module) for migration in way)
-        report["shape"] = SHAPE(context.connection, context.version_table) if leaves else ""
+        report["shape"] = DIGEST["shape"](context.connection, context.version_table)
+        report["tables"] = DIGEST["shapes"](context.connection, context.version_table)
         return []
 
     with EnvironmentContext(config, script, fn=see, dont_mutate=True):
         script.run_env()
     print(f"\n{SIGN}{json.dumps(report)}", flush=True)  # on a line of its own, whatever env.py has printed
+
+
+def _config() -> Config:
+    """Return the configuration as the program `alembic` has it: from alembic.ini, pyproject.toml, or both."""
+    if "toml_file" in inspect.signature(Config.__init__).parameters:
+        return Config("alembic.ini", toml_file="pyproject.toml")
+    if not Path("alembic.ini").is_file():
+        sys.exit("there is no alembic.ini, and this Alembic reads no pyproject.toml; install 1.16 or newer")
+    return Config("alembic.ini")
+
+
+def _heads(script: ScriptDirectory) -> tuple[list[str], list[str]]:
+    """Return the newest revisions, and those of which there are several files: Alembic only warns of them."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            heads = sorted(script.get_heads())
+        except KeyError as error:
+            sys.exit(f"a migration comes after revision {error}, which is not among them; bring its file back")
+    return heads, sorted({match[1] for warning in warned if (match := TWICE.search(str(warning.message)))})
 
 
 def _way(script: ScriptDirectory, target: str, current: list[str]) -> list[Script]:
@@ -84,11 +104,6 @@ def _seen(current: Any, context: Any, given: str) -> dict[str, Any]:
     is_ours = (used.host, used.port, used.database) == (wanted.host, wanted.port, wanted.database)
     elsewhere = "" if is_ours else f"{used.host or ''}:{used.port or ''}/{used.database}"
     return {"current": sorted(current), "elsewhere": elsewhere}
-
-
-def _commits(module: Any) -> bool:
-    """Return whether a migration may commit halfway, as with `autocommit_block`; if it fails, part of it may stay."""
-    return "commit" in inspect.getsource(module).lower()
 
 
 def _lacks_downgrade(module: Any) -> bool:

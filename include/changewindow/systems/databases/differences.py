@@ -1,0 +1,28 @@
+"""Names the tables that are not as they were before a migration."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def why_not_as_before(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return which tables differ, and what to do; empty where none does, or where none were remembered.
+
+    Both have the `shape` of all tables, and `tables` that of each, which earlier versions have not remembered.
+    """
+    if not before.get("shape") or before["shape"] == now["shape"]:
+        return ""
+    named = f" ({'; '.join(_differences(before['tables'], now['tables']))})" if "tables" in before else ""
+    return (
+        f"its tables are not as they were{named}: a migration died half-way, or its undo or a callback left that "
+        "behind. Bring them back by hand, then undo again"
+    )
+
+
+def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return what each difference is."""
+    kinds = {
+        "left": [table for table in now if table not in before],
+        "missing": [table for table in before if table not in now],
+        "changed": [table for table in now if before.get(table, now[table]) != now[table]],
+    }
+    return [f"{kind}: {', '.join(sorted(tables))}" for kind, tables in kinds.items() if tables]
