@@ -14,8 +14,6 @@ class TaskInstance:
         self.try_number, self.max_tries, self.map_index = 1, 0, -1
         self.task: Any = None
         """The operator, for those that branch."""
-        self.open_runs = 1
-        """How many runs of the change are running, this one included."""
 
     @property
     def left(self) -> dict[str, Any]:
@@ -40,10 +38,6 @@ class TaskInstance:
     def xcom_pull(self, *, task_ids: str, key: str = "return_value") -> Any:
         """Return what a task left."""
         return self.xcoms.get((task_ids, key))
-
-    def get_dr_count(self, **_: Any) -> int:
-        """Return how many runs of the change are running."""
-        return self.open_runs
 
     def get_task_states(self, *, run_ids: list[str], **_: Any) -> dict[str, dict[str, str | None]]:
         """Return the states of the run's tasks."""

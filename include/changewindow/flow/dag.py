@@ -45,8 +45,6 @@ BACK_OFF = {
 }
 AGAIN: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=5)}
 """For tasks whose process dies, or that Airflow cannot start while its API server is away; a no of ours is final."""
-AT_ONCE = 16
-"""How many runs of a change may be open: a rollback waits behind none. The ledger sees to it that only one acts."""
 SOON = {"execution_timeout": timedelta(seconds=60)}
 OPTIONS: dict[Role, dict[str, Any]] = {
     "window": AGAIN,
@@ -74,7 +72,7 @@ def build_dag(change_id: str, revision: str) -> DAG:
         schedule=ChangeWindowTimetable(ticket.window.opens.isoformat(), ticket.window.closes.isoformat()),
         start_date=LONG_AGO,
         catchup=False,
-        max_active_runs=AT_ONCE,
+        max_active_runs=1,
         tags=_tags(ticket),
         doc_md=_document(change, ticket),
         params=_params(ticket),

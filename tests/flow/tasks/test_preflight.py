@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from changewindow.errors import NotAllowed
 from changewindow.flow.dag import build_dag
 from changewindow.flow.runtime import NOTE, Run
 from changewindow.ledger import approvals, changes, events, stops
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.models import Change
 from changewindow.policy.sign_off import RequiredApproval
 from changewindow.policy.standing import Intent
 from support.task_instance import TaskInstance
@@ -133,58 +132,6 @@ def test_a_reading_that_cannot_be_judged_starts_nothing(preflight: Preflight, na
     assert "'many' is text, but the ticket compares it with something else: write numbers" in reason
     assert not preflight.events("started")
     assert preflight.events("checked")[0]["verdict"] == "fail"
-
-
-@pytest.mark.parametrize(
-    ("status", "reason"),
-    [
-        pytest.param("completed", "The change is closed: completed.", id="a run by hand has completed it"),
-        pytest.param("rolled_back", "The change is closed: rolled_back.", id="it was rolled back"),
-        pytest.param("rollback_failed", "The change is closed: rollback_failed.", id="its rollback failed"),
-        pytest.param("cancelled", "The change is closed: cancelled.", id="it was cancelled"),
-        pytest.param("running", "Run by_hand of this change is acting.", id="another run acts"),
-    ],
-)
-def test_a_run_of_a_closed_change_ends_at_once(preflight: Preflight, status: str, reason: str) -> None:
-    """Nobody is asked anything, nothing acts, and the outcome stays as it is."""
-    with preflight.ledger.transaction() as session:
-        row = session.get(Change, int(preflight.change.removeprefix("CHG-")))
-        assert row is not None
-        row.status, row.run = status, "by_hand"
-    window: Any = preflight.dag.get_task("window")
-    with pytest.raises(AirflowFailException, match=reason):
-        window.execute(preflight.context("window"))
-    names = ("check_1", "check_2", "confirm")
-    preflight.task_instance.states = {"window": "failed", **dict.fromkeys(names, "upstream_failed"), "close": "running"}
-    with pytest.raises(NotAllowed):
-        preflight.gate()
-    close: Any = preflight.dag.get_task("close")
-    with pytest.raises(AirflowFailException):
-        close.do(Run(close.change, preflight.context("close")))
-    kept = changes.get(preflight.ledger, preflight.change)
-    assert (kept.status, kept.run) == (status, "by_hand")
-    assert not preflight.events("checked")
-    assert not preflight.events("started")
-
-
-def test_a_window_that_broke_off_starts_nothing(preflight: Preflight) -> None:
-    """Its process died with every try: nothing was proven, though nothing else stands against the change."""
-    names = ("check_1", "check_2", "confirm")
-    preflight.task_instance.states = {"window": "failed", **dict.fromkeys(names, "upstream_failed")}
-    with pytest.raises(NotAllowed, match="window is failed, which proves nothing"):
-        preflight.gate()
-
-
-def test_the_scheduled_run_waits_for_the_one_that_was_triggered_by_hand(preflight: Preflight) -> None:
-    """Otherwise both would ask for the checklist; a run by hand waits for none, and alone it goes on."""
-    window: Any = preflight.dag.get_task("window")
-    scheduled = {**preflight.context("window"), "run_id": "scheduled__2031-03-18T14:00:00+00:00"}
-    preflight.task_instance.open_runs = 2
-    with pytest.raises(TaskDeferred):
-        window.execute(scheduled)
-    window.execute(preflight.context("window"))
-    preflight.task_instance.open_runs = 1
-    window.execute(scheduled)
 
 
 def test_every_tick_carries_a_name(preflight: Preflight) -> None:

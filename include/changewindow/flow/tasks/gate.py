@@ -59,8 +59,6 @@ class Gate(ChangeOperator):
         failed = {name: _reason(run, name) for name in names if states.get(name) == "failed" and name != "window"}
         if failed or run.intent.is_late(now()):
             return Preflight(failed, is_whole=False)
-        if states.get("window") == "failed":  # a closed change asks nothing; whatever the cause, nothing is proven
-            return Preflight(unproven={"window": "failed"}, is_whole=False)
         unproven = {name: str(states.get(name)) for name in names if states.get(name) != "success"}
         return Preflight(
             unproven=unproven if run.mode == "run" else {},

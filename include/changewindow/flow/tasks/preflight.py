@@ -1,7 +1,7 @@
 """Preflight: waits for the window, for each check, and for the owner's confirmation; holds no worker meanwhile."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -11,7 +11,6 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from changewindow.changes import handover
 from changewindow.changes.handover import NotGood
-from changewindow.errors import LedgerDown, LedgerUnknown
 from changewindow.flow.airflow_connection import connection_in_trigger, past_in_trigger
 from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.runtime import Run, log, now
@@ -19,7 +18,6 @@ from changewindow.flow.triggerer.arguments import BaselineArguments, GoodArgumen
 from changewindow.flow.triggers import BaselineTrigger, GoodTrigger, WindowTrigger
 from changewindow.ledger.payloads import Baseline, Checked, Confirmed
 from changewindow.policy.sign_off import same_person
-from changewindow.policy.standing import WAITING
 from changewindow.ticket.plan import Node
 from changewindow.ticket.revision import PublishedChange
 from changewindow.watch.baseline_readings import longest
@@ -27,8 +25,6 @@ from changewindow.watch.condition import Condition
 from changewindow.watch.watch import Baselines, Decided, Wanted, until_good
 
 BETWEEN_CHECKS = timedelta(seconds=5)
-SCHEDULED = "scheduled__"
-"""So begin the ids of the runs that Airflow starts by itself."""
 
 
 class ChangeSensor(BaseSensorOperator):
@@ -41,37 +37,27 @@ class ChangeSensor(BaseSensorOperator):
 
 
 class WindowSensor(ChangeSensor):
-    """Waits until the window opens; a run that comes too late, or whose change is closed, goes no further."""
+    """Waits until the window opens; a run that comes too late goes no further."""
 
     def execute(self, context: Context) -> None:
         """Wait without a worker; dry runs and rollbacks need no window."""
         run = Run(self.change, context)
         if run.mode != "run":
             return
-        _require_open(run)
         if now() < run.intent.opens:
             log.info("the window opens %s UTC", f"{run.intent.opens:%Y-%m-%d %H:%M:%S}")
-            self._wait(run.intent.opens)
+            arguments = WindowArguments(change=self.change.id, opens=run.intent.opens)
+            self.defer(trigger=WindowTrigger.of(arguments), method_name="opened")
         self.opened(context)
 
     def opened(self, context: Context, event: Any = None) -> None:
         """Go on, if it is neither ended by a person nor too late already; the gate records it and asks again."""
         if event and event["verdict"] == "fail":
             raise AirflowFailException(f"{event['reason']}. Nothing was touched.")
-        run = Run(self.change, context)
-        _require_open(run)
-        if run.intent.is_late(now()):
+        if Run(self.change, context).intent.is_late(now()):
             raise AirflowFailException(
                 "It is too late to start in this window; the gate says more. Nothing was touched."
             )
-        if run.id.startswith(SCHEDULED) and context["ti"].get_dr_count(dag_id=self.change.id, states=["running"]) > 1:
-            log.info("another run of this change, triggered by hand, is under way; this one waits for its end")
-            self._wait(now() + BETWEEN_CHECKS)
-
-    def _wait(self, until: datetime) -> None:
-        """Go on at a moment, without a worker; a person may end the change before."""
-        arguments = WindowArguments(change=self.change.id, opens=until)
-        self.defer(trigger=WindowTrigger.of(arguments), method_name="opened")
 
 
 class CheckSensor(ChangeSensor):
@@ -198,23 +184,6 @@ class Confirm(HITLOperator):
         if missing:
             raise _refused(run, f"{by} did not confirm: {'; '.join(missing)}")
         return answer
-
-
-def _require_open(run: Run) -> None:
-    """Make sure that the change is not closed, and that no other run of it acts: then nobody is asked anything.
-
-    Raises:
-        AirflowFailException: this run has nothing to do; the gate records why.
-    """
-    try:
-        held = run.holder()
-    except (LedgerDown, LedgerUnknown) as error:
-        log.warning("%s", error)  # the gate asks again, and refuses
-        return
-    if held.status == "running" and held.run not in {None, run.id}:
-        raise AirflowFailException(f"Run {held.run} of this change is acting. Nothing was touched by this one.")
-    if held.status not in {*WAITING, "running"}:
-        raise AirflowFailException(f"The change is closed: {held.status}. Nothing was touched by this run.")
 
 
 def _refused(run: Run, reason: str, then: str = "Nothing was touched") -> AirflowFailException:
