@@ -111,19 +111,13 @@ def test_a_function_is_short_and_flat() -> None:
         for function in ast.walk(tree(path))
         if isinstance(function, Function)
         for number, what, limit in (
-            (_lines(function), "lines", 40),
+            (layout.lines(function), "lines", 40),
             (_positional(function), "positional parameters", 4),
             (max((_depth(child) for child in function.body), default=0), "levels", 3),
         )
         if number > limit
     ]
     assert not problems, "\n".join(problems)
-
-
-def _lines(function: Function) -> int:
-    first = function.body[0]
-    docstring = (first.end_lineno or 0) - first.lineno + 1 if ast.get_docstring(function) else 0
-    return (function.end_lineno or 0) - function.lineno + 1 - docstring
 
 
 def _positional(function: Function) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).resolve().parents[2]
 INCLUDE = ROOT / "include"
@@ -168,13 +169,34 @@ def depth() -> int:
     return max(height(name) for name in rooms())
 
 
+def lengths() -> tuple[list[int], list[int]]:
+    """Return how many lines each module of the product has, and each of its functions without its docstring."""
+    product = [path for path in files() if INCLUDE / "demo" not in path.parents]
+    functions = [
+        node
+        for path in product
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return [len(path.read_text(encoding="utf-8").splitlines()) for path in product], [*map(lines, functions)]
+
+
+def lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return how many lines a function has without its docstring."""
+    first = function.body[0]
+    docstring = (first.end_lineno or 0) - first.lineno + 1 if ast.get_docstring(function) else 0
+    return (function.end_lineno or 0) - function.lineno + 1 - docstring
+
+
 def main() -> None:
-    """Print rooms, floors, imports upwards, circles and loose modules."""
+    """Print rooms, floors, imports upwards, circles, loose modules, and how long modules and functions are."""
     print(f"{len(rooms())} rooms: {', '.join(rooms())}")
     print(f"{depth()} floors")
     for what, problems in (("imports upwards", upwards()), ("circles", circles()), ("modules without a room", loose())):
         print(f"{len(problems)} {what}", *problems, sep="\n  ")
     print(f"{len(LOOSE)} modules beside the rooms: {', '.join(sorted(LOOSE))}")
+    for what, counts in zip(("modules", "functions"), lengths(), strict=True):
+        print(f"{len(counts)} {what}: median {median(counts):g} lines, longest {max(counts)}")
 
 
 if __name__ == "__main__":
