@@ -29,7 +29,7 @@ class Closing:
 
 def settled(memory: RunMemory, held: Holder) -> tuple[Outcome, str] | None:
     """Return how the run ended where nothing is to be recorded: it is closed already, or never held the change."""
-    if held.status in AGAIN or (held.status == "running" and held.run == memory.id):
+    if held.status in AGAIN or held.is_run(memory.id):
         return None
     if held.run == memory.id:
         return cast("Outcome", held.status), "this run is closed; nothing was done again"
@@ -39,7 +39,7 @@ def settled(memory: RunMemory, held: Holder) -> tuple[Outcome, str] | None:
 
 def closing(memory: RunMemory, held: Holder, *, steps: int, task: str = "close") -> Closing:
     """Return what is left to do in a run that is to be closed; `task` is the one that closes it."""
-    is_ours = held.status == "running" and held.run == memory.id
+    is_ours = held.is_run(memory.id)
     decision = run_memory.decision(memory)
     states = memory.states()
     is_good = decision is not None and decision.route == "succeed" and states.get("succeed") == "success"

@@ -13,7 +13,7 @@ from changewindow.watch.judgement import Decision as Verdict
 def route_at_once(memory: RunMemory, *, steps: int, reason: str | None) -> Decision | None:
     """Return where a run goes that needs no watching, or None: watch; `reason` is why a rollback was asked for."""
     held = run_memory.holder(memory)
-    if held.status != "running" or held.run != memory.id:
+    if not held.is_run(memory.id):
         return Decision(route="nothing", reason="nothing was started in this run")
     if memory.mode == "rollback":
         return Decision(route="undo", reason=reason or "asked for by a person")

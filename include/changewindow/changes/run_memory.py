@@ -33,6 +33,10 @@ class Holder:
     run: str | None = None
     aborted: str | None = None
 
+    def is_run(self, run: str) -> bool:
+        """Return whether this run has passed the gate and has not ended."""
+        return self.status == "running" and self.run == run
+
 
 class RunMemory(Protocol):
     """One run of a change, as its tasks and the ledger have kept it."""
@@ -203,5 +207,4 @@ def holder(memory: RunMemory) -> Holder:
 
 def is_ours(memory: RunMemory) -> bool:
     """Return whether this run passed the gate and has not ended."""
-    held = holder(memory)
-    return held.status == "running" and held.run == memory.id
+    return holder(memory).is_run(memory.id)
