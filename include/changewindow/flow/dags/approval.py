@@ -4,14 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.exceptions import HITLTimeoutError
-from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk.bases.branch import BranchMixIn
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from changewindow.changes.handover import Shown
+from changewindow.documents.text import escaped
 from changewindow.errors import ApprovalRefused, ChangeError
-from changewindow.flow.people import assigned, result_of_check, who_answered
+from changewindow.flow.people import result_of_check, who_answered
+from changewindow.flow.question import Question
 from changewindow.flow.runtime import NOTE, ledger, log, now, policy
 from changewindow.ledger import approvals, changes
 from changewindow.ledger.models import Change
@@ -22,13 +23,6 @@ from changewindow.policy.standing import Intent
 from changewindow.ticket.reader import build_ticket
 
 YES, NO = "Approve", "Reject"
-WARNINGS = (
-    "{% for line in ti.xcom_pull(task_ids='check')['warnings'].splitlines() %}\n"
-    "{% if loop.first %}To be warned of:\n\n{% endif %}- {{ line }}\n{% endfor %}"
-)
-DRY_RUN = (
-    "{% set read = ti.xcom_pull(task_ids='dry_run') %}{% if read %}What was read just now:\n\n{{ read }}{% endif %}"
-)
 AGAIN = {"retries": 20, "retry_delay": timedelta(seconds=1)}
 """A question whose answer does not count is asked again, as another try: of the same people, as Airflow wants it."""
 
@@ -37,7 +31,7 @@ class DoesNotCount(AirflowException):
     """An answer was given that does not count; the question is asked again."""
 
 
-class Approve(HITLOperator, BranchMixIn):
+class Approve(Question, BranchMixIn):
     """Asks for one approval that a change still needs, and goes on to the next one or to `schedule`.
 
     The ledger says what is missing, so it may be cleared, retried or run late.
@@ -47,13 +41,7 @@ class Approve(HITLOperator, BranchMixIn):
 
     def __init__(self, *, number: int, **options: Any) -> None:
         self.number = number
-        field = "{{ ti.xcom_pull(task_ids='check')['%s'] }}"
-        super().__init__(
-            subject=f"{field % 'change'}: approve? {field % 'summary'}",
-            body=f"{field % 'plan'}\n{WARNINGS}\n\n{DRY_RUN}",
-            options=[YES, NO],
-            **{**AGAIN, **options},
-        )
+        super().__init__(options=[YES, NO], **{**AGAIN, **options})
 
     def execute(self, context: Context) -> Any:
         """Ask whoever is asked next; nobody when the change is approved."""
@@ -70,11 +58,10 @@ class Approve(HITLOperator, BranchMixIn):
         if left <= timedelta(0):
             raise AirflowFailException(f"{change}: its window has ended; run reslot_change to give it a new one.")
         log.info("%s: %s", change, _who(pending))
-        self.subject: str = f"{self.subject} ({_who(pending)})"
-        self.body: str = f"{self.body}\n\nRequested by {stored.requester}. Digest `{intent.digest}`"
-        self.assigned_users = assigned(pending.people)
-        self.response_timeout = left
-        return super().execute(context)
+        subject = f"{change}: approve? {shown.summary} ({_who(pending)})"
+        body = _body(shown, context["ti"].xcom_pull(task_ids="dry_run"))
+        last = f"Requested by {escaped(stored.requester)}. Digest `{intent.digest}`"
+        return self.ask(context, subject, f"{body}\n\n{last}", people=pending.people, within=left)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Record the answer; ask again when it does not count."""
@@ -104,6 +91,14 @@ class Approve(HITLOperator, BranchMixIn):
         """Branch to the next question, or to the end of all."""
         log.info("no further approval is needed" if pending is None else _who(pending))
         return self.do_branch(context, "schedule" if pending is None else f"approve_{self.number + 1}")
+
+
+def _body(shown: Shown, read: str | None) -> str:
+    """Return what the approver is shown, as Markdown."""
+    warnings = [f"- {escaped(line)}" for line in shown.warnings.splitlines()]
+    warned = ["To be warned of:", "\n".join(warnings)] if warnings else []
+    tried = ["What was read just now:", read] if read else []
+    return "\n\n".join([shown.plan.rstrip("\n"), *warned, *tried])
 
 
 def _decide(shown: Shown, person: str, *, is_yes: bool) -> PendingApproval | None:

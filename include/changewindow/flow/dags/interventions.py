@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.exceptions import HITLTimeoutError
-from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, BaseOperator, Param
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
@@ -14,11 +13,13 @@ from changewindow.changes import messages
 from changewindow.changes.handover import ExtensionAsked, dumped
 from changewindow.changes.request import Request
 from changewindow.documents.findings import Finding
+from changewindow.documents.text import escaped
 from changewindow.errors import ChangeError, NotAllowed
 from changewindow.flow.dags.approval import ruling_of
 from changewindow.flow.dags.request import Check, moment_of, pipeline
 from changewindow.flow.own_dag import own_dag
-from changewindow.flow.people import assigned, result_of_check, who_answered
+from changewindow.flow.people import result_of_check, who_answered
+from changewindow.flow.question import Question
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.weights import FIRST
@@ -122,20 +123,18 @@ class CheckExtension(BaseOperator):
         return dumped(ExtensionAsked(change=change, closes=closes, people=tuple(people), person=person))
 
 
-class ApproveExtension(HITLOperator):
+class ApproveExtension(Question):
     """Asks somebody else than who wants the extension."""
 
     def __init__(self, **options: Any) -> None:
-        field = "{{ ti.xcom_pull(task_ids='check')['%s'] }}"
-        subject = f"{field % 'change'}: extend its window to {field % 'closes'}? asked for by {field % 'person'}"
-        super().__init__(subject=subject, body="{{ params.reason }}", options=[YES, NO], **options)
+        super().__init__(options=[YES, NO], **options)
 
     def execute(self, context: Context) -> Any:
         """Ask those who may approve the change."""
         asked = result_of_check(context, ExtensionAsked)
-        self.assigned_users = assigned(asked.people)
-        self.response_timeout = max(asked.closes - now(), timedelta(seconds=1))
-        return super().execute(context)
+        subject = f"{asked.change}: extend its window to {asked.closes.isoformat()}? asked for by {asked.person}"
+        within = max(asked.closes - now(), timedelta(seconds=1))
+        return self.ask(context, subject, escaped(context["params"]["reason"]), people=asked.people, within=within)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the answer, and extend the window if it is yes."""

@@ -93,6 +93,12 @@ class Sync(BaseOperator):
             log.info("the merge does not count: %s", error)
 
 
+class Ask(TriggerDagRunOperator):
+    """Triggers a request; what it is triggered with is data, which Airflow's own operator would render as templates."""
+
+    template_fields = ()
+
+
 class Complain(BaseOperator):
     """Is red when a ticket could not be taken in."""
 
@@ -108,8 +114,8 @@ def build_sync_dag() -> DAG:
     description = "Reads tickets from a directory or a git repository and asks for what is new or changed."
     with own_dag("sync_tickets", description, every=timedelta(minutes=10), at_once=1) as dag:
         sync = Sync(task_id="sync", execution_timeout=timedelta(minutes=5))
-        TriggerDagRunOperator.partial(
-            task_id="request", trigger_dag_id="request_change", skip_when_already_exists=True
-        ).expand_kwargs(sync.output)
+        Ask.partial(task_id="request", trigger_dag_id="request_change", skip_when_already_exists=True).expand_kwargs(
+            sync.output
+        )
         sync >> Complain(task_id="complain")
     return dag

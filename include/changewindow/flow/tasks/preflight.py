@@ -4,15 +4,16 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from changewindow.changes import handover
 from changewindow.changes.handover import NotGood
+from changewindow.documents.text import escaped
 from changewindow.flow.airflow_connection import connection_in_trigger, past_in_trigger
-from changewindow.flow.people import assigned, who_answered
+from changewindow.flow.people import who_answered
+from changewindow.flow.question import Question
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.triggerer.arguments import BaselineArguments, GoodArguments, WindowArguments
 from changewindow.flow.triggers import BaselineTrigger, GoodTrigger, WindowTrigger
@@ -144,19 +145,12 @@ class BaselineSensor(ChangeSensor):
         run.note(Baseline(before=event["before"]))
 
 
-class Confirm(HITLOperator):
+class Confirm(Question):
     """Asks the owner to tick each item of the checklist that no machine can check; every tick carries their name."""
 
     def __init__(self, *, change: PublishedChange, node: Node, **options: Any) -> None:
-        ticket = change.ticket
-        self.items = list(ticket.preflight.confirmed)
-        super().__init__(
-            subject=f"{change.id}: confirm what no machine can check",
-            body=f"{ticket.summary}\n\nTick every item that is true. What is not ticked stops the change.",
-            options=self.items,
-            multiple=True,
-            **options,
-        )
+        self.items = list(change.ticket.preflight.confirmed)
+        super().__init__(options=self.items, multiple=True, **options)
         self.change = change
 
     def execute(self, context: Context) -> Any:
@@ -164,9 +158,10 @@ class Confirm(HITLOperator):
         run = Run(self.change, context)
         if run.mode != "run":
             raise AirflowSkipException(f"mode is {run.mode}: nobody needs to confirm")
-        self.assigned_users = assigned([run.ticket.owner])
-        self.response_timeout = max(run.intent.closes - run.intent.needs - now(), timedelta(seconds=1))
-        return super().execute(context)
+        subject = f"{run.change.id}: confirm what no machine can check"
+        body = f"{escaped(run.ticket.summary)}\n\nTick every item that is true. What is not ticked stops the change."
+        within = max(run.intent.closes - run.intent.needs - now(), timedelta(seconds=1))
+        return self.ask(context, subject, body, people=[run.ticket.owner], within=within)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the ticks; one that is missing fails the preflight."""
