@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -51,7 +51,7 @@ def test_a_file_is_a_kind(folder: str) -> None:
 
 def test_the_kind_selects_the_model(folder: str) -> None:
     """A field of any kind takes each of them, and nothing else."""
-    adapter: TypeAdapter[BaseModel] = TypeAdapter(kinds.any_of(folder, "Step"))
+    adapter: TypeAdapter[BaseModel] = TypeAdapter(Annotated[BaseModel, kinds.AnyKind(folder, "Step")])
     assert adapter.validate_python({"kind": "blue", "times": 1}).model_dump()["kind"] == "blue"
     for wrong in ({"kind": "green", "times": 1}, {"times": 1}, {"kind": "blue"}):
         with pytest.raises(ValidationError):

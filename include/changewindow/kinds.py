@@ -2,9 +2,11 @@
 
 import importlib
 import inspect
+import json
 import pkgutil
 import sys
 import textwrap
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, reduce
 from operator import or_
@@ -12,19 +14,26 @@ from types import ModuleType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationInfo
 from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, SchemaValidator
+from pydantic_core.core_schema import tagged_union_schema, with_info_plain_validator_function
 
 from changewindow.documents.types import duration_text
 from changewindow.errors import BadKind
 
 
 @cache
-def modules(folder: str) -> dict[str, ModuleType]:
-    """Return every kind of a folder such as `steps`, as its module, by kind."""
+def names(folder: str) -> tuple[str, ...]:
+    """Return every kind of a folder such as `steps`, without importing it."""
     package = importlib.import_module(f"changewindow.{folder}")
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg)
-    return {name: importlib.import_module(f"changewindow.{folder}.{name}") for name in names if name != "base"}
+    files = sorted(module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg)
+    return tuple(name for name in files if name != "base")
+
+
+def modules(folder: str) -> dict[str, ModuleType]:
+    """Return every kind of a folder as its module, by kind."""
+    return {kind: importlib.import_module(f"changewindow.{folder}.{kind}") for kind in names(folder)}
 
 
 def contract(module: ModuleType, name: str) -> Any:
@@ -40,23 +49,72 @@ def contract(module: ModuleType, name: str) -> Any:
 
 
 @cache
+def model(folder: str, name: str, kind: str) -> type[BaseModel]:
+    """Return the model `name` of one kind; its field `kind` selects it.
+
+    Raises:
+        BadKind: the field `kind` does not hold the name of its file.
+    """
+    defined: type[BaseModel] = contract(importlib.import_module(f"changewindow.{folder}.{kind}"), name)
+    field = defined.model_fields.get("kind")
+    if field is None or get_args(field.annotation) != (kind,):
+        raise BadKind(defined.__module__, f'field `kind: Literal["{kind}"] = "{kind}"` in its {name}')
+    return defined
+
+
 def models(folder: str, name: str) -> dict[str, type[BaseModel]]:
-    """Return the model `name` of each kind of a folder; its field `kind` selects it.
+    """Return the model `name` of each kind of a folder.
 
     Raises:
         BadKind: a kind's field `kind` does not hold the name of its file.
     """
-    by_kind = {kind: contract(module, name) for kind, module in modules(folder).items()}
-    for kind, model in by_kind.items():
-        field = model.model_fields.get("kind")
-        if field is None or field.annotation != Literal[kind]:
-            raise BadKind(model.__module__, f'field `kind: Literal["{kind}"] = "{kind}"` in its {name}')
-    return by_kind
+    return {kind: model(folder, name, kind) for kind in names(folder)}
 
 
-def any_of(folder: str, name: str) -> Any:
-    """Return the type of a field that takes any kind of a folder, selected by its `kind`."""
-    return Annotated[reduce(or_, models(folder, name).values()), Field(discriminator="kind")]
+@dataclass(frozen=True)
+class AnyKind:
+    """Annotates a field that takes any kind of a folder, selected by its `kind`; only kinds that are used are imported.
+
+    A task reads the ticket of one change, whose few kinds need few of the libraries that all kinds together load.
+    """
+
+    folder: str
+    name: str
+
+    def model(self, kind: Any) -> type[BaseModel] | None:
+        """Return the model of a kind, if there is such a kind."""
+        return model(self.folder, self.name, kind) if kind in names(self.folder) else None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate by the kind that the value names: JSON strictly, with the errors of a union of all kinds."""
+
+        def validate(value: Any, info: ValidationInfo) -> Any:
+            if isinstance(value, source):
+                return value
+            kind = value.get("kind") if isinstance(value, dict) else None
+            union = self._union(kind if self.model(kind) else None)
+            if info.mode == "json":
+                return union.validate_json(json.dumps(value), strict=True)
+            return union.validate_python(value)
+
+        return with_info_plain_validator_function(validate)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Describe every kind."""
+        return handler(self._all.core_schema)
+
+    @property
+    def _all(self) -> TypeAdapter[Any]:
+        of_any: Any = Annotated[reduce(or_, models(self.folder, self.name).values()), Field(discriminator="kind")]
+        return TypeAdapter(of_any)
+
+    @cache  # noqa: B019  there is one for steps and one for sources, for as long as the process lives
+    def _union(self, kind: str | None) -> SchemaValidator:
+        """Return what validates one kind, or any of them: both tell the same mistakes."""
+        if kind is None:
+            return SchemaValidator(self._all.core_schema)
+        schema = model(self.folder, self.name, kind).__pydantic_core_schema__
+        return SchemaValidator(tagged_union_schema({kind: schema}, discriminator="kind"))
 
 
 def explain_kind(schema: dict[str, Any], model: type[BaseModel]) -> None:

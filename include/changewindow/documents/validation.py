@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, get_args
+from typing import Annotated, Any, Protocol, get_args, get_origin, runtime_checkable
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -13,6 +13,14 @@ from changewindow.documents.findings import Finding, Place
 from changewindow.documents.text import hint, nearest, shown
 from changewindow.documents.wording import Wrong, finding_of, wrong_type
 from changewindow.documents.yaml import Document
+
+
+@runtime_checkable
+class Choice(Protocol):
+    """What annotates a field that takes one of several models, chosen by the `kind` in its data."""
+
+    def model(self, kind: Any) -> type[BaseModel] | None:
+        """Return the model of this kind, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +128,13 @@ def _about(place: Place, given: Given) -> str:
 def _fields(place: Place, given: Given) -> dict[str, str]:
     """Return the names that are allowed at a place with their descriptions, by walking the models along the data."""
     model, data = given.model, given.data
-    inside: list[type[BaseModel]] = []
+    inside: list[type[BaseModel] | Choice] = []
     for part in place:
         data = data[part]
         field = _by_author_name(model).get(str(part))
-        inside = _models_in(field.annotation) if field else inside
+        inside = _inside(field.annotation, field.metadata) if field else inside
         if isinstance(data, dict) and inside:
-            model = next((kind for kind in inside if _kind_of(kind) == data.get("kind")), inside[0])
+            model = _chosen(inside, data.get("kind")) or model
     return {name: field.description or "" for name, field in _by_author_name(model).items()}
 
 
@@ -134,10 +142,22 @@ def _by_author_name(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def _inside(annotation: Any, metadata: Iterable[Any] = ()) -> list[type[BaseModel] | Choice]:
+    """Return the models that may stand in a field, and the choices between models."""
+    if choices := [choice for choice in metadata if isinstance(choice, Choice)]:
+        return [*choices]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for part in get_args(annotation) for model in _models_in(part)]
+    if get_origin(annotation) is Annotated:
+        return _inside(get_args(annotation)[0], get_args(annotation)[1:])
+    return [model for part in get_args(annotation) for model in _inside(part)]
+
+
+def _chosen(inside: list[type[BaseModel] | Choice], kind: Any) -> type[BaseModel] | None:
+    """Return the model that data of this kind is of, or else the first."""
+    models = [part.model(kind) if isinstance(part, Choice) else part for part in inside]
+    known = [model for model in models if model]
+    return next((model for model in known if _kind_of(model) == kind), known[0] if known else None)
 
 
 def _kind_of(model: type[BaseModel]) -> str | None:

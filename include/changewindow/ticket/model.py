@@ -1,22 +1,19 @@
 """What a ticket may contain."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from changewindow.documents.refusal import refusal
 from changewindow.documents.text import shown
 from changewindow.documents.types import PARAMETER, ROOM, Duration, Line, Model, Name, Person, duration_text
-from changewindow.kinds import any_of
+from changewindow.kinds import AnyKind
 from changewindow.steps.base import StepBase
 from changewindow.ticket.window import Window
 from changewindow.watch.condition import Condition
 
-if TYPE_CHECKING:
-    AnyStep = StepBase  # what all steps share
-else:
-    AnyStep = any_of("steps", "Step")
+AnyStep = Annotated[StepBase, AnyKind("steps", "Step")]
 
 TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,

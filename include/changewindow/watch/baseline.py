@@ -4,19 +4,16 @@ import math
 from collections.abc import Sequence
 from datetime import timedelta
 from statistics import median
-from typing import TYPE_CHECKING, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from changewindow.documents.types import Duration, Model, duration_text
-from changewindow.kinds import any_of
+from changewindow.kinds import AnyKind
 from changewindow.sources.base import SourceBase
 from changewindow.systems.measurement import SourceError, Value
 
-if TYPE_CHECKING:
-    AnySource = SourceBase  # what all sources share
-else:
-    AnySource = any_of("sources", "Source")
+AnySource = Annotated[SourceBase, AnyKind("sources", "Source")]
 
 KEPT = 300
 """How many of the last values since the change are compared by rank."""
