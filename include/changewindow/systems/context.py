@@ -11,8 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Unpack
 
-import requests
-
 from changewindow.documents.types import duration_text
 from changewindow.errors import LockRevoked, StepFailed, UnusableConnection
 from changewindow.systems import authorization
@@ -178,6 +176,8 @@ class Context:
         return self._request(connection, method, path, body=body, headers=headers)
 
     def _request(self, name: str, method: str, path: str, *, body: Any, headers: Mapping[str, str] | None) -> Replied:
+        import requests  # noqa: PLC0415  takes long to import, and few steps need it
+
         connection = self.connection(name)
         url = f"{connection.base_url}{path}"
         headers = headers or authorization.headers(connection)

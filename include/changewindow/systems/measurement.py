@@ -3,20 +3,18 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal, Protocol
-
-import aiohttp
-import httpx
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from changewindow.systems import authorization
 from changewindow.systems.connection import Connection
+
+if TYPE_CHECKING:
+    import httpx
 
 Cause = Literal["no_data", "stale", "unreachable", "invalid"]
 Value = bool | float | str
 Connections = Callable[[str], Awaitable[Connection]]
 Authentication = Callable[[Connection], Mapping[str, str] | None]
-UNREACHABLE = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)
-"""What a request raises when no reply came; httpx_aiohttp does not turn all of aiohttp's errors into those of httpx."""
 
 LARGEST = 64 << 20
 """How many bytes of a reply are read at most."""
@@ -89,7 +87,7 @@ class Measurable(Protocol):
 class SourceContext:
     """What a source may use: a client that does not block, connections, and what it kept from its last reading."""
 
-    http: httpx.AsyncClient
+    http: "httpx.AsyncClient"
     connections: Connections
     shared: "Callable[[Measurable, SourceContext], Awaitable[Answer]] | None" = None
     """Answers in place of the source, where several changes ask the same."""
@@ -122,7 +120,7 @@ class SourceContext:
         parameters: Mapping[str, str | Sequence[str]] | None = None,
         *,
         headers: Authentication | None = None,
-    ) -> httpx.Response:
+    ) -> "httpx.Response":
         """Send a GET request to the service behind a connection.
 
         `headers` derives the authentication from the connection; without it, login and password are used, or the
@@ -135,7 +133,7 @@ class SourceContext:
         connection = await self.connections(name)
         return await self._send(connection, "GET", path, parameters, headers=headers)
 
-    async def head(self, name: str, path: str) -> httpx.Response:
+    async def head(self, name: str, path: str) -> "httpx.Response":
         """Send a HEAD request to the service behind a connection; see `get`."""
         connection = await self.connections(name)
         return await self._send(connection, "HEAD", path)
@@ -148,13 +146,17 @@ class SourceContext:
         parameters: Mapping[str, str | Sequence[str]] | None = None,
         *,
         headers: Authentication | None = None,
-    ) -> httpx.Response:
+    ) -> "httpx.Response":
+        import aiohttp  # noqa: PLC0415  both take long to import, and only who asks needs them
+        import httpx  # noqa: PLC0415  same
+
         url, signed = f"{connection.base_url}{path}", (headers or authorization.headers)(connection)
         login = connection.credentials if signed is None else None
         try:
             async with self.http.stream(method, url, params=parameters, headers=signed, auth=login) as reply:
                 body = await _body(reply, url)
-        except UNREACHABLE as error:
+        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
+            # httpx_aiohttp does not turn all of aiohttp's errors into those of httpx
             raise SourceError("unreachable", f"{url}: {type(error).__name__} {error}".rstrip()) from error
         headers_kept = [(name, value) for name, value in reply.headers.multi_items() if name not in TRANSPORT]
         whole = httpx.Response(reply.status_code, headers=headers_kept, content=body, request=reply.request)
@@ -163,7 +165,7 @@ class SourceContext:
         return whole
 
 
-async def _body(reply: httpx.Response, url: str) -> bytes:
+async def _body(reply: "httpx.Response", url: str) -> bytes:
     """Return the content of a reply, unpacked.
 
     Raises:
