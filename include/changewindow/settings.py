@@ -14,6 +14,14 @@ ROOM = "#deploys"
 SHIPPED = Path(__file__).with_name("shipped")
 """What comes with the package: DAG files, and the policy and standard changes to start from; links in a checkout."""
 
+SCHEDULER_CONNECT_ARGS = {"options": "-c idle_in_transaction_session_timeout=30s"}
+"""For a scheduler on PostgreSQL, as Airflow's `[database] sql_alchemy_connect_args`.
+
+A scheduler that is lost in the middle of a transaction, while its children or a dead host keep the connection open,
+leaves rows locked; the server lets go of them after this time, and the next scheduler goes on. Not for `airflow db
+migrate`, which holds its lock in a transaction that stays idle for as long as the migration takes.
+"""
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from changewindow.cli import standalone
+from changewindow.cli import process_group, standalone
 from changewindow.cli.airflow_api import Client, wait_for
 from changewindow.errors import ChangeError
 from demo.scenario import ACTS, Played, play
@@ -70,7 +70,7 @@ def running(console: Console) -> Iterator[standalone.Place]:
             yield place
         finally:
             if airflow is not None:
-                standalone.stop(airflow)
+                process_group.stop(airflow)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import psutil
 import pytest
 from sqlalchemy import insert
 
-from changewindow.cli import standalone
+from changewindow.cli import process_group, standalone
 from changewindow.cli.airflow_api import Client, wait_for
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
@@ -57,7 +57,7 @@ def airflow(home: Path, port: int) -> Iterator[tuple[standalone.Place, int]]:
         standalone.wait_until_healthy(place, process)
         yield place, process.pid
     finally:
-        standalone.stop(process)
+        process_group.stop(process)
 
 
 def fill(ledger: Ledger) -> None:

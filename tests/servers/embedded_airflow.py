@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from changewindow.cli import standalone
+from changewindow.cli import process_group, standalone
 from changewindow.cli.airflow_api import Client, wait_for
 from demo.__main__ import POLICY, _has_form, world
 from support.real_airflow import PROBE, USERS, Probe, RealAirflow, git
@@ -41,9 +41,9 @@ def running(folder: Path, probe: Probe, **settings: str) -> Iterator[RealAirflow
             wait_for(lambda: _has_form(airflow.alice), "the DAG request_change")
             yield airflow
             for started in airflow.started:
-                standalone.stop(started)
+                process_group.stop(started)
         finally:
-            standalone.stop(process)
+            process_group.stop(process)
             print((Path(place.home) / "standalone.log").read_text()[-2000:])
 
 

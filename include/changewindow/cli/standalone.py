@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 import requests
 from cryptography.fernet import Fernet
 
+from changewindow.cli import process_group
 from changewindow.errors import PlatformError
 from changewindow.ledger.database import Ledger
 from changewindow.settings import shipped
@@ -151,7 +151,7 @@ def stop_leftover(home: Path) -> None:
     with suppress(OSError, ValueError):
         pid = int((home / PID_FILE).read_text())
         if f"AIRFLOW_HOME={home}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-            os.killpg(pid, signal.SIGKILL)
+            process_group.kill(pid)
 
 
 def is_healthy(place: Place) -> bool:
@@ -177,27 +177,6 @@ def wait_until_healthy(place: Place, process: "subprocess.Popen[bytes]", seconds
         if time.monotonic() > deadline:
             raise PlatformError(f"Airflow is not healthy after {seconds:.0f} s; see {log}.")
         time.sleep(0.5)
-
-
-def stop(process: "subprocess.Popen[bytes]", seconds: float = 15) -> None:
-    """End Airflow with everything it started: asked first, killed when it does not listen. May be called twice."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            process.poll()
-            if not _group_lives(process.pid):
-                return
-            time.sleep(0.1)
-
-
-def _group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def _secrets(place: Place) -> dict[str, str]:
