@@ -11,9 +11,11 @@ from pydantic import (
     ConfigDict,
     PlainSerializer,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
 )
 
+from changewindow.documents.expressions import fault, was_taken
 from changewindow.documents.refusal import refusal
 from changewindow.documents.text import shown
 
@@ -26,6 +28,15 @@ PARAMETER = r"^[a-z][a-z0-9_]*$"
 ROOM = r"^[#@A-Z][\w-]*$"
 ON_ONE_LINE = r"^[^\n]+$"
 LONGEST = timedelta(days=365)
+
+
+AS_NEW = {"is_new": True}
+"""The context in which what is not yet approved is validated: some rules are younger than what was approved."""
+
+
+def is_new(info: ValidationInfo) -> bool:
+    """Return whether what is validated is not yet approved."""
+    return bool(info.context and info.context.get("is_new"))
 
 
 class Model(BaseModel):
@@ -63,17 +74,17 @@ def duration_text(length: timedelta) -> str:
     return "".join(parts)
 
 
-def parse_expression(value: str) -> str:
-    """Return a regular expression unchanged.
+def parse_expression(value: str, info: ValidationInfo) -> str:
+    """Return a regular expression unchanged; one that was approved before RE2 judged them is kept as it is.
 
     Raises:
-        ValueError: it is not a regular expression.
+        ValueError: RE2 does not take it, and it is new or no expression at all.
     """
-    try:
-        re.compile(value)
-    except (re.error, OverflowError, RecursionError) as error:
-        sentence = f"{shown(value)} is not a regular expression: {error}"
-        raise refusal(sentence, "Put a \\ before signs that are meant literally.") from error
+    why = fault(value)
+    if why and (is_new(info) or not was_taken(value)):
+        sentence = f"{shown(value)} is not a regular expression that can be used: {why}"
+        remedy = "Write it for RE2 (github.com/google/re2/wiki/Syntax), with a \\ before signs meant literally."
+        raise refusal(sentence, remedy)
     return value
 
 

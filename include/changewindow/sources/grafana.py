@@ -7,13 +7,13 @@ called, and its folder, are labels too: `alertname`, `grafana_folder`. A silence
 as old as the oldest evaluation among the rules: give the watch a `settle` longer than their interval.
 """
 
-import re
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from changewindow.documents.text import nearest
 from changewindow.documents.types import Expression
 from changewindow.sources.base import SourceBase
+from changewindow.systems import expressions
 from changewindow.systems.http.api import Api, Product
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
@@ -81,7 +81,7 @@ class Source(SourceBase):
         return self._matches(own) or any(self._matches(alert["labels"]) for alert in _alerts(rule))
 
     def _matches(self, labels: dict[str, str]) -> bool:
-        return all(re.fullmatch(expression, labels.get(name, "")) for name, expression in self.where.items())
+        return all(expressions.matches(expression, labels.get(name, "")) for name, expression in self.where.items())
 
 
 def _check_complete(body: Entry) -> None:

@@ -7,7 +7,6 @@ At most the newest 10000 entries are counted; where there are more of this prior
 """
 
 import json
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal, Self
 
@@ -16,6 +15,7 @@ from pydantic import Field, model_validator
 from changewindow.documents.refusal import refusal
 from changewindow.documents.types import Duration, Expression, duration_text
 from changewindow.sources.base import SourceBase
+from changewindow.systems import expressions
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.systems.process.output import printed
 
@@ -87,7 +87,7 @@ class Source(SourceBase):
         )
 
     def _counts(self, entry: Entry, since: datetime) -> bool:
-        return _time(entry) > since and (not self.matching or re.search(self.matching, _message(entry)) is not None)
+        return _time(entry) > since and (not self.matching or expressions.occurs(self.matching, _message(entry)))
 
     async def _read(self, *asked: str) -> list[Entry]:
         """Return what journalctl prints.

@@ -20,6 +20,7 @@ from pydantic import Field
 
 from changewindow.documents.types import Duration, Expression, duration_text
 from changewindow.sources.base import SourceBase
+from changewindow.systems import expressions
 from changewindow.systems.kubernetes.async_cluster import AskedCluster, cluster
 from changewindow.systems.kubernetes.client import Reply
 from changewindow.systems.kubernetes.diagnosis import statuses
@@ -119,10 +120,9 @@ class Source(SourceBase):
         return reply.text
 
     def _count(self, logs: list[str], start: datetime) -> int:
-        expression = re.compile(self.matches)
         lines = [line.partition(" ") for log in logs for line in log.split("\n")]
         new = [text for at, _, text in lines if at and _moment(at) >= start]
-        return sum(bool(expression.search(line[:LONGEST_LINE])) for line in new)
+        return sum(expressions.occurs(self.matches, line[:LONGEST_LINE]) for line in new)
 
 
 def _began_last(status: Json) -> datetime:

@@ -15,7 +15,6 @@ Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 import asyncio
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -31,7 +30,7 @@ from changewindow.documents.refusal import refusal
 from changewindow.documents.text import hint
 from changewindow.documents.types import Duration, Expression, duration_text
 from changewindow.sources.base import SourceBase
-from changewindow.systems import openmetrics
+from changewindow.systems import expressions, openmetrics
 from changewindow.systems.http import cache
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.systems.openmetrics import Scrape
@@ -130,7 +129,7 @@ class Source(SourceBase):
         """Refuse a label that no series has, unless the expression says that it may be missing."""
         known = {label for sample in samples for label in sample.labels}
         for name, expression in chain(self.where.items(), self.among.items()):
-            if name not in known and not re.fullmatch(expression, ""):
+            if name not in known and not expressions.matches(expression, ""):
                 instead = hint(name, known) if known else "They have none."
                 raise SourceError("invalid", f"no series of {self.metric} has the label '{name}'. {instead}")
 

@@ -2,12 +2,12 @@
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 
 from prometheus_client.samples import Sample
 
+from changewindow.systems import expressions
 from changewindow.systems.measurement import SourceError
 
 Labels = Mapping[str, str]
@@ -17,7 +17,7 @@ Scrape = tuple[float, dict[str, float]]
 
 def matches(labels: Labels, wanted: Labels) -> bool:
     """Return whether labels match regular expressions as a whole; a label that is missing is empty."""
-    return all(re.fullmatch(expression, labels.get(name, "")) for name, expression in wanted.items())
+    return all(expressions.matches(expression, labels.get(name, "")) for name, expression in wanted.items())
 
 
 def values(samples: Iterable[Sample]) -> dict[str, float]:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from changewindow.documents import parameters, validation
 from changewindow.documents.findings import Finding, Place, are_errors
 from changewindow.documents.text import dotted, shown
+from changewindow.documents.types import AS_NEW
 from changewindow.documents.validation import Given
 from changewindow.documents.yaml import Document
 from changewindow.ticket.model import Ticket
@@ -66,9 +67,9 @@ def build_ticket(data: Mapping[str, Any], chosen: Mapping[str, Any] | None = Non
     Raises:
         ValueError: the data is not a ticket, or a chosen value is not among the approved ones.
     """
-    ticket = _validated(data, {})
+    ticket = _validated(data, {}, is_new=False)
     values = {name: _approved(ticket, name, value) for name, value in (chosen or {}).items()}
-    return _validated(data, values) if values else ticket
+    return _validated(data, values, is_new=False) if values else ticket
 
 
 def _approved(ticket: Ticket, name: str, value: Any) -> Any:
@@ -82,23 +83,23 @@ def _approved(ticket: Ticket, name: str, value: Any) -> Any:
     raise ValueError(f"{name} = {shown(value)} was not approved; approved are {', '.join(map(shown, choices))}")
 
 
-def _validated(data: Mapping[str, Any], chosen: Mapping[str, Any]) -> Ticket:
+def _validated(data: Mapping[str, Any], chosen: Mapping[str, Any], *, is_new: bool) -> Ticket:
     """Return the ticket; strictly, so that text, numbers and true are never taken for each other.
 
     A parameter is text where its field is text, whatever its type: what is compared as a number may be an argument too.
     """
     filled = parameters.fill(data, chosen)
     try:
-        return _strictly(filled)
+        return _strictly(filled, is_new=is_new)
     except ValidationError as error:
         texts = set(validation.text_places(filled, error)) & parameters.whole_uses(data)
         if not texts:
             raise
-    return _strictly(parameters.fill(data, chosen, texts))
+    return _strictly(parameters.fill(data, chosen, texts), is_new=is_new)
 
 
-def _strictly(data: Mapping[str, Any]) -> Ticket:
-    return Ticket.model_validate_json(json.dumps(data), strict=True)
+def _strictly(data: Mapping[str, Any], *, is_new: bool) -> Ticket:
+    return Ticket.model_validate_json(json.dumps(data), strict=True, context=AS_NEW if is_new else None)
 
 
 def _read(document: Document, judge: Judge) -> tuple[Ticket | None, list[Finding]]:
@@ -119,7 +120,7 @@ def _tried(document: Document, chosen: Mapping[str, Any], judge: Judge) -> tuple
     """Return the ticket with values chosen for its parameters, if it is one, and what is wrong with it."""
     data = parameters.fill(document.data, chosen)
     try:
-        ticket = _validated(document.data, chosen)
+        ticket = _validated(document.data, chosen, is_new=True)
     except ValidationError as error:
         return None, list(
             validation.of_errors(document, Given(data, Ticket), error.errors(include_url=False)[: 10 * MOST])

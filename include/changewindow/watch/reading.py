@@ -60,11 +60,11 @@ async def take(
             detail = f"the newest value is from {at:%H:%M:%S} UTC, but the last step ended at {newer_than:%H:%M:%S}"
             return Reading(condition.name, "error", at, value=answers[0].value, cause="stale", detail=detail)
         value, basis = await _compared(condition, [answer.value for answer in answers], seen)
+        if value is None:
+            return Reading(condition.name, "inconclusive", at, detail=basis)
+        verdict, cause = judge(condition.good, condition.bad, value)
     except SourceError as error:
         return Reading(condition.name, "error", context.now(), cause=error.cause, detail=str(error))
-    if value is None:
-        return Reading(condition.name, "inconclusive", at, detail=basis)
-    verdict, cause = judge(condition.good, condition.bad, value)
     note = _why_invalid(value) if cause == "invalid" else basis or answers[0].note
     detail = f"{condition.limits()} ({note})" if note else condition.limits()
     return Reading(condition.name, verdict, at, value=value, cause=cause, detail=detail)

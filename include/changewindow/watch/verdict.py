@@ -1,9 +1,9 @@
 """Decides what readings mean: pass, fail, inconclusive or error."""
 
 import math
-import re
 from typing import Literal, Protocol
 
+from changewindow.systems.expressions import matches
 from changewindow.systems.measurement import Cause, Value
 
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
@@ -33,6 +33,9 @@ def judge(good: Limits | None, bad: Limits | None, value: Value) -> tuple[Verdic
 
     Bad wins over good. With only one of them given, everything else is its opposite; with both, a value that is
     neither is inconclusive. NaN, infinity, and text where a number is needed are always `invalid`.
+
+    Raises:
+        SourceError: `invalid`, an expression cannot be used.
     """
     if isinstance(value, float) and not math.isfinite(value):
         return "error", "invalid"
@@ -55,6 +58,7 @@ def holds(limits: Limits, value: Value) -> bool:
 
     Raises:
         NotComparable: the comparison needs a number, and the value is not one.
+        SourceError: `invalid`, an expression cannot be used.
     """
     if isinstance(value, bool | str):
         if limits.above is not None or limits.below is not None or limits.between is not None:
@@ -68,7 +72,7 @@ def holds(limits: Limits, value: Value) -> bool:
             return False
     if limits.equals is not None and not _equal(limits.equals, value):
         return False
-    return limits.matches is None or re.fullmatch(limits.matches, str(value)) is not None
+    return limits.matches is None or matches(limits.matches, str(value))
 
 
 def _equal(wanted: Value, value: Value) -> bool:
