@@ -22,6 +22,9 @@ from pydantic_core.core_schema import tagged_union_schema, with_info_plain_valid
 from changewindow.documents.types import duration_text
 from changewindow.errors import BadKind
 
+UNDECLARED = "nobody has declared what asking it would run"
+"""Why a kind that does not say otherwise is not asked before a change is approved."""
+
 
 @cache
 def names(folder: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ labels there are: a misspelt one matches nothing, which looks good.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -35,6 +35,7 @@ class Source(SourceBase):
     """Alerts that are counted."""
 
     kind: Literal["alertmanager"] = "alertmanager"
+    why_not_before_approval: ClassVar[str] = ""
     connection: str
     """The Airflow Connection with the address of Alertmanager."""
     matchers: tuple[Matcher, ...] = Field(min_length=1)

@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from glob import glob
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import httpx
 from pydantic import Field, model_validator
@@ -38,6 +38,7 @@ class Source(SourceBase):
     """Where the backup is, or who knows of it."""
 
     kind: Literal["backup_age"] = "backup_age"
+    why_not_before_approval: ClassVar[str] = "it may run the ticket's query, or search the files of the worker"
     files: str = ""
     """Pattern of the files, as `/backup/orders-*.dump`; `**` for folders in between."""
     connection: str = ""

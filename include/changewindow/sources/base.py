@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import ConfigDict
 
 from changewindow.documents.types import Model
-from changewindow.kinds import explain_kind
+from changewindow.kinds import UNDECLARED, explain_kind
 from changewindow.systems.measurement import Answer, SourceContext
 
 
@@ -16,6 +16,9 @@ class SourceBase(Model):
 
     is_about_the_asker: ClassVar[bool] = False
     """Whether the answer depends on `context.change` or `context.since`, so that other changes cannot share it."""
+    why_not_before_approval: ClassVar[str] = UNDECLARED
+    """Why `ask` waits for the approval; empty for a kind that starts no program there, and runs no statement, template
+    or repository content of the ticket's choosing."""
 
     def description(self) -> str:
         """Return what is asked, as text for the plan."""

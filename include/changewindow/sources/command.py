@@ -6,7 +6,7 @@ text. With `read: exit_code` the output does not matter. A program that exceeds 
 
 import re
 import signal
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,7 @@ class Source(SourceBase):
     """A program whose result is read."""
 
     kind: Literal["command"] = "command"
+    why_not_before_approval: ClassVar[str] = "it would start the ticket's program"
     run: tuple[str, ...] = Field(min_length=1)
     """The program and its arguments."""
     read: Literal["output", "exit_code"] = "output"

@@ -6,7 +6,7 @@ have it. `read: text` is the record set itself, its values separated by spaces, 
 seconds; both need all servers to agree. It measures what is published, not what a resolver still caches.
 """
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -23,6 +23,7 @@ class Source(SourceBase, Record):
     """A record set, and what is read of it."""
 
     kind: Literal["dns"] = "dns"
+    why_not_before_approval: ClassVar[str] = ""
     read: Literal["share", "text", "ttl"] = "share"
     """How many have it (0 to 1), the values, or their time to live."""
     values: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ as old as the oldest evaluation among the rules: give the watch a `settle` longe
 """
 
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from changewindow.documents.text import nearest
 from changewindow.documents.types import Expression
@@ -33,6 +33,7 @@ class Source(SourceBase):
     """Alerts that are counted."""
 
     kind: Literal["grafana"] = "grafana"
+    why_not_before_approval: ClassVar[str] = ""
     connection: str
     """The Airflow Connection with the address of Grafana."""
     folder: str = ""

@@ -9,7 +9,7 @@ names the status. Add a condition on the status where the service must answer we
 place of the service is as old as its `Age` says: `stale` after two minutes, and without a latency.
 """
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import httpx
 from pydantic import Field, model_validator
@@ -26,6 +26,7 @@ class Source(SourceBase):
     """A request whose reply is read."""
 
     kind: Literal["http"] = "http"
+    why_not_before_approval: ClassVar[str] = ""
     connection: str
     """The Airflow Connection with the address of the service."""
     path: str = Field(default="/", pattern="^/")

@@ -8,7 +8,7 @@ exist is `invalid`, not a service without incidents; one for which PagerDuty ope
 disabled, gives `no_data`.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,7 @@ class Source(SourceBase):
     """A service whose open incidents are counted."""
 
     kind: Literal["incidents"] = "incidents"
+    why_not_before_approval: ClassVar[str] = ""
     connection: str
     """The Airflow Connection of type `pagerduty` or `opsgenie`."""
     service: str = Field(min_length=1)

@@ -31,6 +31,7 @@ class Source(SourceBase):
 
     kind: Literal["journal"] = "journal"
     is_about_the_asker: ClassVar[bool] = True
+    why_not_before_approval: ClassVar[str] = "it would start journalctl on files of the ticket's choosing"
 
     unit: str = Field(pattern=r"^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*$")
     """The systemd unit, like `orders.service`."""

@@ -48,6 +48,7 @@ class Source(SourceBase):
 
     kind: Literal["kubernetes_logs"] = "kubernetes_logs"
     is_about_the_asker: ClassVar[bool] = True
+    why_not_before_approval: ClassVar[str] = ""
 
     connection: str
     """The Airflow Connection of the cluster."""

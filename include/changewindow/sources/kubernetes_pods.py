@@ -36,6 +36,7 @@ class Source(SourceBase):
 
     kind: Literal["kubernetes_pods"] = "kubernetes_pods"
     is_about_the_asker: ClassVar[bool] = True
+    why_not_before_approval: ClassVar[str] = ""
 
     connection: str
     """The Airflow Connection of the cluster."""

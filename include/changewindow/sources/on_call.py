@@ -6,7 +6,7 @@ Connection says which product it is: `pagerduty` or `opsgenie`, see the source `
 schedule only. In PagerDuty a schedule says who is on its shift, an escalation policy who is called at a level.
 """
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -24,6 +24,7 @@ class Source(SourceBase):
     """Who is on call now."""
 
     kind: Literal["on_call"] = "on_call"
+    why_not_before_approval: ClassVar[str] = ""
     connection: str
     """The Airflow Connection of type `pagerduty` or `opsgenie`."""
     schedule: str = ""

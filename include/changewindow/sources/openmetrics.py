@@ -52,6 +52,7 @@ class Source(SourceBase):
 
     kind: Literal["openmetrics"] = "openmetrics"
     is_about_the_asker: ClassVar[bool] = True
+    why_not_before_approval: ClassVar[str] = ""
 
     connection: str
     """The Airflow Connection with the address of the service."""

@@ -17,7 +17,7 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import httpx
 from pydantic import Field, field_validator
@@ -52,6 +52,7 @@ class Source(SourceBase):
     """A PromQL query."""
 
     kind: Literal["prometheus"] = "prometheus"
+    why_not_before_approval: ClassVar[str] = ""
     connection: str
     """The Airflow Connection with the address of Prometheus."""
     query: str

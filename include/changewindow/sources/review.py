@@ -11,7 +11,7 @@ host, or the whole address of its API. Nothing is written there.
 """
 
 import re
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -33,6 +33,7 @@ class Source(SourceBase):
     """Whether somebody else has reviewed it."""
 
     kind: Literal["review"] = "review"
+    why_not_before_approval: ClassVar[str] = ""
     connection: str
     """The Airflow Connection to GitHub or GitLab."""
     pull_request: str = Field(default="", pattern=r"^$|^[\w.-]+/[\w.-]+#[0-9]{1,9}$")

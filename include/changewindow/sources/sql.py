@@ -9,7 +9,7 @@ database stops it after `timeout`, elsewhere only the wait for it ends.
 import math
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -29,6 +29,7 @@ class Source(SourceBase):
     """A query."""
 
     kind: Literal["sql"] = "sql"
+    why_not_before_approval: ClassVar[str] = "it would run the ticket's query"
     connection: str
     """The Airflow Connection of the database."""
     query: str = Field(min_length=1)

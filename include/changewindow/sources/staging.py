@@ -25,6 +25,7 @@ class Source(SourceBase):
 
     kind: Literal["staging"] = "staging"
     is_about_the_asker: ClassVar[bool] = True
+    why_not_before_approval: ClassVar[str] = ""
 
     environment: str = Field(default="staging", pattern=r"^[a-z][a-z0-9-]*$")
     """Where the same steps must have completed."""

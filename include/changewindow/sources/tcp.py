@@ -11,7 +11,7 @@ import re
 import socket
 import time
 from datetime import timedelta
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,7 @@ class Source(SourceBase):
     """A port, and what is read of it."""
 
     kind: Literal["tcp"] = "tcp"
+    why_not_before_approval: ClassVar[str] = ""
     host: Host
     """The name or address of the host."""
     port: int = Field(ge=1, le=65535)

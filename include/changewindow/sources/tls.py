@@ -9,7 +9,7 @@ all names it is made for, separated by spaces; `fingerprint` is its SHA-256. Onl
 import asyncio
 import ssl
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -40,6 +40,7 @@ class Source(SourceBase):
     """A server, and what is read of its certificate."""
 
     kind: Literal["tls"] = "tls"
+    why_not_before_approval: ClassVar[str] = ""
     host: Host
     """The name or address of the server."""
     port: int = Field(default=443, ge=1, le=65535)

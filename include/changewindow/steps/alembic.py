@@ -21,7 +21,7 @@ import sys
 import uuid
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -54,6 +54,7 @@ class Step(StepBase):
     """A revision to which a database is upgraded."""
 
     kind: Literal["alembic"] = "alembic"
+    why_not_before_approval: ClassVar[str] = "it would run the env.py and the migrations of its repository"
     connection: str
     """The Airflow Connection of the database."""
     migrations: Files

@@ -54,6 +54,7 @@ class Step(StepBase, Play):
 
     kind: Literal["ansible"] = "ansible"
     is_configuration: ClassVar[bool] = True
+    why_not_before_approval: ClassVar[str] = "it would run the inventory and the playbooks of its project"
 
     project: str = Field(pattern="^/")
     """The folder of the worker with playbooks, roles and, if there is one, ansible.cfg."""

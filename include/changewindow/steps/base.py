@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 
 from changewindow.documents.types import Duration, Model
 from changewindow.errors import ChangeError
-from changewindow.kinds import explain_kind
+from changewindow.kinds import UNDECLARED, explain_kind
 from changewindow.systems.context import Context
 
 Memory = dict[str, Any]
@@ -23,6 +23,9 @@ class StepBase(Model):
     """Whether `apply` may run a second time after it died half-way."""
     is_configuration: ClassVar[bool] = False
     """Whether it changes configuration, whose least risk the policy says."""
+    why_not_before_approval: ClassVar[str] = UNDECLARED
+    """Why `remember`, a dry `apply` and `missing_prerequisites` wait for the approval; empty for a kind that starts no
+    program there, and runs no statement, template or repository content of the ticket's choosing."""
 
     name: str = Field(min_length=1)
     """What the step does, in a few words."""

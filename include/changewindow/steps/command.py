@@ -5,7 +5,7 @@ to the task log. When the task dies or is revoked, the program is killed with ev
 Airflow Connections through `secrets` and are visible to the program as environment variables only.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,7 @@ class Step(StepBase):
     """A program to run, with the program that undoes it."""
 
     kind: Literal["command"] = "command"
+    why_not_before_approval: ClassVar[str] = "it would start a program in the environment that the step gives"
     run: Program
     """The program and its arguments, as a list; or `shell: "…"`."""
     undo_run: Program | Literal["nothing"] = Field(alias="undo")

@@ -54,6 +54,7 @@ class Step(StepBase):
 
     kind: Literal["config_file"] = "config_file"
     is_configuration: ClassVar[bool] = True
+    why_not_before_approval: ClassVar[str] = "it would start a program, and show a file of the ticket's choosing"
 
     connection: str | None = None
     """The Airflow Connection (SSH) of the host; without it, the file lies on the worker."""

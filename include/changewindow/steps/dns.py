@@ -54,6 +54,7 @@ class Step(StepBase, RecordChange):
 
     kind: Literal["dns"] = "dns"
     is_configuration: ClassVar[bool] = True
+    why_not_before_approval: ClassVar[str] = ""
 
     connection: str
     """The Airflow Connection of the primary server."""

@@ -66,6 +66,7 @@ class Step(StepBase):
 
     kind: Literal["feature_flag"] = "feature_flag"
     is_configuration: ClassVar[bool] = True
+    why_not_before_approval: ClassVar[str] = "it may ask by a POST of the ticket's choosing"
 
     connection: str
     """The Airflow Connection of the flag service."""

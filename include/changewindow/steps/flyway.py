@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -55,6 +55,7 @@ class Step(StepBase):
     """A version to which a database is migrated."""
 
     kind: Literal["flyway"] = "flyway"
+    why_not_before_approval: ClassVar[str] = "it would start Flyway with the configuration of its repository"
     connection: str
     """The Airflow Connection of the database."""
     migrations: Files

@@ -51,6 +51,7 @@ class Step(StepBase):
 
     kind: Literal["git_change"] = "git_change"
     is_configuration: ClassVar[bool] = True
+    why_not_before_approval: ClassVar[str] = "it would start git on the branches that the step names"
 
     connection: str
     """The Airflow Connection of the repository."""

@@ -40,6 +40,7 @@ class Step(StepBase, Call):
 
     kind: Literal["http_call"] = "http_call"
     is_configuration: ClassVar[bool] = True
+    why_not_before_approval: ClassVar[str] = ""
 
     connection: str
     """The Airflow Connection with the address and credentials of the service."""

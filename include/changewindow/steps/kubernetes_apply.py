@@ -60,6 +60,7 @@ class Step(StepBase):
 
     kind: Literal["kubernetes_apply"] = "kubernetes_apply"
     is_configuration: ClassVar[bool] = True
+    why_not_before_approval: ClassVar[str] = "it would hand its manifests to the API server and its webhooks"
 
     connection: str
     """The Airflow Connection of the cluster."""

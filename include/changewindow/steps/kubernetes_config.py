@@ -55,6 +55,7 @@ class Step(StepBase):
 
     kind: Literal["kubernetes_config"] = "kubernetes_config"
     is_configuration: ClassVar[bool] = True
+    why_not_before_approval: ClassVar[str] = ""
 
     connection: str
     """The Airflow Connection of the cluster."""

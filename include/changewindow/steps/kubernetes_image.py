@@ -13,7 +13,7 @@ Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` 
 `cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field as Setting
 
@@ -53,6 +53,7 @@ class Step(StepBase):
     """An image to set."""
 
     kind: Literal["kubernetes_image"] = "kubernetes_image"
+    why_not_before_approval: ClassVar[str] = ""
     connection: str
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""

@@ -14,7 +14,7 @@ Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` 
 """
 
 from dataclasses import replace
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 from uuid import uuid4
 
 from pydantic import Field as Setting
@@ -62,6 +62,7 @@ class Step(StepBase):
     """A container to run, with the container that takes it back."""
 
     kind: Literal["kubernetes_job"] = "kubernetes_job"
+    why_not_before_approval: ClassVar[str] = "it would hand its jobs to the API server and its webhooks"
     connection: str
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""

@@ -10,7 +10,7 @@ Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` 
 """
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
@@ -40,6 +40,7 @@ class Step(StepBase):
     """A workload to restart."""
 
     kind: Literal["kubernetes_restart"] = "kubernetes_restart"
+    why_not_before_approval: ClassVar[str] = ""
     connection: str
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""

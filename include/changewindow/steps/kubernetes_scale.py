@@ -9,7 +9,7 @@ Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` 
 `cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field as Setting
 
@@ -36,6 +36,7 @@ class Step(StepBase):
     """A number of pods to run."""
 
     kind: Literal["kubernetes_scale"] = "kubernetes_scale"
+    why_not_before_approval: ClassVar[str] = ""
     connection: str
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""

@@ -44,6 +44,7 @@ class Step(StepBase, RecordChange):
 
     kind: Literal["route53"] = "route53"
     is_configuration: ClassVar[bool] = True
+    why_not_before_approval: ClassVar[str] = ""
 
     connection: str
     """The Airflow Connection of the AWS account."""

@@ -86,6 +86,7 @@ class Step(StepBase):
 
     kind: Literal["sql"] = "sql"
     is_configuration: ClassVar[bool] = True
+    why_not_before_approval: ClassVar[str] = ""
 
     connection: str
     """The Airflow Connection of the database."""

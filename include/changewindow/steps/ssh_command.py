@@ -14,7 +14,7 @@ the host has `timeout`, which all Linux hosts do). Not reached is what left that
 what the program has asked others to do, such as a service that systemd starts.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -37,6 +37,7 @@ class Step(StepBase):
     """A program to run on a host, with the program that undoes it."""
 
     kind: Literal["ssh_command"] = "ssh_command"
+    why_not_before_approval: ClassVar[str] = "it would start a program on the host"
     connection: str = Field(min_length=1)
     """The Airflow Connection (SSH) of the host."""
     run: Program

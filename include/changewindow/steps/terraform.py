@@ -63,6 +63,7 @@ class Step(StepBase):
 
     kind: Literal["terraform"] = "terraform"
     is_configuration: ClassVar[bool] = True
+    why_not_before_approval: ClassVar[str] = "it would run the providers and data sources of its configuration"
     folder: str = Field(pattern="^/")
     """The folder of the configuration on the worker, initialised."""
     plan: str = Field(min_length=1)

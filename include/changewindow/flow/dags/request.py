@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 from airflow.serialization.serialized_objects import DagSerialization
 
 from changewindow import settings
+from changewindow.changes import looking
 from changewindow.changes.handover import Shown, dumped
 from changewindow.changes.publication import publish, source
 from changewindow.changes.request import Request, take_in
@@ -25,8 +26,6 @@ from changewindow.flow.runtime import NOTE, ledger, log, now, person_of, policy
 from changewindow.flow.tasks.preflight import ask_once
 from changewindow.ledger import changes, stops
 from changewindow.policy.approvals import MOST
-from changewindow.steps.base import missing_prerequisites
-from changewindow.systems.context import Context as StepContext
 from changewindow.ticket import plan
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
@@ -81,7 +80,7 @@ class Check(BaseOperator):
 
 
 class DryRun(BaseOperator):
-    """Reads what each step would remember and each condition now, so that the approver sees before and after."""
+    """Reads what each step would remember and each condition now, as far as nobody's approval is needed to look."""
 
     def execute(self, context: Context) -> str:
         """Return what was read; what cannot be read now is reported, and does not stop the request."""
@@ -89,33 +88,18 @@ class DryRun(BaseOperator):
         lines: list[str] = []
         try:
             ticket = build_ticket(changes.revision(ledger(), change))
-            for part in (self._steps(change, ticket), self._conditions(change, ticket)):
+            for part in (looking.at_steps(change, ticket, connection, log.info), self._conditions(change, ticket)):
                 lines.extend(part)
         except (Exception, AirflowTaskTimeout) as error:  # noqa: BLE001  whatever a kind does here stops no request
             log.warning("the dry run broke off: %r", error)
             lines.append(f"- the dry run broke off: {escaped(f'{type(error).__name__}: {error}')}")
         return "\n".join(lines)
 
-    def _steps(self, change: str, ticket: Ticket) -> Iterator[str]:
-        for number, step in enumerate(ticket.steps, 1):
-            lines: list[str] = []
-            acting = StepContext(change, number, connection, lines.append, dry_run=True)
-            try:
-                remembered = step.remember(acting)
-                step.apply(acting, remembered)
-                lines.append(f"undo would use: {remembered}" if remembered else "undo needs nothing of today")
-                lines += [f"not ready: {missing}" for missing in missing_prerequisites(step, acting)]
-            except (ChangeError, ValueError) as error:
-                lines.append(f"cannot be tried now: {error}")
-            log.info("step %s, %s\n%s", number, step.name, "\n".join(lines))
-            yield f"- step {number}, {escaped(step.name)}"
-            yield from (f"    - {escaped(' '.join(line.split()))}" for line in lines)
-
-    def _conditions(self, change: str, ticket: Ticket) -> list[str]:
-        asked = {condition.name: condition for condition in (*ticket.preflight.checks, *ticket.conditions)}
-        decided = ask_once(tuple(asked.values()), change=change) if asked else None
-        lines = [f"    - {escaped(reading.line())}" for reading in decided.sample] if decided else []
-        return ["- conditions now", *lines] if lines else []
+    def _conditions(self, change: str, ticket: Ticket) -> Iterator[str]:
+        asked, lines = looking.askable(ticket)
+        decided = ask_once(asked, change=change) if asked else None
+        lines = [*(reading.line() for reading in decided.sample), *lines] if decided else lines
+        yield from looking.listed("conditions now", lines) if lines else ()
 
 
 class Schedule(BaseOperator):
