@@ -36,6 +36,7 @@ def test_the_settings_of_the_workers_account(
     """They change nothing of what is done, and above all is nothing left that undo takes for reverted."""
     (tmp_path / "settings").write_text(settings)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "settings"))
+    monkeypatch.setenv("CHANGEWINDOW_PASS_ENVIRONMENT", "GIT_CONFIG_GLOBAL")
     here = busy(repository, 1)
     remembered = STEP.remember(here)
     STEP.apply(here, remembered)
@@ -158,6 +159,7 @@ def test_a_merge_that_fails_without_a_conflict(
     """It is not told to resolve one: here, the worker's account wants signed commits."""
     (tmp_path / "settings").write_text("[merge]\nverifySignatures=true")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "settings"))
+    monkeypatch.setenv("CHANGEWINDOW_PASS_ENVIRONMENT", "GIT_CONFIG_GLOBAL")
     with pytest.raises(StepFailed, match=r"does not have a GPG signature\. Nothing was pushed\.$"):
         STEP.missing_prerequisites(context(repository))
 

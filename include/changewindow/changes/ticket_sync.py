@@ -17,6 +17,7 @@ from changewindow.policy.conflicts import HOLDING
 from changewindow.policy.model import Policy
 from changewindow.policy.review import load_text
 from changewindow.policy.sign_off import same_person
+from changewindow.systems.process.environment import built
 from changewindow.ticket.revision import digest_of
 from changewindow.ticket.window import LONG_AGO
 
@@ -113,7 +114,18 @@ def _user(mail: str) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    ran = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    # The worker's own git settings say how the repository of tickets is reached; nothing of it is executed.
+    home = {"HOME": str(Path.home()), "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh"}
+    with built(home) as environment:
+        ran = subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
     if ran.returncode:
         lines = ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"]
         raise SyncFailed(f"git {arguments[0]} failed: {lines[-1]}. Correct the connection or the repository.")

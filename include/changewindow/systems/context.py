@@ -199,7 +199,7 @@ class Context:
         arguments: Sequence[str],
         *,
         folder: Path | None = None,
-        environment: Mapping[str, str | None] | None = None,
+        environment: Mapping[str, str] | None = None,
         quiet: bool = False,
         shown_as: str = "",
         hide: Callable[[str], str] = str,

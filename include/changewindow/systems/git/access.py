@@ -20,13 +20,8 @@ AUTHOR = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "",
     "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
 }
-ELSEWHERE = (
-    *("GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"),
-    *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_SHALLOW_FILE"),
-    *("GIT_GRAFT_FILE", "GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS"),
-)
-"""Variables that would point git at another repository than the one it runs in; git sets them for its hooks."""
 SETTINGS = [
     *(("commit.gpgSign", "false"), ("push.gpgSign", "false"), ("log.showSignature", "false")),
     *(("core.hooksPath", os.devnull), ("core.quotePath", "false"), ("core.autocrlf", "false")),
@@ -40,7 +35,7 @@ ASKPASS = "#!/bin/sh\nprintf '%s\\n' \"$GIT_PASSPHRASE\"\n"
 
 
 @contextmanager
-def opened(context: Context, name: str) -> Iterator[tuple[str, dict[str, str | None]]]:
+def opened(context: Context, name: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield a repository's address and git's environment: our author, no hooks, no prompts, the connection's keys.
 
     Credentials appear in no argument and so in no log.
@@ -59,7 +54,7 @@ def opened(context: Context, name: str) -> Iterator[tuple[str, dict[str, str | N
         settings |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     account = {"GIT_LOGIN": login, "GIT_PASSWORD": connection.password}
     with context.temporary_folder() as folder:
-        yield address, {**dict.fromkeys(ELSEWHERE), **AUTHOR, **settings, **account, **_ssh(connection, folder)}
+        yield address, {**AUTHOR, **settings, **account, **_ssh(connection, folder)}
 
 
 def _ssh(connection: Connection, folder: Path) -> dict[str, str]:

@@ -27,7 +27,7 @@ class Clone:
     connection: str
     branch: str
     folder: Path
-    environment: dict[str, str | None]
+    environment: dict[str, str]
 
     def git(self, *arguments: str, hint: str = "") -> str:
         """Run git in the clone, changing nothing outside; return its output.

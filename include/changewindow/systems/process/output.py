@@ -7,6 +7,7 @@ import signal
 from dataclasses import dataclass
 
 from changewindow.systems.measurement import SourceError
+from changewindow.systems.process.environment import built
 
 MOST = 64 << 20
 """In bytes: what is kept of what a program prints."""
@@ -29,19 +30,21 @@ async def printed(*arguments: str) -> Printed:
         OSError: it cannot be started.
         SourceError: `invalid`, it prints without end.
     """
-    process = await asyncio.create_subprocess_exec(
-        *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        output, complaint = await asyncio.gather(_read(process, process.stdout), _read(process, process.stderr))
-        await process.wait()
-    except BaseException:
-        _kill(process)
-        raise
+    with built() as environment:
+        process = await asyncio.create_subprocess_exec(
+            *arguments,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            output, complaint = await asyncio.gather(_read(process, process.stdout), _read(process, process.stderr))
+            await process.wait()
+        except BaseException:
+            _kill(process)
+            raise
     for text in (output, complaint):
         if len(text) > MOST:
             raise SourceError("invalid", f"'{arguments[0]}' printed more than {MOST >> 20} MiB, and was killed")

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypedDict, cast
 
+from changewindow.systems.process.environment import built
+
 GUARD = Path(__file__).with_name("guard.py")
 LONGEST = 1 << 17
 """In bytes: a longer line is yielded in parts."""
@@ -21,8 +23,8 @@ class ProgramOptions(TypedDict, total=False):
 
     folder: Path | None
     """The working directory."""
-    environment: Mapping[str, str | None] | None
-    """Variables added to ours; None takes one out."""
+    environment: Mapping[str, str] | None
+    """Variables that the program gets besides the usual ones; see `environment.built`."""
     quiet: bool
     """Whether the output is left out of the log; it is logged all the same when the program fails."""
     shown_as: str
@@ -66,19 +68,19 @@ class Program:
 
 @contextmanager
 def guarded(
-    arguments: Sequence[str], *, folder: Path | None = None, environment: Mapping[str, str | None] | None = None
+    arguments: Sequence[str], *, folder: Path | None = None, environment: Mapping[str, str] | None = None
 ) -> Iterator[Program]:
-    """Start a program that cannot outlive this block nor this process; see `guard`.
-
-    The environment is added to ours; what is None there is taken out of it.
-    """
-    added = {**os.environ, **(environment or {})}
+    """Start a program that cannot outlive this block nor this process; see `guard`."""
     read_end, write_end = os.pipe()
-    with io.FileIO(write_end, "wb") as leash, io.FileIO(read_end, "rb") as held:
+    with (
+        io.FileIO(write_end, "wb") as leash,
+        io.FileIO(read_end, "rb") as held,
+        built(environment) as variables,
+    ):
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(GUARD), str(read_end), *arguments],
             cwd=folder,
-            env={name: value for name, value in added.items() if value is not None},
+            env=variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
