@@ -93,10 +93,8 @@ class Step(StepBase):
     def missing_prerequisites(self, context: Context) -> list[str]:
         """Return why the plan may not be applied, or why undo would not restore what there is."""
         workspace, before = self._workspace(context), self._before(context)
-        missing = self._unfit(workspace)
-        if not missing:
-            missing += workspace.changes(self._plan_file()).one_way
-        missing += self._unready(workspace, before)
+        missing = self._unfit(workspace) or workspace.changes(self._plan_file()).one_way
+        missing = [*missing, *self._unready(workspace, before)]
         with context.temporary_folder() as folder:
             out = folder / "undo.plan"
             if not before.plan(out, self._options(), patience="0s"):
