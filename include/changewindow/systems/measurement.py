@@ -11,7 +11,7 @@ from changewindow.systems.connection import Connection
 if TYPE_CHECKING:
     import httpx
 
-Cause = Literal["no_data", "stale", "unreachable", "invalid"]
+Cause = Literal["no_data", "stale", "unreachable", "invalid", "late"]
 Value = bool | float | str
 Connections = Callable[[str], Awaitable[Connection]]
 Authentication = Callable[[Connection], Mapping[str, str] | None]
@@ -23,7 +23,7 @@ TRANSPORT = {"content-encoding", "transfer-encoding"}
 
 
 class SourceError(Exception):
-    """A source has no value; `cause` is one of four."""
+    """A source has no value; `cause` is one of five, of which `late` is not about the source."""
 
     def __init__(self, cause: Cause, detail: str) -> None:
         super().__init__(detail)

@@ -67,11 +67,14 @@ class Tolerance(Model):
     """Not a number, several values where one was asked, text where a number was expected."""
     unknown: int | None = Field(default=None, ge=0)
     """All of these together; by default as many as the most patient of them allows."""
+    late: int = Field(default=5, ge=0)
+    """The watch itself was not running; that is no fault of the service, and counts apart from the others."""
 
     @property
     def together(self) -> int:
         """Return how many unknown readings in a row are allowed, whatever they lack."""
-        return max(self.inconclusive, *self.causes.values()) if self.unknown is None else self.unknown
+        limits = (limit for cause, limit in self.causes.items() if cause != "late")
+        return max(self.inconclusive, *limits) if self.unknown is None else self.unknown
 
     @property
     def causes(self) -> dict[str, int]:

@@ -15,6 +15,9 @@ GOOD_FOR_UNKNOWN = 3
 ALMOST_ONE = 1 - 1e-9
 """Ten weights of 0.1 add up to a little less than 1."""
 
+LATE: Cause = "late"
+"""The answer that says nothing about a service: the watch itself was not running."""
+
 COUNTS = ("lately", "unknown", "streak", "passed", "missed")
 """What a tally stores."""
 
@@ -69,7 +72,7 @@ class Tally:
             return self._bad_reason(detail)
         answer = cause or verdict
         self.unknown[answer] = self.unknown.get(answer, 0) + 1
-        self.missed += 1
+        self.missed += answer != LATE  # the watch lasts longer instead
         return self._unknown_reason(answer, detail)
 
     def counts(self) -> dict[str, Any]:
@@ -111,8 +114,9 @@ class Tally:
         if count > limit:
             row = "in a row" if count == together else "without a good reading between"
             return f"{start} ({count} {row}, {limit} allowed)"
-        if together > self.allowed.unknown:
-            return f"{start} ({together} unknown in a row, {self.allowed.unknown} allowed)"
+        of_the_source = together - self.unknown.get(LATE, 0)
+        if answer != LATE and of_the_source > self.allowed.unknown:
+            return f"{start} ({of_the_source} unknown in a row, {self.allowed.unknown} allowed)"
         return None
 
 
@@ -181,7 +185,7 @@ class Judgement:
             return "pass", f"all {len(pairs)} conditions are good in the last sample"
         if not _enough(reasons):
             return "pass", f"good in the last sample, but for what weighs too little: {'; '.join(undecided)}"
-        self.overtime += 1
+        self.overtime += not any(reading.cause == LATE for _, reading in pairs)
         limits = [tally.allowed for tally, _ in pairs]
         patience = max(max(limit.failures, limit.unknown) + limit.passes - 1 for limit in limits)
         if self.overtime <= patience:

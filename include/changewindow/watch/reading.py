@@ -12,6 +12,7 @@ from changewindow.errors import ChangeError
 from changewindow.systems.measurement import Answer, Cause, SourceContext, SourceError, Value
 from changewindow.watch.baseline import Seen
 from changewindow.watch.condition import Condition
+from changewindow.watch.lateness import on_time
 from changewindow.watch.verdict import Verdict, judge
 
 
@@ -31,6 +32,8 @@ class Reading:
         """Return why no later reading of this kind could be judged either, or nothing; no data may still come."""
         if self.cause == "invalid":
             return f"it cannot be judged: {self.line()}"
+        if self.cause == "late":
+            return f"it was not read in time: {self.line()}"
         return f"its source does not answer: {self.line()}" if self.cause == "unreachable" else ""
 
     def line(self) -> str:
@@ -83,8 +86,13 @@ async def measure(condition: Condition, context: SourceContext) -> list[Answer]:
     """Return the answer of a condition's source and that of its control group, if it has one, asked at the same time.
 
     Raises:
-        SourceError: one of them has no value.
+        SourceError: one of them has no value, or the loop was not running meanwhile.
     """
+    with on_time(condition.timeout):
+        return await _answers(condition, context)
+
+
+async def _answers(condition: Condition, context: SourceContext) -> list[Answer]:
     try:
         async with asyncio.timeout(condition.timeout.total_seconds()):
             for_control = replace(context, kept=context.kept.setdefault("control", {}))

@@ -11,6 +11,7 @@ from changewindow.systems.measurement import Connections, PastOf, SourceContext
 from changewindow.watch.baseline import Seen
 from changewindow.watch.condition import Condition
 from changewindow.watch.judgement import Decision, Judgement, Route
+from changewindow.watch.lateness import LATE, clock, lateness, not_running
 from changewindow.watch.progress import Followed, Progress
 from changewindow.watch.reading import Reading, take_all
 from changewindow.watch.sampling import Sampling
@@ -153,12 +154,16 @@ async def watch(
     progress.asked_until = watched.asked_until
     keep(progress)
     sample: list[Reading] = []
+    lateness()  # from here on
+    looked = clock()
     async with sharing(connections, watched.change, past=past) as context:
         contexts = [replace(context, since=watched.since, kept={}) for _ in watched.conditions]
         while not progress.decided:
             now = SourceContext.now()
             following = watched.sampling.following(progress.begun, now, progress.over)
             await asyncio.sleep((following - now).total_seconds())
+            _make_up(watched, progress, lateness().since(looked), log)
+            looked = clock()
             sample = await _sample(watched, contexts, judgement, progress)
             left = max((progress.over - progress.at).total_seconds(), 0)
             for reading in sample:
@@ -166,6 +171,13 @@ async def watch(
             keep(progress)
     verdict, reason = progress.decided
     return Decided(verdict, reason, tuple(sample), progress.samples)
+
+
+def _make_up(watched: Watched, progress: Progress, pause: timedelta, log: Log) -> None:
+    """Let a watch that was not running last as much longer, up to twice its length."""
+    if pause >= LATE:
+        progress.over = min(progress.over + pause, max(progress.over, progress.begun + 2 * watched.length))
+        log(f"{not_running(pause)}; it lasts until {progress.over:%H:%M:%S} UTC")
 
 
 async def _sample(
