@@ -6,51 +6,64 @@ kills the program with all its descendants, so a dead step cannot go on acting w
 leaves in the background when it ends by itself (a daemon it was asked to start) is left alone. Linux only.
 """
 
+# It is started for every program, so it imports little: `subprocess`, `signal` and `pathlib` take longer than Python.
 import ctypes
 import os
 import select
-import signal
-import subprocess
 import sys
-from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-KILLED = 128 + signal.SIGKILL
-prctl = ctypes.CDLL(None).prctl
+SIGKILL, SIGPIPE, SIGTERM, SIGXFSZ = 9, 13, 15, 25
+DEFAULT, IGNORE = ctypes.c_void_p(0), ctypes.c_void_p(1)
+KILLED = 128 + SIGKILL
+libc = ctypes.CDLL(None)
 
 
 def kill_all() -> None:
     """Kill every descendant: orphans come to us, because we are their subreaper."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
-    while pids := children.read_text().split():
+    while pids := children():
         for pid in pids:
-            os.kill(int(pid), signal.SIGKILL)
+            os.kill(pid, SIGKILL)
         for pid in pids:
-            os.waitpid(int(pid), 0)
+            os.waitpid(pid, 0)
 
 
-def become_child() -> None:
-    """Prepare the child: it hears SIGTERM again, and dies with the guard."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+def children() -> list[int]:
+    """Return the processes whose parent we are."""
+    pid = os.getpid()
+    with open(f"/proc/self/task/{pid}/children", encoding="ascii") as listed:  # noqa: PTH123  see the imports
+        return [int(child) for child in listed.read().split()]
+
+
+def start(arguments: list[str]) -> int:
+    """Start the program as a child that dies with the guard and hears all signals again; return its process id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        for ignored in (SIGTERM, SIGPIPE, SIGXFSZ):  # by us, and by Python
+            libc.signal(ignored, DEFAULT)
+        libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+        os.execvp(arguments[0], arguments)  # noqa: S606  no shell is wanted
+    except OSError as error:
+        print(f"{arguments[0]}: {error.strerror}", flush=True)
+    finally:
+        os._exit(127)
 
 
 def main() -> int:
-    """Run the program; return its exit code, or 137 when the asking process ended first."""
+    """Run the program; return its exit code, 127 when it cannot be run, or 137 when the asking process ended first."""
     pipe, arguments = int(sys.argv[1]), sys.argv[2:]
-    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    try:
-        child = subprocess.Popen(arguments, preexec_fn=become_child)  # noqa: PLW1509  the guard has no threads
-    except OSError as error:
-        print(f"{arguments[0]}: {error.strerror}", flush=True)
-        return 127
-    ended = os.pidfd_open(child.pid)
+    os.set_inheritable(pipe, False)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc.signal(SIGTERM, IGNORE)
+    child = start(arguments)
+    ended = os.pidfd_open(child)
     ready, _, _ = select.select([pipe, ended], [], [])
     if ended not in ready:
         kill_all()
         return KILLED
-    code = child.wait()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return code if code >= 0 else 128 - code
 
 
