@@ -19,6 +19,15 @@ hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")  # how long a case takes there says nothing
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _keys_and_heads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Seal with a key of the tests, and keep heads where they end with the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHANGEWINDOW_SEAL_KEY", "the-key-with-which-all-tests-seal")
+        patch.setenv("CHANGEWINDOW_HEADS", str(tmp_path_factory.mktemp("heads")))
+        yield
+
+
 @pytest.fixture
 def server() -> Iterator[RecordingServer]:
     """Serve what the test wants to be answered."""

@@ -117,6 +117,17 @@ class LedgerDown(PlatformError):
         )
 
 
+class SealKeyMissing(LedgerDown):
+    """Nothing can be sealed or checked here, which is as if the ledger were down: nothing new is done, undo goes on."""
+
+    def __init__(self, reason: str) -> None:
+        ChangeError.__init__(
+            self,
+            f"There is no key for the ledger's seals: {reason}. Nothing is approved or started without it. Give every "
+            "process of Change Windows the same CHANGEWINDOW_SEAL_KEY, or a file of it as CHANGEWINDOW_SEAL_KEY_FILE.",
+        )
+
+
 class SyncFailed(PlatformError):
     """The repository of tickets cannot be read."""
 

@@ -37,21 +37,35 @@ class Settings:
     """The catalogue of standard changes."""
     tickets: Path | None = None
     """A directory of tickets to sync, where there is no repository of them."""
+    seal_keys: str = ""
+    """The keys of the seals, where the environment holds them and no file does."""
+    seal_key_file: Path = Path()
+    """The file that holds the keys otherwise."""
+    may_make_seal_key: bool = False
+    """Whether that file is made where it is missing: nobody has named another place for the key."""
+    heads: Path = Path()
+    """Where the heads of chains are kept outside the ledger."""
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings.
 
     CHANGEWINDOW_PUBLISHED and CHANGEWINDOW_SPOOL lie below AIRFLOW_HOME by default; CHANGEWINDOW_POLICY and
-    CHANGEWINDOW_TEMPLATES are by default those that come with the package.
+    CHANGEWINDOW_TEMPLATES are by default those that come with the package. CHANGEWINDOW_SEAL_KEY holds the keys of the
+    seals, or CHANGEWINDOW_SEAL_KEY_FILE names a file of them; with neither, a key is made below AIRFLOW_HOME.
     """
     home = Path(environment.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+    keys, key_file = (environment.get(name, "") for name in ("CHANGEWINDOW_SEAL_KEY", "CHANGEWINDOW_SEAL_KEY_FILE"))
     return Settings(
         published=Path(environment.get("CHANGEWINDOW_PUBLISHED", home / "changes")),
         spool=Path(environment.get("CHANGEWINDOW_SPOOL", home / "changewindow-spool.jsonl")),
         policy=Path(environment.get("CHANGEWINDOW_POLICY", shipped("policy"))),
         templates=Path(environment.get("CHANGEWINDOW_TEMPLATES", shipped("templates"))),
         tickets=Path(environment["CHANGEWINDOW_TICKETS"]) if environment.get("CHANGEWINDOW_TICKETS") else None,
+        seal_keys=keys,
+        seal_key_file=Path(key_file or home / "changewindow-seal.key"),
+        may_make_seal_key=not keys and not key_file,
+        heads=Path(environment.get("CHANGEWINDOW_HEADS", home / "changewindow-heads")),
     )
 
 

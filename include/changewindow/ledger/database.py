@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from changewindow.errors import LedgerDown
+from changewindow.ledger.chain import LEDGER_SEAL
+from changewindow.ledger.seal import Seal
 
 PATIENCE = 20
 """Seconds a transaction may wait for another one."""
@@ -24,8 +26,9 @@ WRITES = "changewindow_writes"
 class Ledger:
     """The ledger's database; short transactions, a connection for each."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, seal: Seal | None = None) -> None:
         self.url = make_url(url)
+        self.seal = seal or Seal()
         is_sqlite = self.url.get_backend_name() == "sqlite"
         arguments: dict[str, Any] = {"timeout": PATIENCE} if is_sqlite else {"connect_timeout": 5}
         self.engine = create_engine(self.url, poolclass=NullPool, connect_args=arguments)
@@ -56,7 +59,8 @@ class Ledger:
     @contextmanager
     def _session(self, *, writes: bool) -> Iterator[Session]:
         try:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            info = {LEDGER_SEAL: self.seal}
+            with Session(self.engine, expire_on_commit=False, info=info) as session, session.begin():
                 session.connection(execution_options={WRITES: writes})
                 yield session
         except OperationalError as error:
@@ -71,6 +75,7 @@ class Ledger:
 
         Raises:
             LedgerDown: the database does not answer.
+            SealKeyMissing: there are events to seal, and no key.
         """
         if self.url.get_backend_name() == "sqlite" and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +83,7 @@ class Ledger:
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         try:
             with self.engine.begin() as connection:
-                config.attributes["connection"] = connection
+                config.attributes.update(connection=connection, seal=self.seal)
                 command.upgrade(config, version)
         except OperationalError as error:
             raise LedgerDown(error.orig) from error

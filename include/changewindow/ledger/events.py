@@ -1,23 +1,22 @@
 """Appends events to a change's chain, reads them, and verifies the chain."""
 
-import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import Session
 
 from changewindow.documents.canonical import canonical
 from changewindow.errors import BrokenChain, LedgerUnknown, UnreadableEvent
-from changewindow.ledger import payloads
+from changewindow.ledger import chain, payloads
+from changewindow.ledger.chain import START, Head, checked_events, hash_of, require_seal
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.models import Change, EventRow
 from changewindow.ledger.payloads import Payload, Unknown
 
-START = "0" * 64
 P = TypeVar("P", bound=Payload)
 
 
@@ -120,67 +119,72 @@ def payload(row: EventRow) -> Payload | Unknown:
 
 
 def past(ledger: Ledger, change: str, of: type[P]) -> list[P]:
-    """Return what the events of one kind say, oldest first.
+    """Return what the events of one kind say, oldest first; see `recorded`."""
+    return [content for content in recorded(ledger, change, of) if isinstance(content, of)]
+
+
+def recorded(ledger: Ledger, change: str, *of: type[Payload]) -> list[Payload]:
+    """Return what the events of some kinds say, oldest first, after checking their seals.
 
     Raises:
         LedgerUnknown: there is no such change.
+        BrokenChain: one of them was altered, or written by somebody without the key.
         UnreadableEvent: a later version wrote one of them; what it says may matter, so it is not passed over.
     """
-    read = [(row, payload(row)) for row in history(ledger, change, of.kind)]
+    read = [(row, payload(row)) for row in _sealed(ledger, change, *(payload.kind for payload in of))]
     for row, content in read:
         if isinstance(content, Unknown):
             raise UnreadableEvent(change, row.sequence, row.kind)
     return [content for _, content in read if isinstance(content, of)]
 
 
+def _sealed(ledger: Ledger, change: str, *kinds: EventKind) -> list[EventRow]:
+    """Return events of a change whose seals hold; of an older version's, only the whole chain can say that."""
+    rows = history(ledger, change, *kinds)
+    if any(row.seal is None for row in rows):
+        with ledger.reading() as session:
+            return [row for row in checked_events(session, known(session, change)) if row.kind in kinds]
+    for row in rows:
+        if row.hash != hash_of(row):
+            raise BrokenChain(change, row.sequence, "does not match its hash")
+        require_seal(ledger.seal, change, row)
+    return rows
+
+
 def verify(ledger: Ledger, change: str) -> str:
-    """Return the hash at the head of a change's chain, after checking every link.
+    """Return the hash at the head of a change's chain, after checking every link, seal and the head.
 
     Raises:
         BrokenChain: an event is missing or was altered.
     """
-    previous = START
-    for expected, row in enumerate(history(ledger, change), 1):
-        if row.sequence != expected:
-            raise BrokenChain(change, expected, "is missing")
-        if row.previous != previous:
-            raise BrokenChain(change, expected, "does not follow the event before it")
-        if row.hash != _hash(row):
-            raise BrokenChain(change, expected, "does not match its hash")
-        previous = row.hash
-    return previous
+    with ledger.reading() as session:
+        rows = checked_events(session, known(session, change))
+        return rows[-1].hash if rows else START
 
 
 def _append(session: Session, entry: Entry) -> str:
-    locked(session, entry.change)
-    last = session.scalar(_chain(entry.change).order_by(EventRow.sequence.desc()).limit(1))
+    """Add an event under seal, and move the sealed head; a head that is not that of the chain stays for `verify`."""
+    change, seal = locked(session, entry.change), chain.seal_of(session)
+    newest = select(EventRow.sequence, EventRow.hash).where(EventRow.number == change.number)
+    last = session.execute(newest.order_by(EventRow.sequence.desc()).limit(1)).one_or_none()
+    before = Head(*last) if last else None
     row = EventRow(
-        number=number(entry.change),
-        sequence=last.sequence + 1 if last else 1,
-        at=entry.at,
+        number=change.number,
+        sequence=before.sequence + 1 if before else 1,
+        at=entry.at.astimezone(UTC),
         kind=entry.kind,
         actor=entry.actor,
         data=canonical(entry.data),
-        previous=last.hash if last else START,
+        previous=before.hash if before else START,
     )
-    row.hash = _hash(row)
-    session.add(row)
-    session.flush()
+    row.hash = hash_of(row)
+    row.seal = chain.sealed_event(seal, row.hash)
+    values = {column.key: getattr(row, column.key) for column in EventRow.__table__.columns}
+    session.execute(insert(EventRow).values(values))
+    if chain.is_head(seal, change, before):
+        change.head = chain.sealed_head(seal, change.number, Head(row.sequence, row.hash))
     return row.hash
 
 
 def _chain(change: str) -> Select[EventRow]:
     return select(EventRow).where(EventRow.number == number(change))
-
-
-def _hash(row: EventRow) -> str:
-    sealed = {
-        "change": row.number,
-        "sequence": row.sequence,
-        "at": row.at.isoformat(timespec="microseconds"),
-        "kind": row.kind,
-        "actor": row.actor,
-        "data": row.data,
-        "previous": row.previous,
-    }
-    return hashlib.sha256(canonical(sealed).encode()).hexdigest()

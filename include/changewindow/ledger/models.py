@@ -62,6 +62,8 @@ class Change(Base):
     """The fencing token of its newest lease; kept when the lease is gone, so that tokens only grow."""
     aborted: Mapped[str | None] = mapped_column(Text)
     """Who ended the run that acts, and why; nothing forward happens after that."""
+    head: Mapped[str | None] = mapped_column(String(250))
+    """Where the chain of its events ends, under seal: a number, a hash, and the seal of both."""
 
     @property
     def id(self) -> str:
@@ -176,3 +178,5 @@ class EventRow(Base):
     """Canonical JSON."""
     previous: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64))
+    seal: Mapped[str | None] = mapped_column(String(80))
+    """None: a version before 0.2 wrote it, and the head of its chain vouches for it."""
