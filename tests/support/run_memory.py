@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from changewindow.changes import handover
-from changewindow.changes.handover import F, Fact
+from changewindow.changes.handover import F, Fact, Place
 from changewindow.changes.run_memory import Holder
 from changewindow.errors import LedgerDown, MemoryUnknown
 from changewindow.ledger.events import P
 from changewindow.ledger.payloads import Payload
+from changewindow.ledger.seal import Seal
 from changewindow.policy.standing import Mode
 
 
@@ -24,19 +25,24 @@ class KnownRun:
     events: list[Payload] = field(default_factory=list)
     """What the ledger has, oldest first; those without a run are of this one."""
     xcoms: dict[tuple[str, str], Any] = field(default_factory=dict)
-    """What tasks have left, by task and key."""
+    """What was left for tasks, by task and key; what a task has left has a seal."""
     ledger_is_down: bool = False
+    seal: Seal = field(default_factory=Seal)
 
     def hand_over(self, task: str, *facts: Fact) -> "KnownRun":
         """Leave facts as a task does."""
-        self.xcoms |= {(task, fact.full_key): handover.dumped(fact) for fact in facts}
+        for fact in facts:
+            place = Place("CHG-1042", self.id, task, fact.full_key)
+            self.xcoms[task, fact.full_key] = handover.dumped(fact, self.seal, place)
         return self
 
     def handed(self, fact: type[F], task: str, step: int = 0) -> F | None:
         """Return what a task handed over."""
-        value = self.xcoms.get((task, handover.key_of(fact, step)))
+        key = handover.key_of(fact, step)
+        value = self.xcoms.get((task, key))
         try:
-            return None if value is None else handover.parsed(fact, value)
+            place = Place("CHG-1042", self.id, task, key)
+            return None if value is None else handover.parsed(fact, value, self.seal, place)
         except ValueError as error:
             raise self.unknown(f"what '{task}' handed over", error) from error
 
@@ -46,6 +52,11 @@ class KnownRun:
 
     def past(self, of: type[P]) -> list[P]:
         """Return the events of a kind."""
+        self._ask_ledger()
+        return [event for event in self.events if isinstance(event, of)]
+
+    def recorded(self, *of: type[Payload]) -> list[Payload]:
+        """Return the events of some kinds."""
         self._ask_ledger()
         return [event for event in self.events if isinstance(event, of)]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
-from changewindow.changes.handover import Fact, dumped
+from changewindow.changes.handover import Fact
 from changewindow.flow.dag import build_dag
 from changewindow.flow.runtime import Run
 from changewindow.ledger import changes, events, leases, payloads
@@ -80,7 +80,7 @@ class StartedChange:
 
     def hand_over(self, task: str, fact: Fact) -> None:
         """Leave what a task hands over."""
-        self.task_instance.xcoms[task, fact.full_key] = dumped(fact)
+        self.run(task).hand_over(fact)
 
     def left(self, task: str, fact: type[Fact]) -> Any:
         """Return what a task has handed over."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from changewindow.changes import run_memory
-from changewindow.changes.handover import Refused, Restored, Verified
+from changewindow.changes.handover import Restored, Verified
 from changewindow.changes.run_memory import Holder, RunMemory
 from changewindow.policy.outcome import Left, Outcome, outcome
 from changewindow.policy.standing import AGAIN
@@ -33,7 +33,7 @@ def settled(memory: RunMemory, held: Holder) -> tuple[Outcome, str] | None:
         return None
     if held.run == memory.id:
         return cast("Outcome", held.status), "this run is closed; nothing was done again"
-    refusal = run_memory.legible(memory, Refused, "gate")
+    refusal = run_memory.refusal(memory)
     return "refused", refusal.reason if refusal else f"the change is {held.status}; nothing was touched"
 
 
@@ -52,7 +52,7 @@ def closing(memory: RunMemory, held: Holder, *, steps: int, task: str = "close")
         or (decision.reason if decision else "")
         or f"the run ended before the change was proven good{unended}"
     )
-    refusal = None if is_ours else run_memory.legible(memory, Refused, "gate")
+    refusal = None if is_ours else run_memory.refusal(memory)
     left = Left(
         refusal=(refusal.outcome, refusal.reason) if refusal else None,
         is_through_gate=is_ours,

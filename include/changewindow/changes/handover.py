@@ -1,9 +1,11 @@
-"""What the tasks of a run hand over to each other, and how it is read back from where any user may edit it."""
+"""What the tasks of a run hand over to each other, under seal, because any user may edit it on its way."""
 
+from dataclasses import astuple, dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from changewindow.ledger.seal import Seal
 from changewindow.policy.outcome import Outcome
 
 
@@ -12,8 +14,6 @@ class Fact(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     key: ClassVar[str]
-    bare: ClassVar[str | None] = None
-    """The field whose value version 0.1.0 handed over alone; None: it handed over all fields, without a version."""
     version: Literal[1] = 1
 
     @property
@@ -29,7 +29,6 @@ class NotGood(Fact):
     """A task of the preflight was not good, and why."""
 
     key = "reason"
-    bare = "reason"
     reason: str
 
 
@@ -52,7 +51,6 @@ class Baseline(Fact):
     """The readings before the change, by the name of their condition."""
 
     key = "before"
-    bare = "readings"
     readings: dict[str, list[float]]
 
 
@@ -66,7 +64,6 @@ class Remembered(Fact):
     """What a step remembered before it acted."""
 
     key = "remembered"
-    bare = "memory"
     memory: dict[str, Any]
 
 
@@ -74,7 +71,6 @@ class Applied(Fact):
     """A step was applied."""
 
     key = "applied"
-    bare = "at"
     at: AwareDatetime
 
 
@@ -82,7 +78,6 @@ class Failed(Fact):
     """A step failed of its own accord: nothing of it is under way any more."""
 
     key = "failed"
-    bare = "at"
     at: AwareDatetime
 
 
@@ -90,7 +85,6 @@ class Undone(Fact):
     """A step was undone."""
 
     key = "undone"
-    bare = "at"
     at: AwareDatetime
     step: int = 0
 
@@ -114,7 +108,6 @@ class Watching(Fact):
     """Since when readings count."""
 
     key = "since"
-    bare = "since"
     since: AwareDatetime
 
 
@@ -129,7 +122,6 @@ class Restored(Fact):
     """When everything was as before again."""
 
     key = "restored"
-    bare = "at"
     at: AwareDatetime
 
 
@@ -147,7 +139,6 @@ class Thread(Fact):
     """The thread in which messages about the run are posted; None where the channel has no threads."""
 
     key = "thread"
-    bare = "thread"
     thread: str | None
 
 
@@ -177,20 +168,59 @@ def key_of(fact: type[Fact], step: int = 0) -> str:
     return f"{fact.key}_{step}" if "step" in fact.model_fields else fact.key
 
 
-def dumped(fact: Fact) -> dict[str, Any]:
-    """Return a fact as the JSON that is handed over."""
-    return fact.model_dump(mode="json")
+@dataclass(frozen=True)
+class Place:
+    """Where something is handed over; its seal counts nowhere else."""
+
+    dag: str
+    run: str
+    task: str
+    key: str
 
 
-def parsed(fact: type[F], value: Any) -> F:
-    """Return a fact from what was handed over, by this version or by 0.1.0.
+def dumped(fact: Fact, seal: Seal, place: Place) -> dict[str, Any]:
+    """Return a fact as the JSON that is handed over, with its seal.
 
     Raises:
-        ValueError: it is neither.
+        SealKeyMissing: there is no key.
     """
-    is_versioned = isinstance(value, dict) and set(value) == set(fact.model_fields)
+    value = fact.model_dump(mode="json")
+    return {**value, SEAL: seal.of(PURPOSE, [*astuple(place), value])}
+
+
+def parsed(fact: type[F], value: Any, seal: Seal, place: Place) -> F:
+    """Return a fact that a task has handed over here.
+
+    Raises:
+        ValueError: no task has, or not this.
+        SealKeyMissing: that cannot be checked, because there is no key.
+    """
+    fields, given = _split(value)
+    if given is None:
+        raise ValueError("it has no seal: somebody has edited it, or a version before 0.2 has left it")
+    if not seal.holds(given, PURPOSE, [*astuple(place), fields]):
+        raise ValueError("its seal is not that of a task of this run: somebody has edited it")
+    return read(fact, fields)
+
+
+def read(fact: type[F], value: Any) -> F:
+    """Return a fact as somebody has left it, sealed or not: a hint, to be compared with the ledger.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
     try:
-        return fact.model_validate(value if is_versioned or fact.bare is None else {fact.bare: value})
+        return fact.model_validate(_split(value)[0])
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)[0]
         raise ValueError(f"{'.'.join(map(str, wrong['loc'])) or 'it'}: {wrong['msg']}") from error
+
+
+SEAL, PURPOSE = "seal", "handover"
+
+
+def _split(value: Any) -> tuple[Any, str | None]:
+    """Return what was handed over, and its seal if it has one."""
+    if not isinstance(value, dict) or SEAL not in value:
+        return value, None
+    return {name: field for name, field in value.items() if name != SEAL}, str(value[SEAL])

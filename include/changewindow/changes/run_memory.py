@@ -1,7 +1,7 @@
 """What is known of a run of a change, and the questions that its tasks ask of it.
 
-A task hands over what others need; the ledger's events say the same in other words, and longer. Where neither can be
-read, that is `MemoryUnknown`: it is not the same as "nothing".
+The ledger's events say it. A task also hands over, under seal, what others need: that counts while the ledger cannot be
+read or does not have it yet. Where neither can be read, that is `MemoryUnknown`: it is not the same as "nothing".
 """
 
 import logging
@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 from changewindow.changes import handover
 from changewindow.changes.handover import F
-from changewindow.errors import LedgerDown, MemoryUnknown, UnreadableEvent
+from changewindow.errors import BrokenChain, LedgerDown, MemoryUnknown, UnreadableEvent
 from changewindow.ledger import payloads
 from changewindow.ledger.events import P
+from changewindow.ledger.payloads import Payload
 from changewindow.policy.standing import Mode
 from changewindow.systems.context import Ended
 from changewindow.watch.condition import Condition
@@ -22,7 +23,7 @@ log = logging.getLogger("changewindow")
 NEVER_RAN = "upstream_failed"
 """The state that Airflow alone gives, to a task that it did not start because one before it failed."""
 
-UNREADABLE = (LedgerDown, UnreadableEvent)
+UNREADABLE = (LedgerDown, UnreadableEvent, BrokenChain)
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class RunMemory(Protocol):
         """Return what a task of this run handed over, or None when it did not.
 
         Raises:
-            MemoryUnknown: it cannot be read.
+            MemoryUnknown: what is there was not handed over by that task, or cannot be read.
         """
 
     def states(self) -> Mapping[str, str | None]:
@@ -65,7 +66,11 @@ class RunMemory(Protocol):
         Raises:
             LedgerDown: the ledger cannot be read.
             UnreadableEvent: a later version wrote one of them.
+            BrokenChain: one of them was altered.
         """
+
+    def recorded(self, *of: type[Payload]) -> list[Payload]:
+        """Return the same of some kinds, in the order in which they were written."""
 
     def holder(self) -> Holder:
         """Return who holds the change, as the ledger knows it.
@@ -94,16 +99,19 @@ def remembered(memory: RunMemory, step: int) -> dict[str, Any] | None:
         MemoryUnknown: nobody can say now.
     """
     is_rollback = memory.mode == "rollback"
+    error = None
+    try:
+        memories = [event.remembered for event in memory.past(payloads.Remembered) if event.step == step]
+    except UNREADABLE as unreadable:
+        memories, error = [], unreadable
+    if memories:
+        return memories[-1 if is_rollback else 0]
     kept = None if is_rollback else legible(memory, handover.Remembered, f"apply_{step}")
     if kept is not None:
         return kept.memory
-    try:
-        memories = [event.remembered for event in memory.past(payloads.Remembered) if event.step == step]
-    except UNREADABLE as error:
-        if not is_rollback and _never_started(memory, step):
-            return None
+    if error and (is_rollback or not _never_started(memory, step)):
         raise memory.unknown(f"whether step {step} has acted, and on what", error) from error
-    return memories[-1 if is_rollback else 0] if memories else None
+    return None
 
 
 def applied_values(memory: RunMemory) -> dict[str, Any]:
@@ -144,12 +152,17 @@ def is_applied(memory: RunMemory, step: int) -> bool:
     Raises:
         MemoryUnknown: nobody can say now.
     """
+    error = None
+    try:
+        if any(event.step == step for event in memory.past(payloads.Applied)):
+            return True
+    except UNREADABLE as unreadable:
+        error = unreadable
     if legible(memory, handover.Applied, f"apply_{step}"):
         return True
-    try:
-        return any(event.step == step for event in memory.past(payloads.Applied))
-    except UNREADABLE as error:
+    if error:
         raise memory.unknown(f"whether step {step} was applied", error) from error
+    return False
 
 
 def apply_ended(memory: RunMemory, step: int) -> Ended:
@@ -165,7 +178,18 @@ def apply_ended(memory: RunMemory, step: int) -> Ended:
 
 def is_undone(memory: RunMemory, step: int) -> bool:
     """Return whether a step was undone in this run; undone again is harmless, so that unknown counts as not undone."""
-    return any(legible(memory, handover.Undone, task, step) for task in (f"undo_{step}", "close"))
+    if not any(legible(memory, handover.Undone, task, step) for task in (f"undo_{step}", "close")):
+        return False
+    try:
+        acts = [event for event in memory.recorded(payloads.Applied, payloads.Undone) if _step(event) == step]
+    except UNREADABLE:
+        return True
+    was_undone = any(isinstance(event, payloads.Undone) for event in acts)
+    return not (was_undone and isinstance(acts[-1], payloads.Applied))
+
+
+def _step(event: Payload) -> int:
+    return int(getattr(event, "step", 0))
 
 
 def baseline(memory: RunMemory, conditions: Iterable[Condition]) -> dict[str, list[float]]:
@@ -176,19 +200,54 @@ def baseline(memory: RunMemory, conditions: Iterable[Condition]) -> dict[str, li
     """
     if not any(condition.needs_baseline for condition in conditions):
         return {}
+    error = None
+    try:
+        past = memory.past(payloads.Baseline)
+    except UNREADABLE as unreadable:
+        past, error = [], unreadable
+    if past:
+        return past[-1].before
     kept = None if memory.mode == "rollback" else legible(memory, handover.Baseline, "baseline")
     if kept is not None:
         return kept.readings
-    try:
-        past = memory.past(payloads.Baseline)
-    except UNREADABLE as error:
+    if error:
         raise memory.unknown("what was read before the change", error) from error
-    return past[-1].before if past else {}
+    return {}
 
 
 def decision(memory: RunMemory) -> handover.Decision | None:
-    """Return what the watch has decided; None, also for what cannot be read, is never good."""
-    return legible(memory, handover.Decision, "watch")
+    """Return what the watch has decided; None, also for what cannot be read, is never good.
+
+    Where ledger and task say different things, that which keeps nothing counts.
+    """
+    known = [_recorded_decision(memory), legible(memory, handover.Decision, "watch")]
+    decisions = [decided for decided in known if decided is not None]
+    return next((decided for decided in decisions if decided.route != "succeed"), decisions[0] if decisions else None)
+
+
+def _recorded_decision(memory: RunMemory) -> handover.Decision | None:
+    """Return what the ledger says that the newest watch of the run has decided, if it has."""
+    try:
+        events = memory.recorded(payloads.Watching, payloads.WatchDecided)
+    except UNREADABLE as unreadable:
+        log.warning("%s", unreadable)
+        return None
+    newest = events[-1] if events else None
+    if not isinstance(newest, payloads.WatchDecided):
+        return None
+    return handover.Decision(route="succeed" if newest.route == "succeed" else "undo", reason=newest.reason)
+
+
+def refusal(memory: RunMemory) -> handover.Refused | None:
+    """Return why the gate has refused the run, as far as that can be read."""
+    try:
+        refused = memory.past(payloads.Refused)
+    except UNREADABLE as unreadable:
+        log.warning("%s", unreadable)
+        refused = []
+    if refused:
+        return handover.Refused(outcome=refused[-1].outcome, reason="\n".join(refused[-1].reasons))
+    return legible(memory, handover.Refused, "gate")
 
 
 def holder(memory: RunMemory) -> Holder:
