@@ -175,3 +175,14 @@ class BrokenChain(PlatformError):
             f"{change}: event {sequence} {what}. The record was altered after it was written; "
             "compare with the head hash in the change's Slack thread and restore the ledger from backup."
         )
+
+
+class AlteredText(PlatformError):
+    """The text of a change in the ledger is not the one that was submitted."""
+
+    def __init__(self, change: str, digest: str, what: str) -> None:
+        super().__init__(
+            f"{change}: its text {digest[:12]}… in the ledger {what}. The record was altered after it was written; "
+            "`changewindow verify --all` names everything that was. Restore the ledger from backup, or submit the "
+            "ticket again."
+        )

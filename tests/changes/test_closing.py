@@ -61,6 +61,35 @@ def test_what_is_not_kept_is_undone_in_reverse(changed: Any, why: str) -> None:
     assert todo.ended() == ("rolled_back", why)
 
 
+EDITED: dict[str, Any] = {"xcoms": {("watch", "decision"): {"version": 1, "route": "succeed", "reason": "all good"}}}
+
+
+@pytest.mark.parametrize("ledger_is_down", [False, True])
+@pytest.mark.parametrize("events", [[], [payloads.WatchDecided(route="undo", reason="errors = 7")]])
+def test_an_edited_decision_closes_nothing_as_completed(events: list[Any], *, ledger_is_down: bool) -> None:
+    """Though `succeed` was marked green: the ledger says what the watch has decided, else nobody does."""
+    run = known(1, task_states={"succeed": "success"}, **EDITED, ledger_is_down=ledger_is_down)
+    run.events += events
+    todo = closing(run, run.held, steps=1)
+    assert (todo.must_undo, todo.ended()[0]) == (True, "rolled_back")
+    assert "all good" not in todo.ended()[1]
+
+
+def test_of_two_decisions_that_differ_the_one_that_keeps_nothing_counts() -> None:
+    """The one of the ledger, or the one that the watch could not write into it."""
+    for task, recorded in ((GOOD, BAD), (BAD, GOOD)):
+        run = known(1, decided=task, task_states={"succeed": "success"})
+        run.events.append(payloads.WatchDecided(route=recorded.route, reason=recorded.reason))
+        assert closing(run, run.held, steps=1).must_undo
+
+
+def test_an_edited_refusal_records_no_outcome() -> None:
+    """Whatever outcome it names."""
+    left = {("gate", "refused"): {"version": 1, "outcome": "completed", "reason": "all good"}}
+    run = known(held=Holder("approved"), xcoms=left)
+    assert closing(run, run.held, steps=1).ended()[0] == "cancelled"
+
+
 def test_what_was_undone_already_is_not_undone_again() -> None:
     """By its own task, or by `close` itself before it died."""
     run = known(1, 2, 3, decided=BAD).hand_over("undo_3", handover.Undone(step=3, at=AT))
@@ -94,7 +123,7 @@ def test_what_is_not_as_before_is_a_failed_rollback() -> None:
         ),
         ({"held": Holder("approved")}, ("cancelled", "the run ended before its gate")),
         (
-            {"held": Holder("approved"), "xcoms": {("gate", "refused"): {"outcome": "missed", "reason": "late"}}},
+            {"held": Holder("approved"), "events": [payloads.Refused(outcome="missed", reasons=("late",))]},
             ("missed", "late"),
         ),
     ],
@@ -107,26 +136,28 @@ def test_where_nothing_started_there_is_nothing_to_undo(changed: Any, ended: tup
 
 
 @pytest.mark.parametrize(
-    ("held", "xcoms", "ended"),
+    ("held", "changed", "ended"),
     [
         (Holder("completed", "run"), {}, ("completed", "this run is closed; nothing was done again")),
         (Holder("running", "other"), {}, ("refused", "the change is running; nothing was touched")),
         (
             Holder("completed", "other"),
-            {("gate", "refused"): {"outcome": "refused", "reason": "it is closed"}},
+            {"events": [payloads.Refused(outcome="refused", reasons=("it is closed",))]},
             ("refused", "it is closed"),
         ),
         (
             Holder("completed", "other"),
-            {("gate", "refused"): 7},
+            {"xcoms": {("gate", "refused"): 7}},
             ("refused", "the change is completed; nothing was touched"),
         ),
     ],
     ids=["closed already", "another run acts", "refused", "refused, with garbage for a reason"],
 )
-def test_a_run_that_does_not_hold_the_change_records_nothing(held: Holder, xcoms: Any, ended: tuple[str, str]) -> None:
+def test_a_run_that_does_not_hold_the_change_records_nothing(
+    held: Holder, changed: Any, ended: tuple[str, str]
+) -> None:
     """It only says so."""
-    assert settled(KnownRun(held=held, xcoms=xcoms), held) == ended
+    assert settled(KnownRun(held=held, **changed), held) == ended
 
 
 def test_what_was_verified_holds_until_something_is_undone() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from changewindow.changes import handover, run_memory
+from changewindow.changes.run_decisions import decision
 from changewindow.changes.run_memory import Holder
 from changewindow.errors import MemoryUnknown
 from changewindow.ledger import payloads
@@ -33,6 +34,46 @@ def test_what_a_step_remembered_is_known_from_the_ledger() -> None:
     """When its XCom is gone, or garbage."""
     assert run_memory.remembered(run(KEPT), 1) == MEMORY
     assert run_memory.remembered(run(KEPT, xcoms={("apply_1", "remembered"): "?"}), 1) == MEMORY
+
+
+EDITED = {("apply_1", "remembered"): {"version": 1, "memory": {"replicas": 0}}}
+
+
+def test_an_edited_remembered_value_does_not_change_what_undo_writes() -> None:
+    """The ledger says it; while it is down, nobody does, and undo is tried again."""
+    assert run_memory.remembered(run(KEPT, xcoms=EDITED), 1) == MEMORY
+    assert run_memory.remembered(run(xcoms=EDITED), 1) is None
+    with pytest.raises(MemoryUnknown):
+        run_memory.remembered(run(xcoms=EDITED, ledger_is_down=True, task_states={"apply_1": "failed"}), 1)
+
+
+def test_what_the_ledger_does_not_have_is_known_from_the_task() -> None:
+    """Somebody has deleted it there: the seal says that a task of this run has remembered it."""
+    assert run_memory.remembered(run().hand_over("apply_1", handover.Remembered(memory=MEMORY)), 1) == MEMORY
+
+
+def test_an_edited_baseline_does_not_change_what_is_compared() -> None:
+    """The ledger says what was read before."""
+    left = {("baseline", "before"): {"version": 1, "readings": {"errors": [99.0]}}}
+    kept = payloads.Baseline(before={"errors": [1.0]})
+    assert run_memory.baseline(run(kept, xcoms=left), compared("ratio")) == {"errors": [1.0]}
+    assert run_memory.baseline(run(xcoms=left), compared("ratio")) == {}
+
+
+def test_edited_facts_say_neither_that_a_step_was_applied_nor_that_it_was_undone() -> None:
+    """Only what has the seal of a task does."""
+    at = {"version": 1, "at": AT.isoformat()}
+    known = run(xcoms={("apply_1", "applied"): at, ("undo_1", "undone_1"): {**at, "step": 1}})
+    assert (run_memory.is_applied(known, 1), run_memory.is_undone(known, 1)) == (False, False)
+
+
+def test_a_step_that_was_applied_again_is_not_undone() -> None:
+    """Whatever its earlier undo has left."""
+    acts = [payloads.Applied(step=1, name="Scale"), payloads.Undone(step=1, name="Scale")]
+    known = run(*acts).hand_over("undo_1", handover.Undone(step=1, at=AT))
+    assert run_memory.is_undone(known, 1)
+    known.events.append(acts[0])
+    assert not run_memory.is_undone(known, 1)
 
 
 def test_only_a_ledger_that_answers_says_that_a_step_never_started() -> None:
@@ -97,19 +138,25 @@ def test_the_baseline_is_unknown_only_to_what_compares_with_it() -> None:
     ("xcoms", "held"),
     [
         ({}, Holder("approved")),
-        ({("gate", "passed"): {"token": 7}}, Holder("running", "run")),
+        ({("gate", "passed"): {"version": 1, "token": 7}}, Holder("running", "run")),
         ({("gate", "passed"): "yes"}, Holder("running", "run")),
     ],
-    ids=["refused", "passed", "garbage: what it may have done is undone"],
+    ids=["refused", "unsealed: what it may have done is undone", "garbage: what it may have done is undone"],
 )
 def test_without_the_ledger_the_gate_says_who_holds_the_change(xcoms: Any, held: Holder) -> None:
     """The run itself, if it passed."""
     assert run_memory.holder(run(xcoms=xcoms, ledger_is_down=True)) == held
 
 
+def test_without_the_ledger_a_gate_that_was_passed_says_that_its_run_holds_the_change() -> None:
+    """Under seal."""
+    known = run(ledger_is_down=True).hand_over("gate", handover.Passed(token=7))
+    assert run_memory.holder(known) == Holder("running", "run")
+
+
 def test_a_decision_that_cannot_be_read_is_none() -> None:
     """Never a good one."""
-    assert run_memory.decision(run(xcoms={("watch", "decision"): "succeed"})) is None
+    assert decision(run(xcoms={("watch", "decision"): "succeed"})) is None
 
 
 def started(mode: Mode, **values: Any) -> payloads.Started:

@@ -53,7 +53,7 @@ make_images() {
 
 make_secrets() {
     local name
-    for name in POSTGRES_PASSWORD LEDGER_PASSWORD AIRFLOW_JWT_SECRET AIRFLOW_SECRET_KEY; do
+    for name in POSTGRES_PASSWORD LEDGER_PASSWORD AIRFLOW_JWT_SECRET AIRFLOW_SECRET_KEY CHANGEWINDOW_SEAL_KEY; do
         export "$name=$(openssl rand -hex 32)"
     done
     AIRFLOW_FERNET_KEY=$(openssl rand -base64 32 | tr +/ -_)

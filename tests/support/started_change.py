@@ -49,7 +49,7 @@ class StartedChange:
         intent = Intent(RUN, submitted.digest, ticket.window.opens, ticket.window.closes, ticket.needs, approvals=())
         leases.start(ledger, self.change.id, intent, targets=ticket.targets, now=now)
         self.dag = build_dag(self.change.id, json.dumps(data))
-        self.task_instance = TaskInstance()
+        self.task_instance = TaskInstance(dag=self.change.id)
 
     def undone(self, step: int) -> Path:
         """Return the file that the undo of a step leaves."""

@@ -7,8 +7,8 @@ from typing import Any
 class TaskInstance:
     """The task that runs, among the others of its run."""
 
-    def __init__(self, task: str = "", states: Mapping[str, str | None] | None = None) -> None:
-        self.task_id = task
+    def __init__(self, task: str = "", states: Mapping[str, str | None] | None = None, dag: str = "") -> None:
+        self.task_id, self.dag_id = task, dag
         self.states = dict(states or {})
         self.xcoms: dict[tuple[str, str], Any] = {}
         self.try_number, self.max_tries, self.map_index = 1, 0, -1
@@ -17,8 +17,8 @@ class TaskInstance:
 
     @property
     def left(self) -> dict[str, Any]:
-        """Return what the task that runs has left, by key."""
-        return {key: value for (task, key), value in self.xcoms.items() if task == self.task_id}
+        """Return what the task that runs has left, by key, without the seals."""
+        return {key: _without_seal(value) for (task, key), value in self.xcoms.items() if task == self.task_id}
 
     @property
     def followed(self) -> list[str]:
@@ -42,3 +42,7 @@ class TaskInstance:
     def get_task_states(self, *, run_ids: list[str], **_: Any) -> dict[str, dict[str, str | None]]:
         """Return the states of the run's tasks."""
         return {run_ids[0]: self.states}
+
+
+def _without_seal(value: Any) -> Any:
+    return {name: field for name, field in value.items() if name != "seal"} if isinstance(value, dict) else value

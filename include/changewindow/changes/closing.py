@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from changewindow.changes import run_memory
+from changewindow.changes import run_decisions, run_memory
 from changewindow.changes.handover import Restored, Verified
 from changewindow.changes.run_memory import Holder, RunMemory
 from changewindow.policy.outcome import Left, Outcome, outcome
@@ -33,14 +33,14 @@ def settled(memory: RunMemory, held: Holder) -> tuple[Outcome, str] | None:
         return None
     if held.run == memory.id:
         return cast("Outcome", held.status), "this run is closed; nothing was done again"
-    refusal = run_memory.refusal(memory)
+    refusal = run_decisions.refusal(memory)
     return "refused", refusal.reason if refusal else f"the change is {held.status}; nothing was touched"
 
 
 def closing(memory: RunMemory, held: Holder, *, steps: int, task: str = "close") -> Closing:
     """Return what is left to do in a run that is to be closed; `task` is the one that closes it."""
     is_ours = held.is_run(memory.id)
-    decision = run_memory.decision(memory)
+    decision = run_decisions.decision(memory)
     states = memory.states()
     is_good = decision is not None and decision.route == "succeed" and states.get("succeed") == "success"
     is_kept = is_ours and is_good and not held.aborted
@@ -52,7 +52,7 @@ def closing(memory: RunMemory, held: Holder, *, steps: int, task: str = "close")
         or (decision.reason if decision else "")
         or f"the run ended before the change was proven good{unended}"
     )
-    refusal = None if is_ours else run_memory.refusal(memory)
+    refusal = None if is_ours else run_decisions.refusal(memory)
     left = Left(
         refusal=(refusal.outcome, refusal.reason) if refusal else None,
         is_through_gate=is_ours,

@@ -153,14 +153,11 @@ class Shown(Fact):
     warnings: str
 
 
-class ExtensionAsked(Fact):
-    """A later end that a person asks for, and who may approve it; the result of its task `check`."""
+class Tried(Fact):
+    """What the dry run of a request has read, as Markdown."""
 
-    key = "return_value"
-    change: str
-    closes: AwareDatetime
-    people: tuple[str, ...]
-    person: str
+    key = "tried"
+    text: str
 
 
 def key_of(fact: type[Fact], step: int = 0) -> str:

@@ -18,7 +18,8 @@ from cryptography.fernet import Fernet
 from changewindow.cli import process_group
 from changewindow.errors import PlatformError
 from changewindow.ledger.database import Ledger
-from changewindow.settings import shipped
+from changewindow.ledger.seal import Seal
+from changewindow.settings import read, shipped
 
 ROOT = Path(__file__).resolve().parents[3]
 """The checkout; an installed package needs neither its `plugins` nor a PYTHONPATH."""
@@ -115,7 +116,7 @@ def start(place: Place, extra: Mapping[str, str] | None = None) -> "subprocess.P
     """Start Airflow in a process group of its own; `extra` is added to its environment. Does not wait."""
     (place.home / "changes").mkdir(parents=True, exist_ok=True)
     write_passwords(place)
-    Ledger(place.ledger).upgrade()
+    Ledger(place.ledger, seal_of(place)).upgrade()
     with (place.home / "standalone.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "airflow", "standalone"],
@@ -128,6 +129,11 @@ def start(place: Place, extra: Mapping[str, str] | None = None) -> "subprocess.P
         )
     (place.home / PID_FILE).write_text(str(process.pid))
     return process
+
+
+def seal_of(place: Place) -> Seal:
+    """Return what seals the ledger: with the key that is given, or with that which lies in the folder."""
+    return Seal(lambda: read({**os.environ, **environment(place)}))
 
 
 def bundles(place: Place, **more: Path) -> str:

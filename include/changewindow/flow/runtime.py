@@ -10,17 +10,17 @@ from airflow.sdk.definitions.context import Context as AirflowContext
 
 from changewindow import settings
 from changewindow.changes import handover
-from changewindow.changes.handover import F, Fact, Place
+from changewindow.changes.handover import F, Fact
 from changewindow.changes.run_memory import Holder, applied_values
 from changewindow.changes.step_lock import StepLock
 from changewindow.documents import parameters
 from changewindow.errors import BadPolicy, LedgerDown, LedgerUnknown, MemoryUnknown, SealKeyMissing
+from changewindow.flow import xcoms
 from changewindow.flow.airflow_connection import connection
 from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, P
 from changewindow.ledger.payloads import Payload
-from changewindow.ledger.seal import Seal
 from changewindow.ledger.spool import Spool
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.load import load_policy
@@ -120,11 +120,6 @@ class Run:
         return ledger()
 
     @cached_property
-    def seal(self) -> Seal:
-        """Return what seals the things that tasks hand over."""
-        return Seal()
-
-    @cached_property
     def spool(self) -> Spool:
         """Return the spool of this host."""
         return Spool(self.ledger, settings.read().spool)
@@ -193,45 +188,31 @@ class Run:
             log.warning("the ledger is down; the event '%s' waits in %s", payload.kind, self.spool.path)
 
     def past(self, of: type[P]) -> list[P]:
-        """Return what events of a kind say, oldest first; of this run, or of every run in mode rollback.
-
-        Raises:
-            LedgerDown: the ledger cannot be read.
-            UnreadableEvent: a later version wrote one of them.
-            BrokenChain: one of them was altered.
-        """
+        """Return what events of a kind say, oldest first; of this run, or of every run in mode rollback."""
         return [payload for payload in self.recorded(of) if isinstance(payload, of)]
 
     def recorded(self, *of: type[Payload]) -> list[Payload]:
-        """Return the same of some kinds, in the order in which they were written."""
+        """Return the same of some kinds, in the order in which they were written; see `events.recorded`."""
         written = events.recorded(self.ledger, self.change.id, *of)
         return [payload for payload in written if self.mode == "rollback" or payload.run == self.id]
 
     def hand_over(self, fact: Fact) -> None:
-        """Leave something for the other tasks of this run, under seal, in Airflow's own store.
-
-        Without a key nothing is left; what the ledger has by then, or has not, counts.
-        """
-        place = Place(self.change.id, self.id, self.task, fact.full_key)
+        """Leave something for the other tasks of this run; without a key for its seal, the ledger alone has it."""
         try:
-            value = handover.dumped(fact, self.seal, place)
+            xcoms.leave(self.context, fact)
         except SealKeyMissing as missing:
             log.warning("%s", missing)
-            return
-        self.context["ti"].xcom_push(key=place.key, value=value)
 
     def handed(self, fact: type[F], task: str, step: int = 0) -> F | None:
         """Return what another task of this run handed over, or None when it did not.
 
         Raises:
-            MemoryUnknown: what is there has not the seal of that task; any user may have edited it.
+            MemoryUnknown: what is there does not have the seal of that task; any user may have edited it.
         """
-        key = handover.key_of(fact, step)
-        value = self.context["ti"].xcom_pull(task_ids=task, key=key)
         try:
-            place = Place(self.change.id, self.id, task, key)
-            return None if value is None else handover.parsed(fact, value, self.seal, place)
+            return xcoms.take(self.context, fact, task, step)
         except (ValueError, SealKeyMissing) as error:
+            key = handover.key_of(fact, step)
             raise self.unknown(f"what '{task}' handed over", f"Its XCom '{key}' is refused ({error})") from error
 
     def unknown(self, what: str, why: object) -> MemoryUnknown:

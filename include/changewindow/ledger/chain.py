@@ -78,9 +78,9 @@ def head_of(rows: Sequence[EventRow]) -> Head | None:
 
 def rows_in(here: Connection | Session, number: int) -> list[EventRow]:
     """Return the events of a change as version 0.1.0 wrote them, oldest first."""
-    columns = [getattr(EventRow, name) for name in ("at", "kind", "actor", "data", "previous", "hash")]
-    statement = select(EventRow.number, EventRow.sequence, *columns).where(EventRow.number == number)
-    return [EventRow(**row._mapping) for row in here.execute(statement.order_by(EventRow.sequence))]
+    columns = [column for column in EventRow.__table__.columns if column.key != "seal"]
+    statement = select(*columns).where(EventRow.number == number).order_by(EventRow.sequence)
+    return [EventRow(**row) for row in here.execute(statement).mappings()]
 
 
 def linked(number: int, rows: Iterable[EventRow]) -> list[EventRow]:

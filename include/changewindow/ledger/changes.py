@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from changewindow.documents.canonical import canonical
 from changewindow.documents.findings import Finding
-from changewindow.errors import NotAllowed
+from changewindow.errors import AlteredText, NotAllowed
 from changewindow.ledger import payloads
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, known, locked
@@ -87,12 +87,38 @@ def revise(
 
 
 def revision(ledger: Ledger, change: str) -> dict[str, Any]:
-    """Return the newest text of a change, as the data of its ticket."""
+    """Return the newest text of a change, as the data of its ticket.
+
+    Raises:
+        AlteredText: it is not the one that was submitted.
+    """
     with ledger.reading() as session:
         row = known(session, change)
-        stored = session.get_one(Revision, (row.number, row.digest))
+        return _text(session, row, row.digest)
+
+
+def text_of(ledger: Ledger, change: str, digest: str) -> dict[str, Any]:
+    """Return that text of a change which has a digest, as the data of its ticket.
+
+    Raises:
+        AlteredText: the ledger has no such text, or another one under this digest.
+    """
+    with ledger.reading() as session:
+        return _text(session, known(session, change), digest)
+
+
+def _text(session: Session, row: Change, digest: str) -> dict[str, Any]:
+    stored = session.get(Revision, (row.number, digest))
+    if stored is None:
+        raise AlteredText(row.id, digest, "is missing")
+    try:
         data: dict[str, Any] = json.loads(stored.text)
-        return data
+        has_digest = digest_of(data, build_ticket(data)) == digest
+    except (ValueError, AttributeError, TypeError) as error:
+        raise AlteredText(row.id, digest, f"cannot be read ({error})") from error
+    if not has_digest:
+        raise AlteredText(row.id, digest, "has another digest now")
+    return data
 
 
 def get(ledger: Ledger, change: str) -> Change:

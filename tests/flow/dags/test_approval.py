@@ -2,14 +2,17 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
+from sqlalchemy import text
 
+from changewindow.changes.handover import Shown, Tried
 from changewindow.flow.dags.approval import DoesNotCount
 from changewindow.flow.dags.request import build_request_dag
+from changewindow.flow.xcoms import leave
 from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
 from support.task_instance import TaskInstance
@@ -24,17 +27,23 @@ class Asking:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.dag: DAG = build_request_dag()
+        self.params: dict[str, Any] = {}
         submitted = changes.submit(ledger, banner(), requester="alice", now=NOW)
         self.change = submitted.change
-        self.task_instance = TaskInstance()
-        shown = {"change": self.change, "digest": submitted.digest, "summary": "", "plan": "", "warnings": ""}
-        self.task_instance.xcoms["check", "return_value"] = shown
+        self.task_instance = TaskInstance(dag="request_change")
+        self.check_leaves(submitted.digest)
+
+    def check_leaves(self, digest: str) -> None:
+        """Leave what `check` has found out about a text of the change."""
+        self.task_instance.task_id = "check"
+        shown = Shown(change=self.change, digest=digest, summary="", plan="", warnings="")
+        leave(cast("Any", {"ti": self.task_instance, "run_id": "run"}), shown)
 
     def context(self, number: int) -> Any:
         """Return what Airflow gives to a question."""
         self.task_instance.task_id = f"approve_{number}"
         self.task_instance.task = self.dag.get_task(f"approve_{number}")
-        return {"ti": self.task_instance, "task_instance": self.task_instance, "run_id": "run", "params": {}}
+        return {"ti": self.task_instance, "task_instance": self.task_instance, "run_id": "run", "params": self.params}
 
     def answer(self, number: int, by: str, option: str = "Approve", **more: Any) -> None:
         """Answer a question."""
@@ -109,7 +118,7 @@ def test_a_change_whose_window_has_ended_is_not_asked_for(known: Ledger) -> None
     opens, closes = (f"{NOW - timedelta(hours=hours):%Y-%m-%d %H:%M}" for hours in (2, 1))
     past = banner(window={"start": opens, "end": closes, "zone": "UTC"})
     revised = changes.revise(known, asking.change, past, person="alice", now=NOW)
-    asking.task_instance.xcoms["check", "return_value"]["digest"] = revised.digest
+    asking.check_leaves(revised.digest)
     question: Any = asking.dag.get_task("approve_1")
     with pytest.raises(AirflowFailException, match="its window has ended; run reslot_change"):
         question.execute(asking.context(1))
@@ -122,3 +131,62 @@ def test_a_question_about_garbage_is_not_asked(asking: Asking, edited: Any) -> N
     question: Any = asking.dag.get_task("approve_1")
     with pytest.raises(AirflowFailException, match="The XCom of `check` cannot be read"):
         question.execute(asking.context(1))
+
+
+def asked_about(asking: Asking, number: int = 1) -> str:
+    """Return what a question shows; it then waits for its answer."""
+    question: Any = asking.dag.get_task(f"approve_{number}")
+    shown: dict[str, Any] = {}
+
+    def ask(_: Any, subject: str, body: str, **__: Any) -> None:
+        shown.update(subject=subject, body=body)
+
+    question.ask = ask
+    question.execute(asking.context(number))
+    return f"{shown['subject']}\n{shown['body']}"
+
+
+def test_an_edited_check_does_not_change_what_the_approver_sees(asking: Asking) -> None:
+    """The plan is that of the text which is approved, whatever somebody wrote into the XCom of `check`."""
+    left = asking.task_instance.xcoms["check", "return_value"]
+    as_asked = asked_about(asking)
+    asking.task_instance.xcoms["check", "return_value"] = {**left, "plan": "nothing at all", "summary": "harmless"}
+    with pytest.raises(AirflowFailException, match="The XCom of `check` is refused: it has no seal"):
+        asked_about(asking)
+    asking.task_instance.xcoms["check", "return_value"] = left
+    assert asked_about(asking) == as_asked
+
+
+def test_a_check_of_the_version_before_is_asked_for_with_the_plan_of_the_ledger(asking: Asking) -> None:
+    """It has no seal, and counts only where the ledger says that this request is for this text."""
+    as_asked = asked_about(asking)
+    left = asking.task_instance.xcoms["check", "return_value"]
+    unsealed = {**left, "plan": "nothing at all", "summary": "harmless"}
+    del unsealed["seal"]
+    asking.task_instance.xcoms["check", "return_value"] = unsealed
+    asking.params["change"] = asking.change
+    shown = asked_about(asking)
+    assert "nothing at all" not in shown
+    assert as_asked.splitlines()[0] == shown.splitlines()[0]
+    other = changes.submit(asking.ledger, banner(summary="Something else"), requester="alice", now=NOW)
+    asking.task_instance.xcoms["check", "return_value"] = {**unsealed, "change": other.change, "digest": other.digest}
+    with pytest.raises(AirflowFailException, match="the ledger does not say that this request is for"):
+        asked_about(asking)
+
+
+def test_an_edited_dry_run_is_not_shown(asking: Asking) -> None:
+    """What the dry run has read has the seal of its task, or is not there."""
+    asking.task_instance.xcoms["dry_run", "return_value"] = "all is well"
+    asking.task_instance.xcoms["dry_run", "tried"] = {"version": 1, "text": "all is well"}
+    assert "all is well" not in asked_about(asking)
+    asking.task_instance.task_id = "dry_run"
+    leave(cast("Any", {"ti": asking.task_instance, "run_id": "run"}), Tried(text="step 1: it is off"))
+    assert "step 1: it is off" in asked_about(asking)
+
+
+def test_a_text_that_was_altered_in_the_ledger_is_not_shown(asking: Asking) -> None:
+    """It does not have the digest that people approve."""
+    with asking.ledger.transaction() as session:
+        session.execute(text("UPDATE revisions SET text = replace(text, 'low', 'high')"))
+    with pytest.raises(AirflowFailException, match="has another digest now"):
+        asked_about(asking)

@@ -170,7 +170,7 @@ def test_what_is_not_confirmed_is_refused_with_its_reason(
     assert recorded["findings"] == [
         {"code": "check_failed", "sentence": f"confirm failed: {message}", "remedy": remedy}
     ]
-    handed = preflight.task_instance.xcoms["gate", "refused"]
+    handed = preflight.task_instance.left["refused"]
     assert handed == {"version": 1, "outcome": "refused", "reason": refused.value.reasons[0]}
 
 

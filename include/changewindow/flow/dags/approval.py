@@ -8,11 +8,12 @@ from airflow.sdk.bases.branch import BranchMixIn
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from changewindow.changes.handover import Shown
+from changewindow.changes.handover import Shown, Tried
 from changewindow.documents.text import escaped
 from changewindow.errors import ApprovalRefused, ChangeError
-from changewindow.flow.people import result_of_check, who_answered
+from changewindow.flow.people import who_answered
 from changewindow.flow.question import Question
+from changewindow.flow.requested import handed, shown_by_check
 from changewindow.flow.runtime import NOTE, ledger, log, now, policy
 from changewindow.ledger import approvals, changes
 from changewindow.ledger.models import Change
@@ -45,7 +46,7 @@ class Approve(Question, BranchMixIn):
 
     def execute(self, context: Context) -> Any:
         """Ask whoever is asked next; nobody when the change is approved."""
-        shown = result_of_check(context, Shown)
+        shown = shown_by_check(context)
         change = shown.change
         try:
             stored, intent = _intent(shown)
@@ -59,13 +60,13 @@ class Approve(Question, BranchMixIn):
             raise AirflowFailException(f"{change}: its window has ended; run reslot_change to give it a new one.")
         log.info("%s: %s", change, _who(pending))
         subject = f"{change}: approve? {shown.summary} ({_who(pending)})"
-        body = _body(shown, context["ti"].xcom_pull(task_ids="dry_run"))
+        body = _body(shown, handed(context, Tried, "dry_run"))
         last = f"Requested by {escaped(stored.requester)}. Digest `{intent.digest}`"
         return self.ask(context, subject, f"{body}\n\n{last}", people=pending.people, within=left)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Record the answer; ask again when it does not count."""
-        shown = result_of_check(context, Shown)
+        shown = shown_by_check(context)
         change = shown.change
         try:
             answer = super().execute_complete(context, event)
@@ -93,11 +94,11 @@ class Approve(Question, BranchMixIn):
         return self.do_branch(context, "schedule" if pending is None else f"approve_{self.number + 1}")
 
 
-def _body(shown: Shown, read: str | None) -> str:
+def _body(shown: Shown, read: Tried | None) -> str:
     """Return what the approver is shown, as Markdown."""
     warnings = [f"- {escaped(line)}" for line in shown.warnings.splitlines()]
     warned = ["To be warned of:", "\n".join(warnings)] if warnings else []
-    tried = ["What was read just now:", read] if read else []
+    tried = ["What was read just now:", read.text] if read else []
     return "\n\n".join([shown.plan.rstrip("\n"), *warned, *tried])
 
 

@@ -1,7 +1,8 @@
 """The DAGs by which a person intervenes: cancel, abort, release, stop the line, extend a window, move a change."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.exceptions import HITLTimeoutError
@@ -10,7 +11,6 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow.changes import messages
-from changewindow.changes.handover import ExtensionAsked, dumped
 from changewindow.changes.request import Request
 from changewindow.documents.findings import Finding
 from changewindow.documents.text import escaped
@@ -18,7 +18,7 @@ from changewindow.errors import ChangeError, NotAllowed
 from changewindow.flow.dags.approval import ruling_of
 from changewindow.flow.dags.request import Check, moment_of, pipeline
 from changewindow.flow.own_dag import own_dag
-from changewindow.flow.people import result_of_check, who_answered
+from changewindow.flow.people import who_answered
 from changewindow.flow.question import Question
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
 from changewindow.flow.tasks.messages import post
@@ -102,25 +102,43 @@ class CheckMove(Check):
         return Request(person=person, change=params["change"], zone=zone, start=start, end=end)
 
 
-class CheckExtension(BaseOperator):
-    """Makes sure that a window can be extended before anybody is asked."""
+@dataclass(frozen=True)
+class Extension:
+    """A later end that a person asks for, and who may approve it."""
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Return the change, the new end, and who may approve it."""
-        params, here = context["params"], ledger()
-        try:
-            return self._checked(here, params["change"], params["end"], person_of(context))
-        except (ChangeError, ValueError) as error:
-            raise AirflowFailException(str(error)) from error
+    change: str
+    closes: datetime
+    people: tuple[str, ...]
+    person: str
 
-    def _checked(self, here: Ledger, change: str, end: str, person: str) -> dict[str, Any]:
-        stored, closes = changes.get(here, change), moment_of(end)
+
+def extension_of(context: Context) -> Extension:
+    """Return what a run asks for, as its form, the ledger and the policy say; no task hands it over.
+
+    Raises:
+        AirflowFailException: the window cannot be extended so.
+    """
+    params, person = context["params"], person_of(context)
+    try:
+        change, closes = str(params["change"]), moment_of(params["end"])
+        stored = changes.get(ledger(), change)
         if closes is None or closes <= max(stored.closes, now()):
             sentence = f"its window ends {stored.closes:%Y-%m-%d %H:%M} UTC"
             raise NotAllowed(change, [Finding("not_later", sentence, "Name a later end than that.")])
         needs = ruling_of(change, policy()).needs
-        people = sorted({other for need in needs for other in need.people if not same_person(other, person)})
-        return dumped(ExtensionAsked(change=change, closes=closes, people=tuple(people), person=person))
+    except (ChangeError, ValueError) as error:
+        raise AirflowFailException(str(error)) from error
+    people = sorted({other for need in needs for other in need.people if not same_person(other, person)})
+    return Extension(change, closes, tuple(people), person)
+
+
+class CheckExtension(BaseOperator):
+    """Makes sure that a window can be extended before anybody is asked."""
+
+    def execute(self, context: Context) -> None:
+        """Say for what, and who may approve it."""
+        asked = extension_of(context)
+        log.info("%s asks for %s until %s", asked.person, asked.change, asked.closes)
 
 
 class ApproveExtension(Question):
@@ -131,14 +149,14 @@ class ApproveExtension(Question):
 
     def execute(self, context: Context) -> Any:
         """Ask those who may approve the change."""
-        asked = result_of_check(context, ExtensionAsked)
+        asked = extension_of(context)
         subject = f"{asked.change}: extend its window to {asked.closes.isoformat()}? asked for by {asked.person}"
         within = max(asked.closes - now(), timedelta(seconds=1))
         return self.ask(context, subject, escaped(context["params"]["reason"]), people=asked.people, within=within)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the answer, and extend the window if it is yes."""
-        asked = result_of_check(context, ExtensionAsked)
+        asked = extension_of(context)
         try:
             answer = super().execute_complete(context, event)
         except HITLTimeoutError as error:

@@ -12,7 +12,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from changewindow import settings
 from changewindow.changes import looking
-from changewindow.changes.handover import Shown, dumped
+from changewindow.changes.handover import Shown, Tried
 from changewindow.changes.publication import publish, source
 from changewindow.changes.request import Request, take_in
 from changewindow.documents.text import escaped
@@ -21,9 +21,10 @@ from changewindow.flow.airflow_connection import connection
 from changewindow.flow.dag import build_dag
 from changewindow.flow.dags.approval import Approve
 from changewindow.flow.own_dag import own_dag
-from changewindow.flow.people import result_of_check
+from changewindow.flow.requested import origin_of, shown_by_check
 from changewindow.flow.runtime import NOTE, ledger, log, now, person_of, policy
 from changewindow.flow.tasks.preflight import ask_once
+from changewindow.flow.xcoms import leave, sealed
 from changewindow.ledger import changes, stops
 from changewindow.policy.approvals import MOST
 from changewindow.ticket import plan
@@ -44,12 +45,11 @@ class Check(BaseOperator):
             context["ti"].xcom_push(key=NOTE, value=str(error))
             raise AirflowFailException(str(error)) from error
         context["ti"].xcom_push(key=NOTE, value=f"{shown.change} is asked for\n{shown.warnings}".strip())
-        return dumped(shown)
+        return sealed(context, shown)
 
     def request(self, context: Context) -> Request:
         """Return what the form says."""
-        origin = f"{context['dag_run'].dag_id}/{context['dag_run'].run_id}"
-        return replace(request_of(context["params"], person_of(context)), origin=origin)
+        return replace(request_of(context["params"], person_of(context)), origin=origin_of(context))
 
     def _take_in(self, request: Request) -> Shown:
         """Put it into the ledger.
@@ -84,7 +84,7 @@ class DryRun(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Return what was read; what cannot be read now is reported, and does not stop the request."""
-        change = result_of_check(context, Shown).change
+        change = shown_by_check(context).change
         lines: list[str] = []
         try:
             ticket = build_ticket(changes.revision(ledger(), change))
@@ -93,7 +93,9 @@ class DryRun(BaseOperator):
         except (Exception, AirflowTaskTimeout) as error:  # noqa: BLE001  whatever a kind does here stops no request
             log.warning("the dry run broke off: %r", error)
             lines.append(f"- the dry run broke off: {escaped(f'{type(error).__name__}: {error}')}")
-        return "\n".join(lines)
+        text = "\n".join(lines)
+        leave(context, Tried(text=text))
+        return text
 
     def _conditions(self, change: str, ticket: Ticket) -> Iterator[str]:
         asked, lines = looking.askable(ticket)
@@ -107,7 +109,7 @@ class Schedule(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Return the path of the published file."""
-        change = result_of_check(context, Shown).change
+        change = shown_by_check(context).change
         path = publish_change(change)
         opens = changes.get(ledger(), change).opens
         log.info("%s is published as %s; it starts %s UTC", change, path, f"{opens:%Y-%m-%d %H:%M}")

@@ -12,6 +12,7 @@ from changewindow.errors import ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.steps import ChangeOperator
+from changewindow.ledger import changes
 from changewindow.ledger.payloads import MessageFailed
 from changewindow.notify import log as log_channel
 from changewindow.notify import slack
@@ -53,9 +54,7 @@ class Report(Message):
 
     def text(self, run: Run) -> str:
         """Return the message after the change."""
-        closed = legible(run, Closed, "close") or Closed(
-            outcome="rollback_failed", reason="`close` did not end; its log says why", at=now(), is_news=True
-        )
+        closed = legible(run, Closed, "close") or _closed_in_the_ledger(run)
         if not closed.is_news:
             return ""
         restored = legible(run, Restored, "close")
@@ -67,6 +66,19 @@ class Report(Message):
             restored=restored.at if restored else None,
         )
         return messages.ended(run.change.id, run.ticket, ending)
+
+
+def _closed_in_the_ledger(run: Run) -> Closed:
+    """Return how the ledger says that the run has ended; a `close` that has not ended is a failed rollback."""
+    try:
+        change = changes.get(run.ledger, run.change.id)
+        if change.run == run.id and change.closed_at is not None:
+            fields = {"outcome": change.status, "reason": change.reason, "at": change.closed_at, "is_news": True}
+            return Closed.model_validate(fields)
+    except (ChangeError, ValueError) as error:
+        log.warning("%s", error)
+    reason = "`close` did not end; its log says why"
+    return Closed(outcome="rollback_failed", reason=reason, at=now(), is_news=True)
 
 
 def channel() -> Channel:

@@ -10,7 +10,8 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from changewindow.changes.handover import Applied, Failed, NotStarted, Remembered, Verified
-from changewindow.changes.run_memory import baseline, decision
+from changewindow.changes.run_decisions import decision
+from changewindow.changes.run_memory import baseline
 from changewindow.changes.step_lock import lock_forward
 from changewindow.errors import (
     ChangeError,

@@ -1,7 +1,8 @@
 """Undoes one step, in a task of its own or in `close`."""
 
 from changewindow.changes.handover import Undone
-from changewindow.changes.run_memory import apply_ended, decision, is_undone, may_have_started, remembered
+from changewindow.changes.run_decisions import decision
+from changewindow.changes.run_memory import apply_ended, is_undone, may_have_started, remembered
 from changewindow.changes.step_lock import lock_undo
 from changewindow.documents.findings import Finding
 from changewindow.errors import ChangeError, LedgerDown, LockRevoked, NotAllowed, StepFailed
