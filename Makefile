@@ -19,7 +19,7 @@ test: lint fast ## lint, types and every test
 	$(RUN) -m pytest tests/airflow --numprocesses 4 --dist loadgroup
 
 fast: .venv/ready ## the tests that need no Airflow
-	$(RUN) -m pytest tests --ignore tests/airflow --numprocesses 5 --dist worksteal
+	$(RUN) -m pytest tests --ignore tests/airflow --numprocesses 4 --dist worksteal
 
 rooms: .venv/ready ## rooms, floors, imports upwards, circles and modules without a room, measured
 	$(RUN) tests/support/layout.py

@@ -62,9 +62,9 @@ def test_a_person_keeps_what_is_not_known(airflow: RealAirflow, tmp_path: Path) 
 def test_a_person_takes_back_what_is_not_known(airflow: RealAirflow, tmp_path: Path) -> None:
     """Their word is the reason."""
     change, run = asking(airflow, tmp_path)
-    airflow.answer("alice", run, "Take it back", dag=change, task="watch")
+    airflow.answer("alice", run, "Roll back", dag=change, task="watch")
     assert airflow.ends(change, run) == ("failed", "rolled_back")
-    assert changes.get(airflow.ledger, change).reason.startswith("alice takes it back")
+    assert changes.get(airflow.ledger, change).reason.startswith("alice rolls it back")
     assert acts(tmp_path / "journal") == ["apply_1", "undo_1"]
 
 

@@ -122,11 +122,11 @@ def test_a_dry_run_succeeds_when_every_step_was_tried() -> None:
     [
         ("bob", True, ("pass", "bob keeps it, though nothing is known")),
         ("Bob ", True, ("pass", "Bob  keeps it, though nothing is known")),
-        ("alice", False, ("fail", "alice takes it back: nothing is known")),
+        ("alice", False, ("fail", "alice rolls it back: nothing is known")),
         ("carol", True, ("fail", "carol answered, alice, bob were asked; nothing is known")),
         ("", True, ("fail", "nobody answered, alice, bob were asked; nothing is known")),
     ],
 )
 def test_only_who_was_asked_can_keep_a_change(person: str, *, keeps: bool, decided: tuple[str, str]) -> None:
-    """Everybody else's answer takes it back."""
+    """Everybody else's answer rolls it back."""
     assert by_answer(person, ("alice", "bob"), keeps=keeps, because="nothing is known") == decided

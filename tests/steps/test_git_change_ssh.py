@@ -115,6 +115,6 @@ def test_a_push_that_the_server_is_still_busy_with_lands_no_more(server: Sshd, r
     wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the end of the push", 30, 0.05)
     assert git(repository, "show", "main:version") == "1"
     assert git(repository, "log", "--format=%s", "main").splitlines() == [
-        "CHG-1001 is taken back: Merge the release",
+        "CHG-1001: rolled back: Merge the release",
         "first",
     ]

@@ -135,7 +135,7 @@ def test_all_that_a_plan_can_hold() -> None:
     assert [sentence.partition(". ")[0] for sentence in planned.one_way] == [
         "The plan does 'transmogrify' to x.odd, and how to undo that is not known",
         "The plan forgets x.kept, which goes on to exist: undo would create a second one",
-        "The plan runs the action action.aws_lambda_invoke.warm_up, which no undo takes back",
+        "The plan runs the action action.aws_lambda_invoke.warm_up, which nothing undoes",
         "The plan puts off what it does to x.later (provider_config_unknown)",
     ]
 

@@ -40,7 +40,7 @@ def by_answer(person: str, people: Sequence[str], *, keeps: bool, because: str) 
         return "fail", f"{person or 'nobody'} answered, {', '.join(people)} were asked; {because}"
     if keeps:
         return "pass", f"{person} keeps it, though {because}"
-    return "fail", f"{person} takes it back: {because}"
+    return "fail", f"{person} rolls it back: {because}"
 
 
 def _not_applied(memory: RunMemory, steps: int) -> dict[str, str | None]:

@@ -194,9 +194,7 @@ class Step(StepBase):
     def _keep_out(self, clone: Clone) -> None:
         """Put an empty commit on top: a push that the server has not ended yet is refused then, as it is overtaken."""
         clone.context.log("the push of apply was cut short and may be under way; an empty commit keeps it out")
-        message = (
-            f"{clone.context.change} is taken back: {self.name}\n\nIts push was cut short; on top of this commit, "
-        )
+        message = f"{clone.context.change}: rolled back: {self.name}\n\nIts push was cut short; on top of this commit, "
         message += f"the server takes it no more.\n\nReverts-Step: {clone.context.mark}"
         clone.git("commit", "--quiet", "--allow-empty", "-m", message)
 

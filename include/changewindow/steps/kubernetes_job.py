@@ -44,7 +44,7 @@ Text = Annotated[str, Setting(min_length=1)]
 
 
 class Undo(Model):
-    """The container that takes it back; environment, secrets and service account are those of apply."""
+    """The container that undoes it; environment, secrets and service account are those of apply."""
 
     image: str = Setting(default="", pattern=r"^[^\s]*$")
     """The image to run; without it, that of apply."""
@@ -59,7 +59,7 @@ class Undo(Model):
 
 
 class Step(StepBase):
-    """A container to run, with the container that takes it back."""
+    """A container to run, with the container that undoes it."""
 
     kind: Literal["kubernetes_job"] = "kubernetes_job"
     why_not_before_approval: ClassVar[str] = "it would hand its jobs to the API server and its webhooks"
@@ -82,7 +82,7 @@ class Step(StepBase):
     registry: str = ""
     """The Airflow Connection (type HTTP) of the images' registry; it is asked whether they can be pulled."""
     undo_run: Undo | Literal["nothing"] = Setting(alias="undo")
-    """The container that takes it back; `nothing` when the container only reads."""
+    """The container that undoes it; `nothing` when the container only reads."""
 
     def does(self) -> str:
         """Describe the container."""
@@ -124,7 +124,7 @@ class Step(StepBase):
         run_to_end(cluster, self._job(cluster, remembered["job"]), self._task(), within=self.timeout)
 
     def undo(self, context: Context, remembered: Memory) -> None:
-        """Stop the container if it still runs, and run the one that takes it back."""
+        """Stop the container if it still runs, and run the one that undoes it."""
         cluster = Cluster(context, self.connection)
         job = self._job(cluster, remembered["job"])
         back, state = self._undo_task(), cluster.find(job)

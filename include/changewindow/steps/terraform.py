@@ -59,7 +59,7 @@ class Previous(Model):
 
 
 class Step(StepBase):
-    """A saved plan to apply, with the configuration that takes it back."""
+    """A saved plan to apply, with the configuration that undoes it."""
 
     kind: Literal["terraform"] = "terraform"
     is_configuration: ClassVar[bool] = True

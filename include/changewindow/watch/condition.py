@@ -102,9 +102,9 @@ class Condition(Model):
     passes: int = Field(default=1, ge=1)
     """How many good readings in a row, up to the watch's last sample, are needed for success."""
     role: Literal["critical", "normal", "observe"] = "normal"
-    """How much it weighs in a watch: critical takes back at the first bad or second unknown reading, observe never."""
+    """How much it weighs in a watch: critical rolls back at the first bad or second unknown reading, observe never."""
     weight: float = Field(default=1.0, gt=0, le=1)
-    """How much of a reason to take the change back it is: it is taken back when those that hold add up to 1."""
+    """How much of a reason to roll back: the change is rolled back when the weights of those that hold add up to 1."""
     new: bool = False
     """Whether there is nothing to measure before the change: the gate does not ask for it."""
     tolerate: Tolerance = Tolerance()

@@ -86,7 +86,7 @@ def test_the_verdict_of_the_trigger_is_where_the_run_goes(
     ("by", "option", "decided"),
     [
         ("alice", "Keep it", ("succeed", "alice keeps it, though nothing is known")),
-        ("alice", "Take it back", ("undo", "alice takes it back: nothing is known")),
+        ("alice", "Roll back", ("undo", "alice rolls it back: nothing is known")),
         ("carol", "Keep it", ("undo", "carol answered, alice, bob were asked; nothing is known")),
     ],
 )

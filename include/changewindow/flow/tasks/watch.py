@@ -22,7 +22,7 @@ from changewindow.flow.triggerer.arguments import WatchArguments
 from changewindow.flow.triggers import WatchTrigger
 from changewindow.ledger import payloads
 
-UNDO, KEEP = "Take it back", "Keep it"
+UNDO, KEEP = "Roll back", "Keep it"
 
 
 class Watch(ChangeOperator, BranchMixIn):
@@ -67,7 +67,7 @@ class Watch(ChangeOperator, BranchMixIn):
             options=[UNDO, KEEP],
             subject=f"{run.change.id}: too little is known. Keep the change?",
             body=f"{escaped(run.ticket.summary)}\n\n{escaped(reason)}\n\nThe watch goes on reading; what it finds bad "
-            f"is taken back at once. With no answer by {until:%H:%M} UTC the change is taken back.",
+            f"is rolled back at once. With no answer by {until:%H:%M} UTC the change is rolled back.",
             params={},
             assigned_users=assigned(people),
         )

@@ -60,7 +60,7 @@ def _one_way(document: Document) -> Iterator[str]:
     for change in document.get("resource_changes", []):
         yield from _one_way_of(change)
     for invoked in document.get("action_invocations", []):
-        problem = f"The plan runs the action {invoked.get('address', '?')}, which no undo takes back"
+        problem = f"The plan runs the action {invoked.get('address', '?')}, which nothing undoes"
         yield f"{problem}. Run it in a step of its own kind, and make a plan without it."
     for deferred in document.get("deferred_changes", []):
         address = deferred.get("resource_change", {}).get("address", "?")
