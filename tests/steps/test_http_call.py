@@ -62,7 +62,7 @@ def test_a_dry_run_sends_nothing(server: RecordingServer) -> None:
             "http://127.0.0.1:1",
             "got no reply: ConnectionRefusedError: [Errno 111] Connection refused. Is the service up?",
         ),
-        ("http://127.0.0.1:1x", "got no reply: InvalidURL: Failed to parse"),
+        ("http://127.0.0.1:1x", "got no reply: InvalidURL: Invalid port: '1x'"),
         ("https://{self}", "got no reply: SSLError: [SSL: WRONG_VERSION_NUMBER] wrong version number"),
     ],
 )

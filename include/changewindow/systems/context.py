@@ -15,6 +15,7 @@ from changewindow.documents.types import duration_text
 from changewindow.errors import LockRevoked, StepFailed, UnusableConnection
 from changewindow.systems import authorization
 from changewindow.systems.connection import Connection
+from changewindow.systems.http.exchange import Replied, Request
 from changewindow.systems.process.supervised import Program, ProgramOptions, guarded
 
 T = TypeVar("T")
@@ -30,14 +31,6 @@ class Ran:
     arguments: tuple[str, ...]
     code: int
     output: str
-
-
-@dataclass(frozen=True)
-class Replied:
-    """A reply to an HTTP request."""
-
-    status: int
-    text: str
 
 
 @dataclass
@@ -176,23 +169,12 @@ class Context:
         return self._request(connection, method, path, body=body, headers=headers)
 
     def _request(self, name: str, method: str, path: str, *, body: Any, headers: Mapping[str, str] | None) -> Replied:
-        import requests  # noqa: PLC0415  takes long to import, and few steps need it
-
         connection = self.connection(name)
         url = f"{connection.base_url}{path}"
         headers = headers or authorization.headers(connection)
-        # Never None, which would send the credentials in a .netrc of the worker.
-        auth = (None if headers else connection.credentials) or (lambda request: request)
-        try:
-            reply = requests.request(
-                method, url, json=body, headers=headers, auth=auth, timeout=30, allow_redirects=False
-            )
-        except requests.RequestException as error:
-            raise StepFailed(f"{method} {url} got no reply: {_why(error)}. Is the service up?") from error
-        self.log(f"{method} {url} -> {reply.status_code}")
-        if "charset" not in reply.headers.get("Content-Type", ""):
-            reply.encoding = "utf-8"  # as JSON is; `requests` would guess another
-        return Replied(reply.status_code, reply.text)
+        reply = Request(method, url, body, headers, None if headers else connection.credentials).send()
+        self.log(f"{method} {url} -> {reply.status}")
+        return reply
 
     def _program(
         self,
@@ -229,12 +211,3 @@ class Context:
             yield
         finally:
             self.running.remove(program)
-
-
-def _why(error: BaseException) -> str:
-    """Return the innermost reason that the system or TLS gave for a failed request, such as an expired certificate."""
-    cause: BaseException | None = error
-    while cause is not None:
-        error = cause if isinstance(cause, OSError) else error
-        cause = cause.__context__
-    return f"{type(error).__name__}: {error}"
