@@ -1,6 +1,7 @@
 """Every error that Change Windows raises on purpose, by the person who must act on it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from changewindow.documents.findings import Finding
 
@@ -54,6 +55,16 @@ class BadPolicy(PlatformError):
         super().__init__(
             f"The policy cannot be read.{listed}\nNo change starts until the policy can be read. Correct it; "
             "`changewindow policy lint` shows the same."
+        )
+
+
+class BadPublication(PlatformError):
+    """A file in the folder of published changes is not what publishing writes; nothing of it is used."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            f"{path} {what}. Nothing of it is used. Find out who wrote it and remove it; housekeeping publishes an "
+            "approved change again within five minutes."
         )
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LEDGER_CONNECTION = "changewindow_ledger"
+BUNDLE = {"name": "changes", "classpath": "changewindow.flow.bundle.PublishedChanges", "kwargs": {}}
+"""How Airflow's configuration names the bundle of published changes."""
 SLACK_CONNECTION = "slack_api_default"
 TICKETS_CONNECTION = "changewindow_tickets"
 """A git connection; its extra may name `branch` and `folder`."""
@@ -28,7 +30,9 @@ class Settings:
     """The files and folders of this installation."""
 
     published: Path
-    """The bundle of approved changes: one file per change."""
+    """The folder of published changes: one file of data per change, shared by all hosts."""
+    dag_files: Path
+    """What Airflow executes in order to find them; each host has its own, made anew when it is missing."""
     spool: Path
     """Events that wait for the ledger."""
     policy: Path
@@ -58,6 +62,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
     keys, key_file = (environment.get(name, "") for name in ("CHANGEWINDOW_SEAL_KEY", "CHANGEWINDOW_SEAL_KEY_FILE"))
     return Settings(
         published=Path(environment.get("CHANGEWINDOW_PUBLISHED", home / "changes")),
+        dag_files=home / "published-dags",
         spool=Path(environment.get("CHANGEWINDOW_SPOOL", home / "changewindow-spool.jsonl")),
         policy=Path(environment.get("CHANGEWINDOW_POLICY", shipped("policy"))),
         templates=Path(environment.get("CHANGEWINDOW_TEMPLATES", shipped("templates"))),

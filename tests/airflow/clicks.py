@@ -167,7 +167,7 @@ def click(row: Row, change: str, run: str) -> None:
         ),
         "delete": lambda: delete(row, carol, change, run),
         "pause": lambda: pause(row, carol, change),
-        "remove": (row.airflow.bundle / f"{change}.py").unlink,
+        "remove": (row.airflow.bundle / f"{change}.json").unlink,
     }
     do[what]()
 

@@ -32,7 +32,7 @@ def test_high_risk_needs_two_others_in_their_order(airflow: RealAirflow, tmp_pat
     assert airflow.kinds(change) == ["submitted", "decided", "decided", "approved"]
     decided = [(event.actor, events.data(event).get("level")) for event in events.history(airflow.ledger, change)]
     assert decided[1:3] == [("bob", "peer"), ("carol", "second")]
-    assert (airflow.bundle / f"{change}.py").exists()
+    assert (airflow.bundle / f"{change}.json").exists()
 
 
 def test_where_anybody_may_the_requesters_yes_does_not_count(airflow: RealAirflow, tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_rejection_ends_it(airflow: RealAirflow, tmp_path: Path) -> None:
     airflow.answer("bob", run, "Reject")
     assert airflow.request_ends(run) == "failed"
     assert changes.get(airflow.ledger, change).status == "rejected"
-    assert not (airflow.bundle / f"{change}.py").exists()
+    assert not (airflow.bundle / f"{change}.json").exists()
     again = airflow.alice.trigger("request_change", {"change": change})
     assert airflow.request_ends(again) == "failed"
     assert "it is rejected" in airflow.alice.log("request_change", again, "check")
@@ -84,7 +84,7 @@ def test_a_late_click_has_no_effect(airflow: RealAirflow, tmp_path: Path) -> Non
     assert "nobody approved it before its window ended" in airflow.alice.log("request_change", run, "approve_1")
     airflow.why_refused("bob", run, "Approve")
     assert changes.get(airflow.ledger, change).status == "submitted"
-    assert not (airflow.bundle / f"{change}.py").exists()
+    assert not (airflow.bundle / f"{change}.json").exists()
 
 
 def test_a_standard_change_is_approved_in_advance(airflow: RealAirflow) -> None:
@@ -140,7 +140,7 @@ def test_a_merged_ticket_is_asked_for_by_its_author_and_approved_by_its_merge(
         return change if change and changes.get(airflow.ledger, change).status else None
 
     merged, pushed = (wait_for(lambda name=name: of(name), name) for name in ("merged.yaml", "pushed.yaml"))
-    wait_for((airflow.bundle / f"{merged}.py").exists, "the published change")
+    wait_for((airflow.bundle / f"{merged}.json").exists, "the published change")
     assert [event.actor for event in events.history(airflow.ledger, merged)][:2] == ["alice", "bob"]
     assert changes.get(airflow.ledger, pushed).status == "submitted"
     count = len(changes_of(airflow))

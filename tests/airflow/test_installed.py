@@ -140,7 +140,7 @@ def test_airflow_finds_plugin_dags_and_a_published_change(installed: Installed) 
     installed.run("changewindow", "ledger", "upgrade")
     ticket = INCLUDE / "tickets" / "release.yaml"
     published = installed.run("python", "-c", PUBLISH, ticket, f"sqlite:///{installed.ledger}").strip()
-    assert published == str(home / "changes" / "CHG-1001.py")
+    assert published == str(home / "changes" / "CHG-1001.json")
     installed.run("airflow", "db", "migrate", **bundles)
     installed.run("airflow", "dags", "reserialize", **bundles)
     stored = json.loads(installed.run("python", "-c", STORED).splitlines()[-1])

@@ -168,13 +168,16 @@ def test_an_edited_file_is_refused_at_the_gate(airflow: RealAirflow, tmp_path: P
 
 
 def test_a_broken_file_harms_only_its_own_change(airflow: RealAirflow, tmp_path: Path) -> None:
-    """A published file that cannot be parsed is an import error of that change; others run."""
-    (airflow.bundle / "CHG-9999.py").write_text('"""A broken Airflow DAG."""\nthis is not Python\n')
+    """What is not ours in the folder is an import error of that file, and is not executed; others run."""
+    canary = tmp_path / "canary"
+    (airflow.bundle / "CHG-9999.json").write_text(f'"""A forged Airflow DAG."""\nopen({str(canary)!r}, "w")\n')
     errors = wait_for(lambda: airflow.alice.get("/importErrors")["import_errors"], "the import error")
     assert [error["filename"] for error in errors] == ["CHG-9999.py"]
+    assert f"{airflow.bundle}/CHG-9999.json cannot be read as a published change" in errors[0]["stack_trace"]
     change = airflow.publish(ticket(tmp_path / "whole"))
     assert airflow.ends(change, airflow.run_of(change)) == ("success", "completed")
-    (airflow.bundle / "CHG-9999.py").unlink()
+    assert not canary.exists()
+    (airflow.bundle / "CHG-9999.json").unlink()
 
 
 def test_findings_of_a_bad_ticket_stand_in_the_log_of_its_request(airflow: RealAirflow) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.event import listen, remove
 
 from changewindow.changes import housekeeping
+from changewindow.changes.publication import publish
 from changewindow.ledger import changes, events, leases
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads import RunDied
@@ -75,18 +76,20 @@ def test_a_paused_change_that_acts_is_found(ledger: Ledger, acting: str, ticket_
 
 
 def test_missing_files_are_found(ledger: Ledger, acting: str, ticket_data: dict[str, Any], tmp_path: Path) -> None:
-    """After a crash between ledger and bundle, or a file that somebody removed."""
+    """After a crash between ledger and bundle, or a file that somebody removed, or replaced by another text."""
     submitted = approved(ledger, {**ticket_data, "details": "x"})
     changes.submit(ledger, {**ticket_data, "details": "y"}, requester="alice", now=NOW)
     assert housekeeping.unpublished(ledger, tmp_path) == [acting, submitted.change]
-    (tmp_path / f"{acting}.py").touch()
+    publish(tmp_path, acting, ticket_data)
+    assert housekeeping.unpublished(ledger, tmp_path) == [submitted.change]
+    publish(tmp_path, submitted.change, ticket_data)
     assert housekeeping.unpublished(ledger, tmp_path) == [submitted.change]
 
 
 def test_stale_files_are_found(ledger: Ledger, acting: str, tmp_path: Path) -> None:
     """A day after the change closed, and only when no run of it is open; other files are left alone."""
     for name in (acting, "CHG-77", "notes"):
-        (tmp_path / f"{name}.py").touch()
+        (tmp_path / f"{name}.json").touch()
     after = NOW + timedelta(days=1, minutes=1)
     assert housekeeping.stale(ledger, nobody, tmp_path, after) == []
     changes.close(ledger, acting, run="run-1", outcome="completed", reason="", now=NOW)
@@ -98,8 +101,8 @@ def test_stale_files_are_found(ledger: Ledger, acting: str, tmp_path: Path) -> N
 def test_many_files_are_one_question(ledger: Ledger, acting: str, tmp_path: Path) -> None:
     """A thousand files cost one statement; the id of each stands in it."""
     for number in range(1000):
-        (tmp_path / f"CHG-{number + 5000}.py").touch()
-    (tmp_path / f"{acting}.py").touch()
+        (tmp_path / f"CHG-{number + 5000}.json").touch()
+    (tmp_path / f"{acting}.json").touch()
     changes.close(ledger, acting, run="run-1", outcome="completed", reason="", now=NOW)
     asked: list[str] = []
 
@@ -117,6 +120,6 @@ def test_many_files_are_one_question(ledger: Ledger, acting: str, tmp_path: Path
 
 def test_a_failed_rollback_keeps_its_file(ledger: Ledger, acting: str, tmp_path: Path) -> None:
     """A person may still want to roll it back by its own run."""
-    (tmp_path / f"{acting}.py").touch()
+    (tmp_path / f"{acting}.json").touch()
     changes.close(ledger, acting, run="run-1", outcome="rollback_failed", reason="", now=NOW)
     assert housekeeping.stale(ledger, nobody, tmp_path, NOW + timedelta(days=9)) == []

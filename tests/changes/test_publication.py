@@ -1,16 +1,19 @@
-"""A published change is its approved text in a file of Python, and never anything else."""
+"""A published change is its approved text as data; a file that is anything else is refused by name."""
 
-import ast
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from changewindow.changes.publication import publish, source
+from changewindow.changes import publication
+from changewindow.changes.publication import is_published, publish, read, text
 from changewindow.documents.canonical import canonical, digest
+from changewindow.errors import BadPublication
 from changewindow.ticket.revision import PublishedChange, digest_of
 from support.tickets import BANNER, banner, ticket
 
@@ -20,8 +23,6 @@ HOSTILE = [
     'line\nbreaks\r\nof every\x0bkind\x0c\x1c\x1d\x1e\x85\u2028\u2029"""',
     "{{ params.x }} {change!r} %s ${HOME} {{{",
     '"""\nimport os\nos.system("id")\n"""',
-    ")\n\ndag = None\nREVISION = (",
-    "# -*- coding: latin-1 -*-",
     "Grüße 🔄 \u202eright to left\u202c \U0001f468\u200d\U0001f469",
     "\x00\x1b[31m\x7f",
 ]
@@ -33,38 +34,24 @@ JSON = st.recursive(
 )
 
 
-def executed(text: str) -> dict[str, Any]:
-    """Run the file as Airflow would, with a `build_dag` that only keeps what it is given."""
-    tree = ast.parse(text)
-    (imported,) = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
-    tree.body.remove(imported)
-    names: dict[str, Any] = {imported.names[0].name: lambda *given: given}
-    exec(compile(tree, "CHG-1.py", "exec"), names)  # noqa: S102  what is published is executed
-    return names
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_text_stays_text(tmp_path: Path, hostile: str) -> None:
+    """Whatever a ticket says comes back as it was."""
+    data = banner(details=hostile, **{hostile: [hostile]})
+    assert read(publish(tmp_path, "CHG-1", data)).data == data
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_stays_text(text: str) -> None:
-    """Whatever a ticket says, the literal holds exactly its data, and the file has the same four statements."""
-    data = banner(details=text, **{text: [text]})
-    file = source("CHG-1", data)
-    assert json.loads(executed(file)["REVISION"]) == data
-    kinds = [type(node).__name__ for node in ast.parse(file).body]
-    assert kinds == ["Expr", "ImportFrom", "Assign", "Assign"]
-    assert executed(file)["dag"] == ("CHG-1", executed(file)["REVISION"])
-
-
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(NAMES, JSON, max_size=4))
-def test_any_data_comes_back_as_it_was(data: dict[str, Any]) -> None:
-    """The literal is the data, with its types."""
-    revision = executed(source("CHG-1", data))["REVISION"]
-    assert canonical(json.loads(revision)) == canonical(data)
+def test_any_data_comes_back_as_it_was(tmp_path: Path, data: dict[str, Any]) -> None:
+    """With its types."""
+    assert canonical(read(publish(tmp_path, "CHG-1", data)).data) == canonical(data)
 
 
-def test_the_digest_of_a_file_is_the_approved_one() -> None:
+def test_the_digest_of_a_file_is_the_approved_one(tmp_path: Path) -> None:
     """It covers the text with its parameters, and the plan they make."""
-    change = PublishedChange("CHG-1", executed(source("CHG-1", banner()))["REVISION"])
+    change = read(publish(tmp_path, "CHG-1", banner()))
+    assert change.id == "CHG-1"
     assert change.digest == digest_of(banner(), change.ticket)
     assert change.digest != digest_of(banner(risk="high"), change.ticket)
     assert change.digest != digest_of(banner(), ticket(risk="high"))
@@ -73,31 +60,24 @@ def test_the_digest_of_a_file_is_the_approved_one() -> None:
 def test_a_text_that_no_file_can_hold_is_refused() -> None:
     """Half a character has no UTF-8; the reader of tickets refuses it long before."""
     with pytest.raises(ValueError, match="surrogates not allowed"):
-        source("CHG-1", banner(details="\ud800"))
+        text("CHG-1", banner(details="\ud800"))
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_a_number_that_is_none_is_refused(number: float) -> None:
     """JSON has no such numbers."""
     with pytest.raises(ValueError, match="not JSON compliant"):
-        source("CHG-1", banner(details=number))
+        text("CHG-1", banner(details=number))
 
 
 @pytest.mark.parametrize(
-    "name", ["", "CHG-", "CHG-1.py", "../CHG-1", "CHG-1\n", "chg-1", "CHG-1/x", "CHG-\u0661", '"""']
+    "name", ["", "CHG-", "CHG-1.py", "../CHG-1", "CHG-1\n", "chg-1", "CHG-1/x", "CHG-\u0661", "CHG-0", "CHG-01", '"""']
 )
 def test_only_the_id_of_a_change_names_a_file(tmp_path: Path, name: str) -> None:
-    """Nothing else can become a path, or part of the code."""
+    """Nothing else can become a path, or a second DAG of the same change."""
     with pytest.raises(ValueError, match="is not the id of a change"):
         publish(tmp_path, name, BANNER)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_airflow_reads_the_file() -> None:
-    """Airflow silently ignores a file that lacks one of two words."""
-    file = source("CHG-1", {}).lower()
-    assert "airflow" in file
-    assert "dag" in file
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -106,24 +86,125 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     path = publish(folder, "CHG-1", BANNER)
     with path.open(encoding="utf-8") as reader:
         publish(folder, "CHG-1", banner(summary="Another text."))
-        assert json.loads(executed(reader.read())["REVISION"]) == BANNER
-    assert json.loads(executed(path.read_text(encoding="utf-8"))["REVISION"])["summary"] == "Another text."
+        assert json.load(reader)["ticket"] == BANNER
+    assert read(path).data["summary"] == "Another text."
     assert publish(folder, "CHG-1", BANNER) == path
-    assert [file.name for file in folder.iterdir()] == ["CHG-1.py"]
+    assert [file.name for file in folder.iterdir()] == ["CHG-1.json"]
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     """When the file cannot be put in place, the unfinished one is removed and what was there stays."""
-    (tmp_path / "CHG-1.py" / "in the way").mkdir(parents=True)
+    (tmp_path / "CHG-1.json" / "in the way").mkdir(parents=True)
     with pytest.raises(OSError, match="CHG-1"):
         publish(tmp_path, "CHG-1", BANNER)
-    assert [file.name for file in tmp_path.iterdir()] == ["CHG-1.py"]
+    assert [file.name for file in tmp_path.iterdir()] == ["CHG-1.json"]
 
 
-def test_a_large_ticket_is_a_file_like_any_other() -> None:
-    """Python reads a literal of many lines."""
-    data = banner(details="x\n" * 1000, body=[{"number": number} for number in range(10_000)])
-    assert json.loads(executed(source("CHG-1", data))["REVISION"]) == data
+def test_publishing_writes_through_no_link(tmp_path: Path) -> None:
+    """Whoever puts a link where the unfinished or the finished file goes has nothing overwritten elsewhere."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("theirs")
+    folder = tmp_path / "changes"
+    folder.mkdir()
+    for name in ("CHG-1.json", f".CHG-1.{os.getpid()}.partial"):
+        (folder / name).symlink_to(elsewhere)
+    assert read(publish(folder, "CHG-1", BANNER)).data == BANNER
+    assert elsewhere.read_text() == "theirs"
+
+
+def linked(path: Path) -> None:
+    """Put a link to the same bytes in its place."""
+    path.symlink_to(path.rename(path.with_name("elsewhere")))
+
+
+def hard_linked(path: Path) -> None:
+    """Give it a second name, under which somebody may write it later."""
+    os.link(path, path.with_name("elsewhere"))
+
+
+def piped(path: Path) -> None:
+    """Put a pipe in its place, whose reader would wait for ever."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+def foldered(path: Path) -> None:
+    """Put a folder in its place."""
+    path.unlink()
+    path.mkdir()
+
+
+def changed(edit: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    """Return what edits the bytes of a file."""
+
+    def spoil(path: Path) -> None:
+        path.write_bytes(edit(path.read_bytes()))
+
+    return spoil
+
+
+def becomes(raw: bytes) -> Callable[[Path], None]:
+    """Return what replaces the bytes of a file."""
+
+    def spoil(path: Path) -> None:
+        path.write_bytes(raw)
+
+    return spoil
+
+
+def with_field(raw: bytes, **fields: Any) -> bytes:
+    """Return a published file with other fields, in the very form in which publishing writes."""
+    published = {**json.loads(raw), **fields}
+    return (json.dumps(published, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+EDITED = "is not what publishing CHG-1 writes: it was edited, or is another change's"
+SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a link": (linked, "is a link"),
+    "a hard link": (hard_linked, "has a second name elsewhere (a hard link)"),
+    "a pipe": (piped, "is no regular file"),
+    "a folder": (foldered, "is no regular file"),
+    "no file at all": (Path.unlink, "cannot be read (No such file or directory)"),
+    "empty": (becomes(b""), "cannot be read as a published change (JSONDecodeError)"),
+    "truncated": (changed(lambda raw: raw[: len(raw) // 2]), "cannot be read as a published change (JSONDecodeError)"),
+    "Python": (becomes(b"import os\n"), "cannot be read as a published change (JSONDecodeError)"),
+    "no UTF-8": (changed(lambda raw: b"\xff" + raw), "cannot be read as a published change (UnicodeDecodeError)"),
+    "a list": (becomes(b"[]"), "cannot be read as a published change (TypeError)"),
+    "nested too deep": (becomes(b"[" * 100_000), "cannot be read as a published change (RecursionError)"),
+    "no ticket": (becomes(b'{"change": "CHG-1"}'), "cannot be read as a published change (KeyError)"),
+    "code below the data": (changed(lambda raw: raw + b"import os\n"), "cannot be read as a published change"),
+    "a space more": (changed(lambda raw: raw + b" "), EDITED),
+    "another change's": (changed(lambda raw: raw.replace(b"CHG-1", b"CHG-2")), EDITED),
+    "an edited summary": (changed(lambda raw: with_field(raw, ticket=banner(summary="Another"))), EDITED),
+    "a field more": (changed(lambda raw: with_field(raw, code="import os")), EDITED),
+    "a field twice": (changed(lambda raw: raw.replace(b'"form": 1,', b'"form": 1,\n  "form": 1,')), EDITED),
+    "of a later form": (changed(lambda raw: with_field(raw, form=2)), EDITED),
+    "a ticket that is a list": (changed(lambda raw: with_field(raw, ticket=[], sha256=digest([]))), EDITED),
+    "oversized": (changed(lambda raw: raw + b" " * publication.LARGEST), "has more than 8000000 bytes"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "why"), SPOILT.values(), ids=SPOILT)
+def test_whatever_else_a_file_is_nothing_of_it_is_used(tmp_path: Path, spoil: Callable[[Path], None], why: str) -> None:
+    """The sentence says what it is and what to do; housekeeping sees that the change is not published."""
+    path = publish(tmp_path, "CHG-1", BANNER)
+    assert is_published(tmp_path, "CHG-1", BANNER)
+    spoil(path)
+    with pytest.raises(BadPublication) as refused:
+        read(path)
+    assert str(refused.value).startswith(f"{path} {why}")
+    assert str(refused.value).endswith(
+        "Nothing of it is used. Find out who wrote it and remove it; housekeeping publishes an approved change again "
+        "within five minutes."
+    )
+    assert not is_published(tmp_path, "CHG-1", BANNER)
+
+
+@pytest.mark.parametrize("name", ["CHG-1.py", "CHG-01.json", "chg-1.json", "notes.json", "CHG-1.JSON", "CHG-1"])
+def test_a_file_with_another_name_is_not_even_opened(tmp_path: Path, name: str) -> None:
+    """Whatever it holds."""
+    with pytest.raises(BadPublication, match="is not named as published changes are"):
+        read(publish(tmp_path, "CHG-1", BANNER).rename(tmp_path / name))
 
 
 def test_a_published_change_offers_its_ticket() -> None:

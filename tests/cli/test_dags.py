@@ -30,8 +30,12 @@ def test_it_writes_the_dag_files_and_prints_what_is_left_to_do(tmp_path: Path, c
     settings = {name: json.loads(value) for name, value in re.findall(r"export (\w+)='(.*)'", out)}
     assert settings["AIRFLOW_CONN_CHANGEWINDOW_LEDGER"]["conn_type"] == "postgres"
     bundles = settings["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"]
-    published = {"dags-folder": str(folder), "changes": str(read().published.absolute())}
-    assert {bundle["name"]: bundle["kwargs"]["path"] for bundle in bundles} == published
+    assert [(bundle["name"], bundle["kwargs"]) for bundle in bundles] == [
+        ("dags-folder", {"path": str(folder)}),
+        ("changes", {}),
+    ]
+    assert bundles[1]["classpath"] == "changewindow.flow.bundle.PublishedChanges"
+    assert f"They lie in {read().published.absolute()} as data and are never executed" in out
     written = contents(folder)
     assert sorted(written) == [path.name for path in DAGS]
     for path in DAGS:

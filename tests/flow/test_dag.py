@@ -10,6 +10,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from changewindow.changes.publication import publish
 from changewindow.cli.standalone import ROOT
+from changewindow.flow.bundle import PublishedChanges
 from changewindow.flow.dag import build_dag
 from changewindow.flow.dags.housekeeping import build_housekeeping_dag
 from changewindow.flow.dags.interventions import build_reslot_dag
@@ -22,19 +23,24 @@ TICKETS = sorted((ROOT / "include" / "tickets").glob("*.yaml"))
 
 
 @pytest.fixture(params=TICKETS, ids=lambda path: path.stem)
-def published(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Return the published file of an example ticket."""
-    return publish(tmp_path, "CHG-1042", load_file(request.param, FACTS).data)
+def published(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PublishedChanges:
+    """Return the bundle of published changes with an example ticket in it."""
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.delenv("CHANGEWINDOW_PUBLISHED", raising=False)
+    publish(tmp_path / "changes", "CHG-1042", load_file(request.param, FACTS).data)
+    bundle = PublishedChanges(name="changes")
+    bundle.initialize()
+    return bundle
 
 
-def dag_of(path: Path) -> DAG:
-    """Return the DAG that Airflow finds in a published file."""
-    bag = DagBag(dag_folder=str(path.parent), bundle_path=path.parent, bundle_name="changes")
+def dag_of(bundle: PublishedChanges) -> DAG:
+    """Return the DAG that Airflow finds in the bundle."""
+    bag = DagBag(dag_folder=str(bundle.path), bundle_path=bundle.path, bundle_name="changes")
     assert bag.import_errors == {}
     return bag.dags["CHG-1042"]
 
 
-def test_a_published_file_is_one_dag_that_survives_serialization(published: Path) -> None:
+def test_a_published_file_is_one_dag_that_survives_serialization(published: PublishedChanges) -> None:
     """Airflow finds exactly the change, and what it stores can be read again."""
     dag = dag_of(published)
     stored = json.loads(json.dumps(DagSerialization.to_dict(dag)))
@@ -43,7 +49,7 @@ def test_a_published_file_is_one_dag_that_survives_serialization(published: Path
     assert again.timetable.summary == dag.timetable.summary
 
 
-def test_parsing_twice_gives_the_same(published: Path) -> None:
+def test_parsing_twice_gives_the_same(published: PublishedChanges) -> None:
     """The shape depends on the revision alone, so the same file makes no second version."""
     assert DagSerialization.to_dict(dag_of(published)) == DagSerialization.to_dict(dag_of(published))
 
@@ -64,7 +70,7 @@ ORDER = ["undo", "verify", "watch", "close", "succeed", "apply", "gate", "rest",
 PLACE = {"check": "rest", "confirm": "rest", "baseline": "rest", "window": "last", "announce": "last", "report": "last"}
 
 
-def test_rolling_back_comes_before_everything_that_has_not_begun(published: Path) -> None:
+def test_rolling_back_comes_before_everything_that_has_not_begun(published: PublishedChanges) -> None:
     """Airflow stores the weights of the roles; messages weigh what begins a change does, so none waits for ever."""
     stored = DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(dag_of(published)))))
     weights: dict[str, set[int]] = {}

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from airflow.sdk.exceptions import DownstreamTasksSkipped
 from changewindow.changes.handover import Fact
 from changewindow.flow.dag import build_dag
 from changewindow.flow.runtime import Run
-from changewindow.ledger import changes, events, leases, payloads
+from changewindow.ledger import approvals, changes, events, leases, payloads
 from changewindow.ledger.database import Ledger
 from changewindow.policy.gate import Intent
+from changewindow.policy.sign_off import RequiredApproval
 from changewindow.ticket.revision import PublishedChange
 from support.task_instance import TaskInstance
 from support.tickets import banner
@@ -47,6 +49,8 @@ class StartedChange:
         self.change = PublishedChange.of(submitted.change, data)
         ticket = self.change.ticket
         intent = Intent(RUN, submitted.digest, ticket.window.opens, ticket.window.closes, ticket.needs, approvals=())
+        wanted = replace(intent, approvals=(RequiredApproval("peer", 1),))
+        approvals.decide(ledger, self.change.id, wanted, person="bob", is_yes=True, now=now)
         leases.start(ledger, self.change.id, intent, targets=ticket.targets, now=now)
         self.dag = build_dag(self.change.id, json.dumps(data))
         self.task_instance = TaskInstance(dag=self.change.id)

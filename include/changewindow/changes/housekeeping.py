@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from changewindow.changes.publication import IDENTITY
+from changewindow.changes.publication import IDENTITY, is_published
 from changewindow.ledger import changes, leases, queries
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
@@ -55,14 +55,14 @@ def frozen(ledger: Ledger, is_paused: Callable[[str], bool]) -> list[str]:
 
 
 def unpublished(ledger: Ledger, bundle: Path) -> list[str]:
-    """Return the approved or acting changes that have no file."""
+    """Return the approved or acting changes whose file is missing, or is not what publishing writes."""
     wanted = queries.with_status(ledger, "approved", "running", "rollback_failed")
-    return [change.id for change in wanted if not (bundle / f"{change.id}.py").exists()]
+    return [change.id for change in wanted if not is_published(bundle, change.id, changes.revision(ledger, change.id))]
 
 
 def stale(ledger: Ledger, is_alive: IsAlive, bundle: Path, now: datetime) -> list[Path]:
     """Return the files of changes that closed long enough ago and have no open run."""
-    files = {path.stem: path for path in sorted(bundle.glob("CHG-*.py")) if IDENTITY.fullmatch(path.stem)}
+    files = {path.stem: path for path in sorted(bundle.glob("CHG-*.json")) if IDENTITY.fullmatch(path.stem)}
     over = {change.id for change in queries.of_ids(ledger, files) if _is_over(change, now)}
     return [path for identity, path in files.items() if identity in over and not is_alive(identity, None)]
 

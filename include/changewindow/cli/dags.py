@@ -18,13 +18,14 @@ To finish, once:
      changewindow ledger upgrade
 2. Let Airflow find the published changes, in a bundle of their own:
      export AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST='{bundles}'
-   CHANGEWINDOW_PUBLISHED names another folder for them. Workers and DAG processor must share it.
+   They lie in {published} as data and are never executed; CHANGEWINDOW_PUBLISHED names another
+   folder for them. Workers and DAG processor must share it, and no other bundle may lie around it.
 3. Make the policy yours. In force is {policy}:
      cp -r {policy} {templates} FOLDER
      export CHANGEWINDOW_POLICY=FOLDER/policy CHANGEWINDOW_TEMPLATES=FOLDER/templates
 Then restart Airflow. `airflow plugins` lists the plugin changewindow."""
 LEDGER = {"conn_type": "postgres", "host": "…", "schema": "…", "login": "…", "password": "…"}
-BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
+LOCAL = "airflow.dag_processing.bundles.local.LocalDagBundle"
 
 
 def install(arguments: argparse.Namespace) -> int:
@@ -59,13 +60,13 @@ def _install(folder: Path) -> int:
 
 
 def _what_is_next(folder: Path, known: settings.Settings) -> str:
-    folders = {"dags-folder": folder.absolute(), "changes": known.published.absolute()}
-    bundles = [{"name": name, "classpath": BUNDLE, "kwargs": {"path": str(path)}} for name, path in folders.items()]
+    ours = {"name": "dags-folder", "classpath": LOCAL, "kwargs": {"path": str(folder.absolute())}}
     return NEXT.format(
         connection=settings.LEDGER_CONNECTION,
         variable=settings.LEDGER_CONNECTION.upper(),
         ledger=json.dumps(LEDGER, ensure_ascii=False),
-        bundles=json.dumps(bundles),
+        bundles=json.dumps([ours, settings.BUNDLE]),
+        published=known.published.absolute(),
         policy=known.policy,
         templates=known.templates,
     )

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import Any
 
+from changewindow import settings
+from changewindow.changes.earlier_publication import replace_earlier
 from changewindow.cli.output import print_json
 from changewindow.ledger import events
 from changewindow.ledger.database import Ledger
@@ -16,8 +18,13 @@ LEDGER_VARIABLE = "AIRFLOW_CONN_CHANGEWINDOW_LEDGER"
 
 
 def upgrade(arguments: argparse.Namespace) -> int:
-    """Bring the ledger's tables to the newest version."""
-    ledger(arguments).upgrade()
+    """Bring the ledger's tables, and what earlier versions published, to the newest version."""
+    known = ledger(arguments)
+    known.upgrade()
+    for change in replace_earlier(known, settings.read().published, keep=True):
+        print(
+            f"{change} is published as data now, beside its earlier file, which housekeeping removes", file=sys.stderr
+        )
     print("the ledger is up to date", file=sys.stderr)
     return 0
 

@@ -15,11 +15,12 @@ from pathlib import Path
 import requests
 from cryptography.fernet import Fernet
 
+from changewindow.changes.earlier_publication import replace_earlier
 from changewindow.cli import process_group
 from changewindow.errors import PlatformError
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.seal import Seal
-from changewindow.settings import read, shipped
+from changewindow.settings import BUNDLE, read, shipped
 
 ROOT = Path(__file__).resolve().parents[3]
 """The checkout; an installed package needs neither its `plugins` nor a PYTHONPATH."""
@@ -53,6 +54,11 @@ class Place:
     def database(self) -> Path:
         """Return the file of Airflow's own database."""
         return self.home / "airflow.db"
+
+    @property
+    def published(self) -> Path:
+        """Return the folder of published changes."""
+        return self.home / "changes"
 
     @property
     def passwords_file(self) -> Path:
@@ -105,7 +111,7 @@ def environment(place: Place) -> dict[str, str]:
     own = {
         "AIRFLOW_HOME": str(place.home),
         "AIRFLOW_CONN_CHANGEWINDOW_LEDGER": json.dumps({"conn_type": "sqlite", "host": str(place.home / "ledger.db")}),
-        "CHANGEWINDOW_PUBLISHED": str(place.home / "changes"),
+        "CHANGEWINDOW_PUBLISHED": str(place.published),
         "PYTHONPATH": str(ROOT / "include"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
     }
@@ -114,9 +120,11 @@ def environment(place: Place) -> dict[str, str]:
 
 def start(place: Place, extra: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
     """Start Airflow in a process group of its own; `extra` is added to its environment. Does not wait."""
-    (place.home / "changes").mkdir(parents=True, exist_ok=True)
+    place.published.mkdir(parents=True, exist_ok=True)
     write_passwords(place)
-    Ledger(place.ledger, seal_of(place)).upgrade()
+    known = Ledger(place.ledger, seal_of(place))
+    known.upgrade()
+    replace_earlier(known, place.published)
     with (place.home / "standalone.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "airflow", "standalone"],
@@ -139,10 +147,9 @@ def seal_of(place: Place) -> Seal:
 def bundles(place: Place, **more: Path) -> str:
     """Return the setting that names the bundles: our own DAGs, the approved changes, and `more` folders by name."""
     classpath = "airflow.dag_processing.bundles.local.LocalDagBundle"
-    folders = {"dags-folder": shipped("dags"), "changes": place.home / "changes", **more}
-    return json.dumps(
-        [{"name": name, "classpath": classpath, "kwargs": {"path": str(path)}} for name, path in folders.items()]
-    )
+    folders = {"dags-folder": shipped("dags"), **more}
+    local = [{"name": name, "classpath": classpath, "kwargs": {"path": str(path)}} for name, path in folders.items()]
+    return json.dumps([*local, BUNDLE])
 
 
 def write_passwords(place: Place) -> None:

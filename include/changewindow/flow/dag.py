@@ -5,6 +5,8 @@ from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, Param
 
+from changewindow import settings
+from changewindow.changes.publication import read
 from changewindow.changes.step_lock import GRACE
 from changewindow.documents.text import escaped
 from changewindow.flow.own_dag import LONG_AGO
@@ -61,13 +63,26 @@ OPTIONS: dict[Role, dict[str, Any]] = {
 }
 
 
+def published_dag(name: str) -> DAG:
+    """Return the DAG of a published file, which is read as data.
+
+    Raises:
+        BadPublication: it is not what publishing writes.
+    """
+    return dag_of(read(settings.read().published / name))
+
+
 def build_dag(change_id: str, revision: str) -> DAG:
-    """Return the DAG of an approved change; called by its published file."""
-    change = PublishedChange(change_id, revision)
+    """Return the DAG of an approved change; called by the files that versions up to 0.1.0 published."""
+    return dag_of(PublishedChange(change_id, revision))
+
+
+def dag_of(change: PublishedChange) -> DAG:
+    """Return the DAG of an approved change."""
     ticket = change.ticket
     dag = DAG(
-        dag_id=change_id,
-        dag_display_name=f"{change_id} {ticket.summary}"[:200],
+        dag_id=change.id,
+        dag_display_name=f"{change.id} {ticket.summary}"[:200],
         description=ticket.summary,
         schedule=ChangeWindowTimetable(ticket.window.opens.isoformat(), ticket.window.closes.isoformat()),
         start_date=LONG_AGO,

@@ -110,6 +110,22 @@ def require_running(
             lease.expires_at = max(lease.expires_at, now + RENEWED)
 
 
+def require_text(ledger: Ledger, change: str, intent: Intent, *, now: datetime, assessment: Assessed = None) -> None:
+    """Make sure that the text of a run is the newest one in the ledger and, unless it is rolled back, approved.
+
+    Raises:
+        NotAllowed: with each finding.
+        BadPolicy: who must have approved it cannot be read.
+    """
+    if isinstance(assessment, BadPolicy):
+        raise assessment
+    with ledger.reading() as session:
+        standing = standing_of(session, known(session, change))
+    decision = decide(standing, replace(intent, act="read"), assessment, now)
+    if not decision.may_act:
+        raise NotAllowed(change, decision.findings)
+
+
 def leases(ledger: Ledger, change: str) -> list[str]:
     """Return the targets a change holds."""
     with ledger.reading() as session:

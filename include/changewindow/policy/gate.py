@@ -42,6 +42,9 @@ APPLY: tuple[Rule, ...] = (
 UNDO: tuple[Rule, ...] = (is_acting,)
 """Undo asks nothing else: rolling back needs no fresh approval, no window and no line."""
 
+READ: tuple[Rule, ...] = (newest_text, approved)
+"""Whoever may write the published files, or has asked for a change, has nothing run before it is approved."""
+
 
 def decide(standing: Standing, intent: Intent, assessment: Assessed, now: datetime) -> Decision:
     """Return whether the run may do what it intends, with the answer of every rule that was asked."""
@@ -57,4 +60,6 @@ def _rules(intent: Intent) -> tuple[Rule, ...]:
     """Return the rules that are asked of what a run intends."""
     if intent.act == "start":
         return ROLL_BACK if intent.mode == "rollback" else START
+    if intent.act == "read":
+        return (newest_text,) if intent.mode == "rollback" else READ
     return APPLY if intent.act == "apply" else UNDO

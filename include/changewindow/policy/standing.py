@@ -11,8 +11,8 @@ from changewindow.policy.conflicts import Other
 from changewindow.policy.sign_off import ONE_PERSON, RecordedApproval, RequiredApproval
 
 Mode = Literal["run", "dry_run", "rollback"]
-Act = Literal["start", "apply", "undo"]
-"""What is about to happen: the run passes its gate, applies a step, or undoes one."""
+Act = Literal["start", "apply", "undo", "read"]
+"""What is about to happen: the run passes its gate, applies a step, undoes one, or only reads what the text names."""
 AGAIN = ("approved", "refused")
 """States in which a run may start: a refusal touched nothing, so the same approval may be tried again in its window."""
 ROLLED_BACK = "Wait for the end of the run; it rolls back what it has applied."
@@ -148,4 +148,4 @@ class Case:
 
     def remedy(self, at_the_gate: str) -> str:
         """Return what would make it right; a run past its gate ends all the same, and rolls back what it applied."""
-        return at_the_gate if self.intent.act == "start" else ROLLED_BACK
+        return at_the_gate if self.intent.act in {"start", "read"} else ROLLED_BACK

@@ -10,7 +10,9 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRuntimeError
 
 from changewindow import settings
 from changewindow.changes import housekeeping
-from changewindow.errors import BadPolicy, ChangeError
+from changewindow.changes.earlier_publication import replace_earlier
+from changewindow.errors import ChangeError, PlatformError
+from changewindow.flow.bundle import require_bundle
 from changewindow.flow.dags.interventions import tell_ended
 from changewindow.flow.dags.request import publish_change
 from changewindow.flow.own_dag import own_dag
@@ -34,6 +36,8 @@ class LookAfter(BaseOperator):
             wanted = {"run_ids": [run]} if run else {}
             return bool(context["ti"].get_dr_count(dag_id=change, states=OPEN, **wanted))
 
+        for identity in replace_earlier(here, bundle):
+            log.info("%s was published by an earlier version; it is data now", identity)
         for identity in housekeeping.unpublished(here, bundle):
             self._publish(identity)
         for change in housekeeping.missed(here, is_alive, now()):
@@ -57,7 +61,7 @@ class LookAfter(BaseOperator):
 
     def _publish(self, change: str) -> None:
         try:
-            log.warning("%s had no file; published again as %s", change, publish_change(change))
+            log.warning("the file of %s was missing or not ours; published again as %s", change, publish_change(change))
         except (ChangeError, ValueError) as error:
             log.error("%s cannot be published: %s", change, error)
 
@@ -70,13 +74,14 @@ class LookAfter(BaseOperator):
 
 
 class CheckPolicy(BaseOperator):
-    """Is red while the policy cannot be read, for then no change starts."""
+    """Is red while the policy cannot be read, or Airflow does not read what is published; then no change starts."""
 
     def execute(self, context: Context) -> None:
         """Read the policy, and the templates of standard changes."""
         try:
+            require_bundle()
             wrong = policy().standards.findings
-        except BadPolicy as error:
+        except PlatformError as error:
             log.error("%s", error)
             raise AirflowFailException(str(error)) from error
         if wrong:

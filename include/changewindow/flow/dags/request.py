@@ -13,12 +13,13 @@ from airflow.serialization.serialized_objects import DagSerialization
 from changewindow import settings
 from changewindow.changes import looking
 from changewindow.changes.handover import Shown, Tried
-from changewindow.changes.publication import publish, source
+from changewindow.changes.publication import publish
 from changewindow.changes.request import Request, take_in
 from changewindow.documents.text import escaped
 from changewindow.errors import BadTicket, ChangeError
 from changewindow.flow.airflow_connection import connection
-from changewindow.flow.dag import build_dag
+from changewindow.flow.bundle import require_bundle
+from changewindow.flow.dag import dag_of
 from changewindow.flow.dags.approval import Approve
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.requested import origin_of, shown_by_check
@@ -121,13 +122,14 @@ def publish_change(change: str) -> str:
 
     Raises:
         AirflowFailException: it is not approved.
+        PlatformError: Airflow would not read it as data.
     """
+    require_bundle()
     here = ledger()
     stored, data = changes.get(here, change), changes.revision(here, change)
     if stored.status not in {"approved", "refused", "running", *KEPT}:
         raise AirflowFailException(f"{change} is {stored.status}; only an approved change is published.")
-    compile(source(change, data), f"{change}.py", "exec")
-    DagSerialization.to_dict(build_dag(change, PublishedChange.of(change, data).revision))
+    DagSerialization.to_dict(dag_of(PublishedChange.of(change, data)))
     return str(publish(settings.read().published, change, data))
 
 

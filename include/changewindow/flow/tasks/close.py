@@ -6,6 +6,7 @@ from changewindow.changes import run_memory
 from changewindow.changes.closing import Closing, closing, restored, settled
 from changewindow.changes.handover import Closed, Restored
 from changewindow.errors import ChangeError, LockRevoked, MemoryUnknown
+from changewindow.flow.published_text import require_text
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.preflight import ask_once
 from changewindow.flow.tasks.steps import ChangeOperator
@@ -27,6 +28,8 @@ class Close(ChangeOperator):
         if ended:
             self._end(run, *ended, is_news=False)
             return
+        if held.is_run(run.id):
+            require_text(run, forward=False)
         outcome, reason = self._finish(run, closing(run, held, steps=len(run.change.ticket.steps)))
         closed = run.spool.close(run.change.id, run=run.id, outcome=outcome, reason=reason, now=now())
         if not closed:

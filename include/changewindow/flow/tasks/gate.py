@@ -6,7 +6,8 @@ from datetime import timedelta
 from changewindow.changes.handover import NotGood, Passed, Refused
 from changewindow.changes.run_memory import baseline, legible
 from changewindow.documents.findings import Finding
-from changewindow.errors import ChangeError, NotAllowed
+from changewindow.errors import BadPolicy, ChangeError, NotAllowed
+from changewindow.flow.published_text import require_text
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.preflight import ask_once
 from changewindow.flow.tasks.steps import ChangeOperator
@@ -26,6 +27,8 @@ class Gate(ChangeOperator):
     def do(self, run: Run) -> None:
         """Let the run through, or refuse with every reason."""
         try:
+            if run.is_dry:
+                require_text(run, forward=True)
             preflight = self._preflight(run)
             if run.is_dry:
                 self._dry(run, preflight)
@@ -57,7 +60,7 @@ class Gate(ChangeOperator):
         states = run.states()
         names = sorted(self.upstream_task_ids)
         failed = {name: _reason(run, name) for name in names if states.get(name) == "failed" and name != "window"}
-        if failed or run.intent.is_late(now()):
+        if failed or run.intent.is_late(now()) or not self._may_read(run):
             return Preflight(failed, is_whole=False)
         unproven = {name: str(states.get(name)) for name in names if states.get(name) != "success"}
         return Preflight(
@@ -65,6 +68,14 @@ class Gate(ChangeOperator):
             missing=self._missing_prerequisites(run),
             not_good=self._not_good(run),
         )
+
+    def _may_read(self, run: Run) -> bool:
+        """Return whether the ticket may be asked about at all; if not, the decision names why."""
+        try:
+            require_text(run, forward=True)
+        except (NotAllowed, BadPolicy):
+            return False
+        return True
 
     def _not_good(self, run: Run) -> str:
         """Return what is not good in one sample of all checks, and which conditions of the watch cannot be judged.

@@ -13,6 +13,7 @@ from changewindow.changes.handover import NotGood
 from changewindow.documents.text import escaped
 from changewindow.flow.airflow_connection import connection_in_trigger, past_in_trigger
 from changewindow.flow.people import who_answered
+from changewindow.flow.published_text import require_text_to_ask
 from changewindow.flow.question import Question
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.triggerer.arguments import BaselineArguments, GoodArguments, WindowArguments
@@ -88,6 +89,7 @@ class CheckSensor(ChangeSensor):
         run = Run(self.change, context)
         if self.is_forward and run.mode == "rollback":
             raise AirflowSkipException("mode is rollback: an incident or a bad reading is no reason to keep the change")
+        require_text_to_ask(run, forward=self.is_forward)
         settle = self.settle(run)
         first = ask_once(self.conditions(run), baselines=self.before(run), change=self.change.id)
         if first.verdict == "pass" and not settle:
@@ -130,6 +132,7 @@ class BaselineSensor(ChangeSensor):
         run = Run(self.change, context)
         if run.mode == "rollback":
             raise AirflowSkipException("mode is rollback: the baseline is in the ledger")
+        require_text_to_ask(run)
         compared = run.ticket.compared
         within = longest(compared) + run.ticket.preflight.within
         arguments = BaselineArguments(change=self.change.id, conditions=compared, deadline=now() + within)
@@ -158,6 +161,7 @@ class Confirm(Question):
         run = Run(self.change, context)
         if run.mode != "run":
             raise AirflowSkipException(f"mode is {run.mode}: nobody needs to confirm")
+        require_text_to_ask(run)
         subject = f"{run.change.id}: confirm what no machine can check"
         body = f"{escaped(run.ticket.summary)}\n\nTick every item that is true. What is not ticked stops the change."
         within = max(run.intent.closes - run.intent.needs - now(), timedelta(seconds=1))

@@ -19,6 +19,7 @@ from changewindow.errors import (
     MemoryUnknown,
     StillUnderWay,
 )
+from changewindow.flow.published_text import require_text
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.preflight import CheckSensor
 from changewindow.ledger import leases, payloads
@@ -73,6 +74,7 @@ class Apply(ChangeOperator):
         step = run.ticket.steps[number - 1]
         self.acting = context = run.step_context(number)
         if run.is_dry:
+            require_text(run, forward=True)
             step.apply(context, step.remember(context))
             return
         with ExitStack() as held:

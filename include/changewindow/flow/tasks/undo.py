@@ -6,6 +6,7 @@ from changewindow.changes.run_memory import apply_ended, is_undone, may_have_sta
 from changewindow.changes.step_lock import lock_undo
 from changewindow.documents.findings import Finding
 from changewindow.errors import ChangeError, LedgerDown, LockRevoked, NotAllowed, StepFailed
+from changewindow.flow.published_text import require_text
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.ledger import leases, payloads
@@ -60,6 +61,7 @@ def undo_step(run: Run, number: int, task: ChangeOperator) -> None:
         MemoryUnknown: whether it acted, and on what, cannot be read now.
         ChangeError: it failed; the step may be half undone, and undo may be run again.
     """
+    require_text(run, forward=False)
     memory = remembered(run, number)
     if memory is None:
         log.info("step %s never started: nothing to undo", number)

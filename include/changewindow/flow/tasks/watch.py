@@ -14,6 +14,7 @@ from changewindow.changes.routing import by_answer, route_at_once, route_dry
 from changewindow.documents.text import escaped
 from changewindow.errors import ChangeError
 from changewindow.flow.people import assigned, who_answered
+from changewindow.flow.published_text import require_text
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.tasks.preflight import ask_once
@@ -32,6 +33,7 @@ class Watch(ChangeOperator, BranchMixIn):
 
     def do(self, run: Run) -> Any:
         """Decide at once what needs no watching; else watch without a worker."""
+        require_text(run, forward=run.is_dry)
         steps = len(run.ticket.steps)
         if run.is_dry:
             sample = ask_once(run.ticket.conditions, baselines=self._before(run), change=run.change.id)
@@ -47,6 +49,7 @@ class Watch(ChangeOperator, BranchMixIn):
             event = self._answered(run, event)
         run.note(payloads.Watched(**event))
         try:
+            require_text(run, forward=False)
             is_ours = run_memory.is_ours(run)
         except ChangeError as error:
             raise AirflowFailException(str(error)) from error
