@@ -27,13 +27,14 @@ from changewindow.changes.publication import publish
 from changewindow.cli.tickets import load_file
 from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.seal import Seal
 from changewindow.policy.check import Facts
 from pathlib import Path
 
 now = datetime.now(UTC)
 data = load_file(Path(sys.argv[1]), Facts(now=now)).data
 change = changes.submit(Ledger(sys.argv[2]), data, requester="alice", now=now).change
-print(publish(settings.read().published, change, data))
+print(publish(settings.read().published, change, data, Seal()))
 """
 STORED = """
 import json

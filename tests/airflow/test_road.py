@@ -159,7 +159,7 @@ def test_an_edited_file_is_refused_at_the_gate(airflow: RealAirflow, tmp_path: P
     """The gate compares what would run with what was approved; an edited file runs nothing."""
     data = ticket(tmp_path / "edited")
     change = airflow.submit(data)
-    publish(airflow.bundle, change, {**data, "risk": "high"})
+    publish(airflow.bundle, change, {**data, "risk": "high"}, airflow.ledger.seal)
     wait_for(lambda: airflow.knows(change), "the DAG")
     run = airflow.run_of(change)
     assert airflow.ends(change, run) == ("failed", "refused")

@@ -8,13 +8,16 @@ import pytest
 from changewindow.changes.dag_files import MOST_FOREIGN, DagFiles, dag_file
 from changewindow.changes.publication import publish
 from changewindow.errors import PlatformError
+from changewindow.ledger.seal import Seal
 from support.tickets import BANNER, banner
+
+SEAL = Seal()
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> DagFiles:
     """Return the DAG files of an empty folder of published changes."""
-    return DagFiles(tmp_path / "changes", tmp_path / "own")
+    return DagFiles(tmp_path / "changes", tmp_path / "own", SEAL)
 
 
 def names(files: DagFiles) -> list[str]:
@@ -26,7 +29,7 @@ def test_each_published_change_has_one(files: DagFiles) -> None:
     """It comes with it and goes with it; nothing is there before anybody has published."""
     files.bring_up_to_date()
     assert names(files) == []
-    published = [publish(files.published, f"CHG-{number}", BANNER) for number in (1, 2)]
+    published = [publish(files.published, f"CHG-{number}", BANNER, SEAL) for number in (1, 2)]
     files.bring_up_to_date()
     assert names(files) == ["CHG-1.py", "CHG-2.py"]
     published[0].unlink()
@@ -37,13 +40,13 @@ def test_each_published_change_has_one(files: DagFiles) -> None:
 
 def test_it_changes_only_when_what_is_published_does(files: DagFiles) -> None:
     """Airflow parses a file again when it is newer."""
-    publish(files.published, "CHG-1", BANNER)
+    publish(files.published, "CHG-1", BANNER, SEAL)
     files.bring_up_to_date()
     written = (files.own / "CHG-1.py").stat().st_mtime_ns
-    publish(files.published, "CHG-1", BANNER)
+    publish(files.published, "CHG-1", BANNER, SEAL)
     files.bring_up_to_date()
     assert (files.own / "CHG-1.py").stat().st_mtime_ns == written
-    publish(files.published, "CHG-1", banner(summary="Another text."))
+    publish(files.published, "CHG-1", banner(summary="Another text."), SEAL)
     files.bring_up_to_date()
     assert (files.own / "CHG-1.py").stat().st_mtime_ns > written
     assert "Another text." in (files.own / "CHG-1.py").read_text()
@@ -51,9 +54,9 @@ def test_it_changes_only_when_what_is_published_does(files: DagFiles) -> None:
 
 def test_a_task_adds_what_is_missing_and_removes_nothing(files: DagFiles) -> None:
     """Another host's DAG processor may know more; the task reads the published file itself."""
-    publish(files.published, "CHG-1", BANNER)
+    publish(files.published, "CHG-1", BANNER, SEAL)
     files.bring_up_to_date()
-    publish(files.published, "CHG-2", BANNER)
+    publish(files.published, "CHG-2", BANNER, SEAL)
     (files.published / "CHG-1.json").unlink()
     files.add_missing()
     assert names(files) == ["CHG-1.py", "CHG-2.py"]
@@ -70,18 +73,18 @@ HOSTILE = [
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_whatever_is_published_the_code_is_the_same(files: DagFiles, hostile: str) -> None:
     """The text below it is comments: what Airflow shows to people as the DAG's code."""
-    code = dag_file(files.published / "CHG-1.json")
-    published = publish(files.published, "CHG-1", banner(details=hostile, **{hostile: [hostile]}))
+    code = dag_file(files.published / "CHG-1.json", SEAL)
+    published = publish(files.published, "CHG-1", banner(details=hostile, **{hostile: [hostile]}), SEAL)
     files.bring_up_to_date()
     written = (files.own / "CHG-1.py").read_bytes()
     assert ast.dump(ast.parse(written)) == ast.dump(ast.parse(code))
-    assert dag_file(published).startswith(code)
+    assert dag_file(published, SEAL).startswith(code)
     assert b'# {\n#   "' in written
 
 
 def test_airflow_reads_the_file() -> None:
     """Airflow silently ignores a file that lacks one of two words."""
-    assert {"airflow", "dag"} <= set(dag_file(Path("CHG-1.json")).lower().split())
+    assert {"airflow", "dag"} <= set(dag_file(Path("CHG-1.json"), SEAL).lower().split())
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_airflow_reads_the_file() -> None:
 )
 def test_a_foreign_file_has_one_of_its_own(files: DagFiles, name: str | bytes) -> None:
     """Parsing it raises the sentence about this one; its name is nothing but a text in it."""
-    publish(files.published, "CHG-1", BANNER)
+    publish(files.published, "CHG-1", BANNER, SEAL)
     foreign = name.decode(errors="surrogateescape") if isinstance(name, bytes) else name
     (files.published / foreign).write_text("import os")
     files.bring_up_to_date()
@@ -106,7 +109,7 @@ def test_a_flood_of_foreign_files_is_no_flood_of_dag_files(files: DagFiles) -> N
     files.published.mkdir()
     for number in range(1000):
         (files.published / f"a{number}.py").write_text("import os")
-    publish(files.published, "CHG-1", BANNER)
+    publish(files.published, "CHG-1", BANNER, SEAL)
     files.bring_up_to_date()
     assert len(names(files)) == MOST_FOREIGN + 1
     assert "CHG-1.py" in names(files)

@@ -45,7 +45,7 @@ def test_an_approved_change_goes_on_as_data(
     assert sorted(path.name for path in folder.iterdir()) == [f"{change}.json", f"{change}.py"]
     assert replace_earlier(ledger, folder) == [change]
     assert [path.name for path in folder.iterdir()] == [f"{change}.json"]
-    assert read(folder / f"{change}.json").data == ticket_data
+    assert read(folder / f"{change}.json", ledger.seal).data == ticket_data
     assert replace_earlier(ledger, folder) == []
 
 

@@ -80,9 +80,9 @@ def test_missing_files_are_found(ledger: Ledger, acting: str, ticket_data: dict[
     submitted = approved(ledger, {**ticket_data, "details": "x"})
     changes.submit(ledger, {**ticket_data, "details": "y"}, requester="alice", now=NOW)
     assert housekeeping.unpublished(ledger, tmp_path) == [acting, submitted.change]
-    publish(tmp_path, acting, ticket_data)
+    publish(tmp_path, acting, ticket_data, ledger.seal)
     assert housekeeping.unpublished(ledger, tmp_path) == [submitted.change]
-    publish(tmp_path, submitted.change, ticket_data)
+    publish(tmp_path, submitted.change, ticket_data, ledger.seal)
     assert housekeeping.unpublished(ledger, tmp_path) == [submitted.change]
 
 

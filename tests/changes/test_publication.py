@@ -11,12 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from changewindow.changes import publication
-from changewindow.changes.publication import is_published, publish, read, text
+from changewindow.changes.publication import PURPOSE, is_published, publish, read, text
 from changewindow.documents.canonical import canonical, digest
 from changewindow.errors import BadPublication
+from changewindow.ledger.seal import Seal
+from changewindow.settings import read as configured
 from changewindow.ticket.revision import PublishedChange, digest_of
 from support.tickets import BANNER, banner, ticket
 
+SEAL = Seal()
 HOSTILE = [
     'it\'s "quoted" and \'\'\'thrice\'\'\' and """thrice"""',
     "back\\slash, \\n, \\x00, \\u1234, \\N{DASH}, and at the end \\",
@@ -38,19 +41,19 @@ JSON = st.recursive(
 def test_hostile_text_stays_text(tmp_path: Path, hostile: str) -> None:
     """Whatever a ticket says comes back as it was."""
     data = banner(details=hostile, **{hostile: [hostile]})
-    assert read(publish(tmp_path, "CHG-1", data)).data == data
+    assert read(publish(tmp_path, "CHG-1", data, SEAL), SEAL).data == data
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(NAMES, JSON, max_size=4))
 def test_any_data_comes_back_as_it_was(tmp_path: Path, data: dict[str, Any]) -> None:
     """With its types."""
-    assert canonical(read(publish(tmp_path, "CHG-1", data)).data) == canonical(data)
+    assert canonical(read(publish(tmp_path, "CHG-1", data, SEAL), SEAL).data) == canonical(data)
 
 
 def test_the_digest_of_a_file_is_the_approved_one(tmp_path: Path) -> None:
     """It covers the text with its parameters, and the plan they make."""
-    change = read(publish(tmp_path, "CHG-1", banner()))
+    change = read(publish(tmp_path, "CHG-1", banner(), SEAL), SEAL)
     assert change.id == "CHG-1"
     assert change.digest == digest_of(banner(), change.ticket)
     assert change.digest != digest_of(banner(risk="high"), change.ticket)
@@ -60,14 +63,14 @@ def test_the_digest_of_a_file_is_the_approved_one(tmp_path: Path) -> None:
 def test_a_text_that_no_file_can_hold_is_refused() -> None:
     """Half a character has no UTF-8; the reader of tickets refuses it long before."""
     with pytest.raises(ValueError, match="surrogates not allowed"):
-        text("CHG-1", banner(details="\ud800"))
+        text("CHG-1", banner(details="\ud800"), "")
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_a_number_that_is_none_is_refused(number: float) -> None:
     """JSON has no such numbers."""
     with pytest.raises(ValueError, match="not JSON compliant"):
-        text("CHG-1", banner(details=number))
+        text("CHG-1", banner(details=number), "")
 
 
 @pytest.mark.parametrize(
@@ -76,19 +79,19 @@ def test_a_number_that_is_none_is_refused(number: float) -> None:
 def test_only_the_id_of_a_change_names_a_file(tmp_path: Path, name: str) -> None:
     """Nothing else can become a path, or a second DAG of the same change."""
     with pytest.raises(ValueError, match="is not the id of a change"):
-        publish(tmp_path, name, BANNER)
+        publish(tmp_path, name, BANNER, SEAL)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     """Publishing twice is harmless, and a reader sees the old text or the new one, never half of one."""
     folder = tmp_path / "changes"
-    path = publish(folder, "CHG-1", BANNER)
+    path = publish(folder, "CHG-1", BANNER, SEAL)
     with path.open(encoding="utf-8") as reader:
-        publish(folder, "CHG-1", banner(summary="Another text."))
+        publish(folder, "CHG-1", banner(summary="Another text."), SEAL)
         assert json.load(reader)["ticket"] == BANNER
-    assert read(path).data["summary"] == "Another text."
-    assert publish(folder, "CHG-1", BANNER) == path
+    assert read(path, SEAL).data["summary"] == "Another text."
+    assert publish(folder, "CHG-1", BANNER, SEAL) == path
     assert [file.name for file in folder.iterdir()] == ["CHG-1.json"]
 
 
@@ -96,7 +99,7 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     """When the file cannot be put in place, the unfinished one is removed and what was there stays."""
     (tmp_path / "CHG-1.json" / "in the way").mkdir(parents=True)
     with pytest.raises(OSError, match="CHG-1"):
-        publish(tmp_path, "CHG-1", BANNER)
+        publish(tmp_path, "CHG-1", BANNER, SEAL)
     assert [file.name for file in tmp_path.iterdir()] == ["CHG-1.json"]
 
 
@@ -108,7 +111,7 @@ def test_publishing_writes_through_no_link(tmp_path: Path) -> None:
     folder.mkdir()
     for name in ("CHG-1.json", f".CHG-1.{os.getpid()}.partial"):
         (folder / name).symlink_to(elsewhere)
-    assert read(publish(folder, "CHG-1", BANNER)).data == BANNER
+    assert read(publish(folder, "CHG-1", BANNER, SEAL), SEAL).data == BANNER
     assert elsewhere.read_text() == "theirs"
 
 
@@ -158,7 +161,16 @@ def with_field(raw: bytes, **fields: Any) -> bytes:
     return (json.dumps(published, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-EDITED = "is not what publishing CHG-1 writes: it was edited, or is another change's"
+def resealed(raw: bytes, key: str, purpose: str = PURPOSE, change: str = "CHG-1") -> bytes:
+    """Return a published file whose text somebody has changed, with the best seal that they can make."""
+    data = banner(summary="Another")
+    seal = Seal(lambda: configured({"CHANGEWINDOW_SEAL_KEY": key}))
+    return with_field(raw, ticket=data, seal=seal.of(purpose, [change, data]))
+
+
+NEW = "another-key-of-the-new-year"
+OURS = "the-key-with-which-all-tests-seal"
+EDITED = "is not what publishing CHG-1 writes: it was edited or forged, or is another change's"
 SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     "a link": (linked, "is a link"),
     "a hard link": (hard_linked, "has a second name elsewhere (a hard link)"),
@@ -179,7 +191,14 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     "a field more": (changed(lambda raw: with_field(raw, code="import os")), EDITED),
     "a field twice": (changed(lambda raw: raw.replace(b'"form": 1,', b'"form": 1,\n  "form": 1,')), EDITED),
     "of a later form": (changed(lambda raw: with_field(raw, form=2)), EDITED),
-    "a ticket that is a list": (changed(lambda raw: with_field(raw, ticket=[], sha256=digest([]))), EDITED),
+    "a ticket that is a list": (
+        changed(lambda raw: with_field(raw, ticket=[], seal=SEAL.of(PURPOSE, ["CHG-1", []]))),
+        EDITED,
+    ),
+    "sealed with another key": (changed(lambda raw: resealed(raw, "a-key-that-somebody-made-up")), EDITED),
+    "sealed for another change": (changed(lambda raw: resealed(raw, OURS, change="CHG-2")), EDITED),
+    "sealed for something else": (changed(lambda raw: resealed(raw, OURS, "event")), EDITED),
+    "a seal that is no text": (changed(lambda raw: with_field(raw, seal={"a": 1})), EDITED),
     "oversized": (changed(lambda raw: raw + b" " * publication.LARGEST), "has more than 8000000 bytes"),
 }
 
@@ -187,24 +206,34 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
 @pytest.mark.parametrize(("spoil", "why"), SPOILT.values(), ids=SPOILT)
 def test_whatever_else_a_file_is_nothing_of_it_is_used(tmp_path: Path, spoil: Callable[[Path], None], why: str) -> None:
     """The sentence says what it is and what to do; housekeeping sees that the change is not published."""
-    path = publish(tmp_path, "CHG-1", BANNER)
-    assert is_published(tmp_path, "CHG-1", BANNER)
+    path = publish(tmp_path, "CHG-1", BANNER, SEAL)
+    assert is_published(tmp_path, "CHG-1", BANNER, SEAL)
     spoil(path)
     with pytest.raises(BadPublication) as refused:
-        read(path)
+        read(path, SEAL)
     assert str(refused.value).startswith(f"{path} {why}")
     assert str(refused.value).endswith(
         "Nothing of it is used. Find out who wrote it and remove it; housekeeping publishes an approved change again "
         "within five minutes."
     )
-    assert not is_published(tmp_path, "CHG-1", BANNER)
+    assert not is_published(tmp_path, "CHG-1", BANNER, SEAL)
+
+
+def test_a_key_that_is_kept_beside_a_new_one_still_counts(tmp_path: Path) -> None:
+    """Whoever changes the key keeps the old one for a while; housekeeping publishes anew what neither has sealed."""
+    path = publish(tmp_path, "CHG-1", BANNER, SEAL)
+    both, new = (Seal(lambda keys=keys: configured({"CHANGEWINDOW_SEAL_KEY": keys})) for keys in (f"{NEW} {OURS}", NEW))
+    assert read(path, both).data == BANNER
+    assert not is_published(tmp_path, "CHG-1", BANNER, new)
+    publish(tmp_path, "CHG-1", BANNER, new)
+    assert is_published(tmp_path, "CHG-1", BANNER, both)
 
 
 @pytest.mark.parametrize("name", ["CHG-1.py", "CHG-01.json", "chg-1.json", "notes.json", "CHG-1.JSON", "CHG-1"])
 def test_a_file_with_another_name_is_not_even_opened(tmp_path: Path, name: str) -> None:
     """Whatever it holds."""
     with pytest.raises(BadPublication, match="is not named as published changes are"):
-        read(publish(tmp_path, "CHG-1", BANNER).rename(tmp_path / name))
+        read(publish(tmp_path, "CHG-1", BANNER, SEAL).rename(tmp_path / name), SEAL)
 
 
 def test_a_published_change_offers_its_ticket() -> None:

@@ -12,8 +12,10 @@ from changewindow import settings
 from changewindow.changes.publication import publish
 from changewindow.errors import PlatformError
 from changewindow.flow.bundle import PublishedChanges, require_bundle
+from changewindow.ledger.seal import Seal
 from support.tickets import BANNER, banner
 
+SEAL = Seal()
 CONFIGURED = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
 LOCAL = "airflow.dag_processing.bundles.local.LocalDagBundle"
 
@@ -37,9 +39,9 @@ def test_the_configuration_names_the_bundle(published: Path) -> None:
     bundle = DagBundlesManager().get_bundle("changes")
     assert isinstance(bundle, PublishedChanges)
     bundle.initialize()
-    publish(published, "CHG-1", BANNER)
+    publish(published, "CHG-1", BANNER, SEAL)
     bundle.refresh()
-    publish(published, "CHG-2", BANNER)
+    publish(published, "CHG-2", BANNER, SEAL)
     (of_a_task := PublishedChanges(name="changes")).initialize()
     bag = bag_of(of_a_task)
     assert bag.import_errors == {}
@@ -54,7 +56,7 @@ def test_code_in_the_folder_is_never_executed(published: Path, tmp_path: Path) -
     canary = tmp_path / "canary"
     code = f'"""An Airflow DAG."""\nopen({str(canary)!r}, "w")\n'
     for number in range(1, 8):
-        publish(published, f"CHG-{number}", BANNER)
+        publish(published, f"CHG-{number}", BANNER, SEAL)
     with (published / "CHG-2.json").open("a") as file:
         file.write(code)
     (published / "CHG-3.json").write_text(code)
@@ -86,12 +88,12 @@ def test_code_in_the_folder_is_never_executed(published: Path, tmp_path: Path) -
 def test_a_file_swapped_after_it_was_found_is_refused_by_the_task(published: Path) -> None:
     """The DAG file reads what is published each time it is parsed."""
     bundle = PublishedChanges(name="changes")
-    publish(published, "CHG-1", BANNER)
+    publish(published, "CHG-1", BANNER, SEAL)
     bundle.initialize()
     path = published / "CHG-1.json"
     path.write_text(path.read_text().replace("BANNER", "banner") + "\n")
     assert set(bag_of(bundle).import_errors) == {"CHG-1.py"}
-    publish(published, "CHG-1", banner(summary="Another text."))
+    publish(published, "CHG-1", banner(summary="Another text."), SEAL)
     assert bag_of(bundle).dags["CHG-1"].description == "Another text."
 
 

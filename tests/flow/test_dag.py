@@ -15,10 +15,12 @@ from changewindow.flow.dag import build_dag
 from changewindow.flow.dags.housekeeping import build_housekeeping_dag
 from changewindow.flow.dags.interventions import build_reslot_dag
 from changewindow.flow.weights import FIRST
+from changewindow.ledger.seal import Seal
 from changewindow.policy.review import load_file
 from changewindow.ticket.plan import plan
 from support.tickets import FACTS
 
+SEAL = Seal()
 TICKETS = sorted((ROOT / "include" / "tickets").glob("*.yaml"))
 
 
@@ -27,7 +29,7 @@ def published(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
     """Return the bundle of published changes with an example ticket in it."""
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     monkeypatch.delenv("CHANGEWINDOW_PUBLISHED", raising=False)
-    publish(tmp_path / "changes", "CHG-1042", load_file(request.param, FACTS).data)
+    publish(tmp_path / "changes", "CHG-1042", load_file(request.param, FACTS).data, SEAL)
     bundle = PublishedChanges(name="changes")
     bundle.initialize()
     return bundle

@@ -176,7 +176,7 @@ class RealAirflow:
 
     def write(self, change: str) -> Path:
         """Write the file of a change into the bundle; return its path."""
-        return publish(self.bundle, change, changes.revision(self.ledger, change))
+        return publish(self.bundle, change, changes.revision(self.ledger, change), self.ledger.seal)
 
     def knows(self, change: str) -> bool:
         """Return whether Airflow knows the DAG of a change."""

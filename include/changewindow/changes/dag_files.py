@@ -15,7 +15,8 @@ from pathlib import Path
 
 from changewindow.changes.publication import IDENTITY
 from changewindow.changes.publication import read as read_published
-from changewindow.errors import BadPublication, PlatformError
+from changewindow.errors import BadPublication, PlatformError, SealKeyMissing
+from changewindow.ledger.seal import Seal
 
 MOST_FOREIGN = 20
 """How many files that are no change's are named one by one."""
@@ -28,6 +29,7 @@ class DagFiles:
 
     published: Path
     own: Path
+    seal: Seal
     seen: dict[str, Signature | None] = field(default_factory=dict)
     """What each published file was like when its DAG file was written."""
 
@@ -79,7 +81,7 @@ class DagFiles:
         yield from ((f"{_harmless(name)}.py", name) for name in foreign[:MOST_FOREIGN])
 
     def _write(self, file: str, name: str) -> None:
-        text = dag_file(self.published / name)
+        text = dag_file(self.published / name, self.seal)
         path = self.own / file
         if path.exists() and path.read_text(encoding="utf-8") == text:
             return
@@ -88,7 +90,7 @@ class DagFiles:
         partial.replace(path)
 
 
-def dag_file(path: Path) -> str:
+def dag_file(path: Path, seal: Seal) -> str:
     """Return the DAG file of a published file: the same four lines of Python whatever it holds."""
     code = (
         '"""A published change as an Airflow DAG; made from its data, never edited, never read back."""\n\n'
@@ -96,8 +98,8 @@ def dag_file(path: Path) -> str:
         f"dag = published_dag({path.name!a})\n"
     )
     try:
-        change = read_published(path)
-    except BadPublication:
+        change = read_published(path, seal)
+    except (BadPublication, SealKeyMissing):
         return code
     shown = json.dumps(change.data, indent=2, sort_keys=True, ensure_ascii=False).split("\n")
     return "\n# ".join([f"{code}\n# What was published:", *shown]) + "\n"

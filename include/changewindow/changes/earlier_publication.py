@@ -30,7 +30,7 @@ def replace_earlier(ledger: Ledger, folder: Path, *, keep: bool = False) -> list
     """
     replaced = [path for path in sorted(folder.glob("CHG-*.py")) if _holds_the_same(ledger, path)]
     for path in replaced:
-        publish(folder, path.stem, changes.revision(ledger, path.stem))
+        publish(folder, path.stem, changes.revision(ledger, path.stem), ledger.seal)
         if not keep:
             path.unlink()
     return [path.stem for path in replaced]

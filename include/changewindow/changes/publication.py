@@ -7,22 +7,25 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from changewindow.documents.canonical import canonical, digest
+from changewindow.documents.canonical import canonical
 from changewindow.errors import BadPublication
+from changewindow.ledger.seal import Seal
 from changewindow.ticket.revision import PublishedChange
 
 IDENTITY = re.compile(r"CHG-[1-9][0-9]{0,15}")
 """One name for each change: with a zero before its number it would be a second DAG of the same change."""
 FORM = 1
 """Which version of the form of a published file this is."""
+PURPOSE = "published change"
+"""What its seal is for; no other seal is taken for it."""
 LARGEST = 8_000_000
 """In bytes; a ticket has at most a million characters, and JSON escapes some of them."""
 FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Neither a link is followed nor a pipe waited for."""
 
 
-def text(change: str, data: dict[str, Any]) -> str:
-    """Return the file of a change: JSON with its id, the digest of its text, and the text itself.
+def text(change: str, data: dict[str, Any], seal: str) -> str:
+    """Return the file of a change: JSON with its id, the text, and the seal of both.
 
     Raises:
         ValueError: the name is no id of a change, or the data cannot be written as JSON in UTF-8.
@@ -30,7 +33,7 @@ def text(change: str, data: dict[str, Any]) -> str:
     if not IDENTITY.fullmatch(change):
         raise ValueError(f"{change!r} is not the id of a change")
     canonical(data).encode()  # half a character has no UTF-8
-    published = {"form": FORM, "change": change, "sha256": digest(data), "ticket": data}
+    published = {"form": FORM, "change": change, "seal": seal, "ticket": data}
     return json.dumps(published, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -39,9 +42,9 @@ def path_of(folder: Path, change: str) -> Path:
     return folder / f"{change}.json"
 
 
-def publish(folder: Path, change: str, data: dict[str, Any]) -> Path:
+def publish(folder: Path, change: str, data: dict[str, Any], seal: Seal) -> Path:
     """Write the file of a change into the folder of published changes; return its path. May be called twice."""
-    path, written = path_of(folder, change), text(change, data)
+    path, written = path_of(folder, change), text(change, data, seal.of(PURPOSE, [change, data]))
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{change}.{os.getpid()}.partial"
     partial.unlink(missing_ok=True)
@@ -56,29 +59,33 @@ def publish(folder: Path, change: str, data: dict[str, Any]) -> Path:
     return path
 
 
-def read(path: Path) -> PublishedChange:
+def read(path: Path, seal: Seal) -> PublishedChange:
     """Return the change of a published file; nothing in it is ever executed.
 
     Raises:
-        BadPublication: it is not, byte for byte, what publishing writes for the change that its name says.
+        BadPublication: it is not, byte for byte, what publishing has written for the change that its name says.
+        SealKeyMissing: that cannot be known here.
     """
     if path.suffix != ".json" or not IDENTITY.fullmatch(path.stem):
         raise BadPublication(path, "is not named as published changes are (CHG-1042.json)")
     raw = _bytes(path)
     try:
-        data = json.loads(raw)["ticket"]
-        is_whole = raw == text(path.stem, data).encode()
+        given = json.loads(raw)
+        data, sealed = given["ticket"], given["seal"]
+        is_whole = raw == text(path.stem, data, sealed).encode()
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError) as error:
         raise BadPublication(path, f"cannot be read as a published change ({type(error).__name__})") from error
-    if not is_whole or not isinstance(data, dict):
-        raise BadPublication(path, f"is not what publishing {path.stem} writes: it was edited, or is another change's")
+    if not is_whole or not isinstance(data, dict) or not seal.holds(sealed, PURPOSE, [path.stem, data]):
+        raise BadPublication(
+            path, f"is not what publishing {path.stem} writes: it was edited or forged, or is another change's"
+        )
     return PublishedChange.of(path.stem, data)
 
 
-def is_published(folder: Path, change: str, data: dict[str, Any]) -> bool:
+def is_published(folder: Path, change: str, data: dict[str, Any], seal: Seal) -> bool:
     """Return whether the file of a change is there and holds exactly this text."""
     try:
-        return _bytes(path_of(folder, change)) == text(change, data).encode()
+        return canonical(read(path_of(folder, change), seal).data) == canonical(data)
     except BadPublication:
         return False
 

@@ -10,6 +10,7 @@ from airflow.dag_processing.bundles.base import BaseDagBundle
 from changewindow import settings
 from changewindow.changes.dag_files import DagFiles
 from changewindow.errors import PlatformError
+from changewindow.ledger.seal import Seal
 
 
 class PublishedChanges(BaseDagBundle):
@@ -23,7 +24,7 @@ class PublishedChanges(BaseDagBundle):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         places = settings.read()
-        self.files = DagFiles(places.published, places.dag_files)
+        self.files = DagFiles(places.published, places.dag_files, Seal())
 
     @property
     def path(self) -> Path:

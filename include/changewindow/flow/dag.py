@@ -19,6 +19,7 @@ from changewindow.flow.tasks.undo import Undo
 from changewindow.flow.tasks.watch import Watch
 from changewindow.flow.timetable import ChangeWindowTimetable
 from changewindow.flow.weights import OF_ROLE, weighing
+from changewindow.ledger.seal import Seal
 from changewindow.ledger.step_locks import LIFETIME
 from changewindow.ticket.model import Parameter, Ticket
 from changewindow.ticket.plan import Node, Role, plan
@@ -69,7 +70,7 @@ def published_dag(name: str) -> DAG:
     Raises:
         BadPublication: it is not what publishing writes.
     """
-    return dag_of(read(settings.read().published / name))
+    return dag_of(read(settings.read().published / name, Seal()))
 
 
 def build_dag(change_id: str, revision: str) -> DAG:

@@ -130,7 +130,7 @@ def publish_change(change: str) -> str:
     if stored.status not in {"approved", "refused", "running", *KEPT}:
         raise AirflowFailException(f"{change} is {stored.status}; only an approved change is published.")
     DagSerialization.to_dict(dag_of(PublishedChange.of(change, data)))
-    return str(publish(settings.read().published, change, data))
+    return str(publish(settings.read().published, change, data, here.seal))
 
 
 KEPT = ("completed", "rollback_failed")
