@@ -26,7 +26,7 @@ def at_steps(change: str, ticket: Ticket, connections: Connections, log: Log) ->
         if step.why_not_before_approval:
             lines.append(_not_tried(step.why_not_before_approval))
         else:
-            _try(step, Context(change, number, connections, lines.append, dry_run=True), lines)
+            _try(step, Context(change, number, connections, lines.append, dry_run=True))
         log(f"step {number}, {step.name}\n" + "\n".join(lines))
         yield from listed(f"step {number}, {step.name}", lines)
 
@@ -50,15 +50,16 @@ def listed(title: str, lines: Iterable[str]) -> Iterator[str]:
     yield from (f"    - {escaped(' '.join(line.split()))}" for line in lines)
 
 
-def _try(step: StepBase, context: Context, lines: list[str]) -> None:
-    """Add what a step reads now, and what it would do."""
+def _try(step: StepBase, context: Context) -> None:
+    """Log what a step reads now, and what it would do."""
     try:
         remembered = step.remember(context)
         step.apply(context, remembered)
-        lines.append(f"undo would use: {remembered}" if remembered else "undo needs nothing of today")
-        lines += [f"not ready: {missing}" for missing in missing_prerequisites(step, context)]
+        context.log(f"undo would use: {remembered}" if remembered else "undo needs nothing of today")
+        for missing in missing_prerequisites(step, context):
+            context.log(f"not ready: {missing}")
     except (ChangeError, ValueError) as error:
-        lines.append(f"cannot be tried now: {error}")
+        context.log(f"cannot be tried now: {error}")
 
 
 def _not_tried(reason: str) -> str:

@@ -3,9 +3,16 @@
 import difflib
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 LONGEST = 60
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""Characters that are not shown, or act: with them a text would look different from what it contains."""
+COLOURS = re.compile("\x1b\\[[0-9;]*m")
+"""What makes a terminal show colours, and nothing else."""
 PLAIN = re.compile(r"[\w./@+:-]+")
 
 
@@ -38,8 +45,26 @@ def hint(word: object, names: Iterable[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return a text as Markdown that shows exactly this text."""
-    return re.sub(r"([\\`*_\[\]<>#|~$])", r"\\\1", text)
+    """Return a text as Markdown that shows exactly this text; addresses become links, to where they say."""
+    marked = re.sub(r"([\\`*_\[\]<>#|~$&])", r"\\\1", visible(text))
+    return re.sub(r"^(\s*[0-9]*)([-+=.)])", r"\1\\\2", marked, flags=re.MULTILINE)
+
+
+def visible(text: str) -> str:
+    r"""Return a text in which nothing is unseen and nothing acts on a terminal: `\u001b` stands for the sign itself.
+
+    In a text of JSON it is the same text still. Colours, and the `\r` before an end of line, are left out.
+    """
+    plain = COLOURS.sub("", text).replace("\r\n", "\n").removesuffix("\r")
+    return plain.translate(_escapes()) if UNSEEN.search(plain) else plain
+
+
+@cache
+def _escapes() -> dict[int, str]:
+    """Return how each unseen character is shown; a table, because programs may print millions of them."""
+    unseen = filter(UNSEEN.fullmatch, map(chr, (*range(0x10000), *range(0xE0000, 0xE0080))))
+    units = {ord(sign): sign.encode("utf-16-be", "surrogatepass").hex(" ", 2).split() for sign in unseen}
+    return {code: "".join(f"\\u{unit}" for unit in pair) for code, pair in units.items()}
 
 
 def dotted(place: Iterable[int | str]) -> str:

@@ -9,14 +9,12 @@ from typing import Any
 import yaml
 
 from changewindow.documents.findings import Finding, Place
-from changewindow.documents.text import shown
+from changewindow.documents.text import UNSEEN, shown
 
 LARGEST = 1_000_000
 DEEPEST = 40
 HIGHEST = 2**64
 LONGEST_NUMBER = 400
-FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that editors do not show: a text would look different from what it contains."""
 
 
 class BadYaml(Exception):
@@ -104,7 +102,7 @@ def parse(text: str) -> Document:
         BadYaml: it cannot be read as a whole; says why, at the first such place.
     """
     _refuse_size(len(text), "characters")
-    _refuse_forbidden(text.replace("\r\n", "\n"))
+    _refuse_forbidden(text.removeprefix("\ufeff").replace("\r\n", "\n"))
     try:
         _refuse_traps(text)
         node = yaml.compose(text, Loader=_Loader)
@@ -131,7 +129,7 @@ def _refuse_size(size: int, unit: str) -> None:
 
 def _refuse_forbidden(text: str, line: int | None = None, place: Place = ()) -> None:
     """Refuse a sign in the whole text, or in one value of a line: there it was written as an escape."""
-    character = FORBIDDEN.search(text)
+    character = UNSEEN.search(text)
     if character:
         sentence = f"the control character U+{ord(character[0]):04X} is not allowed"
         at = text.count("\n", 0, character.start()) + 1 if line is None else line

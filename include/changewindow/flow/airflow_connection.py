@@ -7,6 +7,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException, AirflowRuntimeError
 
 from changewindow.errors import PlatformError, UnknownConnection, UnusableConnection
+from changewindow.flow.secrecy import learn, learn_in_trigger
 from changewindow.ledger import queries
 from changewindow.ledger.database import Ledger
 from changewindow.settings import LEDGER_CONNECTION
@@ -21,7 +22,7 @@ def connection(name: str) -> Connection:
         UnknownConnection: there is none of this name.
     """
     try:
-        return as_ours(name, BaseHook.get_connection(name))
+        return learn(as_ours(name, BaseHook.get_connection(name)))
     except AirflowNotFoundException as error:
         raise UnknownConnection(name) from error
 
@@ -34,7 +35,7 @@ async def connection_in_trigger(name: str) -> Connection:
         PlatformError: Airflow does not tell it now: to a watch, an unreachable source.
     """
     try:
-        return as_ours(name, await BaseHook.aget_connection(name))
+        return await learn_in_trigger(as_ours(name, await BaseHook.aget_connection(name)))
     except AirflowNotFoundException as error:
         raise UnknownConnection(name) from error
     except AirflowRuntimeError as error:

@@ -17,6 +17,7 @@ from changewindow.documents import parameters
 from changewindow.errors import BadPolicy, LedgerDown, LedgerUnknown, MemoryUnknown, SealKeyMissing
 from changewindow.flow import xcoms
 from changewindow.flow.airflow_connection import connection
+from changewindow.flow.secrecy import SECRETS, clean
 from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, P
@@ -31,8 +32,6 @@ from changewindow.ticket.model import Ticket
 from changewindow.ticket.revision import PublishedChange
 
 log = logging.getLogger("changewindow")
-NOTE = "note"
-"""Under this key a task leaves what the note of its run is to say; the newest one counts."""
 
 
 def now() -> datetime:
@@ -171,11 +170,12 @@ class Run:
 
     def step_context(self, number: int, *, apply_ended: Ended = "applied") -> Context:
         """Return what a step may use."""
-        return Context(self.change.id, number, connection, log.info, dry_run=self.is_dry, apply_ended=apply_ended)
+        more: Any = {"dry_run": self.is_dry, "apply_ended": apply_ended, "secrets": SECRETS}
+        return Context(self.change.id, number, connection, log.info, **more)
 
     def event(self, payload: Payload) -> Event:
         """Return an event of this task, with the moment and the run."""
-        return Event(self.change.id, f"{self.id}/{self.task}", now(), payload.model_copy(update={"run": self.id}))
+        return Event(self.change.id, f"{self.id}/{self.task}", now(), clean(payload, run=self.id))
 
     def record(self, payload: Payload) -> None:
         """Write an event; raises LedgerDown, for what must be written before acting."""
@@ -199,7 +199,7 @@ class Run:
     def hand_over(self, fact: Fact) -> None:
         """Leave something for the other tasks of this run; without a key for its seal, the ledger alone has it."""
         try:
-            xcoms.leave(self.context, fact)
+            xcoms.leave(self.context, clean(fact))
         except SealKeyMissing as missing:
             log.warning("%s", missing)
 
@@ -221,7 +221,7 @@ class Run:
 
     def leave_note(self, text: str) -> None:
         """Leave what the note of the run is to say; the newest one counts."""
-        self.context["ti"].xcom_push(key=NOTE, value=text)
+        xcoms.leave_note(self.context, text)
 
     def states(self) -> dict[str, str | None]:
         """Return the state of each task of this run by its id."""

@@ -6,7 +6,11 @@ from airflow.sdk.definitions.context import Context
 
 from changewindow.changes import handover
 from changewindow.changes.handover import F, Fact, Place
+from changewindow.flow.secrecy import SECRETS
 from changewindow.ledger.seal import Seal
+
+NOTE = "note"
+"""Under this key a task leaves what the note of its run is to say; the newest one counts."""
 
 
 def sealed(context: Context, fact: Fact) -> dict[str, Any]:
@@ -40,3 +44,8 @@ def take(context: Context, fact: type[F], task: str, step: int = 0) -> F | None:
     value = task_instance.xcom_pull(task_ids=task, key=key)
     place = Place(task_instance.dag_id, str(context["run_id"]), task, key)
     return None if value is None else handover.parsed(fact, value, Seal(), place)
+
+
+def leave_note(context: Context, text: str) -> None:
+    """Leave what the note of a run is to say; the newest one counts."""
+    context["ti"].xcom_push(key=NOTE, value="\n".join(map(SECRETS.line, text.splitlines())))

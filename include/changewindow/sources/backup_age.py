@@ -73,7 +73,7 @@ class Source(SourceBase):
             return await asyncio.to_thread(_newest, self.files), context.now()
         if self.path:
             return await self._modified(context)
-        value = await one_value(await context.connections(self.connection), self.query, timedelta(seconds=10))
+        value = await one_value(await context.connection(self.connection), self.query, timedelta(seconds=10))
         return _moment(value), context.now()
 
     async def _modified(self, context: SourceContext) -> tuple[datetime, datetime]:

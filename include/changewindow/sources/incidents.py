@@ -40,7 +40,7 @@ class Source(SourceBase):
     async def ask(self, context: SourceContext) -> Answer:
         """Count them."""
         started = context.now()
-        kind = (await context.connections(self.connection)).kind
+        kind = (await context.connection(self.connection)).kind
         if kind not in PRODUCTS:
             raise UnusableConnection(self.connection, "type pagerduty or opsgenie")
         product = PRODUCTS[kind]

@@ -50,7 +50,7 @@ class Source(SourceBase):
     async def ask(self, context: SourceContext) -> Answer:
         """Ask who it is."""
         started = context.now()
-        kind = (await context.connections(self.connection)).kind
+        kind = (await context.connection(self.connection)).kind
         if kind == "pagerduty":
             api = Api(context, self.connection, pagerduty.PRODUCT)
             people = await self._at_pagerduty(api)

@@ -44,7 +44,7 @@ class Source(SourceBase):
     async def ask(self, context: SourceContext) -> Answer:
         """Run the query."""
         started = context.now()
-        value = await one_value(await context.connections(self.connection), self.query, self.timeout)
+        value = await one_value(await context.connection(self.connection), self.query, self.timeout)
         if isinstance(value, Decimal):
             value = float(value)
         if isinstance(value, datetime | date):

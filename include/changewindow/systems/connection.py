@@ -1,6 +1,8 @@
 """What a step, source or channel may know of an Airflow Connection."""
 
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -14,6 +16,13 @@ ENCRYPTION = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 """What the extra of a PostgreSQL connection may say of its encryption, by libpq's names."""
 OPTIONS = "options"
 """What it may say of settings, as `-c search_path=orders`: without them, statements would mean other tables."""
+
+SECRET = re.compile(
+    r"pass(word|wd|phrase)?$|secret|token|credentials|api_?key$|private_key|access_key$|bearer|webhook_url"
+    r"|connection_string|keyfile_dict|client-key-data|client-certificate-data",
+    re.IGNORECASE,
+)
+"""Names of fields in an extra whose texts are not to be shown."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,11 @@ class Connection:
             why = (error.context or {}).get("sentence", "")
             raise UnusableConnection(self.name, f"host that can be one: {why}") from error
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return what must be shown nowhere: its password, and what is secret in its extra."""
+        return (self.password, *_secrets(self.extra, is_secret=False))
+
     def hidden(self, text: str) -> str:
         """Return a text without the password, as it is and as it stands in addresses."""
         for form in {self.password, quote(self.password, safe=""), quote(self.password, safe=" +")} - {""}:
@@ -101,3 +115,20 @@ class Connection:
         if self.url_of_hook is None:
             raise UnusableConnection(self.name, "type of a database")
         return self.url_of_hook()
+
+
+def _secrets(value: Any, *, is_secret: bool) -> Iterator[str]:
+    """Yield the texts below secret names, also those in a text of JSON."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _secrets(inner, is_secret=is_secret or bool(SECRET.search(str(name))))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _secrets(inner, is_secret=is_secret)
+    elif isinstance(value, str) and is_secret:
+        yield value
+    elif isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            yield from _secrets(json.loads(value), is_secret=is_secret)
+        except ValueError:
+            return

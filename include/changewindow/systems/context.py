@@ -17,6 +17,7 @@ from changewindow.systems import authorization
 from changewindow.systems.connection import Connection
 from changewindow.systems.http.exchange import Replied, Request
 from changewindow.systems.process.supervised import Program, ProgramOptions, guarded
+from changewindow.systems.secrecy import Secrets
 
 T = TypeVar("T")
 Ended = Literal["applied", "failed", "cut_short"]
@@ -43,12 +44,19 @@ class Context:
     """The number of the step, from 1."""
     connections: Callable[[str], Connection]
     log: Callable[[str], None]
+    """Takes a line; what is secret is taken out of it before, and control characters are made visible."""
     dry_run: bool = False
     apply_ended: Ended = "applied"
     """For undo: how the apply that it undoes has ended."""
     stopped: threading.Event = field(default_factory=threading.Event)
     """Set when this task has lost the step lock: nothing acts through this context any more."""
     running: list[Program] = field(default_factory=list)
+    secrets: Secrets = field(default_factory=Secrets)
+    """What must not be shown; grows with each connection that is used."""
+
+    def __post_init__(self) -> None:
+        write = self.log
+        self.log = lambda text: write("\n".join(map(self.secrets.line, text.split("\n"))))
 
     @property
     def mark(self) -> str:
@@ -61,7 +69,9 @@ class Context:
         Raises:
             UnknownConnection: there is none.
         """
-        return self.connections(name)
+        known = self.connections(name)
+        self.secrets.learn(*known.secrets)
+        return known
 
     def secret(self, connection: str) -> str:
         """Return the password of a connection; it is used at once and kept nowhere.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from changewindow.systems import authorization
 from changewindow.systems.connection import Connection
+from changewindow.systems.secrecy import Secrets
 
 if TYPE_CHECKING:
     import httpx
@@ -99,6 +100,18 @@ class SourceContext:
     """Looks up what has changed before; None where no ledger is at hand."""
     kept: dict[str, Any] = field(default_factory=dict)
     """JSON that a source keeps for its next reading of the same condition."""
+    secrets: Secrets = field(default_factory=Secrets)
+    """What must not be shown; grows with each connection that is used."""
+
+    async def connection(self, name: str) -> Connection:
+        """Return the Airflow Connection of this name.
+
+        Raises:
+            UnknownConnection: there is none.
+        """
+        known = await self.connections(name)
+        self.secrets.learn(*known.secrets)
+        return known
 
     @staticmethod
     def now() -> datetime:
@@ -130,12 +143,12 @@ class SourceContext:
             SourceError: `unreachable`, no reply came.
             UnknownConnection: there is no such connection.
         """
-        connection = await self.connections(name)
+        connection = await self.connection(name)
         return await self._send(connection, "GET", path, parameters, headers=headers)
 
     async def head(self, name: str, path: str) -> "httpx.Response":
         """Send a HEAD request to the service behind a connection; see `get`."""
-        connection = await self.connections(name)
+        connection = await self.connection(name)
         return await self._send(connection, "HEAD", path)
 
     async def _send(

@@ -56,6 +56,12 @@ async def take(
 
     What is compared with a baseline is judged by everything `seen` so far, to which this reading's values are added.
     """
+    reading = await _taken(condition, context, seen, newer_than)
+    line, value = context.secrets.line, reading.value
+    return replace(reading, value=line(value) if isinstance(value, str) else value, detail=line(reading.detail))
+
+
+async def _taken(condition: Condition, context: SourceContext, seen: Seen, newer_than: datetime | None) -> Reading:
     try:
         answers = await measure(condition, context)
         at = min(answer.at for answer in answers)

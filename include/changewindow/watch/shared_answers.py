@@ -12,6 +12,7 @@ import httpx
 from httpx_aiohttp import HttpxAiohttpClient
 
 from changewindow.systems.measurement import Answer, Connections, Measurable, PastOf, SourceContext
+from changewindow.systems.secrecy import Secrets
 
 FRESH = timedelta(seconds=0.5)
 """How long an answer serves others who ask the same."""
@@ -39,6 +40,7 @@ class Shared:
     http: httpx.AsyncClient
     users: int = 0
     asked: dict[str, Asked] = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=Secrets)
 
     async def answer(self, source: Measurable, context: SourceContext) -> Answer:
         """Return the answer of a source, or the one that somebody else is getting to the same question.
@@ -80,7 +82,7 @@ async def sharing(
     shared = _shared.get(loop) or _shared.setdefault(loop, Shared(client()))
     shared.users += 1
     try:
-        yield SourceContext(shared.http, connections, shared.answer, change=change, past=past)
+        yield SourceContext(shared.http, connections, shared.answer, change=change, past=past, secrets=shared.secrets)
     finally:
         shared.users -= 1
         if not shared.users:

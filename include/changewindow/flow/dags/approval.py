@@ -14,7 +14,8 @@ from changewindow.errors import ApprovalRefused, ChangeError
 from changewindow.flow.people import who_answered
 from changewindow.flow.question import Question
 from changewindow.flow.requested import handed, shown_by_check
-from changewindow.flow.runtime import NOTE, ledger, log, now, policy
+from changewindow.flow.runtime import ledger, log, now, policy
+from changewindow.flow.xcoms import leave_note
 from changewindow.ledger import approvals, changes
 from changewindow.ledger.models import Change
 from changewindow.policy.assessment import Assessment
@@ -83,7 +84,7 @@ class Approve(Question, BranchMixIn):
                 raise DoesNotCount(f"{error} It is asked again.") from error
             raise AirflowFailException(str(error)) from error
         log.info("%s: %s by %s", change, answer["chosen_options"][0], person)
-        context["ti"].xcom_push(key=NOTE, value=f"{change}: {'approved' if is_yes else 'rejected'} by {person}")
+        leave_note(context, f"{change}: {'approved' if is_yes else 'rejected'} by {person}")
         if not is_yes:
             raise AirflowFailException(f"{change} was rejected by {person}.")
         return self._go_on(context, pending)

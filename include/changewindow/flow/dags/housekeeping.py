@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowRuntimeError
@@ -16,6 +15,7 @@ from changewindow.flow.bundle import require_bundle
 from changewindow.flow.dags.interventions import tell_ended
 from changewindow.flow.dags.request import publish_change
 from changewindow.flow.own_dag import own_dag
+from changewindow.flow.run_request import RunRequest
 from changewindow.flow.runtime import ledger, log, now, policy
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.weights import FIRST
@@ -95,6 +95,6 @@ def build_housekeeping_dag() -> DAG:
     description = "Rolls back changes whose run died, records what was missed, keeps the published files in order."
     with own_dag("housekeeping", description, every=timedelta(minutes=5), at_once=1, weight=FIRST) as dag:
         look = LookAfter(task_id="look_after", execution_timeout=timedelta(minutes=4))
-        TriggerDagRunOperator.partial(task_id="take_back").expand_kwargs(look.output)
+        RunRequest.partial(task_id="take_back").expand_kwargs(look.output)
         CheckPolicy(task_id="check_policy")
     return dag

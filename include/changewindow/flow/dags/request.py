@@ -23,9 +23,10 @@ from changewindow.flow.dag import dag_of
 from changewindow.flow.dags.approval import Approve
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.requested import origin_of, shown_by_check
-from changewindow.flow.runtime import NOTE, ledger, log, now, person_of, policy
+from changewindow.flow.runtime import ledger, log, now, person_of, policy
+from changewindow.flow.secrecy import SECRETS
 from changewindow.flow.tasks.preflight import ask_once
-from changewindow.flow.xcoms import leave, sealed
+from changewindow.flow.xcoms import leave, leave_note, sealed
 from changewindow.ledger import changes, stops
 from changewindow.policy.approvals import MOST
 from changewindow.ticket import plan
@@ -43,9 +44,9 @@ class Check(BaseOperator):
             shown = self._take_in(self.request(context))
         except ChangeError as error:
             log.error("%s", error)
-            context["ti"].xcom_push(key=NOTE, value=str(error))
+            leave_note(context, str(error))
             raise AirflowFailException(str(error)) from error
-        context["ti"].xcom_push(key=NOTE, value=f"{shown.change} is asked for\n{shown.warnings}".strip())
+        leave_note(context, f"{shown.change} is asked for\n{shown.warnings}".strip())
         return sealed(context, shown)
 
     def request(self, context: Context) -> Request:
@@ -93,7 +94,8 @@ class DryRun(BaseOperator):
                 lines.extend(part)
         except (Exception, AirflowTaskTimeout) as error:  # noqa: BLE001  whatever a kind does here stops no request
             log.warning("the dry run broke off: %r", error)
-            lines.append(f"- the dry run broke off: {escaped(f'{type(error).__name__}: {error}')}")
+            reason = SECRETS.line(f"{type(error).__name__}: {error}")
+            lines.append(f"- the dry run broke off: {escaped(reason)}")
         text = "\n".join(lines)
         leave(context, Tried(text=text))
         return text

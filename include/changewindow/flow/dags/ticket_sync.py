@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -18,6 +17,7 @@ from changewindow.errors import ApprovalRefused, ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
 from changewindow.flow.dags.approval import intent_of, ruling_of
 from changewindow.flow.own_dag import own_dag
+from changewindow.flow.run_request import RunRequest
 from changewindow.flow.runtime import ledger, log, now, policy
 from changewindow.ledger import approvals, queries
 from changewindow.ledger.models import Change
@@ -93,12 +93,6 @@ class Sync(BaseOperator):
             log.info("the merge does not count: %s", error)
 
 
-class Ask(TriggerDagRunOperator):
-    """Triggers a request; what it is triggered with is data, which Airflow's own operator would render as templates."""
-
-    template_fields = ()
-
-
 class Complain(BaseOperator):
     """Is red when a ticket could not be taken in."""
 
@@ -114,8 +108,7 @@ def build_sync_dag() -> DAG:
     description = "Reads tickets from a directory or a git repository and asks for what is new or changed."
     with own_dag("sync_tickets", description, every=timedelta(minutes=10), at_once=1) as dag:
         sync = Sync(task_id="sync", execution_timeout=timedelta(minutes=5))
-        Ask.partial(task_id="request", trigger_dag_id="request_change", skip_when_already_exists=True).expand_kwargs(
-            sync.output
-        )
+        request = RunRequest.partial(task_id="request", trigger_dag_id="request_change", skip_when_already_exists=True)
+        request.expand_kwargs(sync.output)
         sync >> Complain(task_id="complain")
     return dag

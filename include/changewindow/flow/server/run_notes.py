@@ -7,7 +7,7 @@ from airflow.listeners import hookimpl
 from airflow.models.xcom import XComModel
 from sqlalchemy.orm import object_session
 
-from changewindow.flow.runtime import NOTE
+from changewindow.flow.xcoms import NOTE
 
 OURS = re.compile("CHG-[0-9]+|request_change|reslot_change")
 LONGEST = 1000

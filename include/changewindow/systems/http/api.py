@@ -122,7 +122,7 @@ class Api:
         return ", ".join(f"GET {path}" for path in self.paths)
 
     async def _located(self, name: str) -> Connection:
-        return self.product.located(await self.context.connections(name))
+        return self.product.located(await self.context.connection(name))
 
     def _keep_quiet(self) -> None:
         """Refuse to ask while the product limits the rate: those who go on asking are kept waiting longer."""

@@ -104,7 +104,7 @@ async def cluster(context: SourceContext, connection: str, namespace: str) -> As
     Raises:
         UnusableConnection: the connection does not say how to reach a cluster.
     """
-    known = await context.connections(connection)
+    known = await context.connection(connection)
     # in a thread: it reads files, may run a login program, and the library takes a second to import
     make = await asyncio.to_thread(asyncio_api, known)
     async with make() as api:

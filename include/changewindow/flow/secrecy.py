@@ -1,0 +1,75 @@
+"""Keeps secrets out of what this process writes: its logs, and whatever it leaves in Airflow and in the ledger."""
+
+import logging
+import os
+import re
+from typing import Any, TypeVar
+
+import structlog
+from airflow.sdk.log import amask_secret, mask_secret
+from pydantic import BaseModel
+
+from changewindow.systems.connection import Connection
+from changewindow.systems.secrecy import Secrets
+
+M = TypeVar("M", bound=BaseModel)
+SECRETS = Secrets()
+"""Those of each connection that this process has used."""
+OF_ENVIRONMENT = re.compile("(KEY|SECRET|PASSWORD|TOKEN)$")
+"""Names of variables that hold secrets: Airflow's keys, the key of the seal."""
+FREE_TEXT = {"reason", "reasons", "findings"}
+"""Fields of events and of what tasks hand over."""
+
+
+def learn(connection: Connection) -> Connection:
+    """Return a connection whose secrets appear in no log from now on."""
+    if forms := _learned(connection):
+        mask_secret(list(forms))
+    return connection
+
+
+async def learn_in_trigger(connection: Connection) -> Connection:
+    """Do as `learn`, without blocking."""
+    if forms := _learned(connection):
+        await amask_secret(list(forms))
+    return connection
+
+
+def clean(model: M, **changed: Any) -> M:
+    """Return a value with the secrets taken out of what it says in free text; names and numbers stay."""
+    free = model.model_fields_set & FREE_TEXT
+    return model.model_copy(update={**{name: _hidden(getattr(model, name)) for name in free}, **changed})
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_copy(update={name: _hidden(part) for name, part in value})
+    if isinstance(value, tuple):
+        return tuple(map(_hidden, value))
+    return SECRETS.line(value) if isinstance(value, str) else value
+
+
+def _learned(connection: Connection) -> list[str]:
+    _guard_logs()
+    keys = [value for name, value in os.environ.items() if OF_ENVIRONMENT.search(name)]
+    return SECRETS.learn(*connection.secrets, *keys)
+
+
+def _guard_logs() -> None:
+    """Make every logger of this process take the secrets out.
+
+    Airflow's masker alone is not enough: a task sends its log to its supervisor as it is, and that has two maskers, one
+    for each half of Airflow. The one that knows the secrets writes the log of the task; the other one, which knows
+    none, writes the same lines to standard output.
+    """
+    chains = [structlog.get_config()["processors"]]
+    formatters = [handler.formatter for handler in logging.getLogger().handlers]
+    chains += [one.foreign_pre_chain for one in formatters if isinstance(one, structlog.stdlib.ProcessorFormatter)]
+    for chain in chains:
+        if isinstance(chain, list) and _hide not in chain:
+            # The last one of structlog's writes the line; what comes from elsewhere is written after all of its chain.
+            chain.insert(len(chain) - 1 if chain is chains[0] else len(chain), _hide)
+
+
+def _hide(_logger: Any, _method: str, event: Any) -> Any:
+    return SECRETS.hidden_in(event) if isinstance(event, dict) else event
