@@ -67,10 +67,11 @@ def _is_published(ledger: Ledger, bundle: Path, change: str) -> bool:
 def stale(ledger: Ledger, is_alive: IsAlive, bundle: Path, now: datetime) -> list[Path]:
     """Return the files of changes that closed long enough ago and have no open run."""
     files = {path.stem: path for path in sorted(bundle.glob("CHG-*.json")) if IDENTITY.fullmatch(path.stem)}
-    over = {change.id for change in queries.of_ids(ledger, files) if _is_over(change, now)}
+    over = {change.id for change in queries.of_ids(ledger, files) if is_over(change, now)}
     return [path for identity, path in files.items() if identity in over and not is_alive(identity, None)]
 
 
-def _is_over(change: Change, now: datetime) -> bool:
+def is_over(change: Change, now: datetime) -> bool:
+    """Return whether a change closed so long ago that it is no longer rolled back."""
     may_act = change.status in {*changes.CHANGEABLE, *HOLDING}
     return not may_act and change.closed_at is not None and change.closed_at + KEPT < now

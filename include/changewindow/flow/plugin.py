@@ -5,7 +5,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 import changewindow.flow.dag  # noqa: F401  see below
 from changewindow import kinds
-from changewindow.flow.server import audit, single_writer
+from changewindow.flow.server import door
 from changewindow.flow.server.run_notes import Noter
 from changewindow.flow.timetable import ChangeWindowTimetable
 
@@ -15,9 +15,9 @@ for folder in ("steps", "sources"):
 
 
 class ChangeWindowPlugin(AirflowPlugin):
-    """The timetable of windows, the notes of runs, the audit log, and orderly writes to SQLite."""
+    """The timetable of windows, the notes of runs, and the door of the API server."""
 
     name = "changewindow"
     timetables = [ChangeWindowTimetable]
     listeners = [Noter()]
-    fastapi_root_middlewares = [*single_writer.middlewares(), *audit.MIDDLEWARES]
+    fastapi_root_middlewares = door.MIDDLEWARES

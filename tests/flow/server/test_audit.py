@@ -1,94 +1,90 @@
-"""The middleware that records what people do by hand."""
+"""What the ledger keeps of what people do by hand."""
 
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
+from pathlib import Path
 
-import httpx
 import pytest
 
-from changewindow.flow.server.audit import Clicks, about
-from changewindow.ledger.events import Event
+from changewindow.flow.server import audit
+from changewindow.flow.server.asked import Asked, Person
+from changewindow.ledger import events
+from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads import Clicked
+from changewindow.ledger.spool import Spool
+from support.changes import approved
+from support.tickets import banner
 
-TASK = "/api/v2/dags/CHG-1042/dagRuns/run/taskInstances/watch"
+DAG = "/api/v2/dags/{dag_id}"
+TASK = f"{DAG}/dagRuns/{{dag_run_id}}/taskInstances/{{task_id}}"
+BULK = f"{DAG}/dagRuns/{{dag_run_id}}/taskInstances"
+
+
+@pytest.fixture
+def known_ledger(tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let Airflow know the ledger; return the file of its spool."""
+    fields = {"conn_type": "sqlite", "host": str(ledger.url.database)}
+    monkeypatch.setenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", json.dumps(fields))
+    monkeypatch.setenv("CHANGEWINDOW_SPOOL", str(tmp_path / "spool.jsonl"))
+    return tmp_path / "spool.jsonl"
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "changes"),
+    ("route", "dag", "body", "changes"),
     [
-        pytest.param(TASK, "{}", ["CHG-1042"], id="a task of a change"),
+        pytest.param(TASK, "CHG-1042", "{}", ("CHG-1042",), id="a task of a change"),
         pytest.param(
-            "/api/v2/dags/~/dagRuns/~/taskInstances",
+            BULK,
+            "~",
             '{"actions": [{"entities": [{"dag_id": "CHG-1"}, {"dag_id": "CHG-2"}]}]}',
-            ["CHG-1", "CHG-2"],
+            ("CHG-1", "CHG-2"),
             id="tasks of two changes at once",
         ),
-        pytest.param("/api/v2/backfills", '{"dag_id": "CHG-7"}', ["CHG-7"], id="a backfill"),
-        pytest.param("/api/v2/dags/request_change/dagRuns", '{"conf": {"change": "CHG-3"}}', [], id="another run"),
-        pytest.param("/api/v2/dags/CHG-4/clearTaskInstances", '{"dry_run": true}', [], id="what would be cleared"),
-        pytest.param("/api/v2/dags/CHG-4/clearTaskInstances", "not JSON", ["CHG-4"], id="garbage"),
-        pytest.param("/api/v2/pools", "[]", [], id="no change at all"),
+        pytest.param("/api/v2/backfills", "", '{"dag_id": "CHG-7"}', ("CHG-7",), id="a backfill"),
+        pytest.param(f"{DAG}/dagRuns", "request_change", '{"conf": {"change": "CHG-3"}}', (), id="another run"),
+        pytest.param(f"{DAG}/clearTaskInstances", "CHG-4", "not JSON", ("CHG-4",), id="garbage"),
+        pytest.param("/api/v2/pools", "", "[]", (), id="no change at all"),
+        pytest.param("/api/v2/connections", "", '{"description": "for CHG-1003", "password": "x"}', (), id="a mention"),
+        pytest.param(TASK, "CHG-99999999999999999999", "{}", (), id="a number that no ledger has"),
     ],
 )
-def test_what_a_request_is_about(path: str, body: str, changes: list[str]) -> None:
-    """The changes it names, where it is a request to them."""
-    assert about(path, body) == changes
+def test_what_a_request_is_about(route: str, dag: str, body: str, changes: tuple[str, ...]) -> None:
+    """The changes it acts on."""
+    parameters = {"dag_id": dag} if dag else {}
+    assert Asked("PATCH", route, route, parameters, body=body.encode()).changes == changes
 
 
-async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with what was sent."""
-    message = await receive()
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": message["body"]})
+def test_what_would_be_cleared_is_only_asked() -> None:
+    """The door records nothing of it."""
+    assert Asked("POST", "", f"{DAG}/clearTaskInstances", {"dag_id": "CHG-4"}, body=b'{"dry_run": true}').is_dry
 
 
-@pytest.fixture
-def recorded() -> list[Event]:
-    """Return what was recorded."""
-    return []
+def test_what_was_done_is_kept_and_what_was_entered_is_not(ledger: Ledger, known_ledger: Path) -> None:
+    """By whom, and with which answer; one look at the ledger says which of the changes it knows."""
+    first, second = (approved(ledger, banner()).change for _ in range(2))
+    entities = [{"dag_id": change, "task_id": "watch", "note": "hunter2"} for change in (first, second, "CHG-77")]
+    body = {"actions": [{"action": "update", "entities": entities, "new_state": "success"}], "conf": {"x": "hunter2"}}
+    audit.record(
+        Asked("PATCH", "/p", BULK, {"dag_id": "~"}, body=json.dumps(body).encode(), person=Person("carol")), 200
+    )
+    for change in (first, second):
+        event = events.history(ledger, change)[-1]
+        clicked = events.payload(event)
+        assert isinstance(clicked, Clicked)
+        assert (event.actor, clicked.method, clicked.path, clicked.status) == ("carol", "PATCH", "/p", 200)
+        kept = json.loads(clicked.body)["actions"][0]
+        assert (kept["action"], kept["new_state"], kept["entities"][0]["note"]) == ("update", "success", "…")
+        assert "hunter2" not in clicked.body
+    assert not known_ledger.exists()
 
 
-@pytest.fixture
-def ask(recorded: list[Event]) -> Callable[..., Awaitable[httpx.Response]]:
-    """Return what sends a request through the middleware; CHG-1042 acts."""
-
-    async def send(method: str, path: str, body: Any) -> httpx.Response:
-        app = Clicks(echo, recorded.append, lambda change: "it acts" if change == "CHG-1042" else None)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
-            return await client.request(method, path, json=body)
-
-    return send
-
-
-async def test_a_click_is_recorded_with_its_answer(
-    ask: Callable[..., Awaitable[httpx.Response]], recorded: list[Event]
+def test_a_click_waits_while_the_ledger_is_down(
+    ledger: Ledger, known_ledger: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The application gets the body as it was sent; the record has it too. Nobody known sent it."""
-    reply = await ask("PATCH", TASK, {"new_state": "success"})
-    assert reply.json() == {"new_state": "success"}
-    assert [(event.change, event.actor) for event in recorded] == [("CHG-1042", "unknown")]
-    clicked = recorded[0].payload
-    assert isinstance(clicked, Clicked)
-    assert clicked.status == 200
-    assert json.loads(clicked.body) == {"new_state": "success"}
-
-
-async def test_what_only_reads_is_not_recorded(
-    ask: Callable[..., Awaitable[httpx.Response]], recorded: list[Event]
-) -> None:
-    """Nor is what the tasks themselves tell Airflow."""
-    await ask("GET", TASK, None)
-    await ask("POST", "/execution/task-instances/CHG-1042", {})
-    assert recorded == []
-
-
-async def test_a_change_that_acts_is_not_paused(
-    ask: Callable[..., Awaitable[httpx.Response]], recorded: list[Event]
-) -> None:
-    """The attempt is refused and recorded; another change may be paused, and this one unpaused."""
-    refused = await ask("PATCH", "/api/v2/dags/CHG-1042", {"is_paused": True})
-    assert (refused.status_code, refused.json()) == (409, {"detail": "it acts"})
-    assert recorded[0].entry.data["status"] == 409
-    assert (await ask("PATCH", "/api/v2/dags/CHG-1042", {"is_paused": False})).status_code == 200
-    assert (await ask("PATCH", "/api/v2/dags/CHG-7", {"is_paused": True})).status_code == 200
+    """It is written when the ledger is back."""
+    change = approved(ledger, banner()).change
+    gone = {"conn_type": "sqlite", "host": "/nowhere/ledger.db"}
+    with monkeypatch.context() as down:
+        down.setenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", json.dumps(gone))
+        audit.record(Asked("DELETE", "/p", DAG, {"dag_id": change}, person=Person("carol")), 409)
+    assert Spool(ledger, known_ledger).drain() == 1
+    assert events.history(ledger, change)[-1].actor == "carol"

@@ -1,0 +1,54 @@
+"""What has to be known of a change, and of its runs, to judge a request."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from airflow.models.dagrun import DagRun
+from airflow.utils.session import create_session
+from airflow.utils.state import State
+from sqlalchemy import select
+
+from changewindow.errors import LedgerUnknown
+from changewindow.flow.runtime import ledger
+from changewindow.ledger import changes, queries
+from changewindow.ledger.models import Change
+
+
+class Facts(Protocol):
+    """What is so at the moment of a request; whatever cannot be looked up raises `LedgerDown`."""
+
+    now: datetime
+
+    def change(self, identity: str) -> Change | None:
+        """Return what the ledger knows of a change; None if there is no such change."""
+
+    def acting(self) -> list[str]:
+        """Return the changes that act."""
+
+    def open_runs(self, dag: str) -> list[str]:
+        """Return the runs of a DAG that are queued or running."""
+
+
+@dataclass
+class Known:
+    """The facts, as ledger and Airflow know them."""
+
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def change(self, identity: str) -> Change | None:
+        """Return what the ledger knows of a change; None if there is no such change."""
+        try:
+            return changes.get(ledger(), identity)
+        except LedgerUnknown:
+            return None
+
+    def acting(self) -> list[str]:
+        """Return the changes that act."""
+        return [change.id for change in queries.with_status(ledger(), "running")]
+
+    def open_runs(self, dag: str) -> list[str]:
+        """Return the runs of a DAG that are queued or running."""
+        is_open = select(DagRun.run_id).where(DagRun.dag_id == dag, DagRun.state.in_(State.unfinished_dr_states))
+        with create_session() as session:
+            return sorted(session.scalars(is_open))

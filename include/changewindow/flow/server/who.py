@@ -1,0 +1,60 @@
+"""Says who sends a request, before a byte of its body is read."""
+
+from typing import Any
+
+import svcs
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
+from airflow.api_fastapi.auth.tokens import JWTValidator
+from airflow.api_fastapi.core_api.security import resolve_user_from_token
+from fastapi import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.routing import Mount
+from starlette.types import Scope
+
+from changewindow.flow.runtime import log
+from changewindow.flow.server.asked import Person, Refused
+
+TASKS = "/execution"
+
+
+async def person_of(scope: Scope) -> Person:
+    """Return who sends a request to Airflow's pages or API.
+
+    Raises:
+        Refused: nobody whom Airflow knows.
+    """
+    token = _bearer(scope) or HTTPConnection(scope).cookies.get(COOKIE_NAME_JWT_TOKEN)
+    try:
+        user = await resolve_user_from_token(token)
+    except HTTPException as error:
+        raise Refused(error.status_code, str(error.detail)) from error
+    except Exception as error:  # each auth manager has its own ways to refuse a token
+        log.warning("a token was refused: %r", error)
+        raise Refused(401, "Not authenticated") from error
+    is_operator = get_auth_manager().is_authorized_pool(method="PUT", user=user)
+    return Person(str(user.get_name()), is_operator)
+
+
+async def require_task(scope: Scope) -> None:
+    """Let a request through that a task of Airflow sends.
+
+    Raises:
+        Refused: it carries no token of a task.
+    """
+    token = _bearer(scope)
+    if not token:
+        raise Refused(401, "Missing auth token")
+    mounted = (route.app for route in scope["app"].routes if isinstance(route, Mount) and route.path == TASKS)
+    tasks: Any = next(mounted)
+    async with svcs.Container(tasks.state.svcs_registry) as services:
+        validator = await services.aget(JWTValidator)
+        try:
+            await validator.avalidated_claims(token, {})
+        except Exception as error:
+            raise Refused(403, "Invalid auth token") from error
+
+
+def _bearer(scope: Scope) -> str:
+    scheme, _, token = HTTPConnection(scope).headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
