@@ -2,10 +2,10 @@
 
 import requests  # noqa: F401  see below
 from airflow.plugins_manager import AirflowPlugin
+from starlette.types import ASGIApp
 
 import changewindow.flow.dag  # noqa: F401  see below
 from changewindow import kinds
-from changewindow.flow.server import door
 from changewindow.flow.server.run_notes import Noter
 from changewindow.flow.timetable import ChangeWindowTimetable
 
@@ -14,10 +14,17 @@ for folder in ("steps", "sources"):
     kinds.modules(folder)
 
 
+def door(app: ASGIApp) -> ASGIApp:
+    """Put the door before the API server; other processes need none of what it imports."""
+    from changewindow.flow.server.door import Door  # noqa: PLC0415  half a second of each other process
+
+    return Door(app)
+
+
 class ChangeWindowPlugin(AirflowPlugin):
     """The timetable of windows, the notes of runs, and the door of the API server."""
 
     name = "changewindow"
     timetables = [ChangeWindowTimetable]
     listeners = [Noter()]
-    fastapi_root_middlewares = door.MIDDLEWARES
+    fastapi_root_middlewares = [{"middleware": door, "args": [], "kwargs": {}, "name": "the door"}]

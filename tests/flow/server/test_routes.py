@@ -81,7 +81,7 @@ def test_every_writing_operation_of_the_openapi_document_is_in_the_table(airflow
 
 def test_the_door_stands_before_them(airflow_app: FastAPI) -> None:
     """Airflow registers it from our plugin."""
-    assert "Door" in [getattr(middleware.cls, "__name__", "") for middleware in airflow_app.user_middleware]
+    assert "door" in [getattr(middleware.cls, "__name__", "") for middleware in airflow_app.user_middleware]
 
 
 @pytest.mark.parametrize("dag", ["CHG-1042", "abort_change", "~"])

@@ -125,7 +125,3 @@ async def _answer(refused: Refused, scope: Scope, receive: Receive, send: Send) 
     """Say why; what was not read of the body is never read, for the connection ends."""
     answer = JSONResponse({"detail": str(refused)}, refused.status, {"Connection": "close"})
     await answer(scope, receive, send)
-
-
-MIDDLEWARES: list[dict[str, Any]] = [{"middleware": Door, "args": [], "kwargs": {}, "name": "the door"}]
-"""What to register with Airflow's API server."""
