@@ -1,8 +1,10 @@
 """Registers Change Windows with Airflow."""
 
+from collections.abc import Callable
+from typing import Any
+
 import requests  # noqa: F401  see below
 from airflow.plugins_manager import AirflowPlugin
-from starlette.types import ASGIApp
 
 import changewindow.flow.dag  # noqa: F401  see below
 from changewindow import kinds
@@ -14,7 +16,7 @@ for folder in ("steps", "sources"):
     kinds.modules(folder)
 
 
-def door(app: ASGIApp) -> ASGIApp:
+def door(app: Callable[..., Any]) -> Callable[..., Any]:
     """Put the door before the API server; other processes need none of what it imports."""
     from changewindow.flow.server.door import Door  # noqa: PLC0415  half a second of each other process
 

@@ -146,6 +146,12 @@ def test_what_is_let_through(request_: Asked) -> None:
     assert why(request_) == ""
 
 
+def test_a_long_pattern_is_matched_in_no_time() -> None:
+    """A thousand wildcards are no way to stop the server."""
+    assert why(asked(MANY, body=YES, query="dag_id_pattern=" + "%25a" * 1000 + "x")) == ""
+    assert "would pause" in why(asked(MANY, body=YES, query="dag_id_pattern=" + "%25" * 1000))
+
+
 @pytest.mark.parametrize("dag", ["CHG-2", "CHG-4", "request_change", "extend_window"])
 @pytest.mark.parametrize(
     "key",

@@ -15,7 +15,8 @@ from changewindow.errors import ChangeError
 from changewindow.flow.own_dag import OWN_DAGS
 
 CHANGE = re.compile(r"CHG-[0-9]{1,9}", re.IGNORECASE)
-OURS = re.compile(rf"\b(?:CHG-[0-9]{{1,9}}|{'|'.join(sorted(OWN_DAGS))})\b", re.IGNORECASE)
+NAMES = rf"\b(?:CHG-[0-9]{{1,9}}|{'|'.join(sorted(OWN_DAGS))})\b"
+OURS = re.compile(NAMES, re.IGNORECASE)
 
 
 class Refused(ChangeError):

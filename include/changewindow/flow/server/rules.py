@@ -1,6 +1,5 @@
 """The rules of the door: each says why a request may not go on, or nothing."""
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +21,8 @@ SKEW = timedelta(minutes=1)
 """How far the clock of a browser may be ahead."""
 NEAR = timedelta(minutes=15)
 """How long before its window no dry run of a change begins."""
+UNCOUNTED = "".join(chr(code) for code in range(128) if not chr(code).isalnum())
+"""What Airflow leaves out at the end of a prefix."""
 MOMENT = TypeAdapter(datetime)
 """Reads moments as Airflow's API does, numbers included."""
 POOL = "default_pool"
@@ -152,10 +153,22 @@ def _may_match(name: str, pattern: str, dag: str) -> bool:
     """Return whether Airflow may take this DAG for one of those meant; if in doubt, it may."""
     terms = [term.strip().casefold() for term in pattern.split("|")]
     if "prefix" in name:
-        return any(dag.casefold().startswith(re.sub("[^a-z0-9]+$", "", term)) for term in terms)
-    wild = {"%": ".*", "_": ".", "~": ".*"}
-    likes = ("".join(wild.get(letter) or re.escape(letter) for letter in term) for term in terms)
-    return "\\" in pattern or any(re.search(like, dag.casefold()) for like in likes)
+        return any(dag.casefold().startswith(term.rstrip(UNCOUNTED)) for term in terms)
+    return "\\" in pattern or any(_is_like(dag.casefold(), term) for term in terms)
+
+
+def _is_like(text: str, term: str) -> bool:
+    """Return whether a term stands in a text, where % is for anything and _ for one letter."""
+    places = set(range(len(text) + 1))
+    for letter in term:
+        if letter in "%~":
+            places = set(range(min(places), len(text) + 1))
+        else:
+            places = {place + 1 for place in places if text[place : place + 1] == letter or letter == "_"}
+            places &= set(range(len(text) + 1))
+        if not places:
+            return False
+    return True
 
 
 def _named(asked: Asked, name: str, *fields: str) -> list[tuple[str, Mapping[str, Any]]]:
