@@ -16,6 +16,8 @@ from changewindow.systems.process.output import printed
 
 EXAMPLE = {"kind": "command", "run": ["cat", "/proc/loadavg"], "read": "output"}
 
+LONGEST = 10_000
+"""In bytes: how much may be printed where it is read."""
 NUMBER = r"(?i)[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(nan|inf|infinity)"
 """What reads as a number; Python would also take 1_000 for one, and digits of other scripts."""
 
@@ -49,6 +51,8 @@ class Source(SourceBase):
         if ran.code:
             last = ran.complaint.decode(errors="replace").strip().splitlines()[-1:]
             raise SourceError("unreachable", f"'{query}' ended with exit code {ran.code}: {' '.join(last)}")
+        if len(ran.output) > LONGEST:
+            raise SourceError("invalid", f"'{query}' printed {len(ran.output):,} bytes, one line of {LONGEST} is read")
         return Answer(_value(query, ran.output.decode(errors="replace")), started, query)
 
 

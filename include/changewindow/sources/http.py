@@ -18,6 +18,7 @@ from changewindow.documents.refusal import refusal
 from changewindow.sources.base import SourceBase
 from changewindow.systems.http import cache, json_path
 from changewindow.systems.measurement import Answer, Cause, SourceContext, SourceError
+from changewindow.systems.process.apart import apart
 
 EXAMPLE = {"kind": "http", "connection": "example_service", "path": "/health", "read": "status"}
 
@@ -58,7 +59,7 @@ class Source(SourceBase):
             return Answer(reply.status_code, started, query)
         if self.read == "json":
             note = f"from a reply with status {reply.status_code}" if reply.is_error else ""
-            return Answer(self._pick(reply), started, query, note)
+            return Answer(await apart(self._pick, len(reply.content), reply), started, query, note)
         if reply.is_error:
             fault = f"{reply.url} answered {reply.status_code}, and the latency of an error proves nothing"
             raise SourceError(_cause(reply, "invalid"), fault)

@@ -17,6 +17,7 @@ from changewindow.documents.types import Duration, Expression, duration_text
 from changewindow.sources.base import SourceBase
 from changewindow.systems import expressions
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
+from changewindow.systems.process.apart import apart
 from changewindow.systems.process.output import printed
 
 EXAMPLE = {"kind": "journal", "unit": "orders.service", "priority": "err", "over": "15m"}
@@ -75,22 +76,25 @@ class Source(SourceBase):
         if not await self._read(f"--unit={self.unit}", "--lines=1"):
             fault = f"the journal has no entry of the unit '{self.unit}' at all"
             raise SourceError("no_data", f"{fault}. Is it spelled right, and does it log on this host?")
-        at = _time((await self._read("--lines=1"))[-1]) if self._place else started
+        at = _time(json.loads((await self._read("--lines=1")).splitlines()[-1])) if self._place else started
         asked = [f"--unit={self.unit}", f"--priority={self.priority}", f"--since=@{since.timestamp():.6f}"]
         read = await self._read(*asked, f"--lines={MOST}")
-        if self.matching and len(read) >= MOST:
+        count, newest = await apart(self._counted, len(read), read, since)
+        return Answer(count, at, f"journalctl {' '.join(asked)}", note=f"the last one: {newest}" if newest else "")
+
+    def _counted(self, read: bytes, since: datetime) -> tuple[int, str]:
+        """Return how many entries count, and the message of the newest one."""
+        entries: list[Entry] = [json.loads(line) for line in read.splitlines()]
+        if self.matching and len(entries) >= MOST:
             remedy = "Ask for a more urgent `priority`, or look back less far by `over`"
             raise SourceError("invalid", f"the unit has logged {MOST} entries or more, too many to search. {remedy}")
-        counted = [entry for entry in read if self._counts(entry, since)]
-        newest = " ".join(_message(counted[-1]).split())[:SHOWN] if counted else ""
-        return Answer(
-            len(counted), at, f"journalctl {' '.join(asked)}", note=f"the last one: {newest}" if newest else ""
-        )
+        counted = [entry for entry in entries if self._counts(entry, since)]
+        return len(counted), " ".join(_message(counted[-1]).split())[:SHOWN] if counted else ""
 
     def _counts(self, entry: Entry, since: datetime) -> bool:
         return _time(entry) > since and (not self.matching or expressions.occurs(self.matching, _message(entry)))
 
-    async def _read(self, *asked: str) -> list[Entry]:
+    async def _read(self, *asked: str) -> bytes:
         """Return what journalctl prints.
 
         Raises:
@@ -106,7 +110,7 @@ class Source(SourceBase):
         if ran.code or complaint:
             remedy = "Is the path right, and is Airflow's user in the group systemd-journal?"
             raise SourceError("unreachable", f"the journal cannot be read: {complaint or ran.code}. {remedy}")
-        return [json.loads(line) for line in ran.output.splitlines()]
+        return ran.output
 
 
 def _time(entry: Entry) -> datetime:

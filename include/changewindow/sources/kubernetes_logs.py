@@ -13,6 +13,7 @@ Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` 
 import asyncio
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Literal
 
@@ -27,6 +28,7 @@ from changewindow.systems.kubernetes.diagnosis import statuses
 from changewindow.systems.kubernetes.resource import Json, core, refusal
 from changewindow.systems.kubernetes.workload import Namespace, Workload, named
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
+from changewindow.systems.process.apart import apart
 
 EXAMPLE = {
     "kind": "kubernetes_logs",
@@ -41,6 +43,27 @@ LIMIT = 16 * 1024 * 1024
 AT_ONCE = 8
 """How many logs are read at the same time."""
 LONGEST_LINE = 10_000
+LIMIT_TOGETHER = 4 * LIMIT
+"""How many characters of all logs together are read at most."""
+
+
+@dataclass
+class _Together:
+    """What is read of all containers."""
+
+    few: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    read: int = 0
+
+    def add(self, characters: int) -> None:
+        """Take note of what was read.
+
+        Raises:
+            SourceError: `invalid`, it is too much.
+        """
+        self.read += characters
+        if self.read > LIMIT_TOGETHER:
+            fault = f"the logs of all pods are longer than {LIMIT_TOGETHER // 1024**2} MiB together"
+            raise SourceError("invalid", f"{fault}; look back less far with `over`, or name one `container`")
 
 
 class Source(SourceBase):
@@ -74,12 +97,12 @@ class Source(SourceBase):
         start = at - (self.over or BEFORE_A_CHANGE) if self.over or context.since is None else context.since
         async with cluster(context, self.connection, self.namespace) as here:
             pods = await here.pods(await here.get(named(here.namespace, self.workload)))
-            few = asyncio.Semaphore(AT_ONCE)
-            logs = [self._read(here, question, few) for pod in pods for question in self._parameters(pod, start)]
+            together = _Together()
+            logs = [self._read(here, question, together) for pod in pods for question in self._parameters(pod, start)]
             read = [text for text in await asyncio.gather(*logs) if text is not None]
         if not read:
             raise SourceError("no_data", f"{self.workload} has {len(pods)} pods, and none of them has a log to read")
-        count = await asyncio.to_thread(self._count, read, start)
+        count = await apart(self._count, sum(map(len, read)), read, start)
         lost = ", ".join(pod["metadata"]["name"] for pod in pods if self._has_lost(pod, start))
         if lost and not count:
             fault = f"{lost} restarted several times, and of what ran before the last two starts no log is kept"
@@ -104,12 +127,13 @@ class Source(SourceBase):
                 if status.get("restartCount"):
                     yield pod, {**asked, "previous": "true"}
 
-    async def _read(self, here: AskedCluster, asked: tuple[Json, Json], few: asyncio.Semaphore) -> str | None:
+    async def _read(self, here: AskedCluster, asked: tuple[Json, Json], together: "_Together") -> str | None:
         """Return a log, or None when there is none: the container has not started (400), or the pod is gone (404)."""
         pod, parameters = asked
         log = core("pods", pod["metadata"]["namespace"], pod["metadata"]["name"], "log")
-        async with few:
+        async with together.few:
             reply: Reply = await here.ask(log, **parameters)
+            together.add(len(reply.text))
         if reply.status in {400, 404}:
             return None
         if reply.status != 200:

@@ -34,6 +34,7 @@ from changewindow.systems import expressions, openmetrics
 from changewindow.systems.http import cache
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.systems.openmetrics import Scrape
+from changewindow.systems.process.apart import apart
 
 EXAMPLE = {
     "kind": "openmetrics",
@@ -43,6 +44,10 @@ EXAMPLE = {
     "where": {"status": "5.."},
 }
 APART = 1.0
+LONGEST = 100_000
+"""How many lines of an endpoint are read: they take some seconds."""
+MOST = 10_000
+"""How many series may be asked for: they are kept from one reading to the next."""
 FALLING = {"gauge", "gaugehistogram", "info", "stateset"}
 """The types of metrics that are no counters: one that falls would look like one that was reset."""
 
@@ -104,6 +109,14 @@ class Source(SourceBase):
         asked_at = context.now()
         reply = await context.get(self.connection, self.path)
         scraped = cache.made(reply, asked_at).timestamp()
+        lines = reply.content.count(b"\n")
+        if lines > LONGEST:
+            fault = f"{reply.url} answered {lines:,} lines, {LONGEST:,} are read at most"
+            raise SourceError("invalid", f"{fault}. Ask Prometheus instead, or for a part of them by `path`")
+        return await apart(self._asked, len(reply.content), reply, scraped)
+
+    def _asked(self, reply: httpx.Response, scraped: float) -> Scrape:
+        """Return the values that a reply has of the series that are asked for, and when they were true."""
         samples = self._samples(reply)
         self._check_labels(samples)
         labels = self.among if self.read == "share" else self.where
@@ -112,6 +125,9 @@ class Source(SourceBase):
         if scraped - at > self.scraped_within.total_seconds():
             age = f"is {scraped - at:.0f} s old, {duration_text(self.scraped_within)} allowed"
             raise SourceError("stale", f"the least recent sample of {self.metric} {age}. Is it still collected?")
+        if len(asked) > MOST:
+            fault = f"{len(asked):,} series of {self.metric} are asked for, {MOST:,} at most"
+            raise SourceError("invalid", f"{fault}. Choose fewer by `{'among' if self.read == 'share' else 'where'}`")
         return at, openmetrics.values(asked)
 
     def _samples(self, reply: httpx.Response) -> list[Sample]:

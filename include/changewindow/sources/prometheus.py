@@ -26,6 +26,7 @@ from changewindow.documents.refusal import refusal
 from changewindow.documents.types import Duration, duration_text
 from changewindow.sources.base import SourceBase
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
+from changewindow.systems.process.apart import apart
 
 EXAMPLE = {
     "kind": "prometheus",
@@ -129,7 +130,8 @@ class Source(SourceBase):
     async def _query(self, context: SourceContext, parameters: dict[str, str]) -> list[tuple[float, str]]:
         is_range = "step" in parameters
         path = "/api/v1/query_range" if is_range else "/api/v1/query"
-        return _pairs(await context.get(self.connection, path, parameters), is_range=is_range)
+        reply = await context.get(self.connection, path, parameters)
+        return await apart(_pairs, len(reply.content), reply, is_range=is_range)
 
 
 def _pairs(reply: httpx.Response, *, is_range: bool) -> list[tuple[float, str]]:

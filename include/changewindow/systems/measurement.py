@@ -30,6 +30,10 @@ class SourceError(Exception):
         super().__init__(detail)
         self.cause: Cause = cause
 
+    def __reduce__(self) -> tuple[type["SourceError"], tuple[Cause, str]]:
+        """Let it pass from one process to another."""
+        return SourceError, (self.cause, str(self))
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -12,13 +12,14 @@ import httpx
 from httpx_aiohttp import HttpxAiohttpClient
 
 from changewindow.systems.measurement import Answer, Connections, Measurable, PastOf, SourceContext
+from changewindow.systems.process import apart
 from changewindow.systems.secrecy import Secrets
 
 FRESH = timedelta(seconds=0.5)
 """How long an answer serves others who ask the same."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Asked:
     """A question that was asked, and its pending answer."""
 
@@ -26,11 +27,32 @@ class Asked:
     answer: "asyncio.Task[Answer]"
     served: set[int] = field(default_factory=set)
     """Who has received it; whoever asks twice wants two answers."""
+    waiting: int = 0
+    """How many wait for it."""
 
     def serves(self, context: SourceContext) -> bool:
         """Return whether the answer is new, and recent enough, for somebody who asks now."""
         is_fresh = context.now() - self.at < FRESH
-        return is_fresh and id(context.kept) not in self.served and (context.since is None or self.at > context.since)
+        return (
+            is_fresh
+            and not self.answer.cancelling()
+            and id(context.kept) not in self.served
+            and (context.since is None or self.at > context.since)
+        )
+
+    async def awaited(self) -> Answer:
+        """Return the answer; an answer that nobody waits for any more is not read to its end.
+
+        Raises:
+            SourceError: there is none.
+        """
+        self.waiting += 1
+        try:
+            return await asyncio.shield(self.answer)
+        finally:
+            self.waiting -= 1
+            if not self.waiting:
+                self.answer.cancel()
 
 
 @dataclass
@@ -56,7 +78,7 @@ class Shared:
             pending.answer.add_done_callback(lambda done: self._forget(question, done))
             self.asked[question] = pending
         pending.served.add(id(context.kept))
-        return await asyncio.shield(pending.answer)
+        return await pending.awaited()
 
     def _forget(self, question: str, done: "asyncio.Task[Answer]") -> None:
         """Forget an answer when it is no longer fresh, and an error that nobody waited for."""
@@ -81,6 +103,7 @@ async def sharing(
     loop = asyncio.get_running_loop()
     shared = _shared.get(loop) or _shared.setdefault(loop, Shared(client()))
     shared.users += 1
+    apart.asker.set(change or "")
     try:
         yield SourceContext(shared.http, connections, shared.answer, change=change, past=past, secrets=shared.secrets)
     finally:
@@ -90,6 +113,7 @@ async def sharing(
             for asked in shared.asked.values():
                 asked.answer.cancel()
             await shared.http.aclose()
+            await apart.end()
 
 
 def client() -> httpx.AsyncClient:

@@ -16,6 +16,8 @@ QUIET = 60
 """Seconds to stop asking when a product limits the rate and does not say for how long."""
 DAY = 86400
 LONGEST = 200
+LARGEST = 8 << 20
+"""In bytes: what is taken apart in a tenth of a second."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,9 @@ class Api:
         if reply.status_code != httpx.codes.OK:
             raise self._refused(reply)
         cache.made(reply, self.context.now())  # refuses what is old
+        if len(reply.content) > LARGEST:
+            fault = f"{self.product.name} answered {path} with more than {LARGEST >> 20} MiB"
+            raise SourceError("invalid", f"{fault}, for which all other watches would have to wait. Ask for less.")
         try:
             return reply.json()
         except ValueError as error:

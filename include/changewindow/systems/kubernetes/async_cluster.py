@@ -13,8 +13,11 @@ from changewindow.systems.kubernetes.resource import Json, Resource, core, refus
 from changewindow.systems.measurement import SourceContext, SourceError
 
 if TYPE_CHECKING:
+    from aiohttp import ClientResponse
     from kubernetes_asyncio.client import ApiClient
 
+LARGEST = 20 << 20
+"""How many bytes of a reply are read at most."""
 TRIES = 5
 """How often a server that asks to wait is asked; the condition's timeout ends it earlier."""
 
@@ -91,10 +94,26 @@ class AskedCluster:
                 _preload_content=False,
             )
             async with reply:
-                body = await reply.read()
+                body = await _body(reply, resource)
         except (ClientError, OSError) as error:
             raise SourceError("unreachable", no_reply(str(self.api.configuration.host), error)) from error
         return Reply(reply.status, body.decode(errors="replace"), reply.headers.get("Retry-After", ""))
+
+
+async def _body(reply: "ClientResponse", resource: Resource) -> bytes:
+    """Return the content of a reply.
+
+    Raises:
+        SourceError: `invalid`, it is so large that it would harm all other watches.
+    """
+    body = bytearray()
+    async for part in reply.content.iter_chunked(1 << 16):
+        body += part
+        if len(body) > LARGEST:
+            raise SourceError(
+                "invalid", f"the answer about {resource} is larger than {LARGEST >> 20} MiB; ask for less"
+            )
+    return bytes(body)
 
 
 @asynccontextmanager
