@@ -25,7 +25,7 @@ from changewindow.systems.kubernetes.fields import Field, differences, pending, 
 from changewindow.systems.kubernetes.manifest import Manifest, named, resource_of
 from changewindow.systems.kubernetes.resource import WORKLOADS, Json, Resource, core
 from changewindow.systems.kubernetes.rollout import Rollout, left, observed, wait
-from changewindow.systems.kubernetes.workload import Namespace, absence, autoscalers_of, write
+from changewindow.systems.kubernetes.workload import Namespace, absence, as_stored, autoscalers_of, write
 
 EXAMPLE = {
     "name": "Settings and disruption budget of the cart",
@@ -203,8 +203,9 @@ class Step(StepBase):
         if _is_waited_for(before):
             before = observed(cluster, resource)
         after = cluster.try_patch(resource, manifest, APPLY, **self._options())
-        fields = [field.model_dump(mode="json") for field in differences(before, after)]
-        return {**known, "fields": fields, "is_waited_for": _is_waited_for(before) and not left(before)}
+        fields = as_stored(cluster, resource, before, differences(before, after), "undo")
+        dumped = [field.model_dump(mode="json") for field in fields]
+        return {**known, "fields": dumped, "is_waited_for": _is_waited_for(before) and not left(before)}
 
 
 def _fields(memory: Json) -> list[Field]:

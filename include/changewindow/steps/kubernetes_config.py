@@ -30,6 +30,7 @@ from changewindow.systems.kubernetes.workload import (
     Namespace,
     Workload,
     absence,
+    as_stored,
     memory_of,
     resource_of,
     restart_of,
@@ -113,9 +114,11 @@ class Step(StepBase):
     def remember(self, context: Context) -> Memory:
         """Return the present values, and what undo needs to know of each workload to restart."""
         cluster, resource = self._target(context)
-        data, at = cluster.get(resource).get("data") or {}, datetime.now(UTC)
+        config_map, at = cluster.get(resource), datetime.now(UTC)
+        data = config_map.get("data") or {}
         wanted: dict[str, str | None] = {**self.set_keys, **dict.fromkeys(self.remove)}
         fields = [Field(path=("data", key), before=data.get(key), after=text) for key, text in wanted.items()]
+        fields = as_stored(cluster, resource, config_map, fields)
         restarts = []
         for restarted in self._restarted(cluster):
             state = observed(cluster, restarted)

@@ -19,7 +19,15 @@ from changewindow.systems.kubernetes.cluster import Cluster
 from changewindow.systems.kubernetes.fields import Direction, Field, value
 from changewindow.systems.kubernetes.resource import Resource
 from changewindow.systems.kubernetes.rollout import Rollout, left_to_scale, observed, wait
-from changewindow.systems.kubernetes.workload import NAME, Namespace, absence, autoscalers_of, resource_of, write
+from changewindow.systems.kubernetes.workload import (
+    NAME,
+    Namespace,
+    absence,
+    as_stored,
+    autoscalers_of,
+    resource_of,
+    write,
+)
 
 EXAMPLE = {
     "name": "More carts for the sale",
@@ -72,6 +80,7 @@ class Step(StepBase):
         cluster, resource = self._target(context)
         state = observed(cluster, resource)
         field = Field(path=REPLICAS, before=value(state, REPLICAS), after=self.replicas)
+        field = as_stored(cluster, resource.of(subresource="scale"), state, [field])[0]
         return {"field": field.model_dump(mode="json"), "was_scaled": not left_to_scale(state)}
 
     def apply(self, context: Context, remembered: Memory) -> None:

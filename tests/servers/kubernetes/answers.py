@@ -119,6 +119,8 @@ class Api:
     denied: set[tuple[str, str]] = field(default_factory=set)
     """Verb and kind of resource, with its subresource, that nobody may."""
     troubles: list[Trouble] = field(default_factory=list)
+    admission: Callable[[Json], None] = lambda _: None
+    """What an admission webhook makes of an object that is to be written, dry runs included."""
     lines: list[str] = field(default_factory=list)
     """Method and path of each request."""
 
@@ -167,7 +169,7 @@ class Api:
         body.setdefault("metadata", {})
         if call.namespace:
             body["metadata"].setdefault("namespace", call.namespace)
-        made = defaulted(body)
+        made = self._admitted(body)
         require_valid(made)
         made.pop("status", None)
         return 201, made if "dryRun" in call.query else self.store.create(made, call.manager)
@@ -211,16 +213,21 @@ class Api:
             raise Refusal(409, "Conflict", f"Apply failed with {count}: {error}", causes=causes) from error
         if live:
             return 200, self._written(call, live, new)
-        new = defaulted(new)
+        new = self._admitted(new)
         require_valid(new)
         return 201, new if "dryRun" in call.query else self.store.create(new, call.manager)
 
     def _written(self, call: ApiCall, old: Json, new: Json) -> Json:
-        new = defaulted(patches.tidy(copy.deepcopy(new)))
+        new = self._admitted(patches.tidy(copy.deepcopy(new)))
         require_valid(new, old)
         if "dryRun" in call.query:
             return new
         return self.store.replace(call.key, new, call.manager)
+
+    def _admitted(self, obj: Json) -> Json:
+        made = defaulted(obj)
+        self.admission(made)
+        return made
 
     def _delete(self, call: ApiCall) -> tuple[int, Any]:
         options = json.loads(call.body or b"{}")

@@ -30,6 +30,10 @@ class Field(Model):
     path: Path
     before: Any = None
     after: Any = None
+    stored_before: Any = None
+    """What the server makes of `before` when it is written, where that is something else; see `as_stored`."""
+    stored_after: Any = None
+    """The same of `after`."""
 
     def __str__(self) -> str:
         return ".".join(self.path)
@@ -37,6 +41,17 @@ class Field(Model):
     def target(self, direction: Direction) -> Any:
         """Return the value that the field is to have."""
         return self.after if direction == "apply" else self.before
+
+    def stored_as(self, stored: Any, direction: Direction) -> "Field":
+        """Return the field with what the server makes of what is written, if that is something else."""
+        if stored == self.target(direction):
+            return self
+        return self.model_copy(update={"stored_after" if direction == "apply" else "stored_before": stored})
+
+    def has(self, now: Any, direction: Direction) -> bool:
+        """Return whether a value is the one that is written, or what the server makes of that."""
+        stored = self.stored_after if direction == "apply" else self.stored_before
+        return now == self.target(direction) or (stored is not None and now == stored)
 
 
 def value(obj: Any, path: Sequence[str]) -> Any:
@@ -60,9 +75,9 @@ def pending(resource: Resource, obj: Json, fields: Sequence[Field], direction: D
     foreign, left = [], []
     for field in fields:
         now = value(obj, field.path)
-        if now == field.target(direction):
+        if field.has(now, direction):
             continue
-        if now in (field.before, field.after):
+        if field.has(now, "apply") or field.has(now, "undo"):
             left.append(field)
         else:
             foreign.append(
@@ -79,8 +94,12 @@ def pending(resource: Resource, obj: Json, fields: Sequence[Field], direction: D
 
 def changed_again(obj: Json, fields: Sequence[Field], direction: Direction) -> list[str]:
     """Return which fields no longer have the values that were written."""
-    states = [(field, value(obj, field.path), field.target(direction)) for field in fields]
-    return [f"{field} is {shown(now)}, not {shown(written)}" for field, now, written in states if now != written]
+    states = [(field, value(obj, field.path)) for field in fields]
+    return [
+        f"{field} is {shown(now)}, not {shown(field.target(direction))}"
+        for field, now in states
+        if not field.has(now, direction)
+    ]
 
 
 def patch(obj: Json, fields: Sequence[Field], direction: Direction) -> Json:

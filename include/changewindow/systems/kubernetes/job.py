@@ -107,7 +107,7 @@ class Follower:
         for pod in pods:
             self._copy_log(pod["metadata"]["name"])
         events = warnings(self.cluster, pods) if pods else failed_creates(self.cluster, job)
-        findings = diagnosis(pods) or diagnosis(events=events) or _deleted(pods, job)
+        findings = diagnosis(pods) or diagnosis(events=events) or deleted(pods, job)
         earlier, self.findings = self.findings, findings or self.findings
         for finding in self.findings:
             if finding not in earlier:
@@ -149,10 +149,31 @@ class Follower:
         return min(2 * limit, MOST) if is_cut else 0
 
 
-def _deleted(pods: Sequence[Json], job: Json) -> list[str]:
-    """Return which pods are being deleted although their Job has not ended: by a node drain, or by somebody."""
-    deleted = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]]
-    return [] if _conditions(job) else [f"pod {name} is deleted before its end, not by its Job" for name in deleted]
+def deleted(pods: Sequence[Json], job: Json) -> list[str]:
+    """Return which pods were deleted before their Job ended: by a node drain, or by somebody.
+
+    A Job that ends deletes its pods itself, but none that has failed: so none is left only where it was deleted.
+    """
+    conditions = _conditions(job)
+    ended = min((datetime.fromisoformat(condition["lastTransitionTime"]) for condition in conditions), default=None)
+    findings = [
+        f"pod {pod['metadata']['name']} is deleted before its end, not by its Job"
+        for pod in pods
+        for deleted_at in [_deleted_at(pod)]
+        if deleted_at and (ended is None or deleted_at < ended)
+    ]
+    has_failed = any(condition.get("reason") == "BackoffLimitExceeded" for condition in conditions)
+    gone = ["its pod is gone: it was deleted before its end, not by its Job"] if has_failed and not pods else []
+    return findings + gone
+
+
+def _deleted_at(pod: Json) -> datetime | None:
+    """Return when the deletion of a pod was asked for; its timestamp is when the time to end by itself is over."""
+    metadata = pod["metadata"]
+    if "deletionTimestamp" not in metadata:
+        return None
+    grace = timedelta(seconds=metadata.get("deletionGracePeriodSeconds") or 0)
+    return datetime.fromisoformat(metadata["deletionTimestamp"]) - grace
 
 
 def _next_second(stamp: str) -> str:

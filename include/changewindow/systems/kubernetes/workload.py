@@ -8,7 +8,7 @@ from pydantic import Field as Setting
 
 from changewindow.documents.text import shown
 from changewindow.errors import StepFailed
-from changewindow.systems.kubernetes.cluster import Cluster
+from changewindow.systems.kubernetes.cluster import Cluster, Refused
 from changewindow.systems.kubernetes.diagnosis import owned, selector_of
 from changewindow.systems.kubernetes.fields import Direction, Field, patch, pending, value
 from changewindow.systems.kubernetes.resource import WORKLOADS, Json, Resource, core, workload
@@ -125,6 +125,26 @@ def refusals(cluster: Cluster, resource: Resource, state: Json, fields: Sequence
     return cluster.refusals(lambda: cluster.try_patch(resource, patch(state, fields, "apply")))
 
 
+def as_stored(
+    cluster: Cluster, resource: Resource, state: Json, fields: Sequence[Field], *directions: Direction
+) -> list[Field]:
+    """Return the fields of an object as the server would store them, by a dry run on the server in both directions.
+
+    Admission may change what is written: a digest takes the place of an image's tag, a number is kept within limits.
+    What it makes of a field must not be taken for somebody else's change.
+
+    Source: https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/
+    """
+    for direction in directions or ("apply", "undo"):
+        try:
+            made = cluster.try_patch(resource, patch(state, fields, direction))
+        except Refused as error:
+            cluster.context.log(f"what the server would store is not known: {error}")
+            continue
+        fields = [field.stored_as(value(made, field.path), direction) for field in fields]
+    return list(fields)
+
+
 def _obstacles(resource: Resource, state: Json) -> list[str]:
     obstacles = []
     if state["spec"].get("paused"):
@@ -161,7 +181,7 @@ def revision_of(cluster: Cluster, resource: Resource, state: Json) -> str:
 def memory_of(cluster: Cluster, resource: Resource, state: Json, fields: Sequence[Field]) -> Json:
     """Return what undo needs to know of a workload, as JSON."""
     return {
-        "fields": [field.model_dump(mode="json") for field in fields],
+        "fields": [field.model_dump(mode="json") for field in as_stored(cluster, resource, state, fields)],
         "revision": revision_of(cluster, resource, state),
         "was_rolled_out": not left(state),
     }
