@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from changewindow.errors import StepFailed
+from changewindow.steps.base import StepBase
 from changewindow.systems.context import Context
 from servers.kubernetes import ApiServer, Trouble
 from servers.kubernetes.shop import NEW, OLD, config_map
 from support.cluster_steps import CART, step
 
 SETTINGS = ("configmaps", "shop", "cart-settings")
-KEYS = {"set": {"MAX_IDLE": "5"}, "remove": ["OTHER"]}
+KEYS: dict[str, Any] = {"set": {"MAX_IDLE": "5"}, "remove": ["OTHER"]}
 MANIFEST = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
@@ -73,22 +74,21 @@ def settings(cluster: ApiServer) -> None:
 
 @pytest.mark.usefixtures("settings")
 @pytest.mark.parametrize(
-    ("kind", "fields", "webhook"),
+    ("done", "webhook"),
     [
-        pytest.param("image", {}, pins, id="an image by its digest"),
-        pytest.param("image", {}, pins_what_is_new, id="a new image by its digest"),
-        pytest.param("restart", {}, pins, id="a restart, and the image by its digest"),
-        pytest.param("scale", {"workload": "deployment/cart", "replicas": 9}, limits, id="fewer pods than asked for"),
-        pytest.param("config", KEYS, trims, id="settings written in another way"),
-        pytest.param("apply", {"manifests": [MANIFEST], "force": True}, pins, id="a manifest with the digest"),
+        pytest.param(step("image"), pins, id="an image by its digest"),
+        pytest.param(step("image"), pins_what_is_new, id="a new image by its digest"),
+        pytest.param(step("restart"), pins, id="a restart, and the image by its digest"),
+        pytest.param(step("scale", workload="deployment/cart", replicas=9), limits, id="fewer pods than asked for"),
+        pytest.param(step("config", **KEYS), trims, id="settings written in another way"),
+        pytest.param(step("apply", manifests=[MANIFEST], force=True), pins, id="a manifest with the digest"),
     ],
 )
 def test_what_admission_makes_of_our_change_is_ours(
-    cluster: ApiServer, context: Context, kind: str, fields: dict[str, Any], webhook: Callable[[Any], None]
+    cluster: ApiServer, context: Context, done: StepBase, webhook: Callable[[Any], None]
 ) -> None:
     """The step applies, is undone, and is undone again: nobody else is accused of what the webhook did."""
     before, cluster.api.admission = state(cluster), webhook
-    done = step(kind, **fields)
     remembered = done.remember(context)
     done.apply(context, remembered)
     assert state(cluster) != before

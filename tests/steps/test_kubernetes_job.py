@@ -38,8 +38,8 @@ def test_whatever_it_prints_its_last_words_are_told(context: Context, logged: li
     with pytest.raises(StepFailed, match="Its output is in the log above"):
         example.apply(context, remembered)
     assert [line for line in logged if line.isdigit()] == [str(number) for number in range(100001, 400001)]
-    first = logged.index("10 %\r20 %\rdone\f\x85\x1cend")
-    assert logged[first + 1 : first + 3] == ["\ufffd\x00", "last words"]
+    first = logged.index(r"10 %\u000d20 %\u000ddone\u000c\u0085\u001cend")
+    assert logged[first + 1 : first + 3] == ["\ufffd\\u0000", "last words"]
 
 
 def test_lines_that_are_too_many_for_a_moment_are_left_out_aloud(
