@@ -1,8 +1,9 @@
 """Kills Airflow's processes and its database again and again while changes are carried out; run by `make chaos`.
 
 Changes are begun one after the other, half of them to be found bad. At random moments of their lives, at every stage, a
-component is killed with SIGKILL: triggerer, the worker of a task, scheduler, API server, or PostgreSQL itself. Each is
-started again by what supervises it. At the end the story of every change is held against what its steps really did.
+component is killed with SIGKILL: triggerer, the worker of a task, scheduler, API server, or PostgreSQL itself. A
+component of Airflow dies alone, as the kernel kills, or with all its children, as in a container or under systemd. Each
+is started again by what supervises it. At the end the story of every change is held against what its steps really did.
 CHAOS_KILLS says how often, CHAOS_SEED repeats a run.
 """
 
@@ -10,6 +11,7 @@ import json
 import os
 import random
 import signal
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -35,6 +37,9 @@ from support.real_airflow import HEALTH, PROBE, USERS, Probe, RealAirflow, ticke
 KILLS = int(os.environ.get("CHAOS_KILLS", "30"))
 SEED = int(os.environ.get("CHAOS_SEED") or time.time())
 VICTIMS = ("triggerer", "worker", "scheduler", "api-server", "postgres")
+COMPONENTS = {"triggerer", "scheduler", "api-server"}
+"""What is killed with its children in one half of the cases."""
+ALL = "with children "
 STAGES = ("preflight", "gate", "apply", "watch", "undo", "close")
 HALF = 0.5
 TRUE = {"completed", "rolled_back", "rollback_failed", "refused", "missed", "cancelled"}
@@ -58,7 +63,9 @@ def started(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[
     """Start Airflow on PostgreSQL, each component supervised."""
     folder = tmp_path_factory.mktemp("chaos")
     with ExitStack() as stack:
-        server = stack.enter_context(postgres(folder / "postgres"))
+        # Not below pytest's folder, which another pytest that starts closes to all but root.
+        data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="postgres-")))
+        server = stack.enter_context(postgres(data / "server"))
         place = OnPostgres(folder / "airflow", standalone.free_port(), USERS, server)
         probing = json.dumps({"conn_type": "http", "host": probe.url})
         connections = {"CHANGEWINDOW_POLICY": str(POLICY), f"AIRFLOW_CONN_{PROBE.upper()}": probing}
@@ -75,6 +82,7 @@ def test_whatever_is_killed_every_change_ends_in_truth(
     """Every outcome is true, every started step is undone or confirmed, no event is lost, every chain verifies."""
     airflow, made = started
     dice = random.Random(SEED)  # noqa: S311  it chooses the moments
+    children = random.Random(f"{SEED}, children")  # noqa: S311  all else of an older seed stays what it was
     print(f"\nCHAOS_SEED={SEED}: {KILLS} kills")
     moments = [(victim, at) for at in STAGES for victim in VICTIMS]
     dice.shuffle(moments)
@@ -86,9 +94,10 @@ def test_whatever_is_killed_every_change_ends_in_truth(
         reach(airflow, probe, stories, at)
         time.sleep(dice.uniform(0, 1.5))  # the moment within a stage is to be random
         living = [story for story in stories if not is_over(airflow, story.change)]
+        with_children = victim in COMPONENTS and children.random() < HALF
         for story in living:
-            story.survived.append(f"{victim} at {where(airflow, story.change)}")
-        kill(made, victim, dice)
+            story.survived.append(f"{victim} {ALL if with_children else ''}at {where(airflow, story.change)}")
+        kill(made, victim, dice, with_children=with_children)
         print(
             f"{number + 1:3}. {victim:10} {', '.join(f'{story.change} {story.survived[-1]}' for story in living)}",
             flush=True,
@@ -165,7 +174,7 @@ def where(airflow: RealAirflow, change: str) -> str:
     return {**begun, **late, "undone": "undo", "verified": "close", "validated": "close"}.get(kind, kind)
 
 
-def kill(made: Supervised, victim: str, dice: random.Random) -> None:
+def kill(made: Supervised, victim: str, dice: random.Random, *, with_children: bool) -> None:
     """Kill one thing with SIGKILL; PostgreSQL is started again, as the others are by their supervisor."""
     if victim == "postgres":
         made.place.server.stop(signal.SIGKILL)
@@ -179,7 +188,7 @@ def kill(made: Supervised, victim: str, dice: random.Random) -> None:
 
         wait_for(is_one_killed, "a task on a worker", 60, 0.02)
     else:
-        made.kill(victim)
+        made.kill(victim, with_children=with_children)
 
 
 def _is_killed(process: psutil.Process) -> bool:

@@ -17,6 +17,12 @@ from changewindow.ledger.database import Ledger
 from servers.postgres import Postgres
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+CONNECT_ARGS = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "changewindow.settings.SCHEDULER_CONNECT_ARGS"}
+"""What docker-compose.yaml gives its scheduler too; without it a new scheduler waits for the locks of a dead one."""
+HOLDS_LOCKS = """
+SELECT 1 FROM pg_stat_activity
+WHERE state = 'idle in transaction' AND backend_xid IS NOT NULL AND client_port = ANY (ARRAY[{}]::integer[])
+"""
 
 
 @dataclass(frozen=True)
@@ -64,10 +70,11 @@ class Supervised:
 
     def _start(self, name: str) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "airflow", name]
+        own = CONNECT_ARGS if name == "scheduler" else {}
         with (self.place.home / f"{name}.log").open("ab") as log:
             started = subprocess.Popen(
                 command,
-                env=dict(self.environment),
+                env={**self.environment, **own},
                 cwd=self.place.home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -77,21 +84,44 @@ class Supervised:
         self.sessions.add(started.pid)
         return started
 
-    def kill(self, name: str) -> None:
-        """Kill a component as the kernel does when memory runs out: it alone, with SIGKILL."""
-        self.running[name].kill()
-        self.running[name].wait()
+    def kill(self, name: str, *, with_children: bool) -> None:
+        """Kill a component with SIGKILL: it alone, as the kernel does, or its control group, as systemd does.
+
+        A scheduler dies where it hurts most: in a transaction, with rows locked.
+        """
+        killed = self.running[name]
+        if name == "scheduler":
+            self._stop_in_transaction(psutil.Process(killed.pid))
+        killed.kill()
+        if with_children:
+            self._kill_left({killed.pid})
+        killed.wait()
+
+    def _stop_in_transaction(self, process: psutil.Process) -> None:
+        """Stop a process that holds locks in the database; after 10 s it may be anywhere."""
+        deadline = time.monotonic() + 10
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
+            while not self._holds_locks(process) and time.monotonic() < deadline:
+                process.resume()
+                time.sleep(0.01)
+                process.suspend()
+
+    def _holds_locks(self, process: psutil.Process) -> bool:
+        port = self.place.server.port
+        own = [made.laddr.port for made in process.net_connections("tcp4") if made.raddr and made.raddr.port == port]
+        return bool(self.place.server.ask(HOLDS_LOCKS.format(", ".join(map(str, own))), "airflow"))
 
     def workers(self) -> list[psutil.Process]:
         """Return the executor's workers that carry out a task now, also those whose scheduler was killed."""
-        return [process for process in self._family() if _works(process)]
+        return [process for process in self._family(self.sessions) if _works(process)]
 
-    def _family(self) -> list[psutil.Process]:
-        """Return the living processes of all sessions that were begun here."""
+    def _family(self, sessions: set[int]) -> list[psutil.Process]:
+        """Return the living processes of sessions that were begun here."""
         processes = []
         for process in psutil.process_iter():
             with suppress(psutil.Error, ProcessLookupError):
-                if os.getsid(process.pid) in self.sessions and process.status() != psutil.STATUS_ZOMBIE:
+                if os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE:
                     processes.append(process)
         return processes
 
@@ -103,7 +133,10 @@ class Supervised:
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline and any(process.poll() is None for process in self.running.values()):
             time.sleep(0.2)
-        for left in self._family():
+        self._kill_left(self.sessions)
+
+    def _kill_left(self, sessions: set[int]) -> None:
+        for left in self._family(sessions):
             with suppress(psutil.Error):
                 left.kill()
 
