@@ -77,6 +77,16 @@ class UnknownConnection(OperatorError):
         )
 
 
+class OwnConnection(OperatorError):
+    """An Airflow Connection leads to the product's own databases and services, under whatever name."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(
+            f"The Airflow Connection '{name}' leads to {what}. No change may use it, since it could approve itself "
+            "there. Name the connection of the service that is changed."
+        )
+
+
 class UnusableConnection(OperatorError):
     """An Airflow Connection exists but does not have what is needed here."""
 

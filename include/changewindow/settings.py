@@ -11,6 +11,10 @@ BUNDLE = {"name": "changes", "classpath": "changewindow.flow.bundle.PublishedCha
 SLACK_CONNECTION = "slack_api_default"
 TICKETS_CONNECTION = "changewindow_tickets"
 """A git connection; its extra may name `branch` and `folder`."""
+OWN_CONNECTIONS = frozenset({LEDGER_CONNECTION, SLACK_CONNECTION, TICKETS_CONNECTION, "slack_default", "airflow_db"})
+"""With these, a change could approve itself, or speak in our name; no ticket may use them."""
+OWN_VARIABLE = "CHANGEWINDOW_OWN"
+"""The variable that names further places where no change may be led, as `postgres:5432 redis:6379`."""
 ROOM = "#deploys"
 """Where messages go that belong to no ticket."""
 SHIPPED = Path(__file__).with_name("shipped")

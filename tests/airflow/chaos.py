@@ -29,10 +29,10 @@ from changewindow.cli.airflow_api import ENDED, Client, wait_for
 from changewindow.errors import ChangeError
 from changewindow.ledger import changes, events
 from changewindow.ledger.spool import Spool
-from demo.__main__ import POLICY, _has_form
+from demo.__main__ import _has_form
 from servers.airflow_components import OnPostgres, Supervised, log_of, supervised
 from servers.postgres import postgres
-from support.real_airflow import HEALTH, PROBE, USERS, Probe, RealAirflow, ticket
+from support.real_airflow import HEALTH, PROBE, USERS, Probe, RealAirflow, copy_policy, ticket
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "30"))
 SEED = int(os.environ.get("CHAOS_SEED") or time.time())
@@ -68,12 +68,13 @@ def started(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[
         server = stack.enter_context(postgres(data / "server"))
         place = OnPostgres(folder / "airflow", standalone.free_port(), USERS, server)
         probing = json.dumps({"conn_type": "http", "host": probe.url})
-        connections = {"CHANGEWINDOW_POLICY": str(POLICY), f"AIRFLOW_CONN_{PROBE.upper()}": probing}
+        policy = copy_policy(folder / "policy")
+        connections = {"CHANGEWINDOW_POLICY": str(policy), f"AIRFLOW_CONN_{PROBE.upper()}": probing}
         made = stack.enter_context(supervised(place, connections))
         wait_for(lambda: standalone.is_healthy(place), "Airflow", 180)
         clients = {user: Client(place.url, user, place.password(user)).log_in() for user in USERS}
         wait_for(lambda: _has_form(clients["alice"]), "the DAGs")
-        yield RealAirflow(place, psutil.Process(made.running["scheduler"].pid), clients, connections, POLICY), made
+        yield RealAirflow(place, psutil.Process(made.running["scheduler"].pid), clients, connections, policy), made
 
 
 def test_whatever_is_killed_every_change_ends_in_truth(

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from changewindow import kinds
-from changewindow.changes import looking
+from changewindow.changes.looking import Look
 from changewindow.errors import UnknownConnection
 from changewindow.kinds import UNDECLARED
+from changewindow.policy.connections import Connections, Served
 from changewindow.sources.base import SourceBase
 from changewindow.steps.base import StepBase
 from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
+from changewindow.ticket.named_connections import named_connections
 from support.ask_source import asked
 from support.started_programs import started_programs
 from support.tickets import ticket
@@ -26,6 +29,13 @@ WAITS = "not tried before approval"
 def nobody(name: str) -> Connection:
     """Know no connection."""
     raise UnknownConnection(name)
+
+
+def look(allowed: Connections | None = None, **changed: Any) -> Look:
+    """Return a look at the ticket with some fields changed; by default every connection serves it."""
+    asked = ticket(**changed)
+    every = {use.name: Served(services="all", environments="all") for use in named_connections(asked)}
+    return Look("CHG-1042", asked, allowed or Connections(connections=every))
 
 
 def condition(source: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -43,16 +53,23 @@ def test_no_step_starts_a_program_before_approval(kind: str, tmp_path: Path) -> 
     """In its own world, where it would act for real, looking at a step starts nothing; or it waits, and says why."""
     if not reads(STEPS[kind], "Step"):
         with started_programs() as started:
-            lines = list(looking.at_steps("CHG-1042", ticket(steps=[STEPS[kind].EXAMPLE]), nobody, str))
+            lines = list(look(steps=[STEPS[kind].EXAMPLE]).at_steps(nobody, str))
         assert len(lines) == 2
         assert WAITS in lines[1]
         assert started == []
         return
     with importlib.import_module(f"step_fixtures.{kind}").world(tmp_path) as world:
-        before = world.state()
+        before, asked_for = world.state(), set[str]()
+
+        def known(name: str) -> Connection:
+            asked_for.add(name)
+            return world.connection(name)
+
+        looked = look(steps=[world.step])
         with started_programs() as started:
-            lines = list(looking.at_steps("CHG-1042", ticket(steps=[world.step]), world.connection, str))
+            lines = list(looked.at_steps(known, str))
         assert started == []
+        assert asked_for <= {use.name for use in named_connections(looked.ticket)}
         assert WAITS not in "\n".join(lines)
         assert "cannot be tried" not in "\n".join(lines)
         assert world.state() == before
@@ -62,7 +79,7 @@ def test_no_step_starts_a_program_before_approval(kind: str, tmp_path: Path) -> 
 async def test_no_source_starts_a_program_before_approval(kind: str, tmp_path: Path) -> None:
     """Where its example finds an answer, asking a source starts nothing; or it waits, and the approver reads why."""
     if not reads(SOURCES[kind], "Source"):
-        conditions, lines = looking.askable(ticket(validation=[condition(SOURCES[kind].EXAMPLE)]))
+        conditions, lines = look(validation=[condition(SOURCES[kind].EXAMPLE)]).askable()
         assert conditions == ()
         assert WAITS in lines[0]
         return
@@ -86,7 +103,7 @@ def test_a_kind_that_nobody_has_thought_of_waits_for_the_approval() -> None:
 def test_a_command_condition_is_not_run_before_approval(tmp_path: Path) -> None:
     """Its program would have been the requester's, in the worker's account."""
     wanted = condition({"kind": "command", "run": ["touch", str(tmp_path / "ran")], "read": "exit_code"})
-    conditions, lines = looking.askable(ticket(validation=[wanted], preflight={"checks": [wanted]}))
+    conditions, lines = look(validation=[wanted], preflight={"checks": [wanted]}).askable()
     assert conditions == ()
     assert lines == ["the look: not tried before approval: it would start the ticket's program"]
 
@@ -97,7 +114,7 @@ def test_the_control_group_of_a_condition_is_not_run_either() -> None:
     source = {"kind": "tcp", "host": "localhost", "port": 1, "read": "latency"}
     wanted = condition(source, compare=control)
     wanted["pass"] = {"below": 1}
-    conditions, lines = looking.askable(ticket(validation=[wanted]))
+    conditions, lines = look(validation=[wanted]).askable()
     assert conditions == ()
     assert "the ticket's program" in lines[0]
 
@@ -107,7 +124,7 @@ def test_a_pushed_env_py_is_not_run_before_approval(tmp_path: Path) -> None:
     (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = .\n")
     (tmp_path / "env.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     step = {**STEPS["alembic"].EXAMPLE, "migrations": {"folder": str(tmp_path)}}
-    lines = list(looking.at_steps("CHG-1042", ticket(steps=[step]), nobody, str))
+    lines = list(look(steps=[step]).at_steps(nobody, str))
     assert "it would run the env.py" in lines[1].replace("\\", "")
     assert not (tmp_path / "ran").exists()
 
@@ -116,5 +133,39 @@ def test_the_audit_sees_a_program_that_a_step_would_start() -> None:
     """The proof above would notice: asked all the same, the kind `command` starts a program."""
     step = ticket(steps=[{**STEPS["command"].EXAMPLE, "run": [sys.executable, "--version"]}]).steps[0]
     with started_programs() as started:
-        step.missing_prerequisites(looking.Context("CHG-1042", 1, nobody, str, dry_run=True))
+        step.missing_prerequisites(Context("CHG-1042", 1, nobody, str, dry_run=True))
     assert len(started) >= 1
+
+
+@pytest.mark.parametrize(
+    ("allowed", "why"),
+    [
+        pytest.param(
+            Connections(connections={"example_service": Served(services=("orders",), environments=("staging",))}),
+            "serves orders in staging, not orders in production",
+            id="production's ticket names staging's",
+        ),
+        pytest.param(Connections(unlisted="warn", connections={}), "is not listed", id="nobody has listed it"),
+        pytest.param(None, "nothing says whom connection", id="nothing is listed at all"),
+    ],
+)
+def test_what_the_policy_does_not_list_is_not_asked_with_before_approval(allowed: Connections | None, why: str) -> None:
+    """Not even where the policy only warns of it: no password is used for a text that nobody has read."""
+    asked = ticket(steps=[STEPS["http_call"].EXAMPLE], validation=[condition(SOURCES["http"].EXAMPLE)])
+    unasked = Look("CHG-1042", asked, allowed)
+    conditions, lines = unasked.askable()
+    lines += list(unasked.at_steps(nobody, str))
+    assert conditions == ()
+    assert [why in line for line in lines if WAITS in line] == [True, True]
+
+
+def test_the_approver_reads_which_connections_are_used_where_they_lead_and_whom_they_serve() -> None:
+    """The password, and an account in the address, are not among it."""
+    asked = look(steps=[STEPS["http_call"].EXAMPLE], validation=[condition(SOURCES["http"].EXAMPLE)])
+    known = Connection("example_service", "http", host="https://shop.example.com", login="robot", password="canary")
+    shop = {"shop": "connection 'shop'"}
+    text = "\n".join(asked.at_connections(lambda name: known if name not in shop else nobody(name)))
+    assert "example\\_service (http shop.example.com:443): serves all services in all environments" in text
+    assert "for http, http\\_call" in text
+    assert "canary" not in text
+    assert "There is no Airflow Connection 'shop'" in text

@@ -16,7 +16,7 @@ from changewindow.ledger.database import Ledger
 from changewindow.policy.load import load_policy
 from changewindow.policy.model import Policy
 from support.changes import NOW, approved, intent
-from support.tickets import banner
+from support.tickets import POLICY, banner
 
 START, END = NOW + timedelta(days=1), NOW + timedelta(days=1, hours=1)
 
@@ -24,7 +24,8 @@ START, END = NOW + timedelta(days=1), NOW + timedelta(days=1, hours=1)
 @pytest.fixture(scope="module")
 def policy() -> Policy:
     """Return the policy of the demo, with the shipped templates."""
-    return load_policy(ROOT / "include/demo/policy", ROOT / "include/templates")
+    demo = load_policy(ROOT / "include/demo/policy", ROOT / "include/templates")
+    return replace(demo, connections=POLICY.connections)
 
 
 def ask(ledger: Ledger, policy: Policy, **given: Any) -> request.TakenIn:

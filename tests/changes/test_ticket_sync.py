@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,13 @@ from changewindow.ledger.database import Ledger
 from changewindow.policy.load import load_policy
 from changewindow.policy.model import Policy
 from support.changes import NOW
-from support.tickets import banner
+from support.tickets import POLICY, banner
 
 
 @pytest.fixture(scope="module")
 def policy() -> Policy:
     """Return the policy of the demo."""
-    return load_policy(ROOT / "include/demo/policy")
+    return replace(load_policy(ROOT / "include/demo/policy"), connections=POLICY.connections)
 
 
 def git(folder: Path, *arguments: str, who: str = "alice") -> None:

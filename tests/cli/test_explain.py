@@ -301,6 +301,7 @@ def test_programs_get_every_reason(site: Site, capsys: pytest.CaptureFixture[str
         "window_open",
         "line_runs",
         "calendar",
+        "connections_serve",
         "collisions",
     ]
     assert [answer["code"] for answer in explained["later"]] == ["preflight"]

@@ -18,7 +18,7 @@ from changewindow.ledger.database import Ledger
 from changewindow.policy.check import Facts
 from changewindow.policy.review import load_text
 from changewindow.ticket.reader import NEW
-from support.tickets import BANNER, EXAMPLES, NOW, POLICY, TESTS, golden
+from support.tickets import BANNER, EXAMPLES, NOW, POLICY, SOURCE, TESTS, golden
 
 RELEASE = str(EXAMPLES[1])
 BLANKS = {
@@ -85,7 +85,9 @@ def test_lint_is_silent_about_good_tickets(capsys: Capture) -> None:
 
 def test_a_warning_is_no_reason_to_fail(tmp_path: Path, capsys: Capture) -> None:
     """It is printed and counted for itself; the plan is printed all the same."""
-    warned = write(tmp_path / "warned.yaml", json.dumps({**BANNER, "services": ["order"]}))
+    text = json.dumps({**BANNER, "services": ["order"]})
+    without_connection = text.replace(json.dumps(SOURCE), '{"kind": "tcp", "host": "shop", "port": 80}')
+    warned = write(tmp_path / "warned.yaml", without_connection)
     bad = write(tmp_path / "bad.yaml", json.dumps({**BANNER, "risk": "tiny"}))
     warning = "warning: services.0: 'order' is not in the service catalogue. Did you mean 'orders'? [known_service]\n"
     assert main(["lint", warned]) == 0
@@ -126,10 +128,11 @@ def test_policy_lint_reads_the_templates_too(tmp_path: Path, capsys: Capture) ->
     (tmp_path / "templates" / "max_idle.yaml").write_text("[]")
     assert main(["policy", "lint", "--policy", str(folder)]) == 1
     out, err = capsys.readouterr()
-    bad, warned = out.splitlines()
+    bad, warned, foreign = out.splitlines()
     assert bad.startswith(f"{tmp_path}/templates/max_idle.yaml:1: a ticket is a mapping of names to values.")
     assert warned.startswith(f"{restart}:4: warning: services.0: 'order' is not in the service catalogue.")
-    assert err == "1 finding and 1 warning in the policy and 2 templates\n"
+    assert "connection 'orders' serves orders in production, staging" in foreign
+    assert err == "2 findings and 1 warning in the policy and 2 templates\n"
 
 
 @pytest.mark.parametrize(

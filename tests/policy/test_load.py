@@ -42,9 +42,9 @@ def test_every_mistake_of_every_file_is_said_at_once(folder: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("file", [file for file, _ in FILES.values()])
+@pytest.mark.parametrize("file", [file for file, _ in FILES.values() if file != "connections.yaml"])
 def test_a_file_that_is_not_there_is_a_mistake(folder: Path, file: str) -> None:
-    """No file has a default: what is not said is not guessed."""
+    """What is not said is not guessed; only connections.yaml may be missing, of which each ticket is warned."""
     (folder / file).unlink()
     with pytest.raises(BadPolicy) as raised:
         load_policy(folder)

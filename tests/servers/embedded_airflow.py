@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +12,8 @@ import psutil
 
 from changewindow.cli import process_group, standalone
 from changewindow.cli.airflow_api import Client, wait_for
-from demo.__main__ import POLICY, _has_form, world
-from support.real_airflow import PROBE, USERS, Probe, RealAirflow, git
+from demo.__main__ import _has_form, world
+from support.real_airflow import PROBE, USERS, Probe, RealAirflow, copy_policy, git
 
 BARE = Path(__file__).parents[1] / "airflow" / "bare"
 
@@ -29,7 +28,7 @@ def running(folder: Path, probe: Probe, **settings: str) -> Iterator[RealAirflow
             **reach,
             **bare_dag(place),
             **settings,
-            "CHANGEWINDOW_POLICY": str(shutil.copytree(POLICY, folder / "policy")),
+            "CHANGEWINDOW_POLICY": str(copy_policy(folder / "policy")),
             "AIRFLOW_CONN_CHANGEWINDOW_TICKETS": json.dumps({"conn_type": "git", "host": str(empty(folder))}),
             f"AIRFLOW_CONN_{PROBE.upper()}": json.dumps(probing(probe)),
             "AIRFLOW_CONN_SLACK_API_DEFAULT": json.dumps(slack),

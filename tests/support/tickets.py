@@ -1,11 +1,13 @@
 """A small valid ticket and the examples, for tests to start from."""
 
 import copy
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from changewindow.policy.check import Facts
+from changewindow.policy.connections import Connections, Served
 from changewindow.policy.load import load_policy
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
@@ -14,8 +16,12 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 FACTS = Facts(now=NOW)
 """What can be known of a ticket alone."""
 TESTS = Path(__file__).parents[1]
-POLICY = load_policy(TESTS.parent / "include" / "policy")
+SHIPPED = load_policy(TESTS.parent / "include" / "policy")
 """The policy as it is delivered."""
+LISTED = SHIPPED.connections.connections if SHIPPED.connections else {}
+SHOP = dict.fromkeys(("shop", "shop_config"), Served(services="all", environments="all"))
+POLICY = replace(SHIPPED, connections=Connections(connections={**LISTED, **SHOP}))
+"""The same with the connections of the tests' tickets; any other is refused."""
 EXAMPLES = sorted((TESTS.parent / "include" / "tickets").glob("*.yaml"))
 SOURCE = {"kind": "http", "connection": "shop", "path": "/banner"}
 BANNER: dict[str, Any] = {

@@ -97,6 +97,10 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whit
 Expression = Annotated[str, StringConstraints(max_length=1000), AfterValidator(parse_expression)]
 """A regular expression."""
 
+CONNECTION = "an Airflow Connection"
+ConnectionName = Annotated[str, CONNECTION]
+"""The name of an Airflow Connection; only by this type do the policy and the approver know that a field names one."""
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),

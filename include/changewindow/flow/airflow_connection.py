@@ -1,18 +1,23 @@
 """Fetches Airflow Connections, and turns them into what the core knows of them."""
 
 import asyncio
+from contextlib import suppress
+from functools import lru_cache
+from time import monotonic
 from typing import Any
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException, AirflowRuntimeError
 
 from changewindow.errors import PlatformError, UnknownConnection, UnusableConnection
+from changewindow.flow.own_places import own_places
 from changewindow.flow.secrecy import learn, learn_in_trigger
 from changewindow.ledger import queries
 from changewindow.ledger.database import Ledger
-from changewindow.settings import LEDGER_CONNECTION
+from changewindow.settings import LEDGER_CONNECTION, SLACK_CONNECTION, TICKETS_CONNECTION
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import Past
+from changewindow.systems.own_connections import OwnPlaces
 
 
 def connection(name: str) -> Connection:
@@ -40,6 +45,63 @@ async def connection_in_trigger(name: str) -> Connection:
         raise UnknownConnection(name) from error
     except AirflowRuntimeError as error:
         raise PlatformError(f"Airflow does not tell the connection '{name}' ({error}). Is its database up?") from error
+
+
+def of_ticket(name: str) -> Connection:
+    """Return an Airflow Connection for what a ticket does.
+
+    Raises:
+        UnknownConnection: there is none of this name.
+        OwnConnection: it leads to our own databases or services.
+    """
+    known = connection(name)
+    _own(_ours_like(known), _minute()).require_foreign(known)
+    return known
+
+
+async def of_ticket_in_trigger(name: str) -> Connection:
+    """Return the same without blocking; see `of_ticket` and `connection_in_trigger`."""
+    known = await connection_in_trigger(name)
+    asked = (_ours_like(known), _minute())
+    if asked not in _own_in_trigger:
+        places = own_places([own for like in asked[0] if (own := await _known_in_trigger(like))])
+        for older in [key for key in _own_in_trigger if key[1] != asked[1]]:
+            del _own_in_trigger[older]
+        _own_in_trigger[asked] = places
+    else:
+        places = _own_in_trigger[asked]
+    await asyncio.to_thread(places.require_foreign, known)
+    return known
+
+
+def _ours_like(known: Connection) -> tuple[str, ...]:
+    """Return our own connections to which one could lead as well, so that no others are looked up."""
+    slack = (SLACK_CONNECTION,) if "slack" in f"{known.kind} {known.host}" else ()
+    return (LEDGER_CONNECTION, *slack, *((TICKETS_CONNECTION,) if known.kind == "git" else ()))
+
+
+def _minute() -> int:
+    return int(monotonic() // 60)
+
+
+@lru_cache(maxsize=8)
+def _own(names: tuple[str, ...], minute: int) -> OwnPlaces:
+    """Return where our own databases and services are."""
+    ours = []
+    for name in names:
+        with suppress(UnknownConnection):
+            ours.append(connection(name))
+    return own_places(ours)
+
+
+_own_in_trigger: dict[tuple[tuple[str, ...], int], OwnPlaces] = {}
+"""The same for this minute, for all triggers of the process."""
+
+
+async def _known_in_trigger(name: str) -> Connection | None:
+    with suppress(UnknownConnection):
+        return await connection_in_trigger(name)
+    return None
 
 
 async def ledger_in_trigger() -> Ledger:

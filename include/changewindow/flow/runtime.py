@@ -16,7 +16,7 @@ from changewindow.changes.step_lock import StepLock
 from changewindow.documents import parameters
 from changewindow.errors import BadPolicy, LedgerDown, LedgerUnknown, MemoryUnknown, SealKeyMissing
 from changewindow.flow import xcoms
-from changewindow.flow.airflow_connection import connection
+from changewindow.flow.airflow_connection import connection, of_ticket
 from changewindow.flow.secrecy import SECRETS, clean
 from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
@@ -171,7 +171,7 @@ class Run:
     def step_context(self, number: int, *, apply_ended: Ended = "applied") -> Context:
         """Return what a step may use."""
         more: Any = {"dry_run": self.is_dry, "apply_ended": apply_ended, "secrets": SECRETS}
-        return Context(self.change.id, number, connection, log.info, **more)
+        return Context(self.change.id, number, of_ticket, log.info, **more)
 
     def event(self, payload: Payload) -> Event:
         """Return an event of this task, with the moment and the run."""

@@ -10,7 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from changewindow.errors import ChangeError
-from changewindow.flow.airflow_connection import connection_in_trigger, ledger_in_trigger, past_in_trigger
+from changewindow.flow.airflow_connection import ledger_in_trigger, of_ticket_in_trigger, past_in_trigger
 from changewindow.flow.triggerer.arguments import (
     Arguments,
     BaselineArguments,
@@ -115,7 +115,7 @@ class GoodTrigger(ChangeTrigger[GoodArguments]):
             change=asked.asker,
             settle=asked.settle,
         )
-        return (await until_good(wanted, connection_in_trigger, log=write_line, past=past_in_trigger)).as_json()
+        return (await until_good(wanted, of_ticket_in_trigger, log=write_line, past=past_in_trigger)).as_json()
 
 
 class BaselineTrigger(ChangeTrigger[BaselineArguments]):
@@ -128,7 +128,7 @@ class BaselineTrigger(ChangeTrigger[BaselineArguments]):
         asked = self.arguments
         baselines = await take_baselines(
             asked.conditions,
-            connection_in_trigger,
+            of_ticket_in_trigger,
             deadline=asked.deadline,
             log=write_line,
             change=asked.change,
@@ -170,7 +170,7 @@ class WatchTrigger(ChangeTrigger[WatchArguments]):
         put_aside()
         decided = await watch(
             self.watched,
-            connection_in_trigger,
+            of_ticket_in_trigger,
             log=write_line,
             keep=self.keep,
             resume_from=await self._before(),

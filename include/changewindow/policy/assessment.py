@@ -9,7 +9,7 @@ from typing import Any
 from changewindow.calendar.objections import objections
 from changewindow.calendar.scope import Scope, Span
 from changewindow.documents.findings import Finding
-from changewindow.policy import approvals
+from changewindow.policy import approvals, connections
 from changewindow.policy.conflicts import Other, collisions, of_ticket
 from changewindow.policy.model import Policy
 from changewindow.policy.sign_off import RequiredApproval
@@ -44,6 +44,12 @@ class Assessment:
     def needs(self) -> tuple[RequiredApproval, ...]:
         """Return who must approve it, level by level."""
         return self.policy.approvals.needs(self.rule, self.owners)
+
+    @cached_property
+    def connections(self) -> list[Finding]:
+        """Return which connections the ticket may not use; warnings are for the author and the approver."""
+        findings = connections.findings(self.ticket, self.policy.connections)
+        return [finding for finding in findings if not finding.is_warning]
 
     def objections(self, start: datetime, *, done: timedelta = timedelta(0)) -> list[Finding]:
         """Return what the calendar has against acting from `start`, when `done` of the time for it is over."""

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from changewindow.documents.findings import Finding
 from changewindow.policy.approval_rules import approved, newest_text
+from changewindow.policy.connection_rules import connections_serve
 from changewindow.policy.decision import Answers, Decision, Satisfied
 from changewindow.policy.preflight_rules import earlier_steps, may_repeat, preflight
 from changewindow.policy.standing import Assessed, Case, Intent, Standing
@@ -22,6 +23,7 @@ START: tuple[Rule, ...] = (
     time_left,
     line_runs,
     calendar,
+    connections_serve,
     collisions,
     preflight,
 )
@@ -38,12 +40,14 @@ APPLY: tuple[Rule, ...] = (
     window_open,
     time_left,
     calendar,
+    connections_serve,
 )
 UNDO: tuple[Rule, ...] = (is_acting,)
 """Undo asks nothing else: rolling back needs no fresh approval, no window and no line."""
 
-READ: tuple[Rule, ...] = (newest_text, approved)
-"""Whoever may write the published files, or has asked for a change, has nothing run before it is approved."""
+READ: tuple[Rule, ...] = (newest_text, approved, connections_serve)
+"""Whoever may write the published files, or has asked for a change, has nothing run before it is approved, nor with
+somebody else's connections."""
 
 
 def decide(standing: Standing, intent: Intent, assessment: Assessed, now: datetime) -> Decision:

@@ -11,6 +11,7 @@ from changewindow.documents.findings import Finding
 from changewindow.documents.model_file import read_model
 from changewindow.errors import BadPolicy
 from changewindow.policy.approvals import Approvals
+from changewindow.policy.connections import FILE, Connections
 from changewindow.policy.model import Policy, templates_of
 from changewindow.policy.service_catalogue import Catalogue
 from changewindow.policy.templates import load_standards
@@ -32,10 +33,16 @@ def _schedule(path: Path) -> tuple[Any, Sequence[Finding]]:
     return loaded.schedule, loaded.findings
 
 
+def _connections(path: Path) -> tuple[Any, Sequence[Finding]]:
+    """Read whom the connections serve; installations of before this file have none, and are warned in each ticket."""
+    return _of(Connections)(path) if path.exists() else (None, ())
+
+
 FILES: dict[str, tuple[str, Reader]] = {
     "catalogue": ("services.yaml", _of(Catalogue)),
     "approvals": ("approvals.yaml", _of(Approvals)),
     "schedule": (CALENDAR, _schedule),
+    "connections": (FILE, _connections),
 }
 """The file of each part of the policy, and what reads it."""
 

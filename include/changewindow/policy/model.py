@@ -5,6 +5,7 @@ from pathlib import Path
 
 from changewindow.calendar.schedule import Schedule
 from changewindow.policy.approvals import Approvals
+from changewindow.policy.connections import Connections
 from changewindow.policy.service_catalogue import Catalogue
 from changewindow.policy.standard_changes import Standards
 
@@ -18,6 +19,8 @@ class Policy:
     schedule: Schedule
     standards: Standards
     """The standard changes; their templates lie in a folder of their own."""
+    connections: Connections | None = None
+    """Which connections serve which services; None where nobody has written it down yet."""
 
 
 def templates_of(folder: Path) -> Path:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
+from changewindow.documents.types import ConnectionName
 from changewindow.sources.base import SourceBase
 from changewindow.systems.http.api import Api, Product
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
@@ -36,7 +37,7 @@ class Source(SourceBase):
 
     kind: Literal["alertmanager"] = "alertmanager"
     why_not_before_approval: ClassVar[str] = ""
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection with the address of Alertmanager."""
     matchers: tuple[Matcher, ...] = Field(min_length=1)
     """What labels must be, like `service="orders"`, `severity=~"critical|page"` or `team!=""` (double quotes only)."""

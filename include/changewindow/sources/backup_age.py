@@ -24,6 +24,7 @@ from pydantic import Field, model_validator
 
 from changewindow.documents.refusal import refusal
 from changewindow.documents.text import shown
+from changewindow.documents.types import ConnectionName
 from changewindow.sources.base import SourceBase
 from changewindow.systems.databases.query import one_value
 from changewindow.systems.http.cache import age
@@ -41,7 +42,7 @@ class Source(SourceBase):
     why_not_before_approval: ClassVar[str] = "it may run the ticket's query, or search the files of the worker"
     files: str = ""
     """Pattern of the files, as `/backup/orders-*.dump`; `**` for folders in between."""
-    connection: str = ""
+    connection: ConnectionName = ""
     """The Airflow Connection of the HTTP service that holds it, or of the database that knows of it."""
     path: str = Field(default="", pattern="^(/.*)?$")
     """Path of the object at the HTTP service."""

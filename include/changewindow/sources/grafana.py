@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 from changewindow.documents.text import nearest
-from changewindow.documents.types import Expression
+from changewindow.documents.types import ConnectionName, Expression
 from changewindow.sources.base import SourceBase
 from changewindow.systems import expressions
 from changewindow.systems.http.api import Api, Product
@@ -34,7 +34,7 @@ class Source(SourceBase):
 
     kind: Literal["grafana"] = "grafana"
     why_not_before_approval: ClassVar[str] = ""
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection with the address of Grafana."""
     folder: str = ""
     """The folder of the rules, a nested one like `Shop/Orders`; without it, all that the token can see."""

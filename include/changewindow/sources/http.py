@@ -15,6 +15,7 @@ import httpx
 from pydantic import Field, model_validator
 
 from changewindow.documents.refusal import refusal
+from changewindow.documents.types import ConnectionName
 from changewindow.sources.base import SourceBase
 from changewindow.systems.http import cache, json_path
 from changewindow.systems.measurement import Answer, Cause, SourceContext, SourceError
@@ -28,7 +29,7 @@ class Source(SourceBase):
 
     kind: Literal["http"] = "http"
     why_not_before_approval: ClassVar[str] = ""
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection with the address of the service."""
     path: str = Field(default="/", pattern="^/")
     read: Literal["status", "latency", "json"] = "status"

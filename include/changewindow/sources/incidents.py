@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from changewindow.documents.types import ConnectionName
 from changewindow.errors import UnusableConnection
 from changewindow.sources.base import SourceBase
 from changewindow.systems import opsgenie, pagerduty
@@ -28,7 +29,7 @@ class Source(SourceBase):
 
     kind: Literal["incidents"] = "incidents"
     why_not_before_approval: ClassVar[str] = ""
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of type `pagerduty` or `opsgenie`."""
     service: str = Field(min_length=1)
     """The name of the service there, or its id."""

@@ -19,7 +19,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from changewindow.documents.types import Duration, Expression, duration_text
+from changewindow.documents.types import ConnectionName, Duration, Expression, duration_text
 from changewindow.sources.base import SourceBase
 from changewindow.systems import expressions
 from changewindow.systems.kubernetes.async_cluster import AskedCluster, cluster
@@ -73,7 +73,7 @@ class Source(SourceBase):
     is_about_the_asker: ClassVar[bool] = True
     why_not_before_approval: ClassVar[str] = ""
 
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""
     """The namespace; without it, the one of the connection."""

@@ -14,6 +14,7 @@ Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` 
 from datetime import datetime
 from typing import ClassVar, Literal
 
+from changewindow.documents.types import ConnectionName
 from changewindow.sources.base import SourceBase
 from changewindow.systems.kubernetes.async_cluster import AskedCluster, cluster
 from changewindow.systems.kubernetes.diagnosis import statuses, waiting_reasons
@@ -38,7 +39,7 @@ class Source(SourceBase):
     is_about_the_asker: ClassVar[bool] = True
     why_not_before_approval: ClassVar[str] = ""
 
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""
     """The namespace; without it, the one of the connection."""

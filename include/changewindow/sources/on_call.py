@@ -11,6 +11,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from changewindow.documents.refusal import refusal
+from changewindow.documents.types import ConnectionName
 from changewindow.errors import UnusableConnection
 from changewindow.sources.base import SourceBase
 from changewindow.systems import opsgenie, pagerduty
@@ -25,7 +26,7 @@ class Source(SourceBase):
 
     kind: Literal["on_call"] = "on_call"
     why_not_before_approval: ClassVar[str] = ""
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of type `pagerduty` or `opsgenie`."""
     schedule: str = ""
     """The name of the schedule, or its id."""

@@ -28,7 +28,7 @@ from pydantic import Field, model_validator
 
 from changewindow.documents.refusal import refusal
 from changewindow.documents.text import hint
-from changewindow.documents.types import Duration, Expression, duration_text
+from changewindow.documents.types import ConnectionName, Duration, Expression, duration_text
 from changewindow.sources.base import SourceBase
 from changewindow.systems import expressions, openmetrics
 from changewindow.systems.http import cache
@@ -59,7 +59,7 @@ class Source(SourceBase):
     is_about_the_asker: ClassVar[bool] = True
     why_not_before_approval: ClassVar[str] = ""
 
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection with the address of the service."""
     path: str = Field(default="/metrics", pattern="^/")
     metric: str = Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")

@@ -23,7 +23,7 @@ import httpx
 from pydantic import Field, field_validator
 
 from changewindow.documents.refusal import refusal
-from changewindow.documents.types import Duration, duration_text
+from changewindow.documents.types import ConnectionName, Duration, duration_text
 from changewindow.sources.base import SourceBase
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.systems.process.apart import apart
@@ -54,7 +54,7 @@ class Source(SourceBase):
 
     kind: Literal["prometheus"] = "prometheus"
     why_not_before_approval: ClassVar[str] = ""
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection with the address of Prometheus."""
     query: str
     """PromQL that returns one series or a scalar."""

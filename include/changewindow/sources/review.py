@@ -16,6 +16,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from changewindow.documents.refusal import refusal
+from changewindow.documents.types import ConnectionName
 from changewindow.sources.base import SourceBase
 from changewindow.systems.code_review import GITHUB, GITLAB, Reviewed, github, gitlab
 from changewindow.systems.http.api import Api
@@ -34,7 +35,7 @@ class Source(SourceBase):
 
     kind: Literal["review"] = "review"
     why_not_before_approval: ClassVar[str] = ""
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection to GitHub or GitLab."""
     pull_request: str = Field(default="", pattern=r"^$|^[\w.-]+/[\w.-]+#[0-9]{1,9}$")
     """GitHub: the repository and the number, like `example/orders#481`."""

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from changewindow.documents.types import Duration
+from changewindow.documents.types import ConnectionName, Duration
 from changewindow.sources.base import SourceBase
 from changewindow.systems.databases.query import one_value
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
@@ -30,7 +30,7 @@ class Source(SourceBase):
 
     kind: Literal["sql"] = "sql"
     why_not_before_approval: ClassVar[str] = "it would run the ticket's query"
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of the database."""
     query: str = Field(min_length=1)
     """A SELECT that returns one value."""

@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from changewindow.documents.types import Duration
+from changewindow.documents.types import ConnectionName, Duration
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context, Ran
@@ -55,7 +55,7 @@ class Step(StepBase):
 
     kind: Literal["alembic"] = "alembic"
     why_not_before_approval: ClassVar[str] = "it would run the env.py and the migrations of its repository"
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of the database."""
     migrations: Files
     """Where its configuration is: `{repository: …, at: v2.15.0, folder: db}`, or `{folder: /srv/db}` on the worker."""

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from changewindow.documents.types import Model
+from changewindow.documents.types import ConnectionName, Model
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.ansible import Playbooks, Result
@@ -66,11 +66,11 @@ class Step(StepBase, Play):
     """The hosts or groups of the inventory to act on; without it, all that the playbook names."""
     undo_play: Play | Literal["nothing"] = Field(alias="undo")
     """The playbook that undoes it; `nothing` when the playbook only reads."""
-    connection: str | None = None
+    connection: ConnectionName | None = None
     """The Airflow Connection (SSH) with the account on the hosts."""
-    secrets: dict[str, str] = {}
+    secrets: dict[str, ConnectionName] = {}
     """Variables whose value is the password of an Airflow Connection, such as ansible_become_password: connection."""
-    vault: str | None = None
+    vault: ConnectionName | None = None
     """The Airflow Connection whose password opens the project's vault."""
 
     def does(self) -> str:

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from changewindow.documents.types import ConnectionName
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
@@ -33,7 +34,7 @@ class Step(StepBase):
     """The program that undoes it; `nothing` when the program only reads."""
     environment: dict[str, str] = {}
     """Environment variables for both programs."""
-    secrets: dict[str, str] = {}
+    secrets: dict[str, ConnectionName] = {}
     """Environment variables whose value is the password of an Airflow Connection: NAME: connection."""
 
     def does(self) -> str:

@@ -24,6 +24,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from changewindow.documents.refusal import refusal
+from changewindow.documents.types import ConnectionName
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
@@ -56,7 +57,7 @@ class Step(StepBase):
     is_configuration: ClassVar[bool] = True
     why_not_before_approval: ClassVar[str] = "it would start a program, and show a file of the ticket's choosing"
 
-    connection: str | None = None
+    connection: ConnectionName | None = None
     """The Airflow Connection (SSH) of the host; without it, the file lies on the worker."""
     path: str = Field(pattern=r"^/[^\n]*[^/\n]$")
     """The file, from the root."""

@@ -20,6 +20,7 @@ import dns.update
 from pydantic import model_validator
 
 from changewindow.documents.refusal import refusal
+from changewindow.documents.types import ConnectionName
 from changewindow.errors import StepFailed, UnusableConnection
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
@@ -56,7 +57,7 @@ class Step(StepBase, RecordChange):
     is_configuration: ClassVar[bool] = True
     why_not_before_approval: ClassVar[str] = ""
 
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of the primary server."""
     zone: Zone
     """The zone that holds the record, like `example.com`."""

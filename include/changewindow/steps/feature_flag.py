@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from pydantic import Field, JsonValue
 
-from changewindow.documents.types import Model
+from changewindow.documents.types import ConnectionName, Model
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems import authorization
@@ -49,7 +49,7 @@ class Read(Model):
     """Where the value stands in the JSON reply, like `environments.production.on`."""
     ask: JsonValue = None
     """The body of a POST that only reads; without it, the request is a GET."""
-    connection: str = ""
+    connection: ConnectionName = ""
     """The Airflow Connection of the service that evaluates flags, where it is another one."""
 
 
@@ -68,7 +68,7 @@ class Step(StepBase):
     is_configuration: ClassVar[bool] = True
     why_not_before_approval: ClassVar[str] = "it may ask by a POST of the ticket's choosing"
 
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of the flag service."""
     value: JsonValue
     """Its new value: true, false, a number, a text …"""

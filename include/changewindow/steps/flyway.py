@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from changewindow.documents.text import shown
-from changewindow.documents.types import Duration
+from changewindow.documents.types import ConnectionName, Duration
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
@@ -56,7 +56,7 @@ class Step(StepBase):
 
     kind: Literal["flyway"] = "flyway"
     why_not_before_approval: ClassVar[str] = "it would start Flyway with the configuration of its repository"
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of the database."""
     migrations: Files
     """Where the migrations are: `{repository: …, at: v2.15.0, folder: sql}`, or `{folder: /srv/sql}` on the worker."""

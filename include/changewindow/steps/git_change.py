@@ -19,7 +19,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from changewindow.documents.refusal import refusal
-from changewindow.documents.types import Model
+from changewindow.documents.types import ConnectionName, Model
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
@@ -53,7 +53,7 @@ class Step(StepBase):
     is_configuration: ClassVar[bool] = True
     why_not_before_approval: ClassVar[str] = "it would start git on the branches that the step names"
 
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of the repository."""
     merge: Branch | None = None
     """The branch that holds the change."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from changewindow.documents.types import Model
+from changewindow.documents.types import ConnectionName, Model
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
@@ -42,7 +42,7 @@ class Step(StepBase, Call):
     is_configuration: ClassVar[bool] = True
     why_not_before_approval: ClassVar[str] = ""
 
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection with the address and credentials of the service."""
     undo_call: Call | Literal["nothing"] = Field(alias="undo")
     """The request that undoes it; `nothing` when the request only reads."""

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field as Setting
 
+from changewindow.documents.types import ConnectionName
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
@@ -62,7 +63,7 @@ class Step(StepBase):
     is_configuration: ClassVar[bool] = True
     why_not_before_approval: ClassVar[str] = "it would hand its manifests to the API server and its webhooks"
 
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""
     """The namespace of manifests that name none; without it, the one of the connection."""

@@ -19,6 +19,7 @@ from pydantic import Field as Setting
 from pydantic import model_validator
 
 from changewindow.documents.refusal import refusal
+from changewindow.documents.types import ConnectionName
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.cluster import Cluster
@@ -58,7 +59,7 @@ class Step(StepBase):
     is_configuration: ClassVar[bool] = True
     why_not_before_approval: ClassVar[str] = ""
 
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""
     """The namespace; without it, the one of the connection."""

@@ -18,6 +18,7 @@ from typing import ClassVar, Literal
 from pydantic import Field as Setting
 
 from changewindow.documents.text import hint
+from changewindow.documents.types import ConnectionName
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
@@ -54,7 +55,7 @@ class Step(StepBase):
 
     kind: Literal["kubernetes_image"] = "kubernetes_image"
     why_not_before_approval: ClassVar[str] = ""
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""
     """The namespace; without it, the one of the connection."""
@@ -64,7 +65,7 @@ class Step(StepBase):
     """The name of the container, or of an init container."""
     image: str = Setting(pattern=r"^[^\s]+$")
     """The image to run."""
-    registry: str = ""
+    registry: ConnectionName = ""
     """The Airflow Connection (type HTTP) of the images' registry; it is asked whether both images can be pulled."""
 
     def does(self) -> str:

@@ -21,7 +21,7 @@ from pydantic import Field as Setting
 from pydantic import model_validator
 
 from changewindow.documents.refusal import refusal
-from changewindow.documents.types import Model
+from changewindow.documents.types import ConnectionName, Model
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.cluster import Cluster
@@ -63,7 +63,7 @@ class Step(StepBase):
 
     kind: Literal["kubernetes_job"] = "kubernetes_job"
     why_not_before_approval: ClassVar[str] = "it would hand its jobs to the API server and its webhooks"
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""
     """The namespace; without it, the one of the connection."""
@@ -79,7 +79,7 @@ class Step(StepBase):
     """Environment variables from Secrets of the namespace: `NAME: secret/key`."""
     service_account: Name | Literal[""] = ""
     """The service account of the pods; without it, that of the namespace."""
-    registry: str = ""
+    registry: ConnectionName = ""
     """The Airflow Connection (type HTTP) of the images' registry; it is asked whether they can be pulled."""
     undo_run: Undo | Literal["nothing"] = Setting(alias="undo")
     """The container that undoes it; `nothing` when the container only reads."""

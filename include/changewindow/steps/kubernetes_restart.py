@@ -12,6 +12,7 @@ Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` 
 from datetime import UTC, datetime
 from typing import ClassVar, Literal
 
+from changewindow.documents.types import ConnectionName
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.cluster import Cluster
@@ -41,7 +42,7 @@ class Step(StepBase):
 
     kind: Literal["kubernetes_restart"] = "kubernetes_restart"
     why_not_before_approval: ClassVar[str] = ""
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""
     """The namespace; without it, the one of the connection."""

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field as Setting
 
+from changewindow.documents.types import ConnectionName
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.cluster import Cluster
@@ -45,7 +46,7 @@ class Step(StepBase):
 
     kind: Literal["kubernetes_scale"] = "kubernetes_scale"
     why_not_before_approval: ClassVar[str] = ""
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""
     """The namespace; without it, the one of the connection."""

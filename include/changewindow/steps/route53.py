@@ -15,6 +15,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from changewindow.documents.refusal import refusal
+from changewindow.documents.types import ConnectionName
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.aws.client import NotNow, client
@@ -46,7 +47,7 @@ class Step(StepBase, RecordChange):
     is_configuration: ClassVar[bool] = True
     why_not_before_approval: ClassVar[str] = ""
 
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of the AWS account."""
     zone: str = Field(min_length=1)
     """The hosted zone: its name, or its id (`Z0123456789`) where a public and a private zone have the same name."""

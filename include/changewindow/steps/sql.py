@@ -21,7 +21,7 @@ from pydantic import Field, model_validator
 
 from changewindow.documents.refusal import refusal
 from changewindow.documents.text import shown
-from changewindow.documents.types import Duration, Model
+from changewindow.documents.types import ConnectionName, Duration, Model
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
@@ -88,7 +88,7 @@ class Step(StepBase):
     is_configuration: ClassVar[bool] = True
     why_not_before_approval: ClassVar[str] = ""
 
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection of the database."""
     statements: Statements
     """Statements in their order; `{run: …, rows: 3}` where the number of rows is known."""

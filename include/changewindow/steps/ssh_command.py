@@ -18,6 +18,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from changewindow.documents.types import ConnectionName
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
@@ -38,13 +39,13 @@ class Step(StepBase):
 
     kind: Literal["ssh_command"] = "ssh_command"
     why_not_before_approval: ClassVar[str] = "it would start a program on the host"
-    connection: str = Field(min_length=1)
+    connection: ConnectionName = Field(min_length=1)
     """The Airflow Connection (SSH) of the host."""
     run: Program
     """The program and its arguments, as a list; or `shell: "…"`."""
     undo_run: Program | Literal["nothing"] = Field(alias="undo")
     """The program that undoes it; `nothing` when the program only reads."""
-    secret: str | None = None
+    secret: ConnectionName | None = None
     """An Airflow Connection whose password both programs get on their standard input, as `sudo -S` reads it."""
 
     def does(self) -> str:

@@ -29,7 +29,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
-from changewindow.documents.types import Model
+from changewindow.documents.types import ConnectionName, Model
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
@@ -78,7 +78,7 @@ class Step(StepBase):
     """The workspace of the configuration; without it, the one that is selected in the folder."""
     environment: dict[str, str] = {}
     """Environment variables for the program."""
-    secrets: dict[str, str] = {}
+    secrets: dict[str, ConnectionName] = {}
     """Environment variables whose value is the password of an Airflow Connection: NAME: connection."""
 
     def does(self) -> str:

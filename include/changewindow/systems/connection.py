@@ -107,6 +107,8 @@ class Connection:
         if self.kind == "sqlite":
             return f"sqlite:///{self.host}"
         if self.kind in {"postgres", "postgresql"}:
+            if re.search(r"[/?#@\s]", self.host) or re.search(r"[?#]", self.schema):
+                raise UnusableConnection(self.name, "host and database by themselves: they hold a part of an address")
             account = f"{quote(self.login, safe='')}:{quote(self.password, safe='')}@" if self.login else ""
             port = f":{self.port}" if self.port else ""
             wanted = urlencode({key: self.extra[key] for key in (*ENCRYPTION, OPTIONS) if self.extra.get(key)})

@@ -11,13 +11,13 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 from airflow.serialization.serialized_objects import DagSerialization
 
 from changewindow import settings
-from changewindow.changes import looking
 from changewindow.changes.handover import Shown, Tried
+from changewindow.changes.looking import Look, listed
 from changewindow.changes.publication import publish
 from changewindow.changes.request import Request, take_in
 from changewindow.documents.text import escaped
 from changewindow.errors import BadTicket, ChangeError
-from changewindow.flow.airflow_connection import connection
+from changewindow.flow.airflow_connection import of_ticket
 from changewindow.flow.bundle import require_bundle
 from changewindow.flow.dag import dag_of
 from changewindow.flow.dags.approval import Approve
@@ -30,7 +30,6 @@ from changewindow.flow.xcoms import leave, leave_note, sealed
 from changewindow.ledger import changes, stops
 from changewindow.policy.approvals import MOST
 from changewindow.ticket import plan
-from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
 from changewindow.ticket.revision import PublishedChange
 
@@ -90,7 +89,8 @@ class DryRun(BaseOperator):
         lines: list[str] = []
         try:
             ticket = build_ticket(changes.revision(ledger(), change))
-            for part in (looking.at_steps(change, ticket, connection, log.info), self._conditions(change, ticket)):
+            look = Look(change, ticket, policy().connections)
+            for part in (look.at_connections(of_ticket), look.at_steps(of_ticket, log.info), self._conditions(look)):
                 lines.extend(part)
         except (Exception, AirflowTaskTimeout) as error:  # noqa: BLE001  whatever a kind does here stops no request
             log.warning("the dry run broke off: %r", error)
@@ -100,11 +100,11 @@ class DryRun(BaseOperator):
         leave(context, Tried(text=text))
         return text
 
-    def _conditions(self, change: str, ticket: Ticket) -> Iterator[str]:
-        asked, lines = looking.askable(ticket)
-        decided = ask_once(asked, change=change) if asked else None
+    def _conditions(self, look: Look) -> Iterator[str]:
+        asked, lines = look.askable()
+        decided = ask_once(asked, change=look.change) if asked else None
         lines = [*(reading.line() for reading in decided.sample), *lines] if decided else lines
-        yield from looking.listed("conditions now", lines) if lines else ()
+        yield from listed("conditions now", lines) if lines else ()
 
 
 class Schedule(BaseOperator):

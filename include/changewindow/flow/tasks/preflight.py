@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from changewindow.changes import handover
 from changewindow.changes.handover import NotGood
 from changewindow.documents.text import escaped
-from changewindow.flow.airflow_connection import connection_in_trigger, past_in_trigger
+from changewindow.flow.airflow_connection import of_ticket_in_trigger, past_in_trigger
 from changewindow.flow.people import who_answered
 from changewindow.flow.published_text import require_text_to_ask
 from changewindow.flow.question import Question
@@ -201,4 +201,4 @@ def ask_once(
 ) -> Decided:
     """Read conditions now, from a worker; go on for `within` until all are good, and those `present` can be read."""
     wanted = Wanted(conditions, timedelta(seconds=1), now() + within, present, baselines or {}, change)
-    return asyncio.run(until_good(wanted, connection_in_trigger, log=log.info, past=past_in_trigger))
+    return asyncio.run(until_good(wanted, of_ticket_in_trigger, log=log.info, past=past_in_trigger))

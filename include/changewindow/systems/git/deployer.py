@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from changewindow.documents.types import Model
+from changewindow.documents.types import ConnectionName, Model
 from changewindow.errors import StepFailed
 from changewindow.systems import authorization
 from changewindow.systems.context import Context
@@ -19,7 +19,7 @@ COMMIT = "[0-9a-f]{7,64}"
 class Deployed(Model):
     """Where a deployer reports which commit it has deployed, like Argo CD's `status.sync.revision`."""
 
-    connection: str
+    connection: ConnectionName
     """The Airflow Connection (type `http`) of the deployer; extra `header` and `scheme` as for `feature_flag`."""
     path: str = Field(pattern="^/")
     json_path: str = Field(alias="json", min_length=1)

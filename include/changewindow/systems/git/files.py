@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from changewindow.documents.refusal import refusal
-from changewindow.documents.types import Model
+from changewindow.documents.types import ConnectionName, Model
 from changewindow.errors import StepFailed
 from changewindow.systems.context import Context
 from changewindow.systems.git.access import opened
@@ -31,7 +31,7 @@ class Files(Model):
 
     folder: str = Field(min_length=1)
     """The folder: a path within the repository, or an absolute path on the worker."""
-    repository: str = ""
+    repository: ConnectionName = ""
     """The Airflow Connection of the repository; without it, the folder is on the worker."""
     at: Annotated[str, AfterValidator(ref_name)] = ""
     """The branch, tag or commit; a branch may move between approval and gate, a tag or commit does not."""
