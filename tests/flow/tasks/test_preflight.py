@@ -10,7 +10,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from changewindow.errors import NotAllowed
 from changewindow.flow.dag import build_dag
-from changewindow.flow.runtime import NOTE, Run
+from changewindow.flow.runtime import Run
+from changewindow.flow.xcoms import NOTE
 from changewindow.ledger import approvals, changes, events, stops
 from changewindow.ledger.database import Ledger
 from changewindow.policy.sign_off import RequiredApproval
