@@ -107,8 +107,8 @@ def test_a_long_and_ugly_log_is_told_to_its_end(cluster: LiveCluster, context: C
     failure(context, step("job", secrets={}, command=["sh", "-c", line]))
     assert [line for line in logged if line.isdigit()] == [str(number) for number in range(100001, 400001)]
     rest = [line for line in logged if not line.isdigit()]
-    first = rest.index("10 %\r20 %\rdone\f\x1cend")
-    assert [rest[first + 1], rest[first + 3]] == ["\ufffd\x00", "last words"]
+    first = rest.index(r"10 %\u000d20 %\u000ddone\u000c\u001cend")
+    assert [rest[first + 1], rest[first + 3]] == ["\ufffd\\u0000", "last words"]
     assert rest[first + 2].startswith("aaa")
     logged.clear()  # nobody reads that
 
