@@ -11,7 +11,7 @@ from changewindow.documents.findings import Finding
 from changewindow.policy.approvals import Approvals
 from changewindow.policy.check import Facts
 from changewindow.policy.conflicts import of_ticket
-from support.tickets import POLICY, banner, ticket
+from support.tickets import POLICY, SOURCE, banner, ticket
 
 CHECKS = kinds.modules("checks")
 ONLY_ALICE = Approvals.model_validate(
@@ -22,7 +22,8 @@ BAD = {
     "services": ["order"],
     "steps": [{"name": "Merge", "kind": "git_change", "connection": "elsewhere", "merge": "tune"}],
     "window": {"zone": "UTC", "start": "2031-03-21 14:00", "end": "2031-03-21 14:01"},
-    "watch": {"for": "1s"},
+    "watch": {"for": "1s", "every": "2s"},
+    "validation": [{"name": f"{number}", "source": SOURCE, "pass": {"equals": 1}} for number in range(300)],
 }
 """On a Friday afternoon; everything that a check of today looks at is wrong."""
 

@@ -9,7 +9,8 @@ from changewindow.documents.findings import Finding, Place
 from changewindow.documents.text import hint, shown
 
 USE = re.compile(r"\{\{\s*params\.(\w+)\s*\}\}")
-LOOKS_LIKE_USE = re.compile(r"\{\{\s*params?\b[^}]*\}\}")
+LOOKS_LIKE_USE = re.compile(r"\{\{\s{0,99}params?\b[^}]{0,300}\}\}")
+"""Bounded: where there are many beginnings without an end, each is looked at once and not to the end of the text."""
 
 
 def defaults(data: Mapping[str, Any]) -> dict[str, Any]:

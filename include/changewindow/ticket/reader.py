@@ -17,6 +17,7 @@ from changewindow.documents.text import dotted, shown
 from changewindow.documents.types import AS_NEW
 from changewindow.documents.validation import Given
 from changewindow.documents.yaml import Document
+from changewindow.ticket.limits import excess
 from changewindow.ticket.model import Ticket
 
 NEW = Path(__file__).with_name("new.yaml")
@@ -104,6 +105,9 @@ def _strictly(data: Mapping[str, Any], *, is_new: bool) -> Ticket:
 
 def _read(document: Document, judge: Judge) -> tuple[Ticket | None, list[Finding]]:
     """Return the ticket of a document, if it is one, and what is wrong with it."""
+    too_much = [replace(finding, line=document.line(finding.place)) for finding in excess(document.data)]
+    if too_much:
+        return None, too_much
     findings = [
         replace(finding, line=document.line(finding.place))
         for look in (_blanks, parameters.misuses)
