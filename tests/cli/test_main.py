@@ -159,9 +159,10 @@ def test_misuse_ends_with_2_and_a_message(arguments: list[str], message: str, ca
 
 
 def test_plan_prints_what_would_be_done(capsys: Capture) -> None:
-    """The plan has no id yet."""
+    """The plan has no id yet; below it stands every field of the ticket."""
     assert main(["plan", RELEASE]) == 0
-    assert capsys.readouterr().out == golden("plan_release.txt").replace("CHG-1042", "CHG-…")
+    plan = golden("plan_release.txt").replace("CHG-1042", "CHG-…")
+    assert capsys.readouterr().out == f"{plan}\n{golden('fields_release.txt')}"
 
 
 def test_plan_of_a_bad_ticket_is_its_findings(tmp_path: Path, capsys: Capture) -> None:

@@ -15,7 +15,7 @@ FINDINGS = '"findings": [{"file", "line", "place", "code", "sentence", "remedy",
 PLAN = (
     f'{{{FINDINGS}, "plan": null or {{"summary", "type", "risk", "targets", "owner", "reviewer", '
     '"window": {"start", "end", "zone"}, "needs", '
-    '"nodes": [{"id", "role", "after", "description", "rule", "number", "timeout", "retries"}]}}'
+    '"nodes": [{"id", "role", "after", "description", "rule", "number", "timeout", "retries"}], "fields"}}'
 )
 KINDS = (
     '{"kinds": [{"room", "kind", "summary", "documentation", '

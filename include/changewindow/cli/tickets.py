@@ -8,7 +8,7 @@ from typing import Any
 from changewindow.cli.output import count, finding_json, print_json
 from changewindow.cli.policy import facts_of, print_findings, sum_up
 from changewindow.policy.review import load_file
-from changewindow.ticket import plan, schema
+from changewindow.ticket import every_field, plan, schema
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import NEW
 
@@ -28,21 +28,25 @@ def lint(arguments: argparse.Namespace) -> int:
 
 
 def show_plan(arguments: argparse.Namespace) -> int:
-    """Print what a change would do. JSON has the shape `output.PLAN`; `plan` is null if the ticket has errors."""
+    """Print what a change would do, and every field of its ticket.
+
+    JSON has the shape `output.PLAN`; `plan` is null if the ticket has errors.
+    """
     loaded = load_file(arguments.file, facts_of(arguments))
     if arguments.json:
         findings = [finding_json(arguments.file, finding) for finding in loaded.findings]
-        print_json({"findings": findings, "plan": plan_json(loaded.ticket) if loaded.ticket else None})
+        print_json({"findings": findings, "plan": plan_json(loaded.data, loaded.ticket) if loaded.ticket else None})
         return 0 if loaded.ticket else 1
     for finding in loaded.findings:
         print(finding.text(str(arguments.file)), file=sys.stderr)
     if loaded.ticket is None:
         return 1
-    print(plan.text(UNNUMBERED, loaded.ticket), end="")
+    print(plan.text(UNNUMBERED, loaded.ticket))
+    print(every_field.text(loaded.data, is_whole=True), end="")
     return 0
 
 
-def plan_json(ticket: Ticket) -> dict[str, Any]:
+def plan_json(data: dict[str, Any], ticket: Ticket) -> dict[str, Any]:
     """Return the plan of a ticket in the shape of `output.PLAN`; a node's `number` is that of its step or check."""
     nodes = [
         {
@@ -59,7 +63,8 @@ def plan_json(ticket: Ticket) -> dict[str, Any]:
     ]
     window = {"start": ticket.window.opens, "end": ticket.window.closes, "zone": ticket.window.zone}
     head = {name: getattr(ticket, name) for name in ("summary", "type", "risk", "targets", "owner", "reviewer")}
-    return {**head, "window": window, "needs": ticket.needs, "nodes": nodes}
+    fields = every_field.fields(data, is_whole=True)
+    return {**head, "window": window, "needs": ticket.needs, "nodes": nodes, "fields": fields}
 
 
 def show_schema(_arguments: argparse.Namespace) -> int:

@@ -50,6 +50,12 @@ def escaped(text: str) -> str:
     return re.sub(r"^(\s*[0-9]*)([-+=.)])", r"\1\\\2", marked, flags=re.MULTILINE)
 
 
+def code_block(text: str) -> str:
+    """Return a text of several lines as Markdown that shows it as it stands; nothing in it ends the block."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}text\n{visible(text).rstrip()}\n{fence}"
+
+
 def visible(text: str) -> str:
     r"""Return a text in which nothing is unseen and nothing acts on a terminal: `\u001b` stands for the sign itself.
 

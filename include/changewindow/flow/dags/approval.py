@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from changewindow.changes.handover import Shown, Tried
 from changewindow.documents.text import escaped
 from changewindow.errors import ApprovalRefused, ChangeError
+from changewindow.flow import approver_view
 from changewindow.flow.people import who_answered
 from changewindow.flow.question import Question
 from changewindow.flow.requested import handed, shown_by_check
@@ -61,7 +62,10 @@ class Approve(Question, BranchMixIn):
             raise AirflowFailException(f"{change}: its window has ended; run reslot_change to give it a new one.")
         log.info("%s: %s", change, _who(pending))
         subject = f"{change}: approve? {shown.summary} ({_who(pending)})"
-        body = _body(shown, handed(context, Tried, "dry_run"))
+        try:
+            body = approver_view.body(ledger(), shown, handed(context, Tried, "dry_run"))
+        except ChangeError as error:
+            raise AirflowFailException(str(error)) from error
         last = f"Requested by {escaped(stored.requester)}. Digest `{intent.digest}`"
         return self.ask(context, subject, f"{body}\n\n{last}", people=pending.people, within=left)
 
@@ -93,14 +97,6 @@ class Approve(Question, BranchMixIn):
         """Branch to the next question, or to the end of all."""
         log.info("no further approval is needed" if pending is None else _who(pending))
         return self.do_branch(context, "schedule" if pending is None else f"approve_{self.number + 1}")
-
-
-def _body(shown: Shown, read: Tried | None) -> str:
-    """Return what the approver is shown, as Markdown."""
-    warnings = [f"- {escaped(line)}" for line in shown.warnings.splitlines()]
-    warned = ["To be warned of:", "\n".join(warnings)] if warnings else []
-    tried = ["What was read just now:", read.text] if read else []
-    return "\n\n".join([shown.plan.rstrip("\n"), *warned, *tried])
 
 
 def _decide(shown: Shown, person: str, *, is_yes: bool) -> PendingApproval | None:
