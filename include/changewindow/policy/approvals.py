@@ -119,17 +119,17 @@ class Approvals(Model):
         groups = {**self.groups, OWNERS: tuple(owners)}
 
         def people(level: Level) -> tuple[str, ...]:
-            return () if ANYBODY in level.people else _persons(level.people, groups)
+            return () if ANYBODY in level.people else persons_of(level.people, groups)
 
         return tuple(RequiredApproval(level.name, level.count, people(level), rule.valid) for level in rule.levels)
 
 
-def _persons(names: Iterable[str], groups: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+def persons_of(names: Iterable[str], groups: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Return the persons behind names; owners may be groups themselves."""
     persons: dict[str, None] = {}
     for name in names:
         members = groups.get(name)
-        inside = (name,) if members is None else _persons([member for member in members if member != name], groups)
+        inside = (name,) if members is None else persons_of([member for member in members if member != name], groups)
         persons.update(dict.fromkeys(inside))
     return tuple(persons)
 

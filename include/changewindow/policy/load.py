@@ -10,6 +10,7 @@ from changewindow.calendar.files import CALENDAR, load_calendar
 from changewindow.documents.findings import Finding
 from changewindow.documents.model_file import read_model
 from changewindow.errors import BadPolicy
+from changewindow.policy import rights
 from changewindow.policy.approvals import Approvals
 from changewindow.policy.connections import FILE, Connections
 from changewindow.policy.model import Policy, templates_of
@@ -38,11 +39,17 @@ def _connections(path: Path) -> tuple[Any, Sequence[Finding]]:
     return _of(Connections)(path) if path.exists() else (None, ())
 
 
+def _rights(path: Path) -> tuple[Any, Sequence[Finding]]:
+    """Read who may intervene; installations of before this file have the defaults."""
+    return _of(rights.Rights)(path) if path.exists() else (rights.Rights(), ())
+
+
 FILES: dict[str, tuple[str, Reader]] = {
     "catalogue": ("services.yaml", _of(Catalogue)),
     "approvals": ("approvals.yaml", _of(Approvals)),
     "schedule": (CALENDAR, _schedule),
     "connections": (FILE, _connections),
+    "rights": (rights.FILE, _rights),
 }
 """The file of each part of the policy, and what reads it."""
 

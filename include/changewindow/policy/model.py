@@ -1,11 +1,12 @@
 """The policy: what its files say, as values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from changewindow.calendar.schedule import Schedule
 from changewindow.policy.approvals import Approvals
 from changewindow.policy.connections import Connections
+from changewindow.policy.rights import Rights
 from changewindow.policy.service_catalogue import Catalogue
 from changewindow.policy.standard_changes import Standards
 
@@ -21,6 +22,8 @@ class Policy:
     """The standard changes; their templates lie in a folder of their own."""
     connections: Connections | None = None
     """Which connections serve which services; None where nobody has written it down yet."""
+    rights: Rights = field(default_factory=Rights)
+    """Who may intervene."""
 
 
 def templates_of(folder: Path) -> Path:

@@ -1,9 +1,10 @@
 """Every writing route that this Airflow has, against the table of what may be done to our DAGs."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.api_fastapi.app import create_app, purge_cached_app
@@ -12,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
 from changewindow.flow.own_dag import OWN_DAGS
-from changewindow.flow.server.asked import Asked, Refused, route_of
+from changewindow.flow.server.asked import Asked, Person, Refused, route_of
 from changewindow.flow.server.door import PEOPLE, READING
 from changewindow.flow.server.judge import judge
 from changewindow.flow.server.routes import TABLE
@@ -39,6 +40,10 @@ class NothingKnown:
     def open_runs(self, _dag: str) -> list[str]:
         """Return nothing."""
         return []
+
+    def why_not(self, _dag: str, _params: Mapping[str, Any], _person: Person) -> str:
+        """Refuse nobody."""
+        return ""
 
 
 @pytest.fixture(scope="module")

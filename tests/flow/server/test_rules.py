@@ -1,7 +1,8 @@
 """What may be done to our DAGs, row by row."""
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 from starlette.datastructures import QueryParams
 
 from changewindow.errors import LedgerDown
-from changewindow.flow.server.asked import Asked, Refused
+from changewindow.flow.server.asked import Asked, Person, Refused
 from changewindow.flow.server.judge import judge
 from changewindow.ledger.models import Change
+from changewindow.policy.rights import act_of
 
 NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
 OPENS = NOW + timedelta(hours=10)
@@ -46,6 +48,8 @@ class Facts:
     )
     runs: dict[str, list[str]] = field(default_factory=lambda: {"CHG-2": ["scheduled__2"], "CHG-7": ["manual__7"]})
     is_down: bool = False
+    refuses: str = ""
+    """Whom the policy gives no right to intervene."""
 
     def change(self, identity: str) -> Change | None:
         """Return it."""
@@ -60,6 +64,11 @@ class Facts:
     def open_runs(self, dag: str) -> list[str]:
         """Return them."""
         return self.runs.get(dag, [])
+
+    def why_not(self, dag: str, params: Mapping[str, Any], person: Person) -> str:
+        """Return what the policy says."""
+        is_refused = person.name == self.refuses and act_of(dag, params)
+        return f"{person.name} may not" if is_refused else ""
 
 
 def asked(key: str, dag: str = "", body: Any = None, query: str = "", **parameters: str) -> Asked:
@@ -290,3 +299,27 @@ def test_while_the_ledger_is_down_what_cannot_be_judged_is_refused() -> None:
     assert "cannot be looked up now" in why(asked(DELETE, "CHG-1"), facts)
     assert why(asked(f"PATCH {RUN}", "CHG-1", {"state": "failed"}), facts) == ""
     assert why(asked(TRIGGER, "CHG-1", {"logical_date": None, "conf": {"mode": "rollback"}}), facts) == ""
+
+
+@pytest.mark.parametrize(
+    ("dag", "conf", "is_refused"),
+    [
+        pytest.param("CHG-3", {"mode": "rollback"}, True, id="roll back"),
+        pytest.param("CHG-3", {"mode": "dry_run"}, False, id="only read"),
+        pytest.param("release_target", {"target": "test/x"}, True, id="release a target"),
+        pytest.param("stop_the_line", {"action": "lift"}, True, id="let the line run"),
+        pytest.param("abort_change", {"change": "CHG-2"}, True, id="abort"),
+        pytest.param("request_change", {"change": "CHG-2"}, False, id="ask for a change"),
+        pytest.param("housekeeping", None, False, id="look after what is left"),
+    ],
+)
+def test_who_has_no_right_is_refused_at_the_door(dag: str, conf: Any, is_refused: bool) -> None:  # noqa: FBT001
+    """With 403, as whoever has no role in Airflow."""
+    request_ = replace(asked(TRIGGER, dag, {"conf": conf}), person=Person("eve"))
+    facts = Facts(refuses="eve")
+    if not is_refused:
+        judge(request_, facts)
+        return
+    with pytest.raises(Refused, match="eve may not") as refused:
+        judge(request_, facts)
+    assert refused.value.status == 403

@@ -20,6 +20,7 @@ from changewindow.flow.dags.request import Check, moment_of, pipeline
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.people import who_answered
 from changewindow.flow.question import Question
+from changewindow.flow.rights import require
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.weights import FIRST
@@ -46,6 +47,7 @@ class Intervene(BaseOperator):
         """Act for the person who triggered the run."""
         person = person_of(context)
         try:
+            require(context, self.dag_id)
             done = self.act(ledger(), dict(context["params"]), person)
         except (ChangeError, ValueError) as error:
             log.error("%s", error)
@@ -95,6 +97,7 @@ class CheckMove(Check):
 
     def request(self, context: Context) -> Request:
         """Return what the form says, in the change's own time zone."""
+        require(context, "reslot_change")
         params = context["params"]
         ticket = build_ticket(changes.revision(ledger(), params["change"]))
         start, end = (moment_of(params[name]) for name in ("start", "end"))
@@ -120,6 +123,7 @@ def extension_of(context: Context) -> Extension:
     """
     params, person = context["params"], person_of(context)
     try:
+        require(context, "extend_window")
         change, closes = str(params["change"]), moment_of(params["end"])
         stored = changes.get(ledger(), change)
         if closes is None or closes <= max(stored.closes, now()):

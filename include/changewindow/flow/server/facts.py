@@ -1,8 +1,9 @@
 """What has to be known of a change, and of its runs, to judge a request."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
@@ -10,7 +11,9 @@ from airflow.utils.state import State
 from sqlalchemy import select
 
 from changewindow.errors import LedgerUnknown
+from changewindow.flow import rights
 from changewindow.flow.runtime import ledger
+from changewindow.flow.server.asked import Person
 from changewindow.ledger import changes, queries
 from changewindow.ledger.models import Change
 
@@ -28,6 +31,9 @@ class Facts(Protocol):
 
     def open_runs(self, dag: str) -> list[str]:
         """Return the runs of a DAG that are queued or running."""
+
+    def why_not(self, dag: str, params: Mapping[str, Any], person: Person) -> str:
+        """Return why somebody may not run this DAG with these parameters, or an empty text."""
 
 
 @dataclass
@@ -52,3 +58,8 @@ class Known:
         is_open = select(DagRun.run_id).where(DagRun.dag_id == dag, DagRun.state.in_(State.unfinished_dr_states))
         with create_session() as session:
             return sorted(session.scalars(is_open))
+
+    def why_not(self, dag: str, params: Mapping[str, Any], person: Person) -> str:
+        """Return why somebody may not run this DAG with these parameters, or an empty text."""
+        finding = rights.why_not(dag, params, person.name, is_operator=person.is_operator)
+        return finding.reason if finding else ""

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from changewindow import settings
 from changewindow.changes.housekeeping import KEPT, is_over
 from changewindow.flow.own_dag import INTERVENTIONS, OWN_DAGS
-from changewindow.flow.server.asked import Asked
+from changewindow.flow.server.asked import Asked, Refused
 from changewindow.flow.server.facts import Facts
 from changewindow.ledger.models import Change
 
@@ -92,8 +92,16 @@ def clear_own(asked: Asked, dag: str, _facts: Facts) -> str | None:
 
 
 def trigger(asked: Asked, dag: str, facts: Facts) -> str | None:
-    """Refuse a run that stands in for one which comes by itself: those carry the dates."""
+    """Refuse a run of somebody who may not, or one that stands in for a run which comes by itself, with its dates.
+
+    Raises:
+        Refused: the policy gives the right to others.
+    """
     fields = asked.fields
+    conf = fields.get("conf")
+    reason = facts.why_not(dag, conf if isinstance(conf, dict) else {}, asked.person)
+    if reason:
+        raise Refused(403, reason)
     if str(fields.get("dag_run_id") or "").startswith(HOUSEKEEPING):
         return f"{dag}: runs called {HOUSEKEEPING}… belong to housekeeping. Leave out dag_run_id."
     named = [name for name in ("data_interval_start", "data_interval_end", "partition_key") if fields.get(name)]

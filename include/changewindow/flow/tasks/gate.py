@@ -8,6 +8,7 @@ from changewindow.changes.run_memory import baseline, legible
 from changewindow.documents.findings import Finding
 from changewindow.errors import BadPolicy, ChangeError, NotAllowed
 from changewindow.flow.published_text import require_text
+from changewindow.flow.rights import require
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.preflight import ask_once
 from changewindow.flow.tasks.steps import ChangeOperator
@@ -27,6 +28,8 @@ class Gate(ChangeOperator):
     def do(self, run: Run) -> None:
         """Let the run through, or refuse with every reason."""
         try:
+            if run.mode == "rollback":
+                require(run.context, run.change.id)
             if run.is_dry:
                 require_text(run, forward=True)
             preflight = self._preflight(run)

@@ -1,0 +1,76 @@
+"""Holds who wants to intervene against the policy: at the door of the API server, and again in the run itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk import conf
+from airflow.sdk.definitions.context import Context
+
+from changewindow.documents.findings import Finding
+from changewindow.errors import BadPolicy, ChangeError, NotAllowed
+from changewindow.flow.runtime import ledger, log, person_of, policy
+from changewindow.ledger import changes
+from changewindow.policy.assessment import Assessment
+from changewindow.policy.model import Policy
+from changewindow.policy.rights import Intervention, Involved, Rights, act_of, objection
+from changewindow.policy.sign_off import same_person
+from changewindow.ticket.reader import build_ticket
+
+OPERATORS = {"op", "admin"}
+BY_CODE = "operator_triggered"
+"""The type of runs that a DAG triggers, like those by which housekeeping rolls back."""
+
+
+def why_not(dag: str, params: Mapping[str, Any], person: str, *, is_operator: bool) -> Finding | None:
+    """Return why a person may not run one of our DAGs with these parameters; nothing if they may.
+
+    While the policy cannot be read, what stops a change is open as by default, and the rest to operators.
+    """
+    act = act_of(dag, params)
+    if act is None:
+        return None
+    change = dag if act == "rollback" else str(params.get("change") or "")
+    wanted = Intervention(act, person, is_operator)
+    try:
+        rules = policy()
+    except BadPolicy as bad:
+        log.warning("%s", bad)
+        return objection(Rights(), {}, wanted, Involved())
+    return objection(rules.rights, rules.approvals.groups, wanted, _involved(change, rules) if change else Involved())
+
+
+def require(context: Context, dag: str) -> None:
+    """Let a run intervene for who triggered it.
+
+    Airflow's roles are its API server's to say, which has asked for them at the door; here they are known from the list
+    of SimpleAuthManager alone.
+
+    Raises:
+        NotAllowed: they may not.
+    """
+    if getattr(context["dag_run"], "run_type", "") == BY_CODE:
+        return
+    person, params = person_of(context), context["params"]
+    finding = why_not(dag, params, person, is_operator=_may_be_operator(person))
+    if finding:
+        raise NotAllowed(str(params.get("change") or params.get("target") or dag), [finding])
+
+
+def _involved(change: str, rules: Policy) -> Involved:
+    try:
+        stored, data = changes.get(ledger(), change), changes.revision(ledger(), change)
+        assessment = Assessment(rules, build_ticket(data), data, change)
+    except ChangeError as error:
+        log.warning("who is involved in %s is not known: %s", change, error)
+        return Involved()
+    people = [person for need in assessment.needs for person in need.people]
+    is_anybody = not all(need.people for need in assessment.needs) or not assessment.needs
+    return Involved(stored.requester, assessment.owners, None if is_anybody else tuple(people))
+
+
+def _may_be_operator(person: str) -> bool:
+    if not str(conf.get("core", "auth_manager")).endswith(".SimpleAuthManager"):
+        return person != "unknown"
+    users = (user.split(":") for user in conf.getlist("core", "simple_auth_manager_users"))
+    is_everybody = conf.getboolean("core", "simple_auth_manager_all_admins")
+    return is_everybody or any(same_person(name, person) and role in OPERATORS for name, role, *_ in users)
