@@ -6,11 +6,14 @@ Source: https://airflow.apache.org/docs/apache-airflow/stable/stable-rest-api-re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import requests
 
+from changewindow.cli.airflow_session import REDIRECTS, Signature, elsewhere, require_safe_address, unsigned, why
+from changewindow.documents.text import visible
 from changewindow.errors import PlatformError
 
 Answer = TypeVar("Answer")
@@ -32,16 +35,24 @@ class Client:
     url: str
     user: str
     password: str = field(repr=False)
-    _session: requests.Session = field(default_factory=requests.Session, repr=False)
+    authorities: Path | None = None
+    """A file, or a folder, of the authorities that are trusted; by default those that the environment names."""
+    allow_http: bool = False
+    """Whether the password may go over a network in the clear."""
+    _session: requests.Session = field(default_factory=unsigned, repr=False)
 
     def log_in(self) -> "Client":
         """Get a token for the user.
 
         Raises:
             RestError: wrong password, or nobody answers.
+            PlatformError: the password would go where it must not.
         """
+        require_safe_address(self._session, self.url, allow_http=self.allow_http)
         token = self._send("POST", "/auth/token", {"username": self.user, "password": self.password})
-        self._session.headers["Authorization"] = f"Bearer {token['access_token']}"
+        if not isinstance(token, dict) or not isinstance(token.get("access_token"), str):
+            raise RestError("POST", f"{self.url}/auth/token", "there is no token in the answer. Is that Airflow?")
+        self._session.auth = Signature(f"Bearer {token['access_token']}")
         return self
 
     def get(self, path: str, **parameters: Any) -> Any:
@@ -117,14 +128,25 @@ class Client:
 
     def _send(self, method: str, path: str, body: Any, parameters: dict[str, Any] | None = None) -> Any:
         url = f"{self.url}{path}"
-        headers = {"Accept": "application/json"}
         try:
-            reply = self._session.request(method, url, json=body, params=parameters, headers=headers, timeout=60)
-        except requests.RequestException as error:
-            raise RestError(method, url, f"{type(error).__name__}. Is Airflow running there?") from error
-        if not reply.ok:
-            raise RestError(method, url, f"{reply.status_code} {reply.text[:500]}", reply.status_code)
-        return reply.json() if reply.content else None
+            reply = self._session.request(
+                method,
+                url,
+                json=body,
+                params=parameters,
+                headers={"Accept": "application/json"},
+                timeout=60,
+                allow_redirects=False,  # who follows one sends password or token to whoever is named there
+                proxies={**self._session.proxies},  # only here does `requests` look for `no_proxy`
+                verify=str(self.authorities) if self.authorities else None,
+            )
+            if reply.status_code in REDIRECTS:
+                raise RestError(method, url, elsewhere(reply), reply.status_code)
+            if not reply.ok:
+                raise RestError(method, url, f"{reply.status_code} {visible(reply.text[:500])}", reply.status_code)
+            return reply.json() if reply.content else None
+        except (requests.RequestException, OSError, ValueError) as error:
+            raise RestError(method, url, why(error)) from error
 
 
 def _question(dag: str, run: str, task: str) -> str:

@@ -18,6 +18,8 @@ Command = Callable[[str, str, str], argparse.ArgumentParser]
 DESCRIPTION = (
     "Write, check and submit tickets, look into policy and calendar, and follow changes through their windows."
 )
+AUTHORITIES = "authorities to trust, for https (default: REQUESTS_CA_BUNDLE, else the usual ones)"
+IN_THE_CLEAR = "let the password go unencrypted, over a network that you trust"
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -33,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ChangeError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         # The reader has gone, as with `| head`; Python would complain once more when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -110,6 +115,10 @@ def _add_airflow_commands(command: Command) -> None:
     submit.add_argument("--url", required=True, help="address of Airflow, like https://airflow.example.com")
     submit.add_argument("--user", required=True, help="user name there; the password comes from CHANGEWINDOW_PASSWORD")
     submit.add_argument("--change", metavar="CHG", help="give this change the new text")
+    submit.add_argument("--ca-file", type=Path, metavar="FILE", help=AUTHORITIES)
+    submit.add_argument(
+        "--allow-http", action="store_true", help="send the password in the clear, over a trusted network"
+    )
     submit.add_argument("--wait", type=float, default=120, metavar="SECONDS", help="how long to wait for the check")
     dags = command("dags", "dags.install", "Write the DAG files of Change Windows into Airflow's DAGs folder.")
     dags.add_argument("action", choices=["install"])

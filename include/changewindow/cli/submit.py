@@ -22,7 +22,13 @@ def run(arguments: argparse.Namespace) -> int:
     except BadYaml as bad:
         print(bad.finding.text(str(arguments.file)))
         return 1
-    client = Client(arguments.url.rstrip("/"), arguments.user, _password(arguments)).log_in()
+    client = Client(
+        arguments.url.rstrip("/"),
+        arguments.user,
+        _password(arguments),
+        authorities=arguments.ca_file,
+        allow_http=arguments.allow_http,
+    ).log_in()
     conf = {"ticket": text} | ({"change": arguments.change} if arguments.change else {})
     request = client.trigger(REQUEST, conf)
     checked = wait_for(lambda: _checked(client, request), "the ticket to be checked", seconds=arguments.wait)
