@@ -9,6 +9,7 @@ import pytest
 from changewindow.errors import BadPolicy
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.conflicts import Other
+from changewindow.policy.connections import Connections, Served
 from changewindow.policy.decision import Decision
 from changewindow.policy.gate import decide
 from changewindow.policy.sign_off import RecordedApproval, RequiredApproval
@@ -73,6 +74,12 @@ def preflight(**known: object) -> Intent:
 def assessed(*freezes: dict[str, str]) -> Assessment:
     """Return what the policy that is delivered says, with some freezes."""
     return Assessment(replace(POLICY, schedule=schedule(*freezes)), ticket(), banner(), "CHG-8")
+
+
+def of_staging() -> Assessment:
+    """Return what the policy says since the connection of the ticket serves staging only."""
+    served = Served(services=("orders",), environments=("staging",))
+    return replace(assessed(), policy=replace(POLICY, connections=Connections(connections={"shop": served})))
 
 
 UNDO = intent(act="undo")
@@ -282,3 +289,27 @@ def test_every_reason_of_the_rules_has_its_row() -> None:
     tried = {str(row.values[0]) for row in MAY_NOT}
     assert set(codes) - tried == {"policy_unreadable"}
     assert {code for code in codes if codes.count(code) > 1} == {"run_acting", "orphaned"}
+
+
+@pytest.mark.parametrize(
+    ("known", "wanted"),
+    [
+        pytest.param(standing(), INTENT, id="at the gate"),
+        pytest.param(acting(), step(), id="at each step"),
+        pytest.param(standing(), intent(act="read"), id="before a check is asked"),
+    ],
+)
+def test_a_connection_that_no_longer_serves_the_change_is_refused(known: Standing, wanted: Intent) -> None:
+    """Whom it serves may have changed since the approval."""
+    decision = decide(known, wanted, of_staging(), NOW)
+    assert [finding.code for finding in decision.findings] == ["connections_serve"]
+    assert "'shop' serves orders in staging, not orders in production" in decision.findings[0].sentence
+    assert decide(known, wanted, assessed(), NOW).may_act
+
+
+@pytest.mark.parametrize(("known", "wanted"), [(acting(), UNDO), (standing("completed"), BACK)])
+def test_what_was_applied_is_rolled_back_with_the_connections_it_was_applied_with(
+    known: Standing, wanted: Intent
+) -> None:
+    """A policy that changes meanwhile strands no change half done."""
+    assert decide(known, wanted, of_staging(), NOW).may_act

@@ -6,9 +6,11 @@ from typing import Any
 import requests  # noqa: F401  see below
 from airflow.plugins_manager import AirflowPlugin
 
-import changewindow.flow.dag  # noqa: F401  see below
+import changewindow.flow.dag
+import changewindow.flow.own_places  # noqa: F401  it reads what Airflow hides from tasks
 from changewindow import kinds
 from changewindow.flow.server.run_notes import Noter
+from changewindow.flow.task_guard import TaskGuard
 from changewindow.flow.timetable import ChangeWindowTimetable
 
 # Processes of Airflow fork: what is imported here, every task, parse and watch inherits, and starts seconds sooner.
@@ -24,9 +26,9 @@ def door(app: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class ChangeWindowPlugin(AirflowPlugin):
-    """The timetable of windows, the notes of runs, and the door of the API server."""
+    """The timetable of windows, the notes of runs, the guard of our tasks, and the door of the API server."""
 
     name = "changewindow"
     timetables = [ChangeWindowTimetable]
-    listeners = [Noter()]
+    listeners = [Noter(), TaskGuard()]
     fastapi_root_middlewares = [{"middleware": door, "args": [], "kwargs": {}, "name": "the door"}]
