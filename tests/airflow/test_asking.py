@@ -122,14 +122,21 @@ def test_a_ticket_is_submitted_from_the_command_line(airflow: RealAirflow, tmp_p
 def test_a_merged_ticket_is_asked_for_by_its_author_and_approved_by_its_merge(
     airflow: RealAirflow, tmp_path: Path
 ) -> None:
-    """The policy of the demo counts bob's merge of alice's ticket; a ticket nobody else merged waits for a person."""
+    """The policy of the demo counts bob's signed merge of what alice has signed; what nobody has merged waits."""
     repository = Path(json.loads(airflow.connections["AIRFLOW_CONN_CHANGEWINDOW_TICKETS"])["host"])
+    signing = {}
+    for name in ("alice", "bob"):
+        key = tmp_path / name
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(key)], check=True)
+        with (airflow.policy / "allowed_signers").open("a") as signers:
+            signers.write(f"{name} {key.with_suffix('.pub').read_text()}")
+        signing[name] = ("-c", "gpg.format=ssh", "-c", f"user.signingkey={key}")
     git(repository, "checkout", "--quiet", "-b", "change")
     (repository / "merged.yaml").write_text(json.dumps(ticket(tmp_path / "merged", window=later())))
     git(repository, "add", ".")
-    git(repository, "commit", "--quiet", "--message", "Ask")
+    git(repository, *signing["alice"], "commit", "-S", "--quiet", "--message", "Ask")
     git(repository, "checkout", "--quiet", "main")
-    git(repository, "merge", "--quiet", "--no-ff", "--message", "Merge", "change", who="bob")
+    git(repository, *signing["bob"], "merge", "-S", "--quiet", "--no-ff", "--message", "Merge", "change", who="bob")
     (repository / "pushed.yaml").write_text(json.dumps(ticket(tmp_path / "pushed", window=later())))
     git(repository, "add", ".")
     git(repository, "commit", "--quiet", "--message", "Push", who="carol")

@@ -1,14 +1,13 @@
 """Reads a directory or a git repository of tickets, and puts new and changed ones into the ledger."""
 
-import re
-import subprocess
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from changewindow.changes.request import Request, TakenIn, errors, take_in
+from changewindow.changes.ticket_people import IN_NO_REPOSITORY, People, git, people
 from changewindow.documents.yaml import BadYaml, read_file
-from changewindow.errors import ChangeError, SyncFailed
+from changewindow.errors import ChangeError
 from changewindow.ledger import queries
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
@@ -16,25 +15,18 @@ from changewindow.policy.check import Facts
 from changewindow.policy.conflicts import HOLDING
 from changewindow.policy.model import Policy
 from changewindow.policy.review import load_text
-from changewindow.policy.sign_off import same_person
-from changewindow.systems.process.environment import built
 from changewindow.ticket.revision import digest_of
 from changewindow.ticket.window import LONG_AGO
-
-NOBODY = "sync"
-"""Who requests the tickets of a directory without authors."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """The file of a ticket, with who wrote its newest text and who merged it."""
+    """The file of a ticket, and its people."""
 
     path: Path
     origin: str
     """The name of the file in the ledger: the same wherever it is cloned to."""
-    author: str = NOBODY
-    merger: str | None = None
-    """None: nobody but the author has reviewed it."""
+    people: People = IN_NO_REPOSITORY
 
 
 @dataclass(frozen=True)
@@ -47,16 +39,16 @@ class Synced:
     error: str = ""
 
 
-def tickets(folder: Path, name: str) -> list[Written]:
-    """Return the tickets below a folder, known to the ledger as `name`; with their authors if it is a git checkout."""
+def tickets(folder: Path, name: str, signers: Path) -> list[Written]:
+    """Return the tickets below a folder, known to the ledger as `name`; with their people if it is a git checkout."""
     is_checkout = any((parent / ".git").exists() for parent in (folder, *folder.parents))
     files = []
     for path in sorted(path for path in folder.rglob("*.y*ml") if path.suffix in {".yaml", ".yml"}):
         inside = path.relative_to(folder)
         if any(part.startswith(".") for part in inside.parts):
             continue
-        author, merger = _people(folder, inside) if is_checkout else (NOBODY, None)
-        files.append(Written(path, f"{name}:{inside}", author, merger))
+        known = people(folder, inside, signers) if is_checkout else IN_NO_REPOSITORY
+        files.append(Written(path, f"{name}:{inside}", known))
     return files
 
 
@@ -66,7 +58,7 @@ def sync(ledger: Ledger, policy: Policy, written: Written, *, now: datetime) -> 
         text = read_file(written.path)
         if _is_done(text, queries.of_origin(ledger, written.origin), now):
             return Synced(written, None)
-        request = Request(person=written.author, ticket=text, origin=written.origin)
+        request = Request(person=written.people.author, ticket=text, origin=written.origin)
         taken = take_in(ledger, policy, request, now=now)
     except BadYaml as bad:
         return Synced(written, None, f"{written.origin}: {bad.finding.sentence}. {bad.finding.remedy}")
@@ -84,7 +76,7 @@ def clone(url: str, branch: str, folder: Path) -> None:
     Raises:
         SyncFailed: git says why.
     """
-    _git(folder.parent, "clone", "--quiet", "--branch", branch, "--single-branch", "--", url, str(folder))
+    git(folder.parent, "clone", "--quiet", "--branch", branch, "--single-branch", "--", url, str(folder))
 
 
 def _is_done(text: str, known: Change | None, now: datetime) -> bool:
@@ -96,37 +88,3 @@ def _is_done(text: str, known: Change | None, now: datetime) -> bool:
         return False
     is_same = known is not None and digest_of(loaded.data, loaded.ticket) == known.digest
     return is_same or loaded.ticket.window.closes <= now
-
-
-def _people(folder: Path, path: Path) -> tuple[str, str | None]:
-    """Return the author of the newest text and who brought it to the branch: their addresses up to the @."""
-    author = _git(folder, "log", "-1", "--no-merges", "--format=%ae", "--", str(path))
-    onto = ("--first-parent", "--diff-merges=first-parent", "--format=%ae %ce")
-    brought = _git(folder, "log", "-1", *onto, "--", str(path))
-    by, committer = (*brought.split(), "", "")[:2]
-    wrote = _user(author) or NOBODY
-    others = [_user(mail) for mail in (by, committer) if not mail.startswith("noreply@")]
-    return wrote, next((other for other in others if other and not same_person(other, wrote)), None)
-
-
-def _user(mail: str) -> str:
-    return re.sub(r"^[0-9]+\+", "", mail.strip().partition("@")[0])
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    # The worker's own git settings say how the repository of tickets is reached; nothing of it is executed.
-    home = {"HOME": str(Path.home()), "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh"}
-    with built(home) as environment:
-        ran = subprocess.run(
-            ["git", *arguments],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-    if ran.returncode:
-        lines = ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"]
-        raise SyncFailed(f"git {arguments[0]} failed: {lines[-1]}. Correct the connection or the repository.")
-    return ran.stdout.strip()

@@ -91,8 +91,8 @@ class Approvals(Model):
     rules: tuple[Rule, ...] = Field(min_length=1)
     """The first rule that is for a change decides; the last one is for all."""
     merge_counts: bool = False
-    """Whether merging a ticket into the repository counts as an approval of the person who merged it, if the author
-    is somebody else."""
+    """Whether merging a ticket into the repository counts as an approval of the person who merged it, if signatures by
+    keys in the file `allowed_signers` beside this one prove who wrote and who merged it, and that they are two."""
     reslot_keeps: bool = True
     """Whether a change keeps its approvals when nothing but its window is moved by `reslot_change`."""
 

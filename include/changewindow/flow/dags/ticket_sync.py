@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from changewindow import settings
 from changewindow.changes import ticket_sync
+from changewindow.changes.ticket_people import SIGNERS
 from changewindow.changes.ticket_sync import Synced, Written
 from changewindow.errors import ApprovalRefused, ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
@@ -36,9 +37,8 @@ class Sync(BaseOperator):
             here, rules = ledger(), policy()
             with ExitStack() as stack:
                 folder, name = self._place(stack)
-                synced = [
-                    ticket_sync.sync(here, rules, ticket, now=now()) for ticket in ticket_sync.tickets(folder, name)
-                ]
+                files = ticket_sync.tickets(folder, name, settings.read().policy / SIGNERS)
+                synced = [ticket_sync.sync(here, rules, ticket, now=now()) for ticket in files]
         except ChangeError as error:
             log.error("%s", error)
             raise AirflowFailException(str(error)) from error
@@ -79,16 +79,22 @@ class Sync(BaseOperator):
         elif ticket.taken is None:
             log.info("%s: nothing to do", ticket.written.origin)
         else:
-            log.info("%s is %s, written by %s", ticket.written.origin, ticket.taken.change, ticket.written.author)
+            log.info(
+                "%s is %s, written by %s", ticket.written.origin, ticket.taken.change, ticket.written.people.author
+            )
 
     def _count_the_merge(self, rules: Policy, written: Written, change: Change) -> None:
         """Take the merge as the approval of who merged, if the policy says so and that is somebody else."""
-        if not rules.approvals.merge_counts or written.merger is None:
+        if not rules.approvals.merge_counts:
+            return
+        people = written.people
+        if people.merger is None:
+            log.warning("%s: its merge does not count as an approval: %s", change.id, people.unproven)
             return
         intent = intent_of(change, ruling_of(change.id, rules))
         try:
-            approvals.decide(ledger(), change.id, intent, person=written.merger, is_yes=True, now=now())
-            log.info("%s: merged by %s, which counts as an approval", change.id, written.merger)
+            approvals.decide(ledger(), change.id, intent, person=people.merger, is_yes=True, now=now())
+            log.info("%s: merged by %s, whose signature is good; it counts as an approval", change.id, people.merger)
         except ApprovalRefused as error:
             log.info("the merge does not count: %s", error)
 
