@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 import requests
+from airflow.api_fastapi.auth.tokens import JWTGenerator
 
 from changewindow.cli.airflow_api import Client, RestError, wait_for
 from changewindow.ledger import changes, events
@@ -97,3 +98,22 @@ def test_a_stranger_leaves_no_event(airflow: RealAirflow) -> None:
     assert requests.patch(url, json={"is_paused": True}, timeout=30).status_code == requests.codes.unauthorized
     assert airflow.kinds(change) == before
     assert changes.get(airflow.ledger, change).status == "approved"
+
+
+def test_a_task_writes_what_it_hands_over_and_no_other_one(airflow: RealAirflow, tmp_path: Path) -> None:
+    """With the token of its own; Airflow itself lets every task write for every other one."""
+    change = airflow.publish(ticket(tmp_path / "handed", watch="1s"))
+    run = airflow.run_of(change)
+    airflow.ends(change, run)
+    tasks = airflow.alice.tasks(change, run)
+    keys = airflow.environment
+    for task, status in (("gate", 403), ("watch", 201)):
+        token = JWTGenerator(
+            secret_key=keys["AIRFLOW__API_AUTH__JWT_SECRET"],
+            private_key=None,
+            valid_for=600,
+            audience="urn:airflow.apache.org:task",
+        ).generate({"sub": tasks[task]["id"]})
+        url = f"{airflow.place.url}/execution/xcoms/{change}/{quote(run, safe='')}/watch/forged"
+        reply = requests.post(url, json="x", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        assert (task, reply.status_code) == (task, status), reply.text

@@ -18,18 +18,21 @@ from changewindow.ticket.reader import build_ticket
 
 OPERATORS = {"op", "admin"}
 BY_CODE = "operator_triggered"
-"""The type of runs that a DAG triggers, like those by which housekeeping rolls back."""
+"""The type of runs that a DAG triggers. They carry the name of who triggered that one, or none."""
 
 
 def why_not(dag: str, params: Mapping[str, Any], person: str, *, is_operator: bool) -> Finding | None:
     """Return why a person may not run one of our DAGs with these parameters; nothing if they may.
 
-    While the policy cannot be read, what stops a change is open as by default, and the rest to operators.
+    Rolling back what acts, because its run died, is to abort it. While the policy cannot be read, what stops a change
+    is open as by default, and the rest to operators.
     """
     act = act_of(dag, params)
     if act is None:
         return None
     change = dag if act == "rollback" else str(params.get("change") or "")
+    if act == "rollback" and _acts(change):
+        act = "abort"
     wanted = Intervention(act, person, is_operator)
     try:
         rules = policy()
@@ -48,8 +51,8 @@ def require(context: Context, dag: str) -> None:
     Raises:
         NotAllowed: they may not.
     """
-    if getattr(context["dag_run"], "run_type", "") == BY_CODE:
-        return
+    if context["dag_run"].run_type == BY_CODE and _acts(dag):
+        return  # its run died, and housekeeping rolls it back
     person, params = person_of(context), context["params"]
     finding = why_not(dag, params, person, is_operator=_may_be_operator(person))
     if finding:
@@ -66,6 +69,14 @@ def _involved(change: str, rules: Policy) -> Involved:
     people = [person for need in assessment.needs for person in need.people]
     is_anybody = not all(need.people for need in assessment.needs) or not assessment.needs
     return Involved(stored.requester, assessment.owners, None if is_anybody else tuple(people))
+
+
+def _acts(change: str) -> bool:
+    """Return whether a change acts, as far as that is known."""
+    try:
+        return changes.get(ledger(), change).status == "running"
+    except ChangeError:
+        return False
 
 
 def _may_be_operator(person: str) -> bool:

@@ -31,7 +31,7 @@ TARGET = "production/orders"
 def do(act: Do, person: str = "dora", **params: Any) -> str:
     """Intervene as a person who has filled in a form."""
     operator: Any = build_intervention("intervene", "For the test.", {"change": CHANGE, "reason": REASON}, act).tasks[0]
-    run = SimpleNamespace(triggering_user_name=person)
+    run = SimpleNamespace(triggering_user_name=person, run_type="manual")
     done: str = operator.execute({"dag_run": run, "params": {"reason": "it smells of smoke", **params}})
     return done
 
@@ -109,7 +109,7 @@ class Extension:
 
     def context(self, end: datetime) -> Any:
         """Return what Airflow gives to the tasks."""
-        run = SimpleNamespace(triggering_user_name="alice")
+        run = SimpleNamespace(triggering_user_name="alice", run_type="manual")
         params = {"change": self.change, "end": end.isoformat(), "reason": "it takes longer"}
         return {"dag_run": run, "params": params, "ti": self.task_instance, "task_instance": self.task_instance}
 

@@ -19,10 +19,10 @@ from changewindow.flow.dags.interventions import (
     release,
 )
 from changewindow.flow.own_dag import INTERVENTIONS
-from changewindow.ledger import changes
+from changewindow.ledger import changes, leases
 from changewindow.ledger.database import Ledger
 from changewindow.policy.rights import act_of
-from support.changes import approved
+from support.changes import NOW, approved, intent
 from support.tickets import banner
 
 
@@ -71,10 +71,16 @@ def test_a_completed_change_is_rolled_back_by_those_who_may(change: str, person:
     assert is_allowed or "`rollback` in rights.yaml allows it to owners, approvers (bob, erik, carol)" in refused
 
 
-def test_housekeeping_rolls_back_without_a_person(change: str) -> None:
-    """Its runs are triggered by a DAG; a person's are not, whatever they call themselves."""
+def test_housekeeping_rolls_back_what_acts_without_a_run(known: Ledger, change: str, tmp_path: Path) -> None:
+    """Whatever the policy says of people; to roll back what is completed is theirs, whichever DAG triggers it."""
+    (tmp_path / "policy" / "rights.yaml").write_text("may: {abort: [operators]}\n")
+    stored = changes.get(known, change)
+    leases.start(known, change, intent(stored.digest), targets=("production/orders",), now=NOW)
     assert why(None, change, "operator_triggered", mode="rollback") == ""
-    assert why("eve", change, "manual", mode="rollback") != ""
+    assert "eve may not abort a change" in why("eve", change, mode="rollback")
+    changes.close(known, change, run="run-1", outcome="completed", reason="", now=NOW)
+    assert "unknown may not roll back" in why(None, change, "operator_triggered", mode="rollback")
+    assert "eve may not roll back" in why("eve", change, "operator_triggered", mode="rollback")
 
 
 def test_other_modes_are_open(change: str) -> None:

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -57,7 +58,8 @@ class Preflight:
     def context(self, task: str) -> Any:
         """Return what Airflow gives to a task."""
         self.task_instance.task_id = task
-        return {"run_id": "run", "ti": self.task_instance, "params": {"mode": self.mode}}
+        run = SimpleNamespace(triggering_user_name="dora", run_type="manual")
+        return {"run_id": "run", "dag_run": run, "ti": self.task_instance, "params": {"mode": self.mode}}
 
     def gate(self) -> None:
         """Ask the gate."""

@@ -1,5 +1,6 @@
 """Says who sends a request, before a byte of its body is read."""
 
+import asyncio
 from typing import Any
 
 import svcs
@@ -7,15 +8,20 @@ from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
 from airflow.api_fastapi.auth.tokens import JWTValidator
 from airflow.api_fastapi.core_api.security import resolve_user_from_token
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
 from fastapi import HTTPException
+from sqlalchemy import select
+from starlette._utils import get_route_path
 from starlette.requests import HTTPConnection
 from starlette.routing import Mount
 from starlette.types import Scope
 
 from changewindow.flow.runtime import log
-from changewindow.flow.server.asked import Person, Refused
+from changewindow.flow.server.asked import Person, Refused, ours
 
 TASKS = "/execution"
+HANDED_OVER = f"{TASKS}/xcoms/"
 
 
 async def person_of(scope: Scope) -> Person:
@@ -37,10 +43,10 @@ async def person_of(scope: Scope) -> Person:
 
 
 async def require_task(scope: Scope) -> None:
-    """Let a request through that a task of Airflow sends.
+    """Let a request through that a task of Airflow sends; what tasks of ours hand over, only the task itself writes.
 
     Raises:
-        Refused: it carries no token of a task.
+        Refused: it carries no token of a task, or that of another one.
     """
     token = _bearer(scope)
     if not token:
@@ -50,9 +56,22 @@ async def require_task(scope: Scope) -> None:
     async with svcs.Container(tasks.state.svcs_registry) as services:
         validator = await services.aget(JWTValidator)
         try:
-            await validator.avalidated_claims(token, {})
+            claims = await validator.avalidated_claims(token, {})
         except Exception as error:
             raise Refused(403, "Invalid auth token") from error
+    path = get_route_path(scope)
+    handed_over = path.removeprefix(HANDED_OVER)
+    if handed_over != path and ours([handed_over.partition("/")[0]]):
+        await asyncio.to_thread(_require_own, handed_over, claims["sub"])
+
+
+def _require_own(path: str, task: str) -> None:
+    """Airflow lets each task write what any other one hands over; for ours, each writes its own."""
+    own = select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id).where(TaskInstance.id == task)
+    with create_session() as session:
+        row = session.execute(own).one_or_none()
+    if row is None or not path.startswith("/".join((*row, ""))):
+        raise Refused(403, f"{path}: only the task itself writes what it hands over.")
 
 
 def _bearer(scope: Scope) -> str:
