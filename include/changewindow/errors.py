@@ -198,6 +198,17 @@ class BrokenChain(PlatformError):
         )
 
 
+class AlreadySealed(PlatformError):
+    """A ledger without seals is to get some, and had them before."""
+
+    def __init__(self, heads: object) -> None:
+        super().__init__(
+            f"This ledger has no seals, and had some before: {heads} holds the heads of its chains. Somebody has taken "
+            "them away, or put an older ledger in its place. If you have restored a backup of a version before 0.2, "
+            "move that file away and run this again."
+        )
+
+
 class AlteredText(PlatformError):
     """The text of a change in the ledger is not the one that was submitted."""
 

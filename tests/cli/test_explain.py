@@ -294,6 +294,7 @@ def test_programs_get_every_reason(site: Site, capsys: pytest.CaptureFixture[str
         "outcome": "missed",
     }
     assert [answer["code"] for answer in explained["satisfied"]] == [
+        "record_holds",
         "state",
         "newest_text",
         "approved",

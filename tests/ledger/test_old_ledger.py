@@ -10,12 +10,16 @@ from sqlalchemy import text
 from changewindow.documents.canonical import canonical
 from changewindow.errors import UnreadableEvent
 from changewindow.ledger import changes, events, payloads, queries, watches
+from changewindow.ledger.chain import hash_of
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import Entry, Event
+from changewindow.ledger.models import EventRow
 from changewindow.ledger.payloads import Payload, Unknown
 from changewindow.ledger.spool import Spool
+from changewindow.ledger.verification import verify_all
 from support.changes import NOW
+from support.tampering import tamper
 
 HERE = Path(__file__).parent
 HEADS = {
@@ -45,6 +49,25 @@ def old(tmp_path: Path) -> Ledger:
 def test_its_chains_hold(old: Ledger, change: str, head: str) -> None:
     """Every link is right, and the head is the one that people may have written down."""
     assert events.verify(old, change) == head
+
+
+def test_it_verifies_as_a_whole(old: Ledger) -> None:
+    """Its events got no seals, but their heads did, so that nothing can be written among them; rows are as they say."""
+    verified = verify_all(old)
+    assert (verified.changes, verified.heads, verified.altered) == (6, 6, ())
+    tamper(old, "UPDATE events SET actor = 'mallory' WHERE number = 1001 AND sequence = 3")
+    assert ["CHG-1001: event 3 does not match its hash" in finding for finding in verify_all(old).altered] == [True]
+
+
+def test_what_nobody_has_sealed_is_not_taken_for_old(old: Ledger) -> None:
+    """Its hash is right, and it follows the last event of the version before."""
+    last = events.history(old, "CHG-1005")[-1]
+    forged = EventRow(number=1005, sequence=last.sequence + 1, at=NOW, kind="approved", actor="mallory", data="{}")
+    forged.previous = last.hash
+    forged.hash = hash_of(forged)
+    with old.transaction() as session:
+        session.add(forged)
+    assert "which the sealed head does not say" in "".join(verify_all(old).altered)
 
 
 def test_every_event_is_read_as_its_type_and_nothing_of_it_is_lost(old: Ledger) -> None:

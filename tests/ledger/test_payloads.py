@@ -12,6 +12,7 @@ from changewindow.ledger.payloads import PAYLOADS, Payload
 SHAPES = [shape for shapes in PAYLOADS.values() for shape in shapes]
 EXAMPLES: dict[str, Any] = {
     "answer": ["Keep it"],
+    "expires": "2031-03-18T14:10:00+00:00",
     "before": {"p99 latency": [0.1]},
     "findings": [{"code": "late", "sentence": "it is late", "remedy": "reslot it"}],
     "from": "2031-03-18T14:10:00+00:00",

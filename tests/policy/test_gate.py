@@ -98,9 +98,12 @@ MAY = [
     pytest.param(standing("running", approvals=()), BACK, id="an orphaned change is rolled back without an approval"),
     pytest.param(acting(), step(), id="the next step is applied"),
     pytest.param(acting(), step(has_started=True, safe_to_repeat=True), id="a step that may be repeated is"),
+    pytest.param(standing("completed", altered=("it was",)), BACK, id="whatever was altered, it is rolled back"),
     pytest.param(acting(aborted="by dora", stops=(STOP,), approvals=()), UNDO, id="undo asks only whose run it is"),
 ]
 MAY_NOT = [
+    pytest.param("record_altered", standing(altered=("it was",)), INTENT, id="somebody has written into the ledger"),
+    pytest.param("record_altered", acting(altered=("it was",)), step(), id="nothing more is applied then"),
     pytest.param("run_acting", standing("running", run="run-0"), INTENT, id="another run of it is acting"),
     pytest.param("orphaned", standing("running"), INTENT, id="its run died"),
     pytest.param("closed", standing("completed"), INTENT, id="a completed change is not done again"),

@@ -22,6 +22,8 @@ class Ending:
     ended: datetime
     restored: datetime | None = None
     """When everything was verified to be as it was before."""
+    head: str = ""
+    """The hash of the newest event of the change, which `changewindow verify --head` finds again."""
 
 
 def deploying(change: str, ticket: Ticket) -> str:
@@ -55,7 +57,12 @@ def asking(change: str, ticket: Ticket, reason: str) -> str:
 
 
 def ended(change: str, ticket: Ticket, ending: Ending) -> str:
-    """Return the message after the change, by its outcome."""
+    """Return the message after the change: its outcome, and where its record ends."""
+    text = _outcome_text(change, ticket, ending)
+    return f"{text}\nRecord: {ending.head}" if ending.head else text
+
+
+def _outcome_text(change: str, ticket: Ticket, ending: Ending) -> str:
     lines = [f"{HEADS[ending.outcome]}: {change} {ticket.summary}"]
     if ending.outcome == "completed":
         lines.append(f"Validated: {', '.join(condition.name for condition in ticket.conditions if condition.decides)}")

@@ -4,12 +4,16 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
+
+from sqlalchemy import make_url
 
 from changewindow import settings
 from changewindow.changes.earlier_publication import replace_earlier
-from changewindow.cli.output import print_json
-from changewindow.ledger import events
+from changewindow.cli.output import count, print_json
+from changewindow.ledger import events, verification
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import EventRow
 from changewindow.systems.connection import Connection
@@ -41,19 +45,46 @@ def history(arguments: argparse.Namespace) -> int:
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    """Check the chain of a change's events and print its head. JSON has the shape `output.CHAIN`.
+    """Check the record of a change, or of all of them. JSON has the shape `output.CHAIN`, or `output.VERIFIED`.
 
     Raises:
         BrokenChain: an event is missing or was altered.
     """
-    known = ledger(arguments)
-    head = events.verify(known, arguments.change)
+    if bool(arguments.change) == arguments.all:
+        arguments.misuse("name a change, or give --all.")
+    return _verify_all(arguments) if arguments.all else _verify_one(arguments)
+
+
+def _verify_one(arguments: argparse.Namespace) -> int:
+    known, change = ledger(arguments), arguments.change
+    head = events.verify(known, change)
+    number = len(events.history(known, change))
+    if arguments.head and (place := verification.place_in_chain(known, change, arguments.head)) is None:
+        print(f"{change}: no event has the hash {arguments.head}. The record was altered or cut off.", file=sys.stderr)
+        return 1
     if arguments.json:
-        number = len(events.history(known, arguments.change))
-        print_json({"change": arguments.change, "events": number, "head": head})
+        print_json({"change": change, "events": number, "head": head})
         return 0
-    print(f"{arguments.change}: every event follows the one before it; head {head}")
+    print(f"{change}: every event follows the one before it; head {head}")
+    if arguments.head:
+        print(f"{change}: the hash you have kept is that of event {place} of {number}")
     return 0
+
+
+def _verify_all(arguments: argparse.Namespace) -> int:
+    known = ledger(arguments)
+    verified = verification.verify_all(known)
+    if arguments.json:
+        print_json(asdict(verified))
+        return int(bool(verified.altered))
+    for line in verified.altered:
+        print(line)
+    looked_at = f"{count(verified.changes, 'change')}, {count(verified.events, 'event')}"
+    outside = f"{count(verified.heads, 'head')} kept in {known.heads.path}"
+    if not verified.heads:
+        outside = f"no head kept in {known.heads.path}, so that an end that is missing everywhere cannot be noticed"
+    print(f"{count(len(verified.altered), 'finding')} in {looked_at}; compared with {outside}", file=sys.stderr)
+    return int(bool(verified.altered))
 
 
 def _event_json(event: EventRow) -> dict[str, Any]:
@@ -62,8 +93,16 @@ def _event_json(event: EventRow) -> dict[str, Any]:
 
 
 def ledger(arguments: argparse.Namespace) -> Ledger:
-    """Return the ledger that --ledger names, or Airflow's connection in the environment."""
-    return Ledger(_url(arguments))
+    """Return the ledger that --ledger names, or Airflow's connection in the environment.
+
+    The key and the heads of the embedded default lie beside its ledger, and are found there.
+    """
+    url = make_url(_url(arguments))
+    environment = dict(os.environ)
+    folder = Path(url.database or "").resolve().parent
+    if url.get_backend_name() == "sqlite" and settings.read({"AIRFLOW_HOME": str(folder)}).seal_key_file.exists():
+        environment.setdefault("AIRFLOW_HOME", str(folder))
+    return Ledger(url.render_as_string(hide_password=False), lambda: settings.read(environment))
 
 
 def _url(arguments: argparse.Namespace) -> str:

@@ -130,8 +130,10 @@ def _add_ledger_commands(command: Command) -> None:
     upgrade.add_argument("action", choices=["upgrade"])
     history = command("history", "ledger.history", "Print the events of a change.")
     output.add_json(history, output.HISTORY)
-    verify = command("verify", "ledger.verify", "Check the chain of a change's events and print its head.")
-    output.add_json(verify, output.CHAIN)
+    verify = command("verify", "ledger.verify", "Check that the record of a change, or of all, is as it was written.")
+    verify.add_argument("--all", action="store_true", help="every change, and every row beside its events")
+    verify.add_argument("--head", metavar="HASH", help="a hash from a message: check that it is in the change's chain")
+    output.add_json(verify, f"{output.CHAIN}; with --all {output.VERIFIED}")
     follow = command("follow", "follow.run", "Show the progress of a change's watch until the change ends.")
     follow.add_argument("--once", action="store_true", help="print what is known now, and end")
     output.add_json(follow, f"{output.FOLLOWED}; implies --once")
@@ -141,7 +143,8 @@ def _add_ledger_commands(command: Command) -> None:
     explain.add_argument("--all", action="store_true", help="say also which rules are satisfied")
     explain.add_argument("--policy", type=Path, metavar="FOLDER", help=POLICY)
     output.add_json(explain, output.EXPLAINED)
-    for parser in (history, verify, follow, explain):
+    for parser in (history, follow, explain):
         parser.add_argument("change", metavar="CHG")
+    verify.add_argument("change", metavar="CHG", nargs="?")
     for parser in (upgrade, history, verify, follow, explain):
         parser.add_argument("--ledger", metavar="URL", help="SQLAlchemy address of the ledger")

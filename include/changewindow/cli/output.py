@@ -27,6 +27,7 @@ OPENINGS = (
 )
 HISTORY = '{"change", "events": [{"sequence", "at", "kind", "actor", "data", "hash"}]}'
 CHAIN = '{"change", "events", "head"}'
+VERIFIED = '{"changes", "events", "heads", "altered"}'
 EXPLAINED = (
     '{"change", "at", "mode", "may_act", "outcome", "findings": [{"code", "sentence", "remedy"}], '
     '"satisfied": [{"code", "sentence"}], "later": [{"code", "sentence"}]}'

@@ -19,8 +19,7 @@ from changewindow.changes.earlier_publication import replace_earlier
 from changewindow.cli import process_group
 from changewindow.errors import PlatformError
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.seal import Seal
-from changewindow.settings import BUNDLE, read, shipped
+from changewindow.settings import BUNDLE, Settings, read, shipped
 
 ROOT = Path(__file__).resolve().parents[3]
 """The checkout; an installed package needs neither its `plugins` nor a PYTHONPATH."""
@@ -122,7 +121,7 @@ def start(place: Place, extra: Mapping[str, str] | None = None) -> "subprocess.P
     """Start Airflow in a process group of its own; `extra` is added to its environment. Does not wait."""
     place.published.mkdir(parents=True, exist_ok=True)
     write_passwords(place)
-    known = Ledger(place.ledger, seal_of(place))
+    known = Ledger(place.ledger, lambda: places_of(place))
     known.upgrade()
     replace_earlier(known, place.published)
     with (place.home / "standalone.log").open("ab") as log:
@@ -139,9 +138,9 @@ def start(place: Place, extra: Mapping[str, str] | None = None) -> "subprocess.P
     return process
 
 
-def seal_of(place: Place) -> Seal:
-    """Return what seals the ledger: with the key that is given, or with that which lies in the folder."""
-    return Seal(lambda: read({**os.environ, **environment(place)}))
+def places_of(place: Place) -> Settings:
+    """Return the settings that Airflow's processes get: key and heads lie in the folder by default."""
+    return read({**os.environ, **environment(place)})
 
 
 def bundles(place: Place, **more: Path) -> str:

@@ -13,7 +13,7 @@ from changewindow.ledger.models import Approval, Change
 from changewindow.ledger.standing import standing_of
 from changewindow.policy.approval_rules import next_approval
 from changewindow.policy.sign_off import PendingApproval, RequiredApproval, same_person
-from changewindow.policy.standing import Case, Intent
+from changewindow.policy.standing import ALTERED, Case, Intent, Standing
 
 
 def asked(ledger: Ledger, change: str, intent: Intent, *, now: datetime) -> PendingApproval | None:
@@ -21,7 +21,7 @@ def asked(ledger: Ledger, change: str, intent: Intent, *, now: datetime) -> Pend
     with ledger.transaction() as session:
         row = locked(session, change)
         _require_waiting(row)
-        pending = next_approval(Case(standing_of(session, row), intent, None, now))
+        pending = next_approval(Case(_standing(session, row), intent, None, now))
         if pending is None:
             _approve(session, row, "policy", now)
         return pending
@@ -38,10 +38,11 @@ def decide(
     with ledger.transaction() as session:
         row = locked(session, change)
         _require_waiting(row)
-        standing = standing_of(session, row)
+        standing = _standing(session, row)
         required = _counting(
             row, intent, next_approval(Case(standing, intent, None, now)), person=person, is_yes=is_yes, now=now
         )
+        until = now + required.valid
         session.add(
             Approval(
                 number=row.number,
@@ -50,10 +51,10 @@ def decide(
                 role=required.level,
                 is_yes=is_yes,
                 at=now,
-                expires_at=now + required.valid,
+                expires_at=until,
             )
         )
-        decided = payloads.ApprovalDecided(digest=intent.digest, level=required.level, yes=is_yes)
+        decided = payloads.ApprovalDecided(digest=intent.digest, level=required.level, yes=is_yes, expires=until)
         append(session, Event(change, person, now, decided))
         if not is_yes:
             row.status, row.closed_at, row.reason = "rejected", now, f"rejected by {person}"
@@ -64,6 +65,19 @@ def decide(
         if pending is None:
             _approve(session, row, person, now)
         return pending
+
+
+def _standing(session: Session, row: Change) -> Standing:
+    """Return what the ledger knows of a change whose record is whole.
+
+    Raises:
+        ApprovalRefused: somebody has altered it.
+    """
+    standing = standing_of(session, row)
+    if standing.altered:
+        listed = "; ".join(standing.altered)
+        raise ApprovalRefused(f"{row.id}: {listed}. {ALTERED}")
+    return standing
 
 
 def _require_waiting(row: Change) -> None:

@@ -20,6 +20,8 @@ START = "0" * 64
 """What the first event of a chain follows."""
 LEDGER_SEAL = "seal"
 """Under this name a session of the ledger knows the seal."""
+NEW_HEADS = "heads"
+"""Under this name it collects the heads that are kept outside the ledger once it is committed."""
 
 
 @dataclass(frozen=True)

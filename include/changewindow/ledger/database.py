@@ -1,6 +1,6 @@
 """Opens the ledger's database and runs transactions on it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,12 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
+from changewindow import settings
 from changewindow.errors import LedgerDown
-from changewindow.ledger.chain import LEDGER_SEAL
+from changewindow.ledger.chain import LEDGER_SEAL, NEW_HEADS, Head
+from changewindow.ledger.heads import Heads
 from changewindow.ledger.seal import Seal
+from changewindow.settings import Settings
 
 PATIENCE = 20
 """Seconds a transaction may wait for another one."""
@@ -26,9 +29,10 @@ WRITES = "changewindow_writes"
 class Ledger:
     """The ledger's database; short transactions, a connection for each."""
 
-    def __init__(self, url: str, seal: Seal | None = None) -> None:
+    def __init__(self, url: str, places: Callable[[], Settings] = settings.read) -> None:
         self.url = make_url(url)
-        self.seal = seal or Seal()
+        self.seal = Seal(places)
+        self.heads = Heads(places, self.url)
         is_sqlite = self.url.get_backend_name() == "sqlite"
         arguments: dict[str, Any] = {"timeout": PATIENCE} if is_sqlite else {"connect_timeout": 5}
         self.engine = create_engine(self.url, poolclass=NullPool, connect_args=arguments)
@@ -59,10 +63,13 @@ class Ledger:
     @contextmanager
     def _session(self, *, writes: bool) -> Iterator[Session]:
         try:
-            info = {LEDGER_SEAL: self.seal}
+            new: dict[int, Head] = {}
+            info = {LEDGER_SEAL: self.seal, NEW_HEADS: new}
             with Session(self.engine, expire_on_commit=False, info=info) as session, session.begin():
                 session.connection(execution_options={WRITES: writes})
                 yield session
+            if new:
+                self.heads.keep(new)
         except OperationalError as error:
             raise LedgerDown(error.orig) from error
         except DBAPIError as error:
@@ -76,6 +83,7 @@ class Ledger:
         Raises:
             LedgerDown: the database does not answer.
             SealKeyMissing: there are events to seal, and no key.
+            AlreadySealed: there are, and this ledger had been sealed before.
         """
         if self.url.get_backend_name() == "sqlite" and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +91,7 @@ class Ledger:
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         try:
             with self.engine.begin() as connection:
-                config.attributes.update(connection=connection, seal=self.seal)
+                config.attributes.update(connection=connection, ledger=self)
                 command.upgrade(config, version)
         except OperationalError as error:
             raise LedgerDown(error.orig) from error

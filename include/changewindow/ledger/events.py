@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Select, bindparam, insert, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from changewindow.documents.canonical import canonical
 from changewindow.errors import BrokenChain, LedgerUnknown, UnreadableEvent
@@ -14,7 +15,8 @@ from changewindow.ledger import chain, payloads
 from changewindow.ledger.chain import START, Head, checked_events, hash_of, require_seal
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
-from changewindow.ledger.models import Change, EventRow
+from changewindow.ledger.heads import KEPT
+from changewindow.ledger.models import Base, Change, EventRow
 from changewindow.ledger.payloads import Payload, Unknown
 
 P = TypeVar("P", bound=Payload)
@@ -151,6 +153,14 @@ def _sealed(ledger: Ledger, change: str, *kinds: EventKind) -> list[EventRow]:
     return rows
 
 
+def head(ledger: Ledger, change: str) -> str:
+    """Return the hash of the newest event of a change, for those who keep it elsewhere."""
+    with ledger.reading() as session:
+        newest = _chain(change).order_by(EventRow.sequence.desc()).limit(1)
+        row = session.scalar(newest)
+        return row.hash if row else START
+
+
 def verify(ledger: Ledger, change: str) -> str:
     """Return the hash at the head of a change's chain, after checking every link, seal and the head.
 
@@ -165,8 +175,7 @@ def verify(ledger: Ledger, change: str) -> str:
 def _append(session: Session, entry: Entry) -> str:
     """Add an event under seal, and move the sealed head; a head that is not that of the chain stays for `verify`."""
     change, seal = locked(session, entry.change), chain.seal_of(session)
-    newest = select(EventRow.sequence, EventRow.hash).where(EventRow.number == change.number)
-    last = session.execute(newest.order_by(EventRow.sequence.desc()).limit(1)).one_or_none()
+    last = session.execute(NEWEST, {"number": change.number}).one_or_none()
     before = Head(*last) if last else None
     row = EventRow(
         number=change.number,
@@ -179,11 +188,26 @@ def _append(session: Session, entry: Entry) -> str:
     )
     row.hash = hash_of(row)
     row.seal = chain.sealed_event(seal, row.hash)
-    values = {column.key: getattr(row, column.key) for column in EventRow.__table__.columns}
-    session.execute(insert(EventRow).values(values))
+    session.execute(ADD, {column.key: getattr(row, column.key) for column in EVENTS.columns})
     if chain.is_head(seal, change, before):
-        change.head = chain.sealed_head(seal, change.number, Head(row.sequence, row.hash))
+        head = Head(row.sequence, row.hash)
+        kept = chain.sealed_head(seal, change.number, head)
+        session.execute(MOVE, {"changed": change.number, "head": kept})
+        set_committed_value(change, "head", kept)
+        if row.kind in KEPT:
+            session.info[chain.NEW_HEADS][change.number] = head
     return row.hash
+
+
+EVENTS, CHANGES = Base.metadata.tables["events"], Base.metadata.tables["changes"]
+NEWEST = (
+    select(EVENTS.c.sequence, EVENTS.c.hash)
+    .where(EVENTS.c.number == bindparam("number"))
+    .order_by(EVENTS.c.sequence.desc())
+    .limit(1)
+)
+ADD = insert(EVENTS)
+MOVE = update(CHANGES).where(CHANGES.c.number == bindparam("changed"))
 
 
 def _chain(change: str) -> Select[EventRow]:

@@ -13,7 +13,7 @@ from changewindow.ledger.changes import revision
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, known, locked, number
 from changewindow.ledger.models import Change, Lease
-from changewindow.ledger.standing import standing_at_the_gate, standing_of
+from changewindow.ledger.standing import holding_of, standing_at_the_gate, standing_of
 from changewindow.ledger.stops import stops_in
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.decision import Decision
@@ -44,7 +44,8 @@ def start(
         row = locked(session, change)
         _one_gate_at_a_time(session)
         wanted = replace(intent, opens=row.opens, closes=row.closes)
-        decision = decide(standing_at_the_gate(session, row, targets, now), wanted, assessment, now)
+        standing = standing_at_the_gate(session, row, targets, now, rolls_back=intent.mode == "rollback")
+        decision = decide(standing, wanted, assessment, now)
         if not decision.may_act:
             raise NotAllowed(change, decision.findings)
         token = _take_leases(session, row, wanted, targets=targets, now=now)
@@ -77,7 +78,7 @@ def explain(ledger: Ledger, change: str, policy: Policy | BadPolicy, *, mode: Mo
             mode=mode,
             is_emergency=ticket.type == "emergency",
         )
-        standing = standing_at_the_gate(session, row, ticket.targets, now)
+        standing = standing_at_the_gate(session, row, ticket.targets, now, rolls_back=mode == "rollback")
         return decide(standing, intent, None if mode == "rollback" else assessment, now)
 
 
@@ -100,7 +101,8 @@ def require_running(
     with ledger.transaction() as session:
         row = locked(session, change)
         held = session.scalars(select(Lease).where(Lease.number == row.number)).all()
-        standing = replace(standing_of(session, row), has_lease=bool(held), stops=stops_in(session, now))
+        known = standing_of(session, row) if forward else holding_of(row)
+        standing = replace(known, has_lease=bool(held), stops=stops_in(session, now))
         undo = Intent(run, row.digest, row.opens, row.closes, timedelta(0), act="undo")
         intent = replace(forward, run=run, closes=row.closes, act="apply") if forward else undo
         decision = decide(standing, intent, assessment, now)

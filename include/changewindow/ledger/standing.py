@@ -6,29 +6,49 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from changewindow.ledger.models import Approval, Change, Lease
+from changewindow.ledger.chain import checked_events
+from changewindow.ledger.comparison import altered_state, altered_window, approvals_of, recorded_approvals
+from changewindow.ledger.derived import derived
+from changewindow.ledger.models import Change, Lease
 from changewindow.ledger.queries import others_in
 from changewindow.ledger.stops import stops_in
-from changewindow.policy.sign_off import RecordedApproval
 from changewindow.policy.standing import HeldTarget, Standing
 
 
 def standing_of(session: Session, change: Change) -> Standing:
-    """Return state and approvals of a change, inside a transaction."""
-    rows = session.scalars(select(Approval).where(Approval.number == change.number).order_by(Approval.id))
-    approvals = (RecordedApproval(row.person, row.digest, row.is_yes, row.expires_at, row.role) for row in rows)
+    """Return state and approvals of a change as its events say, inside a transaction, and how its rows differ.
+
+    Raises:
+        BrokenChain: the events were altered.
+        SealKeyMissing: that cannot be checked.
+    """
+    known, rows = derived(checked_events(session, change)), approvals_of(session, change)
+    altered = (*altered_state(change, known, rows), *altered_window(session, change, known))
+    return replace(
+        holding_of(change),
+        requester=known.requester,
+        digest=known.digest,
+        approvals=recorded_approvals(known, rows),
+        altered=altered,
+    )
+
+
+def holding_of(change: Change) -> Standing:
+    """Return who holds a change by its row alone: an undo goes on, whatever somebody has altered."""
     return Standing(
         status=change.status,
         requester=change.requester,
         run=change.run,
-        approvals=tuple(approvals),
+        approvals=(),
         digest=change.digest,
         aborted=change.aborted,
     )
 
 
-def standing_at_the_gate(session: Session, change: Change, targets: tuple[str, ...], now: datetime) -> Standing:
-    """Return the same with everything that may keep a change from starting."""
+def standing_at_the_gate(
+    session: Session, change: Change, targets: tuple[str, ...], now: datetime, *, rolls_back: bool
+) -> Standing:
+    """Return what the ledger knows of a change, with everything that may keep it from starting or from rolling back."""
     rows = session.execute(
         select(Lease.target, Change)
         .join(Change, Change.number == Lease.number)
@@ -36,7 +56,7 @@ def standing_at_the_gate(session: Session, change: Change, targets: tuple[str, .
         .order_by(Lease.target)
     )
     return replace(
-        standing_of(session, change),
+        holding_of(change) if rolls_back else standing_of(session, change),
         held=tuple(HeldTarget(target, holder.id, holder.status == "running") for target, holder in rows),
         stops=stops_in(session, now),
         acting=tuple(other for other in others_in(session, now, now, but=change.id) if other.holds),

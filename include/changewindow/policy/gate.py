@@ -9,12 +9,13 @@ from changewindow.policy.connection_rules import connections_serve
 from changewindow.policy.decision import Answers, Decision, Satisfied
 from changewindow.policy.preflight_rules import earlier_steps, may_repeat, preflight
 from changewindow.policy.standing import Assessed, Case, Intent, Standing
-from changewindow.policy.state_rules import is_acting, may_roll_back, may_start, not_aborted, targets_free
+from changewindow.policy.state_rules import is_acting, may_roll_back, may_start, not_aborted, record_holds, targets_free
 from changewindow.policy.time_rules import calendar, collisions, line_runs, time_left, window_open
 
 Rule = Callable[[Case], Answers]
 """Asks one thing; says every finding, or why nothing stands against the run."""
 START: tuple[Rule, ...] = (
+    record_holds,
     may_start,
     newest_text,
     approved,
@@ -30,6 +31,7 @@ START: tuple[Rule, ...] = (
 ROLL_BACK: tuple[Rule, ...] = (may_roll_back, newest_text, targets_free)
 """A rollback depends on nothing that is measured, and on no approval, window or line."""
 APPLY: tuple[Rule, ...] = (
+    record_holds,
     is_acting,
     not_aborted,
     line_runs,

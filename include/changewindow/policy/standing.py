@@ -16,6 +16,7 @@ Act = Literal["start", "apply", "undo", "read"]
 AGAIN = ("approved", "refused")
 """States in which a run may start: a refusal touched nothing, so the same approval may be tried again in its window."""
 ROLLED_BACK = "Wait for the end of the run; it rolls back what it has applied."
+ALTERED = "Somebody has written into the ledger; run `changewindow verify --all`, and restore it from backup."
 Assessed = Assessment | BadPolicy | None
 """What the policy says of the change, or why it cannot be read; None where no policy applies, as for a rollback."""
 WAITING = ("submitted", *AGAIN)
@@ -66,6 +67,8 @@ class Standing:
     """What stops the whole line now."""
     acting: tuple[Other, ...] = ()
     """The other changes that hold targets now."""
+    altered: tuple[str, ...] = ()
+    """What the rows of the ledger say otherwise than its events: somebody has written them past Change Windows."""
 
 
 @dataclass(frozen=True)

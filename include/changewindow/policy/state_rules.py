@@ -2,7 +2,15 @@
 
 from changewindow.documents.findings import Finding
 from changewindow.policy.decision import Answers, Satisfied
-from changewindow.policy.standing import ROLLED_BACK, WAITING, Case
+from changewindow.policy.standing import ALTERED, ROLLED_BACK, WAITING, Case
+
+
+def record_holds(case: Case) -> Answers:
+    """Say whether the rows of the ledger are as its sealed events say."""
+    for difference in case.standing.altered:
+        yield Finding("record_altered", difference, case.remedy(ALTERED))
+    if not case.standing.altered:
+        yield Satisfied("record_holds", "its record is as its sealed events say")
 
 
 def may_start(case: Case) -> Answers:

@@ -24,7 +24,7 @@ from changewindow.flow.rights import require
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.weights import FIRST
-from changewindow.ledger import changes, leases, stops
+from changewindow.ledger import changes, events, leases, stops
 from changewindow.ledger.database import Ledger
 from changewindow.policy.sign_off import same_person
 from changewindow.ticket.reader import build_ticket
@@ -184,7 +184,13 @@ class ApproveExtension(Question):
 def tell_ended(here: Ledger, change: str) -> None:
     """Post how a change ended that has no run to say so."""
     stored, ticket = changes.get(here, change), build_ticket(changes.revision(here, change))
-    ending = messages.Ending(outcome=stored.status, reason=stored.reason, started=None, ended=stored.closed_at or now())  # type: ignore[arg-type]
+    ending = messages.Ending(
+        outcome=stored.status,  # type: ignore[arg-type]
+        reason=stored.reason,
+        started=None,
+        ended=stored.closed_at or now(),
+        head=events.head(here, change),
+    )
     post(messages.ended(change, ticket, ending), ticket.post_change.notify)
 
 

@@ -12,7 +12,7 @@ from changewindow.errors import ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.steps import ChangeOperator
-from changewindow.ledger import changes
+from changewindow.ledger import changes, events
 from changewindow.ledger.payloads import MessageFailed
 from changewindow.notify import log as log_channel
 from changewindow.notify import slack
@@ -64,8 +64,18 @@ class Report(Message):
             started=run.context["dag_run"].start_date,
             ended=closed.at,
             restored=restored.at if restored else None,
+            head=_head(run),
         )
         return messages.ended(run.change.id, run.ticket, ending)
+
+
+def _head(run: Run) -> str:
+    """Return the head of the chain, to be kept where the ledger's owner cannot write; empty while it is down."""
+    try:
+        return events.head(run.ledger, run.change.id)
+    except ChangeError as error:
+        log.warning("%s", error)
+        return ""
 
 
 def _closed_in_the_ledger(run: Run) -> Closed:

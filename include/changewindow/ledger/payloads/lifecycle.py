@@ -37,6 +37,8 @@ class ApprovalDecided(Payload):
     level: str
     """The level of approval at which it counts."""
     yes: bool
+    expires: Moment | None = None
+    """Until when it counts; None: a version before 0.2 wrote it."""
 
 
 class Approved(Payload):

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import context, op
 
-from changewindow.errors import BrokenChain
+from changewindow.errors import AlreadySealed, BrokenChain
 from changewindow.ledger import chain
 
 revision = "0004"
@@ -14,15 +14,18 @@ def upgrade() -> None:
     """Add the columns, and seal each chain up to where it is."""
     op.add_column("events", sa.Column("seal", sa.String(80)))
     op.add_column("changes", sa.Column("head", sa.String(250)))
-    seal = context.config.attributes["seal"]
+    ledger = context.config.attributes["ledger"]
     here = op.get_bind()
     changes = sa.table("changes", *map(sa.column, ("number", "head")))
-    for number in here.scalars(sa.select(changes.c.number).order_by(changes.c.number)).all():
+    numbers = here.scalars(sa.select(changes.c.number).order_by(changes.c.number)).all()
+    if numbers and any(ledger.heads.kept()):
+        raise AlreadySealed(ledger.heads.path)  # else whoever takes the seals away would get them anew
+    for number in numbers:
         try:
             head = chain.head_of(chain.linked(number, chain.rows_in(here, number)))
         except BrokenChain:
             continue  # it stays without a seal: nothing of it may start, and `verify` names what is wrong
         if head is not None:
-            here.execute(
-                sa.update(changes).where(changes.c.number == number).values(head=chain.sealed_head(seal, number, head))
-            )
+            sealed = chain.sealed_head(ledger.seal, number, head)
+            here.execute(sa.update(changes).where(changes.c.number == number).values(head=sealed))
+            ledger.heads.keep({number: head})

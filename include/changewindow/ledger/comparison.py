@@ -1,0 +1,111 @@
+"""Compares the rows of a change with what its events say, and names each difference."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from changewindow.documents.canonical import canonical
+from changewindow.ledger.derived import Decided, Derived
+from changewindow.ledger.models import Approval, Change, Lease, Revision
+from changewindow.policy.sign_off import RecordedApproval
+from changewindow.ticket.reader import build_ticket
+from changewindow.ticket.revision import digest_of
+
+YES_OR_NO = {True: "yes", False: "no"}
+
+
+def approvals_of(session: Session, change: Change) -> list[Approval]:
+    """Return the rows of approvals of a change, oldest first."""
+    return list(session.scalars(select(Approval).where(Approval.number == change.number).order_by(Approval.id)))
+
+
+def recorded_approvals(known: Derived, rows: Sequence[Approval]) -> tuple[RecordedApproval, ...]:
+    """Return what people have said, as the events have it; rows say only how long it counts, where no event does."""
+    until = {_key(row): row.expires_at for row in rows}
+    return tuple(
+        RecordedApproval(
+            decided.person,
+            decided.digest,
+            decided.is_yes,
+            decided.expires or until.get(_key(decided), decided.at),
+            decided.level,
+        )
+        for decided in known.decided
+    )
+
+
+def altered_state(change: Change, known: Derived, approvals: Sequence[Approval]) -> Iterator[str]:
+    """Say what of a change and of its approvals is not as its events say."""
+    for name in ("status", "requester", "digest", "run", "aborted"):
+        row, event = getattr(change, name), getattr(known, name)
+        if row != event:
+            yield f"its {name} is {_shown(row)}, and its events say {_shown(event)}"
+    if known.closes is not None and change.closes != known.closes:
+        yield f"its window ends {change.closes:%Y-%m-%d %H:%M}, and its events say {known.closes:%Y-%m-%d %H:%M} UTC"
+    said, kept = {_key(decided): decided for decided in known.decided}, {_key(row): row for row in approvals}
+    for key, row in kept.items():
+        word = f"the {YES_OR_NO[row.is_yes]} of {row.person} to the text {row.digest[:12]}…"
+        if key not in said:
+            yield f"{word} has no event: somebody has inserted or altered it"
+        elif (until := said[key].expires) is not None and until != row.expires_at:
+            yield f"{word} counts until {row.expires_at:%Y-%m-%d %H:%M}, and its event says {until:%Y-%m-%d %H:%M} UTC"
+    for key, decided in said.items():
+        if key not in kept:
+            word = f"the {YES_OR_NO[decided.is_yes]} of {decided.person} to the text {decided.digest[:12]}…"
+            yield f"{word} has an event and no row: somebody has deleted it"
+
+
+def altered_window(session: Session, change: Change, known: Derived) -> Iterator[str]:
+    """Say what of the window of a change is not as its newest text says, and an extension."""
+    stored = session.get(Revision, (change.number, known.digest))
+    if stored is None:
+        yield f"its text {known.digest[:12]}… is missing"
+        return
+    window = build_ticket(json.loads(stored.text)).window
+    closes = known.closes or window.closes
+    if (change.opens, change.closes) != (window.opens, closes):
+        yield (
+            f"its window is {change.opens:%Y-%m-%d %H:%M} to {change.closes:%Y-%m-%d %H:%M}, and its events say "
+            f"{window.opens:%Y-%m-%d %H:%M} to {closes:%Y-%m-%d %H:%M} UTC"
+        )
+
+
+def altered_holds(session: Session, change: Change, known: Derived) -> Iterator[str]:
+    """Say which leases of a change are not as its events say."""
+    leases = {lease.target: lease for lease in session.scalars(select(Lease).where(Lease.number == change.number))}
+    for target, lease in sorted(leases.items()):
+        if target not in known.held or lease.token != known.token:
+            yield f"its lease on {target} has no event: somebody has inserted or altered it"
+    for target in sorted(known.held - set(leases)):
+        yield f"its lease on {target} is missing: somebody has deleted it"
+
+
+def altered_texts(session: Session, change: Change, known: Derived) -> Iterator[str]:
+    """Say which texts of a change are not those that were submitted."""
+    rows = {row.digest: row for row in session.scalars(select(Revision).where(Revision.number == change.number))}
+    for digest, row in sorted(rows.items()):
+        if digest not in known.digests:
+            yield f"its text {digest[:12]}… has no event: somebody has inserted it"
+        elif not _has_digest(row):
+            yield f"its text {digest[:12]}… has another digest now: somebody has altered it"
+    for digest in sorted(set(known.digests) - set(rows)):
+        yield f"its text {digest[:12]}… is missing: somebody has deleted it"
+
+
+def _has_digest(row: Revision) -> bool:
+    try:
+        data = json.loads(row.text)
+        return digest_of(data, build_ticket(data)) == row.digest and canonical(data) == row.text
+    except (ValueError, AttributeError, TypeError):
+        return False
+
+
+def _key(said: Decided | Approval) -> tuple[object, ...]:
+    level = said.role if isinstance(said, Approval) else said.level
+    return said.person, said.digest, level, said.is_yes, said.at
+
+
+def _shown(value: object) -> str:
+    return "not set" if value is None else f"'{value}'"

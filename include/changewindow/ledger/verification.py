@@ -1,0 +1,102 @@
+"""Verifies a whole ledger: every chain with its seals, every row beside it, and what is known of it elsewhere."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from changewindow.errors import BrokenChain
+from changewindow.ledger.chain import Head, checked_events
+from changewindow.ledger.comparison import altered_holds, altered_state, altered_texts, altered_window, approvals_of
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.derived import derived
+from changewindow.ledger.events import known
+from changewindow.ledger.models import Approval, Change, EventRow, Lease, Revision
+
+OWNED: tuple[InstrumentedAttribute[int], ...] = (EventRow.number, Approval.number, Lease.number, Revision.number)
+"""Rows that belong to a change."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was looked at, and what is not as it was written."""
+
+    changes: int
+    events: int
+    heads: int
+    """Heads that were kept outside the ledger, and compared."""
+    altered: tuple[str, ...]
+
+
+def verify_all(ledger: Ledger) -> Verified:
+    """Return everything in a ledger that somebody has inserted, altered, deleted or cut off.
+
+    Raises:
+        LedgerDown: the database does not answer.
+        SealKeyMissing: nothing can be verified here.
+    """
+    kept: dict[int, list[Head]] = {}
+    for number, head in ledger.heads.kept():
+        kept.setdefault(number, []).append(head)
+    altered: list[str] = []
+    count = 0
+    with ledger.reading() as session:
+        numbers = list(session.scalars(select(Change.number).order_by(Change.number)))
+        for number in numbers:
+            change = known(session, f"CHG-{number}")
+            rows, differences = _verified(session, change)
+            count += len(rows)
+            altered += [*differences, *_not_kept(change.id, rows, kept.get(number, []))]
+            session.expunge_all()
+        altered += _without_change(session, set(numbers))
+    gone = sorted(set(kept) - set(numbers))
+    altered += [f"CHG-{number} is missing: somebody has deleted it, or emptied the ledger." for number in gone]
+    return Verified(len(numbers), count, sum(map(len, kept.values())), tuple(altered))
+
+
+def place_in_chain(ledger: Ledger, change: str, event_hash: str) -> int | None:
+    """Return which event of a verified chain has a hash that somebody has kept elsewhere; None: none has.
+
+    Raises:
+        BrokenChain: the chain was altered.
+    """
+    with ledger.reading() as session:
+        rows = checked_events(session, known(session, change))
+    return next((row.sequence for row in rows if row.hash == event_hash.strip().lower()), None)
+
+
+def _verified(session: Session, change: Change) -> tuple[list[EventRow], list[str]]:
+    """Return the events of a change, and everything of it that is not as it was written."""
+    try:
+        rows = checked_events(session, change)
+    except BrokenChain as broken:
+        stored = select(EventRow).where(EventRow.number == change.number).order_by(EventRow.sequence)
+        return list(session.scalars(stored)), [str(broken)]
+    state = derived(rows)
+    differences = (
+        *altered_state(change, state, approvals_of(session, change)),
+        *altered_texts(session, change, state),
+        *altered_window(session, change, state),
+        *altered_holds(session, change, state),
+    )
+    return rows, [f"{change.id}: {difference}." for difference in differences]
+
+
+def _not_kept(change: str, rows: list[EventRow], heads: list[Head]) -> Iterator[str]:
+    """Say which heads that were kept outside are no longer those of the chain; the first one is enough."""
+    hashes = {row.sequence: row.hash for row in rows}
+    for head in heads:
+        if head.sequence not in hashes:
+            yield f"{change}: event {head.sequence} was there, and is missing: the end of the chain was cut off."
+            return
+        if hashes[head.sequence] != head.hash:
+            yield f"{change}: event {head.sequence} is another one than it was: the chain was written anew."
+            return
+
+
+def _without_change(session: Session, numbers: set[int]) -> Iterator[str]:
+    """Say which rows belong to no change."""
+    for column in OWNED:
+        for number in sorted(set(session.scalars(select(column).distinct())) - numbers):
+            yield f"CHG-{number} is missing, and the table {column.class_.__tablename__} has rows of it."
