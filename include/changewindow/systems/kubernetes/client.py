@@ -133,6 +133,8 @@ def asyncio_api(connection: Connection) -> Callable[[], "kubernetes_asyncio.clie
     def make() -> "kubernetes_asyncio.client.ApiClient":
         client = ApiClient(settings)
         client.user_agent = AGENT
+        # The proxy is in the settings; all that is left of the environment is a .netrc, which must sign nothing.
+        client.rest_client.pool_manager._trust_env = False  # noqa: SLF001
         return client
 
     return make

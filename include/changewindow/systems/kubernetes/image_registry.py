@@ -3,6 +3,7 @@
 Sources: the OCI distribution specification 1.1 (manifests), and the token authentication of the CNCF's distribution.
 """
 
+import json
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 from urllib.request import parse_http_list, parse_keqv_list
@@ -19,6 +20,26 @@ MANIFESTS = (
 )
 PATIENCE = 15
 """Seconds for each answer."""
+LARGEST = 1 << 20
+"""How many bytes of a token's answer are read at most."""
+
+
+class _Session(requests.Session):
+    """Signs a request with what it is given, and with nothing from a .netrc, also where it is sent on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auth = _unsigned
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Leave the credentials behind where a redirect leads to another host, or to no encryption."""
+        here, there = response.request.url or "", prepared_request.url or ""
+        if self.should_strip_auth(here, there):  # type: ignore[no-untyped-call]
+            prepared_request.headers.pop("Authorization", None)
+
+
+def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def images_not_pullable(registry: Connection, *images: str) -> list[str]:
@@ -80,10 +101,10 @@ def _manifest(registry: Connection, name: str, version: str) -> requests.Respons
     if urlsplit(realm).scheme != "https" and urlsplit(url).scheme == "https":
         raise ValueError(f"the password would go to {realm!r} in the clear")
     parameters = {"service": wanted.get("service") or "", "scope": f"repository:{name}:pull"}
-    granted = requests.get(realm, params=parameters, auth=registry.credentials, timeout=PATIENCE)
+    granted = _Session().get(realm, params=parameters, auth=registry.credentials, timeout=PATIENCE, stream=True)
     if granted.status_code != requests.codes.ok:
         return granted
-    document = granted.json()
+    document = json.loads(granted.raw.read(LARGEST, decode_content=True))
     token = isinstance(document, dict) and (document.get("token") or document.get("access_token"))
     if not token:
         raise ValueError(f"{realm!r} gave no token")
@@ -92,4 +113,4 @@ def _manifest(registry: Connection, name: str, version: str) -> requests.Respons
 
 def _head(url: str, credentials: tuple[str, str] | None, headers: Mapping[str, str]) -> requests.Response:
     accepts = {"Accept": ", ".join(MANIFESTS), **headers}
-    return requests.head(url, headers=accepts, auth=credentials, timeout=PATIENCE, allow_redirects=True)
+    return _Session().head(url, headers=accepts, auth=credentials, timeout=PATIENCE, allow_redirects=True)
