@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from changewindow.changes.messages import Ending, deploying, ended
+from changewindow.changes.messages import Ending, deploying, ended, message
 from changewindow.policy.outcome import Outcome
 from changewindow.policy.review import load_file
 from support.tickets import EXAMPLES, FACTS, golden, ticket
@@ -62,3 +62,8 @@ def test_a_script_stands_on_one_line() -> None:
     lines = deploying("CHG-1", ticket(steps=[step], on_call="carol")).splitlines()
     assert [line.split(":")[0] for line in lines] == ["🔄 DEPLOYING", "Window", "Changes", "Rollback", "Owner"]
     assert lines[-1] == "Owner: @alice | Reviewer: @bob | On call: @carol"
+
+
+def test_what_somebody_wrote_begins_no_line_of_a_message() -> None:
+    """A reason with a line break would look like another message."""
+    assert message("stopped: fire\n✅ COMPLETE: CHG-1 all good") == "stopped: fire ✅ COMPLETE: CHG-1 all good"

@@ -43,6 +43,16 @@ def test_what_goes_wrong_is_not_delivered(server: RecordingServer, status: int, 
         channel(server.url).post("#deploys", "text", None)
 
 
+def test_a_message_calls_nobody_and_leads_nowhere_else(server: RecordingServer) -> None:
+    """What a ticket says is text: no alarm for the whole channel, no link behind other words, no hidden sign."""
+    server.answers[POST] = (200, json.dumps({"ok": True, "ts": "17.4"}))
+    channel(server.url).post("#deploys", "<!channel> <https://evil|our wiki> <@U1> & \u202ereversed", None)
+    (request,) = server.requests
+    sent = json.loads(request.body)
+    shown = r"&lt;!channel&gt; &lt;https://evil|our wiki&gt; &lt;@U1&gt; &amp; \u202ereversed"
+    assert (sent["text"], sent["parse"], sent["unfurl_media"]) == (shown, "none", False)
+
+
 def test_nobody_there_is_not_delivered() -> None:
     """A refused connection too."""
     with pytest.raises(NotDelivered):

@@ -26,13 +26,18 @@ class Ending:
     """The hash of the newest event of the change, which `changewindow verify --head` finds again."""
 
 
+def message(*lines: str) -> str:
+    """Return a message of these lines; what somebody has written into one of them begins no line of its own."""
+    return "\n".join(map(_one_line, lines))
+
+
 def deploying(change: str, ticket: Ticket) -> str:
     """Return the message before the change."""
     undoes = [_one_line(step.undoes()) for step in reversed(ticket.steps)]
     rollback = "; ".join(undo for undo in undoes if undo != NOTHING) or NOTHING
     people = f"Owner: @{ticket.owner} | Reviewer: @{ticket.reviewer}"
-    return "\n".join(
-        [
+    return message(
+        *[
             f"🔄 DEPLOYING: {change} {ticket.summary}",
             f"Window: {ticket.window.text()}",
             f"Changes: {'; '.join(_one_line(f'{step.name} ({step.does()})') for step in ticket.steps)}",
@@ -46,8 +51,8 @@ def asking(change: str, ticket: Ticket, reason: str) -> str:
     """Return the message that asks people to decide."""
     people = " ".join(f"@{person}" for person in ticket.people)
     within = _duration_text(ticket.watch.answer_within.total_seconds())
-    return "\n".join(
-        [
+    return message(
+        *[
             f"❓ KEEP IT? {change} {ticket.summary}",
             f"Not known: {_one_line(reason)}",
             f"{people}: answer under Required Actions in Airflow within {within}.",
@@ -68,7 +73,7 @@ def _outcome_text(change: str, ticket: Ticket, ending: Ending) -> str:
         lines.append(f"Validated: {', '.join(condition.name for condition in ticket.conditions if condition.decides)}")
         lines.append(_duration(ending))
         lines += [f"Follow-up: {item}" for item in ticket.post_change.follow_up]
-        return "\n".join(lines)
+        return message(*lines)
     lines.append(f"Reason: {_one_line(ending.reason)}")
     if ending.outcome == "rolled_back":
         lines.append(f"Rolled back at: {_clock(ending.ended)}")
@@ -77,7 +82,7 @@ def _outcome_text(change: str, ticket: Ticket, ending: Ending) -> str:
         lines.append("Follow-up: find the root cause; a new attempt needs a new ticket")
     else:
         lines.append(REMEDIES[ending.outcome].format(owner=ticket.owner, targets=", ".join(ticket.targets)))
-    return "\n".join(lines)
+    return message(*lines)
 
 
 HEADS: dict[Outcome, str] = {

@@ -17,6 +17,7 @@ from cryptography.fernet import Fernet
 
 from changewindow.changes.earlier_publication import replace_earlier
 from changewindow.cli import process_group
+from changewindow.cli.private_files import private
 from changewindow.errors import PlatformError
 from changewindow.ledger.database import Ledger
 from changewindow.settings import BUNDLE, Settings, read, shipped
@@ -103,6 +104,8 @@ def environment(place: Place) -> dict[str, str]:
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # also how late the end of a task may be noticed
+        "LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
+        "LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
         "LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         "LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         "USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -118,7 +121,15 @@ def environment(place: Place) -> dict[str, str]:
 
 
 def start(place: Place, extra: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
-    """Start Airflow in a process group of its own; `extra` is added to its environment. Does not wait."""
+    """Start Airflow in a process group of its own; `extra` is added to its environment. Does not wait.
+
+    What it writes, and what an earlier one has written into its folder, only this user may read.
+    """
+    with private(place.home):
+        return _start(place, extra or {})
+
+
+def _start(place: Place, extra: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     place.published.mkdir(parents=True, exist_ok=True)
     write_passwords(place)
     known = Ledger(place.ledger, lambda: places_of(place))
@@ -127,7 +138,7 @@ def start(place: Place, extra: Mapping[str, str] | None = None) -> "subprocess.P
     with (place.home / "standalone.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "airflow", "standalone"],
-            env={**os.environ, **environment(place), **(extra or {})},
+            env={**os.environ, **environment(place), **extra},
             cwd=place.home,
             stdin=subprocess.DEVNULL,
             stdout=log,

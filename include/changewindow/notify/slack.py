@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from changewindow.documents.text import visible
 from changewindow.notify.base import NotDelivered
 
 
@@ -18,11 +19,23 @@ class Channel:
     client: WebClient
 
     def post(self, room: str, text: str, thread: str | None) -> str | None:
-        """Post a text; return the time stamp that names the thread."""
+        """Post a text as it is; return the time stamp that names the thread."""
+        post = self.client.chat_postMessage
+        shown = _escaped(text)
         try:
-            reply = self.client.chat_postMessage(channel=room, text=text, thread_ts=thread, unfurl_links=False)
+            reply = post(
+                channel=room, text=shown, thread_ts=thread, parse="none", unfurl_links=False, unfurl_media=False
+            )
         except SlackApiError as error:
             raise NotDelivered(f"Slack answered: {error.response['error']}") from error
         except (SlackClientError, OSError) as error:
             raise NotDelivered(f"Slack did not answer: {error}") from error
         return thread or reply["ts"]
+
+
+def _escaped(text: str) -> str:
+    """Return a text that calls nobody, as `<!channel>` does, and hides no address, as `<https://…|text>` does.
+
+    Source: https://docs.slack.dev/messaging/formatting-message-text#escaping
+    """
+    return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

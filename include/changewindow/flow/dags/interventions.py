@@ -75,7 +75,7 @@ def abort(here: Ledger, params: dict[str, Any], person: str) -> str:
 def release(here: Ledger, params: dict[str, Any], person: str) -> str:
     """Release a target that a failed rollback has kept."""
     change = leases.release(here, params["target"], person=person, reason=params["reason"], now=now())
-    post(f"🔓 {params['target']}, held by {change}, was released by @{person}: {params['reason']}")
+    post(messages.message(f"🔓 {params['target']}, held by {change}, was released by @{person}: {params['reason']}"))
     return f"{params['target']} is free; it was held by {change}"
 
 
@@ -83,12 +83,12 @@ def stop_the_line(here: Ledger, params: dict[str, Any], person: str) -> str:
     """Stop all starts, or lift every stop."""
     if params["action"] == "lift":
         lifted = stops.lift(here, person=person, now=now())
-        post(f"▶️ THE LINE RUNS AGAIN, lifted by @{person}: {params['reason']}")
+        post(messages.message(f"▶️ THE LINE RUNS AGAIN, lifted by @{person}: {params['reason']}"))
         return f"lifted: {'; '.join(lifted) or 'nothing was stopped'}"
     until = now() + timedelta(hours=float(params["hours"]))
     stops.stop(here, person=person, reason=params["reason"], now=now(), until=until)
     limits = f"until {until:%Y-%m-%d %H:%M} UTC by @{person}: {params['reason']}"
-    post(f"⛔ THE LINE IS STOPPED {limits}")
+    post(messages.message(f"⛔ THE LINE IS STOPPED {limits}"))
     return f"no change starts and no step is applied {limits}"
 
 

@@ -7,6 +7,7 @@ from airflow.listeners import hookimpl
 from airflow.models.xcom import XComModel
 from sqlalchemy.orm import object_session
 
+from changewindow.documents.text import escaped
 from changewindow.flow.xcoms import NOTE
 
 OURS = re.compile("CHG-[0-9]+|request_change|reslot_change")
@@ -36,7 +37,8 @@ def note(dag_run: Any) -> None:
         return
     wanted = XComModel.get_many(run_id=dag_run.run_id, key=NOTE, dag_ids=dag_run.dag_id)
     rows = sorted(session.scalars(wanted), key=lambda row: row.timestamp)
-    text = shortened(str(XComModel.deserialize_value(rows[-1]))) if rows else ""
+    # Airflow shows notes as Markdown, and in what a task left may stand what somebody else has written.
+    text = shortened(escaped(str(XComModel.deserialize_value(rows[-1])))) if rows else ""
     before = dag_run.note or ""
     if text and text not in before:
         dag_run.note = shortened("\n\n".join(part for part in (before, text) if part))

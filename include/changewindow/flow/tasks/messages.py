@@ -11,6 +11,7 @@ from changewindow.changes.run_memory import legible
 from changewindow.errors import ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
 from changewindow.flow.runtime import Run, log, now
+from changewindow.flow.secrecy import SECRETS
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.ledger import changes, events
 from changewindow.ledger.payloads import MessageFailed
@@ -34,7 +35,8 @@ class Message(ChangeOperator):
             text = self.text(run)
             if text:
                 started = legible(run, Thread, "announce")
-                thread = channel().post(run.ticket.post_change.notify, text, started.thread if started else None)
+                room, thread_before = run.ticket.post_change.notify, started.thread if started else None
+                thread = channel().post(room, SECRETS.hidden(text), thread_before)
                 run.hand_over(Thread(thread=thread))
         except (NotDelivered, ChangeError, ValueError) as error:
             log.warning("the message was not delivered, and the change goes on: %s", error)
@@ -104,6 +106,6 @@ def channel() -> Channel:
 def post(text: str, room: str = settings.ROOM) -> None:
     """Post a message that belongs to no run of a change; one that does not arrive is reported in the log."""
     try:
-        channel().post(room, text, None)
+        channel().post(room, SECRETS.hidden(text), None)
     except (NotDelivered, ChangeError, ValueError) as error:
         log.warning("the message was not delivered: %s", error)
