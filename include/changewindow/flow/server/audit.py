@@ -28,7 +28,7 @@ KEPT |= {"entities", "run_after", "task_id", "task_ids"}
 
 def record(asked: Asked, status: int) -> None:
     """Write down for each change what was asked for and answered, now or when the ledger is back."""
-    body = json.dumps(_without_values(asked.json))[:LONGEST] if asked.body else ""
+    body = json.dumps(without_values(asked.json))[:LONGEST] if asked.body else ""
     clicked = Clicked(method=asked.method, path=asked.path, body=body, status=status)
     spool = Spool(ledger(), settings.read().spool)
     for change in _known(asked.changes):
@@ -46,10 +46,10 @@ def _known(identities: tuple[str, ...]) -> list[str]:
         return list(identities)
 
 
-def _without_values(value: Any, *, is_kept: bool = False) -> Any:
+def without_values(value: Any, *, is_kept: bool = False) -> Any:
     """Return the fields of a request, with the values of those that say what was done."""
     if isinstance(value, dict):
-        return {name: _without_values(inside, is_kept=name in KEPT) for name, inside in value.items()}
+        return {name: without_values(inside, is_kept=name in KEPT) for name, inside in value.items()}
     if isinstance(value, list):
-        return [_without_values(inside, is_kept=is_kept) for inside in value]
+        return [without_values(inside, is_kept=is_kept) for inside in value]
     return value if is_kept or value is None or isinstance(value, bool) else "…"
