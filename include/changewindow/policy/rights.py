@@ -1,4 +1,8 @@
-"""Who may intervene: roll back, abort, cancel, move, release, stop the line."""
+"""Who may intervene: roll back, abort, cancel, move, release, stop the line.
+
+Roles are Airflow's. Who may only look is an auditor (SimpleAuthManager: viewer). Who may trigger runs is a requester,
+and an approver where approvals.yaml says so (user). Who may change Airflow's pools is an operator (op, admin).
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
