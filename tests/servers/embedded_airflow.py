@@ -3,7 +3,7 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ BARE = Path(__file__).parents[1] / "airflow" / "bare"
 
 
 @contextmanager
-def running(folder: Path, probe: Probe, **settings: str) -> Iterator[RealAirflow]:
+def running(folder: Path, probe: Probe, users: Mapping[str, str] = USERS, **settings: str) -> Iterator[RealAirflow]:
     """Run an Airflow with a service to change, an empty repository of tickets, and the probe as its Slack."""
-    place = standalone.Place(folder / "airflow", standalone.free_port(), USERS)
+    place = standalone.Place(folder / "airflow", standalone.free_port(), users)
     slack = {"conn_type": "slack", "password": "xoxb-of-the-test", "extra": {"base_url": f"{probe.url}/api/"}}
     with world(folder / "world") as reach:
         connections = {
@@ -93,7 +93,7 @@ def joined(described: dict[str, Any], probe: Probe) -> RealAirflow:
 
 def reached(place: standalone.Place, pid: int, connections: dict[str, str]) -> RealAirflow:
     """Return a running Airflow with its users signed in."""
-    clients = {user: Client(place.url, user, place.password(user)).log_in() for user in USERS}
+    clients = {user: Client(place.url, user, place.password(user)).log_in() for user in place.users}
     return RealAirflow(place, psutil.Process(pid), clients, connections, Path(connections["CHANGEWINDOW_POLICY"]))
 
 

@@ -1,0 +1,46 @@
+"""One Airflow for all attempts; after each group of them it has to be as well as before.
+
+Run by `make attack`.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from changewindow.cli.airflow_api import wait_for
+from changewindow.ledger import changes
+from servers import embedded_airflow
+from support.attack import PEOPLE, Ground
+from support.real_airflow import Probe, acts
+
+LAST = "secrets_stay_secret"
+"""The group that looks at everything the others have left."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Look for secrets when everything has been written."""
+    items.sort(key=lambda item: item.path.stem == LAST)
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[Ground]:
+    """Start the Airflow that is attacked, with changes at every stage."""
+    folder = tmp_path_factory.mktemp("attacked")
+    with embedded_airflow.running(folder, probe, PEOPLE, AIRFLOW__CORE__PARALLELISM="8") as airflow:
+        yield Ground(airflow, probe, folder).prepare()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unharmed(request: pytest.FixtureRequest, ground: Ground) -> Iterator[None]:
+    """Let a change be watched while a group of attempts runs; it is found bad after them, and has to be undone."""
+    name = f"bystander_{request.path.stem}"
+    change = ground.airflow.publish(ground.watched(name))
+    yield
+    run = ground.airflow.run_of(change)
+    ground.airflow.reaches(change, run, "watch", "deferred")
+    ground.probe.bad.add(f"/attacked/{name}")
+    wait_for(lambda: changes.get(ground.airflow.ledger, change).status == "rolled_back", f"the undo of {change}", 60)
+    assert acts(ground.folder / name) == ["apply_1", "undo_1"]
+    wait_for(ground.is_well, "every component of Airflow", 60)
+    verified = ground.verify()
+    assert verified.returncode == 0, verified.stdout + verified.stderr
