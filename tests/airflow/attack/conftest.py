@@ -24,10 +24,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def ground(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[Ground]:
-    """Start the Airflow that is attacked, with changes at every stage."""
+    """Start the Airflow that is attacked as a user starts it, with its own key, and with changes at every stage."""
     folder = tmp_path_factory.mktemp("attacked")
-    with embedded_airflow.running(folder, probe, PEOPLE, AIRFLOW__CORE__PARALLELISM="8") as airflow:
-        yield Ground(airflow, probe, folder).prepare()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("CHANGEWINDOW_SEAL_KEY", "CHANGEWINDOW_HEADS"):
+            patch.delenv(name, raising=False)
+        with embedded_airflow.running(folder, probe, PEOPLE, AIRFLOW__CORE__PARALLELISM="8") as airflow:
+            patch.setenv("CHANGEWINDOW_SEAL_KEY_FILE", str(airflow.place.home / "changewindow-seal.key"))
+            patch.setenv("CHANGEWINDOW_HEADS", str(airflow.place.home / "changewindow-heads"))
+            listed = airflow.policy / "connections.yaml"
+            strict = listed.read_text().replace("unlisted: warn", "unlisted: refuse")
+            listed.write_text(f"{strict}  canary: {{services: [leaking], environments: [test]}}\n")
+            yield Ground(airflow, probe, folder).prepare()
 
 
 @pytest.fixture(scope="module", autouse=True)

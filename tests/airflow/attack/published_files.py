@@ -1,4 +1,4 @@
-"""Who may write the folder of published changes: nothing there is executed, and nothing that we did not write counts."""
+"""Writers of the folder of published changes: nothing there is executed, and nothing that we did not write counts."""
 
 import json
 import os
