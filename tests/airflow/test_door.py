@@ -17,7 +17,7 @@ from support.real_airflow import RealAirflow, acts, ticket, window
 
 def answer(client: Client, method: str, path: str, body: Any = None) -> tuple[int, str]:
     """Return status and sentence of the answer to a request below /api/v2."""
-    headers = {"Authorization": str(client._session.headers["Authorization"])}
+    headers = {"Authorization": str(client._session.auth.token)}
     reply = requests.request(method, f"{client.url}/api/v2{path}", json=body, headers=headers, timeout=60)
     return reply.status_code, reply.text
 

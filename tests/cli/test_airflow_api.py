@@ -30,6 +30,22 @@ def wrong(url: str, **options: Any) -> str:
     return str(raised.value)
 
 
+@pytest.mark.parametrize("status", [200, 302, 403, 500])
+def test_a_server_that_repeats_the_password_has_it_shown_to_nobody(server: RecordingServer, status: int) -> None:
+    """As it is, or in JSON or an address."""
+    texts = 's3cret {"password": "s3cret"} czNjcmV0 %73'
+    server.otherwise = Reply(status, texts, {"Location": f"{server.url}/s3cret"})
+    assert "czNjcmV0" not in wrong(server.url)
+
+
+def test_a_token_is_shown_to_nobody_either(server: RecordingServer) -> None:
+    """When a later answer repeats it."""
+    server.answers["/auth/token"] = (200, '{"access_token": "abcdefgh"}')
+    server.otherwise = lambda request: Reply(500, f"you sent {request.headers['Authorization']}")
+    with pytest.raises(RestError, match=r"you sent Bearer \*\*\*"):
+        Client(server.url, "alice", "s3cret").log_in().runs("CHG-1")
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_takes_no_password_along(server: RecordingServer, status: int) -> None:
     """A 307 had it sent again, to another host and without encryption."""

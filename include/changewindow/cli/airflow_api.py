@@ -13,8 +13,8 @@ from urllib.parse import quote
 import requests
 
 from changewindow.cli.airflow_session import REDIRECTS, Signature, elsewhere, require_safe_address, unsigned, why
-from changewindow.documents.text import visible
 from changewindow.errors import PlatformError
+from changewindow.systems.secrecy import Secrets
 
 Answer = TypeVar("Answer")
 ENDED = {"success", "failed"}
@@ -40,6 +40,8 @@ class Client:
     allow_http: bool = False
     """Whether the password may go over a network in the clear."""
     _session: requests.Session = field(default_factory=unsigned, repr=False)
+    _secrets: Secrets = field(default_factory=Secrets, repr=False)
+    """What no message shows, though an answer may repeat it."""
 
     def log_in(self) -> "Client":
         """Get a token for the user.
@@ -49,9 +51,11 @@ class Client:
             PlatformError: the password would go where it must not.
         """
         require_safe_address(self._session, self.url, allow_http=self.allow_http)
+        self._secrets.learn(self.password)
         token = self._send("POST", "/auth/token", {"username": self.user, "password": self.password})
         if not isinstance(token, dict) or not isinstance(token.get("access_token"), str):
             raise RestError("POST", f"{self.url}/auth/token", "there is no token in the answer. Is that Airflow?")
+        self._secrets.learn(token["access_token"])
         self._session.auth = Signature(f"Bearer {token['access_token']}")
         return self
 
@@ -141,12 +145,13 @@ class Client:
                 verify=str(self.authorities) if self.authorities else None,
             )
             if reply.status_code in REDIRECTS:
-                raise RestError(method, url, elsewhere(reply), reply.status_code)
+                raise RestError(method, url, self._secrets.line(elsewhere(reply)), reply.status_code)
             if not reply.ok:
-                raise RestError(method, url, f"{reply.status_code} {visible(reply.text[:500])}", reply.status_code)
+                said = self._secrets.line(reply.text)[:500]
+                raise RestError(method, url, f"{reply.status_code} {said}", reply.status_code)
             return reply.json() if reply.content else None
         except (requests.RequestException, OSError, ValueError) as error:
-            raise RestError(method, url, why(error)) from error
+            raise RestError(method, url, self._secrets.line(why(error))) from error
 
 
 def _question(dag: str, run: str, task: str) -> str:
