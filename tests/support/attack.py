@@ -122,7 +122,7 @@ class Ground:
 
     def token(self, who: str) -> str:
         """Return the token of a user."""
-        return str(self.airflow.clients[who]._session.headers["Authorization"])
+        return str(self.airflow.clients[who]._session.auth.token)
 
     def send(self, attempt: Attempt) -> tuple[int, str]:
         """Send what an attempt says, byte for byte; return status and text of the answer."""
