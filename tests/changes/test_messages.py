@@ -43,6 +43,12 @@ def test_a_change_that_never_started_has_no_duration() -> None:
     assert "Duration" not in text
 
 
+def test_the_closing_message_says_where_the_record_ends() -> None:
+    """Kept there, out of reach of whoever owns the ledger, the hash shows later that nothing was cut off."""
+    ending = Ending("completed", "", STARTED, ENDED, head="9f" * 32)
+    assert ended("CHG-1", ticket(), ending).splitlines()[-1] == f"Record: {'9f' * 32}"
+
+
 def test_times_are_in_utc() -> None:
     """Whatever zone the clock of a worker has."""
     east = timezone(timedelta(hours=2))

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from changewindow import __version__
+from changewindow import __version__, settings
 from changewindow.cli.main import main
-from changewindow.ledger import changes
+from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.policy.check import Facts
 from changewindow.policy.review import load_text
 from changewindow.ticket.reader import NEW
+from support.tampering import tamper
 from support.tickets import BANNER, EXAMPLES, NOW, POLICY, SOURCE, TESTS, golden
 
 RELEASE = str(EXAMPLES[1])
@@ -237,6 +238,49 @@ def test_the_ledger_is_kept_from_here(tmp_path: Path, capsys: Capture, monkeypat
     assert f"{change}: every event follows the one before it; head " in capsys.readouterr().out
     assert main(["history", "CHG-77"]) == 1
     assert capsys.readouterr().err == "The ledger has no change CHG-77. Check the number, or look in another ledger.\n"
+
+
+def test_the_whole_record_is_verified_from_here(tmp_path: Path, capsys: Capture) -> None:
+    """Every finding is a line, and its exit code 1; a hash that somebody has kept is found in the chain, or not."""
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    ledger = Ledger(url)
+    ledger.upgrade()
+    change = changes.submit(ledger, BANNER, requester="alice", now=NOW).change
+    head = events.head(ledger, change)
+    assert main(["verify", "--all", "--ledger", url]) == 0
+    assert "0 findings in 1 change, 1 event; compared with 1 head kept in " in capsys.readouterr().err
+    assert main(["verify", change, "--head", head, "--ledger", url]) == 0
+    assert f"{change}: the hash you have kept is that of event 1 of 1" in capsys.readouterr().out
+    assert main(["verify", change, "--head", "0" * 64, "--ledger", url]) == 1
+    assert "The record was altered or cut off" in capsys.readouterr().err
+    tamper(ledger, "UPDATE changes SET status = 'approved'")
+    assert main(["verify", "--all", "--ledger", url]) == 1
+    finding = f"{change}: its status is 'approved', and its events say 'submitted'."
+    assert capsys.readouterr().out == f"{finding}\n"
+    assert main(["verify", "--all", "--json", "--ledger", url]) == 1
+    assert json.loads(capsys.readouterr().out) == {"changes": 1, "events": 1, "heads": 1, "altered": [finding]}
+
+
+def test_the_key_of_the_embedded_default_is_found_beside_its_ledger(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks into its ledger need not say where it lives."""
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    for name in ("CHANGEWINDOW_SEAL_KEY", "CHANGEWINDOW_HEADS", "AIRFLOW_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    ledger = Ledger(url, lambda: settings.read({"AIRFLOW_HOME": str(tmp_path)}))
+    ledger.upgrade()
+    changes.submit(ledger, BANNER, requester="alice", now=NOW)
+    assert main(["verify", "--all", "--ledger", url]) == 0
+    assert f"1 head kept in {tmp_path}/changewindow-heads/" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["verify"], ["verify", "CHG-1", "--all"]])
+def test_one_change_or_all_are_verified(arguments: list[str], capsys: Capture) -> None:
+    """Not none, and not both."""
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert "name a change, or give --all" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("given", ["nonsense", "[]", "{}", '"text"'])

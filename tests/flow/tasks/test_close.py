@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from changewindow.changes.handover import Closed, Decision, Restored, Undone, Verified
 from changewindow.errors import LockRevoked, MemoryUnknown
 from changewindow.ledger import changes, leases
+from changewindow.ledger.payloads import WatchDecided
 from changewindow.steps.command import Step
 from support.started_change import StartedChange
 
@@ -117,6 +118,27 @@ def test_the_garbage_of_a_user_is_no_good_decision(applied: StartedChange) -> No
     applied.task_instance.xcoms["watch", "decision"] = {"route": "succeed"}
     with pytest.raises(AirflowFailException, match="is rolled_back"):
         applied.do("close")
+
+
+def test_an_edited_decision_over_an_undone_change_records_what_the_watch_has_decided(applied: StartedChange) -> None:
+    """Though `succeed` was marked green, and the edited value has the seal of another one."""
+    applied.run("watch").record(WatchDecided(route=BAD.route, reason=BAD.reason))
+    applied.hand_over("watch", BAD)
+    edited = {**applied.task_instance.xcoms["watch", "decision"], "route": "succeed", "reason": "all good"}
+    applied.task_instance.xcoms["watch", "decision"] = edited
+    applied.task_instance.states["succeed"] = "success"
+    with pytest.raises(AirflowFailException, match="is rolled_back: errors = 7"):
+        applied.do("close")
+    assert (applied.status, applied.undone(1).exists()) == ("rolled_back", True)
+
+
+def test_a_run_that_was_under_way_during_the_upgrade_is_closed_by_what_the_ledger_says(applied: StartedChange) -> None:
+    """What the version before has left has no seal; the ledger says the same."""
+    applied.run("watch").record(WatchDecided(route=GOOD.route, reason=GOOD.reason))
+    applied.task_instance.xcoms["watch", "decision"] = GOOD.model_dump(mode="json")
+    applied.task_instance.states["succeed"] = "success"
+    applied.do("close")
+    assert applied.status == "completed"
 
 
 def test_a_dry_run_closes_nothing(applied: StartedChange) -> None:

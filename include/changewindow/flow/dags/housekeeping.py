@@ -15,7 +15,7 @@ from changewindow.flow.bundle import require_bundle
 from changewindow.flow.dags.interventions import tell_ended
 from changewindow.flow.dags.request import publish_change
 from changewindow.flow.own_dag import own_dag
-from changewindow.flow.run_request import RunRequest
+from changewindow.flow.run_request import RunRequest, run_request
 from changewindow.flow.runtime import ledger, log, now, policy
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.weights import FIRST
@@ -57,7 +57,9 @@ class LookAfter(BaseOperator):
         for path in housekeeping.stale(here, is_alive, bundle, now()):
             log.info("%s is over; its file is removed, its runs and logs stay", path.stem)
             path.unlink(missing_ok=True)
-        return [self._roll_back(change.id, change.run) for change in housekeeping.orphaned(here, is_alive, now())]
+        return [
+            self._roll_back(context, change.id, change.run) for change in housekeeping.orphaned(here, is_alive, now())
+        ]
 
     def _publish(self, change: str) -> None:
         try:
@@ -65,12 +67,12 @@ class LookAfter(BaseOperator):
         except (ChangeError, ValueError) as error:
             log.error("%s cannot be published: %s", change, error)
 
-    def _roll_back(self, change: str, run: str | None) -> dict[str, Any]:
+    def _roll_back(self, context: Context, change: str, run: str | None) -> dict[str, Any]:
         if run is not None:
             log.error("run %s of %s died; the change is rolled back", run, change)
             post(f"🚨 {change}: its run {run} died. It is being rolled back now; a person has to look at it.")
         conf = {"mode": "rollback", "reason": f"its run {run or 'that acted'} died"}
-        return {"trigger_dag_id": change, "trigger_run_id": f"take_back_{now():%Y%m%dT%H%M%S}", "conf": conf}
+        return run_request(context, change, f"take_back_{now():%Y%m%dT%H%M%S}", conf)
 
 
 class CheckPolicy(BaseOperator):

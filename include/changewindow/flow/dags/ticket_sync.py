@@ -18,11 +18,13 @@ from changewindow.errors import ApprovalRefused, ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
 from changewindow.flow.dags.approval import intent_of, ruling_of
 from changewindow.flow.own_dag import own_dag
-from changewindow.flow.run_request import RunRequest
+from changewindow.flow.run_request import RunRequest, run_request
 from changewindow.flow.runtime import ledger, log, now, policy
 from changewindow.ledger import approvals, queries
 from changewindow.ledger.models import Change
 from changewindow.policy.model import Policy
+
+REQUEST = "request_change"
 
 
 class Sync(BaseOperator):
@@ -52,7 +54,7 @@ class Sync(BaseOperator):
         for written, change in waiting:
             self._count_the_merge(rules, written, change)
         return [
-            {"conf": {"change": change.id}, "trigger_run_id": f"sync_{change.id}_{change.digest[:12]}"}
+            run_request(context, REQUEST, f"sync_{change.id}_{change.digest[:12]}", {"change": change.id})
             for _, change in waiting
         ]
 
@@ -114,7 +116,7 @@ def build_sync_dag() -> DAG:
     description = "Reads tickets from a directory or a git repository and asks for what is new or changed."
     with own_dag("sync_tickets", description, every=timedelta(minutes=10), at_once=1) as dag:
         sync = Sync(task_id="sync", execution_timeout=timedelta(minutes=5))
-        request = RunRequest.partial(task_id="request", trigger_dag_id="request_change", skip_when_already_exists=True)
+        request = RunRequest.partial(task_id="request", skip_when_already_exists=True)
         request.expand_kwargs(sync.output)
         sync >> Complain(task_id="complain")
     return dag
