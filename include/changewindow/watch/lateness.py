@@ -7,8 +7,6 @@ own absence for that of the service.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from weakref import WeakKeyDictionary
 
@@ -39,8 +37,25 @@ class Lateness:
 
     def since(self, moment: float) -> timedelta:
         """Return how long the loop did not run since a moment of `clock`, until now."""
-        pauses = [*self.pauses, (self.due, clock())]
-        return timedelta(seconds=sum(max(end - max(begin, moment), 0.0) for begin, end in pauses))
+        return timedelta(seconds=self._seconds(moment))
+
+    def require(self, moment: float, within: timedelta, error: SourceError | None = None) -> None:
+        """Let a reading count only if the loop has run since a moment at which it began, whatever came out.
+
+        Raises:
+            SourceError: `late`, the loop has not run.
+        """
+        pause = self._seconds(moment)
+        if pause and pause >= min(LATE, within * OF_THE_TIME).total_seconds():
+            raise SourceError("late", not_running(timedelta(seconds=pause))) from error
+
+    def _seconds(self, moment: float) -> float:
+        lost = max(clock() - max(self.due, moment), 0.0)
+        for begin, end in reversed(self.pauses):
+            if end <= moment:
+                break
+            lost += end - max(begin, moment)
+        return lost
 
     def _look(self) -> None:
         now = clock()
@@ -57,28 +72,6 @@ def lateness() -> Lateness:
     """Return the lateness of this event loop, which is noticed from the first call on."""
     loop = asyncio.get_running_loop()
     return _of_loops.get(loop) or _of_loops.setdefault(loop, Lateness())
-
-
-@contextmanager
-def on_time(within: timedelta) -> Iterator[None]:
-    """Let a reading count only if the loop has run while it was taken.
-
-    Raises:
-        SourceError: `late`, the loop has not run, whatever was read.
-    """
-    watched, began = lateness(), clock()
-    allowed = min(LATE, within * OF_THE_TIME)
-    try:
-        yield
-    except SourceError as error:
-        _require(watched.since(began), allowed, error)
-        raise
-    _require(watched.since(began), allowed)
-
-
-def _require(pause: timedelta, allowed: timedelta, error: Exception | None = None) -> None:
-    if pause >= allowed:
-        raise SourceError("late", not_running(pause)) from error
 
 
 def not_running(pause: timedelta) -> str:

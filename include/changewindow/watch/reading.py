@@ -12,7 +12,7 @@ from changewindow.errors import ChangeError
 from changewindow.systems.measurement import Answer, Cause, SourceContext, SourceError, Value
 from changewindow.watch.baseline import Seen
 from changewindow.watch.condition import Condition
-from changewindow.watch.lateness import on_time
+from changewindow.watch.lateness import clock, lateness
 from changewindow.watch.verdict import Verdict, judge
 
 
@@ -94,8 +94,14 @@ async def measure(condition: Condition, context: SourceContext) -> list[Answer]:
     Raises:
         SourceError: one of them has no value, or the loop was not running meanwhile.
     """
-    with on_time(condition.timeout):
-        return await _answers(condition, context)
+    watched, began = lateness(), clock()
+    try:
+        answers = await _answers(condition, context)
+    except SourceError as error:
+        watched.require(began, condition.timeout, error)
+        raise
+    watched.require(began, condition.timeout)
+    return answers
 
 
 async def _answers(condition: Condition, context: SourceContext) -> list[Answer]:
