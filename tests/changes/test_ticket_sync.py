@@ -131,6 +131,21 @@ def test_a_ticket_whose_window_is_over_is_left_alone(ledger: Ledger, policy: Pol
     assert (late.taken, late.error) == (None, "")
 
 
+def test_a_text_that_was_taken_in_before_a_rule_is_no_mistake_today(
+    ledger: Ledger, policy: Policy, tmp_path: Path
+) -> None:
+    """Its file stays where it is, long after its change has ended."""
+    old = banner()
+    old["validation"][0]["pass"] = {"matches": "(?!5)..."}
+    (tmp_path / "banner.yaml").write_text(json.dumps(old))
+    (written,) = ticket_sync.tickets(tmp_path, "dir", NO_SIGNERS)
+    assert "RE2 has no look-ahead" in ticket_sync.sync(ledger, policy, written, now=NOW).error
+    taken = changes.submit(ledger, old, requester="sync", now=NOW, origin="dir:banner.yaml")
+    changes.close(ledger, taken.change, run="r", outcome="completed", reason="", now=NOW)
+    again = ticket_sync.sync(ledger, policy, written, now=NOW)
+    assert (again.taken, again.error) == (None, "")
+
+
 def test_a_repository_that_is_not_there_is_said(tmp_path: Path) -> None:
     """In git's own words."""
     with pytest.raises(SyncFailed, match=r"git clone failed: .*nowhere"):
