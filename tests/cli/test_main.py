@@ -335,3 +335,13 @@ def test_it_prints_its_version(capsys: Capture) -> None:
         main(["--version"])
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"changewindow {__version__}\n"
+
+
+def test_nothing_that_is_printed_acts_on_the_terminal(tmp_path: Path, capsys: Capture) -> None:
+    """A ticket's name for a field is shown with its escape sequence."""
+    bad = tmp_path / "bad\x1b[2J\u202e.yaml"
+    bad.write_text("[]")
+    assert main(["lint", str(bad)]) == 1
+    printed = capsys.readouterr()
+    assert r"bad\u001b[2J\u202e.yaml:1: a ticket is a mapping" in printed.out + printed.err
+    assert "\x1b" not in printed.out + printed.err

@@ -11,6 +11,7 @@ from pathlib import Path
 from changewindow import __version__
 from changewindow.cli import output
 from changewindow.cli.calendar_arguments import POLICY, add_arguments
+from changewindow.cli.terminal import shown
 from changewindow.errors import ChangeError
 
 Command = Callable[[str, str, str], argparse.ArgumentParser]
@@ -28,6 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    with shown():
+        return _carry_out(arguments)
+
+
+def _carry_out(arguments: Sequence[str] | None) -> int:
     parsed = _completed(_parser()).parse_args(arguments)
     try:
         code = int(parsed.do(parsed))

@@ -1,0 +1,40 @@
+"""Prints for a terminal: what a ticket, a log or a service says is shown there, and does nothing."""
+
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import TextIO
+
+from changewindow.documents.text import visible
+
+
+class Shown(io.TextIOBase):
+    """A stream that shows control characters instead of sending them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text as it is read."""
+        self.stream.write(visible(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Send what is written."""
+        self.stream.flush()
+
+    def isatty(self) -> bool:
+        """Return whether somebody reads it on a terminal."""
+        return self.stream.isatty()
+
+    def fileno(self) -> int:
+        """Return the descriptor of the stream."""
+        return self.stream.fileno()
+
+
+@contextmanager
+def shown() -> Iterator[None]:
+    """Let all that is printed meanwhile be shown so, whoever prints it."""
+    with redirect_stdout(Shown(sys.stdout)), redirect_stderr(Shown(sys.stderr)):
+        yield
