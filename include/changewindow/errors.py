@@ -39,6 +39,13 @@ class PlatformError(ChangeError):
     """The team that runs Change Windows has to act."""
 
 
+class NoAccount(PlatformError):
+    """The programs of tickets cannot run as the account that the operator wants."""
+
+    def __init__(self, setting: str, name: str, why: str) -> None:
+        super().__init__(f"{setting} names the account '{name}', and {why}. Nothing was started. Correct the setting.")
+
+
 class BadKind(PlatformError):
     """A file in one of the kinds' folders breaks the contract of its folder."""
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from changewindow import kinds
+from changewindow.errors import NoAccount
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
+from changewindow.systems.process.account import OURS, account_for_tickets
 from changewindow.systems.process.environment import SETTING, built
 from changewindow.systems.process.output import printed
 from support.layout import INCLUDE, files, tree
@@ -113,3 +115,33 @@ def _bare() -> Iterator[str]:
             without = "env" not in {keyword.arg for keyword in node.keywords}
             if (called in STARTS and without) or called.startswith(BY_OS):
                 yield f"{where}:{node.lineno}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another account")
+async def test_programs_of_tickets_run_as_the_account_that_the_operator_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They do not read the keys that lie in Airflow's folder, nor another process's environment; conditions alike."""
+    monkeypatch.setenv("CHANGEWINDOW_RUN_AS", "nobody")
+    (keys := tmp_path / "keys.json").write_text("canary-file")
+    keys.chmod(0o600)
+    tried = f"id -un; pwd; touch here; cat {keys} /proc/{os.getpid()}/environ; true"
+    logged: list[str] = []
+    fields = {"name": "who", "kind": "command", "run": {"shell": tried}, "undo": "nothing"}
+    step = kinds.models("steps", "Step")["command"].model_validate(fields)
+    step.apply(here(logged), {})  # type: ignore[attr-defined]
+    assert "nobody" in logged
+    assert "canary" not in "\n".join(logged[1:])
+    assert "Permission denied" in "\n".join(logged)
+    assert (await printed("id", "-un", account=account_for_tickets())).output == b"nobody\n"
+
+
+@pytest.mark.parametrize("name", ["nobody-has-this-name", ""])
+def test_an_account_that_is_not_there_starts_nothing(name: str) -> None:
+    """The operator is told, and the program does not run as Airflow instead."""
+    ours = {"CHANGEWINDOW_RUN_AS": name}
+    if not name:
+        assert account_for_tickets(ours) == OURS
+        return
+    with pytest.raises(NoAccount, match="Nothing was started"):
+        account_for_tickets(ours)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from changewindow.errors import SyncFailed
 from changewindow.policy.sign_off import same_person
+from changewindow.systems.process.environment import built
 
 NOBODY = "sync"
 """Who requests the tickets of a directory without authors."""
@@ -67,7 +68,18 @@ def git(folder: Path, *arguments: str) -> str:
     Raises:
         SyncFailed: it failed, and says why.
     """
-    ran = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    # The worker's own git settings say how the repository of tickets is reached; nothing of it is executed.
+    home = {"HOME": str(Path.home()), "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh"}
+    with built(home) as environment:
+        ran = subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
     if ran.returncode:
         lines = ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"]
         raise SyncFailed(f"git {arguments[0]} failed: {lines[-1]}. Correct the connection or the repository.")

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from changewindow.sources.base import SourceBase
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
+from changewindow.systems.process.account import account_for_tickets
 from changewindow.systems.process.output import printed
 
 EXAMPLE = {"kind": "command", "run": ["cat", "/proc/loadavg"], "read": "output"}
@@ -40,7 +41,7 @@ class Source(SourceBase):
         started = context.now()
         query = " ".join(self.run)
         try:
-            ran = await printed(*self.run)
+            ran = await printed(*self.run, account=account_for_tickets())
         except OSError as error:
             raise SourceError("unreachable", f"'{self.run[0]}' cannot be started: {error.strerror}") from error
         if ran.code < 0:

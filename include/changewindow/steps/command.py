@@ -2,7 +2,9 @@
 
 No shell takes part unless the ticket asks for one with `shell:`. The program must end with exit code 0. Its output goes
 to the task log. When the task dies or is revoked, the program is killed with everything it started. Passwords come from
-Airflow Connections through `secrets` and are visible to the program as environment variables only.
+Airflow Connections through `secrets` and are visible to the program as environment variables only. Of the worker's
+variables it gets PATH, language, proxies and certificate authorities, and a home of its own; where the operator of the
+worker has named an account in CHANGEWINDOW_RUN_AS, it runs as that one, else as Airflow does.
 """
 
 from typing import ClassVar, Literal
@@ -50,7 +52,7 @@ class Step(StepBase):
         self._secrets(context)
         name = "true" if self.undo_run == "nothing" else arguments_of(self.undo_run)[0]
         find = ["/bin/sh", "-c", 'command -v "$0"', name]
-        if context.look(find, environment=self.environment, quiet=True).code == 0:
+        if context.look(find, environment=self.environment, quiet=True, of_ticket=True).code == 0:
             return []
         advice = "Install it there, or write it as `shell:` if an earlier step brings it."
         return [f"the worker has no program {name}, which undo needs. {advice}"]
@@ -67,7 +69,8 @@ class Step(StepBase):
             self._run(context, self.undo_run)
 
     def _run(self, context: Context, program: Program) -> None:
-        ran = context.run(arguments_of(program), environment={**self.environment, **self._secrets(context)})
+        variables = {**self.environment, **self._secrets(context)}
+        ran = context.run(arguments_of(program), environment=variables, of_ticket=True)
         if ran.code:
             raise StepFailed(f"'{line_of(program)}' ended with exit code {ran.code}; its output is in the log above.")
 

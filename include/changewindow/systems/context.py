@@ -16,6 +16,7 @@ from changewindow.errors import LockRevoked, StepFailed, UnusableConnection
 from changewindow.systems import authorization
 from changewindow.systems.connection import Connection
 from changewindow.systems.http.exchange import Replied, Request
+from changewindow.systems.process.account import OURS, account_for_tickets
 from changewindow.systems.process.supervised import Program, ProgramOptions, guarded
 from changewindow.systems.secrecy import Secrets
 
@@ -194,11 +195,14 @@ class Context:
         environment: Mapping[str, str] | None = None,
         quiet: bool = False,
         shown_as: str = "",
+        of_ticket: bool = False,
         hide: Callable[[str], str] = str,
     ) -> Ran:
         self.log(f"$ {shown_as or ' '.join(arguments)}")
         kept: deque[str] = deque(maxlen=KEPT_LINES)
-        with guarded(arguments, folder=folder, environment=environment) as program, self._stoppable(program):
+        account = account_for_tickets() if of_ticket else OURS
+        running = guarded(arguments, folder=folder, environment=environment, account=account)
+        with running as program, self._stoppable(program):
             for line in program.lines():
                 kept.append(line)
                 if not quiet:

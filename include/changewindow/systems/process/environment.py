@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from changewindow.systems.process.account import OURS, Account
+
 PASSED = (
     *("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "TZ", "LD_LIBRARY_PATH", "JAVA_HOME"),
     *("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"),
@@ -22,10 +24,13 @@ NEVER = ("AIRFLOW", "_AIRFLOW", "__AIRFLOW", "CHANGEWINDOW")
 
 
 @contextmanager
-def built(named: Mapping[str, str] | None = None, *, ours: Mapping[str, str] = os.environ) -> Iterator[dict[str, str]]:
+def built(
+    named: Mapping[str, str] | None = None, *, account: Account = OURS, ours: Mapping[str, str] = os.environ
+) -> Iterator[dict[str, str]]:
     """Lend an environment for one program, with an empty home that is removed afterwards; `named` is added to it."""
     also = [name.strip() for name in ours.get(SETTING, "").split(",")]
     passed = [name for name in (*PASSED, *also) if name in ours and not name.startswith(NEVER)]
     with tempfile.TemporaryDirectory(prefix="changewindow-home-", ignore_cleanup_errors=True) as home:
+        account.own(home)
         usual = {"PATH": os.defpath, "HOME": home, "TMPDIR": tempfile.gettempdir()}
         yield {**usual, **{name: ours[name] for name in passed}, **(named or {})}

@@ -1,9 +1,10 @@
 """Runs a program that dies, with everything it started, when the process that asked for it dies.
 
-Called as `guard.py DESCRIPTOR PROGRAM ARGUMENT…`. The descriptor is the reading end of a pipe whose writing end only
-the asking process holds: when that process ends in whatever way (SIGKILL included), the pipe closes and the guard
-kills the program with all its descendants, so a dead step cannot go on acting while its undo runs. What a program
-leaves in the background when it ends by itself (a daemon it was asked to start) is left alone. Linux only.
+Called as `guard.py DESCRIPTOR ACCOUNT PROGRAM ARGUMENT…`; the account is `uid:gid`, or empty for our own. The
+descriptor is the reading end of a pipe whose writing end only the asking process holds: when that process ends in
+whatever way (SIGKILL included), the pipe closes and the guard kills the program with all its descendants, so a dead
+step cannot go on acting while its undo runs. What a program leaves in the background when it ends by itself (a daemon
+it was asked to start) is left alone. Linux only.
 """
 
 # It is started for every program, so it imports little: `subprocess`, `signal` and `pathlib` take longer than Python.
@@ -35,7 +36,16 @@ def children() -> list[int]:
         return [int(child) for child in listed.read().split()]
 
 
-def start(arguments: list[str]) -> int:
+def become(account: str) -> None:
+    """Act as another account from now on, in its home and without any of our groups."""
+    user, _, group = account.partition(":")
+    os.setgroups([])
+    os.setgid(int(group))
+    os.setuid(int(user))
+    os.chdir(os.environ["HOME"])
+
+
+def start(arguments: list[str], account: str) -> int:
     """Start the program as a child that dies with the guard and hears all signals again; return its process id."""
     pid = os.fork()
     if pid:
@@ -43,7 +53,9 @@ def start(arguments: list[str]) -> int:
     try:
         for ignored in (SIGTERM, SIGPIPE, SIGXFSZ):  # by us, and by Python
             libc.signal(ignored, DEFAULT)
-        libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+        if account:
+            become(account)
+        libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)  # after that, which would take it back
         os.execvp(arguments[0], arguments)  # noqa: S606  no shell is wanted
     except OSError as error:
         print(f"{arguments[0]}: {error.strerror}", flush=True)
@@ -53,11 +65,11 @@ def start(arguments: list[str]) -> int:
 
 def main() -> int:
     """Run the program; return its exit code, 127 when it cannot be run, or 137 when the asking process ended first."""
-    pipe, arguments = int(sys.argv[1]), sys.argv[2:]
+    pipe, account, arguments = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
     os.set_inheritable(pipe, False)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     libc.signal(SIGTERM, IGNORE)
-    child = start(arguments)
+    child = start(arguments, account)
     ended = os.pidfd_open(child)
     ready, _, _ = select.select([pipe, ended], [], [])
     if ended not in ready:

@@ -7,6 +7,7 @@ import signal
 from dataclasses import dataclass
 
 from changewindow.systems.measurement import SourceError
+from changewindow.systems.process.account import OURS, Account
 from changewindow.systems.process.environment import built
 
 MOST = 64 << 20
@@ -23,17 +24,21 @@ class Printed:
     """What it printed to standard error."""
 
 
-async def printed(*arguments: str) -> Printed:
+async def printed(*arguments: str, account: Account = OURS) -> Printed:
     """Run a program to its end; one that nobody waits for any more is killed with what it has started.
 
     Raises:
         OSError: it cannot be started.
         SourceError: `invalid`, it prints without end.
     """
-    with built() as environment:
+    with built(account=account) as environment:
         process = await asyncio.create_subprocess_exec(
             *arguments,
             env=environment,
+            cwd=None if account == OURS else environment["HOME"],
+            user=account.user,
+            group=account.group,
+            extra_groups=account.groups,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypedDict, cast
 
+from changewindow.systems.process.account import OURS, Account
 from changewindow.systems.process.environment import built
 
 GUARD = Path(__file__).with_name("guard.py")
@@ -29,6 +30,8 @@ class ProgramOptions(TypedDict, total=False):
     """Whether the output is left out of the log; it is logged all the same when the program fails."""
     shown_as: str
     """What the log shows instead of the arguments."""
+    of_ticket: bool
+    """Whether the ticket names the program, which then runs as the account for these; see `account`."""
     hide: Callable[[str], str]
     """Takes secrets out of a line before it is logged."""
 
@@ -68,17 +71,21 @@ class Program:
 
 @contextmanager
 def guarded(
-    arguments: Sequence[str], *, folder: Path | None = None, environment: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    account: Account = OURS,
 ) -> Iterator[Program]:
     """Start a program that cannot outlive this block nor this process; see `guard`."""
     read_end, write_end = os.pipe()
     with (
         io.FileIO(write_end, "wb") as leash,
         io.FileIO(read_end, "rb") as held,
-        built(environment) as variables,
+        built(environment, account=account) as variables,
     ):
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(GUARD), str(read_end), *arguments],
+            [sys.executable, "-I", "-S", str(GUARD), str(read_end), str(account), *arguments],
             cwd=folder,
             env=variables,
             stdin=subprocess.DEVNULL,
