@@ -47,11 +47,11 @@ class House:
     judged: list[Asked] = field(default_factory=list)
 
     async def who(self, scope: Scope) -> Person:
-        """Know alice."""
-        headers = dict(scope["headers"])
-        if headers.get(b"authorization") != b"Bearer alice":
+        """Know alice, and victor, who may only look."""
+        name = dict(scope["headers"]).get(b"authorization", b"").decode().removeprefix("Bearer ")
+        if name not in {"alice", "victor"}:
             raise Refused(401, "Not authenticated")
-        return Person("alice")
+        return Person(name, may_act=name == "alice")
 
     def decide(self, asked: Asked) -> None:
         """Refuse what is asked of CHG-9."""
@@ -217,6 +217,13 @@ async def test_what_is_refused_is_recorded_and_goes_no_further(house: House) -> 
     assert (reply.status_code, reply.json()) == (409, {"detail": "CHG-9 acts"})
     await until(lambda: bool(house.recorded))
     assert (house.recorded, house.reached) == ([(("CHG-9",), "alice", 409)], [])
+
+
+async def test_who_may_only_look_fills_no_record(house: House) -> None:
+    """What they are refused leaves no event."""
+    reply = await post(house, "/api/v2/dags/CHG-9/dagRuns", b"{}", Authorization="Bearer victor")
+    await asyncio.sleep(0.1)
+    assert (reply.status_code, house.recorded, house.reached) == (409, [], [])
 
 
 async def test_a_task_comes_in_with_its_own_token_only(house: House) -> None:

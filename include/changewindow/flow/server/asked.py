@@ -34,6 +34,8 @@ class Person:
     name: str
     is_operator: bool = False
     """Whether Airflow lets them change what belongs to everybody: its pools."""
+    may_act: bool = True
+    """Whether Airflow lets them trigger runs; what is refused to others leaves no event."""
 
 
 @dataclass(frozen=True)

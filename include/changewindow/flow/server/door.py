@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from changewindow.flow.server import audit, single_writer
 from changewindow.flow.server.asked import Asked, Person, Refused, ours, route_of
 from changewindow.flow.server.judge import judge
-from changewindow.flow.server.limits import LOGIN, MOST_CHANGES, OTHERS, OURS, Gone, Limit, body_of, replayed
+from changewindow.flow.server.limits import LOGIN, MOST_CHANGES, OTHERS, OURS, Limit, body_of, replayed
 from changewindow.flow.server.who import TASKS, person_of, require_task
 
 READING = {"GET", "HEAD", "OPTIONS"}
@@ -52,8 +52,6 @@ class Door:
             await self._write(scope, receive, send)
         except Refused as refused:
             await _answer(refused, scope, receive, send)
-        except Gone:
-            return
 
     async def _write(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = get_route_path(scope)
@@ -73,7 +71,7 @@ class Door:
         try:
             await asyncio.to_thread(self.decide, asked)
         except Refused as refused:
-            status = refused.status
+            status = refused.status if asked.person.may_act else 403
             await _answer(refused, scope, receive, send)
         else:
             status = await self._pass(scope, asked.body, receive, send)

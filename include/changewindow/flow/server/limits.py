@@ -29,16 +29,11 @@ MOST_CHANGES = 100
 """Changes that one request may name."""
 
 
-class Gone(Exception):
-    """The client went away before it had sent everything; nobody waits for an answer."""
-
-
 async def body_of(receive: Receive, limit: Limit) -> bytes:
     """Return the body of a request.
 
     Raises:
-        Refused: it is too large, or takes too long.
-        Gone: it will never be complete.
+        Refused: it is too large, takes too long, or will never be complete.
     """
     body, length = bytearray(), 0
     try:
@@ -71,6 +66,6 @@ async def _parts(receive: Receive) -> AsyncIterator[bytes]:
     while more:
         message = await receive()
         if message["type"] != "http.request":
-            raise Gone
+            raise Refused(400, "The request was cut off. Send it again, whole.")
         yield message.get("body", b"")
         more = message.get("more_body", False)

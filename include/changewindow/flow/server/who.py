@@ -5,7 +5,9 @@ from typing import Any
 
 import svcs
 from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
+from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN, BaseAuthManager
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.auth.tokens import JWTValidator
 from airflow.api_fastapi.core_api.security import resolve_user_from_token
 from airflow.models.taskinstance import TaskInstance
@@ -38,8 +40,16 @@ async def person_of(scope: Scope) -> Person:
     except Exception as error:  # each auth manager has its own ways to refuse a token
         log.warning("a token was refused: %r", error)
         raise Refused(401, "Not authenticated") from error
-    is_operator = get_auth_manager().is_authorized_pool(method="PUT", user=user)
-    return Person(str(user.get_name()), is_operator)
+    return known_as(user, get_auth_manager())
+
+
+def known_as(user: BaseUser, manager: BaseAuthManager[Any]) -> Person:
+    """Return a user of Airflow as somebody who may look, act, or change what belongs to everybody."""
+    return Person(
+        str(user.get_name()),
+        is_operator=manager.is_authorized_pool(method="PUT", user=user),
+        may_act=manager.is_authorized_dag(method="POST", access_entity=DagAccessEntity.RUN, user=user),
+    )
 
 
 async def require_task(scope: Scope) -> None:
