@@ -48,6 +48,15 @@ def test_a_published_file_still_has_the_digest_that_was_approved() -> None:
     assert f"Digest `{(KEPT / 'digest.txt').read_text().strip()}`" in str(dag.doc_md)
 
 
+def holds(now: Any, before: Any) -> bool:
+    """Return whether all that was kept is there still; what is new since then may stand beside it."""
+    if isinstance(before, dict):
+        return all(name in now and holds(now[name], value) for name, value in before.items())
+    if isinstance(before, list):
+        return len(now) == len(before) and all(map(holds, now, before))
+    return bool(now == before)
+
+
 @pytest.mark.parametrize("name", TRIGGERS)
 def test_a_waiting_trigger_is_still_made_from_its_row(name: str) -> None:
     """The triggerer imports the class by its path and gives it the arguments of its row; it can be stored again."""
@@ -57,7 +66,7 @@ def test_a_waiting_trigger_is_still_made_from_its_row(name: str) -> None:
     trigger = getattr(importlib.import_module(module), of)(**arguments)
     path, again = trigger.serialize()
     assert path == row["classpath"]
-    assert {**again, **row["kwargs"]} == again
+    assert holds(again, row["kwargs"])
 
 
 def test_a_stored_timetable_is_still_read() -> None:

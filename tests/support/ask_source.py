@@ -22,6 +22,7 @@ async def asked(
     change: str | None = None,
     kept: dict[str, Any] | None = None,
     good: dict[str, Any] | None = None,
+    answer_within: str = "5s",
 ) -> Reading:
     """Return the reading of a source, good when it is 1; the connections are known by their names."""
 
@@ -32,7 +33,7 @@ async def asked(
         url = (await connect(LEDGER_CONNECTION)).database_url
         return await asyncio.to_thread(lambda: queries.past(Ledger(url), change, environment))
 
-    condition = {"name": "it", "source": source, "pass": good or {"equals": 1}, "timeout": "5s"}
+    condition = {"name": "it", "source": source, "pass": good or {"equals": 1}, "timeout": answer_within}
     async with client() as http:
         context = SourceContext(
             http, connect, since=since, change=change, past=past, kept=kept if kept is not None else {}
