@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from changewindow.documents.canonical import canonical
-from changewindow.errors import AlreadySealed, ApprovalRefused, BrokenChain, NotAllowed, SealKeyMissing
+from changewindow.errors import AlreadySealed, AlteredText, ApprovalRefused, BrokenChain, NotAllowed, SealKeyMissing
 from changewindow.ledger import approvals, changes, events, leases, payloads
 from changewindow.ledger.chain import hash_of
 from changewindow.ledger.database import Ledger
@@ -105,14 +105,21 @@ WRITTEN = [
         ["UPDATE leases SET token = 99"], "its lease on production/orders has no event", id="an altered lease"
     ),
     pytest.param(["DELETE FROM leases"], "its lease on production/orders is missing", id="a deleted lease"),
+    pytest.param(
+        ["UPDATE touched SET target = 'test/x' WHERE number = 1001"],
+        "CHG-1001: it touches test/x, and its text says production/orders",
+        id="altered targets",
+    ),
     pytest.param([INSERT_TEXT], "its text d… has no event", id="an inserted text"),
     pytest.param(
         ["UPDATE revisions SET text = replace(text, 'low', 'high') WHERE number = 1001"],
-        "CHG-1001: its text .* has another digest now",
+        "CHG-1001: its text .* has another digest now: somebody has altered it",
         id="an altered text",
     ),
     pytest.param(
-        ["DELETE FROM revisions WHERE number = 1001"], "CHG-1001: its text .* is missing", id="a deleted text"
+        ["DELETE FROM revisions WHERE number = 1001"],
+        "CHG-1001: its text .* is missing, or has another digest now",
+        id="a deleted text",
     ),
     pytest.param([INSERT_EVENT], "CHG-1003: event 2 does not match its hash", id="an inserted event"),
     pytest.param(
@@ -217,6 +224,18 @@ def test_an_approval_with_an_event_that_nobody_has_sealed_does_not_pass_the_gate
             leases.start(ledger, submitted.change, intent(submitted.digest, RUN), targets=TARGETS, now=NOW)
 
 
+def test_a_window_that_was_altered_in_row_and_text_does_not_pass_the_gate(ledger: Ledger) -> None:
+    """Both say the same; the digest in the events says that it is another text."""
+    submitted = approved(ledger, banner())
+    tamper(
+        ledger,
+        "UPDATE changes SET closes = '2031-03-18 16:00:00'",
+        "UPDATE revisions SET text = replace(text, '2031-03-18 15:00', '2031-03-18 16:00')",
+    )
+    with pytest.raises(NotAllowed, match="has another digest now: somebody has altered it"):
+        leases.start(ledger, submitted.change, intent(submitted.digest, RUN), targets=TARGETS, now=NOW)
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -319,3 +338,14 @@ def test_without_a_key_nothing_starts_and_events_wait(
     assert not spool.record(Event(submitted.change, "x", NOW, payloads.Validated(reason="it is well")))
     monkeypatch.undo()
     assert Spool(ledger, tmp_path / "spool.jsonl").drain() == 1
+
+
+def test_a_text_that_cannot_be_read_ends_neither_verify_nor_the_gate_with_a_traceback(ledger: Ledger) -> None:
+    """It is one more finding, and a reason to refuse."""
+    submitted = approved(ledger, banner())
+    tamper(ledger, "UPDATE revisions SET text = 'x'")
+    assert "has another digest now: somebody has altered it" in "\n".join(verify_all(ledger).altered)
+    with pytest.raises(NotAllowed, match="has another digest now"):
+        leases.start(ledger, submitted.change, intent(submitted.digest, RUN), targets=TARGETS, now=NOW)
+    with pytest.raises(AlteredText, match="cannot be read"):
+        changes.revision(ledger, submitted.change)

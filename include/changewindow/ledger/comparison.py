@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from changewindow.documents.canonical import canonical
 from changewindow.ledger.derived import Decided, Derived
-from changewindow.ledger.models import Approval, Change, Lease, Revision
+from changewindow.ledger.models import Approval, Change, Lease, Revision, Touched
 from changewindow.policy.sign_off import RecordedApproval
+from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
 from changewindow.ticket.revision import digest_of
 
@@ -59,12 +60,11 @@ def altered_state(change: Change, known: Derived, approvals: Sequence[Approval])
 
 def altered_window(session: Session, change: Change, known: Derived) -> Iterator[str]:
     """Say what of the window of a change is not as its newest text says, and an extension."""
-    stored = session.get(Revision, (change.number, known.digest))
-    if stored is None:
-        yield f"its text {known.digest[:12]}… is missing"
+    ticket = _ticket(session.get(Revision, (change.number, known.digest)))
+    if ticket is None:
+        yield f"its text {known.digest[:12]}… is missing, or has another digest now: somebody has altered it"
         return
-    window = build_ticket(json.loads(stored.text)).window
-    closes = known.closes or window.closes
+    window, closes = ticket.window, known.closes or ticket.window.closes
     if (change.opens, change.closes) != (window.opens, closes):
         yield (
             f"its window is {change.opens:%Y-%m-%d %H:%M} to {change.closes:%Y-%m-%d %H:%M}, and its events say "
@@ -82,24 +82,37 @@ def altered_holds(session: Session, change: Change, known: Derived) -> Iterator[
         yield f"its lease on {target} is missing: somebody has deleted it"
 
 
+def altered_targets(session: Session, change: Change, known: Derived) -> Iterator[str]:
+    """Say whether the targets by which conflicts are found are not those of the newest text."""
+    ticket = _ticket(session.get(Revision, (change.number, known.digest)))
+    targets = set(session.scalars(select(Touched.target).where(Touched.number == change.number)))
+    if ticket is not None and targets != set(ticket.targets):
+        said = ", ".join(sorted(ticket.targets))
+        yield f"it touches {', '.join(sorted(targets)) or 'nothing'}, and its text says {said}"
+
+
 def altered_texts(session: Session, change: Change, known: Derived) -> Iterator[str]:
-    """Say which texts of a change are not those that were submitted."""
+    """Say which texts of a change are not those that were submitted; of the newest, `altered_window` says it."""
     rows = {row.digest: row for row in session.scalars(select(Revision).where(Revision.number == change.number))}
     for digest, row in sorted(rows.items()):
         if digest not in known.digests:
             yield f"its text {digest[:12]}… has no event: somebody has inserted it"
-        elif not _has_digest(row):
+        elif digest != known.digest and _ticket(row) is None:
             yield f"its text {digest[:12]}… has another digest now: somebody has altered it"
-    for digest in sorted(set(known.digests) - set(rows)):
+    for digest in sorted(set(known.digests) - set(rows) - {known.digest}):
         yield f"its text {digest[:12]}… is missing: somebody has deleted it"
 
 
-def _has_digest(row: Revision) -> bool:
+def _ticket(row: Revision | None) -> Ticket | None:
+    """Return the ticket of a text; None where it is missing, or not the one with this digest."""
+    if row is None:
+        return None
     try:
         data = json.loads(row.text)
-        return digest_of(data, build_ticket(data)) == row.digest and canonical(data) == row.text
+        ticket = build_ticket(data)
+        return ticket if digest_of(data, ticket) == row.digest and canonical(data) == row.text else None
     except (ValueError, AttributeError, TypeError):
-        return False
+        return None
 
 
 def _key(said: Decided | Approval) -> tuple[object, ...]:

@@ -8,7 +8,14 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from changewindow.errors import BrokenChain
 from changewindow.ledger.chain import Head, checked_events
-from changewindow.ledger.comparison import altered_holds, altered_state, altered_texts, altered_window, approvals_of
+from changewindow.ledger.comparison import (
+    altered_holds,
+    altered_state,
+    altered_targets,
+    altered_texts,
+    altered_window,
+    approvals_of,
+)
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.derived import derived
 from changewindow.ledger.events import known
@@ -79,6 +86,7 @@ def _verified(session: Session, change: Change) -> tuple[list[EventRow], list[st
         *altered_texts(session, change, state),
         *altered_window(session, change, state),
         *altered_holds(session, change, state),
+        *altered_targets(session, change, state),
     )
     return rows, [f"{change.id}: {difference}." for difference in differences]
 
