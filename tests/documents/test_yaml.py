@@ -47,6 +47,8 @@ def finding_of(path: Path) -> str:
             "Remove the unprintable character. [yaml]",
             id="a sign that Unicode has not",
         ),
+        pytest.param("a: \u202eb".encode(), f"t:1: the control character U+202E {CONTROL}", id="right to left"),
+        pytest.param("a: r\u200bm".encode(), f"t:1: the control character U+200B {CONTROL}", id="a space of no width"),
         pytest.param("a: b\u2028".encode(), f"t:1: the control character U+2028 {CONTROL}", id="hidden line break"),
         pytest.param(b"\x7fELF\x02\x01\x00" + bytes(range(256)), f"t:2: byte 135 (0x80) {NOT_UTF8}", id="a program"),
     ],

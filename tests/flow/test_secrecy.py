@@ -19,6 +19,7 @@ from changewindow.flow.secrecy import learn
 from changewindow.systems.connection import Connection
 learn(Connection("it", "http", password="canary-of-flow"))
 logging.getLogger("changewindow").info("password %s", "canary-of-flow")
+logging.getLogger("changewindow").info("written by %s", "al\\x1b[2Jice")
 logging.getLogger("urllib3").warning("GET https://it/?token=canary-of-flow")
 try:
     try:
@@ -38,6 +39,7 @@ def test_no_logger_of_a_task_sends_a_secret_to_its_supervisor() -> None:
     assert [line["event"] for line in lines] == [
         "begun",
         "password ***",
+        r"written by al\u001b[2Jice",
         "GET https://it/?token=***",
         "Task failed with exception",
         "undo broke off",

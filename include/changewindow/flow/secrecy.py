@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+from functools import cache
 from typing import Any, TypeVar
 
 import structlog
@@ -51,12 +52,16 @@ def _hidden(value: Any) -> Any:
 
 def _learned(connection: Connection) -> list[str]:
     _guard_logs()
-    keys = [value for name, value in os.environ.items() if OF_ENVIRONMENT.search(name)]
-    return SECRETS.learn(*connection.secrets, *keys)
+    return SECRETS.learn(*connection.secrets, *_of_environment())
+
+
+@cache
+def _of_environment() -> tuple[str, ...]:
+    return tuple(value for name, value in os.environ.items() if OF_ENVIRONMENT.search(name))
 
 
 def _guard_logs() -> None:
-    """Make every logger of this process take the secrets out.
+    """Make every logger of this process take the secrets out, and show what would act on a terminal.
 
     Airflow's masker alone is not enough: a task sends its log to its supervisor as it is, and that has two maskers, one
     for each half of Airflow. The one that knows the secrets writes the log of the task; the other one, which knows
@@ -72,4 +77,4 @@ def _guard_logs() -> None:
 
 
 def _hide(_logger: Any, _method: str, event: Any) -> Any:
-    return SECRETS.hidden_in(event) if isinstance(event, dict) else event
+    return SECRETS.lines_in(event) if isinstance(event, dict) else event

@@ -49,14 +49,14 @@ class Secrets:
         """Return a line as a log may hold it: without the secrets, and without signs that act on a terminal."""
         return self.hidden(visible(self.hidden(text)))
 
-    def hidden_in(self, data: Any) -> Any:
-        """Return JSON without the secrets in its texts, names included."""
+    def lines_in(self, data: Any) -> Any:
+        """Return JSON with all its texts, names included, as a log may hold them; see `line`."""
         if isinstance(data, str):
-            return self.hidden(data)
+            return self.line(data)
         if isinstance(data, dict):
-            return {self.hidden_in(name): self.hidden_in(value) for name, value in data.items()}
+            return {self.lines_in(name): self.lines_in(value) for name, value in data.items()}
         if isinstance(data, list | tuple):
-            return [self.hidden_in(item) for item in data]
+            return type(data)(map(self.lines_in, data))
         return data
 
 
