@@ -54,6 +54,13 @@ def test_an_approved_expression_that_takes_too_long_is_killed_and_not_tried_agai
     assert matches(r"(?=a)a", "a"), "another expression is matched all the same"
 
 
+def test_an_approved_expression_is_given_no_text_that_takes_long_to_hand_over() -> None:
+    """RE2 is given every text."""
+    assert matches("x*", "x" * 1_000_000)
+    with pytest.raises(SourceError, match="for a text of 1,000,000 characters write it for RE2"):
+        matches("(?=x)x*", "x" * 1_000_000)
+
+
 def test_an_approved_ticket_keeps_an_expression_that_a_new_one_may_not_have(ticket_data: dict) -> None:
     """Changes that are approved go on; the next ticket learns what to write."""
     ticket_data["watch"]["conditions"][0].pop("fail", None)

@@ -80,6 +80,23 @@ async def test_one_change_takes_no_more_than_one_process() -> None:
     await busy
 
 
+async def test_who_must_wait_for_others_is_late_and_blames_no_service() -> None:
+    """Large answers of some changes must not take another one back."""
+
+    async def of(change: int) -> None:
+        module.asker.set(f"CHG-{change}")
+        await apart(time.sleep, LARGE, 2)
+
+    busy = [asyncio.create_task(of(change)) for change in range(AT_ONCE)]
+    await asyncio.sleep(0)
+    module.asker.set("CHG-99")
+    with pytest.raises(SourceError, match="which says nothing about the service") as raised:
+        await apart(os.getpid, LARGE)
+    assert raised.value.cause == "late"
+    await asyncio.gather(*busy)
+    assert await apart(os.getpid, LARGE)
+
+
 async def _of_another() -> None:
     module.asker.set("CHG-2")
     await apart(os.getpid, LARGE)

@@ -20,6 +20,8 @@ from changewindow.systems.measurement import SourceError
 
 PATIENCE = 0.25
 """Seconds that Python's `re` may take for one text; so long may other watches wait for it, once."""
+LONGEST = 100_000
+"""Characters that it is given."""
 SLOWEST_START = 5.0
 """Seconds until the process with Python's `re` must be there."""
 PROGRAM = """
@@ -70,6 +72,9 @@ class _Python:
         Raises:
             SourceError: `invalid`, it cannot be used, or takes too long.
         """
+        if len(text) > LONGEST:
+            fault = f"for a text of {len(text):,} characters write it for RE2, without look-arounds and back-references"
+            raise SourceError("invalid", f"the expression {shown(expression)} cannot be used: {fault}")
         with self.one_at_a_time:
             if expression not in self.refused:
                 answer = self._ask(json.dumps((expression, text, is_whole)))

@@ -4,7 +4,6 @@ What an event loop computes itself, all its watches wait for; a thread would not
 """
 
 import asyncio
-import contextlib
 import os
 import pickle
 import resource
@@ -28,6 +27,8 @@ SMALL = 32 << 10
 """In bytes: what is so small is computed at once, in some hundredths of a second."""
 AT_ONCE = 4
 """How many compute at the same time, each for another change."""
+PATIENCE = 1.0
+"""Seconds that one waits for another."""
 WITHIN = 3
 """Seconds that one may take: fewer than a reading, so that it can still say why there is none."""
 MEMORY = 2 << 30
@@ -35,6 +36,8 @@ MEMORY = 2 << 30
 PROGRAM = "from changewindow.systems.process.apart import serve; serve()"
 PART = 1 << 20
 """In bytes: so much is handed over at once, while others wait."""
+READY = b"!"
+"""What a worker says first: to start takes longer than most answers do."""
 HEAD = struct.Struct("!Q")
 """Before each message: how long it is."""
 asker: ContextVar[str] = ContextVar("asker", default="")
@@ -49,13 +52,12 @@ async def apart(function: Callable[P, T], size: int, /, *arguments: P.args, **na
     """
     if size <= SMALL:
         return function(*arguments, **named)
-    async with _of_loop().lent() as worker:
-        try:
-            async with asyncio.timeout(WITHIN):
-                result, error = await worker.answer(pickle.dumps((function, arguments, named)))
-        except (TimeoutError, asyncio.IncompleteReadError, OSError) as failed:
-            reason = f"takes longer than {WITHIN} s" if isinstance(failed, TimeoutError) else "takes too much memory"
-            raise SourceError("invalid", f"to read an answer of {size >> 10:,} KiB {reason}. Ask for less") from failed
+    try:
+        async with _of_loop().lent() as worker, asyncio.timeout(WITHIN):
+            result, error = await worker.answer(pickle.dumps((function, arguments, named)))
+    except (TimeoutError, asyncio.IncompleteReadError, OSError) as failed:
+        reason = f"takes longer than {WITHIN} s" if isinstance(failed, TimeoutError) else "takes too much memory"
+        raise SourceError("invalid", f"to read an answer of {size >> 10:,} KiB {reason}. Ask for less") from failed
     if error is not None:
         raise error
     return cast("T", result)
@@ -82,10 +84,11 @@ class _Worker:
         self.is_idle = True
         return answer
 
-    def kill(self) -> None:
-        """End it."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
+    async def end(self) -> None:
+        """End it, whatever it does."""
+        # Its pipes too: one that nobody reads any more is never found closed, and outlives the loop.
+        self.process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
+        await self.process.wait()
 
 
 @dataclass
@@ -98,16 +101,40 @@ class _Workers:
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[_Worker]:
-        """Lend a worker; one that has not answered by then is killed."""
-        async with self.turns[asker.get()], self.few:
-            worker = self.idle.pop() if self.idle else await _started()
+        """Lend a worker; one that has not answered by then is killed.
+
+        Raises:
+            SourceError: `late`, all are busy for others.
+        """
+        async with self.turns[asker.get()]:
+            await self._free()
             try:
-                yield worker
+                async with self._lent() as worker:
+                    yield worker
             finally:
-                if worker.is_idle:
-                    self.idle.append(worker)
-                else:
-                    worker.kill()
+                self.few.release()
+
+    async def _free(self) -> None:
+        """Wait until fewer than allowed compute, but not for long."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self.few.acquire()
+        except TimeoutError as error:
+            problem = (
+                f"{AT_ONCE} other changes have answers of more than {SMALL >> 10} KiB read, for {PATIENCE:g} s now"
+            )
+            raise SourceError("late", f"{problem}, which says nothing about the service") from error
+
+    @asynccontextmanager
+    async def _lent(self) -> AsyncIterator[_Worker]:
+        worker = self.idle.pop() if self.idle else await _started()
+        try:
+            yield worker
+        finally:
+            if worker.is_idle:
+                self.idle.append(worker)
+            else:
+                await worker.end()
 
 
 _workers: WeakKeyDictionary[asyncio.AbstractEventLoop, _Workers] = WeakKeyDictionary()
@@ -121,8 +148,7 @@ def _of_loop() -> _Workers:
 async def end() -> None:
     """End the workers of this event loop that compute nothing."""
     for worker in _workers.pop(asyncio.get_running_loop(), _Workers()).idle:
-        worker.kill()
-        await worker.process.wait()
+        await worker.end()
 
 
 async def _started() -> _Worker:
@@ -134,7 +160,13 @@ async def _started() -> _Worker:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
-    return _Worker(process)
+    worker = _Worker(process)
+    try:
+        await cast("asyncio.StreamReader", process.stdout).readexactly(len(READY))
+    except BaseException:
+        await worker.end()
+        raise
+    return worker
 
 
 def serve() -> None:
@@ -142,6 +174,8 @@ def serve() -> None:
     os.nice(5)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
+    answers.write(READY)
+    answers.flush()
     while head := questions.read(HEAD.size):
         asked = questions.read(*HEAD.unpack(head))
         signal.alarm(2 * WITHIN)  # kills us, should nobody be left to do so
