@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import svcs
 from airflow.api_fastapi.app import get_auth_manager
@@ -72,10 +73,10 @@ async def require_task(scope: Scope) -> None:
     path = get_route_path(scope)
     handed_over = path.removeprefix(HANDED_OVER)
     if handed_over != path and ours([handed_over.partition("/")[0]]):
-        await asyncio.to_thread(_require_own, handed_over, claims["sub"])
+        await asyncio.to_thread(_require_own, handed_over, UUID(claims["sub"]))
 
 
-def _require_own(path: str, task: str) -> None:
+def _require_own(path: str, task: UUID) -> None:
     """Airflow lets each task write what any other one hands over; for ours, each writes its own."""
     own = select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id).where(TaskInstance.id == task)
     with create_session() as session:
