@@ -1,7 +1,8 @@
 """Runs a program that only reads, and takes its exit code or what it prints.
 
 The program is started without a shell. What it prints must be one line: a number where it can be read as one, else
-text. With `read: exit_code` the output does not matter. A program that exceeds the condition's timeout is killed.
+text. At most 10,000 bytes are read. With `read: exit_code` the output does not matter. A program that exceeds the
+condition's timeout is killed.
 """
 
 import re

@@ -10,7 +10,7 @@ good value.
 A counter that fell was reset, and with it all that are asked for of the same `instance`: they count from zero. A series
 that is not there yet, like that of the first error, is 0; a label that no series of the metric has is `invalid`. Where
 times stand beside the samples, as where metrics are collected from others, the value is of the least recent of them,
-and `stale` when that is older than `scraped_within`.
+and `stale` when that is older than `scraped_within`. At most 100,000 lines are read, and 10,000 series asked for.
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 

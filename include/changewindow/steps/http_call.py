@@ -1,9 +1,9 @@
 """Sends one HTTP request and expects a status; undo sends the request the ticket gives for it.
 
 The address and the credentials come from an Airflow Connection of type HTTP; extra `header` and `scheme` as for
-`feature_flag`. Redirects are not followed. A request without a reply fails the step, and undo is sent all the same,
-because the request may have had its effect. Undo may also be sent twice: name under its `expect` what is answered when
-there is nothing to undo, like 404 to a DELETE.
+`feature_flag`. Redirects are not followed, and a reply is whole after 30 seconds and 16 MiB or it is none. A request
+without a reply fails the step, and undo is sent all the same, because the request may have had its effect. Undo may
+also be sent twice: name under its `expect` what is answered when there is nothing to undo, like 404 to a DELETE.
 """
 
 from typing import Any, ClassVar, Literal

@@ -27,7 +27,7 @@ class Comparison(Model):
     equals: bool | Number | str | None = None
     """The value is this number, text, true or false."""
     matches: Expression | None = None
-    """Regular expression that must match the whole text."""
+    """Regular expression (RE2) that must match the whole text."""
 
     @field_validator("between")
     @classmethod
