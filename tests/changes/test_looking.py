@@ -34,7 +34,7 @@ def nobody(name: str) -> Connection:
 def look(allowed: Connections | None = None, **changed: Any) -> Look:
     """Return a look at the ticket with some fields changed; by default every connection serves it."""
     asked = ticket(**changed)
-    every = {use.name: Served(services="all", environments="all") for use in named_connections(asked)}
+    every = {use.name: Served(services=("all",), environments=("all",)) for use in named_connections(asked)}
     return Look("CHG-1042", asked, allowed or Connections(connections=every))
 
 

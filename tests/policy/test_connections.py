@@ -28,7 +28,10 @@ def found(listed: dict[str, Any] | None, **changed: Any) -> list[Finding]:
     [
         pytest.param({"connections": {"shop": SHOP}}, {}, [], id="it serves the service in its environment"),
         pytest.param(
-            {"connections": {"shop": {**SHOP, "services": "all", "environments": "all"}}}, {}, [], id="it serves all"
+            {"connections": {"shop": {**SHOP, "services": ["all"], "environments": ["all"]}}},
+            {},
+            [],
+            id="it serves all",
         ),
         pytest.param(
             {"connections": {"shop": {**SHOP, "kinds": ["http"]}}}, {}, [], id="it is for this kind of source"
@@ -93,7 +96,7 @@ def test_no_ticket_may_name_the_products_own(name: str, is_listed: bool) -> None
     """Neither where somebody has listed it, nor where nothing is listed."""
     source = {"kind": "sql", "connection": name, "query": "SELECT 1"}
     wanted = [{"name": "own", "source": source, "pass": {"equals": 1}}]
-    every = {"services": "all", "environments": "all"}
+    every = {"services": ["all"], "environments": ["all"]}
     findings = found({"connections": {"shop": every, name: every}} if is_listed else None, validation=wanted)
     sentence = f"connection '{name}' is Change Windows' own, and no change may use it"
     assert sentence in [finding.sentence for finding in findings if not finding.is_warning]

@@ -71,3 +71,23 @@ def test_a_template_that_is_wrong_stops_no_change(folder: Path) -> None:
     (templates / "bad.yaml").write_text("summary: Bad\n")
     standards = load_policy(folder).standards
     assert (standards.names(), len(standards.findings) > 0) == ((), True)
+
+
+def test_a_mistake_in_connections_is_said_with_its_line(folder: Path) -> None:
+    """As in every other file of the policy."""
+    (folder / "connections.yaml").write_text(
+        "unlisted: perhaps\nconnections:\n  orders:\n    services: orders\n    environment: [production]\n"
+    )
+    with pytest.raises(BadPolicy) as raised:
+        load_policy(folder)
+    assert [finding.removeprefix(f"{folder}/") for finding in raised.value.findings] == [
+        "connections.yaml:1: unlisted: 'perhaps' is not allowed. Allowed: refuse, warn. [connections]",
+        (
+            "connections.yaml:4: connections.orders.services: found 'orders' where a list is expected. "
+            "Write it as a list, e.g. `services: [orders]`. [connections]"
+        ),
+        (
+            "connections.yaml:5: connections.orders: unknown field 'environment'. Did you mean 'environments'? "
+            "[connections]"
+        ),
+    ]

@@ -43,7 +43,7 @@ def copy_policy(folder: Path) -> Path:
     """Copy the policy of the demo, but only warn of connections that nobody has listed: each test makes its own."""
     shutil.copytree(POLICY, folder, dirs_exist_ok=True)
     listed = (POLICY / "connections.yaml").read_text().replace("unlisted: refuse", "unlisted: warn")
-    (folder / "connections.yaml").write_text(f"{listed}  {PROBE}: {{services: all, environments: all}}\n")
+    (folder / "connections.yaml").write_text(f"{listed}  {PROBE}: {{services: [all], environments: [all]}}\n")
     return folder
 
 

@@ -19,7 +19,7 @@ TESTS = Path(__file__).parents[1]
 SHIPPED = load_policy(TESTS.parent / "include" / "policy")
 """The policy as it is delivered."""
 LISTED = SHIPPED.connections.connections if SHIPPED.connections else {}
-SHOP = dict.fromkeys(("shop", "shop_config"), Served(services="all", environments="all"))
+SHOP = dict.fromkeys(("shop", "shop_config"), Served(services=("all",), environments=("all",)))
 POLICY = replace(SHIPPED, connections=Connections(connections={**LISTED, **SHOP}))
 """The same with the connections of the tests' tickets; any other is refused."""
 EXAMPLES = sorted((TESTS.parent / "include" / "tickets").glob("*.yaml"))

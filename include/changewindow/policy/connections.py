@@ -1,9 +1,9 @@
 """Which Airflow Connections serve which services, in which environments, for which kinds of step and source."""
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from changewindow.documents.findings import Finding
 from changewindow.documents.text import nearest
@@ -20,16 +20,18 @@ ABSENT = Finding(
     f"Write {FILE} beside services.yaml: each connection with the services and environments it serves.",
     is_warning=True,
 )
-Some = Literal["all"] | tuple[Name, ...]
+ALL = "all"
+Some = Annotated[tuple[Name, ...], Field(min_length=1)]
+"""Names, or the one word `all`."""
 
 
 class Served(Model):
     """What one connection is for."""
 
     services: Some
-    """The services it serves, or `all`."""
+    """The services it serves, or `[all]`."""
     environments: Some
-    """Where it serves them, or `all`."""
+    """Where it serves them, or `[all]`."""
     kinds: tuple[str, ...] = ()
     """The kinds of steps and sources that may use it; without them, all."""
 
@@ -40,8 +42,8 @@ class Served(Model):
 
     def serves(self, services: Iterable[str], environment: str, kind: str) -> bool:
         """Return whether it serves one of the services in the environment, for the kind."""
-        there = self.environments == "all" or environment in self.environments
-        theirs = self.services == "all" or bool({*services} & {*self.services})
+        there = bool({ALL, environment} & {*self.environments})
+        theirs = bool({ALL, *services} & {*self.services})
         return there and theirs and (not self.kinds or kind in self.kinds)
 
 
@@ -103,4 +105,4 @@ def why_not_before_approval(part: BaseModel, ticket: Ticket, listed: Connections
 
 
 def _joined(some: Some, what: str) -> str:
-    return f"all {what}" if some == "all" else ", ".join(some)
+    return f"all {what}" if ALL in some else ", ".join(some)
