@@ -205,6 +205,18 @@ class BrokenChain(PlatformError):
         )
 
 
+class UnknownSealKey(BrokenChain):
+    """An event is sealed by a key that this process does not have: another process has its own, or a stranger has."""
+
+    def __init__(self, change: str, sequence: int, key: str) -> None:
+        ChangeError.__init__(
+            self,
+            f"{change}: event {sequence} is sealed by a key that is not known here ({key}). Give every process of "
+            "Change Windows the same CHANGEWINDOW_SEAL_KEY, with every key that was used before; if this one was not, "
+            "somebody has written into the ledger.",
+        )
+
+
 class AlreadySealed(PlatformError):
     """A ledger without seals is to get some, and had them before."""
 

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from changewindow.documents.canonical import canonical
-from changewindow.errors import AlreadySealed, AlteredText, ApprovalRefused, BrokenChain, NotAllowed, SealKeyMissing
+from changewindow.errors import (
+    AlreadySealed,
+    AlteredText,
+    ApprovalRefused,
+    BrokenChain,
+    NotAllowed,
+    SealKeyMissing,
+    UnknownSealKey,
+)
 from changewindow.ledger import approvals, changes, events, leases, payloads
 from changewindow.ledger.chain import hash_of
 from changewindow.ledger.database import Ledger
@@ -318,7 +326,7 @@ def test_another_key_is_named(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -
     submitted = approved(ledger, banner())
     monkeypatch.setenv("CHANGEWINDOW_SEAL_KEY", "the-key-of-somebody-else")
     other = Ledger(str(ledger.url))
-    with pytest.raises(BrokenChain, match="event 1 is sealed by a key that is not known here"):
+    with pytest.raises(UnknownSealKey, match=r"event 1 is sealed by a key .* the same CHANGEWINDOW_SEAL_KEY"):
         leases.start(other, submitted.change, intent(submitted.digest, RUN), targets=TARGETS, now=NOW)
     monkeypatch.setenv("CHANGEWINDOW_SEAL_KEY", "the-key-of-somebody-else,the-key-with-which-all-tests-seal")
     leases.start(Ledger(str(ledger.url)), submitted.change, intent(submitted.digest, RUN), targets=TARGETS, now=NOW)

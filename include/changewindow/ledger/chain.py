@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from changewindow.documents.canonical import canonical
-from changewindow.errors import BrokenChain
+from changewindow.errors import BrokenChain, UnknownSealKey
 from changewindow.ledger.models import Change, EventRow
 from changewindow.ledger.seal import Seal
 
@@ -133,7 +133,7 @@ def require_seal(seal: Seal, change: str, row: EventRow) -> None:
     if row.seal is None:
         raise BrokenChain(change, row.sequence, "has no seal")
     if not seal.knows(row.seal):
-        raise BrokenChain(change, row.sequence, f"is sealed by a key that is not known here ({row.seal[:8]})")
+        raise UnknownSealKey(change, row.sequence, row.seal[:8])
     if not seal.holds(row.seal, "event", row.hash):
         raise BrokenChain(change, row.sequence, "does not match its seal")
 
