@@ -292,6 +292,13 @@ def test_the_way_to_the_ledger_is_changed_on_the_host_only(request_: Asked, is_r
     assert ("leads to the ledger of all changes" in why(request_)) == is_refused
 
 
+@pytest.mark.parametrize("body", [True, {"actions": True}, {"actions": [1, {"entities": 7}, {"entities": [None]}]}])
+def test_a_body_that_airflow_will_refuse_is_no_error_here(body: Any) -> None:
+    """Whatever stands where a list should."""
+    assert why(asked("PATCH /api/v2/pools", body=body)) == ""
+    assert why(asked("PATCH /api/v2/connections", body=body)) == ""
+
+
 def test_while_the_ledger_is_down_what_cannot_be_judged_is_refused() -> None:
     """Marking, answering and rolling back go on: they need no look."""
     facts = Facts(is_down=True)

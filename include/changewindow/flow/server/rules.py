@@ -182,14 +182,18 @@ def _is_like(text: str, term: str) -> bool:
 def _named(asked: Asked, name: str, *fields: str) -> list[tuple[str, Mapping[str, Any]]]:
     """Return what is done, by path or body, to an object of this name; with the fields it is to have."""
     done: list[tuple[str, Mapping[str, Any]]] = [(asked.method, {**asked.fields, **asked.parameters})]
-    for action in filter(_is_fields, asked.fields.get("actions") or ()):
-        entities = (item if _is_fields(item) else {fields[-1]: item} for item in action.get("entities") or ())
+    for action in filter(_is_fields, _list(asked.fields.get("actions"))):
+        entities = (item if _is_fields(item) else {fields[-1]: item} for item in _list(action.get("entities")))
         done += [(str(action.get("action")), entity) for entity in entities]
     return [
         (action, given)
         for action, given in done
         if any(str(given.get(field)).casefold() == name.casefold() for field in fields)
     ]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _is_fields(value: Any) -> bool:
