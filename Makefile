@@ -13,7 +13,7 @@ OPENTOFU_BIN := $(HOME)/.cache/changewindow-tests/bin/tofu
 .PHONY: demo test fast rooms lint clicks chaos attack bench services opentofu lock clean
 
 demo: .venv/ready ## start Airflow, play two changes on a real service, stay up (ONCE=1: end; DEMO_PORT=…: choose the port)
-	@exec env PYTHONPATH=include $(BIN)/python -m demo
+	@exec env --unset=PYTHONDONTWRITEBYTECODE PYTHONPATH=include $(BIN)/python -m demo
 
 test: lint fast ## lint, types and every test
 	$(RUN) -m pytest tests/airflow --numprocesses 4 --dist loadgroup
@@ -69,7 +69,8 @@ clean: ## remove the environment and what the demo left
 .venv/ready: requirements.txt
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet $(UV)
-	$(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python -r requirements.txt
+	# Compiled here, once; the first start of Airflow would do it otherwise, four components at a time.
+	$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(BIN)/python -r requirements.txt
 	echo "$(CURDIR)/include" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/changewindow.pth"
 	printf '#!/bin/sh\nexec "%s" -m changewindow "$$@"\n' "$(CURDIR)/$(BIN)/python" > $(BIN)/changewindow
 	chmod +x $(BIN)/changewindow

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +20,8 @@ from rich.table import Table
 
 from changewindow.cli import process_group, standalone
 from changewindow.cli.airflow_api import Client, wait_for
-from changewindow.errors import ChangeError
+from changewindow.cli.start_up import wait_until_healthy, why_ended
+from changewindow.errors import ChangeError, PlatformError
 from demo.scenario import ACTS, Played, play
 
 FOLDER = standalone.ROOT / ".demo"
@@ -35,13 +36,13 @@ def main() -> int:
     for number in SIGNALS:
         signal.signal(number, _interrupt)
     try:
-        with running(console) as place:
+        with running(console) as (place, airflow):
             played = play_all(console, place)
             console.print(outcomes(played))
             console.print(how_to_log_in(place))
             good = len(played) == len(ACTS) and all(ending.is_as_expected for ending in played)
             if not os.environ.get("ONCE"):
-                _stay_up(console)
+                _stay_up(console, place, airflow)
     except KeyboardInterrupt:
         console.print("\ninterrupted; all processes of the demo have been stopped")
         return 130
@@ -53,7 +54,7 @@ def main() -> int:
 
 
 @contextmanager
-def running(console: Console) -> Iterator[standalone.Place]:
+def running(console: Console) -> Iterator[tuple[standalone.Place, "subprocess.Popen[bytes]"]]:
     """Start the service under load and Airflow in an empty folder; end both, whatever happens."""
     standalone.stop_leftover(FOLDER / "airflow")
     shutil.rmtree(FOLDER, ignore_errors=True)
@@ -63,11 +64,12 @@ def running(console: Console) -> Iterator[standalone.Place]:
     with console.status("starting the orders service, its database and its clients"), world(FOLDER / "world") as reach:
         airflow = None
         try:
-            with console.status(f"starting Airflow on {place.url}"):
+            starting = f"starting Airflow on {place.url}"
+            with console.status(starting) as status:
                 airflow = standalone.start(place, {**reach, "CHANGEWINDOW_POLICY": str(POLICY)})
-                standalone.wait_until_healthy(place, airflow)
+                wait_until_healthy(place, airflow, lambda text: status.update(f"{starting}: {text}"))
             console.print(f"Airflow is up: {place.url}")
-            yield place
+            yield place, airflow
         finally:
             if airflow is not None:
                 process_group.stop(airflow)
@@ -79,7 +81,7 @@ def world(folder: Path) -> Iterator[dict[str, str]]:
     process = subprocess.Popen([sys.executable, "-m", "demo.world", "--folder", str(folder)], start_new_session=True)
     try:
         ready = folder / "world.json"
-        wait_for(lambda: ready.exists() or process.poll() is not None, "the service of the demo", 60)
+        wait_for(lambda: ready.exists() or process.poll() is not None, "the service of the demo", 300)
         yield connections(json.loads(ready.read_text()))
     finally:
         process.terminate()
@@ -98,7 +100,7 @@ def connections(ready: dict[str, Any]) -> dict[str, str]:
 def play_all(console: Console, place: standalone.Place) -> list[Played]:
     """Play every act, with its progress on the terminal."""
     alice, bob = (Client(place.url, user, place.password(user)).log_in() for user in ("alice", "bob"))
-    wait_for(lambda: _has_form(alice), "the DAG request_change")
+    wait_for(lambda: _has_form(alice), "the DAG request_change", 300)
     rows: dict[str, tuple[str, str]] = {act.ticket: ("", "waiting") for act in ACTS}
     with Live(_progress(rows), console=console, refresh_per_second=4) as live:
 
@@ -127,7 +129,7 @@ def outcomes(played: list[Played]) -> Table:
 def how_to_log_in(place: standalone.Place) -> str:
     """Return the address and the users, one per line."""
     users = "".join(f"\n  {name:6} {place.password(name)}   ({role})" for name, role in USERS.items())
-    return f"\nAirflow: {place.url}\nLog in as:{users}\nAirflow's log: {place.home / 'standalone.log'}"
+    return f"\nAirflow: {place.url}\nLog in as:{users}\nAirflow's logs: {place.home}/*.log"
 
 
 def _progress(rows: dict[str, tuple[str, str]]) -> Table:
@@ -137,10 +139,20 @@ def _progress(rows: dict[str, tuple[str, str]]) -> Table:
     return table
 
 
-def _stay_up(console: Console) -> None:
+def _stay_up(console: Console, place: standalone.Place, airflow: "subprocess.Popen[bytes]") -> None:
+    """Keep everything running until Ctrl-C, and say which component was started again.
+
+    Raises:
+        PlatformError: one of them died again and again.
+    """
     console.print("\nEverything keeps running until you press Ctrl-C.")
-    with suppress(KeyboardInterrupt):
-        threading.Event().wait()
+    with suppress(KeyboardInterrupt), (place.home / "standalone.log").open() as log:
+        log.seek(0, os.SEEK_END)
+        while airflow.poll() is None:
+            for line in log:
+                console.print(line.rstrip(), markup=False)
+            time.sleep(1)
+        raise PlatformError(why_ended(place.home))
 
 
 def _has_form(client: Client) -> bool:

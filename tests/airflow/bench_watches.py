@@ -21,6 +21,7 @@ from sqlalchemy import insert
 
 from changewindow.cli import process_group, standalone
 from changewindow.cli.airflow_api import Client, wait_for
+from changewindow.cli.start_up import wait_until_healthy
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
 
@@ -54,7 +55,7 @@ def airflow(home: Path, port: int) -> Iterator[tuple[standalone.Place, int]]:
     process = standalone.start(place, extra)
     try:
         fill(Ledger(place.ledger))
-        standalone.wait_until_healthy(place, process)
+        wait_until_healthy(place, process)
         yield place, process.pid
     finally:
         process_group.stop(process)

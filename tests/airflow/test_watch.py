@@ -89,7 +89,7 @@ def test_a_killed_triggerer_loses_neither_time_nor_counts(airflow: RealAirflow, 
     wait_for(lambda: samples(airflow, change) >= 5, "five samples")
     kept = watches.newest(airflow.ledger, change)
     assert kept
-    airflow.replace_triggerer()
+    airflow.kill("triggerer")
     assert airflow.ends(change, run) == ("success", "completed")
     last = watches.newest(airflow.ledger, change)
     assert last

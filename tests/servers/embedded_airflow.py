@@ -12,6 +12,7 @@ import psutil
 
 from changewindow.cli import process_group, standalone
 from changewindow.cli.airflow_api import Client, wait_for
+from changewindow.cli.start_up import wait_until_healthy
 from demo.__main__ import _has_form, world
 from support.real_airflow import PROBE, USERS, Probe, RealAirflow, copy_policy, git
 
@@ -35,12 +36,10 @@ def running(folder: Path, probe: Probe, users: Mapping[str, str] = USERS, **sett
         }
         process = standalone.start(place, connections)
         try:
-            standalone.wait_until_healthy(place, process)
+            wait_until_healthy(place, process)
             airflow = reached(place, process.pid, connections)
             wait_for(lambda: _has_form(airflow.alice), "the DAG request_change")
             yield airflow
-            for started in airflow.started:
-                process_group.stop(started)
         finally:
             process_group.stop(process)
             print((Path(place.home) / "standalone.log").read_text()[-2000:])

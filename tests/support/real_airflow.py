@@ -118,8 +118,6 @@ class RealAirflow:
     connections: Mapping[str, str]
     policy: Path
     """The folder of the policy, which a test may change."""
-    started: list["subprocess.Popen[bytes]"] = field(default_factory=list)
-    """Processes of Airflow that took the place of killed ones."""
 
     @property
     def alice(self) -> Client:
@@ -146,17 +144,11 @@ class RealAirflow:
         """Return the environment of Airflow's processes."""
         return {**os.environ, **standalone.environment(self.place), **self.connections}
 
-    def replace_triggerer(self) -> None:
-        """Kill the triggerer as a machine that dies does, and start another one, as standalone does not."""
-        for child in self.process.children(recursive=True):
-            if "triggerer" in " ".join(child.cmdline()):
-                child.kill()
-        with (self.place.home / "standalone.log").open("ab") as log:
-            command = [sys.executable, "-m", "airflow", "triggerer"]
-            started = subprocess.Popen(
-                command, env=self.environment, cwd=self.place.home, stdout=log, stderr=log, start_new_session=True
-            )
-        self.started.append(started)
+    def kill(self, component: str) -> int:
+        """Kill the main process of a component, which its supervisor starts again; return the id of the session."""
+        (leader,) = [child for child in self.process.children() if component in " ".join(child.cmdline())]
+        leader.kill()
+        return int(leader.pid)
 
     def posted(self) -> list[dict[str, Any]]:
         """Return all messages that Slack got, in order."""

@@ -1,34 +1,30 @@
-"""Runs the embedded default: Airflow standalone on SQLite with the settings Change Windows needs; ends all of it."""
+"""Runs the embedded default: Airflow on SQLite with the settings Change Windows needs; ends all of it."""
 
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
 from cryptography.fernet import Fernet
 
 from changewindow.changes.earlier_publication import replace_earlier
-from changewindow.cli import process_group
 from changewindow.cli.private_files import private
-from changewindow.errors import PlatformError
+from changewindow.cli.supervisor import PID_FILE, end_session
 from changewindow.ledger.database import Ledger
 from changewindow.settings import BUNDLE, Settings, read, shipped
 
 ROOT = Path(__file__).resolve().parents[3]
 """The checkout; an installed package needs neither its `plugins` nor a PYTHONPATH."""
-COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 WORKERS = 4
-PID_FILE = "standalone.pid"
 LOCKED = 60
-"""Seconds to wait for a locked database; after SQLite's own 5 a component would end, and standalone restarts none."""
+"""Seconds to wait for a locked database; after SQLite's own 5 a component would end."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +117,7 @@ def environment(place: Place) -> dict[str, str]:
 
 
 def start(place: Place, extra: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
-    """Start Airflow in a process group of its own; `extra` is added to its environment. Does not wait.
+    """Start Airflow under its supervisor; `extra` is added to its environment. Does not wait.
 
     What it writes, and what an earlier one has written into its folder, only this user may read.
     """
@@ -137,7 +133,7 @@ def _start(place: Place, extra: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     replace_earlier(known, place.published)
     with (place.home / "standalone.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "airflow", "standalone"],
+            [sys.executable, "-m", "changewindow.cli.supervisor"],
             env={**os.environ, **environment(place), **extra},
             cwd=place.home,
             stdin=subprocess.DEVNULL,
@@ -172,34 +168,15 @@ def write_passwords(place: Place) -> None:
 def stop_leftover(home: Path) -> None:
     """End an Airflow that an earlier owner of this folder left running, because it was killed itself."""
     with suppress(OSError, ValueError):
-        pid = int((home / PID_FILE).read_text())
-        if f"AIRFLOW_HOME={home}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-            process_group.kill(pid)
+        for pid in map(int, (home / PID_FILE).read_text().split()):
+            if _is_of(home, pid):
+                end_session(pid, signal.SIGKILL)
 
 
-def is_healthy(place: Place) -> bool:
-    """Return whether every component answers."""
-    try:
-        health = requests.get(f"{place.url}/api/v2/monitor/health", timeout=5).json()
-    except (requests.RequestException, ValueError):
-        return False
-    return all(health.get(component, {}).get("status") == "healthy" for component in COMPONENTS)
-
-
-def wait_until_healthy(place: Place, process: "subprocess.Popen[bytes]", seconds: float = 180) -> None:
-    """Wait until every component answers.
-
-    Raises:
-        PlatformError: Airflow ended, or is not healthy in time; its log is named.
-    """
-    log = place.home / "standalone.log"
-    deadline = time.monotonic() + seconds
-    while not is_healthy(place):
-        if process.poll() is not None:
-            raise PlatformError(f"Airflow ended with exit code {process.returncode} while starting; see {log}.")
-        if time.monotonic() > deadline:
-            raise PlatformError(f"Airflow is not healthy after {seconds:.0f} s; see {log}.")
-        time.sleep(0.5)
+def _is_of(home: Path, pid: int) -> bool:
+    with suppress(OSError):
+        return f"AIRFLOW_HOME={home}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return False
 
 
 def _secrets(place: Place) -> dict[str, str]:
