@@ -169,6 +169,16 @@ def resealed(raw: bytes, key: str, purpose: str = PURPOSE, change: str = "CHG-1"
 
 
 NEW = "another-key-of-the-new-year"
+
+
+def deep(levels: int) -> dict[str, Any]:
+    """Return data that is nested so deep."""
+    data: dict[str, Any] = {}
+    for _ in range(levels):
+        data = {"a": data}
+    return data
+
+
 OURS = "the-key-with-which-all-tests-seal"
 EDITED = "is not what publishing CHG-1 writes: it was edited or forged, or is another change's"
 SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
@@ -194,6 +204,14 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     "a ticket that is a list": (
         changed(lambda raw: with_field(raw, ticket=[], seal=SEAL.of(PURPOSE, ["CHG-1", []]))),
         EDITED,
+    ),
+    "data nested deep, in the right form": (
+        changed(lambda raw: with_field(raw, ticket=deep(100), seal="x")),
+        EDITED,
+    ),
+    "data nested very deep, in the right form": (
+        changed(lambda raw: with_field(raw, ticket=deep(320), seal="x")),
+        "",
     ),
     "sealed with another key": (changed(lambda raw: resealed(raw, "a-key-that-somebody-made-up")), EDITED),
     "sealed for another change": (changed(lambda raw: resealed(raw, OURS, change="CHG-2")), EDITED),

@@ -43,7 +43,7 @@ class DagFiles:
         present = {path.name for path in self.own.iterdir()}
         for file, name in self._wanted():
             if file not in present:
-                self._write(file, name)
+                self._write(file, code_of(name))
 
     def bring_up_to_date(self) -> None:
         """Let there be exactly one DAG file for each published file, showing what it holds now.
@@ -56,7 +56,7 @@ class DagFiles:
         for file, name in wanted.items():
             signature = _signature(self.published / name)
             if self.seen.get(file) != signature or not (self.own / file).exists():
-                self._write(file, name)
+                self._write(file, dag_file(self.published / name, self.seal))
                 self.seen[file] = signature
         for path in self.own.iterdir():
             if path.name not in wanted and not path.name.startswith(".") and not path.is_dir():
@@ -80,8 +80,7 @@ class DagFiles:
         yield from ((f"{Path(name).stem}.py", name) for name in changes)
         yield from ((f"{_harmless(name)}.py", name) for name in foreign[:MOST_FOREIGN])
 
-    def _write(self, file: str, name: str) -> None:
-        text = dag_file(self.published / name, self.seal)
+    def _write(self, file: str, text: str) -> None:
         path = self.own / file
         if path.exists() and path.read_text(encoding="utf-8") == text:
             return
@@ -90,13 +89,18 @@ class DagFiles:
         partial.replace(path)
 
 
-def dag_file(path: Path, seal: Seal) -> str:
-    """Return the DAG file of a published file: the same four lines of Python whatever it holds."""
-    code = (
+def code_of(name: str) -> str:
+    """Return the code for a published file: the same lines of Python whatever it holds."""
+    return (
         '"""A published change as an Airflow DAG; made from its data, never edited, never read back."""\n\n'
         "from changewindow.flow.dag import published_dag\n\n"
-        f"dag = published_dag({path.name!a})\n"
+        f"dag = published_dag({name!a})\n"
     )
+
+
+def dag_file(path: Path, seal: Seal) -> str:
+    """Return the same with what was published as comments, which Airflow shows to people."""
+    code = code_of(path.name)
     try:
         change = read_published(path, seal)
     except (BadPublication, SealKeyMissing):

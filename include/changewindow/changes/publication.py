@@ -72,10 +72,11 @@ def read(path: Path, seal: Seal) -> PublishedChange:
     try:
         given = json.loads(raw)
         data, sealed = given["ticket"], given["seal"]
-        is_whole = raw == text(path.stem, data, sealed).encode()
+        is_ours = isinstance(data, dict) and raw == text(path.stem, data, sealed).encode()
+        is_ours = is_ours and seal.holds(sealed, PURPOSE, [path.stem, data])
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError) as error:
         raise BadPublication(path, f"cannot be read as a published change ({type(error).__name__})") from error
-    if not is_whole or not isinstance(data, dict) or not seal.holds(sealed, PURPOSE, [path.stem, data]):
+    if not is_ours:
         raise BadPublication(
             path, f"is not what publishing {path.stem} writes: it was edited or forged, or is another change's"
         )
