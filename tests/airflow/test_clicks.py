@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from changewindow.cli import standalone
 from changewindow.cli.airflow_api import wait_for
-from changewindow.cli.start_up import is_healthy
 from changewindow.cli.supervisor import sessions
 from changewindow.systems.process.supervised import GUARD
 from support.real_airflow import RealAirflow, acts, ticket
@@ -104,7 +104,7 @@ def test_a_killed_scheduler_is_started_again(airflow: RealAirflow, tmp_path: Pat
     change = airflow.publish(ticket(tmp_path / "after_the_kill"))
     assert killed not in sessions().values()
     assert airflow.ends(change, airflow.run_of(change)) == ("success", "completed")
-    assert is_healthy(airflow.place)
+    assert standalone.is_healthy(airflow.place)
 
 
 @pytest.mark.xdist_group("alone")
@@ -120,5 +120,5 @@ def test_two_clients_trigger_24_runs_at_once(airflow: RealAirflow) -> None:
     assert len(set(runs)) == 24
     for run in runs:
         wait_for(lambda run=run: airflow.bob.run("request_change", run)["state"] == "failed", f"the end of {run}", 240)
-    assert is_healthy(airflow.place)
+    assert standalone.is_healthy(airflow.place)
     assert airflow.process.is_running()

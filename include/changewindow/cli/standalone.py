@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import requests
 from cryptography.fernet import Fernet
 
 from changewindow.changes.earlier_publication import replace_earlier
@@ -22,6 +23,8 @@ from changewindow.settings import BUNDLE, Settings, read, shipped
 
 ROOT = Path(__file__).resolve().parents[3]
 """The checkout; an installed package needs neither its `plugins` nor a PYTHONPATH."""
+ANSWERS = {"scheduler": "scheduler", "triggerer": "triggerer", "dag_processor": "dag-processor"}
+"""The components that Airflow's API tells the health of, as the API and as Airflow's command line name them."""
 WORKERS = 4
 LOCKED = 60
 """Seconds to wait for a locked database; after SQLite's own 5 a component would end."""
@@ -177,6 +180,22 @@ def _is_of(home: Path, pid: int) -> bool:
     with suppress(OSError):
         return f"AIRFLOW_HOME={home}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     return False
+
+
+def awaited(place: Place) -> tuple[str, ...]:
+    """Return the components that do not answer yet; of a database that does not, all that need it."""
+    try:
+        health = requests.get(f"{place.url}/api/v2/monitor/health", timeout=5).json()
+    except (requests.RequestException, ValueError):
+        return ("api-server",)
+    if health.get("metadatabase", {}).get("status") != "healthy":
+        return ("api-server", *ANSWERS.values())
+    return tuple(name for key, name in ANSWERS.items() if health.get(key, {}).get("status") != "healthy")
+
+
+def is_healthy(place: Place) -> bool:
+    """Return whether every component answers."""
+    return not awaited(place)
 
 
 def _secrets(place: Place) -> dict[str, str]:

@@ -6,14 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-
-from changewindow.cli.standalone import Place
+from changewindow.cli.standalone import Place, awaited
 from changewindow.cli.supervisor import PID_FILE, sessions
 from changewindow.errors import PlatformError
 
-ANSWERS = {"scheduler": "scheduler", "triggerer": "triggerer", "dag_processor": "dag-processor"}
-"""The components that Airflow's API tells the health of, as the API and as Airflow's command line name them."""
 STILL = 180.0
 """Seconds for which nothing may move."""
 LONGEST = 1800.0
@@ -22,22 +18,6 @@ BUSY = 2.0
 TICKS = 100.0
 """Of the CPU time in /proc, per second."""
 Report = Callable[[str], None]
-
-
-def awaited(place: Place) -> tuple[str, ...]:
-    """Return the components that do not answer yet; of a database that does not, all that need it."""
-    try:
-        health = requests.get(f"{place.url}/api/v2/monitor/health", timeout=5).json()
-    except (requests.RequestException, ValueError):
-        return ("api-server",)
-    if health.get("metadatabase", {}).get("status") != "healthy":
-        return ("api-server", *ANSWERS.values())
-    return tuple(name for key, name in ANSWERS.items() if health.get(key, {}).get("status") != "healthy")
-
-
-def is_healthy(place: Place) -> bool:
-    """Return whether every component answers."""
-    return not awaited(place)
 
 
 def wait_until_healthy(place: Place, process: "subprocess.Popen[bytes]", report: Report = lambda _: None) -> None:
