@@ -150,12 +150,13 @@ def end_session(leader: int, number: signal.Signals) -> None:
 
 
 def sessions() -> dict[int, int]:
-    """Return the session of each process that lives now."""
+    """Return the session of each process that lives now; one that is dead and not yet waited for does not."""
     living: dict[int, int] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
-            with suppress(ProcessLookupError):
-                living[int(folder.name)] = os.getsid(int(folder.name))
+            with suppress(OSError):
+                state, _, _, session, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
+                living |= {int(folder.name): int(session)} if state not in "ZX" else {}
     return living
 
 
