@@ -18,6 +18,7 @@ before.info("begun")
 from changewindow.flow.secrecy import learn
 from changewindow.systems.connection import Connection
 learn(Connection("it", "http", password="canary-of-flow"))
+learn(Connection("weak", "http", password="info"))
 logging.getLogger("changewindow").info("password %s", "canary-of-flow")
 logging.getLogger("changewindow").info("written by %s", "al\\x1b[2Jice")
 logging.getLogger("urllib3").warning("GET https://it/?token=canary-of-flow")
@@ -44,6 +45,7 @@ def test_no_logger_of_a_task_sends_a_secret_to_its_supervisor() -> None:
         "Task failed with exception",
         "undo broke off",
     ]
+    assert {line["level"] for line in lines} == {"info", "warning", "error"}
     assert CANARY not in ran.stdout + ran.stderr
     assert "outer ***" in ran.stdout
 

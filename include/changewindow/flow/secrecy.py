@@ -18,6 +18,10 @@ SECRETS = Secrets()
 """Those of each connection that this process has used."""
 OF_ENVIRONMENT = re.compile("(KEY|SECRET|PASSWORD|TOKEN)$")
 """Names of variables that hold secrets: Airflow's keys, the key of the seal."""
+SHORTEST_OF_AIRFLOW = 5
+"""Of shorter ones Airflow's masker only complains, in each log."""
+OF_LOGGING = {"level", "logger", "timestamp"}
+"""What a supervisor goes by, also where somebody's password is `info`."""
 FREE_TEXT = {"reason", "reasons", "findings"}
 """Fields of events and of what tasks hand over."""
 
@@ -52,7 +56,8 @@ def _hidden(value: Any) -> Any:
 
 def _learned(connection: Connection) -> list[str]:
     _guard_logs()
-    return SECRETS.learn(*connection.secrets, *_of_environment())
+    forms = SECRETS.learn(*connection.secrets, *_of_environment())
+    return [form for form in forms if len(form) >= SHORTEST_OF_AIRFLOW]
 
 
 @cache
@@ -77,4 +82,6 @@ def _guard_logs() -> None:
 
 
 def _hide(_logger: Any, _method: str, event: Any) -> Any:
-    return SECRETS.lines_in(event) if isinstance(event, dict) else event
+    if not isinstance(event, dict):
+        return event
+    return {name: value if name in OF_LOGGING else SECRETS.lines_in(value) for name, value in event.items()}

@@ -50,11 +50,11 @@ class Secrets:
         return self.hidden(visible(self.hidden(text)))
 
     def lines_in(self, data: Any) -> Any:
-        """Return JSON with all its texts, names included, as a log may hold them; see `line`."""
+        """Return JSON with all its texts, but for names, as a log may hold them; see `line`."""
         if isinstance(data, str):
             return self.line(data)
         if isinstance(data, dict):
-            return {self.lines_in(name): self.lines_in(value) for name, value in data.items()}
+            return {name: self.lines_in(value) for name, value in data.items()}
         if isinstance(data, list | tuple):
             return type(data)(map(self.lines_in, data))
         return data
