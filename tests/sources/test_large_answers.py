@@ -130,3 +130,21 @@ async def test_a_program_that_prints_a_million_digits_does_not_stop_the_others()
         "invalid",
         "1,000,002 bytes, one line of 10000 is read",
     )
+
+
+@pytest.mark.parametrize(
+    ("body", "cause", "detail"),
+    [
+        ({"a": "x" * 10_001}, "invalid", "the value is a text of 10,001 characters, 10,000 are kept at most. Ask for"),
+        ({"a": [], "x" * 9_000: 1}, "invalid", "/ has list at a, not one value"),
+    ],
+)
+async def test_what_is_kept_of_each_reading_is_not_long(
+    server: RecordingServer, body: dict[str, object], cause: str, detail: str
+) -> None:
+    """It stands in events, logs and messages, once a second perhaps."""
+    server.answers["/"] = (200, json.dumps(body))
+    reading = await read(server, {"kind": "http", "json": "a"})
+    assert reading.cause == cause
+    assert reading.detail.startswith(detail)
+    assert len(reading.detail) <= 2_000

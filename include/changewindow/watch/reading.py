@@ -15,6 +15,11 @@ from changewindow.watch.condition import Condition
 from changewindow.watch.lateness import clock, lateness
 from changewindow.watch.verdict import Verdict, judge
 
+LONGEST = 10_000
+"""Characters of a value that is text."""
+LONGEST_DETAIL = 2_000
+"""Characters of what is said about it."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -58,7 +63,9 @@ async def take(
     """
     reading = await _taken(condition, context, seen, newer_than)
     line, value = context.secrets.line, reading.value
-    return replace(reading, value=line(value) if isinstance(value, str) else value, detail=line(reading.detail))
+    return replace(
+        reading, value=line(value) if isinstance(value, str) else value, detail=line(reading.detail)[:LONGEST_DETAIL]
+    )
 
 
 async def _taken(condition: Condition, context: SourceContext, seen: Seen, newer_than: datetime | None) -> Reading:
@@ -109,7 +116,8 @@ async def _answers(condition: Condition, context: SourceContext) -> list[Answer]
         async with asyncio.timeout(condition.timeout.total_seconds()):
             for_control = replace(context, kept=context.kept.setdefault("control", {}))
             pairs = zip((context, for_control), condition.sources, strict=False)
-            return list(await asyncio.gather(*(own.answer(source) for own, source in pairs)))
+            answers = await asyncio.gather(*(own.answer(source) for own, source in pairs))
+            return [_kept_in_bounds(answer) for answer in answers]
     except ChangeError as error:
         raise SourceError("unreachable", str(error)) from error
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
@@ -117,6 +125,18 @@ async def _answers(condition: Condition, context: SourceContext) -> list[Answer]
         raise SourceError("invalid", detail) from error
     except TimeoutError as error:
         raise SourceError("unreachable", f"no answer within {condition.timeout.total_seconds():g} s") from error
+
+
+def _kept_in_bounds(answer: Answer) -> Answer:
+    """Return an answer that may stand in events, logs and messages, as often as it is read.
+
+    Raises:
+        SourceError: `invalid`, its value is too long for that.
+    """
+    if isinstance(answer.value, str) and len(answer.value) > LONGEST:
+        fault = f"the value is a text of {len(answer.value):,} characters, {LONGEST:,} are kept at most"
+        raise SourceError("invalid", f"{fault}. Ask for a part of it")
+    return answer
 
 
 async def _compared(condition: Condition, values: list[Value], seen: Seen) -> tuple[Value | None, str]:
