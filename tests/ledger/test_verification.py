@@ -108,6 +108,36 @@ WRITTEN = [
         "its window is .* to 2099-01-01 00:00, and its events say",
         id="a longer window",
     ),
+    pytest.param(
+        ["UPDATE changes SET reason = 'all is well' WHERE number = 1001"],
+        "its reason is 'all is well', and its events say 'good'",
+        id="another reason",
+    ),
+    pytest.param(
+        ["UPDATE changes SET closed_at = NULL WHERE number = 1001"],
+        "its closed_at is not set, and its events say",
+        id="an end that was taken back",
+    ),
+    pytest.param(
+        ["UPDATE changes SET summary = 'Nothing of importance' WHERE number = 1003"],
+        "its summary is 'Nothing of importance', and its text says",
+        id="another summary",
+    ),
+    pytest.param(
+        ["UPDATE changes SET owner = 'mallory' WHERE number = 1003"],
+        "its owner is 'mallory', and its text says 'alice'",
+        id="another owner",
+    ),
+    pytest.param(
+        ["DELETE FROM touched WHERE number = 1003"],
+        "it touches nothing, and its text says production/orders",
+        id="a target that it is said not to touch",
+    ),
+    pytest.param(
+        ["INSERT INTO touched (number, target) VALUES (1003, 'test/x')"],
+        "it touches production/orders, test/x, and its text says production/orders",
+        id="a target that it is said to touch",
+    ),
     pytest.param([INSERT_LEASE], "its lease on test/x has no event", id="an inserted lease"),
     pytest.param(
         ["UPDATE leases SET token = 99"], "its lease on production/orders has no event", id="an altered lease"

@@ -72,6 +72,21 @@ def altered_window(session: Session, change: Change, known: Derived) -> Iterator
         )
 
 
+def altered_display(session: Session, change: Change, known: Derived) -> Iterator[str]:
+    """Say what a change shows of its end and its text in lists and messages, and is not so; nothing acts by it."""
+    for name in ("reason", "closed_at"):
+        row, event = getattr(change, name), getattr(known, name)
+        if row != event:
+            yield f"its {name} is {_shown(row)}, and its events say {_shown(event)}"
+    ticket = _ticket(session.get(Revision, (change.number, known.digest)))
+    if ticket is None:
+        return
+    for name in ("summary", "owner", "reviewer"):
+        row, text = getattr(change, name), getattr(ticket, name)
+        if row != text:
+            yield f"its {name} is {_shown(row)}, and its text says {_shown(text)}"
+
+
 def altered_holds(session: Session, change: Change, known: Derived) -> Iterator[str]:
     """Say which leases of a change are not as its events say."""
     leases = {lease.target: lease for lease in session.scalars(select(Lease).where(Lease.number == change.number))}

@@ -40,6 +40,9 @@ class Derived:
     closes: datetime | None = None
     """The end of its window after an extension; None: its text says it."""
     aborted: str | None = None
+    reason: str = ""
+    """Why it ended as it did."""
+    closed_at: datetime | None = None
     held: frozenset[str] = frozenset()
     """The targets that it holds."""
     digests: tuple[str, ...] = ()
@@ -65,17 +68,18 @@ def _after(known: Derived, row: EventRow) -> Derived:
         return replace(known, decided=(*known.decided, decided))
     if isinstance(event, payloads.Started):
         held, token = frozenset(event.targets), event.token
-        return replace(known, status="running", run=event.run, token=token, held=held, aborted=None)
+        acting = _ended(known, "running")
+        return replace(acting, run=event.run, token=token, held=held, aborted=None)
     if isinstance(event, payloads.Closed):
         held = known.held if event.outcome == "rollback_failed" else frozenset()
         run = None if row.actor == "housekeeping" else row.actor
-        return replace(known, status=event.outcome, run=run, held=held, aborted=None)
+        return replace(_ended(known, event.outcome, event.reason, row.at), run=run, held=held, aborted=None)
     return _after_a_person(known, row, event)
 
 
 def _with_text(known: Derived, row: EventRow, event: payloads.Submitted | payloads.Revised) -> Derived:
     digests = (*known.digests, event.digest)
-    changed = replace(known, status="submitted", run=None, closes=None, digest=event.digest, digests=digests)
+    changed = replace(_ended(known, "submitted"), run=None, closes=None, digest=event.digest, digests=digests)
     if isinstance(event, payloads.Revised) and event.keeps_approvals:
         carried = [replace(decided, digest=event.digest) for decided in known.decided if decided.digest == event.before]
         return replace(changed, decided=(*known.decided, *carried))
@@ -86,15 +90,20 @@ def _after_a_person(known: Derived, row: EventRow, event: Payload) -> Derived:
     if isinstance(event, payloads.Approved):
         return replace(known, status="approved")
     if isinstance(event, payloads.Rejected):
-        return replace(known, status="rejected")
+        return _ended(known, "rejected", f"rejected by {row.actor}", row.at)
     if isinstance(event, payloads.Cancelled):
-        return replace(known, status="cancelled")
+        return _ended(known, "cancelled", f"cancelled by {row.actor}: {event.reason}", row.at)
     if isinstance(event, payloads.Aborted):
         was_running = event.was == "running"
         aborted = f"aborted by {row.actor}: {event.reason}"
-        return replace(known, aborted=aborted) if was_running else replace(known, status="cancelled")
+        return replace(known, aborted=aborted) if was_running else _ended(known, "cancelled", aborted, row.at)
     if isinstance(event, payloads.Extended):
         return replace(known, closes=event.later)
     if isinstance(event, payloads.Released):
         return replace(known, held=known.held - {event.target})
     return replace(known, run=None) if isinstance(event, payloads.RunDied) else known
+
+
+def _ended(known: Derived, status: str, reason: str = "", at: datetime | None = None) -> Derived:
+    """Return the change in another state, with why it has ended and when, if it has."""
+    return replace(known, status=status, reason=reason, closed_at=at)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from changewindow.errors import BrokenChain
 from changewindow.ledger.chain import Head, checked_events
 from changewindow.ledger.comparison import (
+    altered_display,
     altered_holds,
     altered_state,
     altered_targets,
@@ -85,6 +86,7 @@ def _verified(session: Session, change: Change) -> tuple[list[EventRow], list[st
         *altered_state(change, state, approvals_of(session, change)),
         *altered_texts(session, change, state),
         *altered_window(session, change, state),
+        *altered_display(session, change, state),
         *altered_holds(session, change, state),
         *altered_targets(session, change, state),
     )
