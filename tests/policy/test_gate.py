@@ -111,6 +111,9 @@ MAY_NOT = [
     pytest.param("not_rollbackable", standing(), BACK, id="nothing was done that could be rolled back"),
     pytest.param("not_rollbackable", standing("rolled_back"), BACK, id="it is rolled back already"),
     pytest.param(
+        "never_started", standing("completed", started=frozenset({"d0"})), BACK, id="no event says that it ever started"
+    ),
+    pytest.param(
         "run_acting", standing("running", run="run-0"), BACK, id="what acts is not rolled back by another run"
     ),
     pytest.param("text_outdated", standing(digest="d2"), INTENT, id="its text is not the newest one"),

@@ -124,6 +124,11 @@ def checked_events(session: Session, change: Change) -> list[EventRow]:
     raise BrokenChain(change.id, *_why_not_head(seal, change, rows))
 
 
+def is_sealed(seal: Seal, row: EventRow) -> bool:
+    """Return whether an event, taken alone, is as one of us wrote it."""
+    return row.hash == hash_of(row) and seal.holds(row.seal, "event", row.hash)
+
+
 def require_seal(seal: Seal, change: str, row: EventRow) -> None:
     """Make sure that an event has its seal.
 

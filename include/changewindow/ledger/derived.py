@@ -45,6 +45,8 @@ class Derived:
     closed_at: datetime | None = None
     held: frozenset[str] = frozenset()
     """The targets that it holds."""
+    started: tuple[str, ...] = ()
+    """Every text with which it passed the gate."""
     digests: tuple[str, ...] = ()
     """Every text that it ever had."""
     decided: tuple[Decided, ...] = ()
@@ -69,7 +71,8 @@ def _after(known: Derived, row: EventRow) -> Derived:
     if isinstance(event, payloads.Started):
         held, token = frozenset(event.targets), event.token
         acting = _ended(known, "running")
-        return replace(acting, run=event.run, token=token, held=held, aborted=None)
+        started = (*known.started, event.digest)
+        return replace(acting, run=event.run, token=token, held=held, started=started, aborted=None)
     if isinstance(event, payloads.Closed):
         held = known.held if event.outcome == "rollback_failed" else frozenset()
         run = None if row.actor == "housekeeping" else row.actor

@@ -6,10 +6,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from changewindow.ledger.chain import checked_events
+from changewindow.ledger.chain import checked_events, is_sealed, seal_of
 from changewindow.ledger.comparison import altered_state, altered_window, approvals_of, recorded_approvals
 from changewindow.ledger.derived import derived
-from changewindow.ledger.models import Change, Lease
+from changewindow.ledger.event_kinds import EventKind
+from changewindow.ledger.models import Change, EventRow, Lease
 from changewindow.ledger.queries import others_in
 from changewindow.ledger.stops import stops_in
 from changewindow.policy.standing import HeldTarget, Standing
@@ -30,6 +31,7 @@ def standing_of(session: Session, change: Change) -> Standing:
         digest=known.digest,
         approvals=recorded_approvals(known, rows),
         altered=altered,
+        started=frozenset(known.started),
     )
 
 
@@ -55,9 +57,19 @@ def standing_at_the_gate(
         .where(Lease.target.in_(targets), Lease.number != change.number)
         .order_by(Lease.target)
     )
+    of_change = replace(holding_of(change), started=_started(session, change)) if rolls_back else None
     return replace(
-        holding_of(change) if rolls_back else standing_of(session, change),
+        of_change or standing_of(session, change),
         held=tuple(HeldTarget(target, holder.id, holder.status == "running") for target, holder in rows),
         stops=stops_in(session, now),
         acting=tuple(other for other in others_in(session, now, now, but=change.id) if other.holds),
     )
+
+
+def _started(session: Session, change: Change) -> frozenset[str]:
+    """Return the texts with which a change has passed the gate, also where the rest of its chain was altered."""
+    wanted = select(EventRow).where(EventRow.number == change.number, EventRow.kind == EventKind.STARTED)
+    rows = list(session.scalars(wanted))
+    if any(row.seal is None for row in rows):  # a version that sealed nothing: only the whole chain can say it
+        return frozenset(derived(checked_events(session, change)).started)
+    return frozenset(derived(row for row in rows if is_sealed(seal_of(session), row)).started)

@@ -9,7 +9,15 @@ from changewindow.policy.connection_rules import connections_serve
 from changewindow.policy.decision import Answers, Decision, Satisfied
 from changewindow.policy.preflight_rules import earlier_steps, may_repeat, preflight
 from changewindow.policy.standing import Assessed, Case, Intent, Standing
-from changewindow.policy.state_rules import is_acting, may_roll_back, may_start, not_aborted, record_holds, targets_free
+from changewindow.policy.state_rules import (
+    has_started,
+    is_acting,
+    may_roll_back,
+    may_start,
+    not_aborted,
+    record_holds,
+    targets_free,
+)
 from changewindow.policy.time_rules import calendar, collisions, line_runs, time_left, window_open
 
 Rule = Callable[[Case], Answers]
@@ -28,7 +36,7 @@ START: tuple[Rule, ...] = (
     collisions,
     preflight,
 )
-ROLL_BACK: tuple[Rule, ...] = (may_roll_back, newest_text, targets_free)
+ROLL_BACK: tuple[Rule, ...] = (may_roll_back, has_started, newest_text, targets_free)
 """A rollback depends on nothing that is measured, and on no approval, window or line."""
 APPLY: tuple[Rule, ...] = (
     record_holds,
@@ -67,5 +75,5 @@ def _rules(intent: Intent) -> tuple[Rule, ...]:
     if intent.act == "start":
         return ROLL_BACK if intent.mode == "rollback" else START
     if intent.act == "read":
-        return (newest_text,) if intent.mode == "rollback" else READ
+        return (newest_text, has_started) if intent.mode == "rollback" else READ
     return APPLY if intent.act == "apply" else UNDO

@@ -67,6 +67,8 @@ class Standing:
     """What stops the whole line now."""
     acting: tuple[Other, ...] = ()
     """The other changes that hold targets now."""
+    started: frozenset[str] | None = None
+    """The texts with which it has passed the gate, as sealed events say; None: not asked for."""
     altered: tuple[str, ...] = ()
     """What the rows of the ledger say otherwise than its events: somebody has written them past Change Windows."""
 

@@ -51,6 +51,15 @@ def may_roll_back(case: Case) -> Answers:
         yield Finding("not_rollbackable", sentence, remedy)
 
 
+def has_started(case: Case) -> Answers:
+    """Say whether this text ever passed the gate; what never did has nothing to undo, whatever its row says."""
+    if case.standing.started is None or case.intent.digest in case.standing.started:
+        yield Satisfied("has_started", "it has passed the gate before")
+    else:
+        sentence = "its sealed events do not say that it has ever passed the gate with this text"
+        yield Finding("never_started", sentence, case.remedy(ALTERED))
+
+
 def is_acting(case: Case) -> Answers:
     """Say whether this run passed the gate, has not ended, and still holds its targets."""
     status, run = case.standing.status, case.standing.run

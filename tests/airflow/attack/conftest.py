@@ -10,6 +10,7 @@ import pytest
 from changewindow.cli import standalone
 from changewindow.cli.airflow_api import wait_for
 from changewindow.ledger import changes
+from changewindow.ledger.seal import Seal
 from servers import embedded_airflow
 from support.attack import PEOPLE, Ground
 from support.real_airflow import Probe, acts
@@ -31,7 +32,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[G
         for name in ("CHANGEWINDOW_SEAL_KEY", "CHANGEWINDOW_HEADS"):
             patch.delenv(name, raising=False)
         with embedded_airflow.running(folder, probe, PEOPLE, AIRFLOW__CORE__PARALLELISM="8") as airflow:
-            assert standalone.seal_of(airflow.place).keys  # made by whoever needs it first
+            assert Seal(lambda: standalone.places_of(airflow.place)).keys  # made by whoever needs it first
             patch.setenv("CHANGEWINDOW_SEAL_KEY_FILE", str(airflow.place.home / "changewindow-seal.key"))
             patch.setenv("CHANGEWINDOW_HEADS", str(airflow.place.home / "changewindow-heads"))
             listed = airflow.policy / "connections.yaml"

@@ -191,7 +191,7 @@ EVERYBODY = (
     Attempt("the connection of the ledger is deleted", "admin", "DELETE", "/connections/changewindow_ledger"),
     Attempt(
         "an event of an asset names a change",
-        "alice",
+        "otto",
         "POST",
         "/assets/events",
         {"asset_id": 1, "extra": {"dag_id": "$acting"}},
