@@ -2,7 +2,6 @@
 
 import re
 import sqlite3
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -273,39 +272,6 @@ def test_a_window_that_was_altered_in_row_and_text_does_not_pass_the_gate(ledger
     )
     with pytest.raises(NotAllowed, match="has another digest now: somebody has altered it"):
         leases.start(ledger, submitted.change, intent(submitted.digest, RUN), targets=TARGETS, now=NOW)
-
-
-@pytest.mark.parametrize("status", ["running", "completed", "rollback_failed"])
-@pytest.mark.parametrize("sealed", ["", "an event without a seal", "the event of another change"])
-def test_what_never_started_is_not_rolled_back_whatever_its_row_says(either: Ledger, status: str, sealed: str) -> None:
-    """A rollback asks for no approval, and its conditions are of the ticket: a row alone made them run unapproved."""
-    started(either)
-    submitted = changes.submit(either, banner(), requester="alice", now=NOW)
-    tamper(either, f"UPDATE changes SET status = '{status}', run = NULL WHERE number = 1002")  # noqa: S608  constants
-    if sealed:
-        seal = "NULL" if "without" in sealed else "seal"
-        tamper(
-            either,
-            "INSERT INTO events (number, sequence, at, kind, actor, data, previous, hash, seal) SELECT 1002, 2, at, "  # noqa: S608  constants
-            f"kind, actor, data, previous, hash, {seal} FROM events WHERE number = 1001 AND kind = 'started'",
-        )
-    wanted = replace(intent(submitted.digest, RUN), mode="rollback")
-    with pytest.raises((NotAllowed, BrokenChain)) as refused:
-        leases.start(either, submitted.change, wanted, targets=("test/x",), now=NOW)
-    assert "ever passed the gate" in str(refused.value) or "event 2" in str(refused.value)
-    assert "started" not in {event.kind for event in events.history(either, submitted.change)} or sealed
-    with pytest.raises((NotAllowed, BrokenChain)):
-        leases.require_text(either, submitted.change, wanted, now=NOW)
-
-
-@pytest.mark.parametrize("altered", ["UPDATE changes SET head = NULL", "DELETE FROM events WHERE sequence = 1"])
-def test_what_has_started_is_rolled_back_though_its_record_is_altered(either: Ledger, altered: str) -> None:
-    """The event with which it started has its seal."""
-    change = started(either)
-    tamper(either, altered, "UPDATE changes SET run = NULL")
-    wanted = replace(intent(changes.get(either, change).digest, "run-2"), mode="rollback")
-    leases.start(either, change, wanted, targets=TARGETS, now=NOW)
-    assert changes.get(either, change).run == "run-2"
 
 
 @pytest.mark.parametrize(
