@@ -11,7 +11,7 @@ from changewindow.systems.connection import Connection
 from changewindow.watch.condition import Condition
 from changewindow.watch.progress import Progress
 from changewindow.watch.sampling import Sampling
-from changewindow.watch.watch import Decided, Watched, watch
+from changewindow.watch.watch import Decided, Wanted, Watched, until_good, watch
 from support.recording_server import RecordingServer, Reply, Request
 
 PAUSE = 1.6
@@ -98,3 +98,26 @@ async def test_a_loop_that_runs_makes_no_reading_late(server: RecordingServer) -
     decided = await watching.decided()
     assert decided.verdict == "fail"
     assert "unreachable, no answer within 1 s" in decided.reason
+
+
+async def test_a_question_that_is_asked_once_is_asked_again_when_the_loop_did_not_run(server: RecordingServer) -> None:
+    """The gate has no time to wait for another sample, and must not refuse a change for that."""
+    loop = asyncio.get_running_loop()
+
+    def answer(_: Request) -> Reply:
+        if len(server.requests) == 1:
+            loop.call_soon_threadsafe(time.sleep, PAUSE)
+            return Reply(200, delay=PAUSE / 2)
+        return Reply(200)
+
+    async def connect(name: str) -> Connection:
+        return Connection(name, "http", host=server.url)
+
+    server.otherwise = answer
+    source = {"kind": "http", "connection": "orders", "path": "/health"}
+    condition = Condition.model_validate({"name": "health", "source": source, "pass": {"equals": 200}, "timeout": "1s"})
+    wanted = Wanted((condition,), timedelta(seconds=1), datetime.now(UTC))
+    log: list[str] = []
+    decided = await until_good(wanted, connect, log=log.append)
+    assert decided.verdict == "pass"
+    assert ["(late)" in line for line in log] == [True, False]

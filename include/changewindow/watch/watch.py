@@ -17,6 +17,8 @@ from changewindow.watch.reading import Reading, take_all
 from changewindow.watch.sampling import Sampling
 from changewindow.watch.shared_answers import sharing
 
+AGAIN = 3
+"""How many samples are taken again at once, because the loop was not running meanwhile."""
 Log = Callable[[str], None]
 Keep = Callable[[Progress], None]
 Baselines = Mapping[str, list[float]]
@@ -83,6 +85,8 @@ async def until_good(wanted: Wanted, connections: Connections, *, log: Log, past
             count += 1
             for reading in sample:
                 log(reading.line())
+            if count <= AGAIN and any(reading.cause == "late" for reading in sample):
+                continue  # by now it runs, and there may be no time to wait for another sample
             not_good = wanted.not_good(sample)
             now = SourceContext.now()
             good_since = None if not_good else good_since or now
