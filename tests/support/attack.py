@@ -98,6 +98,7 @@ class Ground:
             "run": quote(run, safe=""),
             "request": quote(request, safe=""),
             "raw_run": run,
+            "raw_request": request,
             "opens": opens,
         }
         self.names = {"acting": acting, "done": done, "approved": approved, "waiting": waiting, **runs}
@@ -112,7 +113,10 @@ class Ground:
     def watched(self, name: str) -> dict[str, Any]:
         """Return a ticket whose watch lasts until the service is found bad at a path of its own."""
         own = {**HEALTH, "source": {**HEALTH["source"], "path": f"/attacked/{name}"}}
-        return ticket(self.folder / name, watch="25m", validation=[own], services=[name])
+        now = datetime.now(UTC)
+        opens = window(now - timedelta(seconds=1), now + timedelta(hours=3))
+        of_name = {"validation": [own], "services": [name.replace("_", "-")], "window": opens}
+        return ticket(self.folder / name, watch="1h", **of_name)
 
     def filled(self, value: Any) -> Any:
         """Return a path or a body with the names of this Airflow's changes and runs."""
@@ -150,7 +154,7 @@ class Ground:
         numbers = ", ".join(change.removeprefix("CHG-") for change in attacked)
         dags = ", ".join(f"'{dag}'" for dag in attacked)
         own = ", ".join(f"'{dag}'" for dag in OWN_DAGS)
-        request = self.names["request"].replace("%3A", ":").replace("%2B", "+")
+        request = self.names["raw_request"]
         state: dict[str, list[Any]] = {}
         with closing(read_only(place.database)) as airflow:
             for table, columns in OF_AIRFLOW.items():
@@ -158,7 +162,8 @@ class Ground:
                 where += f" or dag_id in ({own})" if table == "dag" else f" or run_id = '{request}'"
                 state[table] = rows(airflow, table, columns, where)
             for table, columns in OF_EVERYBODY.items():
-                state[table] = rows(airflow, table, columns)
+                asked = f"ti_id = '{self.names['question']}'" if table == "hitl_detail" else "true"
+                state[table] = rows(airflow, table, columns, asked)
         with closing(read_only(place.home / "ledger.db")) as ledger:
             for table, columns in OF_LEDGER.items():
                 state[table] = rows(ledger, table, columns, f"number in ({numbers})")
@@ -167,12 +172,8 @@ class Ground:
         return state
 
     def verify(self) -> "subprocess.CompletedProcess[str]":
-        """Run `changewindow verify` for each attacked change, as an auditor does; return the last that ran."""
-        for name in ("acting", "waiting", "approved", "done"):
-            ended = self.command("verify", self.names[name])
-            if ended.returncode:
-                return ended
-        return ended
+        """Run `changewindow verify --all`, as an auditor does."""
+        return self.command("verify", "--all")
 
     def command(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Run `changewindow` with the environment of this Airflow."""

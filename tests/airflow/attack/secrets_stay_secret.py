@@ -59,7 +59,7 @@ def canary() -> str:
 @pytest.fixture(scope="module")
 def canaries(ground: Ground) -> dict[str, str]:
     """Have secrets used wherever the system takes one; return them by what they are."""
-    made = {name: canary() for name in ("password", "extra", "variable", "note")}
+    made = {name: canary() for name in ("password", "extra", "variable")}
     admin, home = ground.airflow.clients["admin"], ground.airflow.place.home
     extra = json.dumps({"token": made["extra"], "headers": {"X-Token": made["extra"]}})
     form = {"conn_type": "http", "host": ground.probe.url, "login": "u", "password": made["password"], "extra": extra}
