@@ -100,6 +100,7 @@ class Ground:
             "raw_run": run,
             "raw_request": request,
             "opens": opens,
+            "question": self.question(request),
         }
         self.names = {"acting": acting, "done": done, "approved": approved, "waiting": waiting, **runs}
         return self
