@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import json
 import pkgutil
 import sys
 import textwrap
@@ -16,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import yaml
 from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationInfo
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, SchemaValidator
+from pydantic_core import CoreSchema, SchemaValidator, to_json
 from pydantic_core.core_schema import tagged_union_schema, with_info_plain_validator_function
 
 from changewindow.documents.types import duration_text
@@ -97,7 +96,7 @@ class AnyKind:
             kind = value.get("kind") if isinstance(value, dict) else None
             union = self._union(kind if self.model(kind) else None)
             if info.mode == "json":
-                return union.validate_json(json.dumps(value), strict=True)
+                return union.validate_json(to_json(value), strict=True)
             return union.validate_python(value)
 
         return with_info_plain_validator_function(validate)

@@ -37,6 +37,7 @@ WHOLE = {
     "systems/process/guard.py": "itself started with what is built, and so is its child",
     "systems/hosts/heartbeat.py": "itself started with what is built, and so is its child",
     "cli/standalone.py": "starts Airflow itself, whose keys and connections these are",
+    "cli/supervisor.py": "the same",
 }
 """Files that may start a program without naming its environment, and why."""
 
