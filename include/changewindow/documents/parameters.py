@@ -86,7 +86,7 @@ def _filled(data: Any, values: Mapping[str, Any], place: Place, as_text: Contain
         return {key: _filled(value, values, (*place, key), as_text) for key, value in data.items()}
     if isinstance(data, list):
         return [_filled(item, values, (*place, index), as_text) for index, item in enumerate(data)]
-    if not isinstance(data, str):
+    if not isinstance(data, str) or "{{" not in data:
         return data
     whole = USE.fullmatch(data.strip())
     if whole and whole[1] in values:

@@ -140,16 +140,17 @@ def _refuse_traps(text: str) -> None:
     """Walk the events without recursion, so that neither depth nor aliases can hurt what comes after."""
     depth = documents = 0
     for event in yaml.parse(text, Loader=_Loader):
-        line = _line(event)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise BadYaml(line, "anchors and aliases (& and *) are not allowed", "Write the value where it is used.")
+            raise BadYaml(
+                _line(event), "anchors and aliases (& and *) are not allowed", "Write the value where it is used."
+            )
         if tag := getattr(event, "tag", None):
             tag = str(tag).replace("tag:yaml.org,2002:", "!!")
-            raise BadYaml(line, f"the tag {shown(tag)} is not allowed", "Write a plain value, text in quotes.")
+            raise BadYaml(_line(event), f"the tag {shown(tag)} is not allowed", "Write a plain value, text in quotes.")
         if isinstance(event, yaml.DocumentStartEvent) and (documents := documents + 1) > 1:
-            raise BadYaml(line, "a second document begins here", "Write one ticket per file.")
+            raise BadYaml(_line(event), "a second document begins here", "Write one ticket per file.")
         if isinstance(event, yaml.CollectionStartEvent) and (depth := depth + 1) > DEEPEST:
-            raise BadYaml(line, f"nested deeper than {DEEPEST} levels", "Check the brackets.")
+            raise BadYaml(_line(event), f"nested deeper than {DEEPEST} levels", "Check the brackets.")
         if isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
