@@ -3,6 +3,7 @@
 Run by `make attack`.
 """
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -28,6 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def ground(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[Ground]:
     """Start the Airflow that is attacked as a user starts it, with its own key, and with changes at every stage."""
     folder = tmp_path_factory.mktemp("attacked")
+    before = os.umask(0o077)  # as Airflow's processes have it: changes are published and approved from here as well
     with pytest.MonkeyPatch.context() as patch:
         for name in ("CHANGEWINDOW_SEAL_KEY", "CHANGEWINDOW_HEADS"):
             patch.delenv(name, raising=False)
@@ -39,6 +41,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[G
             strict = listed.read_text().replace("unlisted: warn", "unlisted: refuse")
             listed.write_text(f"{strict}  canary: {{services: [leaking], environments: [test]}}\n")
             yield Ground(airflow, probe, folder).prepare()
+    os.umask(before)
 
 
 @pytest.fixture(scope="module", autouse=True)
