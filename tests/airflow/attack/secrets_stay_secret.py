@@ -141,7 +141,7 @@ def seen(ground: Ground, who: str, change: str, run: str) -> Iterator[tuple[str,
     names |= {"try_number": "1", "connection_id": "canary", "variable_key": "canary", "pool_name": "default_pool"}
     document = ground.airflow.clients["admin"]._send("GET", "/openapi.json", None)
     for path, methods in sorted(document["paths"].items()):
-        if "get" not in methods or path.startswith("/auth") or "{asset" in path or "{backfill" in path:
+        if "get" not in methods or "/auth/" in path or "{asset" in path or "{backfill" in path:
             continue  # who is logged out reads nothing more
         for task in ("apply_1", "apply_2", "undo_1", "close", "watch") if "{task_id}" in path else ("",):
             address = path.replace("{xcom_key}", "return_value")
@@ -193,7 +193,9 @@ def test_nobody_reads_a_secret_by_the_api(
 ) -> None:
     """From none of its addresses, nor from the pages; an operator may read variables, as Airflow has it."""
     wanted = {name: value for name, value in canaries.items() if (who, name) != ("otto", "variable")}
-    assert leaks(seen(ground, who, *leaked), wanted) == []
+    answers = list(seen(ground, who, *leaked))
+    assert sum(place.endswith("(200)") for place, _ in answers) > 20  # addresses, so that it has read something
+    assert leaks(iter(answers), wanted) == []
 
 
 def test_no_command_prints_a_secret(ground: Ground, canaries: dict[str, str], leaked: tuple[str, str]) -> None:
