@@ -59,7 +59,7 @@ class Client:
         self._session.auth = Signature(f"Bearer {token['access_token']}")
         return self
 
-    def get(self, path: str, **parameters: Any) -> Any:
+    def get(self, path: str, **parameters: str | int) -> Any:
         """Return the reply to a GET request below /api/v2."""
         return self._send("GET", f"/api/v2{path}", None, parameters)
 
@@ -75,7 +75,7 @@ class Client:
         """Send a DELETE request below /api/v2."""
         self._send("DELETE", f"/api/v2{path}", None)
 
-    def trigger(self, dag: str, conf: dict[str, Any] | None = None, **fields: Any) -> str:
+    def trigger(self, dag: str, conf: dict[str, Any] | None = None, **fields: str | None) -> str:
         """Trigger a run of a DAG with its parameters; return the run's id."""
         body = {"logical_date": None, "conf": conf or {}, **fields}
         return str(self.post(f"/dags/{quote(dag)}/dagRuns", body)["dag_run_id"])

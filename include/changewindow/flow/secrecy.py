@@ -40,7 +40,7 @@ async def learn_in_trigger(connection: Connection) -> Connection:
     return connection
 
 
-def clean(model: M, **changed: Any) -> M:
+def clean(model: M, **changed: str) -> M:
     """Return a value with the secrets taken out of what it says in free text; names and numbers stay."""
     free = model.model_fields_set & FREE_TEXT
     return model.model_copy(update={**{name: _hidden(getattr(model, name)) for name in free}, **changed})

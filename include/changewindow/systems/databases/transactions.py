@@ -110,7 +110,7 @@ def end_session(connection: Connection, session: str) -> None:
             opened.rollback()
 
 
-def execute(opened: "DatabaseConnection", statement: str, **options: Any) -> "CursorResult[Any]":
+def execute(opened: "DatabaseConnection", statement: str, **options: bool) -> "CursorResult[Any]":
     """Run a statement as it is written: neither `%` nor `:` in it means anything to us. Options are SQLAlchemy's."""
     return opened.exec_driver_sql(statement, execution_options={"no_parameters": True, **options})
 
