@@ -1,16 +1,19 @@
 """Watches that ask the same share the answer, and nothing older than they may see."""
 
 import asyncio
+import os
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
+import certifi
 import pytest
 
 from changewindow.errors import UnknownConnection
 from changewindow.sources.base import SourceBase
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
-from changewindow.watch.shared_answers import FRESH, sharing
+from changewindow.watch.shared_answers import FRESH, authorities, sharing
 
 ASKED: list[str] = []
 
@@ -92,3 +95,13 @@ async def test_one_who_gives_up_does_not_end_the_question_of_others() -> None:
         assert (await replace(context, kept={}).answer(Slow(query="q"))).value == 1.0
         with pytest.raises(TimeoutError):
             await hasty
+
+
+def test_whom_to_trust_is_read_once_and_again_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To read it takes longer than a request; a company renews its authorities while watches go on."""
+    (file := tmp_path / "authorities.pem").write_bytes(Path(certifi.where()).read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    before = authorities()
+    assert authorities() is before
+    os.utime(file, ns=(1, 1))
+    assert authorities() is not before

@@ -1,11 +1,15 @@
 """Lets all watches of one process share a client, and the answers to questions they ask at the same time."""
 
 import asyncio
+import os
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -123,4 +127,22 @@ def client() -> httpx.AsyncClient:
     """
     cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     limits = httpx.Limits(max_connections=0)  # to aiohttp, 0 is without a limit
-    return HttpxAiohttpClient(follow_redirects=False, timeout=httpx.Timeout(30.0), limits=limits, cookies=cookies)
+    return HttpxAiohttpClient(
+        follow_redirects=False, timeout=httpx.Timeout(30.0), limits=limits, cookies=cookies, verify=authorities()
+    )
+
+
+def authorities() -> ssl.SSLContext:
+    """Return what says whom to trust, read once: to read it takes longer than a request."""
+    return _authorities(*map(_version, filter(None, map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR")))))
+
+
+def _version(name: str) -> tuple[str, int]:
+    """Return a file or folder with when it was last written."""
+    path = Path(name)
+    return name, path.stat().st_mtime_ns if path.exists() else 0
+
+
+@lru_cache(maxsize=1)
+def _authorities(*_named: tuple[str, int]) -> ssl.SSLContext:
+    return httpx.create_ssl_context()
