@@ -53,7 +53,7 @@ async def test_ready_and_missing_are_of_the_wanted_pods(cluster: ApiServer) -> N
     assert (await ask(cluster, "pods", read="ready", workload="daemonset/agent")).value == 1.0
     cluster.store.edit(*PLACE, lambda obj: obj["spec"].update(strategy={"type": "Recreate"}))
     use(cluster, NEW)
-    cluster.settle(lambda: cluster.get(*PLACE)["status"].get("updatedReplicas") == 3)
+    cluster.settle(lambda: not cluster.get(*PLACE)["status"].get("readyReplicas"))
     assert (await ask(cluster, "pods", read="missing")).value == 3
     assert (await ask(cluster, "pods", read="ready")).value == 0.0
 

@@ -33,14 +33,17 @@ class Watch(ChangeOperator, BranchMixIn):
 
     def do(self, run: Run) -> Any:
         """Decide at once what needs no watching; else watch without a worker."""
-        require_text(run, forward=run.is_dry)
         steps = len(run.ticket.steps)
         if run.is_dry:
+            require_text(run, forward=True)
             sample = ask_once(run.ticket.conditions, baselines=self._before(run), change=run.change.id)
             log.info("one sample, for the dry run: %s (%s)", sample.verdict, sample.reason)
             return self._route(run, route_dry(run, steps=steps, reason=sample.reason))
         decided = route_at_once(run, steps=steps, reason=run.params.get("reason"))
-        return self._route(run, decided) if decided else self._begin(run)
+        if decided:
+            return self._route(run, decided)
+        require_text(run, forward=False)
+        return self._begin(run)
 
     def judged(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the trigger's verdict, or a person's answer."""
