@@ -1,6 +1,7 @@
 """A component that dies alone: its children keep its lock in PostgreSQL, until they are ended or its time is up."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -11,9 +12,9 @@ import pytest
 import yaml
 from sqlalchemy import create_engine, text
 
-from changewindow.cli import process_group
 from changewindow.cli.airflow_api import wait_for
 from changewindow.cli.standalone import ROOT
+from changewindow.cli.supervisor import end_session
 from changewindow.settings import SCHEDULER_CONNECT_ARGS
 from servers.postgres import shared
 
@@ -54,7 +55,7 @@ def killed_alone(url: str, connect_args: Mapping[str, str]) -> Iterator[int]:
             scheduler.wait()
             yield scheduler.pid
         finally:
-            process_group.kill(scheduler.pid)
+            end_session(scheduler.pid, signal.SIGKILL)
 
 
 def is_free(url: str) -> bool:
@@ -68,7 +69,7 @@ def test_the_children_of_a_scheduler_killed_alone_keep_its_lock_until_its_group_
     with killed_alone(url, {}) as group:
         time.sleep(2)
         assert not is_free(url)
-        process_group.kill(group)
+        end_session(group, signal.SIGKILL)
         wait_for(lambda: is_free(url), "the lock of a dead scheduler", 5, 0.1)
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from changewindow.cli import process_group
-from changewindow.cli.supervisor import PID_FILE, sessions
+from changewindow.cli.supervisor import PID_FILE, end_session, sessions
 from support.layout import INCLUDE
 
 RUNS = """
@@ -84,7 +83,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
     supervised.process.wait()
     for name in ("scheduler", "triggerer"):
         for pid in (pid for pair in supervised.started(name) for pid in pair):
-            process_group.kill(pid)
+            end_session(pid, signal.SIGKILL)
 
 
 def until(condition: Callable[[], object]) -> None:

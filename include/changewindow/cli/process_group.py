@@ -24,12 +24,6 @@ def stop(leader: "subprocess.Popen[bytes]", seconds: float = 15) -> None:
             time.sleep(0.1)
 
 
-def kill(group: int) -> None:
-    """Kill whatever is left of a process group, its leader having died or not."""
-    with suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGKILL)
-
-
 def _lives(group: int) -> bool:
     try:
         os.killpg(group, 0)
