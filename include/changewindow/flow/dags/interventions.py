@@ -74,21 +74,24 @@ def abort(here: Ledger, params: dict[str, Any], person: str) -> str:
 
 def release(here: Ledger, params: dict[str, Any], person: str) -> str:
     """Release a target that a failed rollback has kept."""
-    change = leases.release(here, params["target"], person=person, reason=params["reason"], now=now())
-    post(messages.message(f"🔓 {params['target']}, held by {change}, was released by @{person}: {params['reason']}"))
+    at = now()
+    change = leases.release(here, params["target"], person=person, reason=params["reason"], now=at)
+    sentence = f"🔓 {params['target']}, held by {change}, was released by @{person}: {params['reason']}"
+    post(messages.message(sentence), at)
     return f"{params['target']} is free; it was held by {change}"
 
 
 def stop_the_line(here: Ledger, params: dict[str, Any], person: str) -> str:
     """Stop all starts, or lift every stop."""
+    at = now()
     if params["action"] == "lift":
-        lifted = stops.lift(here, person=person, now=now())
-        post(messages.message(f"▶️ THE LINE RUNS AGAIN, lifted by @{person}: {params['reason']}"))
+        lifted = stops.lift(here, person=person, now=at)
+        post(messages.message(f"▶️ THE LINE RUNS AGAIN, lifted by @{person}: {params['reason']}"), at)
         return f"lifted: {'; '.join(lifted) or 'nothing was stopped'}"
-    until = now() + timedelta(hours=float(params["hours"]))
-    stops.stop(here, person=person, reason=params["reason"], now=now(), until=until)
+    until = at + timedelta(hours=float(params["hours"]))
+    stops.stop(here, person=person, reason=params["reason"], now=at, until=until)
     limits = f"until {until:%Y-%m-%d %H:%M} UTC by @{person}: {params['reason']}"
-    post(messages.message(f"⛔ THE LINE IS STOPPED {limits}"))
+    post(messages.message(f"⛔ THE LINE IS STOPPED {limits}"), at)
     return f"no change starts and no step is applied {limits}"
 
 
@@ -191,7 +194,7 @@ def tell_ended(here: Ledger, change: str) -> None:
         ended=stored.closed_at or now(),
         head=events.head(here, change),
     )
-    post(messages.ended(change, ticket, ending), ticket.post_change.notify)
+    post(messages.ended(change, ticket, ending), ending.ended, ticket.post_change.notify)
 
 
 def build_intervention(dag_id: str, description: str, params: dict[str, Param], do: Do) -> DAG:

@@ -1,5 +1,7 @@
 """Message tasks beside the pipeline: they never fail, and nothing waits for them."""
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from airflow.providers.slack.hooks.slack import SlackHook
@@ -14,17 +16,18 @@ from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.secrecy import SECRETS
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.ledger import changes, events
-from changewindow.ledger.payloads import MessageFailed
+from changewindow.ledger.payloads import MessageFailed, Started
 from changewindow.notify import log as log_channel
 from changewindow.notify import slack
-from changewindow.notify.base import Channel, NotDelivered
+from changewindow.notify.base import Channel, NotDelivered, send
+from changewindow.notify.base import Message as Text
 
 
 class Message(ChangeOperator):
     """Posts one message into the change's thread; a message that does not arrive is an event, not a failure."""
 
-    def text(self, run: Run) -> str:
-        """Return what to say; an empty text says nothing."""
+    def message(self, run: Run) -> Text | None:
+        """Return what to say, if anything."""
         raise NotImplementedError
 
     def do(self, run: Run) -> None:
@@ -32,11 +35,10 @@ class Message(ChangeOperator):
         if run.is_dry:
             return
         try:
-            text = self.text(run)
-            if text:
-                started = legible(run, Thread, "announce")
-                room, thread_before = run.ticket.post_change.notify, started.thread if started else None
-                thread = channel().post(room, SECRETS.hidden(text), thread_before)
+            message = self.message(run)
+            if message:
+                begun = legible(run, Thread, "announce")
+                thread = _send(message, run.ticket.post_change.notify, begun.thread if begun else None)
                 run.hand_over(Thread(thread=thread))
         except (NotDelivered, ChangeError, ValueError) as error:
             log.warning("the message was not delivered, and the change goes on: %s", error)
@@ -46,19 +48,19 @@ class Message(ChangeOperator):
 class Announce(Message):
     """Says that the change begins."""
 
-    def text(self, run: Run) -> str:
-        """Return the message before the change."""
-        return messages.deploying(run.change.id, run.ticket)
+    def message(self, run: Run) -> Text:
+        """Return the message before the change, which speaks of the moment of its gate."""
+        return Text(messages.deploying(run.change.id, run.ticket), _started(run))
 
 
 class Report(Message):
     """Says how the change ended."""
 
-    def text(self, run: Run) -> str:
+    def message(self, run: Run) -> Text | None:
         """Return the message after the change."""
         closed = legible(run, Closed, "close") or _closed_in_the_ledger(run)
         if not closed.is_news:
-            return ""
+            return None
         restored = legible(run, Restored, "close")
         ending = messages.Ending(
             outcome=closed.outcome,
@@ -68,7 +70,17 @@ class Report(Message):
             restored=restored.at if restored else None,
             head=_head(run),
         )
-        return messages.ended(run.change.id, run.ticket, ending)
+        return Text(messages.ended(run.change.id, run.ticket, ending), closed.at)
+
+
+def _started(run: Run) -> datetime:
+    """Return when the run passed its gate; while the ledger is down, nobody can say how late it is."""
+    try:
+        starts = events.history(run.ledger, run.change.id, Started.kind)
+    except ChangeError as error:
+        log.warning("%s", error)
+        return now()
+    return starts[-1].at if starts else now()
 
 
 def _head(run: Run) -> str:
@@ -103,9 +115,13 @@ def channel() -> Channel:
     return slack.Channel(client)
 
 
-def post(text: str, room: str = settings.ROOM) -> None:
-    """Post a message that belongs to no run of a change; one that does not arrive is reported in the log."""
+def post(text: str, about: datetime, room: str = settings.ROOM) -> None:
+    """Post a message about a moment that belongs to no run of a change; what does not arrive is reported in the log."""
     try:
-        channel().post(room, SECRETS.hidden(text), None)
+        _send(Text(text, about), room, None)
     except (NotDelivered, ChangeError, ValueError) as error:
         log.warning("the message was not delivered: %s", error)
+
+
+def _send(message: Text, room: str, thread: str | None) -> str | None:
+    return send(channel(), room, replace(message, text=SECRETS.hidden(message.text)), thread, now=now())

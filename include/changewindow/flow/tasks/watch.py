@@ -65,7 +65,8 @@ class Watch(ChangeOperator, BranchMixIn):
 
     def _ask(self, run: Run, reason: str) -> None:
         """Ask the people of the change whether it is kept, while the watch goes on."""
-        people, until = run.ticket.people, now() + run.ticket.watch.answer_within
+        people, asked = run.ticket.people, now()
+        until = asked + run.ticket.watch.answer_within
         run.note(payloads.Asked(people=people, reason=reason, until=until))
         run.hand_over(Asked(reason=reason))
         upsert_hitl_detail(
@@ -77,7 +78,7 @@ class Watch(ChangeOperator, BranchMixIn):
             params={},
             assigned_users=assigned(people),
         )
-        post(messages.asking(run.change.id, run.ticket, reason), run.ticket.post_change.notify)
+        post(messages.asking(run.change.id, run.ticket, reason), asked, run.ticket.post_change.notify)
         watching = run_memory.legible(run, Watching, self.task_id)
         self._read(run, watching.since if watching else now(), asked_until=until)
 

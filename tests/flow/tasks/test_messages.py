@@ -1,0 +1,59 @@
+"""The message tasks of a change: each speaks of its moment, and says so when that is over."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from changewindow.changes.handover import Closed
+from changewindow.flow.tasks import messages
+from support.started_change import StartedChange
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let four and a half minutes pass before a message task begins, as in a burst."""
+    monkeypatch.setattr(messages, "now", lambda: datetime.now(UTC) + timedelta(minutes=4, seconds=30))
+
+
+def said(caplog: pytest.LogCaptureFixture) -> str:
+    """Return what was posted."""
+    return "\n".join(record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.usefixtures("later")
+def test_an_announcement_that_had_to_wait_says_so(started: StartedChange, caplog: pytest.LogCaptureFixture) -> None:
+    """It speaks of the moment at which the change passed its gate."""
+    with caplog.at_level(logging.INFO):
+        started.do("announce")
+    assert f"🔄 DEPLOYING: {started.change.id} " in said(caplog)
+    assert "(said 4 min late: " in said(caplog)
+
+
+@pytest.mark.usefixtures("later")
+def test_a_report_that_had_to_wait_says_so(started: StartedChange, caplog: pytest.LogCaptureFixture) -> None:
+    """It speaks of the moment at which the change was closed."""
+    at = datetime.now(UTC)
+    started.hand_over("close", Closed(outcome="completed", reason="all good", at=at, is_news=True))
+    run = started.run("report")
+    run.context["dag_run"] = DagRun()
+    with caplog.at_level(logging.INFO):
+        operator: Any = started.dag.get_task("report")
+        operator.execute(run.context)
+    assert f"✅ COMPLETE: {started.change.id} " in said(caplog)
+    assert f"(said 4 min late: {at:%H:%M:%S} UTC)" in said(caplog)
+
+
+def test_what_is_said_at_once_says_nothing_of_it(started: StartedChange, caplog: pytest.LogCaptureFixture) -> None:
+    """As it nearly always is."""
+    with caplog.at_level(logging.INFO):
+        started.do("announce")
+    assert "🔄 DEPLOYING" in said(caplog)
+    assert "late" not in said(caplog)
+
+
+class DagRun:
+    """What Airflow knows of the run."""
+
+    start_date = None
