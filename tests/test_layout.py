@@ -15,6 +15,11 @@ PRODUCT = [path for path in layout.files() if INCLUDE / "demo" not in path.paren
 DEMO = [path for path in layout.files() if path not in PRODUCT]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 EVERYTHING = PRODUCT + DEMO + TESTS
+TOP_LEVEL = {
+    *(".ci", ".dockerignore", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile", "LICENSE", "Makefile"),
+    *("README.md", "SECURITY.md", "dags", "docker-compose.yaml", "include", "plugins", "pyproject.toml"),
+    *("requirements.txt", "tests"),
+}
 VAGUE = {"utils", "helpers", "common", "manager", "service"}
 BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -170,6 +175,12 @@ def _is_protocol_field(node: ast.AST) -> bool:
 def test_a_name_says_what_is_inside() -> None:
     """No module is called by a word that means anything; `demo/service.py` is the service of the demo."""
     assert [short(path) for path in PRODUCT + TESTS if {path.stem, path.parent.name} & VAGUE] == []
+
+
+def test_the_top_level_holds_what_is_meant_to_be_there() -> None:
+    """A file that a program has left there by accident is not kept."""
+    kept = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
+    assert {Path(name).parts[0] for name in kept} == TOP_LEVEL
 
 
 def test_tests_use_the_real_thing() -> None:
