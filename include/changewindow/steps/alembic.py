@@ -46,7 +46,6 @@ EXAMPLE = {
 }
 CONFIGURATIONS = ("alembic.ini", "pyproject.toml")
 REPORT = str(Path(alembic_report.__path__[0]))
-SIGN = "changewindow-report "
 Report = dict[str, Any]
 
 
@@ -79,15 +78,13 @@ class Step(StepBase):
     def missing_prerequisites(self, context: Context) -> list[str]:
         """Return what prevents the upgrade or the downgrade."""
         with self.migrations.opened(context) as folder:
-            report = self._report(context, folder.path, self.revision)
+            report, ran = self._look(context, folder.path, self.revision, "downgrade", "--sql")
             missing = self._missing(report)
-            if missing:
+            if missing or not ran.code:
                 return missing
-            way = f"{report['target']}:{_revision(report)}"
-            written = context.look([*self._alembic, "downgrade", way, "--sql"], **self._options(context, folder.path))
-            why = self._why(context, written)
-            problem = f"The downgrade from {way.replace(':', ' to ')} cannot be written as SQL: {why}"
-            return [f"{problem} Correct the downgrades."] if written.code else []
+            way = f"{report['target']} to {_revision(report)}"
+            problem = f"The downgrade from {way} cannot be written as SQL: {self._why(context, ran)}"
+            return [f"{problem} Correct the downgrades."]
 
     def remember(self, context: Context) -> Memory:
         """Return the revision and shape of the database, the way to the target, and the commit it comes from."""
@@ -131,11 +128,14 @@ class Step(StepBase):
     def _migrate(self, context: Context, remembered: Memory, how: str, revision: str) -> Report:
         with self.migrations.opened(context, remembered["commit"]) as folder:
             options = self._options(context, folder.path, session=_session(context, remembered))
-            options["quiet"] = False
-            ran = context.run([*self._alembic, how, revision], **options)
-            if ran.code:
+            options |= {"quiet": False, "shown_as": f"{self._interpreter} -m alembic {how} {revision}"}
+            ran, text = self._run(context, remembered["target"], how, revision, options=options)
+            if context.dry_run:
+                report = self._report(context, folder.path, remembered["target"])
+            elif text is None:
                 raise StepFailed(f"alembic {how} {revision} of {self.connection} failed: {self._why(context, ran)}")
-            report = self._report(context, folder.path, remembered["target"])
+            else:
+                report = self._read(context, ran, text)
         context.log(f"{self.connection} is at {_revision(report)}")
         if _revision(report) != revision and not context.dry_run:
             problem = f"alembic {how} {revision} left {self.connection} at {_revision(report)}"
@@ -143,17 +143,32 @@ class Step(StepBase):
         return report
 
     def _report(self, context: Context, folder: Path, revision: str) -> Report:
-        """Return where the database stands among the migrations; see `alembic_report`."""
+        """Return where the database stands among the migrations."""
+        return self._look(context, folder, revision)[0]
+
+    def _look(self, context: Context, folder: Path, revision: str, *command: str) -> tuple[Report, Ran]:
+        """Return where the database stands among the migrations, and how a command that only reads has ended."""
         if not any((folder / name).is_file() for name in CONFIGURATIONS):
             problem = f"There is no alembic.ini in {self.migrations.description()}, nor a pyproject.toml"
             raise StepFailed(f"{problem}. Correct the folder.")
-        ran = context.look([self._interpreter, REPORT, self.variable, revision], **self._options(context, folder))
-        reports = [line for line in ran.output.splitlines() if line.startswith(SIGN)]
-        if ran.code or not reports:
-            raise StepFailed(
-                f"The migrations in {self.migrations.description()} cannot be read: {self._why(context, ran)}"
-            )
-        report: Report = json.loads(reports[-1].removeprefix(SIGN))
+        ran, text = self._run(context, revision, *command, options=self._options(context, folder), acts=False)
+        return self._read(context, ran, text), ran
+
+    def _run(
+        self, context: Context, revision: str, *command: str, options: ProgramOptions, acts: bool = True
+    ) -> tuple[Ran, str | None]:
+        """Run `alembic_report`; return how it ended, and the report: None if Alembic failed before."""
+        with context.temporary_folder() as lent:
+            file = lent / "report.json"
+            asked = [self._interpreter, REPORT, self.variable, revision, str(file), *command]
+            ran = context.run(asked, acts=acts, **options)
+            return ran, file.read_text(encoding="utf-8") if file.exists() else None
+
+    def _read(self, context: Context, ran: Ran, text: str | None) -> Report:
+        if not text:
+            where = self.migrations.description()
+            raise StepFailed(f"The migrations in {where} cannot be read: {self._why(context, ran)}")
+        report: Report = json.loads(text)
         return report
 
     def _missing(self, report: Report) -> list[str]:
@@ -185,10 +200,6 @@ class Step(StepBase):
     @property
     def _interpreter(self) -> str:
         return self.python or sys.executable
-
-    @property
-    def _alembic(self) -> list[str]:
-        return [self._interpreter, "-m", "alembic"]
 
     def _options(self, context: Context, folder: Path, *, session: str = "changewindow") -> ProgramOptions:
         """Return how Alembic runs: in its folder, with the address where neither arguments nor logs show it."""

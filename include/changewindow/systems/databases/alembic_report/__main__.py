@@ -1,8 +1,12 @@
 """Reports as JSON which of Alembic's migrations a database is at, and which of them have no downgrade.
 
-Called as `PYTHON alembic_report VARIABLE REVISION` in the folder of alembic.ini, with the interpreter that has what
-the migrations import; so this file imports nothing from this package. VARIABLE names the environment variable with
-the address that env.py is to use. The last line of its output is the report.
+Called as `PYTHON alembic_report VARIABLE REVISION FILE [COMMAND…]` in the folder of alembic.ini, with the interpreter
+that has what the migrations import; so this file imports nothing from this package. VARIABLE names the environment
+variable with the address that env.py is to use, FILE is where the report goes. To read Alembic takes longer than most
+of what it does, so the program does more at once, each part in a process as fresh as if it had been started alone:
+
+- `upgrade TO` or `downgrade TO`: Alembic does that first. FILE is there, but empty, once it has;
+- `downgrade --sql`: afterwards, the way back from REVISION is written as SQL. The exit code is Alembic's.
 """
 
 import ast
@@ -14,26 +18,84 @@ import runpy
 import sys
 import textwrap
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from alembic.config import Config
+from alembic.config import main as alembic
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy.engine import make_url
 
-SIGN = "changewindow-report "
+OFFLINE = ["downgrade", "--sql"]
+HINDRANCES = ("elsewhere", "unknown", "twice", "branched", "without_downgrade")
+"""What keeps the gate from asking for the way back."""
 DIGEST = runpy.run_path(str(Path(__file__).parents[1] / "schema_digest.py"))
 """By its path, because that interpreter may not have this package, or another version of it."""
 TWICE = re.compile(r"Revision (\S+) is present more than once")
 
 
 def main() -> None:
-    """Print the report."""
-    variable, revision = sys.argv[1:]
-    sys.path.insert(0, os.getcwd())  # noqa: PTH109  as `python -m alembic` has it
+    """Write the report, and do what else is asked for."""
+    variable, revision, name, *command = sys.argv[1:]
+    sys.path[0], file = os.getcwd(), Path(name)  # noqa: PTH109  as `python -m alembic` has it
+    if not command:
+        file.write_text(json.dumps(_report(variable, revision)))
+    elif command == OFFLINE:
+        _with_way_back(variable, revision, file)
+    else:
+        _after(command, lambda: file.write_text(json.dumps(_report(variable, revision))), file)
+
+
+def _after(command: list[str], report: Callable[[], object], file: Path) -> None:
+    """Report once Alembic has done what it is told; the process that acts is this one, so that its end is seen."""
+    goes, go = os.pipe()
+    if (later := os.fork()) == 0:
+        os.close(go)
+        if os.read(goes, 1):
+            report()
+        return
+    _run(command)
+    file.touch()
+    os.write(go, b"!")
+    sys.exit(_code(later))
+
+
+def _with_way_back(variable: str, revision: str, file: Path) -> None:
+    """Report, and write the downgrades as SQL if there is a way."""
+    ways, way = os.pipe()
+    if (later := os.fork()) == 0:
+        os.close(way)
+        if told := os.read(ways, 1 << 16):
+            _run([*OFFLINE, told.decode()])
+        return
+    file.write_text(json.dumps(report := _report(variable, revision)))
+    if report["way"] and not any(report[hindrance] for hindrance in HINDRANCES):
+        os.write(way, f"{report['target']}:{', '.join(report['current']) or 'base'}".encode())
+    os.close(way)
+    sys.exit(_code(later))
+
+
+def _run(command: list[str]) -> None:
+    """Run Alembic as `python -m alembic` does.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    sys.argv[1:] = command
+    alembic(command, prog="alembic")
+
+
+def _code(process: int) -> int:
+    """Return the exit code of a process once it has ended."""
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def _report(variable: str, revision: str) -> dict[str, Any]:
+    """Return where the database stands."""
     config = _config()
     script = ScriptDirectory.from_config(config)
     heads, twice = _heads(script)
@@ -51,7 +113,7 @@ def main() -> None:
 
     with EnvironmentContext(config, script, fn=see, dont_mutate=True):
         script.run_env()
-    print(f"\n{SIGN}{json.dumps(report)}", flush=True)  # on a line of its own, whatever env.py has printed
+    return report
 
 
 def _config() -> Config:
