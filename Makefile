@@ -10,7 +10,7 @@ SERVICES := postgresql bind9 openssh-server prometheus prometheus-alertmanager s
 OPENTOFU := v1.12.6
 OPENTOFU_BIN := $(HOME)/.cache/changewindow-tests/bin/tofu
 
-.PHONY: demo test fast rooms lint clicks chaos attack bench services opentofu lock clean
+.PHONY: demo test fast rooms lint clicks chaos attack fuzz bench services opentofu lock clean
 
 demo: .venv/ready ## start Airflow, play two changes on a real service, stay up (ONCE=1: end; DEMO_PORT=…: choose the port)
 	@exec env --unset=PYTHONDONTWRITEBYTECODE PYTHONPATH=include $(BIN)/python -m demo
@@ -32,6 +32,9 @@ chaos: .venv/ready ## kill Airflow's processes and its database at 30 random mom
 
 attack: .venv/ready ## try to get around the approval, as everybody from nobody to the owner of the database
 	$(RUN) -m pytest tests/airflow/attack --override-ini 'python_files=*.py'
+
+fuzz: .venv/ready ## throw mutated requests, tickets, policies and answers at what reads them (FUZZ_MINUTES, FUZZ_SEED, FUZZ_CASE)
+	PYTHONPATH=include:tests PYTHONDONTWRITEBYTECODE= $(BIN)/python -m fuzz
 
 lint: .venv/ready ## style, types, the policy, and the example tickets
 	$(BIN)/ruff check .
