@@ -171,7 +171,7 @@ class Doors:
         for did in self.did:
             if reason := forbidden(did, case.person, self.facts.running):
                 raise Wrong(f"came through: {reason} {did}")
-        if status >= 500 or (not self.did and status not in {307, 400, 401, 404, 405, 409, 413}):
+        if status >= 500 or (not self.did and status not in {307, 400, 401, 403, 404, 405, 409, 413}):
             raise Wrong(f"answered {status}")
 
     async def _sent(self, case: Case) -> int:
