@@ -1,6 +1,7 @@
 """Runs one case within limits of time and memory, and says what went wrong with it."""
 
 import json
+import re
 import resource
 import signal
 import traceback
@@ -57,7 +58,7 @@ class Finding:
     @property
     def key(self) -> tuple[str, str]:
         """Return what makes two of them the same."""
-        return self.surface, f"{self.where} {self.error.partition(':')[0]}"
+        return self.surface, f"{self.where} {re.sub('[0-9]+', '', self.error)[:60]}"
 
     def write(self, folder: Path) -> Path:
         """Keep it for whoever mends it."""
