@@ -254,39 +254,32 @@ class Doors:
 
 def forbidden(did: Did, person: str, running: str) -> str:
     """Return why nobody, or not this person, may do what was done; an empty text where that is not known for sure."""
-    dag, body = did.parameters.get("dag_id", ""), did.body if isinstance(did.body, dict) else {}
-    ours = _is_ours(dag)
     if did.method in READING:
         return ""
-    if ours and re.search(r"/(xcomEntries|state-store)(/|$)", did.route):
-        return "what tasks left was written"
-    if ours and did.key == "DELETE /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}":
-        return "one task was deleted"
-    if (ours and did.route.endswith("/clearPartitions")) or (
-        did.key == "POST /api/v2/backfills" and _is_ours(str(body.get("dag_id")))
-    ):
-        return "a date was given to a run of ours"
-    if did.key == "DELETE /api/v2/dags/{dag_id}" and (dag in OWN_DAGS or dag == running):
-        return "a DAG that is needed was deleted"
-    if (
-        did.key == "PATCH /api/v2/dags/{dag_id}"
-        and (dag in OWN_DAGS or dag == running)
-        and _is_true(body.get("is_paused"))
-    ):
-        return "a DAG that acts was paused"
-    if (
-        did.key == "PATCH /api/v2/dags"
-        and _is_true(body.get("is_paused"))
-        and _is_meant(did.query, {*OWN_DAGS, running})
-    ):
-        return "DAGs that act were paused by a pattern"
-    if did.key == "POST /api/v2/dags/{dag_id}/dagRuns" and ours and person == "mallory":
-        return "somebody without the right has triggered a run"
-    if did.method in {"PATCH", "DELETE"} and did.parameters.get("connection_id") == LEDGER_CONNECTION:
-        return "the ledger's connection was changed" if body.get("commit_on_success") is not False else ""
-    if did.method == "DELETE" and did.parameters.get("pool_name") == "default_pool":
-        return "the pool of changes was deleted"
-    return ""
+    dag, fields = did.parameters.get("dag_id", ""), did.body if isinstance(did.body, dict) else {}
+    ours, is_needed = _is_ours(dag), dag in OWN_DAGS or dag == running
+    pauses, task = (
+        _is_true(fields.get("is_paused")),
+        "/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}",
+    )
+    is_backfill = did.key == "POST /api/v2/backfills" and _is_ours(str(fields.get("dag_id")))
+    is_ledger = did.method in {"PATCH", "DELETE"} and did.parameters.get("connection_id") == LEDGER_CONNECTION
+    rows = {
+        "what tasks left was written": ours and re.search(r"/(xcomEntries|state-store)(/|$)", did.route),
+        "one task was deleted": ours and did.key == f"DELETE {task}",
+        "a date was given to a run of ours": is_backfill or (ours and did.route.endswith("/clearPartitions")),
+        "a DAG that is needed was deleted": is_needed and did.key == "DELETE /api/v2/dags/{dag_id}",
+        "a DAG that acts was paused": is_needed and pauses and did.key == "PATCH /api/v2/dags/{dag_id}",
+        "DAGs that act were paused by a pattern": (
+            pauses and did.key == "PATCH /api/v2/dags" and _is_meant(did.query, {*OWN_DAGS, running})
+        ),
+        "somebody without the right has triggered a run": (
+            ours and person == "mallory" and did.key == "POST /api/v2/dags/{dag_id}/dagRuns"
+        ),
+        "the ledger's connection was changed": is_ledger and fields.get("commit_on_success") is not False,
+        "the pool of changes was deleted": did.method == "DELETE" and did.parameters.get("pool_name") == "default_pool",
+    }
+    return next((reason for reason, is_so in rows.items() if is_so), "")
 
 
 def _is_ours(dag: str) -> bool:
