@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fuzz.guarded import Finding, Surface, limit_memory, tried
@@ -37,25 +38,40 @@ def surfaces(folder: Path) -> list[Surface]:
     return made
 
 
-def fuzz(made: list[Surface], seed: int, minutes: float) -> tuple[Counter[str], list[Finding]]:
-    """Try all of them in turns; return how many cases each has had, and what has broken, each thing once."""
-    counts: Counter[str] = Counter()
-    found: dict[tuple[str, str], Finding] = {}
+@dataclass
+class Tried:
+    """What was tried, and what has broken, each thing once."""
+
+    seed: int
+    counts: Counter[str] = field(default_factory=Counter)
+    found: dict[tuple[str, str], Finding] = field(default_factory=dict)
+
+    def try_until(self, surface: Surface, end: float) -> None:
+        """Try one surface for a while."""
+        while time.monotonic() < end:
+            self.counts[surface.name] += 1
+            finding = tried(surface, self.seed, self.counts[surface.name])
+            if finding and finding.key not in self.found:
+                self.found[finding.key] = finding
+                path = finding.write(FINDINGS)
+                print(f"{surface.name}:{finding.number}: {finding.where}: {finding.error} ({path})", flush=True)
+
+    def __str__(self) -> str:
+        counted = ", ".join(f"{count:,} {name}" for name, count in sorted(self.counts.items()))
+        return f"{counted}; {len(self.found)} findings"
+
+
+def fuzz(made: list[Surface], seed: int, minutes: float) -> Tried:
+    """Try all surfaces in turns."""
+    tried_out = Tried(seed)
     end = time.monotonic() + minutes * 60
-    while time.monotonic() < end:
+    while (left := end - time.monotonic()) > 0:
         for surface in made:
-            turn = min(end, time.monotonic() + TURN)
-            while time.monotonic() < turn:
-                counts[surface.name] += 1
-                finding = tried(surface, seed, counts[surface.name])
-                if finding and finding.key not in found:
-                    found[finding.key] = finding
-                    path = finding.write(FINDINGS)
-                    print(f"{surface.name}:{finding.number}: {finding.where}: {finding.error} ({path})", flush=True)
+            tried_out.try_until(surface, min(end, time.monotonic() + TURN))
         gc.collect()
-        if sum(counts.values()) and int(time.monotonic()) % 60 < TURN * len(made):
-            print(f"{(end - time.monotonic()) / 60:.1f} minutes left: {_counted(counts)}", flush=True)
-    return counts, list(found.values())
+        if left % 60 < TURN * len(made):
+            print(f"{left / 60:.0f} minutes left: {tried_out}", flush=True)
+    return tried_out
 
 
 def main() -> int:
@@ -72,13 +88,9 @@ def main() -> int:
             return int(finding is not None)
         limit_memory()
         print(f"seed {seed}, {minutes:g} minutes", flush=True)
-        counts, found = fuzz(made, seed, minutes)
-    print(f"seed {seed}: {_counted(counts)}; {len(found)} findings", flush=True)
-    return int(bool(found))
-
-
-def _counted(counts: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
+        done = fuzz(made, seed, minutes)
+    print(f"seed {seed}: {done}", flush=True)
+    return int(bool(done.found))
 
 
 if __name__ == "__main__":

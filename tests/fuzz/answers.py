@@ -290,9 +290,11 @@ class _Names(asyncio.DatagramProtocol):
         self.answers = answers
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep by what is answered."""
         self.transport = transport
 
     def datagram_received(self, data: bytes, address: Any) -> None:
+        """Answer a question, wrongly."""
         try:
             query = dns.message.from_wire(data)
             reply = dns.message.make_response(query)

@@ -13,7 +13,7 @@ UNSEEN = re.compile(
 """Characters that are not shown, or act: with them a text would look different from what it contains."""
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
 """What makes a terminal show colours, and nothing else."""
-PLAIN = re.compile(rf"[\w./@+:-]{{1,{LONGEST}}}")
+PLAIN = re.compile(r"[\w./@+:-]{1,60}")
 
 
 def shown(value: Any) -> str:
