@@ -8,6 +8,12 @@ fails the step and names the files; nothing is pushed then. When apply was cut s
 pushes an empty one, so that a push which the server is still busy with cannot land later. With `deployed`, both wait
 (for at most four fifths of `timeout`) until the deployer reports the commit, or a later one that contains it.
 
+Nothing is checked out: files are merged, written and reverted as git stores them, and no filter or merge driver that is
+a program runs. `write` and `replace` take text. It is stored in UTF-8, also where `working-tree-encoding` gives a
+checkout another encoding, or in UTF-16 or UTF-32 where the first bytes of the present file tell that; a written file
+with the line ends and `$Id$` that `.gitattributes` ask for. A file that goes through a filter (Git LFS, git-crypt) is
+refused, as is a binary one.
+
 The Airflow Connection (type `git`): host is the repository's address (https, ssh or a path), login and password an
 account or token; extra `key_file` or `private_key`, `private_key_passphrase`, `strict_host_key_checking`,
 `known_hosts_file`, `ssh_config_file`, `host_proxy_cmd` and `ssh_port`, as Airflow's own git bundles have them.
@@ -23,9 +29,12 @@ from changewindow.documents.types import ConnectionName, Model
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
+from changewindow.systems.git import trees
 from changewindow.systems.git.clone import Clone, cloned, tips
+from changewindow.systems.git.contents import overwritten, replaced
 from changewindow.systems.git.deployer import Deployed
 from changewindow.systems.git.refs import Branch
+from changewindow.systems.git.trees import File
 
 EXAMPLE = {
     "name": "Merge the release",
@@ -34,13 +43,13 @@ EXAMPLE = {
     "merge": "release/v2.15.0",
     "into": "main",
 }
-File = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^/\n]([^\n]*[^/\n])?$")]
+FileName = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^/\n]([^\n]*[^/\n])?$")]
 
 
 class Replace(Model):
     """One text of a file, and the text that replaces it."""
 
-    file: File
+    file: FileName
     old: str = Field(min_length=1)
     """The present text; it must occur exactly once."""
     new: str
@@ -59,7 +68,7 @@ class Step(StepBase):
     """The branch that holds the change."""
     commit: str | None = Field(default=None, pattern="^[0-9a-f]{7,40}$")
     """The commit on top of that branch that was reviewed; when the branch has moved since, the step is refused."""
-    write: dict[File, str] = {}
+    write: dict[FileName, str] = {}
     """Files of the repository with their new content, instead of a merge."""
     replace: Replace | None = None
     """One value of a file, instead of a merge."""
@@ -137,40 +146,23 @@ class Step(StepBase):
         message = f"{clone.context.change}: {self.name}\n\nChange-Step: {clone.context.mark}"
         if self.merge:
             clone.require(remembered["merged"], self.merge)
-            hint = "Resolve the conflict on the branch and submit again."
-            clone.combine("merge", "--quiet", "--no-ff", "-m", message, remembered["merged"], hint=hint)
-            if not clone.is_ahead:
+            if clone.has(remembered["merged"]):
                 problem = f"{self.merge} holds nothing that {self.into} lacks; there is nothing to merge."
                 raise StepFailed(f"{problem} If it was merged and reverted before, revert that revert instead.")
-        else:
-            self._write(clone)
-            if clone.id("write-tree") == clone.id("rev-parse", "HEAD^{tree}"):
-                raise StepFailed(f"{self.into} holds that content already; there is nothing to write.")
-            clone.git("commit", "--quiet", "-m", message)
-        return clone.head
+            hint = "Resolve the conflict on the branch and submit again."
+            return clone.commit(message, trees.merged(clone, remembered["merged"], hint=hint), remembered["merged"])
+        tree = trees.written(clone, self._files(clone))
+        if tree == clone.id("rev-parse", "HEAD^{tree}"):
+            raise StepFailed(f"{self.into} holds that content already; there is nothing to write.")
+        return clone.commit(message, tree)
 
-    def _write(self, clone: Clone) -> None:
-        files = {name: text.encode() for name, text in self.write.items()}
-        if self.replace:
-            files[self.replace.file] = self._replaced(_inside(clone, self.replace.file, must_exist=True), self.replace)
-        for name, content in files.items():
-            file = _inside(clone, name, must_exist=False)
-            try:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(content)
-            except OSError as error:
-                problem = f"{name} cannot be written on {self.into} of {self.connection}: {error.strerror}"
-                raise StepFailed(f"{problem}. Correct the path of the file.") from error
-            clone.git("add", "--force", "--", name)
-
-    def _replaced(self, file: Path, replace: Replace) -> bytes:
-        """Return the content of a file with one text replaced, and each other byte as it was."""
-        content, old = file.read_bytes(), replace.old.encode()
-        if (times := content.count(old)) != 1:
-            problem = f"{replace.file} on {self.into} has {replace.old!r} {times} times, once was expected."
-            hint = " Its lines end with \\r\\n." if b"\r\n" in content and "\n" in replace.old else ""
-            raise StepFailed(f"{problem} Correct `old`, with as much around it as makes it unique.{hint}")
-        return content.replace(old, replace.new.encode())
+    def _files(self, clone: Clone) -> dict[str, File]:
+        """Return each file as it is to be stored."""
+        clone.git("read-tree", "HEAD")
+        files = {name: overwritten(clone, name, text) for name, text in self.write.items()}
+        if edit := self.replace:
+            files[edit.file] = replaced(clone, edit.file, edit.old, edit.new)
+        return files
 
     def _back(self, clone: Clone, remembered: Memory) -> str:
         """Make the revert, unless it is there or there is nothing to revert."""
@@ -183,20 +175,17 @@ class Step(StepBase):
         if is_reverted:
             clone.context.log(f"nothing to undo: {self.into} contains the revert already")
             return made
-        parent = ["-m", "1"] if self.merge else []
         hint = f"Later commits changed the same lines: revert {made[:12]} by hand."
-        clone.combine("revert", "--no-commit", *parent, made, hint=hint)
         message = f"Revert {clone.context.change}: {self.name}\n\nThis reverts commit {made}.\n\n"
         message += f"Reverts-Step: {clone.context.mark}"
-        clone.git("commit", "--quiet", "--allow-empty", "-m", message)
-        return clone.head
+        return clone.commit(message, trees.reverted(clone, made, hint=hint))
 
     def _keep_out(self, clone: Clone) -> None:
         """Put an empty commit on top: a push that the server has not ended yet is refused then, as it is overtaken."""
         clone.context.log("the push of apply was cut short and may be under way; an empty commit keeps it out")
         message = f"{clone.context.change}: rolled back: {self.name}\n\nIts push was cut short; on top of this commit, "
         message += f"the server takes it no more.\n\nReverts-Step: {clone.context.mark}"
-        clone.git("commit", "--quiet", "--allow-empty", "-m", message)
+        clone.commit(message, "HEAD^{tree}")
 
     def _until_deployed(self, clone: Clone, commit: str) -> None:
         if self.deployed and commit:
@@ -205,13 +194,3 @@ class Step(StepBase):
     @property
     def _and_wait(self) -> str:
         return f", wait until {self.deployed.connection} reports it" if self.deployed else ""
-
-
-def _inside(clone: Clone, name: str, *, must_exist: bool) -> Path:
-    """Return a file of the clone; a link could lead out of it."""
-    file = clone.folder / name
-    if file.resolve() != clone.folder.resolve() / name:
-        raise StepFailed(f"{name} on {clone.branch} is or lies behind a symbolic link. Name the file itself.")
-    if must_exist and not file.is_file():
-        raise StepFailed(f"There is no file {name} on {clone.branch} of {clone.connection}. Correct its path.")
-    return file

@@ -20,12 +20,15 @@ AUTHOR = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "",
     "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_ATTR_NOSYSTEM": "1",
     "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
 }
 SETTINGS = [
     *(("commit.gpgSign", "false"), ("push.gpgSign", "false"), ("log.showSignature", "false")),
     *(("core.hooksPath", os.devnull), ("core.quotePath", "false"), ("core.autocrlf", "false")),
     *(("clone.defaultRemoteName", "origin"), ("fetch.prune", "false"), ("fetch.pruneTags", "false")),
+    *(("core.attributesFile", os.devnull), ("core.eol", "lf"), ("merge.renormalize", "false"), ("color.ui", "false")),
+    *(("i18n.commitEncoding", "utf-8"), ("i18n.logOutputEncoding", "utf-8")),
     ("credential.helper", ""),
 ]
 """Overrides interfering settings of the worker's account, and credential helpers, which may store the password."""

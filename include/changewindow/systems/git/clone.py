@@ -1,6 +1,7 @@
 """A clone of a git repository in which commits are made, and from which they are pushed."""
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ LOST = ("hung up unexpectedly", "unexpected disconnect", "early EOF", "RPC faile
 OVERTAKEN = ("[rejected]", "cannot lock ref", "failed to update ref", "incorrect old value", "reference already exists")
 COMMIT = re.compile(r"^([0-9a-f]{40,64})(?: (.*))?$", re.MULTILINE)
 """A commit on a line of its own, as warnings of git are in the same output."""
+UNPACKED = re.compile(r"^\.merge_file_\w+$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -29,30 +31,23 @@ class Clone:
     folder: Path
     environment: dict[str, str]
 
-    def git(self, *arguments: str, hint: str = "") -> str:
+    def git(self, *arguments: str, hint: str = "", magic: bool = False) -> str:
         """Run git in the clone, changing nothing outside; return its output.
+
+        With `magic`, paths among the arguments are patterns.
 
         Raises:
             StepFailed: it failed; the message ends with `hint`, which says what to do.
         """
-        ran = self._look(*arguments)
+        ran = self.look(*arguments, magic=magic)
         if ran.code:
             raise StepFailed(f"git {arguments[0]} failed: {last_line(ran)}. {hint}".rstrip())
         return ran.output.strip()
 
-    def combine(self, *arguments: str, hint: str) -> None:
-        """Run a git command that may end in conflicts.
-
-        Raises:
-            StepFailed: it did; the message names the files.
-        """
-        ran = self._look(*arguments)
-        if not ran.code:
-            return
-        files = self.git("diff", "--name-only", "--diff-filter=U").splitlines()
-        if not files:
-            raise StepFailed(f"git {arguments[0]} failed: {last_line(ran)}. Nothing was pushed.")
-        raise StepFailed(f"git {arguments[0]} conflicts in {', '.join(files)}. Nothing was pushed. {hint}")
+    def look(self, *arguments: str, magic: bool = False) -> Ran:
+        """Run git in the clone, changing nothing outside, whether it succeeds or not."""
+        environment = {**self.environment, "GIT_LITERAL_PATHSPECS": "0"} if magic else self.environment
+        return self.context.look(["git", *arguments], folder=self.folder, environment=environment, quiet=True)
 
     def require(self, commit: str, branch: str) -> None:
         """Make sure that a commit that was once the head of a branch is still in the repository.
@@ -60,7 +55,7 @@ class Clone:
         Raises:
             StepFailed: it is not.
         """
-        if self._look("cat-file", "-e", f"{commit}^{{commit}}").code:
+        if self.look("cat-file", "-e", f"{commit}^{{commit}}").code:
             problem = f"The repository of connection {self.connection} has no commit {commit[:12]} any more"
             raise StepFailed(
                 f"{problem}, which was on top of {branch}. Was the branch force-pushed? Review and submit it again."
@@ -70,15 +65,58 @@ class Clone:
         """Run a git command that prints an id; return the id, or "" if it prints none."""
         return id_in(self.git(*arguments))
 
+    def content(self, blob: str) -> bytes:
+        """Return the content of a file as it is stored."""
+        file = self.folder / str(UNPACKED.findall(self.git("unpack-file", blob))[-1])
+        content = file.read_bytes()
+        file.unlink()
+        return content
+
+    def clear(self) -> None:
+        """Remove the files that lie beside the object database."""
+        for entry in self.folder.iterdir():
+            if entry.name == ".git":
+                continue
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+    def made(self, message: str, tree: str, *parents: str) -> str:
+        """Make a commit in the object database; return it."""
+        named = [part for parent in parents for part in ("-p", parent)]
+        return self.id("commit-tree", *named, "-m", message, self.id("rev-parse", tree))
+
+    def commit(self, message: str, tree: str, *others: str) -> str:
+        """Make a commit on top of the head, and of others if it is a merge; return it as the new head."""
+        made = self.made(message, tree, self.head, *others)
+        self.git("update-ref", "HEAD", made)
+        return made
+
+    def setting(self, name: str) -> str:
+        """Return what the account's settings say, or "" if they say nothing: `true` or `false`."""
+        lines = self.look("config", "--type=bool", "--get", name).output.splitlines()
+        return lines[-1] if lines and lines[-1] in {"true", "false"} else ""
+
+    def is_signed(self, commit: str) -> bool:
+        """Return whether a commit has a signature that is good."""
+        return bool({"G", "U"} & set(self.git("log", "-1", "--format=%G?", commit).splitlines()))
+
     @property
     def head(self) -> str:
-        """Return the commit that is checked out."""
+        """Return the newest commit of the clone's branch."""
         return self.id("rev-parse", "HEAD")
+
+    @property
+    def remote(self) -> str:
+        """Return what the remote branch was when last fetched."""
+        return f"refs/remotes/origin/{self.branch}"
 
     @property
     def is_ahead(self) -> bool:
         """Return whether the clone has a commit that the remote branch did not have when last fetched."""
-        return bool(self.id("rev-list", "--max-count=1", f"origin/{self.branch}..HEAD"))
+        return bool(self.id("rev-list", "--max-count=1", f"{self.remote}..HEAD"))
+
+    def has(self, commit: str) -> bool:
+        """Return whether the clone's head contains a commit."""
+        return self.look("merge-base", "--is-ancestor", commit, "HEAD").code == 0
 
     def marked(self, since: str) -> tuple[str, bool]:
         """Return the newest commit after `since` with this step's mark (or ""), and whether it is a revert."""
@@ -90,8 +128,8 @@ class Clone:
 
     def contains(self, commit: str, in_commit: str) -> bool:
         """Return whether a commit is an ancestor of another, after fetching the repository."""
-        self._look("fetch", "--quiet", "--no-tags", "origin")
-        return self._look("merge-base", "--is-ancestor", commit, in_commit).code == 0
+        self.look("fetch", "--quiet", "--no-tags", "origin")
+        return self.look("merge-base", "--is-ancestor", commit, in_commit).code == 0
 
     def push(self, make: Callable[["Clone"], str]) -> str:
         """Make commits on top of the branch and push them; start over if somebody else pushed in the meantime.
@@ -119,9 +157,9 @@ class Clone:
                 "--quiet",
                 "--no-tags",
                 "origin",
-                f"+refs/heads/{self.branch}:refs/remotes/origin/{self.branch}",
+                f"+refs/heads/{self.branch}:{self.remote}",
             )
-            self.git("reset", "--quiet", "--hard", f"origin/{self.branch}")
+            self.git("update-ref", "HEAD", self.remote)
         raise StepFailed(
             f"Others pushed to {self.branch} of {self.connection} each of the {ATTEMPTS} times that this was tried. "
             "Nothing was pushed. Find out who pushes so often, and try again."
@@ -129,7 +167,7 @@ class Clone:
 
     def require_push(self) -> None:
         """Check that the account may push, as far as a dry run can tell."""
-        ran = self._look("push", "--dry-run", "--porcelain", "origin", f"HEAD:refs/heads/{self.branch}")
+        ran = self.look("push", "--dry-run", "--porcelain", "origin", f"HEAD:refs/heads/{self.branch}")
         if ran.code:
             raise StepFailed(self._refused(ran))
 
@@ -146,20 +184,18 @@ class Clone:
             "account to push to it; the change cannot go on otherwise."
         )
 
-    def _look(self, *arguments: str) -> Ran:
-        return self.context.look(["git", *arguments], folder=self.folder, environment=self.environment, quiet=True)
-
 
 @contextmanager
 def cloned(context: Context, connection: str, branch: str) -> Iterator[Clone]:
-    """Yield a clone of a branch with its full history; file contents are fetched on demand.
+    """Yield a clone of a branch with its full history; no file is checked out, and contents are fetched on demand.
 
     Raises:
         StepFailed: it cannot be cloned.
     """
     with opened(context, connection) as (address, environment), context.temporary_folder() as folder:
         clone = Clone(context, connection, branch, folder, environment)
-        clone.git("clone", "--quiet", "--no-tags", "--filter=blob:none", "--branch", branch, "--", address, ".")
+        how = ["--quiet", "--no-tags", "--no-checkout", "--template=", "--filter=blob:none"]
+        clone.git("clone", *how, "--branch", branch, "--", address, ".")
         yield clone
 
 
