@@ -15,6 +15,7 @@ from changewindow.errors import ApprovalRefused, LedgerDown, LedgerUnknown, NotA
 from changewindow.ledger import approvals, changes, leases, queries
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Base
+from changewindow.ledger.verification import verify_all
 from servers.postgres import shared
 from support.changes import NOW, approved, intent
 from support.tickets import banner
@@ -178,3 +179,14 @@ def test_what_acted_on_a_target_is_known_newest_first(either: Ledger) -> None:
     assert [(past.change, past.status) for past in acted] == [(second.change, "running"), (first.change, "completed")]
     assert (acted[1].began, acted[1].closed, acted[1].ticket) == (NOW, NOW, data)
     assert queries.acted_on(either, ["staging/tried"]) == []
+
+
+def test_the_order_in_which_labels_are_written_makes_no_other_text(ledger: Ledger) -> None:
+    """The ledger keeps names in order; the plan shows labels as they come, and they come from there."""
+    source = {"kind": "openmetrics", "connection": "shop", "metric": "m", "where": {"z": "1", "a": "2"}}
+    data = banner(validation=[{"name": "Good", "source": source, "pass": {"below": 1}}])
+    submitted = changes.submit(ledger, data, requester="alice", now=NOW)
+    assert changes.text_of(ledger, submitted.change, submitted.digest) == data
+    again = changes.revise(ledger, submitted.change, data, person="alice", now=NOW)
+    assert not again.is_new_text
+    assert verify_all(ledger).altered == ()

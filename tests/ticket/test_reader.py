@@ -19,7 +19,7 @@ from changewindow.policy.review import load_file, load_text
 from changewindow.ticket import plan
 from changewindow.ticket.reader import MOST, build_ticket
 from changewindow.ticket.schema import ticket_schema
-from support.tickets import BANNER, EXAMPLES, FACTS, NOW, POLICY, TESTS, banner
+from support.tickets import BANNER, EXAMPLES, FACTS, NOW, POLICY, SOURCE, TESTS, banner
 
 MISTAKES = sorted((TESTS / "bad_tickets").glob("*.yaml"))
 RELEASE = EXAMPLES[-1].read_text(encoding="utf-8")
@@ -296,3 +296,13 @@ def test_a_finding_is_one_short_line_whatever_was_written() -> None:
     lines = lint_lines(json.dumps(changed))
     assert [line for line in lines if len(line) > 400] == []
     assert any("Write it as a list, e.g. `services: [first, second]`" in line for line in lines)
+
+
+def test_a_finding_is_one_line_though_a_value_has_several() -> None:
+    """Whatever quotes it."""
+    source = {**SOURCE, "connection": "a\nb"}
+    [line, *others] = lint_lines(
+        json.dumps(banner(validation=[{"name": "x", "source": source, "pass": {"equals": 1}}])), KNOWN
+    )
+    assert r"connection 'a\nb' is not listed" in line
+    assert [other for other in (line, *others) if "\n" in other] == []

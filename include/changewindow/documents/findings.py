@@ -34,7 +34,8 @@ class Finding:
     @property
     def reason(self) -> str:
         """Return what is wrong, what would make it right, and who found it, as one line."""
-        return f"{self.sentence}. {self.remedy} [{self.code}]"
+        text = f"{self.sentence}. {self.remedy} [{self.code}]"
+        return text.replace("\n", "\\n")  # an author's value may have several lines
 
     def as_json(self) -> dict[str, str]:
         """Return the same for programs and for the record."""

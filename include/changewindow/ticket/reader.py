@@ -100,7 +100,8 @@ def _validated(data: Mapping[str, Any], chosen: Mapping[str, Any], *, is_new: bo
 
 
 def _strictly(data: Mapping[str, Any], *, is_new: bool) -> Ticket:
-    return Ticket.model_validate_json(json.dumps(data), strict=True, context=AS_NEW if is_new else None)
+    # In order, as the ledger keeps it: a plan shows labels as they come, and its digest is to be the stored one.
+    return Ticket.model_validate_json(json.dumps(data, sort_keys=True), strict=True, context=AS_NEW if is_new else None)
 
 
 def _read(document: Document, judge: Judge) -> tuple[Ticket | None, list[Finding]]:
