@@ -25,8 +25,9 @@ from changewindow.documents.types import ConnectionName, Duration, Model
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
+from changewindow.systems.databases.differences import objects_not_as_before
 from changewindow.systems.databases.lock_holders import lock_holders
-from changewindow.systems.databases.statements import TABLE, Text, parts, transaction_id
+from changewindow.systems.databases.statements import TABLE, Text, changes_schema, parts, transaction_id
 from changewindow.systems.databases.transactions import (
     LIMITED,
     DatabaseFailed,
@@ -133,8 +134,9 @@ class Step(StepBase):
             return applied_markers.missing_for_markers(opened, applied_markers.marker_table(self.marks))
 
     def remember(self, context: Context) -> Memory:
-        """Return the token under which the database will know this very attempt."""
-        return {"token": uuid.uuid4().hex}
+        """Return the token under which the database will know this very attempt, and the schema if it may change."""
+        token = {"token": uuid.uuid4().hex}
+        return {**token, "objects": self._objects(context)} if self._changes_schema else token
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Run the statements, hold their rows against what was announced, and commit."""
@@ -145,6 +147,8 @@ class Step(StepBase):
     def undo(self, context: Context, remembered: Memory) -> None:
         """Run the undo statements, if apply was committed and is not undone yet."""
         context.act(f"undo at {self.connection}, if it was committed", lambda: self._undo(context, remembered))
+        if "objects" in remembered and not context.dry_run:
+            self._require_schema(context, remembered)
 
     def _apply(self, context: Context, remembered: Memory) -> None:
         from changewindow.systems.databases import applied_markers  # noqa: PLC0415  see above
@@ -164,13 +168,37 @@ class Step(StepBase):
         end_session(connection, session)
         applied_markers.create_table(connection, self._limits, table)
         with transaction(connection, self._limits, session=session) as opened:
-            if not applied_markers.claim_undo(opened, table, token=remembered["token"], step=context.mark):
+            state = applied_markers.claim_undo(opened, table, token=remembered["token"], step=context.mark)
+            if state != applied_markers.APPLIED:
                 context.log("nothing to undo: it was never committed, or is undone already")
                 return
             if self.undo_statements != "nothing":
                 self._run(context, opened, self.undo_statements)
             applied_markers.mark_undone(opened, table, token=remembered["token"])
             context.require_lock()
+
+    def _require_schema(self, context: Context, remembered: Memory) -> None:
+        """Make sure that the undo statements have left nothing, also when it was an earlier undo that ran them."""
+        from changewindow.systems.databases import applied_markers  # noqa: PLC0415  see above
+
+        table = applied_markers.marker_table(self.marks)
+        with reading(context.connection(self.connection), self._limits) as opened:
+            if applied_markers.state(opened, table, token=remembered["token"]) != applied_markers.UNDONE:
+                return  # it was never applied: what differs was somebody else
+        if why := objects_not_as_before(remembered["objects"], self._objects(context)):
+            raise StepFailed(f"The undo statements ran at {self.connection}, but {why}.")
+
+    def _objects(self, context: Context) -> dict[str, str]:
+        from changewindow.systems.databases.schema_objects import objects  # noqa: PLC0415  see above
+
+        with reading(context.connection(self.connection), self._limits) as opened:
+            return objects(opened, self.marks)
+
+    @property
+    def _changes_schema(self) -> bool:
+        if self.undo_statements == "nothing":  # what they change is meant to stay
+            return False
+        return any(changes_schema(_text(statement)) for statement in (*self.statements, *self.undo_statements))
 
     def _run(self, context: Context, opened: "DatabaseConnection", statements: Statements) -> None:
         began = transaction_id(opened)

@@ -15,7 +15,7 @@ from changewindow.errors import StepFailed
 from changewindow.systems.connection import Connection
 from changewindow.systems.databases.transactions import DatabaseFailed, Limits, transaction
 
-APPLIED, UNDONE = "applied", "undone"
+APPLIED, UNDONE, NEVER = "applied", "undone", "never applied"
 
 
 def marker_table(name: str) -> Table:
@@ -80,15 +80,20 @@ def mark_applied(opened: DatabaseConnection, table: Table, *, token: str, step: 
         raise StepFailed(f"{step} was undone before it was applied, so it did nothing.") from error
 
 
-def claim_undo(opened: DatabaseConnection, table: Table, *, token: str, step: str) -> bool:
-    """Return whether there is something to undo; from then on, the step can no longer be applied."""
+def claim_undo(opened: DatabaseConnection, table: Table, *, token: str, step: str) -> str:
+    """Return whether the step was `APPLIED`, is `UNDONE`, or was `NEVER` applied, and from now on never can be."""
     try:
         with opened.begin_nested():
-            opened.execute(table.insert().values(token=token, step=step, state=UNDONE, at=_now()))
+            opened.execute(table.insert().values(token=token, step=step, state=NEVER, at=_now()))
     except IntegrityError:
         state = select(table.c.state).where(table.c.token == token).with_for_update()
-        return opened.execute(state).scalar() == APPLIED
-    return False
+        return str(opened.execute(state).scalar())
+    return NEVER
+
+
+def state(opened: DatabaseConnection, table: Table, *, token: str) -> str:
+    """Return what is recorded of a step: `APPLIED`, `UNDONE` or `NEVER`; empty if nothing is."""
+    return str(opened.execute(select(table.c.state).where(table.c.token == token)).scalar() or "")
 
 
 def mark_undone(opened: DatabaseConnection, table: Table, *, token: str) -> None:

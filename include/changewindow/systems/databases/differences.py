@@ -1,4 +1,4 @@
-"""Names the tables that are not as they were before a migration."""
+"""Names the tables and other objects of a schema that are not as they were before a change."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +16,14 @@ def why_not_as_before(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         f"its tables are not as they were{named}: a migration died half-way, or its undo or a callback left that "
         "behind. Bring them back by hand, then undo again"
     )
+
+
+def objects_not_as_before(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Return which objects differ, and what to do; empty where none does."""
+    if before == now:
+        return ""
+    remedy = "Bring them back by hand, or find out who else changed them, then undo again"
+    return f"its schema is not as it was ({'; '.join(_differences(before, now))}). {remedy}"
 
 
 def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -24,6 +24,17 @@ OUTSIDE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+DATA = re.compile(
+    r"(\s|--[^\n]*\n|/\*.*?\*/)*(insert|update|delete|merge|replace|truncate|analyze|lock|set|reset|refresh|explain)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What changes rows and no schema; a SELECT or WITH is not among them, as a function may create what it likes."""
+
+
+def changes_schema(statement: str) -> bool:
+    """Return whether a statement may change tables, or what else a schema holds."""
+    return not all(DATA.match(part) for part in parts(statement) if part.strip(" \n\t;"))
+
 
 def parts(statement: str) -> list[str]:
     """Return the statements of which a text consists; text, comments and blocks may hold semicolons."""
