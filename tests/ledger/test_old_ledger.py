@@ -22,6 +22,8 @@ from support.changes import NOW
 from support.tampering import tamper
 
 HERE = Path(__file__).parent
+LATER = {EventKind.MESSAGE_SENT}
+"""Kinds of event that came after the version that wrote the old ledger."""
 HEADS = {
     "CHG-1001": "84cd6d35075bcc71dbd1dc88f52c79aac841a9fd13ccfed65da5063557df9ada",
     "CHG-1002": "654e90795b7dc9e74830f3c47bad0d3ab36b67b30aac133f6988b169638deac9",
@@ -73,7 +75,7 @@ def test_what_nobody_has_sealed_is_not_taken_for_old(old: Ledger) -> None:
 def test_every_event_is_read_as_its_type_and_nothing_of_it_is_lost(old: Ledger) -> None:
     """Of each kind there is one; written again, it would be the same text."""
     rows = [row for change in HEADS for row in events.history(old, change)]
-    assert {row.kind for row in rows} == set(EventKind)
+    assert {row.kind for row in rows} == set(EventKind) - LATER
     read = [(row, events.payload(row)) for row in rows]
     assert {type(payload) for _, payload in read} == {
         shape for shapes in payloads.PAYLOADS.values() for shape in shapes

@@ -17,6 +17,7 @@ class EventKind(StrEnum):
     APPROVED = "approved"
     CLICKED = "clicked"
     CONFIRMED = "confirmed"
+    MESSAGE_SENT = "message_sent"
     MESSAGE_FAILED = "message_failed"
     STARTED = "started"
     REFUSED = "refused"

@@ -11,6 +11,10 @@ LATE = timedelta(minutes=1)
 class Channel(Protocol):
     """Where messages of changes go."""
 
+    @property
+    def kind(self) -> str:
+        """Return the name of its file: what the record says of a message."""
+
     def post(self, room: str, text: str, thread: str | None) -> str | None:
         """Post a text into a room, as a reply when `thread` is given; return the thread it stands in.
 

@@ -9,6 +9,7 @@ class Channel:
     """The task log."""
 
     write: Callable[[str], None]
+    kind: str = "log"
 
     def post(self, room: str, text: str, thread: str | None) -> str | None:
         """Write a text, line by line, below the name of the room."""

@@ -17,6 +17,7 @@ class Channel:
     """Slack, by a client that holds the token."""
 
     client: WebClient
+    kind: str = "slack"
 
     def post(self, room: str, text: str, thread: str | None) -> str | None:
         """Post a text as it is; return the time stamp that names the thread."""

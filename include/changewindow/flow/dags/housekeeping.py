@@ -54,7 +54,7 @@ class LookAfter(BaseOperator):
         for identity in housekeeping.frozen(here, is_paused):
             log.error("%s is paused while it acts", identity)
             sentence = "is paused while it acts: it neither goes on nor is it rolled back. Unpause it now."
-            post(f"🚨 {identity} {sentence}", now())
+            post(f"🚨 {identity} {sentence}", now(), change=identity)
         for path in housekeeping.stale(here, is_alive, bundle, now()):
             log.info("%s is over; its file is removed, its runs and logs stay", path.stem)
             path.unlink(missing_ok=True)
@@ -71,7 +71,8 @@ class LookAfter(BaseOperator):
     def _roll_back(self, context: Context, change: str, run: str | None) -> dict[str, Any]:
         if run is not None:
             log.error("run %s of %s died; the change is rolled back", run, change)
-            post(f"🚨 {change}: its run {run} died. It is being rolled back now; a person has to look at it.", now())
+            sentence = f"its run {run} died. It is being rolled back now; a person has to look at it."
+            post(f"🚨 {change}: {sentence}", now(), change=change)
         conf = {"mode": "rollback", "reason": f"its run {run or 'that acted'} died"}
         return run_request(context, change, f"take_back_{now():%Y%m%dT%H%M%S}", conf)
 

@@ -77,7 +77,7 @@ def release(here: Ledger, params: dict[str, Any], person: str) -> str:
     at = now()
     change = leases.release(here, params["target"], person=person, reason=params["reason"], now=at)
     sentence = f"🔓 {params['target']}, held by {change}, was released by @{person}: {params['reason']}"
-    post(messages.message(sentence), at)
+    post(messages.message(sentence), at, change=change)
     return f"{params['target']} is free; it was held by {change}"
 
 
@@ -194,7 +194,7 @@ def tell_ended(here: Ledger, change: str) -> None:
         ended=stored.closed_at or now(),
         head=events.head(here, change),
     )
-    post(messages.ended(change, ticket, ending), ending.ended, ticket.post_change.notify)
+    post(messages.ended(change, ticket, ending), ending.ended, ticket.post_change.notify, change=change)
 
 
 def build_intervention(dag_id: str, description: str, params: dict[str, Param], do: Do) -> DAG:

@@ -12,11 +12,13 @@ from changewindow.changes.handover import Closed, Restored, Thread
 from changewindow.changes.run_memory import legible
 from changewindow.errors import ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
-from changewindow.flow.runtime import Run, log, now
-from changewindow.flow.secrecy import SECRETS
+from changewindow.flow.runtime import Run, ledger, log, now
+from changewindow.flow.secrecy import SECRETS, clean
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.ledger import changes, events
-from changewindow.ledger.payloads import MessageFailed, Started
+from changewindow.ledger.events import Event
+from changewindow.ledger.payloads import MessageFailed, MessageSent, Payload, Started
+from changewindow.ledger.spool import Spool
 from changewindow.notify import log as log_channel
 from changewindow.notify import slack
 from changewindow.notify.base import Channel, NotDelivered, send
@@ -38,8 +40,10 @@ class Message(ChangeOperator):
             message = self.message(run)
             if message:
                 begun = legible(run, Thread, "announce")
-                thread = _send(message, run.ticket.post_change.notify, begun.thread if begun else None)
+                room, before = run.ticket.post_change.notify, begun.thread if begun else None
+                thread, sent = _send(message, room, before)
                 run.hand_over(Thread(thread=thread))
+                run.note(sent)
         except (NotDelivered, ChangeError, ValueError) as error:
             log.warning("the message was not delivered, and the change goes on: %s", error)
             run.note(MessageFailed(reason=str(error)))
@@ -115,13 +119,26 @@ def channel() -> Channel:
     return slack.Channel(client)
 
 
-def post(text: str, about: datetime, room: str = settings.ROOM) -> None:
-    """Post a message about a moment that belongs to no run of a change; what does not arrive is reported in the log."""
+def post(text: str, about: datetime, room: str = settings.ROOM, *, change: str = "") -> None:
+    """Post a message about a moment outside a change's thread; the record of `change` says that, or why not."""
     try:
-        _send(Text(text, about), room, None)
+        _, outcome = _send(Text(text, about), room, None)
     except (NotDelivered, ChangeError, ValueError) as error:
         log.warning("the message was not delivered: %s", error)
+        outcome = MessageFailed(reason=str(error))
+    if change:
+        _record(change, outcome)
 
 
-def _send(message: Text, room: str, thread: str | None) -> str | None:
-    return send(channel(), room, replace(message, text=SECRETS.hidden(message.text)), thread, now=now())
+def _send(message: Text, room: str, thread: str | None) -> tuple[str | None, Payload]:
+    """Send a message; return the thread that it stands in, and what the record says of it."""
+    sender, at, hidden = channel(), now(), replace(message, text=SECRETS.hidden(message.text))
+    stands_in = send(sender, room, hidden, thread, now=at)
+    return stands_in, MessageSent(room=room, text=hidden.sent_at(at), channel=sender.kind)
+
+
+def _record(change: str, outcome: Payload) -> None:
+    """Record a message, now or when the ledger is back."""
+    spool = Spool(ledger(), settings.read().spool)
+    if not spool.record(Event(change, "messages", now(), clean(outcome))):
+        log.warning("the ledger is down; the event '%s' waits in %s", outcome.kind, spool.path)

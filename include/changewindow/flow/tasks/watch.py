@@ -78,7 +78,8 @@ class Watch(ChangeOperator, BranchMixIn):
             params={},
             assigned_users=assigned(people),
         )
-        post(messages.asking(run.change.id, run.ticket, reason), asked, run.ticket.post_change.notify)
+        asking = messages.asking(run.change.id, run.ticket, reason)
+        post(asking, asked, run.ticket.post_change.notify, change=run.change.id)
         watching = run_memory.legible(run, Watching, self.task_id)
         self._read(run, watching.since if watching else now(), asked_until=until)
 

@@ -99,3 +99,5 @@ class Undone(Payload):
     kind: ClassVar = EventKind.UNDONE
     step: int
     name: str
+    restored: str = ""
+    """What it went back to, such as `orders:1.4.2`; empty where the step has no value to name."""

@@ -115,6 +115,16 @@ class Clicked(Payload):
     """The status of the answer."""
 
 
+class MessageSent(Payload):
+    """A message about the change was sent."""
+
+    kind: ClassVar = EventKind.MESSAGE_SENT
+    room: str
+    text: str
+    channel: str
+    """The kind of channel that took it, such as `slack`; `log` where there is none."""
+
+
 class MessageFailed(Payload):
     """A message about the change did not arrive."""
 
