@@ -1,6 +1,10 @@
 """What the terminal shows of a watch."""
 
 import io
+import os
+import pty
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +20,7 @@ from changewindow.ledger.database import Ledger
 from changewindow.ledger.watches import Kept
 from changewindow.watch.progress import Followed, Progress
 from support.changes import NOW, approved, intent
-from support.tickets import banner
+from support.tickets import POLICY, TESTS, banner
 
 SEEN = Path(__file__).parents[1] / "golden" / "follow.txt"
 
@@ -35,11 +39,27 @@ def progress(**changed: Any) -> Progress:
 
 def seen(ledger: Ledger, change: str) -> tuple[str, str | None]:
     """Return what a terminal of 100 columns shows, and the outcome."""
-    shown, outcome = look(ledger, change, NOW + timedelta(minutes=2))
+    shown, outcome = look(ledger, change, NOW + timedelta(minutes=2), POLICY)
     console = Console(file=io.StringIO(), width=100)
     console.print(shown)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n", outcome
+
+
+def on_a_terminal(*arguments: str) -> bytes:
+    """Return what a command draws on a terminal until its first picture is complete."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "changewindow", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(TESTS.parent / "include"), "TERM": "xterm"}
+    running = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    drawn = b""
+    while b"passed the gate" not in drawn and (part := os.read(ours, 10_000)):
+        drawn += part
+    running.terminate()
+    running.wait()
+    os.close(ours)
+    return drawn
 
 
 @pytest.fixture
@@ -68,7 +88,7 @@ def test_a_verdict_is_seen_with_its_reason(ledger: Ledger, running: str) -> None
 def test_the_watch_of_an_earlier_run_is_not_shown_as_this_one(ledger: Ledger, running: str) -> None:
     """A change that is tried again has a watch of its own."""
     watches.keep(ledger, [Kept(running, "an earlier run", progress(), NOW)])
-    assert "nothing is watched" in seen(ledger, running)[0]
+    assert "59 samples" not in seen(ledger, running)[0]
 
 
 def test_following_ends_with_the_change(ledger: Ledger) -> None:
@@ -93,6 +113,15 @@ def test_following_ends_with_the_change(ledger: Ledger) -> None:
 def test_values_as_bars(values: list[float | None], expected: str) -> None:
     """The least is the lowest bar, the greatest the highest."""
     assert sparkline(values) == expected
+
+
+def test_a_terminal_is_drawn_on_and_what_a_ticket_says_does_nothing_there(ledger: Ledger) -> None:
+    """Colours and movements of the cursor reach it; an escape sequence in a summary is shown."""
+    submitted = approved(ledger, banner(summary="Switch \x1b[2J it on."))
+    leases.start(ledger, submitted.change, intent(submitted.digest), targets=("production/orders",), now=NOW)
+    drawn = on_a_terminal("follow", submitted.change, "--ledger", str(ledger.url))
+    assert b"\x1b[?25l" in drawn, "the cursor is hidden while it draws"
+    assert rb"Switch \u001b[2J it on." in drawn
 
 
 def test_without_a_terminal_it_prints_once(ledger: Ledger, running: str, capsys: pytest.CaptureFixture[str]) -> None:

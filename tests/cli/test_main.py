@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from changewindow import __version__, settings
+from changewindow.cli import ledger_address
 from changewindow.cli.main import main
 from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
@@ -148,11 +149,19 @@ def test_policy_lint_reads_the_templates_too(tmp_path: Path, capsys: Capture) ->
         (["lint", RELEASE, "--policy", "/none"], "there is no policy in /none. Give --policy FOLDER, or set CHANGEW"),
         (["policy", "lint", "--policy", "/none"], "there is no policy in /none. Give --policy FOLDER, or set CHANGEW"),
         (["policy", "show"], "invalid choice: 'show'"),
-        (["history", "CHG-1"], "no ledger is named. Give --ledger URL, or set AIRFLOW_CONN_CHANGEWINDOW_LEDGER"),
+        (["history", "--outcome", "lost"], "argument --outcome: invalid choice: 'lost'"),
+        (["history", "--limit", "0"], "--limit 0 shows nothing; write 1 or more"),
+        (["history", "CHG-1", "--person", "bob"], "--person look through all changes: leave out CHG-1."),
+        (["history", "--ledger", "foo://x"], "--ledger: there is no driver for foo."),
+        (["history", "--ledger", "sqlite://"], "--ledger names no file."),
+        (["history", "CHG-1"], "no ledger is named, and no demo has left one. Give --ledger URL, or set AIRFLOW_C"),
     ],
 )
-def test_misuse_ends_with_2_and_a_message(arguments: list[str], message: str, capsys: Capture) -> None:
-    """A wrong call is told apart from a wrong ticket."""
+def test_misuse_ends_with_2_and_a_message(
+    arguments: list[str], message: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong call is told apart from a wrong ticket; a demo of this checkout is no part of that."""
+    monkeypatch.setattr(ledger_address, "DEMO", Path("/none"))
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
@@ -231,7 +240,7 @@ def test_the_ledger_is_kept_from_here(tmp_path: Path, capsys: Capture, monkeypat
     assert main(["ledger", "upgrade", "--ledger", url]) == 0
     change = changes.submit(Ledger(url), BANNER, requester="alice", now=NOW).change
     assert main(["history", change, "--ledger", url]) == 0
-    assert "2026-03-01 00:00:00  submitted     alice" in capsys.readouterr().out
+    assert "2026-03-01 00:00:00  alice  asked for the change: Switch the banner on." in capsys.readouterr().out
     connection = {"conn_type": "sqlite", "host": f"{tmp_path}/ledger.db"}
     monkeypatch.setenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", json.dumps(connection))
     assert main(["verify", change]) == 0
@@ -295,7 +304,11 @@ def test_a_connection_that_is_none_is_misuse(given: str, capsys: Capture, monkey
 def test_a_ledger_that_does_not_answer_is_reported(tmp_path: Path, capsys: Capture) -> None:
     """No traceback; the exit code is not 0."""
     assert main(["verify", "CHG-1", "--ledger", f"sqlite:///{tmp_path}/none/ledger.db"]) == 1
-    assert capsys.readouterr().err.startswith("The ledger does not answer")
+    assert capsys.readouterr().err.startswith(f"There is no ledger at {tmp_path}/none/ledger.db.")
+    assert main(["verify", "CHG-1", "--ledger", "postgresql://somebody:secret@127.0.0.1:9/ledger"]) == 1
+    refused = capsys.readouterr().err
+    assert refused.startswith("The ledger at postgresql://somebody:***@127.0.0.1:9/ledger cannot be opened: ")
+    assert "secret" not in refused
 
 
 def test_names_of_files_and_terminals_may_be_anything(tmp_path: Path) -> None:

@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from changewindow.cli.ledger import ledger
+from changewindow.cli.ledger_address import ledger
 from changewindow.cli.output import print_json
-from changewindow.cli.policy import policy_of
-from changewindow.errors import BadPolicy
+from changewindow.cli.policy import policy_now
 from changewindow.ledger import leases
 from changewindow.policy.decision import Decision, Satisfied
-from changewindow.policy.model import Policy
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -20,7 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     JSON has the shape `output.EXPLAINED`, see `as_json`.
     """
     at = _moment(arguments)
-    decision = leases.explain(ledger(arguments), arguments.change, _policy(arguments), mode=arguments.mode, now=at)
+    decision = leases.explain(ledger(arguments), arguments.change, policy_now(arguments), mode=arguments.mode, now=at)
     if arguments.json:
         print_json({"change": arguments.change, "at": at, "mode": arguments.mode, **as_json(decision)})
     else:
@@ -70,11 +68,3 @@ def _moment(arguments: argparse.Namespace) -> datetime:
         arguments.misuse(f"--at: '{arguments.at}' is not a time like 2031-03-18T14:00+01:00")
         raise
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
-def _policy(arguments: argparse.Namespace) -> Policy | BadPolicy:
-    """Return the policy as its files are now, or why it cannot be read: the gate says so too."""
-    try:
-        return policy_of(arguments)
-    except BadPolicy as bad:
-        return bad

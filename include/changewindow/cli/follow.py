@@ -1,6 +1,7 @@
 """Shows the progress of a change's watch in the terminal: time, conditions, their last values and limits."""
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,12 +13,18 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from changewindow.cli.ledger import ledger
+from changewindow.changes.waiting import waits_for
+from changewindow.cli.ledger_address import ledger
 from changewindow.cli.output import print_json
+from changewindow.cli.policy import policy_now
+from changewindow.cli.terminal import raw
+from changewindow.documents.text import visible
 from changewindow.documents.types import duration_text
+from changewindow.errors import BadPolicy
 from changewindow.ledger import changes, watches
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
+from changewindow.policy.model import Policy
 from changewindow.watch.progress import Followed, Progress
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -33,24 +40,25 @@ def run(arguments: argparse.Namespace) -> int:
 
     Without a terminal, or with --once, what is known now is printed once. JSON has the shape `output.FOLLOWED`.
     """
-    known, console = ledger(arguments), Console()
+    known, policy = ledger(arguments), policy_now(arguments)
     if arguments.json:
-        print_json(followed_json(known, arguments.change))
+        print_json(followed_json(known, arguments.change, policy, datetime.now(UTC)))
         return 0
-    if arguments.once or not console.is_terminal:
-        shown, _ = look(known, arguments.change, datetime.now(UTC))
-        console.print(shown)
+    if arguments.once or not sys.stdout.isatty():
+        shown, _ = look(known, arguments.change, datetime.now(UTC), policy)
+        Console().print(shown)
         return 0
+    console = Console(file=raw(sys.stdout))
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            shown, outcome = look(known, arguments.change, datetime.now(UTC))
+            shown, outcome = look(known, arguments.change, datetime.now(UTC), policy)
             live.update(shown, refresh=True)
             if outcome:
                 return 0 if outcome == COMPLETED else 1
             time.sleep(EVERY)
 
 
-def look(known: Ledger, change: str, now: datetime) -> tuple[RenderableType, str | None]:
+def look(known: Ledger, change: str, now: datetime, policy: Policy | BadPolicy) -> tuple[RenderableType, str | None]:
     """Return what the terminal shows of a change, and its outcome once it has ended.
 
     Raises:
@@ -59,9 +67,9 @@ def look(known: Ledger, change: str, now: datetime) -> tuple[RenderableType, str
     """
     entry, progress = _followed(known, change)
     reason = f": {entry.reason}" if entry.reason else ""
-    head = Text(f"{change} {entry.summary}\n{entry.status}{reason}")
-    watch = watched(progress, now) if progress else Text("nothing is watched")
-    return Group(head, watch), _outcome(entry)
+    lines = [f"{change} {entry.summary}", f"{entry.status}{reason}", *waits_for(known, entry, policy, now)]
+    head = Text("\n".join(map(visible, lines)))
+    return Group(head, watched(progress, now)) if progress else head, _outcome(entry)
 
 
 def _followed(known: Ledger, change: str) -> tuple[Change, Progress | None]:
@@ -74,7 +82,7 @@ def _outcome(entry: Change) -> str | None:
     return None if entry.status in changes.WAITING or entry.status == "running" else entry.status
 
 
-def followed_json(known: Ledger, change: str) -> dict[str, Any]:
+def followed_json(known: Ledger, change: str, policy: Policy | BadPolicy, now: datetime) -> dict[str, Any]:
     """Return what is known of a change in the shape of `output.FOLLOWED`: times in UTC, the oldest value first.
 
     Raises:
@@ -83,7 +91,9 @@ def followed_json(known: Ledger, change: str) -> dict[str, Any]:
     """
     entry, progress = _followed(known, change)
     head = {"change": change, "summary": entry.summary, "status": entry.status, "reason": entry.reason}
-    return {**head, "outcome": _outcome(entry), "watch": _watch_json(progress) if progress else None}
+    waiting = waits_for(known, entry, policy, now)
+    watch = _watch_json(progress) if progress else None
+    return {**head, "outcome": _outcome(entry), "waits_for": waiting, "watch": watch}
 
 
 def _watch_json(progress: Progress) -> dict[str, Any]:
@@ -114,14 +124,15 @@ def watched(progress: Progress, now: datetime) -> RenderableType:
         state = f"{progress.decided[0]}: {progress.decided[1]}"
     elif progress.asked_until:
         state += f"; people are asked whether to keep it, until {progress.asked_until:%H:%M} UTC"
-    return Group(bar, table, Text(state))
+    return Group(bar, table, Text(visible(state)))
 
 
 def _row(condition: Followed) -> Sequence[RenderableType]:
     last = condition.recent[-1] if condition.recent else None
     value = "-" if last is None else f"{last:.4g}"
     verdict = Text(condition.verdict or "-", style=COLOURS.get(condition.verdict, ""))
-    return Text(condition.name), Text(condition.limits), verdict, value, sparkline(condition.recent[-WIDTH:])
+    name, limits = (Text(visible(text)) for text in (condition.name, condition.limits))
+    return name, limits, verdict, value, sparkline(condition.recent[-WIDTH:])
 
 
 def _whole(length: timedelta) -> timedelta:

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from changewindow import __version__
@@ -22,6 +23,20 @@ DESCRIPTION = (
 AUTHORITIES = "authorities to trust, for https (default: REQUESTS_CA_BUNDLE, else the usual ones)"
 IN_THE_CLEAR = "let the password go unencrypted, over a network that you trust"
 SHELLS = ("bash", "zsh", "fish")
+LEDGER = "address of the ledger, or its file (default: AIRFLOW_CONN_CHANGEWINDOW_LEDGER, else that of the demo)"
+STATES = (
+    "submitted",
+    "approved",
+    "running",
+    "completed",
+    "rolled_back",
+    "rollback_failed",
+    "refused",
+    "missed",
+    "rejected",
+    "cancelled",
+)
+"""What a change can be: it waits, acts, or has ended so."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,25 +45,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     with shown():
-        return _carry_out(arguments)
+        try:
+            return _carry_out(arguments)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
+        except OSError as error:
+            return _could_not_print(error)
 
 
 def _carry_out(arguments: Sequence[str] | None) -> int:
     parsed = _completed(_parser()).parse_args(arguments)
     try:
         code = int(parsed.do(parsed))
-        sys.stdout.flush()
     except ChangeError as error:
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader has gone, as with `| head`; Python would complain once more when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    sys.stdout.flush()
     return code
+
+
+def _could_not_print(error: OSError) -> int:
+    """Say why what was to be printed is not, unless the reader has gone, as with `| head`; return the exit code."""
+    with suppress(OSError, ValueError):
+        # Python would complain once more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if not isinstance(error, BrokenPipeError):
+        where = f"{error.filename}: " if error.filename else ""
+        with suppress(OSError):
+            print(f"{where}{error.strerror or error}", file=sys.stderr)
+    return 1
 
 
 def _completed(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -134,8 +160,10 @@ def _add_airflow_commands(command: Command) -> None:
 def _add_ledger_commands(command: Command) -> None:
     upgrade = command("ledger", "ledger.upgrade", "Bring the ledger's tables to the newest version.")
     upgrade.add_argument("action", choices=["upgrade"])
-    history = command("history", "ledger.history", "Print the events of a change.")
-    output.add_json(history, output.HISTORY)
+    history = command(
+        "history", "history.run", "Tell what happened to a change, or which changes there were; the newest page of it."
+    )
+    _add_history_options(history)
     verify = command("verify", "ledger.verify", "Check that the record of a change, or of all, is as it was written.")
     verify.add_argument("--all", action="store_true", help="every change, and every row beside its events")
     verify.add_argument("--head", metavar="HASH", help="a hash from a message: check that it is in the change's chain")
@@ -147,10 +175,22 @@ def _add_ledger_commands(command: Command) -> None:
     explain.add_argument("--at", metavar="TIME", help="with its zone, or in UTC (default: now)")
     explain.add_argument("--mode", default="run", choices=["run", "rollback"], help="what a run would be for (run)")
     explain.add_argument("--all", action="store_true", help="say also which rules are satisfied")
-    explain.add_argument("--policy", type=Path, metavar="FOLDER", help=POLICY)
     output.add_json(explain, output.EXPLAINED)
-    for parser in (history, follow, explain):
+    for parser in (follow, explain):
         parser.add_argument("change", metavar="CHG")
-    verify.add_argument("change", metavar="CHG", nargs="?")
+        parser.add_argument("--policy", type=Path, metavar="FOLDER", help=POLICY)
+    for parser in (verify, history):
+        parser.add_argument("change", metavar="CHG", nargs="?")
     for parser in (upgrade, history, verify, follow, explain):
-        parser.add_argument("--ledger", metavar="URL", help="SQLAlchemy address of the ledger")
+        parser.add_argument("--ledger", metavar="URL", help=LEDGER)
+
+
+def _add_history_options(history: argparse.ArgumentParser) -> None:
+    history.add_argument("--since", metavar="TIME", help="what happened since a time (UTC without a zone), or 7d ago")
+    history.add_argument("--service", metavar="NAME", help="changes of a service, or of a target: production/orders")
+    history.add_argument("--outcome", choices=STATES, metavar="STATE", help=f"changes that are {', '.join(STATES)}")
+    history.add_argument("--person", metavar="NAME", help="changes that somebody asked for, owns, reviews or acted on")
+    history.add_argument("--limit", type=int, metavar="N", help="how many at most (default: 50; with --json all)")
+    history.add_argument("--before", metavar="CHG", help="the page before a change, or before an event's number")
+    history.add_argument("--all", action="store_true", help="no pages")
+    output.add_json(history, f"{output.HISTORY}; without CHG {output.CHANGES}")

@@ -25,7 +25,11 @@ OPENINGS = (
     '{"service", "environment", "type", "needs", "from", "until", '
     '"openings": [{"start", "end", "zone", "closed_before", "despite"}], "closed"}'
 )
-HISTORY = '{"change", "events": [{"sequence", "at", "kind", "actor", "data", "hash"}]}'
+HISTORY = '{"change", "events": [{"sequence", "at", "kind", "actor", "text", "data", "hash"}]}'
+CHANGES = (
+    '{"changes": [{"change", "summary", "status", "reason", "requester", "owner", "reviewer", "targets", '
+    '"opens", "closes", "submitted_at", "closed_at"}]}'
+)
 CHAIN = '{"change", "events", "head"}'
 VERIFIED = '{"changes", "events", "heads", "altered"}'
 EXPLAINED = (
@@ -33,7 +37,8 @@ EXPLAINED = (
     '"satisfied": [{"code", "sentence"}], "later": [{"code", "sentence"}]}'
 )
 FOLLOWED = (
-    '{"change", "summary", "status", "reason", "outcome", "watch": null or {"begun", "over", "at", "samples", '
+    '{"change", "summary", "status", "reason", "outcome", "waits_for", '
+    '"watch": null or {"begun", "over", "at", "samples", '
     '"verdict", "because", "asked_until", "conditions": [{"name", "limits", "verdict", "values"}]}}'
 )
 

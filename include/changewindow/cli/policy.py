@@ -51,6 +51,14 @@ def policy_of(arguments: argparse.Namespace) -> Policy:
     return load_policy(folder, _templates(arguments))
 
 
+def policy_now(arguments: argparse.Namespace) -> Policy | BadPolicy:
+    """Return the policy as its files are now, or why it cannot be read: the gate says so too."""
+    try:
+        return policy_of(arguments)
+    except BadPolicy as bad:
+        return bad
+
+
 def print_findings(findings: Iterable[tuple[Path, Finding]]) -> None:
     """Print findings, each with its file, in the form editors understand."""
     for path, finding in findings:

@@ -1,9 +1,11 @@
 """Prints for a terminal: what a ticket, a log or a service says is shown there, and does nothing."""
 
 import io
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import TextIO
 
 from changewindow.documents.text import visible
@@ -35,6 +37,15 @@ class Shown(io.TextIOBase):
 
 @contextmanager
 def shown() -> Iterator[None]:
-    """Let all that is printed meanwhile be shown so, whoever prints it."""
-    with redirect_stdout(Shown(sys.stdout)), redirect_stderr(Shown(sys.stderr)):
+    """Let all that is printed meanwhile be shown so, whoever prints it; a stream that is closed takes nothing."""
+    with (
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+        redirect_stdout(Shown(sys.stdout or nowhere)),
+        redirect_stderr(Shown(sys.stderr or nowhere)),
+    ):
         yield
+
+
+def raw(stream: TextIO) -> TextIO:
+    """Return the stream itself, for what draws on a terminal; who uses it makes visible what others have written."""
+    return stream.stream if isinstance(stream, Shown) else stream

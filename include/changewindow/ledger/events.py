@@ -20,6 +20,8 @@ from changewindow.ledger.models import Base, Change, EventRow
 from changewindow.ledger.payloads import Payload, Unknown
 
 P = TypeVar("P", bound=Payload)
+HIGHEST = 2**31 - 1
+"""The highest number that a ledger has room for."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,12 @@ def number(change: str) -> int:
         LedgerUnknown: it is no such id.
     """
     try:
-        return int(change.removeprefix("CHG-"))
+        known = int(change.removeprefix("CHG-"))
     except ValueError as error:
         raise LedgerUnknown(change) from error
+    if known > HIGHEST:
+        raise LedgerUnknown(change)
+    return known
 
 
 def known(session: Session, change: str, *, is_locked: bool = False) -> Change:

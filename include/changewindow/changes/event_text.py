@@ -1,0 +1,156 @@
+"""Says what an event of a change means, in a sentence whose subject is whoever did it."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from changewindow.documents.types import duration_text
+from changewindow.ledger import payloads
+from changewindow.ledger.event_kinds import EventKind
+from changewindow.ledger.models import EventRow
+from changewindow.ledger.payloads import Payload, Unknown
+
+LONGEST = 300
+"""Characters of what a step has remembered; JSON has all of it."""
+
+
+OF_THE_RUN: dict[str, str] = {EventKind.STARTED: "gate", EventKind.CLOSED: "close"}
+"""The tasks whose events carry the id of their run alone."""
+
+
+def who(row: EventRow) -> str:
+    """Return who acted: a person, or the task of a run."""
+    of_the_run = OF_THE_RUN.get(row.kind) if row.actor != "housekeeping" else None
+    return of_the_run or row.actor.rpartition("/")[2]
+
+
+def sentence(event: Payload | Unknown) -> str:
+    """Return what happened, as a sentence that goes on after the name of who did it."""
+    if isinstance(event, Unknown):
+        return f"{event.kind}, which this version cannot read: {_short(event.data)}"
+    return " ".join(SENTENCES[type(event)](event).split())
+
+
+def _short(data: Any) -> str:
+    text = json.dumps(data, ensure_ascii=False, default=str)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _minute(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "it expires"
+
+
+def _submitted(event: payloads.Submitted) -> str:
+    return f"asked for the change: {event.summary} (on {', '.join(event.targets)})"
+
+
+def _revised(event: payloads.Revised) -> str:
+    return (
+        "gave it a new window; its approvals are kept"
+        if event.keeps_approvals
+        else f"gave it a new text: {event.summary}"
+    )
+
+
+def _approval(event: payloads.ApprovalDecided) -> str:
+    if not event.yes:
+        return f"rejected it at level '{event.level}'"
+    return f"approved it at level '{event.level}'; that counts until {_minute(event.expires)}"
+
+
+def _started(event: payloads.Started) -> str:
+    chosen = f", with {', '.join(f'{name} = {value}' for name, value in event.values.items())}" if event.values else ""
+    for_what = ", to roll the change back" if event.mode == "rollback" else ""
+    return f"passed the gate and holds {', '.join(event.targets)}{for_what}{chosen}"
+
+
+def _remembered(event: payloads.Remembered) -> str:
+    kept = f"; its undo goes back to {_short(event.remembered)}" if event.remembered else ""
+    return f"began step {event.step} '{event.name}'{kept}"
+
+
+def _undone(event: payloads.Undone) -> str:
+    return f"undid step {event.step} '{event.name}'" + (f"; it is back to {event.restored}" if event.restored else "")
+
+
+def _read(event: payloads.Read) -> str:
+    verdicts = Counter(str(reading.get("verdict")) for reading in event.readings)
+    counts = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
+    return f"took {len(event.readings)} readings: {counts}"
+
+
+def _watching(event: payloads.Watching) -> str:
+    return f"began to watch, for {duration_text(timedelta(seconds=event.seconds))}"
+
+
+def _baseline(event: payloads.Baseline) -> str:
+    sizes = ", ".join(f"{name} ({len(values)} readings)" for name, values in event.before.items())
+    return f"read the baseline: {sizes}"
+
+
+def _confirmed(event: payloads.Confirmed) -> str:
+    return f"was answered by {event.by}, who confirmed {'; '.join(event.items) or 'nothing'}"
+
+
+def _asked(event: payloads.Asked) -> str:
+    return f"asked {', '.join(event.people)} whether to keep the change, until {_minute(event.until)}: {event.reason}"
+
+
+def _clicked(event: payloads.Clicked) -> str:
+    return f"sent {event.method} {event.path} to Airflow, which answered {event.status}"
+
+
+def _sent(event: payloads.MessageSent) -> str:
+    where = f"{event.room} (in the log only: there is no Slack)" if event.channel == "log" else event.room
+    return f"told {where}: {event.text}"
+
+
+def _extended(event: payloads.Extended) -> str:
+    return f"moved the end of its window from {_minute(event.earlier)} to {_minute(event.later)}: {event.reason}"
+
+
+def _decided(event: payloads.WatchDecided) -> str:
+    return f"decided to {'keep it' if event.route == 'succeed' else 'roll it back'}: {event.reason}"
+
+
+SENTENCES: dict[type[Payload], Callable[[Any], str]] = {
+    payloads.Submitted: _submitted,
+    payloads.Revised: _revised,
+    payloads.ApprovalDecided: _approval,
+    payloads.Approved: lambda _: "gave the last approval that it needs",
+    payloads.Rejected: lambda _: "ended it: it will not run",
+    payloads.Cancelled: lambda event: f"cancelled it: {event.reason}",
+    payloads.Aborted: lambda event: f"aborted it while it was {event.was}: {event.reason}",
+    payloads.Extended: _extended,
+    payloads.Closed: lambda event: f"closed it as {event.outcome}: {event.reason}",
+    payloads.Released: lambda event: f"released {event.target}: {event.reason}",
+    payloads.RunDied: lambda _: "found that its run had died, and has it rolled back",
+    payloads.Clicked: _clicked,
+    payloads.MessageFailed: lambda event: f"could not send a message: {event.reason}",
+    payloads.MessageSent: _sent,
+    payloads.Confirmed: _confirmed,
+    payloads.Started: _started,
+    payloads.Refused: lambda event: f"refused it, {event.outcome}: {' '.join(event.reasons)}",
+    payloads.Remembered: _remembered,
+    payloads.Applied: lambda event: f"applied step {event.step} '{event.name}'",
+    payloads.Undoing: lambda event: f"began to undo step {event.step} '{event.name}'",
+    payloads.UndoFailed: lambda event: f"could not undo step {event.step} '{event.name}': {event.reason}",
+    payloads.UndoStopped: lambda event: f"stopped undoing step {event.step} '{event.name}': {event.reason}",
+    payloads.Undone: _undone,
+    payloads.Checked: lambda event: (
+        f"{'found it good' if event.verdict == 'pass' else 'found it not good'}: {event.reason}"
+    ),
+    payloads.Baseline: _baseline,
+    payloads.Watching: _watching,
+    payloads.Read: _read,
+    payloads.Watched: lambda event: f"came to the verdict {event.verdict}: {event.reason}",
+    payloads.Asked: _asked,
+    payloads.Answered: lambda event: f"was answered by {event.by or 'nobody'}: {', '.join(event.answer)}",
+    payloads.WatchDecided: _decided,
+    payloads.Validated: lambda event: f"found the change good: {event.reason}",
+    payloads.Verified: lambda event: f"found everything as it was before: {event.reason}",
+    payloads.NotVerified: lambda event: f"found it undone, but not as it was before: {event.reason}",
+}
+"""What each kind of event says; a test holds that none is missing."""

@@ -1,0 +1,152 @@
+"""The command that tells what happened: the events of a change, or the changes of a service, a person or an outcome."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from changewindow.changes.event_text import sentence, who
+from changewindow.cli.ledger_address import ledger
+from changewindow.cli.output import count, print_json
+from changewindow.documents.text import hint
+from changewindow.documents.types import parse_duration
+from changewindow.ledger import changes, events, search
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.models import EventRow
+from changewindow.ledger.search import Found, Wanted
+
+PAGE = 50
+"""How many changes, or events, are printed unless more are asked for."""
+ABOUT_ALL = ("service", "outcome", "person")
+"""Options about all changes."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the events of a change, or the changes that are looked for; see `output.HISTORY` and `output.CHANGES`."""
+    if arguments.limit is not None and arguments.limit < 1:
+        arguments.misuse(f"--limit {arguments.limit} shows nothing; write 1 or more")
+    if arguments.change is None:
+        return _changes(arguments)
+    if given := [f"--{name}" for name in ABOUT_ALL if getattr(arguments, name)]:
+        arguments.misuse(f"{' and '.join(given)} look through all changes: leave out {arguments.change}.")
+    return _events(arguments)
+
+
+def _events(arguments: argparse.Namespace) -> int:
+    known, change = ledger(arguments), arguments.change
+    entry = changes.get(known, change)
+    since, before = _since(arguments), _number(arguments, arguments.before)
+    recorded = [
+        event
+        for event in events.history(known, change)
+        if (since is None or event.at >= since) and (before is None or event.sequence < before)
+    ]
+    shown = recorded[-limit:] if (limit := _limit(arguments)) else recorded
+    if arguments.json:
+        print_json({"change": change, "events": [_event_json(event) for event in shown]})
+        return 0
+    print(f"{change} {entry.summary} ({entry.status}); times are UTC")
+    print(*_event_lines(shown), sep="\n")
+    if len(shown) < len(recorded):
+        earlier = len(recorded) - len(shown)
+        print(f"{count(earlier, 'earlier event')}: --before {shown[0].sequence}, or --all", file=sys.stderr)
+    return 0
+
+
+def _event_lines(recorded: Sequence[EventRow]) -> Iterator[str]:
+    """Yield a line for each event: its number, when, who, and what."""
+    width = max((len(who(event)) for event in recorded), default=0)
+    for event in recorded:
+        text = sentence(events.payload(event))
+        yield f"{event.sequence:4}  {event.at:%Y-%m-%d %H:%M:%S}  {who(event):{width}}  {text}"
+
+
+def _changes(arguments: argparse.Namespace) -> int:
+    known, limit = ledger(arguments), _limit(arguments)
+    wanted = Wanted(
+        since=_since(arguments),
+        service=arguments.service,
+        outcome=arguments.outcome,
+        person=arguments.person,
+        before=_number(arguments, arguments.before),
+    )
+    found = search.find(known, wanted, limit=limit + 1 if limit else None)
+    shown = found[:limit] if limit else found
+    if arguments.json:
+        print_json({"changes": [_change_json(each) for each in shown]})
+        return 0
+    for each in shown:
+        print(*_change_lines(each), sep="\n")
+    if not found:
+        print(f"no change matches.{_nearest_service(known, arguments.service)}", file=sys.stderr)
+    elif len(shown) < len(found):
+        print(f"there are earlier ones: --before {shown[-1].change.id}, or --all", file=sys.stderr)
+    return 0
+
+
+def _change_lines(found: Found) -> Iterator[str]:
+    """Yield the lines of a change: what it is, and why it is as it is."""
+    change = found.change
+    when = f"{change.opens:%Y-%m-%d %H:%M} UTC"
+    yield f"{change.id}  {change.status:15}  {when}  {', '.join(found.targets)}  {change.summary}"
+    people = f"requested by {change.requester}, owner {change.owner}, reviewer {change.reviewer}"
+    closed = f"; ended {change.closed_at:%Y-%m-%d %H:%M} UTC" if change.closed_at else ""
+    yield f"          {people}{closed}"
+    if change.reason:
+        yield f"          {' '.join(change.reason.split())}"
+
+
+def _nearest_service(known: Ledger, service: str | None) -> str:
+    """Return which service is probably meant, if no change touches the one that was asked about."""
+    services = search.services(known)
+    if not service or not services or service.rpartition("/")[2] in services:
+        return ""
+    return f" No change of this ledger touches '{service}'. {hint(service, services)}"
+
+
+def _limit(arguments: argparse.Namespace) -> int | None:
+    """Return how many are printed: a page for people, everything for programs, unless something else is asked for."""
+    if arguments.all:
+        return None
+    return arguments.limit or (None if arguments.json else PAGE)
+
+
+def _since(arguments: argparse.Namespace) -> datetime | None:
+    """Return the moment of --since: a time, in UTC without its zone, or how long ago."""
+    given = arguments.since
+    if given is None:
+        return None
+    try:
+        at = datetime.fromisoformat(given)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except ValueError:
+        pass
+    try:
+        return datetime.now(UTC) - parse_duration(given)
+    except ValueError:
+        arguments.misuse(f"--since: '{given}' is neither a time like 2031-03-18T14:00 nor a length of time like 7d")
+        raise
+
+
+def _number(arguments: argparse.Namespace, given: str | None) -> int | None:
+    """Return the number of --before: that of a change, or of an event where a change is named."""
+    if given is None:
+        return None
+    try:
+        return int(given.removeprefix("CHG-"))
+    except ValueError:
+        example = "the number of an event, like 51" if arguments.change else "a change, like CHG-1042"
+        arguments.misuse(f"--before: '{given}' is not {example}")
+        raise
+
+
+def _event_json(event: EventRow) -> dict[str, Any]:
+    head = {name: getattr(event, name) for name in ("sequence", "at", "kind", "actor", "hash")}
+    return {**head, "text": sentence(events.payload(event)), "data": events.data(event)}
+
+
+def _change_json(found: Found) -> dict[str, Any]:
+    names = ("id", "summary", "status", "reason", "requester", "owner", "reviewer", "opens", "closes")
+    fields = {name: getattr(found.change, name) for name in (*names, "submitted_at", "closed_at")}
+    return {"change": fields.pop("id"), **fields, "targets": list(found.targets)}
