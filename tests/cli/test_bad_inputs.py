@@ -60,6 +60,12 @@ def bad(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `submit` have one."""
+    monkeypatch.setenv("CHANGEWINDOW_PASSWORD", "a password")
+
+
 @contextmanager
 def as_nobody() -> Iterator[None]:
     """Run as somebody to whom permissions apply."""
@@ -97,11 +103,9 @@ def refused(capsys: Capture, *arguments: str, is_forbidden: bool = False) -> str
 
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("arguments", OF_FILES, ids=" ".join)
-def test_a_file_that_is_none(
-    arguments: list[str], name: str, bad: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("password")
+def test_a_file_that_is_none(arguments: list[str], name: str, bad: Path, capsys: Capture) -> None:
     """Where a ticket is expected, or the authorities to trust."""
-    monkeypatch.setenv("CHANGEWINDOW_PASSWORD", "a password")
     given = [argument.format(bad=place(bad, name)) for argument in arguments]
     refused(capsys, *given, is_forbidden=name == "forbidden")
 

@@ -21,8 +21,10 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def three(ledger: Ledger) -> list[str]:
+def three(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return three changes: one that was rolled back, one that was cancelled, one that waits."""
+    connection = {"conn_type": "sqlite", "host": str(ledger.url.database)}
+    monkeypatch.setenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", json.dumps(connection))
     first = approved(ledger, banner())
     leases.start(ledger, first.change, intent(first.digest), targets=("production/orders",), now=NOW)
     end = {"run": "run-1", "outcome": "rolled_back", "reason": "p99 is bad: 348 ms, limit 200 ms"}
@@ -83,11 +85,9 @@ def test_a_long_life_is_told_in_pages(ledger: Ledger, three: list[str], capsys: 
         (["--outcome", "submitted", "--service", "orders"], [2]),
     ],
 )
-def test_changes_are_found(
-    ledger: Ledger, three: list[str], capsys: Capture, options: list[str], expected: list[int]
-) -> None:
+def test_changes_are_found(three: list[str], capsys: Capture, options: list[str], expected: list[int]) -> None:
     """By service, outcome, person and time, newest first; names of people in any case."""
-    assert main(["history", *options, "--json", "--ledger", str(ledger.url)]) == 0
+    assert main(["history", *options, "--json"]) == 0
     found = [change["change"] for change in json.loads(capsys.readouterr().out)["changes"]]
     assert found == [three[place] for place in expected]
 
@@ -125,7 +125,7 @@ def test_who_only_confirmed_took_part_too(ledger: Ledger, three: list[str], caps
 
 
 def test_without_an_address_the_demo_of_this_checkout_is_read(
-    ledger: Ledger, three: list[str], capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    three: list[str], capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or that of the AIRFLOW_HOME that is set; which one it is stands beside."""
     monkeypatch.delenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", raising=False)
