@@ -3,7 +3,8 @@
 #
 #   tests/live/compose.sh [COMMAND [ARGUMENT...]]
 #
-# Without a command it plays the demo's tickets and checks what becomes of them (play.py).
+# Without a command it plays the demo's tickets and checks what becomes of them (play.py). In the end the ledger is
+# verified.
 # The command finds AIRFLOW_URL and AIRFLOW_PASSWORDS ({"name": "password", ...}) in its environment.
 # Needs root on a Debian machine; installs Docker there and starts it, unless one runs already.
 set -euo pipefail
@@ -65,6 +66,16 @@ make_secrets() {
     export AIRFLOW_FERNET_KEY AIRFLOW_PORT AIRFLOW_PASSWORDS AIRFLOW_URL CHANGEWINDOW_POLICY
 }
 
+# The record of all changes is as it was written, and nobody has made a key of their own.
+check_seals() {
+    local service
+    "${compose[@]}" exec -T airflow-worker python -m changewindow verify --all
+    for service in airflow-{apiserver,scheduler,dag-processor,worker,triggerer}; do
+        "${compose[@]}" exec -T "$service" test ! -e /opt/airflow/changewindow-seal.key ||
+            { echo "$service made a key of its own, and seals with it"; return 1; }
+    done
+}
+
 take_down() {
     "${compose[@]}" down --volumes --remove-orphans --timeout 20 > "$scratch/down.log" 2>&1 || tail "$scratch/down.log"
 }
@@ -107,4 +118,7 @@ say "All services are healthy at $AIRFLOW_URL"
 PYTHONPATH="$root/include" "$@" &
 driver=$!
 wait "$driver"
+driver=
 say "The command succeeded"
+check_seals
+say "Every seal holds"

@@ -39,8 +39,7 @@ class OnPostgres(standalone.Place):
 
 def environment(place: OnPostgres, extra: Mapping[str, str]) -> dict[str, str]:
     """Return what the components need in their environment."""
-    given = {**os.environ, **standalone.environment(place), **extra}
-    given["AIRFLOW__CORE__EXECUTOR"] = "LocalExecutor"
+    given = {**os.environ, **standalone.environment(place), "AIRFLOW__CORE__EXECUTOR": "LocalExecutor", **extra}
     given["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = place.server.url("airflow")
     ledger = f'{{"conn_type": "postgres", "host": "127.0.0.1", "port": {place.server.port}, "login": "postgres"'
     given["AIRFLOW_CONN_CHANGEWINDOW_LEDGER"] = f'{ledger}, "schema": "ledger"}}'
@@ -53,6 +52,7 @@ class Supervised:
 
     place: OnPostgres
     environment: Mapping[str, str]
+    components: tuple[str, ...] = COMPONENTS
     running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
     sessions: set[int] = field(default_factory=set)
@@ -61,7 +61,7 @@ class Supervised:
     def keep_up(self) -> None:
         """Start what does not run, until everything is to stop."""
         while not self.stopping.is_set():
-            for name in COMPONENTS:
+            for name in self.components:
                 process = self.running.get(name)
                 if process is None or process.poll() is not None:
                     self.restarts += process is not None
@@ -69,7 +69,7 @@ class Supervised:
             self.stopping.wait(1)
 
     def _start(self, name: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "airflow", name]
+        command = [sys.executable, "-m", "airflow", *name.split()]
         own = CONNECT_ARGS if name == "scheduler" else {}
         with (self.place.home / f"{name}.log").open("ab") as log:
             started = subprocess.Popen(
@@ -150,9 +150,9 @@ def _works(process: psutil.Process) -> bool:
 
 
 @contextmanager
-def supervised(place: OnPostgres, extra: Mapping[str, str]) -> Iterator[Supervised]:
-    """Run Airflow on PostgreSQL until the block ends."""
-    made = Supervised(place, environment(place, extra))
+def supervised(place: OnPostgres, extra: Mapping[str, str], *more: str) -> Iterator[Supervised]:
+    """Run Airflow on PostgreSQL, and `more` components than the usual, until the block ends."""
+    made = Supervised(place, environment(place, extra), (*COMPONENTS, *more))
     (place.home / "changes").mkdir(parents=True, exist_ok=True)
     standalone.write_passwords(place)
     place.server.create("airflow", "ledger")
