@@ -24,7 +24,7 @@ from changewindow.ledger.events import Event
 from changewindow.ledger.models import EventRow
 from changewindow.ledger.spool import Spool
 from changewindow.ledger.verification import place_in_chain, verify_all
-from servers.postgres import shared
+from support import ledgers
 from support.changes import NOW, approved, intent
 from support.tampering import tamper
 from support.tickets import banner
@@ -38,10 +38,7 @@ TABLES = ("events", "approvals", "revisions", "touched", "leases", "changes")
 @pytest.fixture(params=["sqlite", "postgres"])
 def either(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
     """Return a ledger on SQLite, and one on PostgreSQL."""
-    is_sqlite = request.param == "sqlite"
-    made = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}" if is_sqlite else shared().fresh().database_url)
-    made.upgrade()
-    return made
+    return ledgers.on_sqlite(tmp_path) if request.param == "sqlite" else ledgers.on_postgres()
 
 
 def acted(ledger: Ledger) -> str:

@@ -21,6 +21,7 @@ def _as_before() -> Iterator[None]:
     """Leave the collector as it was."""
     yield
     gc.unfreeze()
+    gc.freeze()  # the modules, as the tests have it
 
 
 def test_what_is_put_aside_is_searched_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
