@@ -1,8 +1,11 @@
 """The watch on a real Airflow: asks a person while it reads on, and outlives its triggerer."""
 
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from changewindow.cli.airflow_api import wait_for
@@ -102,3 +105,35 @@ def test_a_killed_triggerer_loses_neither_time_nor_counts(airflow: RealAirflow, 
     missed = last.progress.counts["tallies"]["the file"]["missed"]
     assert missed > 0
     assert "watch resumed after" in airflow.alice.log(change, run, "watch")
+
+
+@pytest.mark.xdist_group("alone")
+def test_what_is_bad_is_rolled_back_though_all_idle_workers_were_killed(airflow: RealAirflow, tmp_path: Path) -> None:
+    """What a killed worker had just been given goes on at once too; to the queue of the others nothing has happened."""
+    value = tmp_path / "value"
+    value.write_text("1\n")
+    watch = {"for": "10m", "every": "1s", "conditions": [of_file(value, new=True)]}
+    change = publish(airflow, tmp_path / "journal", watch)
+    run = airflow.run_of(change)
+    airflow.reaches(change, run, "watch", "deferred")
+    workers = wait_for(lambda: len(idle := idle_workers(airflow)) == 4 and idle, "idle workers")
+    for worker in workers:
+        worker.send_signal(signal.SIGSTOP)
+    waiting = airflow.bob.trigger("housekeeping")
+    wait_for(lambda: "queued" in {task["state"] for task in airflow.bob.tasks("housekeeping", waiting).values()}, "it")
+    time.sleep(1)  # until it is with a worker
+    for worker in workers:
+        worker.kill()
+    value.write_text("7\n")
+    assert airflow.ends(change, run, seconds=60) == ("failed", "rolled_back")
+    assert acts(tmp_path / "journal") == ["apply_1", "undo_1"]
+    assert airflow.request_ends(waiting, "housekeeping") == "success"
+    deaths = [line for line in (airflow.place.home / "scheduler.log").read_text().splitlines() if "has died" in line]
+    assert len(deaths) == len(workers)
+    assert sum("with no task" in line for line in deaths) == len(workers) - 1
+
+
+def idle_workers(airflow: RealAirflow) -> list[psutil.Process]:
+    """Return the executor's workers that wait for a task."""
+    family = airflow.process.children(recursive=True)
+    return [process for process in family if "LocalExecutor: <idle>" in " ".join(process.cmdline())]

@@ -39,7 +39,7 @@ class OnPostgres(standalone.Place):
 
 def environment(place: OnPostgres, extra: Mapping[str, str]) -> dict[str, str]:
     """Return what the components need in their environment."""
-    given = {**os.environ, **standalone.environment(place), "AIRFLOW__CORE__EXECUTOR": "LocalExecutor", **extra}
+    given = {**os.environ, **standalone.environment(place), **extra}
     given["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = place.server.url("airflow")
     ledger = f'{{"conn_type": "postgres", "host": "127.0.0.1", "port": {place.server.port}, "login": "postgres"'
     given["AIRFLOW_CONN_CHANGEWINDOW_LEDGER"] = f'{ledger}, "schema": "ledger"}}'

@@ -82,6 +82,7 @@ def environment(place: Place) -> dict[str, str]:
     """Return what Airflow's processes need in their environment."""
     settings = {
         "CORE__LOAD_EXAMPLES": "False",
+        "CORE__EXECUTOR": "changewindow.flow.executor.LocalExecutor",
         "CORE__LAZY_LOAD_PLUGINS": "False",
         "CORE__DAGS_FOLDER": str(shipped("dags")),
         "CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
