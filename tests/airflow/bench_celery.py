@@ -6,6 +6,7 @@ are counted from the first start to the last end, as Airflow has them in its dat
 
 import json
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,12 +71,32 @@ def test_tasks_a_second(probe: Probe, tmp_path: Path) -> None:
     with on_celery(tmp_path, probe) as (airflow, made):
         rate(airflow, made, tmp_path / "warm", 1)
         ours = rate(airflow, made, tmp_path / "ours", CHANGES)
+        lost = goes_on(airflow, made, tmp_path / "lost")
         restart(made, AIRFLOWS_OWN)
         rate(airflow, made, tmp_path / "cold", 1)
         own = rate(airflow, made, tmp_path / "own", CHANGES)
     print(f"\ntasks a second on Celery, {CHANGES} changes at once, {WORKERS} processes, {psutil.cpu_count()} CPUs:")
     print(f"  with the settings of docker-compose.yaml {ours:.2f}, with Airflow's own {own:.2f}: {ours / own:.1f} x")
+    print(f"  a change whose next task was with a worker that was killed was completed after {lost:.0f} s")
     assert ours >= 4
+
+
+def goes_on(airflow: RealAirflow, made: Supervised, journal: Path) -> float:
+    """Kill the worker that has taken a task and not started it; return the seconds until its change is completed."""
+    processes = psutil.Process(made.running["celery worker"].pid).children(recursive=True)
+    for process in processes:
+        if "ForkPoolWorker" in " ".join(process.cmdline()):
+            process.suspend()
+    change = airflow.publish(ticket(journal, seconds=0, watch="1s"))
+    run = airflow.run_of(change)
+    wait_for(
+        lambda: "queued" in {task["state"] for task in airflow.alice.tasks(change, run).values()}, "its first task"
+    )
+    time.sleep(3)  # until it is with the worker
+    killed = time.monotonic()
+    made.kill("celery worker", with_children=True)
+    assert airflow.ends(change, run) == ("success", "completed")
+    return time.monotonic() - killed
 
 
 def restart(made: Supervised, settings: Mapping[str, str]) -> None:
