@@ -135,5 +135,12 @@ def test_what_is_bad_is_rolled_back_though_all_idle_workers_were_killed(airflow:
 
 def idle_workers(airflow: RealAirflow) -> list[psutil.Process]:
     """Return the executor's workers that wait for a task."""
-    family = airflow.process.children(recursive=True)
-    return [process for process in family if "LocalExecutor: <idle>" in " ".join(process.cmdline())]
+    return [process for process in airflow.process.children(recursive=True) if is_idle(process)]
+
+
+def is_idle(process: psutil.Process) -> bool:
+    """Return whether this is a worker that waits for a task; a process that has ended is none."""
+    try:
+        return "LocalExecutor: <idle>" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
