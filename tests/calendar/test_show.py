@@ -120,12 +120,13 @@ SERVICES = """services:
 def test_next_of_an_unknown_name_says_so(
     policy: str, capsys: Capture, arguments: list[str], warnings: list[str]
 ) -> None:
-    """Nobody takes the answer about a misspelt service for that about theirs; a pipe still gets the answer alone."""
+    """Nobody, and no script, takes the answer about a misspelt service for that about theirs."""
     (Path(policy) / "services.yaml").write_text(SERVICES, encoding="utf-8")
-    assert run("next", *arguments, "-n", "1", "--policy", policy) == 0
+    assert run("next", *arguments, "-n", "1", "--policy", policy) == (1 if warnings else 0)
     out, err = capsys.readouterr()
     assert err.splitlines() == [f"warning: {warning}" for warning in warnings]
     assert out.startswith(f"{arguments[0]} in ")
+    assert run("next", *arguments, "--json", "--policy", policy) == (1 if warnings else 0)
 
 
 def test_lint_says_what_the_calendar_holds(capsys: Capture) -> None:

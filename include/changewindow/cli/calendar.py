@@ -57,16 +57,17 @@ def show_next(arguments: argparse.Namespace, now: datetime) -> int:
     schedule = _load(arguments).schedule
     if schedule is None:
         return 1
-    for line in unknown_names(arguments.policy or settings.read().policy, schedule, arguments):
+    unknown = list(unknown_names(arguments.policy or settings.read().policy, schedule, arguments))
+    for line in unknown:
         print(f"warning: {line}", file=sys.stderr)
     scope = Scope(arguments.environment, (arguments.service,), arguments.type)
     within = Interval(now, now + HORIZON)
     if arguments.json:
         print_json(openings_json(schedule, scope, within, number=arguments.count, needs=needs))
-        return 0
+        return 1 if unknown else 0
     for line in table(schedule, scope, within, number=arguments.count, needs=needs):
         print(line)
-    return 0
+    return 1 if unknown else 0  # the answer is right, and perhaps not about what was meant
 
 
 def unknown_names(folder: Path, schedule: Schedule, asked: argparse.Namespace) -> Iterator[str]:

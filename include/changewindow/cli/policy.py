@@ -11,6 +11,7 @@ from changewindow.cli.output import count
 from changewindow.documents.findings import Finding, are_errors
 from changewindow.errors import BadPolicy
 from changewindow.policy.check import Facts
+from changewindow.policy.known_names import unknown_names
 from changewindow.policy.load import load_policy
 from changewindow.policy.model import Policy, templates_of
 from changewindow.policy.templates import read_template
@@ -26,6 +27,8 @@ def lint(arguments: argparse.Namespace) -> int:
         return 1
     templates = sorted(_templates(arguments).glob("*.yaml"))
     findings = [(path, finding) for path in templates for finding in read_template(path, facts)[1]]
+    if facts.policy:
+        findings += unknown_names(arguments.policy or settings.read().policy, facts.policy.catalogue)
     print_findings(findings)
     return sum_up([finding for _, finding in findings], f"the policy and {count(len(templates), 'template')}")
 

@@ -1,0 +1,53 @@
+"""Finds names in the policy that the service catalogue does not have: what is said of them holds for nobody."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from changewindow.calendar.files import CALENDAR
+from changewindow.documents.findings import Finding, Place
+from changewindow.documents.text import hint
+from changewindow.documents.yaml import Document, parse, read_file
+from changewindow.policy.connections import ALL, FILE
+from changewindow.policy.service_catalogue import Catalogue
+
+FILES = (CALENDAR, "approvals.yaml", FILE)
+"""The files of a policy that name services and environments of the catalogue."""
+SENTENCES = {"services": "no service is called", "environments": "no service has an environment"}
+
+
+def unknown_names(folder: Path, catalogue: Catalogue) -> Iterator[tuple[Path, Finding]]:
+    """Yield a finding for each service and environment that is not in the catalogue, with its file.
+
+    They are warnings, unless the catalogue refuses services that it does not list; where it allows them, services
+    are not looked for.
+    """
+    environments = {name for service in catalogue.services.values() for name in service.environments}
+    known = {"environments": environments}
+    if catalogue.unlisted != "allow":
+        known["services"] = set(catalogue.services)
+    for path in (folder / file for file in FILES if environments and (folder / file).exists()):
+        yield from ((path, finding) for finding in _findings(parse(read_file(path)), known, catalogue))
+
+
+def _findings(document: Document, known: Mapping[str, set[str]], catalogue: Catalogue) -> Iterator[Finding]:
+    for place, name in _named(document.data, ()):
+        key = str(place[-2])
+        if name not in {*known.get(key, {name}), ALL}:
+            sentence, line = f"{SENTENCES[key]} '{name}'", document.line(place)
+            is_warning = catalogue.unlisted != "refuse"
+            yield Finding("known_names", sentence, hint(name, known[key]), place, line, is_warning=is_warning)
+
+
+def _named(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
+    """Yield each name of a service or environment, wherever a list of them stands."""
+    if isinstance(value, list):
+        listed = place and place[-1] in SENTENCES
+        for index, item in enumerate(value):
+            if listed and isinstance(item, str):
+                yield (*place, index), item
+            else:
+                yield from _named(item, (*place, index))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _named(item, (*place, str(key)))
