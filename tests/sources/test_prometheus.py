@@ -1,7 +1,7 @@
 """The source prometheus, against a local server that speaks its API."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -115,7 +115,7 @@ def over(*values: str, ago: float = 0.0) -> dict[str, Any]:
     return {"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}, "values": pairs[::-1]}]}}
 
 
-@pytest.mark.parametrize("values", [("NaN", "1"), ("1", "NaN"), ("0", "NaN", "1")])
+@pytest.mark.parametrize("values", [("NaN", "1"), ("1", "NaN"), ("0", "NaN", "1"), ("+Inf", "1"), ("1", "-Inf")])
 @pytest.mark.parametrize("reduce", ["average", "highest", "lowest"])
 async def test_not_a_number_is_in_no_order(server: RecordingServer, reduce: str, values: tuple[str, ...]) -> None:
     """Wherever in a range it stands, the highest and the lowest of it are unknown."""
@@ -144,3 +144,27 @@ async def test_a_histogram_is_no_number(server: RecordingServer) -> None:
         "invalid",
         "the query returned a histogram, a number was expected; take histogram_quantile or histogram_count of it",
     )
+
+
+def instant(ago: float) -> dict[str, Any]:
+    """Return the reply to an instant query that was evaluated so many seconds ago."""
+    at = datetime.now(UTC).timestamp() - ago
+    return {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [at, "1"]}]}}
+
+
+@pytest.mark.parametrize(("ago", "cause"), [(0, None), (100, None), (200, "stale")])
+async def test_an_answer_of_long_ago_is_stale(server: RecordingServer, ago: float, cause: str | None) -> None:
+    """A cache in front of Prometheus has kept it; its time says so, also before there is a step."""
+    server.answers["/api/v1/query"] = (200, json.dumps(instant(ago)))
+    assert (await read(server.url, QUERY)).cause == cause
+
+
+async def test_a_clock_that_is_ahead_makes_no_old_sample_new(server: RecordingServer) -> None:
+    """What was scraped a minute ago, by Prometheus' clock, is older than a step that ended half a minute ago."""
+    now = datetime.now(UTC)
+    sample = {"metric": {}, "value": [now.timestamp() + 600, str(now.timestamp() + 540)]}
+    reply = {"status": "success", "data": {"resultType": "vector", "result": [sample]}}
+    server.answers["/api/v1/query"] = (200, json.dumps(reply))
+    asked = {**QUERY, "scraped": "http_requests_total"}
+    assert (await read(server.url, asked, newer_than=now - timedelta(seconds=30))).cause == "stale"
+    assert (await read(server.url, asked, newer_than=now - timedelta(seconds=90))).cause is None

@@ -140,6 +140,30 @@ def test_all_that_a_plan_can_hold() -> None:
     ]
 
 
+def test_a_plan_that_is_not_whole() -> None:
+    """What it puts off is named; where it only says that there is more, that is said."""
+    later = {"reason": "deferred_prereq", "action_invocation": {"address": "action.x.later"}}
+    assert [
+        PlannedChanges.of(plan).one_way
+        for plan in (
+            {"resource_changes": None, "complete": True, "errored": False},
+            {"complete": False, "deferred_action_invocations": [later]},
+            {"complete": False},
+            {"errored": True},
+        )
+    ] == [
+        (),
+        ("The plan puts off what it does to action.x.later (deferred_prereq). Make a whole plan.",),
+        *[("The plan is not whole, as it says of itself: another apply would have to follow. Make a whole plan.",)] * 2,
+    ]
+
+
+def test_what_is_open_while_a_plan_is_applied_needs_no_undo() -> None:
+    """Of an ephemeral resource nothing is left."""
+    planned = PlannedChanges.of({"resource_changes": [change("ephemeral.x.token", "open")]})
+    assert (planned.actions, planned.one_way) == ({}, ())
+
+
 @pytest.mark.parametrize(
     ("actions", "says"),
     [

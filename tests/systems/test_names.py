@@ -91,6 +91,36 @@ def test_the_host_of_a_connection(tmp_path: Path) -> None:
     assert (tmp_path / "known_hosts").read_text().startswith("xn--bcher-kva.example,")
 
 
+@pytest.mark.parametrize(
+    ("host", "port", "address"),
+    [
+        ("::1", 8080, "http://[::1]:8080"),
+        ("2001:db8::1", None, "http://[2001:db8::1]"),
+        ("https://2001:db8::1/api", 8443, "https://[2001:db8::1]:8443/api"),
+        ("fe80::1%eth0", 80, "http://[fe80::1%25eth0]:80"),
+        ("[::1]:8080", None, "http://[::1]:8080"),
+        ("[::1]", 8080, "http://[::1]:8080"),
+        ("192.0.2.1", 8080, "http://192.0.2.1:8080"),
+        ("shop:8080", 8080, "http://shop:8080"),
+        ("bücher.example:8080", None, "http://xn--bcher-kva.example:8080"),
+    ],
+)
+def test_the_address_of_a_connection(host: str, port: int | None, address: str) -> None:
+    """That of IPv6 stands in brackets, its zone with an escaped sign, and there is one port."""
+    assert Connection("shop", "http", host=host, port=port).base_url == address
+
+
+def test_a_connection_with_two_ports() -> None:
+    """Nobody guesses which of them is meant."""
+    with pytest.raises(UnusableConnection, match="'shop' has no single port: its host says 8080, its port 9090"):
+        _ = Connection("shop", "http", host="shop:8080", port=9090).base_url
+
+
+def test_an_address_is_named_without_its_zone() -> None:
+    """The zone says by which interface it is reached from here, and stands in no certificate."""
+    assert as_server_name("FE80::1%eth0") == "fe80::1"
+
+
 def test_a_connection_whose_host_can_be_no_name() -> None:
     """It says which, and why."""
     with pytest.raises(UnusableConnection, match=r"'shop' has no host that can be one: '☃' is not a domain name"):

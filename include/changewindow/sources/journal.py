@@ -76,7 +76,9 @@ class Source(SourceBase):
         if not await self._read(f"--unit={self.unit}", "--lines=1"):
             fault = f"the journal has no entry of the unit '{self.unit}' at all"
             raise SourceError("no_data", f"{fault}. Is it spelled right, and does it log on this host?")
-        at = _time(json.loads((await self._read("--lines=1")).splitlines()[-1])) if self._place else started
+        at = started
+        if self._place:  # a clock that is ahead there must not make it newer than every step
+            at = min(started, _time(json.loads((await self._read("--lines=1")).splitlines()[-1])))
         asked = [f"--unit={self.unit}", f"--priority={self.priority}", f"--since=@{since.timestamp():.6f}"]
         read = await self._read(*asked, f"--lines={MOST}")
         count, newest = await apart(self._counted, len(read), read, since)

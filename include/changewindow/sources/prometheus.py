@@ -92,14 +92,27 @@ class Source(SourceBase):
             step = f"{self.step.total_seconds():g}"
             pairs = await self._query(context, {"query": self.query, "start": start, "end": end, "step": step})
         values = [float(number) for _, number in pairs]
-        if self.reduce != "last" and any(map(math.isnan, values)):
-            values = [math.nan]  # which is neither the highest nor the lowest of others
+        if self.reduce != "last" and not all(map(math.isfinite, values)):
+            values = [math.nan]  # a number that is none is neither the highest nor the lowest of others
         evaluated = datetime.fromtimestamp(float(pairs[-1][0]), UTC)
-        if self.range is not None and now - evaluated > max(self.step, self.scraped_within):
-            age = f"{(now - evaluated).total_seconds():.0f} s ago, {duration_text(self.scraped_within)} allowed"
-            raise SourceError("stale", f"the last value of the range is of {age}. Is it still scraped?")
+        self._check_age(now - evaluated)
         at = await self._scraped_at(context, evaluated)
         return Answer(REDUCE[self.reduce](values), at, self.query, self._gaps(len(values)))
+
+    def _check_age(self, age: timedelta) -> None:
+        """Refuse a range that ended long ago, and an answer of long ago, which a cache has kept.
+
+        Raises:
+            SourceError: it is too old.
+        """
+        if self.range is None and age > self.scraped_within:
+            fault = (
+                f"the query was answered {age.total_seconds():.0f} s ago, {duration_text(self.scraped_within)} allowed"
+            )
+            raise SourceError("stale", f"{fault}. Does a cache stand between, or a clock wrong?")
+        if self.range is not None and age > max(self.step, self.scraped_within):
+            fault = f"{age.total_seconds():.0f} s ago, {duration_text(self.scraped_within)} allowed"
+            raise SourceError("stale", f"the last value of the range is of {fault}. Is it still scraped?")
 
     def _gaps(self, count: int) -> str:
         """Return how many values of a range are missing: what is averaged may be a small part of what was asked."""
@@ -125,7 +138,8 @@ class Source(SourceBase):
         if evaluated - at > self.scraped_within:
             age = f"is {(evaluated - at).total_seconds():.0f} s old, {duration_text(self.scraped_within)} allowed"
             raise SourceError("stale", f"the newest sample of {selector} {age}. Does Prometheus still scrape it?")
-        return at
+        # Both are by Prometheus' own clock: one that is ahead makes no old sample new.
+        return at - max(evaluated - context.now(), timedelta(0))
 
     async def _query(self, context: SourceContext, parameters: dict[str, str]) -> list[tuple[float, str]]:
         is_range = "step" in parameters

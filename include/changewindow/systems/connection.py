@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from pydantic_core import PydanticCustomError
 
 from changewindow.errors import UnusableConnection
-from changewindow.systems.names import a_labels
+from changewindow.systems.names import a_labels, is_address
 
 ENCRYPTION = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 """What the extra of a PostgreSQL connection may say of its encryption, by libpq's names."""
@@ -55,8 +55,7 @@ class Connection:
         scheme, _, host = self.host.rpartition("://")
         scheme = scheme or (self.schema if self.schema in {"http", "https"} else "http")
         name, slash, path = host.rstrip("/").partition("/")
-        name, port = self._in_ascii(name), f":{self.port}" if self.port else ""
-        return f"{scheme}://{name}{port}{slash}{path}"
+        return f"{scheme}://{self._place(name)}{slash}{path}"
 
     @property
     def credentials(self) -> tuple[str, str] | None:
@@ -68,6 +67,17 @@ class Connection:
         """Return the host as it stands in an address: that of IPv6 in brackets."""
         host = self._in_ascii(self.host)
         return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+    def _place(self, host: str) -> str:
+        """Return a host, which may have a port, with the port of the connection as they stand in an HTTP address."""
+        name, _, port = host.rpartition(":")
+        if is_address(host) and ":" in host:
+            host = f"[{host}]".replace("%", "%25")  # RFC 6874
+        elif name and port.isdecimal() and self.port:
+            if int(port) != self.port:
+                raise UnusableConnection(self.name, f"single port: its host says {port}, its port {self.port}")
+            return self._in_ascii(host)
+        return f"{self._in_ascii(host)}:{self.port}" if self.port else self._in_ascii(host)
 
     @property
     def server_name(self) -> str:

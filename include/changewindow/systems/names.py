@@ -31,8 +31,9 @@ def a_labels(name: str) -> str:
 
 
 def as_server_name(host: str) -> str:
-    """Return a host as TLS and SSH name it: in ASCII and without a last dot (RFC 6066, section 3)."""
-    return a_labels(host).removesuffix(".")
+    """Return a host as TLS and SSH name it: in ASCII, without a last dot (RFC 6066, section 3) or a zone of IPv6."""
+    name = a_labels(host)
+    return name.partition("%")[0] if is_address(name) else name.removesuffix(".")
 
 
 def is_address(text: str) -> bool:

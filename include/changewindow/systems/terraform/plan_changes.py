@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-HARMLESS = {"no-op", "read"}
+HARMLESS = {"no-op", "read", "open", "renew", "close"}
+"""The last three are of ephemeral resources, of which nothing is left when the apply ends."""
 KNOWN = {*HARMLESS, "create", "update", "delete"}
 Document = Mapping[str, Any]
 
@@ -21,7 +22,7 @@ class PlannedChanges:
     def of(cls, document: Document) -> "PlannedChanges":
         """Return what a plan does, by the output of `show -json`."""
         actions: dict[str, frozenset[str]] = {}
-        for change in document.get("resource_changes", []):
+        for change in document.get("resource_changes") or ():
             verbs = set(change["change"]["actions"]) | ({"move"} if _is_moved(change) else set())
             if change["change"].get("importing") is not None:
                 verbs.add("import")
@@ -57,14 +58,17 @@ def _is_moved(change: Document) -> bool:
 
 def _one_way(document: Document) -> Iterator[str]:
     """Yield what another plan could not bring back."""
-    for change in document.get("resource_changes", []):
+    for change in document.get("resource_changes") or ():
         yield from _one_way_of(change)
-    for invoked in document.get("action_invocations", []):
+    for invoked in document.get("action_invocations") or ():
         problem = f"The plan runs the action {invoked.get('address', '?')}, which nothing undoes"
         yield f"{problem}. Run it in a step of its own kind, and make a plan without it."
-    for deferred in document.get("deferred_changes", []):
-        address = deferred.get("resource_change", {}).get("address", "?")
+    put_off = [*(document.get("deferred_changes") or ()), *(document.get("deferred_action_invocations") or ())]
+    for deferred in put_off:
+        address = (deferred.get("resource_change") or deferred.get("action_invocation") or {}).get("address", "?")
         yield f"The plan puts off what it does to {address} ({deferred.get('reason', 'deferred')}). Make a whole plan."
+    if document.get("errored") or (document.get("complete") is False and not put_off):
+        yield "The plan is not whole, as it says of itself: another apply would have to follow. Make a whole plan."
 
 
 def _one_way_of(change: Document) -> Iterator[str]:
