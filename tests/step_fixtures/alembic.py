@@ -1,7 +1,6 @@
 """A world for `alembic`: a repository of migrations, and a real PostgreSQL that is at the first of two."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from changewindow.systems.connection import Connection
 from servers.postgres import shared
 from step_fixtures import World
 from step_fixtures.git_change import git
+from support.warm_python import warm_python
 
 INI = "[alembic]\nscript_location = %(here)s/migrations\n"
 ENV = """
@@ -75,7 +75,7 @@ def project(folder: Path) -> Path:
 def alembic(folder: Path, connection: Connection, *arguments: str) -> None:
     """Run Alembic by hand."""
     environment = {"DATABASE_URL": connection.database_url, "PATH": "/usr/bin:/bin"}
-    ran = [sys.executable, "-m", "alembic", *arguments]
+    ran = [warm_python(), "-m", "alembic", *arguments]
     subprocess.run(ran, cwd=folder, env=environment, check=True, capture_output=True)
 
 

@@ -18,6 +18,7 @@ from changewindow.systems.context import Context
 from servers.postgres import Postgres, shared
 from step_fixtures.alembic import ENV, SECOND, alembic, at_first, migration, project
 from step_fixtures.git_change import git
+from support.warm_python import warm_python
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def on_postgres(folder: Path) -> Connection:
 def step(folder: Path, **fields: Any) -> Step:
     """Return a step that upgrades to the newest revision."""
     given = {"name": "upgrade", "connection": "orders", "migrations": {"folder": str(folder)}, "lock_timeout": "300ms"}
-    return Step.model_validate({**given, **fields})
+    return Step.model_validate({**given, "python": warm_python(), **fields})
 
 
 def here(*connections: Connection, logged: Callable[[str], Any] = print) -> Context:
@@ -63,8 +64,8 @@ def columns(connection: Connection) -> list[str]:
 
 
 def test_it_goes_there_and_back_on_sqlite(folder: Path, on_sqlite: Connection) -> None:
-    """The revision and the columns follow."""
-    alembic_step, context = step(folder), here(on_sqlite)
+    """The revision and the columns follow, with the interpreter that runs this."""
+    alembic_step, context = step(folder, python=""), here(on_sqlite)
     assert alembic_step.missing_prerequisites(context) == []
     remembered = alembic_step.remember(context)
     assert (remembered["before"], remembered["target"]) == ("first", "second")
@@ -162,7 +163,7 @@ def test_killed_half_way_nothing_is_left_in_postgresql(folder: Path, on_postgres
     """What the killed upgrade left running is ended by undo, and rolled back."""
     server: Postgres = shared()
     migration(folder, "second", "first", up=f'{SECOND["up"]}; op.execute("SELECT pg_sleep(60)")', down=SECOND["down"])
-    alembic_step, context = step(folder), here(on_postgres)
+    alembic_step, context = step(folder, python=""), here(on_postgres)
     remembered = alembic_step.remember(context)
     running = "SELECT pid FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'"
 

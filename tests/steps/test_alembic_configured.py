@@ -9,6 +9,7 @@ from changewindow.steps.alembic import Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
 from step_fixtures.alembic import SECOND, alembic, at_first, migration, project
+from support.warm_python import warm_python
 
 TOML = '[tool.alembic]\nscript_location = "%(here)s/migrations"\n'
 
@@ -29,7 +30,8 @@ def orders(tmp_path: Path) -> Connection:
 
 def step(folder: Path) -> Step:
     """Return a step that upgrades to the newest revision."""
-    return Step.model_validate({"name": "up", "connection": "orders", "migrations": {"folder": str(folder)}})
+    given = {"name": "up", "connection": "orders", "migrations": {"folder": str(folder)}}
+    return Step.model_validate({**given, "python": warm_python()})
 
 
 @pytest.mark.parametrize(
