@@ -172,7 +172,7 @@ class Pool:
             self._close(link)
 
     def _acquire(self, seconds: float, *, asks_again: bool) -> Link:
-        deadline = time.monotonic() + seconds
+        deadline, reason = time.monotonic() + seconds, ""
         while True:
             kept = self._take_idle_or_reserve(deadline, seconds)
             if kept is not None:
@@ -180,9 +180,11 @@ class Pool:
             try:
                 return self._open_reserved(deadline)
             except OSError as error:
+                # What the database has said tells more than that the last attempt had no time left.
+                reason = reason if reason and isinstance(error, TimeoutError) else str(error)
                 pause = min(REFUSED_PAUSE, deadline - time.monotonic())
                 if pause <= 0 or not asks_again:
-                    raise NoConnectionError(seconds, str(error)) from error
+                    raise NoConnectionError(seconds, reason) from error
             # Not a wait on the condition: like Go, a release looks only at callers held back by max_open.
             time.sleep(pause)
 

@@ -319,4 +319,4 @@ def test_no_damage_to_a_file_raises(tmp_path: Path, data: st.DataObject) -> None
     read = read_ics(path)
     assert (read.calendar is None) == are_errors(read.findings)
     if read.calendar is not None:
-        times(timeline(path), "2026-03-20", "2026-04-20")
+        times(timeline(path, is_good=False), "2026-03-20", "2026-04-20")

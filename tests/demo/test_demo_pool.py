@@ -102,9 +102,9 @@ def test_the_database_has_a_limit(database: Database) -> None:
         lend(pool_on(database), 4, stack)
         with pytest.raises(RefusedError, match="FATAL too many connections"):
             Connection(database.address, 5)
-        with pytest.raises(NoConnectionError) as caught, pool_on(database, timeout_ms=300).connection():
+        with pytest.raises(NoConnectionError) as caught, pool_on(database, timeout_ms=900).connection():
             pass
-    assert str(caught.value) == "No database connection within 300 ms: FATAL too many connections."
+    assert str(caught.value) == "No database connection within 900 ms: FATAL too many connections."
 
 
 def test_a_slot_lingers(database: Database, eventually: Callable[..., None]) -> None:

@@ -21,6 +21,7 @@ import dns.query
 import dns.tsigkeyring
 import dns.update
 
+from changewindow.cli.airflow_api import wait_for
 from step_fixtures import need
 
 ZONE = "example.com"
@@ -66,8 +67,11 @@ class Bind:
     processes: dict[str, "subprocess.Popen[bytes]"]
 
     def pause(self, address: str) -> None:
-        """Let a server answer no more, for the time being."""
+        """Let a server answer no more, for the time being; each of its threads stops when it gets its turn."""
         self.processes[address].send_signal(signal.SIGSTOP)
+        threads = Path(f"/proc/{self.processes[address].pid}/task").glob("*/stat")
+        for thread in threads:
+            wait_for(lambda thread=thread: thread.read_text().rpartition(") ")[2][0] == "T", "named to stop", 20, 0.01)
 
     def resume(self, address: str) -> None:
         """Let it go on."""

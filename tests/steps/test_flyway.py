@@ -30,8 +30,9 @@ if arguments[0] != "undo":
     code = subprocess.call(["{flyway}", *arguments])
     for file in [one.partition("=")[2] for one in arguments if one.startswith("-outputFile=")]:
         told = json.load(open(file))
-        for one in told.get("migrations", []):
-            one["undoFilepath"] = "U.sql"
+        for result in told.get("individualResults", [told]):
+            for one in result.get("migrations", []):
+                one["undoFilepath"] = "U.sql"
         json.dump(told, open(file, "w"))
     sys.exit(code)
 url = urlsplit(os.environ["FLYWAY_URL"].removeprefix("jdbc:"))

@@ -20,9 +20,11 @@ def write(folder: Path, *parts: str, name: str = "some.ics") -> Path:
     return path
 
 
-def timeline(path: Path, zone: str = "Europe/Berlin", **fields: Any) -> Timeline[MaintenanceWindow]:
-    """Return the occurrences of a good file."""
+def timeline(
+    path: Path, zone: str = "Europe/Berlin", *, is_good: bool = True, **fields: Any
+) -> Timeline[MaintenanceWindow]:
+    """Return the occurrences of a file, which is good, or of which something is said that is no error."""
     read = read_ics(path)
-    assert read.findings == ()
+    assert read.findings == () or not is_good
     entry = MaintenanceWindow.model_validate({"name": "File", "file": path.name, **fields})
     return Timeline(entry, zone, read.calendar)

@@ -89,8 +89,8 @@ class Step(StepBase):
         with reading(context.connection(self.connection), READING) as opened:
             versions = History(opened, self.history).versions()
         with self._flyway(context) as (program, _):
-            missing = self._missing(program.known(self.target), versions)
-            valid = program.ask("validate", "-ignoreMigrationPatterns=*:pending,*:future")
+            known, valid = program.known_and_valid(self.target)
+        missing = self._missing(known, versions)
         reason = " ".join(str(valid.get("allErrorMessages") or "no reason given").split())
         return missing if valid.get("validationSuccessful") else [f"flyway validate refuses: {reason}"]
 

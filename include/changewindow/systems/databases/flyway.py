@@ -56,6 +56,17 @@ class Flyway:
         """
         return list(self.ask("info", f"-target={target}")["migrations"])
 
+    def known_and_valid(self, target: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Return the migrations that Flyway knows, and its judgement of the files that ran; one start tells both.
+
+        Raises:
+            StepFailed: Flyway ended with an error.
+        """
+        ignored = "-ignoreMigrationPatterns=*:pending,*:future"
+        told = self.ask("info", "validate", f"-target={target}", ignored)["individualResults"]
+        info, valid = (next(of for of in told if of["operation"] == name) for name in ("info", "validate"))
+        return list(info["migrations"]), valid
+
     def _report(self, arguments: Sequence[str], *, acts: bool) -> dict[str, Any]:
         """Return the JSON report that a command writes to a file; its exit code may be 0 even after an error."""
         with self.context.temporary_folder() as folder:
