@@ -43,8 +43,9 @@ lint: .venv/ready ## style, types, the policy, and the example tickets
 	$(RUN) -m changewindow policy lint
 	$(RUN) -m changewindow lint include/tickets/*.yaml
 
-bench: .venv/ready ## parse of a change, breach to undo, a whole change, 1,000 watches, conflict check and next opening, measured
-	$(RUN) -m pytest tests/ledger/bench_scheduling.py tests/flow/bench_parse.py tests/airflow/bench_undo.py tests/airflow/bench_watches.py -s
+bench: .venv/ready ## parse of a change, breach to undo (idle and in a burst of 200), a whole change, 1,000 watches, conflict check and next opening, measured
+	$(RUN) -m pytest tests/ledger/bench_scheduling.py tests/flow/bench_parse.py tests/airflow/bench_undo.py tests/airflow/bench_burst.py \
+	  tests/airflow/bench_watches.py -s
 
 services: ## install the real servers that tests start (Debian, as root); tests of what is missing are skipped
 	command -v apt-get > /dev/null

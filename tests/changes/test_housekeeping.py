@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from sqlalchemy.event import listen, remove
 
 from changewindow.changes import housekeeping
 from changewindow.changes.publication import publish
 from changewindow.ledger import changes, events, leases
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.models import Revision
 from changewindow.ledger.payloads import RunDied
 from support.changes import NOW, approved, intent
 
@@ -84,6 +85,26 @@ def test_missing_files_are_found(ledger: Ledger, acting: str, ticket_data: dict[
     assert housekeeping.unpublished(ledger, tmp_path) == [submitted.change]
     publish(tmp_path, submitted.change, ticket_data, ledger.seal)
     assert housekeeping.unpublished(ledger, tmp_path) == [submitted.change]
+
+
+def test_whether_many_are_published_is_asked_once(ledger: Ledger, ticket_data: dict[str, Any], tmp_path: Path) -> None:
+    """The texts of all come in one statement; one that was altered in the ledger keeps no other from being found."""
+    waiting = [approved(ledger, {**ticket_data, "details": str(number)}).change for number in range(30)]
+    for change in waiting[:-1]:
+        publish(tmp_path, change, changes.revision(ledger, change), ledger.seal)
+    with ledger.transaction() as session:
+        session.execute(update(Revision).where(Revision.number == int(waiting[3][4:])).values(text="{}"))
+    asked: list[str] = []
+
+    def note(*event: Any) -> None:
+        asked.append(event[2])
+
+    listen(Engine, "before_cursor_execute", note)
+    try:
+        assert housekeeping.unpublished(ledger, tmp_path) == [waiting[3], waiting[-1]]
+    finally:
+        remove(Engine, "before_cursor_execute", note)
+    assert len([statement for statement in asked if "SELECT" in statement]) == 1
 
 
 def test_stale_files_are_found(ledger: Ledger, acting: str, tmp_path: Path) -> None:

@@ -56,12 +56,8 @@ def frozen(ledger: Ledger, is_paused: Callable[[str], bool]) -> list[str]:
 
 def unpublished(ledger: Ledger, bundle: Path) -> list[str]:
     """Return the approved or acting changes whose file is missing, or is not what publishing writes."""
-    wanted = queries.with_status(ledger, "approved", "running", "rollback_failed")
-    return [change.id for change in wanted if not _is_published(ledger, bundle, change.id)]
-
-
-def _is_published(ledger: Ledger, bundle: Path, change: str) -> bool:
-    return is_published(bundle, change, changes.revision(ledger, change), ledger.seal)
+    wanted = queries.newest_texts(ledger, "approved", "running", "rollback_failed")
+    return [change for change, text in wanted.items() if not is_published(bundle, change, text, ledger.seal)]
 
 
 def stale(ledger: Ledger, is_alive: IsAlive, bundle: Path, now: datetime) -> list[Path]:

@@ -83,10 +83,10 @@ def read(path: Path, seal: Seal) -> PublishedChange:
     return PublishedChange.of(path.stem, data)
 
 
-def is_published(folder: Path, change: str, data: dict[str, Any], seal: Seal) -> bool:
-    """Return whether the file of a change is there and holds exactly this text."""
+def is_published(folder: Path, change: str, text: str, seal: Seal) -> bool:
+    """Return whether the file of a change is there and holds exactly this text, as canonical JSON."""
     try:
-        return canonical(read(path_of(folder, change), seal).data) == canonical(data)
+        return canonical(read(path_of(folder, change), seal).data) == text
     except BadPublication:
         return False
 
