@@ -35,6 +35,8 @@ class Desk:
     """The status of that answer."""
     paths: list[str] = field(default_factory=list)
     """The path of each request."""
+    age: int = 0
+    """For how many seconds a cache has kept each answer."""
 
     def connection(self, name: str = "desk", **changed: Any) -> Connection:
         """Return the connection to it."""
@@ -44,7 +46,7 @@ class Desk:
         """Answer as the product does."""
         self.paths.append(request.path)
         status, body, headers = self._answer(request)
-        kind = {"Content-Type": "application/json"}
+        kind = {"Content-Type": "application/json", **({"Age": str(self.age)} if self.age else {})}
         return recording.Reply(status, json.dumps(body), {**kind, **headers})
 
     def _answer(self, request: Request) -> tuple[int, Any, dict[str, str]]:

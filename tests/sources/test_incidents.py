@@ -1,5 +1,6 @@
 """The source incidents: how many are open on a service, at servers that speak the APIs of PagerDuty and Opsgenie."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -49,6 +50,16 @@ async def test_open_incidents_are_counted(kind: str, count: int) -> None:
         by_id = await asked({**EXAMPLE, "service": SERVICES[kind]}, connection)
     assert (reading.value, by_id.value) == (count, count)
     assert ("incident 0" in reading.detail) == (count > 0)
+
+
+@pytest.mark.parametrize(("ended", "cause"), [(90, None), (30, "stale")])
+@pytest.mark.parametrize("kind", ["pagerduty", "opsgenie"])
+async def test_an_answer_that_a_cache_has_kept_is_as_old_as_that(kind: str, ended: int, cause: str | None) -> None:
+    """What was said before the last step ended, so many seconds ago, knows nothing of it."""
+    since = datetime.now(UTC) - timedelta(seconds=ended)
+    with serving(desk(kind, 1)) as product:
+        product.age = 60
+        assert (await asked(EXAMPLE, product.connection("pagerduty_default"), since=since)).cause == cause
 
 
 async def test_an_incident_that_is_open_for_months_counts() -> None:

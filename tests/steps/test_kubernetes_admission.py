@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -20,6 +21,23 @@ MANIFEST = {
     "kind": "Deployment",
     "metadata": {"name": "cart", "namespace": "shop"},
     "spec": {"template": {"spec": {"containers": [{"name": "cart", "image": NEW}]}}},
+}
+LARGER = {
+    **MANIFEST,
+    "spec": {
+        "template": {
+            "spec": {
+                "containers": [
+                    {
+                        "name": "cart",
+                        "image": NEW,
+                        "env": [{"name": "Z", "value": "1"}, {"name": "A", "value": "2"}],
+                        "resources": {"limits": {"cpu": "1000m"}},
+                    }
+                ]
+            }
+        }
+    },
 }
 
 
@@ -53,6 +71,29 @@ def trims(obj: Any) -> None:
         obj["data"] = {name: text.zfill(3) for name, text in obj["data"].items()}
 
 
+WRITES = count(1)
+
+
+def stamps(obj: Any) -> None:
+    """Write down by which write it was, as what injects sidecars does with the time."""
+    if obj["kind"] == "Deployment":
+        metadata = obj["spec"]["template"].setdefault("metadata", {})
+        metadata.setdefault("annotations", {})["example.com/injected-by"] = f"write {next(WRITES)}"
+
+
+def injects(obj: Any) -> None:
+    """Add a container behind the others, sort the environment, and write quantities in another way."""
+    if obj["kind"] != "Deployment":
+        return
+    containers = obj["spec"]["template"]["spec"]["containers"]
+    if len(containers) == 1:
+        containers.append({"name": "proxy", "image": "proxy:1"})
+    for container in containers:
+        container["env"] = sorted(container.get("env") or [], key=lambda variable: str(variable["name"]))
+        limits = (container.get("resources") or {}).get("limits") or {}
+        limits |= {name: "1" for name, quantity in limits.items() if quantity == "1000m"}
+
+
 def image_of(obj: Any) -> str:
     """Return the image of a template."""
     return str(obj["spec"]["template"]["spec"]["containers"][0]["image"])
@@ -82,6 +123,12 @@ def settings(cluster: ApiServer) -> None:
         pytest.param(step("scale", workload="deployment/cart", replicas=9), limits, id="fewer pods than asked for"),
         pytest.param(step("config", **KEYS), trims, id="settings written in another way"),
         pytest.param(step("apply", manifests=[MANIFEST], force=True), pins, id="a manifest with the digest"),
+        pytest.param(
+            step("apply", manifests=[MANIFEST], force=True), stamps, id="a manifest with another stamp each time"
+        ),
+        pytest.param(step("image"), stamps, id="an image with another stamp each time"),
+        pytest.param(step("apply", manifests=[LARGER], force=True), injects, id="a manifest with a sidecar"),
+        pytest.param(step("image"), injects, id="an image with a sidecar"),
     ],
 )
 def test_what_admission_makes_of_our_change_is_ours(

@@ -55,7 +55,7 @@ class Source(SourceBase):
         firing = await self._alerts(api, self.matchers, is_loud=True)
         names = sorted(str(alert["labels"].get("alertname", "without a name")) for alert in firing)
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        return Answer(len(firing), at, api.query, note=", ".join(names[:SHOWN]) + more)
+        return Answer(len(firing), api.at(at), api.query, note=", ".join(names[:SHOWN]) + more)
 
     async def _heard(self, api: Api) -> datetime:
         """Return when Alertmanager last heard the heartbeat."""

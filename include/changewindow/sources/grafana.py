@@ -67,7 +67,7 @@ class Source(SourceBase):
         ]
         names = sorted(str(alert["labels"].get("alertname", "without a name")) for alert in firing)
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        return Answer(len(firing), at, api.query, note=", ".join(names[:SHOWN]) + more)
+        return Answer(len(firing), api.at(at), api.query, note=", ".join(names[:SHOWN]) + more)
 
     def _nothing(self, folders: set[str]) -> str:
         """Return what to do when no rule is among those asked."""

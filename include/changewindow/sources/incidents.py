@@ -48,4 +48,4 @@ class Source(SourceBase):
         api = Api(context, self.connection, product.PRODUCT)
         incidents = await product.open_incidents(api, self.service)
         more = f" and {len(incidents) - SHOWN} more" if len(incidents) > SHOWN else ""
-        return Answer(len(incidents), started, api.query, note="; ".join(incidents[:SHOWN])[:300] + more)
+        return Answer(len(incidents), api.at(started), api.query, note="; ".join(incidents[:SHOWN])[:300] + more)

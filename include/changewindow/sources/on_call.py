@@ -63,7 +63,7 @@ class Source(SourceBase):
         if not people:
             of = self.schedule or f"{self.escalation_policy} at level {self.level}"
             raise SourceError("no_data", f"nobody is on call by {of}. Have somebody take the shift, then ask again.")
-        return Answer(", ".join(sorted(people)), started, api.query)
+        return Answer(", ".join(sorted(people)), api.at(started), api.query)
 
     async def _at_pagerduty(self, api: Api) -> set[str]:
         asked = {"schedule": self.schedule, "policy": self.escalation_policy}

@@ -65,7 +65,7 @@ class Source(SourceBase):
             api = Api(context, self.connection, GITLAB)
             request = await gitlab(api, path, int(number))
         missing = self._missing(request)
-        return Answer(not missing, started, api.query, note="; ".join(missing) or _who(request))
+        return Answer(not missing, api.at(started), api.query, note="; ".join(missing) or _who(request))
 
     def _missing(self, request: Reviewed) -> list[str]:
         """Return what is missing."""

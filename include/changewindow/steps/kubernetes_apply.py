@@ -22,7 +22,7 @@ from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.cluster import APPLY, Cluster, Refused
-from changewindow.systems.kubernetes.fields import Field, differences, pending, value
+from changewindow.systems.kubernetes.fields import Field, added_by_others, differences, pending, value
 from changewindow.systems.kubernetes.manifest import Manifest, named, resource_of
 from changewindow.systems.kubernetes.resource import WORKLOADS, Json, Resource, core
 from changewindow.systems.kubernetes.rollout import Rollout, left, observed, wait
@@ -48,6 +48,7 @@ EXAMPLE = {
         },
     ],
 }
+A_SECOND = 1.1
 CREATED_BY = "changewindow/created-by"
 ONE_WAY = {
     ("configmaps", ("immutable",)),
@@ -203,10 +204,18 @@ class Step(StepBase):
             return known
         if _is_waited_for(before):
             before = observed(cluster, resource)
-        after = cluster.try_patch(resource, manifest, APPLY, **self._options())
-        fields = as_stored(cluster, resource, before, differences(before, after), "undo")
+        fields = as_stored(cluster, resource, before, self._changed(cluster, resource, before, manifest), "undo")
         dumped = [field.model_dump(mode="json") for field in fields]
         return {**known, "fields": dumped, "is_waited_for": _is_waited_for(before) and not left(before)}
+
+    def _changed(self, cluster: Cluster, resource: Resource, before: Json, manifest: Json) -> list[Field]:
+        """Return the fields that will change, but for those into which a webhook writes something else each time."""
+        fields = differences(before, cluster.try_patch(resource, manifest, APPLY, **self._options()))
+        if added := added_by_others(fields, manifest):
+            cluster.context.stopped.wait(A_SECOND)  # after which a time that is written is another one
+            again = cluster.try_patch(resource, manifest, APPLY, **self._options())
+            fields = [field for field in fields if field not in added or value(again, field.path) == field.after]
+        return fields
 
 
 def _fields(memory: Json) -> list[Field]:

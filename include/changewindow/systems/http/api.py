@@ -77,6 +77,12 @@ class Api:
     product: Product
     paths: list[str] = field(default_factory=list)
     """The paths that were requested, for the record."""
+    made: list[datetime] = field(default_factory=list)
+    """When the replies were made, which is earlier for those that a cache has kept."""
+
+    def at(self, asked: datetime) -> datetime:
+        """Return how old is what was asked for at a moment: as old as the oldest reply."""
+        return min([asked, *self.made])
 
     async def json(
         self, path: str, parameters: Mapping[str, str | Sequence[str]] | None = None, *, what: str = ""
@@ -111,7 +117,7 @@ class Api:
             return None
         if reply.status_code != httpx.codes.OK:
             raise self._refused(reply)
-        cache.made(reply, self.context.now())  # refuses what is old
+        self.made.append(cache.made(reply, self.context.now()))  # refuses what is old
         if len(reply.content) > LARGEST:
             fault = f"{self.product.name} answered {path} with more than {LARGEST >> 20} MiB"
             raise SourceError("invalid", f"{fault}, for which all other watches would have to wait. Ask for less.")

@@ -66,6 +66,11 @@ def differences(old: Json, new: Json) -> list[Field]:
     return _differences(_authored(old), _authored(new), ())
 
 
+def added_by_others(fields: Sequence[Field], manifest: Json) -> list[Field]:
+    """Return the fields that get a value which the manifest does not have: the server or a webhook writes it."""
+    return [field for field in fields if field.after is not None and value(manifest, field.path) is None]
+
+
 def pending(resource: Resource, obj: Json, fields: Sequence[Field], direction: Direction) -> list[Field]:
     """Return the fields that still have to be written.
 
