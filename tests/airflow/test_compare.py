@@ -34,9 +34,7 @@ def comparing(journal: Path, file: Path, after: str) -> dict[str, Any]:
     ("after", "ended"),
     [
         pytest.param("2.5", "completed: all 2 conditions are good in the last sample", id="a little more is good"),
-        pytest.param(
-            "5", "rolled_back: errors by ratio is bad: 2.5, bad when above 1.5 (5 against 2)", id="more is bad"
-        ),
+        pytest.param("5", "rolled_back: errors by ratio is bad: 2.5, limit 1.5 (5 against 2)", id="more is bad"),
     ],
 )
 def test_a_change_is_compared_with_before(airflow: RealAirflow, tmp_path: Path, after: str, ended: str) -> None:

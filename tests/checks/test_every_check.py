@@ -19,7 +19,7 @@ ONLY_ALICE = Approvals.model_validate(
 )
 BAD = {
     "reviewer": "alice",
-    "services": ["order"],
+    "services": ["order", "payments"],
     "steps": [{"name": "Merge", "kind": "git_change", "connection": "elsewhere", "merge": "tune"}],
     "window": {"zone": "UTC", "start": "2031-03-21 14:00", "end": "2031-03-21 14:01"},
     "watch": {"for": "1s", "every": "2s"},

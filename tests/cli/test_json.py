@@ -147,7 +147,7 @@ def test_a_change_that_is_followed(ledger: Ledger, watching: str, capsys: Captur
     watch = facts["watch"]
     assert (watch["samples"], watch["verdict"], watch["because"]) == (2, None, None)
     assert watch["conditions"] == [
-        {"name": "health", "limits": "good when equals 200", "verdict": "error", "values": [200.0, None]}
+        {"name": "health", "limits": "good when equals 200", "unit": None, "verdict": "error", "values": [200.0, None]}
     ]
 
 

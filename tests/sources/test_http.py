@@ -162,7 +162,7 @@ async def test_how_a_service_wants_to_be_signed(
     ("limits", "message"),
     [
         ({"equals": "200"}, "good when equals 200 (200 is a number, but the ticket compares it with something else: "),
-        ({"above": 1}, "good when above 1 ('v2' is text, but the ticket compares it with something else: "),
+        ({"above": 1}, "minimum 1 ('v2' is text, but the ticket compares it with something else: "),
     ],
 )
 async def test_a_value_of_another_kind_says_so(server: RecordingServer, limits: dict[str, Any], message: str) -> None:

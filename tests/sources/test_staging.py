@@ -29,7 +29,7 @@ async def test_the_hours_since_the_same_steps_completed(ledger: Ledger) -> None:
     reading = await hours_of(ledger)
     assert reading.verdict == "pass"
     assert reading.value == pytest.approx(30, abs=0.1)
-    assert reading.detail == f"good when above 24 ({change} completed there)"
+    assert reading.detail == f"minimum 24 ({change} completed there)"
 
 
 async def test_too_few_hours_are_not_enough(ledger: Ledger) -> None:

@@ -33,6 +33,11 @@ class Read:
     value: Value | None = None
     detail: str = "limit"
 
+    @property
+    def account(self) -> str:
+        """Return what is known about it."""
+        return self.detail
+
     def line(self) -> str:
         """Return it as a line."""
         return f"{self.condition} {self.cause or self.verdict}"

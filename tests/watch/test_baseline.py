@@ -225,7 +225,7 @@ async def test_the_way_back_is_proven_against_before(tmp_path: Path) -> None:
     wanted = Wanted((reading(file),), timedelta(milliseconds=20), soon, baselines={"it": [2.0, 2.0]})
     lines: list[str] = []
     assert (await until_good(wanted, nowhere, log=lines.append)).verdict == "fail"
-    assert lines[0] == "FAIL         it = 2 bad when above 1.5 (4 against 2)"
+    assert lines[0] == "FAIL it = 2, limit 1.5 (4 against 2)"
     file.write_text("3\n")
     assert (await until_good(wanted, nowhere, log=lines.append)).verdict == "pass"
 
@@ -240,7 +240,7 @@ async def test_a_source_that_has_to_be_there_may_say_anything(tmp_path: Path) ->
     file.unlink()
     decided = await until_good(wanted, nowhere, log=print)
     assert decided.verdict == "fail"
-    assert decided.reason.startswith("its source does not answer: ERROR        it (unreachable)")
+    assert decided.reason.startswith("its source does not answer: ERROR it (unreachable)")
 
 
 TEXT = "'many' is text, but the ticket compares it with something else: write numbers, true and false without quotes;"
@@ -279,7 +279,7 @@ async def test_what_could_never_be_judged_does_not_begin(
     decided = await until_good(wanted, nowhere, log=print)
     assert decided.verdict == ("fail" if reason else "pass")
     assert reason in decided.reason
-    assert not reason or decided.reason.startswith(("it cannot be judged: ERROR        it (invalid) ", reason))
+    assert not reason or decided.reason.startswith(("it cannot be judged: ERROR it (invalid) ", reason))
 
 
 def in_a_row(folder: Path, *values: int) -> Condition:

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from changewindow.documents.types import LONGEST, duration_text, parse_duration
-from changewindow.watch.condition import Comparison, Condition
+from changewindow.watch.comparison import Comparison
+from changewindow.watch.condition import Condition
 from support.tickets import SOURCE
 
 

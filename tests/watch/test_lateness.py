@@ -67,7 +67,7 @@ async def test_a_loop_that_did_not_run_is_not_an_unreachable_service(server: Rec
     decided = await watching.decided()
     assert (decided.verdict, decided.reason) == ("pass", "all 1 conditions are good in the last sample")
     assert len(watching.late) == 1
-    assert watching.late[0].startswith("ERROR        health (late) the watch itself was not running for 1.")
+    assert watching.late[0].startswith("ERROR health (late) the watch itself was not running for 1.")
     assert "which says nothing about the service" in watching.late[0]
 
 

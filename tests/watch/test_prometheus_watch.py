@@ -85,7 +85,7 @@ async def test_what_is_good_passes(prometheus: Prometheus) -> None:
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
-        pytest.param("sum(rate(idle_total[4s])) / sum(rate(idle_total[4s]))", "nan, good when below 0.01", id="0/0"),
+        pytest.param("sum(rate(idle_total[4s])) / sum(rate(idle_total[4s]))", "nan, limit 0.01", id="0/0"),
         pytest.param(
             "rate(orders_total[4s])", "the query returned 2 series, one was expected; sum or filter", id="two"
         ),

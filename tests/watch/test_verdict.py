@@ -2,7 +2,7 @@
 
 import pytest
 
-from changewindow.watch.condition import Comparison
+from changewindow.watch.comparison import Comparison
 from changewindow.watch.judgement import Allowed, Tally
 from changewindow.watch.verdict import judge
 

@@ -25,6 +25,7 @@ from changewindow.ledger import changes, watches
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
 from changewindow.policy.model import Policy
+from changewindow.watch.comparison import amount
 from changewindow.watch.progress import Followed, Progress
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -100,7 +101,13 @@ def _watch_json(progress: Progress) -> dict[str, Any]:
     verdict, because = progress.decided or (None, None)
     times = {name: getattr(progress, name) for name in ("begun", "over", "at", "samples", "asked_until")}
     conditions = [
-        {"name": seen.name, "limits": seen.limits, "verdict": seen.verdict or None, "values": seen.recent}
+        {
+            "name": seen.name,
+            "limits": seen.limits,
+            "unit": seen.unit,
+            "verdict": seen.verdict or None,
+            "values": seen.recent,
+        }
         for seen in progress.conditions
     ]
     return {**times, "verdict": verdict, "because": because, "conditions": conditions}
@@ -129,7 +136,7 @@ def watched(progress: Progress, now: datetime) -> RenderableType:
 
 def _row(condition: Followed) -> Sequence[RenderableType]:
     last = condition.recent[-1] if condition.recent else None
-    value = "-" if last is None else f"{last:.4g}"
+    value = "-" if last is None else amount(f"{last:.4g}", condition.unit)
     verdict = Text(condition.verdict or "-", style=COLOURS.get(condition.verdict, ""))
     name, limits = (Text(visible(text)) for text in (condition.name, condition.limits))
     return name, limits, verdict, value, sparkline(condition.recent[-WIDTH:])

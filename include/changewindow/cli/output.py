@@ -39,7 +39,7 @@ EXPLAINED = (
 FOLLOWED = (
     '{"change", "summary", "status", "reason", "outcome", "waits_for", '
     '"watch": null or {"begun", "over", "at", "samples", '
-    '"verdict", "because", "asked_until", "conditions": [{"name", "limits", "verdict", "values"}]}}'
+    '"verdict", "because", "asked_until", "conditions": [{"name", "limits", "unit", "verdict", "values"}]}}'
 )
 
 

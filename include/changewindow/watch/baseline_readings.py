@@ -62,10 +62,10 @@ async def _take(baseline: Baseline, context: SourceContext, deadline: datetime, 
         try:
             answer, *_ = await measure(baseline.condition, context)
             baseline.values.append(number(answer.value))
-            log(f"BASELINE     {name} = {baseline.values[-1]:.6g}, {len(baseline.values)} of {compare.samples}")
+            log(f"BASELINE {name} = {baseline.values[-1]:.6g}, {len(baseline.values)} of {compare.samples}")
         except SourceError as error:
             baseline.last_failure = f"{error.cause}, {error}"
-            log(f"BASELINE     {name} ({error.cause}) {error}")
+            log(f"BASELINE {name} ({error.cause}) {error}")
         if len(baseline.values) == compare.samples or context.now() + compare.every > deadline:
             return
         await asyncio.sleep(compare.every.total_seconds())

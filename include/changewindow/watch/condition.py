@@ -3,53 +3,17 @@
 from datetime import timedelta
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from changewindow.documents.refusal import refusal
-from changewindow.documents.types import Duration, Expression, Line, Model
+from changewindow.documents.types import Duration, Line, Model, Name
 from changewindow.sources.base import SourceBase
 from changewindow.systems.measurement import Cause
 from changewindow.watch.baseline import AnySource, Compare
+from changewindow.watch.comparison import Comparison, amount, plain
 from changewindow.watch.judgement import Allowed, Tally
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class Comparison(Model):
-    """What a value is compared with; everything written must hold."""
-
-    above: Number | None = None
-    """The value is greater than this number."""
-    below: Number | None = None
-    """The value is less than this number."""
-    between: tuple[Number, Number] | None = None
-    """Lower and upper bound, both included."""
-    equals: bool | Number | str | None = None
-    """The value is this number, text, true or false."""
-    matches: Expression | None = None
-    """Regular expression (RE2) that must match the whole text."""
-
-    @field_validator("between")
-    @classmethod
-    def _goes_upwards(cls, between: tuple[float, float] | None) -> tuple[float, float] | None:
-        if between and between[0] > between[1]:
-            sentence = f"the lower bound {between[0]:g} is above the upper bound {between[1]:g}"
-            raise refusal(sentence, "Write the lower one first.")
-        return between
-
-    @model_validator(mode="after")
-    def _can_hold(self) -> Self:
-        if not self.model_dump(exclude_none=True):
-            raise refusal("it compares with nothing", "Write above, below, between, equals or matches.")
-        if self.above is not None and self.below is not None and self.above >= self.below:
-            sentence = f"nothing is above {self.above:g} and below {self.below:g} at once"
-            raise refusal(sentence, "Correct the numbers: all comparisons must hold together.")
-        return self
-
-    def description(self) -> str:
-        """Return the comparison as text: `above 0.01`."""
-        limits = self.model_dump(exclude_none=True)
-        return " and ".join(f"{word} {_plain(value)}" for word, value in limits.items())
+UNIT = r"^[^\s\d][^\n]*$"
 
 
 class Tolerance(Model):
@@ -87,6 +51,10 @@ class Condition(Model):
 
     name: Line
     """What is asked, in a few words."""
+    service: Name | None = None
+    """The service it is about; messages name it. Needed where a change has several."""
+    unit: Annotated[str, StringConstraints(pattern=UNIT, max_length=20)] | None = None
+    """What its numbers count, like ms, s, % or req/s; messages show values and limits with it."""
     source: AnySource
     """Where it is measured; `changewindow kinds` lists all kinds."""
     compare: Compare | None = None
@@ -140,6 +108,23 @@ class Condition(Model):
             )
         return self
 
+    @model_validator(mode="after")
+    def _counts_something(self) -> Self:
+        if self.unit and any(limit and not limit.is_of_numbers for limit in (self.good, self.bad)):
+            raise refusal("`unit` says what numbers count, and here no numbers are compared", "Remove it.")
+        return self
+
+    @property
+    def title(self) -> str:
+        """Return its name, with its service unless the name says that already."""
+        is_named = self.service is None or self.service in self.name
+        return self.name if is_named else f"{self.service}: {self.name}"
+
+    @property
+    def unit_of_value(self) -> str | None:
+        """Return the unit of what is judged: a ratio and a rank have none."""
+        return None if self.compare and self.compare.by != "difference" else self.unit
+
     @property
     def decides(self) -> bool:
         """Return whether the watch depends on it; otherwise it is only observed."""
@@ -147,7 +132,7 @@ class Condition(Model):
 
     def tally(self) -> Tally:
         """Return what counts its readings in a watch."""
-        return Tally(self.name, self.allowed, self.weight if self.decides else 0.0)
+        return Tally(self.title, self.allowed, self.weight if self.decides else 0.0)
 
     @property
     def allowed(self) -> Allowed:
@@ -176,14 +161,25 @@ class Condition(Model):
 
     def limits(self) -> str:
         """Return what is good and what is bad as text: `bad when above 0.01`."""
-        good = [f"good when {self.good.description()}"] if self.good else []
-        bad = [f"bad when {self.bad.description()}"] if self.bad else []
+        good = [f"good when {self.good.description(self.unit_of_value)}"] if self.good else []
+        bad = [f"bad when {self.bad.description(self.unit_of_value)}"] if self.bad else []
         return ", ".join(good + bad)
+
+    def limit(self) -> str:
+        """Return what a value is held against, as text beside it: `limit 200 ms`."""
+        if self.good and self.bad:
+            return self.limits()
+        highest = self.bad.only("above") if self.bad else self.good.only("below") if self.good else None
+        lowest = self.bad.only("below") if self.bad else self.good.only("above") if self.good else None
+        for word, bound in (("limit", highest), ("minimum", lowest)):
+            if bound is not None:
+                return f"{word} {amount(plain(bound), self.unit_of_value)}"
+        return self.limits()
 
     def description(self) -> str:
         """Return the condition as text: `error rate: bad when above 0.01 [share of …], 2 in a row`."""
         compared = f", {self.compare.description()}" if self.compare else ""
-        return f"{self.name}: {self.limits()} [{self.source.description()}]{compared}{self._weight()}"
+        return f"{self.title}: {self.limits()} [{self.source.description()}]{compared}{self._weight()}"
 
     def _weight(self) -> str:
         """Return what it takes to roll the change back, or to keep it, where that is not the default."""
@@ -194,11 +190,3 @@ class Condition(Model):
         parts.append(f"weight {self.weight:g}" if self.weight < 1 else "")
         parts.append(f"success needs {self.passes} good in a row" if self.passes > 1 else "")
         return "".join(f", {part}" for part in parts if part)
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, tuple):
-        return " and ".join(map(_plain, value))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

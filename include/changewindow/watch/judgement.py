@@ -120,14 +120,6 @@ class Tally:
         return None
 
 
-def _account(reading: Sampled) -> str:
-    """Return the value of a reading with its detail, such as the limits it was compared with."""
-    if reading.value is None:
-        return reading.detail
-    value = f"{reading.value:.4g}" if isinstance(reading.value, float) else f"{reading.value}"
-    return f"{value}, {reading.detail}"
-
-
 @dataclass
 class Judgement:
     """Follows a watch sample by sample until the change is proven good or must be rolled back."""
@@ -151,7 +143,7 @@ class Judgement:
         read = sum(tally.condition == reading.condition for tally, reading in pairs)
         if not read == len(sample) == len(self.tallies):
             return "fail", f"{read} of {len(self.tallies)} conditions were read: nothing is proven"
-        reasons = [(tally.add(reading.verdict, reading.cause, _account(reading)), tally) for tally, reading in pairs]
+        reasons = [(tally.add(reading.verdict, reading.cause, reading.account), tally) for tally, reading in pairs]
         against = _enough(reasons)
         if against:
             return self._against(pairs), "; ".join(against)

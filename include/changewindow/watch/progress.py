@@ -19,6 +19,7 @@ class Followed(BaseModel):
 
     name: str
     limits: str
+    unit: str | None = None
     verdict: str = ""
     """Of the last reading; empty before the first one."""
     line: str = ""

@@ -1,6 +1,7 @@
 """Takes readings: asks the source of a condition and judges what came back."""
 
 import asyncio
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,14 +12,22 @@ from changewindow.documents.text import shown
 from changewindow.errors import ChangeError
 from changewindow.systems.measurement import Answer, Cause, SourceContext, SourceError, Value
 from changewindow.watch.baseline import Seen
+from changewindow.watch.comparison import amount
 from changewindow.watch.condition import Condition
 from changewindow.watch.lateness import clock, lateness
 from changewindow.watch.verdict import Verdict, judge
 
+LEVELS = {"FAIL ": logging.ERROR, "ERROR ": logging.WARNING, "INCONCLUSIVE ": logging.WARNING}
+"""How loud a reading is in the log, by how its line begins: what is bad is louder than what is not known."""
 LONGEST = 10_000
 """Characters of a value that is text."""
 LONGEST_DETAIL = 2_000
 """Characters of what is said about it."""
+
+
+def level_of(line: str) -> int:
+    """Return the level at which a line of a watch is logged."""
+    return next((level for start, level in LEVELS.items() if line.startswith(start)), logging.INFO)
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,12 @@ class Reading:
     value: Value | None = None
     cause: Cause | None = None
     detail: str = ""
+    unit: str | None = None
+
+    @property
+    def account(self) -> str:
+        """Return the value with what is known about it, such as its limit: `348 ms, limit 200 ms`."""
+        return self.detail if self.value is None else f"{self._amount('.4g')}, {self.detail}"
 
     @property
     def unjudgeable(self) -> str:
@@ -43,9 +58,12 @@ class Reading:
 
     def line(self) -> str:
         """Return the reading as a line for the log: verdict, condition, value and limit."""
-        value = f"{self.value:.6g}" if isinstance(self.value, float) else self.value
-        result = f"= {value}" if self.cause is None else f"({self.cause})"
-        return f"{self.verdict.upper():12} {self.condition} {result} {self.detail}".rstrip()
+        result = f"= {self._amount('.6g')}," if self.cause is None else f"({self.cause})"
+        return f"{self.verdict.upper()} {self.condition} {result} {self.detail}".rstrip(" ,")
+
+    def _amount(self, form: str) -> str:
+        """Return the value with its unit."""
+        return amount(f"{self.value:{form}}" if isinstance(self.value, float) else f"{self.value}", self.unit)
 
     def as_json(self) -> dict[str, Any]:
         """Return the reading as JSON for events and trigger payloads."""
@@ -74,16 +92,19 @@ async def _taken(condition: Condition, context: SourceContext, seen: Seen, newer
         at = min(answer.at for answer in answers)
         if newer_than and at <= newer_than:
             detail = f"the newest value is from {at:%H:%M:%S} UTC, but the last step ended at {newer_than:%H:%M:%S}"
-            return Reading(condition.name, "error", at, value=answers[0].value, cause="stale", detail=detail)
+            return Reading(
+                condition.title, "error", at, value=answers[0].value, cause="stale", detail=detail, unit=condition.unit
+            )
         value, basis = await _compared(condition, [answer.value for answer in answers], seen)
         if value is None:
-            return Reading(condition.name, "inconclusive", at, detail=basis)
+            return Reading(condition.title, "inconclusive", at, detail=basis)
         verdict, cause = judge(condition.good, condition.bad, value)
     except SourceError as error:
-        return Reading(condition.name, "error", context.now(), cause=error.cause, detail=str(error))
+        return Reading(condition.title, "error", context.now(), cause=error.cause, detail=str(error))
     note = _why_invalid(value) if cause == "invalid" else basis or answers[0].note
-    detail = f"{condition.limits()} ({note})" if note else condition.limits()
-    return Reading(condition.name, verdict, at, value=value, cause=cause, detail=detail)
+    detail = f"{condition.limit()} ({note})" if note else condition.limit()
+    unit = condition.unit_of_value
+    return Reading(condition.title, verdict, at, value=value, cause=cause, detail=detail, unit=unit)
 
 
 def _why_invalid(value: Value) -> str:

@@ -121,7 +121,8 @@ class Watched:
         begun = max(self.since, now)
         followed = [
             Followed(
-                name=condition.name,
+                name=condition.title,
+                unit=condition.unit_of_value,
                 limits=condition.limits(),
                 seen=Seen(before=self.baselines.get(condition.name, [])),
             )

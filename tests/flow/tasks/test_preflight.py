@@ -112,8 +112,8 @@ def test_what_was_good_and_is_not_any_more_is_refused_at_the_gate(preflight: Pre
     with pytest.raises(NotAllowed) as refused:
         preflight.gate()
     [reason] = refused.value.reasons
-    assert reason.startswith("not good at the gate: FAIL         health = 0 ")
-    assert "; FAIL         backup = 0 " in reason
+    assert reason.startswith("not good at the gate: FAIL health = 0, ")
+    assert "; FAIL backup = 0, " in reason
     assert preflight.events("checked")[0]["verdict"] == "fail"
     assert not preflight.events("started")
 
@@ -131,7 +131,7 @@ def test_a_reading_that_cannot_be_judged_starts_nothing(preflight: Preflight, na
     with pytest.raises(NotAllowed) as refused:
         preflight.gate()
     [reason] = refused.value.reasons
-    assert f"ERROR        {asked} (invalid) " in reason
+    assert f"ERROR {asked} (invalid) " in reason
     assert "'many' is text, but the ticket compares it with something else: write numbers" in reason
     assert not preflight.events("started")
     assert preflight.events("checked")[0]["verdict"] == "fail"

@@ -26,6 +26,7 @@ from changewindow.ticket.plan import Node
 from changewindow.ticket.revision import PublishedChange
 from changewindow.watch.baseline_readings import longest
 from changewindow.watch.condition import Condition
+from changewindow.watch.reading import level_of
 from changewindow.watch.watch import Baselines, Decided, Wanted, until_good
 
 BETWEEN_CHECKS = timedelta(seconds=5)
@@ -195,6 +196,10 @@ def _refused(run: Run, reason: str, then: str = "Nothing was touched") -> Airflo
     return AirflowFailException(f"{reason}. {then}.")
 
 
+def _log(line: str) -> None:
+    log.log(level_of(line), "%s", line)
+
+
 def ask_once(
     conditions: tuple[Condition, ...],
     *,
@@ -205,4 +210,4 @@ def ask_once(
 ) -> Decided:
     """Read conditions now, from a worker; go on for `within` until all are good, and those `present` can be read."""
     wanted = Wanted(conditions, timedelta(seconds=1), now() + within, present, baselines or {}, change)
-    return asyncio.run(until_good(wanted, of_ticket_in_trigger, log=log.info, past=past_in_trigger))
+    return asyncio.run(until_good(wanted, of_ticket_in_trigger, log=_log, past=past_in_trigger))

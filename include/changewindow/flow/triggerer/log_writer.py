@@ -14,6 +14,8 @@ from contextvars import Context, copy_context
 from functools import cache
 from queue import SimpleQueue
 
+from changewindow.watch.reading import level_of
+
 log = logging.getLogger(__name__)
 PATIENCE = 1.0
 """Seconds a trigger that is done waits for its last lines."""
@@ -22,7 +24,7 @@ Lines = SimpleQueue[tuple[Context, Callable[[], object]]]
 
 def write_line(line: str) -> None:
     """Write a line into the log of the task that the running trigger belongs to; returns at once."""
-    _lines(os.getpid()).put((copy_context(), lambda: log.info("%s", line)))
+    _lines(os.getpid()).put((copy_context(), lambda: log.log(level_of(line), "%s", line)))
 
 
 async def flush() -> None:
