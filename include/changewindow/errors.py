@@ -228,6 +228,13 @@ class AlreadySealed(PlatformError):
         )
 
 
+class AlteredRow(PlatformError):
+    """A row that carries a seal of its own is not as it was written."""
+
+    def __init__(self, change: str, what: str) -> None:
+        super().__init__(f"{change}: {what} was altered after it was written. Run `changewindow verify --all`.")
+
+
 class AlteredText(PlatformError):
     """The text of a change in the ledger is not the one that was submitted."""
 

@@ -1,5 +1,6 @@
 """Events: appended, chained, never altered."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -7,12 +8,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from changewindow.errors import BrokenChain
-from changewindow.ledger import changes, events
+from changewindow.calendar import model
+from changewindow.changes import publication
+from changewindow.errors import BrokenChain, LedgerUnknown
+from changewindow.ledger import changes, events, leases, queries, watches
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event
 from changewindow.ledger.payloads import Applied
 from support.changes import NOW
+
+TOO_LARGE = "CHG-99999999999999999999"
 
 
 @pytest.fixture
@@ -65,3 +70,33 @@ def test_24_writers_make_one_chain_without_a_gap(ledger: Ledger, change: str) ->
         list(pool.map(lambda event: events.record(ledger, event), written))
     assert [row.sequence for row in events.history(ledger, change)] == list(range(1, 30))
     events.verify(ledger, change)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CHG-01001",
+        "chg-1001",
+        "CHG-1001 ",
+        "CHG-1001\n",
+        "CHG-+1001",
+        "CHG-1_001",
+        "CHG-\uff11\uff10\uff10\uff11",
+        "CHG-\u0661\u0660\u0660\u0661",
+        "CHG--1001",
+        "CHG-CHG-1001",
+        "1001",
+        "CHG-0",
+        TOO_LARGE,
+    ],
+    ids=ascii,
+)
+def test_a_change_has_one_name(ledger: Ledger, change: str, name: str) -> None:
+    """Another way to write its number is no change, wherever an id is taken; many of them break no look-up."""
+    assert change == "CHG-1001"
+    for look in (changes.get, changes.revision, events.history, events.verify, watches.newest, leases.leases):
+        with pytest.raises(LedgerUnknown, match="The ledger has no change"):
+            look(ledger, name)
+    assert queries.of_ids(ledger, [name]) == []
+    assert not publication.IDENTITY.fullmatch(name)
+    assert name == TOO_LARGE or not re.fullmatch(model.CHANGE, name)

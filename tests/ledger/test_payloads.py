@@ -29,6 +29,8 @@ EXAMPLES: dict[str, Any] = {
     "since": "2031-03-18T14:10:00+00:00",
     "status": 200,
     "step": 1,
+    "stop": 3,
+    "stops": [3, 4],
     "targets": ["production/orders"],
     "to": "2031-03-18T14:10:00.000123+00:00",
     "token": 7,

@@ -23,7 +23,7 @@ from changewindow.documents.text import nearest, shown
 from changewindow.documents.types import Duration, Line, Model, Name
 from changewindow.ticket.window import LocalTime, Zone
 
-CHANGE = r"CHG-[0-9]+"
+CHANGE = r"CHG-[1-9][0-9]*"
 ICS = r"\w[\w .-]*\.ics"
 Type = Literal["normal", "standard", "emergency"]
 SOURCES = ("start", "file", "holidays")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from changewindow.documents.canonical import canonical
 from changewindow.errors import BrokenChain, UnknownSealKey
-from changewindow.ledger.models import Change, EventRow
+from changewindow.ledger.models import Change, EventRow, identity
 from changewindow.ledger.seal import Seal
 
 START = "0" * 64
@@ -91,7 +91,7 @@ def linked(number: int, rows: Iterable[EventRow]) -> list[EventRow]:
     Raises:
         BrokenChain: an event is missing or was altered.
     """
-    change, previous, checked = f"CHG-{number}", START, []
+    change, previous, checked = identity(number), START, []
     for expected, row in enumerate(rows, 1):
         if row.sequence != expected:
             raise BrokenChain(change, expected, "is missing")
@@ -152,6 +152,6 @@ def _why_not_head(seal: Seal, change: Change, rows: list[EventRow]) -> tuple[int
     kept = rest.rpartition(" ")[2]
     if not seal.knows(kept):
         return last, f"is the last one, and the head is sealed by a key that is not known here ({kept[:8]})"
-    if sequence.isdigit() and int(sequence) > last:
+    if sequence.isdecimal() and int(sequence) > last:
         return last + 1, f"is missing, and every one up to {sequence}: the end of the chain was cut off"
     return last, "is the last one, which the sealed head does not say"

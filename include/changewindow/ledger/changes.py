@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 from changewindow.documents.canonical import canonical
 from changewindow.documents.findings import Finding
 from changewindow.errors import AlteredText, NotAllowed
-from changewindow.ledger import payloads
+from changewindow.ledger import payloads, step_locks
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, known, locked
-from changewindow.ledger.models import Approval, Change, Lease, Revision, StepLockRow, Touched
+from changewindow.ledger.models import Approval, Change, Lease, Revision, Touched
+from changewindow.ledger.stops import begin_line
 from changewindow.policy import standing
 from changewindow.policy.outcome import Outcome
 from changewindow.ticket.model import Ticket
@@ -45,11 +46,12 @@ def submit(
     ticket = build_ticket(ticket_data)
     key = digest_of(ticket_data, ticket)
     with ledger.transaction() as session:
+        begin_line(session, now)
         change = Change(requester=requester, reason="", submitted_at=now, origin=origin, **_fields(ticket, key))
         session.add(change)
         session.flush()
         _write_text(session, change, ticket_data, now)
-        submitted = payloads.Submitted(digest=key, summary=ticket.summary, targets=ticket.targets)
+        submitted = payloads.Submitted(digest=key, summary=ticket.summary, targets=ticket.targets, origin=origin)
         append(session, Event(change.id, requester, now, submitted))
         return Submitted(change.id, key)
 
@@ -156,9 +158,7 @@ def abort(ledger: Ledger, change: str, *, person: str, reason: str, now: datetim
             row.status, row.reason, row.closed_at = "cancelled", f"aborted by {person}: {reason}", now
             return "cancelled"
         row.aborted = f"aborted by {person}: {reason}"
-        lock = session.get(StepLockRow, row.number)
-        if lock is not None and lock.is_forward:
-            lock.is_revoked = True
+        step_locks.revoke_in(session, row.number, only_forward=True)
         return "rolled back"
 
 

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from changewindow.documents.canonical import canonical
 from changewindow.ledger.derived import Decided, Derived
-from changewindow.ledger.models import Approval, Change, Lease, Revision, Touched
+from changewindow.ledger.models import Approval, Change, EventRow, Lease, Revision, Stop, Touched
+from changewindow.ledger.stops import line_values, stops_of
 from changewindow.policy.sign_off import RecordedApproval
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
@@ -74,7 +76,7 @@ def altered_window(session: Session, change: Change, known: Derived) -> Iterator
 
 def altered_display(session: Session, change: Change, known: Derived) -> Iterator[str]:
     """Say what a change shows of its end and its text in lists and messages, and is not so; nothing acts by it."""
-    for name in ("reason", "closed_at"):
+    for name in ("reason", "closed_at", "token", "submitted_at", *(("origin",) if known.knows_origin else ())):
         row, event = getattr(change, name), getattr(known, name)
         if row != event:
             yield f"its {name} is {_shown(row)}, and its events say {_shown(event)}"
@@ -91,7 +93,8 @@ def altered_holds(session: Session, change: Change, known: Derived) -> Iterator[
     """Say which leases of a change are not as its events say."""
     leases = {lease.target: lease for lease in session.scalars(select(Lease).where(Lease.number == change.number))}
     for target, lease in sorted(leases.items()):
-        if target not in known.held or lease.token != known.token:
+        is_known = (lease.token, lease.run, lease.taken_at) == (known.token, known.holder, known.taken_at)
+        if target not in known.held or not is_known:
             yield f"its lease on {target} has no event: somebody has inserted or altered it"
     for target in sorted(known.held - set(leases)):
         yield f"its lease on {target} is missing: somebody has deleted it"
@@ -110,12 +113,31 @@ def altered_texts(session: Session, change: Change, known: Derived) -> Iterator[
     """Say which texts of a change are not those that were submitted; of the newest, `altered_window` says it."""
     rows = {row.digest: row for row in session.scalars(select(Revision).where(Revision.number == change.number))}
     for digest, row in sorted(rows.items()):
-        if digest not in known.digests:
+        if digest not in known.texts:
             yield f"its text {digest[:12]}… has no event: somebody has inserted it"
+        elif row.at != known.texts[digest]:
+            yield f"its text {digest[:12]}… is of {row.at}, and its events say {known.texts[digest]}"
         elif digest != known.digest and _ticket(row) is None:
             yield f"its text {digest[:12]}… has another digest now: somebody has altered it"
-    for digest in sorted(set(known.digests) - set(rows) - {known.digest}):
+    for digest in sorted(set(known.texts) - set(rows) - {known.digest}):
         yield f"its text {digest[:12]}… is missing: somebody has deleted it"
+
+
+def altered_line(line: Change, rows: Sequence[EventRow], stops: Sequence[Stop]) -> Iterator[str]:
+    """Say what of the line's row, and of the rows of its stops, is not as its events say."""
+    for name, value in line_values(rows[0].at if rows else line.submitted_at).items():
+        if getattr(line, name) != value:
+            yield f"its {name} is {_shown(getattr(line, name))}, and was {_shown(value)}"
+    recorded = {stopped.id: asdict(stopped) for stopped in stops_of(rows)}
+    for row in stops:
+        word = f"the stop {row.id} of {row.person}"
+        if row.id not in recorded:
+            yield f"{word} has no event: somebody has inserted it"
+        else:
+            differing = [name for name, value in recorded[row.id].items() if getattr(row, name) != value]
+            yield from (f"{word}: its {name} is not as its event says" for name in differing)
+    for number in sorted(set(recorded) - {row.id for row in stops}):
+        yield f"the stop {number} has an event and no row: somebody has deleted it"
 
 
 def _ticket(row: Revision | None) -> Ticket | None:

@@ -3,8 +3,8 @@
 The rows beside the events say the same, faster; where they differ, somebody has written them past our functions.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 
@@ -47,8 +47,16 @@ class Derived:
     """The targets that it holds."""
     started: tuple[str, ...] = ()
     """Every text with which it passed the gate."""
-    digests: tuple[str, ...] = ()
-    """Every text that it ever had."""
+    texts: Mapping[str, datetime] = field(default_factory=dict)
+    """Every text that it ever had, and since when."""
+    origin: str | None = None
+    knows_origin: bool = False
+    """Whether its events say where its ticket came from; those of versions before 0.2.1 do not."""
+    submitted_at: datetime | None = None
+    holder: str = ""
+    """The run that took its newest leases."""
+    taken_at: datetime | None = None
+    """When it took them."""
     decided: tuple[Decided, ...] = ()
 
 
@@ -70,7 +78,7 @@ def _after(known: Derived, row: EventRow) -> Derived:
         return replace(known, decided=(*known.decided, decided))
     if isinstance(event, payloads.Started):
         held, token = frozenset(event.targets), event.token
-        acting = _ended(known, "running")
+        acting = replace(_ended(known, "running"), holder=event.run, taken_at=row.at)
         started = (*known.started, event.digest)
         return replace(acting, run=event.run, token=token, held=held, started=started, aborted=None)
     if isinstance(event, payloads.Closed):
@@ -81,8 +89,11 @@ def _after(known: Derived, row: EventRow) -> Derived:
 
 
 def _with_text(known: Derived, row: EventRow, event: payloads.Submitted | payloads.Revised) -> Derived:
-    digests = (*known.digests, event.digest)
-    changed = replace(_ended(known, "submitted"), run=None, closes=None, digest=event.digest, digests=digests)
+    texts = {event.digest: row.at, **known.texts}
+    changed = replace(_ended(known, "submitted"), run=None, closes=None, digest=event.digest, texts=texts)
+    if isinstance(event, payloads.Submitted):
+        knows = "origin" in event.model_fields_set
+        changed = replace(changed, submitted_at=row.at, origin=event.origin, knows_origin=knows)
     if isinstance(event, payloads.Revised) and event.keeps_approvals:
         carried = [replace(decided, digest=event.digest) for decided in known.decided if decided.digest == event.before]
         return replace(changed, decided=(*known.decided, *carried))

@@ -39,3 +39,6 @@ class EventKind(StrEnum):
     VALIDATED = "validated"
     VERIFIED = "verified"
     NOT_VERIFIED = "not_verified"
+    LINE_BEGUN = "line_begun"
+    LINE_STOPPED = "line_stopped"
+    LINE_LIFTED = "line_lifted"

@@ -1,6 +1,7 @@
 """Appends events to a change's chain, reads them, and verifies the chain."""
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -16,12 +17,11 @@ from changewindow.ledger.chain import START, Head, checked_events, hash_of, requ
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.heads import KEPT
-from changewindow.ledger.models import Base, Change, EventRow
+from changewindow.ledger.models import LINE, LINE_NUMBER, Base, Change, EventRow
 from changewindow.ledger.payloads import Payload, Unknown
 
 P = TypeVar("P", bound=Payload)
-HIGHEST = 2**31 - 1
-"""The highest number that a ledger has room for."""
+ID = re.compile(r"CHG-[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,21 @@ class Event:
 
 
 def number(change: str) -> int:
-    """Return the number in the id of a change.
+    """Return the number in the id of a change: one id has one form, so that no two names mean the same change.
 
     Raises:
         LedgerUnknown: it is no such id.
     """
-    try:
-        known = int(change.removeprefix("CHG-"))
-    except ValueError as error:
-        raise LedgerUnknown(change) from error
-    if known > HIGHEST:
+    if change == LINE:
+        return LINE_NUMBER
+    if not is_id(change):
         raise LedgerUnknown(change)
-    return known
+    return int(change.removeprefix("CHG-"))
+
+
+def is_id(text: str) -> bool:
+    """Return whether a text is the id of a change, whether there is such a change or not."""
+    return ID.fullmatch(text) is not None
 
 
 def known(session: Session, change: str, *, is_locked: bool = False) -> Change:

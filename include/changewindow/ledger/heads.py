@@ -29,6 +29,9 @@ KEPT = {
     EventKind.REMEMBERED,
     EventKind.CLOSED,
     EventKind.RELEASED,
+    EventKind.LINE_BEGUN,
+    EventKind.LINE_STOPPED,
+    EventKind.LINE_LIFTED,
 }
 """Events after which the head is kept."""
 
@@ -61,7 +64,7 @@ class Heads:
         path = self.path
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
             match line.split():
-                case [number, sequence, event_hash] if number.isdigit() and sequence.isdigit():
+                case [number, sequence, event_hash] if number.isdecimal() and sequence.isdecimal():
                     yield int(number), Head(int(sequence), event_hash)
 
 

@@ -101,8 +101,9 @@ def require_running(
     with ledger.transaction() as session:
         row = locked(session, change)
         held = session.scalars(select(Lease).where(Lease.number == row.number)).all()
-        known = standing_of(session, row) if forward else holding_of(row)
-        standing = replace(known, has_lease=bool(held), stops=stops_in(session, now))
+        # An undo asks neither what stops the line nor whether somebody has altered the record of that.
+        known = replace(standing_of(session, row), stops=stops_in(session, now)) if forward else holding_of(row)
+        standing = replace(known, has_lease=bool(held))
         undo = Intent(run, row.digest, row.opens, row.closes, timedelta(0), act="undo")
         intent = replace(forward, run=run, closes=row.closes, act="apply") if forward else undo
         decision = decide(standing, intent, assessment, now)

@@ -7,6 +7,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 FIRST_NUMBER = 1001
+LINE_NUMBER, LINE = 0, "LINE"
+"""The record of the line, which is no change: a chain of events like those of changes, under this number and name."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -26,6 +28,11 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def identity(number: int) -> str:
+    """Return the name of the change with a number, such as CHG-1042, or of the line's record."""
+    return LINE if number == LINE_NUMBER else f"CHG-{number}"
 
 
 class Base(DeclarativeBase):
@@ -68,7 +75,7 @@ class Change(Base):
     @property
     def id(self) -> str:
         """Return the name of the change, such as CHG-1042."""
-        return f"CHG-{self.number}"
+        return identity(self.number)
 
 
 class Touched(Base):
@@ -136,6 +143,8 @@ class StepLockRow(Base):
     is_revoked: Mapped[bool]
     is_forward: Mapped[bool] = mapped_column(default=False)
     """Whether the holder applies; an abort stops it, but never a rollback."""
+    seal: Mapped[str | None] = mapped_column(String(80))
+    """Of everything else in the row: it is renewed too often to have an event each time."""
 
 
 class Watch(Base):
@@ -148,10 +157,12 @@ class Watch(Base):
     at: Mapped[datetime]
     progress: Mapped[str] = mapped_column(Text)
     """JSON, see `changewindow.watch.progress`."""
+    seal: Mapped[str | None] = mapped_column(String(80))
+    """Of everything else in the row."""
 
 
 class Stop(Base):
-    """A halt of all new starts; lifted or expired ones stay for the record."""
+    """A halt of all new starts; lifted or expired ones stay for the record. What counts is the events of the line."""
 
     __tablename__ = "stops"
 

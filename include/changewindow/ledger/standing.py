@@ -61,7 +61,7 @@ def standing_at_the_gate(
     return replace(
         of_change or standing_of(session, change),
         held=tuple(HeldTarget(target, holder.id, holder.status == "running") for target, holder in rows),
-        stops=stops_in(session, now),
+        stops=() if rolls_back else stops_in(session, now),
         acting=tuple(other for other in others_in(session, now, now, but=change.id) if other.holds),
     )
 

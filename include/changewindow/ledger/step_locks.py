@@ -5,16 +5,24 @@ is free: its holder is dead or has stopped. This is the lease with fencing token
 locking" (2016), except that the holder checks it, because files, git and programs check no token.
 """
 
+import logging
+import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
 
 from changewindow.errors import LockTaken
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import locked
-from changewindow.ledger.models import StepLockRow
+from changewindow.ledger.models import StepLockRow, identity
+from changewindow.ledger.row_seals import is_whole, set_seal
 
+log = logging.getLogger("changewindow")
 LIFETIME = timedelta(seconds=10)
 """How long a lock lasts without being renewed."""
+FIRST_TOKENS = 2**30
+UNKNOWN = "whoever held it before it was altered"
 
 
 @dataclass(frozen=True)
@@ -33,23 +41,43 @@ def take(ledger: Ledger, change: str, holder: str, *, now: datetime, is_forward:
         LockTaken: another task holds it.
     """
     with ledger.transaction() as session:
-        number = locked(session, change).number
-        row = session.get(StepLockRow, number) or StepLockRow(number=number, token=0)
-        session.add(row)
-        if row.holder is not None and row.until is not None and row.until > now:
-            raise LockTaken(change, holder, row.holder)
-        row.token, row.holder, row.until, row.is_revoked = row.token + 1, holder, now + LIFETIME, False
-        row.is_forward = is_forward
-        return Held(change, holder, row.token)
+        row = _row(session, locked(session, change).number, now)
+        if row.holder is None or row.until is None or row.until <= now:
+            row.token, row.holder, row.until, row.is_revoked = row.token + 1, holder, now + LIFETIME, False
+            row.is_forward = is_forward
+            set_seal(session, row)
+            return Held(change, holder, row.token)
+        other = row.holder
+    raise LockTaken(change, holder, other)
+
+
+def _row(session: Session, number: int, now: datetime) -> StepLockRow:
+    """Return the row of a lock; one that somebody has written into is nobody's, once whoever held it has stopped.
+
+    A new row begins with a token that no earlier holder can have, should there have been another row.
+    """
+    row = session.get(StepLockRow, number)
+    if row is not None and is_whole(session, row):
+        return row
+    token = secrets.randbelow(FIRST_TOKENS)
+    if row is None:
+        row = StepLockRow(number=number, token=token, is_revoked=False, is_forward=False)
+    else:
+        log.warning("%s: the step lock was altered; it is free in %s", identity(number), LIFETIME)
+        row.token, row.holder, row.until, row.is_revoked, row.is_forward = token, UNKNOWN, now + LIFETIME, True, False
+    session.add(row)
+    set_seal(session, row)
+    return row
 
 
 def renew(ledger: Ledger, held: Held, *, now: datetime) -> bool:
     """Keep the lock for another lifetime; return False when it was revoked or another task holds it."""
     with ledger.transaction() as session:
         row = session.get(StepLockRow, locked(session, held.change).number)
-        if row is None or row.token != held.token or row.is_revoked:
+        if row is None or row.token != held.token or row.is_revoked or not is_whole(session, row):
             return False
         row.until = now + LIFETIME
+        set_seal(session, row)
         return True
 
 
@@ -57,13 +85,20 @@ def release(ledger: Ledger, held: Held) -> None:
     """Give the lock back, once the holder has stopped acting."""
     with ledger.transaction() as session:
         row = session.get(StepLockRow, locked(session, held.change).number)
-        if row is not None and row.token == held.token:
+        if row is not None and row.token == held.token and is_whole(session, row):
             row.holder, row.until = None, None
+            set_seal(session, row)
 
 
 def revoke(ledger: Ledger, change: str) -> None:
     """Tell whoever holds the lock to stop; they do so within a second, or their lock expires."""
     with ledger.transaction() as session:
-        row = session.get(StepLockRow, locked(session, change).number)
-        if row is not None:
-            row.is_revoked = True
+        revoke_in(session, locked(session, change).number)
+
+
+def revoke_in(session: Session, number: int, *, only_forward: bool = False) -> None:
+    """Do the same inside a transaction, if need be only where the holder applies; an altered lock is left as it is."""
+    row = session.get(StepLockRow, number)
+    if row is not None and is_whole(session, row) and (row.is_forward or not only_forward):
+        row.is_revoked = True
+        set_seal(session, row)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import select
+from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from changewindow.errors import BrokenChain
@@ -11,6 +12,7 @@ from changewindow.ledger.chain import Head, checked_events
 from changewindow.ledger.comparison import (
     altered_display,
     altered_holds,
+    altered_line,
     altered_state,
     altered_targets,
     altered_texts,
@@ -20,9 +22,30 @@ from changewindow.ledger.comparison import (
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.derived import derived
 from changewindow.ledger.events import known
-from changewindow.ledger.models import Approval, Change, EventRow, Lease, Revision
+from changewindow.ledger.models import (
+    LINE_NUMBER,
+    Approval,
+    Change,
+    EventRow,
+    Lease,
+    Revision,
+    StepLockRow,
+    Stop,
+    Touched,
+    Watch,
+    identity,
+)
+from changewindow.ledger.row_seals import altered_rows
 
-OWNED: tuple[InstrumentedAttribute[int], ...] = (EventRow.number, Approval.number, Lease.number, Revision.number)
+OWNED: tuple[InstrumentedAttribute[int], ...] = (
+    EventRow.number,
+    Approval.number,
+    Lease.number,
+    Revision.number,
+    Touched.number,
+    StepLockRow.number,
+    Watch.number,
+)
 """Rows that belong to a change."""
 
 
@@ -52,15 +75,15 @@ def verify_all(ledger: Ledger) -> Verified:
     with ledger.reading() as session:
         numbers = list(session.scalars(select(Change.number).order_by(Change.number)))
         for number in numbers:
-            change = known(session, f"CHG-{number}")
-            rows, differences = _verified(session, change)
-            count += len(rows)
-            altered += [*differences, *_not_kept(change.id, rows, kept.get(number, []))]
+            events, differences = _looked_at(session, number, kept.get(number, []))
+            count += events
+            altered += differences
             session.expunge_all()
         altered += _without_change(session, set(numbers))
-    gone = sorted(set(kept) - set(numbers))
-    altered += [f"CHG-{number} is missing: somebody has deleted it, or emptied the ledger." for number in gone]
-    return Verified(len(numbers), count, sum(map(len, kept.values())), tuple(altered))
+        known_of = {*kept, LINE_NUMBER} if numbers or _stops(session) else set(kept)
+    gone = sorted(known_of - set(numbers))
+    altered += [f"{identity(number)} is missing: somebody has deleted it, or emptied the ledger." for number in gone]
+    return Verified(len({*numbers} - {LINE_NUMBER}), count, sum(map(len, kept.values())), tuple(altered))
 
 
 def place_in_chain(ledger: Ledger, change: str, event_hash: str) -> int | None:
@@ -74,6 +97,15 @@ def place_in_chain(ledger: Ledger, change: str, event_hash: str) -> int | None:
     return next((row.sequence for row in rows if row.hash == event_hash.strip().lower()), None)
 
 
+def _looked_at(session: Session, number: int, kept: list[Head]) -> tuple[int, list[str]]:
+    """Return how many events a change has, and everything of it that is not as it was written, or was once kept."""
+    try:
+        rows, differences = _verified(session, session.get_one(Change, number))
+    except (ValueError, TypeError, StatementError) as error:
+        return 0, [f"{identity(number)}: its rows cannot be read: somebody has altered them ({error})."]
+    return len(rows), [*differences, *_not_kept(identity(number), rows, kept)]
+
+
 def _verified(session: Session, change: Change) -> tuple[list[EventRow], list[str]]:
     """Return the events of a change, and everything of it that is not as it was written."""
     try:
@@ -81,6 +113,8 @@ def _verified(session: Session, change: Change) -> tuple[list[EventRow], list[st
     except BrokenChain as broken:
         stored = select(EventRow).where(EventRow.number == change.number).order_by(EventRow.sequence)
         return list(session.scalars(stored)), [str(broken)]
+    if change.number == LINE_NUMBER:
+        return rows, [f"{change.id}: {difference}." for difference in altered_line(change, rows, _stops(session))]
     state = derived(rows)
     differences = (
         *altered_state(change, state, approvals_of(session, change)),
@@ -89,8 +123,13 @@ def _verified(session: Session, change: Change) -> tuple[list[EventRow], list[st
         *altered_display(session, change, state),
         *altered_holds(session, change, state),
         *altered_targets(session, change, state),
+        *altered_rows(session, change.number),
     )
     return rows, [f"{change.id}: {difference}." for difference in differences]
+
+
+def _stops(session: Session) -> list[Stop]:
+    return list(session.scalars(select(Stop).order_by(Stop.id)))
 
 
 def _not_kept(change: str, rows: list[EventRow], heads: list[Head]) -> Iterator[str]:
@@ -109,4 +148,4 @@ def _without_change(session: Session, numbers: set[int]) -> Iterator[str]:
     """Say which rows belong to no change."""
     for column in OWNED:
         for number in sorted(set(session.scalars(select(column).distinct())) - numbers):
-            yield f"CHG-{number} is missing, and the table {column.class_.__tablename__} has rows of it."
+            yield f"{identity(number)} is missing, and the table {column.class_.__tablename__} has rows of it."

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
+from changewindow.errors import AlteredRow
 from changewindow.ledger import payloads
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, known, number
 from changewindow.ledger.models import Watch
+from changewindow.ledger.row_seals import NAMES, is_whole, seal_of_values
 from changewindow.watch.progress import Progress
 
 BATCH = 20
@@ -42,7 +44,13 @@ def keep(ledger: Ledger, kept: Sequence[Kept]) -> dict[str, int]:
         counts, rows = {}, []
         for watch in kept:
             counts[watch.change], progress = _record(session, watch)
-            rows.append({"number": number(watch.change), "run": watch.run, "at": watch.at, "progress": progress})
+            row = {
+                "number": number(watch.change),
+                "run": watch.run,
+                "at": watch.at.astimezone(UTC),
+                "progress": progress,
+            }
+            rows.append({**row, "seal": seal_of_values(ledger.seal, Watch.__tablename__, row)})
         for statement, are_there in ((update(Watch), True), (insert(Watch), False)):
             if fitting := [row for row in rows if (row["number"] in existing) is are_there]:
                 session.execute(statement, fitting)
@@ -54,10 +62,13 @@ def newest(ledger: Ledger, change: str) -> Kept | None:
 
     Raises:
         LedgerUnknown: there is no such change.
+        AlteredRow: somebody has written into it.
     """
     with ledger.reading() as session:
         known(session, change)
         row = session.get(Watch, number(change))
+        if row is not None and not is_whole(session, row):
+            raise AlteredRow(change, NAMES[Watch])
         return Kept(change, row.run, Progress.model_validate_json(row.progress), row.at) if row else None
 
 

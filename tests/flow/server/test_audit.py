@@ -45,6 +45,8 @@ def known_ledger(tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
         pytest.param("/api/v2/pools", "", "[]", (), id="no change at all"),
         pytest.param("/api/v2/connections", "", '{"description": "for CHG-1003", "password": "x"}', (), id="a mention"),
         pytest.param(TASK, "CHG-99999999999999999999", "{}", (), id="a number that no ledger has"),
+        pytest.param(TASK, "CHG-01042", "{}", (), id="a number with a zero before it"),
+        pytest.param(TASK, "CHG-\uff11\uff10", "{}", ("CHG-10",), id="digits that some databases hold for the same"),
     ],
 )
 def test_what_a_request_is_about(route: str, dag: str, body: str, changes: tuple[str, ...]) -> None:

@@ -31,7 +31,7 @@ from changewindow.ticket.reader import build_ticket
 
 Do = Callable[[Ledger, dict[str, Any], str], str]
 """Acts on the ledger with the run's parameters, for a person; returns what was done."""
-CHANGE = Param(type="string", pattern="^CHG-[0-9]+$", title="Change", description="Its id, like CHG-1042.")
+CHANGE = Param(type="string", pattern="^CHG-[1-9][0-9]*$", title="Change", description="Its id, like CHG-1042.")
 REASON = Param(type="string", minLength=3, maxLength=500, title="Reason", description="Why, for the record.")
 YES, NO = "Extend", "Do not extend"
 

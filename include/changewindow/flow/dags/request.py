@@ -225,7 +225,7 @@ def form() -> dict[str, Param]:
             None,
             **optional,
             section="An existing change",
-            pattern="^CHG-[0-9]+$",
+            pattern="^CHG-[1-9][0-9]*$",
             title="Change",
             description="Give this change the text above; alone: ask for its approval again.",
         ),

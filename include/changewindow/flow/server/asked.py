@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +15,7 @@ from starlette.types import Scope
 from changewindow.errors import ChangeError
 from changewindow.flow.own_dag import OWN_DAGS
 
-CHANGE = re.compile(r"CHG-[0-9]{1,9}", re.IGNORECASE)
+CHANGE = re.compile(r"CHG-[1-9][0-9]{0,8}", re.IGNORECASE)
 NAMES = rf"\b(?:CHG-[0-9]{{1,9}}|{'|'.join(sorted(OWN_DAGS))})\b"
 OURS = re.compile(NAMES, re.IGNORECASE)
 
@@ -96,8 +97,8 @@ class Asked:
 
 
 def ours(names: Iterable[str]) -> tuple[str, ...]:
-    """Return those that are DAGs of ours, as we write them: some databases compare names without case."""
-    wanted = {name.strip() for name in names}
+    """Return those that are DAGs of ours, as we write them: some databases compare names without case or width."""
+    wanted = {unicodedata.normalize("NFKC", name).strip() for name in names}
     changes = {name.upper() for name in wanted if CHANGE.fullmatch(name)}
     return tuple(sorted(changes | {name.casefold() for name in wanted} & OWN_DAGS))
 

@@ -31,6 +31,9 @@ from changewindow.ledger.payloads.lifecycle import (
     Clicked,
     Closed,
     Extended,
+    LineBegun,
+    LineLifted,
+    LineStopped,
     MessageFailed,
     MessageSent,
     Rejected,
@@ -68,6 +71,9 @@ __all__ = [
     "Closed",
     "Confirmed",
     "Extended",
+    "LineBegun",
+    "LineLifted",
+    "LineStopped",
     "MessageFailed",
     "MessageSent",
     "NotVerified",
@@ -130,6 +136,9 @@ _ALL: tuple[type[Payload], ...] = (
     Validated,
     Verified,
     NotVerified,
+    LineBegun,
+    LineStopped,
+    LineLifted,
 )
 PAYLOADS: Mapping[str, tuple[type[Payload], ...]] = {
     kind: tuple(payload for payload in _ALL if payload.kind == kind) for kind in EventKind

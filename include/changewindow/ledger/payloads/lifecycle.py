@@ -16,6 +16,8 @@ class Submitted(Payload):
     digest: str
     summary: str
     targets: tuple[str, ...]
+    origin: str | None = None
+    """The file of the ticket, when it came from a directory or a repository; versions before 0.2.1 do not say it."""
 
 
 class Revised(Payload):
@@ -130,3 +132,27 @@ class MessageFailed(Payload):
 
     kind: ClassVar = EventKind.MESSAGE_FAILED
     reason: str
+
+
+class LineBegun(Payload):
+    """From here on, whatever stops the line has an event."""
+
+    kind: ClassVar = EventKind.LINE_BEGUN
+
+
+class LineStopped(Payload):
+    """A person stopped the line."""
+
+    kind: ClassVar = EventKind.LINE_STOPPED
+    stop: int
+    """The id of its row."""
+    reason: str
+    until: Moment
+
+
+class LineLifted(Payload):
+    """A person ended stops of the line before their time."""
+
+    kind: ClassVar = EventKind.LINE_LIFTED
+    stops: tuple[int, ...]
+    """The ids of their rows."""

@@ -129,7 +129,7 @@ def address(text: str) -> tuple[str, int]:
         port = port.removeprefix(":") or str(PORT)
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
-    if not port.isdecimal() or not 0 < int(port) < 65536:
+    if not (port.isascii() and port.isdecimal()) or not 0 < int(port) < 65536:
         raise refusal(f"{text!r} is not a server", "Write it like 192.0.2.1, ns1.example.com or [2001:db8::1]:53.")
     return (host if is_address(host) else canonical_name(host_name(host))), int(port)
 

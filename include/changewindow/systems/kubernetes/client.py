@@ -69,7 +69,7 @@ class Reply:
     @property
     def pause(self) -> float | None:
         """Return how many seconds to wait before asking again, or None when it is no use to ask again."""
-        if self.retry_after.isdigit() and (self.status == 429 or self.status >= 500):
+        if self.retry_after.isdecimal() and (self.status == 429 or self.status >= 500):
             return min(float(self.retry_after), LONGEST_PAUSE)
         return 1.0 if self.status in {410, 429} else None
 

@@ -1,0 +1,52 @@
+"""Seals of single rows: those that change too often to have an event each time, and that others act by all the same.
+
+A seal binds everything in the row together, with its table. An older state of the same row has one, too: who relies on
+a row must not be harmed by that.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from sqlalchemy.orm import Session
+
+from changewindow.ledger.chain import seal_of
+from changewindow.ledger.models import Base, StepLockRow, Watch
+from changewindow.ledger.seal import Seal
+
+Row = StepLockRow | Watch
+NAMES: Mapping[type[Row], str] = {StepLockRow: "its step lock", Watch: "the progress of its watch"}
+"""What each kind of row is called."""
+
+
+def seal_of_values(seal: Seal, table: str, values: Mapping[str, Any]) -> str:
+    """Return the seal of a row with these values."""
+    return seal.of(f"row of {table}", _plain(table, values))
+
+
+def set_seal(session: Session, row: Row) -> None:
+    """Seal a row as it is now."""
+    row.seal = seal_of_values(seal_of(session), row.__tablename__, _values(row))
+
+
+def is_whole(session: Session, row: Row) -> bool:
+    """Return whether a row is as one of us wrote it."""
+    values = _plain(row.__tablename__, _values(row))
+    return seal_of(session).holds(row.seal, f"row of {row.__tablename__}", values)
+
+
+def altered_rows(session: Session, number: int) -> Iterator[str]:
+    """Say which rows of a change do not have their seal."""
+    for kind, name in NAMES.items():
+        row = cast("Row | None", session.get(kind, number))
+        if row is not None and not is_whole(session, row):
+            yield f"{name} does not match its seal: somebody has inserted or altered it"
+
+
+def _values(row: Row) -> dict[str, Any]:
+    return {column.key: getattr(row, column.key) for column in row.__table__.columns}
+
+
+def _plain(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    columns = [column.key for column in Base.metadata.tables[table].columns if column.key != "seal"]
+    times = {name: value.isoformat() for name, value in values.items() if hasattr(value, "isoformat")}
+    return {name: times.get(name, values[name]) for name in columns}
