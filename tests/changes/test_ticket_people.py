@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from changewindow.changes.ticket_people import SIGNERS, people
+from changewindow.changes.ticket_people import IN_NO_REPOSITORY, SIGNERS, people
 
 TICKET = Path("ticket.yaml")
 
@@ -63,7 +63,7 @@ def test_a_signed_merge_of_a_signed_text_names_its_merger(repository: Repository
     repository.commit("alice", "text")
     repository.merge("bob")
     known = people(repository.folder, TICKET, repository.signers)
-    assert (known.author, known.merger) == ("alice", "bob")
+    assert (known.author, known.merger, known.is_proven) == ("alice", "bob", True)
 
 
 def _by_mail(repository: Repository) -> None:
@@ -111,6 +111,18 @@ def test_a_merge_that_proves_nothing_does_not_count(
     known = people(repository.folder, TICKET, repository.signers)
     assert known.merger is None
     assert why in known.unproven
+
+
+def test_who_wrote_it_is_proven_by_a_signature_alone(repository: Repository) -> None:
+    """Whether it was merged or not; a name in a commit proves nothing, and neither does a folder."""
+    repository.commit("alice", "text")
+    assert people(repository.folder, TICKET, repository.signers).is_proven
+    repository.commit("alice", "another text", is_signed=False)
+    claimed = people(repository.folder, TICKET, repository.signers)
+    assert (claimed.author, claimed.is_proven) == ("alice", False)
+    repository.commit("alice", "one more", key="mallory")
+    assert not people(repository.folder, TICKET, repository.signers).is_proven
+    assert not IN_NO_REPOSITORY.is_proven
 
 
 def test_without_known_keys_no_merge_counts(repository: Repository) -> None:

@@ -38,6 +38,8 @@ class Request:
     """The change that gets a new text; on its own, its approval is asked for again."""
     origin: str | None = None
     """Where it comes from, such as a file or a run; two requests from there are about one change while it is open."""
+    is_proven: bool = True
+    """Whether it is known who asks; the author of a commit is not, unless a signature names them."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,25 @@ def take_in(ledger: Ledger, policy: Policy, request: Request, *, now: datetime) 
     if loaded.ticket is None:
         return TakenIn(None, loaded)
     if request.change is None:
-        submitted = changes.submit(ledger, loaded.data, requester=request.person, now=now, origin=request.origin)
+        submitted = changes.submit(
+            ledger,
+            loaded.data,
+            requester=request.person,
+            now=now,
+            origin=request.origin,
+            is_proven=request.is_proven,
+        )
         return TakenIn(submitted.change, loaded, digest=submitted.digest)
     keeps = policy.approvals.reslot_keeps and _only_moves_the_window(request)
-    revised = changes.revise(ledger, request.change, loaded.data, person=request.person, now=now, keeps=keeps)
+    revised = changes.revise(
+        ledger,
+        request.change,
+        loaded.data,
+        person=request.person,
+        now=now,
+        keeps=keeps,
+        is_proven=request.is_proven,
+    )
     return TakenIn(request.change, loaded, revised.is_new_text, revised.digest)
 
 

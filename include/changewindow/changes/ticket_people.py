@@ -22,7 +22,10 @@ class People:
     """Who wrote the newest text of a file, and who brought it to the branch."""
 
     author: str = NOBODY
-    """As the commit claims; anybody can write any name there."""
+    """As a signature proves, or else as the commit claims: anybody can write any name there."""
+    is_proven: bool = False
+    """Whether a signature proves the author. A forge's API would not: it knows who opened and merged a request, and not
+    who pushed its commits, so that whoever merges may have written them in another's name."""
     merger: str | None = None
     """Only where signatures prove both, and that they are two persons."""
     unproven: str = "the tickets lie in no repository, so that nobody has merged them"
@@ -51,10 +54,12 @@ def people(folder: Path, path: Path, signers: Path) -> People:
     proven, merger = (_signer(folder, commit, signers) for commit in (wrote[0], brought))
     if not proven or not merger:
         whose = f"commit {(brought if proven else wrote[0])[:12]}"
-        return People(author, unproven=f"{whose} has no signature of anybody in {signers}: sign it (git commit -S)")
+        unproven = f"{whose} has no signature of anybody in {signers}: sign it (git commit -S)"
+        return People(proven or author, is_proven=bool(proven), unproven=unproven)
     if same_person(proven, merger):
-        return People(proven, unproven=f"{proven} merged what {proven} wrote: let somebody else merge it")
-    return People(proven, merger)
+        unproven = f"{proven} merged what {proven} wrote: let somebody else merge it"
+        return People(proven, is_proven=True, unproven=unproven)
+    return People(proven, is_proven=True, merger=merger)
 
 
 def user(mail: str) -> str:

@@ -5,8 +5,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from changewindow.changes import ticket_people
 from changewindow.changes.request import Request, TakenIn, errors, take_in
-from changewindow.changes.ticket_people import IN_NO_REPOSITORY, People, git, people
+from changewindow.changes.ticket_people import IN_NO_REPOSITORY, People, git
 from changewindow.documents.yaml import BadYaml, read_file
 from changewindow.errors import ChangeError
 from changewindow.ledger import queries
@@ -49,7 +50,7 @@ def tickets(folder: Path, name: str, signers: Path) -> list[Written]:
         inside = path.relative_to(folder)
         if any(part.startswith(".") for part in inside.parts):
             continue
-        known = people(folder, inside, signers) if is_checkout else IN_NO_REPOSITORY
+        known = ticket_people.people(folder, inside, signers) if is_checkout else IN_NO_REPOSITORY
         files.append(Written(path, f"{name}:{inside}", known))
     return files
 
@@ -60,7 +61,8 @@ def sync(ledger: Ledger, policy: Policy, written: Written, *, now: datetime) -> 
         text = read_file(written.path)
         if _is_done(text, queries.of_origin(ledger, written.origin), now):
             return Synced(written, None)
-        request = Request(person=written.people.author, ticket=text, origin=written.origin)
+        people = written.people
+        request = Request(person=people.author, ticket=text, origin=written.origin, is_proven=people.is_proven)
         taken = take_in(ledger, policy, request, now=now)
     except BadYaml as bad:
         return Synced(written, None, f"{written.origin}: {bad.finding.sentence}. {bad.finding.remedy}")

@@ -8,7 +8,7 @@ from changewindow.errors import ApprovalRefused
 from changewindow.ledger import payloads
 from changewindow.ledger.changes import WAITING
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.events import Event, append, locked
+from changewindow.ledger.events import Event, append, known, locked
 from changewindow.ledger.models import Approval, Change
 from changewindow.ledger.standing import standing_of
 from changewindow.policy.approval_rules import next_approval
@@ -65,6 +65,12 @@ def decide(
         if pending is None:
             _approve(session, row, person, now)
         return pending
+
+
+def is_proven(ledger: Ledger, change: str) -> bool:
+    """Return whether it is known who requested a change, as its events say."""
+    with ledger.reading() as session:
+        return standing_of(session, known(session, change)).is_proven
 
 
 def _standing(session: Session, row: Change) -> Standing:

@@ -40,9 +40,18 @@ class Submitted:
 
 
 def submit(
-    ledger: Ledger, ticket_data: dict[str, Any], *, requester: str, now: datetime, origin: str | None = None
+    ledger: Ledger,
+    ticket_data: dict[str, Any],
+    *,
+    requester: str,
+    now: datetime,
+    origin: str | None = None,
+    is_proven: bool = True,
 ) -> Submitted:
-    """Put a ticket into the ledger as a new change; return its id and digest."""
+    """Put a ticket into the ledger as a new change; return its id and digest.
+
+    Where nothing proves who its requester is, one person more has to approve it.
+    """
     ticket = build_ticket(ticket_data)
     key = digest_of(ticket_data, ticket)
     with ledger.transaction() as session:
@@ -51,13 +60,22 @@ def submit(
         session.add(change)
         session.flush()
         _write_text(session, change, ticket_data, now)
-        submitted = payloads.Submitted(digest=key, summary=ticket.summary, targets=ticket.targets, origin=origin)
+        submitted = payloads.Submitted(
+            digest=key, summary=ticket.summary, targets=ticket.targets, origin=origin, **_claimed(is_proven)
+        )
         append(session, Event(change.id, requester, now, submitted))
         return Submitted(change.id, key)
 
 
 def revise(
-    ledger: Ledger, change: str, ticket_data: dict[str, Any], *, person: str, now: datetime, keeps: bool = False
+    ledger: Ledger,
+    change: str,
+    ticket_data: dict[str, Any],
+    *,
+    person: str,
+    now: datetime,
+    keeps: bool = False,
+    is_proven: bool = True,
 ) -> Submitted:
     """Give a change that has not acted a new text; the same text changes nothing, a different one needs new approvals.
 
@@ -83,7 +101,8 @@ def revise(
             _carry_approvals(session, row, before)
         else:
             row.requester = person
-        revised = payloads.Revised(digest=key, before=before, summary=ticket.summary, keeps_approvals=keeps)
+        claimed = _claimed(is_proven)
+        revised = payloads.Revised(digest=key, before=before, summary=ticket.summary, keeps_approvals=keeps, **claimed)
         append(session, Event(change, person, now, revised))
         return Submitted(change, key, is_new_text=not keeps)
 
@@ -204,6 +223,11 @@ def _fields(ticket: Ticket, key: str) -> dict[str, Any]:
         "closes": ticket.window.closes,
         "status": "submitted",
     }
+
+
+def _claimed(is_proven: bool) -> dict[str, Any]:  # noqa: FBT001  the one thing that it is about
+    """Return what an event says of a requester whom nothing proves; of others it says nothing."""
+    return {} if is_proven else {"is_proven": False}
 
 
 def _write_text(session: Session, change: Change, data: dict[str, Any], now: datetime) -> None:

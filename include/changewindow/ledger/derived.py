@@ -32,6 +32,8 @@ class Derived:
     """A change as its events say."""
 
     requester: str = ""
+    is_proven: bool = True
+    """Whether it is known that they are."""
     status: str = ""
     digest: str = ""
     run: str | None = None
@@ -97,7 +99,7 @@ def _with_text(known: Derived, row: EventRow, event: payloads.Submitted | payloa
     if isinstance(event, payloads.Revised) and event.keeps_approvals:
         carried = [replace(decided, digest=event.digest) for decided in known.decided if decided.digest == event.before]
         return replace(changed, decided=(*known.decided, *carried))
-    return replace(changed, requester=row.actor)
+    return replace(changed, requester=row.actor, is_proven=event.is_proven)
 
 
 def _after_a_person(known: Derived, row: EventRow, event: Payload) -> Derived:

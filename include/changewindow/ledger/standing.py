@@ -31,6 +31,7 @@ def standing_of(session: Session, change: Change) -> Standing:
         digest=known.digest,
         approvals=recorded_approvals(known, rows),
         altered=altered,
+        is_proven=known.is_proven,
         started=frozenset(known.started),
     )
 

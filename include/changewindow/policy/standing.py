@@ -19,6 +19,8 @@ ROLLED_BACK = "Wait for the end of the run; it rolls back what it has applied."
 ALTERED = "Somebody has written into the ledger; run `changewindow verify --all`, and restore it from backup."
 Assessed = Assessment | BadPolicy | None
 """What the policy says of the change, or why it cannot be read; None where no policy applies, as for a rollback."""
+SECOND = "second person"
+"""The level of the approval that is needed besides, where nobody knows who requested a change."""
 WAITING = ("submitted", *AGAIN)
 """States in which nothing was touched and the change may still be done."""
 
@@ -69,6 +71,8 @@ class Standing:
     """The other changes that hold targets now."""
     started: frozenset[str] | None = None
     """The texts with which it has passed the gate, as sealed events say; None: not asked for."""
+    is_proven: bool = True
+    """Whether it is known who requested it: Airflow knew them, or a signature names them. Else anybody may have."""
     altered: tuple[str, ...] = ()
     """What the rows of the ledger say otherwise than its events: somebody has written them past Change Windows."""
 
@@ -146,10 +150,14 @@ class Case:
 
     @property
     def required(self) -> tuple[RequiredApproval, ...]:
-        """Return what must have been approved: as the policy says now, where there is one."""
-        if self.assessment is None or isinstance(self.assessment, BadPolicy):
-            return self.intent.approvals
-        return self.assessment.needs
+        """Return what must have been approved: as the policy says now, where there is one.
+
+        Where nobody knows who requested it, one person more: of two, one at least is not who wrote it.
+        """
+        needs = self.assessment.needs if isinstance(self.assessment, Assessment) else self.intent.approvals
+        if self.standing.is_proven or not needs:
+            return needs
+        return (*needs, RequiredApproval(SECOND, 1, valid=min(required.valid for required in needs)))
 
     def remedy(self, at_the_gate: str) -> str:
         """Return what would make it right; a run past its gate ends all the same, and rolls back what it applied."""

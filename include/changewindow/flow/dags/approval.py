@@ -26,6 +26,7 @@ from changewindow.policy.standing import Intent
 from changewindow.ticket.reader import build_ticket
 
 YES, NO = "Approve", "Reject"
+UNPROVEN = ", **unverified**: no signature proves it, so that one person more has to approve"
 AGAIN = {"retries": 20, "retry_delay": timedelta(seconds=1)}
 """A question whose answer does not count is asked again, as another try: of the same people, as Airflow wants it."""
 
@@ -66,7 +67,8 @@ class Approve(Question, BranchMixIn):
             body = approver_view.body(ledger(), shown, handed(context, Tried, "dry_run"))
         except ChangeError as error:
             raise AirflowFailException(str(error)) from error
-        last = f"Requested by {escaped(stored.requester)}. Digest `{intent.digest}`"
+        unproven = "" if approvals.is_proven(ledger(), change) else UNPROVEN
+        last = f"Requested by {escaped(stored.requester)}{unproven}. Digest `{intent.digest}`"
         return self.ask(context, subject, f"{body}\n\n{last}", people=pending.people, within=left)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:

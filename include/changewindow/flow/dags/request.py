@@ -141,7 +141,9 @@ KEPT = ("completed", "rollback_failed")
 
 def request_of(params: dict[str, Any], person: str) -> Request:
     """Return what the parameters of a run ask for."""
-    given = {name: params.get(name) or None for name in ("ticket", "standard", "values", "reviewer", "change")}
+    given: dict[str, Any] = {
+        name: params.get(name) or None for name in ("ticket", "standard", "values", "reviewer", "change")
+    }
     return Request(
         person=person,
         start=moment_of(params.get("start")),
@@ -166,7 +168,7 @@ def pipeline(check: BaseOperator, *, has_dry_run: bool = True) -> None:
     if has_dry_run:
         last = DryRun(task_id="dry_run", execution_timeout=timedelta(minutes=5))
         check >> last
-    for number in range(1, MOST + 1):
+    for number in range(1, MOST + 2):  # one more, where nobody knows who requested it
         approve = Approve(task_id=f"approve_{number}", number=number)
         last >> approve >> schedule
         last = approve

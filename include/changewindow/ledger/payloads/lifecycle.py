@@ -18,6 +18,8 @@ class Submitted(Payload):
     targets: tuple[str, ...]
     origin: str | None = None
     """The file of the ticket, when it came from a directory or a repository; versions before 0.2.1 do not say it."""
+    is_proven: bool = True
+    """Whether it is known who requested it; see `policy.standing`."""
 
 
 class Revised(Payload):
@@ -29,6 +31,8 @@ class Revised(Payload):
     """The digest of the text before."""
     summary: str
     keeps_approvals: bool
+    is_proven: bool = True
+    """Whether it is known who wrote this text; what keeps its approvals keeps its requester, too."""
 
 
 class ApprovalDecided(Payload):
