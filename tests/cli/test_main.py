@@ -250,14 +250,17 @@ def test_the_ledger_is_kept_from_here(tmp_path: Path, capsys: Capture, monkeypat
 
 
 def test_the_whole_record_is_verified_from_here(tmp_path: Path, capsys: Capture) -> None:
-    """Every finding is a line, and its exit code 1; a hash that somebody has kept is found in the chain, or not."""
+    """Every finding is a line, and its exit code 1; a hash that somebody has kept is found in the chain, or not.
+
+    The other event and head are those of the line's record.
+    """
     url = f"sqlite:///{tmp_path}/ledger.db"
     ledger = Ledger(url)
     ledger.upgrade()
     change = changes.submit(ledger, BANNER, requester="alice", now=NOW).change
     head = events.head(ledger, change)
     assert main(["verify", "--all", "--ledger", url]) == 0
-    assert "0 findings in 1 change, 1 event; compared with 1 head kept in " in capsys.readouterr().err
+    assert "0 findings in 1 change, 2 events; compared with 2 heads kept in " in capsys.readouterr().err
     assert main(["verify", change, "--head", head, "--ledger", url]) == 0
     assert f"{change}: the hash you have kept is that of event 1 of 1" in capsys.readouterr().out
     assert main(["verify", change, "--head", "0" * 64, "--ledger", url]) == 1
@@ -281,7 +284,7 @@ def test_the_key_of_the_embedded_default_is_found_beside_its_ledger(
     ledger.upgrade()
     changes.submit(ledger, BANNER, requester="alice", now=NOW)
     assert main(["verify", "--all", "--ledger", url]) == 0
-    assert f"1 head kept in {tmp_path}/changewindow-heads/" in capsys.readouterr().err
+    assert f"2 heads kept in {tmp_path}/changewindow-heads/" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["verify"], ["verify", "CHG-1", "--all"]])

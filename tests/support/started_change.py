@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
-from changewindow.changes.handover import Fact
+from changewindow.changes.handover import Fact, Passed
 from changewindow.flow.dag import build_dag
 from changewindow.flow.runtime import Run
 from changewindow.ledger import approvals, changes, events, leases, payloads
@@ -54,6 +54,7 @@ class StartedChange:
         leases.start(ledger, self.change.id, intent, targets=ticket.targets, now=now)
         self.dag = build_dag(self.change.id, json.dumps(data))
         self.task_instance = TaskInstance(dag=self.change.id)
+        self.hand_over("gate", Passed(token=1, digest=self.change.digest))
 
     def undone(self, step: int) -> Path:
         """Return the file that the undo of a step leaves."""

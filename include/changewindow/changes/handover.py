@@ -41,10 +41,13 @@ class Refused(Fact):
 
 
 class Passed(Fact):
-    """The run is through the gate, with the fencing token of its leases."""
+    """The run is through the gate, with the fencing token of its leases, and with which text and values."""
 
     key = "passed"
     token: int
+    digest: str | None = None
+    """None: a version before 0.2.1 handed it over."""
+    values: dict[str, Any] = {}
 
 
 class Baseline(Fact):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from changewindow.errors import BadPolicy
 from changewindow.policy.assessment import Assessment
@@ -154,7 +154,8 @@ class Case:
 
         Where nobody knows who requested it, one person more: of two, one at least is not who wrote it.
         """
-        needs = self.assessment.needs if isinstance(self.assessment, Assessment) else self.intent.approvals
+        is_policy = self.assessment is not None and not isinstance(self.assessment, BadPolicy)
+        needs = cast("Assessment", self.assessment).needs if is_policy else self.intent.approvals
         if self.standing.is_proven or not needs:
             return needs
         return (*needs, RequiredApproval(SECOND, 1, valid=min(required.valid for required in needs)))

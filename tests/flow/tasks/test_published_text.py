@@ -1,16 +1,17 @@
 """Whoever writes the published files gains nothing: no task runs, asks or undoes by a text the ledger does not hold."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from changewindow.changes.handover import Decision, NotGood
-from changewindow.errors import NotAllowed
+from changewindow.changes.handover import Decision, NotGood, Passed, Remembered
+from changewindow.errors import MemoryUnknown, NotAllowed
 from changewindow.flow.dag import build_dag
-from changewindow.flow.published_text import require_text
+from changewindow.flow.published_text import require_passed_text, require_text
 from changewindow.ledger import changes
 from support.started_change import StartedChange
 from support.task_instance import TaskInstance
@@ -78,6 +79,42 @@ def test_undo_goes_on_while_the_ledger_is_down(started: StartedChange, monkeypat
         started.task_instance.xcoms[f"apply_{step}", f"remembered_{step}"] = {}
     started.lose_the_ledger(monkeypatch)
     require_text(started.run("undo_2"), forward=False)
+
+
+@pytest.mark.parametrize("task", ["undo_1", "undo_2"])
+def test_without_the_ledger_undo_refuses_a_text_that_did_not_pass_this_runs_gate(
+    forged: StartedChange, canary: Path, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    """Any text that was once published has its seal; nothing of it runs."""
+    for step in (1, 2):
+        forged.hand_over(f"apply_{step}", Remembered(memory={}))
+    forged.lose_the_ledger(monkeypatch)
+    with pytest.raises(NotAllowed, match="are not those with which this run passed its gate"):
+        forged.do(task)
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize(
+    ("passed", "error"),
+    [
+        pytest.param(Passed(token=1, digest="d" * 64), NotAllowed, id="another text"),
+        pytest.param(Passed(token=1), None, id="a version before handed it over, which knew no text"),
+        pytest.param(None, MemoryUnknown, id="nothing"),
+    ],
+)
+def test_what_the_gate_has_handed_over_says_which_text_counts(
+    started: StartedChange, passed: Passed | None, error: type[Exception] | None
+) -> None:
+    """What is not there is asked for again, until the ledger is back; other values are another text, too."""
+    require_passed_text(started.run("undo_1"))
+    del started.task_instance.xcoms["gate", "passed"]
+    if passed:
+        started.hand_over("gate", passed)
+    with pytest.raises(error) if error else nullcontext():
+        require_passed_text(started.run("undo_1"))
+    started.hand_over("gate", Passed(token=1, digest=started.change.digest, values={"version": "v2"}))
+    with pytest.raises(NotAllowed, match="or its values, are not those"):
+        require_passed_text(started.run("undo_1"))
 
 
 class Waiting:

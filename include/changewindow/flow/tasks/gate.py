@@ -47,7 +47,7 @@ class Gate(ChangeOperator):
                 run, (Finding("undecided", str(error).rstrip("."), "Put that right, then trigger the change again."),)
             )
             raise
-        run.hand_over(Passed(token=token))
+        run.hand_over(Passed(token=token, digest=run.change.digest, values=dict(intent.values)))
         log.info("the change may act on %s (token %s)", ", ".join(targets), token)
 
     def _dry(self, run: Run, preflight: Preflight) -> None:

@@ -6,7 +6,7 @@ from changewindow.changes.run_memory import apply_ended, is_undone, may_have_sta
 from changewindow.changes.step_lock import lock_undo
 from changewindow.documents.findings import Finding
 from changewindow.errors import ChangeError, LedgerDown, LockRevoked, NotAllowed, StepFailed
-from changewindow.flow.published_text import require_text
+from changewindow.flow.published_text import require_passed_text, require_text
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.ledger import leases, payloads
@@ -61,11 +61,13 @@ def undo_step(run: Run, number: int, task: ChangeOperator) -> None:
         MemoryUnknown: whether it acted, and on what, cannot be read now.
         ChangeError: it failed; the step may be half undone, and undo may be run again.
     """
-    require_text(run, forward=False)
+    is_asked = require_text(run, forward=False)
     memory = remembered(run, number)
     if memory is None:
         log.info("step %s never started: nothing to undo", number)
         return
+    if not is_asked:
+        require_passed_text(run)
     require_later_undone(run, number)
     step = run.ticket.steps[number - 1]
     task.acting = context = run.step_context(number, apply_ended=apply_ended(run, number))

@@ -14,7 +14,7 @@ from changewindow.changes.routing import by_answer, route_at_once, route_dry
 from changewindow.documents.text import escaped
 from changewindow.errors import ChangeError
 from changewindow.flow.people import assigned, who_answered
-from changewindow.flow.published_text import require_text
+from changewindow.flow.published_text import require_text, require_text_of_run
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.tasks.preflight import ask_once
@@ -42,7 +42,7 @@ class Watch(ChangeOperator, BranchMixIn):
         decided = route_at_once(run, steps=steps, reason=run.params.get("reason"))
         if decided:
             return self._route(run, decided)
-        require_text(run, forward=False)
+        require_text_of_run(run)
         return self._begin(run)
 
     def judged(self, context: Context, event: dict[str, Any]) -> Any:
@@ -52,7 +52,7 @@ class Watch(ChangeOperator, BranchMixIn):
             event = self._answered(run, event)
         run.note(payloads.Watched(**event))
         try:
-            require_text(run, forward=False)
+            require_text_of_run(run)
             is_ours = run_memory.is_ours(run)
         except ChangeError as error:
             raise AirflowFailException(str(error)) from error
