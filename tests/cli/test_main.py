@@ -265,7 +265,7 @@ def test_the_whole_record_is_verified_from_here(tmp_path: Path, capsys: Capture)
     assert f"{change}: the hash you have kept is that of event 1 of 1" in capsys.readouterr().out
     assert main(["verify", change, "--head", "0" * 64, "--ledger", url]) == 1
     assert "The record was altered or cut off" in capsys.readouterr().err
-    tamper(ledger, "UPDATE changes SET status = 'approved'")
+    tamper(ledger, "UPDATE changes SET status = 'approved' WHERE number = 1001")
     assert main(["verify", "--all", "--ledger", url]) == 1
     finding = f"{change}: its status is 'approved', and its events say 'submitted'."
     assert capsys.readouterr().out == f"{finding}\n"

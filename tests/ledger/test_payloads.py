@@ -16,6 +16,7 @@ EXAMPLES: dict[str, Any] = {
     "before": {"p99 latency": [0.1]},
     "findings": [{"code": "late", "sentence": "it is late", "remedy": "reslot it"}],
     "from": "2031-03-18T14:10:00+00:00",
+    "is_proven": False,
     "items": ["Peer reviewed"],
     "keeps_approvals": True,
     "mode": "run",

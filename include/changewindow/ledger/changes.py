@@ -60,9 +60,8 @@ def submit(
         session.add(change)
         session.flush()
         _write_text(session, change, ticket_data, now)
-        submitted = payloads.Submitted(
-            digest=key, summary=ticket.summary, targets=ticket.targets, origin=origin, **_claimed(is_proven)
-        )
+        more: dict[str, Any] = {"origin": origin, **_claimed(is_proven)}
+        submitted = payloads.Submitted(digest=key, summary=ticket.summary, targets=ticket.targets, **more)
         append(session, Event(change.id, requester, now, submitted))
         return Submitted(change.id, key)
 
