@@ -1,7 +1,6 @@
 """Answers the requests of the API: who asks, may they, what do they want; everything but the wire itself."""
 
 import base64
-import copy
 import json
 import re
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from urllib.parse import unquote
 
 from servers.kubernetes import patches
 from servers.kubernetes.defaults import defaulted, require_known, require_valid
+from servers.kubernetes.patches import copied
 from servers.kubernetes.pods import Kubelet
 from servers.kubernetes.store import SERVED, Json, Key, Refusal, Store
 
@@ -190,7 +190,7 @@ class Api:
         old = self.store.get(call.key)
         if call.subresource == "scale":
             scale = way(_scale(old), call.json())
-            new = copy.deepcopy(old)
+            new = copied(old)
             new["spec"]["replicas"] = scale["spec"].get("replicas", 0)
             new["metadata"]["resourceVersion"] = scale["metadata"]["resourceVersion"]
             return 200, _scale(self._written(call, old, new))
@@ -218,7 +218,7 @@ class Api:
         return 201, new if "dryRun" in call.query else self.store.create(new, call.manager)
 
     def _written(self, call: ApiCall, old: Json, new: Json) -> Json:
-        new = self._admitted(patches.tidy(copy.deepcopy(new)))
+        new = self._admitted(patches.tidy(copied(new)))
         require_valid(new, old)
         if "dryRun" in call.query:
             return new

@@ -1,10 +1,10 @@
 """Does what the controllers of Deployments and ReplicaSets do: revisions, rolling updates, conditions, deadlines."""
 
-import copy
 import hashlib
 import json
 from datetime import UTC, datetime
 
+from servers.kubernetes.patches import copied
 from servers.kubernetes.pods import is_ready, make_pod, owned, owner_reference, share
 from servers.kubernetes.store import Json, Store, now, plural_of
 
@@ -52,7 +52,7 @@ def sync_deployment(store: Store, obj: Json) -> None:
 
 
 def _template(obj: Json) -> Json:
-    made = copy.deepcopy(obj["spec"]["template"])
+    made = copied(obj["spec"]["template"])
     (made.get("metadata", {}).get("labels") or {}).pop(HASH, None)
     return made
 

@@ -1,7 +1,7 @@
 """Patches objects as the API server does: merge, strategic merge, JSON patch, and server-side apply with its owners."""
 
-import copy
 import json
+import marshal
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +23,11 @@ class Conflicts(Exception):
     def __init__(self, of: list[tuple[str, str]]) -> None:
         self.of = of
         super().__init__(", ".join(f'conflict with "{manager}": {name}' for manager, name in of))
+
+
+def copied(obj: Any) -> Any:
+    """Return a copy of JSON all the way down; controllers make thousands in a second, for which `deepcopy` is slow."""
+    return marshal.loads(marshal.dumps(obj))  # noqa: S302  it is ours
 
 
 def tidy(obj: Any, name: str = "") -> Any:
@@ -80,7 +85,7 @@ def _strategic_list(items: list[Json], patch: list[Json], keys: Path) -> list[Js
 
 def json_patch(old: Json, operations: list[Json]) -> Json:
     """Return what RFC 6902 makes of an object, as far as kubectl uses it."""
-    made = copy.deepcopy(old)
+    made = copied(old)
     for element in operations:
         *way, last = [part.replace("~1", "/").replace("~0", "~") for part in element["path"].split("/")[1:]]
         place: Any = made
@@ -135,7 +140,7 @@ def apply(live: Json, config: Json, manager: str, *, force: bool) -> Json:
     for who in others:
         entries[who] -= {path for _, path in taken}
     elsewhere = set().union(*(paths for who, paths in entries.items() if who != mine))
-    made = copy.deepcopy(live)
+    made = copied(live)
     for path in entries.get(mine, set()) - ours.keys() - elsewhere:
         _remove(made, path)
     made = _laid_over(made, config)
@@ -155,7 +160,7 @@ def _laid_over(live: Any, config: Any, name: str = "") -> Any:
             for key in [_identity(element, KEYS[name])]
         }
         return list(known.values())
-    return copy.deepcopy(config)
+    return copied(config)
 
 
 def _identity(item: Json, keys: Path) -> str:

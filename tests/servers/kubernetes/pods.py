@@ -1,6 +1,5 @@
 """Makes pods out of templates, as controllers do, and lets them live as a kubelet does: pull, start, crash, end."""
 
-import copy
 import math
 import os
 import subprocess
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from servers.kubernetes.patches import copied
 from servers.kubernetes.store import Json, Refusal, Store, now
 
 Line = tuple[str, str]
@@ -58,12 +58,12 @@ def owner_reference(owner: Json) -> Json:
 
 def make_pod(store: Store, owner: Json, template: Json, name: str = "", **labels: str) -> str:
     """Create a pod; return what hinders it, or nothing."""
-    metadata = copy.deepcopy(template.get("metadata") or {})
+    metadata = copied(template.get("metadata") or {})
     named = name or f"{owner['metadata']['name']}-{uuid4().hex[:5]}"
     metadata |= {"name": named, "namespace": owner["metadata"]["namespace"]}
     metadata["labels"] = {**metadata.get("labels", {}), **labels}
     metadata["ownerReferences"] = [owner_reference(owner)]
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": copy.deepcopy(template["spec"])}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": copied(template["spec"])}
     pod["status"] = {"phase": "Pending"}
     hindered = over_quota(store, pod)
     if not hindered:

@@ -1,11 +1,11 @@
 """Does what the controllers of StatefulSets, DaemonSets and Jobs do."""
 
-import copy
 import hashlib
 import json
 import time
 from datetime import UTC, datetime
 
+from servers.kubernetes.patches import copied
 from servers.kubernetes.pods import is_ready, make_pod, owned, owner_reference, warn
 from servers.kubernetes.store import Json, Store, now
 
@@ -115,7 +115,7 @@ def sync_daemon_set(store: Store, obj: Json) -> None:
 
 def sync_job(store: Store, obj: Json) -> None:
     """Run the pod of a Job once, and say how it ended."""
-    status = copy.deepcopy(obj.get("status") or {})
+    status = copied(obj.get("status") or {})
     if any(entry["type"] in {"Complete", "Failed"} for entry in status.get("conditions", [])):
         return
     pods, name = owned(store, "pods", obj), obj["metadata"]["name"]

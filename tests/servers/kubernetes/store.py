@@ -1,6 +1,5 @@
 """Keeps the objects of the local API server: versions, generations, who manages what, and the history for watches."""
 
-import copy
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from servers.kubernetes.patches import managed_by_update, tidy
+from servers.kubernetes.patches import copied, managed_by_update, tidy
 
 Json = dict[str, Any]
 Key = tuple[str, str, str]
@@ -67,17 +66,17 @@ class Store:
         obj = self.objects.get(key)
         if obj is None:
             raise Refusal(404, "NotFound", f'{key[0]} "{key[2]}" not found', name=key[2], kind=key[0].split(".")[0])
-        return copy.deepcopy(obj)
+        return copied(obj)
 
     def each(self, kind: str, namespace: str = "") -> Iterator[Json]:
         """Yield copies of all objects of a kind, by namespace and name."""
         for key in sorted(self.objects):
             if key[0] == kind and namespace in {"", key[1]}:
-                yield copy.deepcopy(self.objects[key])
+                yield copied(self.objects[key])
 
     def create(self, made: Json, manager: str = "controller") -> Json:
         """Keep a new object."""
-        made = tidy(copy.deepcopy(made))
+        made = tidy(copied(made))
         metadata, key = made["metadata"], self._key(made)
         if key in self.objects:
             raise Refusal(409, "AlreadyExists", f'{key[0]} "{key[2]}" already exists')
@@ -91,7 +90,7 @@ class Store:
 
     def replace(self, key: Key, new: Json, manager: str = "controller") -> Json:
         """Keep a new state of an object: the whole of it, or what a controller says in its status."""
-        old, new = self.get(key), tidy(copy.deepcopy(new))
+        old, new = self.get(key), tidy(copied(new))
         expected = new["metadata"].get("resourceVersion")
         if expected and expected != old["metadata"]["resourceVersion"]:
             message = "the object has been modified; please apply your changes to the latest version and try again"
@@ -158,12 +157,12 @@ class Store:
     def _keep(self, happened: str, key: Key, new: Json) -> Json:
         self.objects[key] = new
         self._record(happened, key, new)
-        return copy.deepcopy(new)
+        return copied(new)
 
     def _record(self, happened: str, key: Key, new: Json) -> None:
         self.version += 1
         new["metadata"]["resourceVersion"] = str(self.version)
-        self.history.append((self.version, happened, key, copy.deepcopy(new)))
+        self.history.append((self.version, happened, key, copied(new)))
         self.lock.notify_all()
 
     def _key(self, obj: Json) -> Key:
