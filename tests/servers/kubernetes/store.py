@@ -111,8 +111,9 @@ class Store:
         key = self._key(obj)
         if key in self.objects:
             fresh = self.get(key)
-            fresh["status"] = {name: value for name, value in status.items() if value not in (None, 0, [])}
-            self.replace(key, fresh)
+            wanted = tidy({name: value for name, value in status.items() if value not in (None, 0, [])})
+            if fresh.get("status", {}) != wanted:
+                self.replace(key, {**fresh, "status": wanted})
 
     def edit(self, kind: str, namespace: str, name: str, do: Callable[[Json], Any]) -> Json:
         """Change an object as somebody else would."""
