@@ -258,6 +258,24 @@ def test_a_half_that_was_committed_in_postgresql_calls_a_person(folder: Path, on
     alembic_step.undo(context, remembered)
 
 
+def test_a_downgrade_that_leaves_a_type_behind_calls_a_person(folder: Path, on_postgres: Connection) -> None:
+    """Alembic drops the table and not the type that came with it; the next upgrade would fail."""
+    column = 'sa.Column("mood", sa.Enum("good", name="mood"))'
+    migration(folder, "second", "first", up=f'op.create_table("more", {column})', down='op.drop_table("more")')
+    alembic_step, context = step(folder), here(on_postgres)
+    remembered = alembic_step.remember(context)
+    alembic_step.apply(context, remembered)
+    message = r"orders is at first as before, but its schema is not as it was \(left: type mood\)\. Bring that back by"
+    for _ in range(2):
+        with pytest.raises(StepFailed, match=message):
+            alembic_step.undo(context, remembered)
+    shared().ask("DROP TYPE mood", on_postgres.schema)
+    alembic_step.undo(context, remembered)
+    older = {key: kept for key, kept in remembered.items() if key != "objects"}
+    shared().ask("CREATE TYPE mood AS ENUM ('good')", on_postgres.schema)
+    alembic_step.undo(context, older)
+
+
 def test_the_half_of_a_later_migration_calls_a_person_too(folder: Path, on_postgres: Connection) -> None:
     """What came before it is taken back; that this is not all is said."""
     env = folder / "migrations" / "env.py"

@@ -277,6 +277,22 @@ def test_a_half_outside_of_transactions_calls_a_person(server: Postgres, folder:
     migration.undo(here(orders), remembered)
 
 
+def test_an_undo_that_leaves_a_function_behind_calls_a_person(
+    server: Postgres, folder: Path, orders: Connection
+) -> None:
+    """No table shows what a migration or its callback has made besides."""
+    function = "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+    (folder / "V2.1__note.sql").write_text(function)
+    migration = step(folder, undo={"2": UNDO["2"], "2.1": ["SELECT 1"]})
+    remembered = migration.remember(here(orders))
+    migration.apply(here(orders), remembered)
+    for _ in range(2):
+        with pytest.raises(StepFailed, match=r"its schema is not as it was \(left: function f\(\)\)\. Bring that back"):
+            migration.undo(here(orders), remembered)
+    server.ask("DROP FUNCTION f()", orders.schema)
+    migration.undo(here(orders), remembered)
+
+
 def test_a_failed_migration_of_before_is_said(server: Postgres, folder: Path, orders: Connection) -> None:
     """It is neither there nor to be run, until somebody repairs the history."""
     row = "SELECT 2, '2', 'index', 'SQL', 'V2__index.sql', 0, 'x', now(), 1, false"

@@ -11,7 +11,8 @@ The gate refuses what could not be undone: a migration without downgrade (empty,
 Alembic cannot write as SQL (`downgrade … --sql`), several heads, and merges or dependencies on the way. Undo runs the
 same commit's downgrades, first ends what a killed upgrade left running in PostgreSQL, and refuses when somebody else
 has migrated further. On PostgreSQL a migration happens wholly or not at all, unless it commits on its way
-(`autocommit_block`). At its end undo compares tables, columns and indexes with the remembered ones, names those that
+(`autocommit_block`). At its end undo compares tables, columns and indexes (on PostgreSQL also
+defaults, constraints, types, views, functions and triggers) with the remembered ones, names those that
 differ and calls a person: a migration that died half-way, or a downgrade that is not whole, has left them. On
 PostgreSQL no migration waits longer than `lock_timeout` for a lock (drivers that use libpq: psycopg).
 """
@@ -92,7 +93,7 @@ class Step(StepBase):
             report = self._report(context, folder.path, self.revision)
             for missing in self._missing(report):
                 raise StepFailed(missing)
-            kept = {key: report[key] for key in ("target", "way", "shape", "tables")}
+            kept = {key: report[key] for key in ("target", "way", "shape", "tables", "objects")}
             return {**kept, "before": _revision(report), "commit": folder.commit, "token": uuid.uuid4().hex[:8]}
 
     def apply(self, context: Context, remembered: Memory) -> None:

@@ -10,7 +10,8 @@ migration). Without such an edition the ticket gives the undo statements of each
 first in one transaction, which also deletes the version's row from Flyway's schema history: else Flyway would believe
 that the version is still there, and never run it again. Only what was really migrated is undone; what somebody else
 migrated since stops the undo. The empty history table of a first migration stays. At its end undo compares tables,
-columns and indexes with the remembered ones, names those that differ and calls a person: a migration that runs outside
+columns and indexes (on PostgreSQL also defaults, constraints, types, views, functions and triggers) with the
+remembered ones, names those that differ and calls a person: a migration that runs outside
 of transactions (CREATE INDEX CONCURRENTLY; all DDL of MySQL and Oracle) may have died without a word in the history,
 and what a callback such as afterMigrate.sql has made stands in no history at all.
 """

@@ -7,10 +7,11 @@ from typing import Any
 def why_not_as_before(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Return which tables differ, and what to do; empty where none does, or where none were remembered.
 
-    Both have the `shape` of all tables, and `tables` that of each, which earlier versions have not remembered.
+    Both have the `shape` of all tables, `tables` that of each, and `objects` that of all else where the database tells
+    (PostgreSQL); earlier versions have not remembered the last two.
     """
     if not before.get("shape") or before["shape"] == now["shape"]:
-        return ""
+        return objects_not_as_before(before.get("objects") or {}, now["objects"]) if before.get("objects") else ""
     named = f" ({'; '.join(_differences(before['tables'], now['tables']))})" if "tables" in before else ""
     return (
         f"its tables are not as they were{named}: a migration died half-way, or its undo or a callback left that "
@@ -22,7 +23,7 @@ def objects_not_as_before(before: Mapping[str, str], now: Mapping[str, str]) -> 
     """Return which objects differ, and what to do; empty where none does."""
     if before == now:
         return ""
-    remedy = "Bring them back by hand, or find out who else changed them, then undo again"
+    remedy = "Bring that back by hand, or find out who else changed it, then undo again"
     return f"its schema is not as it was ({'; '.join(_differences(before, now))}). {remedy}"
 
 

@@ -53,9 +53,11 @@ class History:
     def shape_beside(self) -> dict[str, Any]:
         """Return a digest of all other tables, and of each."""
         from changewindow.systems.databases.schema_digest import shape, shapes  # noqa: PLC0415  they import SQLAlchemy
+        from changewindow.systems.databases.schema_objects import catalogued  # noqa: PLC0415  same
 
         own = self.name.rpartition(".")[2]
-        return {"shape": shape(self.opened, own), "tables": shapes(self.opened, own)}
+        tables = {"shape": shape(self.opened, own), "tables": shapes(self.opened, own)}
+        return {**tables, "objects": catalogued(self.opened, own)}
 
     def lock(self) -> None:
         """Wait until nobody else writes it, and keep it so (PostgreSQL)."""

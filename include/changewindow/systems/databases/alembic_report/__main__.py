@@ -33,7 +33,9 @@ from sqlalchemy.engine import make_url
 OFFLINE = ["downgrade", "--sql"]
 HINDRANCES = ("elsewhere", "unknown", "twice", "branched", "without_downgrade")
 """What keeps the gate from asking for the way back."""
-DIGEST = runpy.run_path(str(Path(__file__).parents[1] / "schema_digest.py"))
+DIGEST, OBJECTS = (
+    runpy.run_path(str(Path(__file__).parents[1] / f"schema_{name}.py")) for name in ("digest", "objects")
+)
 """By its path, because that interpreter may not have this package, or another version of it."""
 TWICE = re.compile(r"Revision (\S+) is present more than once")
 
@@ -109,6 +111,7 @@ def _report(variable: str, revision: str) -> dict[str, Any]:
         report["unknown"] = [revision for revision in report["current"] if not _is_known(script, revision)]
         report["shape"] = DIGEST["shape"](context.connection, context.version_table)
         report["tables"] = DIGEST["shapes"](context.connection, context.version_table)
+        report["objects"] = OBJECTS["catalogued"](context.connection, context.version_table)
         return []
 
     with EnvironmentContext(config, script, fn=see, dont_mutate=True):
