@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from changewindow.cli.supervisor import PID_FILE, end_session, sessions
+from changewindow.cli.supervisor import PID_FILE, TOKENS, end_session, sessions
 from support.layout import INCLUDE
 
 RUNS = """
@@ -115,6 +115,20 @@ def test_a_component_that_is_killed_is_started_again(running: Running) -> None:
     assert "standalone: the scheduler was killed by SIGKILL after " in running.says()
     log = running.home / "scheduler.log"
     assert f"s; its log is {log}. Starting it again in 0 s, try 1 of 4.\n" in running.says()
+
+
+def test_a_component_gets_no_key_with_which_it_has_nothing_to_do(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The triggerer asks services outside, and makes no token; the scheduler makes those of tasks."""
+    monkeypatch.setenv(TOKENS, "with which anybody's token is made")
+    running.start()
+    until(running.is_up)
+    held = {
+        name: Path(f"/proc/{running.started(name)[0][0]}/environ").read_bytes() for name in ("scheduler", "triggerer")
+    }
+    assert {name: TOKENS.encode() in text for name, text in held.items()} == {"scheduler": True, "triggerer": False}
+    assert b"PYTHONPATH=" in held["triggerer"]
 
 
 def test_a_component_that_dies_again_and_again_ends_everything(running: Running) -> None:

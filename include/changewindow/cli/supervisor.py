@@ -27,6 +27,9 @@ LONGEST_PAUSE = 15.0
 PATIENCE = 10.0
 """Seconds that components have to end when asked."""
 PR_SET_PDEATHSIG = 1
+TOKENS, PAGES = "AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY"
+WITHOUT: Mapping[str, tuple[str, ...]] = {"dag-processor": (TOKENS, PAGES), "triggerer": (TOKENS,)}
+"""Keys that a component does not get, because it makes no token: it runs DAG files, or asks services outside."""
 libc = ctypes.CDLL(None)
 
 
@@ -51,9 +54,11 @@ class Component:
 
     def start(self, now: float) -> None:
         """Start it; it dies with this process, however that ends."""
+        kept = {name: value for name, value in os.environ.items() if name not in WITHOUT.get(self.name, ())}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
+                env=kept,
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -1,5 +1,6 @@
 """Owners of the database, who have no key: nothing starts by what they write, and `verify --all` names it."""
 
+import re
 import shutil
 import sqlite3
 import string
@@ -70,6 +71,29 @@ STATEMENTS = {
     ),
     "a lease is deleted": "delete from leases where number = $acting",
     "a lease goes to another change": "update leases set number = $approved where number = $acting",
+    "a lease is of another run": "update leases set run = 'manual__x' where number = $acting",
+    "a lease was taken at another time": "update leases set taken_at = '2026-01-01 00:00:00.000000'",
+    # What nobody acts by.
+    "a change has another fencing token": "update changes set token = 1000 where number = $done",
+    "a change comes from another file": "update changes set origin = 'tickets:x.yaml' where number = $waiting",
+    "a change was submitted at another time": "update changes set submitted_at = opens where number = $waiting",
+    "a text was written at another time": "update revisions set at = '2026-01-01 00:00:00' where number = $done",
+    # What may act, how far watches are, and what stops the line.
+    "a step lock is inserted": "insert into turns (number, token, is_revoked, is_forward) values ($waiting, 1, 0, 1)",
+    "a step lock is taken from its holder": "update turns set holder = null, until = null where number = $done",
+    "a step lock is not to be revoked": "update turns set is_forward = 0, token = token + 1 where number = $done",
+    "a watch has decided": (
+        'update watches set progress = replace(progress, \'"samples"\', \'"samples":9,"x"\') where number = $acting'
+    ),
+    "a watch belongs to another run": "update watches set run = 'manual__x'",
+    "a stop of the line is inserted": (
+        "insert into stops (person, reason, at, expires_at) values "
+        "('bob', 'x', '2026-01-01 00:00:00.000000', '2099-01-01 00:00:00.000000')"
+    ),
+    "the record of the line is deleted": "delete from events where number = 0; delete from changes where number = 0",
+    "the record of the line is cut off": "delete from events where number = 0",
+    "the record of the line is of a change": "update changes set status = 'approved' where number = 0",
+    "a time that is none": "update changes set opens = 'yesterday' where number = $done",
     # Their events.
     "an event is inserted": EVENT,
     "an event says something else": "update events set data = '{}' where number = $done and sequence = $last",
@@ -146,7 +170,7 @@ def test_verify_names_what_was_written_past_us(
         database.executescript(filled(ground, STATEMENTS[name]))
     assert verified(copy) == 1
     said = capsys.readouterr()
-    assert "CHG-" in said.out + said.err
+    assert re.search("CHG-|LINE", said.out + said.err)
 
 
 def rewritten(database: sqlite3.Connection, number: int) -> None:
