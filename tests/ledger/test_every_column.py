@@ -184,6 +184,20 @@ def test_a_lock_that_somebody_has_deleted_is_another_one(copied: Ledger) -> None
     assert not step_locks.renew(copied, held, now=NOW)
 
 
+def test_a_lock_put_back_to_an_older_state_is_held_by_one_alone(copied: Ledger) -> None:
+    """Its seal is right; who held it since has another token than whoever takes it then."""
+    held = step_locks.take(copied, "CHG-1001", "run-0/undo_1", now=NOW)
+    step_locks.release(copied, held)
+    with closing(sqlite3.connect(str(copied.url.database))) as database:
+        [older] = database.execute("SELECT token, seal FROM turns WHERE number = 1001").fetchall()
+    since = step_locks.take(copied, "CHG-1001", "run-0/undo_1", now=NOW)
+    with closing(sqlite3.connect(str(copied.url.database))) as database, database:
+        free = "UPDATE turns SET token = ?, seal = ?, holder = NULL, until = NULL WHERE number = 1001"
+        database.execute(free, older)
+    step_locks.take(copied, "CHG-1001", "run-0/undo_1", now=NOW)
+    assert not step_locks.renew(copied, since, now=NOW)
+
+
 def test_a_watch_goes_on_from_no_progress_that_somebody_wrote(copied: Ledger) -> None:
     """It begins anew, as without any."""
     kept = watches.newest(copied, "CHG-1002")

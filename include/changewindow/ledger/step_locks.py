@@ -22,6 +22,8 @@ log = logging.getLogger("changewindow")
 LIFETIME = timedelta(seconds=10)
 """How long a lock lasts without being renewed."""
 FIRST_TOKENS = 2**30
+LEAP = 2**12
+"""By how much a token may grow, so that a row put back to an older state does not give out the same one again."""
 UNKNOWN = "whoever held it before it was altered"
 
 
@@ -43,7 +45,8 @@ def take(ledger: Ledger, change: str, holder: str, *, now: datetime, is_forward:
     with ledger.transaction() as session:
         row = _row(session, locked(session, change).number, now)
         if row.holder is None or row.until is None or row.until <= now:
-            row.token, row.holder, row.until, row.is_revoked = row.token + 1, holder, now + LIFETIME, False
+            row.token += 1 + secrets.randbelow(LEAP)
+            row.holder, row.until, row.is_revoked = holder, now + LIFETIME, False
             row.is_forward = is_forward
             set_seal(session, row)
             return Held(change, holder, row.token)

@@ -92,7 +92,8 @@ class Approvals(Model):
     """The first rule that is for a change decides; the last one is for all."""
     merge_counts: bool = False
     """Whether merging a ticket into the repository counts as an approval of the person who merged it, if signatures by
-    keys in the file `allowed_signers` beside this one prove who wrote and who merged it, and that they are two."""
+    keys in the file `allowed_signers` beside this one prove who wrote and who merged it, and that they are two. A merge
+    that was made in the pages of GitHub or GitLab does not count: they do not know who pushed what was merged."""
     reslot_keeps: bool = True
     """Whether a change keeps its approvals when nothing but its window is moved by `reslot_change`."""
 
