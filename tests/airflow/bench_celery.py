@@ -22,7 +22,7 @@ from servers.postgres import postgres
 from servers.redis import redis
 from support.real_airflow import PROBE, USERS, Probe, RealAirflow, copy_policy, ticket
 
-CHANGES = 6
+CHANGES = 10
 COMPOSE = yaml.safe_load((standalone.ROOT / "docker-compose.yaml").read_text())["x-airflow-environment"]
 SETTINGS = {name: COMPOSE[name] for name in ("AIRFLOW__CORE__LAZY_LOAD_PLUGINS", "AIRFLOW__CELERY__SYNC_PARALLELISM")}
 AIRFLOWS_OWN = {"AIRFLOW__CORE__LAZY_LOAD_PLUGINS": "True", "AIRFLOW__CELERY__SYNC_PARALLELISM": "0"}
@@ -115,6 +115,7 @@ def rate(airflow: RealAirflow, made: Supervised, folder: Path, count: int) -> fl
     for change in changes:
         airflow.write(change)
     for change in changes:
+        wait_for(lambda change=change: airflow.knows(change), f"the DAG {change}")
         run = airflow.run_of(change)
         assert airflow.ends(change, run) == ("success", "completed")
     quoted = ", ".join(f"'{change}'" for change in changes)
