@@ -5,7 +5,7 @@ BIN := .venv/bin
 RUN := PYTHONPATH=include PYTHONDONTWRITEBYTECODE= AIRFLOW_HOME=$(CURDIR)/.demo/unit $(BIN)/python
 UV := uv==0.13.9
 NO_START := /usr/sbin/policy-rc.d
-SERVICES := postgresql bind9 openssh-server prometheus prometheus-alertmanager systemd-journal-remote docker-registry
+SERVICES := postgresql redis-server bind9 openssh-server prometheus prometheus-alertmanager systemd-journal-remote docker-registry
 
 OPENTOFU := v1.12.6
 OPENTOFU_BIN := $(HOME)/.cache/changewindow-tests/bin/tofu
@@ -43,9 +43,9 @@ lint: .venv/ready ## style, types, the policy, and the example tickets
 	$(RUN) -m changewindow policy lint
 	$(RUN) -m changewindow lint include/tickets/*.yaml
 
-bench: .venv/ready ## parse of a change, breach to undo (idle and in a burst of 200), a whole change, 1,000 watches, conflict check and next opening, measured
+bench: .venv/ready ## parse of a change, breach to undo (idle and in a burst of 200), a whole change, 1,000 watches, Celery, conflict check and next opening, measured
 	$(RUN) -m pytest tests/ledger/bench_scheduling.py tests/flow/bench_parse.py tests/airflow/bench_undo.py tests/airflow/bench_burst.py \
-	  tests/airflow/bench_watches.py -s
+	  tests/airflow/bench_watches.py tests/airflow/bench_celery.py -s
 
 services: ## install the real servers that tests start (Debian, as root); tests of what is missing are skipped
 	command -v apt-get > /dev/null
