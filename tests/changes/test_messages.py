@@ -36,6 +36,30 @@ def test_a_rollback_that_was_not_verified_does_not_say_restored() -> None:
     assert "restored" not in text
 
 
+def test_a_rollback_says_what_it_went_back_to() -> None:
+    """Whoever reads it at night need not look it up."""
+    ending = Ending("rolled_back", "p99 is bad", STARTED, ENDED, back_to=("'Scale': 3 replicas",))
+    assert "\nBack to: 'Scale': 3 replicas\nFollow-up: find the root cause; " in ended("CHG-1", ticket(), ending)
+
+
+def test_nobody_looks_for_the_cause_of_an_abort() -> None:
+    """A person wanted it, and the reason says so."""
+    ending = Ending("rolled_back", "aborted by alice: wrong day", STARTED, ENDED, is_by_hand=True)
+    text = ended("CHG-1", ticket(), ending)
+    assert text.splitlines()[-1] == "Follow-up: a new attempt needs a new ticket"
+
+
+@pytest.mark.parametrize(
+    ("at", "remedy"),
+    [("14:30", "correct what is named and trigger the change again within its window"), ("14:59", "run reslot_change")],
+)
+def test_a_refused_change_gets_the_one_remedy_that_works(at: str, remedy: str) -> None:
+    """Triggering it again helps only as long as the window has room for it."""
+    moment = datetime.fromisoformat(f"2031-03-18T{at}+00:00")
+    text = ended("CHG-1", ticket(), Ending("refused", "the line is stopped", None, moment))
+    assert text.splitlines()[-1].startswith(f"@alice: {remedy}")
+
+
 def test_a_change_that_never_started_has_no_duration() -> None:
     """Its end is said all the same."""
     text = ended("CHG-1", ticket(), Ending("completed", "", None, ENDED))

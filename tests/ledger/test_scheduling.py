@@ -12,6 +12,7 @@ import pytest
 from changewindow.errors import ApprovalRefused, NotAllowed
 from changewindow.ledger import approvals, changes, events, leases, queries, step_locks, stops
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.models import Lease
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.sign_off import RequiredApproval
@@ -140,6 +141,16 @@ def test_a_missed_change_gets_a_new_window(ledger: Ledger, ticket_data: dict[str
     wanted = intent(new.digest, approvals=(RequiredApproval("peer", 1),))
     reasons = refusal(ledger, submitted.change, wanted, now=tomorrow)
     assert reasons == [] if keeps else "is not the approved one" in reasons[0]
+
+
+def test_an_approval_that_is_kept_keeps_its_name(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
+    """The record says who approved it, not that the policy did."""
+    submitted = approved(ledger, ticket_data, person="bob", valid=timedelta(days=2))
+    new = changes.revise(ledger, submitted.change, moved(ticket_data), person="alice", now=NOW, keeps=True)
+    wanted = intent(new.digest, approvals=(RequiredApproval("peer", 1),))
+    assert approvals.asked(ledger, submitted.change, wanted, now=NOW) is None
+    names = [row.actor for row in events.history(ledger, submitted.change, EventKind.APPROVED)]
+    assert names == ["bob", "bob"]
 
 
 def test_a_schedule_edited_seconds_before_its_start_gives_one_run(ledger: Ledger, ticket_data: dict[str, Any]) -> None:

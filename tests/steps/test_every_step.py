@@ -110,6 +110,8 @@ def test_undo_brings_back_what_was_and_may_run_twice(
     for _ in range(2):
         step.undo(here(), remembered)
         assert world.state() == before
+    logged.append(step.restored(remembered))
+    assert "\n" not in logged[-1]
     secrets = [connection.password for connection in world.connections.values() if connection.password]
     assert [
         connection

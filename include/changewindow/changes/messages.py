@@ -22,6 +22,10 @@ class Ending:
     ended: datetime
     restored: datetime | None = None
     """When everything was verified to be as it was before."""
+    back_to: tuple[str, ...] = ()
+    """What each step that was undone has gone back to, where it has a value to name."""
+    is_by_hand: bool = False
+    """Whether a person ended it or had it rolled back: nobody has to look for the cause."""
     head: str = ""
     """The hash of the newest event of the change, which `changewindow verify --head` finds again."""
 
@@ -79,10 +83,18 @@ def _outcome_text(change: str, ticket: Ticket, ending: Ending) -> str:
         lines.append(f"Rolled back at: {_clock(ending.ended)}")
         if ending.restored:
             lines.append(f"Services restored: {_clock(ending.restored)}")
-        lines.append("Follow-up: find the root cause; a new attempt needs a new ticket")
+        lines += [f"Back to: {value}" for value in ending.back_to]
+        cause = "" if ending.is_by_hand else "find the root cause; "
+        lines.append(f"Follow-up: {cause}a new attempt needs a new ticket")
     else:
-        lines.append(REMEDIES[ending.outcome].format(owner=ticket.owner, targets=", ".join(ticket.targets)))
+        outcome = ending.outcome if ending.outcome != "refused" or _may_start(ticket, ending.ended) else "missed"
+        lines.append(REMEDIES[outcome].format(owner=ticket.owner, targets=", ".join(ticket.targets)))
     return message(*lines)
+
+
+def _may_start(ticket: Ticket, now: datetime) -> bool:
+    """Return whether the window has room for the change after this moment; otherwise it needs another one."""
+    return now + ticket.needs < ticket.window.closes
 
 
 HEADS: dict[Outcome, str] = {

@@ -5,6 +5,9 @@ from typing import Any
 
 from airflow.sdk import conf
 
+NOBODY = "unknown"
+"""Who triggered a run that Airflow or housekeeping has started."""
+
 
 def assigned(people: Iterable[str]) -> list[dict[str, str]] | None:
     """Return what makes Airflow's server refuse everybody else's answer; None lets everybody answer.

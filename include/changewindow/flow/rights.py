@@ -8,6 +8,7 @@ from airflow.sdk.definitions.context import Context
 
 from changewindow.documents.findings import Finding
 from changewindow.errors import BadPolicy, ChangeError, NotAllowed
+from changewindow.flow.people import NOBODY
 from changewindow.flow.runtime import ledger, log, person_of, policy
 from changewindow.ledger import changes
 from changewindow.policy.assessment import Assessment
@@ -81,7 +82,7 @@ def _acts(change: str) -> bool:
 
 def _may_be_operator(person: str) -> bool:
     if not str(conf.get("core", "auth_manager")).endswith(".SimpleAuthManager"):
-        return person != "unknown"
+        return person != NOBODY
     users = (user.split(":") for user in conf.getlist("core", "simple_auth_manager_users"))
     is_everybody = conf.getboolean("core", "simple_auth_manager_all_admins")
     return is_everybody or any(same_person(name, person) and role in OPERATORS for name, role, *_ in users)

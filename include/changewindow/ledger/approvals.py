@@ -11,7 +11,7 @@ from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, known, locked
 from changewindow.ledger.models import Approval, Change
 from changewindow.ledger.standing import standing_of
-from changewindow.policy.approval_rules import next_approval
+from changewindow.policy.approval_rules import approvers, next_approval
 from changewindow.policy.sign_off import PendingApproval, RequiredApproval, same_person
 from changewindow.policy.standing import ALTERED, Case, Intent, Standing
 
@@ -21,9 +21,10 @@ def asked(ledger: Ledger, change: str, intent: Intent, *, now: datetime) -> Pend
     with ledger.transaction() as session:
         row = locked(session, change)
         _require_waiting(row)
-        pending = next_approval(Case(_standing(session, row), intent, None, now))
+        case = Case(_standing(session, row), intent, None, now)
+        pending = next_approval(case)
         if pending is None:
-            _approve(session, row, "policy", now)
+            _approve(session, row, ", ".join(approvers(case)) or "policy", now)
         return pending
 
 

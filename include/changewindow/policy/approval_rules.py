@@ -48,6 +48,11 @@ def next_approval(case: Case) -> PendingApproval | None:
     return None
 
 
+def approvers(case: Case) -> list[str]:
+    """Return whose approvals of exactly this text count now."""
+    return [approval.person for approval in _valid(case)]
+
+
 def _of_text(case: Case) -> list[RecordedApproval]:
     """Return what people said of exactly this text."""
     return [approval for approval in case.standing.approvals if approval.digest == case.intent.digest]

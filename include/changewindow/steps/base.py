@@ -1,5 +1,6 @@
 """The contract of a step: remember what undo needs, apply, undo."""
 
+import json
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -75,6 +76,13 @@ class StepBase(Model):
             StepFailed: it did not work; a person is called.
         """
         raise NotImplementedError
+
+    def restored(self, remembered: Memory) -> str:
+        """Return the value that undo has gone back to, for people; empty where `undoes` says all there is to say."""
+        before = remembered.get("before", "")
+        if isinstance(before, str):
+            return before
+        return "nothing, as before" if before is None else json.dumps(before, ensure_ascii=False)
 
 
 def missing_prerequisites(step: StepBase, context: Context) -> list[str]:

@@ -105,6 +105,11 @@ class Step(StepBase):
         worker = {} if self.connection else {"worker": socket.gethostname()}
         return {"path": state.path, "mode": state.mode, "owner": state.owner, **_as_json(state.content), **worker}
 
+    def restored(self, remembered: Memory) -> str:
+        """Return which file is as it was; what stands in it is not for messages."""
+        before = _content(remembered)
+        return f"{remembered['path']}, " + ("which did not exist" if before is None else f"{len(before)} bytes")
+
     def apply(self, context: Context, remembered: Memory) -> None:
         """Write the new file beside the old one, check it, move it over the old one, reload."""
         file, content = self._file(context, remembered), self.content.encode()

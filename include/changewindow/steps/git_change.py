@@ -125,6 +125,10 @@ class Step(StepBase):
         branches = [self.into, self.merge] if self.merge else [self.into]
         return dict(zip(("head", "merged"), tips(context, self.connection, *branches), strict=False))
 
+    def restored(self, remembered: Memory) -> str:
+        """Return the commit whose content the branch has again."""
+        return f"{self.into} as it was at {remembered['head'][:12]}"
+
     def apply(self, context: Context, remembered: Memory) -> None:
         """Merge the commit that was remembered, or write the files; push."""
         if self.commit and not remembered["merged"].startswith(self.commit):

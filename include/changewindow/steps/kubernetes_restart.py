@@ -78,6 +78,10 @@ class Step(StepBase):
         context.log(f"back to revision {remembered['revision']}")
         roll_out(cluster, {resource: remembered}, "undo", within=self.timeout)
 
+    def restored(self, remembered: Memory) -> str:
+        """Return the previous revision."""
+        return f"revision {remembered['revision']}"
+
     def _target(self, context: Context) -> tuple[Cluster, Resource]:
         cluster = Cluster(context, self.connection)
         return cluster, resource_of(cluster, self.namespace, self.workload)

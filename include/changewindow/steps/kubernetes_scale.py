@@ -92,6 +92,10 @@ class Step(StepBase):
         """Scale back, and wait if all pods were there before."""
         self._scale(context, remembered, "undo")
 
+    def restored(self, remembered: Memory) -> str:
+        """Return how many replicas there were."""
+        return f"{Field.model_validate(remembered['field']).before} replicas"
+
     def _scale(self, context: Context, remembered: Memory, direction: Direction) -> None:
         cluster, resource = self._target(context)
         before, fields = cluster.find(resource), [Field.model_validate(remembered["field"])]

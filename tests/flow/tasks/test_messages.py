@@ -8,6 +8,8 @@ import pytest
 
 from changewindow.changes.handover import Closed
 from changewindow.flow.tasks import messages
+from changewindow.ledger import events, payloads
+from changewindow.ledger.event_kinds import EventKind
 from support.started_change import StartedChange
 
 
@@ -51,6 +53,23 @@ def test_what_is_said_at_once_says_nothing_of_it(started: StartedChange, caplog:
         started.do("announce")
     assert "🔄 DEPLOYING" in said(caplog)
     assert "late" not in said(caplog)
+
+
+def test_what_was_said_is_an_event(started: StartedChange) -> None:
+    """Whoever reads the record later reads what people have read."""
+    started.do("announce")
+    [row] = events.history(started.ledger, started.change.id, EventKind.MESSAGE_SENT)
+    sent = events.payload(row)
+    assert isinstance(sent, payloads.MessageSent)
+    assert (sent.room, sent.channel) == (started.change.ticket.post_change.notify, "log")
+    assert sent.text.startswith(f"🔄 DEPLOYING: {started.change.id} ")
+
+
+def test_what_is_said_outside_a_run_is_an_event_too(started: StartedChange) -> None:
+    """As when a person cancels a change, or its DAG is paused."""
+    messages.post("🚨 it is paused", datetime.now(UTC), change=started.change.id)
+    [row] = events.history(started.ledger, started.change.id, EventKind.MESSAGE_SENT)
+    assert events.data(row) == {"room": "#deploys", "text": "🚨 it is paused", "channel": "log"}
 
 
 class DagRun:

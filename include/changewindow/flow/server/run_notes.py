@@ -38,10 +38,16 @@ def note(dag_run: Any) -> None:
     wanted = XComModel.get_many(run_id=dag_run.run_id, key=NOTE, dag_ids=dag_run.dag_id)
     rows = sorted(session.scalars(wanted), key=lambda row: row.timestamp)
     # Airflow shows notes as Markdown, and in what a task left may stand what somebody else has written.
-    text = shortened(escaped(str(XComModel.deserialize_value(rows[-1])))) if rows else ""
+    text = shortened(as_list(escaped(str(XComModel.deserialize_value(rows[-1]))))) if rows else ""
     before = dag_run.note or ""
     if text and text not in before:
         dag_run.note = shortened("\n\n".join(part for part in (before, text) if part))
+
+
+def as_list(text: str) -> str:
+    """Return a text of several lines with each below the first as an item: Markdown would join them."""
+    first, *more = text.splitlines() or [""]
+    return "\n".join([first, *(f"- {line.strip()}" for line in more if line.strip())])
 
 
 def shortened(text: str) -> str:

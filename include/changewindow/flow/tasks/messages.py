@@ -12,12 +12,13 @@ from changewindow.changes.handover import Closed, Restored, Thread
 from changewindow.changes.run_memory import legible
 from changewindow.errors import ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
-from changewindow.flow.runtime import Run, ledger, log, now
+from changewindow.flow.people import NOBODY
+from changewindow.flow.runtime import Run, ledger, log, now, person_of
 from changewindow.flow.secrecy import SECRETS, clean
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.ledger import changes, events
 from changewindow.ledger.events import Event
-from changewindow.ledger.payloads import MessageFailed, MessageSent, Payload, Started
+from changewindow.ledger.payloads import Aborted, MessageFailed, MessageSent, Payload, Started, Undone
 from changewindow.ledger.spool import Spool
 from changewindow.notify import log as log_channel
 from changewindow.notify import slack
@@ -72,6 +73,8 @@ class Report(Message):
             started=run.context["dag_run"].start_date,
             ended=closed.at,
             restored=restored.at if restored else None,
+            back_to=_back_to(run),
+            is_by_hand=_is_by_hand(run),
             head=_head(run),
         )
         return Text(messages.ended(run.change.id, run.ticket, ending), closed.at)
@@ -85,6 +88,27 @@ def _started(run: Run) -> datetime:
         log.warning("%s", error)
         return now()
     return starts[-1].at if starts else now()
+
+
+def _back_to(run: Run) -> tuple[str, ...]:
+    """Return what each step that this run has undone went back to, as far as the record says."""
+    try:
+        undone = {event.step: event for event in run.past(Undone) if event.run == run.id}
+    except ChangeError as error:
+        log.warning("%s", error)
+        return ()
+    return tuple(f"'{event.name}': {event.restored}" for event in undone.values() if event.restored)
+
+
+def _is_by_hand(run: Run) -> bool:
+    """Return whether a person has ended this run, or triggered it to roll back; what is not known was nobody."""
+    if run.mode == "rollback":
+        return person_of(run.context) != NOBODY
+    try:
+        return bool(events.past(run.ledger, run.change.id, Aborted))
+    except ChangeError as error:
+        log.warning("%s", error)
+        return False
 
 
 def _head(run: Run) -> str:

@@ -8,10 +8,8 @@ from airflow.sdk import BaseSensorOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from changewindow.changes import handover
+from changewindow.changes import confirming, handover
 from changewindow.changes.handover import NotGood
-from changewindow.documents import parameters
-from changewindow.documents.text import code_block, escaped
 from changewindow.flow.airflow_connection import of_ticket_in_trigger, past_in_trigger
 from changewindow.flow.people import who_answered
 from changewindow.flow.published_text import require_text_to_ask
@@ -21,7 +19,6 @@ from changewindow.flow.triggerer.arguments import BaselineArguments, GoodArgumen
 from changewindow.flow.triggers import BaselineTrigger, GoodTrigger, WindowTrigger
 from changewindow.ledger.payloads import Baseline, Checked, Confirmed
 from changewindow.policy.sign_off import same_person
-from changewindow.ticket import every_field
 from changewindow.ticket.plan import Node
 from changewindow.ticket.revision import PublishedChange
 from changewindow.watch.baseline_readings import longest
@@ -166,9 +163,8 @@ class Confirm(Question):
             raise AirflowSkipException(f"mode is {run.mode}: nobody needs to confirm")
         require_text_to_ask(run)
         subject = f"{run.change.id}: confirm what no machine can check"
-        body = f"{escaped(run.ticket.summary)}\n\nTick every item that is true. What is not ticked stops the change."
-        data = parameters.fill(self.change.data, run.values)
-        body += f"\n\nWhat it does:\n\n{code_block(every_field.text(data))}"
+        page = str(context["ti"].log_url).partition("/tasks/")[0]
+        body = confirming.body(run.change.id, run.ticket, self.change.data, run.values, page=page)
         within = max(run.intent.closes - run.intent.needs - now(), timedelta(seconds=1))
         return self.ask(context, subject, body, people=[run.ticket.owner], within=within)
 

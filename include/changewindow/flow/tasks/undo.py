@@ -13,6 +13,9 @@ from changewindow.ledger import leases, payloads
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context as StepContext
 
+LONGEST = 300
+"""Characters of what a step has gone back to."""
+
 
 class Undo(ChangeOperator):
     """Undoes one step, if it started and the change is not kept; may run twice."""
@@ -80,7 +83,18 @@ def undo_step(run: Run, number: int, task: ChangeOperator) -> None:
             run.note(ended(step=number, name=step.name, reason=str(error)))
             raise
         run.hand_over(Undone(step=number, at=now()))
-        run.note(payloads.Undone(step=number, name=step.name))
+        back_to = _restored(step, memory)
+        log.info("'%s' is undone%s", step.name, f"; it is back to {back_to}" if back_to else "")
+        run.note(payloads.Undone(step=number, name=step.name, restored=back_to))
+
+
+def _restored(step: StepBase, memory: Memory) -> str:
+    """Return what a step has gone back to; no undo fails because that cannot be told."""
+    try:
+        return " ".join(step.restored(memory).split())[:LONGEST]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        log.warning("what '%s' is back to cannot be told: %r", step.name, error)
+        return ""
 
 
 def _undo(step: StepBase, context: StepContext, memory: Memory) -> None:
