@@ -1,6 +1,8 @@
 """Whom connections serve: what a ticket may name, and what it may not."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,9 +10,10 @@ import pytest
 from changewindow import kinds
 from changewindow.checks.connections_serve import check
 from changewindow.documents.findings import Finding
+from changewindow.documents.model_file import read_model
 from changewindow.documents.types import CONNECTION
 from changewindow.policy.check import Facts
-from changewindow.policy.connections import ABSENT, Connections
+from changewindow.policy.connections import ABSENT, FILE, Connections
 from changewindow.ticket.named_connections import _holds_names, named_connections
 from support.tickets import NOW, POLICY, ticket
 
@@ -136,3 +139,14 @@ def test_every_field_that_names_a_connection_has_its_type(folder: str, model: st
             is_marked = CONNECTION in field.metadata or _holds_names(field.annotation)
             speaks = "Airflow Connection" in (field.description or "")
             assert is_marked == (speaks or name in {"connection", "registry", "repository"}), f"{kind} {name}"
+
+
+@pytest.mark.parametrize("kind", ["htpp", "a " * 3000, "http\n"], ids=["misspelt", "long", "with an end of line"])
+def test_a_kind_that_there_is_not_is_refused_in_one_short_line(tmp_path: Path, kind: str) -> None:
+    """Else the connection would serve nobody, and each ticket would be told so at length."""
+    listed = {"connections": {"orders": {"services": ["orders"], "environments": ["all"], "kinds": [kind]}}}
+    (tmp_path / FILE).write_text(json.dumps(listed))
+    [finding] = read_model(tmp_path / FILE, Connections).findings
+    assert finding.text(FILE).startswith(f"{FILE}:1: connections.orders.kinds: there is no kind '{kind[:3]}")
+    assert "Did you mean 'http'?" in finding.remedy or kind.startswith("a ")
+    assert len(finding.text(FILE)) < 600

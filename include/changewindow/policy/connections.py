@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
+from changewindow import kinds
 from changewindow.documents.findings import Finding
-from changewindow.documents.text import nearest
+from changewindow.documents.refusal import refusal
+from changewindow.documents.text import hint, nearest, shown
 from changewindow.documents.types import Model, Name
 from changewindow.settings import OWN_CONNECTIONS
 from changewindow.ticket.model import Ticket
@@ -34,6 +36,14 @@ class Served(Model):
     """Where it serves them, or `[all]`."""
     kinds: tuple[str, ...] = ()
     """The kinds of steps and sources that may use it; without them, all."""
+
+    @field_validator("kinds")
+    @classmethod
+    def _are_kinds(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        known = {*kinds.names("steps"), *kinds.names("sources")}
+        if unknown := [kind for kind in given if kind not in known]:
+            raise refusal(f"there is no kind {shown(unknown[0])} of step or source", hint(unknown[0], known))
+        return given
 
     def description(self) -> str:
         """Return whom it serves: `orders in production, staging (http, git_change)`."""

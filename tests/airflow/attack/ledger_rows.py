@@ -80,7 +80,7 @@ STATEMENTS = {
     "a text was written at another time": "update revisions set at = '2026-01-01 00:00:00' where number = $done",
     # What may act, how far watches are, and what stops the line.
     "a step lock is inserted": "insert into turns (number, token, is_revoked, is_forward) values ($waiting, 1, 0, 1)",
-    "a step lock is taken from its holder": "update turns set holder = null, until = null where number = $done",
+    "a step lock is taken from its holder": "update turns set holder = 'x', until = '2099-01-01 00:00:00.000000'",
     "a step lock is not to be revoked": "update turns set is_forward = 0, token = token + 1 where number = $done",
     "a watch has decided": (
         'update watches set progress = replace(progress, \'"samples"\', \'"samples":9,"x"\') where number = $acting'
