@@ -119,6 +119,27 @@ def test_lint_asks_the_policy_that_is_named(tmp_path: Path, capsys: Capture, mon
     assert capsys.readouterr() == (finding, "1 finding in the policy; no change starts\n")
 
 
+def test_lint_reports_every_layer_in_one_pass(tmp_path: Path, capsys: Capture) -> None:
+    """Schema, kinds, people and catalogue at once, as far as what is right allows; and without a policy too."""
+    wrong = {
+        **BANNER,
+        "services": ["order"],
+        "risk": "tiny",
+        "reviewer": "alice",
+        "steps": [{**BANNER["steps"][0], "kind": "comand"}],
+    }
+    bad = write(tmp_path / "bad.yaml", json.dumps(wrong))
+    assert main(["lint", bad]) == 1
+    codes = re.findall(r"\[(\w+)\]$", capsys.readouterr().out, re.MULTILINE)
+    assert sorted(codes) == ["known_service", "ticket", "ticket", "two_people"]
+    folder = shutil.copytree(TESTS.parent / "include" / "policy", tmp_path / "policy")
+    (folder / "services.yaml").write_text("[]")
+    assert main(["lint", bad, "--policy", str(folder)]) == 1
+    out, err = capsys.readouterr()
+    assert sorted(re.findall(r"\[(\w+)\]$", out, re.MULTILINE)) == ["ticket", "ticket", "two_people"]
+    assert "Judged without the policy. The policy cannot be read." in err
+
+
 def test_policy_lint_reads_the_templates_too(tmp_path: Path, capsys: Capture) -> None:
     """A standard change is judged by the policy before anybody asks for it."""
     assert main(["policy", "lint"]) == 0

@@ -264,7 +264,7 @@ def test_what_only_airflow_knows_is_asked_at_the_gate() -> None:
         pytest.param(standing("cancelled"), "Submit a new ticket to do it again.", id="cancelled"),
         pytest.param(
             standing("rollback_failed"),
-            "Run it in mode rollback, or put its targets in order by hand and run release_target.",
+            "Run it in mode rollback.",
             id="its rollback failed",
         ),
         pytest.param(

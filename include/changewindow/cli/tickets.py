@@ -3,10 +3,13 @@
 import argparse
 import json
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 from changewindow.cli.output import count, finding_json, print_json
 from changewindow.cli.policy import facts_of, print_findings, sum_up
+from changewindow.errors import BadPolicy
+from changewindow.policy.check import Facts
 from changewindow.policy.review import load_file
 from changewindow.ticket import every_field, plan, schema
 from changewindow.ticket.model import Ticket
@@ -18,13 +21,20 @@ UNNUMBERED = "CHG-…"
 
 def lint(arguments: argparse.Namespace) -> int:
     """Check tickets and print every finding; a warning alone does not fail. JSON has the shape `output.FINDINGS`."""
-    facts = facts_of(arguments)
+    bad: BadPolicy | None = None
+    try:
+        facts = facts_of(arguments)
+    except BadPolicy as unreadable:
+        bad, facts = unreadable, Facts(now=datetime.now(UTC))
     findings = [(path, finding) for path in arguments.files for finding in load_file(path, facts).findings]
     if arguments.json:
         print_json({"findings": [finding_json(path, finding) for path, finding in findings]})
     else:
         print_findings(findings)
-    return sum_up([finding for _, finding in findings], count(len(arguments.files), "ticket"))
+    code = sum_up([finding for _, finding in findings], count(len(arguments.files), "ticket"))
+    if bad:
+        print(f"Judged without the policy. {bad}", file=sys.stderr)
+    return 1 if bad else code
 
 
 def show_plan(arguments: argparse.Namespace) -> int:

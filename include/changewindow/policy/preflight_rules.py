@@ -35,7 +35,7 @@ def preflight_findings(known: Preflight) -> Iterator[Finding]:
         yield Finding("prerequisite_missing", sentence, f"See to that, {TRY_AGAIN}.")
     if known.not_good:
         sentence = f"not good at the gate: {known.not_good}"
-        yield Finding("not_good", sentence, f"Put it right, or wait until it is good, {TRY_AGAIN}.")
+        yield Finding("not_good", sentence, f"Put it right, {TRY_AGAIN}.")
 
 
 def earlier_steps(case: Case) -> Answers:

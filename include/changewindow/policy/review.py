@@ -1,6 +1,6 @@
 """Reviews a ticket: reads it, and asks every policy check; never raises for what an author wrote."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from changewindow.documents.yaml import BadYaml, Document, parse, read_file
 from changewindow.policy.check import Facts
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import Loaded, read
+
+Check = Callable[[Ticket, Facts], Iterable[Finding]]
 
 
 def load_file(path: Path, facts: Facts) -> Loaded:
@@ -36,6 +38,18 @@ def load_document(document: Document, facts: Facts) -> Loaded:
 def _judged(document: Document, ticket: Ticket, facts: Facts) -> Iterator[Finding]:
     """Ask every policy check; add to each finding the line of its place."""
     facts = replace(facts, data=document.data)
+    is_whole = all(name in ticket.__dict__ for name in Ticket.model_fields)
     for name, module in kinds.modules("checks").items():
-        for finding in kinds.contract(module, "check")(ticket, facts) if name not in facts.without else ():
+        if name in facts.without:
+            continue
+        check = kinds.contract(module, "check")
+        for finding in check(ticket, facts) if is_whole else _as_far_as_it_can(check, ticket, facts):
             yield replace(finding, line=document.line(finding.place))
+
+
+def _as_far_as_it_can(check: Check, ticket: Ticket, facts: Facts) -> list[Finding]:
+    """Return what a check finds wrong with a ticket of which fields are missing; nothing if it needs one of those."""
+    try:
+        return list(check(ticket, facts))
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return []

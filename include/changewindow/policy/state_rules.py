@@ -32,7 +32,7 @@ def may_start(case: Case) -> Answers:
 CLOSED = {
     "missed": "Run reslot_change to give it another window.",
     "rejected": "Submit a corrected ticket.",
-    "rollback_failed": "Run it in mode rollback, or put its targets in order by hand and run release_target.",
+    "rollback_failed": "Run it in mode rollback.",
 }
 """What to do about a closed change, where that is not to ask for it again."""
 
@@ -41,7 +41,7 @@ def may_roll_back(case: Case) -> Answers:
     """Say whether a change in this state may be rolled back by a run of its own."""
     status, run = case.standing.status, case.standing.run
     if status == "running" and run not in (None, case.intent.run):
-        yield Finding("run_acting", f"run {run} of this change is acting", "Wait for its end, or run abort_change.")
+        yield Finding("run_acting", f"run {run} of this change is acting", "Wait for its end.")
     elif status in {"completed", "rollback_failed", "running"}:
         yield Satisfied("state", f"it is {status}, so there is something to roll back")
     else:

@@ -15,7 +15,7 @@ def window_open(case: Case) -> Answers:
     opens = case.intent.opens
     if case.now < opens:
         sentence = f"the window opens {opens:%Y-%m-%d %H:%M} UTC, in {duration_text(opens - case.now)}"
-        yield Finding("too_early", sentence, "Wait for it, or run reslot_change to give it another one.")
+        yield Finding("too_early", sentence, "Wait for it.")
     else:
         yield Satisfied("window_open", f"the window has been open since {opens:%Y-%m-%d %H:%M} UTC")
 
@@ -40,7 +40,7 @@ def line_runs(case: Case) -> Answers:
     if case.intent.is_emergency and stops:
         yield Satisfied("line_runs", f"{stops[0].sentence}; an emergency goes on all the same")
     elif stops:
-        remedy = case.remedy("Wait until then, or lift it with stop_the_line.")
+        remedy = case.remedy("Trigger the change again when the line runs.")
         yield from (Finding("line_stopped", stop.sentence, remedy) for stop in stops)
     else:
         yield Satisfied("line_runs", "the line is not stopped")

@@ -25,6 +25,24 @@ MOST = 100
 """More findings than this help nobody, and take long to produce."""
 NO_MAPPING = Finding("yaml", "a ticket is a mapping of names to values", "`changewindow new` shows one.", line=1)
 
+SMALLEST: dict[str, Any] = {
+    "summary": "-",
+    "services": ["none"],
+    "environment": "none",
+    "type": "normal",
+    "risk": "low",
+    "owner": "a",
+    "reviewer": "b",
+    "window": {"zone": "UTC", "start": "2000-01-01 00:00", "end": "2000-01-02 00:00"},
+    "steps": [{"name": "-", "kind": "command", "run": ["true"], "undo": "nothing"}],
+    "rollback": {
+        "estimate": "1m",
+        "verify": [{"name": "-", "source": {"kind": "command", "run": ["true"]}, "pass": {"equals": 1}}],
+    },
+    "watch": {"for": "1m"},
+}
+"""Stands in for fields that cannot be read, so that the others can; nobody judges it."""
+
 Judge = Callable[[Document, Ticket], Iterable[Finding]]
 """Returns what the policy has against a ticket."""
 
@@ -127,10 +145,24 @@ def _tried(document: Document, chosen: Mapping[str, Any], judge: Judge) -> tuple
     try:
         ticket = _validated(document.data, chosen, is_new=True)
     except ValidationError as error:
-        return None, list(
-            validation.of_errors(document, Given(data, Ticket), error.errors(include_url=False)[: 10 * MOST])
-        )
+        errors = error.errors(include_url=False)[: 10 * MOST]
+        partly = _partly(data, {str(each["loc"][0]) for each in errors if each["loc"]})
+        judged = list(judge(document, partly)) if partly else []
+        return None, [*validation.of_errors(document, Given(data, Ticket), errors), *judged]
     return ticket, list(judge(document, ticket))
+
+
+def _partly(data: Mapping[str, Any], bad: set[str]) -> Ticket | None:
+    """Return a ticket of those fields that are good, for whatever can be judged by them; others it does not have."""
+    try:
+        whole = _strictly({**SMALLEST, **{name: value for name, value in data.items() if name not in bad}}, is_new=True)
+    except ValidationError:
+        return None
+    good = {name: getattr(whole, name) for name in Ticket.model_fields if name not in bad}
+    partly = Ticket.model_construct(set(good), **good)
+    for name in bad:
+        partly.__dict__.pop(name, None)
+    return partly
 
 
 def _bad_choices(document: Document, ticket: Ticket, judge: Judge, known: list[Finding]) -> Iterator[Finding]:

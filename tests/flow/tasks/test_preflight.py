@@ -190,7 +190,7 @@ def test_the_note_of_a_refused_run_holds_every_reason(preflight: Preflight) -> N
         close.do(Run(close.change, preflight.context("close")))
     lines = preflight.task_instance.xcoms["close", NOTE].splitlines()
     assert lines[0].startswith("refused: the line is stopped by dora")
-    assert lines[0].endswith("Wait until then, or lift it with stop_the_line. [line_stopped]")
+    assert lines[0].endswith("Trigger the change again when the line runs. [line_stopped]")
     remedy = "Put right what it names, then trigger the change again."
     assert lines[1:] == [f"check_1 failed: its log says why. {remedy} [check_failed]"]
     [recorded] = preflight.events("refused")
