@@ -2,14 +2,15 @@
 
 import shutil
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from changewindow.documents.canonical import canonical
-from changewindow.errors import UnreadableEvent
-from changewindow.ledger import changes, events, payloads, queries, watches
+from changewindow.errors import AlreadySealed, UnreadableEvent
+from changewindow.ledger import changes, events, payloads, queries, stops, watches
 from changewindow.ledger.chain import hash_of
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
@@ -18,6 +19,7 @@ from changewindow.ledger.models import EventRow
 from changewindow.ledger.payloads import Payload, Unknown
 from changewindow.ledger.spool import Spool
 from changewindow.ledger.verification import verify_all
+from servers.postgres import shared
 from support.changes import NOW
 from support.tampering import tamper
 
@@ -168,3 +170,59 @@ def test_the_version_before_could_read_what_this_one_writes(old: Ledger) -> None
     with old.reading() as session:
         data = session.scalar(text("SELECT data FROM events WHERE number = 1001 ORDER BY sequence DESC LIMIT 1"))
     assert data == '{"outcome":"refused","reasons":["no"],"run":"r"}'
+
+
+STOPPED = """
+    INSERT INTO stops (person, reason, at, expires_at, lifted_by, lifted_at) VALUES
+    ('dora', 'fire', '2031-03-18 10:00:00.000000', '2031-03-18 20:00:00.000000', 'erik', '2031-03-18 11:00:00.000000'),
+    ('dora', 'smoke', '2031-03-18 13:00:00.000000', '2031-03-18 20:00:00.000000', NULL, NULL)
+"""
+LOCKED = "INSERT INTO turns (number, token, is_revoked, is_forward) VALUES (1001, 7, false, false)"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def before_the_line(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
+    """Return a ledger of the version before stops had events, with two of them, a lock, and a change."""
+    is_sqlite = request.param == "sqlite"
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}" if is_sqlite else shared().fresh().database_url)
+    ledger.upgrade("0004")
+    with ledger.transaction() as session:
+        columns = "number, summary, requester, status, reason, digest, opens, closes, submitted_at"
+        moment = "'2031-03-18 14:00:00+00:00'" if not is_sqlite else "'2031-03-18 14:00:00.000000'"
+        row = f"1001, 'x', 'alice', 'submitted', '', 'd', {moment}, {moment}, {moment}"
+        change = f"INSERT INTO changes ({columns}) VALUES ({row})"  # noqa: S608  constants
+        for statement in (change, STOPPED, LOCKED):
+            session.execute(text(statement))
+    return ledger
+
+
+def test_stops_and_locks_of_before_get_events_and_seals(before_the_line: Ledger) -> None:
+    """The line stays stopped, and whatever is written afterwards is found."""
+    ledger = before_the_line
+    ledger.upgrade()
+    assert [stop.reason for stop in stops.in_force(ledger, NOW)] == ["smoke"]
+    assert [row.kind for row in events.history(ledger, "LINE")] == [
+        *("line_begun", "line_stopped", "line_lifted", "line_stopped")
+    ]
+    of_line = [finding for finding in verify_all(ledger).altered if finding.startswith("LINE") or "lock" in finding]
+    assert of_line == []
+    tamper(ledger, "UPDATE stops SET lifted_by = 'bob' WHERE id = 2", "UPDATE turns SET token = 8")
+    assert [stop.reason for stop in stops.in_force(ledger, NOW)] == ["smoke"]
+    assert "LINE: the stop 2 of dora: its lifted_by is not as its event says." in verify_all(ledger).altered
+    assert stops.lift(ledger, person="erik", now=NOW)
+    stops.stop(ledger, person="dora", reason="again", now=NOW, until=NOW + timedelta(hours=1))
+    assert [stop.reason for stop in stops.in_force(ledger, NOW)] == ["again"]
+
+
+def test_a_ledger_that_had_a_record_of_the_line_gets_no_new_one(before_the_line: Ledger) -> None:
+    """Whoever takes everything back to the version before does not get what they have written then under seal."""
+    ledger = before_the_line
+    ledger.upgrade()
+    tamper(
+        ledger,
+        *("DELETE FROM events WHERE number = 0", "DELETE FROM changes WHERE number = 0", "DELETE FROM stops"),
+        *(f"ALTER TABLE {table} DROP COLUMN seal" for table in ("turns", "watches")),
+        "UPDATE alembic_version SET version_num = '0004'",
+    )
+    with pytest.raises(AlreadySealed, match="had some before"):
+        ledger.upgrade()
