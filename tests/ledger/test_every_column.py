@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from changewindow.ledger.models import Base, Moment
 from changewindow.ledger.verification import verify_all
 from changewindow.ledger.watches import Kept
 from changewindow.watch.progress import Progress
+from servers.postgres import shared
 from support.changes import NOW, approved, intent
 from support.tampering import tamper
 from support.tickets import banner
@@ -244,3 +246,21 @@ def test_an_older_version_of_the_tables_gives_no_seals_a_second_time(copied: Led
     with pytest.raises(Exception, match=r"duplicate column|no seals|locate revision"):
         copied.upgrade()
     assert "CHG-1001" in "".join(verify_all(copied).altered)
+
+
+def test_stops_that_come_meanwhile_are_never_taken_for_altered_ones() -> None:
+    """Whoever asks what stops the line does so between two events, not within one."""
+    ledger = Ledger(shared().fresh().database_url)
+    ledger.upgrade()
+    approved(ledger, banner())
+
+    def stop_and_lift(place: int) -> None:
+        at = NOW + timedelta(seconds=place)
+        stops.stop(ledger, person="dora", reason="x", now=at, until=at + HOUR)
+        stops.lift(ledger, person="erik", now=at)
+
+    with ThreadPoolExecutor(6) as pool:
+        writing = [pool.submit(stop_and_lift, place) for place in range(20)]
+        reading = [pool.submit(stops.in_force, ledger, NOW) for _ in range(60)]
+        assert [future.exception() for future in (*writing, *reading)] == [None] * 80
+    assert verify_all(ledger).altered == ()

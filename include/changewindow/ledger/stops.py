@@ -67,7 +67,7 @@ def lift(ledger: Ledger, *, person: str, now: datetime) -> list[str]:
         BrokenChain: nobody can say what stops the line.
     """
     with ledger.transaction() as session:
-        lifted = [stopped for stopped in recorded_stops(session) if stopped.holds(now)]
+        lifted = [stopped for stopped in recorded_stops(session, is_locked=True) if stopped.holds(now)]
         for row in session.scalars(select(Stop).where(Stop.id.in_([stopped.id for stopped in lifted]))):
             row.lifted_by, row.lifted_at = person, now
         if lifted:
@@ -87,14 +87,15 @@ def stops_in(session: Session, now: datetime) -> tuple[LineStop, ...]:
     return tuple(_shown(stopped) for stopped in recorded_stops(session) if stopped.holds(now))
 
 
-def recorded_stops(session: Session) -> tuple[Stopped, ...]:
+def recorded_stops(session: Session, *, is_locked: bool = False) -> tuple[Stopped, ...]:
     """Return every stop there has been, oldest first, after checking the events of the line.
 
     Raises:
         BrokenChain: they were altered or deleted, so that nobody can say what stops the line.
         UnreadableEvent: a later version wrote one of them.
     """
-    line = session.get(Change, LINE_NUMBER)
+    # Without a lock, an event that is written meanwhile would look as if somebody had altered the end of the chain.
+    line = session.get(Change, LINE_NUMBER, with_for_update=True if is_locked else {"read": True})
     if line is not None:
         return stops_of(checked_events(session, line))
     if _has_changes(session):
