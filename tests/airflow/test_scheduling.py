@@ -273,3 +273,80 @@ def test_a_target_is_released_by_a_person(airflow: RealAirflow, tmp_path: Path) 
     airflow.does("release_target", target="test/released", reason="put in order by hand")
     second = airflow.publish(ticket(tmp_path / "released"))
     assert airflow.ends(second, airflow.run_of(second)) == ("success", "completed")
+
+
+ITEMS = ["The backup of tonight is there"]
+
+
+def questions(airflow: RealAirflow, dag: str) -> list[tuple[str, str]]:
+    """Return run and task of what stands for a DAG under Required Actions, as Airflow's page asks for it."""
+    wanted = "response_received=false&state=deferred&state=awaiting_input"
+    found = airflow.alice.get(f"/dags/{dag}/dagRuns/~/hitlDetails?{wanted}")["hitl_details"]
+    return [(detail["task_instance"]["dag_run_id"], detail["task_instance"]["task_id"]) for detail in found]
+
+
+def scheduled(airflow: RealAirflow, change: str, count: int = 1) -> str:
+    """Return the newest run of a change that came by itself, once there are so many."""
+
+    def runs() -> list[str]:
+        return [run["dag_run_id"] for run in airflow.alice.runs(change) if run["run_type"] == "scheduled"]
+
+    wait_for(lambda: len(runs()) >= count, f"{count} scheduled runs of {change}")
+    return runs()[-1]
+
+
+def test_a_run_by_hand_stands_in_for_the_one_of_the_window(airflow: RealAirflow, tmp_path: Path) -> None:
+    """Nobody is asked twice; the other run ends at once, and no rollback waits for any run of its change."""
+    journal, now = tmp_path / "by_hand", datetime.now(UTC)
+    opens = window(now + timedelta(seconds=25), now + timedelta(minutes=30))
+    change = airflow.publish(ticket(journal, window=opens, preflight={"confirmed": ITEMS}))
+    by_hand = airflow.alice.trigger(change)
+    airflow.reaches(change, by_hand, "window", "deferred")
+    assert airflow.ends(change, scheduled(airflow, change)) == ("failed", "approved")
+    wait_for(lambda: questions(airflow, change), "the question")
+    assert questions(airflow, change) == [(by_hand, "confirm")]
+    airflow.alice.answer(change, by_hand, "confirm", options=ITEMS)
+    assert airflow.ends(change, by_hand) == ("success", "completed")
+    again = airflow.alice.trigger(change)
+    assert airflow.ends(change, again, seconds=90) == ("failed", "completed")
+    rollback = airflow.alice.trigger(change, {"mode": "rollback"})
+    assert airflow.ends(change, rollback) == ("failed", "rolled_back")
+    twice = airflow.alice.trigger(change, {"mode": "rollback"})
+    assert airflow.ends(change, twice, seconds=90) == ("failed", "rolled_back")
+    assert acts(journal) == ["apply_1", "undo_1"]
+    assert questions(airflow, change) == []
+    assert [kind for kind in airflow.kinds(change) if kind == "closed"] == ["closed", "closed"]
+
+
+def test_two_other_windows_leave_no_question_and_no_run(airflow: RealAirflow, tmp_path: Path) -> None:
+    """The run and the question of each window before end within moments, and nothing waits for anything."""
+    journal = tmp_path / "moved_twice"
+    data = ticket(journal, preflight={"confirmed": ITEMS})
+    change = airflow.publish(data)
+    first = airflow.run_of(change)
+    wait_for(lambda: questions(airflow, change), "the question of the first window")
+    for number in (2, 3):
+        start = datetime.now(UTC) - timedelta(seconds=1)
+        moved = {**data, "window": window(start, start + timedelta(minutes=20 + number))}
+        changes.revise(airflow.ledger, change, moved, person="alice", now=datetime.now(UTC), keeps=True)
+        assert airflow.ends(change, first, seconds=90) == ("failed", "approved")
+        airflow.write(change)
+        first = scheduled(airflow, change, number)
+        wait_for(lambda run=first: questions(airflow, change) == [(run, "confirm")], "the question of the new window")
+    airflow.does("abort_change", change=change, reason="not today")
+    assert airflow.ends(change, first, seconds=90) == ("failed", "cancelled")
+    assert questions(airflow, change) == []
+    assert acts(journal) == []
+
+
+def test_a_text_that_was_replaced_is_asked_for_no_longer(airflow: RealAirflow, tmp_path: Path) -> None:
+    """Nor is one that was cancelled; its request ends and says why."""
+    data = ticket(tmp_path / "replaced")
+    before, change = airflow.ask(data)
+    wait_for(lambda: (before, "approve_1") in questions(airflow, "request_change"), "the first question")
+    newer, _ = airflow.ask({**data, "summary": "Another text"}, change=change)
+    assert airflow.request_ends(before) == "failed"
+    wait_for(lambda: (newer, "approve_1") in questions(airflow, "request_change"), "the second question")
+    airflow.does("cancel_change", "alice", change=change, reason="not needed any more")
+    assert airflow.request_ends(newer) == "failed"
+    assert not {before, newer} & {run for run, _ in questions(airflow, "request_change")}

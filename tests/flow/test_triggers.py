@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,9 +17,10 @@ from pydantic import ValidationError
 
 from changewindow.flow.triggerer.arguments import dump
 from changewindow.flow.triggerer.services import services
-from changewindow.flow.triggers import GoodTrigger, WatchTrigger, WindowTrigger
+from changewindow.flow.triggers import GoodTrigger, QuestionTrigger, WatchTrigger, WindowTrigger
 from changewindow.ledger import changes, events, leases
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.models import Change
 from changewindow.ticket.model import Condition
 from support.changes import NOW, approved, intent
 from support.tickets import banner
@@ -258,3 +260,61 @@ async def test_waiting_for_good_gives_up_at_its_deadline(good: Path) -> None:
     )
     assert event["verdict"] == "fail"
     assert "file = 0" in event["reason"]
+
+
+PART = {"run": "run-1", "digest": ""}
+
+
+@pytest.mark.parametrize(
+    ("status", "run", "verdict", "reason"),
+    [
+        pytest.param("approved", None, "pass", "the window is open", id="it waits"),
+        pytest.param("running", "run-1", "pass", "the window is open", id="this run acts"),
+        pytest.param("running", "by_hand", "over", "it acts already, by its run by_hand", id="another run acts"),
+        pytest.param(
+            "completed", "by_hand", "over", "it is closed: completed, by its run by_hand", id="another run completed it"
+        ),
+        pytest.param("missed", None, "over", "it is closed: missed", id="it was missed"),
+    ],
+)
+async def test_a_run_without_a_part_in_its_change_waits_no_longer(
+    asked_ledger: Ledger, *, status: str, run: str | None, verdict: str, reason: str
+) -> None:
+    """Whatever it waits for, it ends within moments."""
+    submitted = approved(asked_ledger, banner())
+    with asked_ledger.transaction() as session:
+        row = session.get(Change, int(submitted.change.removeprefix("CHG-")))
+        assert row is not None
+        row.status, row.run = status, run
+    opens = datetime.now(UTC) + timedelta(seconds=3)
+    part = {**PART, "digest": submitted.digest}
+    event = await fired(WindowTrigger(change=submitted.change, part=part, opens=opens))
+    assert event["verdict"] == verdict
+    assert reason in event["reason"]
+
+
+async def test_a_run_for_the_text_before_waits_no_longer(asked_ledger: Ledger) -> None:
+    """The newer one has runs of its own."""
+    submitted = approved(asked_ledger, banner())
+    opens = datetime.now(UTC) + timedelta(minutes=9)
+    waiting = asyncio.create_task(
+        fired(WindowTrigger(change=submitted.change, part={**PART, "digest": "d"}, opens=opens))
+    )
+    event = await asyncio.wait_for(waiting, 10)
+    assert (event["verdict"], "has another text or window by now" in event["reason"]) == ("over", True)
+    assert not services().aborts.waiting
+
+
+@pytest.mark.parametrize("comes_first", [True, False], ids=["an answer that came at once", "no answer"])
+async def test_a_question_is_asked_until_its_deadline(monkeypatch: pytest.MonkeyPatch, *, comes_first: bool) -> None:
+    """An answer wakes the task by itself, but for one that came before the task was parked."""
+    user = {"id": "alice", "name": "alice"}
+    given = {"response_received": comes_first, "chosen_options": ["yes"], "params_input": {}, "responded_at": NOW}
+    answer = SimpleNamespace(**given, responded_by_user=user)
+    monkeypatch.setattr("changewindow.flow.triggers.get_hitl_detail_content_detail", lambda **_: answer)
+    deadline = datetime.now(UTC) + timedelta(seconds=1.5)
+    event = await fired(QuestionTrigger(asks="018f3c1e-0000-7000-8000-000000000000", deadline=deadline))
+    if comes_first:
+        assert (event["chosen_options"], event["responded_by_user"]) == (["yes"], user)
+    else:
+        assert event["error_type"] == "timeout"

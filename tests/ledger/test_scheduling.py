@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from changewindow.errors import ApprovalRefused, NotAllowed
-from changewindow.ledger import approvals, changes, events, leases, queries, step_locks, stops
+from changewindow.ledger import approvals, changes, events, leases, payloads, queries, step_locks, stops
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.models import Lease
@@ -340,3 +340,24 @@ def test_changes_that_meet_are_found(ledger: Ledger, ticket_data: dict[str, Any]
     assert near(timedelta(days=1)) == [submitted.change, other.change]
     changes.close(ledger, submitted.change, run="run-1", outcome="completed", reason="", now=NOW)
     assert near(timedelta(0)) == []
+
+
+def test_what_acts_wants_a_worker_once_its_last_step_is_applied(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
+    """Until its watch has begun; then again when it is rolled back, until it is closed."""
+    submitted = approved(ledger, ticket_data)
+    assert queries.on_the_way_back(ledger) == 0
+    assert refusal(ledger, submitted.change, intent(submitted.digest)) == []
+    happened: list[tuple[payloads.Payload, int]] = [
+        (payloads.Remembered(step=1, name="Act", remembered={}), 0),
+        (payloads.Applied(step=1, name="Act"), 1),
+        (payloads.Watching(since=NOW, seconds=60), 0),
+        (payloads.WatchDecided(route="undo", reason="bad"), 1),
+        (payloads.Undoing(step=1, name="Act"), 1),
+        (payloads.Undone(step=1, name="Act"), 0),
+        (payloads.NotVerified(verdict="fail", reason="bad", samples=1, readings=()), 1),
+    ]
+    for payload, wanted in happened:
+        events.record(ledger, events.Event(submitted.change, "run-1/task", NOW, payload))
+        assert queries.on_the_way_back(ledger) == wanted
+    changes.close(ledger, submitted.change, run="run-1", outcome="rolled_back", reason="bad", now=NOW)
+    assert queries.on_the_way_back(ledger) == 0

@@ -12,6 +12,10 @@ class TaskInstance:
         self.states = dict(states or {})
         self.xcoms: dict[tuple[str, str], Any] = {}
         self.try_number, self.max_tries, self.map_index = 1, 0, -1
+        self.others: dict[str, TaskInstance] = {}
+        """The same task in other runs of the DAG, by the id of the run."""
+        self.is_open = True
+        """Whether its run has not ended."""
         self.task: Any = None
         """The operator, for those that branch."""
 
@@ -35,13 +39,19 @@ class TaskInstance:
         """Keep what the task leaves."""
         self.xcoms[self.task_id, key] = value
 
-    def xcom_pull(self, *, task_ids: str, key: str = "return_value") -> Any:
-        """Return what a task left."""
-        return self.xcoms.get((task_ids, key))
+    def xcom_pull(self, *, task_ids: str, key: str = "return_value", run_id: str = "") -> Any:
+        """Return what a task left, in this run or in another one."""
+        return self.others[run_id].xcom_pull(task_ids=task_ids, key=key) if run_id else self.xcoms.get((task_ids, key))
 
-    def get_task_states(self, *, run_ids: list[str], **_: Any) -> dict[str, dict[str, str | None]]:
-        """Return the states of the run's tasks."""
-        return {run_ids[0]: self.states}
+    def get_task_states(self, *, run_ids: list[str] | None = None, **_: Any) -> dict[str, dict[str, str | None]]:
+        """Return the states of the run's tasks, or of the tasks of all runs."""
+        if run_ids:
+            return {run_ids[0]: self.states}
+        return {"run": self.states, **{run: other.states for run, other in self.others.items()}}
+
+    def get_dr_count(self, *, run_ids: list[str], **_: Any) -> int:
+        """Return how many of these runs are open."""
+        return sum(run in self.others and self.others[run].is_open for run in run_ids)
 
 
 def _without_seal(value: Any) -> Any:

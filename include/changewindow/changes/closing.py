@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from changewindow.changes import run_decisions, run_memory
-from changewindow.changes.handover import Restored, Verified
+from changewindow.changes.handover import Over, Restored, Verified
 from changewindow.changes.run_memory import Holder, RunMemory
 from changewindow.policy.outcome import Left, Outcome, outcome
 from changewindow.policy.standing import AGAIN
@@ -29,10 +29,13 @@ class Closing:
 
 def settled(memory: RunMemory, held: Holder) -> tuple[Outcome, str] | None:
     """Return how the run ended where nothing is to be recorded: it is closed already, or never held the change."""
-    if held.status in AGAIN or held.is_run(memory.id):
+    over = run_memory.legible(memory, Over, "gate")
+    if held.is_run(memory.id) or (held.status in AGAIN and over is None):
         return None
-    if held.run == memory.id:
+    if held.run == memory.id and held.status not in AGAIN:
         return cast("Outcome", held.status), "this run is closed; nothing was done again"
+    if over is not None:
+        return "refused", over.reason
     refusal = run_decisions.refusal(memory)
     return "refused", refusal.reason if refusal else f"the change is {held.status}; nothing was touched"
 

@@ -32,6 +32,19 @@ class NotGood(Fact):
     reason: str
 
 
+class Begun(Fact):
+    """A run that somebody has triggered begins, and stands in for the one that comes by itself."""
+
+    key = "begun"
+
+
+class Over(Fact):
+    """The run has no part in its change any more, and why: that is no refusal of the change."""
+
+    key = "over"
+    reason: str
+
+
 class Refused(Fact):
     """The gate refused the run."""
 

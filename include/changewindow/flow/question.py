@@ -6,8 +6,16 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import TaskAwaitingInput
 
+from changewindow.changes.run_part import Part
 from changewindow.flow.people import assigned
+from changewindow.flow.runtime import now
+from changewindow.flow.triggerer.arguments import QuestionArguments
+from changewindow.flow.triggers import QuestionTrigger
+
+Asks = tuple[str, Part]
+"""A change, and what of it is asked about."""
 
 
 class Question(HITLOperator):
@@ -21,10 +29,22 @@ class Question(HITLOperator):
     def __init__(self, *, options: list[str], **more: Any) -> None:
         super().__init__(subject="", options=options, **more)
 
+    about: Asks | None = None
+    """Of what change is asked, while there is still a point in it; the question disappears when there is none."""
+
     def ask(self, context: Context, subject: str, body: str, *, people: Sequence[str], within: timedelta) -> Any:
         """Show the question to those people, or to everybody when nobody is named, and wait without a worker."""
         self.subject = subject
         self.body = body
         self.assigned_users = assigned(people)
         self.response_timeout = within
-        return super().execute(context)
+        try:
+            return super().execute(context)
+        except TaskAwaitingInput:
+            # Airflow would leave the question among the required actions until somebody answers it, in vain.
+            if self.about is None:
+                raise
+            change, part = self.about
+            asks = context["task_instance"].id
+            arguments = QuestionArguments(change=change, part=part, asks=asks, deadline=now() + within)
+            self.defer(trigger=QuestionTrigger.of(arguments), method_name="execute_complete")

@@ -12,7 +12,6 @@ class ChangeWindowTimetable(Timetable):
 
     periodic = False
     can_be_scheduled = True
-    active_runs_limit = 1
 
     def __init__(self, opens: str, closes: str) -> None:
         self.opens = pendulum.instance(datetime.fromisoformat(opens))

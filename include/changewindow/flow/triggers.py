@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, Generic, Self, TypeVar
 
+from airflow.sdk.execution_time.hitl import get_hitl_detail_content_detail
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
 
 from changewindow.errors import ChangeError
 from changewindow.flow.airflow_connection import ledger_in_trigger, of_ticket_in_trigger, past_in_trigger
@@ -15,6 +17,7 @@ from changewindow.flow.triggerer.arguments import (
     Arguments,
     BaselineArguments,
     GoodArguments,
+    QuestionArguments,
     WatchArguments,
     WindowArguments,
 )
@@ -38,7 +41,7 @@ LONGEST_NAP = 60.0
 
 
 class ChangeTrigger(BaseTrigger, Generic[A]):
-    """What all triggers share: what they carry, and that a person may end their change at any moment.
+    """What all triggers share: what they carry, and that their change, or their part in it, may end at any moment.
 
     Airflow makes them from the arguments in its database; whoever defers to one uses `of`, which is checked for types.
     """
@@ -64,9 +67,9 @@ class ChangeTrigger(BaseTrigger, Generic[A]):
         raise NotImplementedError
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Fire when it is decided, or when a person has ended the change."""
+        """Fire when it is decided, or when the change or the run's part in it has ended."""
         deciding = asyncio.create_task(self.decided())
-        by_person = asyncio.create_task(services().aborts.ended(self.arguments.change))
+        by_person = asyncio.create_task(services().aborts.ended(self.arguments.change, self.arguments.part))
         parked = asyncio.create_task(asyncio.sleep(PARKED))
         try:
             await asyncio.wait({deciding, by_person}, return_when=asyncio.FIRST_COMPLETED)
@@ -92,11 +95,41 @@ class WindowTrigger(ChangeTrigger[WindowArguments]):
 
     async def decided(self) -> dict[str, Any]:
         """Wait for the moment."""
-        while True:
-            left = (self.arguments.opens - datetime.now(UTC)).total_seconds()
-            if left <= 0:
-                return {"verdict": "pass", "reason": "the window is open"}
-            await asyncio.sleep(min(left, LONGEST_NAP))
+        await _until(self.arguments.opens)
+        return {"verdict": "pass", "reason": "the window is open"}
+
+
+class QuestionTrigger(ChangeTrigger[QuestionArguments]):
+    """Fires when nobody has answered in time; an answer wakes the task by itself, unless it came before it was parked.
+
+    What fires first when a question has become pointless is what all triggers share: then it is asked no longer.
+    """
+
+    form = QuestionArguments
+
+    async def decided(self) -> dict[str, Any]:
+        """Wait for an answer that came at once, then for the deadline."""
+        await asyncio.sleep(PARKED)
+        answer = await sync_to_async(get_hitl_detail_content_detail)(ti_id=self.arguments.asks)
+        if answer.response_received and answer.chosen_options:
+            return {
+                "chosen_options": list(answer.chosen_options),
+                "params_input": answer.params_input or {},
+                "responded_at": answer.responded_at,
+                "responded_by_user": answer.responded_by_user and dict(answer.responded_by_user),
+                "timedout": False,
+            }
+        await _until(self.arguments.deadline)
+        return {"error": "nobody has answered in time", "error_type": "timeout"}
+
+
+async def _until(moment: datetime) -> None:
+    """Wait for a moment."""
+    while True:
+        left = (moment - datetime.now(UTC)).total_seconds()
+        if left <= 0:
+            return
+        await asyncio.sleep(min(left, LONGEST_NAP))
 
 
 class GoodTrigger(ChangeTrigger[GoodArguments]):

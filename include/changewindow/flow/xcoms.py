@@ -6,6 +6,7 @@ from airflow.sdk.definitions.context import Context
 
 from changewindow.changes import handover
 from changewindow.changes.handover import F, Fact, Place
+from changewindow.errors import SealKeyMissing
 from changewindow.flow.secrecy import SECRETS
 from changewindow.ledger.seal import Seal
 
@@ -44,6 +45,18 @@ def take(context: Context, fact: type[F], task: str, step: int = 0) -> F | None:
     value = task_instance.xcom_pull(task_ids=task, key=key)
     place = Place(task_instance.dag_id, str(context["run_id"]), task, key)
     return None if value is None else handover.parsed(fact, value, Seal(), place)
+
+
+def has_begun(context: Context, run: str, task: str) -> bool:
+    """Return whether a task of another run of the same change has handed over that it begins; unknown is no."""
+    task_instance, key = context["ti"], handover.key_of(handover.Begun)
+    value = task_instance.xcom_pull(task_ids=task, key=key, run_id=run)
+    try:
+        return value is not None and bool(
+            handover.parsed(handover.Begun, value, Seal(), Place(task_instance.dag_id, run, task, key))
+        )
+    except (ValueError, SealKeyMissing):
+        return False
 
 
 def leave_note(context: Context, text: str) -> None:

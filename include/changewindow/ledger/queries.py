@@ -134,6 +134,25 @@ def ended_by_hand(ledger: Ledger, since: datetime) -> dict[str, str]:
         return {change.id: change.aborted or change.reason for change in ended}
 
 
+WAY_BACK = (
+    *(EventKind.APPLIED, EventKind.WATCHED, EventKind.DECIDED, EventKind.VALIDATED, EventKind.RUN_DIED),
+    *(EventKind.UNDOING, EventKind.UNDO_FAILED, EventKind.UNDO_STOPPED),
+    *(EventKind.VERIFIED, EventKind.NOT_VERIFIED, EventKind.ABORTED),
+)
+"""After these a change that acts needs a worker at once: to be watched, rolled back or closed. Not while it is verified
+that everything is as before, which may take long and needs none."""
+
+
+def on_the_way_back(ledger: Ledger) -> int:
+    """Return how many changes that act need a worker for what follows after their last step."""
+    other = aliased(EventRow)
+    newest = select(func.max(other.sequence)).where(other.number == Change.number).correlate(Change)
+    is_newest = (EventRow.number == Change.number) & (EventRow.sequence == newest.scalar_subquery())
+    count = select(func.count()).select_from(Change).join(EventRow, is_newest)
+    with ledger.reading() as session:
+        return session.scalar(count.where(Change.status == "running", EventRow.kind.in_(WAY_BACK))) or 0
+
+
 def _other(change: Change, targets: list[str]) -> Other:
     return Other(
         change=change.id,

@@ -106,6 +106,21 @@ def test_a_newer_text_is_asked_for_by_its_own_request(asking: Asking) -> None:
     assert asking.status == "submitted"
 
 
+def test_what_was_replaced_or_cancelled_is_asked_for_no_longer(asking: Asking) -> None:
+    """The question disappears, and the request says why."""
+    with pytest.raises(AirflowFailException, match=r"was cancelled\. Nobody is asked any more"):
+        asking.answer(1, "", verdict="fail", reason="it was cancelled")
+    assert (asking.status, asking.task_instance.left["note"]) == ("submitted", f"{asking.change}: it was cancelled")
+
+
+def test_what_was_approved_elsewhere_goes_on(asking: Asking) -> None:
+    """Another request for the same text was answered: this one is scheduled as well, which does no harm."""
+    asking.answer(1, "bob")
+    asking.answer(2, "carol")
+    asking.answer(1, "", verdict="over", reason="it is approved")
+    assert asking.task_instance.followed == ["schedule"]
+
+
 def test_nobody_answered_in_time(asking: Asking) -> None:
     """The request ends and says so."""
     with pytest.raises(AirflowFailException, match="nobody approved it before its window ended"):

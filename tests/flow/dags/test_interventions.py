@@ -163,3 +163,11 @@ def test_an_end_that_is_not_later_is_refused_before_anybody_is_asked(extension: 
     """The person learns when the window ends."""
     with pytest.raises(AirflowFailException, match="Name a later end than that"):
         extension.check(extension.closes - timedelta(hours=2))
+
+
+def test_an_extension_of_what_is_over_is_asked_for_no_longer(known: Ledger, extension: Extension) -> None:
+    """The question disappears, and the window stays as it is."""
+    before = changes.get(known, extension.change).closes
+    with pytest.raises(AirflowFailException, match=r"it is closed\. Its window stays as it is"):
+        extension.answer("", "", verdict="over", reason="it is closed")
+    assert changes.get(known, extension.change).closes == before

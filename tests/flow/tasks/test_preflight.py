@@ -1,20 +1,24 @@
 """The preflight of a run: the form with the ticks, and the gate's one sample, in a real ledger."""
 
 import json
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
 
+from changewindow.changes.handover import Closed
+from changewindow.changes.room import SLOTS
 from changewindow.errors import NotAllowed
 from changewindow.flow.dag import build_dag
 from changewindow.flow.runtime import Run
 from changewindow.flow.xcoms import NOTE
-from changewindow.ledger import approvals, changes, events, stops
+from changewindow.ledger import approvals, changes, events, queries, stops
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.models import Change
 from changewindow.policy.sign_off import RequiredApproval
 from changewindow.policy.standing import Intent
 from support.task_instance import TaskInstance
@@ -32,7 +36,8 @@ class Preflight:
     """An approved change whose preflight is over but for what is tried; a real ledger, and files to measure."""
 
     def __init__(self, folder: Path, ledger: Ledger) -> None:
-        self.ledger, self.folder, self.mode = ledger, folder, "run"
+        self.ledger, self.folder, self.mode, self.run = ledger, folder, "run", "run"
+        self.dag_run = SimpleNamespace(triggering_user_name="dora", run_type="manual", data_interval_start=None)
         for name in ("health", "backup", "errors"):
             (folder / name).write_text("1")
         now = datetime.now(UTC)
@@ -53,13 +58,12 @@ class Preflight:
         wanted = Intent("run", submitted.digest, *window, approvals=(RequiredApproval("peer", 1),))
         approvals.decide(ledger, self.change, wanted, person="bob", is_yes=True, now=now)
         states = dict.fromkeys(("window", "check_1", "check_2", "confirm"), "success")
-        self.task_instance = TaskInstance(states=states)
+        self.task_instance = TaskInstance(states=states, dag=self.change)
 
     def context(self, task: str) -> Any:
         """Return what Airflow gives to a task."""
         self.task_instance.task_id = task
-        run = SimpleNamespace(triggering_user_name="dora", run_type="manual")
-        return {"run_id": "run", "dag_run": run, "ti": self.task_instance, "params": {"mode": self.mode}}
+        return {"run_id": self.run, "dag_run": self.dag_run, "ti": self.task_instance, "params": {"mode": self.mode}}
 
     def gate(self) -> None:
         """Ask the gate."""
@@ -211,3 +215,111 @@ def test_a_rollback_asks_no_check(preflight: Preflight) -> None:
         preflight.dag.get_task("check_1").execute(preflight.context("check_1"))
     preflight.gate()
     assert [event["mode"] for event in preflight.events("started")] == ["run", "rollback"]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        pytest.param("completed", "it is closed: completed, by its run by_hand", id="a run by hand has completed it"),
+        pytest.param("rolled_back", "it is closed: rolled_back, by its run by_hand", id="it was rolled back"),
+        pytest.param("rollback_failed", "it is closed: rollback_failed, by its run by_hand", id="its rollback failed"),
+        pytest.param("running", "it acts already, by its run by_hand", id="another run acts"),
+    ],
+)
+def test_a_run_of_a_change_that_is_over_ends_at_once(preflight: Preflight, status: str, reason: str) -> None:
+    """Nobody is asked anything, nothing acts, and the outcome stays as it is."""
+    with preflight.ledger.transaction() as session:
+        row = session.get(Change, int(preflight.change.removeprefix("CHG-")))
+        assert row is not None
+        row.status, row.run = status, "by_hand"
+    ends_without_a_word(preflight, reason)
+    kept = changes.get(preflight.ledger, preflight.change)
+    assert (kept.status, kept.run) == (status, "by_hand")
+
+
+def test_a_run_for_the_window_before_ends_without_a_word(preflight: Preflight) -> None:
+    """Its change was given another one, whose run comes by itself: no refusal of the change is recorded."""
+    begins = datetime.now(UTC) - timedelta(hours=3)
+    preflight.dag_run.data_interval_start = begins
+    ends_without_a_word(preflight, f"the window of {begins:%Y-%m-%d %H:%M} UTC, for which this run was made, was moved")
+    assert changes.get(preflight.ledger, preflight.change).status == "approved"
+
+
+def test_a_run_for_the_text_before_ends_without_a_word(preflight: Preflight) -> None:
+    """Whatever it would ask or do is not what the change is about by now."""
+    changes.revise(preflight.ledger, preflight.change, banner(), person="alice", now=datetime.now(UTC))
+    ends_without_a_word(preflight, "has another text or window by now, and this run is for the one before")
+    assert changes.get(preflight.ledger, preflight.change).status == "submitted"
+
+
+def ends_without_a_word(preflight: Preflight, reason: str) -> None:
+    """See a run end in its window: gate and close ask and record nothing."""
+    window: Any = preflight.dag.get_task("window")
+    with pytest.raises(AirflowFailException, match=reason):
+        window.execute(preflight.context("window"))
+    names = ("check_1", "check_2", "confirm")
+    preflight.task_instance.states = {"window": "failed", **dict.fromkeys(names, "upstream_failed"), "close": "running"}
+    with pytest.raises(AirflowFailException, match=reason):
+        preflight.gate()
+    close: Any = preflight.dag.get_task("close")
+    run = Run(close.change, preflight.context("close"))
+    with pytest.raises(AirflowFailException, match=reason):
+        close.do(run)
+    closed = run.handed(Closed, "close")
+    assert closed is not None
+    assert not closed.is_news
+    assert not [kind for kind in ("checked", "refused", "started", "closed") if preflight.events(kind)]
+
+
+def test_a_window_that_broke_off_starts_nothing(preflight: Preflight) -> None:
+    """Its process died with every try: nothing was proven, though nothing else stands against the change."""
+    names = ("check_1", "check_2", "confirm")
+    preflight.task_instance.states = {"window": "failed", **dict.fromkeys(names, "upstream_failed")}
+    with pytest.raises(NotAllowed, match="window is failed, which proves nothing"):
+        preflight.gate()
+
+
+@pytest.mark.parametrize("is_open", [True, False], ids=["under way", "over"])
+def test_a_run_by_hand_stands_in_for_the_one_that_comes_by_itself(preflight: Preflight, *, is_open: bool) -> None:
+    """Otherwise both would ask for the checklist, and the second would act with other values; the first never waits."""
+    window: Any = preflight.dag.get_task("window")
+    window.execute(preflight.context("window"))
+    by_hand, preflight.task_instance = preflight.task_instance, TaskInstance(dag=preflight.change)
+    by_hand.is_open = is_open
+    preflight.task_instance.others["run"] = by_hand
+    preflight.run, preflight.dag_run.run_type = "scheduled__2031-03-18T14:00:00+00:00", "scheduled"
+    if is_open:
+        ends_without_a_word(preflight, "the run run, which somebody has triggered, stands in for this one")
+    else:
+        window.execute(preflight.context("window"))
+
+
+def test_of_two_runs_that_come_by_themselves_neither_waits_for_the_other(preflight: Preflight) -> None:
+    """Nor does a dry run or a rollback stand in for one of them."""
+    window: Any = preflight.dag.get_task("window")
+    preflight.dag_run.run_type = "scheduled"
+    window.execute(preflight.context("window"))
+    other, preflight.task_instance = preflight.task_instance, TaskInstance(dag=preflight.change)
+    preflight.task_instance.others["run"], preflight.run = other, "scheduled__2"
+    window.execute(preflight.context("window"))
+    preflight.dag_run.run_type, preflight.mode, preflight.run = "manual", "dry_run", "run"
+    window.execute(preflight.context("window"))
+    preflight.dag_run.run_type, preflight.mode, preflight.run = "scheduled", "run", "scheduled__2"
+    window.execute(preflight.context("window"))
+
+
+def test_a_change_waits_until_its_undo_would_run_at_once(
+    preflight: Preflight, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The gate says for what; it takes nothing meanwhile, and asks everything anew afterwards."""
+    wanted = [SLOTS]
+    monkeypatch.setattr(queries, "on_the_way_back", lambda _: wanted[0])
+    with caplog.at_level(logging.INFO), pytest.raises(TaskDeferred) as waits:
+        preflight.gate()
+    assert f"waits: {SLOTS} changes are being rolled back or closed" in caplog.text
+    assert f"0 of {SLOTS} slots are free" in caplog.text
+    assert (waits.value.method_name, preflight.events("started")) == ("resumed", [])
+    wanted[0] = SLOTS - 1
+    gate: Any = preflight.dag.get_task("gate")
+    gate.resumed(preflight.context("gate"), {"verdict": "pass", "reason": "there is room"})
+    assert preflight.events("started")

@@ -9,12 +9,13 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from changewindow.changes.handover import Shown, Tried
+from changewindow.changes.run_part import Part
 from changewindow.documents.text import escaped
 from changewindow.errors import ApprovalRefused, ChangeError
 from changewindow.flow import approver_view
 from changewindow.flow.people import who_answered
 from changewindow.flow.question import Question
-from changewindow.flow.requested import handed, shown_by_check
+from changewindow.flow.requested import handed, origin_of, shown_by_check
 from changewindow.flow.runtime import ledger, log, now, policy
 from changewindow.flow.xcoms import leave_note
 from changewindow.ledger import approvals, changes
@@ -67,6 +68,7 @@ class Approve(Question, BranchMixIn):
             body = approver_view.body(ledger(), shown, handed(context, Tried, "dry_run"))
         except ChangeError as error:
             raise AirflowFailException(str(error)) from error
+        self.about = (change, Part(run=origin_of(context), digest=shown.digest, while_in=("submitted",)))
         unproven = "" if approvals.is_proven(ledger(), change) else UNPROVEN
         last = f"Requested by {escaped(stored.requester)}{unproven}. Digest `{intent.digest}`"
         return self.ask(context, subject, f"{body}\n\n{last}", people=pending.people, within=left)
@@ -75,6 +77,8 @@ class Approve(Question, BranchMixIn):
         """Record the answer; ask again when it does not count."""
         shown = shown_by_check(context)
         change = shown.change
+        if "verdict" in event:
+            return self._asked_in_vain(context, shown, event["reason"])
         try:
             answer = super().execute_complete(context, event)
         except HITLTimeoutError as error:
@@ -94,6 +98,18 @@ class Approve(Question, BranchMixIn):
         if not is_yes:
             raise AirflowFailException(f"{change} was rejected by {person}.")
         return self._go_on(context, pending)
+
+    def _asked_in_vain(self, context: Context, shown: Shown, reason: str) -> Any:
+        """Go on if the text was approved elsewhere; else end the request.
+
+        Raises:
+            AirflowFailException: what was asked about is over.
+        """
+        stored = changes.get(ledger(), shown.change)
+        if (stored.status, stored.digest) == ("approved", shown.digest):
+            return self._go_on(context, None)
+        leave_note(context, f"{shown.change}: {reason}")
+        raise AirflowFailException(f"{shown.change}: {reason}. Nobody is asked any more.")
 
     def _go_on(self, context: Context, pending: PendingApproval | None) -> Any:
         """Branch to the next question, or to the end of all."""

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow.changes import messages
 from changewindow.changes.request import Request
+from changewindow.changes.run_part import Part
 from changewindow.documents.findings import Finding
 from changewindow.documents.text import escaped
 from changewindow.errors import ChangeError, NotAllowed
@@ -20,6 +21,7 @@ from changewindow.flow.dags.request import Check, moment_of, pipeline
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.people import who_answered
 from changewindow.flow.question import Question
+from changewindow.flow.requested import origin_of
 from changewindow.flow.rights import require
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
 from changewindow.flow.tasks.messages import post
@@ -113,6 +115,7 @@ class Extension:
     """A later end that a person asks for, and who may approve it."""
 
     change: str
+    digest: str
     closes: datetime
     people: tuple[str, ...]
     person: str
@@ -136,7 +139,7 @@ def extension_of(context: Context) -> Extension:
     except (ChangeError, ValueError) as error:
         raise AirflowFailException(str(error)) from error
     people = sorted({other for need in needs for other in need.people if not same_person(other, person)})
-    return Extension(change, closes, tuple(people), person)
+    return Extension(change, stored.digest, closes, tuple(people), person)
 
 
 class CheckExtension(BaseOperator):
@@ -159,10 +162,15 @@ class ApproveExtension(Question):
         asked = extension_of(context)
         subject = f"{asked.change}: extend its window to {asked.closes.isoformat()}? asked for by {asked.person}"
         within = max(asked.closes - now(), timedelta(seconds=1))
+        part = Part(run=origin_of(context), digest=asked.digest, while_in=(*changes.WAITING, "running"))
+        self.about = (asked.change, part)
         return self.ask(context, subject, escaped(context["params"]["reason"]), people=asked.people, within=within)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the answer, and extend the window if it is yes."""
+        if "verdict" in event:
+            change = context["params"]["change"]
+            raise AirflowFailException(f"{change}: {event['reason']}. Its window stays as it is.")
         asked = extension_of(context)
         try:
             answer = super().execute_complete(context, event)

@@ -2,16 +2,24 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from changewindow.changes.handover import NotGood, Passed, Refused
+from airflow.sdk.definitions.context import Context as AirflowContext
+from airflow.sdk.exceptions import AirflowFailException
+
+from changewindow.changes.handover import NotGood, Over, Passed, Refused
+from changewindow.changes.room import room
 from changewindow.changes.run_memory import baseline, legible
 from changewindow.documents.findings import Finding
 from changewindow.errors import BadPolicy, ChangeError, NotAllowed
+from changewindow.flow.part import part_of, require_no_end_before, require_part_still
 from changewindow.flow.published_text import require_text
 from changewindow.flow.rights import require
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.preflight import ask_once
 from changewindow.flow.tasks.steps import ChangeOperator
+from changewindow.flow.triggerer.arguments import RoomArguments
+from changewindow.flow.triggerer.room_trigger import RoomTrigger
 from changewindow.ledger import leases, payloads
 from changewindow.policy.decision import outcome_of
 from changewindow.policy.preflight_rules import preflight_findings
@@ -27,6 +35,8 @@ class Gate(ChangeOperator):
 
     def do(self, run: Run) -> None:
         """Let the run through, or refuse with every reason."""
+        self._require_part(run)
+        self._wait_for_room(run)
         try:
             if run.mode == "rollback":
                 require(run.context, run.change.id)
@@ -50,6 +60,41 @@ class Gate(ChangeOperator):
         run.hand_over(Passed(token=token, digest=run.change.digest, values=dict(intent.values)))
         log.info("the change may act on %s (token %s)", ", ".join(targets), token)
 
+    def _require_part(self, run: Run) -> None:
+        """Make sure that the run still has a part in its change; if not, it is no refusal of the change.
+
+        Raises:
+            AirflowFailException: a task before has found that it has none.
+        """
+        try:
+            require_no_end_before(run, sorted(self.upstream_task_ids))
+        except AirflowFailException as over:
+            run.hand_over(Over(reason=str(over)))
+            raise
+
+    def resumed(self, context: AirflowContext, event: dict[str, Any]) -> Any:
+        """Ask everything anew, once there is room."""
+        require_part_still(Run(self.change, context), event)
+        return self.execute(context)
+
+    def _wait_for_room(self, run: Run) -> None:
+        """Wait, without a worker, until the watch and the undo of this change would run at once.
+
+        An emergency does not wait, nor does what cannot start anyway.
+        """
+        if run.mode != "run" or run.intent.is_emergency or run.intent.is_late(now()):
+            return
+        try:
+            there_is = room(run.ledger)
+        except ChangeError as error:
+            log.warning("whether there is room for its watch and undo is not known, so it goes on: %s", error)
+            return
+        if not there_is.is_free:
+            log.info("%s", there_is.sentence)
+            deadline = run.intent.closes - run.intent.needs
+            arguments = RoomArguments(change=run.change.id, part=part_of(run), deadline=deadline)
+            self.defer(trigger=RoomTrigger.of(arguments), method_name="resumed")
+
     def _dry(self, run: Run, preflight: Preflight) -> None:
         """Say what a real run would be refused for, of what does not depend on the ledger."""
         findings = [*preflight_findings(preflight), *run.assessment.forbids(max(now(), run.intent.opens))]
@@ -65,6 +110,8 @@ class Gate(ChangeOperator):
         failed = {name: _reason(run, name) for name in names if states.get(name) == "failed" and name != "window"}
         if failed or run.intent.is_late(now()) or not self._may_read(run):
             return Preflight(failed, is_whole=False)
+        if states.get("window") == "failed":  # whatever the cause: nothing is proven, and nothing more is asked
+            return Preflight(unproven={"window": "failed"}, is_whole=False)
         unproven = {name: str(states.get(name)) for name in names if states.get(name) != "success"}
         return Preflight(
             unproven=unproven if run.mode == "run" else {},

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from changewindow.changes import confirming, handover
 from changewindow.changes.handover import NotGood
 from changewindow.flow.airflow_connection import of_ticket_in_trigger, past_in_trigger
+from changewindow.flow.part import part_of, require_part, require_part_still, stands_in
 from changewindow.flow.people import who_answered
 from changewindow.flow.published_text import require_text_to_ask
 from changewindow.flow.question import Question
@@ -39,24 +40,29 @@ class ChangeSensor(BaseSensorOperator):
 
 
 class WindowSensor(ChangeSensor):
-    """Waits until the window opens; a run that comes too late goes no further."""
+    """Waits until the window opens; a run that comes too late, or has no part in its change, goes no further."""
 
     def execute(self, context: Context) -> None:
         """Wait without a worker; dry runs and rollbacks need no window."""
         run = Run(self.change, context)
         if run.mode != "run":
             return
+        require_part(run)
+        stands_in(run)
         if now() < run.intent.opens:
             log.info("the window opens %s UTC", f"{run.intent.opens:%Y-%m-%d %H:%M:%S}")
-            arguments = WindowArguments(change=self.change.id, opens=run.intent.opens)
+            arguments = WindowArguments(change=self.change.id, part=part_of(run), opens=run.intent.opens)
             self.defer(trigger=WindowTrigger.of(arguments), method_name="opened")
         self.opened(context)
 
     def opened(self, context: Context, event: Any = None) -> None:
         """Go on, if it is neither ended by a person nor too late already; the gate records it and asks again."""
+        run = Run(self.change, context)
+        require_part_still(run, event)
         if event and event["verdict"] == "fail":
             raise AirflowFailException(f"{event['reason']}. Nothing was touched.")
-        if Run(self.change, context).intent.is_late(now()):
+        require_part(run)
+        if run.intent.is_late(now()):
             raise AirflowFailException(
                 "It is too late to start in this window; the gate says more. Nothing was touched."
             )
@@ -97,6 +103,7 @@ class CheckSensor(ChangeSensor):
             return
         arguments = GoodArguments(
             change=self.change.id if self.is_forward else None,
+            part=part_of(run) if self.is_forward and run.mode == "run" else None,
             asker=self.change.id,
             conditions=self.conditions(run),
             every=BETWEEN_CHECKS,
@@ -109,6 +116,7 @@ class CheckSensor(ChangeSensor):
     def decided(self, context: Context, event: dict[str, Any]) -> None:
         """Take the event of the trigger."""
         run = Run(self.change, context)
+        require_part_still(run, event)
         if event["verdict"] != "pass":
             self.bad(run, event)
         self.good(run, event)
@@ -135,12 +143,14 @@ class BaselineSensor(ChangeSensor):
         require_text_to_ask(run)
         compared = run.ticket.compared
         within = longest(compared) + run.ticket.preflight.within
-        arguments = BaselineArguments(change=self.change.id, conditions=compared, deadline=now() + within)
+        part = part_of(run) if run.mode == "run" else None
+        arguments = BaselineArguments(change=self.change.id, part=part, conditions=compared, deadline=now() + within)
         self.defer(trigger=BaselineTrigger.of(arguments), method_name="taken")
 
     def taken(self, context: Context, event: dict[str, Any]) -> None:
         """Keep it for the watch and for the record."""
         run = Run(self.change, context)
+        require_part_still(run, event)
         if event["verdict"] != "pass":
             run.hand_over(NotGood(reason=event["reason"]))
             raise AirflowFailException(f"There is nothing to compare with: {event['reason']}. Nothing was touched.")
@@ -161,7 +171,9 @@ class Confirm(Question):
         run = Run(self.change, context)
         if run.mode != "run":
             raise AirflowSkipException(f"mode is {run.mode}: nobody needs to confirm")
+        require_part(run)
         require_text_to_ask(run)
+        self.about = (run.change.id, part_of(run))
         subject = f"{run.change.id}: confirm what no machine can check"
         page = str(context["ti"].log_url).partition("/tasks/")[0]
         body = confirming.body(run.change.id, run.ticket, self.change.data, run.values, page=page)
@@ -172,6 +184,9 @@ class Confirm(Question):
         """Take the ticks; one that is missing fails the preflight."""
         run = Run(self.change, context)
         owner = run.ticket.owner
+        require_part_still(run, event)
+        if event.get("verdict") == "fail":
+            raise _refused(run, event["reason"])
         if event.get("error_type") == "timeout":
             raise _refused(run, f"{owner} did not answer while the change could still start")
         answer = super().execute_complete(context, event)

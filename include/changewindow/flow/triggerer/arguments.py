@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer
 
+from changewindow.changes.run_part import Part
 from changewindow.watch.condition import Condition
 
 Moment = Annotated[AwareDatetime, PlainSerializer(datetime.isoformat)]
@@ -27,12 +29,27 @@ class Arguments(BaseModel):
     version: Literal[1] = 1
     change: str | None = None
     """The change that a person may end; None in a rollback, which nobody aborts."""
+    part: Part | None = None
+    """What the run waits for the sake of; None: once it acts, and in what earlier versions have left."""
 
 
 class WindowArguments(Arguments):
     """What is waited for until a window opens."""
 
     opens: Moment
+
+
+class QuestionArguments(Arguments):
+    """Which task asks people, and until when."""
+
+    asks: UUID
+    deadline: Moment
+
+
+class RoomArguments(Arguments):
+    """Until when there is a point in waiting for room."""
+
+    deadline: Moment
 
 
 class GoodArguments(Arguments):

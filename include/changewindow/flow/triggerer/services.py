@@ -6,14 +6,16 @@ from weakref import WeakKeyDictionary
 
 from changewindow.flow.triggerer.abort_signal import AbortSignal
 from changewindow.flow.triggerer.progress_writer import ProgressWriter
+from changewindow.flow.triggerer.room import Queue
 
 
 @dataclass
 class TriggererServices:
-    """Whether persons have ended changes, and how far watches are: asked and written once for all triggers."""
+    """Whether changes have ended, how far watches are, and whether there is room: once for all triggers."""
 
     aborts: AbortSignal = field(default_factory=AbortSignal)
     progress: ProgressWriter = field(default_factory=ProgressWriter)
+    room: Queue = field(default_factory=Queue)
 
 
 _of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, TriggererServices] = WeakKeyDictionary()
