@@ -14,7 +14,7 @@ from changewindow.flow.bundle import PublishedChanges
 from changewindow.flow.dag import build_dag
 from changewindow.flow.dags.housekeeping import build_housekeeping_dag
 from changewindow.flow.dags.interventions import build_reslot_dag
-from changewindow.flow.weights import FIRST
+from changewindow.flow.weights import FIRST, STARTS
 from changewindow.ledger.seal import Seal
 from changewindow.policy.review import load_file
 from changewindow.ticket.plan import plan
@@ -85,6 +85,16 @@ def test_rolling_back_comes_before_everything_that_has_not_begun(published: Publ
     assert max(weight for values in weights.values() for weight in values) < FIRST
 
 
+def test_what_begins_uses_no_slot_of_the_way_back(published: PublishedChanges) -> None:
+    """It has a pool of its own; what watches, undoes and closes is in the pool that is always there."""
+    stored = DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(dag_of(published)))))
+    in_default = {task.task_id.rstrip("0123456789").rstrip("_") for task in stored.tasks if task.pool == "default_pool"}
+    assert in_default == {"watch", "undo", "verify", "succeed", "close"}
+    assert {task.pool for task in stored.tasks} == {"default_pool", STARTS}
+    assert {task.pool for task in build_housekeeping_dag().tasks} == {"default_pool"}
+    assert {task.pool for task in build_reslot_dag().tasks} == {STARTS}
+
+
 def test_what_is_done_about_a_change_that_acts_comes_first() -> None:
     """Housekeeping begins rollbacks; what asks for new work weighs no more than a preflight."""
     assert {task.priority_weight for task in build_housekeeping_dag().tasks} == {FIRST}
@@ -108,7 +118,7 @@ def test_the_list_of_dags_says_what_a_change_is_about() -> None:
     assert "git merge release/v2.15.0 into main" in str(dag.doc_md)
     assert dag.params["version"] == "v2.15.0"
     assert dag.params.get_param("mode").schema["enum"] == ["run", "dry_run", "rollback"]
-    assert dag.max_active_runs == 1
+    assert dag.max_active_runs > 1, "a rollback would wait behind other runs of its change"
 
 
 def test_every_file_of_ours_is_read_by_airflow() -> None:

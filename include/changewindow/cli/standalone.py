@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[3]
 """The checkout; an installed package needs neither its `plugins` nor a PYTHONPATH."""
 ANSWERS = {"scheduler": "scheduler", "triggerer": "triggerer", "dag_processor": "dag-processor"}
 """The components that Airflow's API tells the health of, as the API and as Airflow's command line name them."""
-WORKERS = 4
+WORKERS = 8
+"""Half of them are only for what watches, rolls back and closes; see `flow/slots.py`."""
 LOCKED = 60
 """Seconds to wait for a locked database; after SQLite's own 5 a component would end."""
 

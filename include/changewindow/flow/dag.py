@@ -18,7 +18,7 @@ from changewindow.flow.tasks.steps import Apply, Succeed, Verify
 from changewindow.flow.tasks.undo import Undo
 from changewindow.flow.tasks.watch import Watch
 from changewindow.flow.timetable import ChangeWindowTimetable
-from changewindow.flow.weights import OF_ROLE, weighing
+from changewindow.flow.weights import options_of
 from changewindow.ledger.seal import Seal
 from changewindow.ledger.step_locks import LIFETIME
 from changewindow.ticket.model import Parameter, Ticket
@@ -48,6 +48,8 @@ BACK_OFF = {
 }
 AGAIN: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=5)}
 """For tasks whose process dies, or that Airflow cannot start while its API server is away; a no of ours is final."""
+AT_ONCE = 16
+"""How many runs of a change may be open: a rollback waits behind none. The ledger lets only one of them act."""
 SOON = {"execution_timeout": timedelta(seconds=60)}
 OPTIONS: dict[Role, dict[str, Any]] = {
     "window": AGAIN,
@@ -88,7 +90,7 @@ def dag_of(change: PublishedChange) -> DAG:
         schedule=ChangeWindowTimetable(ticket.window.opens.isoformat(), ticket.window.closes.isoformat()),
         start_date=LONG_AGO,
         catchup=False,
-        max_active_runs=1,
+        max_active_runs=AT_ONCE,
         tags=_tags(ticket),
         doc_md=_document(change, ticket),
         params=_params(ticket),
@@ -107,7 +109,7 @@ def dag_of(change: PublishedChange) -> DAG:
 
 
 def _task(dag: DAG, change: PublishedChange, node: Node) -> BaseOperator:
-    options = OPTIONS.get(node.role, {}) | weighing(OF_ROLE[node.role])
+    options = OPTIONS.get(node.role, {}) | options_of(node.role)
     if node.timeout:
         options["execution_timeout"] = node.timeout + LIFETIME + timedelta(seconds=GRACE)
     if node.retries:

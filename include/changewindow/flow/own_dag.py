@@ -5,7 +5,7 @@ from typing import Any
 
 from airflow.sdk import DAG
 
-from changewindow.flow.weights import REST, weighing
+from changewindow.flow.weights import FIRST, REST, STARTS, weighing
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 """A run whose date lies before its DAG's start would do nothing and turn green."""
@@ -28,7 +28,10 @@ def own_dag(
     document: str | None = None,
     weight: int = REST,
 ) -> DAG:
-    """Return a DAG to add tasks to; `at_once` of its runs may be open, and each task has the `weight`."""
+    """Return a DAG to add tasks to; `at_once` of its runs may be open, and each task has the `weight`.
+
+    Only what goes first, because it leads to a rollback, uses the slots that are kept for that.
+    """
     return DAG(
         dag_id=dag_id,
         dag_display_name=dag_id.replace("_", " ").capitalize(),
@@ -39,7 +42,7 @@ def own_dag(
         max_active_runs=at_once,
         tags=["change-windows"],
         params=params or {},
-        default_args={"retries": 0, **weighing(weight)},
+        default_args={"retries": 0, **weighing(weight), **({} if weight == FIRST else {"pool": STARTS})},
         is_paused_upon_creation=False,
         doc_md=document or description,
     )

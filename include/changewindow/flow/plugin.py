@@ -10,6 +10,7 @@ import changewindow.flow.dag
 import changewindow.flow.own_places  # noqa: F401  it reads what Airflow hides from tasks
 from changewindow import kinds
 from changewindow.flow.server.run_notes import Noter
+from changewindow.flow.slots import SlotKeeper
 from changewindow.flow.task_guard import TaskGuard
 from changewindow.flow.timetable import ChangeWindowTimetable
 
@@ -26,9 +27,9 @@ def door(app: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class ChangeWindowPlugin(AirflowPlugin):
-    """The timetable of windows, the notes of runs, the guard of our tasks, and the door of the API server."""
+    """Timetable of windows, notes of runs, guard of our tasks, slots of the way back, and door of the API server."""
 
     name = "changewindow"
     timetables = [ChangeWindowTimetable]
-    listeners = [Noter(), TaskGuard()]
+    listeners = [Noter(), TaskGuard(), SlotKeeper()]
     fastapi_root_middlewares = [{"middleware": door, "args": [], "kwargs": {}, "name": "the door"}]

@@ -1,4 +1,7 @@
-"""Which task goes first when more are ready than can run: rolling back before everything that has not begun."""
+"""Which task goes first when more are ready than can run: rolling back before everything that has not begun.
+
+What has not begun has a pool of its own besides, smaller than the executor: a rollback finds a slot whatever runs.
+"""
 
 from typing import Any
 
@@ -25,6 +28,16 @@ OF_ROLE: dict[Role, int] = {
     "report": LAST,
 }
 """An applied change is watched, and rolled back, before another one is applied or passes its gate."""
+
+
+STARTS = "changewindow_starts"
+"""The pool of what begins. What watches, undoes and closes is in Airflow's default pool, which is always there."""
+WAY_BACK: frozenset[Role] = frozenset({"undo", "verify", "watch", "close", "succeed"})
+
+
+def options_of(role: Role) -> dict[str, Any]:
+    """Return weight and pool of a task of a change."""
+    return weighing(OF_ROLE[role]) | ({} if role in WAY_BACK else {"pool": STARTS})
 
 
 def weighing(weight: int) -> dict[str, Any]:

@@ -264,6 +264,14 @@ def test_the_room_for_changes_may_be_changed(body: Any) -> None:
     assert why(asked("PATCH /api/v2/pools/{pool_name:path}", body=body, pool_name="default_pool")) == ""
 
 
+def test_without_its_pool_no_change_begins() -> None:
+    """It may be made smaller or larger, and stays."""
+    patch, pool = "PATCH /api/v2/pools/{pool_name:path}", "changewindow_starts"
+    assert "where changes begin: none starts without it" in why(asked(patch, body={"slots": 0}, pool_name=pool))
+    assert why(asked("DELETE /api/v2/pools/{pool_name:path}", pool_name=pool))
+    assert why(asked(patch, body={"slots": 2}, pool_name=pool)) == ""
+
+
 @pytest.mark.parametrize(
     ("request_", "is_refused"),
     [

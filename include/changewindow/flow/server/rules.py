@@ -11,6 +11,7 @@ from changewindow.changes.housekeeping import KEPT, is_over
 from changewindow.flow.own_dag import INTERVENTIONS, OWN_DAGS
 from changewindow.flow.server.asked import Asked, Refused
 from changewindow.flow.server.facts import Facts
+from changewindow.flow.weights import STARTS
 from changewindow.ledger.models import Change
 
 Rule = Callable[[Asked, str, Facts], str | None]
@@ -25,10 +26,11 @@ UNCOUNTED = "".join(chr(code) for code in range(128) if not chr(code).isalnum())
 """What Airflow leaves out at the end of a prefix."""
 MOMENT = TypeAdapter(datetime)
 """Reads moments as Airflow's API does, numbers included."""
-POOL = "default_pool"
-"""In which all tasks of changes run."""
-FEWEST = 4
-"""Slots that it keeps."""
+POOLS = {
+    "default_pool": (4, "changes are applied and undone"),
+    STARTS: (1, "changes begin: none starts without it"),
+}
+"""The pools of changes: how many slots each keeps, and what runs there."""
 HOUSEKEEPING = "take_back_"
 """How the ids of runs begin by which housekeeping rolls back."""
 
@@ -133,11 +135,12 @@ def trigger_change(asked: Asked, dag: str, facts: Facts) -> str | None:
 
 def pool(asked: Asked, _facts: Facts) -> str | None:
     """Refuse to take away the room in which changes run, without which nothing is undone."""
-    for action, fields in _named(asked, POOL, "pool_name", "name", "pool"):
-        slots = fields.get("slots")
-        is_roomy = slots is None or (type(slots) is int and (slots == -1 or slots >= FEWEST))
-        if action in {"DELETE", "delete"} or not is_roomy or fields.get("include_deferred") not in (None, False):
-            return f"{POOL} is where changes are applied and undone. Leave it {FEWEST} slots, without deferred tasks."
+    for name, (fewest, what) in POOLS.items():
+        for action, fields in _named(asked, name, "pool_name", "name", "pool"):
+            slots = fields.get("slots")
+            is_roomy = slots is None or (type(slots) is int and (slots == -1 or slots >= fewest))
+            if action in {"DELETE", "delete"} or not is_roomy or fields.get("include_deferred") not in (None, False):
+                return f"{name} is where {what}. Leave it {fewest} slots, without deferred tasks."
     return None
 
 
