@@ -7,16 +7,20 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette._utils import get_route_path
 from starlette.datastructures import QueryParams
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from changewindow.flow.server import audit, single_writer
+from changewindow.flow.runtime import log
+from changewindow.flow.server import audit, next_run, single_writer
 from changewindow.flow.server.asked import Asked, Person, Refused, ours, route_of
 from changewindow.flow.server.judge import judge
 from changewindow.flow.server.limits import LOGIN, MOST_CHANGES, OTHERS, OURS, Limit, body_of, replayed
+from changewindow.flow.server.next_run import ended_task
 from changewindow.flow.server.who import TASKS, person_of, require_task
 
 READING = {"GET", "HEAD", "OPTIONS"}
@@ -36,11 +40,12 @@ class Door:
         who: Callable[[Scope], Awaitable[Person]] = person_of,
         decide: Callable[[Asked], None] = judge,
         record: Callable[[Asked, int], None] = audit.record,
+        look_next: Callable[[UUID], None] = next_run.look_next,
         ours_limit: Limit = OURS,
     ) -> None:
         self.app = app
         self.ours_limit = ours_limit
-        self.who, self.decide, self.record = who, decide, record
+        self.who, self.decide, self.record, self.look_next = who, decide, record, look_next
         self.writer = single_writer.for_this_database()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,13 +62,28 @@ class Door:
         path = get_route_path(scope)
         if _is_below(path, TASKS):
             await require_task(scope)
-            await self._pass(scope, await body_of(receive, OTHERS), receive, send, is_task=True)
+            body = await body_of(receive, OTHERS)
+            status = await self._pass(scope, body, receive, send, is_task=True)
+            task = ended_task(path, body) if status < 300 else None
+            if task:
+                await self._look_next(task)
         elif _is_below(path, LOG_IN):
             await self._pass(scope, await body_of(receive, LOGIN), receive, send)
         elif _is_below(path, *PEOPLE):
             await self._judged(scope, receive, send)
         else:
             await self.app(scope, receive, send)  # pages of another plugin, which has a door of its own
+
+    async def _look_next(self, task: UUID) -> None:
+        """Have what follows a task that has ended scheduled soon; without that, it is scheduled a little later."""
+
+        async def call() -> None:
+            await asyncio.to_thread(self.look_next, task)
+
+        try:
+            await (self.writer.write(call, is_task=True) if self.writer else call())
+        except (Refused, SQLAlchemyError) as error:
+            log.warning("what follows the task %s is scheduled in its turn: %s", task, error)
 
     async def _judged(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read what a person asks for, decide, pass it on, and record what became of it."""
