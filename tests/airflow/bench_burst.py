@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import pytest
 
@@ -91,8 +90,8 @@ def publish(airflow: RealAirflow, journal: Path, every: str, opens: datetime | N
     """Submit and publish a change with a path of its own; its window is open now, or opens at a moment."""
     path = f"/{journal.stem}"
     own = {**HEALTH, "source": {**HEALTH["source"], "path": path}}
-    later: dict[str, Any] = {"window": window(opens, opens + timedelta(hours=2))} if opens else {}
-    data = ticket(journal, watch="30m", validation=[own], **later)
+    begins = opens or datetime.now(UTC) - timedelta(seconds=1)
+    data = ticket(journal, watch="30m", validation=[own], window=window(begins, begins + timedelta(hours=2)))
     data["watch"]["every"], data["summary"] = every, f"Write into {journal.stem}"
     change = airflow.submit(data)
     airflow.write(change)
