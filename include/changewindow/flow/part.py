@@ -63,7 +63,9 @@ def require_no_end_before(run: Run, names: list[str]) -> None:
 def end(run: Run, reason: str) -> NoReturn:
     """Leave for the gate and for `close` why the run ends, and fail."""
     run.hand_over(Over(reason=reason))
-    raise AirflowFailException(f"{run.change.id}: {reason}. This run ends; it has touched nothing.")
+    sentence = f"{run.change.id}: {reason}. This run ends; it has touched nothing."
+    log.error("%s", sentence)
+    raise AirflowFailException(sentence)
 
 
 def stands_in(run: Run) -> None:

@@ -69,6 +69,7 @@ class Gate(ChangeOperator):
         try:
             require_no_end_before(run, sorted(self.upstream_task_ids))
         except AirflowFailException as over:
+            log.error("%s: %s", run.change.id, over)
             run.hand_over(Over(reason=str(over)))
             raise
 
