@@ -8,7 +8,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -108,8 +108,20 @@ def restart(made: Supervised, settings: Mapping[str, str]) -> None:
     wait_for(lambda: is_up(made), "the worker", 120)
 
 
+def used(made: Supervised) -> float:
+    """Return the CPU seconds that Airflow has used, with those of its processes that have ended."""
+    leaders = [psutil.Process(running.pid) for running in made.running.values()]
+    family = [process for leader in leaders for process in (leader, *leader.children(recursive=True))]
+    total = 0.0
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            total += sum(process.cpu_times()[:4])
+    return total
+
+
 def rate(airflow: RealAirflow, made: Supervised, folder: Path, count: int) -> float:
     """Return the tasks a second of some changes that begin at once."""
+    begun = used(made)
     names = [f"{folder.name}_{number}" for number in range(count)]
     changes = [airflow.submit(ticket(folder.parent / name, steps=4, seconds=0, watch="1s")) for name in names]
     for change in changes:
@@ -120,5 +132,5 @@ def rate(airflow: RealAirflow, made: Supervised, folder: Path, count: int) -> fl
         assert airflow.ends(change, run) == ("success", "completed")
     quoted = ", ".join(f"'{change}'" for change in changes)
     ((number, seconds),) = made.place.server.ask(TASKS.format(quoted), "airflow")
-    print(f"{folder.name}: {number} tasks in {seconds:.1f} s")
+    print(f"{folder.name}: {number} tasks in {seconds:.1f} s, {(used(made) - begun) / number:.2f} s of CPU each")
     return float(number) / float(seconds)
