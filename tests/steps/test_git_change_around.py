@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from changewindow.errors import StepFailed
+from changewindow.errors import StepFailed, UnusableConnection
+from changewindow.systems.git.access import opened
+from changewindow.systems.git.files import Files
 from step_fixtures.git_change import git
 from step_fixtures.git_change import repository as made
 from support.git_changes import STEP, busy, commit, context, step
@@ -178,3 +180,50 @@ def test_branches_of_every_name_that_git_takes(repository: Path, name: str) -> N
     assert git(repository, "show", f"refs/heads/{name}-deployed:version") == "2"
     merge.undo(here, remembered)
     assert git(repository, "show", f"refs/heads/{name}-deployed:version") == "1"
+
+
+def test_a_host_that_is_no_name(repository: Path) -> None:
+    """It says which connection."""
+    with pytest.raises(UnusableConnection, match="'example_config' has no host that can be one: ssh://☃/x"):
+        STEP.remember(context(repository, host="ssh://☃/x"))
+
+
+def test_files_of_which_only_a_pointer_is_there(repository: Path) -> None:
+    """Whoever reads files of the repository, such as migrations, is not given what is none."""
+    commit(repository, "db/first.sql", "SELECT 1;\n")
+    files = Files.model_validate({"repository": "example_config", "at": "main", "folder": "db"})
+    with files.opened(context(repository)) as folder:
+        assert (folder.path / "first.sql").read_text() == "SELECT 1;\n"
+    commit(repository, "db/second.sql", f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 9\n")
+    with pytest.raises(StepFailed, match=r"db/second\.sql of example_config is a pointer of Git LFS here"):  # noqa: SIM117
+        with files.opened(context(repository)):
+            pass
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_shallow_repository(repository: Path, scheme: str) -> None:
+    """Of a part of a history, no revert is certain; git itself would fetch the rest from there for ever."""
+    commit(repository, "later", "x")
+    shallow = repository.parent / "shallow"
+    git(
+        repository.parent, "clone", "-q", "--bare", "--depth=1", "--no-single-branch", f"file://{repository}", "shallow"
+    )
+    with pytest.raises(StepFailed, match="source repository is shallow, reject to clone"):
+        STEP.missing_prerequisites(context(shallow, host=f"{scheme}{shallow}"))
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("https://bücher.example/x.git", "https://xn--bcher-kva.example/x.git"),
+        ("https://bücher.example:8443/für.git", "https://xn--bcher-kva.example:8443/für.git"),
+        ("ssh://git@bücher.example:22/x.git", "ssh://git@xn--bcher-kva.example:22/x.git"),
+        ("git@bücher.example:für/x.git", "git@xn--bcher-kva.example:für/x.git"),
+        ("/srv/für/x.git", "/srv/für/x.git"),
+        ("https://example.com/@ü/x.git", "https://example.com/@ü/x.git"),
+    ],
+)
+def test_the_host_of_a_repository_is_named_in_ascii(written: str, asked: str) -> None:
+    """As everywhere; neither ssh nor the proxies on the way know any other form."""
+    with opened(context(Path("/"), host=written), "example_config") as (address, _):
+        assert address == asked

@@ -1,15 +1,19 @@
 """Gives git access to a repository over ssh, https or file, with the credentials of its Airflow Connection."""
 
 import os
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from pydantic_core import PydanticCustomError
+
 from changewindow.errors import UnusableConnection
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
+from changewindow.systems.names import a_labels
 
 NAME = "Change Windows"
 AUTHOR = {
@@ -32,6 +36,8 @@ SETTINGS = [
     ("credential.helper", ""),
 ]
 """Overrides interfering settings of the worker's account, and credential helpers, which may store the password."""
+HOST = re.compile(r"^(\w+://(?:[^/@]*@)?|[^/@:]+@)([^/:@\[\]]+)")
+"""The host in an address, behind its scheme and account: of a URL, or as ssh has it."""
 ANSWER = """!answer() { printf 'username=%s\\npassword=%s\\n' "$GIT_LOGIN" "$GIT_PASSWORD"; }; answer"""
 HOST_KEY_CHECKS = {"yes", "no", "accept-new", "off", "ask"}
 ASKPASS = "#!/bin/sh\nprintf '%s\\n' \"$GIT_PASSPHRASE\"\n"
@@ -93,9 +99,18 @@ def _secret_file(file: Path, text: str) -> Path:
     return file
 
 
+def _in_ascii(match: "re.Match[str]") -> str:
+    return match[1] + (match[2] if match[2].isascii() else a_labels(match[2]))
+
+
 def _address(connection: Connection) -> str:
     if not connection.host:
         raise UnusableConnection(connection.name, "host (the address of the repository)")
     if "://" in connection.host and urlsplit(connection.host).password:
         raise UnusableConnection(connection.name, "address without a password in it; write that into its own field")
-    return str(Path(connection.host).expanduser()) if connection.host.startswith("~") else connection.host
+    if connection.host.startswith("~"):
+        return str(Path(connection.host).expanduser())
+    try:
+        return HOST.sub(_in_ascii, connection.host)
+    except PydanticCustomError as error:
+        raise UnusableConnection(connection.name, f"host that can be one: {connection.host}") from error

@@ -194,7 +194,9 @@ def cloned(context: Context, connection: str, branch: str) -> Iterator[Clone]:
     """
     with opened(context, connection) as (address, environment), context.temporary_folder() as folder:
         clone = Clone(context, connection, branch, folder, environment)
-        how = ["--quiet", "--no-tags", "--no-checkout", "--template=", "--filter=blob:none"]
+        # Of a part of a history, no revert is certain; and git fetches what is not there of it again and again.
+        how = ["--quiet", "--no-tags", "--no-checkout", "--template=", "--reject-shallow"]
+        how += [] if address.startswith(("/", "file://")) else ["--filter=blob:none"]
         clone.git("clone", *how, "--branch", branch, "--", address, ".")
         yield clone
 

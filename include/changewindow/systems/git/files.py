@@ -17,6 +17,10 @@ from changewindow.systems.git.clone import id_in, last_line
 from changewindow.systems.git.refs import ref_name
 from changewindow.systems.process.supervised import ProgramOptions
 
+POINTER = b"version https://git-lfs.github.com/spec/v1\n"
+SMALL = 1024
+"""A pointer is smaller, as Git LFS says itself."""
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -66,6 +70,11 @@ class Files(Model):
                 raise StepFailed(
                     f"There is no folder {self.description()}. Correct the ticket, or bring the files there."
                 )
+            if checked_out and (pointer := next(_pointers(path), None)):
+                problem = f"{pointer.relative_to(clone.resolve())} of {self.repository} is a pointer of Git LFS here"
+                raise StepFailed(
+                    f"{problem}, and not the file. Install git-lfs on the worker, or store it in git itself."
+                )
             yield Folder(path, checked_out)
 
     def _checked_out(self, context: Context, clone: Path, commit: str) -> str:
@@ -85,3 +94,11 @@ class Files(Model):
             return id_in(asked.output)
         what = f"commit {commit}, of which this change was applied" if commit else f"branch, tag or commit {self.at}"
         raise StepFailed(f"The repository of connection {self.repository} has no {what}. Bring it back there.")
+
+
+def _pointers(folder: Path) -> Iterator[Path]:
+    """Yield the files of which only a pointer was checked out, as the program that brings their content is missing."""
+    for file in folder.rglob("*"):
+        is_small = file.is_file() and not file.is_symlink() and file.stat().st_size < SMALL
+        if is_small and ".git" not in file.parts and file.read_bytes().startswith(POINTER):
+            yield file
