@@ -54,7 +54,7 @@ def on_a_terminal(*arguments: str) -> bytes:
     running = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
     os.close(theirs)
     drawn = b""
-    while b"passed the gate" not in drawn and (part := os.read(ours, 10_000)):
+    while b"let it through" not in drawn and (part := os.read(ours, 10_000)):
         drawn += part
     running.terminate()
     running.wait()

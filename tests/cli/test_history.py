@@ -9,7 +9,7 @@ import pytest
 from changewindow.changes.event_text import SENTENCES
 from changewindow.cli import ledger_address
 from changewindow.cli.main import STATES, main
-from changewindow.ledger import changes, events, leases, payloads
+from changewindow.ledger import changes, events, leases, payloads, stops
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event
 from changewindow.policy import standing
@@ -50,7 +50,7 @@ def test_the_life_of_a_change_is_told_in_sentences(ledger: Ledger, three: list[s
         "   1  2031-03-18 14:10:00  alice  asked for the change: Switch the banner on. (on production/orders)",
         "   2  2031-03-18 14:10:00  bob    approved it at level 'peer'; that counts until 2031-03-18 15:10 UTC",
         "   3  2031-03-18 14:10:00  bob    gave the last approval that it needs",
-        "   4  2031-03-18 14:10:00  gate   passed the gate and holds production/orders",
+        "   4  2031-03-18 14:10:00  gate   let it through; it holds production/orders",
         "   5  2031-03-18 14:19:00  close  closed it as rolled_back: p99 is bad: 348 ms, limit 200 ms",
     ]
     assert err == ""
@@ -153,3 +153,11 @@ def test_an_event_of_a_later_version_is_told_as_it_is(ledger: Ledger, three: lis
 def test_a_change_can_be_looked_for_by_everything_that_it_can_be() -> None:
     """The options are those of the code."""
     assert set(STATES) == {*standing.WAITING, "running", *Outcome.__args__}  # type: ignore[attr-defined]
+
+
+def test_who_stopped_the_line_is_told_by_its_own_name(ledger: Ledger, capsys: Capture) -> None:
+    """It is no change, so it is not among them."""
+    stops.stop(ledger, person="dora", reason="the database is on fire", now=NOW, until=NOW + timedelta(hours=1))
+    out, _ = told(capsys, ledger, "LINE")
+    assert out.splitlines()[-1].endswith("stopped the line until 2031-03-18 15:10 UTC: the database is on fire")
+    assert told(capsys, ledger)[0] == ""

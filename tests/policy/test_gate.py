@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from changewindow.documents.findings import Finding
 from changewindow.errors import BadPolicy
+from changewindow.policy import time_rules
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.conflicts import Other
 from changewindow.policy.connections import Connections, Served
@@ -15,6 +17,7 @@ from changewindow.policy.gate import decide
 from changewindow.policy.sign_off import RecordedApproval, RequiredApproval
 from changewindow.policy.standing import (
     Assessed,
+    Case,
     HeldTarget,
     Intent,
     LineStop,
@@ -319,3 +322,21 @@ def test_what_was_applied_is_rolled_back_with_the_connections_it_was_applied_wit
 ) -> None:
     """A policy that changes meanwhile strands no change half done."""
     assert decide(known, wanted, of_staging(), NOW).may_act
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (timedelta(days=2, hours=3, minutes=5, milliseconds=983), "2d 3h5m"),
+        (timedelta(minutes=30, milliseconds=12), "30m"),
+        (timedelta(seconds=12, microseconds=400), "12s"),
+    ],
+)
+def test_how_long_it_is_until_a_window_opens_is_said_as_people_say_it(before: timedelta, said: str) -> None:
+    """No milliseconds, and days where there are some."""
+    opens = datetime(2031, 3, 18, 14, tzinfo=UTC)
+    intent = Intent("run", "digest", opens, opens + timedelta(hours=1), timedelta(minutes=4))
+    standing = Standing("approved", "alice", None, ())
+    [finding] = time_rules.window_open(Case(standing, intent, None, opens - before))
+    assert isinstance(finding, Finding)
+    assert finding.sentence == f"the window opens 2031-03-18 14:00 UTC, in {said}"

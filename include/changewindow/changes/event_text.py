@@ -63,7 +63,7 @@ def _approval(event: payloads.ApprovalDecided) -> str:
 def _started(event: payloads.Started) -> str:
     chosen = f", with {', '.join(f'{name} = {value}' for name, value in event.values.items())}" if event.values else ""
     for_what = ", to roll the change back" if event.mode == "rollback" else ""
-    return f"passed the gate and holds {', '.join(event.targets)}{for_what}{chosen}"
+    return f"let it through{for_what}; it holds {', '.join(event.targets)}{chosen}"
 
 
 def _remembered(event: payloads.Remembered) -> str:
@@ -120,6 +120,9 @@ SENTENCES: dict[type[Payload], Callable[[Any], str]] = {
     payloads.Revised: _revised,
     payloads.ApprovalDecided: _approval,
     payloads.Approved: lambda _: "gave the last approval that it needs",
+    payloads.LineBegun: lambda _: "began the record of the line: from here on every stop has an event",
+    payloads.LineStopped: lambda event: f"stopped the line until {_minute(event.until)}: {event.reason}",
+    payloads.LineLifted: lambda event: "let the line run again",
     payloads.Rejected: lambda _: "ended it: it will not run",
     payloads.Cancelled: lambda event: f"cancelled it: {event.reason}",
     payloads.Aborted: lambda event: f"aborted it while it was {event.was}: {event.reason}",

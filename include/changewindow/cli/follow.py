@@ -126,7 +126,7 @@ def watched(progress: Progress, now: datetime) -> RenderableType:
         table.add_column(heading, overflow="fold")
     for condition in progress.conditions:
         table.add_row(*_row(condition))
-    state = f"last sample {(now - progress.at).total_seconds():.0f} s ago"
+    state = f"last sample {duration_text(_whole(now - progress.at))} ago"
     if progress.decided:
         state = f"{progress.decided[0]}: {progress.decided[1]}"
     elif progress.asked_until:

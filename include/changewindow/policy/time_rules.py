@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from changewindow.calendar.text import length_text
 from changewindow.documents.findings import Finding
 from changewindow.documents.types import duration_text
 from changewindow.errors import BadPolicy
@@ -14,7 +15,7 @@ def window_open(case: Case) -> Answers:
     """Say whether the window has opened."""
     opens = case.intent.opens
     if case.now < opens:
-        sentence = f"the window opens {opens:%Y-%m-%d %H:%M} UTC, in {duration_text(opens - case.now)}"
+        sentence = f"the window opens {opens:%Y-%m-%d %H:%M} UTC, in {_about(opens - case.now)}"
         yield Finding("too_early", sentence, "Wait for it.")
     else:
         yield Satisfied("window_open", f"the window has been open since {opens:%Y-%m-%d %H:%M} UTC")
@@ -24,7 +25,7 @@ def time_left(case: Case) -> Answers:
     """Say whether what is left to do, watch and rollback included, ends before the window does."""
     closes, needs = case.intent.closes, case.intent.needs - case.intent.done
     left = max(closes - case.now, timedelta(0))
-    amount = f"the change needs {duration_text(needs)}, the window has {duration_text(left)} left"
+    amount = f"the change needs {duration_text(needs)}, the window has {_about(left)} left"
     remedy = case.remedy("Run reslot_change to give it another one.")
     if not case.intent.is_late(case.now):
         yield Satisfied("time_left", amount)
@@ -69,3 +70,10 @@ def collisions(case: Case) -> Answers:
     yield from findings
     if not findings:
         yield Satisfied("collisions", "no change that acts now collides with it")
+
+
+def _about(length: timedelta) -> str:
+    """Return a length of time as people say it: to the minute from an hour on, to the second below."""
+    if length >= timedelta(hours=1):
+        return length_text(length)
+    return duration_text(timedelta(seconds=round(length.total_seconds())))
