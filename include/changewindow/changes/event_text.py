@@ -122,7 +122,7 @@ SENTENCES: dict[type[Payload], Callable[[Any], str]] = {
     payloads.Approved: lambda _: "gave the last approval that it needs",
     payloads.LineBegun: lambda _: "began the record of the line: from here on every stop has an event",
     payloads.LineStopped: lambda event: f"stopped the line until {_minute(event.until)}: {event.reason}",
-    payloads.LineLifted: lambda event: "let the line run again",
+    payloads.LineLifted: lambda _: "let the line run again",
     payloads.Rejected: lambda _: "ended it: it will not run",
     payloads.Cancelled: lambda event: f"cancelled it: {event.reason}",
     payloads.Aborted: lambda event: f"aborted it while it was {event.was}: {event.reason}",
