@@ -43,4 +43,5 @@ def world(folder: Path) -> Iterator[World]:
         lambda: git(made, "show", "main:version"),
         {"example_config": known},
         reset=lambda: git(made, "update-ref", "refs/heads/main", first),
+        cuts=50,
     )
