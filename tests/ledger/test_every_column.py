@@ -264,3 +264,18 @@ def test_stops_that_come_meanwhile_are_never_taken_for_altered_ones() -> None:
         reading = [pool.submit(stops.in_force, ledger, NOW) for _ in range(60)]
         assert [future.exception() for future in (*writing, *reading)] == [None] * 80
     assert verify_all(ledger).altered == ()
+
+
+def test_events_that_come_meanwhile_are_never_taken_for_altered_ones() -> None:
+    """Checks of one change ask for its text while others write what they have read; so does whoever verifies all."""
+    ledger = Ledger(shared().fresh().database_url)
+    ledger.upgrade()
+    submitted = approved(ledger, banner(), valid=timedelta(days=1))
+    applied = Event(submitted.change, "run-1/check_1", NOW, payloads.Applied(run="run-1", step=1, name="Act"))
+    wanted = intent(submitted.digest)
+    with ThreadPoolExecutor(8) as pool:
+        writing = [pool.submit(record, ledger, applied) for _ in range(150)]
+        reading = [pool.submit(leases.require_text, ledger, submitted.change, wanted, now=NOW) for _ in range(150)]
+        looking = [pool.submit(verify_all, ledger) for _ in range(10)]
+        assert [future.exception() for future in (*writing, *reading)] == [None] * 300
+        assert [future.result().altered for future in looking] == [()] * 10

@@ -296,6 +296,10 @@ def test_a_finding_is_one_short_line_whatever_was_written() -> None:
     lines = lint_lines(json.dumps(changed))
     assert [line for line in lines if len(line) > 400] == []
     assert any("Write it as a list, e.g. `services: [first, second]`" in line for line in lines)
+    source = {**SOURCE, "connection": "a " * 3000}
+    condition = {"name": "x", "source": source, "pass": {"equals": 1}}
+    [line] = lint_lines(json.dumps(banner(validation=[condition])), KNOWN)
+    assert len(line) < 2000
 
 
 def test_a_finding_is_one_line_though_a_value_has_several() -> None:

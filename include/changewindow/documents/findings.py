@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from changewindow.documents.text import dotted
 
+LONGEST = 1500
+"""Characters that are shown of a sentence: an author's value in it may be long."""
 Place = tuple[str | int, ...]
 """Where a value stands in a document: the names and numbers that lead to it."""
 
@@ -34,7 +36,10 @@ class Finding:
     @property
     def reason(self) -> str:
         """Return what is wrong, what would make it right, and who found it, as one line."""
-        text = f"{self.sentence}. {self.remedy} [{self.code}]"
+        sentence, remedy = (
+            part if len(part) <= LONGEST else f"{part[:LONGEST]}…" for part in (self.sentence, self.remedy)
+        )
+        text = f"{sentence}. {remedy} [{self.code}]"
         return text.replace("\n", "\\n")  # an author's value may have several lines
 
     def as_json(self) -> dict[str, str]:

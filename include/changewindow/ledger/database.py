@@ -66,7 +66,7 @@ class Ledger:
             new: dict[int, Head] = {}
             info = {LEDGER_SEAL: self.seal, NEW_HEADS: new}
             with Session(self.engine, expire_on_commit=False, info=info) as session, session.begin():
-                session.connection(execution_options={WRITES: writes})
+                session.connection(execution_options={WRITES: writes, **self._isolation(writes=writes)})
                 yield session
             if new:
                 self.heads.keep(new)
@@ -76,6 +76,11 @@ class Ledger:
             if error.connection_invalidated:
                 raise LedgerDown(error.orig) from error
             raise
+
+    def _isolation(self, *, writes: bool) -> dict[str, str]:
+        """Return how isolated it is: who only reads sees one moment, for a chain and its head belong together."""
+        is_snapshot = not writes and self.url.get_backend_name() == "postgresql"
+        return {"isolation_level": "REPEATABLE READ"} if is_snapshot else {}
 
     def upgrade(self, version: str = "head") -> None:
         """Bring the tables to a version, the newest by default; harmless when they are.

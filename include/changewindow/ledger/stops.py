@@ -16,7 +16,7 @@ from changewindow.documents.findings import Finding
 from changewindow.errors import BrokenChain, NotAllowed, UnreadableEvent
 from changewindow.ledger import payloads
 from changewindow.ledger.chain import checked_events
-from changewindow.ledger.database import Ledger
+from changewindow.ledger.database import WRITES, Ledger
 from changewindow.ledger.events import Event, append, payload
 from changewindow.ledger.models import LINE, LINE_NUMBER, Change, EventRow, Stop
 from changewindow.ledger.payloads import Unknown
@@ -94,8 +94,7 @@ def recorded_stops(session: Session, *, is_locked: bool = False) -> tuple[Stoppe
         BrokenChain: they were altered or deleted, so that nobody can say what stops the line.
         UnreadableEvent: a later version wrote one of them.
     """
-    # Without a lock, an event that is written meanwhile would look as if somebody had altered the end of the chain.
-    line = session.get(Change, LINE_NUMBER, with_for_update=True if is_locked else {"read": True})
+    line = session.get(Change, LINE_NUMBER, with_for_update=_lock(session, is_locked=is_locked))
     if line is not None:
         return stops_of(checked_events(session, line))
     if _has_changes(session):
@@ -137,6 +136,15 @@ def line_values(begun: datetime) -> dict[str, Any]:
     nothing = dict.fromkeys(("run", "closed_at", "origin", "token", "aborted"))
     times = dict.fromkeys(("opens", "closes", "submitted_at"), begun)
     return {"summary": "The line", "status": "line", **texts, **nothing, **times}
+
+
+def _lock(session: Session, *, is_locked: bool) -> bool | dict[str, bool] | None:
+    """Return how the line is locked: else an event that is written meanwhile would look like an altered end of it.
+
+    Who only reads sees one moment anyway.
+    """
+    writes = session.connection().get_execution_options().get(WRITES, True)
+    return True if is_locked else {"read": True} if writes else None
 
 
 def _has_changes(session: Session) -> bool:
