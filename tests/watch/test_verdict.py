@@ -2,6 +2,7 @@
 
 import pytest
 
+from changewindow.systems.measurement import Value
 from changewindow.watch.comparison import Comparison
 from changewindow.watch.judgement import Allowed, Tally
 from changewindow.watch.verdict import judge
@@ -44,3 +45,24 @@ def test_an_error_without_a_known_cause_is_not_tolerated() -> None:
     """What has no limit of its own is allowed never."""
     reason = Tally("Error rate", Allowed(2, 2, {"stale": 2}, 2)).add("error", None, "broken")
     assert reason == "Error rate is not known: error, broken (1 in a row, 0 allowed)"
+
+
+ALIKE: tuple[Value, ...] = (True, False, 1, 0, 1.0, 0.0, "1", "0", "1.0", "true", "True", "false", "yes", "on", "")
+"""Values that only look alike: as YAML writes them, and as JSON, SQL and programs give them."""
+
+
+@pytest.mark.parametrize("wanted", ALIKE, ids=repr)
+def test_what_only_looks_alike_is_not_equal(wanted: Value) -> None:
+    """A number equals the same number, text the same text, and true and false themselves; nothing else ever passes."""
+    kinds = (bool, str, (int, float))
+
+    def is_of(value: Value) -> object:
+        return next(kind for kind in kinds if isinstance(value, kind))
+
+    limits = Comparison.model_validate({"equals": wanted})
+    passing = [value for value in ALIKE if judge(limits, None, value)[0] == "pass"]
+    assert [repr(value) for value in passing] == [
+        repr(value) for value in ALIKE if is_of(value) is is_of(wanted) and value == wanted
+    ]
+    failing = [value for value in ALIKE if judge(None, limits, value)[0] == "pass"]
+    assert all(is_of(value) is is_of(wanted) and value != wanted for value in failing)
