@@ -161,3 +161,11 @@ def test_who_stopped_the_line_is_told_by_its_own_name(ledger: Ledger, capsys: Ca
     out, _ = told(capsys, ledger, "LINE")
     assert out.splitlines()[-1].endswith("stopped the line until 2031-03-18 15:10 UTC: the database is on fire")
     assert told(capsys, ledger)[0] == ""
+
+
+def test_of_a_message_its_first_line_is_told(ledger: Ledger, three: list[str], capsys: Capture) -> None:
+    """The rest repeats what the events before it say; JSON has all of it."""
+    sent = payloads.MessageSent(room="#deploys", text="\N{WARNING SIGN} ROLLED BACK: it\nReason: bad", channel="slack")
+    events.record(ledger, Event(three[0], "run-1/report", NOW, sent))
+    out, _ = told(capsys, ledger, three[0])
+    assert out.splitlines()[-1].endswith("report  told #deploys: \N{WARNING SIGN} ROLLED BACK: it")

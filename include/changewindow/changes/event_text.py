@@ -12,6 +12,7 @@ from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.models import EventRow
 from changewindow.ledger.payloads import Payload, Unknown
 
+NEW_LINE = "\n"
 LONGEST = 300
 """Characters of what a step has remembered; JSON has all of it."""
 
@@ -67,7 +68,7 @@ def _started(event: payloads.Started) -> str:
 
 
 def _remembered(event: payloads.Remembered) -> str:
-    kept = f"; its undo goes back to {_short(event.remembered)}" if event.remembered else ""
+    kept = f"; for its undo it remembered {_short(event.remembered)}" if event.remembered else ""
     return f"began step {event.step} '{event.name}'{kept}"
 
 
@@ -104,7 +105,7 @@ def _clicked(event: payloads.Clicked) -> str:
 
 def _sent(event: payloads.MessageSent) -> str:
     where = f"{event.room} (in the log only: there is no Slack)" if event.channel == "log" else event.room
-    return f"told {where}: {event.text}"
+    return f"told {where}: {event.text.partition(NEW_LINE)[0]}"
 
 
 def _extended(event: payloads.Extended) -> str:

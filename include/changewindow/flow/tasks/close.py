@@ -1,5 +1,7 @@
 """Close: the teardown that runs whatever happened, undoes what is left, and records how the change ended."""
 
+import logging
+
 from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow.changes import run_memory
@@ -97,6 +99,7 @@ class Close(ChangeOperator):
         """Leave the outcome for the last message, and end green only when the change is completed."""
         run.hand_over(Closed(outcome=outcome, reason=reason, at=now(), is_news=is_news))
         run.leave_note(f"{outcome}: {reason}")
-        log.info("outcome: %s. %s", outcome, reason)
+        level = {"completed": logging.INFO, "rollback_failed": logging.ERROR}.get(outcome, logging.WARNING)
+        log.log(level, "outcome: %s. %s", outcome, reason)
         if outcome != "completed":
             raise AirflowFailException(f"{run.change.id} is {outcome}: {reason}")
