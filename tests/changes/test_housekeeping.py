@@ -93,7 +93,7 @@ def test_whether_many_are_published_is_asked_once(ledger: Ledger, ticket_data: d
     for change in waiting[:-1]:
         publish(tmp_path, change, changes.revision(ledger, change), ledger.seal)
     with ledger.transaction() as session:
-        session.execute(update(Revision).where(Revision.number == int(waiting[3][4:])).values(text="{}"))
+        session.execute(update(Revision).where(Revision.number == int(waiting[3][4:])).values(text="{"))
     asked: list[str] = []
 
     def note(*event: Any) -> None:

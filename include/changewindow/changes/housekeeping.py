@@ -1,8 +1,11 @@
 """Finds what nobody else will end: orphaned changes, missed windows, missing files and stale files."""
 
+import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from changewindow.changes.publication import IDENTITY, is_published
 from changewindow.ledger import changes, leases, queries
@@ -57,7 +60,14 @@ def frozen(ledger: Ledger, is_paused: Callable[[str], bool]) -> list[str]:
 def unpublished(ledger: Ledger, bundle: Path) -> list[str]:
     """Return the approved or acting changes whose file is missing, or is not what publishing writes."""
     wanted = queries.newest_texts(ledger, "approved", "running", "rollback_failed")
-    return [change for change, text in wanted.items() if not is_published(bundle, change, text, ledger.seal)]
+    return [change for change, text in wanted.items() if not is_published(bundle, change, _data(text), ledger.seal)]
+
+
+def _data(text: str) -> Any:
+    """Return what a text of the ledger says; nothing for one that somebody has made illegible."""
+    with suppress(ValueError):
+        return json.loads(text)
+    return None
 
 
 def stale(ledger: Ledger, is_alive: IsAlive, bundle: Path, now: datetime) -> list[Path]:

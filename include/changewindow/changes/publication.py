@@ -83,10 +83,10 @@ def read(path: Path, seal: Seal) -> PublishedChange:
     return PublishedChange.of(path.stem, data)
 
 
-def is_published(folder: Path, change: str, text: str, seal: Seal) -> bool:
-    """Return whether the file of a change is there and holds exactly this text, as canonical JSON."""
+def is_published(folder: Path, change: str, data: Any, seal: Seal) -> bool:
+    """Return whether the file of a change is there and holds exactly this text."""
     try:
-        return canonical(read(path_of(folder, change), seal).data) == text
+        return canonical(read(path_of(folder, change), seal).data) == canonical(data)
     except BadPublication:
         return False
 

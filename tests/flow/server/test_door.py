@@ -194,7 +194,7 @@ async def test_another_dag_may_get_more(house: House) -> None:
 
 async def test_a_request_may_not_name_thousands_of_changes(house: House) -> None:
     """Nothing is looked up or recorded for them."""
-    entities = [{"dag_id": f"CHG-{number}", "dag_run_id": "r", "task_id": "t"} for number in range(1000)]
+    entities = [{"dag_id": f"CHG-{number}", "dag_run_id": "r", "task_id": "t"} for number in range(1, 1001)]
     body = json.dumps({"actions": [{"action": "update", "entities": entities}]})
     reply = await post(house, BULK, body, "PATCH")
     assert reply.json() == {"detail": "It names 1000 changes, 100 allowed. Send several requests."}
