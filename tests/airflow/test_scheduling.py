@@ -329,7 +329,7 @@ def test_two_other_windows_leave_no_question_and_no_run(airflow: RealAirflow, tm
         start = datetime.now(UTC) - timedelta(seconds=1)
         moved = {**data, "window": window(start, start + timedelta(minutes=20 + number))}
         changes.revise(airflow.ledger, change, moved, person="alice", now=datetime.now(UTC), keeps=True)
-        assert airflow.ends(change, first, seconds=90) == ("failed", "approved")
+        assert airflow.ends(change, first, seconds=90) == ("failed", "submitted")
         airflow.write(change)
         first = scheduled(airflow, change, number)
         wait_for(lambda run=first: questions(airflow, change) == [(run, "confirm")], "the question of the new window")
