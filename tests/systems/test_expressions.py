@@ -64,6 +64,7 @@ def test_an_approved_expression_is_given_no_text_that_takes_long_to_hand_over() 
 def test_an_approved_ticket_keeps_an_expression_that_a_new_one_may_not_have(ticket_data: dict) -> None:
     """Changes that are approved go on; the next ticket learns what to write."""
     ticket_data["watch"]["conditions"][0].pop("fail", None)
+    ticket_data["watch"]["conditions"][0].pop("unit", None)
     ticket_data["watch"]["conditions"][0]["pass"] = {"matches": "(?!5)..."}
     assert build_ticket(ticket_data).watch.conditions[0].good is not None
     loaded = load_document(Document(ticket_data, {}), Facts(now=NOW))
