@@ -7,7 +7,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from changewindow.changes.handover import Begun, Over
 from changewindow.changes.run_memory import legible
 from changewindow.changes.run_part import Part, why_over
-from changewindow.errors import ChangeError
+from changewindow.errors import AlteredText, ChangeError
 from changewindow.flow import xcoms
 from changewindow.flow.runtime import Run, log
 from changewindow.ledger import changes
@@ -17,8 +17,14 @@ BEGINS = "window"
 """The first task of each run."""
 
 
-def part_of(run: Run) -> Part:
-    """Return what a run that has not acted yet waits for the sake of."""
+def part_of(run: Run) -> Part | None:
+    """Return what a run that has not acted yet waits for the sake of; None for a text that its change never had."""
+    try:
+        changes.text_of(run.ledger, run.change.id, run.change.digest)
+    except AlteredText:
+        return None  # the gate refuses it
+    except ChangeError as error:
+        log.warning("%s", error)
     return Part(run=run.id, digest=run.change.digest)
 
 
@@ -30,8 +36,11 @@ def require_part(run: Run) -> None:
     """
     if run.mode != "run":
         return
+    part = part_of(run)
+    if part is None:
+        return
     try:
-        reason = _moved(run) or why_over(part_of(run), changes.get(run.ledger, run.change.id)) or _stood_in_for(run)
+        reason = _moved(run) or why_over(part, changes.get(run.ledger, run.change.id)) or _stood_in_for(run)
     except ChangeError as error:
         log.warning("%s", error)  # the gate asks again, and refuses
         return

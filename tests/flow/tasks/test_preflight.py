@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
+from sqlalchemy import update
 
 from changewindow.changes.handover import Closed
 from changewindow.changes.room import SLOTS
@@ -18,7 +19,7 @@ from changewindow.flow.runtime import Run
 from changewindow.flow.xcoms import NOTE
 from changewindow.ledger import approvals, changes, events, queries, stops
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.models import Change
+from changewindow.ledger.models import Change, Revision
 from changewindow.policy.sign_off import RequiredApproval
 from changewindow.policy.standing import Intent
 from support.task_instance import TaskInstance
@@ -250,6 +251,17 @@ def test_a_run_for_the_text_before_ends_without_a_word(preflight: Preflight) -> 
     changes.revise(preflight.ledger, preflight.change, banner(), person="alice", now=datetime.now(UTC))
     ends_without_a_word(preflight, "has another text or window by now, and this run is for the one before")
     assert changes.get(preflight.ledger, preflight.change).status == "submitted"
+
+
+def test_a_text_that_its_change_never_had_is_refused(preflight: Preflight) -> None:
+    """Somebody has written it into the folder: the run does not end without a word, as one for an earlier text does."""
+    with preflight.ledger.transaction() as session:
+        number = int(preflight.change.removeprefix("CHG-"))
+        session.execute(update(Revision).where(Revision.number == number).values(digest="f" * 64))
+        session.execute(update(Change).where(Change.number == number).values(digest="f" * 64))
+    preflight.dag.get_task("window").execute(preflight.context("window"))
+    with pytest.raises(NotAllowed):
+        preflight.gate()
 
 
 def ends_without_a_word(preflight: Preflight, reason: str) -> None:

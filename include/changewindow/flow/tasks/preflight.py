@@ -173,7 +173,8 @@ class Confirm(Question):
             raise AirflowSkipException(f"mode is {run.mode}: nobody needs to confirm")
         require_part(run)
         require_text_to_ask(run)
-        self.about = (run.change.id, part_of(run))
+        part = part_of(run)
+        self.about = (run.change.id, part) if part else None
         subject = f"{run.change.id}: confirm what no machine can check"
         page = str(context["ti"].log_url).partition("/tasks/")[0]
         body = confirming.body(run.change.id, run.ticket, self.change.data, run.values, page=page)
