@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ProcessPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,9 @@ from changewindow.errors import OwnConnection
 from changewindow.flow import airflow_connection
 from changewindow.flow.airflow_connection import of_ticket, of_ticket_in_trigger
 from changewindow.flow.dags.request import DryRun
-from changewindow.flow.task_guard import BLOCKED, KEYS, TaskGuard, put_away
+from changewindow.flow.task_guard import ASIDE, BLOCKED, KEYS, TaskGuard, put_away, step_aside
+from changewindow.flow.weights import options_of
+from changewindow.ticket.plan import Role
 
 
 def test_a_task_puts_the_keys_away_before_it_begins() -> None:
@@ -39,6 +42,24 @@ def test_the_tasks_of_others_keep_what_they_have(
     task = DryRun(task_id="dry_run") if is_ours else SimpleNamespace()
     TaskGuard().on_task_instance_running(None, SimpleNamespace(task=task))
     assert ("AIRFLOW__CORE__FERNET_KEY" in os.environ) == kept
+
+
+@pytest.mark.parametrize(
+    ("role", "place", "by"),
+    [
+        ("gate", f"{BLOCKED}///", ASIDE),
+        ("window", f"{BLOCKED}///", ASIDE),
+        pytest.param("gate", "sqlite:////airflow.db", 0, id="inside of Airflow itself"),
+        *((role, f"{BLOCKED}///", 0) for role in ("apply", "watch", "undo", "verify", "close")),
+    ],
+)
+def test_what_begins_steps_aside_for_what_rolls_back(role: Role, place: str, by: int) -> None:
+    """Two hundred gates of one minute share the processors with the undo of a change that was breached meanwhile."""
+    task = SimpleNamespace(**{"pool": "default_pool", **options_of(role)})
+    with ProcessPoolExecutor(1) as process:
+        before = process.submit(os.nice, 0).result()
+        process.submit(step_aside, task, {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": place}).result()
+        assert process.submit(os.nice, 0).result() - before == by
 
 
 @pytest.fixture
