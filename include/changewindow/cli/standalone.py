@@ -112,14 +112,18 @@ def environment(place: Place) -> dict[str, str]:
         "LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
-    own = {
+    return {**{f"AIRFLOW__{name}": value for name, value in settings.items()}, **_places(place), **_secrets(place)}
+
+
+def _places(place: Place) -> dict[str, str]:
+    """Return where our ledger, changes and code are."""
+    return {
         "AIRFLOW_HOME": str(place.home),
         "AIRFLOW_CONN_CHANGEWINDOW_LEDGER": json.dumps({"conn_type": "sqlite", "host": str(place.home / "ledger.db")}),
         "CHANGEWINDOW_PUBLISHED": str(place.published),
         "PYTHONPATH": str(ROOT / "include"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
     }
-    return {**{f"AIRFLOW__{name}": value for name, value in settings.items()}, **own, **_secrets(place)}
 
 
 def start(place: Place, extra: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
