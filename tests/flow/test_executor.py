@@ -122,9 +122,10 @@ def test_a_task_whose_worker_was_killed_before_it_started_is_started_by_another(
 
 def test_what_a_worker_reported_before_it_was_killed_is_not_done_twice(executor: LocalExecutor) -> None:
     """It waited already when it died."""
-    ended = task()
+    ended, busy = task(), executor.staff[0]
+    os.kill(busy.process.pid or 0, signal.SIGSTOP)  # the executor is not to read the report at once
     queue(executor, ended)
-    busy = next(worker for worker in executor.staff if worker.workload)
+    os.kill(busy.process.pid or 0, signal.SIGCONT)
     wait_for(lambda: not busy.results.empty(), "the result", 20, 0.02)
     kill(busy)
     executor.sync()
