@@ -61,7 +61,8 @@ class Running:
     def started(self, name: str) -> list[tuple[int, int]]:
         """Return the ids of each start of a component, and of its child."""
         log = self.home / f"{name}.log"
-        lines = log.read_text().splitlines() if log.exists() else []
+        whole = log.read_text().rpartition("\n")[0] if log.exists() else ""  # the last line may still be written
+        lines = whole.splitlines()
         return [(int(pid), int(child)) for _, pid, child in (line.split() for line in lines if line.startswith(name))]
 
     def says(self) -> str:
