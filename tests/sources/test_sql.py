@@ -3,7 +3,6 @@
 import asyncio
 import select
 import socket
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,19 +18,13 @@ from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.watch.shared_answers import client
 from servers.postgres import shared
-from step_fixtures.sql import orders
+from step_fixtures.sql import orders, orders_in
 
 
 @pytest.fixture(params=["postgres", "sqlite"])
 def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Connection:
     """Return a database with three limits, of each kind."""
-    if request.param == "postgres":
-        return orders(shared())
-    file = tmp_path / "orders.db"
-    with sqlite3.connect(file) as made:
-        made.execute("CREATE TABLE limits (region text PRIMARY KEY, per_day int)")
-        made.execute("INSERT INTO limits VALUES ('eu', 300), ('us', 500), ('asia', 300)")
-    return Connection("orders", "sqlite", str(file))
+    return orders_in(request.param, tmp_path)
 
 
 async def ask(connection: Connection, source: SourceBase) -> Answer:

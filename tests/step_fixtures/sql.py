@@ -1,5 +1,6 @@
-"""A world for `sql`: limits of orders in a real PostgreSQL."""
+"""A world for `sql`: limits of orders in a real PostgreSQL; the same limits in SQLite."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +23,17 @@ def orders(server: Postgres) -> Connection:
     ):
         server.ask(statement, known.schema)
     return known
+
+
+def orders_in(kind: str, folder: Path) -> Connection:
+    """Return the connection to a database with three limits, in `postgres` or `sqlite`."""
+    if kind == "postgres":
+        return orders(shared())
+    file = folder / "orders.db"
+    with sqlite3.connect(file) as made:
+        made.execute("CREATE TABLE limits (region text PRIMARY KEY, per_day int)")
+        made.execute("INSERT INTO limits VALUES ('eu', 300), ('us', 500), ('asia', 300)")
+    return Connection("orders", "sqlite", str(file))
 
 
 @contextmanager

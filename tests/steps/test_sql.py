@@ -22,7 +22,7 @@ from changewindow.steps.sql import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
 from servers.postgres import Postgres, shared
-from step_fixtures.sql import orders
+from step_fixtures.sql import orders, orders_in
 
 RAISE, LOWER = "UPDATE limits SET per_day = per_day + 1", "UPDATE limits SET per_day = per_day - 1"
 Saw = Callable[[str], Any]
@@ -43,13 +43,7 @@ def server() -> Postgres:
 @pytest.fixture(params=["postgres", "sqlite"])
 def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Connection:
     """Return a database with three limits, of each kind."""
-    if request.param == "postgres":
-        return orders(shared())
-    file = tmp_path / "orders.db"
-    with sqlite3.connect(file) as made:
-        made.execute("CREATE TABLE limits (region text PRIMARY KEY, per_day int)")
-        made.execute("INSERT INTO limits VALUES ('eu', 300), ('us', 500), ('asia', 300)")
-    return Connection("orders", "sqlite", str(file))
+    return orders_in(request.param, tmp_path)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The step sql: an undo that ran to its end is compared with the schema of before."""
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
 from changewindow.systems.databases.statements import changes_schema
 from servers.postgres import shared
-from step_fixtures.sql import orders
+from step_fixtures.sql import orders, orders_in
 
 ADD = "ALTER TABLE limits ADD COLUMN note text DEFAULT 'x'"
 DROP = "ALTER TABLE limits DROP COLUMN note"
@@ -23,12 +22,7 @@ INDEX = "CREATE INDEX by_day ON limits (per_day)"
 @pytest.fixture(params=["postgres", "sqlite"])
 def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Connection:
     """Return a database with limits, of each kind."""
-    if request.param == "postgres":
-        return orders(shared())
-    file = tmp_path / "orders.db"
-    with sqlite3.connect(file) as made:
-        made.execute("CREATE TABLE limits (region text PRIMARY KEY, per_day int)")
-    return Connection("orders", "sqlite", str(file))
+    return orders_in(request.param, tmp_path)
 
 
 def here(connection: Connection) -> Context:

@@ -28,24 +28,25 @@ def part_of(run: Run) -> Part | None:
     return Part(run=run.id, digest=run.change.digest)
 
 
-def require_part(run: Run) -> None:
-    """Make sure that a run which has not acted still has a part in its change; while nobody can say, it goes on.
+def require_part(run: Run) -> Part | None:
+    """Return the part that a run which has not acted still has in its change; while nobody can say, it goes on.
 
     Raises:
         AirflowFailException: it has none, and says why.
     """
     if run.mode != "run":
-        return
+        return None
     part = part_of(run)
     if part is None:
-        return
+        return None
     try:
         reason = _moved(run) or why_over(part, changes.get(run.ledger, run.change.id)) or _stood_in_for(run)
     except ChangeError as error:
         log.warning("%s", error)  # the gate asks again, and refuses
-        return
+        return part
     if reason:
         end(run, reason)
+    return part
 
 
 def require_part_still(run: Run, event: dict[str, Any] | None) -> None:

@@ -47,13 +47,13 @@ class WindowSensor(ChangeSensor):
         run = Run(self.change, context)
         if run.mode != "run":
             return
-        require_part(run)
+        part = require_part(run)
         stands_in(run)
         if now() < run.intent.opens:
             log.info("the window opens %s UTC", f"{run.intent.opens:%Y-%m-%d %H:%M:%S}")
-            arguments = WindowArguments(change=self.change.id, part=part_of(run), opens=run.intent.opens)
+            arguments = WindowArguments(change=self.change.id, part=part, opens=run.intent.opens)
             self.defer(trigger=WindowTrigger.of(arguments), method_name="opened")
-        self.opened(context)
+        _require_time(run)
 
     def opened(self, context: Context, event: Any = None) -> None:
         """Go on, if it is neither ended by a person nor too late already; the gate records it and asks again."""
@@ -62,10 +62,7 @@ class WindowSensor(ChangeSensor):
         if event and event["verdict"] == "fail":
             raise AirflowFailException(f"{event['reason']}. Nothing was touched.")
         require_part(run)
-        if run.intent.is_late(now()):
-            raise AirflowFailException(
-                "It is too late to start in this window; the gate says more. Nothing was touched."
-            )
+        _require_time(run)
 
 
 class CheckSensor(ChangeSensor):
@@ -171,9 +168,8 @@ class Confirm(Question):
         run = Run(self.change, context)
         if run.mode != "run":
             raise AirflowSkipException(f"mode is {run.mode}: nobody needs to confirm")
-        require_part(run)
+        part = require_part(run)
         require_text_to_ask(run)
-        part = part_of(run)
         self.about = (run.change.id, part) if part else None
         subject = f"{run.change.id}: confirm what no machine can check"
         page = str(context["ti"].log_url).partition("/tasks/")[0]
@@ -206,6 +202,11 @@ def _refused(run: Run, reason: str, then: str = "Nothing was touched") -> Airflo
     """Leave the reason for the gate; return what fails the task."""
     run.hand_over(NotGood(reason=reason))
     return AirflowFailException(f"{reason}. {then}.")
+
+
+def _require_time(run: Run) -> None:
+    if run.intent.is_late(now()):
+        raise AirflowFailException("It is too late to start in this window; the gate says more. Nothing was touched.")
 
 
 def _log(line: str) -> None:
