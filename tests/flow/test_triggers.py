@@ -94,6 +94,14 @@ async def test_a_breach_fires_at_once_with_its_reading(good: Path) -> None:
     assert event["readings"][0]["value"] == 7
 
 
+async def test_a_watch_that_begins_late_reads_at_once(good: Path) -> None:
+    """An applied change is not left unread for longer than an interval, however long its watch was on its way."""
+    good.write_text("7\n")
+    due = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
+    event = await asyncio.wait_for(fired(watch(good, length=600, every=300, first_by=due)), 5)
+    assert (event["verdict"], event["samples"]) == ("fail", 1)
+
+
 @pytest.fixture
 def asked_ledger(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     """Return the ledger that triggers ask."""

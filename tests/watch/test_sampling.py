@@ -52,6 +52,23 @@ def test_samples_are_taken_at(sampling: Sampling, length: float, expected: list[
     assert seconds(sampling, length) == expected
 
 
+@pytest.mark.parametrize(
+    ("phase", "due", "expected"),
+    [
+        pytest.param(0, 10, 10, id="a watch that begins at once"),
+        pytest.param(0, 7, 7, id="one that begins three seconds after the last step"),
+        pytest.param(0.5, 7, 3.5, id="watches stay out of step"),
+        pytest.param(0.5, 10, 5, id="as they would be without"),
+        pytest.param(0, -2, 0.01, id="one that begins when its sample is due already"),
+        pytest.param(0, 30, 10, id="one that settles after it has begun"),
+    ],
+)
+def test_the_first_sample_is_taken_when_it_is_due(phase: float, due: float, expected: float) -> None:
+    """Every ten seconds, and the second one an interval later."""
+    sampling = of(10, phase=phase).first_by(BEGUN + timedelta(seconds=due), BEGUN)
+    assert seconds(sampling, 60)[:2] == pytest.approx([expected, expected + 10])
+
+
 def test_a_slow_sample_skips_and_never_bunches() -> None:
     """Who comes back after seven seconds takes the next one, not those that are past."""
     now = BEGUN + timedelta(seconds=7)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Generic, Self, TypeVar
 
@@ -201,12 +202,13 @@ class WatchTrigger(ChangeTrigger[WatchArguments]):
     async def decided(self) -> dict[str, Any]:
         """Watch, from where an earlier process stopped."""
         put_aside()
+        before = await self._before()
         decided = await watch(
-            self.watched,
+            self.watched if before else self._soon(),
             of_ticket_in_trigger,
             log=write_line,
             keep=self.keep,
-            resume_from=await self._before(),
+            resume_from=before,
             past=past_in_trigger,
         )
         # The ledger is to have the last reading before a rollback begins, but the rollback does not wait for it long.
@@ -223,6 +225,11 @@ class WatchTrigger(ChangeTrigger[WatchArguments]):
         if self.progress:
             self.progress.decided = ("fail", reason)
             self.keep(self.progress)
+
+    def _soon(self) -> Watched:
+        """Return what is watched from now on, with its first sample when it is due."""
+        due, begun = self.arguments.first_by, max(self.watched.since, datetime.now(UTC))
+        return replace(self.watched, sampling=self.watched.sampling.first_by(due, begun)) if due else self.watched
 
     async def _before(self) -> Progress | None:
         try:

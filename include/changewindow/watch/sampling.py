@@ -1,8 +1,11 @@
 """When a watch takes its samples: often at first, less often later, and not in step with other watches."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+AT_ONCE = 0.001
+"""The share of an interval after which a sample is taken that is due already."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,14 @@ class Sampling:
     """None samples `every` to the end."""
     phase: float = 0.0
     """From 0 up to, but not including, 1: by which share of an interval all samples come earlier."""
+
+    def first_by(self, due: datetime, begun: datetime) -> "Sampling":
+        """Return the same with its first sample no later than it is due: as far within what is left as in an interval.
+
+        The others come at their intervals after it.
+        """
+        left = min(max((due - begun) / self.every, AT_ONCE), 1)
+        return replace(self, phase=1 - left * (1 - self.phase))
 
     def following(self, begun: datetime, now: datetime, over: datetime) -> datetime:
         """Return the next sample after `now`; one is always taken when the watch is over."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped, TaskDeferred
 
-from changewindow.changes.handover import Asked, Decision, Watching
+from changewindow.changes.handover import Applied, Asked, Decision, Watching
 from changewindow.flow.triggers import WatchTrigger
 from changewindow.ledger import changes
 from support.started_change import StartedChange
@@ -50,6 +50,7 @@ def test_what_is_applied_is_watched_without_a_worker(applied: StartedChange) -> 
     assert isinstance(trigger, WatchTrigger)
     assert (trigger.arguments.change, trigger.arguments.run) == (applied.change.id, "run")
     assert trigger.arguments.since == applied.left("watch", Watching).since
+    assert trigger.arguments.first_by == applied.left("apply_2", Applied).at + applied.change.ticket.watch.every
     assert (deferred.value.method_name, applied.kinds()[-1]) == ("judged", "watching")
 
 

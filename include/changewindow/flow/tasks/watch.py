@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
 from changewindow.changes import messages, run_memory
-from changewindow.changes.handover import Asked, Decision, Watching
+from changewindow.changes.handover import Applied, Asked, Decision, Watching
 from changewindow.changes.routing import by_answer, route_at_once, route_dry
 from changewindow.documents.text import escaped
 from changewindow.errors import ChangeError
@@ -93,13 +93,16 @@ class Watch(ChangeOperator, BranchMixIn):
         return {"verdict": verdict, "reason": reason}
 
     def _begin(self, run: Run) -> None:
-        watch = run.ticket.watch
+        watch, steps = run.ticket.watch, len(run.ticket.steps)
         since: datetime = now() + watch.settle
         run.note(payloads.Watching(since=since, seconds=watch.length.total_seconds()))
         run.hand_over(Watching(since=since))
-        self._read(run, since)
+        applied = run_memory.legible(run, Applied, f"apply_{steps}")
+        self._read(run, since, first_by=applied.at + watch.settle + watch.every if applied else None)
 
-    def _read(self, run: Run, since: datetime, *, asked_until: datetime | None = None) -> None:
+    def _read(
+        self, run: Run, since: datetime, *, first_by: datetime | None = None, asked_until: datetime | None = None
+    ) -> None:
         watch = run.ticket.watch
         arguments = WatchArguments(
             change=run.change.id,
@@ -111,6 +114,7 @@ class Watch(ChangeOperator, BranchMixIn):
             at_first=watch.at_first,
             later=watch.later,
             unknown="ask" if watch.when_unknown == "ask" else "fail",
+            first_by=first_by,
             asked_until=asked_until,
             before=self._before(run),
         )

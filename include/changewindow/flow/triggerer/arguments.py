@@ -85,6 +85,8 @@ class WatchArguments(Arguments):
     later: Seconds | None
     """None: `every` to the end."""
     unknown: Literal["fail", "ask"]
+    first_by: Moment | None = None
+    """By when the first sample is due; None: an earlier version, or a later part of the watch, does not say."""
     asked_until: Moment | None = None
     """None: nobody is asked yet."""
     before: dict[str, list[float]]
