@@ -44,13 +44,14 @@ def decision(change: StartedChange) -> tuple[str, str]:
 
 def test_what_is_applied_is_watched_without_a_worker(applied: StartedChange) -> None:
     """The trigger carries all that it needs, and the moment from which readings count is kept."""
+    applied.hand_over("apply_2", Applied(at=NOW))
     with pytest.raises(TaskDeferred) as deferred:
         applied.do("watch")
     trigger = deferred.value.trigger
     assert isinstance(trigger, WatchTrigger)
     assert (trigger.arguments.change, trigger.arguments.run) == (applied.change.id, "run")
     assert trigger.arguments.since == applied.left("watch", Watching).since
-    assert trigger.arguments.first_by == applied.left("apply_2", Applied).at + applied.change.ticket.watch.every
+    assert trigger.arguments.first_by == NOW + applied.change.ticket.watch.every
     assert (deferred.value.method_name, applied.kinds()[-1]) == ("judged", "watching")
 
 
