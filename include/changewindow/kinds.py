@@ -1,4 +1,4 @@
-"""Finds the kinds (steps, sources, checks, channels) by the names of their files."""
+"""Finds the kinds (steps, sources, checks, channels, collectors) by the names of their files."""
 
 import importlib
 import inspect
@@ -110,7 +110,7 @@ class AnyKind:
         of_any: Any = Annotated[reduce(or_, models(self.folder, self.name).values()), Field(discriminator="kind")]
         return TypeAdapter(of_any)
 
-    @cache  # noqa: B019  there is one for steps and one for sources, for as long as the process lives
+    @cache  # noqa: B019  there is one for each room of kinds, for as long as the process lives
     def _union(self, kind: str | None) -> SchemaValidator:
         """Return what validates one kind, or any of them: both tell the same mistakes."""
         if kind is None:

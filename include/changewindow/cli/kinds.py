@@ -1,4 +1,4 @@
-"""The part of the command line about kinds: steps, sources, checks and channels."""
+"""The part of the command line about kinds: steps, sources, checks, channels and collectors."""
 
 import argparse
 
@@ -6,7 +6,7 @@ from changewindow import kinds
 from changewindow.cli.output import print_json
 from changewindow.documents.text import hint
 
-CONTRACTS = {"steps": "Step", "sources": "Source", "checks": "check", "notify": "Channel"}
+CONTRACTS = {"steps": "Step", "sources": "Source", "checks": "check", "notify": "Channel", "collectors": "Collector"}
 """What every kind of a room defines."""
 
 
@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"kinds": [kinds.facts(room, CONTRACTS[room], kind) for room, kind in chosen]})
     elif arguments.kind is None:
-        print("\n".join(f"{room:8} {kind:20} {kinds.summary(room, kind)}" for room, kind in chosen))
+        print("\n".join(f"{room:10} {kind:20} {kinds.summary(room, kind)}" for room, kind in chosen))
     else:
         print("\n".join(kinds.describe(room, CONTRACTS[room], kind) for room, kind in chosen), end="")
     return 0

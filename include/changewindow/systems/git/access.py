@@ -49,7 +49,16 @@ def opened(context: Context, name: str) -> Iterator[tuple[str, dict[str, str]]]:
 
     Credentials appear in no argument and so in no log.
     """
-    connection = context.connection(name)
+    with context.temporary_folder() as folder:
+        yield access(context.connection(name), folder)
+
+
+def access(connection: Connection, folder: Path) -> tuple[str, dict[str, str]]:
+    """Return a repository's address and git's environment, for as long as the folder exists; see `opened`.
+
+    Raises:
+        UnusableConnection: the connection does not say enough.
+    """
     address, login, pairs = _address(connection), connection.login, SETTINGS
     parts = urlsplit(address)
     if parts.scheme in {"http", "https"}:
@@ -62,8 +71,7 @@ def opened(context: Context, name: str) -> Iterator[tuple[str, dict[str, str]]]:
     for number, (key, value) in enumerate(pairs):
         settings |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     account = {"GIT_LOGIN": login, "GIT_PASSWORD": connection.password}
-    with context.temporary_folder() as folder:
-        yield address, {**AUTHOR, **settings, **account, **_ssh(connection, folder)}
+    return address, {**AUTHOR, **settings, **account, **_ssh(connection, folder)}
 
 
 def _ssh(connection: Connection, folder: Path) -> dict[str, str]:

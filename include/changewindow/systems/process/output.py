@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from changewindow.systems.measurement import SourceError
@@ -24,18 +25,26 @@ class Printed:
     """What it printed to standard error."""
 
 
-async def printed(*arguments: str, account: Account = OURS) -> Printed:
+async def printed(
+    *arguments: str,
+    account: Account = OURS,
+    environment: Mapping[str, str] | None = None,
+    running: set[int] | None = None,
+) -> Printed:
     """Run a program to its end; one that nobody waits for any more is killed with what it has started.
+
+    `environment` is added to the usual one; `running` holds its process group meanwhile, for who has to kill it from
+    another thread.
 
     Raises:
         OSError: it cannot be started.
         SourceError: `invalid`, it prints without end.
     """
-    with built(account=account) as environment:
+    with built(environment, account=account) as variables:
         process = await asyncio.create_subprocess_exec(
             *arguments,
-            env=environment,
-            cwd=None if account == OURS else environment["HOME"],
+            env=variables,
+            cwd=None if account == OURS else variables["HOME"],
             user=account.user,
             group=account.group,
             extra_groups=account.groups,
@@ -44,12 +53,16 @@ async def printed(*arguments: str, account: Account = OURS) -> Printed:
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
+        running = set() if running is None else running
+        running.add(process.pid)
         try:
             output, complaint = await asyncio.gather(_read(process, process.stdout), _read(process, process.stderr))
             await process.wait()
         except BaseException:
             _kill(process)
             raise
+        finally:
+            running.discard(process.pid)
     for text in (output, complaint):
         if len(text) > MOST:
             raise SourceError("invalid", f"'{arguments[0]}' printed more than {MOST >> 20} MiB, and was killed")

@@ -1,0 +1,122 @@
+"""Shows commits on branches of a repository, with their files, and history that was rewritten.
+
+Each look fetches into a mirror in the collector's folder; the first one fetches everything, and may take longer than
+`within` allows. Dates and authors are what whoever committed has claimed; no commit counts as later than it arrived.
+Since git keeps no record of pushes, two things are known only from the mirror's first fetch on, and only to the time
+between two fetches: that older commits arrived, and that a force push has taken commits away.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from changewindow.collectors.base import CollectorBase, CollectorContext
+from changewindow.documents.types import ConnectionName
+from changewindow.systems.collection import Collected, Coverage, Entry, Span
+from changewindow.systems.git.access import access
+from changewindow.systems.git.history import NOT_VERIFIED, Commit
+from changewindow.systems.git.mirror import Mirror, Move, locked
+from changewindow.systems.git.refs import Branch
+from changewindow.systems.measurement import SourceError
+
+EXAMPLE = {"kind": "git", "connection": "orders_config", "service": "orders", "branches": ["main"]}
+COMMITS = 1000
+"""How many of a branch are looked at, the newest."""
+NAMED = 20
+"""How many that are gone are named."""
+NOW = timedelta(minutes=1)
+"""A span that ended no longer ago reaches up to now."""
+NOBODY = "git does not record who pushed; the server's audit log may"
+
+
+class Collector(CollectorBase):
+    """Branches of a repository."""
+
+    kind: Literal["git"] = "git"
+    connection: ConnectionName
+    """The Airflow Connection of the repository, as for the step `git_change`."""
+    branches: tuple[Branch, ...] = Field(default=("main",), min_length=1)
+    """The branches that count, such as those that are deployed."""
+
+    async def collect(self, span: Span, context: CollectorContext) -> Collected:
+        """Fetch, and read commits and the mirror's own record of where the branches were."""
+        with tempfile.TemporaryDirectory(prefix="changewindow-git-") as keys, locked(context.folder):
+            address, environment = access(await context.connection(self.connection), Path(keys))
+            folder = context.folder / sha256(address.encode()).hexdigest()[:16]
+            mirror = Mirror(folder, partial(context.read, environment=environment))
+            await self._fetch(mirror, address)
+            looks = [await self._branch(branch, mirror, span) for branch in self.branches]
+        entries = tuple(entry for of_branch, _ in looks for entry in of_branch)
+        return Collected(entries, _coverage(mirror.begun(), span, max(since for _, since in looks)))
+
+    async def _fetch(self, mirror: Mirror, address: str) -> None:
+        try:
+            await mirror.fetch(address, self.branches)
+        except SourceError as error:
+            remedy = f"Check `branches`, and the connection {self.connection}"
+            raise SourceError(error.cause, f"{address} cannot be fetched: {error}. {remedy}") from error
+
+    async def _branch(self, branch: str, mirror: Mirror, span: Span) -> tuple[list[Entry], datetime]:
+        """Return what happened to a branch, and from when on that is known."""
+        name = f"{self.connection}:{branch}"
+        moves = [_moved(move, mirror, span) for move in await mirror.moves(branch)]
+        within = [move for move in moves if move.at in span]
+        new = {move: await mirror.log(f"{move.old}..{move.new}", COMMITS) for move in within}
+        arrived = {commit.id: move.at for move, added in new.items() for commit in added}
+        already = max((move.at for move in moves if move.at < span.since), default=_begun(mirror, span))
+        commits = await mirror.log(f"refs/heads/{branch}", COMMITS)
+        pushed = [_pushed(name, commit, _at(commit, arrived.get(commit.id), already, span)) for commit in commits]
+        gone = [(move, await mirror.log(f"{move.new}..{move.old}", COMMITS)) for move in within]
+        oldest = min((commit.committed for commit in commits), default=span.since)
+        return (
+            pushed + [_rewritten(name, move, lost) for move, lost in gone if lost],
+            oldest if len(commits) >= COMMITS else span.since,
+        )
+
+
+def _begun(mirror: Mirror, span: Span) -> datetime:
+    """Return when the mirror was made, which may just have happened for a span that reached up to now."""
+    begun = mirror.begun()
+    return min(begun, span.until) if begun - span.until < NOW else begun
+
+
+def _moved(move: Move, mirror: Mirror, span: Span) -> Move:
+    """Return a move at the end of a span that reaches up to now if this very look has seen it: it was before that."""
+    is_new = move.at >= mirror.fetched and mirror.fetched_before < span.until
+    return replace(move, at=min(move.at, span.until)) if is_new else move
+
+
+def _coverage(begun: datetime, span: Span, since: datetime) -> Coverage:
+    reasons = []
+    if since > span.since:
+        reasons.append(f"of a branch the newest {COMMITS} commits are looked at")
+    if begun > span.since:
+        moment = f"{begun:%Y-%m-%d %H:%M} UTC, when the mirror was made"
+        reasons.append(f"force pushes, and pushes of commits with older dates, are only known from {moment}")
+    return Coverage(max(since, span.since), span.until, clock_off=timedelta(0), why="; ".join(reasons))
+
+
+def _at(commit: Commit, arrived: datetime | None, already: datetime, span: Span) -> datetime:
+    """Return when a commit counts: when it was made, or when it came if it came in the span and claims another time."""
+    if arrived is None:
+        return min(commit.committed, already)
+    return commit.committed if span.since <= commit.committed <= arrived else arrived
+
+
+def _pushed(name: str, commit: Commit, at: datetime) -> Entry:
+    dated = "" if at == commit.committed else f" (dated {commit.committed:%Y-%m-%d %H:%M} UTC)"
+    what = f"commit {commit.id[:12]}{dated}: {commit.text}"
+    return Entry(at, name, what, commit.parent, commit.id, commit.by, NOT_VERIFIED)
+
+
+def _rewritten(name: str, move: Move, gone: Sequence[Commit]) -> Entry:
+    named = "; ".join(f"{commit.id[:12]} {commit.subject} ({commit.by})" for commit in gone[:NAMED])
+    what = f"history was rewritten: {len(gone)} commits are gone, by a force push before this time: {named}"
+    return Entry(move.at, name, what, move.old, move.new, known_by=NOBODY)

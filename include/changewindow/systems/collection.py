@@ -1,0 +1,121 @@
+"""What a collector gives: changes of the world, and from when to when it could see them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from changewindow.documents.text import visible
+
+MOST = 2000
+"""Entries of one collector; of more, the newest are kept."""
+ON_ONE_LINE = {"object": 300, "what": 500, "by": 200, "known_by": 200}
+VALUES = {"before": 2000, "after": 2000}
+"""How many characters are kept of each field of an entry."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of time, both ends included; in UTC, on our clock."""
+
+    since: datetime
+    until: datetime
+
+    def __contains__(self, at: datetime) -> bool:
+        return self.since <= at <= self.until
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One change of the world. Its texts are bounded, and nothing in them acts on a terminal."""
+
+    at: datetime
+    object: str
+    """What was changed, under a name that stays: `Deployment shop/orders`, `web-3:/etc/nginx/nginx.conf`."""
+    what: str
+    """What was done to it, on one line."""
+    before: str = ""
+    after: str = ""
+    """Its value, where that is known; of a secret only `CollectorContext.fingerprint`."""
+    by: str = ""
+    """Who did it; empty where that is unknown."""
+    known_by: str = ""
+    """How that is known (`login uid of auditd`, `git author, not verified`), or why it is not."""
+    services: tuple[str, ...] = ()
+    """Whose it is, where the entry knows better than its collector."""
+
+    def __post_init__(self) -> None:
+        values = {"at": self.at.astimezone(UTC)}
+        lines = {name: " ".join(_bounded(getattr(self, name), most).split()) for name, most in ON_ONE_LINE.items()}
+        texts = {name: _bounded(getattr(self, name), most) for name, most in VALUES.items()}
+        for name, value in {**values, **lines, **texts}.items():
+            object.__setattr__(self, name, value)
+
+    def hiding(self, hide: Callable[[str], str]) -> "Entry":
+        """Return it with all its texts as `hide` makes them."""
+        return Entry(
+            self.at,
+            hide(self.object),
+            hide(self.what),
+            before=hide(self.before),
+            after=hide(self.after),
+            by=hide(self.by),
+            known_by=hide(self.known_by),
+            services=self.services,
+        )
+
+
+def _bounded(text: str, most: int) -> str:
+    return visible(text if len(text) <= most else f"{text[: most - 1]}…")
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """From when to when a collector could see."""
+
+    since: datetime
+    until: datetime
+    holes: tuple[Span, ...] = ()
+    """Parts in between of which it saw nothing."""
+    lost: int = 0
+    """How many entries it knows to be lost."""
+    clock_off: timedelta | None = None
+    """How far its clock is ahead of ours; None where nobody knows."""
+    why: str = ""
+    """Why it could not see more, and what of it; empty where it saw all that was asked for."""
+
+    def unseen(self, span: Span) -> tuple[Span, ...]:
+        """Return the parts of a span that it could not see, the earliest first."""
+        if self.since >= span.until or self.until <= span.since:
+            return (span,)
+        before = [Span(span.since, self.since)] if self.since > span.since else []
+        after = [Span(self.until, span.until)] if self.until < span.until else []
+        within = [
+            Span(max(hole.since, span.since), min(hole.until, span.until))
+            for hole in sorted(self.holes, key=lambda hole: hole.since)
+            if hole.until > span.since and hole.since < span.until
+        ]
+        return (*before, *within, *after)
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What a collector saw."""
+
+    entries: tuple[Entry, ...]
+    coverage: Coverage
+
+    def within(self, span: Span) -> "Collected":
+        """Return it on our clock, the newest first, and no more than anybody can read."""
+        ahead = self.coverage.clock_off or timedelta(0)
+        moved = (replace(entry, at=entry.at - ahead) if ahead else entry for entry in self.entries)
+        entries = sorted((entry for entry in moved if entry.at in span), key=lambda entry: entry.at, reverse=True)
+        if len(entries) <= MOST:
+            return Collected(tuple(entries), self.coverage)
+        lost, oldest = len(entries) - MOST, entries[MOST - 1].at
+        more = f"{lost} entries of before {oldest:%H:%M:%S} are left out, {MOST} are kept; ask for less time"
+        reason = "; ".join(filter(None, (self.coverage.why, more)))
+        since = max(self.coverage.since, oldest)
+        return Collected(
+            tuple(entries[:MOST]),
+            replace(self.coverage, since=since, lost=self.coverage.lost + lost, why=reason),
+        )

@@ -1,0 +1,67 @@
+"""Reads commits with their files, as `git log` prints them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+FILES = 20
+"""How many files of a commit are named."""
+FIELDS = "%H%x00%P%x00%ct%x00%an <%ae>%x00%cn <%ce>%x00%s%x00"
+NOT_VERIFIED = "git author, not verified"
+"""How it is known who made a commit."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit: what whoever made it has claimed, and its files."""
+
+    id: str
+    parent: str
+    committed: datetime
+    author: str
+    committer: str
+    subject: str
+    files: str
+    """`pool.yaml +1 -1, README.md +2 -0`."""
+
+    @property
+    def by(self) -> str:
+        """Return its author, and who committed it if that is somebody else."""
+        return self.author if self.author == self.committer else f"{self.author}, committed by {self.committer}"
+
+    @property
+    def text(self) -> str:
+        """Return what it is about and which files it changes."""
+        return f"{self.subject[:200]}; {self.files or 'no files'}"
+
+
+def log_arguments(commits: str, most: int) -> tuple[str, ...]:
+    """Return the arguments of `git` that print the newest of some commits; see `commits`."""
+    return (
+        *("-c", "core.quotePath=false", "log", f"--max-count={most}", f"--format=%x1e{FIELDS}"),
+        *("--numstat", "--no-renames", "--no-ext-diff", "--no-textconv", commits, "--"),
+    )
+
+
+def commits(printed: bytes) -> list[Commit]:
+    """Return the commits that git has printed."""
+    parts = printed.decode(errors="replace").split("\x1e")[1:]
+    return [_commit(part) for part in parts if part.count("\x00") >= FIELDS.count("%x00")]
+
+
+def time_of(seconds: str) -> datetime:
+    """Return the time of a commit; one that no calendar has is as old as can be."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _commit(printed: str) -> Commit:
+    head, parents, seconds, author, committer, subject, files = printed.split("\x00", 6)
+    return Commit(head, parents.partition(" ")[0], time_of(seconds), author, committer, subject, _stat(files))
+
+
+def _stat(numstat: str) -> str:
+    lines = [line.split("\t", 2) for line in numstat.splitlines() if line.count("\t") >= 2]
+    named = [f"{path} +{added} -{removed}" for added, removed, path in lines[:FILES]]
+    return ", ".join([*named, *([f"{len(lines) - FILES} more files"] if len(lines) > FILES else [])])

@@ -1,0 +1,94 @@
+"""What `git` shows of a repository beside its newest commits."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from changewindow.collectors.git import EXAMPLE
+from changewindow.systems.collection import Collected, Span
+from changewindow.systems.connection import Connection
+from changewindow.systems.measurement import SourceError
+from collector_fixtures.git import commit
+from step_fixtures.git_change import git
+from support.looking import last, looked
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Return a repository with one commit of last year."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main", ".")
+    commit(folder, "First", at="2025-01-01T00:00:00Z")
+    return folder
+
+
+async def look(repository: Path, span: Span | None = None) -> Collected:
+    """Return what shows there."""
+    known = Connection("orders_config", "git", host=str(repository))
+    return await looked(EXAMPLE, known, folder=repository.parent / "kept", span=span)
+
+
+async def test_a_force_push_shows_what_is_gone(repository: Path) -> None:
+    """Its commits are named with their authors, also when the repository has forgotten them."""
+    commit(repository, "Fix the pool")
+    await look(repository)
+    git(repository, "reset", "-q", "--hard", "HEAD^")
+    entries = (await look(repository)).entries
+    (rewritten,) = [entry for entry in entries if "rewritten" in entry.what]
+    assert rewritten.what.startswith("history was rewritten: 1 commits are gone, by a force push before this time: ")
+    assert rewritten.what.endswith("Fix the pool (Dora <dora@example.com>)")
+    assert rewritten.known_by == "git does not record who pushed; the server's audit log may"
+    assert rewritten.after == git(repository, "rev-parse", "HEAD")
+
+
+async def test_an_old_commit_that_is_pushed_now_shows_now(repository: Path) -> None:
+    """It was written last week; it has changed the branch since the last look."""
+    await look(repository)
+    commit(repository, "Written long ago", at="2025-06-01T00:00:00Z")
+    (entry,) = (await look(repository)).entries
+    assert "(dated 2025-06-01 00:00 UTC): Written long ago; pool.yaml +1 -1" in entry.what
+
+
+@pytest.mark.parametrize("looks_before", [False, True], ids=["at the first look", "at a later one"])
+async def test_a_commit_from_the_future_is_not_hidden(repository: Path, *, looks_before: bool) -> None:
+    """Nobody commits later than now, whatever the date says; and the next day it is no news any more."""
+    if looks_before:
+        await look(repository)
+    commit(repository, "From the future", at="2035-01-01T00:00:00Z")
+    (entry,) = (await look(repository)).entries
+    assert "(dated 2035-01-01 00:00 UTC): From the future" in entry.what
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    assert (await look(repository, Span(tomorrow - timedelta(hours=1), tomorrow))).entries == ()
+
+
+async def test_the_first_look_says_what_it_cannot_know(repository: Path) -> None:
+    """A later look knows it for all the time since."""
+    first = await look(repository, last(timedelta(days=1)))
+    assert first.coverage.why.startswith("force pushes, and pushes of commits with older dates, are only known from ")
+    later = datetime.now(UTC) + timedelta(hours=2)
+    assert (await look(repository, Span(later - timedelta(hours=1), later))).coverage.why == ""
+
+
+async def test_a_repository_that_is_gone_says_what_to_check(repository: Path) -> None:
+    """The text names the address, git's reason and the connection."""
+    git(repository, "branch", "-q", "-m", "main", "trunk")
+    with pytest.raises(SourceError) as raised:
+        await look(repository)
+    assert str(raised.value) == (
+        f"{repository} cannot be fetched: 'git' failed: fatal: couldn't find remote ref refs/heads/main. "
+        "Check `branches`, and the connection orders_config"
+    )
+
+
+async def test_a_mirror_that_was_left_half_made_is_made_anew(repository: Path) -> None:
+    """Whoever was killed while it fetched has harmed nobody."""
+    await look(repository)
+    (mirror,) = [folder for folder in (repository.parent / "kept").iterdir() if folder.is_dir()]
+    (mirror / "complete").unlink()
+    (mirror / "HEAD").write_text("damaged")
+    commit(repository, "After the damage")
+    assert [entry.what.split(": ")[1] for entry in (await look(repository)).entries] == [
+        "After the damage; pool.yaml +1 -1"
+    ]
