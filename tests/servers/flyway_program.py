@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from servers.warm_flyway import warm
 from step_fixtures import need
 
 VERSION = "12.4.0"
@@ -38,9 +39,14 @@ exec java $options "-XX:SharedArchiveFile=$classes" -cp "$jars" $main "$@"
 """Its first start keeps Flyway's classes as Java has read and checked them: half of what each start would take."""
 
 
-@cache
 def flyway() -> str:
     """Return Flyway as a program; a test that needs it is skipped where it cannot be fetched."""
+    return str(warm(_cold()))
+
+
+@cache
+def _cold() -> Path:
+    """Return it as it is started anew for each question."""
     need("java")
     program = KEPT / "flyway"
     if not program.exists():
@@ -48,7 +54,7 @@ def flyway() -> str:
         _fetch(program)
     if program.read_text() != START:
         _replace(program)
-    return str(program)
+    return program
 
 
 def _replace(program: Path) -> None:
