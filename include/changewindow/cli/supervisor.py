@@ -184,7 +184,7 @@ def _die_with_parent() -> None:
 
 def main() -> int:
     """Bring Airflow's database up to date and run its components; return the exit code."""
-    airflow = (sys.executable, "-m", "airflow")
+    airflow = (sys.executable, "-m", "changewindow.cli.component")
     say("bringing Airflow's database up to date")
     if code := subprocess.run([*airflow, "db", "migrate"], check=False).returncode:
         say(f"Airflow's database cannot be brought up to date (exit code {code}); what it says stands above")
