@@ -15,6 +15,9 @@ from servers import embedded_airflow
 from support.real_airflow import Probe, RealAirflow
 from support.recording_server import recording_server
 
+CALM = {"AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3"}
+"""The schedulers of the embedded default look ten times a second; two of them would take a quarter of a core here."""
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep groups together: pytest-xdist 3.8 writes them where pytest 9.2 no longer reads the name of a test."""
@@ -40,14 +43,14 @@ def shared_airflow(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> It
     """Use the Airflow of all workers."""
     folder = tmp_path_factory.getbasetemp()
     of_all = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    with embedded_airflow.shared(of_all / "shared_airflow", probe) as running:
+    with embedded_airflow.shared(of_all / "shared_airflow", probe, CALM) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def own_airflow(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[RealAirflow]:
     """Start an Airflow that no other worker uses."""
-    with embedded_airflow.running(tmp_path_factory.mktemp("own_airflow"), probe) as running:
+    with embedded_airflow.running(tmp_path_factory.mktemp("own_airflow"), probe, **CALM) as running:
         yield running
 
 
@@ -60,3 +63,10 @@ def airflow(request: pytest.FixtureRequest, probe: Probe) -> RealAirflow:
         "own_airflow" if group and "alone" in group.args else "shared_airflow"
     )
     return running
+
+
+@pytest.fixture
+def demo_service(airflow: RealAirflow) -> Iterator[None]:
+    """Let the service of the demo run; tests with it are of the group of that name, for it is one for all workers."""
+    with embedded_airflow.demo_service(airflow):
+        yield

@@ -7,6 +7,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from changewindow.cli.airflow_api import wait_for
 from changewindow.ledger import changes, events, queries
 from support.real_airflow import RealAirflow, git, ticket, window
@@ -87,6 +89,8 @@ def test_a_late_click_has_no_effect(airflow: RealAirflow, tmp_path: Path) -> Non
     assert not (airflow.bundle / f"{change}.json").exists()
 
 
+@pytest.mark.usefixtures("demo_service")
+@pytest.mark.xdist_group("the service of the demo")
 def test_a_standard_change_is_approved_in_advance(airflow: RealAirflow) -> None:
     """Its request needs nobody else; a value outside of the template is refused with those that are approved."""
     opens = datetime.now(UTC) + timedelta(days=30)

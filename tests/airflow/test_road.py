@@ -14,6 +14,7 @@ from demo.scenario import ACTS, Act, play
 from support.real_airflow import Probe, RealAirflow, acts, ticket, window
 
 
+@pytest.mark.usefixtures("demo_service")
 @pytest.mark.xdist_group("the service of the demo")
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.ticket)
 def test_a_ticket_of_the_demo_ends_as_it_should(airflow: RealAirflow, act: Act) -> None:

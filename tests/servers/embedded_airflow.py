@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ def running(folder: Path, probe: Probe, users: Mapping[str, str] = USERS, **sett
     """Run an Airflow with a service to change, an empty repository of tickets, and the probe as its Slack."""
     place = standalone.Place(folder / "airflow", standalone.free_port(), users)
     slack = {"conn_type": "slack", "password": "xoxb-of-the-test", "extra": {"base_url": f"{probe.url}/api/"}}
-    with world(folder / "world") as reach:
+    with world(folder / "world") as reach, standing_still(folder / "world"):
         connections = {
             **reach,
             **bare_dag(place),
@@ -46,7 +47,28 @@ def running(folder: Path, probe: Probe, users: Mapping[str, str] = USERS, **sett
 
 
 @contextmanager
-def shared(folder: Path, probe: Probe) -> Iterator[RealAirflow]:
+def standing_still(folder: Path) -> Iterator[None]:
+    """Let nothing of the demo's service run: with its clients it takes an eighth of a core, and few tests need it."""
+    os.kill(pid := json.loads((folder / "world.json").read_text())["pid"], signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def demo_service(airflow: RealAirflow) -> Iterator[None]:
+    """Let the demo's service run, with its database and its clients."""
+    repository = Path(json.loads(airflow.connections["AIRFLOW_CONN_ORDERS_CONFIG"])["host"])
+    os.kill(pid := json.loads((repository.parent / "world.json").read_text())["pid"], signal.SIGCONT)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGSTOP)
+
+
+@contextmanager
+def shared(folder: Path, probe: Probe, settings: Mapping[str, str]) -> Iterator[RealAirflow]:
     """Give the Airflow that all workers share: whoever comes first starts it, and ends it when nobody uses it any more.
 
     Each worker has its own probe, so its tests make their own service good and bad.
@@ -60,7 +82,7 @@ def shared(folder: Path, probe: Probe) -> Iterator[RealAirflow]:
             fcntl.flock(starting, fcntl.LOCK_UN)
             yield joined(json.loads(described.read_text()), probe)
             return
-        with running(folder, probe, AIRFLOW__CORE__PARALLELISM="8") as airflow:
+        with running(folder, probe, **settings) as airflow:
             described.write_text(json.dumps(description(airflow)))
             fcntl.flock(starting, fcntl.LOCK_UN)
             try:
