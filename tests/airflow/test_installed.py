@@ -129,7 +129,7 @@ def test_the_command_needs_nothing_else(installed: Installed, tmp_path: Path) ->
     assert "<service affected>" in installed.run("changewindow", "new")
     tickets = sorted((INCLUDE / "tickets").glob("*.yaml"))
     assert json.loads(installed.run("changewindow", "lint", "--json", *tickets)) == {"findings": []}
-    assert "steps    alembic" in installed.run("changewindow", "kinds")
+    assert ["steps", "alembic"] in [line.split()[:2] for line in installed.run("changewindow", "kinds").splitlines()]
     assert installed.run("changewindow", "policy", "lint") == ""
 
 
