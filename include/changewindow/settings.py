@@ -20,6 +20,8 @@ ROOM = "#deploys"
 SHIPPED = Path(__file__).with_name("shipped")
 """What comes with the package: DAG files, and the policy and standard changes to start from; links in a checkout."""
 
+POLICY_LINK = "policy"
+"""Below the AIRFLOW_HOME of the embedded default: leads to the policy by which it judges."""
 SCHEDULER_CONNECT_ARGS = {"options": "-c idle_in_transaction_session_timeout=30s"}
 """For a scheduler on PostgreSQL, as Airflow's `[database] sql_alchemy_connect_args`.
 

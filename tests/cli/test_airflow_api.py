@@ -38,6 +38,12 @@ def test_a_server_that_repeats_the_password_has_it_shown_to_nobody(server: Recor
     assert "czNjcmV0" not in wrong(server.url)
 
 
+def test_a_wrong_password_is_said_in_a_sentence(server: RecordingServer) -> None:
+    """Not as Airflow's own JSON."""
+    server.otherwise = (401, '{"detail": "Invalid credentials"}')
+    assert wrong(server.url) == f"{server.url} knows no user 'alice' with this password. Check both."
+
+
 def test_a_token_is_shown_to_nobody_either(server: RecordingServer) -> None:
     """When a later answer repeats it."""
     server.answers["/auth/token"] = (200, '{"access_token": "abcdefgh"}')

@@ -15,7 +15,7 @@ from rich.console import Console
 from changewindow.cli.follow import look, sparkline
 from changewindow.cli.main import main
 from changewindow.ledger import leases, watches
-from changewindow.ledger.changes import cancel
+from changewindow.ledger.changes import cancel, submit
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.watches import Kept
 from changewindow.watch.progress import Followed, Progress
@@ -31,6 +31,7 @@ def progress(**changed: Any) -> Progress:
         Followed(name="error rate", limits="bad when above 0.01", verdict="pass", recent=[0.001, None, 0.004, 0.008]),
         Followed(name="health", limits="good when equals 200", verdict="error", recent=[200, 200, None]),
         Followed(name="queue", limits="bad when above 10"),
+        Followed(name="version", limits="good when equals v2", verdict="pass", recent=[None, None], text="v2"),
     ]
     at, over = NOW + timedelta(seconds=118), NOW + timedelta(minutes=5)
     first = {"since": NOW, "begun": NOW, "over": over, "at": at, "samples": 59, "conditions": conditions}
@@ -98,6 +99,46 @@ def test_following_ends_with_the_change(ledger: Ledger) -> None:
     text, outcome = seen(ledger, change)
     assert outcome == "cancelled"
     assert "cancelled: cancelled by alice: never mind" in text
+
+
+def test_a_ledger_that_is_found_goes_by_the_policy_beside_it(
+    ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has to approve is said as the running demo asks, not as the policy of the checkout would; and where."""
+    monkeypatch.delenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", raising=False)
+    monkeypatch.delenv("CHANGEWINDOW_POLICY", raising=False)
+    monkeypatch.setenv("AIRFLOW_HOME", str(Path(str(ledger.url.database)).parent))
+    rules = "groups: {peers: [bob, carol]}\nrules: [{name: all, levels: [{name: peer, from: [peers]}]}]\n"
+    (tmp_path / "asked").mkdir()
+    (tmp_path / "asked" / "approvals.yaml").write_text(rules)
+    (tmp_path / "asked" / "services.yaml").write_text("unlisted: allow\nservices: {}\n")
+    (tmp_path / "asked" / "calendar.yaml").write_text("zone: UTC\ndefault: open\n")
+    change = submit(ledger, banner(), requester="alice", now=NOW).change
+    (Path(str(ledger.url.database)).parent / "policy").symlink_to(tmp_path / "asked")
+    assert main(["follow", change]) == 0
+    shown = capsys.readouterr().out
+    assert "waits: nobody has approved it. Ask bob or carol to approve it (under Required Actions in Airflow)." in shown
+
+
+def test_in_a_pipe_no_line_is_broken(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that `grep` finds a summary."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    submitted = approved(ledger, banner(summary=f"Switch {'on ' * 30}the banner."))
+    leases.start(ledger, submitted.change, intent(submitted.digest), targets=("production/orders",), now=NOW)
+    assert main(["follow", submitted.change, "--ledger", str(ledger.url)]) == 0
+    assert f"{submitted.change} Switch {'on ' * 30}the banner.\n" in capsys.readouterr().out
+
+
+def test_on_a_narrow_terminal_no_row_of_bars_is_broken(ledger: Ledger, running: str) -> None:
+    """The newest ones stay."""
+    bars = [Followed(name="error rate over all", limits="bad when above 0.01 or so", recent=[0.0] * 39 + [1.0])]
+    watches.keep(ledger, [Kept(running, intent("").run, progress(conditions=bars), NOW)])
+    shown, _ = look(ledger, running, NOW, POLICY)
+    console = Console(file=io.StringIO(), width=80)
+    console.print(shown)
+    assert f"{'▁' * 19}█" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
 
 ACTIONS = "under Required Actions in Airflow"
+ASKED = {"nobody_approved", "only_requester", "approval_expired", "approvals_missing", "text_not_approved"}
+"""What people answer there."""
 PASSED_OVER = {EventKind.READ, EventKind.CLICKED, EventKind.MESSAGE_SENT, EventKind.MESSAGE_FAILED}
 """Events that do not say how far a change is."""
 LEFT = {
@@ -55,7 +57,8 @@ def _before_the_gate(ledger: Ledger, change: Change, policy: Policy | BadPolicy,
         yield str(error)
         return
     for finding in decision.findings:
-        yield f"waits: {finding.sentence}. {finding.remedy}"
+        where = f" ({ACTIONS})" if finding.code in ASKED else ""
+        yield f"waits: {finding.sentence}. {finding.remedy.removesuffix('.')}{where}."
     if decision.may_act:
         yield from _preflight(ledger, change)
 

@@ -52,12 +52,22 @@ class Client:
         """
         require_safe_address(self._session, self.url, allow_http=self.allow_http)
         self._secrets.learn(self.password)
-        token = self._send("POST", "/auth/token", {"username": self.user, "password": self.password})
+        token = self._token()
         if not isinstance(token, dict) or not isinstance(token.get("access_token"), str):
             raise RestError("POST", f"{self.url}/auth/token", "there is no token in the answer. Is that Airflow?")
         self._secrets.learn(token["access_token"])
         self._session.auth = Signature(f"Bearer {token['access_token']}")
         return self
+
+    def _token(self) -> Any:
+        """Return what Airflow answers to user name and password."""
+        try:
+            return self._send("POST", "/auth/token", {"username": self.user, "password": self.password})
+        except RestError as error:
+            if error.status == requests.codes.unauthorized:
+                sentence = f"{self.url} knows no user '{self.user}' with this password. Check both."
+                raise PlatformError(sentence) from error
+            raise
 
     def get(self, path: str, **parameters: str | int) -> Any:
         """Return the reply to a GET request below /api/v2."""

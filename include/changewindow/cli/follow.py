@@ -1,6 +1,7 @@
 """Shows the progress of a change's watch in the terminal: time, conditions, their last values and limits."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -30,6 +31,10 @@ from changewindow.watch.progress import Followed, Progress
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 40
+BARS = 20
+"""How many of the last values are drawn; more would not fit beside their limits."""
+PIPED = 200
+"""Columns where no terminal says how many it has: a line that is searched for is not broken."""
 EVERY = 1.0
 """Seconds between two updates."""
 COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "yellow"}
@@ -47,7 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.once or not sys.stdout.isatty():
         shown, _ = look(known, arguments.change, datetime.now(UTC), policy)
-        Console().print(shown)
+        width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED
+        Console(width=width).print(shown)
         return 0
     console = Console(file=raw(sys.stdout))
     with Live(console=console, auto_refresh=False) as live:
@@ -123,7 +129,7 @@ def watched(progress: Progress, now: datetime) -> RenderableType:
     bar.add_row(ProgressBar(total=length, completed=passed, width=WIDTH), f"{left}, {progress.samples} samples")
     table = Table(box=None, pad_edge=False)
     for heading in ("condition", "limit", "verdict", "last", "values"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "values")
     for condition in progress.conditions:
         table.add_row(*_row(condition))
     state = f"last sample {duration_text(_whole(now - progress.at))} ago"
@@ -136,10 +142,10 @@ def watched(progress: Progress, now: datetime) -> RenderableType:
 
 def _row(condition: Followed) -> Sequence[RenderableType]:
     last = condition.recent[-1] if condition.recent else None
-    value = "-" if last is None else amount(f"{last:.4g}", condition.unit)
+    value = visible(condition.text or "-") if last is None else amount(f"{last:.4g}", condition.unit)
     verdict = Text(condition.verdict or "-", style=COLOURS.get(condition.verdict, ""))
     name, limits = (Text(visible(text)) for text in (condition.name, condition.limits))
-    return name, limits, verdict, value, sparkline(condition.recent[-WIDTH:])
+    return name, limits, verdict, Text(value), sparkline(condition.recent[-BARS:])
 
 
 def _whole(length: timedelta) -> timedelta:

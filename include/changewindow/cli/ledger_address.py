@@ -81,6 +81,14 @@ def _require_readable(known: Ledger, *, to_upgrade: bool) -> None:
         raise PlatformError(f"The ledger at {where} {state}. Run `changewindow ledger upgrade`.")
 
 
+def policy_beside(environment: Mapping[str, str]) -> Path | None:
+    """Return the policy by which the embedded default judges whose ledger is found where none is named."""
+    if LEDGER_VARIABLE in environment or "CHANGEWINDOW_POLICY" in environment:
+        return None
+    found = [home / settings.POLICY_LINK for home in _homes(environment) if (home / EMBEDDED).is_file()]
+    return found[0] if found and found[0].is_dir() else None
+
+
 def _url(arguments: argparse.Namespace) -> URL:
     """Return the ledger's address: from --ledger, from the environment, or that of the embedded default."""
     if arguments.ledger:

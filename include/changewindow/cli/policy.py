@@ -1,6 +1,7 @@
 """The part of the command line about the policy: which one counts, and what is wrong with it."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -43,15 +44,27 @@ def facts_of(arguments: argparse.Namespace) -> Facts:
 
 
 def policy_of(arguments: argparse.Namespace) -> Policy:
-    """Return the policy that --policy names, or that of the settings.
+    """Return the policy that --policy names, or that of the settings; of a ledger that is found, the one it goes by.
 
     Raises:
         BadPolicy: it cannot be read.
     """
-    folder = arguments.policy or settings.read().policy
+    folder = arguments.policy or _of_the_ledger(arguments) or settings.read().policy
     if not folder.is_dir():
         arguments.misuse(f"there is no policy in {folder}. Give --policy FOLDER, or set CHANGEWINDOW_POLICY.")
     return load_policy(folder, _templates(arguments))
+
+
+def _of_the_ledger(arguments: argparse.Namespace) -> Path | None:
+    """Return the policy by which Airflow judges whose ledger a command finds by itself."""
+    if getattr(arguments, "ledger", "none is asked") is not None:
+        return None
+    from changewindow.cli.ledger_address import policy_beside  # noqa: PLC0415  slow, and lint opens no ledger
+
+    found = policy_beside(os.environ)
+    if found:
+        print(f"policy: {found.resolve()}", file=sys.stderr)
+    return found
 
 
 def policy_now(arguments: argparse.Namespace) -> Policy | BadPolicy:

@@ -19,7 +19,7 @@ from changewindow.changes.earlier_publication import replace_earlier
 from changewindow.cli.private_files import private
 from changewindow.cli.supervisor import PID_FILE, end_session
 from changewindow.ledger.database import Ledger
-from changewindow.settings import BUNDLE, Settings, read, shipped
+from changewindow.settings import BUNDLE, POLICY_LINK, Settings, read, shipped
 
 ROOT = Path(__file__).resolve().parents[3]
 """The checkout; an installed package needs neither its `plugins` nor a PYTHONPATH."""
@@ -138,6 +138,7 @@ def start(place: Place, extra: Mapping[str, str] | None = None) -> "subprocess.P
 def _start(place: Place, extra: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     place.published.mkdir(parents=True, exist_ok=True)
     write_passwords(place)
+    _link_policy(place, {**os.environ, **extra})
     known = Ledger(place.ledger, lambda: places_of(place))
     known.upgrade()
     replace_earlier(known, place.published)
@@ -153,6 +154,13 @@ def _start(place: Place, extra: Mapping[str, str]) -> "subprocess.Popen[bytes]":
         )
     (place.home / PID_FILE).write_text(str(process.pid))
     return process
+
+
+def _link_policy(place: Place, environment: Mapping[str, str]) -> None:
+    """Let commands that find this ledger find the policy by which this Airflow judges."""
+    link = place.home / POLICY_LINK
+    link.unlink(missing_ok=True)
+    link.symlink_to(read(environment).policy.absolute())
 
 
 def places_of(place: Place) -> Settings:

@@ -9,7 +9,7 @@ from changewindow import settings
 from changewindow.changes.publication import read
 from changewindow.changes.step_lock import GRACE
 from changewindow.documents.text import escaped
-from changewindow.flow.own_dag import LONG_AGO
+from changewindow.flow.own_dag import AGAIN, LONG_AGO
 from changewindow.flow.tasks.close import Close
 from changewindow.flow.tasks.gate import Gate
 from changewindow.flow.tasks.messages import Announce, Report
@@ -46,8 +46,6 @@ BACK_OFF = {
     "retry_exponential_backoff": 2,
     "max_retry_delay": timedelta(minutes=1),
 }
-AGAIN: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=5)}
-"""For tasks whose process dies, or that Airflow cannot start while its API server is away; a no of ours is final."""
 AT_ONCE = 16
 """How many runs of a change may be open: a rollback waits behind none. The ledger lets only one of them act."""
 SOON = {"execution_timeout": timedelta(seconds=60)}

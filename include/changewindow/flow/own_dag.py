@@ -16,6 +16,8 @@ INTERVENTIONS = frozenset(
 """The DAGs by which a person intervenes: each run does once what somebody asks for."""
 OWN_DAGS = INTERVENTIONS | {"housekeeping", "request_change", "sync_tickets"}
 """The DAGs that come with Change Windows."""
+AGAIN: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=5)}
+"""For tasks whose process dies, or that Airflow cannot start while its API server is away; a no of ours is final."""
 
 
 def own_dag(
@@ -42,7 +44,7 @@ def own_dag(
         max_active_runs=at_once,
         tags=["change-windows"],
         params=params or {},
-        default_args={"retries": 0, **weighing(weight), **({} if weight == FIRST else {"pool": STARTS})},
+        default_args={**AGAIN, **weighing(weight), **({} if weight == FIRST else {"pool": STARTS})},
         is_paused_upon_creation=False,
         doc_md=document or description,
     )

@@ -12,6 +12,8 @@ from changewindow.watch.reading import Reading
 
 RECENT = 60
 """How many values of each condition are kept for people to look at."""
+LONGEST = 40
+"""Characters that are kept of a value that is text."""
 
 
 class Followed(BaseModel):
@@ -28,6 +30,8 @@ class Followed(BaseModel):
     """What its comparison needs."""
     recent: list[float | None] = []
     """The last values, oldest first; None where there was no number."""
+    text: str = ""
+    """The last value where it was none, like a version."""
 
 
 class Progress(BaseModel):
@@ -68,4 +72,5 @@ class Progress(BaseModel):
             number = reading.value if isinstance(reading.value, int | float) else None
             followed.verdict, followed.line = reading.verdict, reading.line()
             followed.recent = [*followed.recent, number][-RECENT:]
+            followed.text = "" if number is not None or reading.value is None else str(reading.value)[:LONGEST]
         self.unwritten += [{"sample": self.samples, **reading.as_json()} for reading in sample]

@@ -193,7 +193,7 @@ level, whom the policy names; see *Required Actions*. `schedule` publishes the c
 
 
 def form() -> dict[str, Param]:
-    """Return the parameters of `request_change`."""
+    """Return the parameters of `request_change`; Airflow opens the section of what names none."""
     templates = sorted(path.stem for path in settings.read().templates.glob("*.yaml"))
     optional = {"type": ["null", "string"]}
     date_time = {**optional, "format": "date-time", "section": "A standard change"}
@@ -205,7 +205,6 @@ def form() -> dict[str, Param]:
             format="multiline",
             maxLength=1_000_000,
             title="Ticket",
-            section="A ticket",
             description="As YAML. `changewindow new` writes one to start from; `changewindow lint` checks it.",
         ),
         "standard": Param(
