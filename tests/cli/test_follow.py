@@ -107,6 +107,7 @@ def test_a_ledger_that_is_found_goes_by_the_policy_beside_it(
     """Who has to approve is said as the running demo asks, not as the policy of the checkout would; and where."""
     monkeypatch.delenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", raising=False)
     monkeypatch.delenv("CHANGEWINDOW_POLICY", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("AIRFLOW_HOME", str(Path(str(ledger.url.database)).parent))
     rules = "groups: {peers: [bob, carol]}\nrules: [{name: all, levels: [{name: peer, from: [peers]}]}]\n"
     (tmp_path / "asked").mkdir()
