@@ -55,6 +55,8 @@ class Settings:
     """Whether that file is made where it is missing: nobody has named another place for the key."""
     heads: Path = Path()
     """Where the heads of chains are kept outside the ledger."""
+    collected: Path = Path()
+    """What collectors keep for their next look, such as mirrors; it may be removed at any time."""
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -77,6 +79,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         seal_key_file=Path(key_file or home / "changewindow-seal.key"),
         may_make_seal_key=not keys and not key_file,
         heads=Path(environment.get("CHANGEWINDOW_HEADS", home / "changewindow-heads")),
+        collected=Path(environment.get("CHANGEWINDOW_COLLECTED", home / "changewindow-collected")),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from changewindow.collectors.base import OurChanges
 from changewindow.systems.connection import Connection
 
 
@@ -35,3 +36,4 @@ class World:
     blind: dict[str, Any]
     """The collector where it cannot see: nobody is there, or what it reads is missing."""
     connections: tuple[Connection, ...] = ()
+    our_changes: OurChanges | None = None

@@ -40,7 +40,8 @@ def world(module: ModuleType, tmp_path: Path) -> Iterator[World]:
 
 async def look(world: World, folder: Path, span: Span | None = None) -> Collected:
     """Return what the collector sees of its world."""
-    return await looked(world.collector, *world.connections, folder=folder / "kept", span=span)
+    folder = folder / "kept"
+    return await looked(world.collector, *world.connections, folder=folder, span=span, our_changes=world.our_changes)
 
 
 def test_its_example_is_valid_and_documented(module: ModuleType) -> None:

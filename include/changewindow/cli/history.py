@@ -3,14 +3,13 @@
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from changewindow.changes.event_text import sentence, who
 from changewindow.cli.ledger_address import ledger
+from changewindow.cli.moments import since
 from changewindow.cli.output import count, print_json
 from changewindow.documents.text import hint
-from changewindow.documents.types import parse_duration
 from changewindow.ledger import changes, events, search
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import EventRow
@@ -36,11 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _events(arguments: argparse.Namespace) -> int:
     known, change = ledger(arguments), arguments.change
     entry = changes.get(known, change)
-    since, before = _since(arguments), _number(arguments, arguments.before)
+    begin, before = since(arguments), _number(arguments, arguments.before)
     recorded = [
         event
         for event in events.history(known, change)
-        if (since is None or event.at >= since) and (before is None or event.sequence < before)
+        if (begin is None or event.at >= begin) and (before is None or event.sequence < before)
     ]
     shown = recorded[-limit:] if (limit := _limit(arguments)) else recorded
     if arguments.json:
@@ -65,7 +64,7 @@ def _event_lines(recorded: Sequence[EventRow]) -> Iterator[str]:
 def _changes(arguments: argparse.Namespace) -> int:
     known, limit = ledger(arguments), _limit(arguments)
     wanted = Wanted(
-        since=_since(arguments),
+        since=since(arguments),
         service=arguments.service,
         outcome=arguments.outcome,
         person=arguments.person,
@@ -110,23 +109,6 @@ def _limit(arguments: argparse.Namespace) -> int | None:
     if arguments.all:
         return None
     return arguments.limit or (None if arguments.json else PAGE)
-
-
-def _since(arguments: argparse.Namespace) -> datetime | None:
-    """Return the moment of --since: a time, in UTC without its zone, or how long ago."""
-    given = arguments.since
-    if given is None:
-        return None
-    try:
-        at = datetime.fromisoformat(given)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except ValueError:
-        pass
-    try:
-        return datetime.now(UTC) - parse_duration(given)
-    except ValueError:
-        arguments.misuse(f"--since: '{given}' is neither a time like 2031-03-18T14:00 nor a length of time like 7d")
-        raise
 
 
 def _number(arguments: argparse.Namespace, given: str | None) -> int | None:

@@ -1,20 +1,18 @@
 """Finds the ledger that a command means, and opens it: as --ledger, the environment or the demo names it."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import URL, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from changewindow import settings
+from changewindow.cli.environment_connections import connection_of
 from changewindow.errors import ChangeError, PlatformError
 from changewindow.ledger.database import Ledger
-from changewindow.systems.connection import Connection
 
 LEDGER_VARIABLE = "AIRFLOW_CONN_CHANGEWINDOW_LEDGER"
 DEMO = Path(__file__).resolve().parents[3] / ".demo" / "airflow"
@@ -51,6 +49,12 @@ def ledger(arguments: argparse.Namespace, *, to_upgrade: bool = False) -> Ledger
         hint = "Check that it is a ledger, and that you may write there" if file else "Check address and password"
         raise PlatformError(f"The ledger at {where} cannot be opened: {reason}. {hint}.") from error
     return known
+
+
+def is_named(arguments: argparse.Namespace) -> bool:
+    """Return whether --ledger, the environment or the demo names a ledger at all."""
+    is_there = (home / EMBEDDED for home in _homes(os.environ))
+    return bool(arguments.ledger or os.environ.get(LEDGER_VARIABLE)) or any(file.is_file() for file in is_there)
 
 
 def _opened(url: URL, file: Path | None) -> Ledger:
@@ -128,13 +132,7 @@ def _parsed(arguments: argparse.Namespace, given: str) -> URL:
 def _of_connection(arguments: argparse.Namespace, given: str) -> URL:
     """Return the address of Airflow's connection in the environment."""
     try:
-        fields = json.loads(given)
-        names = {"host": "", "port": None, "login": "", "password": "", "schema": ""}
-        chosen: dict[str, Any] = {name: fields.get(name) or default for name, default in names.items()}
-        extra = fields.get("extra") or {}
-        extra = json.loads(extra) if isinstance(extra, str) else extra
-        connection = Connection(settings.LEDGER_CONNECTION, fields["conn_type"], extra=extra, **chosen)
-        return make_url(connection.database_url)
+        return make_url(connection_of(settings.LEDGER_CONNECTION, given).database_url)
     except (ValueError, KeyError, AttributeError, TypeError, ArgumentError, ChangeError):
         arguments.misuse(f"{LEDGER_VARIABLE} is not a connection as JSON with conn_type. Correct it.")
         raise

@@ -176,12 +176,15 @@ def _add_ledger_commands(command: Command) -> None:
     explain.add_argument("--mode", default="run", choices=["run", "rollback"], help="what a run would be for (run)")
     explain.add_argument("--all", action="store_true", help="say also which rules are satisfied")
     output.add_json(explain, output.EXPLAINED)
+    changed = command("what-changed", "what_changed.run", "Say what changed of late, and what nobody could see.")
+    _add_what_changed_options(changed)
     for parser in (follow, explain):
         parser.add_argument("change", metavar="CHG")
+    for parser in (follow, explain, changed):
         parser.add_argument("--policy", type=Path, metavar="FOLDER", help=POLICY)
     for parser in (verify, history):
         parser.add_argument("change", metavar="CHG", nargs="?")
-    for parser in (upgrade, history, verify, follow, explain):
+    for parser in (upgrade, history, verify, follow, explain, changed):
         parser.add_argument("--ledger", metavar="URL", help=LEDGER)
 
 
@@ -194,3 +197,12 @@ def _add_history_options(history: argparse.ArgumentParser) -> None:
     history.add_argument("--before", metavar="CHG", help="the page before a change, or before an event's number")
     history.add_argument("--all", action="store_true", help="no pages")
     output.add_json(history, f"{output.HISTORY}; without CHG {output.CHANGES}")
+
+
+def _add_what_changed_options(changed: argparse.ArgumentParser) -> None:
+    changed.add_argument("--since", metavar="TIME", default="2h", help="how long ago, or a time in UTC (default: 2h)")
+    changed.add_argument("--service", metavar="NAME", help="only what concerns this service")
+    changed.add_argument("--symptom", metavar="NAME", help="something is wrong with this service: likely causes first")
+    changed.add_argument("--zone", metavar="ZONE", help="show times as in Europe/Berlin (default: UTC)")
+    changed.add_argument("--all", action="store_true", help="every entry, not only the first 100")
+    output.add_json(changed, output.CHANGED)

@@ -36,6 +36,11 @@ EXPLAINED = (
     '{"change", "at", "mode", "may_act", "outcome", "findings": [{"code", "sentence", "remedy"}], '
     '"satisfied": [{"code", "sentence"}], "later": [{"code", "sentence"}]}'
 )
+CHANGED = (
+    '{"since", "until", "answered", "not_seen": [{"collector", "since", "until", "why"}], "remarks", '
+    '"entries": [{"collector", "at", "object", "what", "before", "after", "by", "known_by", "services", '
+    '"change", "why"}]}'
+)
 FOLLOWED = (
     '{"change", "summary", "status", "reason", "outcome", "waits_for", '
     '"watch": null or {"begun", "over", "at", "samples", '

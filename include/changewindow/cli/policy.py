@@ -12,6 +12,7 @@ from changewindow.cli.output import count
 from changewindow.documents.findings import Finding, are_errors
 from changewindow.errors import BadPolicy
 from changewindow.policy.check import Facts
+from changewindow.policy.collectors import FILE, load_collectors
 from changewindow.policy.known_names import unknown_names
 from changewindow.policy.load import load_policy
 from changewindow.policy.model import Policy, templates_of
@@ -29,7 +30,9 @@ def lint(arguments: argparse.Namespace) -> int:
     templates = sorted(_templates(arguments).glob("*.yaml"))
     findings = [(path, finding) for path in templates for finding in read_template(path, facts)[1]]
     if facts.policy:
-        findings += unknown_names(arguments.policy or settings.read().policy, facts.policy.catalogue)
+        folder = arguments.policy or settings.read().policy
+        findings += unknown_names(folder, facts.policy.catalogue)
+        findings += [(folder / FILE, wrong) for wrong in load_collectors(folder, facts.policy.catalogue).findings]
     print_findings(findings)
     return sum_up([finding for _, finding in findings], f"the policy and {count(len(templates), 'template')}")
 

@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 from asyncio import timeout
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -18,12 +18,12 @@ from pydantic import ConfigDict, Field
 
 from changewindow.documents.types import Duration, Model, Name, duration_text
 from changewindow.kinds import explain_kind
-from changewindow.systems.collection import Collected, Entry, Span
+from changewindow.systems.collection import Collected, Span
 from changewindow.systems.hosts.looking import printed_on
 from changewindow.systems.measurement import SourceContext, SourceError
 from changewindow.systems.process.output import Printed, printed
 
-OurChanges = Callable[[Span], Awaitable[Sequence[Entry]]]
+OurChanges = Callable[[Span], Awaitable[Collected]]
 """Looks up what our own changes did."""
 
 
@@ -31,7 +31,8 @@ OurChanges = Callable[[Span], Awaitable[Sequence[Entry]]]
 class CollectorContext(SourceContext):
     """What a collector may use: all that a source may, and programs that only read, here and on hosts.
 
-    `kept` is JSON that it leaves there for its next look: small, and perhaps lost in between.
+    `kept` is JSON that it leaves there for its next look: small, and perhaps lost in between. Who compares with it
+    keeps what changed and when, not only how it is now: asked once more for the same span, the answer is the same.
     """
 
     folder: Path

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 FILES = 20
 """How many files of a commit are named."""
-FIELDS = "%H%x00%P%x00%ct%x00%an <%ae>%x00%cn <%ce>%x00%s%x00"
+STEPS = "%(trailers:key=Change-Step,key=Reverts-Step,valueonly,separator=%x20)"
+FIELDS = f"%H%x00%P%x00%ct%x00%an <%ae>%x00%cn <%ce>%x00%s%x00{STEPS}%x00"
 NOT_VERIFIED = "git author, not verified"
 """How it is known who made a commit."""
 
@@ -20,6 +21,8 @@ class Commit:
     author: str
     committer: str
     subject: str
+    steps: str
+    """The steps of our changes that it names: `CHG-1042/1`; anybody may have written that."""
     files: str
     """`pool.yaml +1 -1, README.md +2 -0`."""
 
@@ -31,7 +34,8 @@ class Commit:
     @property
     def text(self) -> str:
         """Return what it is about and which files it changes."""
-        return f"{self.subject[:200]}; {self.files or 'no files'}"
+        named = f" ({self.steps})" if self.steps else ""
+        return f"{self.subject[:200]}{named}; {self.files or 'no files'}"
 
 
 def log_arguments(commits: str, most: int) -> tuple[str, ...]:
@@ -57,8 +61,9 @@ def time_of(seconds: str) -> datetime:
 
 
 def _commit(printed: str) -> Commit:
-    head, parents, seconds, author, committer, subject, files = printed.split("\x00", 6)
-    return Commit(head, parents.partition(" ")[0], time_of(seconds), author, committer, subject, _stat(files))
+    head, parents, seconds, author, committer, subject, steps, files = printed.split("\x00", 7)
+    parent, committed = parents.partition(" ")[0], time_of(seconds)
+    return Commit(head, parent, committed, author, committer, subject, steps[:200], _stat(files))
 
 
 def _stat(numstat: str) -> str:

@@ -1,0 +1,53 @@
+"""Asks all collectors and the ledger at once what changed, and answers in time whatever they do."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from time import monotonic
+
+from changewindow.changes.gathering import LeftBehind, Surroundings, gather
+from changewindow.changes.our_changes import Record
+from changewindow.changes.what_changed import Answer, Question, answer
+from changewindow.collectors.base import CollectorBase
+from changewindow.errors import ChangeError
+from changewindow.systems.collection import Collected, Span
+from changewindow.systems.measurement import Connections, SourceError
+
+LIMIT = 5.0
+"""Seconds after which an answer is there, with what is missing."""
+ROOM = 0.5
+"""Seconds of them that are left to put the answer together."""
+UNEXPLAINED = "which changes explain this is not known: {}"
+
+
+def look_around(
+    question: Question,
+    collectors: Mapping[str, CollectorBase],
+    connections: Connections,
+    *,
+    folder: Path,
+    recorded: Callable[[Span], Record],
+    limit: float = LIMIT,
+) -> Answer:
+    """Return what changed; `recorded` reads the ledger, and raises ChangeError where there is none."""
+    over = monotonic() + limit - ROOM
+    record = LeftBehind().submit(recorded, question.span)
+    using = Surroundings(connections, folder, partial(_collected, record))
+    looks = gather(collectors, question.span, using, limit=over - monotonic())
+    try:
+        ours = record.result(timeout=max(over - monotonic(), 0.01)).changes
+    except (TimeoutError, ChangeError, OSError) as error:
+        reason = UNEXPLAINED.format(str(error) or "the ledger does not answer")
+        unexplained = answer(question, looks, None)
+        return replace(unexplained, remarks=(reason, *unexplained.remarks))
+    return answer(question, looks, ours)
+
+
+async def _collected(record: "Future[Record]", span: Span) -> Collected:
+    try:
+        return (await asyncio.wrap_future(record)).collected
+    except ChangeError as error:
+        raise SourceError("unreachable", str(error)) from error

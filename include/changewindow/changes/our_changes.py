@@ -1,0 +1,131 @@
+"""What our own changes did in a span of time, as the ledger has it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from changewindow.changes.event_text import sentence, who
+from changewindow.documents.parameters import fill
+from changewindow.ledger import changes, events, queries, search
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.event_kinds import EventKind
+from changewindow.ledger.models import Change, EventRow
+from changewindow.ledger.payloads import Remembered, Started, Undoing, Undone
+from changewindow.systems.collection import Collected, Coverage, Entry, Span
+
+MOST = 300
+"""Changes that are looked at, the newest."""
+SHOWN = (
+    *(EventKind.STARTED, EventKind.REMEMBERED, EventKind.APPLIED, EventKind.UNDOING, EventKind.UNDO_FAILED),
+    *(EventKind.UNDONE, EventKind.CLOSED),
+)
+"""Events that are, or may be, changes of the world; and how it ended."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """A step of a change that has begun, with all that it has announced."""
+
+    change: str
+    number: int
+    name: str
+    began: datetime
+    announced: Mapping[str, Any]
+    """The step as it was approved, with the values that were chosen."""
+    remembered: Mapping[str, Any]
+    """What its undo needs: how it was before."""
+    undoing: datetime | None = None
+    """When its undo began."""
+
+
+@dataclass(frozen=True)
+class OurChange:
+    """A change that has touched the world, or is doing so."""
+
+    id: str
+    summary: str
+    environment: str
+    services: tuple[str, ...]
+    acts: tuple[Act, ...]
+    ended: datetime | None
+
+    def acted_at(self, at: datetime, margin: timedelta) -> bool:
+        """Return whether it was acting at a time, give or take what clocks may differ."""
+        began = min(act.began for act in self.acts) - margin
+        return began <= at and (self.ended is None or at <= self.ended + margin)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the ledger has of a span: the changes that acted, and what they did."""
+
+    changes: tuple[OurChange, ...]
+    collected: Collected
+
+
+def record(ledger: Ledger, span: Span) -> Record:
+    """Return which of our changes acted in a span, and each thing they did.
+
+    Raises:
+        AlteredText: what was approved is not what stands in the ledger.
+    """
+    recent = [found.change for found in search.find(ledger, search.Wanted(since=span.since), limit=MOST + 1)]
+    acting = [row for row in queries.with_status(ledger, "running") if row.number not in {c.number for c in recent}]
+    ours, entries = [], list[Entry]()
+    for change in (*recent[:MOST], *acting):
+        history = events.history(ledger, change.id)
+        made = _our_change(change, changes.revision(ledger, change.id), history)
+        entries += _entries(change, made.services, history)
+        if made.acts:
+            ours.append(made)
+    return Record(tuple(ours), Collected(tuple(entries), _coverage(ledger, span, is_cut=len(recent) > MOST)))
+
+
+def _coverage(ledger: Ledger, span: Span, *, is_cut: bool) -> Coverage:
+    """Return that everything is known since the first change was asked for."""
+    first = queries.begun(ledger)
+    since = max(first, span.since) if first else span.until
+    begun = f"the ledger begins {first:%Y-%m-%d %H:%M} UTC" if first else "the ledger has no change yet"
+    reasons = [begun] if since > span.since else []
+    if is_cut:
+        reasons.append(f"only the newest {MOST} changes are looked at; ask for less time")
+    return Coverage(since, span.until, clock_off=timedelta(0), why="; ".join(reasons))
+
+
+def _our_change(change: Change, ticket: dict[str, Any], history: Sequence[EventRow]) -> OurChange:
+    payloads = [(row, events.payload(row)) for row in history]
+    chosen = [payload.values for _, payload in payloads if isinstance(payload, Started)]
+    steps = fill(ticket, chosen[-1] if chosen else {}).get("steps") or []
+    acts: dict[int, Act] = {}
+    for row, payload in payloads:
+        if isinstance(payload, Remembered):
+            announced = steps[payload.step - 1] if payload.step <= len(steps) else {}
+            acts[payload.step] = Act(
+                change.id,
+                payload.step,
+                payload.name,
+                began=row.at,
+                announced=announced,
+                remembered=payload.remembered,
+            )
+        elif isinstance(payload, Undoing) and payload.step in acts:
+            acts[payload.step] = replace(acts[payload.step], undoing=row.at)
+    return OurChange(
+        change.id,
+        change.summary,
+        str(ticket.get("environment", "")),
+        tuple(ticket.get("services", ())),
+        tuple(acts.values()),
+        change.closed_at,
+    )
+
+
+def _entries(change: Change, services: tuple[str, ...], history: Sequence[EventRow]) -> Iterator[Entry]:
+    for row in history:
+        if row.kind in SHOWN:
+            payload = events.payload(row)
+            after = payload.restored if isinstance(payload, Undone) else ""
+            what = f"{change.summary}: {who(row)} {sentence(payload)}"
+            by = f"{change.requester}, approved as {change.id}"
+            yield Entry(row.at, change.id, what, after=after, by=by, known_by="the ledger", services=services)

@@ -1,0 +1,134 @@
+"""The command that says what changed: one time line of all collectors, and what nobody could see."""
+
+import argparse
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from changewindow import settings
+from changewindow.changes.look_around import look_around
+from changewindow.changes.our_changes import Record, record
+from changewindow.changes.time_line import Style, text_of
+from changewindow.changes.what_changed import Answer, Gap, Line, Question
+from changewindow.cli.environment_connections import from_environment
+from changewindow.cli.ledger_address import is_named, ledger
+from changewindow.cli.moments import since
+from changewindow.cli.output import print_json
+from changewindow.cli.policy import policy_of
+from changewindow.collectors.base import CollectorBase
+from changewindow.documents.text import hint
+from changewindow.errors import ChangeError, PlatformError
+from changewindow.policy.collectors import FILE, load_collectors
+from changewindow.policy.service_catalogue import Catalogue
+from changewindow.systems.collection import Span
+
+PAGE = 100
+NO_LEDGER = "no ledger is named. Give --ledger, or set AIRFLOW_CONN_CHANGEWINDOW_LEDGER as for Airflow"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what changed; return 0, or 1 when a collector did not answer. JSON has the shape `output.CHANGED`."""
+    until = datetime.now(UTC)
+    begin, zone = since(arguments), _zone(arguments)
+    if begin is None or begin >= until:
+        arguments.misuse(f"--since {arguments.since} is not in the past")
+        raise AssertionError
+    catalogue = policy_of(arguments).catalogue
+    _require_known(arguments, catalogue)
+    question = Question(Span(begin, until), catalogue, arguments.service or "", arguments.symptom or "")
+    answer = look_around(
+        question,
+        _asked(arguments, catalogue),
+        from_environment,
+        folder=settings.read().collected,
+        recorded=_recorded(arguments),
+    )
+    if arguments.json:
+        print_json(as_json(answer))
+    else:
+        style = Style(zone, None if arguments.all else PAGE, by_likelihood=bool(arguments.symptom))
+        print(*text_of(answer, style), sep="\n")
+    return 1 if answer.failed else 0
+
+
+def as_json(answer: Answer) -> dict[str, Any]:
+    """Return the answer for programs."""
+    return {
+        "since": answer.span.since,
+        "until": answer.span.until,
+        "answered": list(answer.saw),
+        "not_seen": [_gap_json(gap) for gap in answer.gaps],
+        "remarks": list(answer.remarks),
+        "entries": [_line_json(line) for line in answer.lines],
+    }
+
+
+def _asked(arguments: argparse.Namespace, catalogue: Catalogue) -> dict[str, CollectorBase]:
+    """Return the collectors that may know something.
+
+    Raises:
+        PlatformError: there is none, or their file is wrong.
+    """
+    folder = arguments.policy or settings.read().policy
+    loaded = load_collectors(folder, catalogue)
+    if wrong := [finding.text(str(folder / FILE)) for finding in loaded.findings if not finding.is_warning]:
+        raise PlatformError("\n".join(["The collectors cannot be read, so nothing was asked. Correct them.", *wrong]))
+    if not loaded.collectors:
+        raise PlatformError(
+            f"No collector is configured, so nobody can see what changed. Add some to {folder / FILE}; "
+            "`changewindow kinds` lists them, `changewindow kinds git` shows one."
+        )
+    wanted = {"", arguments.service}
+    return {
+        name: collector
+        for name, collector in loaded.collectors.items()
+        if not arguments.service or collector.service in wanted
+    }
+
+
+def _require_known(arguments: argparse.Namespace, catalogue: Catalogue) -> None:
+    for option in ("service", "symptom"):
+        given = getattr(arguments, option)
+        if given and given not in catalogue.services:
+            known = hint(given, catalogue.services)
+            arguments.misuse(f"--{option}: services.yaml has no service '{given}'. {known}")
+
+
+def _zone(arguments: argparse.Namespace) -> tzinfo:
+    try:
+        return ZoneInfo(arguments.zone) if arguments.zone else UTC
+    except (OSError, ValueError, LookupError):
+        arguments.misuse(f"--zone: there is no time zone '{arguments.zone}'. Write it like Europe/Berlin.")
+        raise
+
+
+def _recorded(arguments: argparse.Namespace) -> Callable[[Span], Record]:
+    """Return what reads the ledger, which may be missing: then nothing is explained, and everything else is shown."""
+    if not is_named(arguments):
+        return partial(_fail, PlatformError(NO_LEDGER))
+    try:
+        return partial(record, ledger(arguments))
+    except ChangeError as error:
+        return partial(_fail, error)
+
+
+def _fail(error: ChangeError, span: Span) -> Record:
+    raise error
+
+
+def _gap_json(gap: Gap) -> dict[str, Any]:
+    return {"collector": gap.collector, "since": gap.span.since, "until": gap.span.until, "why": gap.why}
+
+
+def _line_json(line: Line) -> dict[str, Any]:
+    names = ("at", "object", "what", "before", "after", "by", "known_by")
+    explained = line.explanation
+    return {
+        "collector": line.collector,
+        **{name: getattr(line.entry, name) for name in names},
+        "services": list(line.scope.services),
+        "change": explained.change or None if explained else None,
+        "why": explained.why if explained else None,
+    }

@@ -1,0 +1,61 @@
+"""Which collectors are asked what changed. A mistake here stops no change: whoever asks is told of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from changewindow.collectors.base import CollectorBase
+from changewindow.documents.findings import Finding
+from changewindow.documents.model_file import read_model
+from changewindow.documents.text import hint
+from changewindow.documents.types import Model, Name
+from changewindow.documents.yaml import parse, read_file
+from changewindow.kinds import AnyKind
+from changewindow.policy.service_catalogue import Catalogue
+
+FILE = "collectors.yaml"
+AnyCollector = Annotated[CollectorBase, AnyKind("collectors", "Collector")]
+
+
+class Collectors(Model):
+    """Where changes of the world show here."""
+
+    collectors: dict[Name, AnyCollector]
+    """The collectors by the names under which answers show them."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The collectors of a policy, none where the file is missing or wrong, and what is wrong."""
+
+    collectors: dict[str, CollectorBase]
+    findings: tuple[Finding, ...] = ()
+
+
+def load_collectors(folder: Path, catalogue: Catalogue | None = None) -> Loaded:
+    """Return the collectors of a policy; with a catalogue, names that it does not have are findings too."""
+    path = folder / FILE
+    if not path.exists():
+        return Loaded({})
+    read = read_model(path, Collectors)
+    if read.model is None:
+        return Loaded({}, read.findings)
+    unknown = _unknown(path, read.model, catalogue) if catalogue else ()
+    return Loaded(dict(read.model.collectors), (*read.findings, *unknown))
+
+
+def _unknown(path: Path, model: Collectors, catalogue: Catalogue) -> Iterator[Finding]:
+    """Yield each service and environment that is not in the catalogue: what shows there would be of nobody's."""
+    document = parse(read_file(path))
+    environments = {name for service in catalogue.services.values() for name in service.environments}
+    for name, collector in model.collectors.items():
+        for field, given, known in (
+            ("service", collector.service, set(catalogue.services)),
+            ("environment", collector.environment, environments),
+        ):
+            if given and given not in known:
+                place = ("collectors", name, field)
+                sentence = f"services.yaml has no {field} '{given}'"
+                line = document.line(place)
+                yield Finding("known_names", sentence, hint(given, known), place, line, is_warning=True)

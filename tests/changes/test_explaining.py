@@ -1,0 +1,115 @@
+"""Which change explains what a collector saw: by target, time and value."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from changewindow.changes.explaining import Explanation, Scope, explain
+from changewindow.changes.our_changes import Act, OurChange
+from changewindow.systems.collection import Entry
+
+AT = datetime(2031, 3, 18, 14, 0, tzinfo=UTC)
+IMAGE = {"kind": "kubernetes_image", "workload": "deployment/orders", "container": "app", "image": "orders:1.4.2"}
+SCALE = {"kind": "kubernetes_scale", "workload": "deployment/orders", "replicas": 3}
+UPGRADE = {"kind": "ssh_command", "connection": "web_3", "run": ["apt-get", "-y", "install", "nginx=1.24.0-2"]}
+ORDERS = Scope("production", ("orders",))
+
+
+def change(*steps: dict[str, Any], ended: int | None = 60, undoing: int | None = None, **fields: Any) -> OurChange:
+    """Return a change on orders that began its steps at AT, and ended so many seconds later."""
+    undone = AT + timedelta(seconds=undoing) if undoing is not None else None
+    remembered = fields.pop("remembered", {})
+    acts = tuple(
+        Act("CHG-1042", number, "Roll out", AT, announced=step, remembered=remembered, undoing=undone)
+        for number, step in enumerate(steps, 1)
+    )
+    made = OurChange("CHG-1042", "Release", "production", ("orders",), acts, ended and AT + timedelta(seconds=ended))
+    return replace(made, **fields)
+
+
+def entry(after: str = "orders:1.4.2", *, seconds: int = 10, **fields: Any) -> Entry:
+    """Return an entry of so many seconds after AT."""
+    named = {"object": "Deployment shop/orders", "what": "image changed", **fields}
+    return Entry(AT + timedelta(seconds=seconds), after=after, **named)
+
+
+VALUE = Explanation("CHG-1042", "step 1 'Roll out' announced this value", by_value=True)
+OTHER = Explanation("", "CHG-1042 acted on orders in production then, but no step of it announced this value")
+NO_ONE = Explanation("", "no change acted on orders in production then")
+TIME = Explanation("CHG-1042", "by service and time only: no value could be compared")
+CASES: dict[str, tuple[Entry, OurChange, Explanation]] = {
+    "the announced image": (entry(), change(IMAGE), VALUE),
+    "the announced image, in words of the collector": (
+        entry("image=orders:1.4.2", before="image=orders:1.4.1"),
+        change(IMAGE),
+        VALUE,
+    ),
+    "an image that nobody announced": (entry("orders:1.4.3"), change(IMAGE), OTHER),
+    "the announced image, and something else in the same edit": (
+        entry("image=orders:1.4.2 debug=on", before="image=orders:1.4.1 debug=off"),
+        change(IMAGE),
+        OTHER,
+    ),
+    "the announced image on another workload": (entry(object="Deployment shop/billing"), change(IMAGE), OTHER),
+    "a number": (entry("3", before="2"), change(SCALE), VALUE),
+    "before the change began": (entry(seconds=-60), change(IMAGE), NO_ONE),
+    "after the change had ended": (entry(seconds=120), change(IMAGE), NO_ONE),
+    "a clock that is a little off": (entry(seconds=-3), change(IMAGE), VALUE),
+    "a change that still acts": (entry(seconds=900), change(IMAGE, ended=None), VALUE),
+    "a change of another service": (entry(), change(IMAGE, services=("billing",)), NO_ONE),
+    "a change of another environment": (entry(), change(IMAGE, environment="staging"), NO_ONE),
+    "an old value that is restored by hand while the change is watched": (
+        entry("orders:1.4.1"),
+        change(IMAGE, remembered={"before": "orders:1.4.1"}),
+        OTHER,
+    ),
+    "an old value that the rollback restores": (
+        entry("orders:1.4.1", seconds=30),
+        change(IMAGE, remembered={"before": "orders:1.4.1"}, undoing=20),
+        Explanation("CHG-1042", "step 1 'Roll out' had this value restored", by_value=True),
+    ),
+    "what the server makes of the value": (
+        entry("0.5"),
+        change({**SCALE, "replicas": "500m"}, remembered={"fields": [{"stored_after": "0.5"}]}),
+        VALUE,
+    ),
+    "a package of the announced command line": (
+        entry("libc 3", object="web-3:libc", what="upgraded by apt-get -y install nginx=1.24.0-2"),
+        change(UPGRADE),
+        Explanation("CHG-1042", "step 1 'Roll out' announced this command line", by_value=True),
+    ),
+    "the announced version of a package": (entry("1.24.0-2", object="web-3:nginx"), change(UPGRADE), VALUE),
+    "a file edited by hand while packages are upgraded": (
+        entry("fingerprint 12", object="web-3:/etc/nginx/nginx.conf"),
+        change(UPGRADE),
+        OTHER,
+    ),
+    "a commit of the step": (
+        entry("a1b2", object="config:main", what="commit a1b2: Tune (CHG-1042/1); pool.yaml +1 -1"),
+        change({"kind": "git_change", "into": "main"}),
+        Explanation("CHG-1042", "step 1 'Roll out' is named by the commit", by_value=True),
+    ),
+    "a commit that names the step, on another branch": (
+        entry("a1b2", object="config:other", what="commit a1b2: Tune (CHG-1042/1); pool.yaml +1 -1"),
+        change({"kind": "git_change", "into": "main"}),
+        OTHER,
+    ),
+    "something without a value": (entry("", object="web-3:nginx", what="restarted"), change(UPGRADE), TIME),
+}
+
+
+@pytest.mark.parametrize(("seen", "ours", "expected"), CASES.values(), ids=CASES.keys())
+def test_an_entry_is_explained(seen: Entry, ours: OurChange, expected: Explanation) -> None:
+    """By value where there is one; an unannounced value is nobody's, also while a change acts."""
+    assert explain(seen, ORDERS, [ours]) == expected
+
+
+def test_what_belongs_to_no_service_is_explained_by_its_value_alone() -> None:
+    """Time alone says nothing about a host that all services share."""
+    shared = Scope("", ())
+    assert explain(entry("1.24.0-2", object="web-3:nginx"), shared, [change(UPGRADE)]) == VALUE
+    expected = Explanation("", "CHG-1042 acted then, but nothing shows that it did this")
+    assert explain(entry("", what="restarted"), shared, [change(UPGRADE)]) == expected
+    assert explain(entry(), shared, []) == Explanation("", "no change acted on anything then")
