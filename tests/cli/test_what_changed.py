@@ -111,7 +111,7 @@ def test_collectors_that_are_not_there(policy: Path, capsys: Capture, text: str 
         ("--since", "2200-01-01", "--since 2200-01-01 is not in the past"),
     ],
 )
-def test_misuse_is_said_in_a_line(policy: Path, capsys: Capture, option: str, value: str, message: str) -> None:
+def test_misuse_is_said_in_a_line(policy: Path, capsys: Capture, *, option: str, value: str, message: str) -> None:
     """With what to write instead."""
     with pytest.raises(SystemExit):
         main(["what-changed", "--policy", str(policy), option, value])
