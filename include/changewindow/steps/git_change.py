@@ -30,7 +30,7 @@ from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.git import trees
-from changewindow.systems.git.clone import Clone, cloned, tips
+from changewindow.systems.git.clone import Clone, Made, cloned, tips
 from changewindow.systems.git.contents import overwritten, replaced
 from changewindow.systems.git.deployer import Deployed
 from changewindow.systems.git.refs import Branch
@@ -141,16 +141,15 @@ class Step(StepBase):
         with cloned(context, self.connection, self.into) as clone:
             self._until_deployed(clone, clone.push(lambda here: self._back(here, remembered)))
 
-    def _forward(self, clone: Clone, remembered: Memory) -> str:
+    def _forward(self, clone: Clone, remembered: Memory) -> Made:
         """Make the commit, unless it is there."""
         done, is_reverted = clone.marked(remembered["head"])
         if done and not is_reverted:
             clone.context.log(f"nothing to do: {self.into} already contains it")
-            return done
+            return Made(counts=done)
         message = f"{clone.context.change}: {self.name}\n\nChange-Step: {clone.context.mark}"
         if self.merge:
-            clone.require(remembered["merged"], self.merge)
-            if clone.has(remembered["merged"]):
+            if clone.has(remembered["merged"], self.merge):
                 problem = f"{self.merge} holds nothing that {self.into} lacks; there is nothing to merge."
                 raise StepFailed(f"{problem} If it was merged and reverted before, revert that revert instead.")
             hint = "Resolve the conflict on the branch and submit again."
@@ -168,28 +167,26 @@ class Step(StepBase):
             files[edit.file] = replaced(clone, edit.file, edit.old, edit.new)
         return files
 
-    def _back(self, clone: Clone, remembered: Memory) -> str:
+    def _back(self, clone: Clone, remembered: Memory) -> Made:
         """Make the revert, unless it is there or there is nothing to revert."""
         made, is_reverted = clone.marked(remembered["head"])
         if not made:
             clone.context.log(f"nothing to undo: {self.into} does not contain the commit")
-            if clone.context.apply_ended == "cut_short":
-                self._keep_out(clone)
-            return ""
+            return self._keep_out(clone) if clone.context.apply_ended == "cut_short" else Made()
         if is_reverted:
             clone.context.log(f"nothing to undo: {self.into} contains the revert already")
-            return made
+            return Made(counts=made)
         hint = f"Later commits changed the same lines: revert {made[:12]} by hand."
         message = f"Revert {clone.context.change}: {self.name}\n\nThis reverts commit {made}.\n\n"
         message += f"Reverts-Step: {clone.context.mark}"
         return clone.commit(message, trees.reverted(clone, made, hint=hint))
 
-    def _keep_out(self, clone: Clone) -> None:
+    def _keep_out(self, clone: Clone) -> Made:
         """Put an empty commit on top: a push that the server has not ended yet is refused then, as it is overtaken."""
         clone.context.log("the push of apply was cut short and may be under way; an empty commit keeps it out")
         message = f"{clone.context.change}: rolled back: {self.name}\n\nIts push was cut short; on top of this commit, "
         message += f"the server takes it no more.\n\nReverts-Step: {clone.context.mark}"
-        clone.commit(message, "HEAD^{tree}")
+        return Made(new=clone.commit(message, "HEAD^{tree}").new)
 
     def _until_deployed(self, clone: Clone, commit: str) -> None:
         if self.deployed and commit:

@@ -7,7 +7,7 @@ from typing import Self
 from changewindow.systems.git.clone import Clone
 
 ASKED = ("text", "eol", "ident", "filter", "working-tree-encoding")
-FILES = re.compile(r"(100\d{3}) ([0-9a-f]{40,64}) 0\t([^\0]+)\0")
+FILES = re.compile(r":100\d{3} 0+ ([0-9a-f]{40,64}) 0+ D\0([^\0]+)\0")
 DRIVER = re.compile(rb"(?<=\s)merge=(?!(?:binary|text|union)\s)\S*")
 UNION = re.compile(rb"(?<=\s)merge=union(?=\s)")
 EXPANDED = re.compile(r"\$Id:[^$\n]*\$")
@@ -56,10 +56,10 @@ def bring(clone: Clone, *, with_union: bool) -> None:
     Only what git itself has is left of them: a merge driver that is a program is not started. Without `with_union`,
     lines of both sides are not kept silently either, but conflict.
     """
-    clone.git("read-tree", "HEAD")
     clone.clear()
-    listed = clone.git("ls-files", "-z", "--stage", "--", ":(glob)**/.gitattributes", magic=True)
-    for _, blob, name in FILES.findall(f"{listed}\0"):
+    # What the head has and the index lacks, which is everything: nothing was checked out.
+    listed = clone.git("diff-index", "--cached", "-z", "HEAD", "--", ":(glob)**/.gitattributes", magic=True)
+    for blob, name in FILES.findall(f"{listed}\0"):
         content = DRIVER.sub(b"merge", clone.content(blob) + b"\n")
         file = clone.folder / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,17 @@ LOST = ("hung up unexpectedly", "unexpected disconnect", "early EOF", "RPC faile
 OVERTAKEN = ("[rejected]", "cannot lock ref", "failed to update ref", "incorrect old value", "reference already exists")
 COMMIT = re.compile(r"^([0-9a-f]{40,64})(?: (.*))?$", re.MULTILINE)
 """A commit on a line of its own, as warnings of git are in the same output."""
+IS_ANCESTOR, IS_NO_ANCESTOR = 0, 1
+"""Exit codes of `merge-base --is-ancestor`; another one where a commit is not there."""
 UNPACKED = re.compile(r"^\.merge_file_\w+$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What there is to push, if anything, and the commit that counts, which may have been there before."""
+
+    new: str = ""
+    counts: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,18 +59,6 @@ class Clone:
         environment = {**self.environment, "GIT_LITERAL_PATHSPECS": "0"} if magic else self.environment
         return self.context.look(["git", *arguments], folder=self.folder, environment=environment, quiet=True)
 
-    def require(self, commit: str, branch: str) -> None:
-        """Make sure that a commit that was once the head of a branch is still in the repository.
-
-        Raises:
-            StepFailed: it is not.
-        """
-        if self.look("cat-file", "-e", f"{commit}^{{commit}}").code:
-            problem = f"The repository of connection {self.connection} has no commit {commit[:12]} any more"
-            raise StepFailed(
-                f"{problem}, which was on top of {branch}. Was the branch force-pushed? Review and submit it again."
-            )
-
     def id(self, *arguments: str) -> str:
         """Run a git command that prints an id; return the id, or "" if it prints none."""
         return id_in(self.git(*arguments))
@@ -82,13 +80,12 @@ class Clone:
     def made(self, message: str, tree: str, *parents: str) -> str:
         """Make a commit in the object database; return it."""
         named = [part for parent in parents for part in ("-p", parent)]
-        return self.id("commit-tree", *named, "-m", message, self.id("rev-parse", tree))
+        return self.id("commit-tree", *named, "-m", message, tree)
 
-    def commit(self, message: str, tree: str, *others: str) -> str:
-        """Make a commit on top of the head, and of others if it is a merge; return it as the new head."""
-        made = self.made(message, tree, self.head, *others)
-        self.git("update-ref", "HEAD", made)
-        return made
+    def commit(self, message: str, tree: str, *others: str) -> Made:
+        """Make a commit on top of the branch, and of others if it is a merge."""
+        made = self.made(message, tree, "HEAD", *others)
+        return Made(new=made, counts=made)
 
     def setting(self, name: str) -> str:
         """Return what the account's settings say, or "" if they say nothing: `true` or `false`."""
@@ -100,23 +97,23 @@ class Clone:
         return bool({"G", "U"} & set(self.git("log", "-1", "--format=%G?", commit).splitlines()))
 
     @property
-    def head(self) -> str:
-        """Return the newest commit of the clone's branch."""
-        return self.id("rev-parse", "HEAD")
-
-    @property
     def remote(self) -> str:
         """Return what the remote branch was when last fetched."""
         return f"refs/remotes/origin/{self.branch}"
 
-    @property
-    def is_ahead(self) -> bool:
-        """Return whether the clone has a commit that the remote branch did not have when last fetched."""
-        return bool(self.id("rev-list", "--max-count=1", f"{self.remote}..HEAD"))
+    def has(self, commit: str, branch: str) -> bool:
+        """Return whether the clone's branch contains a commit that was once the head of another branch.
 
-    def has(self, commit: str) -> bool:
-        """Return whether the clone's head contains a commit."""
-        return self.look("merge-base", "--is-ancestor", commit, "HEAD").code == 0
+        Raises:
+            StepFailed: it is no longer in the repository.
+        """
+        code = self.look("merge-base", "--is-ancestor", commit, "HEAD").code
+        if code not in {IS_ANCESTOR, IS_NO_ANCESTOR}:
+            problem = f"The repository of connection {self.connection} has no commit {commit[:12]} any more"
+            raise StepFailed(
+                f"{problem}, which was on top of {branch}. Was the branch force-pushed? Review and submit it again."
+            )
+        return code == IS_ANCESTOR
 
     def marked(self, since: str) -> tuple[str, bool]:
         """Return the newest commit after `since` with this step's mark (or ""), and whether it is a revert."""
@@ -129,25 +126,25 @@ class Clone:
     def contains(self, commit: str, in_commit: str) -> bool:
         """Return whether a commit is an ancestor of another, after fetching the repository."""
         self.look("fetch", "--quiet", "--no-tags", "origin")
-        return self.look("merge-base", "--is-ancestor", commit, in_commit).code == 0
+        return self.look("merge-base", "--is-ancestor", commit, in_commit).code == IS_ANCESTOR
 
-    def push(self, make: Callable[["Clone"], str]) -> str:
-        """Make commits on top of the branch and push them; start over if somebody else pushed in the meantime.
+    def push(self, make: Callable[["Clone"], Made]) -> str:
+        """Make a commit on top of the branch and push it; start over if somebody else pushed in the meantime.
 
-        `make` returns the commit that counts, which is returned; without a new commit, nothing is pushed.
+        Returns the commit that counts; without a new commit, nothing is pushed.
 
         Raises:
             StepFailed: what was made cannot be pushed.
             StillUnderWay: the connection was lost, and the server may take it all the same.
         """
         for _ in range(ATTEMPTS):
-            commit = make(self)
-            if not self.is_ahead:
-                return commit
-            push = ["git", "push", "--porcelain", "origin", f"HEAD:refs/heads/{self.branch}"]
+            made = make(self)
+            if not made.new:
+                return made.counts
+            push = ["git", "push", "--porcelain", "origin", f"{made.new}:refs/heads/{self.branch}"]
             ran = self.context.run(push, folder=self.folder, environment=self.environment)
             if not ran.code:
-                return commit
+                return made.counts
             if not any(sign in ran.output for sign in OVERTAKEN):
                 lost = any(sign in ran.output for sign in LOST)
                 raise (StillUnderWay if lost else StepFailed)(self._refused(ran))

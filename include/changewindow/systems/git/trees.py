@@ -50,7 +50,7 @@ def merged(clone: Clone, commit: str, *, hint: str) -> str:
     """
     if clone.setting("merge.verifySignatures") == "true" and not clone.is_signed(commit):
         raise StepFailed(f"git merge failed: Commit {commit[:7]} does not have a GPG signature. Nothing was pushed.")
-    return _combined(clone, clone.head, commit, how="merge", hint=hint)
+    return _combined(clone, "HEAD", commit, how="merge", hint=hint)
 
 
 def reverted(clone: Clone, commit: str, *, hint: str) -> str:
@@ -96,8 +96,7 @@ def present(clone: Clone, name: str) -> File:
 
 
 def written(clone: Clone, files: Mapping[str, File]) -> str:
-    """Return the tree of the clone's head with other contents of some files."""
-    clone.git("read-tree", "HEAD")
+    """Return the tree in the index with other contents of some files."""
     for name, file in files.items():
         with clone.context.temporary_folder() as folder:
             (folder / "content").write_bytes(file.content or b"")
