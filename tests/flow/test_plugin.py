@@ -11,12 +11,14 @@ import pytest
 from support.layout import INCLUDE, ROOT
 
 ASK = """
-import json
+import json, sys
 from airflow import plugins_manager
 plugins, errors = plugins_manager._get_plugins()
 ours = [str(plugin.source) for plugin in plugins if plugin.name == "changewindow"]
 timetables = sorted(name for name in plugins_manager.get_timetables_plugins() if name.startswith("changewindow."))
-print(json.dumps([ours, errors, timetables]))
+models = [sys.modules[name] for name in ("airflow.models.taskinstance", "changewindow.ledger.models")]
+is_ready = [models[0].TaskInstance.__mapper__.configured, models[1].Change.__mapper__.configured]
+print(json.dumps([ours, errors, timetables, [*is_ready, "airflow.dag_processing.dagbag" in sys.modules]]))
 """
 ENTRY_POINT = "changewindow==9.9: EntryPoint(name='changewindow', value='changewindow.flow.plugin:ChangeWindowPlugin', "
 
@@ -47,7 +49,8 @@ def test_the_plugin_is_registered_once(tmp_path: Path, *, has_folder: bool, is_i
         "PYTHONPATH": f"{INCLUDE}{os.pathsep}{installed}",
     }
     asked = subprocess.run([sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, check=True)
-    ours, errors, timetables = json.loads(asked.stdout.splitlines()[-1])
+    ours, errors, timetables, is_ready = json.loads(asked.stdout.splitlines()[-1])
     assert [text.startswith(source) for text in ours] == [True]
     assert errors == {}
     assert timetables == ["changewindow.flow.timetable.ChangeWindowTimetable"]
+    assert is_ready == [True, True, True], "each task of a worker of Celery would import it anew"

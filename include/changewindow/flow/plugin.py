@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import airflow.dag_processing.dagbag  # noqa: F401  see below
 import requests  # noqa: F401  see below
 from airflow.plugins_manager import AirflowPlugin
+from sqlalchemy.orm import configure_mappers
 
 import changewindow.flow.dag
 import changewindow.flow.own_places  # noqa: F401  it reads what Airflow hides from tasks
@@ -17,6 +19,8 @@ from changewindow.flow.timetable import ChangeWindowTimetable
 # Processes of Airflow fork: what is imported here, every task, parse and watch inherits, and starts seconds sooner.
 for folder in ("steps", "sources"):
     kinds.modules(folder)
+# A worker of Celery has none of Airflow's models; the first question to a ledger imports them all.
+configure_mappers()
 
 
 def door(app: Callable[..., Any]) -> Callable[..., Any]:
