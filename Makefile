@@ -5,10 +5,12 @@ BIN := .venv/bin
 RUN := PYTHONPATH=include PYTHONDONTWRITEBYTECODE= AIRFLOW_HOME=$(CURDIR)/.demo/unit $(BIN)/python
 UV := uv==0.13.9
 NO_START := /usr/sbin/policy-rc.d
-SERVICES := postgresql redis-server bind9 openssh-server prometheus prometheus-alertmanager systemd-journal-remote docker-registry
+SERVICES := postgresql redis-server bind9 openssh-server prometheus prometheus-alertmanager systemd-journal-remote docker-registry auditd aide sudo
 
 OPENTOFU := v1.12.6
 OPENTOFU_BIN := $(HOME)/.cache/changewindow-tests/bin/tofu
+
+ETCKEEPER := $(HOME)/.cache/changewindow-tests/etckeeper
 
 .PHONY: demo test fast rooms lint clicks chaos attack fuzz bench services opentofu lock clean
 
@@ -54,6 +56,9 @@ services: ## install the real servers that tests start (Debian, as root); tests 
 	test -e $(NO_START) || { printf '#!/bin/sh\nexit 101\n' > $(NO_START) && chmod +x $(NO_START) && touch $(NO_START).ours; }
 	DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends $(SERVICES); \
 	  done=$$?; test ! -e $(NO_START).ours || rm $(NO_START) $(NO_START).ours; exit $$done
+	# not installed: it would make a repository of this machine's own /etc
+	mkdir -p $(ETCKEEPER) && cd $(ETCKEEPER) && apt-get -o APT::Sandbox::User=root download --quiet --quiet etckeeper \
+	  && dpkg -x etckeeper_*.deb . && rm etckeeper_*.deb
 	if command -v go > /dev/null && ! command -v tofu > /dev/null; then $(MAKE) opentofu; fi
 
 opentofu: $(OPENTOFU_BIN) ## build OpenTofu, which the tests use when it is there (needs Go, takes minutes)

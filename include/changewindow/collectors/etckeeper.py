@@ -1,0 +1,167 @@
+r"""Shows changes of files in /etc, as etckeeper has committed them with git, and those that nobody has committed yet.
+
+An entry names one file, never its content. Who: etckeeper commits as root for the user who called it by sudo or owns
+the terminal; what its daily commit, or the one before a run of apt, has swept up was edited by somebody unknown at
+some time since the commit before. A file that is not committed counts at its ctime, which no program can choose.
+
+On a host, /etc/.git belongs to root. Where the account of the connection is not root, write `sudo: true` here, and give
+it these two commands and no others, as a file in /etc/sudoers.d:
+
+    changewindow ALL=(root) NOPASSWD: \
+      /usr/bin/git --no-optional-locks -C /etc log --max-count\=1000 -z --numstat --no-renames --no-ext-diff \
+        --no-textconv --format\=%x1e%H%x00%ct%x00%an%x00%ae%x00%s, \
+      /usr/bin/git --no-optional-locks -C /etc status --porcelain\=v1 -z --untracked-files\=all --no-renames
+"""
+
+import posixpath
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Literal
+
+from pydantic import Field
+
+from changewindow.collectors.base import CollectorBase, CollectorContext
+from changewindow.documents.types import ConnectionName
+from changewindow.systems.collection import Collected, Coverage, Entry, Span
+from changewindow.systems.git.history import time_of
+from changewindow.systems.hosts.looking_as_root import place, read
+from changewindow.systems.measurement import SourceError
+
+EXAMPLE = {"kind": "etckeeper", "host": "web_3", "sudo": True}
+COMMITS = 1000
+FILES = 50
+"""How many files of a commit, and of what is not committed, have an entry of their own."""
+LONGEST = 300
+"""Characters of a path that is asked for its time."""
+LOG = (
+    *("log", f"--max-count={COMMITS}", "-z", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv"),
+    "--format=%x1e%H%x00%ct%x00%an%x00%ae%x00%s",
+)
+STATUS = ("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
+SWEPT_UP = ("daily autocommit", "saving uncommitted changes in ")
+"""How the subjects of commits begin that etckeeper makes of whatever it finds."""
+METADATA = ".etckeeper"
+BY_SUDO = "commit author of etckeeper: who called it by sudo or owns the terminal, not verified"
+BY_ROOT = "etckeeper saw no user behind root"
+BY_NOBODY = "swept up by an automatic commit of etckeeper; whoever edited it before is not recorded"
+NOT_COMMITTED = "not committed, so etckeeper does not know who"
+STATES = {"?": "new", "A": "new", "D": "removed"}
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit with its files."""
+
+    id: str
+    at: datetime
+    author: str
+    subject: str
+    files: tuple[tuple[str, str], ...]
+    """Each path, and how many lines were added and taken away."""
+
+
+class Collector(CollectorBase):
+    """The /etc of a host."""
+
+    kind: Literal["etckeeper"] = "etckeeper"
+    host: ConnectionName | None = None
+    """The Airflow Connection (SSH) of the host; without it, this machine."""
+    folder: str = Field(default="/etc", pattern="^/")
+    """What etckeeper keeps."""
+    sudo: bool = False
+    """Whether git runs as root by sudo; see above."""
+
+    async def collect(self, span: Span, context: CollectorContext) -> Collected:
+        """Read the newest commits, and what is not committed."""
+        ahead = await context.clock_off(self.host)
+        commits, broken = _commits(await self._git(context, LOG))
+        if not commits:
+            raise SourceError("unreachable", f"{self._file('')} has no commit yet. Run 'etckeeper commit' there")
+        entries = [entry for commit in commits for entry in self._of(commit, datetime.now(UTC) + ahead)]
+        states = _states(await self._git(context, STATUS))
+        changed = {self._path(path): state for path, state in states[:FILES] if len(path) <= LONGEST}
+        times = await self._times(changed, context) if changed else {}
+        entries += [self._uncommitted(path, state, times[path]) for path, state in changed.items() if path in times]
+        unseen = [path for path, _ in states if self._path(path) not in times]
+        seen = _coverage(commits, span, ahead)
+        reasons = [seen.why, f"{broken} commits cannot be read" if broken else "", _unseen(unseen)]
+        why = "; ".join(filter(None, reasons))
+        return Collected(tuple(entries), replace(seen, lost=broken + len(unseen), why=why))
+
+    async def _git(self, context: CollectorContext, asked: Sequence[str]) -> bytes:
+        arguments = ("git", "--no-optional-locks", "-C", self.folder, *asked)
+        return await read(context.run, arguments, host=self.host, by_sudo=self.sudo, kind=self.kind)
+
+    def _path(self, path: str) -> str:
+        return posixpath.join(self.folder, path)
+
+    def _file(self, path: str) -> str:
+        return f"{place(self.host)}:{self._path(path)}".rstrip("/")
+
+    def _of(self, commit: Commit, now: datetime) -> Iterator[Entry]:
+        """Yield an entry for each of its files; a commit from the future was not made later than now."""
+        by, known_by = _author(commit)
+        at, subject = min(commit.at, now), commit.subject[:LONGEST]
+        new = partial(Entry, at, after=commit.id, by=by, known_by=known_by)
+        for path, lines in commit.files[:FILES]:
+            meant = "owner or mode of files in it" if path == METADATA else lines
+            yield new(self._file("" if path == METADATA else path), f"{meant}, commit {commit.id[:12]}: {subject}")
+        if len(commit.files) > FILES:
+            more = len(commit.files) - FILES
+            yield new(self._file(""), f"{more} more files, commit {commit.id[:12]}: {subject}")
+
+    def _uncommitted(self, path: str, state: str, times: tuple[datetime, datetime]) -> Entry:
+        at, dated = times
+        moment = "" if abs(at - dated) < timedelta(seconds=2) or state == "removed" else f" (dated {dated:%F %T} UTC)"
+        what = "removed before this time" if state == "removed" else state
+        return Entry(at, f"{place(self.host)}:{path}", f"{what}{moment}, not committed", known_by=NOT_COMMITTED)
+
+    async def _times(self, changed: dict[str, str], context: CollectorContext) -> dict[str, tuple[datetime, datetime]]:
+        """Return ctime and mtime of files that may be looked at; of a removed one, those of its folder."""
+        asked = {path: posixpath.dirname(path) if state == "removed" else path for path, state in changed.items()}
+        paths = sorted(set(asked.values()))
+        printed = await context.run("stat", r"--printf=%Z %Y %n\0", "--", *paths, host=self.host)
+        lines = [line.split(" ", 2) for line in printed.output.decode(errors="surrogateescape").split("\0")]
+        known = {line[2]: (time_of(line[0]), time_of(line[1])) for line in lines if len(line) > 2}
+        return {path: known[inode] for path, inode in asked.items() if inode in known}
+
+
+def _commits(printed: bytes) -> tuple[list[Commit], int]:
+    """Return the commits that git has printed, and how many cannot be read."""
+    parts = [part.split("\x00") for part in printed.decode(errors="surrogateescape").split("\x1e")[1:]]
+    read = [part for part in parts if len(part) >= 5 and part[1].isdecimal()]
+    return [_commit(part) for part in read], len(parts) - len(read)
+
+
+def _commit(part: list[str]) -> Commit:
+    commit, seconds, name, mail, subject, *changes = part
+    lines = [change.lstrip("\n").split("\t", 2) for change in changes]
+    files = tuple((line[2], f"+{line[0]} -{line[1]}") for line in lines if len(line) > 2)
+    return Commit(commit, time_of(seconds), f"{name} <{mail}>", subject, files)
+
+
+def _author(commit: Commit) -> tuple[str, str]:
+    if commit.subject.startswith(SWEPT_UP):
+        return "", BY_NOBODY
+    return commit.author, BY_ROOT if commit.author.startswith("root <") else BY_SUDO
+
+
+def _states(printed: bytes) -> list[tuple[str, str]]:
+    """Return each path that differs from the newest commit, and how."""
+    lines = [line for line in printed.decode(errors="surrogateescape").split("\0") if line[2:3] == " "]
+    return [(line[3:], next((STATES[sign] for sign in line[:2] if sign in STATES), "changed")) for line in lines]
+
+
+def _coverage(commits: list[Commit], span: Span, ahead: timedelta) -> Coverage:
+    oldest, why = min(commit.at for commit in commits) - ahead, ""
+    if oldest > span.since:
+        cause = f"the newest {COMMITS} commits are read" if len(commits) >= COMMITS else "etckeeper began then"
+        why = f"nothing is known of before {oldest:%F %H:%M} UTC: {cause}"
+    return Coverage(min(max(oldest, span.since), span.until), span.until, clock_off=ahead, why=why)
+
+
+def _unseen(paths: list[str]) -> str:
+    named = ", ".join(path[:LONGEST] for path in paths[:5])
+    return f"{len(paths)} files are not committed, and when they changed cannot be read: {named}" if paths else ""

@@ -1,0 +1,103 @@
+"""What `etckeeper` shows, with Debian's etckeeper on a folder of its own."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from changewindow.systems.collection import Collected, Entry, Span
+from changewindow.systems.measurement import SourceError
+from collector_fixtures.etckeeper import etckeeper, kept
+from support.looking import last, looked
+
+
+@pytest.fixture
+def etc(tmp_path: Path) -> Path:
+    """Return what etckeeper keeps."""
+    return kept(tmp_path / "etc")
+
+
+async def look(etc: Path, span: Span | None = None, **fields: object) -> Collected:
+    """Return what shows there."""
+    settings = {"kind": "etckeeper", "folder": str(etc), "within": "30s", **fields}
+    return await looked(settings, folder=etc.parent / "kept", span=span)
+
+
+def of(collected: Collected, name: str) -> list[Entry]:
+    """Return the entries of a file."""
+    return [entry for entry in collected.entries if entry.object.endswith(f"/{name}")]
+
+
+async def test_what_nobody_has_committed_shows_at_its_ctime(etc: Path) -> None:
+    """Also where somebody has given it an old date; nobody knows who edited it."""
+    (etc / "hosts").write_text("127.0.0.1 localhost evil\n")
+    os.utime(etc / "hosts", (1_700_000_000, 1_700_000_000))
+    (etc / "new.conf").write_text("it\n")
+    collected = await look(etc, last(timedelta(seconds=30)))
+    (edited,) = [entry for entry in of(collected, "hosts") if "not committed" in entry.what]
+    (added,) = of(collected, "new.conf")
+    assert edited.what == "changed (dated 2023-11-14 22:13:20 UTC), not committed"
+    assert (edited.by, edited.known_by) == ("", "not committed, so etckeeper does not know who")
+    assert added.what == "new, not committed"
+
+
+async def test_a_removed_file_counts_when_its_folder_changed(etc: Path) -> None:
+    """It has no time of its own any more."""
+    (etc / "hosts").unlink()
+    assert "removed before this time, not committed" in [entry.what for entry in of(await look(etc), "hosts")]
+
+
+async def test_an_automatic_commit_accuses_nobody(etc: Path) -> None:
+    """Whoever runs apt has not edited what lay there before."""
+    (etc / "hosts").write_text("127.0.0.1 localhost evil\n")
+    etckeeper(etc, "commit", "saving uncommitted changes in /etc prior to apt run", user="dora")
+    (entry,) = [entry for entry in of(await look(etc), "hosts") if "saving" in entry.what]
+    assert entry.by == ""
+    assert entry.known_by.startswith("swept up by an automatic commit of etckeeper; whoever edited it before is not")
+
+
+async def test_a_commit_from_the_future_is_not_hidden_and_an_old_one_is_out(etc: Path) -> None:
+    """Nobody commits later than now."""
+    (etc / "future").write_text("it\n")
+    etckeeper(etc, "commit", "From the future", at="2035-01-01T00:00:00Z")
+    (etc / "past").write_text("it\n")
+    etckeeper(etc, "commit", "From the past", at="2025-01-01T00:00:00Z")
+    collected = await look(etc, Span(datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(minutes=1)))
+    assert of(collected, "future")
+    assert not of(collected, "past")
+
+
+async def test_it_knows_nothing_of_before_it_began(etc: Path) -> None:
+    """And says so."""
+    span = last(timedelta(days=1))
+    coverage = (await look(etc, span)).coverage
+    assert coverage.unseen(span)[0].since == span.since
+    assert coverage.why.endswith(" UTC: etckeeper began then")
+
+
+async def test_an_upgrade_of_many_files_is_not_a_flood(etc: Path) -> None:
+    """The rest is a number."""
+    for number in range(200):
+        (etc / f"file-{number:03}").write_text("it\n")
+    etckeeper(etc, "commit", 'committing changes in /etc made by "apt upgrade"', user="dora")
+    entries = [entry for entry in (await look(etc)).entries if "apt upgrade" in entry.what]
+    assert len(entries) == 51
+    assert any(entry.what.startswith("151 more files, commit ") for entry in entries)
+
+
+async def test_sudo_that_says_no_names_the_lines_that_are_missing(
+    etc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They stand in the documentation of the kind."""
+    program = tmp_path / "bin" / "sudo"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'sudo: a password is required' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    with pytest.raises(SourceError) as raised:
+        await look(etc, sudo=True)
+    assert str(raised.value) == (
+        "sudo on this machine does not let us run 'git': sudo: a password is required. "
+        "Add the lines that `changewindow kinds etckeeper` prints to sudoers"
+    )

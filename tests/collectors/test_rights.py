@@ -1,0 +1,45 @@
+"""The rights on hosts that the documentation of collectors asks for."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from changewindow import kinds
+from changewindow.collectors.etckeeper import LOG, STATUS
+from step_fixtures import need
+
+FRAGMENT = re.compile(r"^    changewindow ALL=.*?(?=\n\n|\n?\Z)", re.DOTALL | re.MULTILINE)
+DOCUMENTED = {
+    kind: fragment[0].replace("\n    ", "\n")
+    for kind, module in kinds.modules("collectors").items()
+    if (
+        fragment := re.findall(
+            r"^    changewindow ALL=.*?(?=\n\n|\n?\Z)", module.__doc__ or "", re.DOTALL | re.MULTILINE
+        )
+    )
+}
+
+
+def documented(kind: str) -> list[str]:
+    """Return the commands that an account may run as root, as one writes them without sudo."""
+    joined = " ".join(DOCUMENTED[kind].replace("\\\n", " ").split())
+    commands = re.split(r"(?<!\\),\s*", joined.partition("NOPASSWD: ")[2])
+    return [re.sub(r"\\([,:=\\])", r"\1", command) for command in commands]
+
+
+@pytest.mark.parametrize("kind", DOCUMENTED)
+def test_sudo_understands_the_fragment(kind: str, tmp_path: Path) -> None:
+    """It can be copied into a file of /etc/sudoers.d."""
+    need("/usr/sbin/visudo")
+    file = tmp_path / "changewindow"
+    file.write_text(DOCUMENTED[kind] + "\n")
+    file.chmod(0o440)
+    subprocess.run(["/usr/sbin/visudo", "--check", "--strict", f"--file={file}"], check=True, capture_output=True)
+
+
+def test_etckeeper_runs_what_its_fragment_allows() -> None:
+    """Nothing else."""
+    git = ("/usr/bin/git", "--no-optional-locks", "-C", "/etc")
+    assert documented("etckeeper") == [" ".join((*git, *asked)) for asked in (LOG, STATUS)]
