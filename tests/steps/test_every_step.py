@@ -111,6 +111,7 @@ def test_undo_brings_back_what_was_and_may_run_twice(
         step.undo(here(), remembered)
         assert world.state() == before
     logged.append(step.restored(remembered))
+    assert logged[-1]
     assert "\n" not in logged[-1]
     secrets = [connection.password for connection in world.connections.values() if connection.password]
     assert [

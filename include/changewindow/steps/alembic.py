@@ -96,6 +96,11 @@ class Step(StepBase):
             kept = {key: report[key] for key in ("target", "way", "shape", "tables", "objects")}
             return {**kept, "before": _revision(report), "commit": folder.commit, "token": uuid.uuid4().hex[:8]}
 
+    def restored(self, remembered: Memory) -> str:
+        """Return the previous revision."""
+        before = remembered["before"]
+        return before if before == "base" else f"revision {before}"
+
     def apply(self, context: Context, remembered: Memory) -> None:
         """Upgrade, and check that the database has reached the revision."""
         self._migrate(context, remembered, "upgrade", remembered["target"])

@@ -78,8 +78,14 @@ class StepBase(Model):
         raise NotImplementedError
 
     def restored(self, remembered: Memory) -> str:
-        """Return the value that undo has gone back to, for people; empty where `undoes` says all there is to say."""
-        before = remembered.get("before", "")
+        """Return the value that undo has gone back to, for people; where none is remembered, what undo has done.
+
+        Empty where there was nothing to undo.
+        """
+        if "before" not in remembered:
+            undone = " ".join(self.undoes().split())
+            return "" if undone == "nothing to undo" else f"what its undo leaves: {undone}"
+        before = remembered["before"]
         if isinstance(before, str):
             return before
         return "nothing, as before" if before is None else json.dumps(before, ensure_ascii=False)

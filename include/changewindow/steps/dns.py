@@ -102,6 +102,10 @@ class Step(StepBase, RecordChange):
         now = self._now(context)
         return {"before": {"values": list(now.values), "ttl": now.ttl} if now else None}
 
+    def restored(self, remembered: Memory) -> str:
+        """Return the previous record set."""
+        return shown(RecordSet.from_json(remembered["before"]))
+
     def apply(self, context: Context, remembered: Memory) -> None:
         """Change what was remembered into what the ticket says, and wait."""
         before = RecordSet.from_json(remembered["before"])

@@ -104,10 +104,10 @@ class Step(StepBase):
         with reading(connection, READING) as opened:
             history = History(opened, self.history)
             rank, versions = history.newest_rank(), history.versions()
-            shape = history.shape_beside()
+            kept = {"rank": rank, "before": history.newest(), **history.shape_beside()}
         for missing in self._missing(known, versions):
             raise StepFailed(missing)
-        kept = {"rank": rank, **shape, "commit": folder.commit, "token": uuid.uuid4().hex[:8]}
+        kept |= {"commit": folder.commit, "token": uuid.uuid4().hex[:8]}
         return {"pending": [_key(migration) for migration in will_run], **kept}
 
     def apply(self, context: Context, remembered: Memory) -> None:

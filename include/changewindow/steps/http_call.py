@@ -6,6 +6,7 @@ without a reply fails the step, and undo is sent all the same, because the reque
 also be sent twice: name under its `expect` what is answered when there is nothing to undo, like 404 to a DELETE.
 """
 
+import json
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -61,6 +62,11 @@ class Step(StepBase, Call):
         """Return nothing but whether the connection exists: no request can tell whether another will be accepted."""
         _ = context.connection(self.connection).base_url
         return []
+
+    def restored(self, remembered: Memory) -> str:
+        """Return the request of undo with its body, in which the value stands."""
+        body = self.undo_call.body if isinstance(self.undo_call, Call) else None
+        return super().restored(remembered) + ("" if body is None else f" {json.dumps(body, ensure_ascii=False)}")
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Send the request."""

@@ -22,11 +22,11 @@ from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.cluster import APPLY, Cluster, Refused
-from changewindow.systems.kubernetes.fields import Field, added_by_others, differences, pending, value
+from changewindow.systems.kubernetes.fields import Field, added_by_others, differences, pending, value, values_before
 from changewindow.systems.kubernetes.manifest import Manifest, named, resource_of
 from changewindow.systems.kubernetes.resource import WORKLOADS, Json, Resource, core
 from changewindow.systems.kubernetes.rollout import Rollout, left, observed, wait
-from changewindow.systems.kubernetes.workload import Namespace, absence, as_stored, autoscalers_of, write
+from changewindow.systems.kubernetes.workload import Namespace, absence, as_stored, autoscalers_of, fields_of, write
 
 EXAMPLE = {
     "name": "Settings and disruption budget of the cart",
@@ -98,6 +98,14 @@ class Step(StepBase):
         cluster = Cluster(context, self.connection)
         return {"objects": [self._remembered(cluster, manifest) for manifest in self.manifests]}
 
+    def restored(self, remembered: Memory) -> str:
+        """Return the previous values, object by object."""
+        states = [
+            f"{Resource(**memory['resource'])}: {values_before(fields_of(memory)) if memory['existed'] else 'none'}"
+            for memory in remembered["objects"]
+        ]
+        return "; ".join(states)
+
     def apply(self, context: Context, remembered: Memory) -> None:
         """Apply one object after the other, then wait for the workloads among them."""
         cluster, rollouts = Cluster(context, self.connection), []
@@ -108,11 +116,11 @@ class Step(StepBase):
                 happened = "deleted" if memory["existed"] else "created"
                 raise StepFailed(f"{resource} was {happened} by somebody else since the change began. Ask them.")
             if before:
-                pending(resource, before, _fields(memory), "apply")
+                pending(resource, before, fields_of(memory), "apply")
             body = manifest if before else _signed(manifest, context.mark)
             applied = cluster.patch(resource, body, APPLY, **self._options())
             if applied and _is_waited_for(applied):
-                rollouts.append(Rollout(resource, before, _fields(memory)))
+                rollouts.append(Rollout(resource, before, fields_of(memory)))
         if rollouts:
             wait(cluster, rollouts, self.timeout)
 
@@ -128,7 +136,7 @@ class Step(StepBase):
                 failed.append(str(error))
                 continue
             if memory["is_waited_for"]:
-                rollouts.append(Rollout(resource, before, _fields(memory), "undo"))
+                rollouts.append(Rollout(resource, before, fields_of(memory), "undo"))
         if rollouts:
             wait(cluster, rollouts, self.timeout)
         if failed:
@@ -136,7 +144,7 @@ class Step(StepBase):
 
     def _put_back(self, cluster: Cluster, resource: Resource, memory: Json, present: Json | None) -> None:
         if memory["existed"]:
-            write(cluster, resource, _fields(memory), "undo")
+            write(cluster, resource, fields_of(memory), "undo")
         elif present is None:
             cluster.context.log(f"nothing to undo: there is no {resource}")
         elif value(present, ("metadata", "annotations", CREATED_BY)) != cluster.context.mark:
@@ -216,10 +224,6 @@ class Step(StepBase):
             again = cluster.try_patch(resource, manifest, APPLY, **self._options())
             fields = [field for field in fields if field not in added or value(again, field.path) == field.after]
         return fields
-
-
-def _fields(memory: Json) -> list[Field]:
-    return [Field.model_validate(field) for field in memory["fields"]]
 
 
 def _is_waited_for(obj: Json) -> bool:

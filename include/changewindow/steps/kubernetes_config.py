@@ -23,7 +23,7 @@ from changewindow.documents.types import ConnectionName
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.cluster import Cluster
-from changewindow.systems.kubernetes.fields import Direction, Field, value
+from changewindow.systems.kubernetes.fields import Direction, Field, value, values_before
 from changewindow.systems.kubernetes.resource import WORKLOADS, Json, Resource, core, workload
 from changewindow.systems.kubernetes.rollout import observed
 from changewindow.systems.kubernetes.workload import (
@@ -32,6 +32,7 @@ from changewindow.systems.kubernetes.workload import (
     Workload,
     absence,
     as_stored,
+    fields_of,
     memory_of,
     resource_of,
     restart_of,
@@ -127,6 +128,10 @@ class Step(StepBase):
             restarts.append({"kind": state["kind"], "name": restarted.name, "memory": memory})
         return {"fields": [field.model_dump(mode="json") for field in fields], "restarts": restarts}
 
+    def restored(self, remembered: Memory) -> str:
+        """Return the previous values of the keys."""
+        return values_before(fields_of(remembered))
+
     def apply(self, context: Context, remembered: Memory) -> None:
         """Write the keys, restart, and wait."""
         self._put(context, remembered, "apply")
@@ -137,7 +142,7 @@ class Step(StepBase):
 
     def _put(self, context: Context, remembered: Memory, direction: Direction) -> None:
         cluster, resource = self._target(context)
-        write(cluster, resource, [Field.model_validate(field) for field in remembered["fields"]], direction)
+        write(cluster, resource, fields_of(remembered), direction)
         restarts = {
             workload(restart["kind"], resource.namespace, restart["name"]): restart["memory"]
             for restart in remembered["restarts"]

@@ -91,6 +91,10 @@ class Step(StepBase, RecordChange):
         zone = self._zone(context)
         return {"zone": zone.id, "before": self._now(zone)}
 
+    def restored(self, remembered: Memory) -> str:
+        """Return the previous record set."""
+        return _shown(self._state(remembered["before"]))
+
     def apply(self, context: Context, remembered: Memory) -> None:
         """Change what was remembered into what the ticket says, and wait."""
         before = remembered["before"]

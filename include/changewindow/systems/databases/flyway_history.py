@@ -44,11 +44,12 @@ class History:
 
     def applied_since(self, rank: int) -> list[Migrated]:
         """Return what was migrated after a rank and is not undone, newest first."""
-        newest: dict[str, Migrated] = {}
-        for row in self._since(rank):
-            if row.type not in NOT_MIGRATED:
-                newest.setdefault(row.key, row)
-        return [row for row in newest.values() if not row.type.startswith("UNDO")]
+        return [row for row in self._standing(rank) if row.type not in NOT_MIGRATED]
+
+    def newest(self) -> str:
+        """Return the newest version that is not undone, for people."""
+        newest = next((row.version for row in self._standing(0) if row.version), None)
+        return f"version {newest}" if newest else "an empty schema history"
 
     def shape_beside(self) -> dict[str, Any]:
         """Return a digest of all other tables, and of each."""
@@ -68,6 +69,13 @@ class History:
         """Remove a row, so that Flyway would run its migration again."""
         where = f"WHERE {self._quoted('installed_rank')} = {rank}"
         self.opened.exec_driver_sql(f"DELETE FROM {self._quoted(self.name)} {where}")  # noqa: S608  numbers and names
+
+    def _standing(self, rank: int) -> list[Migrated]:
+        """Return the rows after a rank that no later one undoes, newest first."""
+        newest: dict[str, Migrated] = {}
+        for row in self._since(rank):
+            newest.setdefault(row.key, row)
+        return [row for row in newest.values() if not row.type.startswith("UNDO")]
 
     def _since(self, rank: int) -> list[Migrated]:
         """Return the rows after a rank, newest first; none where there is no table."""

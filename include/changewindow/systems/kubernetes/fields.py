@@ -5,6 +5,7 @@ into other fields of the same object meanwhile stays.
 """
 
 import copy
+import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -15,6 +16,8 @@ from changewindow.systems.kubernetes.resource import Json, Resource
 
 Path = tuple[str, ...]
 Direction = Literal["apply", "undo"]
+LONGEST = 200
+"""Characters of a list or mapping that are told."""
 OPEN = {"annotations", "labels", "data"}
 """Mappings with free keys, any of which may belong to somebody else."""
 KEPT = {"labels", "annotations", "finalizers"}
@@ -107,12 +110,25 @@ def changed_again(obj: Json, fields: Sequence[Field], direction: Direction) -> l
     ]
 
 
+def values_before(fields: Sequence[Field]) -> str:
+    """Return the values that fields had before a change, for people."""
+    return ", ".join(f"{field} {_told(field.before)}" for field in fields)
+
+
 def patch(obj: Json, fields: Sequence[Field], direction: Direction) -> Json:
     """Return the merge patch that writes fields; it leaves all others as they are."""
     changed = copy.deepcopy(obj)
     for field in fields:
         _put(changed, field.path, field.target(direction))
     return _merge_patch(obj, changed)
+
+
+def _told(value: Any) -> str:
+    """Return a value on one line and not too long, lists and mappings with what is in them."""
+    if not isinstance(value, dict | list):
+        return shown(value)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _item(items: list[Any], name: str) -> Any:
