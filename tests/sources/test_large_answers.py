@@ -136,7 +136,7 @@ async def test_a_program_that_prints_a_million_digits_does_not_stop_the_others()
     ("body", "cause", "detail"),
     [
         ({"a": "x" * 10_001}, "invalid", "the value is a text of 10,001 characters, 10,000 are kept at most. Ask for"),
-        ({"a": [], "x" * 9_000: 1}, "invalid", "/ has list at a, not one value"),
+        ({"a": [], "x" * 9_000: 1}, "invalid", "/ has a list at a, not one value"),
     ],
 )
 async def test_what_is_kept_of_each_reading_is_not_long(

@@ -1,6 +1,7 @@
 """Steps in a cluster whose admission webhooks change what is written."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -81,6 +82,22 @@ def stamps(obj: Any) -> None:
         metadata.setdefault("annotations", {})["example.com/injected-by"] = f"write {next(WRITES)}"
 
 
+def injects_anew(obj: Any) -> None:
+    """Add a container that knows by which write it came."""
+    if obj["kind"] == "Deployment":
+        containers = obj["spec"]["template"]["spec"]["containers"]
+        own = [container for container in containers if not container["name"].startswith("proxy")]
+        proxy = {"name": "proxy", "image": "proxy:1", "env": [{"name": "WRITE", "value": str(next(WRITES))}]}
+        containers[:] = [*own, proxy]
+
+
+def renames(obj: Any) -> None:
+    """Add a container whose name tells by which write it came."""
+    if obj["kind"] == "Deployment":
+        injects_anew(obj)
+        obj["spec"]["template"]["spec"]["containers"][-1]["name"] += f"-{next(WRITES)}"
+
+
 def injects(obj: Any) -> None:
     """Add a container behind the others, sort the environment, and write quantities in another way."""
     if obj["kind"] != "Deployment":
@@ -129,6 +146,12 @@ def settings(cluster: ApiServer) -> None:
         pytest.param(step("image"), stamps, id="an image with another stamp each time"),
         pytest.param(step("apply", manifests=[LARGER], force=True), injects, id="a manifest with a sidecar"),
         pytest.param(step("image"), injects, id="an image with a sidecar"),
+        pytest.param(
+            step("apply", manifests=[MANIFEST], force=True),
+            injects_anew,
+            id="a manifest with another sidecar each time",
+        ),
+        pytest.param(step("image"), injects_anew, id="an image with another sidecar each time"),
     ],
 )
 def test_what_admission_makes_of_our_change_is_ours(
@@ -157,6 +180,22 @@ def test_somebody_elses_change_is_still_noticed(cluster: ApiServer, context: Con
     cluster.store.edit(*CART, lambda obj: obj["spec"]["template"]["spec"]["containers"][0].update(image="other:1"))
     with pytest.raises(StepFailed, match="Somebody else has changed"):
         done.undo(context, remembered)
+
+
+def test_a_container_with_another_name_each_time_is_named(cluster: ApiServer, context: Context) -> None:
+    """Undo would not know it from one of somebody else: what differs is said, and what may write it."""
+    cluster.store.edit(*CART, renames)
+    cluster.settle(cluster.is_settled)
+    cluster.api.admission = renames
+    done = step("apply", manifests=[MANIFEST], force=True)
+    remembered = done.remember(context)
+    with pytest.raises(StepFailed) as failed:
+        done.apply(context, remembered)
+    assert re.search(
+        r"during its rollout: spec\.template\.spec\.containers is \[cart, proxy-\d+\], not \[cart\]\. Find out who "
+        r"did, or what resets it \(Argo CD, Flux, an operator, a webhook that writes something else each time\)",
+        str(failed.value),
+    )
 
 
 def test_a_webhook_that_knows_no_dry_run_is_no_obstacle(

@@ -178,7 +178,7 @@ def test_somebody_elses_rollout_is_not_taken_for_its_own(cluster: ApiServer, con
     assert str(raised.value).startswith(
         "Somebody else has changed deployments.apps 'cart' in namespace shop during its rollout: "
         f"spec.template.spec.containers.cart.image is '{instead}', not '{NEW}'. Find out who did, or what resets it "
-        "(Argo CD, Flux, an operator), and make the change there."
+        "(Argo CD, Flux, an operator, a webhook that writes something else each time), and make the change there."
     )
 
 

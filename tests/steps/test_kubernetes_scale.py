@@ -73,7 +73,7 @@ def test_another_number_of_pods_is_not_taken_for_its_own(cluster: ApiServer, con
     assert str(raised.value).startswith(
         "Somebody else has changed deployments.apps 'cart' in namespace shop during its rollout: "
         f"spec.replicas is {instead}, not 5. Find out who did, or what resets it (Argo CD, "
-        "Flux, an operator), and make the change there."
+        "Flux, an operator, a webhook that writes something else each time), and make the change there."
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 
 from changewindow.errors import StepFailed
 from changewindow.systems.kubernetes.diagnosis import selector_of
-from changewindow.systems.kubernetes.fields import differences, patch, pending
+from changewindow.systems.kubernetes.fields import changed_again, differences, patch, pending
 from changewindow.systems.kubernetes.resource import core
 from servers.kubernetes.patches import merge, tidy
 
@@ -55,6 +55,17 @@ def test_an_item_that_is_gone_is_somebody_elses_change() -> None:
     )
     with pytest.raises(StepFailed, match=r"spec.cart.image is nothing, neither '1'"):
         pending(HERE, {"spec": [{"name": "mesh"}]}, fields, "undo")
+
+
+def test_where_lists_and_mappings_differ_is_said() -> None:
+    """The first place, with what stands there; a list is not "a list", and another length is told as a whole."""
+    old, new = {"spec": {"ports": [{"port": 80}]}}, {"spec": {"ports": [{"port": 80}, {"port": 81}]}}
+    fields = differences(old, new)
+    with pytest.raises(StepFailed) as failed:
+        pending(HERE, {"spec": {"ports": [{"port": 80}, {"port": 82}]}}, fields, "undo")
+    told = 'spec.ports is [{"port": 80}, {"port": 82}], not [{"port": 80}] (before this change)'
+    assert f"{told} and spec.ports.1.port is 82, not 81 (by this change)" in str(failed.value)
+    assert changed_again(old, fields, "apply") == ['spec.ports is [{"port": 80}], not [{"port": 80}, {"port": 81}]']
 
 
 def test_what_the_server_writes_is_no_difference() -> None:

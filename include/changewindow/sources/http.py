@@ -80,8 +80,13 @@ class Source(SourceBase):
         except LookupError as error:
             raise SourceError(_cause(reply, "no_data"), f"{where}: {error.args[0]}") from error
         if not isinstance(value, bool | int | float | str):
-            raise SourceError("invalid", f"{where} has {type(value).__name__} at {self.json_path}, not one value")
+            raise SourceError("invalid", f"{where} has {_named(value)} at {self.json_path}, not one value")
         return value
+
+
+def _named(value: Any) -> str:
+    """Return what JSON calls a value that is not a single one."""
+    return "null" if value is None else "a list" if isinstance(value, list) else "an object"
 
 
 def _cause(reply: httpx.Response, otherwise: Cause) -> Cause:

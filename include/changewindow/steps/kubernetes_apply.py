@@ -22,7 +22,15 @@ from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.cluster import APPLY, Cluster, Refused
-from changewindow.systems.kubernetes.fields import Field, added_by_others, differences, pending, value, values_before
+from changewindow.systems.kubernetes.fields import (
+    Field,
+    added_by_others,
+    differences,
+    pending,
+    steady,
+    value,
+    values_before,
+)
 from changewindow.systems.kubernetes.manifest import Manifest, named, resource_of
 from changewindow.systems.kubernetes.resource import WORKLOADS, Json, Resource, core
 from changewindow.systems.kubernetes.rollout import Rollout, left, observed, wait
@@ -222,7 +230,9 @@ class Step(StepBase):
         if added := added_by_others(fields, manifest):
             cluster.context.stopped.wait(A_SECOND)  # after which a time that is written is another one
             again = cluster.try_patch(resource, manifest, APPLY, **self._options())
-            fields = [field for field in fields if field not in added or value(again, field.path) == field.after]
+            moving = [field for field in fields if field in added]
+            fields = [field for field in fields if field not in added]
+            fields += [part for field in moving for part in steady(field, again, manifest)]
         return fields
 
 

@@ -70,8 +70,26 @@ def differences(old: Json, new: Json) -> list[Field]:
 
 
 def added_by_others(fields: Sequence[Field], manifest: Json) -> list[Field]:
-    """Return the fields that get a value which the manifest does not have: the server or a webhook writes it."""
-    return [field for field in fields if field.after is not None and value(manifest, field.path) is None]
+    """Return the fields that get something which the manifest does not have: the server or a webhook writes it."""
+    return [
+        field
+        for field in fields
+        if field.after is not None and (isinstance(field.after, list) or value(manifest, field.path) is None)
+    ]
+
+
+def steady(field: Field, again: Json, manifest: Json) -> list[Field]:
+    """Return what of a field comes out the same when it is written again.
+
+    What a webhook writes anew each time is left to it: a field, or items of a list that the manifest does not name.
+    """
+    now, wanted = value(again, field.path), value(manifest, field.path)
+    if now == field.after:
+        return [field]
+    if wanted is None:
+        return []
+    kept = [item for item in field.after if item["name"] in _names(wanted) or item in now] if _names(wanted) else []
+    return _differences(field.before, kept, field.path) if kept else [field]
 
 
 def pending(resource: Resource, obj: Json, fields: Sequence[Field], direction: Direction) -> list[Field]:
@@ -88,10 +106,7 @@ def pending(resource: Resource, obj: Json, fields: Sequence[Field], direction: D
         if field.has(now, "apply") or field.has(now, "undo"):
             left.append(field)
         else:
-            foreign.append(
-                f"{field} is {shown(now)}, neither {shown(field.before)} (before this change) nor "
-                f"{shown(field.after)} (by this change)"
-            )
+            foreign.append(_neither(field, now))
     if foreign:
         raise StepFailed(
             f"Somebody else has changed {resource} meanwhile: {'; '.join(foreign)}. It was left as it is; "
@@ -103,16 +118,12 @@ def pending(resource: Resource, obj: Json, fields: Sequence[Field], direction: D
 def changed_again(obj: Json, fields: Sequence[Field], direction: Direction) -> list[str]:
     """Return which fields no longer have the values that were written."""
     states = [(field, value(obj, field.path)) for field in fields]
-    return [
-        f"{field} is {shown(now)}, not {shown(field.target(direction))}"
-        for field, now in states
-        if not field.has(now, direction)
-    ]
+    return [_unlike(field.path, now, field.target(direction)) for field, now in states if not field.has(now, direction)]
 
 
 def values_before(fields: Sequence[Field]) -> str:
     """Return the values that fields had before a change, for people."""
-    return ", ".join(f"{field} {_told(field.before)}" for field in fields)
+    return ", ".join(f"{field} {told(field.before)}" for field in fields)
 
 
 def patch(obj: Json, fields: Sequence[Field], direction: Direction) -> Json:
@@ -123,12 +134,35 @@ def patch(obj: Json, fields: Sequence[Field], direction: Direction) -> Json:
     return _merge_patch(obj, changed)
 
 
-def _told(value: Any) -> str:
-    """Return a value on one line and not too long, lists and mappings with what is in them."""
+def told(value: Any) -> str:
+    """Return a value on one line and not too long; of a list the names of its items, where they have some."""
     if not isinstance(value, dict | list):
         return shown(value)
-    text = json.dumps(value, ensure_ascii=False)
+    text = f"[{', '.join(_names(value))}]" if _names(value) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _neither(field: Field, now: Any) -> str:
+    """Return in what a value differs from both that a field may have."""
+    if not any(isinstance(state, dict | list) for state in (now, field.before, field.after)):
+        before, after = shown(field.before), shown(field.after)
+        return f"{field} is {shown(now)}, neither {before} (before this change) nor {after} (by this change)"
+    states = {"before this change": field.before, "by this change": field.after}
+    return " and ".join(f"{_unlike(field.path, now, state)} ({when})" for when, state in states.items())
+
+
+def _unlike(path: Path, now: Any, wanted: Any) -> str:
+    """Return the first place where two values differ, with what is there and what was wanted there."""
+    if isinstance(now, dict) and isinstance(wanted, dict):
+        key = next(key for key in (*wanted, *now) if now.get(key) != wanted.get(key))
+        return _unlike((*path, key), now.get(key), wanted.get(key))
+    if isinstance(now, list) and isinstance(wanted, list):
+        number = next(
+            (number for number, pair in enumerate(zip(now, wanted, strict=False)) if pair[0] != pair[1]), None
+        )
+        if number is not None:
+            return _unlike((*path, str(number)), now[number], wanted[number])
+    return f"{'.'.join(path)} is {told(now)}, not {told(wanted)}"
 
 
 def _item(items: list[Any], name: str) -> Any:

@@ -146,7 +146,8 @@ def _require_own(rollout: Rollout, workload: Json) -> None:
         rollout.remaining = ""  # how far it came does not matter any more
         raise StepFailed(
             f"Somebody else has changed {rollout.resource} during its rollout: {'; '.join(again)}. Find "
-            "out who did, or what resets it (Argo CD, Flux, an operator), and make the change there."
+            "out who did, or what resets it (Argo CD, Flux, an operator, a webhook that writes something else each "
+            "time), and make the change there."
         )
 
 

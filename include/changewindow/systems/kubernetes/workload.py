@@ -6,11 +6,10 @@ from typing import Annotated
 
 from pydantic import Field as Setting
 
-from changewindow.documents.text import shown
 from changewindow.errors import StepFailed
 from changewindow.systems.kubernetes.cluster import Cluster, Refused
 from changewindow.systems.kubernetes.diagnosis import owned, selector_of
-from changewindow.systems.kubernetes.fields import Direction, Field, patch, pending, value
+from changewindow.systems.kubernetes.fields import Direction, Field, patch, pending, told, value
 from changewindow.systems.kubernetes.resource import WORKLOADS, Json, Resource, core, workload
 from changewindow.systems.kubernetes.rollout import Rollout, is_observed, left, wait
 
@@ -55,7 +54,7 @@ def write(
     if direction == "undo" and cluster.find(resource) is None:
         raise StepFailed(
             f"{resource} is gone: somebody has deleted it since the change began. It cannot be restored from here; "
-            f"create it again, with {', '.join(f'{field} = {shown(field.before)}' for field in fields)}."
+            f"create it again, with {', '.join(f'{field} = {told(field.before)}' for field in fields)}."
         )
     cluster.revise(resource, patch_of, subresource)
 
