@@ -22,15 +22,7 @@ from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes.cluster import APPLY, Cluster, Refused
-from changewindow.systems.kubernetes.fields import (
-    Field,
-    added_by_others,
-    differences,
-    pending,
-    steady,
-    value,
-    values_before,
-)
+from changewindow.systems.kubernetes.fields import Field, differences, pending, steady, value, values_before
 from changewindow.systems.kubernetes.manifest import Manifest, named, resource_of
 from changewindow.systems.kubernetes.resource import WORKLOADS, Json, Resource, core
 from changewindow.systems.kubernetes.rollout import Rollout, left, observed, wait
@@ -108,11 +100,10 @@ class Step(StepBase):
 
     def restored(self, remembered: Memory) -> str:
         """Return the previous values, object by object."""
-        states = [
+        return "; ".join(
             f"{Resource(**memory['resource'])}: {values_before(fields_of(memory)) if memory['existed'] else 'none'}"
             for memory in remembered["objects"]
-        ]
-        return "; ".join(states)
+        )
 
     def apply(self, context: Context, remembered: Memory) -> None:
         """Apply one object after the other, then wait for the workloads among them."""
@@ -226,14 +217,15 @@ class Step(StepBase):
 
     def _changed(self, cluster: Cluster, resource: Resource, before: Json, manifest: Json) -> list[Field]:
         """Return the fields that will change, but for those into which a webhook writes something else each time."""
-        fields = differences(before, cluster.try_patch(resource, manifest, APPLY, **self._options()))
-        if added := added_by_others(fields, manifest):
+
+        def write() -> Json:
+            return cluster.try_patch(resource, manifest, APPLY, **self._options())
+
+        def again() -> Json:
             cluster.context.stopped.wait(A_SECOND)  # after which a time that is written is another one
-            again = cluster.try_patch(resource, manifest, APPLY, **self._options())
-            moving = [field for field in fields if field in added]
-            fields = [field for field in fields if field not in added]
-            fields += [part for field in moving for part in steady(field, again, manifest)]
-        return fields
+            return write()
+
+        return steady(differences(before, write()), manifest, again)
 
 
 def _is_waited_for(obj: Json) -> bool:

@@ -6,7 +6,7 @@ into other fields of the same object meanwhile stays.
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from changewindow.documents.text import shown
@@ -69,7 +69,18 @@ def differences(old: Json, new: Json) -> list[Field]:
     return _differences(_authored(old), _authored(new), ())
 
 
-def added_by_others(fields: Sequence[Field], manifest: Json) -> list[Field]:
+def steady(fields: list[Field], manifest: Json, write_again: Callable[[], Json]) -> list[Field]:
+    """Return what of fields comes out the same when the manifest is written again.
+
+    What a webhook writes anew each time is left to it: a field, or items of a list that the manifest does not name.
+    """
+    if not _added_by_others(fields, manifest):
+        return fields
+    again = write_again()
+    return [part for field in fields for part in _steady(field, again, manifest)]
+
+
+def _added_by_others(fields: Sequence[Field], manifest: Json) -> list[Field]:
     """Return the fields that get something which the manifest does not have: the server or a webhook writes it."""
     return [
         field
@@ -78,11 +89,7 @@ def added_by_others(fields: Sequence[Field], manifest: Json) -> list[Field]:
     ]
 
 
-def steady(field: Field, again: Json, manifest: Json) -> list[Field]:
-    """Return what of a field comes out the same when it is written again.
-
-    What a webhook writes anew each time is left to it: a field, or items of a list that the manifest does not name.
-    """
+def _steady(field: Field, again: Json, manifest: Json) -> list[Field]:
     now, wanted = value(again, field.path), value(manifest, field.path)
     if now == field.after:
         return [field]
