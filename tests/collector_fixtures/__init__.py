@@ -5,7 +5,7 @@ ports of 127.0.0.1, gives a `World`, and ends all of it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from changewindow.collectors.base import OurChanges
@@ -37,3 +37,5 @@ class World:
     """The collector where it cannot see: nobody is there, or what it reads is missing."""
     connections: tuple[Connection, ...] = ()
     our_changes: OurChanges | None = None
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What the collector keeps from look to look."""

@@ -40,8 +40,16 @@ def world(module: ModuleType, tmp_path: Path) -> Iterator[World]:
 
 async def look(world: World, folder: Path, span: Span | None = None) -> Collected:
     """Return what the collector sees of its world."""
-    folder = folder / "kept"
-    return await looked(world.collector, *world.connections, folder=folder, span=span, our_changes=world.our_changes)
+    collected = await looked(
+        world.collector,
+        *world.connections,
+        folder=folder / "kept",
+        span=span,
+        our_changes=world.our_changes,
+        kept=world.kept,
+    )
+    assert json.loads(json.dumps(world.kept)) == world.kept
+    return collected
 
 
 def test_its_example_is_valid_and_documented(module: ModuleType) -> None:

@@ -222,7 +222,7 @@ class Api:
         require_valid(new, old)
         if "dryRun" in call.query:
             return new
-        return self.store.replace(call.key, new, call.manager)
+        return self.store.replace(call.key, new, call.manager, subresource=call.subresource)
 
     def _admitted(self, obj: Json) -> Json:
         made = defaulted(obj)

@@ -3,10 +3,13 @@
 import json
 import marshal
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 Json = dict[str, Any]
 Path = tuple[str, ...]
+Who = tuple[str, str, str]
+"""Manager, operation and subresource."""
 
 KEYS = {"containers": ("name",), "initContainers": ("name",), "volumes": ("name",), "env": ("name",)}
 KEYS |= {"ports": ("containerPort", "protocol"), "volumeMounts": ("mountPath",), "conditions": ("type",)}
@@ -112,15 +115,16 @@ def leaves(obj: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield path, obj
 
 
-def managed_by_update(old: Json, new: Json, managers: list[Json], manager: str) -> list[Json]:
-    """Return who manages which fields after somebody has written an object without server-side apply."""
+def managed_by_update(old: Json, new: Json, managers: list[Json], writer: tuple[str, str]) -> list[Json]:
+    """Return who manages which fields after a manager has written an object or a subresource, other than by apply."""
     before, after = _owned_leaves(old), _owned_leaves(new)
     written = {path for path, part in after.items() if path not in before or before[path] != part}
     entries = {_who(element): set(_paths(element["fieldsV1"])) for element in managers}
     entries = {who: {path for path in paths if path in after} - written for who, paths in entries.items()}
+    who = (writer[0], "Update", writer[1])
     if written:
-        entries[manager, "Update"] = entries.get((manager, "Update"), set()) | written
-    return _entries(entries, new["apiVersion"])
+        entries[who] = entries.get(who, set()) | written
+    return _entries(entries, new["apiVersion"], {**_times(managers), **({who: _now()} if written else {})})
 
 
 def apply(live: Json, config: Json, manager: str, *, force: bool) -> Json:
@@ -132,7 +136,7 @@ def apply(live: Json, config: Json, manager: str, *, force: bool) -> Json:
     entries = {
         _who(element): set(_paths(element["fieldsV1"])) for element in live["metadata"].get("managedFields") or []
     }
-    ours, mine, now = _owned_leaves(config), (manager, "Apply"), _owned_leaves(live)
+    ours, mine, now = _owned_leaves(config), (manager, "Apply", ""), _owned_leaves(live)
     others = {who: paths for who, paths in entries.items() if who != mine}
     taken = [(who[0], path) for who, paths in others.items() for path in paths & ours.keys() if now[path] != ours[path]]
     if taken and not force:
@@ -145,7 +149,12 @@ def apply(live: Json, config: Json, manager: str, *, force: bool) -> Json:
         _remove(made, path)
     made = _laid_over(made, config)
     entries[mine] = set(ours)
-    made["metadata"]["managedFields"] = _entries(entries, config["apiVersion"])
+    managers = live["metadata"].get("managedFields") or []
+    is_new = made != live or entries[mine] != {
+        path for who in managers if _who(who) == mine for path in _paths(who["fieldsV1"])
+    }
+    times = {**_times(managers), **({mine: _now()} if is_new else {})}
+    made["metadata"]["managedFields"] = _entries(entries, config["apiVersion"], times)
     return made
 
 
@@ -174,19 +183,30 @@ def _owned_leaves(obj: Json) -> dict[Path, Any]:
     return {path: part for path, part in parts if path[:1] != ("f:metadata",) or not {*path[1:2]} & server}
 
 
-def _who(entry: Json) -> tuple[str, str]:
-    return entry["manager"], entry["operation"]
+def _who(entry: Json) -> Who:
+    return entry["manager"], entry["operation"], entry.get("subresource", "")
 
 
-def _entries(entries: dict[tuple[str, str], set[Path]], version: str) -> list[Json]:
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _times(managers: list[Json]) -> dict[Who, str]:
+    return {_who(element): element["time"] for element in managers if "time" in element}
+
+
+def _entries(entries: dict[Who, set[Path]], version: str, times: dict[Who, str]) -> list[Json]:
     made = []
-    for (manager, operation), paths in entries.items():
+    for (manager, operation, subresource), paths in entries.items():
         fields: Json = {}
         for path in sorted(paths):
             place = fields
             for part in path:
                 place = place.setdefault(part, {})
         element = {"manager": manager, "operation": operation, "apiVersion": version, "fieldsType": "FieldsV1"}
+        element["time"] = times.get((manager, operation, subresource)) or _now()
+        if subresource:
+            element["subresource"] = subresource
         if fields:
             made.append({**element, "fieldsV1": fields})
     return made

@@ -19,8 +19,10 @@ SERVED = {
     | {"services": "Service"},
     ("apps", "v1"): {"deployments": "Deployment", "replicasets": "ReplicaSet", "statefulsets": "StatefulSet"}
     | {"daemonsets": "DaemonSet", "controllerrevisions": "ControllerRevision"},
-    ("batch", "v1"): {"jobs": "Job"},
+    ("batch", "v1"): {"jobs": "Job", "cronjobs": "CronJob"},
     ("autoscaling", "v2"): {"horizontalpodautoscalers": "HorizontalPodAutoscaler"},
+    ("networking.k8s.io", "v1"): {"ingresses": "Ingress", "networkpolicies": "NetworkPolicy"},
+    ("rbac.authorization.k8s.io", "v1"): {"roles": "Role", "rolebindings": "RoleBinding"},
     ("policy", "v1"): {"poddisruptionbudgets": "PodDisruptionBudget"},
 }
 GENERATED = {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "PodDisruptionBudget"}
@@ -85,10 +87,10 @@ class Store:
         metadata |= {"uid": str(uuid4()), "creationTimestamp": now()}
         if made["kind"] in GENERATED:
             metadata["generation"] = 1
-        metadata.setdefault("managedFields", managed_by_update({}, made, [], manager))
+        metadata.setdefault("managedFields", managed_by_update({}, made, [], (manager, "")))
         return self._keep("ADDED", key, made)
 
-    def replace(self, key: Key, new: Json, manager: str = "controller") -> Json:
+    def replace(self, key: Key, new: Json, manager: str = "controller", *, subresource: str = "") -> Json:
         """Keep a new state of an object: the whole of it, or what a controller says in its status."""
         old, new = self.get(key), tidy(copied(new))
         expected = new["metadata"].get("resourceVersion")
@@ -99,7 +101,7 @@ class Store:
             if name in old["metadata"]:
                 new["metadata"][name] = old["metadata"][name]
         if "managedFields" not in new["metadata"] or new["metadata"]["managedFields"] == managed(old):
-            new["metadata"]["managedFields"] = managed_by_update(old, new, managed(old), manager)
+            new["metadata"]["managedFields"] = managed_by_update(old, new, managed(old), (manager, subresource))
         if _without_managers(new) == _without_managers(old):
             return old
         if new["kind"] in GENERATED and new.get("spec") != old.get("spec"):
@@ -113,7 +115,7 @@ class Store:
             fresh = self.get(key)
             wanted = tidy({name: value for name, value in status.items() if value not in (None, 0, [])})
             if fresh.get("status", {}) != wanted:
-                self.replace(key, {**fresh, "status": wanted})
+                self.replace(key, {**fresh, "status": wanted}, subresource="status")
 
     def edit(self, kind: str, namespace: str, name: str, do: Callable[[Json], Any]) -> Json:
         """Change an object as somebody else would."""

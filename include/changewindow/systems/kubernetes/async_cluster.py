@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from changewindow.systems.kubernetes.client import ACCEPT, Parameters, Reply, asyncio_api, namespace_of, no_reply
 from changewindow.systems.kubernetes.diagnosis import owned, selector_of
@@ -18,8 +18,20 @@ if TYPE_CHECKING:
 
 LARGEST = 20 << 20
 """How many bytes of a reply are read at most."""
+PAGE = 500
+"""How many objects are asked for at a time."""
 TRIES = 5
 """How often a server that asks to wait is asked; the condition's timeout ends it earlier."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Objects of a kind: of very many, the first."""
+
+    items: tuple[Json, ...]
+    is_whole: bool
+    date: str
+    """When the server answered, by its own clock and as HTTP writes it."""
 
 
 @dataclass(frozen=True)
@@ -37,23 +49,35 @@ class AskedCluster:
         Raises:
             SourceError: `no_data`, there is none; `unreachable`, the server refuses; `invalid`, it is no object.
         """
-        text = await self.text(resource, **parameters)
-        try:
-            document = json.loads(text)
-        except ValueError:
-            document = None
-        if not isinstance(document, dict):
-            raise SourceError("invalid", f"the answer about {resource} is not that of an API server: {text[:80]!r}")
-        return document
+        return _document(await self.text(resource, **parameters), resource)
 
     async def items(self, resource: Resource, **parameters: Unpack[Parameters]) -> list[Json]:
         """Return all objects of a kind."""
         document = await self.get(resource, **parameters)
         return list(document["items"])
 
+    async def listing(self, resource: Resource, most: int) -> Listing:
+        """Return the objects of a kind, page by page, and no more than so many; see `get`."""
+        items: list[Json] = []
+        token, date = "", ""
+        while len(items) < most:
+            page = {"limit": min(PAGE, most - len(items)), **({"continue": token} if token else {})}
+            reply = await self._asked(resource, page)
+            document, date = _document(self._good(reply, resource), resource), reply.date
+            listed, metadata = document.get("items"), document.get("metadata")
+            if not isinstance(listed, list) or not isinstance(metadata, dict):
+                raise SourceError("invalid", f"the answer about {resource} is no list. Is it an API server?")
+            items += (item for item in listed if isinstance(item, dict))
+            token = str(metadata.get("continue") or "")
+            if not token or not listed:
+                break
+        return Listing(tuple(items[:most]), not token, date)
+
     async def text(self, resource: Resource, **parameters: Unpack[Parameters]) -> str:
         """Return what the server sends, such as a log; see `get`."""
-        reply = await self.ask(resource, **parameters)
+        return self._good(await self.ask(resource, **parameters), resource)
+
+    def _good(self, reply: Reply, resource: Resource) -> str:
         if 200 <= reply.status < 300:
             return reply.text
         reason = refusal(self.connection, "GET", resource, status=reply.status, text=reply.text)
@@ -65,6 +89,9 @@ class AskedCluster:
         Raises:
             SourceError: `unreachable`, no reply came.
         """
+        return await self._asked(resource, parameters)
+
+    async def _asked(self, resource: Resource, parameters: Mapping[str, Any]) -> Reply:
         for left in reversed(range(TRIES)):
             reply = await self._once(resource, parameters)
             if reply.pause is None or not left:
@@ -81,7 +108,7 @@ class AskedCluster:
             owners = owned(await self.items(replica_sets, labelSelector=selector), workload)
         return owned(await self.items(core("pods", metadata["namespace"]), labelSelector=selector), *owners)
 
-    async def _once(self, resource: Resource, parameters: Parameters) -> Reply:
+    async def _once(self, resource: Resource, parameters: Mapping[str, Any]) -> Reply:
         from aiohttp import ClientError  # noqa: PLC0415  comes with the library, see `client`
 
         try:
@@ -97,7 +124,19 @@ class AskedCluster:
                 body = await _body(reply, resource)
         except (ClientError, OSError) as error:
             raise SourceError("unreachable", no_reply(str(self.api.configuration.host), error)) from error
-        return Reply(reply.status, body.decode(errors="replace"), reply.headers.get("Retry-After", ""))
+        headers = reply.headers
+        text = body.decode(errors="replace")
+        return Reply(reply.status, text, headers.get("Retry-After", ""), headers.get("Date", ""))
+
+
+def _document(text: str, resource: Resource) -> Json:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise SourceError("invalid", f"the answer about {resource} is not that of an API server: {text[:80]!r}")
+    return document
 
 
 async def _body(reply: "ClientResponse", resource: Resource) -> bytes:

@@ -65,6 +65,7 @@ class Reply:
     status: int
     text: str
     retry_after: str = ""
+    date: str = ""
 
     @property
     def pause(self) -> float | None:
