@@ -3,21 +3,15 @@
 import argparse
 from datetime import UTC, datetime
 
-from changewindow.documents.types import parse_duration
+from changewindow.documents.moments import moment_of
 
 
 def since(arguments: argparse.Namespace) -> datetime | None:
     """Return the moment of --since: a time, in UTC without its zone, or how long ago."""
-    given = arguments.since
-    if given is None:
+    if arguments.since is None:
         return None
     try:
-        at = datetime.fromisoformat(given)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except ValueError:
-        pass
-    try:
-        return datetime.now(UTC) - parse_duration(given)
-    except ValueError:
-        arguments.misuse(f"--since: '{given}' is neither a time like 2031-03-18T14:00 nor a length of time like 7d")
+        return moment_of(arguments.since, datetime.now(UTC))
+    except ValueError as error:
+        arguments.misuse(f"--since: {error}")
         raise

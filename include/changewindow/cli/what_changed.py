@@ -17,10 +17,9 @@ from changewindow.cli.ledger_address import is_named, ledger
 from changewindow.cli.moments import since
 from changewindow.cli.output import print_json
 from changewindow.cli.policy import policy_of
-from changewindow.collectors.base import CollectorBase
 from changewindow.documents.text import hint
 from changewindow.errors import ChangeError, PlatformError
-from changewindow.policy.collectors import FILE, load_collectors
+from changewindow.policy.collectors import collectors_of
 from changewindow.policy.service_catalogue import Catalogue
 from changewindow.systems.collection import Span
 
@@ -40,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     question = Question(Span(begin, until), catalogue, arguments.service or "", arguments.symptom or "")
     answer = look_around(
         question,
-        _asked(arguments, catalogue),
+        collectors_of(arguments.policy or settings.read().policy, catalogue, question.service),
         from_environment,
         folder=settings.read().collected,
         recorded=_recorded(arguments),
@@ -62,29 +61,6 @@ def as_json(answer: Answer) -> dict[str, Any]:
         "not_seen": [_gap_json(gap) for gap in answer.gaps],
         "remarks": list(answer.remarks),
         "entries": [_line_json(line) for line in answer.lines],
-    }
-
-
-def _asked(arguments: argparse.Namespace, catalogue: Catalogue) -> dict[str, CollectorBase]:
-    """Return the collectors that may know something.
-
-    Raises:
-        PlatformError: there is none, or their file is wrong.
-    """
-    folder = arguments.policy or settings.read().policy
-    loaded = load_collectors(folder, catalogue)
-    if wrong := [finding.text(str(folder / FILE)) for finding in loaded.findings if not finding.is_warning]:
-        raise PlatformError("\n".join(["The collectors cannot be read, so nothing was asked. Correct them.", *wrong]))
-    if not loaded.collectors:
-        raise PlatformError(
-            f"No collector is configured, so nobody can see what changed. Add some to {folder / FILE}; "
-            "`changewindow kinds` lists them, `changewindow kinds git` shows one."
-        )
-    wanted = {"", arguments.service}
-    return {
-        name: collector
-        for name, collector in loaded.collectors.items()
-        if not arguments.service or collector.service in wanted
     }
 
 

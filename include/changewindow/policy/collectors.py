@@ -11,6 +11,7 @@ from changewindow.documents.model_file import read_model
 from changewindow.documents.text import hint
 from changewindow.documents.types import Model, Name
 from changewindow.documents.yaml import parse, read_file
+from changewindow.errors import PlatformError
 from changewindow.kinds import AnyKind
 from changewindow.policy.service_catalogue import Catalogue
 
@@ -43,6 +44,24 @@ def load_collectors(folder: Path, catalogue: Catalogue | None = None) -> Loaded:
         return Loaded({}, read.findings)
     unknown = _unknown(path, read.model, catalogue) if catalogue else ()
     return Loaded(dict(read.model.collectors), (*read.findings, *unknown))
+
+
+def collectors_of(folder: Path, catalogue: Catalogue, service: str = "") -> dict[str, CollectorBase]:
+    """Return the collectors of a policy, or with a service those where its changes may show.
+
+    Raises:
+        PlatformError: there is none, or the file is wrong.
+    """
+    loaded = load_collectors(folder, catalogue)
+    if wrong := [finding.text(str(folder / FILE)) for finding in loaded.findings if not finding.is_warning]:
+        raise PlatformError("\n".join(["The collectors cannot be read, so nothing was asked. Correct them.", *wrong]))
+    if not loaded.collectors:
+        raise PlatformError(
+            f"No collector is configured, so nobody can see what changed. Add some to {folder / FILE}; "
+            "`changewindow kinds` lists them, `changewindow kinds git` shows one."
+        )
+    everything = loaded.collectors.items()
+    return {name: known for name, known in everything if not service or known.service in {"", service}}
 
 
 def _unknown(path: Path, model: Collectors, catalogue: Catalogue) -> Iterator[Finding]:

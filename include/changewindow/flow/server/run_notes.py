@@ -10,7 +10,7 @@ from sqlalchemy.orm import object_session
 from changewindow.documents.text import escaped
 from changewindow.flow.xcoms import NOTE
 
-OURS = re.compile("CHG-[0-9]+|request_change|reslot_change")
+OURS = re.compile("CHG-[0-9]+|request_change|reslot_change|what_changed")
 LONGEST = 1000
 """Characters that Airflow keeps of a note."""
 REST = "\n… the log says the rest"

@@ -1,0 +1,118 @@
+"""The DAG that says what changed of late: all collectors at once, the answer in the note of its run and in its log."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, BaseOperator, Param
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowFailException
+
+from changewindow import settings
+from changewindow.changes.look_around import look_around
+from changewindow.changes.our_changes import Record, record
+from changewindow.changes.time_line import Style, text_of
+from changewindow.changes.what_changed import Question
+from changewindow.collectors.base import CollectorBase
+from changewindow.documents.moments import moment_of
+from changewindow.errors import ChangeError, UnknownConnection
+from changewindow.flow.airflow_connection import connection
+from changewindow.flow.own_dag import own_dag
+from changewindow.flow.runtime import ledger, log, now, policy
+from changewindow.flow.xcoms import NOTE
+from changewindow.policy.collectors import collectors_of
+from changewindow.systems.collection import Span
+from changewindow.systems.connection import Connection
+from changewindow.systems.measurement import SourceError
+from changewindow.ticket.named_connections import named_connections
+
+DESCRIPTION = "Says what changed of late, who explains it, and what nobody could see. It only reads."
+LONGEST_NOTE = 12
+"""Lines of the answer that the note holds; the log has all."""
+PARAMS = {
+    "since": Param("2h", type="string", title="Since", description="How long ago, like 2h, or a time in UTC."),
+    "service": Param("", type="string", title="Service", description="Only what concerns it; empty: everything."),
+    "symptom": Param("", type="string", title="Symptom", description="The service that is ill: likely causes first."),
+}
+
+
+class Look(BaseOperator):
+    """Asks all collectors, and says what they saw."""
+
+    def execute(self, context: Context) -> None:
+        """Write the answer into the log and the note.
+
+        Raises:
+            AirflowFailException: nobody can be asked.
+        """
+        params = context["params"]
+        try:
+            lines = answer_to(dict(params), now())
+        except (ChangeError, ValueError) as error:
+            log.error("%s", error)
+            raise AirflowFailException(str(error)) from error
+        for line in lines:
+            log.info("%s", line)
+        context["ti"].xcom_push(key=NOTE, value="\n".join(line for line in lines[:LONGEST_NOTE] if line))
+
+
+def answer_to(params: Mapping[str, Any], at: datetime) -> list[str]:
+    """Return what changed until a moment, as lines.
+
+    Raises:
+        ChangeError, ValueError: nobody can be asked, or what is asked for makes no sense.
+    """
+    catalogue = policy().catalogue
+    question = Question(
+        Span(_since(str(params["since"]), at), at), catalogue, str(params["service"]), str(params["symptom"])
+    )
+    collectors = collectors_of(settings.read().policy, catalogue, question.service)
+    answer = look_around(
+        question,
+        collectors,
+        Known(collectors).of,
+        folder=settings.read().collected,
+        recorded=_recorded,
+    )
+    return list(text_of(answer, Style(by_likelihood=bool(question.symptom))))
+
+
+def _since(given: str, at: datetime) -> datetime:
+    since = moment_of(given, at)
+    if since >= at:
+        raise ValueError(f"Since {given} is not in the past. Write a length of time like 2h, or an earlier time.")
+    return since
+
+
+class Known:
+    """The connections of collectors, fetched before they are asked: threads of their own do not talk to Airflow."""
+
+    def __init__(self, collectors: Mapping[str, CollectorBase]) -> None:
+        self.known: dict[str, Connection] = {}
+        for use in (use for collector in collectors.values() for use in named_connections(collector)):
+            with suppress(UnknownConnection):
+                self.known[use.name] = connection(use.name)
+
+    async def of(self, name: str) -> Connection:
+        """Return a connection.
+
+        Raises:
+            SourceError: `unreachable`, there is none of this name.
+        """
+        known = self.known.get(name)
+        if isinstance(known, Connection):
+            return known
+        missing = f"there is no Airflow Connection '{name}'"
+        raise SourceError("unreachable", f"{missing}. Create it under Admin, Connections, or correct collectors.yaml")
+
+
+def _recorded(span: Span) -> Record:
+    return record(ledger(), span)
+
+
+def build_what_changed_dag() -> DAG:
+    """Return the DAG `what_changed`."""
+    with own_dag("what_changed", DESCRIPTION, params=PARAMS) as dag:
+        Look(task_id="look", execution_timeout=timedelta(minutes=1))
+    return dag

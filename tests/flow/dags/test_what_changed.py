@@ -1,0 +1,81 @@
+"""The DAG `what_changed`: the answer stands in the note of its run and in its log."""
+
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from changewindow.flow.dags.what_changed import build_what_changed_dag
+from changewindow.flow.xcoms import NOTE
+from changewindow.ledger.database import Ledger
+from collector_fixtures.git import commit
+from step_fixtures.git_change import git
+from support.acted import acted
+from support.task_instance import TaskInstance
+
+COLLECTORS = """collectors:
+  config: {kind: git, service: orders, connection: orders_config, within: 60s}
+  ours: {kind: changes}
+  gone: {kind: git, connection: nobody_knows}
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path, known: Ledger, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a repository that Airflow knows, and a policy that looks at it."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main", ".")
+    monkeypatch.setenv("AIRFLOW_CONN_ORDERS_CONFIG", json.dumps({"conn_type": "git", "host": str(folder)}))
+    monkeypatch.setenv("CHANGEWINDOW_COLLECTED", str(tmp_path / "collected"))
+    (tmp_path / "policy" / "collectors.yaml").write_text(COLLECTORS)
+    return folder
+
+
+def asked(**params: str) -> TaskInstance:
+    """Ask, as a person who has filled in the form."""
+    operator: Any = build_what_changed_dag().tasks[0]
+    task_instance = TaskInstance("look", dag="what_changed")
+    operator.execute({"ti": task_instance, "params": {"since": "2h", "service": "", "symptom": "", **params}})
+    return task_instance
+
+
+def test_the_answer_stands_in_note_and_log(repository: Path, known: Ledger, caplog: pytest.LogCaptureFixture) -> None:
+    """With who explains it, and which collector could not see."""
+    change = acted(known, datetime.now(UTC) - timedelta(seconds=2))
+    commit(repository, "Quick fix")
+    with caplog.at_level(logging.INFO):
+        note = asked().xcom_pull(key=NOTE, task_ids="look")
+    assert "2 of 3 collectors answered: config, ours" in note
+    assert (
+        "gone  all of it: there is no Airflow Connection 'nobody_knows'. Create it under Admin, Connections, or "
+        in note
+    )
+    assert "Quick fix; pool.yaml +1 -0" in caplog.text
+    assert f"explained by nobody: {change} acted on orders then, but no step of it announced this value" in caplog.text
+    assert f"explained by {change}: it is this change" in caplog.text
+
+
+def test_without_collectors_the_run_is_red(repository: Path, tmp_path: Path) -> None:
+    """An empty answer would look as if nothing had changed."""
+    (tmp_path / "policy" / "collectors.yaml").unlink()
+    with pytest.raises(AirflowFailException, match="No collector is configured, so nobody can see what changed"):
+        asked()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("yesterday", "'yesterday' is neither a time like 2031-03-18T14:00 nor a length of time like 7d"),
+        ("2200-01-01", "Since 2200-01-01 is not in the past. Write a length of time like 2h, or an earlier time."),
+    ],
+)
+def test_what_is_no_past_is_refused(repository: Path, given: str, message: str) -> None:
+    """With what to write."""
+    with pytest.raises(AirflowFailException) as refused:
+        asked(since=given)
+    assert str(refused.value) == message
