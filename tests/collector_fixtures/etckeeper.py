@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ def world(folder: Path) -> Iterator[World]:
     def change() -> Made:
         (etc / "hosts").write_text("127.0.0.1 localhost orders\n")
         etckeeper(etc, "commit", "Orders is here", user="dora")
-        return Made(f"this machine:{etc}/hosts", "dora <dora@", "Orders is here")
+        return Made(f"{socket.gethostname()}:{etc}/hosts", "dora <dora@", "Orders is here")
 
     def hostile(text: str) -> None:
         (etc / "motd").write_text("hello\n")

@@ -1,6 +1,7 @@
 """What `etckeeper` shows, with Debian's etckeeper on a folder of its own."""
 
 import os
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -98,6 +99,6 @@ async def test_sudo_that_says_no_names_the_lines_that_are_missing(
     with pytest.raises(SourceError) as raised:
         await look(etc, sudo=True)
     assert str(raised.value) == (
-        "sudo on this machine does not let us run 'git': sudo: a password is required. "
+        f"sudo on {socket.gethostname()} does not let us run 'git': sudo: a password is required. "
         "Add the lines that `changewindow kinds etckeeper` prints to sudoers"
     )

@@ -1,7 +1,8 @@
 """Makes journal files with the systemd-journal-remote of Debian's package."""
 
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,8 @@ class Entry:
     message: str | bytes
     priority: int = 6
     unit: str = "orders.service"
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """More of them, or others."""
 
 
 def write(file: Path, *entries: Entry) -> Path:
@@ -40,6 +43,7 @@ def _exported(entry: Entry, place: int) -> bytes:
         "_MACHINE_ID": MACHINE,
         "PRIORITY": f"{entry.priority}",
         "_SYSTEMD_UNIT": entry.unit,
+        **entry.fields,
     }
     message = entry.message if isinstance(entry.message, bytes) else entry.message.encode()
     lines = "".join(f"{name}={value}\n" for name, value in fields.items()).encode()

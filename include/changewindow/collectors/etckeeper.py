@@ -26,10 +26,10 @@ from changewindow.collectors.base import CollectorBase, CollectorContext
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.git.history import time_of
-from changewindow.systems.hosts.looking_as_root import place, read
+from changewindow.systems.hosts.machine import Machine, machine
 from changewindow.systems.measurement import SourceError
 
-EXAMPLE = {"kind": "etckeeper", "host": "web_3", "sudo": True}
+EXAMPLE = {"kind": "etckeeper", "connection": "web_3", "sudo": True}
 COMMITS = 1000
 FILES = 50
 """How many files of a commit, and of what is not committed, have an entry of their own."""
@@ -66,8 +66,8 @@ class Collector(CollectorBase):
     """The /etc of a host."""
 
     kind: Literal["etckeeper"] = "etckeeper"
-    host: ConnectionName | None = None
-    """The Airflow Connection (SSH) of the host; without it, this machine."""
+    connection: ConnectionName | None = None
+    """The SSH connection of the host; without it, this machine."""
     folder: str = Field(default="/etc", pattern="^/")
     """What etckeeper keeps."""
     sudo: bool = False
@@ -75,54 +75,48 @@ class Collector(CollectorBase):
 
     async def collect(self, span: Span, context: CollectorContext) -> Collected:
         """Read the newest commits, and what is not committed."""
-        ahead = await context.clock_off(self.host)
-        commits, broken = _commits(await self._git(context, LOG))
+        on = await machine(context.connection, context.run, self.connection, by_sudo=self.sudo, kind=self.kind)
+        ahead = await context.clock_off(self.connection)
+        commits, broken = _commits(await self._git(on, LOG))
         if not commits:
-            raise SourceError("unreachable", f"{self._file('')} has no commit yet. Run 'etckeeper commit' there")
-        entries = [entry for commit in commits for entry in self._of(commit, datetime.now(UTC) + ahead)]
-        states = _states(await self._git(context, STATUS))
+            raise SourceError(
+                "unreachable", f"{self.folder} of {on.name} has no commit yet. Run 'etckeeper commit' there"
+            )
+        entries = [entry for commit in commits for entry in self._of(commit, on.name, datetime.now(UTC) + ahead)]
+        states = _states(await self._git(on, STATUS))
         changed = {self._path(path): state for path, state in states[:FILES] if len(path) <= LONGEST}
         times = await self._times(changed, context) if changed else {}
-        entries += [self._uncommitted(path, state, times[path]) for path, state in changed.items() if path in times]
+        entries += [_uncommitted(f"{on.name}:{path}", changed[path], *moments) for path, moments in times.items()]
         unseen = [path for path, _ in states if self._path(path) not in times]
         seen = _coverage(commits, span, ahead)
         reasons = [seen.why, f"{broken} commits cannot be read" if broken else "", _unseen(unseen)]
         why = "; ".join(filter(None, reasons))
         return Collected(tuple(entries), replace(seen, lost=broken + len(unseen), why=why))
 
-    async def _git(self, context: CollectorContext, asked: Sequence[str]) -> bytes:
-        arguments = ("git", "--no-optional-locks", "-C", self.folder, *asked)
-        return await read(context.run, arguments, host=self.host, by_sudo=self.sudo, kind=self.kind)
+    async def _git(self, on: Machine, asked: Sequence[str]) -> bytes:
+        return await on.read("git", "--no-optional-locks", "-C", self.folder, *asked)
 
     def _path(self, path: str) -> str:
         return posixpath.join(self.folder, path)
 
-    def _file(self, path: str) -> str:
-        return f"{place(self.host)}:{self._path(path)}".rstrip("/")
-
-    def _of(self, commit: Commit, now: datetime) -> Iterator[Entry]:
+    def _of(self, commit: Commit, host: str, now: datetime) -> Iterator[Entry]:
         """Yield an entry for each of its files; a commit from the future was not made later than now."""
         by, known_by = _author(commit)
         at, subject = min(commit.at, now), commit.subject[:LONGEST]
         new = partial(Entry, at, after=commit.id, by=by, known_by=known_by)
         for path, lines in commit.files[:FILES]:
             meant = "owner or mode of files in it" if path == METADATA else lines
-            yield new(self._file("" if path == METADATA else path), f"{meant}, commit {commit.id[:12]}: {subject}")
+            file = self.folder if path == METADATA else self._path(path)
+            yield new(f"{host}:{file}", f"{meant}, commit {commit.id[:12]}: {subject}")
         if len(commit.files) > FILES:
             more = len(commit.files) - FILES
-            yield new(self._file(""), f"{more} more files, commit {commit.id[:12]}: {subject}")
-
-    def _uncommitted(self, path: str, state: str, times: tuple[datetime, datetime]) -> Entry:
-        at, dated = times
-        moment = "" if abs(at - dated) < timedelta(seconds=2) or state == "removed" else f" (dated {dated:%F %T} UTC)"
-        what = "removed before this time" if state == "removed" else state
-        return Entry(at, f"{place(self.host)}:{path}", f"{what}{moment}, not committed", known_by=NOT_COMMITTED)
+            yield new(f"{host}:{self.folder}", f"{more} more files, commit {commit.id[:12]}: {subject}")
 
     async def _times(self, changed: dict[str, str], context: CollectorContext) -> dict[str, tuple[datetime, datetime]]:
         """Return ctime and mtime of files that may be looked at; of a removed one, those of its folder."""
         asked = {path: posixpath.dirname(path) if state == "removed" else path for path, state in changed.items()}
         paths = sorted(set(asked.values()))
-        printed = await context.run("stat", r"--printf=%Z %Y %n\0", "--", *paths, host=self.host)
+        printed = await context.run("stat", r"--printf=%Z %Y %n\0", "--", *paths, host=self.connection)
         lines = [line.split(" ", 2) for line in printed.output.decode(errors="surrogateescape").split("\0")]
         known = {line[2]: (time_of(line[0]), time_of(line[1])) for line in lines if len(line) > 2}
         return {path: known[inode] for path, inode in asked.items() if inode in known}
@@ -140,6 +134,12 @@ def _commit(part: list[str]) -> Commit:
     lines = [change.lstrip("\n").split("\t", 2) for change in changes]
     files = tuple((line[2], f"+{line[0]} -{line[1]}") for line in lines if len(line) > 2)
     return Commit(commit, time_of(seconds), f"{name} <{mail}>", subject, files)
+
+
+def _uncommitted(name: str, state: str, at: datetime, dated: datetime) -> Entry:
+    moment = "" if abs(at - dated) < timedelta(seconds=2) or state == "removed" else f" (dated {dated:%F %T} UTC)"
+    what = "removed before this time" if state == "removed" else state
+    return Entry(at, name, f"{what}{moment}, not committed", known_by=NOT_COMMITTED)
 
 
 def _author(commit: Commit) -> tuple[str, str]:

@@ -1,0 +1,56 @@
+r"""Takes secrets out of command lines that somebody else has typed, by what usually stands before them.
+
+Nobody has told us these secrets. What looks like one is hidden, also where it is none.
+"""
+
+import re
+
+from changewindow.systems.secrecy import HIDDEN
+
+LONGEST = 20_000
+"""Characters that are looked at; what comes after them is cut off."""
+VALUE = r"""(?:"(?:\\.|[^"\\]){0,9999}"|'[^']{0,9999}'|(?:\\.|[^\s\\"';|&])+)"""
+NAME = (
+    r"[\w.-]{0,40}(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|credentials?|cookie|authorization"
+    r"|(?:api|private|access|auth|account|encryption|master|signing)[_-]?key)[\w.-]{0,20}"
+)
+ASSIGNED = rf"(?i)(?<![\w/])({NAME}[\"']?\s?(?:=|:\s?)\s?(?:(?:basic|bearer|token)\s+)?){VALUE}"
+OPTION = rf"(?i)((?<!\S)--?{NAME}\s+){VALUE}"
+SHORT_OPTION = (
+    rf"((?<!\S)(?:\S*/)?(?:sshpass|mysql\w*|mariadb\S*|usermod|useradd|docker|podman|oc|helm)\s[^|;&]{{0,2000}}?"
+    rf"(?<!\S)-p[ =]?){VALUE}"
+)
+OTHER_OPTION = (
+    rf"((?<!\S)(?:\S*/)?(?:redis-cli\s[^|;&]{{0,2000}}?(?<!\S)-a|ldap\w+\s[^|;&]{{0,2000}}?(?<!\S)-w|"
+    rf"smbclient\s[^|;&]{{0,2000}}?(?<!\S)-U|curl\s[^|;&]{{0,2000}}?(?<!\S)-(?:u|-user))[ =]?){VALUE}"
+)
+HTPASSWD = rf"((?<!\S)(?:\S*/)?htpasswd\s+-\w*b\w*\s+\S+\s+\S+\s+){VALUE}"
+ADDRESS = r"(://[^\s/:@]{0,200}:)[^\s/@]{1,1000}(?=@)"
+PIPED = r"(\b(?:echo|printf)\s)[^|]{1,2000}(?=\|\s*(?:sudo\s+)?(?:\S*/)?(?:ch)?passwd\b)"
+BEARER = rf"(?i)(\bbearer\s+){VALUE}"
+OPENSSL = r"(\bpass:)\S+"
+SHAPE = (
+    r"()(?:\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{20,}|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{10,}"
+    r"|\bhv[sb]\.[\w-]{20,}|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]*|\bsk-[\w-]{20,}"
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*)"
+)
+PATTERNS = (
+    re.compile(PIPED),
+    re.compile(ASSIGNED),
+    re.compile(OPTION),
+    re.compile(SHORT_OPTION),
+    re.compile(OTHER_OPTION),
+    re.compile(HTPASSWD),
+    re.compile(ADDRESS),
+    re.compile(BEARER),
+    re.compile(OPENSSL),
+    re.compile(SHAPE),
+)
+
+
+def without_secrets(line: str) -> str:
+    """Return a command line in which what looks like a secret is hidden."""
+    text = line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
+    for pattern in PATTERNS:
+        text = pattern.sub(rf"\g<1>{HIDDEN}", text)
+    return text

@@ -1,0 +1,76 @@
+"""Secrets in command lines that somebody else has typed."""
+
+import time
+
+import pytest
+
+from changewindow.systems.command_lines import LONGEST, without_secrets
+
+HIDDEN = "hunter2-9f3"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mysqldump --password=hunter2-9f3 orders",
+        "tool --password hunter2-9f3 --user dora",
+        "tool --db-password 'hunter2-9f3 of us' x",
+        'tool --token="hunter2-9f3"',
+        "env PGPASSWORD=hunter2-9f3 psql -h db",
+        "AWS_SECRET_ACCESS_KEY=hunter2-9f3 aws s3 ls",
+        "/usr/bin/mysql -u root -phunter2-9f3 orders",
+        "sshpass -p hunter2-9f3 ssh web-3",
+        "docker login -u ci -p hunter2-9f3 registry",
+        "redis-cli -h cache -a hunter2-9f3 FLUSHALL",
+        "curl -u dora:hunter2-9f3 https://api",
+        "curl --user dora:hunter2-9f3 https://api",
+        "curl -H 'Authorization: Bearer hunter2-9f3' https://api",
+        "curl -H Authorization:\\ Bearer\\ hunter2-9f3 https://api",
+        "curl -H 'X-Api-Key: hunter2-9f3' https://api",
+        "git clone https://dora:hunter2-9f3@git.example.com/x",
+        "psql postgresql://app:hunter2-9f3@db/orders",
+        "sh -c 'echo dora:hunter2-9f3 | chpasswd'",
+        "htpasswd -bc /etc/nginx/users dora hunter2-9f3",
+        "openssl rsa -passin pass:hunter2-9f3 -in key",
+        "vault login -token-only token=hunter2-9f3",
+        """curl -d '{"user": "dora", "password": "hunter2-9f3"}' https://api""",
+        "usermod -p hunter2-9f3 dora",
+        "tool eyJhbGciOiJIUzI1NiJ9.hunter2-9f3.abc",
+        "tool ghp_hunter29f3hunter29f3hunter29f3aaaa",
+    ],
+)
+def test_what_stands_where_secrets_stand_is_hidden(line: str) -> None:
+    """The rest stays readable."""
+    shown = without_secrets(line)
+    assert "9f3" not in shown
+    assert "***" in shown
+    assert shown.split()[0].split("=")[0] == line.split(maxsplit=1)[0].split("=", maxsplit=1)[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/usr/bin/vi /etc/passwd",
+        "/usr/bin/passwd dora",
+        "systemctl restart orders.service",
+        "apt-get install -y nginx=1.24.0-1",
+        "kubectl -n shop scale deploy/orders --replicas=3",
+        "tar -cpf /backup/etc.tar /etc",
+        "cp -p /etc/hosts /etc/hosts.bak",
+        "ssh -p 2222 web-3",
+        "curl http://127.0.0.1:8080/health",
+    ],
+)
+def test_an_ordinary_line_stays_as_it_is(line: str) -> None:
+    """Whoever is woken has to read it."""
+    assert without_secrets(line) == line
+
+
+@pytest.mark.parametrize(
+    "line", ["token=" * 20_000, "-" * 100_000, "\\" * 100_000, "mysql " * 20_000, "://" * 30_000, "echo " * 20_000]
+)
+def test_no_line_takes_long(line: str) -> None:
+    """Whatever an attacker types."""
+    began = time.process_time()
+    assert len(without_secrets(line)) <= LONGEST * 2
+    assert time.process_time() - began < 1
