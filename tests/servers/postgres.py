@@ -96,6 +96,24 @@ class Postgres:
         return rows
 
 
+@contextmanager
+def standby(primary: Postgres, folder: Path) -> Iterator[Postgres]:
+    """Run a replica of a server, in a folder that is made for it; it reads, and follows as fast as it can."""
+    folder.mkdir(parents=True)
+    data = folder / "data"
+    data.mkdir(mode=0o700)
+    shutil.chown(data, USER)
+    server = Postgres(data, free_port())
+    server.let_in()
+    copied = [str(PROGRAMS / "pg_basebackup"), "-R", "-D", str(data), "-h", "127.0.0.1", "-p", str(primary.port)]
+    subprocess.run([*copied, "-c", "fast", "--no-sync"], user=USER, check=True, cwd="/")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 @cache
 def shared() -> Postgres:
     """Return the one server that the tests of this process share; it ends with the process."""

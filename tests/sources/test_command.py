@@ -53,6 +53,7 @@ async def test_a_program_that_is_killed_has_no_value(read: str) -> None:
         ("1_000", "1_000"),
         ("١٢", "١٢"),
         ("12 ms", "12 ms"),
+        ("9007199254740993", 9007199254740993),
         ("0x1F", "0x1F"),
     ],
 )

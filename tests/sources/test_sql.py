@@ -48,6 +48,7 @@ def source(query: str, **fields: Any) -> sql.Source:
         ("SELECT sum(per_day) FROM limits", 1100),
         ("SELECT avg(per_day) * 1.0 FROM limits WHERE region LIKE '%u%'", 400.0),
         ("SELECT region FROM limits WHERE per_day = 500", "us"),
+        ("SELECT max(per_day) + 9007199254740493 FROM limits", 9007199254740993),
     ],
 )
 async def test_one_value_is_the_answer(connection: Connection, query: str, value: Any) -> None:

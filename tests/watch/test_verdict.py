@@ -26,11 +26,25 @@ HIGH, LOW = Comparison(above=0.01), Comparison(below=0.001)
         pytest.param(Comparison(equals="v2"), None, "v2", "pass", id="text equals text"),
         pytest.param(Comparison(matches="v2.*"), None, "v2.15.0", "pass", id="text matches an expression"),
         pytest.param(Comparison(between=(1, 2)), None, 2, "pass", id="bounds are included"),
+        pytest.param(Comparison(equals=2**53 + 1), None, 2**53, "fail", id="a large number is not the one before it"),
+        pytest.param(Comparison(equals=2**53 + 1), None, 2**53 + 1, "pass", id="a large number is itself"),
+        pytest.param(None, Comparison(above=2**53), 2**53 + 1, "fail", id="a large number is above the one before it"),
+        pytest.param(
+            Comparison(between=(0, 2**53 + 1)), None, 2**53 + 2, "fail", id="a large bound is not the number after it"
+        ),
     ],
 )
 def test_a_value_means(good: Comparison, bad: Comparison, value: float | str, verdict: str) -> None:
     """Each value has one of four meanings."""
     assert judge(good, bad, value)[0] == verdict
+
+
+def test_a_large_limit_goes_exactly_through_json_and_text() -> None:
+    """As a published change and a trigger hold it; a limit that a float holds is written as it always was."""
+    limits = Comparison(between=(1, 2**53 + 1))
+    assert limits.model_dump_json(exclude_none=True) == '{"between":[1.0,9007199254740993]}'
+    assert Comparison.model_validate_json(limits.model_dump_json()) == limits
+    assert limits.description("bytes") == "between 1 and 9007199254740993 bytes"
 
 
 def test_a_reason_says_how_often_and_how_often_is_allowed() -> None:

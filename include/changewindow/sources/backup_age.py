@@ -63,19 +63,26 @@ class Source(SourceBase):
 
     async def ask(self, context: SourceContext) -> Answer:
         """Find the moment of the newest backup, and return how long ago that is."""
+        if self.query:
+            return await self._queried(context)
         made, now = await self._moment(context)
+        return self._aged(made, now, now)
+
+    async def _queried(self, context: SourceContext) -> Answer:
+        answered = await one_value(await context.connection(self.connection), self.query, timedelta(seconds=10))
+        now = context.now()
+        return self._aged(_moment(answered.value), now, answered.at(now, context))
+
+    def _aged(self, made: datetime, now: datetime, at: datetime) -> Answer:
         if made > now + SKEW:
             raise SourceError("invalid", f"the {self.description()} is none: {made.isoformat()} is in the future")
-        return Answer(max(0.0, (now - made).total_seconds()), now, self.description())
+        return Answer(max(0.0, (now - made).total_seconds()), at, self.description())
 
     async def _moment(self, context: SourceContext) -> tuple[datetime, datetime]:
         """Return when the backup was made, and what time it is by the same clock."""
         if self.files:
             return await asyncio.to_thread(_newest, self.files), context.now()
-        if self.path:
-            return await self._modified(context)
-        value = await one_value(await context.connection(self.connection), self.query, timedelta(seconds=10))
-        return _moment(value), context.now()
+        return await self._modified(context)
 
     async def _modified(self, context: SourceContext) -> tuple[datetime, datetime]:
         reply = await context.head(self.connection, self.path)

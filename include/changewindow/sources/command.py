@@ -5,6 +5,7 @@ text. At most 10,000 bytes are read. With `read: exit_code` the output does not 
 condition's timeout is killed.
 """
 
+import math
 import re
 import signal
 from typing import ClassVar, Literal
@@ -22,6 +23,8 @@ LONGEST = 10_000
 """In bytes: how much may be printed where it is read."""
 NUMBER = r"(?i)[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(nan|inf|infinity)"
 """What reads as a number; Python would also take 1_000 for one, and digits of other scripts."""
+WHOLE = r"[+-]?[0-9]+"
+"""Such a number that is exact; a float may have to round it."""
 
 
 class Source(SourceBase):
@@ -65,4 +68,8 @@ def _value(query: str, output: str) -> float | str:
     if len(lines) > 1:
         raise SourceError("invalid", f"'{query}' printed {len(lines)} lines, one was expected")
     line = lines[0].strip()
-    return float(line) if re.fullmatch(NUMBER, line) else line
+    if not re.fullmatch(NUMBER, line):
+        return line
+    number = float(line)
+    is_rounded = re.fullmatch(WHOLE, line) and math.isfinite(number) and int(line) != number
+    return int(line) if is_rounded else number

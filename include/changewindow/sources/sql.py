@@ -4,6 +4,11 @@ For any database with an Airflow Connection. The query runs in a transaction tha
 read on PostgreSQL and SQLite; elsewhere name an account that may only read. No row and NULL are `no_data`, several rows
 or columns are `invalid`: aggregate in SQL. It waits for no lock longer than two seconds; on PostgreSQL and SQLite the
 database stops it after `timeout`, elsewhere only the wait for it ends.
+
+What a replica of PostgreSQL answers is as old as what it has replayed, so that a watch takes nothing from before the
+change. While the primary is idle, only an account with `pg_read_all_stats` on it can see that nothing is missing, and
+only every half a minute: give the watch a `settle` of 1m. Of replicas of other databases, and of a replica that follows
+another one, nobody knows how old they are: name the primary.
 """
 
 import math
@@ -44,13 +49,21 @@ class Source(SourceBase):
     async def ask(self, context: SourceContext) -> Answer:
         """Run the query."""
         started = context.now()
-        value = await one_value(await context.connection(self.connection), self.query, self.timeout)
+        answered = await one_value(await context.connection(self.connection), self.query, self.timeout)
+        value = answered.value
         if isinstance(value, Decimal):
-            value = float(value)
+            value = _number(value)
         if isinstance(value, datetime | date):
             value = value.isoformat()
         if not isinstance(value, bool | int | float | str):
             raise SourceError("invalid", f"{self.query} returned {type(value).__name__}; cast it to a number or text")
         if isinstance(value, float) and not math.isfinite(value):
             raise SourceError("invalid", f"{self.query} returned {value}, which is no number to compare with")
-        return Answer(value, started, self.query)
+        return Answer(value, answered.at(started, context), self.query, answered.note)
+
+
+def _number(value: Decimal) -> float:
+    """Return a number of the database; a whole one that a float would round is exact."""
+    number = float(value)
+    is_rounded = math.isfinite(number) and value == value.to_integral_value() and int(value) != number
+    return int(value) if is_rounded else number

@@ -1,13 +1,32 @@
 """What a value is compared with, and how numbers are shown with their unit."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    PlainSerializer,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from changewindow.documents.refusal import refusal
 from changewindow.documents.types import Expression, Model
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
+
+def _exact(value: Any, parse: ValidatorFunctionWrapHandler) -> float:
+    """Return a number; a whole one that a float would round stays what it is, like 9007199254740993."""
+    number: float = parse(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value != number else number
+
+
+Number = Annotated[
+    float,
+    Field(allow_inf_nan=False),
+    WrapValidator(_exact),
+    PlainSerializer(lambda number: number, return_type=int | float),
+]
 
 
 class Comparison(Model):

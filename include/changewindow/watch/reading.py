@@ -89,9 +89,11 @@ async def take(
 async def _taken(condition: Condition, context: SourceContext, seen: Seen, newer_than: datetime | None) -> Reading:
     try:
         answers = await measure(condition, context)
-        at = min(answer.at for answer in answers)
+        oldest = min(answers, key=lambda answer: answer.at)
+        at = oldest.at
         if newer_than and at <= newer_than:
             detail = f"the newest value is from {at:%H:%M:%S} UTC, but the last step ended at {newer_than:%H:%M:%S}"
+            detail += f" ({oldest.note})" if oldest.note else ""
             return Reading(
                 condition.title, "error", at, value=answers[0].value, cause="stale", detail=detail, unit=condition.unit
             )

@@ -7,13 +7,15 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from changewindow.documents.text import shown
 from changewindow.systems.connection import Connection
+from changewindow.systems.databases.replicas import age_of
 from changewindow.systems.databases.transactions import PATIENCE, DatabaseFailed, Limits, execute, reading
-from changewindow.systems.measurement import SourceError
+from changewindow.systems.measurement import SourceContext, SourceError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as DatabaseConnection
@@ -24,7 +26,35 @@ LOCK = timedelta(seconds=2)
 """How long a question may wait for a lock."""
 
 
-async def one_value(connection: Connection, query: str, within: timedelta) -> Any:
+@dataclass(frozen=True)
+class Answered:
+    """The value that a query returned, and how old the data is from which it was read."""
+
+    connection: str
+    value: Any
+    age: timedelta | None
+    """None where a replica does not tell."""
+
+    @property
+    def note(self) -> str:
+        """Return what a person wants to know of a replica."""
+        return f"{self.connection} leads to a replica, {self.age.total_seconds():.1f} s behind" if self.age else ""
+
+    def at(self, asked: datetime, context: SourceContext) -> datetime:
+        """Return when the value was true, of a question of some moment.
+
+        Raises:
+            SourceError: `stale`, a replica does not tell, and nobody knows whether that was after the change.
+        """
+        if self.age is not None:
+            return asked - self.age
+        if context.since is None:
+            return asked
+        fault = f"{self.connection} leads to a replica that does not tell how old its data is"
+        raise SourceError("stale", f"{fault}: it may be from before the change. Name the primary")
+
+
+async def one_value(connection: Connection, query: str, within: timedelta) -> Answered:
     """Return the one value that a query returns, read in a transaction that is rolled back; never blocks the loop.
 
     Raises:
@@ -56,9 +86,10 @@ def _cut_after(opened: "DatabaseConnection", limits: Limits) -> Iterator[None]:
             timer.join()
 
 
-def _one_value(connection: Connection, query: str, limits: Limits) -> Any:
+def _one_value(connection: Connection, query: str, limits: Limits) -> Answered:
     try:
         with reading(connection, limits) as opened, _cut_after(opened, limits):
+            age = age_of(opened)  # asked first: what is read then is not older
             result = execute(opened, query, stream_results=bool(ROWS.match(query)))
             rows = result.fetchmany(2) if result.returns_rows else None
     except DatabaseFailed as failed:
@@ -72,4 +103,4 @@ def _one_value(connection: Connection, query: str, limits: Limits) -> Any:
         raise SourceError("invalid", f"{shown(query)} at {connection.name} returned {what}, one value was expected")
     if rows[0][0] is None:
         raise SourceError("no_data", f"{shown(query)} at {connection.name} returned NULL")
-    return rows[0][0]
+    return Answered(connection.name, rows[0][0], age)
