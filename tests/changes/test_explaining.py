@@ -96,7 +96,12 @@ CASES: dict[str, tuple[Entry, OurChange, Explanation]] = {
         change({"kind": "git_change", "into": "main"}),
         OTHER,
     ),
-    "something without a value": (entry("", object="web-3:nginx", what="restarted"), change(UPGRADE), TIME),
+    "something without a value": (entry("", object="web-3:sshd", what="restarted"), change(UPGRADE), TIME),
+    "something without a value that the step names": (
+        entry("", object="web-3:nginx", what="restarted"),
+        change(UPGRADE),
+        Explanation("CHG-1042", "step 1 'Roll out' names it; no value could be compared", by_object=True),
+    ),
 }
 
 

@@ -30,6 +30,8 @@ class Explanation:
     why: str
     by_value: bool = False
     """Whether what was announced is what was seen; else only time and service agree."""
+    by_object: bool = False
+    """Whether a step names what was changed, of which no value could be compared."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,10 @@ def explain(entry: Entry, scope: Scope, ours: Sequence[OurChange]) -> Explanatio
         return Explanation("", f"{first.id} acted on {_named(scope)} then, but no step of it announced this value")
     if not scope.services:
         return Explanation("", f"{first.id} acted then, but nothing shows that it did this")
+    naming = (act for change in near for act in _begun(change, entry.at) if _names(act, entry.object))
+    if named := next(naming, None):
+        why = f"step {named.number} '{named.name}' names it; no value could be compared"
+        return Explanation(named.change, why, by_object=True)
     return Explanation(first.id, "by service and time only: no value could be compared")
 
 

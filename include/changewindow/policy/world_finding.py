@@ -1,0 +1,41 @@
+"""What was found in the world that no change announced: an edit, or a time in which a collector could not see."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from changewindow.documents.canonical import digest
+
+Kind = Literal["change", "gap"]
+State = Literal["open", "recorded", "reverted", "accepted", "seen"]
+"""`seen`: a gap that has been made up for, since the collector sees again and was asked for that time once more."""
+
+
+@dataclass(frozen=True)
+class WorldFinding:
+    """A silent change, or a gap. Its texts are as bounded as those of an entry."""
+
+    kind: Kind
+    collector: str
+    object: str
+    """Empty for a gap."""
+    at: datetime
+    """When it happened, or since when the collector could not see."""
+    what: str
+    why: str
+    """Why no change explains it, or why the collector could not see."""
+    before: str = ""
+    after: str = ""
+    by: str = ""
+    known_by: str = ""
+    environment: str = ""
+    services: tuple[str, ...] = ()
+    until: datetime | None = None
+    """The end of a gap; None while it goes on."""
+
+    @property
+    def identity(self) -> str:
+        """Return what is the same each time that the same thing is seen: collector, object, moment and what."""
+        end = self.until.isoformat() if self.until else ""
+        what = self.what if self.kind == "change" else end
+        return digest([self.kind, self.collector, self.object, self.at.isoformat(), what])
