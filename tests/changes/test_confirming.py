@@ -22,6 +22,7 @@ def test_the_items_stand_in_the_body_with_values_plan_and_link() -> None:
     assert parts[5] == f"[Open the run]({PAGE})"
     assert "- **apply\\_1** Switch it on" in shown
     assert "3 of red" in shown
+    assert "With other values" not in shown, "they are chosen"
 
 
 def test_a_change_without_parameters_says_nothing_of_values() -> None:

@@ -159,6 +159,14 @@ def test_what_the_policy_does_not_list_is_not_asked_with_before_approval(allowed
     assert [why in line for line in lines if WAITS in line] == [True, True]
 
 
+def test_what_has_no_baseline_yet_is_no_error_for_the_approver() -> None:
+    """It is read when the window opens."""
+    compared = {**condition(SOURCES["http"].EXAMPLE), "compare": {"by": "ratio"}, "pass": {"below": 2}}
+    conditions, lines = look(validation=[compared]).askable()
+    assert conditions == ()
+    assert lines[0].endswith("not tried before approval: what it is compared with is read when the window opens")
+
+
 def test_the_approver_reads_which_connections_are_used_where_they_lead_and_whom_they_serve() -> None:
     """The password, and an account in the address, are not among it."""
     asked = look(steps=[STEPS["http_call"].EXAMPLE], validation=[condition(SOURCES["http"].EXAMPLE)])

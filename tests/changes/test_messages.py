@@ -8,7 +8,8 @@ import pytest
 from changewindow.changes.messages import Ending, deploying, ended, message
 from changewindow.policy.outcome import Outcome
 from changewindow.policy.review import load_file
-from support.tickets import EXAMPLES, FACTS, golden, ticket
+from changewindow.ticket.reader import build_ticket
+from support.tickets import EXAMPLES, FACTS, banner, golden, ticket
 
 RELEASE = load_file(EXAMPLES[1], FACTS).ticket
 STARTED = datetime(2031, 3, 18, 14, 2, tzinfo=UTC)
@@ -19,6 +20,14 @@ def test_the_message_before_a_change() -> None:
     """What, when, how, how to roll back, and who."""
     assert RELEASE
     assert deploying("CHG-1042", RELEASE) + "\n" == golden("message_deploying.txt")
+
+
+def test_the_message_before_a_change_elsewhere_says_when_that_is_in_utc() -> None:
+    """Whoever reads it may live in a third zone."""
+    start, end = "2031-03-18 20:00", "2031-03-18 21:00"
+    elsewhere = build_ticket(banner(window={"zone": "America/New_York", "start": start, "end": end}))
+    told = "Window: 2031-03-18 20:00-21:00 America/New_York (2031-03-19 00:00 to 01:00 UTC)\n"
+    assert told in deploying("CHG-1", elsewhere)
 
 
 @pytest.mark.parametrize("outcome", get_args(Outcome))

@@ -30,6 +30,13 @@ def test_a_window_is_as_long_as_the_clock_really_runs(start: str, end: str, hour
     assert window(start, end).length == timedelta(hours=hours)
 
 
+def test_a_window_is_told_in_utc_to_whoever_lives_elsewhere() -> None:
+    """Nothing is said twice."""
+    assert window("2031-06-01 00:30", "2031-06-01 04:30").utc_text() == "2031-05-31 22:30 to 2031-06-01 02:30 UTC"
+    assert window("2031-06-01 12:30", "2031-06-01 14:30").utc_text() == "2031-06-01 10:30 to 12:30 UTC"
+    assert window("2031-06-01 12:30", "2031-06-01 14:30", "UTC").utc_text() == ""
+
+
 @pytest.mark.parametrize(
     ("start", "end", "opens"),
     [

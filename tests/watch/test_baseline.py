@@ -236,7 +236,9 @@ async def test_a_source_that_has_to_be_there_may_say_anything(tmp_path: Path) ->
     file.write_text("4\n")
     asked = {"name": "it", "source": {"kind": "command", "run": ["cat", str(file)]}, "pass": {"below": 1}}
     wanted = Wanted((), timedelta(seconds=1), datetime.now(UTC), present=(Condition.model_validate(asked),))
-    assert (await until_good(wanted, nowhere, log=print)).verdict == "pass"
+    lines: list[str] = []
+    assert (await until_good(wanted, nowhere, log=lines.append)).verdict == "pass"
+    assert lines == ["BEFORE it = 4, limit 1"], "it alarms nobody"
     file.unlink()
     decided = await until_good(wanted, nowhere, log=print)
     assert decided.verdict == "fail"

@@ -19,9 +19,14 @@ def body(change: str, ticket: Ticket, data: Mapping[str, Any], values: Mapping[s
         _chosen(data, values),
         f"[Open the run]({page})",
         plan.markdown(change, ticket).rstrip("\n"),
-        code_block(every_field.text(parameters.fill(data, values))),
+        code_block(every_field.text(_filled(data, values))),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _filled(data: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ticket as it will be done: its values are chosen, and no other is left."""
+    return {name: part for name, part in parameters.fill(data, values).items() if name != "parameters"}
 
 
 def _chosen(data: Mapping[str, Any], values: Mapping[str, Any]) -> str:

@@ -124,7 +124,7 @@ SENTENCES: dict[type[Payload], Callable[[Any], str]] = {
     payloads.LineBegun: lambda _: "began the record of the line: from here on every stop has an event",
     payloads.LineStopped: lambda event: f"stopped the line until {_minute(event.until)}: {event.reason}",
     payloads.LineLifted: lambda _: "let the line run again",
-    payloads.Rejected: lambda _: "ended it: it will not run",
+    payloads.Rejected: lambda event: f"ended it: it will not run{f', because: {event.reason}' if event.reason else ''}",
     payloads.Cancelled: lambda event: f"cancelled it: {event.reason}",
     payloads.Aborted: lambda event: f"aborted it while it was {event.was}: {event.reason}",
     payloads.Extended: _extended,

@@ -63,6 +63,8 @@ class Look:
 
     def _why_not(self, condition: Condition) -> str:
         """Return why a condition waits for the approval, or nothing; its control group is asked with it."""
+        if condition.needs_baseline:
+            return "what it is compared with is read when the window opens"
         reasons = (source.why_not_before_approval for source in condition.sources)
         return next(filter(None, reasons), "") or self._whose_not(condition)
 

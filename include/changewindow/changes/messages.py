@@ -43,12 +43,17 @@ def deploying(change: str, ticket: Ticket) -> str:
     return message(
         *[
             f"🔄 DEPLOYING: {change} {ticket.summary}",
-            f"Window: {ticket.window.text()}",
+            f"Window: {ticket.window.text()}{_in_utc(ticket)}",
             f"Changes: {'; '.join(_one_line(f'{step.name} ({step.does()})') for step in ticket.steps)}",
             f"Rollback: {rollback} (< {_duration_text(ticket.rollback.estimate.total_seconds())})",
             people + (f" | On call: @{ticket.on_call}" if ticket.on_call else ""),
         ]
     )
+
+
+def _in_utc(ticket: Ticket) -> str:
+    utc = ticket.window.utc_text()
+    return f" ({utc})" if utc else ""
 
 
 def asking(change: str, ticket: Ticket, reason: str) -> str:

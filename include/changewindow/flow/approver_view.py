@@ -7,6 +7,7 @@ from changewindow.documents.text import code_block, escaped
 from changewindow.ledger import changes, events, payloads
 from changewindow.ledger.database import Ledger
 from changewindow.ticket import every_field
+from changewindow.ticket.reader import build_ticket
 
 
 def body(ledger: Ledger, shown: Shown, read: Tried | None) -> str:
@@ -21,7 +22,9 @@ def body(ledger: Ledger, shown: Shown, read: Tried | None) -> str:
     warned = ["To be warned of:", "\n".join(warnings)] if warnings else []
     tried = ["What was read just now:", read.text] if read else []
     whole = code_block(every_field.text(data, _approved_before(ledger, shown)))
-    return "\n\n".join([shown.plan.rstrip("\n"), whole, *warned, *tried])
+    utc = build_ticket(data).window.utc_text()
+    when = [f"Its window in UTC: {utc}"] if utc else []
+    return "\n\n".join([*when, shown.plan.rstrip("\n"), whole, *warned, *tried])
 
 
 def _approved_before(ledger: Ledger, shown: Shown) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """Takes people's yes and no to the text of a change, and says whose yes is still missing."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -29,9 +29,11 @@ def asked(ledger: Ledger, change: str, intent: Intent, *, now: datetime) -> Pend
 
 
 def decide(
-    ledger: Ledger, change: str, intent: Intent, *, person: str, is_yes: bool, now: datetime
+    ledger: Ledger, change: str, intent: Intent, *, person: str, is_yes: bool, now: datetime, reason: str = ""
 ) -> PendingApproval | None:
     """Record a person's yes or no to the digest of the intent; return the approval that is asked for next.
+
+    A no ends the change, for the `reason` that its requester reads.
 
     Raises:
         ApprovalRefused: the person is not asked, the text is another one, it is too late, or nothing waits for it.
@@ -58,14 +60,23 @@ def decide(
         decided = payloads.ApprovalDecided(digest=intent.digest, level=required.level, yes=is_yes, expires=until)
         append(session, Event(change, person, now, decided))
         if not is_yes:
-            row.status, row.closed_at, row.reason = "rejected", now, f"rejected by {person}"
-            append(session, Event(change, person, now, payloads.Rejected(digest=intent.digest)))
+            rejected = payloads.Rejected(digest=intent.digest, **({"reason": reason} if reason else {}))
+            row.status, row.closed_at, row.reason = "rejected", now, rejected.by(person)
+            append(session, Event(change, person, now, rejected))
             return None
         session.flush()
         pending = next_approval(Case(standing_of(session, row), intent, None, now))
         if pending is None:
             _approve(session, row, person, now)
         return pending
+
+
+def approvers_of(ledger: Ledger, change: str, now: datetime) -> list[str]:
+    """Return whose approvals of the newest text of a change count now."""
+    with ledger.reading() as session:
+        row = known(session, change)
+        intent = Intent("", row.digest, row.opens, row.closes, timedelta(0))
+        return approvers(Case(standing_of(session, row), intent, None, now))
 
 
 def is_proven(ledger: Ledger, change: str) -> bool:

@@ -106,7 +106,7 @@ def _after_a_person(known: Derived, row: EventRow, event: Payload) -> Derived:
     if isinstance(event, payloads.Approved):
         return replace(known, status="approved")
     if isinstance(event, payloads.Rejected):
-        return _ended(known, "rejected", f"rejected by {row.actor}", row.at)
+        return _ended(known, "rejected", event.by(row.actor), row.at)
     if isinstance(event, payloads.Cancelled):
         return _ended(known, "cancelled", f"cancelled by {row.actor}: {event.reason}", row.at)
     if isinstance(event, payloads.Aborted):

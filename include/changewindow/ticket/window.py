@@ -116,6 +116,13 @@ class Window(Model):
         """Return the end, in UTC."""
         return in_utc(self.end, self.zone)
 
+    def utc_text(self) -> str:
+        """Return start and end in UTC for whoever lives elsewhere, or nothing where the ticket says them so."""
+        if self.zone == "UTC":
+            return ""
+        end = "%H:%M" if self.closes.date() == self.opens.date() else "%Y-%m-%d %H:%M"
+        return f"{self.opens:%Y-%m-%d %H:%M} to {self.closes:{end}} UTC"
+
     @property
     def length(self) -> timedelta:
         """Return the time between start and end."""

@@ -61,6 +61,10 @@ class Reading:
         result = f"= {self._amount('.6g')}," if self.cause is None else f"({self.cause})"
         return f"{self.verdict.upper()} {self.condition} {result} {self.detail}".rstrip(" ,")
 
+    def line_before(self) -> str:
+        """Return the reading as such a line from before the change, when nothing has to be good that follows it."""
+        return self.line() if self.cause else f"BEFORE {self.line().partition(' ')[2]}"
+
     def _amount(self, form: str) -> str:
         """Return the value with its unit."""
         return amount(f"{self.value:{form}}" if isinstance(self.value, float) else f"{self.value}", self.unit)

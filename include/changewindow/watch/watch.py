@@ -55,6 +55,11 @@ class Wanted:
     settle: timedelta = timedelta(0)
     """How long all must stay good, sample after sample."""
 
+    def lines(self, sample: Sequence[Reading]) -> list[str]:
+        """Return a sample for the log; what is only to be judged alarms nobody, whatever it is."""
+        count = len(self.conditions)
+        return [*(reading.line() for reading in sample[:count]), *(reading.line_before() for reading in sample[count:])]
+
     def not_good(self, sample: Sequence[Reading]) -> list[str]:
         """Return what is not good in a sample, and what could not be judged."""
         count = len(self.conditions)
@@ -83,8 +88,8 @@ async def until_good(wanted: Wanted, connections: Connections, *, log: Log, past
         while True:
             sample = await take_all(conditions, contexts, seen)
             count += 1
-            for reading in sample:
-                log(reading.line())
+            for line in wanted.lines(sample):
+                log(line)
             if count <= AGAIN and any(reading.cause == "late" for reading in sample):
                 continue  # by now it runs, and there may be no time to wait for another sample
             not_good = wanted.not_good(sample)

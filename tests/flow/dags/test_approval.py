@@ -9,12 +9,14 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 from sqlalchemy import text
 
+from changewindow.changes.event_text import sentence
 from changewindow.changes.handover import Shown, Tried
 from changewindow.flow.dags.approval import DoesNotCount
 from changewindow.flow.dags.request import build_request_dag
 from changewindow.flow.xcoms import leave
-from changewindow.ledger import changes
+from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.verification import verify_all
 from support.task_instance import TaskInstance
 from support.tickets import banner
 
@@ -96,6 +98,26 @@ def test_a_no_ends_the_request(asking: Asking) -> None:
     with pytest.raises(AirflowFailException, match="was rejected by bob"):
         asking.answer(1, "bob", "Reject")
     assert (asking.status, asking.task_instance.left["note"]) == ("rejected", f"{asking.change}: rejected by bob")
+
+
+def test_a_no_says_why_where_the_requester_looks(asking: Asking) -> None:
+    """In the note, in the log, in the ledger, and in what its events say."""
+    with pytest.raises(AirflowFailException, match="was rejected by bob: The rollback takes too long"):
+        asking.answer(1, "bob", "Reject", params_input={"reason": "The rollback\n takes too long"})
+    why = "rejected by bob: The rollback takes too long"
+    assert asking.task_instance.left["note"] == f"{asking.change}: {why}"
+    assert changes.get(asking.ledger, asking.change).reason == why
+    said = [sentence(events.payload(row)) for row in events.history(asking.ledger, asking.change)]
+    assert said[-1] == "ended it: it will not run, because: The rollback takes too long"
+    assert verify_all(asking.ledger).altered == ()
+
+
+def test_the_form_of_an_approval_has_a_field_for_the_reason(asking: Asking) -> None:
+    """Airflow shows it above the buttons, and whoever says yes leaves it empty."""
+    question: Any = asking.dag.get_task("approve_1")
+    assert question.serialized_params["reason"]["schema"]["title"] == "Reason"
+    asking.answer(1, "bob", params_input={"reason": None})
+    assert asking.status == "submitted"
 
 
 def test_a_newer_text_is_asked_for_by_its_own_request(asking: Asking) -> None:

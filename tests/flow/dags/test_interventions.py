@@ -19,6 +19,8 @@ from changewindow.flow.dags.interventions import (
     release,
     stop_the_line,
 )
+from changewindow.flow.own_dag import OWN_DAGS
+from changewindow.flow.server.run_notes import is_ours
 from changewindow.ledger import changes, leases, stops
 from changewindow.ledger.database import Ledger
 from support.changes import NOW, approved, intent
@@ -28,11 +30,12 @@ from support.tickets import banner
 TARGET = "production/orders"
 
 
-def do(act: Do, person: str = "dora", **params: Any) -> str:
-    """Intervene as a person who has filled in a form."""
+def do(act: Do, person: str = "dora", noted: TaskInstance | None = None, **params: Any) -> str:
+    """Intervene as a person who has filled in a form; the note of the run is left with `noted`."""
     operator: Any = build_intervention("intervene", "For the test.", {"change": CHANGE, "reason": REASON}, act).tasks[0]
     run = SimpleNamespace(triggering_user_name=person, run_type="manual")
-    done: str = operator.execute({"dag_run": run, "params": {"reason": "it smells of smoke", **params}})
+    given = {"reason": "it smells of smoke", **params}
+    done: str = operator.execute({"dag_run": run, "params": given, "ti": noted or TaskInstance()})
     return done
 
 
@@ -57,6 +60,17 @@ def test_a_change_that_waits_is_cancelled(known: Ledger, waiting: str, caplog: p
     change = changes.get(known, waiting)
     assert (change.status, change.reason) == ("cancelled", "cancelled by dora: it smells of smoke")
     assert "cancelled by dora: it smells of smoke" in caplog.text
+
+
+def test_the_note_of_a_run_says_what_was_done_or_why_not(known: Ledger, waiting: str) -> None:
+    """All runs of an intervention look alike in Airflow's lists."""
+    noted = TaskInstance()
+    do(cancel, noted=noted, change=waiting)
+    assert noted.left["note"] == f"dora: {waiting} is cancelled"
+    with pytest.raises(AirflowFailException):
+        do(cancel, noted=noted, change=waiting)
+    assert noted.left["note"].startswith(waiting)
+    assert all(is_ours(dag) for dag in (*OWN_DAGS, waiting))
 
 
 def test_a_change_that_acts_is_not_cancelled(known: Ledger, acting: str) -> None:

@@ -23,12 +23,14 @@ from changewindow.ledger import changes, leases
 from changewindow.ledger.database import Ledger
 from changewindow.policy.rights import act_of
 from support.changes import NOW, approved, intent
+from support.task_instance import TaskInstance
 from support.tickets import banner
 
 
 def context(person: str | None, run_type: str = "manual", **params: Any) -> Any:
     """Return what a task knows of a run that a person triggered."""
-    return {"dag_run": SimpleNamespace(triggering_user_name=person, run_type=run_type), "params": params}
+    run = SimpleNamespace(triggering_user_name=person, run_type=run_type)
+    return {"dag_run": run, "params": params, "ti": TaskInstance()}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.exceptions import HITLTimeoutError
+from airflow.sdk import Param
 from airflow.sdk.bases.branch import BranchMixIn
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -27,6 +28,7 @@ from changewindow.policy.standing import Intent
 from changewindow.ticket.reader import build_ticket
 
 YES, NO = "Approve", "Reject"
+REASON = Param(None, type=["null", "string"], maxLength=500, title="Reason", description="Why, if you reject it.")
 UNPROVEN = ", **unverified**: no signature proves it, so that one person more has to approve"
 AGAIN = {"retries": 20, "retry_delay": timedelta(seconds=1)}
 """A question whose answer does not count is asked again, as another try: of the same people, as Airflow wants it."""
@@ -85,8 +87,9 @@ class Approve(Question, BranchMixIn):
             raise AirflowFailException(f"{change}: nobody approved it before its window ended.") from error
         person = who_answered(answer)
         is_yes = answer["chosen_options"] == [YES]
+        reason = "" if is_yes else " ".join(str(answer["params_input"].get("reason") or "").split())
         try:
-            pending = _decide(shown, person, is_yes=is_yes)
+            pending = _decide(shown, person, is_yes=is_yes, reason=reason)
         except ApprovalRefused as error:
             log.error("%s", error)
             stored = changes.get(ledger(), change)
@@ -94,9 +97,10 @@ class Approve(Question, BranchMixIn):
                 raise DoesNotCount(f"{error} It is asked again.") from error
             raise AirflowFailException(str(error)) from error
         log.info("%s: %s by %s", change, answer["chosen_options"][0], person)
-        leave_note(context, f"{change}: {'approved' if is_yes else 'rejected'} by {person}")
+        done = f"approved by {person}" if is_yes else changes.get(ledger(), change).reason
+        leave_note(context, f"{change}: {done}")
         if not is_yes:
-            raise AirflowFailException(f"{change} was rejected by {person}.")
+            raise AirflowFailException(f"{change} was {done}.")
         return self._go_on(context, pending)
 
     def _asked_in_vain(self, context: Context, shown: Shown, reason: str) -> Any:
@@ -117,7 +121,7 @@ class Approve(Question, BranchMixIn):
         return self.do_branch(context, "schedule" if pending is None else f"approve_{self.number + 1}")
 
 
-def _decide(shown: Shown, person: str, *, is_yes: bool) -> PendingApproval | None:
+def _decide(shown: Shown, person: str, *, is_yes: bool, reason: str) -> PendingApproval | None:
     """Record a person's answer to what they were shown.
 
     Raises:
@@ -126,7 +130,7 @@ def _decide(shown: Shown, person: str, *, is_yes: bool) -> PendingApproval | Non
     if not person:
         raise ApprovalRefused("The answer carries no name.")
     _, intent = _intent(shown)
-    return approvals.decide(ledger(), shown.change, intent, person=person, is_yes=is_yes, now=now())
+    return approvals.decide(ledger(), shown.change, intent, person=person, is_yes=is_yes, now=now(), reason=reason)
 
 
 def _intent(shown: Shown) -> tuple[Change, Intent]:

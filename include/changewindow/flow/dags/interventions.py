@@ -26,6 +26,7 @@ from changewindow.flow.rights import require
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.weights import FIRST
+from changewindow.flow.xcoms import leave_note
 from changewindow.ledger import changes, events, leases, stops
 from changewindow.ledger.database import Ledger
 from changewindow.policy.sign_off import same_person
@@ -53,8 +54,10 @@ class Intervene(BaseOperator):
             done = self.act(ledger(), dict(context["params"]), person)
         except (ChangeError, ValueError) as error:
             log.error("%s", error)
+            leave_note(context, str(error))
             raise AirflowFailException(str(error)) from error
         log.info("%s: %s", person, done)
+        leave_note(context, f"{person}: {done}")
         return done
 
 
@@ -189,6 +192,7 @@ class ApproveExtension(Question):
         except ChangeError as error:
             raise AirflowFailException(str(error)) from error
         log.info("%s may act until %s, as %s allows", asked.change, closes, person)
+        leave_note(context, f"{asked.change} may act until {closes:%Y-%m-%d %H:%M} UTC, as {person} allows: {reason}")
         return {"change": asked.change, "closes": asked.closes.isoformat(), "by": person}
 
 

@@ -20,14 +20,14 @@ from changewindow.errors import BadTicket, ChangeError
 from changewindow.flow.airflow_connection import of_ticket
 from changewindow.flow.bundle import require_bundle
 from changewindow.flow.dag import dag_of
-from changewindow.flow.dags.approval import Approve
+from changewindow.flow.dags.approval import REASON, Approve
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.requested import origin_of, shown_by_check
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
 from changewindow.flow.secrecy import SECRETS
 from changewindow.flow.tasks.preflight import ask_once
 from changewindow.flow.xcoms import leave, leave_note, sealed
-from changewindow.ledger import changes, stops
+from changewindow.ledger import approvals, changes, stops
 from changewindow.policy.approvals import MOST
 from changewindow.ticket import plan
 from changewindow.ticket.reader import build_ticket
@@ -101,9 +101,15 @@ class DryRun(BaseOperator):
         return text
 
     def _conditions(self, look: Look) -> Iterator[str]:
+        """Yield what the checks say now, and what is measured before the change of all that is asked after it."""
         asked, lines = look.askable()
-        decided = ask_once(asked, change=look.change) if asked else None
-        lines = [*(reading.line() for reading in decided.sample), *lines] if decided else lines
+        names = {check.name for check in look.ticket.preflight.checks}
+        checks = tuple(condition for condition in asked if condition.name in names)
+        later = tuple(condition for condition in asked if condition.name not in names)
+        sample = ask_once(checks, change=look.change, present=later).sample if asked else ()
+        now_good = [reading.line() for reading in sample[: len(checks)]]
+        before = [reading.line_before() for reading in sample[len(checks) :]]
+        lines = [*now_good, *before, *lines]
         yield from listed("conditions now", lines) if lines else ()
 
 
@@ -116,6 +122,8 @@ class Schedule(BaseOperator):
         path = publish_change(change)
         opens = changes.get(ledger(), change).opens
         log.info("%s is published as %s; it starts %s UTC", change, path, f"{opens:%Y-%m-%d %H:%M}")
+        approvers = ", ".join(approvals.approvers_of(ledger(), change, now())) or "the policy, as a standard change"
+        leave_note(context, f"{change}: approved by {approvers}; its window opens {opens:%Y-%m-%d %H:%M} UTC")
         return path
 
 
@@ -169,7 +177,7 @@ def pipeline(check: BaseOperator, *, has_dry_run: bool = True) -> None:
         last = DryRun(task_id="dry_run", execution_timeout=timedelta(minutes=5))
         check >> last
     for number in range(1, MOST + 2):  # one more, where nobody knows who requested it
-        approve = Approve(task_id=f"approve_{number}", number=number)
+        approve = Approve(task_id=f"approve_{number}", number=number, params={"reason": REASON})
         last >> approve >> schedule
         last = approve
 

@@ -8,9 +8,10 @@ from airflow.models.xcom import XComModel
 from sqlalchemy.orm import object_session
 
 from changewindow.documents.text import escaped
+from changewindow.flow.own_dag import OWN_DAGS
 from changewindow.flow.xcoms import NOTE
 
-OURS = re.compile("CHG-[0-9]+|request_change|reslot_change|what_changed")
+CHANGE = re.compile("CHG-[0-9]+")
 LONGEST = 1000
 """Characters that Airflow keeps of a note."""
 REST = "\n… the log says the rest"
@@ -33,7 +34,7 @@ class Noter:
 def note(dag_run: Any) -> None:
     """Add to the note of a run what its tasks left for it; what a person wrote stays."""
     session = object_session(dag_run)
-    if session is None or not OURS.fullmatch(dag_run.dag_id):
+    if session is None or not is_ours(dag_run.dag_id):
         return
     wanted = XComModel.get_many(run_id=dag_run.run_id, key=NOTE, dag_ids=dag_run.dag_id)
     rows = sorted(session.scalars(wanted), key=lambda row: row.timestamp)
@@ -42,6 +43,11 @@ def note(dag_run: Any) -> None:
     before = dag_run.note or ""
     if text and text not in before:
         dag_run.note = shortened("\n\n".join(part for part in (before, text) if part))
+
+
+def is_ours(dag: str) -> bool:
+    """Return whether a DAG is one whose runs get a note from us."""
+    return dag in OWN_DAGS or CHANGE.fullmatch(dag) is not None
 
 
 def as_list(text: str) -> str:

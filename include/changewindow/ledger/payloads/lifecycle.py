@@ -59,6 +59,12 @@ class Rejected(Payload):
 
     kind: ClassVar = EventKind.REJECTED
     digest: str
+    reason: str = ""
+    """Why, if the person has said so."""
+
+    def by(self, person: str) -> str:
+        """Return who ended the change so, and why."""
+        return f"rejected by {person}: {self.reason}" if self.reason else f"rejected by {person}"
 
 
 class Cancelled(Payload):
