@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import AwareDatetime, Field, ValidationError
 
 from changewindow.documents.types import Model
-from changewindow.systems.collection import Span
+from changewindow.systems.collection import Coverage, Span
 
 OBJECTS = 20_000
 CHANGES = 500
@@ -19,7 +19,8 @@ LONGEST = 500
 GAP = timedelta(minutes=20)
 """Looks that are farther apart are named."""
 NAMED = 3
-KNOWN_BY = "it was compared with the look before; who did it is not recorded there"
+NOW = timedelta(minutes=1)
+"""A span that ended no longer ago reaches up to now."""
 
 
 class Difference(Model):
@@ -37,6 +38,11 @@ class Difference(Model):
         """Return when it counts in a span: when it was seen, or before the span's end; None if it was not then."""
         is_within = self.earliest <= span.until and self.latest >= span.since
         return min(self.latest, span.until) if is_within else None
+
+    @property
+    def values(self) -> tuple[str, str]:
+        """Return before and after, as entries have them."""
+        return self.before or "", self.after or ""
 
     @property
     def when(self) -> str:
@@ -65,6 +71,12 @@ class Memory:
     """From when on everything is remembered."""
     differences: tuple[Difference, ...]
     gaps: tuple[Span, ...]
+
+    def coverage(self, span: Span, what: str, *problems: str, lost: int = 0) -> Coverage:
+        """Return what was seen of a span by who knows nothing but what is remembered."""
+        since = min(max(self.since, span.since), span.until)
+        why = "; ".join(filter(None, (*problems, self.why(span, what))))
+        return Coverage(since, span.until, lost=lost, clock_off=timedelta(0), why=why)
 
     def why(self, span: Span, what: str) -> str:
         """Return what of a span is not remembered, such as `deletions`; empty where all of it is."""
@@ -139,6 +151,11 @@ def _bounded(value: str) -> str:
         return value
     digest = hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()[:16]
     return f"{value[: LONGEST - 40]}… (SHA-256 {digest}…)"
+
+
+def as_now(span: Span, now: datetime) -> datetime | None:
+    """Return when in a span something counts that is so now; None where the span ended before."""
+    return min(now, span.until) if span.since <= now and now - span.until < NOW else None
 
 
 def utc(text: Any) -> datetime:

@@ -67,6 +67,19 @@ async def answers(servers: Sequence[Server], record: str, kind: str) -> list[Rec
     return list(await asyncio.gather(*map(ask, servers)))
 
 
+async def serial(server: Server, record: str) -> tuple[str, int]:
+    """Return the zone in which a name lies, according to its server, and how often that zone has changed.
+
+    Raises:
+        NoAnswer: it cannot be reached, or it is not authoritative for this name.
+    """
+    reply = await _reply(server, dns.message.make_query(record, "SOA", flags=0))
+    starts = [rrset for rrset in (*reply.answer, *reply.authority) if rrset.rdtype == dns.rdatatype.SOA]
+    if not starts or not reply.flags & dns.flags.AA:
+        raise NoAnswer(f"{server.name} names no zone for {record}; correct the zone's NS records, or that server")
+    return canonical_name(starts[0].name.to_text()), int(starts[0][0].serial)
+
+
 async def authoritative(zone: str, via: Server) -> list[Server]:
     """Return the servers in the zone's NS records, according to one of them; all are assumed to use its port.
 

@@ -1,0 +1,151 @@
+"""Shows records whose values are no longer what they were at the last look, or not what they should be.
+
+Every authoritative server is asked, past all caches, for each record and for the serial of its zone (SOA): those in the
+zone's NS records, found by this machine's resolver, or those in `servers`. DNS keeps no history, so that changes are
+known from the first look on, to the time between two looks; the first look itself shows only what is not as `expected`.
+Who did it DNS does not know either; the zone's repository, or the log of its server, does.
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from changewindow.collectors.base import CollectorBase, CollectorContext
+from changewindow.systems.collection import Collected, Entry, Span
+from changewindow.systems.dns.records import Record, RecordSet, shown, wanted_values
+from changewindow.systems.dns.servers import NoAnswer, Server, address, answer, listed, of_name, serial
+from changewindow.systems.measurement import SourceError
+from changewindow.systems.remembered import as_now, compared
+
+EXAMPLE = {
+    "kind": "dns",
+    "records": [{"record": "api.example.com", "type": "A", "expected": ["192.0.2.20"]}],
+    "service": "orders",
+}
+NOBODY = "DNS does not record who changes it; the log of the server, or the zone's repository, may"
+AT_ONCE = 50
+"""Queries."""
+PATIENCE = 0.6
+"""The part of its time that a collector waits for a server."""
+
+
+class Watched(Record):
+    """A record that is watched."""
+
+    expected: tuple[str, ...] = ()
+    """All its values as they should be, in any order; without them, those of the last look."""
+
+    @model_validator(mode="after")
+    def _is_of_its_type(self) -> Self:
+        wanted_values(self.type, self.expected)
+        return self
+
+    @property
+    def name(self) -> str:
+        """Return how entries name it."""
+        return f"{self.type} {self.record}"
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What servers hold of a record, and of its zone."""
+
+    record: Watched
+    held: tuple[tuple[Server, RecordSet | None], ...]
+    serials: tuple[tuple[str, int], ...]
+    problems: tuple[str, ...]
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Return the values as text, of the record and of the serial, which the other servers are about to have too."""
+        texts = {shown(record_set) for _, record_set in self.held}
+        differing = "; ".join(f"{server.name}: {shown(record_set)}" for server, record_set in self.held)
+        known = {self.record.name: texts.pop() if len(texts) == 1 else differing} if self.held else {}
+        return known | {f"SOA {zone}": f"serial {number}" for zone, number in sorted(self.serials)}
+
+    @property
+    def is_unexpected(self) -> bool:
+        """Return whether a server holds something else than it should."""
+        wanted = wanted_values(self.record.type, self.record.expected)
+        return bool(wanted) and any((held.values if held else ()) != wanted for _, held in self.held)
+
+
+class Collector(CollectorBase):
+    """Records that are watched."""
+
+    kind: Literal["dns"] = "dns"
+    records: tuple[Watched, ...] = Field(min_length=1, max_length=200)
+    """The records."""
+    servers: tuple[str, ...] = ()
+    """The servers to ask, instead of those in the zone's NS records: `192.0.2.1`, `ns1.example.com:5353`."""
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        for server in self.servers:
+            address(server)
+        return self
+
+    async def collect(self, span: Span, context: CollectorContext) -> Collected:
+        """Ask all servers at the same time, and compare."""
+        began, gate = context.now(), asyncio.Semaphore(AT_ONCE)
+        looks = await asyncio.gather(*(self._look_at(record, gate) for record in self.records))
+        problems = list(dict.fromkeys(problem for look in looks for problem in look.problems))
+        if not any(look.held for look in looks):
+            raise SourceError("unreachable", f"no record can be read. {'; '.join(problems)}")
+        states = {name: state for look in looks for name, state in look.states.items()}
+        memory = compared(context.kept, states, began)
+        changed = [
+            Entry(at, change.object, f"is {change.after}, changed {change.when}", *change.values, known_by=NOBODY)
+            for change in memory.differences
+            if (at := change.at(span))
+        ]
+        at, known = as_now(span, began), {entry.object for entry in changed}
+        unexpected = [look for look in looks if look.is_unexpected and look.record.name not in known]
+        wrong = [_unexpected(look, at) for look in unexpected if at]
+        return Collected((*changed, *wrong), memory.coverage(span, "changes of records", *problems))
+
+    async def _look_at(self, record: Watched, gate: asyncio.Semaphore) -> _Looked:
+        patience = self.within.total_seconds() * PATIENCE
+        try:
+            async with asyncio.timeout(patience):
+                servers = await (listed(self.servers) if self.servers else of_name(record.record))
+        except (NoAnswer, TimeoutError) as error:
+            return _Looked(record, (), (), (str(error) or f"the servers of {record.record} are not found in time",))
+        asked = await asyncio.gather(*(_at(server, record, gate, patience) for server in servers))
+        answered = [(server, reply) for server, reply in zip(servers, asked, strict=True) if isinstance(reply, _Held)]
+        return _Looked(
+            record,
+            tuple((server, reply.values) for server, reply in answered),
+            tuple(reply.serial for _, reply in answered if reply.serial),
+            tuple(str(reply) for reply in asked if isinstance(reply, NoAnswer)),
+        )
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What a server holds."""
+
+    values: RecordSet | None
+    serial: tuple[str, int] | None
+
+
+async def _at(server: Server, record: Watched, gate: asyncio.Semaphore, patience: float) -> _Held | NoAnswer:
+    try:
+        async with gate, asyncio.timeout(patience):
+            values = await answer(server, record.record, record.type)
+            with suppress(NoAnswer):
+                return _Held(values, await serial(server, record.record))
+            return _Held(values, None)
+    except TimeoutError:
+        return NoAnswer(f"{server.name} does not answer in time")
+    except NoAnswer as error:
+        return error
+
+
+def _unexpected(look: _Looked, at: datetime) -> Entry:
+    name, expected, state = look.record.name, ", ".join(look.record.expected), look.states[look.record.name]
+    return Entry(at, name, f"is not as expected: {state}", expected, state, known_by=NOBODY)

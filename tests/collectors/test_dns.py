@@ -1,0 +1,74 @@
+"""What `dns` shows of records, beside that a value has changed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from changewindow.systems.collection import Collected
+from servers.bind import PRIMARY, SECONDARY, Bind, bind
+from support.looking import looked
+
+
+@pytest.fixture(scope="module")
+def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
+    """Return two servers of a zone."""
+    with bind(tmp_path_factory.mktemp("bind")) as running:
+        yield running
+
+
+async def look(
+    zone: Bind, kept: dict[str, Any], *records: dict[str, Any], servers: tuple[str, ...] = (PRIMARY,)
+) -> Collected:
+    """Return what shows of some records."""
+    asked = {"kind": "dns", "within": "10s", "records": records, "servers": [f"{name}:{zone.port}" for name in servers]}
+    return await looked(asked, folder=Path("unused"), kept=kept)
+
+
+async def test_the_first_look_raises_nothing_and_remembers(zone: Bind) -> None:
+    """It says from when on it can see; the second look has the change with the zone's serial, and so has the third."""
+    zone.set("web", 300, "A", "192.0.2.1")
+    kept: dict[str, Any] = {}
+    record = {"record": "web.example.com"}
+    first = await look(zone, kept, record)
+    assert first.entries == ()
+    assert "changes of records are only remembered from " in first.coverage.why
+    zone.set("web", 60, "A", "192.0.2.2")
+    for _ in range(2):
+        changed, serial = sorted((await look(zone, kept, record)).entries, key=lambda entry: entry.object)
+        assert (changed.before, changed.after) == ("192.0.2.1 (ttl 300)", "192.0.2.2 (ttl 60)")
+        assert (serial.object, serial.after.partition(" ")[0]) == ("SOA example.com", "serial")
+
+
+async def test_what_is_not_as_expected_shows_at_every_look(zone: Bind) -> None:
+    """Also at the first one: what it should be stands in the settings."""
+    zone.set("shop", 300, "A", "192.0.2.66")
+    (wrong,) = (await look(zone, {}, {"record": "shop.example.com", "expected": ["192.0.2.20"]})).entries
+    assert wrong.what == "is not as expected: 192.0.2.66 (ttl 300)"
+    assert wrong.before == "192.0.2.20"
+    (missing,) = (await look(zone, {}, {"record": "no.example.com", "expected": ["192.0.2.20"]})).entries
+    assert missing.after == "no record"
+
+
+async def test_a_record_that_is_added_to_the_settings_is_no_change(zone: Bind) -> None:
+    """Nobody has looked at it before; the coverage says so."""
+    kept: dict[str, Any] = {}
+    await look(zone, kept, {"record": "api.example.com"})
+    later = await look(zone, kept, {"record": "api.example.com"}, {"record": "www.example.com", "type": "CNAME"})
+    assert later.entries == ()
+    assert "only remembered from" in later.coverage.why
+
+
+async def test_a_server_that_is_down_is_named_and_hides_nothing(zone: Bind) -> None:
+    """The other one is compared; nothing at all is an error, with a sentence."""
+    kept: dict[str, Any] = {}
+    record, servers = {"record": "api.example.com"}, (PRIMARY, SECONDARY)
+    await look(zone, kept, record, servers=servers)
+    zone.pause(SECONDARY)
+    try:
+        without = await look(zone, kept, record, servers=servers)
+    finally:
+        zone.resume(SECONDARY)
+    assert "127.0.0.2" in without.coverage.why
+    assert without.entries == ()
