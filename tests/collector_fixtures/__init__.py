@@ -39,3 +39,5 @@ class World:
     our_changes: OurChanges | None = None
     kept: dict[str, Any] = field(default_factory=dict)
     """What the collector keeps from look to look."""
+    shows_from_the_first_look: bool = True
+    """Whether what something hostile has changed shows even if nobody has looked before."""

@@ -100,6 +100,8 @@ async def test_what_nobody_can_see_is_no_empty_answer(world: World, tmp_path: Pa
 
 async def test_nothing_in_its_entries_acts_or_is_endless(world: World, tmp_path: Path) -> None:
     """Whatever the world says is shown, and does nothing."""
+    if not world.shows_from_the_first_look:
+        await look(world, tmp_path)
     world.hostile(HOSTILE)
     collected = await look(world, tmp_path)
     assert any("owned" in entry.what + entry.object + entry.after for entry in collected.entries)

@@ -6,10 +6,9 @@ the reason beside the reading. Everything else is read from the server's own cer
 all names it is made for, separated by spaces; `fingerprint` is its SHA-256. Only one server behind a name is asked.
 """
 
-import asyncio
 import ssl
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -18,22 +17,10 @@ from pydantic import Field
 from changewindow.documents.types import Duration
 from changewindow.sources.base import SourceBase
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
-from changewindow.systems.names import Host, a_labels, as_server_name
+from changewindow.systems.names import Host
+from changewindow.systems.served_certificate import TlsServer, trusting
 
 EXAMPLE = {"kind": "tls", "host": "api.example.com", "read": "days_left"}
-NO_TLS = "it speaks no TLS at this port, or only after STARTTLS, which is not supported here"
-TOO_OLD = "it only speaks versions of TLS before 1.2"
-MEANINGS = {
-    "WRONG_VERSION_NUMBER": NO_TLS,
-    "RECORD_LAYER_FAILURE": NO_TLS,
-    "TLSV1_ALERT_PROTOCOL_VERSION": TOO_OLD,
-    "UNSUPPORTED_PROTOCOL": TOO_OLD,
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "it may want a client certificate, or other ciphers",
-    "TLSV1_UNRECOGNIZED_NAME": "it does not know this name; correct `name`",
-}
-"""What OpenSSL's reasons mean."""
-NEXT_ADDRESS = 0.25
-"""Seconds after which the next address of a host is tried as well."""
 
 
 class Source(SourceBase):
@@ -58,15 +45,15 @@ class Source(SourceBase):
         return f"{self.read} of the certificate of {self._server}"
 
     @property
-    def _server(self) -> str:
-        return f"{self.host}:{self.port}" + (f" as {self.name}" if self.name else "")
+    def _server(self) -> TlsServer:
+        return TlsServer(self.host, self.port, self.name)
 
     async def ask(self, context: SourceContext) -> Answer:
         """Shake hands, and read."""
         started = context.now()
         query = f"TLS {self._server}"
         if self.read != "valid":
-            certificate = await self._certificate(_trusting())
+            certificate = await self._certificate(trusting())
             return Answer(_read(self.read, certificate, started), started, query)
         try:
             await self._certificate(self._checking())
@@ -75,41 +62,13 @@ class Source(SourceBase):
         return Answer(True, started, query)
 
     async def _certificate(self, context: ssl.SSLContext) -> x509.Certificate:
-        host, name = a_labels(self.host), as_server_name(self.name or self.host)
-        try:
-            async with asyncio.timeout(self.within.total_seconds()):
-                _, writer = await asyncio.open_connection(
-                    host, self.port, ssl=context, server_hostname=name, happy_eyeballs_delay=NEXT_ADDRESS
-                )
-        except ssl.SSLCertVerificationError:
-            raise
-        except ssl.SSLError as error:
-            meaning = f" ({MEANINGS[error.reason]})" if error.reason in MEANINGS else ""
-            fault = f"{self._server} does not agree on TLS: {error.reason or error}{meaning}"
-            raise SourceError("invalid", fault) from error
-        except (TimeoutError, OSError, ValueError) as error:
-            silent = "no answer in time" if isinstance(error, TimeoutError) else "it hung up while shaking hands"
-            reason = getattr(error, "strerror", None) or str(error) or silent
-            raise SourceError("unreachable", f"{self._server} does not connect: {reason}") from error
-        served: Any = writer.get_extra_info("ssl_object")
-        writer.transport.abort()
-        try:
-            return x509.load_der_x509_certificate(served.getpeercert(binary_form=True))
-        except ValueError as error:
-            raise SourceError("invalid", f"the certificate of {self._server} cannot be read: {error}") from error
+        return await self._server.certificate(context, self.within.total_seconds())
 
     def _checking(self) -> ssl.SSLContext:
         try:
             return ssl.create_default_context(cafile=self.ca_file or None)
         except OSError as error:
             raise SourceError("invalid", f"the root certificates in {self.ca_file} cannot be read: {error}") from error
-
-
-def _trusting() -> ssl.SSLContext:
-    """Return what shakes hands with anybody: here a certificate is read, and nothing is sent."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
 
 
 def _read(what: str, certificate: x509.Certificate, now: datetime) -> float | str:

@@ -59,6 +59,8 @@ class _Kept(Model):
     objects: dict[str, str]
     later: dict[str, AwareDatetime] = {}
     """Those that were looked at for the first time after the first look."""
+    unread: dict[str, AwareDatetime] = {}
+    """Those that the last look could not read, and when they were read last."""
     changes: tuple[Difference, ...] = ()
     gaps: tuple[tuple[AwareDatetime, AwareDatetime], ...] = ()
 
@@ -100,8 +102,8 @@ def compared(
 ) -> Memory:
     """Return what has changed since the first look, and keep how objects are now for the next one.
 
-    With `is_all`, an object that is missing in one of two looks has come or gone; otherwise it was not looked at. What
-    is unread now stays as it was. What was kept and cannot be read counts as lost: the memory begins now.
+    With `is_all`, an object that is missing in one of two looks has come or gone; otherwise it was not read. What was
+    not read stays as it was. What was kept and cannot be read counts as lost: the memory begins now.
     """
     now = {name[:LONGEST]: _bounded(value) for name, value in islice(sorted(seen.items()), OBJECTS)}
     earlier = _read(kept, at)
@@ -126,12 +128,19 @@ def _read(kept: dict[str, Any], at: datetime) -> _Kept | None:
 def _next(
     earlier: _Kept, now: dict[str, str], at: datetime, *, is_all: bool, is_unread: Callable[[str], bool]
 ) -> _Kept:
-    unread = {name: value for name, value in earlier.objects.items() if name not in now and is_unread(name)}
-    objects, old = {**now, **unread}, earlier.objects
+    old = earlier.objects
+    unread = {name: value for name, value in old.items() if name not in now and (not is_all or is_unread(name))}
+    objects = {**now, **unread}
     new = {name: at for name in objects.keys() - old.keys() if not is_all}
     names = old.keys() | objects.keys() if is_all else old.keys() & objects.keys()
     differences = [
-        Difference(object=name, before=old.get(name), after=objects.get(name), earliest=earlier.looked, latest=at)
+        Difference(
+            object=name,
+            before=old.get(name),
+            after=objects.get(name),
+            earliest=earlier.unread.get(name, earlier.looked),
+            latest=at,
+        )
         for name in sorted(names)
         if old.get(name) != objects.get(name)
     ]
@@ -141,6 +150,7 @@ def _next(
         looked=at,
         objects=objects,
         later={**{name: begun for name, begun in earlier.later.items() if name in objects}, **new},
+        unread={name: earlier.unread.get(name, earlier.looked) for name in unread},
         changes=(*earlier.changes, *differences)[-CHANGES:],
         gaps=(*earlier.gaps, *gap)[-NAMED * 10 :],
     )
