@@ -194,3 +194,15 @@ def test_findings_of_a_bad_ticket_stand_in_the_log_of_its_request(airflow: RealA
     assert "ticket:1: unknown field 'sumary'" in note
     assert "'huge' is not allowed" in note
     assert json.dumps(airflow.alice.xcom("request_change", run, "check")) == "null"
+
+
+def test_what_changed_stands_in_the_note_of_its_run(airflow: RealAirflow) -> None:
+    """Also what could not be seen: Airflow does not know the connection of a collector."""
+    (airflow.policy / "collectors.yaml").write_text(
+        "collectors:\n  ours: {kind: changes}\n  gone: {kind: git, connection: nobody_knows}\n"
+    )
+    run = airflow.does("what_changed", "alice", since="1h")
+    note = wait_for(lambda: airflow.alice.run("what_changed", run)["note"], "the note of the run")
+    assert "1 of 2 collectors answered: ours" in note
+    assert escaped("gone  all of it: there is no Airflow Connection 'nobody_knows'") in note
+    assert "explained by CHG-" in airflow.alice.log("what_changed", run, "look")

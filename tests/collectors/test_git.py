@@ -1,5 +1,6 @@
 """What `git` shows of a repository beside its newest commits."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -80,6 +81,13 @@ async def test_a_repository_that_is_gone_says_what_to_check(repository: Path) ->
         f"{repository} cannot be fetched: 'git' failed: fatal: couldn't find remote ref refs/heads/main. "
         "Check `branches`, and the connection orders_config"
     )
+
+
+async def test_two_looks_at_once_see_the_same(repository: Path) -> None:
+    """The second waits until the first has fetched."""
+    commit(repository, "Quick fix")
+    one, other = await asyncio.gather(look(repository), look(repository))
+    assert [entry.after for entry in one.entries] == [entry.after for entry in other.entries] != []
 
 
 async def test_a_mirror_that_was_left_half_made_is_made_anew(repository: Path) -> None:

@@ -1,7 +1,7 @@
 """Asks all collectors and the ledger at once what changed, and answers in time whatever they do."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -9,10 +9,11 @@ from pathlib import Path
 from time import monotonic
 
 from changewindow.changes.gathering import LeftBehind, Surroundings, gather
-from changewindow.changes.our_changes import Record
+from changewindow.changes.our_changes import Record, record
 from changewindow.changes.what_changed import Answer, Question, answer
 from changewindow.collectors.base import CollectorBase
 from changewindow.errors import ChangeError
+from changewindow.ledger.database import Ledger
 from changewindow.systems.collection import Collected, Span
 from changewindow.systems.measurement import Connections, SourceError
 
@@ -29,16 +30,16 @@ def look_around(
     connections: Connections,
     *,
     folder: Path,
-    recorded: Callable[[Span], Record],
+    ledger: Ledger | ChangeError,
     limit: float = LIMIT,
 ) -> Answer:
-    """Return what changed; `recorded` reads the ledger, and raises ChangeError where there is none."""
+    """Return what changed; where there is no ledger but a reason, everything is shown and nothing explained."""
     over = monotonic() + limit - ROOM
-    record = LeftBehind().submit(recorded, question.span)
-    using = Surroundings(connections, folder, partial(_collected, record))
+    recorded = LeftBehind().submit(_recorded, ledger, question.span)
+    using = Surroundings(connections, folder, partial(_collected, recorded))
     looks = gather(collectors, question.span, using, limit=over - monotonic())
     try:
-        ours = record.result(timeout=max(over - monotonic(), 0.01)).changes
+        ours = recorded.result(timeout=max(over - monotonic(), 0.01)).changes
     except (TimeoutError, ChangeError, OSError) as error:
         reason = UNEXPLAINED.format(str(error) or "the ledger does not answer")
         unexplained = answer(question, looks, None)
@@ -46,8 +47,14 @@ def look_around(
     return answer(question, looks, ours)
 
 
-async def _collected(record: "Future[Record]", span: Span) -> Collected:
+def _recorded(ledger: Ledger | ChangeError, span: Span) -> Record:
+    if isinstance(ledger, ChangeError):
+        raise ledger
+    return record(ledger, span)
+
+
+async def _collected(recorded: "Future[Record]", span: Span) -> Collected:
     try:
-        return (await asyncio.wrap_future(record)).collected
+        return (await asyncio.wrap_future(recorded)).collected
     except ChangeError as error:
         raise SourceError("unreachable", str(error)) from error

@@ -1,15 +1,12 @@
 """The command that says what changed: one time line of all collectors, and what nobody could see."""
 
 import argparse
-from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
-from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from changewindow import settings
 from changewindow.changes.look_around import look_around
-from changewindow.changes.our_changes import Record, record
 from changewindow.changes.time_line import Style, text_of
 from changewindow.changes.what_changed import Answer, Gap, Line, Question
 from changewindow.cli.environment_connections import from_environment
@@ -19,6 +16,7 @@ from changewindow.cli.output import print_json
 from changewindow.cli.policy import policy_of
 from changewindow.documents.text import hint
 from changewindow.errors import ChangeError, PlatformError
+from changewindow.ledger.database import Ledger
 from changewindow.policy.collectors import collectors_of
 from changewindow.policy.service_catalogue import Catalogue
 from changewindow.systems.collection import Span
@@ -42,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         collectors_of(arguments.policy or settings.read().policy, catalogue, question.service),
         from_environment,
         folder=settings.read().collected,
-        recorded=_recorded(arguments),
+        ledger=_ledger(arguments),
     )
     if arguments.json:
         print_json(as_json(answer))
@@ -80,18 +78,14 @@ def _zone(arguments: argparse.Namespace) -> tzinfo:
         raise
 
 
-def _recorded(arguments: argparse.Namespace) -> Callable[[Span], Record]:
-    """Return what reads the ledger, which may be missing: then nothing is explained, and everything else is shown."""
+def _ledger(arguments: argparse.Namespace) -> Ledger | ChangeError:
+    """Return the ledger, or why there is none: then nothing is explained, and everything else is shown."""
     if not is_named(arguments):
-        return partial(_fail, PlatformError(NO_LEDGER))
+        return PlatformError(NO_LEDGER)
     try:
-        return partial(record, ledger(arguments))
+        return ledger(arguments)
     except ChangeError as error:
-        return partial(_fail, error)
-
-
-def _fail(error: ChangeError, span: Span) -> Record:
-    raise error
+        return error
 
 
 def _gap_json(gap: Gap) -> dict[str, Any]:

@@ -47,12 +47,13 @@ class Collector(CollectorBase):
 
     async def collect(self, span: Span, context: CollectorContext) -> Collected:
         """Fetch, and read commits and the mirror's own record of where the branches were."""
-        with tempfile.TemporaryDirectory(prefix="changewindow-git-") as keys, locked(context.folder):
+        with tempfile.TemporaryDirectory(prefix="changewindow-git-") as keys:
             address, environment = access(await context.connection(self.connection), Path(keys))
             folder = context.folder / sha256(address.encode()).hexdigest()[:16]
             mirror = Mirror(folder, partial(context.read, environment=environment))
-            await self._fetch(mirror, address)
-            looks = [await self._branch(branch, mirror, span) for branch in self.branches]
+            async with locked(context.folder):
+                await self._fetch(mirror, address)
+                looks = [await self._branch(branch, mirror, span) for branch in self.branches]
         entries = tuple(entry for of_branch, _ in looks for entry in of_branch)
         return Collected(entries, _coverage(mirror.begun(), span, max(since for _, since in looks)))
 

@@ -11,7 +11,6 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow import settings
 from changewindow.changes.look_around import look_around
-from changewindow.changes.our_changes import Record, record
 from changewindow.changes.time_line import Style, text_of
 from changewindow.changes.what_changed import Question
 from changewindow.collectors.base import CollectorBase
@@ -21,6 +20,7 @@ from changewindow.flow.airflow_connection import connection
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.runtime import ledger, log, now, policy
 from changewindow.flow.xcoms import NOTE
+from changewindow.ledger.database import Ledger
 from changewindow.policy.collectors import collectors_of
 from changewindow.systems.collection import Span
 from changewindow.systems.connection import Connection
@@ -73,7 +73,7 @@ def answer_to(params: Mapping[str, Any], at: datetime) -> list[str]:
         collectors,
         Known(collectors).of,
         folder=settings.read().collected,
-        recorded=_recorded,
+        ledger=_ledger(),
     )
     return list(text_of(answer, Style(by_likelihood=bool(question.symptom))))
 
@@ -107,8 +107,11 @@ class Known:
         raise SourceError("unreachable", f"{missing}. Create it under Admin, Connections, or correct collectors.yaml")
 
 
-def _recorded(span: Span) -> Record:
-    return record(ledger(), span)
+def _ledger() -> Ledger | ChangeError:
+    try:
+        return ledger()
+    except ChangeError as error:
+        return error
 
 
 def build_what_changed_dag() -> DAG:

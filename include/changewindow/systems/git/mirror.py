@@ -1,18 +1,20 @@
 """A copy of a repository that remembers where its branches were, each time that they were fetched."""
 
+import asyncio
 import fcntl
 import shutil
-from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from changewindow.systems.git.history import Commit, commits, log_arguments, time_of
-from changewindow.systems.measurement import SourceError
 
+PAUSE = 0.1
+"""Seconds."""
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -88,17 +90,23 @@ class Mirror:
         return commits(await self.git(*log_arguments(chosen, most)))
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep a folder of mirrors for one look at a time.
-
-    Raises:
-        SourceError: `late`, another look is under way.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise SourceError("late", f"another look fetches into {folder} now. Ask again in a moment") from error
+@asynccontextmanager
+async def locked(folder: Path) -> AsyncIterator[None]:
+    """Keep a folder of mirrors for one look at a time; the next one waits."""
+    with _lock(folder) as lock:
+        while not _taken(lock):  # noqa: ASYNC110  waiting for it in the kernel would block the event loop
+            await asyncio.sleep(PAUSE)
         yield
+
+
+def _lock(folder: Path) -> IO[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    return (folder / "lock").open("w")
+
+
+def _taken(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
