@@ -2,8 +2,9 @@
 
 The Airflow Connection is of type SSH: host, port, login, password, and in its extra field key_file or private_key with
 private_key_passphrase, host_key, no_host_key_check, conn_timeout, compress, ciphers, disabled_algorithms,
-look_for_keys. The host's key is checked: against host_key, or else against known_hosts of the worker. Jump hosts come
-from `~/.ssh/config` of the worker.
+look_for_keys, host_proxy_cmd, proxy_jump. The host's key is checked: against host_key, or else against known_hosts of
+the worker. A bastion is `proxy_jump: user@bastion:22`, which is let in with the same key and is checked against
+proxy_jump_host_key or known_hosts; more than one come from `~/.ssh/config` of the worker.
 
 The host needs a POSIX shell and `base64`. No shell reads the arguments; they arrive as they stand in the ticket, unless
 it asks for a shell with `shell:`. The program must end with exit code 0; its output goes to the task log.

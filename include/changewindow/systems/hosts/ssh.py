@@ -9,6 +9,7 @@ from typing import Any
 
 from changewindow.errors import UnusableConnection
 from changewindow.systems.connection import Connection
+from changewindow.systems.hosts.bastion import proxy_command
 
 ASKPASS = """#!/bin/sh
 case "$1" in
@@ -108,6 +109,8 @@ def _reach(connection: Connection, folder: Path, options: dict[str, str]) -> Rea
         if name not in DISABLED:
             raise UnusableConnection(connection.name, f"known names in disabled_algorithms; unknown: {name}")
         options[DISABLED[name]] = "-" + ",".join(algorithms)
+    if command := proxy_command(connection, options, folder):
+        options["ProxyCommand"] = command
     listed = tuple(part for name, value in options.items() for part in ("-o", f"{name}={value}"))
     environment = _askpass(connection, folder, key)
     return Reach(listed, environment, connection.server_name, connection.login, connection.port or 22, key)
