@@ -24,7 +24,13 @@ from support.real_airflow import PROBE, USERS, Probe, RealAirflow, copy_policy, 
 
 CHANGES = 10
 COMPOSE = yaml.safe_load((standalone.ROOT / "docker-compose.yaml").read_text())["x-airflow-environment"]
-SETTINGS = {name: COMPOSE[name] for name in ("AIRFLOW__CORE__LAZY_LOAD_PLUGINS", "AIRFLOW__CELERY__SYNC_PARALLELISM")}
+SETTINGS = {
+    f"AIRFLOW__{name}": COMPOSE[f"AIRFLOW__{name}"]
+    for name in (
+        *("CORE__LAZY_LOAD_PLUGINS", "CELERY__SYNC_PARALLELISM", "SCHEDULER__TASK_QUEUED_TIMEOUT"),
+        *("SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL", "SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES"),
+    )
+}
 AIRFLOWS_OWN = {"AIRFLOW__CORE__LAZY_LOAD_PLUGINS": "True", "AIRFLOW__CELERY__SYNC_PARALLELISM": "0"}
 WORKERS = "4"
 TASKS = """
