@@ -207,9 +207,14 @@ class Workspace:
         if made := OTHER_VERSION.search(" ".join(ran.output.split())):
             versions = f"version {made[1]}, and the worker has {made[2]} of {self.called}"
             return StepFailed(f"The saved plan was made by {versions}. Make a new plan with that one, and ask again.")
-        errors = [line.strip("│ ") for line in ran.output.splitlines() if line.strip("│ ").startswith("Error: ")]
-        reason = "; ".join(error.removeprefix("Error: ") for error in errors) or f"exit code {ran.code}"
+        reason = errors_in(ran.output) or f"exit code {ran.code}"
         return StepFailed(f"{self.called} {what} in {self.folder} failed: {reason}. Its output is in the log above.")
+
+
+def errors_in(output: str) -> str:
+    """Return the errors that the program has printed, on one line; empty where it has printed none."""
+    lines = [line.strip("│ ") for line in output.splitlines()]
+    return "; ".join(line.removeprefix("Error: ") for line in lines if line.startswith("Error: "))
 
 
 def account() -> str:
