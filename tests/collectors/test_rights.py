@@ -43,3 +43,8 @@ def test_etckeeper_runs_what_its_fragment_allows() -> None:
     """Nothing else."""
     git = ("/usr/bin/git", "--no-optional-locks", "-C", "/etc")
     assert documented("etckeeper") == [" ".join((*git, *asked)) for asked in (LOG, STATUS)]
+
+
+def test_auditd_runs_what_its_fragment_allows() -> None:
+    """It asks, and sets nothing."""
+    assert documented("auditd") == ["/usr/sbin/auditctl -s", "/usr/sbin/auditctl -l"]

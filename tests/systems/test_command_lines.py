@@ -15,6 +15,7 @@ HIDDEN = "hunter2-9f3"
         "mysqldump --password=hunter2-9f3 orders",
         "tool --password hunter2-9f3 --user dora",
         "tool --db-password 'hunter2-9f3 of us' x",
+        "tool '--password=of us hunter2-9f3 it' x",
         'tool --token="hunter2-9f3"',
         "env PGPASSWORD=hunter2-9f3 psql -h db",
         "AWS_SECRET_ACCESS_KEY=hunter2-9f3 aws s3 ls",

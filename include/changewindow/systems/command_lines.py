@@ -14,6 +14,7 @@ NAME = (
     r"[\w.-]{0,40}(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|credentials?|cookie|authorization"
     r"|(?:api|private|access|auth|account|encryption|master|signing)[_-]?key)[\w.-]{0,20}"
 )
+QUOTED = rf"(?i)((?<!\S)'-{{0,2}}{NAME}=)[^']{{0,9999}}"
 ASSIGNED = rf"(?i)(?<![\w/])({NAME}[\"']?\s?(?:=|:\s?)\s?(?:(?:basic|bearer|token)\s+)?){VALUE}"
 OPTION = rf"(?i)((?<!\S)--?{NAME}\s+){VALUE}"
 SHORT_OPTION = (
@@ -36,6 +37,7 @@ SHAPE = (
 )
 PATTERNS = (
     re.compile(PIPED),
+    re.compile(QUOTED),
     re.compile(ASSIGNED),
     re.compile(OPTION),
     re.compile(SHORT_OPTION),
