@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from changewindow import kinds
+from changewindow.collectors.aide import Collector as Aide
 from changewindow.collectors.etckeeper import LOG, STATUS
 from step_fixtures import need
+from support.looking import collector
 
 FRAGMENT = re.compile(r"^    changewindow ALL=.*?(?=\n\n|\n?\Z)", re.DOTALL | re.MULTILINE)
 DOCUMENTED = {
@@ -48,3 +50,13 @@ def test_etckeeper_runs_what_its_fragment_allows() -> None:
 def test_auditd_runs_what_its_fragment_allows() -> None:
     """It asks, and sets nothing."""
     assert documented("auditd") == ["/usr/sbin/auditctl -s", "/usr/sbin/auditctl -l"]
+
+
+def test_aide_runs_what_its_fragment_allows() -> None:
+    """With the places that it has by default."""
+    made = collector({"kind": "aide"})
+    assert isinstance(made, Aide)
+    assert documented("aide") == [
+        f"/usr/bin/stat --printf=%Y {made.database}",
+        f"/usr/bin/aide --config={made.config} --check",
+    ]

@@ -85,7 +85,9 @@ class Collector(CollectorBase):
         entries = [entry for commit in commits for entry in self._of(commit, on.name, datetime.now(UTC) + ahead)]
         states = _states(await self._git(on, STATUS))
         changed = {self._path(path): state for path, state in states[:FILES] if len(path) <= LONGEST}
-        times = await self._times(changed, context) if changed else {}
+        asked = {path: posixpath.dirname(path) if state == "removed" else path for path, state in changed.items()}
+        known = await on.changed(sorted(set(asked.values()))) if asked else {}
+        times = {path: known[inode] for path, inode in asked.items() if inode in known}
         entries += [_uncommitted(f"{on.name}:{path}", changed[path], *moments) for path, moments in times.items()]
         unseen = [path for path, _ in states if self._path(path) not in times]
         seen = _coverage(commits, span, ahead)
@@ -111,15 +113,6 @@ class Collector(CollectorBase):
         if len(commit.files) > FILES:
             more = len(commit.files) - FILES
             yield new(f"{host}:{self.folder}", f"{more} more files, commit {commit.id[:12]}: {subject}")
-
-    async def _times(self, changed: dict[str, str], context: CollectorContext) -> dict[str, tuple[datetime, datetime]]:
-        """Return ctime and mtime of files that may be looked at; of a removed one, those of its folder."""
-        asked = {path: posixpath.dirname(path) if state == "removed" else path for path, state in changed.items()}
-        paths = sorted(set(asked.values()))
-        printed = await context.run("stat", r"--printf=%Z %Y %n\0", "--", *paths, host=self.connection)
-        lines = [line.split(" ", 2) for line in printed.output.decode(errors="surrogateescape").split("\0")]
-        known = {line[2]: (time_of(line[0]), time_of(line[1])) for line in lines if len(line) > 2}
-        return {path: known[inode] for path, inode in asked.items() if inode in known}
 
 
 def _commits(printed: bytes) -> tuple[list[Commit], int]:

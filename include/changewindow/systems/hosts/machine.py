@@ -1,10 +1,12 @@
 """Runs programs that only read on a machine, as root where the account may run just those by sudo."""
 
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from changewindow.systems.connection import Connection
+from changewindow.systems.git.history import time_of
 from changewindow.systems.measurement import SourceError
 from changewindow.systems.process.output import Printed
 
@@ -49,6 +51,12 @@ class Machine:
             remedy = f"Has its account the rights that `changewindow kinds {self.kind}` names?"
             raise SourceError("unreachable", f"'{arguments[0]}' on {self.name} failed: {complaint(ran)}. {remedy}")
         return ran.output
+
+    async def changed(self, paths: Sequence[str]) -> dict[str, tuple[datetime, datetime]]:
+        """Return ctime and mtime of those files that the account may look at, without sudo."""
+        printed = await self.run("stat", r"--printf=%Z %Y %n\0", "--", *paths, host=self.connection)
+        lines = [line.split(" ", 2) for line in printed.output.decode(errors="surrogateescape").split("\0")]
+        return {line[2]: (time_of(line[0]), time_of(line[1])) for line in lines if len(line) > 2}
 
 
 async def machine(
