@@ -80,6 +80,21 @@ CASES: dict[str, tuple[Entry, OurChange, Explanation]] = {
         change(UPGRADE),
         Explanation("CHG-1042", "step 1 'Roll out' announced this command line", by_value=True),
     ),
+    "the line for a shell": (
+        entry("libc 3", object="web-3:libc", what="upgraded by apt-get -y upgrade && reboot"),
+        change({"kind": "ssh_command", "run": {"shell": "apt-get -y upgrade && reboot"}}),
+        Explanation("CHG-1042", "step 1 'Roll out' announced this command line", by_value=True),
+    ),
+    "what only the undo would do, by hand": (
+        entry("1.24.0-1", object="web-3:nginx", what="downgraded by apt-get install nginx=1.24.0-1"),
+        change({**UPGRADE, "undo": ["apt-get", "install", "nginx=1.24.0-1"]}),
+        OTHER,
+    ),
+    "what the undo does": (
+        entry("1.24.0-1", object="web-3:nginx", what="downgraded by apt-get install nginx=1.24.0-1", seconds=30),
+        change({**UPGRADE, "undo": ["apt-get", "install", "nginx=1.24.0-1"]}, undoing=20),
+        Explanation("CHG-1042", "step 1 'Roll out' announced this command line", by_value=True),
+    ),
     "the announced version of a package": (entry("1.24.0-2", object="web-3:nginx"), change(UPGRADE), VALUE),
     "a file edited by hand while packages are upgraded": (
         entry("fingerprint 12", object="web-3:/etc/nginx/nginx.conf"),

@@ -1,22 +1,15 @@
 """Says which change explains what a collector saw, and why; time and service alone explain only what has no value."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from changewindow.changes.our_changes import Act, OurChange
+from changewindow.changes.announced import PLACE, command_line, words
+from changewindow.changes.our_changes import UNDO, Act, OurChange
 from changewindow.systems.collection import Entry
 
 MARGIN = timedelta(seconds=5)
 """How much clocks, and the time until something shows, may differ."""
-SEPARATORS = re.compile(r"[\s=,;\"'()\[\]{}]+")
-PLACE = re.compile(r"[\s:/]+")
-NEW = ("after", "stored_after")
-"""What a step has remembered under these names is how it is afterwards."""
-LONGEST = 100_000
-"""Characters of a value that is taken apart."""
 SHORTEST_LINE = 8
 """Characters of a command line that is not everybody's."""
 
@@ -75,44 +68,24 @@ def _begun(change: OurChange, at: datetime) -> Iterator[Act]:
 
 def _same_value(entry: Entry, act: Act) -> str:
     """Return why an entry is what a step has announced, or nothing."""
-    line = " ".join(str(part) for part in act.announced.get("run") or () if isinstance(part, str))
-    if len(line) >= SHORTEST_LINE and line in entry.what:
-        return "announced this command line"
+    is_undone = act.undoing is not None and act.undoing - MARGIN <= entry.at
+    for line in (command_line(act.announced.get(name)) for name in ("run", *([UNDO] if is_undone else []))):
+        if len(line) >= SHORTEST_LINE and line in entry.what:
+            return "announced this command line"
     if not _names(act, entry.object):
         return ""
-    if f"{act.change}/{act.number}" in SEPARATORS.split(entry.what):
+    if f"{act.change}/{act.number}" in words(entry.what):
         return "is named by the commit"
-    new = _words(entry.after) - _words(entry.before)
-    if new and new <= _words(act.announced) | _words(_new(act.remembered)):
+    new = words(entry.after) - words(entry.before)
+    if new and new <= act.new_words:
         return "announced this value"
-    is_undone = act.undoing is not None and act.undoing - MARGIN <= entry.at
-    return "had this value restored" if new and is_undone and new <= _words(act.remembered) else ""
+    return "had this value restored" if new and is_undone and new <= act.remembered_words else ""
 
 
 def _names(act: Act, object: str) -> bool:  # noqa: A002  as the entry calls it
     """Return whether a step names what was changed: the last part of its name stands somewhere in the step."""
     parts = [part for part in PLACE.split(object.casefold()) if part]
-    named = {part for word in _words(act.announced) for part in PLACE.split(word.casefold())}
-    return bool(parts) and parts[-1] in named
-
-
-def _words(value: Any) -> set[str]:
-    """Return every word of a value, however deep it lies."""
-    if isinstance(value, Mapping):
-        return {word for inner in value.values() for word in _words(inner)}
-    if isinstance(value, list | tuple):
-        return {word for inner in value for word in _words(inner)}
-    if value is None:
-        return set()
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return set(SEPARATORS.split(text)) - {""} if len(text) < LONGEST else set()
-
-
-def _new(remembered: Any) -> list[Any]:
-    """Return what stands under the names of new values, wherever it lies."""
-    if isinstance(remembered, Mapping):
-        return [value if name in NEW else _new(value) for name, value in remembered.items()]
-    return [_new(value) for value in remembered] if isinstance(remembered, list | tuple) else []
+    return bool(parts) and parts[-1] in act.places
 
 
 def _named(scope: Scope) -> str:

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
+from changewindow.changes.announced import new_values, places, words
 from changewindow.changes.event_text import sentence, who
 from changewindow.documents.parameters import fill
 from changewindow.ledger import changes, events, queries, search
@@ -16,6 +18,8 @@ from changewindow.systems.collection import Collected, Coverage, Entry, Span
 
 MOST = 300
 """Changes that are looked at, the newest."""
+UNDO = "undo"
+"""The field of a step that says what is done to undo it."""
 SHOWN = (
     *(EventKind.STARTED, EventKind.REMEMBERED, EventKind.APPLIED, EventKind.UNDOING, EventKind.UNDO_FAILED),
     *(EventKind.UNDONE, EventKind.CLOSED),
@@ -38,6 +42,22 @@ class Act:
     undoing: datetime | None = None
     """When its undo began."""
 
+    @cached_property
+    def new_words(self) -> frozenset[str]:
+        """Return the words of how the step makes it: as it was approved, and as it was found that it would be."""
+        forward = {name: value for name, value in self.announced.items() if name != UNDO}
+        return words(forward) | words(new_values(self.remembered))
+
+    @cached_property
+    def remembered_words(self) -> frozenset[str]:
+        """Return the words of how it was before, and of what its undo does."""
+        return words(self.remembered) | words(self.announced.get(UNDO))
+
+    @cached_property
+    def places(self) -> frozenset[str]:
+        """Return the names that stand in the step."""
+        return places(words(self.announced))
+
 
 @dataclass(frozen=True)
 class OurChange:
@@ -50,10 +70,14 @@ class OurChange:
     acts: tuple[Act, ...]
     ended: datetime | None
 
+    @cached_property
+    def began(self) -> datetime:
+        """Return when its first step began."""
+        return min(act.began for act in self.acts)
+
     def acted_at(self, at: datetime, margin: timedelta) -> bool:
         """Return whether it was acting at a time, give or take what clocks may differ."""
-        began = min(act.began for act in self.acts) - margin
-        return began <= at and (self.ended is None or at <= self.ended + margin)
+        return self.began - margin <= at and (self.ended is None or at <= self.ended + margin)
 
 
 @dataclass(frozen=True)

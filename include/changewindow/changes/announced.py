@@ -1,0 +1,43 @@
+"""The words of what a step has announced, by which what was seen is compared with it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+SEPARATORS = re.compile(r"[\s=,;\"'()\[\]{}]+")
+PLACE = re.compile(r"[\s:/]+")
+NEW = ("after", "stored_after")
+"""What a step has remembered under these names is how it is afterwards."""
+LONGEST = 100_000
+"""Characters of a value that is taken apart."""
+
+
+def words(value: Any) -> frozenset[str]:
+    """Return every word of a value, however deep it lies."""
+    if isinstance(value, Mapping):
+        return frozenset(word for inner in value.values() for word in words(inner))
+    if isinstance(value, list | tuple):
+        return frozenset(word for inner in value for word in words(inner))
+    if value is None:
+        return frozenset()
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return frozenset(SEPARATORS.split(text)) - {""} if len(text) < LONGEST else frozenset()
+
+
+def new_values(remembered: Any) -> list[Any]:
+    """Return what stands under the names of new values, wherever it lies."""
+    if isinstance(remembered, Mapping):
+        return [value if name in NEW else new_values(value) for name, value in remembered.items()]
+    return [new_values(value) for value in remembered] if isinstance(remembered, list | tuple) else []
+
+
+def places(named: frozenset[str]) -> frozenset[str]:
+    """Return every part of words that name something: `deployment/orders` has two."""
+    return frozenset(part for word in named for part in PLACE.split(word.casefold())) - {""}
+
+
+def command_line(program: Any) -> str:
+    """Return the program of a step as it shows in logs: its arguments, or its line for a shell."""
+    if isinstance(program, Mapping):
+        return str(program.get("shell") or "")
+    return " ".join(map(str, program)) if isinstance(program, list | tuple) else ""
