@@ -23,6 +23,7 @@ from airflow.executors.local_executor import _run_worker
 from airflow.executors.workloads import ExecuteTask, ExecutorWorkload
 from airflow.sdk.api.client import ServerResponseError
 from airflow.sdk.exceptions import TaskAlreadyRunningError
+from airflow.sdk.listener import get_listener_manager
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class LocalExecutor(LossyExecutor):
     """Airflow's, except that what a killed worker had is given to another one."""
 
     def start(self) -> None:
-        """Start the workers."""
+        """Start the workers, once all plugins are loaded, for which each task would search by itself."""
+        get_listener_manager()
         self.staff: list[Worker] = []
         self._spawn_workers_with_gc_freeze(self.parallelism)
 

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import airflow.dag_processing.dagbag  # noqa: F401  see below
-import requests  # noqa: F401  see below
+import jinja2.ext  # noqa: F401  same
+import requests  # noqa: F401  same
 from airflow.plugins_manager import AirflowPlugin
 from sqlalchemy.orm import configure_mappers
 
+import changewindow.flow.bundle
 import changewindow.flow.dag
 import changewindow.flow.own_places  # noqa: F401  it reads what Airflow hides from tasks
 from changewindow import kinds
