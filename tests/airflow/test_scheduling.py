@@ -16,7 +16,7 @@ from changewindow.ledger import changes, leases
 from support.real_airflow import HEALTH, Probe, RealAirflow, acts, ticket, window
 
 
-@pytest.mark.xdist_group("alone")
+@pytest.mark.xdist_group("the calendar")
 def test_a_freeze_added_after_scheduling_still_blocks(airflow: RealAirflow, tmp_path: Path) -> None:
     """The gate asks the calendar as it is now; once the freeze is gone, the same approval may be tried again."""
     airflow.freeze("frozen")
@@ -25,12 +25,12 @@ def test_a_freeze_added_after_scheduling_still_blocks(airflow: RealAirflow, tmp_
         assert airflow.ends(change, airflow.run_of(change)) == ("failed", "refused")
         assert "the freeze 'freeze of frozen' holds" in changes.get(airflow.ledger, change).reason
     finally:
-        airflow.restore_policy()
+        airflow.thaw()
     again = airflow.alice.trigger(change)
     assert airflow.ends(change, again) == ("success", "completed")
 
 
-@pytest.mark.xdist_group("alone")
+@pytest.mark.xdist_group("the calendar")
 def test_a_future_freeze_does_not_block_today(airflow: RealAirflow, tmp_path: Path) -> None:
     """Only what meets the time the change needs stands in its way."""
     airflow.freeze("tomorrow", begins=timedelta(hours=3))
@@ -38,10 +38,10 @@ def test_a_future_freeze_does_not_block_today(airflow: RealAirflow, tmp_path: Pa
         change = airflow.publish(ticket(tmp_path / "tomorrow"))
         assert airflow.ends(change, airflow.run_of(change)) == ("success", "completed")
     finally:
-        airflow.restore_policy()
+        airflow.thaw()
 
 
-@pytest.mark.xdist_group("alone")
+@pytest.mark.xdist_group("the calendar")
 def test_a_freeze_between_apply_and_watch_strands_nothing(airflow: RealAirflow, tmp_path: Path) -> None:
     """The next step is refused and the first one undone; what is fully applied is watched to its end."""
     journal, whole, go_on = tmp_path / "between", tmp_path / "whole_watch", tmp_path / "go_on"
@@ -60,7 +60,7 @@ def test_a_freeze_between_apply_and_watch_strands_nothing(airflow: RealAirflow, 
         assert acts(journal) == ["apply_1", "undo_1"]
         assert airflow.ends(watched, other) == ("success", "completed")
     finally:
-        airflow.restore_policy()
+        airflow.thaw()
 
 
 @pytest.mark.xdist_group("alone")

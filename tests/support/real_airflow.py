@@ -277,12 +277,19 @@ class RealAirflow:
             "start": f"{start:%Y-%m-%d %H:%M}",
             "end": f"{start + timedelta(hours=2):%Y-%m-%d %H:%M}",
         }
-        path = self.policy / "calendar.yaml"
-        calendar = yaml.safe_load(path.read_text())
+        calendar = yaml.safe_load((self.policy / "calendar.yaml").read_text())
         calendar["freezes"] = [*calendar.get("freezes", []), freeze]
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(calendar))
-        partial.replace(path)
+        self._replace_calendar(json.dumps(calendar))
+
+    def thaw(self) -> None:
+        """Let the calendar say what it says in the demo."""
+        self._replace_calendar((POLICY / "calendar.yaml").read_text())
+
+    def _replace_calendar(self, text: str) -> None:
+        """Replace it at once: changes of other tests are judged by it meanwhile."""
+        partial = self.policy / "calendar.partial"
+        partial.write_text(text)
+        partial.replace(self.policy / "calendar.yaml")
 
     def restore_policy(self) -> None:
         """Let the policy say what it says in the demo."""
