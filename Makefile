@@ -18,7 +18,7 @@ demo: .venv/ready ## start Airflow, play two changes on a real service, stay up 
 	@exec env --unset=PYTHONDONTWRITEBYTECODE PYTHONPATH=include $(BIN)/python -m demo
 
 test: lint fast ## lint, types and every test
-	$(RUN) -m pytest tests/airflow --numprocesses 4 --dist loadgroup
+	$(RUN) -m pytest tests/airflow --numprocesses 5 --dist loadgroup
 
 fast: .venv/ready ## the tests that need no Airflow
 	$(RUN) -m pytest tests --ignore tests/airflow --numprocesses 4 --dist worksteal

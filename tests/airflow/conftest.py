@@ -1,7 +1,7 @@
 """A real Airflow, started as the demo starts it, with a service to change and a Slack to talk to.
 
 The workers of pytest share one, which saves starts and lets tests wait side by side. A test that disturbs others (it
-changes the policy, stops the line or Airflow itself) is marked `xdist_group("alone")` and gets an Airflow that no other
+breaks the policy, stops the line or Airflow itself) is marked `xdist_group("alone")` and gets an Airflow that no other
 worker uses.
 """
 
@@ -18,9 +18,13 @@ from support.recording_server import recording_server
 CALM = {"AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3"}
 """The schedulers of the embedded default look ten times a second; two of them would take a quarter of a core here."""
 
+LONG = ("test_every_kind", "test_watch", "test_clicks", "test_road", "test_scheduling", "test_door")
+"""The files with the longest tests, which go first, so that no worker ends long after the others."""
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep groups together: pytest-xdist 3.8 writes them where pytest 9.2 no longer reads the name of a test."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
     if not getattr(config.option, "loadgroup", False):
         return
     for item in items:
