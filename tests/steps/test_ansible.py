@@ -16,6 +16,8 @@ from step_fixtures.git_change import git
 
 LEAVE_OUT = "See that it is up and lets the account in, or leave it out by `limit`."
 LOCAL = {"ansible_connection": "local"}
+BY_FILE = {"ansible_pipelining": False}
+"""As Ansible is set up without a word of anybody's: each module is put on the host first."""
 FAILS = """
 - hosts: all
   gather_facts: false
@@ -56,7 +58,7 @@ def step(folder: Path, playbook: str, hosts: dict[str, Any], **fields: Any) -> S
 
 def test_failed_and_unreachable_hosts_are_named(folder: Path, logged: list[str]) -> None:
     """Each with its reason; the log counts for every host, and an error that the playbook ignores is none."""
-    nobody = {"ansible_host": "127.0.0.1", "ansible_port": 1}
+    nobody = {"ansible_host": "127.0.0.1", "ansible_port": 1, **BY_FILE}
     example = step(folder, "fails.yml", inventory(**{"app-1": LOCAL, "app-2": LOCAL, "app-3": nobody}))
     with pytest.raises(StepFailed) as raised:
         example.apply(context(logged), {})
@@ -81,7 +83,7 @@ def test_a_playbook_that_finds_no_host_fails(folder: Path, logged: list[str]) ->
 
 def test_what_cannot_run_is_refused_at_the_gate(folder: Path, logged: list[str]) -> None:
     """A host that is down, a playbook that does not parse or is missing, a project that is not there."""
-    nobody = {"ansible_host": "127.0.0.1", "ansible_port": 1}
+    nobody = {"ansible_host": "127.0.0.1", "ansible_port": 1, **BY_FILE}
     missing = step(folder, "pool.yml", inventory(**{"app-1": LOCAL, "app-3": nobody})).missing_prerequisites(
         context(logged)
     )
@@ -121,7 +123,7 @@ def test_it_reaches_hosts_over_ssh(folder: Path, logged: list[str], tmp_path: Pa
     with sshd(tmp_path / "ssh") as server:
         given = {} if way == "key" else {"private_key": None}
         account = server.connection("ansible_ssh", password="s3cret-wrong", **given)
-        hosts = inventory(app={"ansible_host": "127.0.0.1", "file": str(file)})
+        hosts = inventory(app={"ansible_host": "127.0.0.1", "file": str(file), **BY_FILE})
         example = step(folder, "pool.yml", hosts, variables={"max_idle": 3}, connection="ansible_ssh")
         if way == "key":
             assert example.missing_prerequisites(context(logged, account)) == []
@@ -151,7 +153,8 @@ def test_secrets_are_variables_and_stand_in_no_argument(folder: Path, logged: li
         "    - ansible.builtin.assert: {that: [token == 's3cret' + '-token'], quiet: true}\n"
     )
     vault = Connection("vault", "generic", password="s3cret-token")
-    step(folder, "secret.yml", inventory(here=LOCAL), secrets={"token": "vault"}).apply(context(logged, vault), {})
+    hosts = inventory(here={**LOCAL, **BY_FILE})
+    step(folder, "secret.yml", hosts, secrets={"token": "vault"}).apply(context(logged, vault), {})
     assert b"s3cret-token" not in (tmp_path / "seen").read_bytes()
     assert [line for line in logged if "s3cret-token" in line] == []
 

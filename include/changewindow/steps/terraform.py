@@ -24,6 +24,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -33,7 +34,7 @@ from changewindow.documents.types import ConnectionName, Model
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
-from changewindow.systems.terraform.state_files import content_of, why_unfit
+from changewindow.systems.terraform.state_files import Version, content_of, why_unfit
 from changewindow.systems.terraform.workspace import Workspace, account, as_options
 
 EXAMPLE = {
@@ -93,8 +94,9 @@ class Step(StepBase):
     def missing_prerequisites(self, context: Context) -> list[str]:
         """Return why the plan may not be applied, or why undo would not restore what there is."""
         workspace, before = self._workspace(context), self._before(context)
-        missing = self._unfit(workspace) or workspace.changes(self._plan_file()).one_way
-        missing = [*missing, *self._unready(workspace, before)]
+        stored = cache(workspace.version)
+        unfit = self._unfit(content_of(self._plan_file()), stored) or workspace.changes(self._plan_file()).one_way
+        missing = [*unfit, *self._unready(workspace, before, stored())]
         with context.temporary_folder() as folder:
             out = folder / "undo.plan"
             if not before.plan(out, self._options(), patience="0s"):
@@ -106,11 +108,11 @@ class Step(StepBase):
     def remember(self, context: Context) -> Memory:
         """Return which state there is, where its copy will lie, what the plan changes, and when and where it acts."""
         workspace = self._workspace(context)
-        if unfit := self._unfit(workspace):
+        if unfit := self._unfit(content_of(self._plan_file()), stored := cache(workspace.version)):
             raise StepFailed(" ".join(unfit))
         changes = workspace.changes(self._plan_file())
         return {
-            **asdict(workspace.version()),
+            **asdict(stored()),
             "backup": self._backup(context),
             "changes": sorted(changes.actions),
             "creates": changes.doing("create"),
@@ -124,10 +126,10 @@ class Step(StepBase):
         workspace = self._workspace(context)
         with context.temporary_folder() as folder:
             # What is applied is our copy, so that nobody can exchange it after it was looked at.
-            plan = folder / "plan"
+            plan, content = folder / "plan", content_of(self._plan_file())
             plan.touch(mode=0o600)
-            plan.write_bytes(content_of(self._plan_file()))
-            if unfit := self._unfit(workspace, plan):
+            plan.write_bytes(content)
+            if unfit := self._unfit(content, workspace.version):
                 raise StepFailed(" ".join(unfit))
             workspace.show(plan)
             workspace.back_up(remembered["backup"])
@@ -195,9 +197,9 @@ class Step(StepBase):
         begun = datetime.fromisoformat(remembered["at"])
         return workspace.past_lock_of(remembered["who"], begun, begun + self.timeout, do=do)
 
-    def _unready(self, workspace: Workspace, before: Workspace) -> list[str]:
+    def _unready(self, workspace: Workspace, before: Workspace, stored: Version) -> list[str]:
         """Return why undo could not restore what there is, apart from what its plan says."""
-        stored, unmet, left = workspace.version(), [], workspace.left()
+        unmet, left = [], workspace.left()
         store = Path(self._backup(workspace.context)).parent
         holder = store if store.exists() else store.parent
         if not holder.is_dir() or not os.access(holder, os.W_OK | os.X_OK):
@@ -213,10 +215,9 @@ class Step(StepBase):
             unmet.append(f"{problem}. Initialise it with the same backend, and select the same workspace.")
         return unmet
 
-    def _unfit(self, workspace: Workspace, plan: Path | None = None) -> list[str]:
+    def _unfit(self, content: bytes, stored: Callable[[], Version]) -> list[str]:
         """Return why the plan is not the approved one, or not for the state that is stored."""
-        content = plan.read_bytes() if plan else content_of(self._plan_file())
-        return why_unfit(content, self._plan_file(), approved=self.plan_sha256, stored=workspace.version)
+        return why_unfit(content, self._plan_file(), approved=self.plan_sha256, stored=stored)
 
     def _backup(self, context: Context) -> str:
         return f"{self.folder}/.changewindow/{context.mark.replace('/', '-')}.tfstate"
