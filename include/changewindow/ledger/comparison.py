@@ -60,9 +60,13 @@ def altered_state(change: Change, known: Derived, approvals: Sequence[Approval])
             yield f"{word} has an event and no row: somebody has deleted it"
 
 
-def altered_window(session: Session, change: Change, known: Derived) -> Iterator[str]:
+def newest_text(session: Session, change: Change, known: Derived) -> Ticket | None:
+    """Return the ticket of a change's newest text; None where it is missing, or has another digest now."""
+    return _ticket(session.get(Revision, (change.number, known.digest)))
+
+
+def altered_window(change: Change, known: Derived, ticket: Ticket | None) -> Iterator[str]:
     """Say what of the window of a change is not as its newest text says, and an extension."""
-    ticket = _ticket(session.get(Revision, (change.number, known.digest)))
     if ticket is None:
         yield f"its text {known.digest[:12]}… is missing, or has another digest now: somebody has altered it"
         return
@@ -74,13 +78,12 @@ def altered_window(session: Session, change: Change, known: Derived) -> Iterator
         )
 
 
-def altered_display(session: Session, change: Change, known: Derived) -> Iterator[str]:
+def altered_display(change: Change, known: Derived, ticket: Ticket | None) -> Iterator[str]:
     """Say what a change shows of its end and its text in lists and messages, and is not so; nothing acts by it."""
     for name in ("reason", "closed_at", "token", "submitted_at", *(("origin",) if known.knows_origin else ())):
         row, event = getattr(change, name), getattr(known, name)
         if row != event:
             yield f"its {name} is {_shown(row)}, and its events say {_shown(event)}"
-    ticket = _ticket(session.get(Revision, (change.number, known.digest)))
     if ticket is None:
         return
     for name in ("summary", "owner", "reviewer"):
@@ -100,9 +103,8 @@ def altered_holds(session: Session, change: Change, known: Derived) -> Iterator[
         yield f"its lease on {target} is missing: somebody has deleted it"
 
 
-def altered_targets(session: Session, change: Change, known: Derived) -> Iterator[str]:
+def altered_targets(session: Session, change: Change, ticket: Ticket | None) -> Iterator[str]:
     """Say whether the targets by which conflicts are found are not those of the newest text."""
-    ticket = _ticket(session.get(Revision, (change.number, known.digest)))
     targets = set(session.scalars(select(Touched.target).where(Touched.number == change.number)))
     if ticket is not None and targets != set(ticket.targets):
         said = ", ".join(sorted(ticket.targets))

@@ -7,7 +7,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from changewindow.ledger.chain import checked_events, is_sealed, seal_of
-from changewindow.ledger.comparison import altered_state, altered_window, approvals_of, recorded_approvals
+from changewindow.ledger.comparison import (
+    altered_state,
+    altered_window,
+    approvals_of,
+    newest_text,
+    recorded_approvals,
+)
 from changewindow.ledger.derived import derived
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.models import Change, EventRow, Lease
@@ -24,7 +30,7 @@ def standing_of(session: Session, change: Change) -> Standing:
         SealKeyMissing: that cannot be checked.
     """
     known, rows = derived(checked_events(session, change)), approvals_of(session, change)
-    altered = (*altered_state(change, known, rows), *altered_window(session, change, known))
+    altered = (*altered_state(change, known, rows), *altered_window(change, known, newest_text(session, change, known)))
     return replace(
         holding_of(change),
         requester=known.requester,

@@ -18,6 +18,7 @@ from changewindow.ledger.comparison import (
     altered_texts,
     altered_window,
     approvals_of,
+    newest_text,
 )
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.derived import derived
@@ -116,13 +117,14 @@ def _verified(session: Session, change: Change) -> tuple[list[EventRow], list[st
     if change.number == LINE_NUMBER:
         return rows, [f"{change.id}: {difference}." for difference in altered_line(change, rows, _stops(session))]
     state = derived(rows)
+    ticket = newest_text(session, change, state)
     differences = (
         *altered_state(change, state, approvals_of(session, change)),
         *altered_texts(session, change, state),
-        *altered_window(session, change, state),
-        *altered_display(session, change, state),
+        *altered_window(change, state, ticket),
+        *altered_display(change, state, ticket),
         *altered_holds(session, change, state),
-        *altered_targets(session, change, state),
+        *altered_targets(session, change, ticket),
         *altered_rows(session, change.number),
     )
     return rows, [f"{change.id}: {difference}." for difference in differences]
