@@ -9,6 +9,8 @@ import pytest
 from changewindow import kinds
 from changewindow.collectors.aide import Collector as Aide
 from changewindow.collectors.etckeeper import LOG, STATUS
+from changewindow.collectors.ossec import MOST
+from changewindow.collectors.ossec import Collector as Ossec
 from step_fixtures import need
 from support.looking import collector
 
@@ -60,3 +62,10 @@ def test_aide_runs_what_its_fragment_allows() -> None:
         f"/usr/bin/stat --printf=%Y {made.database}",
         f"/usr/bin/aide --config={made.config} --check",
     ]
+
+
+def test_ossec_runs_what_its_fragment_allows() -> None:
+    """For the file that it reads by default."""
+    made = collector({"kind": "ossec"})
+    assert isinstance(made, Ossec)
+    assert documented("ossec") == [f"/usr/bin/tail -c {MOST} -- {made.alerts}"]
