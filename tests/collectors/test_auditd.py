@@ -66,7 +66,7 @@ async def test_a_command_shows_with_its_arguments_and_without_its_secrets(log: P
     )
     (entry,) = (await look(log)).entries
     assert entry.object == f"{socket.gethostname()}:/usr/bin/mysql"
-    assert entry.what == "ran: mysql '--password=***' orders-db 'er, d'"
+    assert entry.what == "ran: mysql --password=*** orders-db 'er, d'"
     assert (entry.by, entry.known_by) == ("uid 1000", "login uid of auditd, whose log has no names")
 
 

@@ -10,6 +10,8 @@ import pytest
 from changewindow.systems.collection import Collected, Entry, Span
 from changewindow.systems.measurement import SourceError
 from collector_fixtures.etckeeper import etckeeper, kept
+from servers.sshd import sshd
+from step_fixtures import need
 from support.looking import last, looked
 
 
@@ -102,3 +104,14 @@ async def test_sudo_that_says_no_names_the_lines_that_are_missing(
         f"sudo on {socket.gethostname()} does not let us run 'git': sudo: a password is required. "
         "Add the lines that `changewindow kinds etckeeper` prints to sudoers"
     )
+
+
+async def test_a_host_is_asked_over_ssh_and_by_sudo(etc: Path, tmp_path: Path) -> None:
+    """What is asked for arrives as it is, through both."""
+    need("sudo")
+    (etc / "new 'conf").write_text("it\n")
+    with sshd(tmp_path / "ssh") as server:
+        settings = {"kind": "etckeeper", "folder": str(etc), "within": "30s", "connection": "web_3", "sudo": True}
+        collected = await looked(settings, server.connection("web_3"), folder=tmp_path / "kept")
+    assert [entry.what for entry in of(collected, "new 'conf")] == ["new, not committed"]
+    assert of(collected, "hosts")[0].object == f"127.0.0.1:{etc}/hosts"

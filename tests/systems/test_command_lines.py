@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from changewindow.systems.command_lines import LONGEST, without_secrets
+from changewindow.systems.command_lines import LONGEST, shown_command, without_secrets
 
 HIDDEN = "hunter2-9f3"
 
@@ -20,6 +20,7 @@ HIDDEN = "hunter2-9f3"
         "env PGPASSWORD=hunter2-9f3 psql -h db",
         "AWS_SECRET_ACCESS_KEY=hunter2-9f3 aws s3 ls",
         "/usr/bin/mysql -u root -phunter2-9f3 orders",
+        "bash -c 'mysql -uroot -phunter2-9f3 x'",
         "sshpass -p hunter2-9f3 ssh web-3",
         "docker login -u ci -p hunter2-9f3 registry",
         "redis-cli -h cache -a hunter2-9f3 FLUSHALL",
@@ -65,6 +66,13 @@ def test_what_stands_where_secrets_stand_is_hidden(line: str) -> None:
 def test_an_ordinary_line_stays_as_it_is(line: str) -> None:
     """Whoever is woken has to read it."""
     assert without_secrets(line) == line
+
+
+def test_arguments_that_are_known_one_by_one_are_hidden_whole() -> None:
+    """Whatever signs are in them."""
+    assert shown_command(["tool", "--password=it's of us", "--token", "a b' c", "x y"]) == (
+        "tool --password=*** --token *** 'x y'"
+    )
 
 
 @pytest.mark.parametrize(

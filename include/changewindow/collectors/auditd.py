@@ -24,7 +24,7 @@ from pydantic import Field
 from changewindow.collectors.base import CollectorBase, CollectorContext
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
-from changewindow.systems.command_lines import without_secrets
+from changewindow.systems.command_lines import shown_command
 from changewindow.systems.hosts.audit_log import Event, decoded, events, who
 from changewindow.systems.hosts.machine import Machine, complaint, machine
 from changewindow.systems.measurement import SourceError
@@ -150,7 +150,7 @@ def _entries(event: Event, host: str) -> Iterator[Entry]:
     record = event.any()
     by, is_named = who(record)
     known_by = NOBODY if not by else BY_NAME if is_named else BY_NUMBER
-    command, program = without_secrets(event.command), decoded(record.get("exe", ""))
+    command, program = shown_command(event.arguments), decoded(record.get("exe", ""))
     for kind in ("CONFIG_CHANGE", "DAEMON_START", "DAEMON_END", "DAEMON_ABORT"):
         if change := event.first(kind):
             told = {name: decoded(value) if name == "key" else value for name, value in change.items()}

@@ -49,7 +49,7 @@ class CollectorContext(SourceContext):
         """Kill what runs for the collector, since nobody waits for it any more; any thread may call it."""
         self.is_abandoned = True
         for process in tuple(self.running):
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process, signal.SIGKILL)
 
     def fingerprint(self, secret: str | bytes) -> str:

@@ -4,6 +4,8 @@ Nobody has told us these secrets. What looks like one is hidden, also where it i
 """
 
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 
 from changewindow.systems.secrecy import HIDDEN
 
@@ -18,14 +20,14 @@ QUOTED = rf"(?i)((?<!\S)'-{{0,2}}{NAME}=)[^']{{0,9999}}"
 ASSIGNED = rf"(?i)(?<![\w/])({NAME}[\"']?\s?(?:=|:\s?)\s?(?:(?:basic|bearer|token)\s+)?){VALUE}"
 OPTION = rf"(?i)((?<!\S)--?{NAME}\s+){VALUE}"
 SHORT_OPTION = (
-    rf"((?<!\S)(?:\S*/)?(?:sshpass|mysql\w*|mariadb\S*|usermod|useradd|docker|podman|oc|helm)\s[^|;&]{{0,2000}}?"
+    rf"((?<![\w-])(?:sshpass|mysql\w*|mariadb\S*|usermod|useradd|docker|podman|oc|helm)\s[^|;&]{{0,2000}}?"
     rf"(?<!\S)-p[ =]?){VALUE}"
 )
 OTHER_OPTION = (
-    rf"((?<!\S)(?:\S*/)?(?:redis-cli\s[^|;&]{{0,2000}}?(?<!\S)-a|ldap\w+\s[^|;&]{{0,2000}}?(?<!\S)-w|"
+    rf"((?<![\w-])(?:redis-cli\s[^|;&]{{0,2000}}?(?<!\S)-a|ldap\w+\s[^|;&]{{0,2000}}?(?<!\S)-w|"
     rf"smbclient\s[^|;&]{{0,2000}}?(?<!\S)-U|curl\s[^|;&]{{0,2000}}?(?<!\S)-(?:u|-user))[ =]?){VALUE}"
 )
-HTPASSWD = rf"((?<!\S)(?:\S*/)?htpasswd\s+-\w*b\w*\s+\S+\s+\S+\s+){VALUE}"
+HTPASSWD = rf"((?<![\w-])htpasswd\s+-\w*b\w*\s+\S+\s+\S+\s+){VALUE}"
 ADDRESS = r"(://[^\s/:@]{0,200}:)[^\s/@]{1,1000}(?=@)"
 PIPED = r"(\b(?:echo|printf)\s)[^|]{1,2000}(?=\|\s*(?:sudo\s+)?(?:\S*/)?(?:ch)?passwd\b)"
 BEARER = rf"(?i)(\bbearer\s+){VALUE}"
@@ -35,6 +37,9 @@ SHAPE = (
     r"|\bhv[sb]\.[\w-]{20,}|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]*|\bsk-[\w-]{20,}"
     r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*)"
 )
+ALONE = rf"(?i)--?{NAME}"
+ASSIGNING = rf"(?i)(-{{0,2}}{NAME}=)"
+OPTION_ALONE, ASSIGNMENT = re.compile(ALONE), re.compile(ASSIGNING)
 PATTERNS = (
     re.compile(PIPED),
     re.compile(QUOTED),
@@ -48,6 +53,16 @@ PATTERNS = (
     re.compile(OPENSSL),
     re.compile(SHAPE),
 )
+
+
+def shown_command(arguments: Sequence[str]) -> str:
+    """Return a command line of arguments in which what looks like a secret is hidden, whatever signs are in it."""
+    shown = []
+    for before, argument in pairwise(["", *arguments]):
+        match = ASSIGNMENT.match(argument)
+        text = HIDDEN if OPTION_ALONE.fullmatch(before) else f"{match[1]}{HIDDEN}" if match else argument
+        shown.append(f"'{text}'" if " " in text else text)
+    return without_secrets(" ".join(shown))
 
 
 def without_secrets(line: str) -> str:

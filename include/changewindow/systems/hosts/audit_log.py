@@ -52,7 +52,7 @@ class Event:
             return False
 
     @property
-    def command(self) -> str:
+    def arguments(self) -> list[str]:
         """Return the command line that was run, or the one of the program that did it."""
         parts: dict[int, str] = {}
         for record in self.records.get("EXECVE", []):
@@ -60,8 +60,8 @@ class Event:
                 if match := ARGUMENT.fullmatch(name):
                     parts[int(match[1])] = parts.get(int(match[1]), "") + decoded(value)
         if parts:
-            return " ".join(f"'{parts[place]}'" if " " in parts[place] else parts[place] for place in sorted(parts))
-        return decoded(self.first("PROCTITLE").get("proctitle", "")).replace("\0", " ").strip()
+            return [parts[place] for place in sorted(parts)]
+        return decoded(self.first("PROCTITLE").get("proctitle", "")).rstrip("\0").split("\0")
 
     def files(self) -> Iterator[tuple[str, str]]:
         """Yield each file it was about, and what was done to it: `CREATE`, `DELETE` or `NORMAL`."""

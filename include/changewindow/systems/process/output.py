@@ -82,5 +82,5 @@ async def _read(process: asyncio.subprocess.Process, stream: asyncio.StreamReade
 
 def _kill(process: asyncio.subprocess.Process) -> None:
     """Kill a program and what it has started, also when only that is left."""
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # what sudo runs is not ours to kill
         os.killpg(process.pid, signal.SIGKILL)
