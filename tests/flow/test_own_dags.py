@@ -1,6 +1,7 @@
 """The DAGs that come with Change Windows."""
 
 import runpy
+from pathlib import Path
 
 import pytest
 from airflow.sdk import DAG
@@ -15,6 +16,17 @@ def test_a_task_that_airflow_could_not_start_is_tried_again(name: str) -> None:
     """An API server that is still starting, or starts again, makes no run red and swallows no click."""
     dag: DAG = runpy.run_path(str(shipped("dags") / f"{name}.py"))["dag"]
     assert all(task.retries >= 3 for task in dag.tasks)
+
+
+def test_the_form_says_what_may_be_chosen_for_each_standard_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to know the templates by heart; one that cannot be read keeps no form from opening."""
+    assert "For max_idle: max_idle 8, 12, 16, 20; restart: instance 1, 2, 3." in str(form()["values"].description)
+    monkeypatch.setenv("CHANGEWINDOW_TEMPLATES", str(tmp_path))
+    (tmp_path / "broken.yaml").write_text("parameters: [\n")
+    (tmp_path / "odd.yaml").write_text("parameters: {count: 3}\n")
+    assert str(form()["values"].description).endswith("For odd: none.")
 
 
 def test_the_field_for_a_ticket_is_open_when_the_form_opens() -> None:

@@ -1,6 +1,7 @@
 """The catalogue of standard changes: templates that are approved in advance, within the values of their parameters."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,23 @@ def load_standards(folder: Path) -> Standards:
         if template is not None:
             templates[path.stem] = template
     return Standards(templates, tuple(lines))
+
+
+def choices_of(folder: Path) -> Iterator[str]:
+    """Yield what may be chosen for each template of a folder, for a form: `max_idle: max_idle 8, 12`.
+
+    Only values that are listed count; what a template has wrong is found when it is used.
+    """
+    for path in sorted(folder.glob("*.yaml")):
+        with suppress(BadYaml):
+            data = parse(read_file(path)).data
+            declared = data.get("parameters") if isinstance(data, dict) else None
+            listed = [
+                f"{name} {', '.join(map(str, parameter['allowed']))}"
+                for name, parameter in (declared.items() if isinstance(declared, dict) else ())
+                if isinstance(parameter, dict) and isinstance(parameter.get("allowed"), list)
+            ]
+            yield f"{path.stem}: {' and '.join(listed) or 'none'}"
 
 
 def read_template(path: Path, facts: Facts) -> tuple[Template | None, tuple[Finding, ...]]:

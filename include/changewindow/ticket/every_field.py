@@ -68,10 +68,17 @@ def differences(before: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]
 
 
 def _members(data: Mapping[str, Any], model: Any, *, is_whole: bool) -> Iterator[str]:
-    for name, value in data.items():
+    for name, value in _in_order(data, model):
         yield from _lines(str(name), value, _part(model, name), is_whole=is_whole)
     if unset := "; ".join(_defaults(data, model)):
         yield f"(by default {unset})"
+
+
+def _in_order(data: Mapping[str, Any], model: Any) -> list[tuple[str, Any]]:
+    """Return the fields as people read a ticket, wherever they stand in it; the ledger has them by the alphabet."""
+    known = [name for _, name in _names(model)] if isinstance(model, BaseModel) else []
+    places = {name: place for place, name in enumerate(known)}
+    return sorted(data.items(), key=lambda field: places.get(field[0], len(places)))
 
 
 def _lines(name: str, value: Any, model: Any, *, is_whole: bool) -> Iterator[str]:

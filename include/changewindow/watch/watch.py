@@ -128,7 +128,7 @@ class Watched:
             Followed(
                 name=condition.title,
                 unit=condition.unit_of_value,
-                limits=condition.limits(),
+                limits=condition.limits() if condition.decides else f"{condition.limits()}, only observed",
                 seen=Seen(before=self.baselines.get(condition.name, [])),
             )
             for condition in self.conditions

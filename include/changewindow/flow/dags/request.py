@@ -29,6 +29,7 @@ from changewindow.flow.tasks.preflight import ask_once
 from changewindow.flow.xcoms import leave, leave_note, sealed
 from changewindow.ledger import approvals, changes, stops
 from changewindow.policy.approvals import MOST
+from changewindow.policy.templates import choices_of
 from changewindow.ticket import plan
 from changewindow.ticket.reader import build_ticket
 from changewindow.ticket.revision import PublishedChange
@@ -202,7 +203,9 @@ level, whom the policy names; see *Required Actions*. `schedule` publishes the c
 
 def form() -> dict[str, Param]:
     """Return the parameters of `request_change`; Airflow opens the section of what names none."""
-    templates = sorted(path.stem for path in settings.read().templates.glob("*.yaml"))
+    folder = settings.read().templates
+    templates = sorted(path.stem for path in folder.glob("*.yaml"))
+    choices = f'As JSON, like {{"max_idle": 12}}. For {"; ".join(choices_of(folder))}.'
     optional = {"type": ["null", "string"]}
     date_time = {**optional, "format": "date-time", "section": "A standard change"}
     standard = {"section": "A standard change"}
@@ -223,9 +226,7 @@ def form() -> dict[str, Param]:
             title="Standard change",
             description="From the catalogue.",
         ),
-        "values": Param(
-            {}, type=["null", "object"], **standard, title="Parameters", description='As JSON, like {"max_idle": 12}.'
-        ),
+        "values": Param({}, type=["null", "object"], **standard, title="Parameters", description=choices),
         "start": Param(None, **date_time, title="Window start", description="With its offset; UTC without one."),
         "end": Param(None, **date_time, title="Window end", description="By then everything is done."),
         "zone": Param("UTC", type="string", **standard, title="Zone", description="In which the window is shown."),

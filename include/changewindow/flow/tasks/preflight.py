@@ -54,6 +54,7 @@ class WindowSensor(ChangeSensor):
             arguments = WindowArguments(change=self.change.id, part=part, opens=run.intent.opens)
             self.defer(trigger=WindowTrigger.of(arguments), method_name="opened")
         _require_time(run)
+        log.info("the window is open until %s UTC", f"{run.intent.closes:%Y-%m-%d %H:%M:%S}")
 
     def opened(self, context: Context, event: Any = None) -> None:
         """Go on, if it is neither ended by a person nor too late already; the gate records it and asks again."""
@@ -63,6 +64,7 @@ class WindowSensor(ChangeSensor):
             raise AirflowFailException(f"{event['reason']}. Nothing was touched.")
         require_part(run)
         _require_time(run)
+        log.info("the window is open until %s UTC", f"{run.intent.closes:%Y-%m-%d %H:%M:%S}")
 
 
 class CheckSensor(ChangeSensor):
@@ -190,6 +192,7 @@ class Confirm(Question):
         by = who_answered(answer) or "nobody"
         ticked = list(answer["chosen_options"])
         run.note(Confirmed(items=tuple(ticked), by=by))
+        log.info("%s confirmed: %s", by, "; ".join(ticked) or "nothing")
         if not same_person(by, owner):
             raise _refused(run, f"{by} answered, and {owner} has to", "Clear this task to ask again")
         missing = [item for item in self.items if item not in ticked]

@@ -1,5 +1,6 @@
 """The branching watch task: routes to `succeed` or to the first undo."""
 
+import logging
 from datetime import datetime
 from typing import Any, Literal
 
@@ -24,6 +25,12 @@ from changewindow.flow.triggers import WatchTrigger
 from changewindow.ledger import payloads
 
 UNDO, KEEP = "Roll back", "Keep it"
+DECISIONS = {
+    "succeed": (logging.INFO, "the change is kept"),
+    "undo": (logging.WARNING, "the change is rolled back"),
+    "nothing": (logging.INFO, "nothing to keep or to roll back"),
+}
+"""What the log says of each route, and how loudly."""
 
 
 class Watch(ChangeOperator, BranchMixIn):
@@ -125,7 +132,8 @@ class Watch(ChangeOperator, BranchMixIn):
 
     def _route(self, run: Run, decided: Decision) -> Any:
         """Leave the decision for the other tasks, and branch."""
-        log.info("%s: %s", decided.route, decided.reason)
+        level, sentence = DECISIONS[decided.route]
+        log.log(level, "%s: %s", sentence, decided.reason)
         run.hand_over(decided)
         if not run.is_dry and decided.route != "nothing":
             run.note(payloads.WatchDecided(route=decided.route, reason=decided.reason))
