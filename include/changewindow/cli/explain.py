@@ -31,7 +31,10 @@ def lines(decision: Decision, *, is_all: bool) -> Iterator[str]:
     """Yield what stands against it and what is only asked at the gate, with `is_all` also what is satisfied."""
     for finding in decision.findings:
         yield f"  no     {finding.code}: {finding.sentence}. {finding.remedy}"
+    is_over = any(finding.code == "closed" for finding in decision.findings)
     for answer in decision.satisfied:
+        if is_over and not is_all:
+            return  # its gate is asked no more
         if not answer.is_asked:
             yield f"  later  {answer.code}: {answer.sentence}"
         elif is_all:

@@ -19,7 +19,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"kinds": [kinds.facts(room, CONTRACTS[room], kind) for room, kind in chosen]})
     elif arguments.kind is None:
-        print("\n".join(f"{room:10} {kind:20} {kinds.summary(room, kind)}" for room, kind in chosen))
+        wide, wider = (max(map(len, names)) for names in zip(*chosen, strict=True))
+        print("\n".join(f"{room:{wide}}  {kind:{wider}}  {kinds.summary(room, kind)}" for room, kind in chosen))
     else:
         print("\n".join(kinds.describe(room, CONTRACTS[room], kind) for room, kind in chosen), end="")
     return 0
