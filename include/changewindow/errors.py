@@ -181,7 +181,7 @@ class NotAllowed(OperatorError):
     """The change may not act (now, in this state, with this text); `findings` holds each reason."""
 
     def __init__(self, change: str, findings: Sequence[Finding]) -> None:
-        self.findings = tuple(findings)
+        self.change, self.findings = change, tuple(findings)
         listed = "".join(f"\n  - {reason}" for reason in self.reasons)
         super().__init__(f"{change} may not act. Nothing was touched.{listed}")
 

@@ -124,6 +124,16 @@ def test_who_only_confirmed_took_part_too(ledger: Ledger, three: list[str], caps
     assert out.splitlines()[-1].endswith("confirm  was answered by frank, who confirmed Backup is good")
 
 
+def test_readings_with_nothing_between_them_are_one_line(ledger: Ledger, three: list[str], capsys: Capture) -> None:
+    """A watch of a day would fill the screen with them; JSON has each."""
+    at = datetime(2031, 4, 1, tzinfo=UTC)
+    for second, verdict in enumerate(("pass", "pass", "fail")):
+        read = payloads.Read(run="run-1", readings=({"verdict": verdict}, {"verdict": "pass"}))
+        events.record(ledger, events.Event(three[2], "run-1/watch", at + timedelta(seconds=second), read))
+    out, _ = told(capsys, ledger, three[2])
+    assert out.splitlines()[-1].endswith("watch  took 6 readings: 5 pass, 1 fail (until 00:00:02, event 4)")
+
+
 def test_without_an_address_the_demo_of_this_checkout_is_read(
     three: list[str], capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,18 +37,33 @@ def message(*lines: str) -> str:
 
 def deploying(change: str, ticket: Ticket) -> str:
     """Return the message before the change."""
-    undoes = [_one_line(step.undoes()) for step in reversed(ticket.steps)]
-    rollback = "; ".join(undo for undo in undoes if undo != NOTHING) or NOTHING
-    people = f"Owner: @{ticket.owner} | Reviewer: @{ticket.reviewer}"
     return message(
         *[
             f"🔄 DEPLOYING: {change} {ticket.summary}",
             f"Window: {ticket.window.text()}{_in_utc(ticket)}",
             f"Changes: {'; '.join(_one_line(f'{step.name} ({step.does()})') for step in ticket.steps)}",
-            f"Rollback: {rollback} (< {_duration_text(ticket.rollback.estimate.total_seconds())})",
-            people + (f" | On call: @{ticket.on_call}" if ticket.on_call else ""),
+            _rollback(ticket),
+            _people(ticket),
         ]
     )
+
+
+def rolling_back(change: str, ticket: Ticket, reason: str, person: str) -> str:
+    """Return the message before a change that was completed is rolled back; `person` may be nobody."""
+    by = f" by @{person}" if person else ""
+    why = [f"Why: {reason}"] if reason else []
+    return message(f"⏪ ROLLING BACK{by}: {change} {ticket.summary}", *why, _rollback(ticket), _people(ticket))
+
+
+def _rollback(ticket: Ticket) -> str:
+    undoes = [_one_line(step.undoes()) for step in reversed(ticket.steps)]
+    rollback = "; ".join(undo for undo in undoes if undo != NOTHING) or NOTHING
+    return f"Rollback: {rollback} (< {_duration_text(ticket.rollback.estimate.total_seconds())})"
+
+
+def _people(ticket: Ticket) -> str:
+    on_call = f" | On call: @{ticket.on_call}" if ticket.on_call else ""
+    return f"Owner: @{ticket.owner} | Reviewer: @{ticket.reviewer}{on_call}"
 
 
 def _in_utc(ticket: Ticket) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import chain, groupby
 from typing import Any
 
 from changewindow.changes.event_text import sentence, who
@@ -10,8 +11,9 @@ from changewindow.cli.ledger_address import ledger
 from changewindow.cli.moments import since
 from changewindow.cli.output import count, print_json
 from changewindow.documents.text import hint
-from changewindow.ledger import changes, events, search
+from changewindow.ledger import changes, events, payloads, search
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.models import EventRow
 from changewindow.ledger.search import Found, Wanted
 
@@ -54,11 +56,25 @@ def _events(arguments: argparse.Namespace) -> int:
 
 
 def _event_lines(recorded: Sequence[EventRow]) -> Iterator[str]:
-    """Yield a line for each event: its number, when, who, and what."""
+    """Yield a line for each event: its number, when, who, and what; one for readings with nothing between them."""
     width = max((len(who(event)) for event in recorded), default=0)
-    for event in recorded:
-        text = sentence(events.payload(event))
-        yield f"{event.sequence:4}  {event.at:%Y-%m-%d %H:%M:%S}  {who(event):{width}}  {text}"
+    for _, together in groupby(recorded, key=_by_reader):
+        first, *others = together
+        text = _of_all([first, *others]) if others else sentence(events.payload(first))
+        yield f"{first.sequence:4}  {first.at:%Y-%m-%d %H:%M:%S}  {who(first):{width}}  {text}"
+
+
+def _by_reader(event: EventRow) -> tuple[str, int]:
+    """Return what events have in common that are told in one line."""
+    return (event.actor, 0) if event.kind == EventKind.READ else ("", event.sequence)
+
+
+def _of_all(together: Sequence[EventRow]) -> str:
+    """Return what several events with readings say together."""
+    read = [event for row in together if isinstance(event := events.payload(row), payloads.Read)]
+    every = payloads.Read.model_construct(readings=tuple(chain.from_iterable(event.readings for event in read)))
+    last = together[-1]
+    return f"{sentence(every)} (until {last.at:%H:%M:%S}, event {last.sequence})"
 
 
 def _changes(arguments: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from changewindow.documents.text import escaped
 from changewindow.flow.server.run_notes import LONGEST, as_list, shortened
 
 LINE = "ticket:1: " + "x" * 89
@@ -20,5 +21,6 @@ def test_a_note_holds_whole_lines_and_says_where_the_rest_stands(count: int) -> 
 def test_findings_stand_one_a_line() -> None:
     """Airflow shows a note as Markdown, which would join them."""
     assert as_list("2 findings.\nticket:1: a\n\nticket:2: b") == "2 findings.\n- ticket:1: a\n- ticket:2: b"
+    assert as_list(escaped("no:\n  - one")) == "no:\n- one", "what is an item already is none twice"
     assert as_list("completed: all good") == "completed: all good"
     assert as_list("") == ""

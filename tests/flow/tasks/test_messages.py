@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,6 +54,19 @@ def test_what_is_said_at_once_says_nothing_of_it(started: StartedChange, caplog:
         started.do("announce")
     assert "🔄 DEPLOYING" in said(caplog)
     assert "late" not in said(caplog)
+
+
+def test_a_rollback_is_not_announced_as_a_deployment(started: StartedChange, caplog: pytest.LogCaptureFixture) -> None:
+    """At three in the morning, the channel reads what happens, who wants it, and why."""
+    run = started.run("announce")
+    run.context["params"] = {"mode": "rollback", "reason": "it leaks memory"}
+    run.context["dag_run"] = SimpleNamespace(triggering_user_name="bob", run_type="manual", start_date=None)
+    with caplog.at_level(logging.INFO):
+        operator: Any = started.dag.get_task("announce")
+        operator.execute(run.context)
+    assert f"⏪ ROLLING BACK by @bob: {started.change.id} " in said(caplog)
+    assert "Why: it leaks memory" in said(caplog)
+    assert "DEPLOYING" not in said(caplog)
 
 
 def test_what_was_said_is_an_event(started: StartedChange) -> None:

@@ -53,12 +53,20 @@ class Intervene(BaseOperator):
             require(context, self.dag_id)
             done = self.act(ledger(), dict(context["params"]), person)
         except (ChangeError, ValueError) as error:
-            log.error("%s", error)
-            leave_note(context, str(error))
-            raise AirflowFailException(str(error)) from error
+            why = _why(error)
+            log.error("%s", why)
+            leave_note(context, why)
+            raise AirflowFailException(why) from error
         log.info("%s: %s", person, done)
         leave_note(context, f"{person}: {done}")
         return done
+
+
+def _why(error: Exception) -> str:
+    """Return why a person's wish was refused, a line for each reason; nothing of it speaks of acting."""
+    if isinstance(error, NotAllowed):
+        return "\n".join(f"{error.change}: {reason}" for reason in error.reasons)
+    return str(error)
 
 
 def cancel(here: Ledger, params: dict[str, Any], person: str) -> str:
@@ -163,11 +171,13 @@ class ApproveExtension(Question):
     def execute(self, context: Context) -> Any:
         """Ask those who may approve the change."""
         asked = extension_of(context)
-        subject = f"{asked.change}: extend its window to {asked.closes.isoformat()}? asked for by {asked.person}"
+        stored = changes.get(ledger(), asked.change)
+        subject = f"{asked.change}: extend its window to {asked.closes:%Y-%m-%d %H:%M} UTC? asked for by {asked.person}"
+        body = [stored.summary, f"It ends {stored.closes:%Y-%m-%d %H:%M} UTC so far.", str(context["params"]["reason"])]
         within = max(asked.closes - now(), timedelta(seconds=1))
         part = Part(run=origin_of(context), digest=asked.digest, while_in=(*changes.WAITING, "running"))
         self.about = (asked.change, part)
-        return self.ask(context, subject, escaped(context["params"]["reason"]), people=asked.people, within=within)
+        return self.ask(context, subject, "\n\n".join(map(escaped, body)), people=asked.people, within=within)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the answer, and extend the window if it is yes."""

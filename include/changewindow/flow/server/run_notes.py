@@ -53,7 +53,8 @@ def is_ours(dag: str) -> bool:
 def as_list(text: str) -> str:
     """Return a text of several lines with each below the first as an item: Markdown would join them."""
     first, *more = text.splitlines() or [""]
-    return "\n".join([first, *(f"- {line.strip()}" for line in more if line.strip())])
+    items = (line.strip().removeprefix("\\- ") for line in more if line.strip())
+    return "\n".join([first, *(f"- {item}" for item in items)])
 
 
 def shortened(text: str) -> str:

@@ -54,8 +54,12 @@ class Announce(Message):
     """Says that the change begins."""
 
     def message(self, run: Run) -> Text:
-        """Return the message before the change, which speaks of the moment of its gate."""
-        return Text(messages.deploying(run.change.id, run.ticket), _started(run))
+        """Return the message before the change, or its rollback, which speaks of the moment of its gate."""
+        if run.mode != "rollback":
+            return Text(messages.deploying(run.change.id, run.ticket), _started(run))
+        person, reason = person_of(run.context), str(run.params.get("reason") or "")
+        by = "" if person == NOBODY else person
+        return Text(messages.rolling_back(run.change.id, run.ticket, reason, by), _started(run))
 
 
 class Report(Message):
