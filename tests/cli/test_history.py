@@ -97,7 +97,7 @@ def test_a_change_that_is_found_is_told_in_a_few_lines(ledger: Ledger, three: li
     out, err = told(capsys, ledger, "--limit", "1", "--before", three[1])
     assert out.splitlines() == [
         f"{three[0]}  rolled_back      2031-03-18 14:00 UTC  production/orders  Switch the banner on.",
-        "          requested by alice, owner alice, reviewer bob; ended 2031-03-18 14:19 UTC",
+        "          requested by alice, owner alice, reviewer bob, approved by bob; ended 2031-03-18 14:19 UTC",
         "          p99 is bad: 348 ms, limit 200 ms",
     ]
     assert err == ""
@@ -122,6 +122,20 @@ def test_who_only_confirmed_took_part_too(ledger: Ledger, three: list[str], caps
     assert three[0] in out
     out, _ = told(capsys, ledger, three[0])
     assert out.splitlines()[-1].endswith("confirm  was answered by frank, who confirmed Backup is good")
+
+
+def test_who_approved_stands_in_the_list(three: list[str], capsys: Capture) -> None:
+    """An auditor needs no second look; a reviewer is only named by the ticket."""
+    assert main(["history", "--json"]) == 0
+    said_yes = {each["change"]: each["approvers"] for each in json.loads(capsys.readouterr().out)["changes"]}
+    assert said_yes == {three[0]: ["bob"], three[1]: [], three[2]: []}
+
+
+@pytest.mark.parametrize("typed", ["CHG-1001", "chg-1001", "1001"])
+def test_a_change_is_found_as_people_type_it(three: list[str], capsys: Capture, typed: str) -> None:
+    """At three in the morning, nobody holds Shift."""
+    assert main(["history", typed]) == 0
+    assert capsys.readouterr().out.startswith(f"{three[0]} ")
 
 
 def test_readings_with_nothing_between_them_are_one_line(ledger: Ledger, three: list[str], capsys: Capture) -> None:

@@ -105,7 +105,8 @@ def _change_lines(found: Found) -> Iterator[str]:
     change = found.change
     when = f"{change.opens:%Y-%m-%d %H:%M} UTC"
     yield f"{change.id}  {change.status:15}  {when}  {', '.join(found.targets)}  {change.summary}"
-    people = f"requested by {change.requester}, owner {change.owner}, reviewer {change.reviewer}"
+    approved = f", approved by {', '.join(found.approvers)}" if found.approvers else ""
+    people = f"requested by {change.requester}, owner {change.owner}, reviewer {change.reviewer}{approved}"
     closed = f"; ended {change.closed_at:%Y-%m-%d %H:%M} UTC" if change.closed_at else ""
     yield f"          {people}{closed}"
     if change.reason:
@@ -147,4 +148,5 @@ def _event_json(event: EventRow) -> dict[str, Any]:
 def _change_json(found: Found) -> dict[str, Any]:
     names = ("id", "summary", "status", "reason", "requester", "owner", "reviewer", "opens", "closes")
     fields = {name: getattr(found.change, name) for name in (*names, "submitted_at", "closed_at")}
-    return {"change": fields.pop("id"), **fields, "targets": list(found.targets)}
+    listed = {"targets": list(found.targets), "approvers": list(found.approvers)}
+    return {"change": fields.pop("id"), **fields, **listed}

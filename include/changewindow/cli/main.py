@@ -179,13 +179,18 @@ def _add_ledger_commands(command: Command) -> None:
     changed = command("what-changed", "what_changed.run", "Say what changed of late, and what nobody could see.")
     _add_what_changed_options(changed)
     for parser in (follow, explain):
-        parser.add_argument("change", metavar="CHG")
+        parser.add_argument("change", metavar="CHG", type=_change)
     for parser in (follow, explain, changed):
         parser.add_argument("--policy", type=Path, metavar="FOLDER", help=POLICY)
     for parser in (verify, history):
-        parser.add_argument("change", metavar="CHG", nargs="?")
+        parser.add_argument("change", metavar="CHG", nargs="?", type=_change)
     for parser in (upgrade, history, verify, follow, explain, changed):
         parser.add_argument("--ledger", metavar="URL", help=LEDGER)
+
+
+def _change(given: str) -> str:
+    """Return the id of a change, which may be typed as its number, or in lower case."""
+    return f"CHG-{given}" if given.isdecimal() else given.upper()
 
 
 def _add_history_options(history: argparse.ArgumentParser) -> None:

@@ -28,7 +28,7 @@ OPENINGS = (
 HISTORY = '{"change", "events": [{"sequence", "at", "kind", "actor", "text", "data", "hash"}]}'
 CHANGES = (
     '{"changes": [{"change", "summary", "status", "reason", "requester", "owner", "reviewer", "targets", '
-    '"opens", "closes", "submitted_at", "closed_at"}]}'
+    '"approvers", "opens", "closes", "submitted_at", "closed_at"}]}'
 )
 CHAIN = '{"change", "events", "head"}'
 VERIFIED = '{"changes", "events", "heads", "altered"}'

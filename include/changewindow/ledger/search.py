@@ -1,14 +1,16 @@
 """Finds changes of the ledger by when they were worked on, what they touch, how they ended and who took part."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.orm import Session
 
 from changewindow.documents.canonical import canonical
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
-from changewindow.ledger.models import LINE_NUMBER, Change, EventRow, Touched
+from changewindow.ledger.models import LINE_NUMBER, Approval, Change, EventRow, Touched
 
 ANSWERS = (EventKind.CONFIRMED, EventKind.ANSWERED)
 """Events that a task writes, about what a person has answered."""
@@ -35,6 +37,8 @@ class Found:
 
     change: Change
     targets: tuple[str, ...]
+    approvers: tuple[str, ...] = ()
+    """Who has said yes to its newest text, the first one first."""
 
 
 def find(ledger: Ledger, wanted: Wanted, *, limit: int | None = None) -> list[Found]:
@@ -45,7 +49,19 @@ def find(ledger: Ledger, wanted: Wanted, *, limit: int | None = None) -> list[Fo
         targets: dict[int, list[str]] = {}
         for touched in session.scalars(named.order_by(Touched.target)):
             targets.setdefault(touched.number, []).append(touched.target)
-        return [Found(change, tuple(targets.get(change.number, ()))) for change in rows]
+        said_yes = _approvers(session, rows)
+        return [Found(row, tuple(targets.get(row.number, ())), tuple(said_yes.get(row.number, ()))) for row in rows]
+
+
+def _approvers(session: Session, rows: Sequence[Change]) -> dict[int, list[str]]:
+    """Return who has said yes to the newest text of each change."""
+    digests = {row.number: row.digest for row in rows}
+    approvers: dict[int, list[str]] = {}
+    said = select(Approval).where(Approval.number.in_(digests), Approval.is_yes).order_by(Approval.id)
+    for approval in session.scalars(said):
+        if approval.digest == digests[approval.number]:
+            approvers.setdefault(approval.number, []).append(approval.person)
+    return approvers
 
 
 def services(ledger: Ledger) -> list[str]:
