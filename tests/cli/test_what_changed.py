@@ -1,12 +1,15 @@
 """The command `what-changed`, on a real repository and a real ledger."""
 
 import json
+import re
 import shutil
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from changewindow.cli import output
 from changewindow.cli.main import main
 from changewindow.cli.standalone import ROOT
 from collector_fixtures.git import commit
@@ -49,9 +52,12 @@ def test_a_commit_by_hand_and_one_of_a_change(policy: Path, capsys: Capture) -> 
         f"explained by {change}: step 1 'Tune' is named by the commit",
     ]
     assert main([*arguments, "--json", "--symptom", "orders"]) == 0
-    entries = json.loads(capsys.readouterr().out)["entries"]
+    answer = json.loads(capsys.readouterr().out)
+    entries = answer["entries"]
     assert [entry["change"] for entry in entries] == [None, change]
     assert entries[0]["by"] == "Dora <dora@example.com>"
+    documented = set(re.findall(r'"(\w+)"', output.CHANGED))
+    assert {*answer, *entries[0]} <= documented
 
 
 def test_without_a_ledger_it_says_that_nothing_is_explained(
@@ -65,6 +71,17 @@ def test_without_a_ledger_it_says_that_nothing_is_explained(
     assert "which changes explain this is not known: no ledger is named. Give --ledger, or set AIRFLOW_CONN_" in printed
     assert "Quick fix" in printed
     assert "explained by" not in printed
+
+
+def test_a_ledger_that_does_not_answer_holds_up_nothing(policy: Path, capsys: Capture) -> None:
+    """The answer is there in its time, and says why nothing is explained."""
+    commit(policy.parent / "repository", "Quick fix")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/ledger"
+        assert main(["what-changed", "--policy", str(policy), "--ledger", address]) == 0
+    printed = capsys.readouterr().out
+    assert "  which changes explain this is not known: the ledger does not answer\n" in printed
+    assert "Quick fix" in printed
 
 
 def test_a_connection_that_the_terminal_does_not_know(

@@ -1,7 +1,7 @@
 """Asks all collectors and the ledger at once what changed, and answers in time whatever they do."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -30,10 +30,10 @@ def look_around(
     connections: Connections,
     *,
     folder: Path,
-    ledger: Ledger | ChangeError,
+    ledger: Callable[[], Ledger],
     limit: float = LIMIT,
 ) -> Answer:
-    """Return what changed; where there is no ledger but a reason, everything is shown and nothing explained."""
+    """Return what changed; where `ledger` raises ChangeError or does not answer, nothing is explained."""
     over = monotonic() + limit - ROOM
     recorded = LeftBehind().submit(_recorded, ledger, question.span)
     using = Surroundings(connections, folder, partial(_collected, recorded))
@@ -47,10 +47,8 @@ def look_around(
     return answer(question, looks, ours)
 
 
-def _recorded(ledger: Ledger | ChangeError, span: Span) -> Record:
-    if isinstance(ledger, ChangeError):
-        raise ledger
-    return record(ledger, span)
+def _recorded(ledger: Callable[[], Ledger], span: Span) -> Record:
+    return record(ledger(), span)
 
 
 async def _collected(recorded: "Future[Record]", span: Span) -> Collected:

@@ -43,9 +43,7 @@ def text_of(answer: Answer, style: Style) -> Iterator[str]:
 
 def _body(answer: Answer, style: Style) -> Iterator[str]:
     shown = answer.lines[: style.most]
-    if not shown:
-        yield _nothing(answer)
-    elif style.by_likelihood:
+    if style.by_likelihood:
         for number, line in enumerate(shown, 1):
             yield from _entry(line, style.zone, f"{number:3}. ")
     else:
@@ -54,6 +52,8 @@ def _body(answer: Answer, style: Style) -> Iterator[str]:
                 yield from _entry(item, style.zone, "")
             else:
                 yield f"~~ {item.collector} could not see {_part(item.span, answer.span, style.zone)} ~~"
+    if not shown:
+        yield _nothing(answer)
     if len(answer.lines) > len(shown):
         yield f"and {len(answer.lines) - len(shown):,} more entries"
 

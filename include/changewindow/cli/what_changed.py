@@ -2,6 +2,7 @@
 
 import argparse
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ from changewindow.cli.moments import since
 from changewindow.cli.output import print_json
 from changewindow.cli.policy import policy_of
 from changewindow.documents.text import hint
-from changewindow.errors import ChangeError, PlatformError
+from changewindow.errors import PlatformError
 from changewindow.ledger.database import Ledger
 from changewindow.policy.collectors import collectors_of
 from changewindow.policy.service_catalogue import Catalogue
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         collectors_of(arguments.policy or settings.read().policy, catalogue, question.service),
         from_environment,
         folder=settings.read().collected,
-        ledger=_ledger(arguments),
+        ledger=partial(_ledger, arguments),
     )
     if arguments.json:
         print_json(as_json(answer))
@@ -78,14 +79,15 @@ def _zone(arguments: argparse.Namespace) -> tzinfo:
         raise
 
 
-def _ledger(arguments: argparse.Namespace) -> Ledger | ChangeError:
-    """Return the ledger, or why there is none: then nothing is explained, and everything else is shown."""
+def _ledger(arguments: argparse.Namespace) -> Ledger:
+    """Return the ledger.
+
+    Raises:
+        PlatformError: there is none; then nothing is explained, and everything else is shown.
+    """
     if not is_named(arguments):
-        return PlatformError(NO_LEDGER)
-    try:
-        return ledger(arguments)
-    except ChangeError as error:
-        return error
+        raise PlatformError(NO_LEDGER)
+    return ledger(arguments)
 
 
 def _gap_json(gap: Gap) -> dict[str, Any]:

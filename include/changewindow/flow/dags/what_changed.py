@@ -1,8 +1,9 @@
 """The DAG that says what changed of late: all collectors at once, the answer in the note of its run and in its log."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, Param
@@ -18,10 +19,11 @@ from changewindow.documents.moments import moment_of
 from changewindow.errors import ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
 from changewindow.flow.own_dag import own_dag
-from changewindow.flow.runtime import ledger, log, now, policy
+from changewindow.flow.runtime import log, now, policy
 from changewindow.flow.xcoms import NOTE
 from changewindow.ledger.database import Ledger
 from changewindow.policy.collectors import collectors_of
+from changewindow.settings import LEDGER_CONNECTION
 from changewindow.systems.collection import Span
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import SourceError
@@ -107,11 +109,16 @@ class Known:
         raise SourceError("unreachable", f"{missing}. Create it under Admin, Connections, or correct collectors.yaml")
 
 
-def _ledger() -> Ledger | ChangeError:
+def _ledger() -> Callable[[], Ledger]:
+    """Return what opens the ledger, whose connection is fetched now: later a thread would have to ask Airflow."""
     try:
-        return ledger()
+        return partial(Ledger, connection(LEDGER_CONNECTION).database_url)
     except ChangeError as error:
-        return error
+        return partial(_fail, error)
+
+
+def _fail(error: ChangeError) -> Ledger:
+    raise error
 
 
 def build_what_changed_dag() -> DAG:
