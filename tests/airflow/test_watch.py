@@ -11,7 +11,7 @@ import pytest
 from changewindow.cli.airflow_api import wait_for
 from changewindow.cli.standalone import WORKERS
 from changewindow.ledger import changes, events, watches
-from support.real_airflow import RealAirflow, acts, ticket
+from support.real_airflow import HEALTH, RealAirflow, acts, ticket
 
 
 def of_file(file: Path, **changed: Any) -> dict[str, Any]:
@@ -24,9 +24,9 @@ def of_file(file: Path, **changed: Any) -> dict[str, Any]:
     }
 
 
-def publish(airflow: RealAirflow, journal: Path, watch: dict[str, Any]) -> str:
+def publish(airflow: RealAirflow, journal: Path, watch: dict[str, Any], **changed: Any) -> str:
     """Publish a change with this watch."""
-    return airflow.publish({**ticket(journal), "services": ["watched"], "watch": watch})
+    return airflow.publish({**ticket(journal, **changed), "services": ["watched"], "watch": watch})
 
 
 def asking(airflow: RealAirflow, tmp_path: Path) -> tuple[str, str]:
@@ -86,9 +86,9 @@ def test_a_killed_triggerer_loses_neither_time_nor_counts(airflow: RealAirflow, 
     """What the next one reads counts together with what the dead one read, and every reading is in the ledger."""
     value = tmp_path / "value"
     value.write_text("1\n")
-    patient = of_file(value, failures=500, tolerate={"no_data": 100})
-    watch = {"for": "45s", "every": "1s", "conditions": [patient]}
-    change = publish(airflow, tmp_path / "journal", watch)
+    tolerant = {"tolerate": {"no_data": 100}}  # or three good ones would have to make up for each that is missed
+    watch = {"for": "45s", "every": "1s", "conditions": [of_file(value, failures=500, **tolerant)]}
+    change = publish(airflow, tmp_path / "journal", watch, validation=[{**HEALTH, **tolerant}])
     run = airflow.run_of(change)
     wait_for(lambda: samples(airflow, change) >= 5, "five samples")
     kept = watches.newest(airflow.ledger, change)
