@@ -14,7 +14,7 @@ from support.recording_server import Request
 
 TOKEN = "s3cret-token"
 Query = dict[str, list[str]]
-Reply = tuple[int, Any]
+Reply = tuple[int, Any] | tuple[int, Any, dict[str, str]]
 
 
 @dataclass
@@ -57,8 +57,8 @@ class Desk:
         for pattern, answers in self.routes.items():
             match = re.fullmatch(pattern, request.path)
             if match and status == 404:
-                code, body = answers(request.query, *match.groups())
-                return code, self.refusals[404] if code == 404 else body, {}
+                code, body, *more = answers(request.query, *match.groups())
+                return code, self.refusals[404] if code == 404 else body, more[0] if more else {}
         return status, self.refusals[status], {}
 
 
@@ -155,15 +155,23 @@ def opsgenie(data: dict[str, list[dict[str, Any]]]) -> Desk:
     return Desk("opsgenie", routes, f"GenieKey {TOKEN}", refusals)
 
 
+def numbered(entries: list[Any], query: Query) -> Reply:
+    """Return a page by its number, without what may not be seen: it is left out of its page, which is shorter then."""
+    count, number = int(query["per_page"][0]), int(query["page"][0])
+    following = (
+        {"Link": f'<https://example.org/?page={number + 1}>; rel="next"'} if number * count < len(entries) else {}
+    )
+    page = entries[(number - 1) * count : number * count]
+    return 200, [entry for entry in page if not entry.get("is_hidden")], following
+
+
 def github(pull: dict[str, Any], reviews: list[dict[str, Any]], *, prefix: str = "/api/v3") -> Desk:
     """Speak GitHub's REST API about one pull request."""
-
-    def reviewed(query: Query) -> Reply:
-        count, number = int(query["per_page"][0]), int(query["page"][0])
-        return 200, reviews[(number - 1) * count : number * count]
-
     at = rf"{prefix}/repos/example/orders/pulls/481"
-    routes: dict[str, Callable[..., Reply]] = {at: lambda _: (200, pull), f"{at}/reviews": reviewed}
+    routes: dict[str, Callable[..., Reply]] = {
+        at: lambda _: (200, pull),
+        f"{at}/reviews": lambda query: numbered(reviews, query),
+    }
     refusals = {
         401: {"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest", "status": "401"},
         403: {"message": "Resource not accessible by personal access token", "status": "403"},
@@ -177,11 +185,7 @@ def gitlab(request: dict[str, Any], parts: dict[str, Any]) -> Desk:
     """Speak GitLab's REST API about one merge request; `parts` holds approvals, reviewers, versions and notes."""
 
     def part(query: Query, name: str) -> Reply:
-        entries = parts[name]
-        if "per_page" in query:
-            count, number = int(query["per_page"][0]), int(query["page"][0])
-            entries = entries[(number - 1) * count : number * count]
-        return 200, entries
+        return numbered(parts[name], query) if "per_page" in query else (200, parts[name])
 
     at = r"/api/v4/projects/example%2Fshop%2Forders/merge_requests/481"
     routes: dict[str, Callable[..., Reply]] = {

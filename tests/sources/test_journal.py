@@ -39,10 +39,10 @@ def journal(tmp_path: Path) -> Path:
     return write(tmp_path / "orders.journal", *(Entry(ago(seconds), *rest) for seconds, *rest in ENTRIES))
 
 
-async def count(file: Path | None, since: datetime | None = None, **fields: Any) -> Reading:
+async def count(file: Path | None, since: datetime | None = None, good: Any = ZERO, **fields: Any) -> Reading:
     """Return the reading of the example, with some fields changed."""
     place = {"file": str(file)} if file else {}
-    return await asked({**EXAMPLE, **place, **fields}, since=since, good=ZERO)
+    return await asked({**EXAMPLE, **place, **fields}, since=since, good=good)
 
 
 @pytest.mark.parametrize(
@@ -154,6 +154,15 @@ async def test_too_many_entries_to_search_are_no_good_ones(tmp_path: Path) -> No
     assert (reading.value, reading.cause) == (None, "invalid")
     assert reading.detail.startswith("the unit has logged 10000 entries or more, too many to search. Ask for a more")
     assert (await count(file, matching="pool exhausted")).value == 1
+
+
+async def test_more_entries_than_are_counted_are_not_below_a_limit(tmp_path: Path) -> None:
+    """Ten thousand of them may be a hundred thousand; above a lower limit they are all the same."""
+    file = write(tmp_path / "it.journal", *(Entry(ago(50 - place / 1000), "request") for place in range(10_000)))
+    unknown = await count(file, priority="info", good={"below": 20_000})
+    assert (unknown.verdict, unknown.cause) == ("error", "invalid")
+    assert unknown.detail == "10000 or more, too many to count; limit 20000 cannot be judged"
+    assert (await count(file, priority="info", good={"below": 100})).verdict == "fail"
 
 
 async def test_a_slow_journalctl_is_killed(tmp_path: Path, monkeypatch: Any) -> None:

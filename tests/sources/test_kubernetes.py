@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from changewindow.systems.connection import Connection
+from changewindow.systems.context import Context
+from changewindow.systems.kubernetes.cluster import Cluster
+from changewindow.systems.kubernetes.resource import core
 from changewindow.systems.measurement import Answer, SourceError
 from servers.kubernetes import TOKEN, ApiServer, Trouble, asking, local
 from servers.kubernetes.shop import NEW, OLD, workload
@@ -41,6 +44,15 @@ def use(cluster: ApiServer, image: str) -> None:
 def reasons(cluster: ApiServer) -> str:
     """Return for what containers wait, as text."""
     return str([pod["status"].get("containerStatuses") for pod in cluster.each("pods")])
+
+
+async def test_a_list_in_pieces_is_read_to_its_end(cluster: ApiServer) -> None:
+    """By sources and by steps; the pod that is in trouble may be in the last piece."""
+    expected = (await ask(cluster, "logs", matches="ERROR", over="1h")).value
+    cluster.api.most = 1
+    assert (await ask(cluster, "logs", matches="ERROR", over="1h")).value == expected == 3
+    context = Context("CHG-1042", 1, lambda _: cluster.connection(), print)
+    assert len(Cluster(context, "example_cluster").items(core("pods", "shop"))) == 3
 
 
 async def test_ready_and_missing_are_of_the_wanted_pods(cluster: ApiServer) -> None:
@@ -137,6 +149,7 @@ async def test_the_container_before_a_restart_counts_too(cluster: ApiServer) -> 
     answer = await ask(cluster, "logs", matches="panic")
     assert answer.value == 3
     assert answer.note.startswith("at least: cart-")
+    assert answer.is_at_least
     # Of the first two runs no log is left.
     with pytest.raises(SourceError, match="restarted several times, and of what ran before the last two") as raised:
         await ask(cluster, "logs", matches="out of memory")

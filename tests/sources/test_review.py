@@ -153,6 +153,28 @@ async def test_the_last_word_counts_on_whatever_page() -> None:
     assert (reading.value, product.paths[1:]) == (False, [product.paths[1]] * 2)
 
 
+@pytest.mark.parametrize("product", ["github", "gitlab"])
+async def test_a_page_that_is_short_is_not_the_last_one(product: str) -> None:
+    """What the token may not see is left out of a page, and the header tells that there is another one."""
+    hidden = {"is_hidden": True}
+    reviews = [review("bob"), hidden, *[review("carol", "COMMENTED")] * 100, review("bob", "CHANGES_REQUESTED")]
+    parts = approved("bob")
+    parts["notes"] = [hidden, *parts["notes"]]
+    desk = github(pull(), reviews) if product == "github" else gitlab(merge_request(), parts)
+    with serving(desk) as served:
+        asking = EXAMPLE if product == "github" else REQUEST
+        reading = await asked({**asking, "read": "approved"}, served.connection("github"), good={"equals": True})
+    assert reading.value is (product == "gitlab"), reading.detail
+
+
+async def test_a_review_in_words_of_another_product_is_no_vote() -> None:
+    """Gitea says REQUEST_CHANGES: an objection would not be seen."""
+    with serving(github(pull(), [review("bob"), review("carol", "REQUEST_CHANGES")])) as served:
+        reading = await asked(EXAMPLE, served.connection("github"), good={"equals": True})
+    assert (reading.value, reading.cause) == (None, "invalid")
+    assert reading.detail.startswith("a review is 'REQUEST_CHANGES', which GitHub does not know. Is /repos/")
+
+
 def merge_request(**changed: Any) -> dict[str, Any]:
     """Return a merge request of alice, which is merged."""
     return {"author": {"username": "alice"}, "state": "merged", "merge_user": {"username": "bob"}, **changed}

@@ -3,7 +3,8 @@
 `journalctl` of this host reads them: the host's own journal, or with `directory` or `file` one that was brought here,
 for instance by systemd-journal-remote. Whoever runs Airflow must be in the group `systemd-journal`. A unit without any
 entry is `no_data`: it may be misspelt. A journal that was brought here is as good as its newest entry, of any unit.
-At most the newest 10000 entries are counted; where there are more of this priority, `matching` has no answer.
+At most the newest 10000 entries are counted; where there are more of this priority, `matching` has no answer, nor has
+a limit above that number.
 """
 
 import json
@@ -82,7 +83,8 @@ class Source(SourceBase):
         asked = [f"--unit={self.unit}", f"--priority={self.priority}", f"--since=@{since.timestamp():.6f}"]
         read = await self._read(*asked, f"--lines={MOST}")
         count, newest = await apart(self._counted, len(read), read, since)
-        return Answer(count, at, f"journalctl {' '.join(asked)}", note=f"the last one: {newest}" if newest else "")
+        note = f"the last one: {newest}" if newest else ""
+        return Answer(count, at, f"journalctl {' '.join(asked)}", note, is_at_least=count >= MOST)
 
     def _counted(self, read: bytes, since: datetime) -> tuple[int, str]:
         """Return how many entries count, and the message of the newest one."""

@@ -3,8 +3,8 @@
 With `over` it looks back that far instead; before a change and without `over`, 2 minutes. All pods of the Deployment,
 StatefulSet or DaemonSet are read, also the container that ran before a restart; of pods that are gone nothing can be
 read. Where a container has restarted more than once, the runs before have no log any more: the lines that are there
-count, but to find none is `invalid`. Pods that have no log yet count nothing, but if no pod has a log, it is `no_data`.
-A log too long to be read whole is `invalid`: the lines left out might be the bad ones.
+count, but to find none, or too few for a limit, is `invalid`. Pods that have no log yet count nothing, but if no pod
+has a log, it is `no_data`. A log too long to be read whole is `invalid`: the lines left out might be the bad ones.
 
 Uses an Airflow Connection of type Kubernetes: `in_cluster`, `kube_config_path` or `kube_config`, with
 `cluster_context`, `namespace` and `disable_verify_ssl`; or else `host` and `password`, as API server and bearer token.
@@ -107,7 +107,8 @@ class Source(SourceBase):
         if lost and not count:
             fault = f"{lost} restarted several times, and of what ran before the last two starts no log is kept"
             raise SourceError("invalid", f"no line was found, but {fault}. Look at `restarts` of kubernetes_pods")
-        return Answer(float(count), at, self.description(), f"at least: {lost} restarted several times" if lost else "")
+        note = f"at least: {lost} restarted several times" if lost else ""
+        return Answer(float(count), at, self.description(), note, is_at_least=bool(lost))
 
     def _has_lost(self, pod: Json, start: datetime) -> bool:
         """Return whether a container of a pod has run of which no log is left: only the last two runs have one."""

@@ -33,6 +33,8 @@ MOST = 50
 """Pages of reviews or notes; whatever has more is no longer reviewed by people."""
 WITHIN = {"OWNER", "MEMBER", "COLLABORATOR"}
 """Whose reviews of a public repository count: anybody may write one there."""
+VOTES, NO_VOTES = {"APPROVED", "CHANGES_REQUESTED", "DISMISSED"}, {"COMMENTED", "PENDING"}
+"""What reviews at GitHub are; Gitea, whose API looks like it, has other words for some."""
 ROBOT = re.compile(r"(project|group)_[0-9]+_bot(_\w+)?|service_account_\w+")
 """How GitLab names the users behind access tokens of projects and groups, and service accounts that nobody named."""
 APPROVED = "approved this merge request"
@@ -64,7 +66,10 @@ async def github(api: Api, repository: str, number: int) -> Reviewed:
     pull = await api.json(path, what=f"pull request {repository}#{number}")
     latest: dict[str, Entry] = {}
     for review in await _all_pages(api, f"{path}/reviews"):
-        if _person(review["user"]) and review["state"] in {"APPROVED", "CHANGES_REQUESTED", "DISMISSED"}:
+        if review["state"] not in {*VOTES, *NO_VOTES}:
+            fault = f"a review is {review['state']!r}, which GitHub does not know"
+            raise SourceError("invalid", f"{fault}. Is {path} at '{api.connection}' of another product?")
+        if _person(review["user"]) and review["state"] in VOTES:
             latest[review["user"]["login"]] = review
     is_private = bool(pull["base"]["repo"]["private"])  # then whoever can write a review was let in
     within = {who for who, review in latest.items() if is_private or review.get("author_association") in WITHIN}
@@ -122,9 +127,13 @@ async def _all_pages(api: Api, path: str) -> list[Entry]:
     """Return all entries of a list, page by page."""
     collected: list[Entry] = []
     for page in range(1, MOST + 1):
-        entries = await api.json(path, {"per_page": str(PAGE), "page": str(page)})
+        entries, has_next = await api.page(path, {"per_page": str(PAGE), "page": str(page)})
+        if entries is None:
+            raise SourceError(
+                "invalid", f"{api.product.name} has no {path} that the token of '{api.connection}' can see"
+            )
         collected += entries
-        if len(entries) < PAGE:
+        if not has_next and len(entries) < PAGE:  # what the token may not see is left out of a page, and makes it short
             return collected
     raise SourceError("invalid", f"{api.product.name} has more than {PAGE * MOST} entries at {path}")
 

@@ -44,6 +44,8 @@ class Answer:
     query: str
     note: str = ""
     """What else a person wants to know, such as the names of what was counted."""
+    is_at_least: bool = False
+    """Whether more may be there than could be counted."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -105,12 +106,20 @@ async def _taken(condition: Condition, context: SourceContext, seen: Seen, newer
         if value is None:
             return Reading(condition.title, "inconclusive", at, detail=basis)
         verdict, cause = judge(condition.good, condition.bad, value)
+        if cause is None and any(answer.is_at_least for answer in answers) and not _holds_for_more(condition, verdict):
+            detail = f"{value:g} or more, too many to count; {condition.limit()} cannot be judged"
+            return Reading(condition.title, "error", at, cause="invalid", detail=detail)
     except SourceError as error:
         return Reading(condition.title, "error", context.now(), cause=error.cause, detail=str(error))
     note = _why_invalid(value) if cause == "invalid" else basis or answers[0].note
     detail = f"{condition.limit()} ({note})" if note else condition.limit()
     unit = condition.unit_of_value
     return Reading(condition.title, verdict, at, value=value, cause=cause, detail=detail, unit=unit)
+
+
+def _holds_for_more(condition: Condition, verdict: Verdict) -> bool:
+    """Return whether a count means the same however much more there is."""
+    return condition.compare is None and judge(condition.good, condition.bad, sys.float_info.max)[0] == verdict
 
 
 def _why_invalid(value: Value) -> str:

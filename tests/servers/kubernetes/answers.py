@@ -121,6 +121,8 @@ class Api:
     troubles: list[Trouble] = field(default_factory=list)
     admission: Callable[[Json], None] = lambda _: None
     """What an admission webhook makes of an object that is to be written, dry runs included."""
+    most: int = 0
+    """How many objects a piece of a list has at most, as what stands before a server may have it."""
     lines: list[str] = field(default_factory=list)
     """Method and path of each request."""
 
@@ -241,7 +243,7 @@ class Api:
         if "continue" in call.query:
             start, version = json.loads(base64.urlsafe_b64decode(call.query["continue"]))
             self.store.since(version)
-        limit = int(call.query.get("limit") or 0) or len(obj) or 1
+        limit = int(call.query.get("limit") or 0) or self.most or len(obj) or 1
         metadata: Json = {"resourceVersion": str(version)}
         if start + limit < len(obj):
             metadata["continue"] = base64.urlsafe_b64encode(json.dumps([start + limit, version]).encode()).decode()

@@ -105,6 +105,10 @@ class Api:
 
     async def json_or_none(self, path: str, parameters: Mapping[str, str | Sequence[str]] | None = None) -> Any:
         """Return the JSON of a reply, or None when what is asked for does not exist."""
+        return (await self.page(path, parameters))[0]
+
+    async def page(self, path: str, parameters: Mapping[str, str | Sequence[str]] | None = None) -> tuple[Any, bool]:
+        """Return the same of a page, and whether the server names a next one, however few entries this one has."""
         self._keep_quiet()
         context = replace(self.context, connections=self._located)
         connection = await self._located(self.connection)
@@ -114,7 +118,7 @@ class Api:
             self.connection, path, parameters, headers=None if has_login else self.product.headers
         )
         if reply.status_code == httpx.codes.NOT_FOUND:
-            return None
+            return None, False
         if reply.status_code != httpx.codes.OK:
             raise self._refused(reply)
         self.made.append(cache.made(reply, self.context.now()))  # refuses what is old
@@ -122,7 +126,7 @@ class Api:
             fault = f"{self.product.name} answered {path} with more than {LARGEST >> 20} MiB"
             raise SourceError("invalid", f"{fault}, for which all other watches would have to wait. Ask for less.")
         try:
-            return reply.json()
+            return reply.json(), "next" in reply.links
         except ValueError as error:
             problem = f"{self.product.name} answered without JSON. Is {reply.url.copy_with(query=None)} its API?"
             raise SourceError("invalid", problem) from error

@@ -7,7 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
-from changewindow.systems.kubernetes.client import ACCEPT, Parameters, Reply, asyncio_api, namespace_of, no_reply
+from changewindow.systems.kubernetes.client import (
+    ACCEPT,
+    Parameters,
+    Reply,
+    asyncio_api,
+    following,
+    namespace_of,
+    no_reply,
+)
 from changewindow.systems.kubernetes.diagnosis import owned, selector_of
 from changewindow.systems.kubernetes.resource import Json, Resource, core, refusal
 from changewindow.systems.measurement import SourceContext, SourceError
@@ -53,8 +61,13 @@ class AskedCluster:
 
     async def items(self, resource: Resource, **parameters: Unpack[Parameters]) -> list[Json]:
         """Return all objects of a kind."""
-        document = await self.get(resource, **parameters)
-        return list(document["items"])
+        items: list[Json] = []
+        asked: Parameters | None = parameters
+        while asked is not None:
+            document = await self.get(resource, **asked)
+            items += document["items"]
+            asked = following(parameters, document)
+        return items
 
     async def listing(self, resource: Resource, most: int) -> Listing:
         """Return the objects of a kind, page by page, and no more than so many; see `get`."""

@@ -34,20 +34,25 @@ TIMEOUT = (10, 30)
 ACCEPT = "application/json, */*"
 
 
-class Parameters(TypedDict, total=False):
-    """The query of a request to the API server."""
-
-    labelSelector: str
-    fieldSelector: str
-    fieldManager: str
-    fieldValidation: str
-    force: str
-    dryRun: str
-    container: str
-    timestamps: str
-    limitBytes: int
-    sinceTime: str
-    previous: str
+Parameters = TypedDict(
+    "Parameters",
+    {
+        "labelSelector": str,
+        "fieldSelector": str,
+        "fieldManager": str,
+        "fieldValidation": str,
+        "force": str,
+        "dryRun": str,
+        "container": str,
+        "timestamps": str,
+        "limitBytes": int,
+        "sinceTime": str,
+        "previous": str,
+        "continue": str,
+    },
+    total=False,
+)
+"""The query of a request to the API server."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,12 @@ def request(api: "ApiClient", method: str, resource: Resource, content: Content,
         return Reply(error.status, str(error.body or ""), str((error.headers or {}).get("Retry-After") or ""))
     except (HTTPError, UnicodeDecodeError) as error:
         return Reply(0, no_reply(api.configuration.host, getattr(error, "reason", None) or error))
+
+
+def following(parameters: Parameters, listed: Json) -> Parameters | None:
+    """Return how to ask for the rest of a list, if a server or what stands before it has cut the list into pieces."""
+    token = (listed.get("metadata") or {}).get("continue")
+    return {**parameters, "continue": token} if token else None
 
 
 def no_reply(host: str, cause: BaseException) -> str:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, Unpack
 
 from changewindow.errors import StepFailed
 from changewindow.systems.context import Context
-from changewindow.systems.kubernetes.client import Content, Parameters, api, namespace_of, request
+from changewindow.systems.kubernetes.client import Content, Parameters, api, following, namespace_of, request
 from changewindow.systems.kubernetes.resource import Json, Resource, refusal
 
 T = TypeVar("T")
@@ -98,7 +98,13 @@ class Cluster:
 
     def items(self, resource: Resource, **parameters: Unpack[Parameters]) -> list[Json]:
         """Return all objects of a kind, in its namespace."""
-        return list(self.get(resource, **parameters).get("items") or [])
+        items: list[Json] = []
+        asked: Parameters | None = parameters
+        while asked is not None:
+            listed = self.get(resource, **asked)
+            items += listed.get("items") or []
+            asked = following(parameters, listed)
+        return items
 
     def text(self, resource: Resource, **parameters: Unpack[Parameters]) -> str:
         """Return what is not JSON: a log."""
