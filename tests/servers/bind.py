@@ -77,10 +77,10 @@ class Bind:
         """Let it go on."""
         self.processes[address].send_signal(signal.SIGCONT)
 
-    def set(self, name: str, ttl: int, kind: str, value: str) -> None:
+    def set(self, name: str, ttl: int, kind: str, *values: str) -> None:
         """Let the primary have a record set, as whoever has the key may."""
         update = dns.update.UpdateMessage(ZONE, keyring=dns.tsigkeyring.from_text({KEY: SECRET}))
-        update.replace(name, ttl, kind, value)
+        update.replace(name, ttl, kind, *values)
         dns.query.tcp(update, PRIMARY, port=self.port, timeout=5)
 
     def ask(self, record: str, kind: str, address: str = PRIMARY, *, patience: float = 2.0) -> list[str]:

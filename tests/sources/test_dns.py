@@ -52,6 +52,14 @@ async def test_text_and_ttl(servers: Bind) -> None:
     assert raised.value.cause == "no_data"
 
 
+async def test_an_answer_too_long_for_one_packet_is_read_whole(servers: Bind) -> None:
+    """A server cuts it and says so, and is asked again by TCP."""
+    addresses = [f"192.0.2.{number}" for number in range(1, 61)]
+    servers.set("many.example.com.", 300, "A", *addresses)
+    answer = await ask(servers, record="many.example.com", read="text", servers=[f"{PRIMARY}:{servers.port}"])
+    assert str(answer.value).split() == sorted(addresses)
+
+
 async def test_one_server_that_is_silent(servers: Bind) -> None:
     """It does not have what is wanted, and whether all agree is unknown."""
     servers.pause(SECONDARY)

@@ -1,5 +1,6 @@
 """The source openmetrics: the formats in which metrics are exposed."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -46,6 +47,29 @@ async def test_openmetrics_that_was_cut(server: RecordingServer) -> None:
     result = await reading(server, "# TYPE requests gauge\nrequests 5\n", NEWER)
     assert result.cause == "invalid"
     assert result.detail.endswith("/metrics does not speak the metrics format: Missing # EOF at end")
+
+
+@pytest.mark.parametrize(
+    ("reply", "cause"),
+    [
+        pytest.param("HTTP/1.0 200 OK\r\n\r\nrequests 5\n", None, id="whole"),
+        pytest.param("HTTP/1.0 200 OK\r\n\r\nrequests 5", "invalid", id="of 512 only the 5"),
+        pytest.param("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nrequests 5", None, id="as long as it says"),
+        pytest.param("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nrequests 5", "unreachable", id="too short"),
+    ],
+)
+async def test_a_reply_that_broke_off_has_no_value(reply: str, cause: str | None) -> None:
+    """The end of the connection is the end of a reply that has no length: its last number may lack digits."""
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply.encode())
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as service:
+        known = Connection("example_service", "http", "127.0.0.1", service.sockets[0].getsockname()[1])
+        source = {"kind": "openmetrics", "connection": "example_service", "metric": "requests"}
+        result = await asked(source, known, good={"equals": 5})
+    assert result.cause == cause, result.detail
 
 
 @pytest.mark.parametrize("name", ["requests", "requests_total"])

@@ -15,6 +15,7 @@ from changewindow.errors import LockRevoked, StepFailed
 from changewindow.steps.flyway import EXAMPLE, Step
 from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context
+from changewindow.systems.databases.flyway import callbacks
 from servers.flyway_program import flyway
 from servers.postgres import Postgres, shared
 from step_fixtures.flyway import at_first, project, state
@@ -301,11 +302,21 @@ def test_a_failed_migration_of_before_is_said(server: Postgres, folder: Path, or
     assert says.startswith("flyway validate refuses: Detected failed migration to version 2 (index). Please remove any")
 
 
+def test_callbacks_are_known_by_their_names(tmp_path: Path) -> None:
+    """As Flyway knows them; migrations and other statements are none."""
+    (tmp_path / "orders").mkdir()
+    named = ("afterMigrate.sql", "beforeEachMigrate__locks.sql", "createSchema.sql")
+    for name in (*named, "V2__beforeMigrate.sql", "R__after.sql", "after.sql", "before_all.sql"):
+        (tmp_path / "orders" / name).touch()
+    assert callbacks(tmp_path) == [f"orders/{name}" for name in named]
+
+
 def test_what_a_callback_has_made_is_named_after_undo(server: Postgres, folder: Path, orders: Connection) -> None:
     """No history has it, and no undo statement; a table that an earlier callback made is no change."""
     (folder / "afterMigrate.sql").write_text("CREATE TABLE IF NOT EXISTS made_by_callback (id int);")
-    migrate = step(folder)
-    assert migrate.missing_prerequisites(here(orders)) == []
+    migrate, logged = step(folder), list[str]()
+    assert migrate.missing_prerequisites(here(orders, logged.append)) == []
+    assert "afterMigrate.sql runs with the migrations; rows that it changes stay so, also after undo" in logged
     remembered = migrate.remember(here(orders))
     migrate.apply(here(orders), remembered)
     for _ in range(2):

@@ -32,7 +32,7 @@ from changewindow.documents.types import ConnectionName, Duration, Expression, d
 from changewindow.sources.base import SourceBase
 from changewindow.systems import expressions, openmetrics
 from changewindow.systems.http import cache
-from changewindow.systems.measurement import Answer, SourceContext, SourceError
+from changewindow.systems.measurement import Answer, SourceContext, SourceError, may_be_cut
 from changewindow.systems.openmetrics import Scrape
 from changewindow.systems.process.apart import apart
 
@@ -109,6 +109,8 @@ class Source(SourceBase):
         asked_at = context.now()
         reply = await context.get(self.connection, self.path)
         scraped = cache.made(reply, asked_at).timestamp()
+        if may_be_cut(reply) and not reply.content.endswith(b"\n") and not _is_newer(reply):
+            raise SourceError("invalid", f"the last line of {reply.url} has no end: the connection may have broken off")
         lines = reply.content.count(b"\n")
         if lines > LONGEST:
             fault = f"{reply.url} answered {lines:,} lines, {LONGEST:,} are read at most"
@@ -168,6 +170,11 @@ class Source(SourceBase):
         return result
 
 
+def _is_newer(reply: httpx.Response) -> bool:
+    """Return whether a reply is in the format whose end is marked."""
+    return str(reply.headers.get("Content-Type", "")).startswith("application/openmetrics-text")
+
+
 def _named(name: str, reply: httpx.Response, *, is_compared: bool) -> Iterator[Sample]:
     """Yield the samples of a name, in the format of which the reply says that it is.
 
@@ -175,7 +182,7 @@ def _named(name: str, reply: httpx.Response, *, is_compared: bool) -> Iterator[S
         ValueError: it is not in that format.
         SourceError: it is to be compared with an earlier one, and is of a type for which that means nothing.
     """
-    is_newer = reply.headers.get("Content-Type", "").startswith("application/openmetrics-text")
+    is_newer = _is_newer(reply)
     parse = openmetrics_families if is_newer else text_string_to_metric_families
     for family in parse(reply.text):
         samples = [sample for sample in family.samples if sample.name == name]

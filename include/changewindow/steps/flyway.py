@@ -13,7 +13,8 @@ migrated since stops the undo. The empty history table of a first migration stay
 columns and indexes (on PostgreSQL also defaults, constraints, types, views, functions and triggers) with the
 remembered ones, names those that differ and calls a person: a migration that runs outside
 of transactions (CREATE INDEX CONCURRENTLY; all DDL of MySQL and Oracle) may have died without a word in the history,
-and what a callback such as afterMigrate.sql has made stands in no history at all.
+and what a callback such as afterMigrate.sql has made stands in no history at all. Rows that a callback has changed
+stay so, and nobody notices: the gate logs which SQL callbacks there are; those in Java or a shell are not looked for.
 """
 
 import uuid
@@ -89,8 +90,10 @@ class Step(StepBase):
         """Return what has no undo, and which files are no longer those that ran, according to Flyway."""
         with reading(context.connection(self.connection), READING) as opened:
             versions = History(opened, self.history).versions()
-        with self._flyway(context) as (program, _):
+        with self._flyway(context) as (program, folder):
             known, valid = program.known_and_valid(self.target)
+            for file in flyway.callbacks(folder.path):
+                context.log(f"{file} runs with the migrations; rows that it changes stay so, also after undo")
         missing = self._missing(known, versions)
         reason = " ".join(str(valid.get("allErrorMessages") or "no reason given").split())
         return missing if valid.get("validationSuccessful") else [f"flyway validate refuses: {reason}"]

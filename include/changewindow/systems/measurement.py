@@ -19,6 +19,8 @@ Authentication = Callable[[Connection], Mapping[str, str] | None]
 
 LARGEST = 64 << 20
 """How many bytes of a reply are read at most."""
+ENDLESS = "changewindow_endless"
+"""The extension of a reply that had no length."""
 TRANSPORT = {"content-encoding", "transfer-encoding"}
 """Headers about how a reply was sent, not about its content."""
 
@@ -178,10 +180,22 @@ class SourceContext:
             # httpx_aiohttp does not turn all of aiohttp's errors into those of httpx
             raise SourceError("unreachable", f"{url}: {type(error).__name__} {error}".rstrip()) from error
         headers_kept = [(name, value) for name, value in reply.headers.multi_items() if name not in TRANSPORT]
-        whole = httpx.Response(reply.status_code, headers=headers_kept, content=body, request=reply.request)
+        has_length = not reply.headers.keys().isdisjoint({"content-length", "transfer-encoding"})
+        whole = httpx.Response(
+            reply.status_code,
+            headers=headers_kept,
+            content=body,
+            request=reply.request,
+            extensions={ENDLESS: not has_length},
+        )
         whole.encoding = "utf-8"  # as JSON and metrics are, whatever a header says
         whole.elapsed = reply.elapsed
         return whole
+
+
+def may_be_cut(reply: "httpx.Response") -> bool:
+    """Return whether a reply had no length: it ended with its connection, whole or not."""
+    return bool(reply.extensions.get(ENDLESS))
 
 
 async def _body(reply: "httpx.Response", url: str) -> bytes:

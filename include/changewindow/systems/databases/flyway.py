@@ -1,6 +1,7 @@
 """Runs Flyway on the database behind an Airflow Connection."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ from changewindow.systems.databases.transactions import meaning
 from changewindow.systems.git.clone import last_line
 
 CONFIGURATIONS = ("flyway.toml", "flyway.conf", "conf/flyway.toml", "conf/flyway.conf")
+CALLBACK = re.compile(r"(before|after)[A-Z]\w*\.sql$|createSchema(__\w*)?\.sql$")
 WILL_RUN = {"Pending", "Outdated"}
 NO_PROGRAM = 127
 """The exit code where a program cannot be started."""
@@ -101,6 +103,11 @@ def environment(connection: Connection, folder: Path, history: str, *, url: str)
     if not any((folder / name).is_file() for name in CONFIGURATIONS):
         settings["FLYWAY_LOCATIONS"] = f"filesystem:{folder}"
     return settings
+
+
+def callbacks(folder: Path) -> list[str]:
+    """Return the SQL files below a folder that Flyway runs before or after something, whatever migrates."""
+    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.sql") if CALLBACK.match(file.name))
 
 
 def will_run(known: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
