@@ -161,8 +161,23 @@ async def test_more_entries_than_are_counted_are_not_below_a_limit(tmp_path: Pat
     file = write(tmp_path / "it.journal", *(Entry(ago(50 - place / 1000), "request") for place in range(10_000)))
     unknown = await count(file, priority="info", good={"below": 20_000})
     assert (unknown.verdict, unknown.cause) == ("error", "invalid")
-    assert unknown.detail == "10000 or more, too many to count; limit 20000 cannot be judged"
+    assert unknown.detail == "10000 or more, so limit 20000 cannot be judged (no more are counted)"
     assert (await count(file, priority="info", good={"below": 100})).verdict == "fail"
+
+
+@pytest.mark.parametrize(("unit", "cause"), [("orders.service", "invalid"), ("other.service", None)])
+async def test_entries_that_journald_has_suppressed_are_not_none(tmp_path: Path, unit: str, cause: str | None) -> None:
+    """Its rate limit leaves out what a unit logs too fast, errors too; of another unit it says nothing of this one."""
+    dropped = {"MESSAGE_ID": "a596d6fe7bfa4994828e72309e95d61e"}
+    message = f"Suppressed 50 messages from {unit}"
+    entries = Entry(ago(60), "request"), Entry(ago(30), message, unit="systemd-journald.service", fields=dropped)
+    reading = await count(write(tmp_path / "it.journal", *entries))
+    assert reading.cause == cause
+    if cause:
+        told = "0 or more, so good when equals 0 cannot be judged (journald has suppressed entries of orders.service)"
+        assert reading.detail == told
+    else:
+        assert (reading.value, reading.verdict) == (0, "pass")
 
 
 async def test_a_slow_journalctl_is_killed(tmp_path: Path, monkeypatch: Any) -> None:

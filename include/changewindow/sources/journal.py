@@ -4,7 +4,8 @@
 for instance by systemd-journal-remote. Whoever runs Airflow must be in the group `systemd-journal`. A unit without any
 entry is `no_data`: it may be misspelt. A journal that was brought here is as good as its newest entry, of any unit.
 At most the newest 10000 entries are counted; where there are more of this priority, `matching` has no answer, nor has
-a limit above that number.
+a limit above that number. Where the journal's rate limit has left out entries of the unit, their number is known to be
+at least what was counted: enough to be too many, and never few enough.
 """
 
 import json
@@ -25,6 +26,8 @@ EXAMPLE = {"kind": "journal", "unit": "orders.service", "priority": "err", "over
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST = 10_000
 SHOWN = 100
+SUPPRESSED = "a596d6fe7bfa4994828e72309e95d61e"
+"""How journald marks that it has left out entries of a unit which logs too much (SD_MESSAGE_JOURNAL_DROPPED)."""
 Entry = dict[str, Any]
 
 
@@ -83,8 +86,18 @@ class Source(SourceBase):
         asked = [f"--unit={self.unit}", f"--priority={self.priority}", f"--since=@{since.timestamp():.6f}"]
         read = await self._read(*asked, f"--lines={MOST}")
         count, newest = await apart(self._counted, len(read), read, since)
-        note = f"the last one: {newest}" if newest else ""
-        return Answer(count, at, f"journalctl {' '.join(asked)}", note, is_at_least=count >= MOST)
+        lost = await self._lost(since)
+        if count >= MOST:
+            lost = "no more are counted"
+        note = lost or (f"the last one: {newest}" if newest else "")
+        return Answer(count, at, f"journalctl {' '.join(asked)}", note, is_at_least=bool(lost))
+
+    async def _lost(self, since: datetime) -> str:
+        """Return why more may have been logged than the journal holds: its rate limit leaves entries of a unit out."""
+        read = await self._read(f"MESSAGE_ID={SUPPRESSED}", f"--since=@{since.timestamp():.6f}", f"--lines={MOST}")
+        entries = map(json.loads, read.splitlines())
+        is_lost = any(_time(entry) > since and _message(entry).endswith(f" from {self.unit}") for entry in entries)
+        return f"journald has suppressed entries of {self.unit}" if is_lost else ""
 
     def _counted(self, read: bytes, since: datetime) -> tuple[int, str]:
         """Return how many entries count, and the message of the newest one."""

@@ -107,7 +107,7 @@ async def _taken(condition: Condition, context: SourceContext, seen: Seen, newer
             return Reading(condition.title, "inconclusive", at, detail=basis)
         verdict, cause = judge(condition.good, condition.bad, value)
         if cause is None and any(answer.is_at_least for answer in answers) and not _holds_for_more(condition, verdict):
-            detail = f"{value:g} or more, too many to count; {condition.limit()} cannot be judged"
+            detail = f"{value} or more, so {condition.limit()} cannot be judged ({oldest.note})"
             return Reading(condition.title, "error", at, cause="invalid", detail=detail)
     except SourceError as error:
         return Reading(condition.title, "error", context.now(), cause=error.cause, detail=str(error))
