@@ -86,9 +86,7 @@ class Source(SourceBase):
         asked = [f"--unit={self.unit}", f"--priority={self.priority}", f"--since=@{since.timestamp():.6f}"]
         read = await self._read(*asked, f"--lines={MOST}")
         count, newest = await apart(self._counted, len(read), read, since)
-        lost = await self._lost(since)
-        if count >= MOST:
-            lost = "no more are counted"
+        lost = "no more are counted" if count >= MOST else await self._lost(since)
         note = lost or (f"the last one: {newest}" if newest else "")
         return Answer(count, at, f"journalctl {' '.join(asked)}", note, is_at_least=bool(lost))
 
