@@ -1,5 +1,6 @@
 """What `journal` shows, with the real journalctl on files that systemd-journal-remote has written."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -132,3 +133,15 @@ async def test_a_damaged_file_is_no_empty_answer(tmp_path: Path) -> None:
         SourceError, match=r"the journal of .* cannot be read: .* Is its account in the group systemd-journal"
     ):
         await looked({"kind": "journal", "file": f"{tmp_path}/*.journal"}, folder=tmp_path)
+
+
+async def test_who_may_not_read_is_told_the_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journalctl ends well and shows nothing; asked to be quiet, it would not even say why."""
+    program = tmp_path / "bin" / "journalctl"
+    program.parent.mkdir()
+    hint = "echo 'Hint: You are currently not seeing messages from other users.' >&2"
+    program.write_text(f'#!/bin/sh\ncase " $* " in *" --quiet "*|*" -q "*) ;; *) {hint};; esac\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    with pytest.raises(SourceError, match=r"other users\. Is its account in the group systemd-journal\?"):
+        await looked({"kind": "journal"}, folder=tmp_path)

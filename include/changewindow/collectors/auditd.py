@@ -30,7 +30,7 @@ from changewindow.systems.hosts.machine import Machine, complaint, machine
 from changewindow.systems.measurement import SourceError
 
 EXAMPLE = {"kind": "auditd", "connection": "web_3", "paths": ["/etc", "/usr/local/bin"], "sudo": True}
-MOST = 8 << 20
+MOST = 4 << 20
 """Bytes of the log, the newest of the span."""
 FILES = 20
 """How many files of an event are shown."""

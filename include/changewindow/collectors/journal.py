@@ -115,8 +115,8 @@ class Collector(CollectorBase):
     async def _read(self, on: Machine, *asked: str) -> bytes:
         """Return what journalctl prints; it also ends well where it may not read, and then complains."""
         place = [f"--file={self.file}"] if self.file else ["--system"]
-        ran = await on.look("journalctl", "--no-pager", "--quiet", *place, *asked)
-        complaint = " ".join(ran.complaint.decode(errors="replace").split())[:300]
+        ran = await on.look("journalctl", "--no-pager", *place, *asked)
+        complaint = " ".join(ran.complaint.decode(errors="replace").split())[:300].rstrip(".")
         if complaint or (ran.code and (ran.code != 1 or "--header" in asked)):  # 1: no entry is like that
             remedy = "Is its account in the group systemd-journal?"
             raise SourceError(
@@ -149,6 +149,8 @@ def _lines(printed: bytes) -> tuple[list[Line], int]:
     """Return the entries that journalctl has printed, the oldest first, and how many cannot be read."""
     lines, broken = [], 0
     for text in printed.splitlines():
+        if text.startswith(b"-- "):  # No entries --
+            continue
         try:
             fields = json.loads(text)
             at = EPOCH + timedelta(microseconds=int(fields["__REALTIME_TIMESTAMP"]))
