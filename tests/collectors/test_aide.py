@@ -1,6 +1,7 @@
 """What `aide` shows, with Debian's aide on a folder and a database of its own."""
 
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,12 @@ async def look(etc: Path, span: Span | None = None, **fields: Any) -> Collected:
     return await looked(given, folder=etc.parent / "kept", span=span)
 
 
-def report(etc: Path, change: tuple[str, str] = ("", "")) -> None:
-    """Leave the report of a check, as the daily one does."""
-    (etc.parent / "aide.log").write_text(aide(etc.parent, "--check").replace(*change))
+def report(etc: Path, *, began: datetime | None = None, change: tuple[str, str] = ("", "")) -> None:
+    """Leave the report of a check, as the daily one does, perhaps of another time."""
+    text = aide(etc.parent, "--check").replace(*change)
+    if began:
+        text = re.sub(r"(?<=Start timestamp: )\S+ \S+", f"{began:%F %T}", text)
+    (etc.parent / "aide.log").write_text(text)
 
 
 def of(collected: Collected, file: Path) -> Entry:
@@ -62,7 +66,7 @@ async def test_added_removed_and_changed_files_show(etc: Path) -> None:
 
 async def test_an_unchanged_folder_is_covered_from_the_database_to_the_check(etc: Path) -> None:
     """What happened after the check began, and before the database was made, nobody has seen."""
-    report(etc)
+    report(etc, began=datetime.now(UTC) - timedelta(hours=1))
     span = last(timedelta(hours=3))
     collected = await look(etc, span)
     assert collected.entries == ()
@@ -71,11 +75,13 @@ async def test_an_unchanged_folder_is_covered_from_the_database_to_the_check(etc
     assert after.until == span.until
     assert "the database is of " in collected.coverage.why
     assert "the check began " in collected.coverage.why
+    now = last(timedelta(hours=1))
+    assert (await look(etc, now, check=True)).coverage.unseen(now) == ()
 
 
 async def test_an_old_report_sees_nothing_of_the_last_hour(etc: Path) -> None:
     """An empty answer is not `nothing changed`."""
-    report(etc, (datetime.now(UTC).strftime("Start timestamp: %Y"), "Start timestamp: 2020"))
+    report(etc, began=datetime(2020, 1, 1, tzinfo=UTC))
     span = last(timedelta(hours=1))
     assert (await look(etc, span)).coverage.unseen(span) == (span,)
 
@@ -92,7 +98,7 @@ async def test_without_the_date_of_the_database_nothing_is_covered(etc: Path) ->
 async def test_files_that_the_report_counts_and_does_not_name_are_lost(etc: Path) -> None:
     """Its own count says how many there were."""
     (etc / "new").write_text("it\n")
-    report(etc, ("f+++++++++++++++++: ", "f+++"))
+    report(etc, change=("f+++++++++++++++++: ", "f+++"))
     coverage = (await look(etc)).coverage
     assert (coverage.lost, "1 files of the report cannot be read" in coverage.why) == (1, True)
 
@@ -118,3 +124,11 @@ async def test_a_file_of_a_package_is_named_with_it(tmp_path: Path) -> None:
     (entry,) = (await look(tmp_path / "etc", hour)).entries
     assert entry.what == "changed: Ctime; of package dpkg"
     assert entry.at == datetime(2026, 11, 26, 23, 18, 28, tzinfo=UTC)
+
+
+async def test_a_difference_without_a_time_is_not_hidden(etc: Path) -> None:
+    """A check begins after the time that was asked for."""
+    (etc / "motd").unlink()
+    etc.rename(etc.parent / "gone")
+    entry = of(await look(etc, last(timedelta(seconds=1)), check=True), etc / "motd")
+    assert entry.what == "removed, at some time before the check"

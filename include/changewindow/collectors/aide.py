@@ -27,7 +27,7 @@ from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.git.history import time_of
 from changewindow.systems.hosts.aide_report import Difference, Report, report_of
-from changewindow.systems.hosts.machine import Machine, complaint, machine
+from changewindow.systems.hosts.machine import Machine, complaint, latest, machine
 from changewindow.systems.measurement import SourceError
 
 EXAMPLE = {"kind": "aide", "connection": "web_3", "sudo": True}
@@ -38,6 +38,8 @@ FILES = 500
 DIFFERENT = 7
 """The highest exit code of a check that was made: bits for added, removed and changed files."""
 NOBODY = "AIDE compares files, and does not know who changed them"
+SECOND = timedelta(seconds=1)
+"""How exact a report is about its time."""
 OF_PACKAGE = re.compile(r"(?m)^(?P<packages>[^/\n]+): (?P<path>/.*)$")
 
 
@@ -68,7 +70,8 @@ class Collector(CollectorBase):
             raise SourceError("invalid", f"there is no whole report of AIDE on {on.name}. {remedy}")
         times = await _times(on, report)
         packages = await _packages(on, report)
-        entries = [_entry(difference, on.name, report.began, times) for difference in report.differences]
+        by_then = min(report.began, latest(span, ahead))  # a check that is made now begins after the span
+        entries = [_entry(difference, on.name, by_then, times) for difference in report.differences]
         named = [
             Entry(entry.at, entry.object, f"{entry.what}{of}", entry.before, entry.after, known_by=NOBODY)
             for entry, difference in zip(entries, report.differences, strict=True)
@@ -94,7 +97,7 @@ class Collector(CollectorBase):
     async def _coverage(self, on: Machine, report: Report, span: Span, ahead: timedelta) -> Coverage:
         """Return from the date of the database to the beginning of the check."""
         began, reasons, since = report.began - ahead, [], span.since
-        until = max(span.since, min(began, span.until))
+        until = span.until if began + SECOND >= span.until else max(span.since, began)
         try:
             made = time_of((await on.read("stat", "--printf=%Y", self.database)).decode(errors="replace")) - ahead
         except SourceError as error:
@@ -104,7 +107,7 @@ class Collector(CollectorBase):
             if made > span.since:
                 since = made
                 reasons.append(f"the database is of {made:%F %H:%M} UTC")
-        if began < span.until:
+        if began + SECOND < span.until:
             reasons.append(f"the check began {began:%F %H:%M} UTC")
         if report.lost:
             reasons.append(f"{report.lost} files of the report cannot be read")
@@ -134,9 +137,9 @@ async def _packages(on: Machine, report: Report) -> dict[str, str]:
     return {}
 
 
-def _entry(difference: Difference, host: str, began: datetime, times: dict[str, datetime]) -> Entry:
+def _entry(difference: Difference, host: str, by_then: datetime, times: dict[str, datetime]) -> Entry:
     changed = difference.changed or times.get(difference.path)
-    at = min(changed, began) if changed else began
+    at = min(changed, by_then) if changed else by_then
     when = "" if changed else ", at some time before the check"
     return Entry(
         at.astimezone(UTC),

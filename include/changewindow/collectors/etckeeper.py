@@ -16,7 +16,7 @@ it these two commands and no others, as a file in /etc/sudoers.d:
 import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
 
@@ -26,7 +26,7 @@ from changewindow.collectors.base import CollectorBase, CollectorContext
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.git.history import time_of
-from changewindow.systems.hosts.machine import Machine, machine
+from changewindow.systems.hosts.machine import Machine, latest, machine
 from changewindow.systems.measurement import SourceError
 
 EXAMPLE = {"kind": "etckeeper", "connection": "web_3", "sudo": True}
@@ -82,7 +82,8 @@ class Collector(CollectorBase):
             raise SourceError(
                 "unreachable", f"{self.folder} of {on.name} has no commit yet. Run 'etckeeper commit' there"
             )
-        entries = [entry for commit in commits for entry in self._of(commit, on.name, datetime.now(UTC) + ahead)]
+        by_now = latest(span, ahead)
+        entries = [entry for commit in commits for entry in self._of(commit, on.name, by_now)]
         states = _states(await self._git(on, STATUS))
         changed = {self._path(path): state for path, state in states[:FILES] if len(path) <= LONGEST}
         asked = {path: posixpath.dirname(path) if state == "removed" else path for path, state in changed.items()}
@@ -101,11 +102,11 @@ class Collector(CollectorBase):
     def _path(self, path: str) -> str:
         return posixpath.join(self.folder, path)
 
-    def _of(self, commit: Commit, host: str, now: datetime) -> Iterator[Entry]:
+    def _of(self, commit: Commit, host: str, by_now: datetime) -> Iterator[Entry]:
         """Yield an entry for each of its files; a commit from the future was not made later than now."""
         by, known_by = _author(commit)
-        at, subject = min(commit.at, now), commit.subject[:LONGEST]
-        new = partial(Entry, at, after=commit.id, by=by, known_by=known_by)
+        at, subject = min(commit.at, by_now), commit.subject[:LONGEST]
+        new = partial(Entry, at, by=by, known_by=known_by)
         for path, lines in commit.files[:FILES]:
             meant = "owner or mode of files in it" if path == METADATA else lines
             file = self.folder if path == METADATA else self._path(path)

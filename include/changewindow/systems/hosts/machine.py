@@ -3,8 +3,9 @@
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
+from changewindow.systems.collection import Span
 from changewindow.systems.connection import Connection
 from changewindow.systems.git.history import time_of
 from changewindow.systems.measurement import SourceError
@@ -14,6 +15,8 @@ Run = Callable[..., Awaitable[Printed]]
 """Runs a program, on the host of the connection `host`, or here."""
 Connect = Callable[[str], Awaitable[Connection]]
 REFUSED = b"sudo: "
+NOW = timedelta(minutes=1)
+"""A span that ended no longer ago reaches up to now."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,15 @@ async def machine(
     """Return the machine of an SSH connection, under its address; without a connection, this one."""
     name = (await connect(connection)).host if connection else socket.gethostname()
     return Machine(name, run, connection, by_sudo, kind)
+
+
+def latest(span: Span, ahead: timedelta) -> datetime:
+    """Return by when, on the clock of a machine that is ahead, what is seen now has happened.
+
+    That is now, or the end of a span that was up to now when somebody asked for it.
+    """
+    now = datetime.now(UTC)
+    return (span.until if abs(now - span.until) < NOW else now) + ahead
 
 
 def complaint(ran: Printed) -> str:
