@@ -139,10 +139,22 @@ async def test_an_edit_by_hand_names_fields_and_values(cluster: ApiServer) -> No
     cluster.make({**secret, "data": {"password": base64.b64encode(b"s3cret").decode()}})
     cluster.edit("configmaps", "shop", "cart-settings", lambda obj: obj["data"].update(max_idle="1"))
     edited = await entry(cluster, "ConfigMap shop/cart-settings")
-    assert (edited.what, edited.after) == ("written: data.max_idle", "data.max_idle = 1")
+    assert edited.what == "written: data.max_idle"
+    assert (edited.before, edited.after) == ("data.max_idle = ?", "data.max_idle = 1")
     made = await entry(cluster, "Secret shop/db")
     assert made.after.startswith("data.password = fingerprint ")
     assert base64.b64encode(b"s3cret").decode() not in str(made)
+
+
+async def test_of_many_keys_the_look_before_tells_which_have_changed(cluster: ApiServer) -> None:
+    """A program's fields are all that it has ever written; of a Secret, no value is kept to tell."""
+    cluster.edit("configmaps", "shop", "cart-settings", lambda obj: obj["data"].update(a="1", b="1", c="1"))
+    kept: dict[str, Any] = {}
+    await look(cluster, kept)
+    cluster.edit("configmaps", "shop", "cart-settings", lambda obj: obj.update(data={"a": "1", "b": "2"}))
+    (edited,) = (await look(cluster, kept)).entries
+    assert edited.what == "written: data.b; removed: c, max_idle"
+    assert (edited.before, edited.after) == ("data.b = ?", "data.b = 2")
 
 
 async def test_what_is_gone_shows_at_the_next_look_and_the_one_after_that(cluster: ApiServer) -> None:

@@ -12,7 +12,7 @@ The account needs the right to list in its namespace, no other; what it may not 
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -27,7 +27,7 @@ from changewindow.systems.kubernetes.object_history import Histories, happened
 from changewindow.systems.kubernetes.resource import Json, Resource, core
 from changewindow.systems.kubernetes.workload import Namespace
 from changewindow.systems.measurement import SourceError
-from changewindow.systems.remembered import Memory, compared, utc
+from changewindow.systems.remembered import Memory, changed_prints, compared, prints, utc
 
 T = TypeVar("T")
 EXAMPLE = {"kind": "kubernetes", "connection": "example_cluster", "namespace": "shop", "service": "orders"}
@@ -133,32 +133,35 @@ class _World:
         scalers = dict(filter(None, named))
         since = self.span.since - SLACK
         histories = Histories(self.namespace, since, self.context.fingerprint, kept, scalers)
-        entries = [
-            entry
-            for kind, resource in SHOWN.items()
-            for obj in self.items(resource)
-            for entry in self._tried(partial(self._read, histories, kind), obj) or ()
-        ]
-        events = [self._tried(partial(happened, namespace=self.namespace), event) for event in self.items(EVENTS)]
+        objects = [(kind, obj) for kind, resource in SHOWN.items() for obj in self.items(resource)]
+        for kind, obj in objects:
+            self._tried(partial(self._remember, histories, kind), obj, counts=False)
         memory = compared(self.context.kept, self.states, began, is_all=True, is_unread=self._is_unread)
+        histories = replace(histories, keys=_keys(memory, self.span))
+        read = [self._tried(partial(histories.of, kind), obj) for kind, obj in objects]
+        entries = [entry for entries in read for entry in entries or ()]
+        events = [self._tried(partial(happened, namespace=self.namespace), event) for event in self.items(EVENTS)]
         ahead = self._ahead(began)
         entries += _compared(memory, entries, self.span, ahead or timedelta(0))
         why = "; ".join(filter(None, (*self._unseen(), memory.why(self.span, "deletions"), self._reach(), LAST)))
         coverage = Coverage(self.span.since, self.span.until, lost=self.unreadable, clock_off=ahead, why=why)
         return Collected((*entries, *(event for event in events if event)), coverage)
 
-    def _read(self, histories: Histories, kind: str, obj: Json) -> list[Entry]:
-        if obj.get("type") != TYPE:
-            spec = obj.get("spec")
-            replicas = spec.get("replicas", 1) if kind in {"Deployment", "StatefulSet"} and spec else ""
-            self.states[histories.name(kind, obj)] = str(replicas)
-        return histories.of(kind, obj)
+    def _remember(self, histories: Histories, kind: str, obj: Json) -> None:
+        if obj.get("type") == TYPE:
+            return
+        name, spec = histories.name(kind, obj), obj.get("spec")
+        self.states[name] = str(spec.get("replicas", 1)) if kind in {"Deployment", "StatefulSet"} and spec else ""
+        if kind in {"ConfigMap", "Secret"}:
+            self.states[name] = prints(
+                {**(obj.get("data") or {}), **(obj.get("binaryData") or {})}, self.context.fingerprint
+            )
 
-    def _tried(self, read: Callable[[Json], T], obj: Json) -> T | None:
+    def _tried(self, read: Callable[[Json], T], obj: Json, *, counts: bool = True) -> T | None:
         try:
             return read(obj)
         except UNREADABLE:
-            self.unreadable += 1
+            self.unreadable += counts
             return None
 
     def _is_unread(self, name: str) -> bool:
@@ -204,14 +207,20 @@ def _made(event: Json) -> datetime:
     return utc(event["metadata"]["creationTimestamp"])
 
 
+def _keys(memory: Memory, span: Span) -> dict[str, list[str]]:
+    """Return which keys of ConfigMaps and Secrets have changed in a span."""
+    changes = [change for change in memory.differences if change.before and change.after and change.at(span)]
+    return {change.object: changed_prints(*change.values) for change in changes}
+
+
 def _compared(memory: Memory, entries: list[Entry], span: Span, ahead: timedelta) -> Iterator[Entry]:
     """Yield what only the look before tells: deletions, and scales that no program owns up to."""
     scaled = {entry.object for entry in entries if entry.what.startswith("scaled") and entry.at in span}
     for difference in memory.differences:
         at, name = difference.at(span), difference.object
         if at and difference.after is None:
-            yield Entry(at + ahead, name, f"deleted {difference.when}", difference.before or "", known_by=NO_TRACE)
-        elif at and difference.before and name not in scaled:
+            yield Entry(at + ahead, name, f"deleted {difference.when}", known_by=NO_TRACE)
+        elif at and difference.before and difference.before.isdecimal() and name not in scaled:
             yield Entry(
                 at + ahead,
                 name,

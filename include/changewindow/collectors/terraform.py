@@ -22,8 +22,8 @@ from changewindow.collectors.base import CollectorBase, CollectorContext
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Entry, Span
 from changewindow.systems.measurement import SourceError
-from changewindow.systems.remembered import Difference, Memory, as_now, compared
-from changewindow.systems.terraform.resources import changed_attributes, drift, resources
+from changewindow.systems.remembered import Difference, Memory, as_now, changed_prints, compared
+from changewindow.systems.terraform.resources import drift, resources
 from changewindow.systems.terraform.workspace import PROGRAMS, QUIETLY, errors_in
 
 EXAMPLE = {"kind": "terraform", "folder": "/opt/infrastructure/shop", "service": "orders"}
@@ -145,7 +145,7 @@ class Collector(CollectorBase):
         if change.before is None or change.after is None:
             verb = "came into the state" if change.before is None else "left the state"
             return Entry(at, change.object, f"{verb} {change.when}", known_by=NOBODY)
-        names = ", ".join(changed_attributes(before, after)) or "some attributes"
+        names = ", ".join(changed_prints(before, after)) or "some attributes"
         return Entry(at, change.object, f"changed in the state: {names}, {change.when}", known_by=NOBODY)
 
 

@@ -1,6 +1,7 @@
 """What a collector remembers from look to look: how objects were, and what became of them, bounded and versioned."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,8 @@ LONGEST = 500
 """In characters: a longer value is remembered by its beginning and a digest."""
 GAP = timedelta(minutes=20)
 """Looks that are farther apart are named."""
+SHORT = 6
+"""Of a fingerprint, what tells values of one field apart."""
 NAMED = 3
 NOW = timedelta(minutes=1)
 """A span that ended no longer ago reaches up to now."""
@@ -161,6 +164,17 @@ def _bounded(value: str) -> str:
         return value
     digest = hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()[:16]
     return f"{value[: LONGEST - 40]}… (SHA-256 {digest}…)"
+
+
+def prints(fields: Mapping[str, Any], fingerprint: Callable[[str], str]) -> str:
+    """Return what tells which of some fields has another value at the next look, without any value."""
+    texts = {name: json.dumps(value, sort_keys=True, ensure_ascii=False) for name, value in sorted(fields.items())}
+    return " ".join(f"{name}={fingerprint(text)[-SHORT:]}" for name, text in texts.items())
+
+
+def changed_prints(before: str, after: str) -> list[str]:
+    """Return which fields differ, by what `prints` returns of them."""
+    return sorted({pair.partition("=")[0] for pair in {*before.split()} ^ {*after.split()} if "=" in pair})
 
 
 def as_now(span: Span, now: datetime) -> datetime | None:

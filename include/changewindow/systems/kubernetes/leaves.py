@@ -1,6 +1,6 @@
 """Takes objects apart into single fields, and shows their values without giving away what may be secret."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 Path = tuple[str, ...]
@@ -8,6 +8,8 @@ Leaves = Mapping[Path, Any]
 DEEPEST = 25
 MOST = 2000
 """Fields of an object that are looked at."""
+NOTHING = object()
+"""Stands for a field that is not there."""
 PLAIN = {"image", "imagePullPolicy", "restartedAt", "kubectl.kubernetes.io/restartedAt", "serviceAccountName", "name"}
 """Texts that are no secrets; of others, such as the value of a variable, only a fingerprint is shown."""
 PLAIN_BELOW = {"resources", "roleRef", "subjects", "rules", "rollingUpdate", "strategy", "updateStrategy", "ports"}
@@ -23,7 +25,7 @@ def changed(old: Leaves, new: Leaves) -> list[Path]:
     return sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
 
 
-def described(fields: Leaves, paths: list[Path], fingerprint: Callable[[str], str]) -> str:
+def described(fields: Leaves, paths: Sequence[Path], fingerprint: Callable[[str], str]) -> str:
     """Return some fields with their values, a line each; of what may be secret only a fingerprint."""
     return "\n".join(f"{dotted(path)} = {_shown(path, fields[path], fingerprint)}" for path in paths if path in fields)
 
@@ -52,6 +54,8 @@ def _named(place: int, item: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 def _shown(path: Path, value: Any, fingerprint: Callable[[str], str]) -> str:
+    if value is NOTHING:
+        return "nothing"
     is_plain = path[-1] in PLAIN or PLAIN_BELOW & {*path} or path[0] == "data"
     if is_plain or value is None or isinstance(value, bool | int | float) or value in ({}, []):
         return str(value)

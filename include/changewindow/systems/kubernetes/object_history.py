@@ -1,13 +1,13 @@
 """Tells from an object of a cluster what became of it, as far as the object itself and its revisions tell."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from changewindow.systems.collection import Entry
 from changewindow.systems.kubernetes.helm import TYPE, release
-from changewindow.systems.kubernetes.leaves import changed, described, dotted, leaves
+from changewindow.systems.kubernetes.leaves import NOTHING, Path, changed, described, dotted, leaves
 from changewindow.systems.kubernetes.managed_fields import KNOWN_BY, REPLICAS, Writer, writers
 from changewindow.systems.kubernetes.resource import WORKLOADS, Json
 from changewindow.systems.kubernetes.revisions import Revision, revisions
@@ -16,7 +16,7 @@ from changewindow.systems.remembered import utc
 NAMED = 8
 TOGETHER = timedelta(seconds=5)
 """Who writes this soon after an object was made, has made it; the same holds for revisions."""
-HIDDEN = {"data", "stringData"}
+DATA = {"data", "stringData", "binaryData"}
 TEMPLATE = ("spec", "template")
 ROUTINE = {
     ("metadata", "annotations", name)
@@ -39,6 +39,8 @@ class Histories:
     """The objects that keep the revisions of workloads, by kind of workload."""
     scalers: Mapping[str, str]
     """The autoscaler of each workload that has one, by the names of both as entries have them."""
+    keys: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Which keys of a ConfigMap or Secret have changed, where the look before tells."""
 
     def name(self, kind: str, obj: Json) -> str:
         """Return the name of an object in entries."""
@@ -61,8 +63,8 @@ class Histories:
         first = next((writer for writer in wrote if writer.at - created < TOGETHER), None)
         if created >= self.since:
             by, known_by = (first.by, KNOWN_BY) if first else ("", NO_WRITER)
-            values = self._values(kind, obj, first) if first else ""
-            yield Entry(created, name, "created", after=values, by=by, known_by=known_by)
+            absent, values = self._values(kind, obj, first.fields, "nothing") if first else ("", "")
+            yield Entry(created, name, "created", absent, values, by, known_by)
         if deleted := obj["metadata"].get("deletionTimestamp"):
             yield Entry(utc(deleted), name, "is being deleted", known_by=NO_WRITER)
         later = [writer for writer in wrote if writer != first and writer.at >= self.since]
@@ -77,10 +79,7 @@ class Histories:
             if REPLICAS in writer.fields and {path[:2] for path in writer.fields} == {REPLICAS}:
                 yield self._scaled(name, obj, writer)
             elif writer not in explained and not {*writer.fields} <= ROUTINE:
-                what = f"written: {_listed([dotted(path) for path in writer.fields])}"
-                yield Entry(
-                    writer.at, name, what, after=self._values(kind, obj, writer), by=writer.by, known_by=KNOWN_BY
-                )
+                yield self._written(kind, obj, writer)
 
     def _revised(
         self, name: str, before: Revision | None, revision: Revision, of_template: Sequence[Writer]
@@ -99,7 +98,8 @@ class Histories:
             return Entry(at, name, text, by=by, known_by=known_by), writer
         paths = changed(before.template, revision.template)
         what = f"revision {revision.number}{again}: {_listed([dotted(path) for path in paths])}{cause}"
-        old, new = (described(item.template, paths, self.fingerprint) for item in (before, revision))
+        new = described(revision.template, paths, self.fingerprint)
+        old = described({**dict.fromkeys(paths, NOTHING), **before.template}, paths, self.fingerprint)
         return Entry(at, name, what, old, new, by, known_by), writer
 
     def _scaled(self, name: str, obj: Json, writer: Writer) -> Entry:
@@ -110,12 +110,24 @@ class Histories:
             how = f" by hand, although {scaler} owns its scale" if scaler else " by hand"
         return Entry(writer.at, name, f"scaled to {replicas}{how}", "", str(replicas), writer.by, KNOWN_BY)
 
-    def _values(self, kind: str, obj: Json, writer: Writer) -> str:
+    def _written(self, kind: str, obj: Json, writer: Writer) -> Entry:
+        name = self.name(kind, obj)
+        keys = self.keys.get(name, ())
+        fields_changed = [path for path in writer.fields if path[0] not in DATA or path[1:2] == () or path[1] in keys]
+        fields = fields_changed if keys and fields_changed else writer.fields
+        removed = sorted({*keys} - {*(obj.get("data") or {})})
+        gone = f"; removed: {', '.join(removed[:NAMED])}" if removed else ""
+        what = f"written: {_listed([dotted(path) for path in fields])}{gone}"
+        before, after = self._values(kind, obj, fields, "?")
+        return Entry(writer.at, name, what, before, after, writer.by, KNOWN_BY)
+
+    def _values(self, kind: str, obj: Json, paths: Sequence[Path], unknown: str) -> tuple[str, str]:
         """Return the values that a program has written, as they are now; those of a Secret only as fingerprints."""
         fields = leaves(obj)
         if kind == "Secret":
-            fields |= {path: self.fingerprint(str(value)) for path, value in fields.items() if path[0] in HIDDEN}
-        return described(fields, list(writer.fields), self.fingerprint)
+            fields |= {path: self.fingerprint(str(value)) for path, value in fields.items() if path[0] in DATA}
+        before = "\n".join(f"{dotted(path)} = {unknown}" for path in paths if path in fields)
+        return before, described(fields, paths, self.fingerprint)
 
     def _released(self, secret: Json) -> Entry:
         known = release(secret)

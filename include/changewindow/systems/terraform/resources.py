@@ -4,11 +4,10 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from changewindow.systems.remembered import prints
 from changewindow.systems.terraform.plan_changes import Document
 
 Fingerprint = Callable[[str], str]
-SHORT = 6
-"""Of a fingerprint, what tells values of one attribute apart."""
 
 
 def resources(state: Document, fingerprint: Fingerprint) -> dict[str, str]:
@@ -22,16 +21,8 @@ def resources(state: Document, fingerprint: Fingerprint) -> dict[str, str]:
         if resource.get("mode") != "managed":
             continue
         for instance in resource.get("instances") or ():
-            attributes = (instance.get("attributes") or {}).items()
-            prints = [f"{name}={fingerprint(_text(value))[-SHORT:]}" for name, value in sorted(attributes)]
-            known[_address(resource, instance)] = " ".join(prints)
+            known[_address(resource, instance)] = prints(instance.get("attributes") or {}, fingerprint)
     return known
-
-
-def changed_attributes(before: str, after: str) -> list[str]:
-    """Return which attributes differ, by what `resources` returns."""
-    pairs = {*before.split()} ^ {*after.split()}
-    return sorted({pair.partition("=")[0] for pair in pairs if "=" in pair})
 
 
 def drift(plan: Document, fingerprint: Fingerprint) -> dict[str, str]:
