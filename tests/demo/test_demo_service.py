@@ -13,6 +13,7 @@ from demo.configuration import Checkout, git
 from demo.database import Database, DatabaseCosts
 from demo.service import Orders, Server
 from demo.world import AUTHOR, make_repository
+from support.web import WEB
 
 QUICK = DatabaseCosts(handshake=0.001, query=0.001, cleanup=0.01)
 
@@ -51,7 +52,7 @@ def push(desk: Path, name: str, text: str | None) -> str:
 
 def get(server: Server, route: str) -> httpx.Response:
     """Ask the service."""
-    return httpx.get(f"http://127.0.0.1:{server.server_port}{route}")
+    return WEB.get(f"http://127.0.0.1:{server.server_port}{route}")
 
 
 def test_health_says_what_runs(server: Server, desk: Path) -> None:

@@ -32,6 +32,7 @@ from fuzz.guarded import Wrong, sent
 from fuzz.mutation import SCALARS, as_json, mutated, mutated_data
 from support.certificates import certificate
 from support.recording_server import Reply, Request, recording_server
+from support.web import WEB
 
 SERVED = (
     *("alertmanager", "backup_age", "grafana", "http", "incidents", "kubernetes_logs", "kubernetes_pods"),
@@ -237,7 +238,7 @@ class Answers:
                 for name, value in request.headers.items()
                 if name.lower() not in {"host", "accept-encoding"}
             }
-            true = httpx.request(request.method, url, headers=sent_on, content=request.body, timeout=10)
+            true = WEB.request(request.method, url, headers=sent_on, content=request.body, timeout=10)
             kept = {
                 name: value for name, value in true.headers.items() if name in {"content-type", "last-modified", "link"}
             }

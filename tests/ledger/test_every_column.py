@@ -37,7 +37,7 @@ GAINS_NOTHING = {
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a ledger with a row in every table, of a change that acts and one that is over."""
+    """Return a ledger with a row in every table, of a change that acts and one that is over; nothing guards events."""
     path = tmp_path_factory.mktemp("filled") / "ledger.db"
     ledger = Ledger(f"sqlite:///{path}")
     ledger.upgrade()
@@ -50,6 +50,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stops.stop(ledger, person="dora", reason="fire", now=NOW, until=NOW + HOUR)
     stops.lift(ledger, person="erik", now=NOW + timedelta(minutes=1))
     stops.stop(ledger, person="dora", reason="smoke", now=NOW, until=NOW + HOUR)
+    tamper(ledger)
     return path
 
 
@@ -65,18 +66,17 @@ def started(ledger: Ledger, run: str, origin: str | None = None) -> str:
 
 @pytest.fixture
 def copied(filled: Path, tmp_path: Path) -> Ledger:
-    """Return a copy of it, with its heads and without its guards."""
+    """Return a copy of it, with its heads."""
     return copy_of(filled, tmp_path)
 
 
 def copy_of(filled: Path, folder: Path) -> Ledger:
-    """Copy a ledger with its heads, and drop the triggers that keep events from being altered."""
+    """Copy a ledger with its heads."""
     path, places = folder / "ledger.db", {"CHANGEWINDOW_HEADS": str(folder / "heads"), "CHANGEWINDOW_SEAL_KEY": KEY}
     shutil.copy(filled, path)
     ledger = Ledger(f"sqlite:///{path}", lambda: settings.read(places))
     ledger.heads.path.parent.mkdir(exist_ok=True)
     shutil.copy(Ledger(f"sqlite:///{filled}").heads.path, ledger.heads.path)
-    tamper(ledger)
     return ledger
 
 

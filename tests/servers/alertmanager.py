@@ -13,6 +13,7 @@ import httpx
 from changewindow.cli.airflow_api import wait_for
 from changewindow.cli.standalone import free_port
 from step_fixtures import need
+from support.web import WEB
 
 PROGRAM = "prometheus-alertmanager"
 CONFIGURATION = """
@@ -36,7 +37,7 @@ class Alertmanager:
         now = datetime.now(UTC)
         starts, ends = (now + timedelta(minutes=some) for some in (-10, minutes))
         alert = {"labels": labels, "startsAt": starts.isoformat(), "endsAt": ends.isoformat()}
-        httpx.post(f"{self.url}/api/v2/alerts", json=[alert]).raise_for_status()
+        WEB.post(f"{self.url}/api/v2/alerts", json=[alert]).raise_for_status()
 
     def silence(self, **labels: str) -> None:
         """Silence alerts with these labels."""
@@ -44,11 +45,11 @@ class Alertmanager:
         now = datetime.now(UTC)
         times = {"startsAt": now.isoformat(), "endsAt": (now + timedelta(hours=1)).isoformat()}
         body = {"matchers": matchers, **times, "createdBy": "test", "comment": "test"}
-        httpx.post(f"{self.url}/api/v2/silences", json=body).raise_for_status()
+        WEB.post(f"{self.url}/api/v2/silences", json=body).raise_for_status()
 
     def states(self) -> dict[str, str]:
         """Return the state of each alert by its name."""
-        alerts: list[dict[str, Any]] = httpx.get(f"{self.url}/api/v2/alerts").json()
+        alerts: list[dict[str, Any]] = WEB.get(f"{self.url}/api/v2/alerts").json()
         return {alert["labels"]["alertname"]: alert["status"]["state"] for alert in alerts}
 
 
@@ -78,6 +79,6 @@ def running(folder: Path) -> Iterator[Alertmanager]:
 
 def _is_ready(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/-/ready", timeout=1).is_success
+        return WEB.get(f"{url}/-/ready", timeout=1).is_success
     except httpx.HTTPError:
         return False

@@ -16,6 +16,7 @@ from changewindow.cli.airflow_api import wait_for
 from changewindow.cli.standalone import free_port
 from step_fixtures import need
 from support.recording_server import Reply, recording_server
+from support.web import WEB
 
 PROGRAM = "prometheus"
 METRICS = {"Content-Type": "text/plain; version=0.0.4"}
@@ -100,12 +101,12 @@ class Prometheus:
 
     def value(self, query: str) -> float | None:
         """Return the value of a query that has one series, or None."""
-        series = httpx.get(f"{self.url}/api/v1/query", params={"query": query}).json()["data"]["result"]
+        series = WEB.get(f"{self.url}/api/v1/query", params={"query": query}).json()["data"]["result"]
         return float(series[0]["value"][1]) if series else None
 
     def _is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/-/ready", timeout=1).is_success
+            return WEB.get(f"{self.url}/-/ready", timeout=1).is_success
         except httpx.HTTPError:
             return False
 
