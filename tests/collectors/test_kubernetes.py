@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from changewindow.changes.explaining import Scope, explain
+from changewindow.changes.our_changes import Act, OurChange
 from changewindow.collectors.kubernetes import EXAMPLE
 from changewindow.systems.collection import Collected, Entry
 from changewindow.systems.kubernetes.client import Content, api, request
@@ -216,3 +218,19 @@ async def test_pages_are_followed(cluster: ApiServer, monkeypatch: pytest.Monkey
     assert len((await look(cluster)).entries) == 5
     monkeypatch.setattr("changewindow.collectors.kubernetes.MOST", 3)
     assert "of configmaps only the first 3 are looked at" in (await look(cluster)).coverage.why
+
+
+async def test_an_announced_image_is_explained_and_a_setting_that_was_edited_meanwhile_is_not(
+    cluster: ApiServer,
+) -> None:
+    """Before and after name the same fields, so that only the values have to be what a step announced."""
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    step = {"kind": "kubernetes_image", "workload": "deployment/cart", "images": {"cart": NEW}}
+    act = Act("CHG-1042", 1, "Roll out", began, announced=step, remembered={})
+    ours = OurChange("CHG-1042", "Roll out", "production", ("orders",), (act,), None)
+    cluster.edit("deployments.apps", "shop", "cart", image(NEW))
+    cluster.edit("configmaps", "shop", "cart-settings", lambda obj: obj["data"].update(max_idle="1"))
+    cluster.settle(lambda: len(cluster.each("replicasets.apps")) == 2)
+    scope = Scope("production", ("orders",))
+    explained = {entry.object: explain(entry, scope, [ours]).change for entry in (await look(cluster)).entries}
+    assert explained == {"Deployment shop/cart": "CHG-1042", "ConfigMap shop/cart-settings": ""}
