@@ -12,12 +12,13 @@ from sqlalchemy import Boolean, Integer, inspect
 
 from changewindow import settings
 from changewindow.errors import AlteredRow, BrokenChain, LockTaken, NotAllowed
-from changewindow.ledger import approvals, changes, leases, payloads, step_locks, stops, watches
+from changewindow.ledger import approvals, changes, findings, leases, looks, payloads, step_locks, stops, watches
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, record
 from changewindow.ledger.models import Base, Moment
 from changewindow.ledger.verification import verify_all
 from changewindow.ledger.watches import Kept
+from changewindow.policy.world_finding import WorldFinding
 from changewindow.watch.progress import Progress
 from servers.postgres import shared
 from support.changes import NOW, approved, intent
@@ -50,6 +51,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stops.stop(ledger, person="dora", reason="fire", now=NOW, until=NOW + HOUR)
     stops.lift(ledger, person="erik", now=NOW + timedelta(minutes=1))
     stops.stop(ledger, person="dora", reason="smoke", now=NOW, until=NOW + HOUR)
+    edit = WorldFinding("change", "audit", "web-3:/etc/hosts", NOW, "edited", "nobody", services=("orders",))
+    gap = WorldFinding("gap", "dns", "", NOW, "could not see", "it was stopped", until=NOW + HOUR)
+    look = looks.Look("audit", NOW, NOW, {"seen": ["a"]})
+    first, second = findings.write_pass(ledger, [look], [edit, gap], [], now=NOW)
+    findings.tell(ledger, [first, second], "#deploys", now=NOW)
+    accepted = findings.Settled(second, "accepted", "known", NOW + HOUR)
+    findings.settle(ledger, accepted, person="dora", now=NOW)
     tamper(ledger)
     return path
 

@@ -24,7 +24,10 @@ from support.changes import NOW
 from support.tampering import tamper
 
 HERE = Path(__file__).parent
-LATER = {EventKind.MESSAGE_SENT, EventKind.LINE_BEGUN, EventKind.LINE_STOPPED, EventKind.LINE_LIFTED}
+LATER = {
+    *(EventKind.MESSAGE_SENT, EventKind.LINE_BEGUN, EventKind.LINE_STOPPED, EventKind.LINE_LIFTED),
+    *(EventKind.LOOKING_BEGUN, EventKind.FINDING_MADE, EventKind.FINDING_CHANGED, EventKind.FINDING_TOLD),
+}
 """Kinds of event that came after the version that wrote the old ledger."""
 HEADS = {
     "CHG-1001": "84cd6d35075bcc71dbd1dc88f52c79aac841a9fd13ccfed65da5063557df9ada",

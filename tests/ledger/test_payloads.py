@@ -11,7 +11,12 @@ from changewindow.ledger.payloads import PAYLOADS, Payload
 
 SHAPES = [shape for shapes in PAYLOADS.values() for shape in shapes]
 EXAMPLES: dict[str, Any] = {
+    "about": "gap",
     "answer": ["Keep it"],
+    "end": "2031-03-18T14:10:00+00:00",
+    "finding": 7,
+    "happened": "2031-03-18T14:10:00+00:00",
+    "state": "accepted",
     "expires": "2031-03-18T14:10:00+00:00",
     "before": {"p99 latency": [0.1]},
     "findings": [{"code": "late", "sentence": "it is late", "remedy": "reslot it"}],
@@ -27,6 +32,7 @@ EXAMPLES: dict[str, Any] = {
     "remembered": {"was": [1, None, "größe"]},
     "samples": 3,
     "seconds": 60.0,
+    "services": ["orders"],
     "since": "2031-03-18T14:10:00+00:00",
     "status": 200,
     "step": 1,
@@ -35,6 +41,7 @@ EXAMPLES: dict[str, Any] = {
     "targets": ["production/orders"],
     "to": "2031-03-18T14:10:00.000123+00:00",
     "token": 7,
+    "told": [7, 8],
     "until": "2031-03-18T14:10:00+00:00",
     "values": {"version": "v1"},
     "verdict": "pass",

@@ -42,3 +42,7 @@ class EventKind(StrEnum):
     LINE_BEGUN = "line_begun"
     LINE_STOPPED = "line_stopped"
     LINE_LIFTED = "line_lifted"
+    LOOKING_BEGUN = "looking_begun"
+    FINDING_MADE = "finding_made"
+    FINDING_CHANGED = "finding_changed"
+    FINDING_TOLD = "finding_told"

@@ -32,6 +32,9 @@ KEPT = {
     EventKind.LINE_BEGUN,
     EventKind.LINE_STOPPED,
     EventKind.LINE_LIFTED,
+    EventKind.LOOKING_BEGUN,
+    EventKind.FINDING_MADE,
+    EventKind.FINDING_CHANGED,
 }
 """Events after which the head is kept."""
 

@@ -9,6 +9,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 FIRST_NUMBER = 1001
 LINE_NUMBER, LINE = 0, "LINE"
 """The record of the line, which is no change: a chain of events like those of changes, under this number and name."""
+FINDINGS_NUMBER, FINDINGS = 1, "FINDINGS"
+"""The same for what was found in the world."""
+RECORDS = {LINE_NUMBER: LINE, FINDINGS_NUMBER: FINDINGS}
+"""Chains that are no changes; the numbers of those begin later."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -31,8 +35,8 @@ class Moment(TypeDecorator[datetime]):
 
 
 def identity(number: int) -> str:
-    """Return the name of the change with a number, such as CHG-1042, or of the line's record."""
-    return LINE if number == LINE_NUMBER else f"CHG-{number}"
+    """Return the name of the change with a number, such as CHG-1042, or that of a record that is no change."""
+    return RECORDS.get(number, f"CHG-{number}")
 
 
 class Base(DeclarativeBase):
@@ -173,6 +177,57 @@ class Stop(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
     lifted_by: Mapped[str | None] = mapped_column(String(200))
     lifted_at: Mapped[datetime | None]
+
+
+class LookRow(Base):
+    """How far a collector has seen, and what it wants to know again in its next look."""
+
+    __tablename__ = "looks"
+
+    collector: Mapped[str] = mapped_column(String(200), primary_key=True)
+    until: Mapped[datetime]
+    """All before is seen, or is a gap that has a finding."""
+    looked: Mapped[datetime]
+    """When its last look had ended."""
+    state: Mapped[str] = mapped_column(Text)
+    """JSON, see `changewindow.changes.silent_pass`; bounded."""
+    seal: Mapped[str | None] = mapped_column(String(80))
+    """Of everything else in the row."""
+
+
+class FindingRow(Base):
+    """A silent change, or a gap. What counts is the events of the record of findings."""
+
+    __tablename__ = "findings"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    identity: Mapped[str] = mapped_column(String(64), unique=True)
+    """The same for what is the same, so that it is found once."""
+    kind: Mapped[str] = mapped_column(String(10))
+    collector: Mapped[str] = mapped_column(String(200), index=True)
+    object: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+    until: Mapped[datetime | None]
+    what: Mapped[str] = mapped_column(Text)
+    why: Mapped[str] = mapped_column(Text)
+    before: Mapped[str] = mapped_column(Text)
+    after: Mapped[str] = mapped_column(Text)
+    by: Mapped[str] = mapped_column(Text)
+    known_by: Mapped[str] = mapped_column(Text)
+    environment: Mapped[str] = mapped_column(String(200))
+    services: Mapped[str] = mapped_column(Text)
+    """Their names, with commas between and around them."""
+    made_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(20), index=True)
+    """open, recorded, reverted, accepted or seen."""
+    person: Mapped[str] = mapped_column(String(250))
+    """Who brought it into this state; what follows is of that moment, too."""
+    reason: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    """Until when it is accepted."""
+    told_at: Mapped[datetime | None]
+    """When its owner was told; None: not yet, since it is open."""
 
 
 class EventRow(Base):

@@ -12,7 +12,7 @@ from changewindow.ledger.changes import WAITING, revision
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import is_id, number, payload
-from changewindow.ledger.models import LINE_NUMBER, Change, EventRow, Revision, Touched
+from changewindow.ledger.models import FIRST_NUMBER, Change, EventRow, Revision, Touched
 from changewindow.ledger.payloads import Started
 from changewindow.policy.conflicts import HOLDING, Other
 from changewindow.systems.measurement import Past, PastChange
@@ -34,7 +34,7 @@ def of_origin(ledger: Ledger, origin: str) -> Change | None:
 def begun(ledger: Ledger) -> datetime | None:
     """Return when the first change was asked for, or None while there is none."""
     with ledger.reading() as session:
-        return session.scalar(select(func.min(Change.submitted_at)).where(Change.number != LINE_NUMBER))
+        return session.scalar(select(func.min(Change.submitted_at)).where(Change.number >= FIRST_NUMBER))
 
 
 def with_status(ledger: Ledger, *statuses: str) -> list[Change]:

@@ -10,12 +10,12 @@ from typing import Any, cast
 from sqlalchemy.orm import Session
 
 from changewindow.ledger.chain import seal_of
-from changewindow.ledger.models import Base, StepLockRow, Watch
+from changewindow.ledger.models import Base, LookRow, StepLockRow, Watch
 from changewindow.ledger.seal import Seal
 
-Row = StepLockRow | Watch
+Row = StepLockRow | Watch | LookRow
 NAMES: Mapping[type[Row], str] = {StepLockRow: "its step lock", Watch: "the progress of its watch"}
-"""What each kind of row is called."""
+"""What each kind of row of a change is called."""
 
 
 def seal_of_values(seal: Seal, table: str, values: Mapping[str, Any]) -> str:

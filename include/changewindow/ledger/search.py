@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from changewindow.documents.canonical import canonical
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
-from changewindow.ledger.models import LINE_NUMBER, Approval, Change, EventRow, Touched
+from changewindow.ledger.models import FIRST_NUMBER, Approval, Change, EventRow, Touched
 
 ANSWERS = (EventKind.CONFIRMED, EventKind.ANSWERED)
 """Events that a task writes, about what a person has answered."""
@@ -71,7 +71,7 @@ def services(ledger: Ledger) -> list[str]:
 
 
 def _matching(wanted: Wanted) -> Select[Change]:
-    matching = select(Change).where(Change.number != LINE_NUMBER).order_by(Change.number.desc())
+    matching = select(Change).where(Change.number >= FIRST_NUMBER).order_by(Change.number.desc())
     conditions: list[ColumnElement[bool]] = []
     if wanted.since is not None:
         conditions.append(_event(EventRow.at >= wanted.since))

@@ -18,7 +18,7 @@ from changewindow.ledger import payloads
 from changewindow.ledger.chain import checked_events
 from changewindow.ledger.database import WRITES, Ledger
 from changewindow.ledger.events import Event, append, payload
-from changewindow.ledger.models import LINE, LINE_NUMBER, Change, EventRow, Stop
+from changewindow.ledger.models import FIRST_NUMBER, LINE, LINE_NUMBER, Change, EventRow, Stop
 from changewindow.ledger.payloads import Unknown
 from changewindow.policy.standing import LineStop
 
@@ -148,7 +148,7 @@ def _lock(session: Session, *, is_locked: bool) -> bool | dict[str, bool] | None
 
 
 def _has_changes(session: Session) -> bool:
-    return session.scalar(select(Change.number).where(Change.number != LINE_NUMBER).limit(1)) is not None
+    return session.scalar(select(Change.number).where(Change.number >= FIRST_NUMBER).limit(1)) is not None
 
 
 def _shown(stopped: Stopped) -> LineStop:

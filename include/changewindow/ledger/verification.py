@@ -23,12 +23,17 @@ from changewindow.ledger.comparison import (
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.derived import derived
 from changewindow.ledger.events import known
+from changewindow.ledger.findings_comparison import altered_findings
 from changewindow.ledger.models import (
+    FINDINGS_NUMBER,
     LINE_NUMBER,
+    RECORDS,
     Approval,
     Change,
     EventRow,
+    FindingRow,
     Lease,
+    LookRow,
     Revision,
     StepLockRow,
     Stop,
@@ -82,9 +87,10 @@ def verify_all(ledger: Ledger) -> Verified:
             session.expunge_all()
         altered += _without_change(session, set(numbers))
         known_of = {*kept, LINE_NUMBER} if numbers or _stops(session) else set(kept)
+        known_of |= {FINDINGS_NUMBER} if _has_findings(session) else set()
     gone = sorted(known_of - set(numbers))
     altered += [f"{identity(number)} is missing: somebody has deleted it, or emptied the ledger." for number in gone]
-    return Verified(len({*numbers} - {LINE_NUMBER}), count, sum(map(len, kept.values())), tuple(altered))
+    return Verified(len({*numbers} - {*RECORDS}), count, sum(map(len, kept.values())), tuple(altered))
 
 
 def place_in_chain(ledger: Ledger, change: str, event_hash: str) -> int | None:
@@ -116,6 +122,8 @@ def _verified(session: Session, change: Change) -> tuple[list[EventRow], list[st
         return list(session.scalars(stored)), [str(broken)]
     if change.number == LINE_NUMBER:
         return rows, [f"{change.id}: {difference}." for difference in altered_line(change, rows, _stops(session))]
+    if change.number == FINDINGS_NUMBER:
+        return rows, [f"{change.id}: {difference}." for difference in altered_findings(session, change, rows)]
     state = derived(rows)
     ticket = newest_text(session, change, state)
     differences = (
@@ -132,6 +140,10 @@ def _verified(session: Session, change: Change) -> tuple[list[EventRow], list[st
 
 def _stops(session: Session) -> list[Stop]:
     return list(session.scalars(select(Stop).order_by(Stop.id)))
+
+
+def _has_findings(session: Session) -> bool:
+    return any(session.scalar(select(column).limit(1)) is not None for column in (FindingRow.id, LookRow.collector))
 
 
 def _not_kept(change: str, rows: list[EventRow], heads: list[Head]) -> Iterator[str]:

@@ -23,6 +23,7 @@ from changewindow.ledger.payloads.base import (
     Payload,
     Unknown,
 )
+from changewindow.ledger.payloads.finding import FindingChanged, FindingMade, FindingTold, LookingBegun
 from changewindow.ledger.payloads.lifecycle import (
     Aborted,
     ApprovalDecided,
@@ -71,9 +72,13 @@ __all__ = [
     "Closed",
     "Confirmed",
     "Extended",
+    "FindingChanged",
+    "FindingMade",
+    "FindingTold",
     "LineBegun",
     "LineLifted",
     "LineStopped",
+    "LookingBegun",
     "MessageFailed",
     "MessageSent",
     "NotVerified",
@@ -139,6 +144,10 @@ _ALL: tuple[type[Payload], ...] = (
     LineBegun,
     LineStopped,
     LineLifted,
+    LookingBegun,
+    FindingMade,
+    FindingChanged,
+    FindingTold,
 )
 PAYLOADS: Mapping[str, tuple[type[Payload], ...]] = {
     kind: tuple(payload for payload in _ALL if payload.kind == kind) for kind in EventKind

@@ -1,0 +1,236 @@
+"""Findings in the world: each is made once, told to its owner, and open until it is recorded, reverted or accepted.
+
+The events of their record say what counts; the rows beside them are for people who look.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from changewindow.documents.findings import Finding
+from changewindow.errors import NotAllowed, OperatorError, UnreadableEvent
+from changewindow.ledger import payloads
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.events import Event, append, payload
+from changewindow.ledger.looks import ACTOR, Look, keep
+from changewindow.ledger.models import FINDINGS, EventRow, FindingRow
+from changewindow.ledger.payloads import Unknown
+from changewindow.policy.world_finding import State, WorldFinding
+
+IS_OVER = "its acceptance has ended"
+COPIED = (
+    *("kind", "collector", "object", "at", "until", "what", "why", "before", "after", "by", "known_by"),
+    "environment",
+)
+"""What a row has as its finding has it."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A finding as its events have it."""
+
+    number: int
+    finding: WorldFinding
+    made_at: datetime
+    state: State = "open"
+    person: str = ACTOR
+    reason: str = ""
+    changed_at: datetime | None = None
+    expires_at: datetime | None = None
+    told_at: datetime | None = None
+
+    @property
+    def values(self) -> dict[str, object]:
+        """Return what stands in its row."""
+        own = ("made_at", "state", "person", "reason", "expires_at", "told_at")
+        return {
+            "id": self.number,
+            "identity": self.finding.identity,
+            **{name: getattr(self.finding, name) for name in COPIED},
+            "services": _list(self.finding.services),
+            **{name: getattr(self, name) for name in own},
+            "changed_at": self.changed_at or self.made_at,
+        }
+
+
+class UnknownFinding(OperatorError):
+    """The ledger has no such finding."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"The ledger has no finding {number}. `changewindow findings` lists them.")
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What becomes of a finding."""
+
+    number: int
+    state: State
+    reason: str
+    until: datetime | None = None
+    """Until when it is accepted."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which findings are looked for; what is empty does not matter."""
+
+    service: str = ""
+    """Those of this service, and of everybody."""
+    state: State | None = None
+    collector: str = ""
+    is_untold: bool = False
+
+
+def of_events(rows: Iterable[EventRow]) -> dict[int, Recorded]:
+    """Return the findings that the events of their record make."""
+    made: dict[int, Recorded] = {}
+    for row in rows:
+        event = payload(row)
+        if isinstance(event, Unknown):
+            raise UnreadableEvent(FINDINGS, row.sequence, row.kind)
+        if isinstance(event, payloads.FindingMade):
+            made[event.finding] = Recorded(event.finding, _of_event(event), row.at)
+        elif isinstance(event, payloads.FindingChanged) and event.finding in made:
+            before = replace(made[event.finding], person=row.actor, changed_at=row.at, told_at=None)
+            made[event.finding] = replace(before, state=event.state, reason=event.reason, expires_at=event.until)
+        elif isinstance(event, payloads.FindingTold):
+            made.update({number: replace(made[number], told_at=row.at) for number in event.told if number in made})
+    return made
+
+
+def find(ledger: Ledger, wanted: Wanted, *, limit: int | None = None) -> list[Recorded]:
+    """Return the findings that are looked for, the newest first."""
+    statement = select(FindingRow).order_by(FindingRow.id.desc())
+    if wanted.service:
+        of_service = FindingRow.services.contains(f",{wanted.service},", autoescape=True)
+        statement = statement.where(of_service | (FindingRow.services == ""))
+    if wanted.state:
+        statement = statement.where(FindingRow.state == wanted.state)
+    if wanted.collector:
+        statement = statement.where(FindingRow.collector == wanted.collector)
+    if wanted.is_untold:
+        statement = statement.where(FindingRow.state == "open", FindingRow.told_at.is_(None))
+    with ledger.reading() as session:
+        return [_of_row(row) for row in session.scalars(statement.limit(limit))]
+
+
+def write_pass(
+    ledger: Ledger, looks: Iterable[Look], found: Sequence[WorldFinding], settled: Sequence[Settled], *, now: datetime
+) -> list[int]:
+    """Write what a pass has found, all of it or nothing; return the numbers of findings that are new.
+
+    What is there already is not found again, so that a pass may be repeated. What was accepted until a moment that
+    has passed is open again.
+    """
+    with ledger.transaction() as session:
+        for look in looks:
+            keep(session, look, now)
+        known = set(session.scalars(select(FindingRow.identity)))
+        new = []
+        for finding in found:
+            if finding.identity not in known:
+                known.add(finding.identity)
+                new.append(_make(session, finding, now))
+        still = set(session.scalars(select(FindingRow.id).where(FindingRow.state == "open")))
+        for each in (*(each for each in settled if each.number in still), *_ended_acceptances(session, now)):
+            _settle(session, each, person=ACTOR, now=now)
+        return new
+
+
+def settle(ledger: Ledger, settled: Settled, *, person: str, now: datetime) -> Recorded:
+    """Bring a finding that is open into another state; return it.
+
+    Raises:
+        UnknownFinding: there is none with this number.
+        NotAllowed: it is not open.
+    """
+    with ledger.transaction() as session:
+        row = session.get(FindingRow, settled.number, with_for_update=True)
+        if row is None:
+            raise UnknownFinding(settled.number)
+        if row.state != "open":
+            sentence = f"it is {row.state} already, by {row.person}: {row.reason}"
+            raise NotAllowed(f"finding {row.id}", [Finding("not_open", sentence, "Look at it with `findings`.")])
+        _settle(session, settled, person=person, now=now)
+        return _of_row(row)
+
+
+def tell(ledger: Ledger, numbers: Sequence[int], room: str, *, now: datetime) -> None:
+    """Take note that the owners were told of findings."""
+    with ledger.transaction() as session:
+        for row in session.scalars(select(FindingRow).where(FindingRow.id.in_(numbers))):
+            row.told_at = now
+        append(session, Event(FINDINGS, ACTOR, now, payloads.FindingTold(told=tuple(numbers), room=room)))
+
+
+def _make(session: Session, finding: WorldFinding, now: datetime) -> int:
+    values = Recorded(0, finding, now).values
+    row = FindingRow(**{name: value for name, value in values.items() if name != "id"})
+    session.add(row)
+    session.flush()
+    made = payloads.FindingMade(
+        finding=row.id,
+        about=finding.kind,
+        collector=finding.collector,
+        object=finding.object,
+        happened=finding.at,
+        end=finding.until,
+        what=finding.what,
+        why=finding.why,
+        was=finding.before,
+        became=finding.after,
+        by=finding.by,
+        known_by=finding.known_by,
+        environment=finding.environment,
+        services=finding.services,
+    )
+    append(session, Event(FINDINGS, ACTOR, now, made))
+    return row.id
+
+
+def _settle(session: Session, settled: Settled, *, person: str, now: datetime) -> None:
+    row = session.get_one(FindingRow, settled.number)
+    row.state, row.reason, row.person = settled.state, settled.reason, person
+    row.changed_at, row.expires_at, row.told_at = now, settled.until, None
+    changed = payloads.FindingChanged(
+        finding=settled.number, state=settled.state, reason=settled.reason, until=settled.until
+    )
+    append(session, Event(FINDINGS, person, now, changed))
+
+
+def _ended_acceptances(session: Session, now: datetime) -> list[Settled]:
+    ended = select(FindingRow.id).where(FindingRow.state == "accepted", FindingRow.expires_at <= now)
+    return [Settled(number, "open", IS_OVER) for number in session.scalars(ended)]
+
+
+def _of_event(event: payloads.FindingMade) -> WorldFinding:
+    return WorldFinding(
+        event.about,
+        event.collector,
+        event.object,
+        event.happened,
+        event.what,
+        event.why,
+        before=event.was,
+        after=event.became,
+        by=event.by,
+        known_by=event.known_by,
+        environment=event.environment,
+        services=event.services,
+        until=event.end,
+    )
+
+
+def _of_row(row: FindingRow) -> Recorded:
+    services = tuple(row.services.strip(",").split(",")) if row.services else ()
+    finding = WorldFinding(**{name: getattr(row, name) for name in COPIED}, services=services)
+    own = ("made_at", "state", "person", "reason", "changed_at", "expires_at", "told_at")
+    return Recorded(row.id, finding, **{name: getattr(row, name) for name in own})
+
+
+def _list(names: Sequence[str]) -> str:
+    return f",{','.join(names)}," if names else ""
