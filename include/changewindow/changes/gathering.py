@@ -1,10 +1,11 @@
 """Asks all collectors at once, and waits for none that takes too long."""
 
 import asyncio
+import secrets
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
@@ -39,6 +40,8 @@ class Surroundings:
     folder: Path
     """Where each has a folder of its own."""
     our_changes: OurChanges | None = None
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    """By which secrets are fingerprinted; the same one where they are compared with earlier ones."""
 
 
 def gather(collectors: Mapping[str, CollectorBase], span: Span, using: Surroundings, *, limit: float) -> list[Look]:
@@ -97,6 +100,7 @@ class _Asked:
                 kept=kept_in(folder),
                 our_changes=self.using.our_changes,
                 is_abandoned=self.is_abandoned,
+                key=self.using.key,
             )
             task = asyncio.ensure_future(self.collector.look(span, self.context))
             self.stopping = asyncio.get_running_loop(), task

@@ -14,7 +14,7 @@ INTERVENTIONS = frozenset(
     {"abort_change", "cancel_change", "extend_window", "release_target", "reslot_change", "stop_the_line"}
 )
 """The DAGs by which a person intervenes: each run does once what somebody asks for."""
-OWN_DAGS = INTERVENTIONS | {"housekeeping", "request_change", "sync_tickets", "what_changed"}
+OWN_DAGS = INTERVENTIONS | {"housekeeping", "request_change", "silent_changes", "sync_tickets", "what_changed"}
 """The DAGs that come with Change Windows."""
 AGAIN: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=5)}
 """For tasks whose process dies, or that Airflow cannot start while its API server is away; a no of ours is final."""

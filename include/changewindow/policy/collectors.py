@@ -1,7 +1,8 @@
 """Which collectors are asked what changed. A mistake here stops no change: whoever asks is told of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from changewindow.documents.types import Model, Name
 from changewindow.documents.yaml import parse, read_file
 from changewindow.errors import PlatformError
 from changewindow.kinds import AnyKind
+from changewindow.policy.expected import Expected
 from changewindow.policy.service_catalogue import Catalogue
 
 FILE = "collectors.yaml"
@@ -24,6 +26,8 @@ class Collectors(Model):
 
     collectors: dict[Name, AnyCollector]
     """The collectors by the names under which answers show them."""
+    expected: dict[Name, Expected] = {}
+    """Changes that nobody has to announce, by a name for each kind of them."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Loaded:
 
     collectors: dict[str, CollectorBase]
     findings: tuple[Finding, ...] = ()
+    expected: dict[str, Expected] = field(default_factory=dict)
+    """The noise that is not told of."""
 
 
 def load_collectors(folder: Path, catalogue: Catalogue | None = None) -> Loaded:
@@ -43,7 +49,19 @@ def load_collectors(folder: Path, catalogue: Catalogue | None = None) -> Loaded:
     if read.model is None:
         return Loaded({}, read.findings)
     unknown = _unknown(path, read.model, catalogue) if catalogue else ()
-    return Loaded(dict(read.model.collectors), (*read.findings, *unknown))
+    over = _over(path, read.model, datetime.now(UTC))
+    return Loaded(dict(read.model.collectors), (*read.findings, *unknown, *over), dict(read.model.expected))
+
+
+def _over(path: Path, model: Collectors, now: datetime) -> Iterator[Finding]:
+    """Yield each entry of the expected noise that hides nothing any more, since its end has passed."""
+    document = parse(read_file(path))
+    for name, noise in model.expected.items():
+        if noise.is_over(now):
+            place = ("expected", name, "until")
+            remedy = f"Ask {noise.owner} whether it is still true, and give it a later end or remove it."
+            sentence = f"its last day was {noise.until}, so that it hides nothing any more"
+            yield Finding("expected", sentence, remedy, place, document.line(place), is_warning=True)
 
 
 def collectors_of(folder: Path, catalogue: Catalogue, service: str = "") -> dict[str, CollectorBase]:
@@ -69,12 +87,12 @@ def _unknown(path: Path, model: Collectors, catalogue: Catalogue) -> Iterator[Fi
     document = parse(read_file(path))
     environments = {name for service in catalogue.services.values() for name in service.environments}
     for name, collector in model.collectors.items():
-        for field, given, known in (
+        for named, given, known in (
             ("service", collector.service, set(catalogue.services)),
             ("environment", collector.environment, environments),
         ):
             if given and given not in known:
-                place = ("collectors", name, field)
-                sentence = f"services.yaml has no {field} '{given}'"
+                place = ("collectors", name, named)
+                sentence = f"services.yaml has no {named} '{given}'"
                 line = document.line(place)
                 yield Finding("known_names", sentence, hint(given, known), place, line, is_warning=True)

@@ -46,6 +46,10 @@ class QuestionArguments(Arguments):
     deadline: Moment
 
 
+class SilentArguments(Arguments):
+    """Nothing: policy and ledger say what is looked at."""
+
+
 class RoomArguments(Arguments):
     """Until when there is a point in waiting for room."""
 

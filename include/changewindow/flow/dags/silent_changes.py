@@ -1,0 +1,92 @@
+"""The DAG that finds the changes that nobody asked for: a red run, and a message to the owners of the service."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, BaseOperator
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowFailException
+
+from changewindow import settings
+from changewindow.changes import messages
+from changewindow.changes.silent_pass import text_of
+from changewindow.errors import BadPolicy, ChangeError
+from changewindow.flow.own_dag import own_dag
+from changewindow.flow.runtime import ledger, log, now, policy
+from changewindow.flow.tasks.messages import post
+from changewindow.flow.triggerer.arguments import SilentArguments
+from changewindow.flow.triggerer.silent_trigger import SilentTrigger
+from changewindow.flow.xcoms import leave_note
+from changewindow.ledger import findings
+from changewindow.ledger.findings import Recorded, Wanted
+from changewindow.policy.collectors import FILE, load_collectors
+
+DESCRIPTION = "Finds changes that nobody asked for, and tells the owners of the service. It only reads."
+EVERY = timedelta(minutes=15)
+NONE = (
+    "No collector is configured, so nobody looks. Add some to {} of the policy: `changewindow kinds` lists them, "
+    "`changewindow kinds git` shows one."
+)
+
+
+class FindSilentChanges(BaseOperator):
+    """Looks without a worker, and says what is new."""
+
+    def execute(self, context: Context) -> None:
+        """Have the triggerer make a pass; without collectors, say how to add one."""
+        folder = settings.read().policy
+        loaded = load_collectors(folder)
+        if wrong := [finding.text(str(folder / FILE)) for finding in loaded.findings if not finding.is_warning]:
+            raise AirflowFailException("\n".join(["The collectors cannot be read, so nobody looks.", *wrong]))
+        if not loaded.collectors:
+            log.warning(NONE.format(FILE))
+            leave_note(context, NONE.format(FILE))
+            return
+        self.defer(trigger=SilentTrigger.of(SilentArguments()), method_name="looked")
+
+    def looked(self, context: Context, event: dict[str, Any]) -> None:
+        """Tell the owners of what is new; what a run could not tell before it died, the next one does.
+
+        Raises:
+            AirflowFailException: there is something new, or the pass could not be made.
+        """
+        if event["verdict"] == "fail":
+            raise AirflowFailException(event["reason"])
+        try:
+            untold = findings.find(ledger(), Wanted(is_untold=True))
+            for services in dict.fromkeys(each.finding.services for each in untold):
+                self._tell([each for each in untold if each.finding.services == services], services)
+        except ChangeError as error:
+            raise AirflowFailException(str(error)) from error
+        if not untold:
+            leave_note(context, f"nothing new; {len(event['collectors'])} collectors were asked")
+            return
+        lines = text_of(untold)
+        leave_note(context, "\n".join([f"{len(untold)} new findings", *lines]))
+        raise AirflowFailException("\n".join([f"{len(untold)} new findings", *lines]))
+
+    def _tell(self, untold: Sequence[Recorded], services: tuple[str, ...]) -> None:
+        head = f"🔎 SILENT CHANGES on {', '.join(services) or 'what belongs to no service'}: nobody announced this"
+        owners = " ".join(f"@{owner}" for owner in _owners(services))
+        numbers = ", ".join(str(each.number) for each in untold[:10])
+        ask = f"{owners + ': ' if owners else ''}take it back, or accept it (findings {numbers}): "
+        accept = "`changewindow findings accept NUMBER --reason … --until …`"
+        at = now()
+        post(messages.message(head, *text_of(untold), ask + accept), at)
+        findings.tell(ledger(), [each.number for each in untold], settings.ROOM, now=at)
+
+
+def _owners(services: Sequence[str]) -> tuple[str, ...]:
+    try:
+        return policy().catalogue.owners(services)
+    except BadPolicy as bad:
+        log.warning("who owns it is not known: %s", bad)
+        return ()
+
+
+def build_silent_changes_dag() -> DAG:
+    """Return the DAG `silent_changes`."""
+    with own_dag("silent_changes", DESCRIPTION, every=EVERY, at_once=1) as dag:
+        FindSilentChanges(task_id="look", execution_timeout=timedelta(minutes=10))
+    return dag

@@ -1,0 +1,105 @@
+"""A pass over many objects, as the ledger keeps it between two passes."""
+
+import time
+import tracemalloc
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from changewindow.changes.silent_pass import Asked, make_pass
+from changewindow.collectors.base import CollectorBase, CollectorContext
+from changewindow.ledger import findings
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.findings import Wanted
+from changewindow.systems.collection import Collected, Coverage, Entry, Span
+from changewindow.systems.connection import Connection
+from support.ledgers import on_sqlite
+from support.tampering import tamper
+
+NOW = datetime(2031, 3, 18, 14, 0, tzinfo=UTC)
+EVERY = timedelta(minutes=15)
+WORLD: dict[str, str] = {}
+"""What there is; each object with its secret value."""
+
+
+class Snapshot(CollectorBase):
+    """Compares what there is with what there was, as one for DNS or a file system does."""
+
+    kind: Literal["snapshot"] = "snapshot"
+
+    async def collect(self, span: Span, context: CollectorContext) -> Collected:
+        """Say what differs, and keep what there is."""
+        was, now = context.kept.get("objects", {}), {name: context.fingerprint(WORLD[name]) for name in WORLD}
+        differing = [name for name in {*was, *now} if was.get(name) != now.get(name)] if was else []
+        context.kept["objects"] = now
+        entries = [
+            Entry(span.until, name, "changed", was.get(name, ""), now.get(name, ""), known_by="a snapshot knows nobody")
+            for name in differing
+        ]
+        return Collected(tuple(entries), Coverage(span.since, span.until, clock_off=timedelta(0)))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """Return a ledger, and a world of 10,000 objects."""
+    WORLD.clear()
+    WORLD.update({f"web-3:/etc/file-{number}": f"secret {number}" for number in range(10_000)})
+    return on_sqlite(tmp_path)
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Asked:
+    """Return who is asked."""
+
+    async def nobody(name: str) -> Connection:
+        raise AssertionError(name)
+
+    return Asked({"files": Snapshot(service="orders")}, nobody, tmp_path / "collected")
+
+
+def test_a_pass_over_an_unchanged_world_of_10000_objects_is_quick_and_small(ledger: Ledger, asked: Asked) -> None:
+    """Nothing is found; the numbers are printed."""
+    make_pass(ledger, asked, NOW)
+    tracemalloc.start()
+    began = time.perf_counter()
+    assert make_pass(ledger, asked, NOW + EVERY) == []
+    took, peak = time.perf_counter() - began, tracemalloc.get_traced_memory()[1] / (1 << 20)
+    tracemalloc.stop()
+    print(f"a pass over 10,000 unchanged objects takes {took:.2f} s and {peak:.1f} MiB")
+    assert took < 30
+    assert peak < 60
+
+
+def test_one_of_10000_objects_that_differs_is_one_finding(ledger: Ledger, asked: Asked) -> None:
+    """Its secret value is a fingerprint by a key of the ledger, the same in each pass."""
+    make_pass(ledger, asked, NOW)
+    WORLD["web-3:/etc/file-7"] = "another secret"
+    [number] = make_pass(ledger, asked, NOW + EVERY)
+    [recorded] = findings.find(ledger, Wanted())
+    assert (recorded.number, recorded.finding.object) == (number, "web-3:/etc/file-7")
+    assert recorded.finding.after.startswith("fingerprint ")
+    assert make_pass(ledger, asked, NOW + 2 * EVERY) == []
+
+
+def test_what_a_collector_keeps_goes_with_the_ledger_to_another_host(
+    ledger: Ledger, asked: Asked, tmp_path: Path
+) -> None:
+    """Whichever triggerer makes the next pass compares with the last one."""
+    make_pass(ledger, asked, NOW)
+    WORLD["web-3:/etc/new"] = "x"
+    there = replace(asked, folder=tmp_path / "another host")
+    assert len(make_pass(ledger, there, NOW + EVERY)) == 1
+    assert make_pass(ledger, asked, NOW + 2 * EVERY) == []
+
+
+def test_whoever_deletes_how_far_a_collector_has_seen_is_found_out(ledger: Ledger, asked: Asked) -> None:
+    """No first look hides what happened meanwhile."""
+    make_pass(ledger, asked, NOW)
+    tamper(ledger, "DELETE FROM looks")
+    [_] = make_pass(ledger, asked, NOW + EVERY)
+    [recorded] = findings.find(ledger, Wanted())
+    assert (recorded.finding.kind, recorded.finding.collector) == ("gap", "files")
+    assert "somebody has altered or deleted" in recorded.finding.why
