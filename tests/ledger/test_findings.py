@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from changewindow.errors import BrokenChain, LedgerUnknown, NotAllowed
+from changewindow.errors import BrokenChain, LedgerUnknown
 from changewindow.ledger import events, findings, queries, search, stops
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.findings import Settled, UnknownFinding, Wanted
+from changewindow.ledger.findings import FindingOver, Settled, UnknownFinding, Wanted
 from changewindow.ledger.looks import Look, looks
 from changewindow.ledger.verification import verify_all
 from changewindow.policy.world_finding import WorldFinding
@@ -86,7 +86,7 @@ def test_what_is_over_is_not_settled_again(ledger: Ledger) -> None:
     """Nor what is not there."""
     [number] = findings.write_pass(ledger, [LOOK], [EDIT], [], now=NOW)
     findings.write_pass(ledger, [], [], [Settled(number, "reverted", "changed back")], now=NOW)
-    with pytest.raises(NotAllowed, match="it is reverted already, by silent_changes: changed back"):
+    with pytest.raises(FindingOver, match="Finding 1 is reverted already, by silent_changes: changed back"):
         findings.settle(ledger, Settled(number, "accepted", "known", NOW + HOUR), person="dora", now=NOW)
     with pytest.raises(UnknownFinding, match=r"no finding 7\. `changewindow findings` lists them"):
         findings.settle(ledger, Settled(7, "accepted", "known", NOW + HOUR), person="dora", now=NOW)

@@ -37,6 +37,8 @@ STATES = (
     "cancelled",
 )
 """What a change can be: it waits, acts, or has ended so."""
+FINDING_STATES = ("open", "recorded", "reverted", "accepted", "seen")
+"""What a finding can be; a gap is `seen` when the collector has made up for it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -178,13 +180,15 @@ def _add_ledger_commands(command: Command) -> None:
     output.add_json(explain, output.EXPLAINED)
     changed = command("what-changed", "what_changed.run", "Say what changed of late, and what nobody could see.")
     _add_what_changed_options(changed)
+    found = command("findings", "findings.run", "List what nobody announced, or accept a finding until a day.")
+    _add_findings_options(found)
     for parser in (follow, explain):
         parser.add_argument("change", metavar="CHG", type=_change)
-    for parser in (follow, explain, changed):
+    for parser in (follow, explain, changed, found):
         parser.add_argument("--policy", type=Path, metavar="FOLDER", help=POLICY)
     for parser in (verify, history):
         parser.add_argument("change", metavar="CHG", nargs="?", type=_change)
-    for parser in (upgrade, history, verify, follow, explain, changed):
+    for parser in (upgrade, history, verify, follow, explain, changed, found):
         parser.add_argument("--ledger", metavar="URL", help=LEDGER)
 
 
@@ -202,6 +206,17 @@ def _add_history_options(history: argparse.ArgumentParser) -> None:
     history.add_argument("--before", metavar="CHG", help="the page before a change, or before an event's number")
     history.add_argument("--all", action="store_true", help="no pages")
     output.add_json(history, f"{output.HISTORY}; without CHG {output.CHANGES}")
+
+
+def _add_findings_options(found: argparse.ArgumentParser) -> None:
+    found.add_argument("action", nargs="?", choices=["accept"], help="without it, findings are listed")
+    found.add_argument("number", nargs="?", type=int, metavar="NUMBER", help="the finding that is accepted")
+    found.add_argument("--service", metavar="NAME", help="findings of a service, and of what belongs to none")
+    found.add_argument("--state", choices=FINDING_STATES, metavar="STATE", help=f"{', '.join(FINDING_STATES)}")
+    found.add_argument("--all", action="store_true", help="every finding, not only the newest 50")
+    found.add_argument("--reason", metavar="TEXT", help="why it is accepted, for the record")
+    found.add_argument("--until", metavar="TIME", help="until when, in UTC without a zone; then it is open again")
+    output.add_json(found, output.FOUND)
 
 
 def _add_what_changed_options(changed: argparse.ArgumentParser) -> None:

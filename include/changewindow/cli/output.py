@@ -41,6 +41,11 @@ CHANGED = (
     '"entries": [{"collector", "at", "object", "what", "before", "after", "by", "known_by", "services", '
     '"change", "why"}]}'
 )
+FOUND = (
+    '{"findings": [{"finding", "kind", "state", "collector", "object", "at", "until", "what", "before", "after", "by", '
+    '"known_by", "why", "environment", "services", "made_at", "person", "reason", "changed_at", "expires_at", '
+    '"told_at"}]}'
+)
 FOLLOWED = (
     '{"change", "summary", "status", "reason", "outcome", "waits_for", '
     '"watch": null or {"begun", "over", "at", "samples", '

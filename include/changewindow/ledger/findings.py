@@ -10,8 +10,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from changewindow.documents.findings import Finding
-from changewindow.errors import NotAllowed, OperatorError, UnreadableEvent
+from changewindow.errors import OperatorError, UnreadableEvent
 from changewindow.ledger import payloads
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, payload
@@ -61,6 +60,10 @@ class UnknownFinding(OperatorError):
 
     def __init__(self, number: int) -> None:
         super().__init__(f"The ledger has no finding {number}. `changewindow findings` lists them.")
+
+
+class FindingOver(OperatorError):
+    """A finding is not open any more."""
 
 
 @dataclass(frozen=True)
@@ -146,15 +149,14 @@ def settle(ledger: Ledger, settled: Settled, *, person: str, now: datetime) -> R
 
     Raises:
         UnknownFinding: there is none with this number.
-        NotAllowed: it is not open.
+        FindingOver: it is not open.
     """
     with ledger.transaction() as session:
         row = session.get(FindingRow, settled.number, with_for_update=True)
         if row is None:
             raise UnknownFinding(settled.number)
         if row.state != "open":
-            sentence = f"it is {row.state} already, by {row.person}: {row.reason}"
-            raise NotAllowed(f"finding {row.id}", [Finding("not_open", sentence, "Look at it with `findings`.")])
+            raise FindingOver(f"Finding {row.id} is {row.state} already, by {row.person}: {row.reason}. Nothing to do.")
         _settle(session, settled, person=person, now=now)
         return _of_row(row)
 

@@ -13,12 +13,13 @@ from changewindow.documents.types import Model, Person
 from changewindow.policy.approvals import ANYBODY, OWNERS, persons_of
 from changewindow.policy.sign_off import same_person
 
-Act = Literal["abort", "cancel", "extend", "lift", "release", "reslot", "rollback", "stop"]
+Act = Literal["accept", "abort", "cancel", "extend", "lift", "release", "reslot", "rollback", "stop"]
 Groups = Mapping[str, tuple[str, ...]]
 REQUESTER, APPROVERS, OPERATORS = "requester", "approvers", "operators"
 INVOLVED = (REQUESTER, OWNERS, APPROVERS, OPERATORS)
 FILE = "rights.yaml"
 DOES: Mapping[Act, str] = {
+    "accept": "accept a finding",
     "abort": "abort a change",
     "cancel": "cancel a change",
     "extend": "ask for a longer window",
@@ -35,6 +36,8 @@ class May(Model):
 
     abort: tuple[Person, ...] = (ANYBODY,)
     """Stopping is safe: what was applied is undone."""
+    accept: tuple[Person, ...] = (OWNERS, OPERATORS)
+    """Leaving a silent change as it is, until a day."""
     cancel: tuple[Person, ...] = INVOLVED
     """Ending what has not begun."""
     extend: tuple[Person, ...] = (ANYBODY,)

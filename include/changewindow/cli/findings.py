@@ -1,0 +1,95 @@
+"""The command about findings in the world: lists them, or accepts one until a day."""
+
+import argparse
+import getpass
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from changewindow.changes.silent_pass import text_of
+from changewindow.cli.ledger_address import ledger
+from changewindow.cli.output import print_json
+from changewindow.cli.policy import policy_of
+from changewindow.errors import OperatorError
+from changewindow.ledger import findings
+from changewindow.ledger.findings import Recorded, Settled, UnknownFinding, Wanted
+from changewindow.policy.rights import Intervention, Involved, objection
+
+PAGE = 50
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List findings, or accept one; JSON has the shape `output.FOUND`."""
+    if arguments.action == "accept":
+        return _accept(arguments)
+    limit = None if arguments.all or arguments.json else PAGE
+    wanted = Wanted(service=arguments.service or "", state=arguments.state)
+    found = findings.find(ledger(arguments), wanted, limit=limit + 1 if limit else None)
+    shown = found[:limit] if limit else found
+    if arguments.json:
+        print_json({"findings": [_json(recorded) for recorded in shown]})
+        return 0
+    for recorded in shown:
+        print(*text_of([recorded]), _state(recorded), sep="\n")
+    if not found:
+        print("no finding matches", file=sys.stderr)
+    elif len(shown) < len(found):
+        print("there are earlier ones: --all", file=sys.stderr)
+    return 0
+
+
+def _accept(arguments: argparse.Namespace) -> int:
+    """Accept a finding, as the account that runs this command.
+
+    Raises:
+        UnknownFinding: there is none with this number.
+        OperatorError: it is not open, or this account may not.
+    """
+    if arguments.number is None or not arguments.reason or not arguments.until:
+        arguments.misuse("accept needs a NUMBER, --reason and --until")
+    now, until = datetime.now(UTC), _until(arguments)
+    if until <= now:
+        arguments.misuse(f"--until {arguments.until} has passed; name a later time")
+    here, person = ledger(arguments), getpass.getuser()
+    found = next((each for each in findings.find(here, Wanted()) if each.number == arguments.number), None)
+    if found is None:
+        raise UnknownFinding(arguments.number)
+    _require(arguments, found, person)
+    settled = Settled(found.number, "accepted", arguments.reason, until)
+    accepted = findings.settle(here, settled, person=person, now=now)
+    if arguments.json:
+        print_json({"findings": [_json(accepted)]})
+    else:
+        print(f"finding {found.number} is accepted by {person} until {until:%Y-%m-%d %H:%M} UTC; then it is open again")
+    return 0
+
+
+def _require(arguments: argparse.Namespace, found: Recorded, person: str) -> None:
+    """Let the owners of the service, and operators, accept it, as rights.yaml says."""
+    policy = policy_of(arguments)
+    wanted = Intervention("accept", person, is_operator=False)
+    involved = Involved(owners=policy.catalogue.owners(found.finding.services))
+    if finding := objection(policy.rights, policy.approvals.groups, wanted, involved):
+        raise OperatorError(f"Finding {found.number}: {finding.reason}")
+
+
+def _until(arguments: argparse.Namespace) -> datetime:
+    try:
+        at = datetime.fromisoformat(arguments.until)
+    except ValueError:
+        arguments.misuse(f"--until: '{arguments.until}' is not a time like 2031-03-18T14:00")
+        raise
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _state(recorded: Recorded) -> str:
+    if recorded.state == "open":
+        return "    open" + (f": {recorded.reason}" if recorded.reason else "")
+    until = f" until {recorded.expires_at:%Y-%m-%d %H:%M} UTC" if recorded.expires_at else ""
+    return f"    {recorded.state}{until} by {recorded.person}: {recorded.reason}"
+
+
+def _json(recorded: Recorded) -> dict[str, Any]:
+    values = dict(recorded.values)
+    number, _ = values.pop("id"), values.pop("identity")
+    return {"finding": number, **values, "services": list(recorded.finding.services)}

@@ -1,0 +1,108 @@
+"""`changewindow findings`: what nobody announced, and who leaves it as it is until when."""
+
+import getpass
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from changewindow.cli.main import FINDING_STATES, main
+from changewindow.ledger import findings
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.looks import Look
+from changewindow.policy.world_finding import State, WorldFinding
+from support.changes import NOW
+
+Capture = pytest.CaptureFixture[str]
+EDIT = WorldFinding(
+    *("change", "audit", "web-3:/etc/pool.conf", NOW, "edited", "no change acted on orders then"),
+    before="max_idle 10",
+    after="max_idle 1",
+    known_by="auditd is off on web-3",
+    services=("orders",),
+)
+GAP = WorldFinding("gap", "dns", "", NOW, "could not see from 14:00 on", "nobody is there")
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    """Return a policy in which whoever runs this owns billing, and not orders."""
+    folder = tmp_path / "policy"
+    folder.mkdir()
+    service = "{owners: [%s], environments: [production]}"
+    services = f"  orders: {service % 'dora'}\n  billing: {service % getpass.getuser()}\n"
+    (folder / "services.yaml").write_text(f"services:\n{services}")
+    (folder / "approvals.yaml").write_text("rules: [{name: all, levels: [{name: peer, from: [anybody]}]}]\n")
+    (folder / "calendar.yaml").write_text("zone: UTC\ndefault: open\n")
+    return folder
+
+
+@pytest.fixture
+def given(ledger: Ledger, policy: Path) -> list[str]:
+    """Return how the command is asked about three findings."""
+    billing = WorldFinding("change", "audit", "web-4:/etc/hosts", NOW, "edited", "nobody", services=("billing",))
+    findings.write_pass(ledger, [Look("audit", NOW, NOW, {})], [EDIT, GAP, billing], [], now=NOW)
+    return ["--ledger", str(ledger.url), "--policy", str(policy)]
+
+
+def test_findings_are_listed_with_before_after_and_who(given: list[str], capsys: Capture) -> None:
+    """The newest first; who is unknown has a reason."""
+    assert main(["findings", "--service", "orders", *given]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "finding 2: dns could not see from 14:00 on: nobody is there",
+        "    open",
+        "finding 1: 2031-03-18 14:10:00 UTC audit (orders): web-3:/etc/pool.conf edited",
+        "    by unknown, because auditd is off on web-3; no change acted on orders then",
+        "    max_idle 10 -> max_idle 1",
+        "    open",
+    ]
+
+
+def test_json_has_every_field(given: list[str], capsys: Capture) -> None:
+    """For programs."""
+    assert main(["findings", "--state", "open", "--json", *given]) == 0
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert [each["finding"] for each in found] == [3, 2, 1]
+    assert (found[2]["before"], found[2]["services"], found[2]["state"]) == ("max_idle 10", ["orders"], "open")
+
+
+def test_an_owner_accepts_a_finding_until_a_day(ledger: Ledger, given: list[str], capsys: Capture) -> None:
+    """It says so; afterwards it is not open."""
+    assert main(["findings", "accept", "3", "--reason", "known", "--until", "2199-01-01", *given]) == 0
+    assert "finding 3 is accepted by" in capsys.readouterr().out
+    assert main(["findings", "accept", "3", "--reason", "known", "--until", "2199-01-01", *given]) == 1
+    assert capsys.readouterr().err.startswith("Finding 3 is accepted already, by ")
+    [accepted] = findings.find(ledger, findings.Wanted(state="accepted"))
+    assert accepted.reason == "known"
+    assert accepted.expires_at
+    assert accepted.expires_at - NOW > timedelta(days=365)
+
+
+@pytest.mark.parametrize(("number", "text"), [("1", "may not accept a finding"), ("9", "has no finding 9")])
+def test_who_may_not_accept_it_is_told_who_may(given: list[str], capsys: Capture, number: str, text: str) -> None:
+    """On one line."""
+    assert main(["findings", "accept", number, "--reason", "known", "--until", "2199-01-01", *given]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert text in line
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["accept"],
+        ["accept", "1", "--reason", "x"],
+        ["accept", "1", "--reason", "x", "--until", "2001-01-01"],
+        ["accept", "1", "--reason", "x", "--until", "soon"],
+    ],
+)
+def test_what_is_missing_is_misuse(given: list[str], options: list[str]) -> None:
+    """And nothing is written."""
+    with pytest.raises(SystemExit) as ended:
+        main(["findings", *options, *given])
+    assert ended.value.code == 2
+
+
+def test_every_state_can_be_looked_for() -> None:
+    """As the record knows them."""
+    assert set(FINDING_STATES) == set(State.__args__)  # type: ignore[attr-defined]
