@@ -1,5 +1,6 @@
 """Airflow's REST API as seen by a user: what an answer means."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from changewindow.cli.airflow_api import Client, RestError
 from changewindow.errors import PlatformError
 from support.certificates import certificate
-from support.recording_server import RecordingServer, Reply, recording_server
+from support.recording_server import RecordingServer, Reply, Request, recording_server
 
 
 @pytest.mark.parametrize("status", [401, 500])
@@ -20,6 +21,19 @@ def test_only_404_means_that_nothing_is_there(server: RecordingServer, status: i
         client.xcom("CHG-1404", "run", "close")
     server.otherwise = (404, "no such entry")
     assert client.xcom("CHG-1404", "run", "close") is None
+
+
+def test_a_run_of_many_tasks_is_read_to_its_end(server: RecordingServer) -> None:
+    """Airflow gives at most as many at once as it is configured to."""
+    tasks = [{"task_id": f"apply_{number}"} for number in range(1, 251)]
+
+    def page(request: Request) -> Reply:
+        start = int(request.query["offset"][0])
+        shown = {"task_instances": tasks[start : start + 100], "total_entries": len(tasks)}
+        return Reply(200, json.dumps(shown), {"Content-Type": "application/json"})
+
+    server.otherwise = page
+    assert list(Client(server.url, "alice", "secret").tasks("CHG-1", "run")) == [task["task_id"] for task in tasks]
 
 
 def wrong(url: str, **options: Any) -> str:

@@ -18,6 +18,7 @@ from changewindow.systems.secrecy import Secrets
 
 Answer = TypeVar("Answer")
 ENDED = {"success", "failed"}
+PAGE = 100
 
 
 class RestError(PlatformError):
@@ -97,13 +98,21 @@ class Client:
 
     def runs(self, dag: str) -> list[dict[str, Any]]:
         """Return all runs of a DAG, oldest first."""
-        runs: list[dict[str, Any]] = self.get(f"/dags/{quote(dag)}/dagRuns", order_by="run_after")["dag_runs"]
-        return runs
+        return self._listed(f"/dags/{quote(dag)}/dagRuns", "dag_runs", order_by="run_after")
 
     def tasks(self, dag: str, run: str) -> dict[str, dict[str, Any]]:
         """Return the task instances of a run by task."""
-        reply = self.get(f"/dags/{quote(dag)}/dagRuns/{quote(run, safe='')}/taskInstances", limit=100)
-        return {task["task_id"]: task for task in reply["task_instances"]}
+        path = f"/dags/{quote(dag)}/dagRuns/{quote(run, safe='')}/taskInstances"
+        return {task["task_id"]: task for task in self._listed(path, "task_instances", order_by="id")}
+
+    def _listed(self, path: str, name: str, **parameters: str) -> list[dict[str, Any]]:
+        """Return all entries of a list; Airflow gives a page at a time, of a size that its configuration limits."""
+        entries: list[dict[str, Any]] = []
+        while True:
+            page = self.get(path, limit=PAGE, offset=len(entries), **parameters)
+            entries += page[name]
+            if not page[name] or len(entries) >= page["total_entries"]:
+                return entries
 
     def xcom(self, dag: str, run: str, task: str, key: str = "return_value") -> Any:
         """Return what a task handed over, or None."""
