@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 
 from changewindow.changes.gathering import LeftBehind, Surroundings, gather
+from changewindow.changes.kept import key_in
 from changewindow.changes.our_changes import Record, record
 from changewindow.changes.what_changed import Answer, Question, answer
 from changewindow.collectors.base import CollectorBase
@@ -36,7 +37,7 @@ def look_around(
     """Return what changed; where `ledger` raises ChangeError or does not answer, nothing is explained."""
     over = monotonic() + limit - ROOM
     recorded = LeftBehind().submit(_recorded, ledger, question.span)
-    using = Surroundings(connections, folder, partial(_collected, recorded))
+    using = Surroundings(connections, folder, partial(_collected, recorded), key_in(folder))
     looks = gather(collectors, question.span, using, limit=over - monotonic())
     try:
         ours = recorded.result(timeout=max(over - monotonic(), 0.01)).changes
