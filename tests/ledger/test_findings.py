@@ -112,7 +112,7 @@ def test_how_far_a_collector_has_seen_is_not_forgotten_by_what_somebody_writes(l
 def test_a_record_that_somebody_took_does_not_begin_anew(ledger: Ledger) -> None:
     """The next pass fails, and says why."""
     findings.write_pass(ledger, [LOOK], [EDIT], [], now=NOW)
-    tamper(ledger, "DELETE FROM events WHERE number = 1", "DELETE FROM changes WHERE number = 1")
+    tamper(ledger, "DELETE FROM events WHERE number = -1", "DELETE FROM changes WHERE number = -1")
     with pytest.raises(BrokenChain, match="FINDINGS: event 1 is missing"):
         findings.write_pass(ledger, [LOOK], [], [], now=NOW)
     assert "FINDINGS is missing" in "".join(verify_all(ledger).altered)

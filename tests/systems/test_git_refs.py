@@ -29,7 +29,7 @@ def is_taken(name: str) -> bool:
 def test_a_ticket_takes_the_names_that_git_takes(name: str) -> None:
     """Both say the same, and a name that would be an option is none."""
     asked = ["git", "check-ref-format", "--branch", name] if "\0" not in name else ["false"]
-    git_takes_it = subprocess.run(asked, check=False, capture_output=True).returncode == 0
+    git_takes_it = subprocess.run(asked, cwd="/", check=False, capture_output=True).returncode == 0  # in no repository
     assert is_taken(name) == git_takes_it == (name in TAKEN)
 
 

@@ -17,7 +17,7 @@ from changewindow.ledger.chain import START, Head, checked_events, hash_of, requ
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.heads import KEPT
-from changewindow.ledger.models import FIRST_NUMBER, RECORDS, Base, Change, EventRow
+from changewindow.ledger.models import RECORDS, Base, Change, EventRow
 from changewindow.ledger.payloads import Payload, Unknown
 
 P = TypeVar("P", bound=Payload)
@@ -59,7 +59,7 @@ def number(change: str) -> int:
     for record_number, name in RECORDS.items():
         if change == name:
             return record_number
-    if not is_id(change) or int(change.removeprefix("CHG-")) < FIRST_NUMBER:
+    if not is_id(change):
         raise LedgerUnknown(change)
     return int(change.removeprefix("CHG-"))
 

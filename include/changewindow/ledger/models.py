@@ -9,7 +9,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 FIRST_NUMBER = 1001
 LINE_NUMBER, LINE = 0, "LINE"
 """The record of the line, which is no change: a chain of events like those of changes, under this number and name."""
-FINDINGS_NUMBER, FINDINGS = 1, "FINDINGS"
+FINDINGS_NUMBER, FINDINGS = -1, "FINDINGS"
 """The same for what was found in the world."""
 RECORDS = {LINE_NUMBER: LINE, FINDINGS_NUMBER: FINDINGS}
 """Chains that are no changes; the numbers of those begin later."""

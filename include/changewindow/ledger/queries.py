@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from changewindow.ledger.changes import WAITING, revision
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
-from changewindow.ledger.events import is_id, payload
+from changewindow.ledger.events import is_id, number, payload
 from changewindow.ledger.models import FIRST_NUMBER, Change, EventRow, Revision, Touched
 from changewindow.ledger.payloads import Started
 from changewindow.policy.conflicts import HOLDING, Other
@@ -54,8 +54,7 @@ def newest_texts(ledger: Ledger, *statuses: str) -> dict[str, str]:
 
 def of_ids(ledger: Ledger, identities: Iterable[str]) -> list[Change]:
     """Return the changes with these ids that the ledger knows, oldest first, however many there are."""
-    of_changes = [int(name.removeprefix("CHG-")) for name in identities if is_id(name)]
-    numbers = sorted(number for number in of_changes if number >= FIRST_NUMBER)
+    numbers = sorted(number(name) for name in identities if is_id(name))
     with ledger.reading() as session:
         return [
             change

@@ -87,7 +87,8 @@ class ApiServer(Seen):
         """Let controllers and kubelet work until the end."""
         while not self.stopped.wait(TICK):
             with self.store.lock:
-                self._tick()
+                if not self.stopped.is_set():  # it may have been, while this waited for the lock
+                    self._tick()
         self.kubelet.end()
 
     def _tick(self) -> None:
