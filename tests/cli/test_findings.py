@@ -80,8 +80,12 @@ def test_an_owner_accepts_a_finding_until_a_day(ledger: Ledger, given: list[str]
 
 
 @pytest.mark.parametrize(("number", "text"), [("1", "may not accept a finding"), ("9", "has no finding 9")])
-def test_who_may_not_accept_it_is_told_who_may(given: list[str], capsys: Capture, number: str, text: str) -> None:
-    """On one line."""
+def test_who_may_not_accept_it_is_told_who_may(
+    given: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch, *, number: str, text: str
+) -> None:
+    """On one line; who claims to be the owner is nobody else for that."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "dora")
     assert main(["findings", "accept", number, "--reason", "known", "--until", "2199-01-01", *given]) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert text in line

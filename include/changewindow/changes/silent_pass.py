@@ -48,7 +48,7 @@ def make_pass(ledger: Ledger, asked: Asked, now: datetime) -> list[int]:
         LedgerDown: nobody can say what was announced, or where the last pass ended.
     """
     before = looks.looks(ledger)
-    collectors = {name: collector for name, collector in asked.collectors.items() if not _is_ours(collector)}
+    collectors = of_the_world(asked.collectors)
     marks = {name: _mark(before.get(name)) for name in collectors}
     spans = {name: mark.span(now) if mark else first_span(now) for name, mark in marks.items()}
     if not collectors:
@@ -71,8 +71,13 @@ def make_pass(ledger: Ledger, asked: Asked, now: datetime) -> list[int]:
     )
 
 
-def _is_ours(collector: CollectorBase) -> bool:
-    return bool(type(collector).model_fields["kind"].default == "changes")
+def of_the_world(collectors: Mapping[str, CollectorBase]) -> dict[str, CollectorBase]:
+    """Return those that see more than our own changes, which are all announced."""
+    return {
+        name: collector
+        for name, collector in collectors.items()
+        if type(collector).model_fields["kind"].default != "changes"
+    }
 
 
 def _looked(

@@ -1,7 +1,8 @@
 """The command about findings in the world: lists them, or accepts one until a day."""
 
 import argparse
-import getpass
+import os
+import pwd
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -50,7 +51,7 @@ def _accept(arguments: argparse.Namespace) -> int:
     now, until = datetime.now(UTC), _until(arguments)
     if until <= now:
         arguments.misuse(f"--until {arguments.until} has passed; name a later time")
-    here, person = ledger(arguments), getpass.getuser()
+    here, person = ledger(arguments), pwd.getpwuid(os.geteuid()).pw_name  # and not what USER claims
     found = next((each for each in findings.find(here, Wanted()) if each.number == arguments.number), None)
     if found is None:
         raise UnknownFinding(arguments.number)

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow import settings
 from changewindow.changes import messages
-from changewindow.changes.silent_pass import text_of
+from changewindow.changes.silent_pass import of_the_world, text_of
 from changewindow.errors import BadPolicy, ChangeError
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.runtime import ledger, log, now, policy
@@ -39,7 +39,7 @@ class FindSilentChanges(BaseOperator):
         loaded = load_collectors(folder)
         if wrong := [finding.text(str(folder / FILE)) for finding in loaded.findings if not finding.is_warning]:
             raise AirflowFailException("\n".join(["The collectors cannot be read, so nobody looks.", *wrong]))
-        if not loaded.collectors:
+        if not of_the_world(loaded.collectors):
             log.warning(NONE.format(FILE))
             leave_note(context, NONE.format(FILE))
             return
@@ -60,11 +60,11 @@ class FindSilentChanges(BaseOperator):
         except ChangeError as error:
             raise AirflowFailException(str(error)) from error
         if not untold:
-            leave_note(context, f"nothing new; {len(event['collectors'])} collectors were asked")
+            leave_note(context, f"nothing new; asked: {', '.join(event['collectors'])}")
             return
         lines = text_of(untold)
-        leave_note(context, "\n".join([f"{len(untold)} new findings", *lines]))
-        raise AirflowFailException("\n".join([f"{len(untold)} new findings", *lines]))
+        leave_note(context, "\n".join([f"new findings: {len(untold)}", *lines]))
+        raise AirflowFailException("\n".join([f"new findings: {len(untold)}", *lines]))
 
     def _tell(self, untold: Sequence[Recorded], services: tuple[str, ...]) -> None:
         head = f"🔎 SILENT CHANGES on {', '.join(services) or 'what belongs to no service'}: nobody announced this"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from changewindow import settings
-from changewindow.changes.silent_pass import Asked, make_pass
+from changewindow.changes.silent_pass import Asked, make_pass, of_the_world
 from changewindow.errors import ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection_in_trigger, ledger_in_trigger
 from changewindow.flow.triggerer.arguments import SilentArguments
@@ -32,7 +32,8 @@ class SilentTrigger(ChangeTrigger[SilentArguments]):
             new = await asyncio.to_thread(make_pass, await ledger_in_trigger(), asked, datetime.now(UTC))
         except (ChangeError, ValueError, OSError) as error:
             return {"verdict": "fail", "reason": str(error)}
-        return {"verdict": "pass", "reason": f"{len(new)} new findings", "collectors": sorted(loaded.collectors)}
+        looked = sorted(of_the_world(loaded.collectors))
+        return {"verdict": "pass", "reason": f"new findings: {len(new)}", "collectors": looked}
 
 
 async def _connections(loaded: Loaded) -> dict[str, Connection]:
