@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from changewindow.documents.moments import utc
 from changewindow.systems.connection import Connection
-from changewindow.systems.remembered import utc
 from collector_fixtures import Made, World
 from support.recording_server import Reply, Request, recording_server
 

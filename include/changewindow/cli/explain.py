@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from changewindow.cli.ledger_address import ledger
+from changewindow.cli.moments import moment
 from changewindow.cli.output import print_json
 from changewindow.cli.policy import policy_now
 from changewindow.ledger import leases
@@ -62,12 +63,5 @@ def _as_json(answer: Satisfied) -> dict[str, str]:
 
 
 def _moment(arguments: argparse.Namespace) -> datetime:
-    """Return the time that is asked about, in UTC; a time without its zone is in UTC."""
-    if arguments.at is None:
-        return datetime.now(UTC)
-    try:
-        at = datetime.fromisoformat(arguments.at)
-    except ValueError:
-        arguments.misuse(f"--at: '{arguments.at}' is not a time like 2031-03-18T14:00+01:00")
-        raise
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    """Return the time that is asked about, in UTC."""
+    return datetime.now(UTC) if arguments.at is None else moment(arguments, "at", like="2031-03-18T14:00+01:00")

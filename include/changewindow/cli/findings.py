@@ -9,6 +9,7 @@ from typing import Any
 
 from changewindow.changes.silent_pass import text_of
 from changewindow.cli.ledger_address import ledger
+from changewindow.cli.moments import moment
 from changewindow.cli.output import print_json
 from changewindow.cli.policy import policy_of
 from changewindow.errors import OperatorError
@@ -48,7 +49,7 @@ def _accept(arguments: argparse.Namespace) -> int:
     """
     if arguments.number is None or not arguments.reason or not arguments.until:
         arguments.misuse("accept needs a NUMBER, --reason and --until")
-    now, until = datetime.now(UTC), _until(arguments)
+    now, until = datetime.now(UTC), moment(arguments, "until", like="2031-03-18T14:00")
     if until <= now:
         arguments.misuse(f"--until {arguments.until} has passed; name a later time")
     here, person = ledger(arguments), pwd.getpwuid(os.geteuid()).pw_name  # and not what USER claims
@@ -72,15 +73,6 @@ def _require(arguments: argparse.Namespace, found: Recorded, person: str) -> Non
     involved = Involved(owners=policy.catalogue.owners(found.finding.services))
     if finding := objection(policy.rights, policy.approvals.groups, wanted, involved):
         raise OperatorError(f"Finding {found.number}: {finding.reason}")
-
-
-def _until(arguments: argparse.Namespace) -> datetime:
-    try:
-        at = datetime.fromisoformat(arguments.until)
-    except ValueError:
-        arguments.misuse(f"--until: '{arguments.until}' is not a time like 2031-03-18T14:00")
-        raise
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _state(recorded: Recorded) -> str:

@@ -3,7 +3,7 @@
 import argparse
 from datetime import UTC, datetime
 
-from changewindow.documents.moments import moment_of
+from changewindow.documents.moments import moment_of, utc
 
 
 def since(arguments: argparse.Namespace) -> datetime | None:
@@ -14,4 +14,14 @@ def since(arguments: argparse.Namespace) -> datetime | None:
         return moment_of(arguments.since, datetime.now(UTC))
     except ValueError as error:
         arguments.misuse(f"--since: {error}")
+        raise
+
+
+def moment(arguments: argparse.Namespace, name: str, *, like: str) -> datetime:
+    """Return the moment of an option, in UTC; a time without its zone is in UTC."""
+    given = getattr(arguments, name)
+    try:
+        return utc(given)
+    except ValueError:
+        arguments.misuse(f"--{name}: '{given}' is not a time like {like}")
         raise

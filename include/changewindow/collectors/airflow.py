@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from changewindow.collectors.base import CollectorBase, CollectorContext
+from changewindow.documents.moments import utc
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.audit_log import Rows, audit_log
 from changewindow.systems.collection import MOST, Collected, Coverage, Entry, Span
-from changewindow.systems.remembered import utc
 
 EXAMPLE = {"kind": "airflow", "connection": "orders_airflow", "service": "orders"}
 SLACK = timedelta(minutes=5)

@@ -22,9 +22,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from changewindow.collectors.base import CollectorBase, CollectorContext
+from changewindow.documents.moments import utc
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.measurement import SourceError
-from changewindow.systems.remembered import utc
 
 EXAMPLE = {"kind": "ansible", "folder": "/var/lib/ansible/artifacts", "service": "orders"}
 RUNS = 500

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Literal, TypeVar
 
 from changewindow.collectors.base import CollectorBase, CollectorContext
+from changewindow.documents.moments import utc
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.kubernetes.async_cluster import AskedCluster, Listing, cluster
@@ -27,7 +28,7 @@ from changewindow.systems.kubernetes.object_history import Histories, happened
 from changewindow.systems.kubernetes.resource import Json, Resource, core
 from changewindow.systems.kubernetes.workload import Namespace
 from changewindow.systems.measurement import SourceError
-from changewindow.systems.remembered import Memory, changed_prints, compared, prints, utc
+from changewindow.systems.remembered import Memory, changed_prints, compared, prints
 
 T = TypeVar("T")
 EXAMPLE = {"kind": "kubernetes", "connection": "example_cluster", "namespace": "shop", "service": "orders"}

@@ -21,12 +21,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from changewindow.collectors.base import CollectorBase, CollectorContext
+from changewindow.documents.moments import utc
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import MOST, Collected, Coverage, Entry, Span
 from changewindow.systems.hosts.machine import machine
 from changewindow.systems.measurement import SourceError
 from changewindow.systems.puppet_report import last_run, of_puppetdb
-from changewindow.systems.remembered import utc
 
 EXAMPLE = {"kind": "puppet", "puppetdb": "puppetdb", "service": "orders"}
 REPORT = "/opt/puppetlabs/puppet/cache/state/last_run_report.yaml"

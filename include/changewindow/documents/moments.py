@@ -1,8 +1,19 @@
-"""Moments of the past as people write them."""
+"""Moments as people and programs write them."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from changewindow.documents.types import parse_duration
+
+
+def utc(text: Any) -> datetime:
+    """Return a moment that is written in ISO 8601; one without a zone is in UTC.
+
+    Raises:
+        ValueError: it is none.
+    """
+    moment = datetime.fromisoformat(str(text))
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def moment_of(given: str, now: datetime) -> datetime:
@@ -12,8 +23,7 @@ def moment_of(given: str, now: datetime) -> datetime:
         ValueError: it is neither.
     """
     try:
-        at = datetime.fromisoformat(given)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        return utc(given)
     except ValueError:
         pass
     try:

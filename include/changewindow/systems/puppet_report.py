@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
+from changewindow.documents.moments import utc
 from changewindow.systems.collection import Entry
-from changewindow.systems.remembered import utc
 
 LARGEST = 8 << 20
 """In bytes: the report of a host with thousands of resources."""

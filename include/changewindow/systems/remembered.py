@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -180,13 +180,3 @@ def changed_prints(before: str, after: str) -> list[str]:
 def as_now(span: Span, now: datetime) -> datetime | None:
     """Return when in a span something counts that is so now; None where the span ended before."""
     return min(now, span.until) if span.since <= now and now - span.until < NOW else None
-
-
-def utc(text: Any) -> datetime:
-    """Return a moment that a server writes in ISO 8601; one without a zone is in UTC.
-
-    Raises:
-        ValueError: it is none.
-    """
-    moment = datetime.fromisoformat(str(text))
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

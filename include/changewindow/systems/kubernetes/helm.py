@@ -6,8 +6,8 @@ import zlib
 from dataclasses import dataclass
 from datetime import datetime
 
+from changewindow.documents.moments import utc
 from changewindow.systems.kubernetes.resource import Json
-from changewindow.systems.remembered import utc
 
 TYPE = "helm.sh/release.v1"
 LARGEST = 16 << 20

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from changewindow.documents.moments import utc
 from changewindow.systems.kubernetes.leaves import DEEPEST, MOST, Path
 from changewindow.systems.kubernetes.resource import Json
-from changewindow.systems.remembered import utc
 
 KNOWN_BY = "managedFields name the program, not the person; the audit log of the API server does"
 REPLICAS = ("spec", "replicas")

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from changewindow.documents.moments import utc
 from changewindow.systems.collection import Entry
 from changewindow.systems.kubernetes.helm import TYPE, release
 from changewindow.systems.kubernetes.leaves import NOTHING, Path, changed, described, dotted, leaves
 from changewindow.systems.kubernetes.managed_fields import KNOWN_BY, REPLICAS, Writer, writers
 from changewindow.systems.kubernetes.resource import WORKLOADS, Json
 from changewindow.systems.kubernetes.revisions import Revision, revisions
-from changewindow.systems.remembered import utc
 
 NAMED = 8
 TOGETHER = timedelta(seconds=5)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from changewindow.documents.moments import utc
 from changewindow.systems.kubernetes.diagnosis import owned
 from changewindow.systems.kubernetes.leaves import leaves
 from changewindow.systems.kubernetes.resource import Json
-from changewindow.systems.remembered import utc
 
 NUMBER = "deployment.kubernetes.io/revision"
 CAUSE = "kubernetes.io/change-cause"
