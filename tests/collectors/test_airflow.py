@@ -89,3 +89,11 @@ async def test_something_else_that_answers_is_told() -> None:
             here = replace(known, port=server.port)
             with pytest.raises(SourceError, match=r"orders_airflow|Is it Airflow 3\?"):
                 await looked(EXAMPLE, here, folder=Path("unused"))
+
+
+async def test_a_token_without_end_is_not_read() -> None:
+    """Whoever answers the login cannot fill the memory of all watches."""
+    with recording_server((200, " " * (2 << 20))) as server:
+        here = Connection("orders_airflow", "http", "127.0.0.1", server.port, login="dora", password=PASSWORD)
+        with pytest.raises(SourceError, match="the reply is larger than 1 MiB"):
+            await looked(EXAMPLE, here, folder=Path("unused"))

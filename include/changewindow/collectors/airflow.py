@@ -13,7 +13,7 @@ from typing import Any, Literal
 from changewindow.collectors.base import CollectorBase, CollectorContext
 from changewindow.documents.moments import utc
 from changewindow.documents.types import ConnectionName
-from changewindow.systems.audit_log import Rows, audit_log
+from changewindow.systems.airflow_audit_log import Rows, audit_log
 from changewindow.systems.collection import MOST, Collected, Coverage, Entry, Span
 
 EXAMPLE = {"kind": "airflow", "connection": "orders_airflow", "service": "orders"}

@@ -14,7 +14,6 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Literal, TypeVar
 
@@ -22,6 +21,7 @@ from changewindow.collectors.base import CollectorBase, CollectorContext
 from changewindow.documents.moments import utc
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
+from changewindow.systems.http.clock import ahead_by_date
 from changewindow.systems.kubernetes.async_cluster import AskedCluster, Listing, cluster
 from changewindow.systems.kubernetes.helm import TYPE
 from changewindow.systems.kubernetes.object_history import Histories, happened
@@ -173,12 +173,7 @@ class _World:
     def _ahead(self, began: datetime) -> timedelta | None:
         """Return how far the clock of the server is ahead, to two seconds."""
         dates = [answer.date for answer in self.answers.values() if isinstance(answer, Listing)]
-        try:
-            off = parsedate_to_datetime(next(filter(None, dates))) - began
-        except (StopIteration, ValueError):
-            return None
-        within = self.context.now() - began + timedelta(seconds=2)
-        return timedelta(0) if -timedelta(seconds=2) < off < within else timedelta(seconds=round(off.total_seconds()))
+        return ahead_by_date(next(filter(None, dates), ""), began, self.context.now())
 
     def _unseen(self) -> Iterator[str]:
         for resource, answer in self.answers.items():

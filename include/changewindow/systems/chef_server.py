@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -17,10 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from changewindow.errors import UnusableConnection
 from changewindow.systems.connection import Connection
-from changewindow.systems.measurement import SourceContext, SourceError
-
-if TYPE_CHECKING:
-    import httpx
+from changewindow.systems.measurement import SourceContext, SourceError, content_of
 
 LINE = 60
 """How long a line of a signature is."""
@@ -81,7 +78,7 @@ class ChefServer:
         signed = signature(self.connection.login, self.key, (method, httpx.URL(url).path), content)
         try:
             async with self.context.http.stream(method, url, content=content, headers=signed) as reply:
-                collected = await _content(reply, url)
+                collected = await content_of(reply, url, LARGEST)
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
             reason = f"{url}: {type(error).__name__} {error}".rstrip()
             raise SourceError("unreachable", f"{reason}. Is the Chef server running there?") from error
@@ -102,15 +99,6 @@ class ChefServer:
         if status == 403:
             return f"{problem}. Let the client {self.connection.login} read nodes and cookbooks"
         return f"{problem}. Write the host of {self.connection.name} with `/organizations/` and its name"
-
-
-async def _content(reply: "httpx.Response", url: str) -> bytes:
-    collected = bytearray()
-    async for part in reply.aiter_bytes():
-        collected += part
-        if len(collected) > LARGEST:
-            raise SourceError("invalid", f"{url}: the reply is larger than {LARGEST >> 20} MiB; ask for less")
-    return bytes(collected)
 
 
 async def chef_server(context: SourceContext, name: str) -> ChefServer:

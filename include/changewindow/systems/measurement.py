@@ -175,7 +175,7 @@ class SourceContext:
         login = connection.credentials if signed is None else None
         try:
             async with self.http.stream(method, url, params=parameters, headers=signed, auth=login) as reply:
-                body = await _body(reply, url)
+                body = await content_of(reply, url, LARGEST)
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
             # httpx_aiohttp does not turn all of aiohttp's errors into those of httpx
             raise SourceError("unreachable", f"{url}: {type(error).__name__} {error}".rstrip()) from error
@@ -198,8 +198,8 @@ def may_be_cut(reply: "httpx.Response") -> bool:
     return bool(reply.extensions.get(ENDLESS))
 
 
-async def _body(reply: "httpx.Response", url: str) -> bytes:
-    """Return the content of a reply, unpacked.
+async def content_of(reply: "httpx.Response", url: str, largest: int) -> bytes:
+    """Return the content of a reply, unpacked; `largest` is in bytes.
 
     Raises:
         SourceError: it is so large that it would harm all other watches.
@@ -207,6 +207,6 @@ async def _body(reply: "httpx.Response", url: str) -> bytes:
     body = bytearray()
     async for part in reply.aiter_bytes():
         body += part
-        if len(body) > LARGEST:
-            raise SourceError("invalid", f"{url}: the reply is larger than {LARGEST >> 20} MiB; ask for less")
+        if len(body) > largest:
+            raise SourceError("invalid", f"{url}: the reply is larger than {largest >> 20} MiB; ask for less")
     return bytes(body)

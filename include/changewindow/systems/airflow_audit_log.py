@@ -3,15 +3,16 @@
 Source: https://airflow.apache.org/docs/apache-airflow/stable/stable-rest-api-ref.html
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from changewindow.errors import UnusableConnection
 from changewindow.systems.connection import Connection
-from changewindow.systems.measurement import SourceContext, SourceError
+from changewindow.systems.http.clock import ahead_by_date
+from changewindow.systems.measurement import SourceContext, SourceError, content_of
 
 PATH, TOKEN = "/api/v2/eventLogs", "/auth/token"
 PAGE = 100
@@ -23,7 +24,6 @@ OF_TASKS = [
     *("up_for_reschedule", "upstream_failed", "restarting", "removed", "cli_task_run"),
 ]
 """What Airflow writes itself while tasks run."""
-CLOCK = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class AuditLog:
             raise SourceError("invalid", f"{problem}. Correct the host of the connection {self.connection}") from error
         if not isinstance(total, int) or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise SourceError("invalid", f"the audit log at {reply.url.host} has another form. Is it Airflow 3?")
-        return document, _ahead(reply.headers.get("date", ""), asked, self.context.now())
+        return document, ahead_by_date(reply.headers.get("date", ""), asked, self.context.now())
 
 
 async def audit_log(context: SourceContext, name: str) -> AuditLog:
@@ -112,8 +112,8 @@ async def _token(context: SourceContext, connection: Connection) -> str:
     body = {"username": connection.login, "password": connection.password}
     try:
         async with context.http.stream("POST", url, json=body) as reply:
-            content = b"".join([part async for part in reply.aiter_bytes() if len(part) <= LARGEST][:64])
-        document = httpx.Response(reply.status_code, content=content).json() if reply.is_success else {}
+            content = await content_of(reply, url, LARGEST)
+        document = json.loads(content) if reply.is_success else {}
     except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
         reason = f"{url}: {type(error).__name__} {error}".rstrip()
         raise SourceError("unreachable", f"{reason}. Is Airflow running there?") from error
@@ -134,14 +134,3 @@ def _refused(connection: str, path: str, status: int) -> SourceError:
             "unreachable", f"Airflow refused {path} ({status}). The account of {connection} needs {need}"
         )
     return SourceError("unreachable", f"Airflow answered {path} with {status}. Correct the host of {connection}")
-
-
-def _ahead(date: str, asked: datetime, answered: datetime) -> timedelta | None:
-    """Return how far the clock is ahead that has written a date of HTTP, to two seconds."""
-    try:
-        written = parsedate_to_datetime(date)
-        off = written - asked
-    except (ValueError, TypeError):
-        return None
-    is_right = asked - CLOCK < written < answered + CLOCK
-    return timedelta(0) if is_right else timedelta(seconds=round(off.total_seconds()))
