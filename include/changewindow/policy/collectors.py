@@ -39,6 +39,10 @@ class Loaded:
     expected: dict[str, Expected] = field(default_factory=dict)
     """The noise that is not told of."""
 
+    def mistakes(self, folder: Path) -> list[str]:
+        """Return what makes the file of a policy unreadable, a line each."""
+        return [finding.text(str(folder / FILE)) for finding in self.findings if not finding.is_warning]
+
 
 def load_collectors(folder: Path, catalogue: Catalogue | None = None) -> Loaded:
     """Return the collectors of a policy; with a catalogue, names that it does not have are findings too."""
@@ -71,7 +75,7 @@ def collectors_of(folder: Path, catalogue: Catalogue, service: str = "") -> dict
         PlatformError: there is none, or the file is wrong.
     """
     loaded = load_collectors(folder, catalogue)
-    if wrong := [finding.text(str(folder / FILE)) for finding in loaded.findings if not finding.is_warning]:
+    if wrong := loaded.mistakes(folder):
         raise PlatformError("\n".join(["The collectors cannot be read, so nothing was asked. Correct them.", *wrong]))
     if not loaded.collectors:
         raise PlatformError(

@@ -37,7 +37,7 @@ class FindSilentChanges(BaseOperator):
         """Have the triggerer make a pass; without collectors, say how to add one."""
         folder = settings.read().policy
         loaded = load_collectors(folder)
-        if wrong := [finding.text(str(folder / FILE)) for finding in loaded.findings if not finding.is_warning]:
+        if wrong := loaded.mistakes(folder):
             raise AirflowFailException("\n".join(["The collectors cannot be read, so nobody looks.", *wrong]))
         if not of_the_world(loaded.collectors):
             log.warning(NONE.format(FILE))

@@ -1,6 +1,6 @@
 """The DAG that says what changed of late: all collectors at once, the answer in the note of its run and in its log."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,6 +18,7 @@ from changewindow.collectors.base import CollectorBase
 from changewindow.documents.moments import moment_of
 from changewindow.errors import ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
+from changewindow.flow.collector_connections import among, names_in
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.runtime import log, now, policy
 from changewindow.flow.xcoms import NOTE
@@ -26,8 +27,6 @@ from changewindow.policy.collectors import collectors_of
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.systems.collection import Span
 from changewindow.systems.connection import Connection
-from changewindow.systems.measurement import SourceError
-from changewindow.ticket.named_connections import named_connections
 
 DESCRIPTION = "Says what changed of late, who explains it, and what nobody could see. It only reads."
 LONGEST_NOTE = 12
@@ -73,7 +72,7 @@ def answer_to(params: Mapping[str, Any], at: datetime) -> list[str]:
     answer = look_around(
         question,
         collectors,
-        Known(collectors).of,
+        among(_known(collectors.values())),
         folder=settings.read().collected,
         ledger=_ledger(),
     )
@@ -87,26 +86,12 @@ def _since(given: str, at: datetime) -> datetime:
     return since
 
 
-class Known:
-    """The connections of collectors, fetched before they are asked: threads of their own do not talk to Airflow."""
-
-    def __init__(self, collectors: Mapping[str, CollectorBase]) -> None:
-        self.known: dict[str, Connection] = {}
-        for use in (use for collector in collectors.values() for use in named_connections(collector)):
-            with suppress(UnknownConnection):
-                self.known[use.name] = connection(use.name)
-
-    async def of(self, name: str) -> Connection:
-        """Return a connection.
-
-        Raises:
-            SourceError: `unreachable`, there is none of this name.
-        """
-        known = self.known.get(name)
-        if isinstance(known, Connection):
-            return known
-        missing = f"there is no Airflow Connection '{name}'"
-        raise SourceError("unreachable", f"{missing}. Create it under Admin, Connections, or correct collectors.yaml")
+def _known(collectors: Iterable[CollectorBase]) -> dict[str, Connection]:
+    known = {}
+    for name in names_in(collectors):
+        with suppress(UnknownConnection):
+            known[name] = connection(name)
+    return known
 
 
 def _ledger() -> Callable[[], Ledger]:
