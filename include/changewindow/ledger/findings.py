@@ -132,12 +132,7 @@ def write_pass(
     with ledger.transaction() as session:
         for look in looks:
             keep(session, look, now)
-        known = set(session.scalars(select(FindingRow.identity)))
-        new = []
-        for finding in found:
-            if finding.identity not in known:
-                known.add(finding.identity)
-                new.append(_make(session, finding, now))
+        new = [_make(session, finding, now) for finding in found if not _is_known(session, finding)]
         still = set(session.scalars(select(FindingRow.id).where(FindingRow.state == "open")))
         for each in (*(each for each in settled if each.number in still), *_ended_acceptances(session, now)):
             _settle(session, each, person=ACTOR, now=now)
@@ -167,6 +162,10 @@ def tell(ledger: Ledger, numbers: Sequence[int], room: str, *, now: datetime) ->
         for row in session.scalars(select(FindingRow).where(FindingRow.id.in_(numbers))):
             row.told_at = now
         append(session, Event(FINDINGS, ACTOR, now, payloads.FindingTold(told=tuple(numbers), room=room)))
+
+
+def _is_known(session: Session, finding: WorldFinding) -> bool:
+    return session.scalar(select(FindingRow.id).where(FindingRow.identity == finding.identity)) is not None
 
 
 def _make(session: Session, finding: WorldFinding, now: datetime) -> int:
