@@ -53,8 +53,7 @@ class WindowSensor(ChangeSensor):
             log.info("the window opens %s UTC", f"{run.intent.opens:%Y-%m-%d %H:%M:%S}")
             arguments = WindowArguments(change=self.change.id, part=part, opens=run.intent.opens)
             self.defer(trigger=WindowTrigger.of(arguments), method_name="opened")
-        _require_time(run)
-        log.info("the window is open until %s UTC", f"{run.intent.closes:%Y-%m-%d %H:%M:%S}")
+        _require_open(run)
 
     def opened(self, context: Context, event: Any = None) -> None:
         """Go on, if it is neither ended by a person nor too late already; the gate records it and asks again."""
@@ -63,8 +62,7 @@ class WindowSensor(ChangeSensor):
         if event and event["verdict"] == "fail":
             raise AirflowFailException(f"{event['reason']}. Nothing was touched.")
         require_part(run)
-        _require_time(run)
-        log.info("the window is open until %s UTC", f"{run.intent.closes:%Y-%m-%d %H:%M:%S}")
+        _require_open(run)
 
 
 class CheckSensor(ChangeSensor):
@@ -207,9 +205,10 @@ def _refused(run: Run, reason: str, then: str = "Nothing was touched") -> Airflo
     return AirflowFailException(f"{reason}. {then}.")
 
 
-def _require_time(run: Run) -> None:
+def _require_open(run: Run) -> None:
     if run.intent.is_late(now()):
         raise AirflowFailException("It is too late to start in this window; the gate says more. Nothing was touched.")
+    log.info("the window is open until %s UTC", f"{run.intent.closes:%Y-%m-%d %H:%M:%S}")
 
 
 def _log(line: str) -> None:
