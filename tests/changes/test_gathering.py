@@ -56,7 +56,7 @@ async def nobody(name: str) -> Connection:
 
 def asked(folder: Path, *, limit: float = 3.0, **collectors: CollectorBase) -> dict[str, Look]:
     """Return what each collector answers."""
-    looks = gather(collectors, SPAN, Surroundings(nobody, folder), limit=limit)
+    looks = gather(collectors, SPAN, Surroundings(nobody, folder, b"key"), limit=limit)
     return {look.name: look for look in looks}
 
 

@@ -1,7 +1,6 @@
 """Asks all collectors at once, and waits for none that takes too long."""
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -39,9 +38,9 @@ class Surroundings:
     connections: Connections
     folder: Path
     """Where each has a folder of its own."""
-    our_changes: OurChanges | None = None
-    key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    key: bytes = field(repr=False)
     """By which secrets are fingerprinted; the same one where they are compared with earlier ones."""
+    our_changes: OurChanges | None = None
 
 
 def gather(collectors: Mapping[str, CollectorBase], span: Span, using: Surroundings, *, limit: float) -> list[Look]:

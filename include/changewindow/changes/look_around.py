@@ -37,7 +37,7 @@ def look_around(
     """Return what changed; where `ledger` raises ChangeError or does not answer, nothing is explained."""
     over = monotonic() + limit - ROOM
     recorded = LeftBehind().submit(_recorded, ledger, question.span)
-    using = Surroundings(connections, folder, partial(_collected, recorded), key_in(folder))
+    using = Surroundings(connections, folder, key_in(folder), partial(_collected, recorded))
     looks = gather(collectors, question.span, using, limit=over - monotonic())
     try:
         ours = recorded.result(timeout=max(over - monotonic(), 0.01)).changes

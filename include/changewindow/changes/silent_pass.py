@@ -85,7 +85,7 @@ def _looked(
 ) -> list[Look]:
     """Ask all at once; those that were blind are asked for a longer time than the others."""
     key = ledger.seal.of("key of fingerprints", "collectors").encode()
-    using = Surroundings(asked.connections, asked.folder, key=key)
+    using = Surroundings(asked.connections, asked.folder, key)
     groups = {
         span: {name: collectors[name] for name in collectors if spans[name] == span} for span in {*spans.values()}
     }

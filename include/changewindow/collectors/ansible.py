@@ -24,6 +24,7 @@ from pydantic import Field
 from changewindow.collectors.base import CollectorBase, CollectorContext
 from changewindow.documents.moments import utc
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
+from changewindow.systems.command_lines import without_secrets
 from changewindow.systems.measurement import SourceError
 
 EXAMPLE = {"kind": "ansible", "folder": "/var/lib/ansible/artifacts", "service": "orders"}
@@ -169,7 +170,7 @@ def _command(run: Path) -> str:
     except (*UNREADABLE, OSError):
         return "its command is not recorded"
     pairs = zip(["", *words], words, strict=False)
-    return " ".join("***" if before in HIDDEN else _option(word) for before, word in pairs)
+    return without_secrets(" ".join("***" if before in HIDDEN else _option(word) for before, word in pairs))
 
 
 def _option(word: str) -> str:

@@ -20,6 +20,7 @@ from changewindow.documents.types import Duration, Model, Name, duration_text
 from changewindow.kinds import explain_kind
 from changewindow.systems.collection import Collected, Span
 from changewindow.systems.hosts.looking import printed_on
+from changewindow.systems.hosts.machine import complaint
 from changewindow.systems.measurement import SourceContext, SourceError
 from changewindow.systems.process.output import Printed, printed
 
@@ -89,9 +90,7 @@ class CollectorContext(SourceContext):
         ran = await self.run(*arguments, host=host, environment=environment)
         if ran.code:
             place = f" on {(await self.connection(host)).host}" if host else ""
-            last = ran.complaint.decode(errors="replace").strip().splitlines()[-1:]
-            complaint = " ".join(last) or f"exit code {ran.code}"
-            raise SourceError("unreachable", f"'{arguments[0]}'{place} failed: {complaint}")
+            raise SourceError("unreachable", f"'{arguments[0]}'{place} failed: {complaint(ran)}")
         return ran.output
 
     async def clock_off(self, host: str | None) -> timedelta:

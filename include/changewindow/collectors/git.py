@@ -19,7 +19,7 @@ from pydantic import Field
 
 from changewindow.collectors.base import CollectorBase, CollectorContext
 from changewindow.documents.types import ConnectionName
-from changewindow.systems.collection import Collected, Coverage, Entry, Span
+from changewindow.systems.collection import NOW, Collected, Coverage, Entry, Span
 from changewindow.systems.git.access import access
 from changewindow.systems.git.history import NOT_VERIFIED, Commit
 from changewindow.systems.git.mirror import Mirror, Move, locked
@@ -31,8 +31,6 @@ COMMITS = 1000
 """How many of a branch are looked at, the newest."""
 NAMED = 20
 """How many that are gone are named."""
-NOW = timedelta(minutes=1)
-"""A span that ended no longer ago reaches up to now."""
 NOBODY = "git does not record who pushed; the server's audit log may"
 
 

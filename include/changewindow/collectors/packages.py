@@ -8,7 +8,6 @@ to run `rpm -qa`, and needs no other right.
 """
 
 import secrets
-import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import partial
@@ -30,6 +29,7 @@ from changewindow.systems.hosts.debian_packages import (
     package_changes,
     time_at,
 )
+from changewindow.systems.hosts.machine import machine
 from changewindow.systems.measurement import SourceError
 
 EXAMPLE = {"kind": "packages", "connection": "web_3", "service": "orders"}
@@ -61,7 +61,7 @@ class Collector(CollectorBase):
 
     async def collect(self, span: Span, context: CollectorContext) -> Collected:
         """Read the logs, or ask the database."""
-        host = (await context.connection(self.connection)).host if self.connection else socket.gethostname()
+        host = (await machine(context.connection, context.run, self.connection, kind=self.kind)).name
         if self.manager == "rpm":
             return await self._of_rpm(host, span, context)
         since = str(int(span.since.timestamp()))

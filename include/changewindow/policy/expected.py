@@ -1,6 +1,6 @@
 """Expected noise: changes of the world that nobody has to announce, with an owner, a reason, and an end."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -12,8 +12,6 @@ from changewindow.systems.collection import Entry
 from changewindow.systems.expressions import matches
 
 CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
-IDLE = timedelta(days=90)
-"""What has hidden nothing for so long is probably not needed any more."""
 
 
 def _known_zone(value: str) -> str:

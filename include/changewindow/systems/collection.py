@@ -9,6 +9,8 @@ from changewindow.documents.text import visible
 MOST = 2000
 """Entries of one collector; of more, the newest are kept."""
 ON_ONE_LINE = {"object": 300, "what": 500, "by": 200, "known_by": 200}
+NOW = timedelta(minutes=1)
+"""A span that ended no longer ago reaches up to now."""
 VALUES = {"before": 2000, "after": 2000}
 """How many characters are kept of each field of an entry."""
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import AwareDatetime, Field, ValidationError
 
 from changewindow.documents.types import Model
-from changewindow.systems.collection import Coverage, Span
+from changewindow.systems.collection import NOW, Coverage, Span
 
 OBJECTS = 20_000
 CHANGES = 500
@@ -22,8 +22,6 @@ GAP = timedelta(minutes=20)
 SHORT = 6
 """Of a fingerprint, what tells values of one field apart."""
 NAMED = 3
-NOW = timedelta(minutes=1)
-"""A span that ended no longer ago reaches up to now."""
 
 
 class Difference(Model):

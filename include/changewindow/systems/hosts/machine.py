@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from changewindow.systems.collection import Span
+from changewindow.systems.collection import NOW, Span
 from changewindow.systems.connection import Connection
 from changewindow.systems.git.history import time_of
 from changewindow.systems.measurement import SourceError
@@ -15,8 +15,6 @@ Run = Callable[..., Awaitable[Printed]]
 """Runs a program, on the host of the connection `host`, or here."""
 Connect = Callable[[str], Awaitable[Connection]]
 REFUSED = b"sudo: "
-NOW = timedelta(minutes=1)
-"""A span that ended no longer ago reaches up to now."""
 
 
 @dataclass(frozen=True)
