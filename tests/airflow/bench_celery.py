@@ -24,6 +24,8 @@ from support.real_airflow import PROBE, USERS, Probe, RealAirflow, copy_policy, 
 
 CHANGES = 20
 """So many that the steps of one wait for those of others: what is measured is how much a second, not how soon."""
+FEW = 4
+"""With Airflow's own settings a change takes minutes of CPU."""
 COMPOSE = yaml.safe_load((standalone.ROOT / "docker-compose.yaml").read_text())["x-airflow-environment"]
 SETTINGS = {
     f"AIRFLOW__{name}": COMPOSE[f"AIRFLOW__{name}"]
@@ -81,9 +83,10 @@ def test_tasks_a_second(probe: Probe, tmp_path: Path) -> None:
         lost = goes_on(airflow, made, tmp_path / "lost")
         restart(made, AIRFLOWS_OWN)
         rate(airflow, made, tmp_path / "cold", 1)
-        own = rate(airflow, made, tmp_path / "own", CHANGES)
-    print(f"\ntasks a second on Celery, {CHANGES} changes at once, {WORKERS} processes, {psutil.cpu_count()} CPUs:")
-    print(f"  with the settings of docker-compose.yaml {ours:.2f}, with Airflow's own {own:.2f}: {ours / own:.1f} x")
+        own = rate(airflow, made, tmp_path / "own", FEW)
+    print(f"\ntasks a second on Celery, {WORKERS} processes, {psutil.cpu_count()} CPUs:")
+    print(f"  {CHANGES} changes at once, with the settings of docker-compose.yaml: {ours:.2f}")
+    print(f"  {FEW} changes at once, with Airflow's own: {own:.2f} ({ours / own:.1f} x)")
     print(f"  a change whose next task was with a worker that was killed was completed after {lost:.0f} s")
     assert ours >= 4
 
