@@ -1,5 +1,6 @@
 """Which change explains what a collector saw: by target, time and value."""
 
+import base64
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,11 +10,20 @@ import pytest
 from changewindow.changes.explaining import Explanation, Scope, explain
 from changewindow.changes.our_changes import Act, OurChange
 from changewindow.systems.collection import Entry
+from changewindow.systems.fingerprints import fingerprint
 
+KEY, FORMER = b"the key of the fingerprints", b"the key that was changed"
 AT = datetime(2031, 3, 18, 14, 0, tzinfo=UTC)
 IMAGE = {"kind": "kubernetes_image", "workload": "deployment/orders", "container": "app", "image": "orders:1.4.2"}
 SCALE = {"kind": "kubernetes_scale", "workload": "deployment/orders", "replicas": 3}
 UPGRADE = {"kind": "ssh_command", "connection": "web_3", "run": ["apt-get", "-y", "install", "nginx=1.24.0-2"]}
+VARIABLES = {
+    "kind": "kubernetes_apply",
+    "manifests": [
+        {"kind": "Deployment", "metadata": {"name": "orders"}, "env": [{"name": "MODE", "value": "read only"}]},
+        {"kind": "Secret", "metadata": {"name": "orders"}, "stringData": {"TOKEN": "s3cret"}},
+    ],
+}
 ORDERS = Scope("production", ("orders",))
 
 
@@ -22,7 +32,16 @@ def change(*steps: dict[str, Any], ended: int | None = 60, undoing: int | None =
     undone = AT + timedelta(seconds=undoing) if undoing is not None else None
     remembered = fields.pop("remembered", {})
     acts = tuple(
-        Act("CHG-1042", number, "Roll out", AT, announced=step, remembered=remembered, undoing=undone)
+        Act(
+            "CHG-1042",
+            number,
+            "Roll out",
+            AT,
+            announced=step,
+            remembered=remembered,
+            undoing=undone,
+            keys=(KEY, FORMER),
+        )
         for number, step in enumerate(steps, 1)
     )
     made = OurChange("CHG-1042", "Release", "production", ("orders",), acts, ended and AT + timedelta(seconds=ended))
@@ -33,6 +52,12 @@ def entry(after: str = "orders:1.4.2", *, seconds: int = 10, **fields: Any) -> E
     """Return an entry of so many seconds after AT."""
     named = {"object": "Deployment shop/orders", "what": "image changed", **fields}
     return Entry(AT + timedelta(seconds=seconds), after=after, **named)
+
+
+def variable(value: str, *, was: str = "anything", key: bytes = KEY, name: str = "env.MODE.value") -> Entry:
+    """Return an entry of a variable, of which only fingerprints are shown."""
+    before, after = (f"{name} = {fingerprint(key, text)}" for text in (was, value))
+    return entry(after, before=before, what=f"revision 5: {name}")
 
 
 VALUE = Explanation("CHG-1042", "step 1 'Roll out' announced this value", by_value=True)
@@ -110,6 +135,41 @@ CASES: dict[str, tuple[Entry, OurChange, Explanation]] = {
         entry("a1b2", object="config:other", what="commit a1b2: Tune (CHG-1042/1); pool.yaml +1 -1"),
         change({"kind": "git_change", "into": "main"}),
         OTHER,
+    ),
+    "an announced variable, of which only a fingerprint is shown": (variable("read only"), change(VARIABLES), VALUE),
+    "an announced variable that was not there before": (
+        replace(variable("read only"), before="env.MODE.value = nothing"),
+        change(VARIABLES),
+        VALUE,
+    ),
+    "an announced variable, seen with the key of before it was changed": (
+        variable("read only", key=FORMER),
+        change(VARIABLES),
+        VALUE,
+    ),
+    "an announced secret, as the cluster encodes it": (
+        variable(base64.b64encode(b"s3cret").decode(), name="data.TOKEN"),
+        change(VARIABLES),
+        VALUE,
+    ),
+    "a variable that nobody announced, of which only a fingerprint is shown": (
+        variable("read write"),
+        change(VARIABLES),
+        OTHER,
+    ),
+    "an announced variable, by a key that is not ours": (variable("read only", key=b"other"), change(VARIABLES), OTHER),
+    "an announced variable, and another one in the same edit": (
+        replace(
+            variable("read only"), after=f"{variable('read only').after}\nenv.DEBUG.value = {fingerprint(KEY, 'on')}"
+        ),
+        change(VARIABLES),
+        OTHER,
+    ),
+    "a part of an announced variable": (variable("read"), change(VARIABLES), OTHER),
+    "a variable of before, that the rollback restores": (
+        replace(variable("read write"), at=AT + timedelta(seconds=30)),
+        change(VARIABLES, remembered={"before": "read write"}, undoing=20),
+        Explanation("CHG-1042", "step 1 'Roll out' had this value restored", by_value=True),
     ),
     "something without a value": (entry("", object="web-3:sshd", what="restarted"), change(UPGRADE), TIME),
     "something without a value that the step names": (

@@ -24,5 +24,12 @@ def test_where_nothing_can_be_kept_any_key_does(tmp_path: Path) -> None:
     """The folder is a file."""
     place = tmp_path / "file"
     place.write_text("")
-    keep(place, {"seen": 1})
-    assert (len(key_in(place)), kept_in(place)) == (32, {})
+    keep(place, {"seen": 1}, b"key")
+    assert (len(key_in(place)), kept_in(place, b"key")) == (32, {})
+
+
+def test_looks_with_different_keys_keep_apart(tmp_path: Path) -> None:
+    """What the one has kept would look changed to the other."""
+    keep(tmp_path, {"seen": 1}, b"ours")
+    keep(tmp_path, {"seen": 2}, b"theirs")
+    assert (kept_in(tmp_path, b"ours"), kept_in(tmp_path, b"theirs")) == ({"seen": 1}, {"seen": 2})

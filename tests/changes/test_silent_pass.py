@@ -1,5 +1,6 @@
 """A pass over many objects, as the ledger keeps it between two passes."""
 
+import os
 import time
 import tracemalloc
 from dataclasses import replace
@@ -9,7 +10,11 @@ from typing import Literal
 
 import pytest
 
-from changewindow.changes.silent_pass import Asked, make_pass
+from changewindow import settings
+from changewindow.changes.asking_collectors import Asked
+from changewindow.changes.look_around import look_around
+from changewindow.changes.silent_pass import make_pass
+from changewindow.changes.what_changed import Question
 from changewindow.collectors.base import CollectorBase, CollectorContext
 from changewindow.ledger import findings
 from changewindow.ledger.database import Ledger
@@ -103,3 +108,72 @@ def test_whoever_deletes_how_far_a_collector_has_seen_is_found_out(ledger: Ledge
     [recorded] = findings.find(ledger, Wanted())
     assert (recorded.finding.kind, recorded.finding.collector) == ("gap", "files")
     assert "somebody has altered or deleted" in recorded.finding.why
+
+
+def sealed_by(ledger: Ledger, *keys: str) -> Ledger:
+    """Return the same ledger, for processes that have been given these keys."""
+    environment = {**os.environ, "CHANGEWINDOW_SEAL_KEY": ",".join(keys)}
+    return Ledger(ledger.url.render_as_string(hide_password=False), lambda: settings.read(environment))
+
+
+def found(ledger: Ledger) -> list[str]:
+    """Return what the findings are about, the newest first."""
+    return [recorded.finding.object for recorded in findings.find(ledger, Wanted())]
+
+
+OLD, NEW = "the-key-of-last-year", "the-key-of-this-year"
+
+
+def test_a_new_key_of_the_seals_makes_nothing_look_changed(ledger: Ledger, asked: Asked) -> None:
+    """What did change meanwhile is one finding, in the pass that sees both keys first and in those after it."""
+    make_pass(sealed_by(ledger, OLD), asked, NOW)
+    rotated = sealed_by(ledger, NEW, OLD)
+    WORLD["web-3:/etc/file-7"] = "another secret"
+    assert len(make_pass(rotated, asked, NOW + EVERY)) == 1
+    assert make_pass(rotated, asked, NOW + 2 * EVERY) == []
+    WORLD["web-3:/etc/file-8"] = "another secret"
+    assert len(make_pass(rotated, asked, NOW + 3 * EVERY)) == 1
+    assert found(ledger) == ["web-3:/etc/file-8", "web-3:/etc/file-7"]
+    only_new = sealed_by(ledger, NEW)
+    assert make_pass(only_new, asked, NOW + 4 * EVERY) == []
+
+
+def test_a_collector_that_fails_while_the_key_is_new_goes_on_with_the_former_one(
+    ledger: Ledger, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that happened while it was blind is missed."""
+    make_pass(sealed_by(ledger, OLD), asked, NOW)
+    rotated = sealed_by(ledger, NEW, OLD)
+    WORLD["web-3:/etc/file-7"] = "another secret"
+    make_pass(rotated, replace(asked, limit=0), NOW + EVERY)
+    make_pass(rotated, asked, NOW + 2 * EVERY)
+    assert found(ledger) == ["web-3:/etc/file-7", ""]
+    assert make_pass(rotated, asked, NOW + 3 * EVERY) == []
+
+
+def test_without_the_former_key_a_pass_begins_anew_and_says_so(ledger: Ledger, asked: Asked) -> None:
+    """One gap, and no finding for each of 10,000 objects."""
+    make_pass(sealed_by(ledger, OLD), asked, NOW)
+    only_new = sealed_by(ledger, NEW)
+    assert len(make_pass(only_new, asked, NOW + EVERY)) == 1
+    [recorded] = findings.find(ledger, Wanted())
+    assert recorded.finding.kind == "gap"
+    assert "keep former keys of the seals behind the new one" in recorded.finding.why
+    assert make_pass(only_new, asked, NOW + 2 * EVERY) == []
+
+
+def test_what_changed_and_a_pass_do_not_disturb_each_other(ledger: Ledger, asked: Asked) -> None:
+    """Both keep what they saw on one machine, with fingerprints by keys of their own."""
+
+    def entries(now: datetime) -> list[str]:
+        question = Question(Span(now - EVERY, now))
+        answer = look_around(question, asked.collectors, asked.connections, folder=asked.folder, ledger=lambda: ledger)
+        return [line.entry.object for line in answer.lines]
+
+    assert entries(NOW) == []
+    make_pass(ledger, asked, NOW)
+    assert entries(NOW) == []
+    assert make_pass(ledger, asked, NOW + EVERY) == []
+    WORLD["web-3:/etc/file-7"] = "another secret"
+    assert entries(NOW + EVERY) == ["web-3:/etc/file-7"]
+    assert len(make_pass(ledger, asked, NOW + 2 * EVERY)) == 1

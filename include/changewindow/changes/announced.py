@@ -2,12 +2,18 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
+
+from changewindow.systems.fingerprints import SHOWN, fingerprint, forms
 
 SEPARATORS = re.compile(r"[\s=,;\"'()\[\]{}]+")
 PLACE = re.compile(r"[\s:/]+")
 NEW = ("after", "stored_after")
 """What a step has remembered under these names is how it is afterwards."""
+PRINT = "fingerprint:"
+"""How the word of a fingerprint begins."""
 LONGEST = 100_000
 """Characters of a value that is taken apart."""
 
@@ -21,7 +27,32 @@ def words(value: Any) -> frozenset[str]:
     if value is None:
         return frozenset()
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return frozenset(SEPARATORS.split(text)) - {""} if len(text) < LONGEST else frozenset()
+    return frozenset(SEPARATORS.split(SHOWN.sub(PRINT, text))) - {""} if len(text) < LONGEST else frozenset()
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a step has announced, or remembers, to compare with what collectors show of it."""
+
+    value: Any
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+    """Those of the collectors' fingerprints: what they show so is compared so."""
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Return every word of it."""
+        return words(self.value)
+
+    @cached_property
+    def prints(self) -> frozenset[str]:
+        """Return the words of the fingerprints of all that it holds."""
+        texts = {text for text in forms(self.value) if len(text) < LONGEST}
+        return frozenset(word for key in self.keys for text in texts for word in words(fingerprint(key, text)))
+
+    def hold(self, shown: frozenset[str]) -> bool:
+        """Return whether all words that are shown are of it; of a secret, the fingerprint is shown."""
+        rest = shown - self.words
+        return not rest or (all(word.startswith(PRINT) for word in rest) and rest <= self.prints)
 
 
 def new_values(remembered: Any) -> list[Any]:

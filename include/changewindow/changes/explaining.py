@@ -77,9 +77,9 @@ def _same_value(entry: Entry, act: Act) -> str:
     if f"{act.change}/{act.number}" in words(entry.what):
         return "is named by the commit"
     new = words(entry.after) - words(entry.before)
-    if new and new <= act.new_words:
+    if new and act.new.hold(new):
         return "announced this value"
-    return "had this value restored" if new and is_undone and new <= act.remembered_words else ""
+    return "had this value restored" if new and is_undone and act.former.hold(new) else ""
 
 
 def _names(act: Act, object: str) -> bool:  # noqa: A002  as the entry calls it

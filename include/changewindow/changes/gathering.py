@@ -96,7 +96,7 @@ class _Asked:
                 http,
                 self.using.connections,
                 folder=folder,
-                kept=kept_in(folder),
+                kept=kept_in(folder, self.using.key),
                 our_changes=self.using.our_changes,
                 is_abandoned=self.is_abandoned,
                 key=self.using.key,
@@ -104,7 +104,7 @@ class _Asked:
             task = asyncio.ensure_future(self.collector.look(span, self.context))
             self.stopping = asyncio.get_running_loop(), task
             collected = await task
-        keep(folder, self.context.kept)
+        keep(folder, self.context.kept, self.using.key)
         return collected
 
     def abandon(self) -> None:

@@ -1,5 +1,6 @@
 """What a collector keeps for its next look, in a file of its folder, and the key with which it recognises secrets."""
 
+import hashlib
 import json
 import os
 import secrets
@@ -8,28 +9,30 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-FILE = "kept.json"
 KEY, LENGTH = "fingerprints.key", 32
 MOST = 4 << 20
 """In bytes: a collector that keeps more loses it."""
 
 
-def kept_in(folder: Path) -> dict[str, Any]:
-    """Return what was kept, or nothing where there is nothing that can be read."""
+def kept_in(folder: Path, key: bytes) -> dict[str, Any]:
+    """Return what a look with this key has kept, or nothing where there is nothing that can be read.
+
+    Looks with different keys keep apart: fingerprints by one mean nothing beside those by another.
+    """
     try:
-        kept = json.loads((folder / FILE).read_bytes())
+        kept = json.loads((folder / _file(key)).read_bytes())
     except (OSError, ValueError):
         return {}
     return kept if isinstance(kept, dict) else {}
 
 
-def keep(folder: Path, kept: dict[str, Any]) -> None:
-    """Keep it for the next look, if there is anything and it is small; nobody else reads it."""
+def keep(folder: Path, kept: dict[str, Any], key: bytes) -> None:
+    """Keep it for the next look with this key, if there is anything and it is small; nobody else reads it."""
     content = json.dumps(kept).encode()
     if not kept or len(content) > MOST:
         return
     with suppress(OSError):  # whoever reads it next expects that it may be lost
-        Path(_written(folder, content)).replace(folder / FILE)
+        Path(_written(folder, content)).replace(folder / _file(key))
 
 
 def key_in(folder: Path) -> bytes:
@@ -46,6 +49,10 @@ def key_in(folder: Path) -> bytes:
             os.link(made, folder / KEY)
         made.unlink()
     return _key(folder) or secrets.token_bytes(LENGTH)
+
+
+def _file(key: bytes) -> str:
+    return f"kept-{hashlib.sha256(b'kept by ' + key).hexdigest()[:8]}.json"
 
 
 def _key(folder: Path) -> bytes:

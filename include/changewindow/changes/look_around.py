@@ -36,8 +36,9 @@ def look_around(
 ) -> Answer:
     """Return what changed; where `ledger` raises ChangeError or does not answer, nothing is explained."""
     over = monotonic() + limit - ROOM
-    recorded = LeftBehind().submit(_recorded, ledger, question.span)
-    using = Surroundings(connections, folder, key_in(folder), partial(_collected, recorded))
+    key = key_in(folder)
+    recorded = LeftBehind().submit(_recorded, ledger, question.span, key)
+    using = Surroundings(connections, folder, key, partial(_collected, recorded))
     looks = gather(collectors, question.span, using, limit=over - monotonic())
     try:
         ours = recorded.result(timeout=max(over - monotonic(), 0.01)).changes
@@ -48,8 +49,8 @@ def look_around(
     return answer(question, looks, ours)
 
 
-def _recorded(ledger: Callable[[], Ledger], span: Span) -> Record:
-    return record(ledger(), span)
+def _recorded(ledger: Callable[[], Ledger], span: Span, key: bytes) -> Record:
+    return record(ledger(), span, (key,))
 
 
 async def _collected(recorded: "Future[Record]", span: Span) -> Collected:

@@ -1,12 +1,12 @@
 """What our own changes did in a span of time, as the ledger has it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from changewindow.changes.announced import new_values, places, words
+from changewindow.changes.announced import Values, new_values, places, words
 from changewindow.changes.event_text import sentence, who
 from changewindow.documents.parameters import fill
 from changewindow.ledger import changes, events, queries, search
@@ -41,17 +41,19 @@ class Act:
     """What its undo needs: how it was before."""
     undoing: datetime | None = None
     """When its undo began."""
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+    """Those of the collectors' fingerprints: what is shown so is compared so."""
 
     @cached_property
-    def new_words(self) -> frozenset[str]:
-        """Return the words of how the step makes it: as it was approved, and as it was found that it would be."""
+    def new(self) -> Values:
+        """Return the values of how the step makes it: as it was approved, and as it was found that it would be."""
         forward = {name: value for name, value in self.announced.items() if name != UNDO}
-        return words(forward) | words(new_values(self.remembered))
+        return Values([forward, new_values(self.remembered)], self.keys)
 
     @cached_property
-    def remembered_words(self) -> frozenset[str]:
-        """Return the words of how it was before, and of what its undo does."""
-        return words(self.remembered) | words(self.announced.get(UNDO))
+    def former(self) -> Values:
+        """Return the values of how it was before, and of what its undo does."""
+        return Values([self.remembered, self.announced.get(UNDO)], self.keys)
 
     @cached_property
     def places(self) -> frozenset[str]:
@@ -88,8 +90,8 @@ class Record:
     collected: Collected
 
 
-def record(ledger: Ledger, span: Span) -> Record:
-    """Return which of our changes acted in a span, and each thing they did.
+def record(ledger: Ledger, span: Span, keys: tuple[bytes, ...] = ()) -> Record:
+    """Return which of our changes acted in a span, and each thing they did; the keys are those of fingerprints.
 
     Raises:
         AlteredText: what was approved is not what stands in the ledger.
@@ -99,7 +101,7 @@ def record(ledger: Ledger, span: Span) -> Record:
     ours, entries = [], list[Entry]()
     for change in (*recent[:MOST], *acting):
         history = events.history(ledger, change.id)
-        made = _our_change(change, changes.revision(ledger, change.id), history)
+        made = _our_change(change, changes.revision(ledger, change.id), history, keys)
         entries += _entries(change, made.services, history)
         if made.acts:
             ours.append(made)
@@ -117,7 +119,9 @@ def _coverage(ledger: Ledger, span: Span, *, is_cut: bool) -> Coverage:
     return Coverage(since, span.until, clock_off=timedelta(0), why="; ".join(reasons))
 
 
-def _our_change(change: Change, ticket: dict[str, Any], history: Sequence[EventRow]) -> OurChange:
+def _our_change(
+    change: Change, ticket: dict[str, Any], history: Sequence[EventRow], keys: tuple[bytes, ...]
+) -> OurChange:
     payloads = [(row, events.payload(row)) for row in history]
     chosen = [payload.values for _, payload in payloads if isinstance(payload, Started)]
     steps = fill(ticket, chosen[-1] if chosen else {}).get("steps") or []
@@ -132,6 +136,7 @@ def _our_change(change: Change, ticket: dict[str, Any], history: Sequence[EventR
                 began=row.at,
                 announced=announced,
                 remembered=payload.remembered,
+                keys=keys,
             )
         elif isinstance(payload, Undoing) and payload.step in acts:
             acts[payload.step] = replace(acts[payload.step], undoing=row.at)

@@ -43,6 +43,10 @@ class Passed:
     hidden: Mapping[str, int] = field(default_factory=dict)
     """How much each entry of the expected noise has hidden."""
 
+    def seeing(self, look: Look | None) -> "Passed":
+        """Return it so that what another look at the same time has shown is known too."""
+        return replace(self, mark=replace(self.mark, seen=self.mark.seen | _keys(look))) if look else self
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -85,8 +89,9 @@ def judge(look: Look, mark: Mark | None, known: Sequence[Known], facts: Facts) -
 
 def key_of(entry: Entry) -> str:
     """Return by what an entry is known again; where it has a value, its moment may be told otherwise the next time."""
-    told = (entry.before, entry.after) if entry.before or entry.after else (entry.at.isoformat(), entry.what)
-    return digest([entry.object, *told])[:KEY]
+    has_value = bool(entry.before or entry.after)
+    same = (entry.before, entry.after) if has_value else (entry.at.isoformat(), entry.known_as or entry.what)
+    return digest([entry.object, *same])[:KEY]
 
 
 def _keys(look: Look) -> frozenset[str]:

@@ -1,42 +1,26 @@
 """Makes a pass over all collectors: asks each for what it has not seen yet, judges it, and writes it all or nothing."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
+from changewindow.changes.asking_collectors import Answered, Asked, ask, keys_of
 from changewindow.changes.blindness import Known, Mark, moment
-from changewindow.changes.gathering import Look, Surroundings, gather
-from changewindow.changes.kept import keep, kept_in
 from changewindow.changes.our_changes import record
 from changewindow.changes.silent import Facts, Passed, first_span, judge
 from changewindow.collectors.base import CollectorBase
 from changewindow.ledger import findings, looks
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.findings import Settled, Wanted
-from changewindow.policy.expected import Expected
 from changewindow.policy.world_finding import WorldFinding
 from changewindow.systems.collection import Span
-from changewindow.systems.measurement import Connections
 
-LIMIT = 120.0
-"""Seconds that all collectors together have."""
 EARLIER = timedelta(minutes=10)
 """How long before the span a change may have ended that explains something in it."""
-ALTERED = "somebody has altered or deleted in the ledger how far it had seen. Run `changewindow verify --all`"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is looked at in a pass, and with what."""
-
-    collectors: Mapping[str, CollectorBase]
-    connections: Connections
-    folder: Path
-    expected: Mapping[str, Expected] = field(default_factory=dict)
-    limit: float = LIMIT
+ALTERED = (
+    "somebody has altered or deleted in the ledger how far it had seen, or the key that sealed it is gone. "
+    "Run `changewindow verify --all`; keep former keys of the seals behind the new one"
+)
 
 
 def make_pass(ledger: Ledger, asked: Asked, now: datetime) -> list[int]:
@@ -47,24 +31,24 @@ def make_pass(ledger: Ledger, asked: Asked, now: datetime) -> list[int]:
     Raises:
         LedgerDown: nobody can say what was announced, or where the last pass ended.
     """
-    before = looks.looks(ledger)
     collectors = of_the_world(asked.collectors)
-    marks = {name: _mark(before.get(name)) for name in collectors}
-    spans = {name: mark.span(now) if mark else first_span(now) for name, mark in marks.items()}
     if not collectors:
         return []
-    for name in collectors:
-        if (look := before.get(name)) is not None:
-            keep(asked.folder / name, look.state.get("kept", {}))
-    answers = _looked(ledger, asked, collectors, spans)
+    before, keys = looks.looks(ledger), keys_of(ledger.seal)
+    marks = {name: _mark(before.get(name)) for name in collectors}
+    spans = {name: mark.span(now) if mark else first_span(now) for name, mark in marks.items()}
+    answers = ask(asked, spans, before, keys)
     earliest = min(span.since for span in spans.values())
-    facts = Facts(now, datetime.now(UTC), record(ledger, Span(earliest - EARLIER, now)).changes, asked.expected)
-    known = _known(ledger)
-    passed = {look.name: judge(look, marks[look.name], known.get(look.name, []), facts) for look in answers}
+    ours = record(ledger, Span(earliest - EARLIER, now), tuple(keys.values())).changes
+    facts, known = Facts(now, datetime.now(UTC), ours, asked.expected), _known(ledger)
+    passed = {
+        name: judge(answered.look, marks[name], known.get(name, []), facts).seeing(answered.by_new_key)
+        for name, answered in answers.items()
+    }
     altered = [_altered(name, now) for name in collectors if name in before and before[name] is None]
     return findings.write_pass(
         ledger,
-        [_kept(name, each, before.get(name), asked, now=now) for name, each in passed.items()],
+        [_written(each, answers[name], before.get(name), facts) for name, each in passed.items()],
         [*altered, *(finding for each in passed.values() for finding in each.findings)],
         [Settled(over.number, over.state, over.reason) for each in passed.values() for over in each.changed],
         now=now,
@@ -80,20 +64,6 @@ def of_the_world(collectors: Mapping[str, CollectorBase]) -> dict[str, Collector
     }
 
 
-def _looked(
-    ledger: Ledger, asked: Asked, collectors: Mapping[str, CollectorBase], spans: Mapping[str, Span]
-) -> list[Look]:
-    """Ask all at once; those that were blind are asked for a longer time than the others."""
-    key = ledger.seal.of("key of fingerprints", "collectors").encode()
-    using = Surroundings(asked.connections, asked.folder, key)
-    groups = {
-        span: {name: collectors[name] for name in collectors if spans[name] == span} for span in {*spans.values()}
-    }
-    with ThreadPoolExecutor(len(groups)) as pool:
-        answers = [pool.submit(gather, of_span, span, using, limit=asked.limit) for span, of_span in groups.items()]
-        return [look for answer in answers for look in answer.result()]
-
-
 def _mark(look: looks.Look | None) -> Mark | None:
     if look is None:
         return None
@@ -107,19 +77,19 @@ def _known(ledger: Ledger) -> dict[str, list[Known]]:
     return known
 
 
-def _kept(name: str, passed: Passed, before: looks.Look | None, asked: Asked, *, now: datetime) -> looks.Look:
+def _written(passed: Passed, answered: Answered, before: looks.Look | None, facts: Facts) -> looks.Look:
     """Return what is written of a collector: where it is, what it keeps, and when each expected noise was last seen."""
     mark, noise = passed.mark, dict((before.state if before else {}).get("noise", {}))
-    for expected in asked.expected:
-        known = noise.get(expected, {"since": now.isoformat(), "last": None})
-        noise[expected] = {**known, "last": now.isoformat()} if passed.hidden.get(expected) else known
+    for expected in facts.expected:
+        known = noise.get(expected, {"since": facts.now.isoformat(), "last": None})
+        noise[expected] = {**known, "last": facts.now.isoformat()} if passed.hidden.get(expected) else known
     state: dict[str, Any] = {
         "seen": sorted(mark.seen),
         "lost": mark.lost,
-        "kept": kept_in(asked.folder / name),
-        "noise": {expected: noise[expected] for expected in asked.expected},
+        "kept": answered.kept,
+        "noise": {expected: noise[expected] for expected in facts.expected},
     }
-    return looks.Look(name, mark.until, mark.looked, state)
+    return looks.Look(answered.look.name, mark.until, mark.looked, state, answered.key)
 
 
 def _altered(name: str, now: datetime) -> WorldFinding:

@@ -1,7 +1,5 @@
 """The contract of a collector: look at a span of time, and say what changed in it and how much of it was seen."""
 
-import hashlib
-import hmac
 import os
 import secrets
 import signal
@@ -19,6 +17,7 @@ from pydantic import ConfigDict, Field
 from changewindow.documents.types import Duration, Model, Name, duration_text
 from changewindow.kinds import explain_kind
 from changewindow.systems.collection import Collected, Span
+from changewindow.systems.fingerprints import fingerprint
 from changewindow.systems.hosts.looking import printed_on
 from changewindow.systems.hosts.machine import complaint
 from changewindow.systems.measurement import SourceContext, SourceError
@@ -55,8 +54,7 @@ class CollectorContext(SourceContext):
 
     def fingerprint(self, secret: str | bytes) -> str:
         """Return what stands for a secret value: the same for the same one, and nobody can tell which it is."""
-        raw = secret.encode(errors="surrogatepass") if isinstance(secret, str) else secret
-        return f"fingerprint {hmac.new(self.key, raw, hashlib.sha256).hexdigest()[:16]}"
+        return fingerprint(self.key, secret)
 
     async def run(
         self, *arguments: str, host: str | None = None, environment: Mapping[str, str] | None = None

@@ -17,6 +17,7 @@ from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import Event, append, payload
 from changewindow.ledger.models import FINDINGS, FINDINGS_NUMBER, Change, EventRow, FindingRow, LookRow
 from changewindow.ledger.row_seals import is_whole, seal_of_values
+from changewindow.ledger.seal import key_of
 from changewindow.ledger.stops import begin_line, line_values
 
 ACTOR = "silent_changes"
@@ -33,6 +34,8 @@ class Look:
     until: datetime
     looked: datetime
     state: dict[str, Any]
+    key: str = ""
+    """The id of the key of the seals by which it has made fingerprints."""
 
 
 def looks(ledger: Ledger) -> dict[str, Look | None]:
@@ -56,7 +59,7 @@ def keep(session: Session, look: Look, now: datetime) -> None:
     Raises:
         ValueError: its state is too large.
     """
-    state = canonical(look.state)
+    state = canonical({**look.state, "key": look.key} if look.key else look.state)
     if len(state.encode()) > MOST:
         raise ValueError(f"what {look.collector} wants to keep is larger than {MOST >> 20} MiB")
     if look.collector not in begun_in(session):
@@ -84,4 +87,5 @@ def _begin_record(session: Session, now: datetime) -> None:
 
 
 def _look(row: LookRow) -> Look:
-    return Look(row.collector, row.until, row.looked, json.loads(row.state))
+    state = json.loads(row.state)
+    return Look(row.collector, row.until, row.looked, state, str(state.get("key") or key_of(row.seal)))

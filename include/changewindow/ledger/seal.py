@@ -45,13 +45,24 @@ class Seal:
             raise SealKeyMissing(f"a key of {len(short[0])} characters is given, {SHORTEST} are the least")
         return {_id(key): key.encode() for key in keys}
 
-    def of(self, purpose: str, content: Any) -> str:
-        """Return the seal of something; the purpose keeps it from being taken for the seal of something else.
+    @property
+    def newest(self) -> str:
+        """Return the id of the key that seals.
 
         Raises:
             SealKeyMissing: there is no key.
         """
-        name = next(iter(self.keys))
+        return next(iter(self.keys))
+
+    def of(self, purpose: str, content: Any, *, key: str = "") -> str:
+        """Return the seal of something; the purpose keeps it from being taken for the seal of something else.
+
+        The newest key seals, if none of those that are known is named.
+
+        Raises:
+            SealKeyMissing: there is no key.
+        """
+        name = key or self.newest
         return f"{name}:{self._hash(name, purpose, content)}"
 
     def holds(self, seal: object, purpose: str, content: Any) -> bool:
@@ -65,10 +76,15 @@ class Seal:
 
     def knows(self, seal: object) -> bool:
         """Return whether the key that made a seal is known here."""
-        return str(seal).partition(":")[0] in self.keys
+        return key_of(seal) in self.keys
 
     def _hash(self, name: str, purpose: str, content: Any) -> str:
         return hmac.digest(self.keys[name], canonical([purpose, _plain(content)]).encode(), "sha256").hex()
+
+
+def key_of(seal: object) -> str:
+    """Return the id of the key that made a seal."""
+    return str(seal).partition(":")[0]
 
 
 def _id(key: str) -> str:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from changewindow import settings
-from changewindow.changes.silent_pass import Asked, make_pass, of_the_world
+from changewindow.changes.asking_collectors import Asked
+from changewindow.changes.silent_pass import make_pass, of_the_world
 from changewindow.collectors.base import CollectorBase
 from changewindow.errors import ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection_in_trigger, ledger_in_trigger
