@@ -1,5 +1,6 @@
 """What `aide` shows, with Debian's aide on a folder and a database of its own."""
 
+import asyncio
 import os
 import re
 from datetime import UTC, datetime, timedelta
@@ -132,3 +133,16 @@ async def test_a_difference_without_a_time_is_not_hidden(etc: Path) -> None:
     etc.rename(etc.parent / "gone")
     entry = of(await look(etc, last(timedelta(seconds=1)), check=True), etc / "motd")
     assert entry.what == "removed, at some time before the check"
+
+
+async def test_a_removal_is_told_at_the_same_time_whatever_happens_beside_it(etc: Path) -> None:
+    """Each report names it until the database is made anew, and it is the same removal."""
+    given, kept = {"kind": "aide", **settings(etc.parent)}, dict[str, Any]()
+    (etc / "motd").unlink()
+    report(etc)
+    told = of(await looked(given, folder=etc.parent / "kept", kept=kept), etc / "motd")
+    await asyncio.sleep(1.1)  # the ctime of a folder has seconds
+    (etc / "new").write_text("it\n")
+    report(etc)
+    again = of(await looked(given, folder=etc.parent / "kept", kept=kept), etc / "motd")
+    assert again.at == told.at

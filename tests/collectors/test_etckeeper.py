@@ -1,12 +1,15 @@
 """What `etckeeper` shows, with Debian's etckeeper on a folder of its own."""
 
+import asyncio
 import os
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from changewindow.changes.silent import key_of
 from changewindow.systems.collection import Collected, Entry, Span
 from changewindow.systems.measurement import SourceError
 from collector_fixtures.etckeeper import etckeeper, kept
@@ -117,3 +120,50 @@ async def test_a_host_is_asked_over_ssh_and_by_sudo(etc: Path, tmp_path: Path) -
         collected = await looked(settings, server.connection("web_3"), folder=tmp_path / "kept")
     assert [entry.what for entry in of(collected, "new 'conf")] == ["new, not committed"]
     assert of(collected, "hosts")[0].object == f"127.0.0.1:{etc}/hosts"
+
+
+async def seen(etc: Path, kept: dict[str, Any]) -> list[Entry]:
+    """Return what shows of `hosts` and `motd` since etckeeper began, to who remembers its last look."""
+    settings = {"kind": "etckeeper", "folder": str(etc), "within": "30s"}
+    collected = await looked(settings, folder=etc.parent / "kept", kept=kept)
+    return [entry for entry in collected.entries if entry.object.endswith(("/hosts", "/motd"))]
+
+
+async def test_an_edit_that_was_told_stays_the_same_edit_when_it_is_committed(etc: Path) -> None:
+    """Also when it is asked for again; the commit only says in what it is now."""
+    kept: dict[str, Any] = {}
+    (etc / "hosts").write_text("127.0.0.1 localhost evil\n")
+    (told,) = [entry for entry in await seen(etc, kept) if "not committed" in entry.what]
+    later = (told.at + timedelta(minutes=5)).isoformat()
+    etckeeper(etc, "commit", "daily autocommit", at=later)
+    for _ in range(2):
+        (entry,) = [entry for entry in await seen(etc, kept) if "autocommit" in entry.what]
+        assert (entry.at, entry.object, key_of(entry)) == (told.at, told.object, key_of(told))
+        assert entry.what.startswith("+1 -1, commit ")
+
+
+async def test_an_edit_after_the_one_that_was_told_is_another_one_when_both_are_committed(etc: Path) -> None:
+    """Nobody hides behind an edit that is known."""
+    kept: dict[str, Any] = {}
+    (etc / "hosts").write_text("127.0.0.1 localhost evil\n")
+    (told,) = [entry for entry in await seen(etc, kept) if "not committed" in entry.what]
+    await asyncio.sleep(1.1)  # the ctime of a file has seconds
+    (etc / "hosts").write_text("127.0.0.1 localhost worse\n")
+    etckeeper(etc, "commit", "daily autocommit")
+    (entry,) = [entry for entry in await seen(etc, kept) if "autocommit" in entry.what]
+    assert entry.at > told.at
+    assert key_of(entry) != key_of(told)
+
+
+async def test_a_removal_that_was_told_is_told_at_the_same_time_whatever_happens_beside_it(etc: Path) -> None:
+    """Its folder has changed since, and then it was committed."""
+    kept: dict[str, Any] = {}
+    (etc / "hosts").unlink()
+    (told,) = [entry for entry in await seen(etc, kept) if "removed" in entry.what]
+    await asyncio.sleep(1.1)
+    (etc / "another").write_text("it\n")
+    (again,) = [entry for entry in await seen(etc, kept) if "removed" in entry.what]
+    assert again == told
+    etckeeper(etc, "commit", "daily autocommit")
+    (entry,) = [entry for entry in await seen(etc, kept) if "autocommit" in entry.what]
+    assert (entry.at, key_of(entry)) == (told.at, key_of(told))

@@ -28,6 +28,7 @@ from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.git.history import time_of
 from changewindow.systems.hosts.aide_report import Difference, Report, report_of
 from changewindow.systems.hosts.machine import Machine, complaint, latest, machine
+from changewindow.systems.hosts.told_edits import REMOVED, ToldEdits
 from changewindow.systems.measurement import SourceError
 
 EXAMPLE = {"kind": "aide", "connection": "web_3", "sudo": True}
@@ -68,7 +69,7 @@ class Collector(CollectorBase):
         if report is None:
             remedy = "Has a check ended, and is its report_format plain?"
             raise SourceError("invalid", f"there is no whole report of AIDE on {on.name}. {remedy}")
-        times = await _times(on, report)
+        times = await _times(on, report, context)
         packages = await _packages(on, report)
         by_then = min(report.began, latest(span, ahead))  # a check that is made now begins after the span
         entries = [_entry(difference, on.name, by_then, times) for difference in report.differences]
@@ -115,15 +116,21 @@ class Collector(CollectorBase):
         return Coverage(min(since, until), until, lost=report.lost, clock_off=ahead, why=why)
 
 
-async def _times(on: Machine, report: Report) -> dict[str, datetime]:
-    """Return when files last changed of which the report does not say so; of a removed one, when its folder did."""
+async def _times(on: Machine, report: Report, context: CollectorContext) -> dict[str, datetime]:
+    """Return when files last changed of which the report does not say so.
+
+    For a removed one that is when its folder had changed as it was first told: each later report tells it again.
+    """
     unknown = [difference for difference in report.differences if difference.changed is None][:FILES]
     asked = {
-        difference.path: posixpath.dirname(difference.path) if difference.done == "removed" else difference.path
+        difference.path: posixpath.dirname(difference.path) if difference.done == REMOVED else difference.path
         for difference in unknown
     }
     known = await on.changed(sorted(set(asked.values()))) if asked else {}
-    return {path: known[inode][0] for path, inode in asked.items() if inode in known}
+    told, done = ToldEdits.of(context.kept.get("told")), {difference.path: difference.done for difference in unknown}
+    times = {path: told.first(path, done[path], known[inode])[0] for path, inode in asked.items() if inode in known}
+    context.kept["told"] = ToldEdits({path: (done[path], at) for path, at in times.items()}).kept
+    return times
 
 
 async def _packages(on: Machine, report: Report) -> dict[str, str]:

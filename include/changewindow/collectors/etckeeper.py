@@ -2,7 +2,8 @@ r"""Shows changes of files in /etc, as etckeeper has committed them with git, an
 
 An entry names one file, never its content. Who: etckeeper commits as root for the user who called it by sudo or owns
 the terminal; what its daily commit, or the one before a run of apt, has swept up was edited by somebody unknown at
-some time since the commit before. A file that is not committed counts at its ctime, which no program can choose.
+some time since the commit before. A file that is not committed counts at its ctime, which no program can choose; when
+it is committed as a look has seen it, that is no other change, and counts at the same time.
 
 On a host, /etc/.git belongs to root. Where the account of the connection is not root, write `sudo: true` here, and give
 it these two commands and no others, as a file in /etc/sudoers.d:
@@ -14,7 +15,7 @@ it these two commands and no others, as a file in /etc/sudoers.d:
 """
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,6 +28,7 @@ from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.git.history import time_of
 from changewindow.systems.hosts.machine import Machine, latest, machine
+from changewindow.systems.hosts.told_edits import REMOVED, ToldEdits
 from changewindow.systems.measurement import SourceError
 
 EXAMPLE = {"kind": "etckeeper", "connection": "web_3", "sudo": True}
@@ -47,7 +49,11 @@ BY_SUDO = "commit author of etckeeper: who called it by sudo or owns the termina
 BY_ROOT = "etckeeper saw no user behind root"
 BY_NOBODY = "swept up by an automatic commit of etckeeper; whoever edited it before is not recorded"
 NOT_COMMITTED = "not committed, so etckeeper does not know who"
-STATES = {"?": "new", "A": "new", "D": "removed"}
+STATES = {"?": "new", "A": "new", "D": REMOVED}
+Edits = Mapping[tuple[str, str], datetime]
+"""When a file of a commit was edited, where that was told before."""
+EDIT = "edit"
+"""An edit is the same one once it is committed."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,25 @@ class Commit:
     subject: str
     files: tuple[tuple[str, str], ...]
     """Each path, and how many lines were added and taken away."""
+
+
+@dataclass(frozen=True)
+class _Differing:
+    """The files that are not as they were committed."""
+
+    files: Mapping[str, tuple[str, datetime, datetime]]
+    """How each differs, with its ctime and mtime."""
+    unseen: Sequence[str]
+    """Those of which nobody can say when they were edited."""
+    told: ToldEdits
+    """What an earlier look has told."""
+    as_told: Collection[str]
+    """Those of them that nobody has edited since, and that are committed now."""
+
+    def told_with(self, committed: Collection[str]) -> ToldEdits:
+        """Return what is told now, with edits that are committed and may be asked for again."""
+        edits = {path: (state, at) for path, (state, at, _) in self.files.items()}
+        return ToldEdits({**{path: self.told.edits[path] for path in committed}, **edits})
 
 
 class Collector(CollectorBase):
@@ -83,18 +108,31 @@ class Collector(CollectorBase):
                 "unreachable", f"{self.folder} of {on.name} has no commit yet. Run 'etckeeper commit' there"
             )
         by_now = latest(span, ahead)
-        entries = [entry for commit in commits for entry in self._of(commit, on.name, by_now)]
+        differing = await self._differing(on, ToldEdits.of(context.kept.get("told")))
+        newest = self._newest(commits, differing.as_told)
+        edits = {(commit.id, path): differing.told.edits[path][1] for path, commit in newest.items()}
+        entries = [entry for commit in commits for entry in self._of(commit, on.name, by_now, edits)]
+        entries += [_uncommitted(f"{on.name}:{path}", *known) for path, known in differing.files.items()]
+        recent = [path for path, commit in newest.items() if commit.at - ahead >= span.since]
+        context.kept["told"] = differing.told_with(recent).kept
+        seen = _coverage(commits, span, ahead)
+        reasons = [seen.why, f"{broken} commits cannot be read" if broken else "", _unseen(differing.unseen)]
+        why = "; ".join(filter(None, reasons))
+        return Collected(tuple(entries), replace(seen, lost=broken + len(differing.unseen), why=why))
+
+    async def _differing(self, on: Machine, told: ToldEdits) -> "_Differing":
+        """Return what is not committed now."""
         states = _states(await self._git(on, STATUS))
         changed = {self._path(path): state for path, state in states[:FILES] if len(path) <= LONGEST}
-        asked = {path: posixpath.dirname(path) if state == "removed" else path for path, state in changed.items()}
-        known = await on.changed(sorted(set(asked.values()))) if asked else {}
-        times = {path: known[inode] for path, inode in asked.items() if inode in known}
-        entries += [_uncommitted(f"{on.name}:{path}", changed[path], *moments) for path, moments in times.items()]
-        unseen = [path for path, _ in states if self._path(path) not in times]
-        seen = _coverage(commits, span, ahead)
-        reasons = [seen.why, f"{broken} commits cannot be read" if broken else "", _unseen(unseen)]
-        why = "; ".join(filter(None, reasons))
-        return Collected(tuple(entries), replace(seen, lost=broken + len(unseen), why=why))
+        asked = {path: posixpath.dirname(path) if state == REMOVED else path for path, state in changed.items()}
+        known = await on.changed(sorted({*asked.values(), *told.edits})) if asked or told.edits else {}
+        seen = {path: known[inode] for path, inode in asked.items() if inode in known}
+        return _Differing(
+            {path: (changed[path], *told.first(path, changed[path], moments)) for path, moments in seen.items()},
+            [path for path, _ in states if self._path(path) not in seen],
+            told,
+            {path for path in told.edits.keys() - changed if told.is_as_told(path, known.get(path, (None,))[0])},
+        )
 
     async def _git(self, on: Machine, asked: Sequence[str]) -> bytes:
         return await on.read("git", "--no-optional-locks", "-C", self.folder, *asked)
@@ -102,18 +140,32 @@ class Collector(CollectorBase):
     def _path(self, path: str) -> str:
         return posixpath.join(self.folder, path)
 
-    def _of(self, commit: Commit, host: str, by_now: datetime) -> Iterator[Entry]:
-        """Yield an entry for each of its files; a commit from the future was not made later than now."""
+    def _newest(self, commits: Sequence[Commit], paths: Collection[str]) -> dict[str, Commit]:
+        """Return the newest commit of each of these files that has one."""
+        newest: dict[str, Commit] = {}
+        for commit in commits:
+            for path in {self._path(path) for path, _ in commit.files} & {*paths}:
+                newest.setdefault(path, commit)
+        return newest
+
+    def _of(self, commit: Commit, host: str, by_now: datetime, edits: Edits) -> Iterator[Entry]:
+        """Yield an entry for each of its files; a commit from the future was not made later than now.
+
+        An edit that was told before it was committed stays the edit that it was.
+        """
         by, known_by = _author(commit)
-        at, subject = min(commit.at, by_now), commit.subject[:LONGEST]
-        new = partial(Entry, at, by=by, known_by=known_by)
+        made, subject = min(commit.at, by_now), commit.subject[:LONGEST]
+        new = partial(Entry, by=by, known_by=known_by)
         for path, lines in commit.files[:FILES]:
             meant = "owner or mode of files in it" if path == METADATA else lines
             file = self.folder if path == METADATA else self._path(path)
-            yield new(f"{host}:{file}", f"{meant}, commit {commit.id[:12]}: {subject}")
+            edited = edits.get((commit.id, file))
+            at = min(edited, made) if edited else made
+            what = f"{meant}, commit {commit.id[:12]}{f' of {made:%F %T} UTC' if edited else ''}: {subject}"
+            yield new(at, f"{host}:{file}", what, known_as=EDIT if edited else "")
         if len(commit.files) > FILES:
             more = len(commit.files) - FILES
-            yield new(f"{host}:{self.folder}", f"{more} more files, commit {commit.id[:12]}: {subject}")
+            yield new(made, f"{host}:{self.folder}", f"{more} more files, commit {commit.id[:12]}: {subject}")
 
 
 def _commits(printed: bytes) -> tuple[list[Commit], int]:
@@ -131,9 +183,9 @@ def _commit(part: list[str]) -> Commit:
 
 
 def _uncommitted(name: str, state: str, at: datetime, dated: datetime) -> Entry:
-    moment = "" if abs(at - dated) < timedelta(seconds=2) or state == "removed" else f" (dated {dated:%F %T} UTC)"
-    what = "removed before this time" if state == "removed" else state
-    return Entry(at, name, f"{what}{moment}, not committed", known_by=NOT_COMMITTED)
+    moment = "" if abs(at - dated) < timedelta(seconds=2) or state == REMOVED else f" (dated {dated:%F %T} UTC)"
+    what = "removed before this time" if state == REMOVED else state
+    return Entry(at, name, f"{what}{moment}, not committed", known_by=NOT_COMMITTED, known_as=EDIT)
 
 
 def _author(commit: Commit) -> tuple[str, str]:
@@ -156,6 +208,6 @@ def _coverage(commits: list[Commit], span: Span, ahead: timedelta) -> Coverage:
     return Coverage(min(max(oldest, span.since), span.until), span.until, clock_off=ahead, why=why)
 
 
-def _unseen(paths: list[str]) -> str:
+def _unseen(paths: Sequence[str]) -> str:
     named = ", ".join(path[:LONGEST] for path in paths[:5])
     return f"{len(paths)} files are not committed, and when they changed cannot be read: {named}" if paths else ""

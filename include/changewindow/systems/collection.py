@@ -44,6 +44,8 @@ class Entry:
     """How that is known (`login uid of auditd`, `git author, not verified`), or why it is not."""
     services: tuple[str, ...] = ()
     """Whose it is, where the entry knows better than its collector."""
+    known_as: str = ""
+    """By what it is known again, beside object and time, if it may be told in other words later; else by its words."""
 
     def __post_init__(self) -> None:
         values = {"at": self.at.astimezone(UTC)}
@@ -63,6 +65,7 @@ class Entry:
             by=hide(self.by),
             known_by=hide(self.known_by),
             services=self.services,
+            known_as=self.known_as,
         )
 
 
