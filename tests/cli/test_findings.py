@@ -74,7 +74,10 @@ def test_an_owner_accepts_a_finding_until_a_day(ledger: Ledger, given: list[str]
     assert main(["findings", "accept", "3", "--reason", "known", "--until", "2199-01-01", *given]) == 1
     assert capsys.readouterr().err.startswith("Finding 3 is accepted already, by ")
     [accepted] = findings.find(ledger, findings.Wanted(state="accepted"))
-    assert accepted.reason == "known"
+    assert (accepted.reason, accepted.person) == (
+        "known",
+        f"{getpass.getuser()} (terminal account, not authenticated)",
+    )
     assert accepted.expires_at
     assert accepted.expires_at - NOW > timedelta(days=365)
 

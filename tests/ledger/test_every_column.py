@@ -57,7 +57,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     first, second = findings.write_pass(ledger, [look], [edit, gap], [], now=NOW)
     findings.tell(ledger, [first, second], "#deploys", now=NOW)
     accepted = findings.Settled(second, "accepted", "known", NOW + HOUR)
-    findings.settle(ledger, accepted, person="dora", now=NOW)
+    findings.settle(ledger, [accepted], person="dora", now=NOW)
     tamper(ledger)
     return path
 

@@ -1,5 +1,6 @@
 """Findings in the world: made once, told once, and open until somebody or the world settles them."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_a_pass_that_is_repeated_finds_nothing_twice(ledger: Ledger) -> None:
     """Its record begins with it, beside that of the line, and everything verifies."""
     assert findings.write_pass(ledger, [LOOK], [EDIT, SHARED, EDIT], [], now=NOW) == [1, 2]
     assert findings.write_pass(ledger, [LOOK], [SHARED, EDIT], [], now=NOW) == []
-    assert looks(ledger) == {"audit": LOOK}
+    assert looks(ledger) == {"audit": replace(LOOK, key=ledger.seal.newest)}
     assert [recorded.finding for recorded in findings.find(ledger, Wanted())] == [SHARED, EDIT]
     assert verify_all(ledger).altered == ()
     assert stops.in_force(ledger, NOW) == ()
@@ -72,7 +73,7 @@ def test_what_is_accepted_until_a_moment_is_open_again_afterwards(ledger: Ledger
     [number] = findings.write_pass(ledger, [LOOK], [EDIT], [], now=NOW)
     findings.tell(ledger, [number], "#deploys", now=NOW)
     assert findings.find(ledger, Wanted(is_untold=True)) == []
-    accepted = findings.settle(ledger, Settled(number, "accepted", "known", NOW + HOUR), person="dora", now=NOW)
+    [accepted] = findings.settle(ledger, [Settled(number, "accepted", "known", NOW + HOUR)], person="dora", now=NOW)
     assert (accepted.state, accepted.person, accepted.expires_at) == ("accepted", "dora", NOW + HOUR)
     findings.write_pass(ledger, [LOOK], [EDIT], [], now=NOW + timedelta(minutes=59))
     assert findings.find(ledger, Wanted(is_untold=True)) == []
@@ -83,13 +84,18 @@ def test_what_is_accepted_until_a_moment_is_open_again_afterwards(ledger: Ledger
 
 
 def test_what_is_over_is_not_settled_again(ledger: Ledger) -> None:
-    """Nor what is not there."""
+    """Nor what is not there, and nothing beside it."""
     [number] = findings.write_pass(ledger, [LOOK], [EDIT], [], now=NOW)
     findings.write_pass(ledger, [], [], [Settled(number, "reverted", "changed back")], now=NOW)
     with pytest.raises(FindingOver, match="Finding 1 is reverted already, by silent_changes: changed back"):
-        findings.settle(ledger, Settled(number, "accepted", "known", NOW + HOUR), person="dora", now=NOW)
+        findings.settle(ledger, [Settled(number, "accepted", "known", NOW + HOUR)], person="dora", now=NOW)
+    [another] = findings.write_pass(ledger, [], [SHARED], [], now=NOW)
+    both = [Settled(each, "accepted", "known", NOW + HOUR) for each in (another, number)]
+    with pytest.raises(FindingOver):
+        findings.settle(ledger, both, person="dora", now=NOW)
+    assert [recorded.state for recorded in findings.numbered(ledger, [another, number])] == ["open", "reverted"]
     with pytest.raises(UnknownFinding, match=r"no finding 7\. `changewindow findings` lists them"):
-        findings.settle(ledger, Settled(7, "accepted", "known", NOW + HOUR), person="dora", now=NOW)
+        findings.settle(ledger, [Settled(7, "accepted", "known", NOW + HOUR)], person="dora", now=NOW)
 
 
 def test_a_pass_that_cannot_be_written_whole_is_not_written(ledger: Ledger) -> None:

@@ -14,10 +14,12 @@ from changewindow.cli.output import print_json
 from changewindow.cli.policy import policy_of
 from changewindow.errors import OperatorError
 from changewindow.ledger import findings
-from changewindow.ledger.findings import Recorded, Settled, UnknownFinding, Wanted
+from changewindow.ledger.findings import Recorded, Settled, Wanted
 from changewindow.policy.rights import Intervention, Involved, objection
 
 PAGE = 50
+TERMINAL = "terminal account, not authenticated"
+"""How it is known who gave a command; whoever starts the DAG `accept_finding` has logged in."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,13 +54,12 @@ def _accept(arguments: argparse.Namespace) -> int:
     now, until = datetime.now(UTC), moment(arguments, "until", like="2031-03-18T14:00")
     if until <= now:
         arguments.misuse(f"--until {arguments.until} has passed; name a later time")
-    here, person = ledger(arguments), pwd.getpwuid(os.geteuid()).pw_name  # and not what USER claims
-    found = next((each for each in findings.find(here, Wanted()) if each.number == arguments.number), None)
-    if found is None:
-        raise UnknownFinding(arguments.number)
-    _require(arguments, found, person)
+    here, account = ledger(arguments), pwd.getpwuid(os.geteuid()).pw_name  # and not what USER claims
+    [found] = findings.numbered(here, [arguments.number])
+    _require(arguments, found, account)
+    person = f"{account} ({TERMINAL})"
     settled = Settled(found.number, "accepted", arguments.reason, until)
-    accepted = findings.settle(here, settled, person=person, now=now)
+    [accepted] = findings.settle(here, [settled], person=person, now=now)
     if arguments.json:
         print_json({"findings": [_json(accepted)]})
     else:

@@ -11,7 +11,10 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 """A run whose date lies before its DAG's start would do nothing and turn green."""
 
 INTERVENTIONS = frozenset(
-    {"abort_change", "cancel_change", "extend_window", "release_target", "reslot_change", "stop_the_line"}
+    {
+        *("abort_change", "accept_finding", "cancel_change", "extend_window"),
+        *("release_target", "reslot_change", "stop_the_line"),
+    }
 )
 """The DAGs by which a person intervenes: each run does once what somebody asks for."""
 OWN_DAGS = INTERVENTIONS | {"housekeeping", "request_change", "silent_changes", "sync_tickets", "what_changed"}

@@ -10,11 +10,12 @@ from changewindow.documents.findings import Finding
 from changewindow.errors import BadPolicy, ChangeError, NotAllowed
 from changewindow.flow.people import NOBODY
 from changewindow.flow.runtime import ledger, log, person_of, policy
-from changewindow.ledger import changes
+from changewindow.ledger import changes, findings
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.model import Policy
 from changewindow.policy.rights import Intervention, Involved, Rights, act_of, objection
 from changewindow.policy.sign_off import same_person
+from changewindow.policy.world_finding import numbers_in
 from changewindow.ticket.reader import build_ticket
 
 OPERATORS = {"op", "admin"}
@@ -40,7 +41,9 @@ def why_not(dag: str, params: Mapping[str, Any], person: str, *, is_operator: bo
     except BadPolicy as bad:
         log.warning("%s", bad)
         return objection(Rights(), {}, wanted, Involved())
-    return objection(rules.rights, rules.approvals.groups, wanted, _involved(change, rules) if change else Involved())
+    involved = _of_findings(params, rules) if act == "accept" else [_involved(change, rules) if change else Involved()]
+    objections = (objection(rules.rights, rules.approvals.groups, wanted, people) for people in involved)
+    return next(filter(None, objections), None)
 
 
 def require(context: Context, dag: str) -> None:
@@ -57,7 +60,8 @@ def require(context: Context, dag: str) -> None:
     person, params = person_of(context), context["params"]
     finding = why_not(dag, params, person, is_operator=_may_be_operator(person))
     if finding:
-        raise NotAllowed(str(params.get("change") or params.get("target") or dag), [finding])
+        named = params.get("change") or params.get("target") or params.get("findings") or dag
+        raise NotAllowed(str(named), [finding])
 
 
 def _involved(change: str, rules: Policy) -> Involved:
@@ -70,6 +74,16 @@ def _involved(change: str, rules: Policy) -> Involved:
     people = [person for need in assessment.needs for person in need.people]
     is_anybody = not all(need.people for need in assessment.needs) or not assessment.needs
     return Involved(stored.requester, assessment.owners, None if is_anybody else tuple(people))
+
+
+def _of_findings(params: Mapping[str, Any], rules: Policy) -> list[Involved]:
+    """Return who is involved in each finding that a run names; of one that is not known, nobody."""
+    try:
+        recorded = findings.numbered(ledger(), numbers_in(params.get("findings")))
+    except (ChangeError, ValueError) as error:
+        log.warning("who is involved in findings %r is not known: %s", params.get("findings"), error)
+        return [Involved()]
+    return [Involved(owners=rules.catalogue.owners(each.finding.services)) for each in recorded]
 
 
 def _acts(change: str) -> bool:

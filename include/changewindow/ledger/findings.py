@@ -4,19 +4,18 @@ The events of their record say what counts; the rows beside them are for people 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from changewindow.errors import OperatorError, UnreadableEvent
+from changewindow.errors import OperatorError
 from changewindow.ledger import payloads
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.events import Event, append, payload
+from changewindow.ledger.events import Event, append
 from changewindow.ledger.looks import ACTOR, Look, keep
-from changewindow.ledger.models import FINDINGS, EventRow, FindingRow
-from changewindow.ledger.payloads import Unknown
+from changewindow.ledger.models import FINDINGS, FindingRow
 from changewindow.policy.world_finding import State, WorldFinding
 
 IS_OVER = "its acceptance has ended"
@@ -88,23 +87,6 @@ class Wanted:
     is_untold: bool = False
 
 
-def of_events(rows: Iterable[EventRow]) -> dict[int, Recorded]:
-    """Return the findings that the events of their record make."""
-    made: dict[int, Recorded] = {}
-    for row in rows:
-        event = payload(row)
-        if isinstance(event, Unknown):
-            raise UnreadableEvent(FINDINGS, row.sequence, row.kind)
-        if isinstance(event, payloads.FindingMade):
-            made[event.finding] = Recorded(event.finding, _of_event(event), row.at)
-        elif isinstance(event, payloads.FindingChanged) and event.finding in made:
-            before = replace(made[event.finding], person=row.actor, changed_at=row.at, told_at=None)
-            made[event.finding] = replace(before, state=event.state, reason=event.reason, expires_at=event.until)
-        elif isinstance(event, payloads.FindingTold):
-            made.update({number: replace(made[number], told_at=row.at) for number in event.told if number in made})
-    return made
-
-
 def find(ledger: Ledger, wanted: Wanted, *, limit: int | None = None) -> list[Recorded]:
     """Return the findings that are looked for, the newest first."""
     statement = select(FindingRow).order_by(FindingRow.id.desc())
@@ -139,21 +121,40 @@ def write_pass(
         return new
 
 
-def settle(ledger: Ledger, settled: Settled, *, person: str, now: datetime) -> Recorded:
-    """Bring a finding that is open into another state; return it.
+def numbered(ledger: Ledger, numbers: Sequence[int]) -> list[Recorded]:
+    """Return the findings with these numbers.
 
     Raises:
-        UnknownFinding: there is none with this number.
-        FindingOver: it is not open.
+        UnknownFinding: there is none with one of them.
+    """
+    with ledger.reading() as session:
+        return [_of_row(_row(session, number)) for number in numbers]
+
+
+def settle(ledger: Ledger, settled: Sequence[Settled], *, person: str, now: datetime) -> list[Recorded]:
+    """Bring findings that are open into another state, all of them or none; return them.
+
+    Raises:
+        UnknownFinding: there is none with one of the numbers.
+        FindingOver: one is not open.
     """
     with ledger.transaction() as session:
-        row = session.get(FindingRow, settled.number, with_for_update=True)
-        if row is None:
-            raise UnknownFinding(settled.number)
-        if row.state != "open":
-            raise FindingOver(f"Finding {row.id} is {row.state} already, by {row.person}: {row.reason}. Nothing to do.")
-        _settle(session, settled, person=person, now=now)
-        return _of_row(row)
+        return [_of_row(_settled(session, each, person=person, now=now)) for each in settled]
+
+
+def _settled(session: Session, settled: Settled, *, person: str, now: datetime) -> FindingRow:
+    row = _row(session, settled.number)
+    if row.state != "open":
+        raise FindingOver(f"Finding {row.id} is {row.state} already, by {row.person}: {row.reason}. Nothing was done.")
+    _settle(session, settled, person=person, now=now)
+    return row
+
+
+def _row(session: Session, number: int) -> FindingRow:
+    row = session.get(FindingRow, number, with_for_update=True)
+    if row is None:
+        raise UnknownFinding(number)
+    return row
 
 
 def tell(ledger: Ledger, numbers: Sequence[int], room: str, *, now: datetime) -> None:
@@ -206,24 +207,6 @@ def _settle(session: Session, settled: Settled, *, person: str, now: datetime) -
 def _ended_acceptances(session: Session, now: datetime) -> list[Settled]:
     ended = select(FindingRow.id).where(FindingRow.state == "accepted", FindingRow.expires_at <= now)
     return [Settled(number, "open", IS_OVER) for number in session.scalars(ended)]
-
-
-def _of_event(event: payloads.FindingMade) -> WorldFinding:
-    return WorldFinding(
-        event.about,
-        event.collector,
-        event.object,
-        event.happened,
-        event.what,
-        event.why,
-        before=event.was,
-        after=event.became,
-        by=event.by,
-        known_by=event.known_by,
-        environment=event.environment,
-        services=event.services,
-        until=event.end,
-    )
 
 
 def _of_row(row: FindingRow) -> Recorded:

@@ -1,14 +1,20 @@
 """Compares the rows of findings, and of what collectors have seen, with the events of their record."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from changewindow.ledger.findings import of_events
+from changewindow.errors import UnreadableEvent
+from changewindow.ledger import payloads
+from changewindow.ledger.events import payload
+from changewindow.ledger.findings import Recorded
 from changewindow.ledger.looks import begun_in, record_values
-from changewindow.ledger.models import Change, EventRow, FindingRow, LookRow
+from changewindow.ledger.models import FINDINGS, Change, EventRow, FindingRow, LookRow
+from changewindow.ledger.payloads import Unknown
 from changewindow.ledger.row_seals import is_whole
+from changewindow.policy.world_finding import WorldFinding
 
 
 def altered_findings(session: Session, record: Change, rows: Sequence[EventRow]) -> Iterator[str]:
@@ -20,8 +26,43 @@ def altered_findings(session: Session, record: Change, rows: Sequence[EventRow])
     yield from _looks(session)
 
 
+def _of_events(rows: Iterable[EventRow]) -> dict[int, Recorded]:
+    """Return the findings that the events of their record make."""
+    made: dict[int, Recorded] = {}
+    for row in rows:
+        event = payload(row)
+        if isinstance(event, Unknown):
+            raise UnreadableEvent(FINDINGS, row.sequence, row.kind)
+        if isinstance(event, payloads.FindingMade):
+            made[event.finding] = Recorded(event.finding, _of_event(event), row.at)
+        elif isinstance(event, payloads.FindingChanged) and event.finding in made:
+            before = replace(made[event.finding], person=row.actor, changed_at=row.at, told_at=None)
+            made[event.finding] = replace(before, state=event.state, reason=event.reason, expires_at=event.until)
+        elif isinstance(event, payloads.FindingTold):
+            made.update({number: replace(made[number], told_at=row.at) for number in event.told if number in made})
+    return made
+
+
+def _of_event(event: payloads.FindingMade) -> WorldFinding:
+    return WorldFinding(
+        event.about,
+        event.collector,
+        event.object,
+        event.happened,
+        event.what,
+        event.why,
+        before=event.was,
+        after=event.became,
+        by=event.by,
+        known_by=event.known_by,
+        environment=event.environment,
+        services=event.services,
+        until=event.end,
+    )
+
+
 def _findings(session: Session, rows: Sequence[EventRow]) -> Iterator[str]:
-    made = of_events(rows)
+    made = _of_events(rows)
     stored = {row.id: row for row in session.scalars(select(FindingRow).order_by(FindingRow.id))}
     for number, row in stored.items():
         if number not in made:

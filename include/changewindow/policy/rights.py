@@ -93,6 +93,7 @@ def act_of(dag: str, params: Mapping[str, Any]) -> Act | None:
 
 
 BY_DAG: Mapping[str, Act] = {
+    "accept_finding": "accept",
     "abort_change": "abort",
     "cancel_change": "cancel",
     "extend_window": "extend",

@@ -1,14 +1,28 @@
 """What was found in the world that no change announced: an edit, or a time in which a collector could not see."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from changewindow.documents.canonical import digest
 
 Kind = Literal["change", "gap"]
 State = Literal["open", "recorded", "reverted", "accepted", "seen"]
 """`seen`: a gap that has been made up for, since the collector sees again and was asked for that time once more."""
+
+LIST = re.compile(r"\s*[1-9][0-9]{0,8}(\s*[,\s]\s*[1-9][0-9]{0,8})*\s*")
+
+
+def numbers_in(text: Any) -> tuple[int, ...]:
+    """Return the numbers of findings that somebody has listed, each once.
+
+    Raises:
+        ValueError: it is no list of numbers.
+    """
+    if not LIST.fullmatch(str(text)):
+        raise ValueError("These are no numbers of findings. Write them like 12, or 12, 13.")
+    return tuple(dict.fromkeys(map(int, re.findall("[0-9]+", str(text)))))
 
 
 @dataclass(frozen=True)

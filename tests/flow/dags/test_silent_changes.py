@@ -133,7 +133,7 @@ def test_an_accepted_finding_is_told_again_when_its_time_is_over(
         looked(monkeypatch)
     [recorded] = findings.find(known, Wanted())
     findings.settle(
-        known, Settled(recorded.number, "accepted", "known", recorded.made_at), person="dora", now=recorded.made_at
+        known, [Settled(recorded.number, "accepted", "known", recorded.made_at)], person="dora", now=recorded.made_at
     )
     with pytest.raises(AirflowFailException, match="Quick fix"):
         looked(monkeypatch)
