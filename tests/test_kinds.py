@@ -112,7 +112,10 @@ def test_a_kind_under_another_name_than_its_file_is_refused(folder: str, tmp_pat
     )
 
 
-@pytest.mark.parametrize(("folder", "model"), [("steps", "Step"), ("sources", "Source"), ("collectors", "Collector")])
+@pytest.mark.parametrize(
+    ("folder", "model"),
+    [("steps", "Step"), ("sources", "Source"), ("collectors", "Collector"), ("silences", "Silence")],
+)
 def test_every_kind_writes_the_name_of_its_file(folder: str, model: str) -> None:
     """Its field `kind` takes this name alone, and has it without being told."""
     for kind, module in kinds.modules(folder).items():
@@ -121,7 +124,11 @@ def test_every_kind_writes_the_name_of_its_file(folder: str, model: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "contract"), [("steps", "Step"), ("sources", "Source"), ("checks", "check"), ("collectors", "Collector")]
+    ("name", "contract"),
+    [
+        *(("steps", "Step"), ("sources", "Source"), ("checks", "check"), ("collectors", "Collector")),
+        ("silences", "Silence"),
+    ],
 )
 def test_every_kind_keeps_its_contract(name: str, contract: str) -> None:
     """It says what it is responsible for, and defines what its folder asks of it."""

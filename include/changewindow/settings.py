@@ -3,8 +3,14 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+SILENCE_LEASE = timedelta(minutes=4)
+"""How long alerts stay silenced once a change has died: long enough for a restart of Airflow, short enough to be told.
+
+Whatever keeps the change alive renews it four times in that time. CHANGEWINDOW_SILENCE_LEASE sets another, in seconds.
+"""
 LEDGER_CONNECTION = "changewindow_ledger"
 BUNDLE = {"name": "changes", "classpath": "changewindow.flow.bundle.PublishedChanges", "kwargs": {}}
 """How Airflow's configuration names the bundle of published changes."""
@@ -57,6 +63,8 @@ class Settings:
     """Where the heads of chains are kept outside the ledger."""
     collected: Path = Path()
     """What collectors keep for their next look, such as mirrors; it may be removed at any time."""
+    silence_lease: timedelta = SILENCE_LEASE
+    """How long a silence lasts that nobody renews."""
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -80,7 +88,13 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         may_make_seal_key=not keys and not key_file,
         heads=Path(environment.get("CHANGEWINDOW_HEADS", home / "changewindow-heads")),
         collected=Path(environment.get("CHANGEWINDOW_COLLECTED", home / "changewindow-collected")),
+        silence_lease=_lease(environment.get("CHANGEWINDOW_SILENCE_LEASE", "")),
     )
+
+
+def _lease(seconds: str) -> timedelta:
+    """Return a time between 10 seconds and 15 minutes; what is none is the usual one, since no task may fail for it."""
+    return timedelta(seconds=min(max(int(seconds), 10), 900)) if seconds.isdecimal() else SILENCE_LEASE
 
 
 def shipped(name: str) -> Path:

@@ -23,6 +23,7 @@ BAD = {
     "steps": [{"name": "Merge", "kind": "git_change", "connection": "elsewhere", "merge": "tune"}],
     "window": {"zone": "UTC", "start": "2031-03-21 14:00", "end": "2031-03-21 14:01"},
     "watch": {"for": "1s", "every": "2s"},
+    "silence": [{"kind": "alertmanager", "connection": "shop", "matchers": ['severity="page"']}],
     "validation": [{"name": f"{number}", "source": SOURCE, "pass": {"equals": 1}} for number in range(300)],
 }
 """On a Friday afternoon; everything that a check of today looks at is wrong."""

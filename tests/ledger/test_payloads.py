@@ -12,7 +12,9 @@ from changewindow.ledger.payloads import PAYLOADS, Payload
 SHAPES = [shape for shapes in PAYLOADS.values() for shape in shapes]
 EXAMPLES: dict[str, Any] = {
     "about": "gap",
+    "act": "renew",
     "answer": ["Keep it"],
+    "by_hand": True,
     "end": "2031-03-18T14:10:00+00:00",
     "finding": 7,
     "happened": "2031-03-18T14:10:00+00:00",
@@ -33,6 +35,7 @@ EXAMPLES: dict[str, Any] = {
     "samples": 3,
     "seconds": 60.0,
     "services": ["orders"],
+    "silence": 2,
     "since": "2031-03-18T14:10:00+00:00",
     "status": 200,
     "step": 1,

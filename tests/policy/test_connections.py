@@ -122,16 +122,17 @@ def test_every_place_of_a_ticket_is_looked_at() -> None:
         watch={"for": "1m", "conditions": [asks("watch", compare=control)]},
         validation=[asks("criterion")],
         rollback={"estimate": "1m", "verify": [asks("verify")]},
+        silence=[{"kind": "grafana", "connection": "muted", "matchers": ['service="orders"']}],
     )
     uses = {use.name: (use.kind, use.place) for use in named_connections(asked)}
     assert uses["repository"] == ("alembic", ("steps", 0, "migrations", "repository"))
     assert uses["secret"] == ("command", ("steps", 1, "secrets", "PASSWORD"))
     assert set(uses) == {
-        *("check", "database", "repository", "secret", "watch", "control", "criterion", "verify"),
+        *("check", "database", "repository", "secret", "watch", "control", "criterion", "verify", "muted"),
     }
 
 
-@pytest.mark.parametrize(("folder", "model"), [("steps", "Step"), ("sources", "Source")])
+@pytest.mark.parametrize(("folder", "model"), [("steps", "Step"), ("sources", "Source"), ("silences", "Silence")])
 def test_every_field_that_names_a_connection_has_its_type(folder: str, model: str) -> None:
     """A field whose documentation speaks of an Airflow Connection, or that is called so, would be overlooked else."""
     for kind in kinds.models(folder, model).values():

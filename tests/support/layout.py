@@ -25,13 +25,13 @@ FLOORS = (
     ("calendar",),
     ("ticket",),
     ("watch",),
-    ("steps", "sources", "collectors", "notify"),
+    ("steps", "sources", "collectors", "notify", "silences"),
     ("systems", "kinds"),
     ("errors", "settings"),
     ("documents",),
 )
 """From the top floor down."""
-KINDS = ("steps", "sources", "checks", "notify", "collectors")
+KINDS = ("steps", "sources", "checks", "notify", "collectors", "silences")
 """Rooms of kinds: one file each beside what the room shares."""
 
 

@@ -14,7 +14,7 @@ from changewindow.ticket.reader import build_ticket
 from changewindow.ticket.revision import digest_of
 from support.tickets import EXAMPLES, banner
 
-STEPS, SOURCES = kinds.modules("steps"), kinds.modules("sources")
+STEPS, SOURCES, SILENCES = (kinds.modules(room) for room in ("steps", "sources", "silences"))
 FORTY = "\n".join(f"line {number}" for number in range(1, 41))
 SIZED: dict[str, Any] = {
     "parameters": {
@@ -66,6 +66,12 @@ def test_each_field_of_a_source_is_shown(kind: str) -> None:
     example = json.loads(json.dumps(vars(SOURCES[kind])["EXAMPLE"]))
     condition = {"name": "It", "source": example, "pass": {"equals": 1}}
     assert missing(banner(validation=[condition])) == []
+
+
+@pytest.mark.parametrize("kind", SILENCES)
+def test_each_field_of_a_silence_is_shown(kind: str) -> None:
+    """Whoever approves it knows who is not told."""
+    assert missing(banner(silence=[json.loads(json.dumps(vars(SILENCES[kind])["EXAMPLE"]))])) == []
 
 
 def test_what_a_step_does_besides_its_plan_is_shown() -> None:

@@ -116,6 +116,25 @@ def _decided(event: payloads.WatchDecided) -> str:
     return f"decided to {'keep it' if event.route == 'succeed' else 'roll it back'}: {event.reason}"
 
 
+def _silenced(event: payloads.Silenced) -> str:
+    return f"silenced {event.what}, until {_minute(event.until)} and longer while the change runs"
+
+
+def _silence_failed(event: payloads.SilenceFailed) -> str:
+    meanwhile = {
+        "open": "could not silence {}, so that people are told of it",
+        "renew": "could not renew the silence of {}, which lapses by itself",
+        "end": "could not end the silence of {}, which lapses by itself",
+    }
+    return f"{meanwhile[event.act].format(event.what)}: {event.reason}"
+
+
+def _silence_ended(event: payloads.SilenceEnded) -> str:
+    if event.by_hand:
+        return f"found that a person has ended or changed the silence of {event.what}, and leaves it to them"
+    return f"ended the silence of {event.what}"
+
+
 SENTENCES: dict[type[Payload], Callable[[Any], str]] = {
     payloads.Submitted: _submitted,
     payloads.Revised: _revised,
@@ -159,6 +178,9 @@ SENTENCES: dict[type[Payload], Callable[[Any], str]] = {
     payloads.WatchDecided: _decided,
     payloads.Validated: lambda event: f"found the change good: {event.reason}",
     payloads.Verified: lambda event: f"found everything as it was before: {event.reason}",
+    payloads.Silenced: _silenced,
+    payloads.SilenceFailed: _silence_failed,
+    payloads.SilenceEnded: _silence_ended,
     payloads.NotVerified: lambda event: f"found it undone, but not as it was before: {event.reason}",
 }
 """What each kind of event says; a test holds that none is missing."""

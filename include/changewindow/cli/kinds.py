@@ -1,4 +1,4 @@
-"""The part of the command line about kinds: steps, sources, checks, channels and collectors."""
+"""The part of the command line about kinds: steps, sources, checks, channels, collectors and silences."""
 
 import argparse
 
@@ -6,7 +6,14 @@ from changewindow import kinds
 from changewindow.cli.output import print_json
 from changewindow.documents.text import hint
 
-CONTRACTS = {"steps": "Step", "sources": "Source", "checks": "check", "notify": "Channel", "collectors": "Collector"}
+CONTRACTS = {
+    "steps": "Step",
+    "sources": "Source",
+    "checks": "check",
+    "notify": "Channel",
+    "collectors": "Collector",
+    "silences": "Silence",
+}
 """What every kind of a room defines."""
 
 

@@ -19,7 +19,7 @@ from changewindow.flow.task_guard import TaskGuard
 from changewindow.flow.timetable import ChangeWindowTimetable
 
 # Processes of Airflow fork: what is imported here, every task, parse and watch inherits, and starts seconds sooner.
-for folder in ("steps", "sources"):
+for folder in ("steps", "sources", "silences"):
     kinds.modules(folder)
 # A worker of Celery has none of Airflow's models; the first question to a ledger imports them all.
 configure_mappers()

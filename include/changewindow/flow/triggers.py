@@ -25,6 +25,7 @@ from changewindow.flow.triggerer.arguments import (
 from changewindow.flow.triggerer.garbage import put_aside
 from changewindow.flow.triggerer.log_writer import flush, write_line
 from changewindow.flow.triggerer.services import services
+from changewindow.flow.triggerer.silence_renewal import silences_renewed
 from changewindow.ledger import watches
 from changewindow.watch.baseline_readings import take_baselines
 from changewindow.watch.progress import Progress
@@ -149,7 +150,8 @@ class GoodTrigger(ChangeTrigger[GoodArguments]):
             change=asked.asker,
             settle=asked.settle,
         )
-        return (await until_good(wanted, of_ticket_in_trigger, log=write_line, past=past_in_trigger)).as_json()
+        async with silences_renewed(asked.silencing, "verify"):
+            return (await until_good(wanted, of_ticket_in_trigger, log=write_line, past=past_in_trigger)).as_json()
 
 
 class BaselineTrigger(ChangeTrigger[BaselineArguments]):
@@ -203,14 +205,15 @@ class WatchTrigger(ChangeTrigger[WatchArguments]):
         """Watch, from where an earlier process stopped."""
         put_aside()
         before = await self._before()
-        decided = await watch(
-            self.watched if before else self._soon(),
-            of_ticket_in_trigger,
-            log=write_line,
-            keep=self.keep,
-            resume_from=before,
-            past=past_in_trigger,
-        )
+        async with silences_renewed(self.arguments.silencing, "watch"):
+            decided = await watch(
+                self.watched if before else self._soon(),
+                of_ticket_in_trigger,
+                log=write_line,
+                keep=self.keep,
+                resume_from=before,
+                past=past_in_trigger,
+            )
         # The ledger is to have the last reading before a rollback begins, but the rollback does not wait for it long.
         await asyncio.wait({asyncio.create_task(services().progress.write())}, timeout=LONGEST_WRITE)
         return decided.as_json()

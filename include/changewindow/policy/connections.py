@@ -1,4 +1,4 @@
-"""Which Airflow Connections serve which services, in which environments, for which kinds of step and source."""
+"""Which Airflow Connections serve which services, where, for which kinds of step and source, and for silences."""
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
@@ -11,6 +11,7 @@ from changewindow.documents.refusal import refusal
 from changewindow.documents.text import hint, nearest, shown
 from changewindow.documents.types import Model, Name
 from changewindow.settings import OWN_CONNECTIONS
+from changewindow.silences.base import SilenceBase
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.named_connections import NamedConnection, named_connections
 
@@ -35,12 +36,12 @@ class Served(Model):
     environments: Some
     """Where it serves them, or `[all]`."""
     kinds: tuple[str, ...] = ()
-    """The kinds of steps and sources that may use it; without them, all."""
+    """The kinds of steps and sources that may use it, and `silence` for those that silence; without them, all."""
 
     @field_validator("kinds")
     @classmethod
     def _are_kinds(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        known = {*kinds.names("steps"), *kinds.names("sources")}
+        known = {*kinds.names("steps"), *kinds.names("sources"), SilenceBase.used_as}
         if unknown := [kind for kind in given if kind not in known]:
             raise refusal(f"there is no kind {shown(unknown[0])} of step or source", hint(unknown[0], known))
         return given

@@ -9,12 +9,13 @@ labels there are: a misspelt one matches nothing, which looks good.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from changewindow.documents.types import ConnectionName
 from changewindow.sources.base import SourceBase
+from changewindow.systems.alert_labels import MatcherText, Selection, parsed
 from changewindow.systems.http.api import Api, Product
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
@@ -26,11 +27,6 @@ EXAMPLE = {
 PRODUCT = Product("Alertmanager", needs="a token that may read alerts, with no login beside it", takes_login=True)
 SHOWN = 5
 
-NAME = r"[a-zA-Z_][a-zA-Z0-9_]*"
-VALUE = r"\s*([^'~\s][^\n]*)?"
-"""Alertmanager takes single quotes for a part of the value, which then nothing matches."""
-Matcher = Annotated[str, StringConstraints(pattern=rf"^\s*{NAME}\s*(=~|=|!=|!~){VALUE}$", max_length=500)]
-
 
 class Source(SourceBase):
     """Alerts that are counted."""
@@ -39,14 +35,18 @@ class Source(SourceBase):
     why_not_before_approval: ClassVar[str] = ""
     connection: ConnectionName
     """The Airflow Connection with the address of Alertmanager."""
-    matchers: tuple[Matcher, ...] = Field(min_length=1)
+    matchers: tuple[MatcherText, ...] = Field(min_length=1)
     """What labels must be, like `service="orders"`, `severity=~"critical|page"` or `team!=""` (double quotes only)."""
-    heartbeat: Matcher | Literal["nothing"] = 'alertname="Watchdog"'
+    heartbeat: MatcherText | Literal["nothing"] = 'alertname="Watchdog"'
     """The matcher of an alert that always fires; `nothing` takes a silent Alertmanager for a good one."""
 
     def description(self) -> str:
         """Return which alerts are counted."""
         return f"firing alerts {{{', '.join(self.matchers)}}} at {self.connection}"
+
+    def counts(self) -> tuple[Selection, ...]:
+        """Return them."""
+        return (Selection("alerts", tuple(map(parsed, self.matchers))),)
 
     async def ask(self, context: SourceContext) -> Answer:
         """Count them."""

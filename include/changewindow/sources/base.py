@@ -6,6 +6,7 @@ from pydantic import ConfigDict
 
 from changewindow.documents.types import Model
 from changewindow.kinds import UNDECLARED, explain_kind
+from changewindow.systems.alert_labels import Selection
 from changewindow.systems.measurement import Answer, SourceContext
 
 
@@ -23,6 +24,10 @@ class SourceBase(Model):
     def description(self) -> str:
         """Return what is asked, as text for the plan."""
         raise NotImplementedError
+
+    def counts(self) -> tuple[Selection, ...]:
+        """Return which alerts or incidents it may count: a change that judges by them may not silence them."""
+        return ()
 
     async def ask(self, context: SourceContext) -> Answer:
         """Return the value of now.

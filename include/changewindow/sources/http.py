@@ -9,6 +9,7 @@ names the status. Add a condition on the status where the service must answer we
 place of the service is as old as its `Age` says: `stale` after two minutes, and without a latency.
 """
 
+import re
 from typing import Any, ClassVar, Literal
 
 import httpx
@@ -17,10 +18,13 @@ from pydantic import Field, model_validator
 from changewindow.documents.refusal import refusal
 from changewindow.documents.types import ConnectionName
 from changewindow.sources.base import SourceBase
+from changewindow.systems.alert_labels import Selection
 from changewindow.systems.http import cache, json_path
 from changewindow.systems.measurement import Answer, Cause, SourceContext, SourceError
 from changewindow.systems.process.apart import apart
 
+ALERTS = re.compile(r"/api/v[12]/(alerts|rules)\b")
+"""Where Alertmanager, Prometheus and Grafana list alerts."""
 EXAMPLE = {"kind": "http", "connection": "example_service", "path": "/health", "read": "status"}
 
 
@@ -50,6 +54,10 @@ class Source(SourceBase):
     def description(self) -> str:
         """Return the request and what is read."""
         return f"{self.read}{' ' + self.json_path if self.json_path else ''} of GET {self.path} at {self.connection}"
+
+    def counts(self) -> tuple[Selection, ...]:
+        """Return all alerts, where the reply lists some."""
+        return (Selection("alerts"),) if ALERTS.search(self.path) else ()
 
     async def ask(self, context: SourceContext) -> Answer:
         """Send the request."""

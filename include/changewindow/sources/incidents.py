@@ -16,6 +16,7 @@ from changewindow.documents.types import ConnectionName
 from changewindow.errors import UnusableConnection
 from changewindow.sources.base import SourceBase
 from changewindow.systems import opsgenie, pagerduty
+from changewindow.systems.alert_labels import Selection
 from changewindow.systems.http.api import Api
 from changewindow.systems.measurement import Answer, SourceContext
 
@@ -37,6 +38,10 @@ class Source(SourceBase):
     def description(self) -> str:
         """Return whose incidents are counted."""
         return f"open incidents of {self.service} at {self.connection}"
+
+    def counts(self) -> tuple[Selection, ...]:
+        """Return them."""
+        return (Selection("incidents", pagerduty.of_services((self.service,))),)
 
     async def ask(self, context: SourceContext) -> Answer:
         """Count them."""

@@ -31,6 +31,7 @@ from changewindow.documents.text import hint
 from changewindow.documents.types import ConnectionName, Duration, Expression, duration_text
 from changewindow.sources.base import SourceBase
 from changewindow.systems import expressions, openmetrics
+from changewindow.systems.alert_labels import Selection, in_promql
 from changewindow.systems.http import cache
 from changewindow.systems.measurement import Answer, SourceContext, SourceError, may_be_cut
 from changewindow.systems.openmetrics import Scrape
@@ -86,6 +87,10 @@ class Source(SourceBase):
         labels = ",".join(f'{name}=~"{expression}"' for name, expression in self.where.items())
         what = f"quantile {self.quantile:g}" if self.read == "quantile" else self.read
         return f"{what} of {self.metric}{{{labels}}} at {self.connection}{self.path}"
+
+    def counts(self) -> tuple[Selection, ...]:
+        """Return the alerts that Alertmanager's own metrics, or the federated ones of Prometheus, tell of."""
+        return in_promql(self.metric)
 
     async def ask(self, context: SourceContext) -> Answer:
         """Scrape, and compare with an earlier scrape where a difference is asked."""

@@ -25,6 +25,7 @@ from pydantic import Field, field_validator
 from changewindow.documents.refusal import refusal
 from changewindow.documents.types import ConnectionName, Duration, duration_text
 from changewindow.sources.base import SourceBase
+from changewindow.systems.alert_labels import Selection, in_promql
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.systems.process.apart import apart
 
@@ -81,6 +82,10 @@ class Source(SourceBase):
         """Return the query."""
         over = f" ({self.reduce} over {self.range})" if self.range else ""
         return f"{self.query}{over} at {self.connection}"
+
+    def counts(self) -> tuple[Selection, ...]:
+        """Return which alerts the query reads."""
+        return in_promql(self.query)
 
     async def ask(self, context: SourceContext) -> Answer:
         """Send the query, and ask how old what it reads is."""

@@ -159,6 +159,18 @@ class SourceContext:
         connection = await self.connection(name)
         return await self._send(connection, "HEAD", path)
 
+    async def act(
+        self, name: str, method: str, path: str, body: Any = None, *, headers: Authentication | None = None
+    ) -> "httpx.Response":
+        """Send a request that acts, with a body of JSON unless that is None; see `get`. No source does that.
+
+        Raises:
+            SourceError: `unreachable`, no reply came; whether the request had an effect is unknown.
+            UnknownConnection: there is no such connection.
+        """
+        connection = await self.connection(name)
+        return await self._send(connection, method, path, headers=headers, body=body)
+
     async def _send(
         self,
         connection: Connection,
@@ -167,6 +179,7 @@ class SourceContext:
         parameters: Mapping[str, str | Sequence[str]] | None = None,
         *,
         headers: Authentication | None = None,
+        body: Any = None,
     ) -> "httpx.Response":
         import aiohttp  # noqa: PLC0415  both take long to import, and only who asks needs them
         import httpx  # noqa: PLC0415  same
@@ -174,8 +187,9 @@ class SourceContext:
         url, signed = f"{connection.base_url}{path}", (headers or authorization.headers)(connection)
         login = connection.credentials if signed is None else None
         try:
-            async with self.http.stream(method, url, params=parameters, headers=signed, auth=login) as reply:
-                body = await content_of(reply, url, LARGEST)
+            request = self.http.stream(method, url, params=parameters, headers=signed, auth=login, json=body)
+            async with request as reply:
+                content = await content_of(reply, url, LARGEST)
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
             # httpx_aiohttp does not turn all of aiohttp's errors into those of httpx
             raise SourceError("unreachable", f"{url}: {type(error).__name__} {error}".rstrip()) from error
@@ -184,7 +198,7 @@ class SourceContext:
         whole = httpx.Response(
             reply.status_code,
             headers=headers_kept,
-            content=body,
+            content=content,
             request=reply.request,
             extensions={ENDLESS: not has_length},
         )

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
+from changewindow.systems.alert_labels import Matcher
 from changewindow.systems.http.api import Api, Product
 from changewindow.systems.measurement import SourceError
 
@@ -25,10 +26,17 @@ SILENT = {
     "disabled": ("disabled", "Enable it"),
 }
 ID = re.compile(r"[A-Z0-9]{6,20}")
+NUMBER = re.compile(r"[PQ](?=[A-Z]*[0-9])([A-Z0-9]{6}|[A-Z0-9]{13})|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""An id that nobody would give a service for a name: PagerDuty's with a digit in it, or Opsgenie's."""
 PAGE = 100
 MOST = 10_000
 """PagerDuty pages no further."""
 Entry = dict[str, Any]
+
+
+def of_services(services: Sequence[str]) -> tuple[Matcher, ...]:
+    """Return what tells the incidents of one service from those of others: its id; a name may be that of any id."""
+    return tuple(Matcher("service", "=", service) for service in services if NUMBER.fullmatch(service))
 
 
 async def open_incidents(api: Api, service: str) -> list[str]:

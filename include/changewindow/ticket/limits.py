@@ -14,12 +14,14 @@ from changewindow.documents.findings import Finding, Place
 STEPS = 100
 CONDITIONS = 100
 CONFIRMED = 100
+SILENCES = 20
 SERVICES = 500
 COMBINATIONS = 1000
 LISTS: tuple[tuple[Place, int, str, str], ...] = (
     (("services",), SERVICES, "services", "Write one ticket for each part of them."),
     (("steps",), STEPS, "steps", "Write several tickets, or one step that starts a program for the rest."),
     (("preflight", "confirmed"), CONFIRMED, "items to confirm", "Nobody reads so many: let machines check."),
+    (("silence",), SILENCES, "silences", "Write fewer, with wider matchers, or several tickets."),
 )
 CONDITIONS_AT: tuple[Place, ...] = (
     ("preflight", "checks"),

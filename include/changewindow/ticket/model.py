@@ -9,11 +9,13 @@ from changewindow.documents.refusal import refusal
 from changewindow.documents.text import shown
 from changewindow.documents.types import PARAMETER, ROOM, Duration, Line, Model, Name, Person, duration_text
 from changewindow.kinds import AnyKind
+from changewindow.silences.base import SilenceBase
 from changewindow.steps.base import StepBase
 from changewindow.ticket.window import Window
 from changewindow.watch.condition import Condition
 
 AnyStep = Annotated[StepBase, AnyKind("steps", "Step")]
+AnySilence = Annotated[SilenceBase, AnyKind("silences", "Silence")]
 
 TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
@@ -186,6 +188,8 @@ class Ticket(Model):
     """The validation criteria: all must be good in the watch's last sample."""
     watch: Watch
     """How long the change is watched after its last step, and which limits roll it back."""
+    silence: tuple[AnySilence, ...] = ()
+    """The alerts of which nobody is told while the change runs, since it disturbs them."""
     post_change: PostChange = PostChange()
     """Where messages go, and what is left for people."""
 

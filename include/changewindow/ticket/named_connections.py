@@ -12,7 +12,7 @@ from changewindow.documents.types import CONNECTION
 
 @dataclass(frozen=True)
 class NamedConnection:
-    """A connection, with the kind of step or source that uses it and where it is named."""
+    """A connection, with the kind of step or source that uses it, or `silence`, and where it is named."""
 
     name: str
     kind: str
@@ -21,7 +21,7 @@ class NamedConnection:
 
 def named_connections(part: BaseModel, place: Place = (), kind: str = "") -> Iterator[NamedConnection]:
     """Yield each connection that a ticket or a part of it names."""
-    kind = getattr(part, "kind", kind)
+    kind = getattr(part, "used_as", "") or getattr(part, "kind", kind)
     for name, field in type(part).model_fields.items():
         is_name = CONNECTION in field.metadata or _holds_names(field.annotation)
         yield from _within(getattr(part, name), (*place, field.alias or name), kind, is_name=is_name)

@@ -90,6 +90,7 @@ def _head(identity: str, ticket: Ticket) -> list[str]:
         f"{ticket.type} change, risk {ticket.risk}, on {', '.join(ticket.targets)}",
         f"window {ticket.window.text()}, owner {ticket.owner}, reviewer {ticket.reviewer}",
         f"needs {duration_text(ticket.needs)} of the window's {duration_text(ticket.window.length)}",
+        *(f"silences while it runs: {silence.description()}" for silence in ticket.silence),
     ]
 
 

@@ -1,6 +1,7 @@
 """Close: the teardown that runs whatever happened, undoes what is left, and records how the change ended."""
 
 import logging
+from contextlib import ExitStack
 
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -11,6 +12,7 @@ from changewindow.errors import ChangeError, LockRevoked, MemoryUnknown
 from changewindow.flow.published_text import require_text
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.preflight import ask_once
+from changewindow.flow.tasks.silences import end_silences, silences_renewed
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.flow.tasks.undo import undo_step
 from changewindow.ledger import payloads
@@ -28,14 +30,21 @@ class Close(ChangeOperator):
         held = run_memory.holder(run)
         ended = settled(run, held)
         if ended:
+            if held.run == run.id:
+                end_silences(run)
             self._end(run, *ended, is_news=False)
             return
         if held.is_run(run.id):
             require_text(run, forward=False)
-        outcome, reason = self._finish(run, closing(run, held, steps=len(run.change.ticket.steps)))
+        with ExitStack() as renewed:
+            if held.is_run(run.id):
+                renewed.enter_context(silences_renewed(run))
+            outcome, reason = self._finish(run, closing(run, held, steps=len(run.change.ticket.steps)))
         closed = run.spool.close(run.change.id, run=run.id, outcome=outcome, reason=reason, now=now())
         if not closed:
             log.warning("the ledger is down; the outcome waits in %s, the targets stay held until then", run.spool.path)
+        if held.is_run(run.id):
+            end_silences(run)
         self._end(run, outcome, reason, is_news=True)
 
     def _finish(self, run: Run, todo: Closing) -> tuple[Outcome, str]:

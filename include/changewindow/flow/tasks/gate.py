@@ -17,6 +17,7 @@ from changewindow.flow.published_text import require_text
 from changewindow.flow.rights import require
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.preflight import ask_once
+from changewindow.flow.tasks.silences import open_silences
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.flow.triggerer.arguments import RoomArguments
 from changewindow.flow.triggerer.room_trigger import RoomTrigger
@@ -59,6 +60,7 @@ class Gate(ChangeOperator):
             raise
         run.hand_over(Passed(token=token, digest=run.change.digest, values=dict(intent.values)))
         log.info("the change may act on %s (token %s)", ", ".join(targets), token)
+        open_silences(run)
 
     def _require_part(self, run: Run) -> None:
         """Make sure that the run still has a part in its change; if not, it is no refusal of the change.
@@ -101,6 +103,8 @@ class Gate(ChangeOperator):
         findings = [*preflight_findings(preflight), *run.assessment.forbids(max(now(), run.intent.opens))]
         for finding in findings:
             log.info("a real run would be refused: %s", finding.reason)
+        for silence in run.ticket.silence:
+            log.info("dry run, not silenced: %s", silence.description())
 
     def _preflight(self, run: Run) -> Preflight:
         """Return what the tasks before the gate and one more sample of all checks have found out."""

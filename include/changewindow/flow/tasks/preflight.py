@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from changewindow.changes import confirming, handover
 from changewindow.changes.handover import NotGood
+from changewindow.changes.silencing import Silencing
 from changewindow.flow.airflow_connection import of_ticket_in_trigger, past_in_trigger
 from changewindow.flow.part import part_of, require_part, require_part_still, stands_in
 from changewindow.flow.people import who_answered
@@ -87,6 +88,10 @@ class CheckSensor(ChangeSensor):
         """Return how long all must stay good."""
         return run.ticket.preflight.settle
 
+    def silencing(self, run: Run) -> Silencing | None:
+        """Return what is silenced meanwhile: nothing before the gate."""
+        return None
+
     def execute(self, context: Context) -> None:
         """Ask once at once, and go on asking without a worker when that was not good, or has to settle."""
         run = Run(self.change, context)
@@ -107,6 +112,7 @@ class CheckSensor(ChangeSensor):
             settle=settle,
             deadline=now() + self.within(run) + settle,
             before=dict(self.before(run)),
+            silencing=self.silencing(run),
         )
         self.defer(trigger=GoodTrigger.of(arguments), method_name="decided")
 

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from changewindow.changes.handover import Applied, Failed, NotStarted, Remembered, Verified
 from changewindow.changes.run_decisions import decision
 from changewindow.changes.run_memory import baseline
+from changewindow.changes.silencing import Silencing
 from changewindow.changes.step_lock import lock_forward
 from changewindow.errors import (
     ChangeError,
@@ -22,6 +23,7 @@ from changewindow.errors import (
 from changewindow.flow.published_text import require_text
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.preflight import CheckSensor
+from changewindow.flow.tasks.silences import silences_renewed
 from changewindow.ledger import leases, payloads
 from changewindow.policy.standing import StepStart
 from changewindow.steps.base import Memory, StepBase
@@ -78,6 +80,7 @@ class Apply(ChangeOperator):
             step.apply(context, step.remember(context))
             return
         with ExitStack() as held:
+            held.enter_context(silences_renewed(run))
             memory = self._begin(run, step, context, held)
             context.require_lock()
             _apply(run, step, context, memory)
@@ -159,6 +162,10 @@ class Verify(CheckSensor):
     def settle(self, run: Run) -> timedelta:
         """Return how long all must stay good: the rollback ends as soon as all is as before."""
         return timedelta(0)
+
+    def silencing(self, run: Run) -> Silencing | None:
+        """Return what stays silenced until all is as before."""
+        return Silencing.of(run.change.id, run.id, run.ticket)
 
     def good(self, run: Run, event: dict[str, Any]) -> None:
         """Record it for the outcome."""

@@ -8,6 +8,7 @@ from changewindow.documents.findings import Finding
 from changewindow.errors import ChangeError, LedgerDown, LockRevoked, NotAllowed, StepFailed
 from changewindow.flow.published_text import require_passed_text, require_text
 from changewindow.flow.runtime import Run, log, now
+from changewindow.flow.tasks.silences import silences_renewed
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.ledger import leases, payloads
 from changewindow.steps.base import Memory, StepBase
@@ -25,7 +26,8 @@ class Undo(ChangeOperator):
     def do(self, run: Run) -> None:
         """Undo the step."""
         require_rollback(run)
-        undo_step(run, self.node.number, self)
+        with silences_renewed(run):
+            undo_step(run, self.node.number, self)
 
 
 def require_rollback(run: Run) -> None:

@@ -12,6 +12,7 @@ from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 from changewindow.changes import messages, run_memory
 from changewindow.changes.handover import Applied, Asked, Decision, Watching
 from changewindow.changes.routing import by_answer, route_at_once, route_dry
+from changewindow.changes.silencing import Silencing
 from changewindow.documents.text import escaped
 from changewindow.errors import ChangeError
 from changewindow.flow.people import assigned, who_answered
@@ -124,6 +125,7 @@ class Watch(ChangeOperator, BranchMixIn):
             first_by=first_by,
             asked_until=asked_until,
             before=self._before(run),
+            silencing=Silencing.of(run.change.id, run.id, run.ticket),
         )
         self.defer(trigger=WatchTrigger.of(arguments), method_name="judged")
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer
 
 from changewindow.changes.run_part import Part
+from changewindow.changes.silencing import Silencing
 from changewindow.watch.condition import Condition
 
 Moment = Annotated[AwareDatetime, PlainSerializer(datetime.isoformat)]
@@ -67,6 +68,8 @@ class GoodArguments(Arguments):
     deadline: Moment
     before: dict[str, list[float]]
     """The baseline, by the name of its condition."""
+    silencing: Silencing | None = None
+    """What is silenced meanwhile; None: nothing."""
 
 
 class BaselineArguments(Arguments):
@@ -95,3 +98,5 @@ class WatchArguments(Arguments):
     """None: nobody is asked yet."""
     before: dict[str, list[float]]
     """The baseline, by the name of its condition."""
+    silencing: Silencing | None = None
+    """What is silenced meanwhile; None: nothing."""

@@ -56,6 +56,7 @@ from changewindow.ledger.payloads.measuring import (
     Watched,
     Watching,
 )
+from changewindow.ledger.payloads.silencing import Silenced, SilenceEnded, SilenceFailed
 
 __all__ = [
     "PAYLOADS",
@@ -91,6 +92,9 @@ __all__ = [
     "Remembered",
     "Revised",
     "RunDied",
+    "SilenceEnded",
+    "SilenceFailed",
+    "Silenced",
     "Started",
     "Submitted",
     "UndoFailed",
@@ -141,6 +145,9 @@ _ALL: tuple[type[Payload], ...] = (
     Validated,
     Verified,
     NotVerified,
+    Silenced,
+    SilenceFailed,
+    SilenceEnded,
     LineBegun,
     LineStopped,
     LineLifted,

@@ -107,13 +107,37 @@ class Api:
         """Return the JSON of a reply, or None when what is asked for does not exist."""
         return (await self.page(path, parameters))[0]
 
+    async def act(self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> Any:
+        """Send a request that acts, and return the JSON of the reply; None where it has none, or nothing is there.
+
+        Raises:
+            SourceError: it was refused, or no reply came: whether it had an effect is unknown then.
+        """
+        connection = await self._located(self.connection)
+        more = headers or {}
+        reply = await replace(self.context, connections=self._located).act(
+            self.connection,
+            method,
+            path,
+            body,
+            headers=None if self._has_login(connection) else lambda known: {**self.product.headers(known), **more},
+        )
+        if reply.status_code == httpx.codes.NOT_FOUND:
+            return None
+        if not reply.is_success:
+            raise self._refused(reply)
+        try:
+            return reply.json() if reply.content else None
+        except ValueError:
+            return None
+
     async def page(self, path: str, parameters: Mapping[str, str | Sequence[str]] | None = None) -> tuple[Any, bool]:
         """Return the same of a page, and whether the server names a next one, however few entries this one has."""
         self._keep_quiet()
         context = replace(self.context, connections=self._located)
         connection = await self._located(self.connection)
-        has_login = self.product.takes_login and bool(connection.login)
         self.paths.append(path)
+        has_login = self._has_login(connection)
         reply = await context.get(
             self.connection, path, parameters, headers=None if has_login else self.product.headers
         )
@@ -135,6 +159,9 @@ class Api:
     def query(self) -> str:
         """Return the requests that were made."""
         return ", ".join(f"GET {path}" for path in self.paths)
+
+    def _has_login(self, connection: Connection) -> bool:
+        return self.product.takes_login and bool(connection.login)
 
     async def _located(self, name: str) -> Connection:
         return self.product.located(await self.context.connection(name))

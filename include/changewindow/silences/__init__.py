@@ -1,0 +1,1 @@
+"""What may be silenced while a change runs: one file per product."""
