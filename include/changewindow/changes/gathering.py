@@ -2,19 +2,18 @@
 
 import asyncio
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
 from time import monotonic
-from typing import Any
 
 from changewindow.changes.kept import keep, kept_in
 from changewindow.collectors.base import CollectorBase, CollectorContext, OurChanges
 from changewindow.errors import ChangeError
 from changewindow.systems.collection import Collected, Span
+from changewindow.systems.left_behind import LeftBehind
 from changewindow.systems.measurement import Connections, SourceError
 from changewindow.watch.shared_answers import client
 
@@ -116,29 +115,6 @@ class _Asked:
             loop, task = self.stopping
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(task.cancel)
-
-
-class LeftBehind(ThreadPoolExecutor):
-    """Runs what blocks in threads for which nobody waits, not even the end of the process."""
-
-    def submit(self, function: Any, /, *arguments: Any, **named: Any) -> "Future[Any]":
-        """Run a function in a thread of its own."""
-        future: Future[Any] = Future()
-
-        def run() -> None:
-            future.set_running_or_notify_cancel()  # from here on, nobody can take it back
-            try:
-                result = function(*arguments, **named)
-            except BaseException as error:  # noqa: BLE001  it is raised where the result is awaited
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        Thread(target=run, daemon=True).start()
-        return future
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002  as it is
-        """Leave behind what still runs."""
 
 
 def _kind(collector: CollectorBase) -> str:

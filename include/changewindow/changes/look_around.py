@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from changewindow.changes.gathering import LeftBehind, Surroundings, gather
+from changewindow.changes.gathering import Surroundings, gather
 from changewindow.changes.kept import key_in
 from changewindow.changes.our_changes import Record, record
 from changewindow.changes.what_changed import Answer, Question, answer
@@ -16,6 +16,7 @@ from changewindow.collectors.base import CollectorBase
 from changewindow.errors import ChangeError
 from changewindow.ledger.database import Ledger
 from changewindow.systems.collection import Collected, Span
+from changewindow.systems.left_behind import LeftBehind
 from changewindow.systems.measurement import Connections, SourceError
 
 LIMIT = 5.0

@@ -1,7 +1,6 @@
 """The DAG that says what changed of late: all collectors at once, the answer in the note of its run and in its log."""
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -14,11 +13,10 @@ from changewindow import settings
 from changewindow.changes.look_around import look_around
 from changewindow.changes.time_line import Style, text_of
 from changewindow.changes.what_changed import Question
-from changewindow.collectors.base import CollectorBase
 from changewindow.documents.moments import moment_of
-from changewindow.errors import ChangeError, UnknownConnection
+from changewindow.errors import ChangeError
 from changewindow.flow.airflow_connection import connection
-from changewindow.flow.collector_connections import among, names_in
+from changewindow.flow.fetched_connections import among, fetched
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.runtime import log, now, policy
 from changewindow.flow.xcoms import NOTE
@@ -26,7 +24,6 @@ from changewindow.ledger.database import Ledger
 from changewindow.policy.collectors import collectors_of
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.systems.collection import Span
-from changewindow.systems.connection import Connection
 
 DESCRIPTION = "Says what changed of late, who explains it, and what nobody could see. It only reads."
 LONGEST_NOTE = 12
@@ -72,7 +69,7 @@ def answer_to(params: Mapping[str, Any], at: datetime) -> list[str]:
     answer = look_around(
         question,
         collectors,
-        among(_known(collectors.values())),
+        among(fetched(collectors.values())),
         folder=settings.read().collected,
         ledger=_ledger(),
     )
@@ -84,14 +81,6 @@ def _since(given: str, at: datetime) -> datetime:
     if since >= at:
         raise ValueError(f"Since {given} is not in the past. Write a length of time like 2h, or an earlier time.")
     return since
-
-
-def _known(collectors: Iterable[CollectorBase]) -> dict[str, Connection]:
-    known = {}
-    for name in names_in(collectors):
-        with suppress(UnknownConnection):
-            known[name] = connection(name)
-    return known
 
 
 def _ledger() -> Callable[[], Ledger]:

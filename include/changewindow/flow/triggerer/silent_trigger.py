@@ -12,7 +12,7 @@ from changewindow.changes.silent_pass import make_pass, of_the_world
 from changewindow.collectors.base import CollectorBase
 from changewindow.errors import ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection_in_trigger, ledger_in_trigger
-from changewindow.flow.collector_connections import among, names_in
+from changewindow.flow.fetched_connections import among, names_in
 from changewindow.flow.triggerer.arguments import SilentArguments
 from changewindow.flow.triggers import ChangeTrigger
 from changewindow.policy.collectors import load_collectors

@@ -28,7 +28,8 @@ class Product:
     needs: str
     """What the token in the connection's password must be and may do."""
     scheme: str = "Bearer {}"
-    """The header `Authorization`; `{}` stands for the token."""
+    """What the header says; `{}` stands for the token."""
+    header: str = "Authorization"
     address: str = ""
     """Where its API is when the connection names no host."""
     public: tuple[str, ...] = ()
@@ -52,8 +53,8 @@ class Product:
             return replace(connection, host=f"https://api.{name.removeprefix('api.')}")
         return connection if "/" in name else replace(connection, host=f"{connection.host.rstrip('/')}{self.prefix}")
 
-    def headers(self, connection: Connection) -> dict[str, str]:
-        """Return the headers that authenticate the request.
+    def token(self, connection: Connection) -> str:
+        """Return the token; an empty one where the product may do without.
 
         Raises:
             UnusableConnection: the connection has no password, or one that no header can carry.
@@ -61,11 +62,18 @@ class Product:
         token = connection.password.strip()  # secrets often end with a line break
         if not (token.isascii() and token.isprintable()):
             raise UnusableConnection(connection.name, f"token in its password, but other text; it must be {self.needs}")
-        if token:
-            return {"Accept": self.accept, "Authorization": self.scheme.format(token)}
-        if self.takes_login:
-            return {"Accept": self.accept}
-        raise UnusableConnection(connection.name, f"password; it must be {self.needs}")
+        if not token and not self.takes_login:
+            raise UnusableConnection(connection.name, f"password; it must be {self.needs}")
+        return token
+
+    def headers(self, connection: Connection) -> dict[str, str]:
+        """Return the headers that authenticate the request.
+
+        Raises:
+            UnusableConnection: the connection has no password, or one that no header can carry.
+        """
+        token = self.token(connection)
+        return {"Accept": self.accept, **({self.header: self.scheme.format(token)} if token else {})}
 
 
 @dataclass(frozen=True)
