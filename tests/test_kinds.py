@@ -114,7 +114,10 @@ def test_a_kind_under_another_name_than_its_file_is_refused(folder: str, tmp_pat
 
 @pytest.mark.parametrize(
     ("folder", "model"),
-    [("steps", "Step"), ("sources", "Source"), ("collectors", "Collector"), ("silences", "Silence")],
+    [
+        *(("steps", "Step"), ("sources", "Source"), ("collectors", "Collector")),
+        *(("silences", "Silence"), ("markers", "Marker")),
+    ],
 )
 def test_every_kind_writes_the_name_of_its_file(folder: str, model: str) -> None:
     """Its field `kind` takes this name alone, and has it without being told."""
@@ -127,7 +130,7 @@ def test_every_kind_writes_the_name_of_its_file(folder: str, model: str) -> None
     ("name", "contract"),
     [
         *(("steps", "Step"), ("sources", "Source"), ("checks", "check"), ("collectors", "Collector")),
-        ("silences", "Silence"),
+        *(("silences", "Silence"), ("markers", "Marker")),
     ],
 )
 def test_every_kind_keeps_its_contract(name: str, contract: str) -> None:

@@ -1,4 +1,4 @@
-"""Finds the kinds (steps, sources, checks, channels, collectors, silences) by the names of their files."""
+"""Finds the kinds (steps, sources, checks, channels, collectors, silences, markers) by the names of their files."""
 
 import importlib
 import inspect

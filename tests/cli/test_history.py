@@ -193,3 +193,20 @@ def test_of_a_message_its_first_line_is_told(ledger: Ledger, three: list[str], c
     events.record(ledger, Event(three[0], "run-1/report", NOW, sent))
     out, _ = told(capsys, ledger, three[0])
     assert out.splitlines()[-1].endswith("report  told #deploys: \N{WARNING SIGN} ROLLED BACK: it")
+
+
+def test_what_other_tools_were_told_is_said_in_a_sentence(ledger: Ledger, three: list[str], capsys: Capture) -> None:
+    """And why one was not."""
+    about = {"marker": "dashboards", "tool": "grafana"}
+    for payload in (
+        payloads.MarkerSent(**about, moment="began", reference="annotation 17"),
+        payloads.MarkerSent(**about, moment="rolling_back", reference=""),
+        payloads.MarkerFailed(**about, moment="ended", reason="no answer within 5s."),
+    ):
+        events.record(ledger, Event(three[0], "run-1/report", NOW, payload))
+    out, _ = told(capsys, ledger, three[0])
+    assert [line.partition("report  ")[2] for line in out.splitlines()[-3:]] == [
+        "told grafana 'dashboards' that it began (annotation 17)",
+        "told grafana 'dashboards' that it is being rolled back",
+        "could not tell grafana 'dashboards' that it ended: no answer within 5s.",
+    ]

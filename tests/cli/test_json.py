@@ -107,7 +107,8 @@ def test_a_plan(bad: str, capsys: Capture) -> None:
 def test_kinds(capsys: Capture) -> None:
     """One kind has the same shape as all of them."""
     kinds = printed(capsys, "kinds")["kinds"]
-    assert {kind["room"] for kind in kinds} == {"steps", "sources", "checks", "notify", "collectors", "silences"}
+    rooms = {"steps", "sources", "checks", "notify", "collectors", "silences", "markers"}
+    assert {kind["room"] for kind in kinds} == rooms
     chosen = printed(capsys, "kinds", "command")["kinds"]
     assert chosen == [kind for kind in kinds if kind["kind"] == "command"]
     step = chosen[0]

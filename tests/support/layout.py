@@ -25,13 +25,13 @@ FLOORS = (
     ("calendar",),
     ("ticket",),
     ("watch",),
-    ("steps", "sources", "collectors", "notify", "silences"),
+    ("steps", "sources", "collectors", "notify", "silences", "markers"),
     ("systems", "kinds"),
     ("errors", "settings"),
     ("documents",),
 )
 """From the top floor down."""
-KINDS = ("steps", "sources", "checks", "notify", "collectors", "silences")
+KINDS = ("steps", "sources", "checks", "notify", "collectors", "silences", "markers")
 """Rooms of kinds: one file each beside what the room shares."""
 
 

@@ -17,6 +17,9 @@ LONGEST = 300
 """Characters of what a step has remembered; JSON has all of it."""
 
 
+MOMENTS = {"began": "it began", "rolling_back": "it is being rolled back", "ended": "it ended"}
+
+
 OF_THE_RUN: dict[str, str] = {EventKind.STARTED: "gate", EventKind.CLOSED: "close"}
 """The tasks whose events carry the id of their run alone."""
 
@@ -108,6 +111,17 @@ def _sent(event: payloads.MessageSent) -> str:
     return f"told {where}: {event.text.partition(NEW_LINE)[0]}"
 
 
+def _marked(event: payloads.MarkerSent) -> str:
+    entry = f" ({event.reference})" if event.reference else ""
+    return f"told {event.tool} '{event.marker}' that {MOMENTS.get(event.moment, event.moment)}{entry}"
+
+
+def _not_marked(event: payloads.MarkerFailed) -> str:
+    return (
+        f"could not tell {event.tool} '{event.marker}' that {MOMENTS.get(event.moment, event.moment)}: {event.reason}"
+    )
+
+
 def _extended(event: payloads.Extended) -> str:
     return f"moved the end of its window from {_minute(event.earlier)} to {_minute(event.later)}: {event.reason}"
 
@@ -157,6 +171,8 @@ SENTENCES: dict[type[Payload], Callable[[Any], str]] = {
     payloads.Clicked: _clicked,
     payloads.MessageFailed: lambda event: f"could not send a message: {event.reason}",
     payloads.MessageSent: _sent,
+    payloads.MarkerSent: _marked,
+    payloads.MarkerFailed: _not_marked,
     payloads.Confirmed: _confirmed,
     payloads.Started: _started,
     payloads.Refused: lambda event: f"refused it, {event.outcome}: {' '.join(event.reasons)}",

@@ -1,4 +1,4 @@
-"""The part of the command line about kinds: steps, sources, checks, channels, collectors and silences."""
+"""The part of the command line about kinds: steps, sources, checks, channels, collectors, silences and markers."""
 
 import argparse
 
@@ -13,6 +13,7 @@ CONTRACTS = {
     "notify": "Channel",
     "collectors": "Collector",
     "silences": "Silence",
+    "markers": "Marker",
 }
 """What every kind of a room defines."""
 

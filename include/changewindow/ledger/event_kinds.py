@@ -19,6 +19,8 @@ class EventKind(StrEnum):
     CONFIRMED = "confirmed"
     MESSAGE_SENT = "message_sent"
     MESSAGE_FAILED = "message_failed"
+    MARKER_SENT = "marker_sent"
+    MARKER_FAILED = "marker_failed"
     STARTED = "started"
     REFUSED = "refused"
     RELEASED = "released"

@@ -1,17 +1,18 @@
 """Finds names in the policy that the service catalogue does not have: what is said of them holds for nobody."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from changewindow.calendar.files import CALENDAR
 from changewindow.documents.findings import Finding, Place
 from changewindow.documents.text import hint
-from changewindow.documents.yaml import Document, parse, read_file
+from changewindow.documents.yaml import BadYaml, Document, parse, read_file
 from changewindow.policy.connections import ALL, FILE
 from changewindow.policy.service_catalogue import Catalogue
 
-FILES = (CALENDAR, "approvals.yaml", FILE)
+FILES = (CALENDAR, "approvals.yaml", FILE, "markers.yaml")
 """The files of a policy that name services and environments of the catalogue."""
 SENTENCES = {"services": "no service is called", "environments": "no service has an environment"}
 
@@ -27,7 +28,8 @@ def unknown_names(folder: Path, catalogue: Catalogue) -> Iterator[tuple[Path, Fi
     if catalogue.unlisted != "allow":
         known["services"] = set(catalogue.services)
     for path in (folder / file for file in FILES if environments and (folder / file).exists()):
-        yield from ((path, finding) for finding in _findings(parse(read_file(path)), known, catalogue))
+        with suppress(BadYaml):  # whoever loads that file says so
+            yield from ((path, finding) for finding in _findings(parse(read_file(path)), known, catalogue))
 
 
 def _findings(document: Document, known: Mapping[str, set[str]], catalogue: Catalogue) -> Iterator[Finding]:

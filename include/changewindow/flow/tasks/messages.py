@@ -1,25 +1,27 @@
-"""Message tasks beside the pipeline: they never fail, and nothing waits for them."""
+"""Message tasks beside the pipeline, for people and for other tools: they never fail, and nothing waits for them."""
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from airflow.providers.slack.hooks.slack import SlackHook
 
 from changewindow import settings
 from changewindow.changes import messages
-from changewindow.changes.handover import Closed, Restored, Thread
+from changewindow.changes.handover import Closed, Passed, Restored, Thread
 from changewindow.changes.run_memory import legible
 from changewindow.errors import ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
 from changewindow.flow.people import NOBODY
 from changewindow.flow.runtime import Run, ledger, log, now, person_of
 from changewindow.flow.secrecy import SECRETS, clean
+from changewindow.flow.tasks.markers import mark
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.ledger import changes, events
 from changewindow.ledger.events import Event
 from changewindow.ledger.payloads import Aborted, MessageFailed, MessageSent, Payload, Started, Undone
 from changewindow.ledger.spool import Spool
+from changewindow.markers.base import Moment
 from changewindow.notify import log as log_channel
 from changewindow.notify import slack
 from changewindow.notify.base import Channel, NotDelivered, send
@@ -33,10 +35,17 @@ class Message(ChangeOperator):
         """Return what to say, if anything."""
         raise NotImplementedError
 
+    def moment(self, run: Run) -> Moment | None:
+        """Return what other tools are told of, if anything."""
+        raise NotImplementedError
+
     def do(self, run: Run) -> None:
-        """Post it."""
-        if run.is_dry:
-            return
+        """Post it, and tell other tools; a dry run tells nobody."""
+        if not run.is_dry:
+            self._post(run)
+            mark(run, lambda: self.moment(run))
+
+    def _post(self, run: Run) -> None:
         try:
             message = self.message(run)
             if message:
@@ -61,6 +70,12 @@ class Announce(Message):
         by = "" if person == NOBODY else person
         return Text(messages.rolling_back(run.change.id, run.ticket, reason, by), _started(run))
 
+    def moment(self, run: Run) -> Moment:
+        """Return the moment at which the run passed its gate."""
+        kind: Literal["began", "rolling_back"] = "rolling_back" if run.mode == "rollback" else "began"
+        at = _started(run)
+        return replace(_moment(run, at), kind=kind, reason=str(run.params.get("reason") or ""))
+
 
 class Report(Message):
     """Says how the change ended."""
@@ -82,6 +97,32 @@ class Report(Message):
             head=_head(run),
         )
         return Text(messages.ended(run.change.id, run.ticket, ending), closed.at)
+
+    def moment(self, run: Run) -> Moment | None:
+        """Return the moment at which the run ended; of one that never passed its gate, nobody was told."""
+        closed = legible(run, Closed, "close") or _closed_in_the_ledger(run)
+        if not closed.is_news or not _has_begun(run):
+            return None
+        began = _moment(run, min(_started(run), closed.at))
+        return replace(began, kind="ended", at=closed.at, outcome=closed.outcome, reason=closed.reason)
+
+
+def _moment(run: Run, began: datetime) -> Moment:
+    """Return the moment at which the run began to act."""
+    ticket = run.ticket
+    about = (ticket.summary, tuple(ticket.services), ticket.environment)
+    return Moment("began", run.change.id, run.id, *about, at=began, began=began)
+
+
+def _has_begun(run: Run) -> bool:
+    """Return whether the run passed its gate, as its tasks or the ledger know."""
+    if legible(run, Passed, "gate") is not None:
+        return True
+    try:
+        return any(event.run == run.id for event in run.past(Started))
+    except ChangeError as error:
+        log.warning("%s", error)
+        return False
 
 
 def _started(run: Run) -> datetime:

@@ -144,6 +144,33 @@ class MessageFailed(Payload):
     reason: str
 
 
+class MarkerSent(Payload):
+    """Another tool was told of a moment of the change."""
+
+    kind: ClassVar = EventKind.MARKER_SENT
+    marker: str
+    """Its name in `markers.yaml`."""
+    tool: str
+    """The kind of marker, such as `grafana`."""
+    moment: str
+    """`began`, `rolling_back` or `ended`."""
+    reference: str
+    """What the tool calls its entry; empty where it does not say so."""
+
+
+class MarkerFailed(Payload):
+    """Another tool was not told of a moment of the change."""
+
+    kind: ClassVar = EventKind.MARKER_FAILED
+    marker: str
+    """Its name in `markers.yaml`, or that of the file where it cannot be read."""
+    tool: str
+    """The kind of marker."""
+    moment: str
+    """`began`, `rolling_back` or `ended`."""
+    reason: str
+
+
 class LineBegun(Payload):
     """From here on, whatever stops the line has an event."""
 

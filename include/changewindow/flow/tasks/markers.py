@@ -1,0 +1,74 @@
+"""Tells other tools of what a run does, as message tasks tell people: it never fails, and nothing waits for it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from changewindow import settings
+from changewindow.changes.marking import Marked, mark_all
+from changewindow.changes.run_memory import UNREADABLE
+from changewindow.errors import PlatformError
+from changewindow.flow.fetched_connections import fetched
+from changewindow.flow.runtime import Run, log, now
+from changewindow.flow.secrecy import SECRETS
+from changewindow.ledger.payloads import MarkerFailed, MarkerSent
+from changewindow.markers.base import MarkerBase, MarkerContext, Moment
+from changewindow.policy.markers import FILE, load_markers
+
+
+def mark(run: Run, moment_of: Callable[[], Moment | None]) -> None:
+    """Tell the tools of markers.yaml of a moment, if it is one; what goes wrong is in the log and in the record."""
+    try:
+        moment = moment_of()
+        if moment is not None:
+            _mark(run, moment)
+    except Exception as error:  # noqa: BLE001  no change fails for a marker
+        log.warning("other tools were not told, and the change goes on: %s", error)
+
+
+def _mark(run: Run, moment: Moment) -> None:
+    try:
+        markers = _wanted(run, moment)
+    except PlatformError as error:
+        log.warning("other tools were not told, and the change goes on: %s", error)
+        run.note(MarkerFailed(marker=FILE, tool="other tools", moment=moment.kind, reason=str(error)))
+        return
+    context = MarkerContext(fetched(markers.values()), now())
+    clean = replace(moment, summary=SECRETS.line(moment.summary), reason=SECRETS.line(moment.reason))
+    for marked in mark_all(markers, clean, context):
+        if marked.failure:
+            log.warning("'%s' was not told, and the change goes on: %s", marked.name, marked.failure)
+        run.note(_event(markers[marked.name], marked, moment))
+
+
+def _event(marker: MarkerBase, marked: Marked, moment: Moment) -> MarkerSent | MarkerFailed:
+    tool = type(marker).__module__.rpartition(".")[2]
+    if marked.failure:
+        return MarkerFailed(marker=marked.name, tool=tool, moment=moment.kind, reason=marked.failure)
+    return MarkerSent(marker=marked.name, tool=tool, moment=moment.kind, reference=SECRETS.line(marked.reference))
+
+
+def _wanted(run: Run, moment: Moment) -> dict[str, MarkerBase]:
+    """Return the tools that are to be told, by name.
+
+    Raises:
+        PlatformError: the file cannot be read.
+    """
+    folder = settings.read().policy
+    loaded = load_markers(folder)
+    if loaded.model is None:
+        wrong = "; ".join(finding.text(FILE) for finding in loaded.findings)
+        raise PlatformError(f"markers.yaml cannot be read, so no tool was told. Correct it: {wrong}")
+    known = _told(run, moment)
+    return {
+        name: marker for name, marker in loaded.model.markers.items() if marker.concerns(moment) and name not in known
+    }
+
+
+def _told(run: Run, moment: Moment) -> set[str]:
+    """Return the tools that know of this moment, as far as the ledger says: a task may be cleared and run again."""
+    try:
+        sent = run.past(MarkerSent)
+    except UNREADABLE as error:
+        log.warning("%s", error)
+        return set()
+    return {event.marker for event in sent if event.run == run.id and event.moment == moment.kind}

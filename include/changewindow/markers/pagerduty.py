@@ -1,0 +1,47 @@
+"""Shows each change in PagerDuty as change events of a service: beside its incidents, and it calls nobody.
+
+The password of the Airflow Connection is the integration key of a service (Services, Integrations, Events API V2); one
+marker with `services` for each of them. A connection without a host leads to PagerDuty in the United States; write
+`events.eu.pagerduty.com` for the European region.
+
+PagerDuty knows no event again: a change whose process died before it could write down that PagerDuty was told may stand
+there twice.
+
+Source: https://developer.pagerduty.com/docs/send-change-event
+"""
+
+from typing import Literal
+
+from changewindow.documents.types import ConnectionName
+from changewindow.markers.base import MarkerBase, MarkerContext, Moment, bounded
+from changewindow.systems.http.api import Product
+
+EXAMPLE = {"kind": "pagerduty", "connection": "pagerduty_orders", "services": ["orders"]}
+PRODUCT = Product(
+    "PagerDuty",
+    needs="the integration key of a service (Services, Integrations, Events API V2)",
+    address="https://events.pagerduty.com",
+    scheme="",
+)
+LONGEST = 1024
+
+
+class Marker(MarkerBase):
+    """Change events of PagerDuty."""
+
+    kind: Literal["pagerduty"] = "pagerduty"
+    connection: ConnectionName
+    """The Airflow Connection with the integration key of a service of PagerDuty."""
+
+    async def mark(self, context: MarkerContext, moment: Moment) -> None:
+        """Send a change event; PagerDuty gives it no name."""
+        pagerduty = self.receiver(context, PRODUCT, self.connection)
+        event = {
+            "summary": bounded(moment.title, LONGEST),
+            "timestamp": moment.at.isoformat(),
+            "source": "Change Windows",
+            "custom_details": moment.facts(),
+        }
+        key = PRODUCT.token(pagerduty.connection)
+        body = {"routing_key": key, "payload": event}
+        await pagerduty.deliver("POST", "/v2/change/enqueue", body, headers={"Accept": PRODUCT.accept})

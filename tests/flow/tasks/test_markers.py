@@ -1,0 +1,166 @@
+"""The message tasks tell other tools, which neither delay nor fail a change."""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from changewindow.changes.handover import Closed
+from changewindow.ledger import events, payloads
+from changewindow.ledger.event_kinds import EventKind
+from changewindow.policy.outcome import Outcome
+from servers.marker_apis import Tool, telling
+from support.recording_server import Reply
+from support.started_change import StartedChange
+
+
+class DagRun:
+    """What Airflow knows of the run."""
+
+    start_date = None
+    triggering_user_name = "bob"
+    run_type = "manual"
+
+
+@pytest.fixture
+def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file of markers that the tasks read: one tells Grafana, and a staging board is not concerned."""
+    monkeypatch.setenv("CHANGEWINDOW_POLICY", str(tmp_path))
+    path = tmp_path / "markers.yaml"
+    markers = {
+        "dashboards": {"kind": "grafana", "connection": "grafana", "within": "1s"},
+        "staging": {"kind": "webhook", "connection": "nowhere", "environments": ["staging"]},
+    }
+    path.write_text(json.dumps({"markers": markers}))
+    return path
+
+
+@pytest.fixture
+def grafana(policy: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tool]:
+    """Serve the Grafana to which the connection leads."""
+    assert policy.exists()
+    with telling("grafana") as tool:
+        known = {"conn_type": "http", "host": tool.server.url, "password": tool.password}
+        monkeypatch.setenv("AIRFLOW_CONN_GRAFANA", json.dumps(known))
+        yield tool
+
+
+def end(started: StartedChange, outcome: Outcome, *, mode: str = "run", is_news: bool = True, reason: str = "") -> None:
+    """Let the task `report` run after `close` has left the outcome."""
+    closed = Closed(outcome=outcome, reason=reason or outcome, at=datetime.now(UTC), is_news=is_news)
+    started.hand_over("close", closed)
+    run = started.run("report", mode)
+    run.context["dag_run"] = DagRun()
+    operator: Any = started.dag.get_task("report")
+    operator.execute(run.context)
+
+
+def recorded(started: StartedChange, kind: EventKind) -> list[Any]:
+    """Return what events of a kind say."""
+    return [events.payload(row) for row in events.history(started.ledger, started.change.id, kind)]
+
+
+@pytest.mark.parametrize("outcome", ["completed", "rolled_back", "rollback_failed", "cancelled"])
+def test_a_change_is_told_of_from_its_gate_to_its_end(started: StartedChange, grafana: Tool, outcome: Outcome) -> None:
+    """An end of any kind ends the region, also when somebody aborts it before its first step."""
+    started.do("announce")
+    (entry,) = grafana.entries.values()
+    assert entry["tags"][-1] == "outcome:running"
+    end(started, outcome)
+    (entry,) = grafana.entries.values()
+    assert entry["tags"][-1] == f"outcome:{outcome}"
+    assert entry["timeEnd"] > entry["time"]
+    sent = recorded(started, EventKind.MARKER_SENT)
+    assert [(event.marker, event.tool, event.moment, event.reference) for event in sent] == [
+        ("dashboards", "grafana", "began", "annotation 1"),
+        ("dashboards", "grafana", "ended", "annotation 1"),
+    ]
+
+
+def test_a_rollback_on_demand_is_told_as_one(started: StartedChange, grafana: Tool) -> None:
+    """With its reason."""
+    run = started.run("announce")
+    run.context["params"] = {"mode": "rollback", "reason": "it leaks memory"}
+    run.context["dag_run"] = DagRun()
+    operator: Any = started.dag.get_task("announce")
+    operator.execute(run.context)
+    (entry,) = grafana.entries.values()
+    assert "is being rolled back" in entry["text"]
+    assert "it leaks memory" in entry["text"]
+
+
+def test_a_dry_run_marks_nothing(started: StartedChange, grafana: Tool) -> None:
+    """It touches nothing, so there is nothing to see."""
+    started.do("announce", mode="dry_run")
+    end(started, "completed", mode="dry_run")
+    assert grafana.server.requests == []
+
+
+def test_the_end_of_a_run_that_is_no_news_marks_nothing(started: StartedChange, grafana: Tool) -> None:
+    """Another run, or this one, has told it."""
+    end(started, "refused", is_news=False)
+    assert grafana.server.requests == []
+
+
+def test_a_task_that_is_cleared_does_not_tell_again(started: StartedChange, grafana: Tool) -> None:
+    """What arrived is in the record."""
+    started.do("announce")
+    asked = len(grafana.server.requests)
+    started.do("announce")
+    assert len(grafana.server.requests) == asked
+
+
+def test_one_that_hangs_neither_delays_nor_fails_a_change(
+    started: StartedChange, grafana: Tool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is a warning in the log, and an event with what to do; the message to people has gone before."""
+    grafana.server.otherwise = Reply(delay=20)
+    begun = time.monotonic()
+    started.do("announce")
+    assert time.monotonic() - begun < 8
+    (failed,) = recorded(started, EventKind.MARKER_FAILED)
+    assert (failed.marker, failed.tool, failed.moment) == ("dashboards", "grafana", "began")
+    assert "within 1" in failed.reason
+    assert "'dashboards' was not told, and the change goes on" in caplog.text
+    assert started.kinds().index("message_sent") < started.kinds().index("marker_failed")
+
+
+def test_a_secret_never_leaves_with_a_marker(started: StartedChange, grafana: Tool) -> None:
+    """Not even where somebody wrote it into a reason."""
+    started.do("announce")
+    end(started, "rolled_back", reason=f"it answered: bad token {grafana.password}")
+    (entry,) = grafana.entries.values()
+    assert "bad token ***" in entry["text"]
+    assert grafana.password not in str(grafana.entries)
+
+
+def test_without_its_connection_the_record_says_so(started: StartedChange, policy: Path) -> None:
+    """As when a name is misspelt."""
+    assert policy.exists()
+    started.do("announce")
+    (failed,) = recorded(started, EventKind.MARKER_FAILED)
+    assert failed.reason.startswith("There is no Airflow Connection 'grafana'.")
+
+
+def test_a_file_that_cannot_be_read_stops_no_change(started: StartedChange, policy: Path) -> None:
+    """The record says what is wrong, and where."""
+    policy.write_text("markers:\n  dashboards: {kind: grafanna}\n")
+    started.do("announce")
+    (failed,) = recorded(started, EventKind.MARKER_FAILED)
+    assert failed.marker == "markers.yaml"
+    assert "markers.yaml:2: " in failed.reason
+
+
+def test_while_the_ledger_is_down_tools_are_told_all_the_same(
+    started: StartedChange, grafana: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the record will say waits in the spool."""
+    started.lose_the_ledger(monkeypatch)
+    started.do("announce")
+    assert len(grafana.entries) == 1
+    assert '"marker_sent"' in (started.folder / "spool.jsonl").read_text()
+    assert isinstance(payloads.read("marker_sent", {"marker": "a"}), payloads.Unknown)
