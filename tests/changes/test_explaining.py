@@ -11,6 +11,7 @@ from changewindow.changes.explaining import Explanation, Scope, explain
 from changewindow.changes.our_changes import Act, OurChange
 from changewindow.systems.collection import Entry
 from changewindow.systems.fingerprints import fingerprint
+from changewindow.systems.git.commit_content import CommitContent
 
 KEY, FORMER = b"the key of the fingerprints", b"the key that was changed"
 AT = datetime(2031, 3, 18, 14, 0, tzinfo=UTC)
@@ -60,9 +61,28 @@ def variable(value: str, *, was: str = "anything", key: bytes = KEY, name: str =
     return entry(after, before=before, what=f"revision 5: {name}")
 
 
+def content(**fields: Any) -> CommitContent:
+    """Return what is in a commit that names the first step."""
+    return CommitContent(**{"steps": frozenset({"CHG-1042/1"}), **fields})
+
+
+def commit(seconds: int = 10, object: str = "config:main", **fields: Any) -> Entry:  # noqa: A002  as the entry calls it
+    """Return a commit that names the first step."""
+    what = "commit a1b2: Tune (CHG-1042/1)"
+    return entry("a1b2", seconds=seconds, object=object, what=what, commit=content(**fields))
+
+
+MERGE = {"kind": "git_change", "merge": "release", "into": "main"}
+WRITE = {"kind": "git_change", "write": {"a.yaml": "a: 1\r\n", "./b.yaml": "b: 2\n# $Id: 12 $\n"}}
+REPLACE = {"kind": "git_change", "replace": {"file": "a.yaml", "old": "a: 1", "new": "a: 9"}, "into": "main"}
+MERGED = change(MERGE, remembered={"merged": "f00d", "head": "0ld"})
 VALUE = Explanation("CHG-1042", "step 1 'Roll out' announced this value", by_value=True)
 OTHER = Explanation("", "CHG-1042 acted on orders in production then, but no step of it announced this value")
 NO_ONE = Explanation("", "no change acted on orders in production then")
+LINE = Explanation("CHG-1042", "step 1 'Roll out' announced this command line", by_value=True)
+COMMIT = Explanation(
+    "CHG-1042", "step 1 'Roll out' is named by the commit, which holds what it announced", by_value=True
+)
 TIME = Explanation("CHG-1042", "by service and time only: no value could be compared")
 CASES: dict[str, tuple[Entry, OurChange, Explanation]] = {
     "the announced image": (entry(), change(IMAGE), VALUE),
@@ -101,24 +121,44 @@ CASES: dict[str, tuple[Entry, OurChange, Explanation]] = {
         VALUE,
     ),
     "a package of the announced command line": (
-        entry("libc 3", object="web-3:libc", what="upgraded by apt-get -y install nginx=1.24.0-2"),
+        entry("libc 3", object="web-3:libc", what="upgraded", command="apt-get -y install nginx=1.24.0-2"),
         change(UPGRADE),
-        Explanation("CHG-1042", "step 1 'Roll out' announced this command line", by_value=True),
+        LINE,
     ),
     "the line for a shell": (
-        entry("libc 3", object="web-3:libc", what="upgraded by apt-get -y upgrade && reboot"),
+        entry("", object="web-3:/usr/bin/sh", what="ran", command="sh -c 'apt-get -y upgrade && reboot'"),
         change({"kind": "ssh_command", "run": {"shell": "apt-get -y upgrade && reboot"}}),
-        Explanation("CHG-1042", "step 1 'Roll out' announced this command line", by_value=True),
+        LINE,
+    ),
+    "one command of the line for a shell, by its path": (
+        entry("libc 3", object="web-3:libc", what="upgraded", command="sudo /usr/bin/apt-get -y upgrade"),
+        change({"kind": "ssh_command", "run": {"shell": "apt-get -y upgrade && reboot"}}),
+        LINE,
+    ),
+    "the announced command line with one more argument": (
+        entry("7.9", object="web-3:nmap", what="installed", command="apt-get -y install nginx=1.24.0-2 nmap"),
+        change(UPGRADE),
+        OTHER,
+    ),
+    "another program under the announced name": (
+        entry("", object="web-3:/opt/evil", what="ran", command="/opt/evil/apt-get -y install nginx=1.24.0-2"),
+        change(UPGRADE),
+        TIME,
+    ),
+    "a text that somebody has written, such as the title of a commit, with the announced command line in it": (
+        entry("a1b2", object="config:main", what="commit a1b2: apt-get -y install nginx=1.24.0-2"),
+        change(UPGRADE),
+        OTHER,
     ),
     "what only the undo would do, by hand": (
-        entry("1.24.0-1", object="web-3:nginx", what="downgraded by apt-get install nginx=1.24.0-1"),
+        entry("1.24.0-1", object="web-3:nginx", what="downgraded", command="apt-get install nginx=1.24.0-1"),
         change({**UPGRADE, "undo": ["apt-get", "install", "nginx=1.24.0-1"]}),
         OTHER,
     ),
     "what the undo does": (
-        entry("1.24.0-1", object="web-3:nginx", what="downgraded by apt-get install nginx=1.24.0-1", seconds=30),
+        entry("1.24.0-1", object="web-3:nginx", command="apt-get install nginx=1.24.0-1", seconds=30),
         change({**UPGRADE, "undo": ["apt-get", "install", "nginx=1.24.0-1"]}, undoing=20),
-        Explanation("CHG-1042", "step 1 'Roll out' announced this command line", by_value=True),
+        LINE,
     ),
     "the announced version of a package": (entry("1.24.0-2", object="web-3:nginx"), change(UPGRADE), VALUE),
     "a file edited by hand while packages are upgraded": (
@@ -126,14 +166,57 @@ CASES: dict[str, tuple[Entry, OurChange, Explanation]] = {
         change(UPGRADE),
         OTHER,
     ),
-    "a commit of the step": (
-        entry("a1b2", object="config:main", what="commit a1b2: Tune (CHG-1042/1); pool.yaml +1 -1"),
-        change({"kind": "git_change", "into": "main"}),
-        Explanation("CHG-1042", "step 1 'Roll out' is named by the commit", by_value=True),
+    "the merge of the step": (commit(merged="f00d"), MERGED, COMMIT),
+    "a merge that names the step, of another commit than the one that was approved": (
+        commit(merged="bad0"),
+        MERGED,
+        OTHER,
     ),
-    "a commit that names the step, on another branch": (
-        entry("a1b2", object="config:other", what="commit a1b2: Tune (CHG-1042/1); pool.yaml +1 -1"),
-        change({"kind": "git_change", "into": "main"}),
+    "a commit that names the step, and of which only that can be compared": (commit(), MERGED, OTHER),
+    "a merge that names the step, on another branch": (commit(merged="f00d", object="config:other"), MERGED, OTHER),
+    "a merge that names the step, before the change began": (commit(merged="f00d", seconds=-60), MERGED, NO_ONE),
+    "a merge that names the step, after the change had ended": (commit(merged="f00d", seconds=120), MERGED, NO_ONE),
+    "a commit of which nobody knows what is in it, with the step in its title": (
+        entry("a1b2", object="config:main", what="commit a1b2: Tune (CHG-1042/1); pool.yaml +1 -1"),
+        MERGED,
+        OTHER,
+    ),
+    "a merge that names another change": (commit(merged="f00d", steps=frozenset({"CHG-1041/1"})), MERGED, OTHER),
+    "a revert of the merge, by hand": (commit(reverts=content(merged="f00d")), MERGED, OTHER),
+    "the revert of the merge by the rollback": (
+        commit(reverts=content(merged="f00d"), seconds=30),
+        change(MERGE, remembered={"merged": "f00d"}, undoing=20),
+        COMMIT,
+    ),
+    "a revert of something else, that names the step while it is rolled back": (
+        commit(reverts=content(merged="bad0"), seconds=30),
+        change(MERGE, remembered={"merged": "f00d"}, undoing=20),
+        OTHER,
+    ),
+    "the empty commit of a rollback that keeps a push out": (
+        commit(seconds=30),
+        change(MERGE, remembered={"merged": "f00d"}, undoing=20),
+        COMMIT,
+    ),
+    "the announced files": (
+        commit(files={"a.yaml": ("", "a: 1\n"), "b.yaml": ("b: 1\n", "b: 2\n# $Id$\n")}),
+        change(WRITE),
+        COMMIT,
+    ),
+    "the announced files, and another one": (
+        commit(files={"a.yaml": ("", "a: 1\n"), "c.yaml": ("c: 1\n", "c: 2\n")}),
+        change(WRITE),
+        OTHER,
+    ),
+    "an announced file with another text": (commit(files={"a.yaml": ("", "a: 2\n")}), change(WRITE), OTHER),
+    "the announced text in the place of the other": (
+        commit(files={"a.yaml": ("a: 1\nb: 2\n", "a: 9\nb: 2\n")}),
+        change(REPLACE),
+        COMMIT,
+    ),
+    "the announced text, and one more in the same file": (
+        commit(files={"a.yaml": ("a: 1\nb: 2\n", "a: 9\nb: 3\n")}),
+        change(REPLACE),
         OTHER,
     ),
     "an announced variable, of which only a fingerprint is shown": (variable("read only"), change(VARIABLES), VALUE),

@@ -17,6 +17,7 @@ from changewindow.collectors.base import CollectorBase
 from changewindow.policy.expected import Expected
 from changewindow.policy.world_finding import WorldFinding
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
+from changewindow.systems.git.commit_content import CommitContent
 
 START = datetime(2031, 3, 18, 14, 0, tzinfo=UTC)
 EVERY = timedelta(minutes=15)
@@ -26,7 +27,8 @@ INSTALL = {"kind": "ssh_command", "connection": "web_3", "run": APT.split()}
 IMAGE = {"kind": "kubernetes_image", "workload": "deployment/orders", "container": "app", "image": "orders:1.4.2"}
 EDIT_FILE = {"kind": "config_file", "connection": "web_3", "path": "/etc/nginx/nginx.conf", "set": {"workers": 8}}
 SCALE = {"kind": "kubernetes_scale", "workload": "deployment/orders", "replicas": 3}
-MERGE = {"kind": "git_change", "into": "main"}
+MERGE = {"kind": "git_change", "merge": "release", "into": "main"}
+MERGED = CommitContent(frozenset({"CHG-1042/1"}), merged="f00d")
 
 
 class Collector(CollectorBase):
@@ -96,7 +98,7 @@ def image(after: str, before: str = "orders:1.4.1", minutes: float = 5) -> Entry
 
 def package(name: str, minutes: float = 5) -> Entry:
     """Return a package that the announced command line has upgraded."""
-    return entry(minutes, object=f"web-3:{name}", what=f"upgraded by {APT}", before="1", after="2", by="root")
+    return entry(minutes, object=f"web-3:{name}", what="upgraded", before="1", after="2", by="root", command=APT)
 
 
 SILENT: dict[str, tuple[Entry, Sequence[OurChange]]] = {
@@ -114,13 +116,17 @@ SILENT: dict[str, tuple[Entry, Sequence[OurChange]]] = {
         [change(SCALE)],
     ),
     "a package installed by another command than the announced one": (
-        entry(object="web-3:nmap", what="installed by apt-get install nmap", after="7.9"),
+        entry(object="web-3:nmap", what="installed", after="7.9", command="apt-get install nmap"),
         [change(INSTALL)],
     ),
     "a package removed by hand": (entry(object="web-3:fail2ban", what="removed", before="1.0"), ()),
     "a commit that no step has made": (
         entry(object="config:main", what="commit a1b2: Tune", before="a0", after="a1b2"),
         [change(MERGE)],
+    ),
+    "a commit that names a step, as anybody may write, and holds something else": (
+        entry(object="config:main", what="commit a1b2: Tune (CHG-1042/1)", before="a0", after="a1b2"),
+        [change(MERGE, remembered={"merged": "f00d"})],
     ),
     "a force push": (entry(object="config:main", what="history was rewritten", before="b", after="a"), ()),
     "a new object": (entry(object="ConfigMap shop/feature", what="new", after="x"), ()),
@@ -138,8 +144,8 @@ ANNOUNCED: dict[str, tuple[Entry, Sequence[OurChange]]] = {
     "the announced file, without a value to compare": (entry(by="changewindow"), [change(EDIT_FILE)]),
     "a package of the announced command line": (package("libnginx"), [change(INSTALL)]),
     "the merge of the step": (
-        entry(object="config:main", what="commit a1b2: Tune (CHG-1042/1)", before="a0", after="a1b2"),
-        [change(MERGE)],
+        entry(object="config:main", what="commit a1b2: Tune", before="a0", after="a1b2", commit=MERGED),
+        [change(MERGE, remembered={"merged": "f00d"})],
     ),
     "the announced image, of a change that still acts": (image("orders:1.4.2"), [change(IMAGE, ended=None)]),
     "the announced image, on a clock that is three seconds off": (image("orders:1.4.2", minutes=3.95), [change(IMAGE)]),

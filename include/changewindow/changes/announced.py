@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import dropwhile
 from typing import Any
 
 from changewindow.systems.fingerprints import SHOWN, fingerprint, forms
@@ -14,6 +15,13 @@ NEW = ("after", "stored_after")
 """What a step has remembered under these names is how it is afterwards."""
 PRINT = "fingerprint:"
 """How the word of a fingerprint begins."""
+COMMANDS = re.compile(r"&&|\|\||[;|\n]")
+"""What stands between two commands of a line for a shell."""
+SYSTEM = re.compile(r"^(?:/usr|/usr/local)?/s?bin/(?=[^/]+$)")
+WRAPPERS = ("sudo", "-n", "--", "sh", "bash", "-c", "-e", "-lc")
+"""With what a recorded command line may begin that runs another one."""
+SHORTEST_LINE = 8
+"""Characters of a command line that is not everybody's."""
 LONGEST = 100_000
 """Characters of a value that is taken apart."""
 
@@ -67,8 +75,24 @@ def places(named: frozenset[str]) -> frozenset[str]:
     return frozenset(part for word in named for part in PLACE.split(word.casefold())) - {""}
 
 
-def command_line(program: Any) -> str:
-    """Return the program of a step as it shows in logs: its arguments, or its line for a shell."""
+def is_line_of(program: Any, recorded: str) -> bool:
+    """Return whether a command line that a system has recorded is the program of a step, or a part of its shell line.
+
+    Arguments are compared one by one: with one more, it is another program.
+    """
+    ran = _program(recorded)
+    return any(ran == line for line in _lines(program) if len(" ".join(line)) >= SHORTEST_LINE)
+
+
+def _lines(program: Any) -> list[list[str]]:
+    """Return the words of a program, and those of each command of a line for a shell."""
     if isinstance(program, Mapping):
-        return str(program.get("shell") or "")
-    return " ".join(map(str, program)) if isinstance(program, list | tuple) else ""
+        line = str(program.get("shell") or "")
+        return [_program(part) for part in (line, *COMMANDS.split(line))]
+    return [_program(" ".join(map(str, program)))] if isinstance(program, list | tuple) else []
+
+
+def _program(line: str) -> list[str]:
+    """Return the words of a command line from its program on; one of the system may have its path or not."""
+    ran = [SYSTEM.sub("", word) for word in SEPARATORS.split(line) if word]
+    return list(dropwhile(lambda word: word in WRAPPERS, ran))

@@ -1,17 +1,16 @@
 """Says which change explains what a collector saw, and why; time and service alone explain only what has no value."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from changewindow.changes.announced import PLACE, command_line, words
+from changewindow.changes.announced import PLACE, is_line_of, words
+from changewindow.changes.commit_comparison import is_announced
 from changewindow.changes.our_changes import UNDO, Act, OurChange
 from changewindow.systems.collection import Entry
 
 MARGIN = timedelta(seconds=5)
 """How much clocks, and the time until something shows, may differ."""
-SHORTEST_LINE = 8
-"""Characters of a command line that is not everybody's."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,8 @@ class Scope:
 
 def explain(entry: Entry, scope: Scope, ours: Sequence[OurChange]) -> Explanation:
     """Return which of our changes did it: by target, time and value, else by target and time where nothing compares."""
+    if entry.came_with:
+        return _of_package(explain(entry.came_with, scope, ours), entry.came_with)
     near = [change for change in ours if scope.has(change) and change.acted_at(entry.at, MARGIN)]
     for change in near:
         for act in _begun(change, entry.at):
@@ -61,6 +62,15 @@ def explain(entry: Entry, scope: Scope, ours: Sequence[OurChange]) -> Explanatio
     return Explanation(first.id, "by service and time only: no value could be compared")
 
 
+def _of_package(explained: Explanation, package: Entry) -> Explanation:
+    """Return what explains a file: what explains the package with which it came, by value and nothing less."""
+    name = package.object.rpartition(":")[2]
+    if explained.by_value:
+        return replace(explained, why=f"it is as the package {name} ships it, and {explained.why}")
+    nobody = f"it came with the package {name}, whose change nobody announced"
+    return Explanation("", f"{nobody}: {explained.why}")
+
+
 def _begun(change: OurChange, at: datetime) -> Iterator[Act]:
     """Yield the steps that had begun by then, the newest first."""
     yield from sorted((act for act in change.acts if act.began - MARGIN <= at), key=lambda act: act.began, reverse=True)
@@ -69,13 +79,13 @@ def _begun(change: OurChange, at: datetime) -> Iterator[Act]:
 def _same_value(entry: Entry, act: Act) -> str:
     """Return why an entry is what a step has announced, or nothing."""
     is_undone = act.undoing is not None and act.undoing - MARGIN <= entry.at
-    for line in (command_line(act.announced.get(name)) for name in ("run", *([UNDO] if is_undone else []))):
-        if len(line) >= SHORTEST_LINE and line in entry.what:
-            return "announced this command line"
+    programs = (act.announced.get(name) for name in ("run", *([UNDO] if is_undone else [])))
+    if entry.command and any(is_line_of(program, entry.command) for program in programs):
+        return "announced this command line"
+    if entry.commit and is_announced(entry, entry.commit, act, is_undone=is_undone):
+        return "is named by the commit, which holds what it announced"
     if not _names(act, entry.object):
         return ""
-    if f"{act.change}/{act.number}" in words(entry.what):
-        return "is named by the commit"
     new = words(entry.after) - words(entry.before)
     if new and act.new.hold(new):
         return "announced this value"

@@ -133,7 +133,8 @@ def _entries(event: dict[str, Any], run: str, owner: str, command: str) -> Itera
     data, at, kind = event["event_data"], utc(event["created"]), event["event"]
     playbook = str(data.get("playbook") or "?")
     if kind == "playbook_on_start":
-        yield Entry(at, f"Ansible run {run}", f"began {playbook}: {command}", by=owner, known_by=STARTED)
+        what = f"began {playbook}: {command}"
+        yield Entry(at, f"Ansible run {run}", what, by=owner, known_by=STARTED, command=command)
     elif kind == "playbook_on_stats":
         changed = {str(host): number for host, number in (data.get("changed") or {}).items() if number}
         failed = sorted({*(data.get("failures") or {}), *(data.get("dark") or {})})

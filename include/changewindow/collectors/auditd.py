@@ -161,11 +161,11 @@ def _entries(event: Event, host: str) -> Iterator[Entry]:
     if record.get("success") == "no" or event.only_reads:
         return
     if "EXECVE" in event.records:
-        yield Entry(event.at, f"{host}:{program}", f"ran: {command}", by=by, known_by=known_by)
+        yield Entry(event.at, f"{host}:{program}", f"ran: {command}", by=by, known_by=known_by, command=command)
         return
     for path, done in list(event.files())[:FILES]:
         what = f"{DONE[done]} by {program}: {command}"
-        yield Entry(event.at, f"{host}:{path}", what, by=by, known_by=known_by)
+        yield Entry(event.at, f"{host}:{path}", what, by=by, known_by=known_by, command=command)
 
 
 def _holes(known: Sequence[Event], span: Span, ahead: timedelta) -> tuple[Span, ...]:

@@ -7,7 +7,7 @@ between two fetches: that older commits arrived, and that a force push has taken
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +21,7 @@ from changewindow.collectors.base import CollectorBase, CollectorContext
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import NOW, Collected, Coverage, Entry, Span
 from changewindow.systems.git.access import access
+from changewindow.systems.git.commit_content import CommitContent, brought_by, content_of
 from changewindow.systems.git.history import NOT_VERIFIED, Commit
 from changewindow.systems.git.mirror import Mirror, Move, locked
 from changewindow.systems.git.refs import Branch
@@ -30,7 +31,7 @@ EXAMPLE = {"kind": "git", "connection": "orders_config", "service": "orders", "b
 COMMITS = 1000
 """How many of a branch are looked at, the newest."""
 NAMED = 20
-"""How many that are gone are named."""
+"""How many that are gone are named, and how many that name a step of ours are read."""
 NOBODY = "git does not record who pushed; the server's audit log may"
 
 
@@ -71,13 +72,27 @@ class Collector(CollectorBase):
         arrived = {commit.id: move.at for move, added in new.items() for commit in added}
         already = max((move.at for move in moves if move.at < span.since), default=_begun(mirror, span))
         commits = await mirror.log(f"refs/heads/{branch}", COMMITS)
-        pushed = [_pushed(name, commit, _at(commit, arrived.get(commit.id), already, span)) for commit in commits]
+        times = {commit.id: _at(commit, arrived.get(commit.id), already, span) for commit in commits}
+        ours = await _ours(mirror, [commit for commit in commits if times[commit.id] in span], times)
+        pushed = [_pushed(name, commit, *ours.get(commit.id, (times[commit.id], None))) for commit in commits]
         gone = [(move, await mirror.log(f"{move.new}..{move.old}", COMMITS)) for move in within]
         oldest = min((commit.committed for commit in commits), default=span.since)
         return (
             pushed + [_rewritten(name, move, lost) for move, lost in gone if lost],
             oldest if len(commits) >= COMMITS else span.since,
         )
+
+
+async def _ours(
+    mirror: Mirror, commits: Sequence[Commit], times: Mapping[str, datetime]
+) -> dict[str, tuple[datetime, CommitContent]]:
+    """Return what is in commits that name one of our steps; what came with a merge counts when the merge was made."""
+    known = {}
+    for commit in [commit for commit in commits if commit.steps][:NAMED]:
+        if content := await content_of(mirror, commit):
+            brought = await brought_by(mirror, commit, COMMITS) if content.merged else [commit.id]
+            known.update(dict.fromkeys(brought, (times[commit.id], content)))
+    return known
 
 
 def _begun(mirror: Mirror, span: Span) -> datetime:
@@ -109,10 +124,10 @@ def _at(commit: Commit, arrived: datetime | None, already: datetime, span: Span)
     return commit.committed if span.since <= commit.committed <= arrived else arrived
 
 
-def _pushed(name: str, commit: Commit, at: datetime) -> Entry:
+def _pushed(name: str, commit: Commit, at: datetime, content: CommitContent | None) -> Entry:
     dated = "" if at == commit.committed else f" (dated {commit.committed:%Y-%m-%d %H:%M} UTC)"
     what = f"commit {commit.id[:12]}{dated}: {commit.text}"
-    return Entry(at, name, what, commit.parent, commit.id, commit.by, NOT_VERIFIED)
+    return Entry(at, name, what, commit.parent, commit.id, commit.by, NOT_VERIFIED, commit=content)
 
 
 def _rewritten(name: str, move: Move, gone: Sequence[Commit]) -> Entry:

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from changewindow.documents.text import visible
+from changewindow.systems.git.commit_content import CommitContent
 
 MOST = 2000
 """Entries of one collector; of more, the newest are kept."""
-ON_ONE_LINE = {"object": 300, "what": 500, "by": 200, "known_by": 200}
+ON_ONE_LINE = {"object": 300, "what": 500, "by": 200, "known_by": 200, "command": 2000}
 NOW = timedelta(minutes=1)
 """A span that ended no longer ago reaches up to now."""
 VALUES = {"before": 2000, "after": 2000}
@@ -46,6 +48,12 @@ class Entry:
     """Whose it is, where the entry knows better than its collector."""
     known_as: str = ""
     """By what it is known again, beside object and time, if it may be told in other words later; else by its words."""
+    command: str = ""
+    """The command line that did it, where the system itself has recorded that; others write `what` as they like."""
+    came_with: "Entry | None" = None
+    """The change of a package that has brought a file, which is as the package ships it."""
+    commit: CommitContent | None = None
+    """What is in the commit that it is about, where that commit names one of our steps, as anybody may write."""
 
     def __post_init__(self) -> None:
         values = {"at": self.at.astimezone(UTC)}
@@ -55,18 +63,9 @@ class Entry:
             object.__setattr__(self, name, value)
 
     def hiding(self, hide: Callable[[str], str]) -> "Entry":
-        """Return it with all its texts as `hide` makes them."""
-        return Entry(
-            self.at,
-            hide(self.object),
-            hide(self.what),
-            before=hide(self.before),
-            after=hide(self.after),
-            by=hide(self.by),
-            known_by=hide(self.known_by),
-            services=self.services,
-            known_as=self.known_as,
-        )
+        """Return it with all its texts as `hide` makes them; what is in a commit is compared, and never shown."""
+        hidden: dict[str, Any] = {name: hide(getattr(self, name)) for name in (*ON_ONE_LINE, *VALUES)}
+        return replace(self, **hidden)
 
 
 def _bounded(text: str, most: int) -> str:

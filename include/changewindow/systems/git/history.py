@@ -16,7 +16,7 @@ class Commit:
     """A commit: what whoever made it has claimed, and its files."""
 
     id: str
-    parent: str
+    parents: tuple[str, ...]
     committed: datetime
     author: str
     committer: str
@@ -25,6 +25,11 @@ class Commit:
     """The steps of our changes that it names: `CHG-1042/1`; anybody may have written that."""
     files: str
     """`pool.yaml +1 -1, README.md +2 -0`."""
+
+    @property
+    def parent(self) -> str:
+        """Return where the branch was before it; empty for the first commit of all."""
+        return self.parents[0] if self.parents else ""
 
     @property
     def by(self) -> str:
@@ -62,8 +67,8 @@ def time_of(seconds: str) -> datetime:
 
 def _commit(printed: str) -> Commit:
     head, parents, seconds, author, committer, subject, steps, files = printed.split("\x00", 7)
-    parent, committed = parents.partition(" ")[0], time_of(seconds)
-    return Commit(head, parent, committed, author, committer, subject, steps[:200], _stat(files))
+    committed = time_of(seconds)
+    return Commit(head, tuple(parents.split()), committed, author, committer, subject, steps[:200], _stat(files))
 
 
 def _stat(numstat: str) -> str:
