@@ -75,7 +75,7 @@ def commands(lines: Sequence[str], clock: Clock) -> Iterator[Command]:
 def command_of(change: PackageChange, runs: Sequence[Command]) -> Command | None:
     """Return the newest run of apt that names a package, and in whose time it was changed."""
     within = [run for run in runs if run.began <= change.at <= run.ended + LATEST and change.package in run.packages]
-    return max(within, key=lambda run: run.began, default=None)
+    return max(reversed(within), key=lambda run: run.began, default=None)  # of one second, the last
 
 
 def time_at(line: str, clock: Clock) -> datetime | None:
