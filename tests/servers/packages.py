@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,8 @@ Dir::Etc::sourcelist "/dev/null";
 Dir::Etc::sourceparts "/dev/null";
 APT::Sandbox::User "root";
 DPkg::Pre-Install-Pkgs "";
-DPkg::Options {{ "--root={folder}/root"; "--log={folder}/log/dpkg.log"; "--force-all"; }};
+DPkg::Options {{ "--admindir={folder}/root/var/lib/dpkg"; "--instdir={into}"; }};
+DPkg::Options {{ "--log={folder}/log/dpkg.log"; "--force-all"; }};
 """
 CONTROL = "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: T <t@example.com>\nDescription: probe\n"
 SPEC = """
@@ -35,9 +37,11 @@ probe
 
 @dataclass(frozen=True)
 class Debian:
-    """A root folder into which apt and dpkg install."""
+    """A root folder into which apt and dpkg install; or files of this machine, whose paths have to be a test's own."""
 
     folder: Path
+    into: Path | None = None
+    """Where files go, if not into the root folder."""
 
     def __post_init__(self) -> None:
         need("apt-get", "dpkg-deb")
@@ -46,16 +50,18 @@ class Debian:
         for name in ("state/lists/partial", "cache/archives/partial"):
             (self.folder / name).mkdir(parents=True)
         (self.folder / "root/var/lib/dpkg/status").touch()
-        (self.folder / "apt.conf").write_text(APT.format(folder=self.folder))
+        (self.folder / "apt.conf").write_text(APT.format(folder=self.folder, into=self.into or self.folder / "root"))
 
     @property
     def logs(self) -> Path:
         """Return the folder of dpkg.log and apt's logs."""
         return self.folder / "log"
 
-    def install(self, name: str, version: str, *, by: int | None = None) -> None:
+    def install(
+        self, name: str, version: str, *, by: int | None = None, files: Mapping[Path, str] | None = None
+    ) -> None:
         """Install a version of a package with apt, as somebody who has used sudo, or as root."""
-        package = self._built(name, version)
+        package = self._built(name, version, files or {})
         environment = {**os.environ, "APT_CONFIG": str(self.folder / "apt.conf"), "DEBIAN_FRONTEND": "noninteractive"}
         if by is not None:
             environment["SUDO_UID"] = str(by)
@@ -66,10 +72,16 @@ class Debian:
         where = (f"--root={self.folder}/root", f"--log={self.logs}/dpkg.log", "--force-all")
         _run("dpkg", *where, *arguments, at=self.folder / "apt.conf")
 
-    def _built(self, name: str, version: str) -> Path:
+    def _built(self, name: str, version: str, files: Mapping[Path, str]) -> Path:
         source = self.folder / f"{name}-{version}"
         (source / "DEBIAN").mkdir(parents=True, exist_ok=True)
         (source / "DEBIAN" / "control").write_text(CONTROL.format(name=name, version=version))
+        for path, text in files.items():
+            packed = source / path.relative_to("/")
+            packed.parent.mkdir(parents=True, exist_ok=True)
+            packed.write_text(text)
+        settings = [f"{path}\n" for path in files if path.suffix == ".conf"]
+        (source / "DEBIAN" / "conffiles").write_text("".join(settings))
         _run("dpkg-deb", "--build", str(source), str(source.with_suffix(".deb")), at=source)
         return source.with_suffix(".deb")
 

@@ -3,8 +3,10 @@ r"""Shows files that differ from AIDE's database: added, removed, or with other 
 It reads the report that the host's daily check has left, which sees nothing after it began; or with `check: true` it
 runs the check now, which takes as long as it takes to read every file, so raise `within`. AIDE does not know who, and
 knows when only by the file's ctime, which no program can choose; a removed file counts when its folder changed. What
-was changed and changed back in between cannot be seen. Each file of a package of dpkg is named with its package.
-Checksums are not shown.
+was changed and changed back in between cannot be seen. Checksums are not shown.
+
+Each file of a package of dpkg is named with its package. Where that package was changed just then, and the file has the
+content that the package ships and nothing else differs, such as its mode, what explains the package explains the file.
 
 The account has to read the report, as members of `adm` may on Debian. The date of the database, from which on AIDE can
 see, and a check need root. Where the account of the connection is not root, write `sudo: true` here, and give it these
@@ -15,8 +17,9 @@ commands, as a file in /etc/sudoers.d; leave out the second one without `check`:
 """
 
 import posixpath
-import re
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -27,7 +30,9 @@ from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.git.history import time_of
 from changewindow.systems.hosts.aide_report import Difference, Report, report_of
+from changewindow.systems.hosts.debian_logs import package_entry, read_logs
 from changewindow.systems.hosts.machine import Machine, complaint, latest, machine
+from changewindow.systems.hosts.shipped_files import LONGEST, came_with, packages_of
 from changewindow.systems.hosts.told_edits import REMOVED, ToldEdits
 from changewindow.systems.measurement import SourceError
 
@@ -41,7 +46,6 @@ DIFFERENT = 7
 NOBODY = "AIDE compares files, and does not know who changed them"
 SECOND = timedelta(seconds=1)
 """How exact a report is about its time."""
-OF_PACKAGE = re.compile(r"(?m)^(?P<packages>[^/\n]+): (?P<path>/.*)$")
 
 
 class Collector(CollectorBase):
@@ -58,6 +62,8 @@ class Collector(CollectorBase):
     """Whether to check now, instead of reading a report."""
     config: str = Field(default="/etc/aide/aide.conf", pattern=r"^/[^\x00]*$")
     """The configuration of that check."""
+    logs: str = Field(default="/var/log", pattern=r"^/[^\x00]*$")
+    """The folder of dpkg.log and apt, which tell what a package has brought."""
     sudo: bool = False
     """Whether stat and aide run as root by sudo; see above."""
 
@@ -70,15 +76,38 @@ class Collector(CollectorBase):
             remedy = "Has a check ended, and is its report_format plain?"
             raise SourceError("invalid", f"there is no whole report of AIDE on {on.name}. {remedy}")
         times = await _times(on, report, context)
-        packages = await _packages(on, report)
+        packages = await packages_of(on, [difference.path for difference in report.differences][:FILES])
         by_then = min(report.began, latest(span, ahead))  # a check that is made now begins after the span
         entries = [_entry(difference, on.name, by_then, times) for difference in report.differences]
-        named = [
-            Entry(entry.at, entry.object, f"{entry.what}{of}", entry.before, entry.after, known_by=NOBODY)
-            for entry, difference in zip(entries, report.differences, strict=True)
-            for of in [f"; of package {packages[difference.path]}" if difference.path in packages else ""]
-        ]
+        pairs = list(zip(entries, report.differences, strict=True))
+        shipped = await self._shipped(on, {of.path: (of, entry.at) for entry, of in pairs}, packages, ahead=ahead)
+        named = (
+            replace(
+                entry,
+                what=f"{entry.what}; of package {packages[of.path]}" if of.path in packages else entry.what,
+                came_with=shipped.get(of.path),
+            )
+            for entry, of in pairs
+        )
         return Collected(tuple(named), await self._coverage(on, report, span, ahead))
+
+    async def _shipped(
+        self,
+        on: Machine,
+        differences: Mapping[str, tuple[Difference, datetime]],
+        packages: Mapping[str, str],
+        *,
+        ahead: timedelta,
+    ) -> dict[str, Entry]:
+        """Return, on our clock, how each package was changed that has brought a file as it still is."""
+        if not packages:
+            return {}
+        with suppress(SourceError):
+            logs = await read_logs(on, self.logs, min(at for _, at in differences.values()) - LONGEST)
+            changes = await came_with(on, differences, packages, logs)
+            brought = {path: package_entry(on.name, change.package, change.run) for path, change in changes.items()}
+            return {path: replace(entry, at=entry.at - ahead) for path, entry in brought.items()}
+        return {}
 
     async def _reported(self, on: Machine) -> str:
         ran = await on.run("tail", "-c", str(MOST), "--", self.report, host=on.connection)
@@ -133,17 +162,6 @@ async def _times(on: Machine, report: Report, context: CollectorContext) -> dict
     return times
 
 
-async def _packages(on: Machine, report: Report) -> dict[str, str]:
-    """Return the packages of files, where dpkg is at hand."""
-    paths = [difference.path for difference in report.differences][:FILES]
-    if not paths:
-        return {}
-    with suppress(SourceError):
-        ran = await on.run("dpkg-query", "--search", "--", *paths, host=on.connection)
-        return {match["path"]: match["packages"] for match in OF_PACKAGE.finditer(ran.output.decode(errors="replace"))}
-    return {}
-
-
 def _entry(difference: Difference, host: str, by_then: datetime, times: dict[str, datetime]) -> Entry:
     changed = difference.changed or times.get(difference.path)
     at = min(changed, by_then) if changed else by_then
@@ -154,4 +172,5 @@ def _entry(difference: Difference, host: str, by_then: datetime, times: dict[str
         f"{difference.done}{when}{f': {difference.attributes}' if difference.attributes else ''}",
         difference.before,
         difference.after,
+        known_by=NOBODY,
     )
