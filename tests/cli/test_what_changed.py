@@ -21,7 +21,7 @@ Capture = pytest.CaptureFixture[str]
 COLLECTORS = """collectors:
   orders-config: {kind: git, service: orders, environment: production, connection: orders_config, within: 60s}
 """
-STEP = {"name": "Tune", "kind": "git_change", "connection": "orders_config", "into": "main", "merge": "tune"}
+STEP = {"name": "Tune", "kind": "git_change", "connection": "orders_config", "write": {"pool.yaml": "# 29\n"}}
 
 
 @pytest.fixture
@@ -42,14 +42,16 @@ def test_a_commit_by_hand_and_one_of_a_change(policy: Path, capsys: Capture) -> 
     """Each with who explains it: nobody, or the change whose step it is."""
     ledger = on_sqlite(policy.parent)
     change = acted(ledger, datetime.now(UTC) - timedelta(seconds=2), name="Tune", steps=[STEP])
-    commit(policy.parent / "repository", f"Tune\n\nChange-Step: {change}/1")
-    commit(policy.parent / "repository", "Quick fix")
+    repository = policy.parent / "repository"
+    commit(repository, "First", at="2025-01-01T00:00:00Z")
+    commit(repository, f"Tune\n\nChange-Step: {change}/1")
+    commit(repository, "Quick fix")
     arguments = ["what-changed", "--policy", str(policy), "--ledger", str(policy.parent / "ledger.db")]
     assert main([*arguments, "--since", "1h"]) == 0
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert [line for line in lines if line.startswith("explained by")] == [
         f"explained by nobody: {change} acted on orders in production then, but no step of it announced this value",
-        f"explained by {change}: step 1 'Tune' is named by the commit",
+        f"explained by {change}: step 1 'Tune' is named by the commit, which holds what it announced",
     ]
     assert main([*arguments, "--json", "--symptom", "orders"]) == 0
     answer = json.loads(capsys.readouterr().out)
