@@ -1,14 +1,16 @@
 """Silences as a run of a change opens them, with a real ledger."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import PrivateAttr, TypeAdapter
 
 from changewindow.changes.silencing import Silencer, Silencing
+from changewindow.errors import LedgerDown
 from changewindow.ledger import events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event
@@ -16,7 +18,7 @@ from changewindow.ledger.payloads import Payload
 from changewindow.silences.base import SilenceBase
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import SourceContext
-from changewindow.systems.silence import Term
+from changewindow.systems.silence import Held, Term
 from changewindow.ticket.model import AnySilence
 from changewindow.watch.shared_answers import client
 
@@ -73,9 +75,80 @@ class Acting:
             yield Silencer(self.silencing, self.ledger, used, self.lease, write, self.lines.append)
 
     def _write(self, payload: Payload) -> None:
-        events.record(self.ledger, Event(self.silencing.change, "run/gate", datetime.now(UTC), payload))
+        with suppress(LedgerDown):
+            events.record(self.ledger, Event(self.silencing.change, "run/gate", datetime.now(UTC), payload))
 
     def kinds(self) -> list[str]:
         """Return the kinds of events about silences, oldest first."""
         history = events.history(self.ledger, self.silencing.change)
         return [str(row.kind) for row in history if "silence" in row.kind]
+
+
+@dataclass
+class Product:
+    """An in-memory twin of a product that silences, and what a test lets go wrong with it."""
+
+    silences: dict[str, Held] = field(default_factory=dict)
+    acts: list[str] = field(default_factory=list)
+    error: Exception | None = None
+    meanwhile: Callable[[], None] = lambda: None
+    """What happens while a silence is opened or renewed."""
+    before_end: Callable[[], None] = lambda: None
+    hangs: bool = False
+
+    @property
+    def lasting(self) -> list[Held]:
+        """Return what is not over."""
+        return [held for held in self.silences.values() if not held.is_over]
+
+    async def answers(self, act: str) -> None:
+        """Take note of an act, and answer it or not."""
+        self.acts.append(act)
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.error:
+            raise self.error
+
+
+class Twin(SilenceBase):
+    """A silence in a product that lives in memory."""
+
+    kind: Literal["twin"] = "twin"
+    _product: Product = PrivateAttr()
+
+    @classmethod
+    def at(cls, product: Product) -> "Twin":
+        """Return a silence there."""
+        made = cls(connection="twin")
+        made._product = product
+        return made
+
+    def description(self) -> str:
+        """Return what is silenced."""
+        return "alerts of the twin"
+
+    async def held(self, context: SourceContext, term: Term) -> list[Held]:
+        """Return those of the mark."""
+        await self._product.answers("look")
+        return [held for held in self._product.silences.values() if term.is_in(held.comment)]
+
+    async def open(self, context: SourceContext, term: Term) -> str:
+        """Make one."""
+        await self._product.answers("open")
+        name = f"silence-{len(self._product.silences)}"
+        self._product.silences[name] = Held(name, "", term.until, term.comment)
+        self._product.meanwhile()
+        return name
+
+    async def renew(self, context: SourceContext, term: Term, held: Held) -> str:
+        """Make it last longer."""
+        await self._product.answers("renew")
+        self._product.silences[held.id] = replace(held, ends=term.until, comment=term.comment)
+        self._product.meanwhile()
+        return held.id
+
+    async def end(self, context: SourceContext, held: Held) -> None:
+        """End it."""
+        await self._product.answers("end")
+        self._product.before_end()
+        self._product.silences[held.id] = replace(held, ends=datetime.now(UTC), is_over=True)
