@@ -15,13 +15,15 @@ from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
 from pydantic import ValidationError
 
+from changewindow.flow.airflow_connection import of_ticket_in_trigger
 from changewindow.flow.triggerer.arguments import dump
 from changewindow.flow.triggerer.services import services
 from changewindow.flow.triggers import GoodTrigger, QuestionTrigger, WatchTrigger, WindowTrigger
-from changewindow.ledger import changes, events, leases
+from changewindow.ledger import changes, events, leases, watches
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
 from changewindow.ticket.model import Condition
+from changewindow.watch.watch import first_sample
 from support.changes import NOW, approved, intent
 from support.tickets import banner
 
@@ -94,11 +96,12 @@ async def test_a_breach_fires_at_once_with_its_reading(good: Path) -> None:
     assert event["readings"][0]["value"] == 7
 
 
-async def test_a_watch_that_begins_late_reads_at_once(good: Path) -> None:
+@pytest.mark.parametrize("every", [5, 300])
+async def test_a_watch_that_begins_late_reads_at_once(good: Path, every: int) -> None:
     """An applied change is not left unread for longer than an interval, however long its watch was on its way."""
     good.write_text("7\n")
     due = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
-    event = await asyncio.wait_for(fired(watch(good, length=600, every=300, first_by=due)), 5)
+    event = await asyncio.wait_for(fired(watch(good, length=600, every=every, first_by=due)), 4)
     assert (event["verdict"], event["samples"]) == ("fail", 1)
 
 
@@ -150,6 +153,29 @@ async def test_the_next_triggerer_goes_on_with_the_counts(asked_ledger: Ledger, 
     assert "2 in a row, 1 allowed" in event["reason"]
     read = [events.data(event) for event in events.history(asked_ledger, record.change) if event.kind == "read"]
     assert [reading["sample"] for event in read for reading in event["readings"]] == [1, 2]
+
+
+async def test_a_trigger_goes_on_from_the_first_sample_of_the_task(asked_ledger: Ledger, good: Path) -> None:
+    """Its count counts; what Airflow took until the trigger ran is no gap, and the next sample is taken when due."""
+    record = approved(asked_ledger, banner())
+    good.write_text("7\n")
+    since = datetime.now(UTC).isoformat()
+    asked = {
+        "change": record.change,
+        "length": 600,
+        "conditions": bad_twice(good, no_data=0),
+        "every": 1,
+        "since": since,
+    }
+    progress, decided = await first_sample(watch(good, **asked, first_by=since).soon(), of_ticket_in_trigger, log=print)
+    assert decided is None
+    watches.keep(asked_ledger, [watches.Kept(record.change, "run-1", progress, datetime.now(UTC))])
+    await asyncio.sleep(1.5)
+    began = datetime.now(UTC)
+    event = await asyncio.wait_for(fired(watch(good, **asked)), 5)
+    assert (event["verdict"], event["samples"]) == ("fail", 2)
+    assert "2 in a row, 1 allowed" in event["reason"]
+    assert datetime.fromisoformat(event["readings"][0]["at"]) - began < timedelta(seconds=0.5)
 
 
 async def test_the_next_triggerer_goes_on_with_the_time(asked_ledger: Ledger, good: Path) -> None:

@@ -207,7 +207,7 @@ class WatchTrigger(ChangeTrigger[WatchArguments]):
         before = await self._before()
         async with silences_renewed(self.arguments.silencing, "watch"):
             decided = await watch(
-                self.watched if before else self._soon(),
+                self.soon(before),
                 of_ticket_in_trigger,
                 log=write_line,
                 keep=self.keep,
@@ -229,9 +229,12 @@ class WatchTrigger(ChangeTrigger[WatchArguments]):
             self.progress.decided = ("fail", reason)
             self.keep(self.progress)
 
-    def _soon(self) -> Watched:
-        """Return what is watched from now on, with its first sample when it is due."""
-        due, begun = self.arguments.first_by, max(self.watched.since, datetime.now(UTC))
+    def soon(self, before: Progress | None = None) -> Watched:
+        """Return what is watched from now on: with its first sample when it is due, or at the pace of another trigger."""
+        if before and not before.is_handed_over:
+            return self.watched
+        due = before.at + self.arguments.every if before else self.arguments.first_by
+        begun = max(self.watched.since, datetime.now(UTC))
         return replace(self.watched, sampling=self.watched.sampling.first_by(due, begun)) if due else self.watched
 
     async def _before(self) -> Progress | None:
@@ -240,4 +243,5 @@ class WatchTrigger(ChangeTrigger[WatchArguments]):
         except ChangeError as error:
             log.warning("how far this watch was is not known, so it begins anew: %s", error)
             return None
-        return kept.progress if kept and kept.run == self.arguments.run else None
+        is_ours = kept and (kept.run, kept.progress.since) == (self.arguments.run, self.arguments.since)
+        return kept.progress if kept and is_ours else None

@@ -46,6 +46,8 @@ class Progress(BaseModel):
     at: datetime
     """The last sample, or the beginning."""
     samples: int = 0
+    is_handed_over: bool = False
+    """Whether the task has taken the first sample, and no trigger has gone on from there yet."""
     decided: Decision | None = None
     """The verdict with its reason, once there is one."""
     asked_until: datetime | None = None

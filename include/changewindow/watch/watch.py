@@ -1,7 +1,7 @@
 """Takes samples until conditions are good, or until a watch is decided."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +21,7 @@ AGAIN = 3
 """How many samples are taken again at once, because the loop was not running meanwhile."""
 Log = Callable[[str], None]
 Keep = Callable[[Progress], None]
+Sampler = Callable[[Progress], Awaitable[list[Reading]]]
 Baselines = Mapping[str, list[float]]
 """The values of each baseline, by the name of its condition."""
 
@@ -136,6 +137,15 @@ class Watched:
         over = begun + self.length
         return Progress(since=self.since, begun=begun, over=over, at=begun, conditions=followed)
 
+    def judgement(self) -> Judgement:
+        """Return what judges its samples."""
+        return Judgement([condition.tally() for condition in self.conditions], unknown=self.unknown)
+
+    async def until_due(self, progress: Progress, after: datetime) -> None:
+        """Wait for the next sample that is due after a moment; one that is due by now is taken at once."""
+        following = self.sampling.following(progress.begun, after, progress.over)
+        await asyncio.sleep(max((following - SourceContext.now()).total_seconds(), 0))
+
     def settled(self, decided: Decision | None, now: datetime) -> Decision | None:
         """Return a decision that needs nothing more; while a person is asked, the watch goes on without one."""
         if self.asked_until is None or decided is None or decided[0] != "ask":
@@ -157,30 +167,40 @@ async def watch(
     `keep` is called after each sample. Given its last progress as `resume_from`, another process goes on with the same
     time and counts; samples that nobody took in between are missing data.
     """
-    judgement = Judgement([condition.tally() for condition in watched.conditions], unknown=watched.unknown)
-    progress = resume_from if resume_from and resume_from.since == watched.since else watched.begin(SourceContext.now())
+    judgement, began = watched.judgement(), SourceContext.now()
+    progress = resume_from if resume_from and resume_from.since == watched.since else watched.begin(began)
     if progress is resume_from:
         _resume(watched, judgement, progress, log)
     progress.asked_until = watched.asked_until
     keep(progress)
     sample: list[Reading] = []
+    after = max(progress.begun, began)
     lateness()  # from here on
     looked = clock()
     async with sharing(connections, watched.change, past=past) as context:
-        contexts = [replace(context, since=watched.since, kept={}) for _ in watched.conditions]
+        take = _sampler(watched, context, judgement, log)
         while not progress.decided:
-            now = SourceContext.now()
-            following = watched.sampling.following(progress.begun, now, progress.over)
-            await asyncio.sleep((following - now).total_seconds())
+            await watched.until_due(progress, after)
             _make_up(watched, progress, lateness().since(looked), log)
             looked = clock()
-            sample = await _sample(watched, contexts, judgement, progress)
-            left = max((progress.over - progress.at).total_seconds(), 0)
-            for reading in sample:
-                log(f"{reading.line()} | sample {progress.samples}, {left:.0f} s left")
+            sample = await take(progress)
+            after = SourceContext.now()
             keep(progress)
-    verdict, reason = progress.decided
-    return Decided(verdict, reason, tuple(sample), progress.samples)
+    return Decided(*progress.decided, tuple(sample), progress.samples)
+
+
+async def first_sample(
+    watched: Watched, connections: Connections, *, log: Log, past: PastOf | None = None
+) -> tuple[Progress, Decided | None]:
+    """Take the first sample when it is due; return the progress for whoever watches on, and what it decides, if any."""
+    progress = watched.begin(SourceContext.now())
+    async with sharing(connections, watched.change, past=past) as context:
+        take = _sampler(watched, context, watched.judgement(), log)
+        await watched.until_due(progress, progress.begun)
+        sample = await take(progress)
+    progress.is_handed_over = True
+    decided = progress.decided
+    return progress, Decided(*decided, tuple(sample), progress.samples) if decided else None
 
 
 def _make_up(watched: Watched, progress: Progress, pause: timedelta, log: Log) -> None:
@@ -190,17 +210,23 @@ def _make_up(watched: Watched, progress: Progress, pause: timedelta, log: Log) -
         log(f"{not_running(pause)}; it lasts until {progress.over:%H:%M:%S} UTC")
 
 
-async def _sample(
-    watched: Watched, contexts: list[SourceContext], judgement: Judgement, progress: Progress
-) -> list[Reading]:
-    """Take one sample, and judge it."""
-    seen = [followed.seen for followed in progress.conditions]
-    sample = await take_all(watched.conditions, contexts, seen, newer_than=watched.since)
-    now = SourceContext.now()
-    decided = judgement.add(list(sample), is_over=now >= progress.over)
-    progress.decided = watched.settled(decided, now)
-    progress.add(sample, judgement, now)
-    return sample
+def _sampler(watched: Watched, context: SourceContext, judgement: Judgement, log: Log) -> Sampler:
+    """Return what takes one sample, judges it and logs it."""
+    contexts = [replace(context, since=watched.since, kept={}) for _ in watched.conditions]
+
+    async def take(progress: Progress) -> list[Reading]:
+        seen = [followed.seen for followed in progress.conditions]
+        sample = await take_all(watched.conditions, contexts, seen, newer_than=watched.since)
+        now = SourceContext.now()
+        decided = judgement.add(list(sample), is_over=now >= progress.over)
+        progress.decided = watched.settled(decided, now)
+        progress.add(sample, judgement, now)
+        left = max((progress.over - now).total_seconds(), 0)
+        for reading in sample:
+            log(f"{reading.line()} | sample {progress.samples}, {left:.0f} s left")
+        return sample
+
+    return take
 
 
 def _resume(watched: Watched, judgement: Judgement, progress: Progress, log: Log) -> None:
@@ -209,6 +235,10 @@ def _resume(watched: Watched, judgement: Judgement, progress: Progress, log: Log
         judgement.resume(progress.counts)
     now = SourceContext.now()
     progress.decided = watched.settled(progress.decided, now)
+    if progress.is_handed_over:  # nobody was late: it begins here, with what was read on the way
+        log(f"the watch goes on from the first sample, taken {progress.at:%H:%M:%S} UTC")
+        progress.begun, progress.over, progress.is_handed_over = now, now + watched.length, False
+        return
     missed = watched.sampling.missed(progress.begun, progress.at, now)
     log(f"watch resumed after {progress.samples} samples; {missed} were missed since {progress.at:%H:%M:%S} UTC")
     if missed and not progress.decided:

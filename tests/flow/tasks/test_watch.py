@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped,
 
 from changewindow.changes.handover import Applied, Asked, Decision, Watching
 from changewindow.flow.triggers import WatchTrigger
-from changewindow.ledger import changes
+from changewindow.ledger import changes, watches
 from support.started_change import StartedChange
 
 NOW = datetime.now(UTC)
@@ -53,6 +53,46 @@ def test_what_is_applied_is_watched_without_a_worker(applied: StartedChange) -> 
     assert trigger.arguments.since == applied.left("watch", Watching).since
     assert trigger.arguments.first_by == NOW + applied.change.ticket.watch.every
     assert (deferred.value.method_name, applied.kinds()[-1]) == ("judged", "watching")
+
+
+def due_soon(change: StartedChange) -> None:
+    """Let the first sample be due before a trigger could take it."""
+    change.hand_over("apply_2", Applied(at=datetime.now(UTC) - change.change.ticket.watch.every))
+
+
+def test_what_a_trigger_would_read_too_late_is_read_by_the_task(applied: StartedChange) -> None:
+    """And the trigger goes on from there."""
+    due_soon(applied)
+    with pytest.raises(TaskDeferred) as deferred:
+        applied.do("watch")
+    trigger: Any = deferred.value.trigger
+    kept = watches.newest(applied.ledger, applied.change.id)
+    assert kept is not None
+    assert (kept.run, kept.progress.since) == ("run", trigger.arguments.since)
+    assert (kept.progress.samples, kept.progress.is_handed_over, kept.progress.decided) == (1, True, None)
+    assert [followed.verdict for followed in kept.progress.conditions] == ["pass"]
+
+
+def test_a_breach_in_the_first_sample_is_undone_at_once(applied: StartedChange) -> None:
+    """As if a trigger had read it, in the record too."""
+    due_soon(applied)
+    (applied.folder / "health").write_text("0")
+    applied.do("watch")
+    assert decision(applied)[0] == "undo"
+    assert applied.task_instance.followed == ["undo_2"]
+    assert applied.kinds()[-4:] == ["watching", "read", "watched", "decided"]
+
+
+def test_without_the_ledger_the_first_sample_is_the_triggers(
+    applied: StartedChange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be handed over is read again, and the change stays watched."""
+    due_soon(applied)
+    applied.hand_over("apply_1", Applied(at=NOW))
+    applied.lose_the_ledger(monkeypatch)
+    with pytest.raises(TaskDeferred) as deferred:
+        applied.do("watch")
+    assert isinstance(deferred.value.trigger, WatchTrigger)
 
 
 def test_a_step_that_failed_is_undone_without_a_watch(started: StartedChange) -> None:

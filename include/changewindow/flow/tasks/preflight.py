@@ -217,7 +217,8 @@ def _require_open(run: Run) -> None:
     log.info("the window is open until %s UTC", f"{run.intent.closes:%Y-%m-%d %H:%M:%S}")
 
 
-def _log(line: str) -> None:
+def log_line(line: str) -> None:
+    """Log a reading, as loudly as it is bad."""
     log.log(level_of(line), "%s", line)
 
 
@@ -231,4 +232,4 @@ def ask_once(
 ) -> Decided:
     """Read conditions now, from a worker; go on for `within` until all are good, and those `present` can be read."""
     wanted = Wanted(conditions, timedelta(seconds=1), now() + within, present, baselines or {}, change)
-    return asyncio.run(until_good(wanted, of_ticket_in_trigger, log=_log, past=past_in_trigger))
+    return asyncio.run(until_good(wanted, of_ticket_in_trigger, log=log_line, past=past_in_trigger))

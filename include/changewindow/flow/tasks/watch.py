@@ -1,7 +1,8 @@
 """The branching watch task: routes to `succeed` or to the first undo."""
 
+import asyncio
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from airflow.sdk.bases.branch import BranchMixIn
@@ -15,16 +16,21 @@ from changewindow.changes.routing import by_answer, route_at_once, route_dry
 from changewindow.changes.silencing import Silencing
 from changewindow.documents.text import escaped
 from changewindow.errors import ChangeError
+from changewindow.flow.airflow_connection import of_ticket_in_trigger, past_in_trigger
 from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.published_text import require_text, require_text_of_run
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.messages import post
-from changewindow.flow.tasks.preflight import ask_once
+from changewindow.flow.tasks.preflight import ask_once, log_line
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.flow.triggerer.arguments import WatchArguments
 from changewindow.flow.triggers import WatchTrigger
-from changewindow.ledger import payloads
+from changewindow.ledger import payloads, watches
+from changewindow.ledger.watches import Kept
+from changewindow.watch.watch import Decided, first_sample
 
+SOON = timedelta(seconds=2)
+"""How long it may take until a trigger runs: a first sample that is due by then is taken by the task."""
 UNDO, KEEP = "Roll back", "Keep it"
 DECISIONS = {
     "succeed": (logging.INFO, "the change is kept"),
@@ -71,7 +77,7 @@ class Watch(ChangeOperator, BranchMixIn):
         route: Literal["succeed", "undo"] = "succeed" if event["verdict"] == "pass" else "undo"
         return self._route(run, Decision(route=route, reason=event["reason"]))
 
-    def _ask(self, run: Run, reason: str) -> None:
+    def _ask(self, run: Run, reason: str) -> Any:
         """Ask the people of the change whether it is kept, while the watch goes on."""
         people, asked = run.ticket.people, now()
         until = asked + run.ticket.watch.answer_within
@@ -89,7 +95,7 @@ class Watch(ChangeOperator, BranchMixIn):
         asking = messages.asking(run.change.id, run.ticket, reason)
         post(asking, asked, run.ticket.post_change.notify, change=run.change.id)
         watching = run_memory.legible(run, Watching, self.task_id)
-        self._read(run, watching.since if watching else now(), asked_until=until)
+        return self._read(run, watching.since if watching else now(), asked_until=until)
 
     def _answered(self, run: Run, event: dict[str, Any]) -> dict[str, Any]:
         """Record a person's answer; return what it decides."""
@@ -100,17 +106,18 @@ class Watch(ChangeOperator, BranchMixIn):
         verdict, reason = by_answer(person, run.ticket.people, keeps=chosen == [KEEP], because=because)
         return {"verdict": verdict, "reason": reason}
 
-    def _begin(self, run: Run) -> None:
+    def _begin(self, run: Run) -> Any:
         watch, steps = run.ticket.watch, len(run.ticket.steps)
         since: datetime = now() + watch.settle
         run.note(payloads.Watching(since=since, seconds=watch.length.total_seconds()))
         run.hand_over(Watching(since=since))
         applied = run_memory.legible(run, Applied, f"apply_{steps}")
-        self._read(run, since, first_by=applied.at + watch.settle + watch.every if applied else None)
+        return self._read(run, since, first_by=applied.at + watch.settle + watch.every if applied else None)
 
     def _read(
         self, run: Run, since: datetime, *, first_by: datetime | None = None, asked_until: datetime | None = None
-    ) -> None:
+    ) -> Any:
+        """Read without a worker; what would be read too late by then is read here, and routes as if it were there."""
         watch = run.ticket.watch
         arguments = WatchArguments(
             change=run.change.id,
@@ -127,7 +134,21 @@ class Watch(ChangeOperator, BranchMixIn):
             before=self._before(run),
             silencing=Silencing.of(run.change.id, run.id, run.ticket),
         )
-        self.defer(trigger=WatchTrigger.of(arguments), method_name="judged")
+        trigger = WatchTrigger.of(arguments)
+        decided = self._first(run, trigger) if first_by and first_by <= now() + SOON else None
+        if decided is None:
+            self.defer(trigger=trigger, method_name="judged")
+        return self.judged(run.context, decided.as_json())
+
+    def _first(self, run: Run, trigger: WatchTrigger) -> Decided | None:
+        """Take the first sample, and leave it for the trigger, which goes on from there; return what it decides."""
+        reading = first_sample(trigger.soon(), of_ticket_in_trigger, log=log_line, past=past_in_trigger)
+        progress, decided = asyncio.run(reading)
+        try:
+            watches.keep(run.ledger, [Kept(run.change.id, run.id, progress, now())])
+        except ChangeError as error:
+            log.warning("the first sample is not kept, so the trigger begins anew: %s", error)
+        return decided
 
     def _before(self, run: Run) -> dict[str, list[float]]:
         return run_memory.baseline(run, run.ticket.conditions)
