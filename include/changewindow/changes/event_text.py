@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from changewindow.changes.click_text import click_text
 from changewindow.documents.types import duration_text
 from changewindow.ledger import payloads
 from changewindow.ledger.event_kinds import EventKind
@@ -102,10 +103,6 @@ def _asked(event: payloads.Asked) -> str:
     return f"asked {', '.join(event.people)} whether to keep the change, until {_minute(event.until)}: {event.reason}"
 
 
-def _clicked(event: payloads.Clicked) -> str:
-    return f"sent {event.method} {event.path} to Airflow, which answered {event.status}"
-
-
 def _sent(event: payloads.MessageSent) -> str:
     where = f"{event.room} (in the log only: there is no Slack)" if event.channel == "log" else event.room
     return f"told {where}: {event.text.partition(NEW_LINE)[0]}"
@@ -168,7 +165,7 @@ SENTENCES: dict[type[Payload], Callable[[Any], str]] = {
     payloads.Closed: lambda event: f"closed it as {event.outcome}: {event.reason}",
     payloads.Released: lambda event: f"released {event.target}: {event.reason}",
     payloads.RunDied: lambda _: "found that its run had died, and has it rolled back",
-    payloads.Clicked: _clicked,
+    payloads.Clicked: click_text,
     payloads.MessageFailed: lambda event: f"could not send a message: {event.reason}",
     payloads.MessageSent: _sent,
     payloads.MarkerSent: _marked,

@@ -44,6 +44,7 @@ class House:
     reached: list[str] = field(default_factory=list)
     """The paths of requests that came through."""
     recorded: list[tuple[tuple[str, ...], str, int]] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
     judged: list[Asked] = field(default_factory=list)
 
     async def who(self, scope: Scope) -> Person:
@@ -59,8 +60,9 @@ class House:
         if "CHG-9" in asked.dags:
             raise Refused(409, "CHG-9 acts")
 
-    def record(self, asked: Asked, status: int) -> None:
+    def record(self, asked: Asked, status: int, reason: str) -> None:
         """Keep what is recorded."""
+        self.reasons.append(reason)
         self.recorded.append((asked.changes, asked.person.name, status))
 
     def app(self) -> FastAPI:
@@ -80,6 +82,7 @@ class House:
 
         app.add_api_route("/auth/token", answer, methods=["POST"])
         app.add_api_route("/api/v2/dags/{dag_id}/dagRuns", answer, methods=["POST"])
+        app.add_api_route("/api/v2/dags/{dag_id}/dagRuns/list", answer, methods=["POST"])
         app.add_api_route("/api/v2/dags/{dag_id}/dagRuns/{run}/taskInstances", answer, methods=["PATCH"])
         tasks.add_api_route("/task-instances/{task}", answer, methods=["PATCH"])
         return app
@@ -217,6 +220,7 @@ async def test_what_is_refused_is_recorded_and_goes_no_further(house: House) -> 
     assert (reply.status_code, reply.json()) == (409, {"detail": "CHG-9 acts"})
     await until(lambda: bool(house.recorded))
     assert (house.recorded, house.reached) == ([(("CHG-9",), "alice", 409)], [])
+    assert house.reasons == ["CHG-9 acts"]
 
 
 async def test_who_may_only_look_fills_no_record(house: House) -> None:
@@ -247,6 +251,7 @@ async def test_the_application_gets_the_body_as_it_was_sent(house: House) -> Non
     """Byte for byte; what it only asks is not recorded."""
     body = b'{"dry_run": true, "x": "\xc3\xa9"}'
     assert (await post(house, RUNS, body)).content == body
+    await post(house, f"{RUNS}/list", b"{}")
     assert house.recorded == []
 
 

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
+from changewindow.changes.click_text import PHRASES
 from changewindow.flow.own_dag import OWN_DAGS
 from changewindow.flow.server.asked import Asked, Person, Refused, route_of
 from changewindow.flow.server.door import PEOPLE, READING
@@ -87,6 +88,12 @@ def test_every_writing_operation_of_the_openapi_document_is_in_the_table(airflow
 def test_the_door_stands_before_them(airflow_app: FastAPI) -> None:
     """Airflow registers it from our plugin."""
     assert "door" in [getattr(middleware.cls, "__name__", "") for middleware in airflow_app.user_middleware]
+
+
+def test_what_each_route_does_to_a_change_is_told_in_words() -> None:
+    """Of those that can name one, and that do more than read."""
+    names = [key for key in TABLE if "{dag_id}" in key or key in {"PATCH /api/v2/dags", "POST /api/v2/backfills"}]
+    assert {key for key in names if not key.endswith(("/dry_run", "/list"))} == set(PHRASES)
 
 
 @pytest.mark.parametrize("dag", ["CHG-1042", "abort_change", "~"])

@@ -68,8 +68,8 @@ class Asked:
 
     @property
     def is_dry(self) -> bool:
-        """Return whether it only asks what it would do."""
-        return self.route.endswith("/dry_run") or self.fields.get("dry_run") is True
+        """Return whether it only asks what it would do, or what there is."""
+        return self.route.endswith(("/dry_run", "/list")) or self.fields.get("dry_run") is True
 
     @cached_property
     def dags(self) -> tuple[str, ...]:

@@ -26,10 +26,10 @@ KEPT |= {"entities", "run_after", "task_id", "task_ids"}
 """Fields whose values say what was done; of others only the names are kept, for whatever may stand in them."""
 
 
-def record(asked: Asked, status: int) -> None:
-    """Write down for each change what was asked for and answered, now or when the ledger is back."""
+def record(asked: Asked, status: int, reason: str = "") -> None:
+    """Write down for each change what was asked for and answered, or why it was refused; when the ledger is back."""
     body = json.dumps(without_values(asked.json))[:LONGEST] if asked.body else ""
-    clicked = Clicked(method=asked.method, path=asked.path, body=body, status=status)
+    clicked = Clicked(method=asked.method, path=asked.path, body=body, status=status, reason=reason[:LONGEST])
     spool = Spool(ledger(), settings.read().spool)
     for change in _known(asked.changes):
         try:

@@ -39,7 +39,7 @@ class Door:
         *,
         who: Callable[[Scope], Awaitable[Person]] = person_of,
         decide: Callable[[Asked], None] = judge,
-        record: Callable[[Asked, int], None] = audit.record,
+        record: Callable[[Asked, int, str], None] = audit.record,
         look_next: Callable[[UUID], None] = next_run.look_next,
         ours_limit: Limit = OURS,
     ) -> None:
@@ -87,16 +87,16 @@ class Door:
 
     async def _judged(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read what a person asks for, decide, pass it on, and record what became of it."""
-        asked = await self._asked(scope, receive)
+        asked, reason = await self._asked(scope, receive), ""
         try:
             await asyncio.to_thread(self.decide, asked)
         except Refused as refused:
-            status = refused.status if asked.person.may_act else 403
+            status, reason = refused.status if asked.person.may_act else 403, str(refused)
             await _answer(refused, scope, receive, send)
         else:
             status = await self._pass(scope, asked.body, receive, send)
         if asked.changes and not asked.is_dry and status not in NOTHING_HAPPENED:
-            await asyncio.to_thread(self.record, asked, status)
+            await asyncio.to_thread(self.record, asked, status, reason)
 
     async def _asked(self, scope: Scope, receive: Receive) -> Asked:
         """Return what a person asks for.

@@ -125,6 +125,8 @@ class Clicked(Payload):
     body: str
     status: int
     """The status of the answer."""
+    reason: str = ""
+    """Why Change Windows refused it; empty where it did not."""
 
 
 class MessageSent(Payload):
