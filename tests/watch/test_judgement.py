@@ -57,7 +57,7 @@ def test_everything_that_is_wrong_is_said() -> None:
     *_, last = routes(judging([{}, {}]), "nnn", "ggb")
     assert last == (
         "fail",
-        "c0 is not known: no_data, limit (3 in a row, 2 allowed); c1 is bad: limit (1 in a row, 0 allowed)",
+        "c0 is not known: no_data, limit (3 in a row, 2 allowed);\nc1 is bad: limit (1 in a row, 0 allowed)",
     )
 
 

@@ -78,7 +78,7 @@ def asking(change: str, ticket: Ticket, reason: str) -> str:
     return message(
         *[
             f"❓ KEEP IT? {change} {ticket.summary}",
-            f"Not known: {_one_line(reason)}",
+            *_listed("Not known", reason),
             f"{people}: answer under Required Actions in Airflow within {within}.",
             "The watch goes on; with no answer the change is rolled back.",
         ]
@@ -98,7 +98,7 @@ def _outcome_text(change: str, ticket: Ticket, ending: Ending) -> str:
         lines.append(_duration(ending))
         lines += [f"Follow-up: {item}" for item in ticket.post_change.follow_up]
         return message(*lines)
-    lines.append(f"Reason: {_one_line(ending.reason)}")
+    lines += _listed("Reason", ending.reason)
     if ending.outcome == "rolled_back":
         lines.append(f"Rolled back at: {_clock(ending.ended)}")
         if ending.restored:
@@ -145,6 +145,12 @@ def _duration(ending: Ending) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _listed(name: str, text: str) -> list[str]:
+    """Return a reason behind its name; several, one a line, below it."""
+    lines = [_one_line(line).removesuffix(";") for line in text.splitlines() if line.strip()]
+    return [f"{name}: {''.join(lines)}"] if len(lines) < 2 else [f"{name}:", *(f"• {line}" for line in lines)]
 
 
 def _clock(moment: datetime) -> str:

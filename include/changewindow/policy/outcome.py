@@ -39,8 +39,8 @@ def outcome(left: Left) -> tuple[Outcome, str]:
     if not left.started:
         return "cancelled" if left.is_aborted else "refused", left.reason or "no step started"
     if left.not_undone:
-        failed = "; ".join(f"undo of step {number}: {reason}" for number, reason in left.not_undone)
-        return "rollback_failed", f"{failed}. Rolled back because: {left.reason}"
+        failed = ";\n".join(f"undo of step {number}: {reason}" for number, reason in left.not_undone)
+        return "rollback_failed", f"{failed}.\nRolled back because: {left.reason}"
     if not left.is_verified:
-        return "rollback_failed", f"undone, but not verified: {left.not_verified}. Rolled back because: {left.reason}"
+        return "rollback_failed", f"undone, but not verified: {left.not_verified}.\nRolled back because: {left.reason}"
     return "rolled_back", left.reason

@@ -18,6 +18,8 @@ ALMOST_ONE = 1 - 1e-9
 LATE: Cause = "late"
 """The answer that says nothing about a service: the watch itself was not running."""
 
+APART = ";\n"
+"""Between two reasons: each has a line of its own, where there are lines."""
 COUNTS = ("lately", "unknown", "streak", "passed", "missed")
 """What a tally stores."""
 
@@ -146,14 +148,14 @@ class Judgement:
         reasons = [(tally.add(reading.verdict, reading.cause, reading.account), tally) for tally, reading in pairs]
         against = _enough(reasons)
         if against:
-            return self._against(pairs), "; ".join(against)
+            return self._against(pairs), APART.join(against)
         return self._at_the_end([pair for pair in pairs if pair[0].weight]) if is_over else None
 
     def gap(self, samples: int, detail: str) -> Decision | None:
         """Count samples that should have been taken and were not, as missing data of every condition."""
         reasons = [(tally.gap(samples, detail), tally) for tally in self.tallies]
         against = _enough(reasons)
-        return (self.unknown, "; ".join(against)) if against else None
+        return (self.unknown, APART.join(against)) if against else None
 
     def counts(self) -> dict[str, Any]:
         """Return all counts as JSON, from which `resume` goes on."""
@@ -182,7 +184,7 @@ class Judgement:
         patience = max(max(limit.failures, limit.unknown) + limit.passes - 1 for limit in limits)
         if self.overtime <= patience:
             return None
-        return self._against(pairs), f"not all good at once by the end: {'; '.join(undecided)}"
+        return self._against(pairs), f"not all good at once by the end: {APART.join(undecided)}"
 
     def _against(self, pairs: list[tuple[Tally, Sampled]]) -> Route:
         """Return where a sample that speaks against the change leads: `fail`, if something in it is known to be bad."""
@@ -193,7 +195,9 @@ class Judgement:
 def _enough(reasons: list[tuple[str | None, Tally]]) -> list[str]:
     """Return the reasons of conditions that decide, if together they weigh enough; else none."""
     against = [(reason, tally.weight) for reason, tally in reasons if reason and tally.weight]
-    return [reason for reason, _ in against] if sum(weight for _, weight in against) > ALMOST_ONE else []
+    return (
+        [" ".join(reason.split()) for reason, _ in against] if sum(weight for _, weight in against) > ALMOST_ONE else []
+    )
 
 
 def _undecided(tally: Tally, reading: Sampled) -> str:
