@@ -38,6 +38,16 @@ def test_undo_reverts_the_merge_once(repository: Path) -> None:
     assert git(repository, "rev-parse", "main") == tip
 
 
+def test_an_answer_of_git_is_no_failure_in_the_log(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A setting that is not set, a commit that is no ancestor: whoever reads the log looks for no cause."""
+    here = context(repository)
+    remembered = STEP.remember(here)
+    STEP.apply(here, remembered)
+    STEP.undo(here, remembered)
+    STEP.undo(here, remembered)
+    assert "exit code 1" not in capsys.readouterr().out
+
+
 def test_undo_of_step_1_leaves_step_12_alone(repository: Path) -> None:
     """The mark of a step is matched whole: the merge of step 12 is not the one of step 1."""
     remembered = STEP.remember(context(repository))

@@ -17,6 +17,8 @@ from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.process.command import Program, arguments_of, line_of
 
+MISSING = (1, 127)
+"""The exit codes of a shell that finds no program."""
 EXAMPLE = {
     "name": "Write the marker",
     "kind": "command",
@@ -52,7 +54,7 @@ class Step(StepBase):
         self._secrets(context)
         name = "true" if self.undo_run == "nothing" else arguments_of(self.undo_run)[0]
         find = ["/bin/sh", "-c", 'command -v "$0"', name]
-        if context.look(find, environment=self.environment, quiet=True, of_ticket=True).code == 0:
+        if context.look(find, environment=self.environment, quiet=True, answers=MISSING, of_ticket=True).code == 0:
             return []
         advice = "Install it there, or write it as `shell:` if an earlier step brings it."
         return [f"the worker has no program {name}, which undo needs. {advice}"]

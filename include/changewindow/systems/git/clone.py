@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ COMMIT = re.compile(r"^([0-9a-f]{40,64})(?: (.*))?$", re.MULTILINE)
 """A commit on a line of its own, as warnings of git are in the same output."""
 IS_ANCESTOR, IS_NO_ANCESTOR = 0, 1
 """Exit codes of `merge-base --is-ancestor`; another one where a commit is not there."""
+IS_UNSET = 1
+"""The exit code of `config --get` where nothing is set."""
 UNPACKED = re.compile(r"^\.merge_file_\w+$", re.MULTILINE)
 
 
@@ -54,10 +56,11 @@ class Clone:
             raise StepFailed(f"git {arguments[0]} failed: {last_line(ran)}. {hint}".rstrip())
         return ran.output.strip()
 
-    def look(self, *arguments: str, magic: bool = False) -> Ran:
+    def look(self, *arguments: str, magic: bool = False, answers: Collection[int] = ()) -> Ran:
         """Run git in the clone, changing nothing outside, whether it succeeds or not."""
         environment = {**self.environment, "GIT_LITERAL_PATHSPECS": "0"} if magic else self.environment
-        return self.context.look(["git", *arguments], folder=self.folder, environment=environment, quiet=True)
+        command = ["git", *arguments]
+        return self.context.look(command, folder=self.folder, environment=environment, quiet=True, answers=answers)
 
     def id(self, *arguments: str) -> str:
         """Run a git command that prints an id; return the id, or "" if it prints none."""
@@ -89,7 +92,7 @@ class Clone:
 
     def setting(self, name: str) -> str:
         """Return what the account's settings say, or "" if they say nothing: `true` or `false`."""
-        lines = self.look("config", "--type=bool", "--get", name).output.splitlines()
+        lines = self.look("config", "--type=bool", "--get", name, answers=(IS_UNSET,)).output.splitlines()
         return lines[-1] if lines and lines[-1] in {"true", "false"} else ""
 
     def is_signed(self, commit: str) -> bool:
@@ -107,7 +110,7 @@ class Clone:
         Raises:
             StepFailed: it is no longer in the repository.
         """
-        code = self.look("merge-base", "--is-ancestor", commit, "HEAD").code
+        code = self._is_ancestor(commit, "HEAD")
         if code not in {IS_ANCESTOR, IS_NO_ANCESTOR}:
             problem = f"The repository of connection {self.connection} has no commit {commit[:12]} any more"
             raise StepFailed(
@@ -126,7 +129,10 @@ class Clone:
     def contains(self, commit: str, in_commit: str) -> bool:
         """Return whether a commit is an ancestor of another, after fetching the repository."""
         self.look("fetch", "--quiet", "--no-tags", "origin")
-        return self.look("merge-base", "--is-ancestor", commit, in_commit).code == IS_ANCESTOR
+        return self._is_ancestor(commit, in_commit) == IS_ANCESTOR
+
+    def _is_ancestor(self, commit: str, in_commit: str) -> int:
+        return self.look("merge-base", "--is-ancestor", commit, in_commit, answers=(IS_NO_ANCESTOR,)).code
 
     def push(self, make: Callable[["Clone"], Made]) -> str:
         """Make a commit on top of the branch and push it; start over if somebody else pushed in the meantime.

@@ -85,7 +85,9 @@ class Files(Model):
         if cloned.code:
             raise StepFailed(f"The repository of connection {self.repository} cannot be read: {last_line(cloned)}")
         for name in [commit] if commit else [f"refs/remotes/origin/{self.at}", f"refs/tags/{self.at}", self.at]:
-            asked = context.look(["git", "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"], **options)
+            asked = context.look(
+                ["git", "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"], answers=(1,), **options
+            )
             if asked.code:
                 continue
             checked_out = context.look(["git", "checkout", "--quiet", "--detach", id_in(asked.output)], **options)

@@ -3,7 +3,7 @@
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context, Ran
 from changewindow.systems.hosts.ssh import reach
 from changewindow.systems.hosts.ssh_refusals import may_run, why
+from changewindow.systems.process.supervised import ProgramOptions
 
 HEARTBEAT = Path(__file__).with_name("heartbeat.py")
 REFUSED = 255
@@ -46,21 +47,25 @@ class Host:
             return "the worker"
         return f"{connection.login}@{connection.host}" if connection.login else connection.host
 
-    def look(self, arguments: Sequence[str], *, content: bytes = b"", quiet: bool = True) -> Ran:
+    def look(
+        self, arguments: Sequence[str], *, content: bytes = b"", quiet: bool = True, answers: Collection[int] = ()
+    ) -> Ran:
         """Run a program that only reads, with the content on its standard input.
 
         Raises:
             StepFailed: the host could not be reached; the text says why and what to do.
         """
-        return self._run(arguments, content=content, quiet=quiet, acts=False)
+        return self._run(arguments, content=content, quiet=quiet, acts=False, answers=answers)
 
-    def run(self, arguments: Sequence[str], *, content: bytes = b"", shown_as: str = "") -> Ran:
+    def run(
+        self, arguments: Sequence[str], *, content: bytes = b"", shown_as: str = "", answers: Collection[int] = ()
+    ) -> Ran:
         """Run a program that acts; a dry run only logs it. The program is killed when we die or the connection breaks.
 
         Raises:
             StepFailed: the host could not be reached, or the connection broke; then nothing we ran there acts any more.
         """
-        return self._run(arguments, content=content, shown_as=shown_as, acts=True)
+        return self._run(arguments, content=content, shown_as=shown_as, acts=True, answers=answers)
 
     def has(self, program: str) -> bool:
         """Return whether the host has a program.
@@ -68,14 +73,21 @@ class Host:
         Raises:
             StepFailed: nothing runs there at all, as when the account is locked or has no usable shell.
         """
-        ran = self.look(["sh", "-c", f'command -v "$0" > /dev/null || exit {MISSING}', program])
+        ran = self.look(["sh", "-c", f'command -v "$0" > /dev/null || exit {MISSING}', program], answers=(MISSING,))
         if ran.code not in {0, MISSING}:
             reason = ran.output.strip().rpartition("\n")[2] or f"exit code {ran.code}"
             raise StepFailed(f"No program can be run on {self.name}: {reason}. Can the account log in and use a shell?")
         return ran.code == 0
 
     def _run(
-        self, arguments: Sequence[str], *, content: bytes, acts: bool, quiet: bool = False, shown_as: str = ""
+        self,
+        arguments: Sequence[str],
+        *,
+        content: bytes,
+        acts: bool,
+        answers: Collection[int],
+        quiet: bool = False,
+        shown_as: str = "",
     ) -> Ran:
         connection, watched = self._connection(), ["/bin/sh", "-c", WATCHED, "sh", str(PATIENCE), *arguments]
         with self.context.temporary_folder() as folder:
@@ -84,8 +96,9 @@ class Host:
             file.write_bytes(content)
             beating = [sys.executable, "-I", "-S", str(HEARTBEAT), str(file)]
             line = shown_as or shlex.join(arguments)
+            shown: ProgramOptions = {"quiet": quiet, "answers": answers}
             if connection is None:
-                return self.context.run([*beating, *watched], acts=acts, quiet=quiet, shown_as=line)
+                return self.context.run([*beating, *watched], acts=acts, shown_as=line, **shown)
             if shutil.which("ssh") is None:
                 raise StepFailed("The worker has no program ssh. Install the OpenSSH client on every worker.")
             reached = reach(connection, folder)
@@ -94,7 +107,7 @@ class Host:
                     f"the host key of {connection.host} is not checked: {connection.name} says no_host_key_check"
                 )
             command, line = [*beating, *reached.arguments, shlex.join(watched)], f"{self.name}: {line}"
-            ran = self.context.run(command, acts=acts, environment=reached.environment, quiet=quiet, shown_as=line)
+            ran = self.context.run(command, acts=acts, environment=reached.environment, shown_as=line, **shown)
         if ran.code == REFUSED:
             if acts and may_run(ran.output):
                 self.context.log(f"waiting {PATIENCE:.0f} s: by then the host has killed whatever still runs there")

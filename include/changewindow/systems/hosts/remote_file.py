@@ -145,8 +145,9 @@ class RemoteFile:
         self.host.run(["rm", "-f", "--", self.candidate])
 
     def _act(self, description: str, script: str, arguments: Sequence[str], *, content: bytes = b"") -> int:
-        ran = self.host.run(["sh", "-c", script, "sh", self.path, *arguments], content=content, shown_as=description)
-        if ran.code not in {0, CHANGED, ALTERED}:
+        command, answers = ["sh", "-c", script, "sh", self.path, *arguments], (CHANGED, ALTERED)
+        ran = self.host.run(command, content=content, shown_as=description, answers=answers)
+        if ran.code not in {0, *answers}:
             raise StepFailed(f"{self.host.name} could not {description}: {_last(ran.output)}.")
         return ran.code
 

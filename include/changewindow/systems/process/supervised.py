@@ -5,7 +5,7 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,8 @@ class ProgramOptions(TypedDict, total=False):
     """Variables that the program gets besides the usual ones; see `environment.built`."""
     quiet: bool
     """Whether the output is left out of the log; it is logged all the same when the program fails."""
+    answers: Collection[int]
+    """Exit codes other than 0 that are no failure, but an answer to a question: the log does not show them."""
     shown_as: str
     """What the log shows instead of the arguments."""
     of_ticket: bool

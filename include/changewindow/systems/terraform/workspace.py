@@ -102,7 +102,8 @@ class Workspace:
     def plan(self, out: Path, options: Sequence[str], *, patience: str) -> bool:
         """Save a plan that makes what there is match the configuration; return whether it changes anything."""
         arguments = ["-input=false", "-detailed-exitcode", f"-lock-timeout={patience}", f"-out={out}", *options]
-        ran = self.context.look(self._command("plan", *arguments), environment=self._environment())
+        command, environment = self._command("plan", *arguments), self._environment()
+        ran = self.context.look(command, environment=environment, answers=(CHANGES,))
         if ran.code not in {NO_CHANGES, CHANGES}:
             raise self._failure("plan", ran)
         return ran.code == CHANGES
