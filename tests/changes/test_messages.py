@@ -51,6 +51,24 @@ def test_a_rollback_says_what_it_went_back_to() -> None:
     assert "\nBack to: 'Scale': 3 replicas\nFollow-up: find the root cause; " in ended("CHG-1", ticket(), ending)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "reason", "lines"),
+    [
+        ("refused", "It is frozen.\nbob has not approved.", ["• It is frozen.", "• bob has not approved."]),
+        ("rolled_back", "a is bad: 2;\nb is bad: 3", ["• a is bad: 2", "• b is bad: 3"]),
+        (
+            "rollback_failed",
+            "undo of step 2: x;\nundo of step 1: y.\nRolled back because: z",
+            ["• undo of step 2: x", "• undo of step 1: y.", "• Rolled back because: z"],
+        ),
+    ],
+)
+def test_several_reasons_stand_one_a_line(outcome: Outcome, reason: str, lines: list[str]) -> None:
+    """Two that run into each other are read as one."""
+    told = ended("CHG-1", ticket(), Ending(outcome, reason, STARTED, ENDED)).splitlines()
+    assert told[1 : 2 + len(lines)] == ["Reason:", *lines]
+
+
 def test_nobody_looks_for_the_cause_of_an_abort() -> None:
     """A person wanted it, and the reason says so."""
     ending = Ending("rolled_back", "aborted by alice: wrong day", STARTED, ENDED, is_by_hand=True)

@@ -10,11 +10,13 @@ import yaml
 
 from changewindow.documents.findings import Finding, Place
 from changewindow.documents.text import UNSEEN, shown
+from changewindow.documents.yaml_mistakes import mistake
 
 LARGEST = 1_000_000
 DEEPEST = 40
 HIGHEST = 2**64
 LONGEST_NUMBER = 400
+ALIAS = "Write the value where it is used; put a text that begins with & or * into quotes."
 
 
 class BadYaml(Exception):
@@ -107,10 +109,7 @@ def parse(text: str) -> Document:
         _refuse_traps(text)
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        sentence = " ".join(filter(None, (error.context, error.problem)))
-        remedy = "Check indentation (spaces, no tabs), colons, and quotes around text with special characters."
-        raise BadYaml(mark.line + 1 if mark else 1, f"not YAML: {sentence}", remedy) from error
+        raise BadYaml(*mistake(text, error)) from error
     except yaml.YAMLError as error:
         sentence = f"not YAML: {str(error).splitlines()[0]}"
         raise BadYaml(1, sentence, "Remove the unprintable character.") from error
@@ -141,9 +140,7 @@ def _refuse_traps(text: str) -> None:
     depth = documents = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise BadYaml(
-                _line(event), "anchors and aliases (& and *) are not allowed", "Write the value where it is used."
-            )
+            raise BadYaml(_line(event), "anchors and aliases (& and *) are not allowed", ALIAS)
         if tag := getattr(event, "tag", None):
             tag = str(tag).replace("tag:yaml.org,2002:", "!!")
             raise BadYaml(_line(event), f"the tag {shown(tag)} is not allowed", "Write a plain value, text in quotes.")
