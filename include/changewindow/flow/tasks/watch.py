@@ -136,9 +136,10 @@ class Watch(ChangeOperator, BranchMixIn):
         )
         trigger = WatchTrigger.of(arguments)
         decided = self._first(run, trigger) if first_by and first_by <= now() + SOON else None
-        if decided is None:
-            self.defer(trigger=trigger, method_name="judged")
-        return self.judged(run.context, decided.as_json())
+        if decided:
+            return self.judged(run.context, decided.as_json())
+        self.defer(trigger=trigger, method_name="judged")
+        return None
 
     def _first(self, run: Run, trigger: WatchTrigger) -> Decided | None:
         """Take the first sample, and leave it for the trigger, which goes on from there; return what it decides."""

@@ -19,6 +19,8 @@ from changewindow.systems.process.supervised import ProgramOptions
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 SMALL = 1024
+NO_SUCH = 1
+"""The exit code of `rev-parse --verify --quiet` for a name that is none."""
 """A pointer is smaller, as Git LFS says itself."""
 
 
@@ -85,9 +87,8 @@ class Files(Model):
         if cloned.code:
             raise StepFailed(f"The repository of connection {self.repository} cannot be read: {last_line(cloned)}")
         for name in [commit] if commit else [f"refs/remotes/origin/{self.at}", f"refs/tags/{self.at}", self.at]:
-            asked = context.look(
-                ["git", "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"], answers=(1,), **options
-            )
+            verify = ["git", "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"]
+            asked = context.look(verify, folder=clone, environment=environment, quiet=True, answers=(NO_SUCH,))
             if asked.code:
                 continue
             checked_out = context.look(["git", "checkout", "--quiet", "--detach", id_in(asked.output)], **options)

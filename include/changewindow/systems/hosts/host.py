@@ -12,7 +12,6 @@ from changewindow.systems.connection import Connection
 from changewindow.systems.context import Context, Ran
 from changewindow.systems.hosts.ssh import reach
 from changewindow.systems.hosts.ssh_refusals import may_run, why
-from changewindow.systems.process.supervised import ProgramOptions
 
 HEARTBEAT = Path(__file__).with_name("heartbeat.py")
 REFUSED = 255
@@ -96,9 +95,9 @@ class Host:
             file.write_bytes(content)
             beating = [sys.executable, "-I", "-S", str(HEARTBEAT), str(file)]
             line = shown_as or shlex.join(arguments)
-            shown: ProgramOptions = {"quiet": quiet, "answers": answers}
             if connection is None:
-                return self.context.run([*beating, *watched], acts=acts, shown_as=line, **shown)
+                command = [*beating, *watched]
+                return self.context.run(command, acts=acts, quiet=quiet, answers=answers, shown_as=line)
             if shutil.which("ssh") is None:
                 raise StepFailed("The worker has no program ssh. Install the OpenSSH client on every worker.")
             reached = reach(connection, folder)
@@ -107,7 +106,8 @@ class Host:
                     f"the host key of {connection.host} is not checked: {connection.name} says no_host_key_check"
                 )
             command, line = [*beating, *reached.arguments, shlex.join(watched)], f"{self.name}: {line}"
-            ran = self.context.run(command, acts=acts, environment=reached.environment, shown_as=line, **shown)
+            known = reached.environment
+            ran = self.context.run(command, acts=acts, environment=known, quiet=quiet, answers=answers, shown_as=line)
         if ran.code == REFUSED:
             if acts and may_run(ran.output):
                 self.context.log(f"waiting {PATIENCE:.0f} s: by then the host has killed whatever still runs there")
