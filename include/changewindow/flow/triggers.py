@@ -230,7 +230,7 @@ class WatchTrigger(ChangeTrigger[WatchArguments]):
             self.keep(self.progress)
 
     def soon(self, before: Progress | None = None) -> Watched:
-        """Return what is watched from now on: with its first sample when it is due, or at the pace of another trigger."""
+        """Return what is watched from now on: with its first sample when due, or at the pace of another trigger."""
         if before and not before.is_handed_over:
             return self.watched
         due = before.at + self.arguments.every if before else self.arguments.first_by
