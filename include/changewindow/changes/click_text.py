@@ -10,6 +10,8 @@ from changewindow.ledger.payloads import Clicked
 Fields = Mapping[str, Any]
 """What the path and the body of a request say."""
 Phrase = Callable[[Fields], str]
+GAP, DEEP_GAP = re.compile(r"\{(\w+)\}"), re.compile(r"\{(\w+):path\}")
+"""What a route leaves open: a part of its path, or all of the rest."""
 SHOWN = 5
 """How many tasks or runs are named."""
 DAG, RUN = "/api/v2/dags/{dag_id}", "/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}"
@@ -158,8 +160,8 @@ PHRASES: Mapping[str, str | Phrase] = {
 
 
 def _pattern(route: str) -> re.Pattern[str]:
-    deep = re.sub(r"\{(\w+):path\}", r"(?P<\1>.+)", route)
-    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", deep))
+    deep = DEEP_GAP.sub(r"(?P<\1>.+)", route)
+    return re.compile(GAP.sub(r"(?P<\1>[^/]+)", deep))
 
 
 PATTERNS = {route: _pattern(route) for route in PHRASES}
