@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from changewindow.errors import ChangeError
+from changewindow.systems.measurement import SourceError
 from servers.marker_apis import TOKEN, Tool, telling
 from support.marked import BEGAN, ROLLING_BACK, ended, tell
 from support.recording_server import Reply
@@ -93,14 +93,14 @@ async def test_what_people_have_written_is_no_html(grafana: Tool) -> None:
 @pytest.mark.parametrize(
     ("reply", "problem"),
     [
-        (Reply(200, "<html>log in</html>"), "Grafana answered GET /api/annotations"),
+        (Reply(200, "<html>log in</html>"), "Grafana answered without JSON. Is "),
         (Reply(200, '{"message": "hello"}'), "Grafana answered with something else than annotations"),
     ],
 )
 async def test_what_answers_in_its_place_is_named(grafana: Tool, reply: Reply, problem: str) -> None:
     """A proxy that wants a login answers everything with a page."""
     grafana.server.otherwise = reply
-    with pytest.raises(ChangeError) as failed:
+    with pytest.raises(SourceError) as failed:
         await tell(SETTINGS, BEGAN, grafana.connection())
     assert str(failed.value).startswith(problem)
     assert len(str(failed.value)) < 400

@@ -13,7 +13,8 @@ import changewindow.markers
 from changewindow import kinds
 from changewindow.cli.main import main
 from changewindow.cli.standalone import ROOT
-from changewindow.policy.markers import FILE, load_markers
+from changewindow.markers.base import MARKERS
+from changewindow.policy.markers import load_markers
 from support.marked import BEGAN, tell
 
 SHIPPED = ROOT / "include" / "policy"
@@ -22,7 +23,8 @@ PAGER = '''
 
 from typing import Literal
 
-from changewindow.markers.base import MarkerBase, MarkerContext, Moment
+from changewindow.markers.base import MarkerBase, Moment
+from changewindow.systems.measurement import SourceContext
 
 EXAMPLE = {"kind": "bell", "rings": 3}
 
@@ -34,7 +36,7 @@ class Marker(MarkerBase):
     rings: int
     """How often."""
 
-    async def mark(self, context: MarkerContext, moment: Moment) -> str | None:
+    async def mark(self, context: SourceContext, moment: Moment) -> str | None:
         """Ring it."""
         return f"{'ding ' * self.rings}{moment.head}"
 '''
@@ -48,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 
 def write(folder: Path, text: str) -> None:
     """Write the file of markers."""
-    (folder / FILE).write_text(textwrap.dedent(text))
+    (folder / MARKERS).write_text(textwrap.dedent(text))
 
 
 def uncommented(text: str) -> str:
@@ -61,7 +63,7 @@ def test_as_delivered_nobody_is_told() -> None:
     loaded = load_markers(SHIPPED)
     assert loaded.model is not None
     assert loaded.model.markers == {}
-    text = (SHIPPED / FILE).read_text()
+    text = (SHIPPED / MARKERS).read_text()
     head, _, rest = text.partition("markers:\n")
     used = yaml.safe_load("markers:\n" + uncommented(rest))
     assert {marker["kind"] for marker in used["markers"].values()} == set(kinds.names("markers"))
@@ -70,7 +72,7 @@ def test_as_delivered_nobody_is_told() -> None:
 
 def test_the_delivered_examples_are_valid(folder: Path) -> None:
     """Whoever removes the signs of the comments has four markers."""
-    write(folder, uncommented((SHIPPED / FILE).read_text()))
+    write(folder, uncommented((SHIPPED / MARKERS).read_text()))
     loaded = load_markers(folder)
     assert loaded.model is not None
     assert set(loaded.model.markers) == {"dashboards", "orders-on-call", "events", "release-board"}

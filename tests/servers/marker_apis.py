@@ -49,7 +49,7 @@ class Tool:
             status, body = self.take(self, request)
         except Refused as refused:
             return refused.reply
-        return Reply(status, json.dumps(body))
+        return Reply(status, "" if body is None else json.dumps(body))
 
     def add(self, entry: Entry, name: str = "") -> str:
         """Keep an entry; return what it is called."""

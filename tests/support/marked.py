@@ -6,9 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter
 
+from changewindow.flow.fetched_connections import among
 from changewindow.kinds import AnyKind
-from changewindow.markers.base import MarkerBase, MarkerContext, Moment
+from changewindow.markers.base import MARKERS, MarkerBase, Moment
 from changewindow.systems.connection import Connection
+from changewindow.systems.measurement import SourceContext
+from changewindow.watch.shared_answers import client
 
 BEGAN = Moment(
     "began",
@@ -36,5 +39,6 @@ def marker(settings: dict[str, Any]) -> MarkerBase:
 
 async def tell(settings: dict[str, Any], moment: Moment, *connections: Connection) -> str | None:
     """Tell a tool of a moment; return what it calls that."""
-    context = MarkerContext({known.name: known for known in connections}, datetime.now(UTC))
-    return await marker(settings).marked(context, moment)
+    async with client() as http:
+        context = SourceContext(http, among({known.name: known for known in connections}, MARKERS))
+        return await marker(settings).marked(context, moment)

@@ -9,8 +9,10 @@ from time import monotonic
 from typing import Any
 
 from changewindow.errors import ChangeError
-from changewindow.markers.base import MarkerBase, MarkerContext, Moment, bounded
+from changewindow.markers.base import MarkerBase, Moment, bounded
 from changewindow.systems.left_behind import LeftBehind
+from changewindow.systems.measurement import Connections, SourceContext, SourceError
+from changewindow.watch.shared_answers import client
 
 LATE = "it was not done within {:g}s. See why it is so slow"
 MORE = 1.0
@@ -30,7 +32,7 @@ class Marked:
     """Why it does not know of it."""
 
 
-def mark_all(markers: Mapping[str, MarkerBase], moment: Moment, context: MarkerContext) -> list[Marked]:
+def mark_all(markers: Mapping[str, MarkerBase], moment: Moment, connections: Connections) -> list[Marked]:
     """Tell each tool of a moment, and return what became of that, by their names.
 
     Each has a thread and an event loop of its own, so that none can hold up another, nor us: one that does not keep to
@@ -38,7 +40,7 @@ def mark_all(markers: Mapping[str, MarkerBase], moment: Moment, context: MarkerC
     """
     done: Queue[Marked] = Queue()
     for name, marker in markers.items():
-        Thread(target=_mark, args=(name, marker.marked(context, moment), done), daemon=True).start()
+        Thread(target=_mark, args=(name, _told(marker, moment, connections), done), daemon=True).start()
     outcomes: dict[str, Marked] = {}
     begun = monotonic()
     while waiting := [name for name in markers if name not in outcomes]:
@@ -52,13 +54,19 @@ def mark_all(markers: Mapping[str, MarkerBase], moment: Moment, context: MarkerC
     return [outcomes[name] for name in sorted(outcomes)]
 
 
-def _mark(name: str, marking: "Coroutine[Any, Any, str | None]", done: "Queue[Marked]") -> None:
+async def _told(marker: MarkerBase, moment: Moment, connections: Connections) -> str:
+    """Return what a tool calls its entry, if it says so."""
+    async with client() as http:
+        return await marker.marked(SourceContext(http, connections), moment) or ""
+
+
+def _mark(name: str, marking: "Coroutine[Any, Any, str]", done: "Queue[Marked]") -> None:
     """Put into a queue what became of a marker."""
     try:
         with asyncio.Runner() as runner:
             runner.get_loop().set_default_executor(LeftBehind())
-            done.put(Marked(name, bounded(runner.run(marking) or "", LONGEST)))
-    except ChangeError as error:
+            done.put(Marked(name, bounded(runner.run(marking), LONGEST)))
+    except (SourceError, ChangeError) as error:
         done.put(Marked(name, failure=str(error)))
     except BaseException as error:  # noqa: BLE001  one that breaks takes nothing else along
         done.put(Marked(name, failure=f"{type(error).__name__}: {error}. Its kind has a mistake; report it"))

@@ -21,7 +21,8 @@ from changewindow.policy.templates import read_template
 
 def lint(arguments: argparse.Namespace) -> int:
     """Check the policy and the templates of standard changes, and print every finding."""
-    from changewindow.policy import markers  # noqa: PLC0415  what it can send with is slow to import
+    from changewindow.markers.base import MARKERS  # noqa: PLC0415  what it can send with is slow to import
+    from changewindow.policy.markers import load_markers  # noqa: PLC0415  same
 
     try:
         facts = facts_of(arguments)
@@ -35,7 +36,7 @@ def lint(arguments: argparse.Namespace) -> int:
         folder = arguments.policy or settings.read().policy
         findings += unknown_names(folder, facts.policy.catalogue)
         findings += [(folder / FILE, wrong) for wrong in load_collectors(folder, facts.policy.catalogue).findings]
-        findings += [(folder / markers.FILE, wrong) for wrong in markers.load_markers(folder).findings]
+        findings += [(folder / MARKERS, wrong) for wrong in load_markers(folder).findings]
     print_findings(findings)
     return sum_up([finding for _, finding in findings], f"the policy and {count(len(templates), 'template')}")
 

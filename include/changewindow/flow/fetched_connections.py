@@ -26,13 +26,13 @@ def fetched(users: Iterable[BaseModel]) -> dict[str, Connection]:
     return known
 
 
-def among(known: Mapping[str, Connection]) -> Connections:
-    """Return what looks a connection up among those that were fetched; of a missing one it says so."""
+def among(known: Mapping[str, Connection], written_in: str) -> Connections:
+    """Return what looks a connection up among those that were fetched; of a missing one it says where it is named."""
 
     async def of(name: str) -> Connection:
         if name in known:
             return known[name]
         missing = f"there is no Airflow Connection '{name}'"
-        raise SourceError("unreachable", f"{missing}. Create it under Admin, Connections, or correct collectors.yaml")
+        raise SourceError("unreachable", f"{missing}. Create it under Admin, Connections, or correct {written_in}")
 
     return of

@@ -2,7 +2,6 @@
 
 import hashlib
 from asyncio import timeout
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -11,12 +10,11 @@ from pydantic import ConfigDict, Field
 
 from changewindow.documents.text import visible
 from changewindow.documents.types import Duration, Model, Name, duration_text
-from changewindow.errors import OperatorError
 from changewindow.kinds import explain_kind
-from changewindow.systems.connection import Connection
-from changewindow.systems.http.api import Product
-from changewindow.systems.http.sending import Receiver
+from changewindow.systems.measurement import SourceContext, SourceError
 
+MARKERS = "markers.yaml"
+"""Where a policy lists its markers."""
 LONGEST = 1000
 """Characters of a text that people have written."""
 LISTED = 20
@@ -31,10 +29,6 @@ WORDING = {
     "rollback_failed": "could not be rolled back, and needs somebody now",
 }
 """What a title says of a moment, or of an outcome; of any other outcome, that nothing was touched."""
-
-
-class NotMarked(OperatorError):
-    """Another tool was not told; no change fails for that."""
 
 
 @dataclass(frozen=True)
@@ -117,26 +111,6 @@ class Moment:
         return self.environment[:LONGEST_NAME]
 
 
-@dataclass(frozen=True)
-class MarkerContext:
-    """What a marker may use."""
-
-    connections: Mapping[str, Connection]
-    """Those that there are."""
-    now: datetime
-
-    def connection(self, name: str) -> Connection:
-        """Return the Airflow Connection of this name.
-
-        Raises:
-            NotMarked: there is none.
-        """
-        if name in self.connections:
-            return self.connections[name]
-        remedy = "Create it under Admin, Connections, or correct markers.yaml."
-        raise NotMarked(f"There is no Airflow Connection '{name}'. {remedy}")
-
-
 class MarkerBase(Model):
     """A tool that is told of our changes; whatever becomes of that, the change goes on."""
 
@@ -154,37 +128,29 @@ class MarkerBase(Model):
         has_service = not self.services or not set(self.services).isdisjoint(moment.services)
         return has_service and (not self.environments or moment.environment in self.environments)
 
-    async def marked(self, context: MarkerContext, moment: Moment) -> str | None:
+    async def marked(self, context: SourceContext, moment: Moment) -> str | None:
         """Tell the tool in time; return what it calls that.
 
         Raises:
-            ChangeError: it does not know of it; the text says why, and what to do.
+            SourceError, ChangeError: it does not know of it; the text says why, and what to do.
         """
         try:
             async with timeout(self.within.total_seconds()):
                 return await self.mark(context, moment)
         except TimeoutError as error:
             late = f"no answer within {duration_text(self.within)}"
-            raise NotMarked(f"{late}. See why it is so slow, or raise the `within` of the marker.") from error
+            raise SourceError("late", f"{late}. See why it is so slow, or raise the `within` of the marker.") from error
 
-    async def mark(self, context: MarkerContext, moment: Moment) -> str | None:
+    async def mark(self, context: SourceContext, moment: Moment) -> str | None:
         """Tell the tool of a moment; return what it calls that, if it says so.
 
         It may be told of the same moment twice, when the process that told it died before it could write that down:
         where the tool can know that by `moment.id`, or be asked, nothing stands there twice.
 
         Raises:
-            ChangeError: it does not know of it; the text says why, and what to do.
+            SourceError, ChangeError: it does not know of it; the text says why, and what to do.
         """
         raise NotImplementedError
-
-    def receiver(self, context: MarkerContext, product: Product, connection: str) -> Receiver:
-        """Return what sends requests to a product.
-
-        Raises:
-            NotMarked: there is no such connection.
-        """
-        return Receiver(product, context.connection(connection), self.within.total_seconds())
 
 
 def bounded(text: str, most: int = LONGEST) -> str:

@@ -14,8 +14,9 @@ import re
 from typing import Literal
 
 from changewindow.documents.types import ConnectionName
-from changewindow.markers.base import MarkerBase, MarkerContext, Moment, bounded
-from changewindow.systems.http.api import Product
+from changewindow.markers.base import MARKERS, MarkerBase, Moment, bounded
+from changewindow.systems.http.api import Api, Product
+from changewindow.systems.measurement import SourceContext, SourceError
 
 EXAMPLE = {"kind": "datadog", "connection": "datadog"}
 PRODUCT = Product(
@@ -40,9 +41,8 @@ class Marker(MarkerBase):
     connection: ConnectionName
     """The Airflow Connection with the API key of Datadog."""
 
-    async def mark(self, context: MarkerContext, moment: Moment) -> str | None:
+    async def mark(self, context: SourceContext, moment: Moment) -> str | None:
         """Post an event."""
-        datadog = self.receiver(context, PRODUCT, self.connection)
         event = {
             "title": moment.head,
             "text": bounded(_plain("\n".join(filter(None, (moment.title, moment.why)))), LONGEST),
@@ -51,8 +51,12 @@ class Marker(MarkerBase):
             "aggregation_key": moment.change,
             "date_happened": int(moment.at.timestamp()),
         }
-        reply = await datadog.send("POST", "/api/v1/events", event)
-        made = reply.get("event") if isinstance(reply, dict) else None
+        datadog = Api(context, self.connection, PRODUCT, written_in=MARKERS)
+        reply = await datadog.deliver("POST", "/api/v1/events", event)
+        if not isinstance(reply, dict):
+            problem = "something else than Datadog has answered"
+            raise SourceError("invalid", f"{problem}. Correct the host of the connection '{self.connection}'")
+        made = reply.get("event")
         number = made.get("id") if isinstance(made, dict) else None
         return f"event {number}" if number else None
 

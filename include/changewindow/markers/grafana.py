@@ -20,10 +20,9 @@ from urllib.parse import urlencode
 from pydantic import Field
 
 from changewindow.documents.types import ConnectionName
-from changewindow.errors import StepFailed
-from changewindow.markers.base import MarkerBase, MarkerContext, Moment
-from changewindow.systems.http.api import Product
-from changewindow.systems.http.sending import Receiver
+from changewindow.markers.base import MARKERS, MarkerBase, Moment
+from changewindow.systems.http.api import Api, Product
+from changewindow.systems.measurement import SourceContext, SourceError
 
 EXAMPLE = {"kind": "grafana", "connection": "grafana", "environments": ["production"]}
 PRODUCT = Product(
@@ -45,27 +44,27 @@ class Marker(MarkerBase):
     dashboard: str = Field(default="", pattern=r"^[\w-]{0,40}$")
     """The UID of the dashboard, as in its address; without it, the annotation belongs to the organisation."""
 
-    async def mark(self, context: MarkerContext, moment: Moment) -> str | None:
+    async def mark(self, context: SourceContext, moment: Moment) -> str | None:
         """Begin an annotation, or complete the one that is open."""
-        grafana = self.receiver(context, PRODUCT, self.connection)
+        grafana = Api(context, self.connection, PRODUCT, written_in=MARKERS)
         shown: dict[str, Any] = {"text": _text(moment), "tags": [OURS, *moment.tags]}
         if moment.has_ended:
             shown["timeEnd"] = _milliseconds(moment.at)
         numbers = await self._open(grafana, moment)
         for number in numbers:
-            await grafana.send("PATCH", f"/api/annotations/{number}", shown)
+            await grafana.deliver("PATCH", f"/api/annotations/{number}", shown)
         if not numbers:
-            made = await grafana.send(
+            made = await grafana.deliver(
                 "POST", "/api/annotations", {**self._place, "time": _milliseconds(moment.began), **shown}
             )
             numbers = _numbers([made])
         return f"annotation {numbers[0]}"
 
-    async def _open(self, grafana: Receiver, moment: Moment) -> list[int]:
+    async def _open(self, grafana: Api, moment: Moment) -> list[int]:
         """Return the annotations of the change that have not ended."""
         tags = [OURS, f"change:{moment.change}", f"environment:{moment.environment}", "outcome:running"]
         asked = {**self._place, "type": "annotation", "limit": MOST, "tags": tags}
-        return _numbers(await grafana.send("GET", f"/api/annotations?{urlencode(asked, doseq=True)}"))
+        return _numbers(await grafana.json(f"/api/annotations?{urlencode(asked, doseq=True)}"))
 
     @property
     def _place(self) -> dict[str, str]:
@@ -85,11 +84,10 @@ def _numbers(annotations: Any) -> list[int]:
     """Return the ids of annotations.
 
     Raises:
-        StepFailed: they are none.
+        SourceError: they are none.
     """
     try:
         return [int(annotation["id"]) for annotation in annotations]
     except (TypeError, KeyError, ValueError) as error:
-        raise StepFailed(
-            "Grafana answered with something else than annotations. Is it a proxy that answers?"
-        ) from error
+        problem = "Grafana answered with something else than annotations. Is it a proxy that answers?"
+        raise SourceError("invalid", problem) from error

@@ -13,15 +13,16 @@ Source: https://developer.pagerduty.com/docs/send-change-event
 from typing import Literal
 
 from changewindow.documents.types import ConnectionName
-from changewindow.markers.base import MarkerBase, MarkerContext, Moment, bounded
-from changewindow.systems.http.api import Product
+from changewindow.markers.base import MARKERS, MarkerBase, Moment, bounded
+from changewindow.systems.http.api import Api, Product
+from changewindow.systems.measurement import SourceContext, SourceError
 
 EXAMPLE = {"kind": "pagerduty", "connection": "pagerduty_orders", "services": ["orders"]}
 PRODUCT = Product(
     "PagerDuty",
     needs="the integration key of a service (Services, Integrations, Events API V2)",
     address="https://events.pagerduty.com",
-    scheme="",
+    header="",  # the key stands in the event
 )
 LONGEST = 1024
 
@@ -33,15 +34,16 @@ class Marker(MarkerBase):
     connection: ConnectionName
     """The Airflow Connection with the integration key of a service of PagerDuty."""
 
-    async def mark(self, context: MarkerContext, moment: Moment) -> None:
+    async def mark(self, context: SourceContext, moment: Moment) -> None:
         """Send a change event; PagerDuty gives it no name."""
-        pagerduty = self.receiver(context, PRODUCT, self.connection)
         event = {
             "summary": bounded(moment.title, LONGEST),
             "timestamp": moment.at.isoformat(),
             "source": "Change Windows",
             "custom_details": moment.facts(),
         }
-        key = PRODUCT.token(pagerduty.connection)
-        body = {"routing_key": key, "payload": event}
-        await pagerduty.deliver("POST", "/v2/change/enqueue", body, headers={"Accept": PRODUCT.accept})
+        body = {"routing_key": PRODUCT.token(await context.connection(self.connection)), "payload": event}
+        pagerduty = Api(context, self.connection, PRODUCT, written_in=MARKERS)
+        if await pagerduty.deliver("POST", "/v2/change/enqueue", body) is None:
+            problem = "something else than PagerDuty has answered"
+            raise SourceError("invalid", f"{problem}. Correct the host of the connection '{self.connection}'")

@@ -32,14 +32,15 @@ from pydantic import Field
 
 from changewindow.documents.types import ConnectionName
 from changewindow.errors import UnusableConnection
-from changewindow.markers.base import MarkerBase, MarkerContext, Moment
+from changewindow.markers.base import MARKERS, MarkerBase, Moment
 from changewindow.systems.connection import Connection
-from changewindow.systems.http.api import Product
+from changewindow.systems.http.api import Api, Product
+from changewindow.systems.measurement import SourceContext
 
 EXAMPLE = {"kind": "webhook", "connection": "release_board", "path": "/hooks/changes"}
 SECRET = "whsec_"  # noqa: S105  it is the prefix of all of them
 NEEDS = f"{SECRET} and the base64 of 24 to 64 random bytes, as `echo {SECRET}$(openssl rand -base64 32)` prints"
-PRODUCT = Product("The receiver of the webhook", needs=NEEDS)
+PRODUCT = Product("The receiver of the webhook", needs=NEEDS, header="")
 
 
 class Marker(MarkerBase):
@@ -51,18 +52,20 @@ class Marker(MarkerBase):
     path: str = Field(default="", pattern=r"^(/[\x21-\x7e]*)?$")
     """The path that is added to the address."""
 
-    async def mark(self, context: MarkerContext, moment: Moment) -> str | None:
+    async def mark(self, context: SourceContext, moment: Moment) -> str | None:
         """Post the moment."""
-        receiver = self.receiver(context, PRODUCT, self.connection)
+        keys = _keys(await context.connection(self.connection))
         message = {"type": f"change.{moment.kind}", "timestamp": moment.at.isoformat(), "data": moment.facts()}
         body = json.dumps(message, separators=(",", ":")).encode()
-        identity, sent = f"msg_{moment.id}", str(int(context.now.timestamp()))
+        identity, sent = f"msg_{moment.id}", str(int(context.now().timestamp()))
         signed = f"{identity}.{sent}.".encode() + body
         headers = {
+            "Content-Type": "application/json",
             "webhook-id": identity,
             "webhook-timestamp": sent,
-            "webhook-signature": " ".join(_signature(key, signed) for key in _keys(receiver.connection)),
+            "webhook-signature": " ".join(_signature(key, signed) for key in keys),
         }
+        receiver = Api(context, self.connection, PRODUCT, written_in=MARKERS)
         await receiver.deliver("POST", self.path, body, headers=headers)
         return identity
 

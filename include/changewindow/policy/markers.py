@@ -8,9 +8,8 @@ from pydantic import field_validator
 from changewindow.documents.model_file import Read, read_model
 from changewindow.documents.types import Model, Name
 from changewindow.kinds import AnyKind
-from changewindow.markers.base import MarkerBase
+from changewindow.markers.base import MARKERS, MarkerBase
 
-FILE = "markers.yaml"
 AnyMarker = Annotated[MarkerBase, AnyKind("markers", "Marker")]
 
 
@@ -29,5 +28,5 @@ class Markers(Model):
 
 def load_markers(folder: Path) -> Read[Markers]:
     """Return the markers of a policy, none where there is no file, or what is wrong with it."""
-    path = folder / FILE
+    path = folder / MARKERS
     return read_model(path, Markers) if path.exists() else Read(Markers())

@@ -162,7 +162,7 @@ class SourceContext:
     async def act(
         self, name: str, method: str, path: str, body: Any = None, *, headers: Authentication | None = None
     ) -> "httpx.Response":
-        """Send a request that acts, with a body of JSON unless that is None; see `get`. No source does that.
+        """Send a request that acts, with a body of JSON, or bytes as they are; see `get`. No source does that.
 
         Raises:
             SourceError: `unreachable`, no reply came; whether the request had an effect is unknown.
@@ -187,7 +187,8 @@ class SourceContext:
         url, signed = f"{connection.base_url}{path}", (headers or authorization.headers)(connection)
         login = connection.credentials if signed is None else None
         try:
-            request = self.http.stream(method, url, params=parameters, headers=signed, auth=login, json=body)
+            sent: Any = {"content": body} if isinstance(body, bytes) else {"json": body}
+            request = self.http.stream(method, url, params=parameters, headers=signed, auth=login, **sent)
             async with request as reply:
                 content = await content_of(reply, url, LARGEST)
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:

@@ -143,7 +143,7 @@ def test_without_its_connection_the_record_says_so(started: StartedChange, polic
     assert policy.exists()
     started.do("announce")
     (failed,) = recorded(started, EventKind.MARKER_FAILED)
-    assert failed.reason.startswith("There is no Airflow Connection 'grafana'.")
+    assert failed.reason.startswith("there is no Airflow Connection 'grafana'.")
 
 
 def test_a_file_that_cannot_be_read_stops_no_change(started: StartedChange, policy: Path) -> None:

@@ -21,7 +21,7 @@ from changewindow.flow.own_dag import own_dag
 from changewindow.flow.runtime import log, now, policy
 from changewindow.flow.xcoms import NOTE
 from changewindow.ledger.database import Ledger
-from changewindow.policy.collectors import collectors_of
+from changewindow.policy.collectors import FILE, collectors_of
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.systems.collection import Span
 
@@ -69,7 +69,7 @@ def answer_to(params: Mapping[str, Any], at: datetime) -> list[str]:
     answer = look_around(
         question,
         collectors,
-        among(fetched(collectors.values())),
+        among(fetched(collectors.values()), FILE),
         folder=settings.read().collected,
         ledger=_ledger(),
     )

@@ -7,12 +7,12 @@ from changewindow import settings
 from changewindow.changes.marking import Marked, mark_all
 from changewindow.changes.run_memory import UNREADABLE
 from changewindow.errors import PlatformError
-from changewindow.flow.fetched_connections import fetched
-from changewindow.flow.runtime import Run, log, now
+from changewindow.flow.fetched_connections import among, fetched
+from changewindow.flow.runtime import Run, log
 from changewindow.flow.secrecy import SECRETS
 from changewindow.ledger.payloads import MarkerFailed, MarkerSent
-from changewindow.markers.base import MarkerBase, MarkerContext, Moment
-from changewindow.policy.markers import FILE, load_markers
+from changewindow.markers.base import MARKERS, MarkerBase, Moment
+from changewindow.policy.markers import load_markers
 
 
 def mark(run: Run, moment_of: Callable[[], Moment | None]) -> None:
@@ -30,11 +30,11 @@ def _mark(run: Run, moment: Moment) -> None:
         markers = _wanted(run, moment)
     except PlatformError as error:
         log.warning("other tools were not told, and the change goes on: %s", error)
-        run.note(MarkerFailed(marker=FILE, tool="other tools", moment=moment.kind, reason=str(error)))
+        run.note(MarkerFailed(marker=MARKERS, tool="other tools", moment=moment.kind, reason=str(error)))
         return
-    context = MarkerContext(fetched(markers.values()), now())
+    connections = among(fetched(markers.values()), MARKERS)
     clean = replace(moment, summary=SECRETS.line(moment.summary), reason=SECRETS.line(moment.reason))
-    for marked in mark_all(markers, clean, context):
+    for marked in mark_all(markers, clean, connections):
         if marked.failure:
             log.warning("'%s' was not told, and the change goes on: %s", marked.name, marked.failure)
         run.note(_event(markers[marked.name], marked, moment))
@@ -56,7 +56,7 @@ def _wanted(run: Run, moment: Moment) -> dict[str, MarkerBase]:
     folder = settings.read().policy
     loaded = load_markers(folder)
     if loaded.model is None:
-        wrong = "; ".join(finding.text(FILE) for finding in loaded.findings)
+        wrong = "; ".join(finding.text(MARKERS) for finding in loaded.findings)
         raise PlatformError(f"markers.yaml cannot be read, so no tool was told. Correct it: {wrong}")
     known = _told(run, moment)
     return {

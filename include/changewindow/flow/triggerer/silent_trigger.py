@@ -15,7 +15,7 @@ from changewindow.flow.airflow_connection import connection_in_trigger, ledger_i
 from changewindow.flow.fetched_connections import among, names_in
 from changewindow.flow.triggerer.arguments import SilentArguments
 from changewindow.flow.triggers import ChangeTrigger
-from changewindow.policy.collectors import load_collectors
+from changewindow.policy.collectors import FILE, load_collectors
 from changewindow.systems.connection import Connection
 
 
@@ -30,7 +30,7 @@ class SilentTrigger(ChangeTrigger[SilentArguments]):
             places = settings.read()
             loaded = await asyncio.to_thread(load_collectors, places.policy)
             known = await _known(loaded.collectors.values())
-            asked = Asked(loaded.collectors, among(known), places.collected, loaded.expected)
+            asked = Asked(loaded.collectors, among(known, FILE), places.collected, loaded.expected)
             new = await asyncio.to_thread(make_pass, await ledger_in_trigger(), asked, datetime.now(UTC))
         except (ChangeError, ValueError, OSError) as error:
             return {"verdict": "fail", "reason": str(error)}

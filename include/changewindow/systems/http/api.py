@@ -10,11 +10,9 @@ import httpx
 from changewindow.errors import UnusableConnection
 from changewindow.systems.connection import Connection
 from changewindow.systems.http import cache
+from changewindow.systems.http.refusals import quiet_until, reason_of, wants_quiet
 from changewindow.systems.measurement import SourceContext, SourceError
 
-QUIET = 60
-"""Seconds to stop asking when a product limits the rate and does not say for how long."""
-DAY = 86400
 LONGEST = 200
 LARGEST = 8 << 20
 """In bytes: what is taken apart in a tenth of a second."""
@@ -30,6 +28,7 @@ class Product:
     scheme: str = "Bearer {}"
     """What the header says; `{}` stands for the token."""
     header: str = "Authorization"
+    """Empty where a request carries the token in another way."""
     address: str = ""
     """Where its API is when the connection names no host."""
     public: tuple[str, ...] = ()
@@ -73,7 +72,7 @@ class Product:
             UnusableConnection: the connection has no password, or one that no header can carry.
         """
         token = self.token(connection)
-        return {"Accept": self.accept, **({self.header: self.scheme.format(token)} if token else {})}
+        return {"Accept": self.accept, **({self.header: self.scheme.format(token)} if token and self.header else {})}
 
 
 @dataclass(frozen=True)
@@ -83,6 +82,8 @@ class Api:
     context: SourceContext
     connection: str
     product: Product
+    written_in: str = "the ticket"
+    """Where that is written which is asked for or sent."""
     paths: list[str] = field(default_factory=list)
     """The paths that were requested, for the record."""
     made: list[datetime] = field(default_factory=list)
@@ -108,7 +109,7 @@ class Api:
             remedy = f"Correct the host of the connection '{self.connection}', path and all"
             raise SourceError("invalid", f"{problem}. Is it the API of {self.product.name}? {remedy}.")
         problem = f"{self.product.name} has no {what} that the token of '{self.connection}' can see"
-        remedy = f"Correct the ticket, or give the token access; it must be {self.product.needs}"
+        remedy = f"Correct {self.written_in}, or give the token access; it must be {self.product.needs}"
         raise SourceError("invalid", f"{problem}. {remedy}.")
 
     async def json_or_none(self, path: str, parameters: Mapping[str, str | Sequence[str]] | None = None) -> Any:
@@ -116,7 +117,19 @@ class Api:
         return (await self.page(path, parameters))[0]
 
     async def act(self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> Any:
-        """Send a request that acts, and return the JSON of the reply; None where it has none, or nothing is there.
+        """Do as `deliver`; what is not there any more is None too."""
+        return await self.deliver(method, path, body, headers=headers, may_be_gone=True)
+
+    async def deliver(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        may_be_gone: bool = False,
+    ) -> Any:
+        """Send a request that acts, and return the JSON of the reply; None where it has none.
 
         Raises:
             SourceError: it was refused, or no reply came: whether it had an effect is unknown then.
@@ -130,7 +143,7 @@ class Api:
             body,
             headers=None if self._has_login(connection) else lambda known: {**self.product.headers(known), **more},
         )
-        if reply.status_code == httpx.codes.NOT_FOUND:
+        if may_be_gone and reply.status_code == httpx.codes.NOT_FOUND:
             return None
         if not reply.is_success:
             raise self._refused(reply)
@@ -183,9 +196,9 @@ class Api:
     def _refused(self, reply: httpx.Response) -> SourceError:
         """Return the error for a reply that is not a success."""
         status, name = reply.status_code, self.product.name
-        refusal = f"{status} {_message(reply)}".strip()
-        if _wants_quiet(reply):
-            until = _quiet_until(reply, self.context.now())
+        refusal = f"{status} {reason_of(reply)}".strip()
+        if wants_quiet(reply):
+            until = quiet_until(reply, self.context.now())
             self.context.kept["quiet_until"] = until.timestamp()
             return self._too_often(until)
         if status == httpx.codes.UNAUTHORIZED:
@@ -198,45 +211,17 @@ class Api:
             problem = f"the token of the connection '{self.connection}' may not do this at {name} ({refusal})"
             return SourceError("unreachable", f"{problem}. It must be {self.product.needs}.")
         if status in {httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY}:
-            return SourceError("invalid", f"{name} does not understand the question ({refusal}). Correct the ticket.")
+            remedy = f"Correct {self.written_in}."
+            return SourceError("invalid", f"{name} does not understand the question ({refusal}). {remedy}")
         if reply.has_redirect_location:
             elsewhere = reply.headers["location"].partition("?")[0][:LONGEST]
             problem = f"{name} answered {refusal}: what was asked for is at {elsewhere}"
-            remedy = f"Write its new name into the ticket, or correct the host of the connection '{self.connection}'"
+            remedy = (
+                f"Write its new name into {self.written_in}, or correct the host of the connection '{self.connection}'"
+            )
             return SourceError("unreachable", f"{problem}. {remedy}.")
         return SourceError("unreachable", f"{name} answered {refusal}. Is it up, and the address of its API right?")
 
     def _too_often(self, until: datetime) -> SourceError:
         problem = f"{self.product.name} was asked too often and wants quiet until {until:%H:%M:%S} UTC"
         return SourceError("unreachable", f"{problem}. Ask less often, or with a token of your own.")
-
-
-def _wants_quiet(reply: httpx.Response) -> bool:
-    """Return whether a refusal is a rate limit; GitHub uses 403 for that, too."""
-    if reply.status_code == httpx.codes.TOO_MANY_REQUESTS:
-        return True
-    is_spent = "retry-after" in reply.headers or reply.headers.get("x-ratelimit-remaining") == "0"
-    return reply.status_code == httpx.codes.FORBIDDEN and (is_spent or "rate limit" in _message(reply).lower())
-
-
-def _quiet_until(reply: httpx.Response, now: datetime) -> datetime:
-    """Return when asking is allowed again: after some seconds (PagerDuty), or at a moment (GitHub, GitLab)."""
-    after = reply.headers.get("retry-after", "")
-    reset = reply.headers.get("x-ratelimit-reset") or reply.headers.get("ratelimit-reset", "")
-    seconds = 0.0
-    if after.isdecimal():
-        seconds = int(after)
-    elif reset.isdecimal():
-        seconds = int(reset) - now.timestamp() if int(reset) > DAY else int(reset)
-    return datetime.fromtimestamp(now.timestamp() + (min(seconds, DAY) if seconds > 0 else QUIET), UTC)
-
-
-def _message(reply: httpx.Response) -> str:
-    """Return the message in the body of a refusal, on one line."""
-    try:
-        body = reply.json()
-    except ValueError:
-        return ""
-    for key in ("error_description", "message", "error", "message"):
-        body = body.get(key, body) if isinstance(body, dict) else body
-    return " ".join(body.split())[:LONGEST] if isinstance(body, str) else ""

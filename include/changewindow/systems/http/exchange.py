@@ -1,4 +1,4 @@
-"""Sends one HTTP request that acts: the whole exchange, not only a silence in it, is limited in time and in bytes."""
+"""Sends one HTTP request for a step: the whole exchange, not only a silence in it, is limited in time and in bytes."""
 
 import asyncio
 import json
@@ -35,17 +35,13 @@ class Request:
     method: str
     url: str
     body: Any = None
-    """Sent as JSON; bytes are JSON already; None for none."""
+    """Sent as JSON; None for none."""
     headers: Mapping[str, str] | None = None
     login: tuple[str, str] | None = None
     within: float = WITHIN
     """Seconds."""
 
     def send(self) -> Replied:
-        """Send it, and return the reply; see `replied`."""
-        return asyncio.run(self.replied())
-
-    async def replied(self) -> Replied:
         """Send it, and return the reply; no redirect is followed, and nothing is read from a .netrc.
 
         Raises:
@@ -54,19 +50,18 @@ class Request:
         import httpx  # noqa: PLC0415  takes long to import, and few steps need it
 
         try:
-            return await self._exchanged()
+            return asyncio.run(self._replied())
         except TimeoutError as error:
             problem = f"{self.method} {self.url} got no whole reply within {self.within:g} s"
             raise StepFailed(f"{problem}. Is the service up, and not overloaded?") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
             raise StepFailed(f"{self.method} {self.url} got no reply: {_why(error)}. Is the service up?") from error
 
-    async def _exchanged(self) -> Replied:
+    async def _replied(self) -> Replied:
         import httpx  # noqa: PLC0415  see above
 
         verify = _authorities() if self.url.startswith("https://") else False
-        is_ready = self.body is None or isinstance(self.body, bytes)
-        content = self.body if is_ready else json.dumps(self.body, allow_nan=False)
+        content = None if self.body is None else json.dumps(self.body, allow_nan=False)
         headers = {"Content-Type": "application/json"} if content else {}
         async with (
             asyncio.timeout(self.within),
