@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from changewindow.cli.standalone import ROOT
+from changewindow.ledger import database
 from changewindow.ledger.database import Ledger
 from changewindow.policy.check import Facts
 from changewindow.policy.review import load_file
@@ -38,6 +39,7 @@ def _keys_and_heads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHANGEWINDOW_SEAL_KEY", "the-key-with-which-all-tests-seal")
         patch.setenv("CHANGEWINDOW_HEADS", str(tmp_path_factory.mktemp("heads")))
+        patch.setattr(database, "engine_of", ledgers.quick_engine)
         yield
 
 

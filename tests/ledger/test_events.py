@@ -37,6 +37,12 @@ def alter(ledger: Ledger, statement: str) -> None:
         session.execute(text(statement))
 
 
+def test_a_ledger_that_is_opened_again_has_its_statements_compiled(ledger: Ledger) -> None:
+    """The API server opens it for every click."""
+    again = Ledger(ledger.url.render_as_string(hide_password=False))
+    assert again.engine is ledger.engine
+
+
 @pytest.mark.parametrize("statement", ["UPDATE events SET actor = 'x'", "DELETE FROM events"])
 def test_the_database_refuses_to_alter_events(ledger: Ledger, change: str, statement: str) -> None:
     """Not even our own connection can."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
@@ -33,12 +34,7 @@ class Ledger:
         self.url = make_url(url)
         self.seal = Seal(places)
         self.heads = Heads(places, self.url)
-        is_sqlite = self.url.get_backend_name() == "sqlite"
-        arguments: dict[str, Any] = {"timeout": PATIENCE} if is_sqlite else {"connect_timeout": 5}
-        self.engine = create_engine(self.url, poolclass=NullPool, connect_args=arguments)
-        if is_sqlite:
-            event.listen(self.engine, "connect", _prepare_sqlite)
-            event.listen(self.engine, "begin", _begin_immediate)
+        self.engine = engine_of(self.url)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -100,6 +96,18 @@ class Ledger:
                 command.upgrade(config, version)
         except OperationalError as error:
             raise LedgerDown(error.orig) from error
+
+
+@lru_cache(maxsize=16)
+def engine_of(url: URL) -> Engine:
+    """Return what runs statements on a database; whoever opens it again finds the statements compiled already."""
+    is_sqlite = url.get_backend_name() == "sqlite"
+    arguments: dict[str, Any] = {"timeout": PATIENCE} if is_sqlite else {"connect_timeout": 5}
+    engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
+    if is_sqlite:
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+    return engine
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
