@@ -12,16 +12,23 @@ OPENTOFU_BIN := $(HOME)/.cache/changewindow-tests/bin/tofu
 
 ETCKEEPER := $(HOME)/.cache/changewindow-tests/etckeeper
 
-.PHONY: demo test fast rooms lint clicks chaos attack fuzz bench services opentofu lock clean
+.PHONY: demo test fast foreign airflow rooms lint clicks chaos attack fuzz bench services opentofu lock clean
 
 demo: .venv/ready ## start Airflow, play two changes on a real service, stay up (ONCE=1: end; DEMO_PORT=…: choose the port)
 	@exec env --unset=PYTHONDONTWRITEBYTECODE PYTHONPATH=include $(BIN)/python -m demo
 
 test: lint fast ## lint, types and every test
-	$(RUN) -m pytest tests/airflow --numprocesses 5 --dist loadgroup
+	@# those on an Airflow wait a lot; meanwhile the programs of others have room
+	$(MAKE) --no-print-directory --jobs 2 airflow foreign
 
-fast: .venv/ready ## the tests that need no Airflow
-	$(RUN) -m pytest tests --ignore tests/airflow --numprocesses 4 --dist worksteal
+fast: .venv/ready ## the tests that need neither Airflow nor seconds for a program of others to start
+	$(RUN) -m pytest tests --ignore tests/airflow -m "not foreign" --numprocesses 3 --dist worksteal
+
+foreign: .venv/ready ## the tests of the steps of Ansible, Flyway and OpenTofu
+	$(RUN) -m pytest tests/steps -m foreign
+
+airflow: .venv/ready ## the tests on a real Airflow
+	$(RUN) -m pytest tests/airflow --numprocesses 5 --dist loadgroup
 
 rooms: .venv/ready ## rooms, floors, imports upwards, circles and modules without a room, measured
 	$(RUN) tests/support/layout.py

@@ -1,12 +1,32 @@
 """What the tests of several kinds of step need: a cluster, and a step's context in it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from changewindow.systems.context import Context
 from servers.kubernetes import ApiServer, local
 from servers.kubernetes.shop import workload
+
+FOREIGN = {"ansible", "flyway", "terraform"}
+"""The kinds whose programs take seconds for each answer; their tests are marked, for `make fast` leaves them out."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of these kinds, in their own files and among those that hold for every kind."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and _kind(item) in FOREIGN:
+            item.add_marker(pytest.mark.foreign)
+
+
+def _kind(item: pytest.Item) -> str:
+    """Return the kind that a test is about: `test_terraform_one_way` and `test_…[terraform]` are about terraform."""
+    case = getattr(item, "callspec", None)
+    if item.path.stem == "test_every_step":
+        return case.id if case else ""
+    return item.path.stem.removeprefix("test_").partition("_")[0]
 
 
 @pytest.fixture
