@@ -248,7 +248,7 @@ def test_a_connection_that_cannot_be_used(repository: Path, fields: dict[str, An
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({}, "Write exactly one of `merge`, `write` and `replace`"),
+        ({}, "Write exactly one of `merge`, `write`, `replace` and `revert`"),
         ({"merge": "a", "write": {"b": "c"}}, "Write exactly one of"),
         ({"write": {"b": "c"}, "commit": "0123456"}, "`commit` belongs to `merge`"),
         ({"write": {"../b": "c"}}, "../b is not a file of the repository"),
@@ -260,3 +260,27 @@ def test_a_mistake_in_the_ticket(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError) as raised:
         step(**fields)
     assert message in str(raised.value)
+
+
+def test_a_commit_of_somebody_else_is_reverted_and_undo_brings_it_back(repository: Path) -> None:
+    """With a commit on top of it that stays; both are real commits."""
+    unwanted = commit(repository, "version", "9")
+    commit(repository, "other", "stays")
+    revert = step(name="Revert", connection="example_config", revert=unwanted)
+    here = context(repository)
+    remembered = revert.remember(here)
+    revert.apply(here, remembered)
+    assert (git(repository, "show", "main:version"), git(repository, "show", "main:other")) == ("1", "stays")
+    assert revert.does() == f"git revert of {unwanted[:12]} on main of example_config, push"
+    revert.undo(here, remembered)
+    revert.undo(here, remembered)
+    assert (git(repository, "show", "main:version"), git(repository, "show", "main:other")) == ("9", "stays")
+
+
+def test_what_the_branch_does_not_contain_is_not_reverted(repository: Path) -> None:
+    """The step is refused before anything is pushed."""
+    other = git(repository, "rev-parse", "release/v2.15.0")
+    revert = step(name="Revert", connection="example_config", revert=other)
+    here = context(repository)
+    with pytest.raises(StepFailed, match=f"main does not contain {other[:12]}; there is nothing to revert"):
+        revert.apply(here, revert.remember(here))

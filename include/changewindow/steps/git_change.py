@@ -1,12 +1,12 @@
-"""Merges a branch, or writes files, and pushes; undo pushes a real `git revert` of that commit.
+"""Merges a branch, writes files or reverts a commit, and pushes; undo pushes a real `git revert` of that.
 
 For configuration or manifests that a deployer takes from git. One of `merge` (a branch into another), `write` (whole
-files) and `replace` (one text of a file by another) says what changes. The commit names the change in its message,
-which is how undo finds it: also when apply died between push and report, also with new commits on top. Undo twice
-reverts once. When somebody else pushes in between, both make their commit anew on top of that, a few times. A conflict
-fails the step and names the files; nothing is pushed then. When apply was cut short and its commit is not there, undo
-pushes an empty one, so that a push which the server is still busy with cannot land later. With `deployed`, both wait
-(for at most four fifths of `timeout`) until the deployer reports the commit, or a later one that contains it.
+files), `replace` (one text of a file by another) and `revert` (a commit) says what changes. The commit names the change
+in its message, which is how undo finds it: also when apply died between push and report, also with new commits on top.
+Undo twice reverts once. When somebody else pushes in between, both make their commit anew on top of that, a few times.
+A conflict fails the step and names the files; nothing is pushed then. When apply was cut short and its commit is not
+there, undo pushes an empty one, so that a push which the server is still busy with cannot land later. With `deployed`,
+both wait (for at most four fifths of `timeout`) until the deployer reports the commit, or a later one that contains it.
 
 Nothing is checked out: files are merged, written and reverted as git stores them, and no filter or merge driver that is
 a program runs. `write` and `replace` take text. It is stored in UTF-8, also where `working-tree-encoding` gives a
@@ -43,6 +43,7 @@ EXAMPLE = {
     "merge": "release/v2.15.0",
     "into": "main",
 }
+LATER = "Later commits changed the same lines: revert {} by hand."
 FileName = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^/\n]([^\n]*[^/\n])?$")]
 
 
@@ -72,6 +73,8 @@ class Step(StepBase):
     """Files of the repository with their new content, instead of a merge."""
     replace: Replace | None = None
     """One value of a file, instead of a merge."""
+    revert: str | None = Field(default=None, pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")
+    """A commit to revert, instead of a merge; of a merge, what it brought in."""
     into: Branch = "main"
     """The branch that is deployed."""
     deployed: Deployed | None = None
@@ -79,8 +82,8 @@ class Step(StepBase):
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
-        if bool(self.merge) + bool(self.write) + bool(self.replace) != 1:
-            raise refusal("it changes one thing", "Write exactly one of `merge`, `write` and `replace`.")
+        if bool(self.merge) + bool(self.write) + bool(self.replace) + bool(self.revert) != 1:
+            raise refusal("it changes one thing", "Write exactly one of `merge`, `write`, `replace` and `revert`.")
         if self.commit and not self.merge:
             raise refusal("`commit` belongs to `merge`", "Remove it.")
         for file in (*self.write, *([self.replace.file] if self.replace else [])):
@@ -92,6 +95,8 @@ class Step(StepBase):
         """Describe what is pushed."""
         if self.merge:
             return f"git merge {self.merge} into {self.into} of {self.connection}, push{self._and_wait}"
+        if self.revert:
+            return f"git revert of {self.revert[:12]} on {self.into} of {self.connection}, push{self._and_wait}"
         what = f"replace {self.replace.old!r} by {self.replace.new!r} in {self.replace.file}" if self.replace else ""
         what = what or f"write {', '.join(self.write)}"
         return f"{what} on {self.into} of {self.connection}, git commit, push{self._and_wait}"
@@ -154,10 +159,16 @@ class Step(StepBase):
                 raise StepFailed(f"{problem} If it was merged and reverted before, revert that revert instead.")
             hint = "Resolve the conflict on the branch and submit again."
             return clone.commit(message, trees.merged(clone, remembered["merged"], hint=hint), remembered["merged"])
-        tree = trees.written(clone, self._files(clone))
+        tree = self._reverted(clone, self.revert) if self.revert else trees.written(clone, self._files(clone))
         if tree == clone.id("rev-parse", "HEAD^{tree}"):
             raise StepFailed(f"{self.into} holds that content already; there is nothing to write.")
         return clone.commit(message, tree)
+
+    def _reverted(self, clone: Clone, commit: str) -> str:
+        """Return the tree without a commit, which has to be on the branch."""
+        if not clone.has(commit, self.into):
+            raise StepFailed(f"{self.into} does not contain {commit[:12]}; there is nothing to revert.")
+        return trees.reverted(clone, commit, hint=LATER.format(commit[:12]))
 
     def _files(self, clone: Clone) -> dict[str, File]:
         """Return each file as it is to be stored."""
@@ -176,7 +187,7 @@ class Step(StepBase):
         if is_reverted:
             clone.context.log(f"nothing to undo: {self.into} contains the revert already")
             return Made(counts=made)
-        hint = f"Later commits changed the same lines: revert {made[:12]} by hand."
+        hint = LATER.format(made[:12])
         message = f"Revert {clone.context.change}: {self.name}\n\nThis reverts commit {made}.\n\n"
         message += f"Reverts-Step: {clone.context.mark}"
         return clone.commit(message, trees.reverted(clone, made, hint=hint))
