@@ -21,6 +21,7 @@ from changewindow.ledger.database import Ledger
 from changewindow.ledger.findings import Wanted
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.connection import Connection
+from changewindow.systems.remembered import compared
 from support.ledgers import on_sqlite
 from support.tampering import tamper
 
@@ -45,6 +46,22 @@ class Snapshot(CollectorBase):
             for name in differing
         ]
         return Collected(tuple(entries), Coverage(span.since, span.until, clock_off=timedelta(0)))
+
+
+class Remembering(CollectorBase):
+    """Says that something has changed, and not how, as one for a state of Terraform does."""
+
+    kind: Literal["remembering"] = "remembering"
+
+    async def collect(self, span: Span, context: CollectorContext) -> Collected:
+        """Say what differs from the look before."""
+        memory = compared(context.kept, WORLD, context.now(), is_all=True)
+        entries = [
+            Entry(at, each.object, f"changed {each.when}", known_as=each.when, known_by="nobody is known")
+            for each in memory.differences
+            if (at := each.at(span))
+        ]
+        return Collected(tuple(entries), memory.coverage(span, "changes"))
 
 
 @pytest.fixture
@@ -177,3 +194,12 @@ def test_what_changed_and_a_pass_do_not_disturb_each_other(ledger: Ledger, asked
     WORLD["web-3:/etc/file-7"] = "another secret"
     assert entries(NOW + EVERY) == ["web-3:/etc/file-7"]
     assert len(make_pass(ledger, asked, NOW + 2 * EVERY)) == 1
+
+
+def test_what_has_changed_in_no_way_that_shows_is_one_finding(ledger: Ledger, asked: Asked) -> None:
+    """Though the look that saw it is a moment later than the end of the time that was asked for."""
+    here = replace(asked, collectors={"state": Remembering()})
+    make_pass(ledger, here, datetime.now(UTC))
+    WORLD["web-3:/etc/file-7"] = "another secret"
+    assert len(make_pass(ledger, here, datetime.now(UTC))) == 1
+    assert make_pass(ledger, here, datetime.now(UTC)) == []

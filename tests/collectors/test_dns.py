@@ -1,11 +1,14 @@
 """What `dns` shows of records, beside that a value has changed."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from changewindow.changes.explaining import Scope, explain
+from changewindow.changes.our_changes import Act, OurChange
 from changewindow.systems.collection import Collected
 from servers.bind import PRIMARY, SECONDARY, Bind, bind
 from support.looking import looked
@@ -16,6 +19,13 @@ def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
     """Return two servers of a zone."""
     with bind(tmp_path_factory.mktemp("bind")) as running:
         yield running
+
+
+def announced(at: datetime) -> OurChange:
+    """Return a change that has just set a record of the zone."""
+    step = {"kind": "dns", "zone": "example.com", "record": "web.example.com", "values": ["192.0.2.2"]}
+    act = Act("CHG-1042", 1, "Point web elsewhere", at, announced=step, remembered={})
+    return OurChange("CHG-1042", "Move web", "production", ("orders",), (act,), None)
 
 
 async def look(
@@ -38,7 +48,8 @@ async def test_the_first_look_raises_nothing_and_remembers(zone: Bind) -> None:
     for _ in range(2):
         changed, serial = sorted((await look(zone, kept, record)).entries, key=lambda entry: entry.object)
         assert (changed.before, changed.after) == ("192.0.2.1 (ttl 300)", "192.0.2.2 (ttl 60)")
-        assert (serial.object, serial.after.partition(" ")[0]) == ("SOA example.com", "serial")
+        assert (serial.object, serial.what.startswith("is serial ")) == ("SOA example.com", True)
+        assert explain(serial, Scope("", ("orders",)), [announced(serial.at)]).by_object
 
 
 async def test_what_is_not_as_expected_shows_at_every_look(zone: Bind) -> None:

@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from changewindow import kinds
+from changewindow.changes.silent import key_of
 from changewindow.documents.text import UNSEEN
 from changewindow.errors import ChangeError
 from changewindow.systems.collection import MOST, ON_ONE_LINE, VALUES, Collected, Span
@@ -81,6 +82,16 @@ async def test_a_change_is_shown_with_who_and_when(world: World, tmp_path: Path)
     assert made.by in entry.by
     assert bool(entry.by) == bool(made.by)
     assert entry.known_by
+
+
+async def test_an_entry_is_known_again_in_the_next_look(world: World, tmp_path: Path) -> None:
+    """Who asks once more for what was seen takes it for no other change."""
+    await look(world, tmp_path)
+    made = world.change()
+    first = await look(world, tmp_path)
+    told = {key_of(entry) for entry in first.entries if entry.object == made.object and made.what in entry.what}
+    assert told
+    assert told <= {key_of(entry) for entry in (await look(world, tmp_path)).entries}
 
 
 async def test_it_says_from_when_on_it_can_see(world: World, tmp_path: Path) -> None:

@@ -90,8 +90,8 @@ def judge(look: Look, mark: Mark | None, known: Sequence[Known], facts: Facts) -
 def key_of(entry: Entry) -> str:
     """Return by what an entry is known again; where it has a value, its moment may be told otherwise the next time."""
     has_value = bool(entry.before or entry.after)
-    same = (entry.before, entry.after) if has_value else (entry.at.isoformat(), entry.known_as or entry.what)
-    return digest([entry.object, *same])[:KEY]
+    words = (entry.known_as,) if entry.known_as else (entry.at.isoformat(), entry.what)
+    return digest([entry.object, *((entry.before, entry.after) if has_value else words)])[:KEY]
 
 
 def _keys(look: Look) -> frozenset[str]:

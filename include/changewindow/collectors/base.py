@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from time import time
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
 from changewindow.documents.types import Duration, Model, Name, duration_text
 from changewindow.kinds import explain_kind
-from changewindow.systems.collection import Collected, Span
+from changewindow.systems.collection import Collected, Entry, Span
 from changewindow.systems.fingerprints import fingerprint
 from changewindow.systems.hosts.looking import printed_on
 from changewindow.systems.hosts.machine import complaint
@@ -25,6 +25,8 @@ from changewindow.systems.process.output import Printed, printed
 
 OurChanges = Callable[[Span], Awaitable[Collected]]
 """Looks up what our own changes did."""
+PutBack = list[dict[str, Any]] | str
+"""Steps as tickets have them, with a blank such as `<airflow_connection>` for what only a person knows; or why none."""
 
 
 @dataclass(kw_only=True)
@@ -140,6 +142,13 @@ class CollectorBase(Model):
             UnknownConnection: there is no such connection.
         """
         raise NotImplementedError
+
+    def put_back(self, entry: Entry) -> PutBack:
+        """Return the steps that take an entry back, or why no step can; a person reads them before anybody runs them.
+
+        It asks nobody: all that it knows is the entry, and the settings of the collector.
+        """
+        return "this collector sees that it was changed, and not what it was before; write the ticket by hand"
 
 
 def _without_secrets(collected: Collected, context: CollectorContext) -> Collected:

@@ -14,12 +14,12 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from changewindow.collectors.base import CollectorBase, CollectorContext
+from changewindow.collectors.base import CollectorBase, CollectorContext, PutBack
 from changewindow.systems.collection import Collected, Entry, Span
-from changewindow.systems.dns.records import Record, RecordSet, shown, wanted_values
+from changewindow.systems.dns.records import Record, RecordSet, shown, values_shown, wanted_values
 from changewindow.systems.dns.servers import NoAnswer, Server, address, answer, listed, of_name, serial
 from changewindow.systems.measurement import SourceError
-from changewindow.systems.remembered import as_now, compared
+from changewindow.systems.remembered import Difference, as_now, compared
 
 EXAMPLE = {
     "kind": "dns",
@@ -27,6 +27,8 @@ EXAMPLE = {
     "service": "orders",
 }
 NOBODY = "DNS does not record who changes it; the log of the server, or the zone's repository, may"
+SERIAL = "SOA "
+"""How the serial of a zone is named."""
 AT_ONCE = 50
 """Queries."""
 PATIENCE = 0.6
@@ -65,7 +67,7 @@ class _Looked:
         texts = {shown(record_set) for _, record_set in self.held}
         differing = "; ".join(f"{server.name}: {shown(record_set)}" for server, record_set in self.held)
         known = {self.record.name: texts.pop() if len(texts) == 1 else differing} if self.held else {}
-        return known | {f"SOA {zone}": f"serial {number}" for zone, number in sorted(self.serials)}
+        return known | {f"{SERIAL}{zone}": f"serial {number}" for zone, number in sorted(self.serials)}
 
     @property
     def is_unexpected(self) -> bool:
@@ -98,15 +100,25 @@ class Collector(CollectorBase):
             raise SourceError("unreachable", f"no record can be read. {'; '.join(problems)}")
         states = {name: state for look in looks for name, state in look.states.items()}
         memory = compared(context.kept, states, began)
-        changed = [
-            Entry(at, change.object, f"is {change.after}, changed {change.when}", *change.values, known_by=NOBODY)
-            for change in memory.differences
-            if (at := change.at(span))
-        ]
+        changed = [_changed(change, at) for change in memory.differences if (at := change.at(span))]
         at, known = as_now(span, began), {entry.object for entry in changed}
         unexpected = [look for look in looks if look.is_unexpected and look.record.name not in known]
         wrong = [_unexpected(look, at) for look in unexpected if at]
         return Collected((*changed, *wrong), memory.coverage(span, "changes of records", *problems))
+
+    def put_back(self, entry: Entry) -> PutBack:
+        """Write the values that were there, or that should be there."""
+        kind, _, record = entry.object.partition(" ")
+        if entry.object.startswith(SERIAL):
+            return "the serial of a zone only counts upwards"
+        watched = next((each for each in self.records if each.name == entry.object), None)
+        known = values_shown(entry.before)
+        values, ttl = known or (watched.expected if watched else (), None)
+        if not values:
+            return "there was no record before, or its servers did not agree; a step `dns` only writes records"
+        zone = record.partition(".")[2] or record
+        step = {"kind": "dns", "connection": "<airflow_connection>", "zone": zone, "record": record, "type": kind}
+        return [{"name": f"Put {entry.object} back", **step, "values": list(values), **({"ttl": ttl} if ttl else {})}]
 
     async def _look_at(self, record: Watched, gate: asyncio.Semaphore) -> _Looked:
         patience = self.within.total_seconds() * PATIENCE
@@ -144,6 +156,14 @@ async def _at(server: Server, record: Watched, gate: asyncio.Semaphore, patience
         return NoAnswer(f"{server.name} does not answer in time")
     except NoAnswer as error:
         return error
+
+
+def _changed(change: Difference, at: datetime) -> Entry:
+    """Return the entry of a difference; no change announces a serial, which any change of the zone raises."""
+    what = f"is {change.after}, changed {change.when}"
+    if change.object.startswith(SERIAL):
+        return Entry(at, change.object, what, known_by=NOBODY, known_as=change.when)
+    return Entry(at, change.object, what, *change.values, known_by=NOBODY)
 
 
 def _unexpected(look: _Looked, at: datetime) -> Entry:

@@ -15,6 +15,8 @@ it these two commands and no others, as a file in /etc/sudoers.d:
 """
 
 import posixpath
+import re
+import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,7 +25,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from changewindow.collectors.base import CollectorBase, CollectorContext
+from changewindow.collectors.base import CollectorBase, CollectorContext, PutBack
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.git.history import time_of
@@ -52,8 +54,9 @@ NOT_COMMITTED = "not committed, so etckeeper does not know who"
 STATES = {"?": "new", "A": "new", "D": REMOVED}
 Edits = Mapping[tuple[str, str], datetime]
 """When a file of a commit was edited, where that was told before."""
-EDIT = "edit"
-"""An edit is the same one once it is committed."""
+OF_COMMIT = re.compile(r"^\+[0-9-]+ -[0-9-]+, commit ([0-9a-f]{12})\b")
+PLAIN_PATH = re.compile(r"/[A-Za-z0-9_./@+-]+")
+"""A path that needs no quotes in a shell."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,24 @@ class Collector(CollectorBase):
         why = "; ".join(filter(None, reasons))
         return Collected(tuple(entries), replace(seen, lost=broken + len(differing.unseen), why=why))
 
+    def put_back(self, entry: Entry) -> PutBack:
+        """Write the file as the commit before has it; its owner and mode stay, and undo has a copy of the edit."""
+        path = f"/{entry.object.partition(':/')[2]}"
+        commit = OF_COMMIT.search(entry.what)
+        if not PLAIN_PATH.fullmatch(path) or path == self.folder or entry.what.startswith(REMOVED):
+            return "etckeeper keeps owner and mode apart from the content; restore it by hand with `etckeeper vcs`"
+        where = {"kind": "command"}
+        if self.connection:
+            where = {"kind": "ssh_command", "connection": "<airflow_connection>" if self.sudo else self.connection}
+        if entry.what.startswith("new"):
+            run, undo = f"mv {path} {path}.undo", f"if [ -e {path}.undo ]; then mv {path}.undo {path}; fi"
+        else:
+            kept = f"{f'{commit[1]}^' if commit else 'HEAD'}:{posixpath.relpath(path, self.folder)}"
+            show = f"git -C {shlex.quote(self.folder)} show {kept} > {path}.before && cp -p {path} {path}.undo"
+            run = f"umask 077 && {show} && cat {path}.before > {path} && rm {path}.before"
+            undo = f"if [ -e {path}.undo ]; then cat {path}.undo > {path} && rm {path}.undo; fi"
+        return [{"name": f"Put {path} back", **where, "run": {"shell": run}, "undo": {"shell": undo}}]
+
     async def _differing(self, on: Machine, told: ToldEdits) -> "_Differing":
         """Return what is not committed now."""
         states = _states(await self._git(on, STATUS))
@@ -162,7 +183,7 @@ class Collector(CollectorBase):
             edited = edits.get((commit.id, file))
             at = min(edited, made) if edited else made
             what = f"{meant}, commit {commit.id[:12]}{f' of {made:%F %T} UTC' if edited else ''}: {subject}"
-            yield new(at, f"{host}:{file}", what, known_as=EDIT if edited else "")
+            yield new(at, f"{host}:{file}", what, known_as=_edit_of(edited) if edited else "")
         if len(commit.files) > FILES:
             more = len(commit.files) - FILES
             yield new(made, f"{host}:{self.folder}", f"{more} more files, commit {commit.id[:12]}: {subject}")
@@ -185,7 +206,12 @@ def _commit(part: list[str]) -> Commit:
 def _uncommitted(name: str, state: str, at: datetime, dated: datetime) -> Entry:
     moment = "" if abs(at - dated) < timedelta(seconds=2) or state == REMOVED else f" (dated {dated:%F %T} UTC)"
     what = "removed before this time" if state == REMOVED else state
-    return Entry(at, name, f"{what}{moment}, not committed", known_by=NOT_COMMITTED, known_as=EDIT)
+    return Entry(at, name, f"{what}{moment}, not committed", known_by=NOT_COMMITTED, known_as=_edit_of(at))
+
+
+def _edit_of(at: datetime) -> str:
+    """Return by what an edit is known again once it is committed."""
+    return f"edit of {at:%F %T}"
 
 
 def _author(commit: Commit) -> tuple[str, str]:

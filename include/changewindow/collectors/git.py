@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from changewindow.collectors.base import CollectorBase, CollectorContext
+from changewindow.collectors.base import CollectorBase, CollectorContext, PutBack
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import NOW, Collected, Coverage, Entry, Span
 from changewindow.systems.git.access import access
@@ -55,6 +55,17 @@ class Collector(CollectorBase):
                 looks = [await self._branch(branch, mirror, span) for branch in self.branches]
         entries = tuple(entry for of_branch, _ in looks for entry in of_branch)
         return Collected(entries, _coverage(mirror.begun(), span, max(since for _, since in looks)))
+
+    def put_back(self, entry: Entry) -> PutBack:
+        """Revert the commit."""
+        if not entry.what.startswith("commit "):
+            return f"history was rewritten; whoever may force a push restores {entry.before[:12]} by hand"
+        if not entry.before:
+            return "it is the first commit, and nothing was there before"
+        branch = entry.object.removeprefix(f"{self.connection}:")
+        name = f"Revert {entry.after[:12]} on {branch}"
+        step = {"kind": "git_change", "connection": self.connection, "revert": entry.after, "into": branch}
+        return [{"name": name, **step}]
 
     async def _fetch(self, mirror: Mirror, address: str) -> None:
         try:

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from changewindow.collectors.base import CollectorBase, CollectorContext
+from changewindow.collectors.base import CollectorBase, CollectorContext, PutBack
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.command_lines import without_secrets
@@ -73,6 +73,10 @@ class Collector(CollectorBase):
     """Units whose starts, stops and reloads are shown, such as `orders.service`."""
     file: str = Field(default="", pattern=r"^(/[^\x00]*)?$")
     """A journal file, or a pattern of several, that was brought there, instead of the host's own journal."""
+
+    def put_back(self, entry: Entry) -> PutBack:
+        """Say why no step can."""
+        return "a journal says what somebody did, and not what became of it; see what the other collectors have found"
 
     async def collect(self, span: Span, context: CollectorContext) -> Collected:
         """Read what matters, and from when on the journal goes back."""

@@ -11,13 +11,14 @@ The account needs the right to list in its namespace, no other; what it may not 
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal, TypeVar
 
-from changewindow.collectors.base import CollectorBase, CollectorContext
+from changewindow.collectors.base import CollectorBase, CollectorContext, PutBack
 from changewindow.documents.moments import utc
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
@@ -60,6 +61,7 @@ SHOWN = {
     "RoleBinding": Resource(RBAC, "v1", "rolebindings"),
 }
 EVENTS = core("events")
+IMAGE = re.compile(r"spec\.(?:containers|initContainers)\.(?P<container>[^. ]+)\.image = (?P<image>[^\s]+)")
 NO_TRACE = "a deletion leaves no trace but in the audit log of the API server"
 LAST = "of each program only its last write of an object is known"
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
@@ -73,6 +75,25 @@ class Collector(CollectorBase):
     """The Airflow Connection of the cluster, as for the steps."""
     namespace: Namespace = ""
     """The namespace; without it, the one of the connection."""
+
+    def put_back(self, entry: Entry) -> PutBack:
+        """Set the images, or the number of pods, of before."""
+        kind, _, place = entry.object.partition(" ")
+        namespace, _, name = place.partition("/")
+        where = {"connection": self.connection, "namespace": namespace, "workload": f"{kind.lower()}/{name}"}
+        if entry.what.startswith("scaled"):
+            if kind not in {"Deployment", "StatefulSet"} or not entry.before.isdecimal():
+                return "how many pods there were before is not known; write the ticket by hand, with `kubernetes_scale`"
+            number = int(entry.before)
+            return [{"name": f"Scale {name} to {number}", "kind": "kubernetes_scale", **where, "replicas": number}]
+        images = [IMAGE.fullmatch(line) for line in entry.before.splitlines()]
+        if kind not in KEPT or not images or not all(images):
+            return "what it was before is not kept, or only by fingerprints; write the ticket by hand"
+        return [
+            {"name": f"Set {name} to {image['image']}", "kind": "kubernetes_image", **where, **image.groupdict()}
+            for image in images
+            if image
+        ]
 
     async def collect(self, span: Span, context: CollectorContext) -> Collected:
         """List everything at once, and read from it who did what."""
@@ -215,7 +236,8 @@ def _compared(memory: Memory, entries: list[Entry], span: Span, ahead: timedelta
     for difference in memory.differences:
         at, name = difference.at(span), difference.object
         if at and difference.after is None:
-            yield Entry(at + ahead, name, f"deleted {difference.when}", known_by=NO_TRACE)
+            when = difference.when
+            yield Entry(at + ahead, name, f"deleted {when}", known_by=NO_TRACE, known_as=when)
         elif at and difference.before and difference.before.isdecimal() and name not in scaled:
             yield Entry(
                 at + ahead,

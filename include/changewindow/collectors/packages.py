@@ -8,13 +8,14 @@ newest transactions of dnf5's history, with the command line and who gave it; wh
 them. The account has to read the logs, or to run `rpm -qa` and `dnf5 history info`, and needs no other right.
 """
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pydantic import Field
 
-from changewindow.collectors.base import CollectorBase, CollectorContext
+from changewindow.collectors.base import CollectorBase, CollectorContext, PutBack
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.command_lines import without_secrets
@@ -26,6 +27,8 @@ from changewindow.systems.hosts.machine import machine
 from changewindow.systems.measurement import SourceError
 
 EXAMPLE = {"kind": "packages", "connection": "web_3", "service": "orders"}
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
+VERSION = re.compile(r"[A-Za-z0-9+.~:^_-]*")
 ONLY_NOW = "rpm does not record who installed a package"
 NOT_BY_DNF5 = "it is not in dnf5's history, and rpm does not record who installed a package"
 BY_DNF5 = "login uid in dnf5's history"
@@ -61,6 +64,25 @@ class Collector(CollectorBase):
         coverage = Coverage(max(begun, span.since), span.until, clock_off=logs.ahead, why=why)
         entries = (package_entry(on.name, change, command_of(change, logs.runs)) for change in logs.changes)
         return Collected(tuple(entries), coverage)
+
+    def put_back(self, entry: Entry) -> PutBack:
+        """Install the version that was there, or remove what was not."""
+        name = entry.object.rpartition(":")[2]
+        if not NAME.fullmatch(name) or not all(VERSION.fullmatch(version) for version in (entry.before, entry.after)):
+            return "what was installed before is not known"
+        if entry.before == entry.after:
+            return "the same version was installed again, so that nothing is to be taken back"
+        kind = {"kind": "ssh_command", "connection": self.connection} if self.connection else {"kind": "command"}
+        back, undo = (self._installs(name, version) for version in (entry.before, entry.after))
+        return [{"name": f"{'Install' if entry.before else 'Remove'} {name}", **kind, "run": back, "undo": undo}]
+
+    def _installs(self, name: str, version: str) -> list[str]:
+        """Return the command after which a package has this version, or with none is not there."""
+        if self.manager != "dpkg":
+            dnf = "dnf5" if self.manager == "dnf5" else "dnf"
+            return [dnf, "-y", "install", f"{name}-{version}"] if version else [dnf, "-y", "remove", name]
+        exact = ["apt-get", "-y", "--allow-downgrades", "install", f"{name}={version}"]
+        return exact if version else ["apt-get", "-y", "remove", name]
 
     async def _of_rpm(self, host: str, span: Span, context: CollectorContext) -> Collected:
         folder = ["--dbpath", self.database] if self.database else []

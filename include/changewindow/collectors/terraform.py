@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from changewindow.collectors.base import CollectorBase, CollectorContext
+from changewindow.collectors.base import CollectorBase, CollectorContext, PutBack
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Entry, Span
 from changewindow.systems.measurement import SourceError
@@ -84,6 +84,13 @@ class Collector(CollectorBase):
             ]
         return Collected(tuple(entries), memory.coverage(span, f"changes of the state in {self.folder}", problem))
 
+    def put_back(self, entry: Entry) -> PutBack:
+        """Say why no step can: its undo would have to describe what nobody has written down."""
+        if entry.known_by != OUTSIDE:
+            return "a state does not keep former values; plan the former configuration, and apply that"
+        by_hand = f"run `{self._by_hand} apply -target='{entry.object}'` in a ticket of kind `command`"
+        return f"a step `terraform` refuses drift, since no configuration of its undo describes it; {by_hand}"
+
     def _states(self, state: Any, context: CollectorContext) -> dict[str, str]:
         try:
             known = resources(state, context.fingerprint)
@@ -144,9 +151,10 @@ class Collector(CollectorBase):
             return Entry(at, f"state {self.folder}", what, before, after, known_by=NOBODY)
         if change.before is None or change.after is None:
             verb = "came into the state" if change.before is None else "left the state"
-            return Entry(at, change.object, f"{verb} {change.when}", known_by=NOBODY)
+            return Entry(at, change.object, f"{verb} {change.when}", known_by=NOBODY, known_as=change.when)
         names = ", ".join(changed_prints(before, after)) or "some attributes"
-        return Entry(at, change.object, f"changed in the state: {names}, {change.when}", known_by=NOBODY)
+        what = f"changed in the state: {names}, {change.when}"
+        return Entry(at, change.object, what, known_by=NOBODY, known_as=change.when)
 
 
 def _outside_text(lines: str) -> str:

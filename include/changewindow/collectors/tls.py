@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from pydantic import Field
 
-from changewindow.collectors.base import CollectorBase, CollectorContext
+from changewindow.collectors.base import CollectorBase, CollectorContext, PutBack
 from changewindow.documents.types import Model
 from changewindow.systems.collection import Collected, Entry, Span
 from changewindow.systems.measurement import SourceError
@@ -49,6 +49,10 @@ class Collector(CollectorBase):
     kind: Literal["tls"] = "tls"
     servers: Annotated[tuple[Shown, ...], Field(min_length=1, max_length=200)]
     """The servers."""
+
+    def put_back(self, entry: Entry) -> PutBack:
+        """Say why no step can."""
+        return "the former certificate and its key are not known here; whoever issues or installs it has them"
 
     async def collect(self, span: Span, context: CollectorContext) -> Collected:
         """Ask all servers at the same time, and compare."""

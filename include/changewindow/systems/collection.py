@@ -47,7 +47,7 @@ class Entry:
     services: tuple[str, ...] = ()
     """Whose it is, where the entry knows better than its collector."""
     known_as: str = ""
-    """By what it is known again, beside object and time, if it may be told in other words later; else by its words."""
+    """By what it is known again, beside its object, if later looks may tell it in other words or at another moment."""
     command: str = ""
     """The command line that did it, where the system itself has recorded that; others write `what` as they like."""
     came_with: "Entry | None" = None

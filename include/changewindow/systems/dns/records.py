@@ -1,5 +1,6 @@
 """What DNS record sets are: which records of one name and type, with which time to live, as tickets write them."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
@@ -22,6 +23,9 @@ NAMING = ("CNAME", "MX", "PTR", "SRV")
 """Types whose values end with the name of a host."""
 NO_SERVICE = ("MX", "SRV")
 """Types in which the name `.` means that there is no such service (RFC 7505, RFC 2782)."""
+SHOWN = re.compile(r"(?P<values>(?:(?!: ).)+) \(ttl (?P<ttl>[0-9]{1,10})\)")
+BETWEEN_TEXTS = re.compile('(?<="), (?=")')
+"""What stands between two values of TXT, which are in quotes and may contain a comma."""
 LONGEST_STRING = 255
 """The most octets that fit in one string of a TXT record."""
 
@@ -51,6 +55,15 @@ class RecordSet:
 def shown(record_set: RecordSet | None) -> str:
     """Return a record set as messages show it."""
     return "no record" if record_set is None else f"{', '.join(record_set.values)} (ttl {record_set.ttl})"
+
+
+def values_shown(text: str) -> tuple[tuple[str, ...], int] | None:
+    """Return the values and the time to live of a record set that `shown` shows; None if there is none."""
+    match = SHOWN.fullmatch(text)
+    if match is None:
+        return None
+    values, are_texts = match["values"], match["values"].startswith('"')
+    return tuple(BETWEEN_TEXTS.split(values) if are_texts else values.split(", ")), int(match["ttl"])
 
 
 def canonical(kind: str, text: str) -> str:
