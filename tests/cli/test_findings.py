@@ -113,3 +113,41 @@ def test_what_is_missing_is_misuse(given: list[str], options: list[str]) -> None
 def test_every_state_can_be_looked_for() -> None:
     """As the record knows them."""
     assert set(FINDING_STATES) == set(State.__args__)  # type: ignore[attr-defined]
+
+
+def test_the_ticket_that_takes_a_finding_back_is_printed(
+    ledger: Ledger, policy: Path, given: list[str], capsys: Capture, tmp_path: Path
+) -> None:
+    """Only what a person knows is blank in it; nothing else is on the standard output."""
+    (policy / "collectors.yaml").write_text("collectors:\n  config: {kind: git, connection: orders_config}\n")
+    edit = WorldFinding(
+        *("change", "config", "orders_config:main", NOW, "commit bbbb: Tune", "nobody"),
+        before="a" * 40,
+        after="b" * 40,
+        services=("orders",),
+    )
+    findings.write_pass(ledger, [], [edit], [], now=NOW)
+    assert main(["findings", "ticket", "4", *given]) == 0
+    (tmp_path / "ticket.yaml").write_text(capsys.readouterr().out)
+    assert main(["lint", str(tmp_path / "ticket.yaml"), "--policy", str(policy)]) == 1
+    problems = [line for line in capsys.readouterr().out.splitlines() if "warning" not in line]
+    assert problems
+    assert all("the blank <" in line for line in problems)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (
+            "1",
+            "Finding 1 cannot be taken back by a ticket from here: collectors.yaml has no collector 'audit' any more.",
+        ),
+        ("2", "Finding 2 cannot be taken back by a ticket from here: it is a time in which nothing was seen."),
+        ("9", "The ledger has no finding 9. `changewindow findings` lists them."),
+    ],
+)
+def test_what_no_ticket_takes_back_is_said(given: list[str], capsys: Capture, number: str, text: str) -> None:
+    """On one line, and nothing is printed that could be submitted."""
+    assert main(["findings", "ticket", number, *given]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.splitlines()[-1]) == ("", text)

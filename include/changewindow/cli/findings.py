@@ -1,4 +1,4 @@
-"""The command about findings in the world: lists them, or accepts one until a day."""
+"""The command about findings in the world: lists them, accepts one until a day, or writes the ticket against it."""
 
 import argparse
 import os
@@ -7,14 +7,16 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from changewindow.changes.put_back import ticket_of
 from changewindow.changes.silent_pass import text_of
 from changewindow.cli.ledger_address import ledger
 from changewindow.cli.moments import moment
 from changewindow.cli.output import print_json
-from changewindow.cli.policy import policy_of
+from changewindow.cli.policy import folder_of, policy_of
 from changewindow.errors import OperatorError
 from changewindow.ledger import findings
-from changewindow.ledger.findings import Recorded, Settled, Wanted
+from changewindow.ledger.findings import FindingOver, Recorded, Settled, Wanted
+from changewindow.policy.collectors import load_collectors
 from changewindow.policy.rights import Intervention, Involved, objection
 
 PAGE = 50
@@ -23,9 +25,9 @@ TERMINAL = "terminal account, not authenticated"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List findings, or accept one; JSON has the shape `output.FOUND`."""
-    if arguments.action == "accept":
-        return _accept(arguments)
+    """List findings, accept one, or write the ticket that takes it back; JSON has the shape `output.FOUND`."""
+    if arguments.action is not None:
+        return _ticket(arguments) if arguments.action == "ticket" else _accept(arguments)
     limit = None if arguments.all or arguments.json else PAGE
     wanted = Wanted(service=arguments.service or "", state=arguments.state)
     found = findings.find(ledger(arguments), wanted, limit=limit + 1 if limit else None)
@@ -39,6 +41,26 @@ def run(arguments: argparse.Namespace) -> int:
         print("no finding matches", file=sys.stderr)
     elif len(shown) < len(found):
         print("there are earlier ones: --all", file=sys.stderr)
+    return 0
+
+
+def _ticket(arguments: argparse.Namespace) -> int:
+    """Print the ticket that takes a finding back.
+
+    Raises:
+        UnknownFinding: there is none with this number.
+        OperatorError: no ticket can, or it is not open.
+    """
+    if arguments.number is None:
+        arguments.misuse("ticket needs a NUMBER")
+    [found] = findings.numbered(ledger(arguments), [arguments.number])
+    if found.state != "open":
+        raise FindingOver(f"Finding {found.number} is {found.state}, by {found.person}: {found.reason}. Nothing to do.")
+    catalogue, folder = policy_of(arguments).catalogue, folder_of(arguments)
+    loaded = load_collectors(folder)
+    if wrong := loaded.mistakes(folder):
+        raise OperatorError("\n".join(["The collectors cannot be read, so no ticket was written.", *wrong]))
+    print(ticket_of(found, loaded.collectors, catalogue), end="")
     return 0
 
 

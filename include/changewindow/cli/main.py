@@ -180,7 +180,7 @@ def _add_ledger_commands(command: Command) -> None:
     output.add_json(explain, output.EXPLAINED)
     changed = command("what-changed", "what_changed.run", "Say what changed of late, and what nobody could see.")
     _add_what_changed_options(changed)
-    found = command("findings", "findings.run", "List what nobody announced, or accept a finding until a day.")
+    found = command("findings", "findings.run", "List what nobody announced; accept a finding, or print its ticket.")
     _add_findings_options(found)
     for parser in (follow, explain):
         parser.add_argument("change", metavar="CHG", type=_change)
@@ -209,8 +209,14 @@ def _add_history_options(history: argparse.ArgumentParser) -> None:
 
 
 def _add_findings_options(found: argparse.ArgumentParser) -> None:
-    found.add_argument("action", nargs="?", choices=["accept"], help="without it, findings are listed")
-    found.add_argument("number", nargs="?", type=int, metavar="NUMBER", help="the finding that is accepted")
+    found.add_argument("action", nargs="?", choices=["accept", "ticket"], help="without it, findings are listed")
+    found.add_argument(
+        "number",
+        nargs="?",
+        type=int,
+        metavar="NUMBER",
+        help="the finding that is accepted, or taken back by the ticket",
+    )
     found.add_argument("--service", metavar="NAME", help="findings of a service, and of what belongs to none")
     found.add_argument("--state", choices=FINDING_STATES, metavar="STATE", help=f"{', '.join(FINDING_STATES)}")
     found.add_argument("--all", action="store_true", help="every finding, not only the newest 50")

@@ -56,10 +56,18 @@ def policy_of(arguments: argparse.Namespace) -> Policy:
     Raises:
         BadPolicy: it cannot be read.
     """
-    folder = arguments.policy or _of_the_ledger(arguments) or settings.read().policy
+    folder = folder_of(arguments)
     if not folder.is_dir():
         arguments.misuse(f"there is no policy in {folder}. Give --policy FOLDER, or set CHANGEWINDOW_POLICY.")
     return load_policy(folder, _templates(arguments))
+
+
+def folder_of(arguments: argparse.Namespace) -> Path:
+    """Return the folder of the policy that `policy_of` reads; it is said once where it is found by the ledger."""
+    known: Path | None = getattr(arguments, "policy_folder", None)
+    if known is None:
+        known = arguments.policy_folder = arguments.policy or _of_the_ledger(arguments) or settings.read().policy
+    return known
 
 
 def _of_the_ledger(arguments: argparse.Namespace) -> Path | None:

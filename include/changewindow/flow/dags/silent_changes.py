@@ -1,6 +1,7 @@
 """The DAG that finds the changes that nobody asked for: a red run, and a message to the owners of the service."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow import settings
 from changewindow.changes import messages
+from changewindow.changes.put_back import SHOWN, NotPutBack, actions, ticket_of
 from changewindow.changes.silent_pass import of_the_world, text_of
 from changewindow.errors import BadPolicy, ChangeError
 from changewindow.flow.own_dag import own_dag
@@ -62,19 +64,29 @@ class FindSilentChanges(BaseOperator):
         if not untold:
             leave_note(context, f"nothing new; asked: {', '.join(event['collectors'])}")
             return
+        self._write_tickets(untold)
         lines = text_of(untold)
         leave_note(context, "\n".join([f"new findings: {len(untold)}", *lines]))
         raise AirflowFailException("\n".join([f"new findings: {len(untold)}", *lines]))
 
     def _tell(self, untold: Sequence[Recorded], services: tuple[str, ...]) -> None:
+        collectors = load_collectors(settings.read().policy).collectors
         head = f"🔎 SILENT CHANGES on {', '.join(services) or 'what belongs to no service'}: nobody announced this"
         owners = " ".join(f"@{owner}" for owner in _owners(services))
         numbers = ", ".join(str(each.number) for each in untold[:10])
-        ask = f"{owners + ': ' if owners else ''}take it back, or accept it (findings {numbers}): "
-        accept = "`changewindow findings accept NUMBER --reason … --until …`"
+        accept = f"accept (findings {numbers}): the DAG `accept_finding`, with a reason and an end"
+        ask = [f"{owners}: take it back, or accept it"] if owners else []
         at = now()
-        post(messages.message(head, *text_of(untold), ask + accept), at)
+        post(messages.message(head, *text_of(untold), *ask, *actions(untold, collectors), accept), at)
         findings.tell(ledger(), [each.number for each in untold], settings.ROOM, now=at)
+
+    def _write_tickets(self, untold: Sequence[Recorded]) -> None:
+        """Write the tickets that take findings back into the log, to be pasted into the form of `request_change`."""
+        collectors = load_collectors(settings.read().policy).collectors
+        for recorded in untold[:SHOWN]:
+            with suppress(NotPutBack, BadPolicy):
+                ticket = ticket_of(recorded, collectors, policy().catalogue)
+                log.info("to take it back, paste into request_change:\n%s", ticket)
 
 
 def _owners(services: Sequence[str]) -> tuple[str, ...]:
