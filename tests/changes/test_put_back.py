@@ -39,7 +39,7 @@ GIT = collector({"kind": "git", "connection": "orders_config", "service": "order
 DNS = collector({"kind": "dns", "records": [{"record": "api.example.com", "expected": ["192.0.2.20"]}]})
 CLUSTER = collector({"kind": "kubernetes", "connection": "prod", "namespace": "shop"})
 DPKG, HERE = collector({"kind": "packages", "connection": "web_3"}), collector({"kind": "packages"})
-RPM = collector({"kind": "packages", "connection": "web_3", "manager": "rpm"})
+RPM, DNF5 = (collector({"kind": "packages", "connection": "web_3", "manager": name}) for name in ("rpm", "dnf5"))
 ETC = collector({"kind": "etckeeper", "connection": "web_3"})
 TERRAFORM = collector({"kind": "terraform", "folder": "/opt/shop", "program": "tofu"})
 
@@ -132,6 +132,11 @@ PUT_BACK: dict[str, tuple[CollectorBase, dict[str, Any], dict[str, Any]]] = {
             "after": "1:1.26-1.el9",
         },
         {"run": ("dnf", "-y", "install", "nginx-1:1.24-1.el9")},
+    ),
+    "a removed package of dnf5": (
+        DNF5,
+        {"object": "web-3:nginx", "what": "package removed (x86_64)", "before": "1:1.26-1.el9"},
+        {"run": ("dnf5", "-y", "install", "nginx-1:1.26-1.el9"), "undo_run": ("dnf5", "-y", "remove", "nginx")},
     ),
     "a new file in /etc": (
         ETC,
