@@ -116,7 +116,7 @@ def test_every_state_can_be_looked_for() -> None:
 
 
 def test_the_ticket_that_takes_a_finding_back_is_printed(
-    ledger: Ledger, policy: Path, given: list[str], capsys: Capture, tmp_path: Path
+    ledger: Ledger, policy: Path, given: list[str], capsys: Capture
 ) -> None:
     """Only what a person knows is blank in it; nothing else is on the standard output."""
     (policy / "collectors.yaml").write_text("collectors:\n  config: {kind: git, connection: orders_config}\n")
@@ -128,8 +128,8 @@ def test_the_ticket_that_takes_a_finding_back_is_printed(
     )
     findings.write_pass(ledger, [], [edit], [], now=NOW)
     assert main(["findings", "ticket", "4", *given]) == 0
-    (tmp_path / "ticket.yaml").write_text(capsys.readouterr().out)
-    assert main(["lint", str(tmp_path / "ticket.yaml"), "--policy", str(policy)]) == 1
+    (policy.parent / "ticket.yaml").write_text(capsys.readouterr().out)
+    assert main(["lint", str(policy.parent / "ticket.yaml"), "--policy", str(policy)]) == 1
     problems = [line for line in capsys.readouterr().out.splitlines() if "warning" not in line]
     assert problems
     assert all("the blank <" in line for line in problems)
