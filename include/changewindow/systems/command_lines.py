@@ -20,21 +20,35 @@ QUOTED = rf"(?i)((?<!\S)'-{{0,2}}{NAME}=)[^']{{0,9999}}"
 ASSIGNED = rf"(?i)(?<![\w/])({NAME}[\"']?\s?(?:=|:\s?)\s?(?:(?:basic|bearer|token)\s+)?){VALUE}"
 OPTION = rf"(?i)((?<!\S)--?{NAME}\s+){VALUE}"
 SHORT_OPTION = (
-    rf"((?<![\w-])(?:sshpass|mysql\w*|mariadb\S*|usermod|useradd|docker|podman|oc|helm)\s[^|;&]{{0,2000}}?"
+    rf"((?<![\w-])(?:sshpass|mysql\w*|mariadb\S*|mongo\w*|usermod|useradd|docker|podman|oc|helm|az)\s[^|;&]{{0,2000}}?"
     rf"(?<!\S)-p[ =]?){VALUE}"
 )
 OTHER_OPTION = (
     rf"((?<![\w-])(?:redis-cli\s[^|;&]{{0,2000}}?(?<!\S)-a|ldap\w+\s[^|;&]{{0,2000}}?(?<!\S)-w|"
-    rf"smbclient\s[^|;&]{{0,2000}}?(?<!\S)-U|curl\s[^|;&]{{0,2000}}?(?<!\S)-(?:u|-user))[ =]?){VALUE}"
+    rf"smbclient\s[^|;&]{{0,2000}}?(?<!\S)-U|lftp\s[^|;&]{{0,2000}}?(?<!\S)-u|"
+    rf"https?\s[^|;&]{{0,2000}}?(?<!\S)(?:-a|--auth)|"
+    rf"curl\s[^|;&]{{0,2000}}?(?<!\S)-(?:u|-user|-proxy-user))[ =]?){VALUE}"
 )
+OF_SECRET = rf"(--from-literal[= ][\w.-]{{1,200}}=){VALUE}"
+KEPT_THERE = r"((?<![\w-])vault\s(?:kv\s)?(?:put|patch|write)\s(?:-\S{1,200}\s){0,9}\S{1,500}\s)[^|;&]{1,2000}"
+NAMED_BEFORE = (
+    rf"(?i)((?<![\w-])(?:aws\s+configure\s+set\s+{NAME}|rabbitmqctl\s+(?:add_user|change_password)\s+\S+|"
+    rf"mysqladmin\s[^|;&]{{0,2000}}?password|gh\s+secret\s+set\s[^|;&]{{0,2000}}?(?:-b|--body))\s+){VALUE}"
+)
+SQL = r"""(?i)(\b(?:identified\s+(?:with\s+\S{1,60}\s+)?by|password)\s+)(?:'[^']{0,9999}'|"[^"]{0,9999}")"""
+HERE_STRING = rf"(<<<\s?){VALUE}"
 HTPASSWD = rf"((?<![\w-])htpasswd\s+-\w*b\w*\s+\S+\s+\S+\s+){VALUE}"
-ADDRESS = r"(://[^\s/:@]{0,200}:)[^\s/@]{1,1000}(?=@)"
-PIPED = r"(\b(?:echo|printf)\s)[^|]{1,2000}(?=\|\s*(?:sudo\s+)?(?:\S*/)?(?:ch)?passwd\b)"
+ADDRESS = r"(://[^\s/:@]{0,200}:)[^\s/]{1,1000}(?=@)"
+PIPED = (
+    r"(\b(?:echo|printf)\s)[^|]{1,2000}(?=\|\s*(?:(?:sudo\s+)?(?:\S*/)?(?:ch)?passwd\b|sudo\s+(?:-\w+\s+)?-\w*S"
+    r"|[^|;&]{1,500}--password-stdin\b|cryptsetup\b|openssl\b|base64\b))"
+)
 BEARER = rf"(?i)(\bbearer\s+){VALUE}"
 OPENSSL = r"(\bpass:)\S+"
 SHAPE = (
     r"()(?:\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{20,}|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{10,}"
-    r"|\bhv[sb]\.[\w-]{20,}|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]*|\bsk-[\w-]{20,}"
+    r"|\bhv[sb]\.[\w-]{20,}|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]*|\bsk-[\w-]{20,}|\b[sr]k_live_\w{16,}"
+    r"|\bAIza[\w-]{35}|\bnpm_\w{36}|\bSG\.[\w-]{20,}\.[\w-]{20,}|(?<=hooks\.slack\.com/services/)[\w/]{20,}"
     r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*)"
 )
 ALONE = rf"(?i)--?{NAME}"
@@ -47,6 +61,11 @@ PATTERNS = (
     re.compile(OPTION),
     re.compile(SHORT_OPTION),
     re.compile(OTHER_OPTION),
+    re.compile(OF_SECRET),
+    re.compile(KEPT_THERE),
+    re.compile(NAMED_BEFORE),
+    re.compile(SQL),
+    re.compile(HERE_STRING),
     re.compile(HTPASSWD),
     re.compile(ADDRESS),
     re.compile(BEARER),
