@@ -12,7 +12,18 @@ from sqlalchemy import Boolean, Integer, inspect
 
 from changewindow import settings
 from changewindow.errors import AlteredRow, BrokenChain, LockTaken, NotAllowed
-from changewindow.ledger import approvals, changes, findings, leases, looks, payloads, step_locks, stops, watches
+from changewindow.ledger import (
+    approvals,
+    changes,
+    findings,
+    leases,
+    looks,
+    payloads,
+    records,
+    step_locks,
+    stops,
+    watches,
+)
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, record
 from changewindow.ledger.models import Base, Moment
@@ -22,6 +33,7 @@ from changewindow.policy.world_finding import WorldFinding
 from changewindow.watch.progress import Progress
 from servers.postgres import shared
 from support.changes import NOW, approved, intent
+from support.manual_changes import manual
 from support.tampering import tamper
 from support.tickets import banner
 
@@ -48,6 +60,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     step_locks.take(ledger, acting, "run-1/apply_1", now=NOW, is_forward=True)
     progress = Progress(since=NOW, begun=NOW, over=NOW + HOUR, at=NOW)
     watches.keep(ledger, [Kept(acting, "run-1", progress, NOW)])
+    records.enter(ledger, manual("vi /etc/hosts"), {}, person="bob", now=NOW, origin="record_change/run-1")
     stops.stop(ledger, person="dora", reason="fire", now=NOW, until=NOW + HOUR)
     stops.lift(ledger, person="erik", now=NOW + timedelta(minutes=1))
     stops.stop(ledger, person="dora", reason="smoke", now=NOW, until=NOW + HOUR)

@@ -1,6 +1,5 @@
 """Changes in the ledger: submit, revise, cancel, abort, extend, close; each one transaction."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -10,12 +9,13 @@ from sqlalchemy.orm import Session
 
 from changewindow.documents.canonical import canonical
 from changewindow.documents.findings import Finding
-from changewindow.errors import AlteredText, NotAllowed
+from changewindow.errors import NotAllowed
 from changewindow.ledger import payloads, step_locks
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, known, locked
 from changewindow.ledger.models import Approval, Change, Lease, Revision, Touched
 from changewindow.ledger.stops import begin_line
+from changewindow.ledger.texts import ticket_data
 from changewindow.policy import standing
 from changewindow.policy.outcome import Outcome
 from changewindow.ticket.model import Ticket
@@ -110,35 +110,23 @@ def revision(ledger: Ledger, change: str) -> dict[str, Any]:
     """Return the newest text of a change, as the data of its ticket.
 
     Raises:
+        NoTicket: it is a record.
         AlteredText: it is not the one that was submitted.
     """
     with ledger.reading() as session:
         row = known(session, change)
-        return _text(session, row, row.digest)
+        return ticket_data(session, row, row.digest)
 
 
 def text_of(ledger: Ledger, change: str, digest: str) -> dict[str, Any]:
     """Return that text of a change which has a digest, as the data of its ticket.
 
     Raises:
+        NoTicket: it is a record.
         AlteredText: the ledger has no such text, or another one under this digest.
     """
     with ledger.reading() as session:
-        return _text(session, known(session, change), digest)
-
-
-def _text(session: Session, row: Change, digest: str) -> dict[str, Any]:
-    stored = session.get(Revision, (row.number, digest))
-    if stored is None:
-        raise AlteredText(row.id, digest, "is missing")
-    try:
-        data: dict[str, Any] = json.loads(stored.text)
-        has_digest = digest_of(data, build_ticket(data)) == digest
-    except (ValueError, AttributeError, TypeError) as error:
-        raise AlteredText(row.id, digest, f"cannot be read ({error})") from error
-    if not has_digest:
-        raise AlteredText(row.id, digest, "has another digest now")
-    return data
+        return ticket_data(session, known(session, change), digest)
 
 
 def get(ledger: Ledger, change: str) -> Change:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -10,11 +11,26 @@ from sqlalchemy.orm import Session
 from changewindow.documents.canonical import canonical
 from changewindow.ledger.derived import Decided, Derived
 from changewindow.ledger.models import Approval, Change, EventRow, Lease, Revision, Stop, Touched
+from changewindow.ledger.records import manual_of
 from changewindow.ledger.stops import line_values, stops_of
+from changewindow.policy.manual_change import RECORDED, ManualChange
 from changewindow.policy.sign_off import RecordedApproval
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
 from changewindow.ticket.revision import digest_of
+
+
+@dataclass(frozen=True)
+class NewestText:
+    """What the rows of a change repeat of its newest text, be it a ticket or a record."""
+
+    opens: datetime
+    closes: datetime
+    summary: str
+    owner: str
+    reviewer: str
+    targets: tuple[str, ...]
+
 
 YES_OR_NO = {True: "yes", False: "no"}
 
@@ -60,36 +76,48 @@ def altered_state(change: Change, known: Derived, approvals: Sequence[Approval])
             yield f"{word} has an event and no row: somebody has deleted it"
 
 
-def newest_text(session: Session, change: Change, known: Derived) -> Ticket | None:
-    """Return the ticket of a change's newest text; None where it is missing, or has another digest now."""
-    return _ticket(session.get(Revision, (change.number, known.digest)))
-
-
-def altered_window(change: Change, known: Derived, ticket: Ticket | None) -> Iterator[str]:
-    """Say what of the window of a change is not as its newest text says, and an extension."""
+def newest_text(session: Session, change: Change, known: Derived) -> NewestText | None:
+    """Return what a change's newest text says; None where it is missing, or has another digest now."""
+    row = session.get(Revision, (change.number, known.digest))
+    if known.status == RECORDED:
+        manual = manual_of(row.text, row.digest) if row else None
+        return _of_manual(manual) if manual else None
+    ticket = _ticket(row)
     if ticket is None:
+        return None
+    window, people = ticket.window, (ticket.owner, ticket.reviewer)
+    return NewestText(window.opens, window.closes, ticket.summary, *people, targets=ticket.targets)
+
+
+def _of_manual(manual: ManualChange) -> NewestText:
+    return NewestText(manual.began, manual.ended, manual.summary, manual.done_by, reviewer="", targets=manual.targets)
+
+
+def altered_window(change: Change, known: Derived, text: NewestText | None) -> Iterator[str]:
+    """Say what of the window of a change is not as its newest text says, and an extension."""
+    if text is None:
         yield f"its text {known.digest[:12]}… is missing, or has another digest now: somebody has altered it"
         return
-    window, closes = ticket.window, known.closes or ticket.window.closes
-    if (change.opens, change.closes) != (window.opens, closes):
+    closes = known.closes or text.closes
+    if (change.opens, change.closes) != (text.opens, closes):
         yield (
             f"its window is {change.opens:%Y-%m-%d %H:%M} to {change.closes:%Y-%m-%d %H:%M}, and its events say "
-            f"{window.opens:%Y-%m-%d %H:%M} to {closes:%Y-%m-%d %H:%M} UTC"
+            f"{text.opens:%Y-%m-%d %H:%M} to {closes:%Y-%m-%d %H:%M} UTC"
         )
 
 
-def altered_display(change: Change, known: Derived, ticket: Ticket | None) -> Iterator[str]:
+def altered_display(change: Change, known: Derived, text: NewestText | None) -> Iterator[str]:
     """Say what a change shows of its end and its text in lists and messages, and is not so; nothing acts by it."""
     for name in ("reason", "closed_at", "token", "submitted_at", *(("origin",) if known.knows_origin else ())):
         row, event = getattr(change, name), getattr(known, name)
         if row != event:
             yield f"its {name} is {_shown(row)}, and its events say {_shown(event)}"
-    if ticket is None:
+    if text is None:
         return
     for name in ("summary", "owner", "reviewer"):
-        row, text = getattr(change, name), getattr(ticket, name)
-        if row != text:
-            yield f"its {name} is {_shown(row)}, and its text says {_shown(text)}"
+        row, written = getattr(change, name), getattr(text, name)
+        if row != written:
+            yield f"its {name} is {_shown(row)}, and its text says {_shown(written)}"
 
 
 def altered_holds(session: Session, change: Change, known: Derived) -> Iterator[str]:
@@ -103,11 +131,11 @@ def altered_holds(session: Session, change: Change, known: Derived) -> Iterator[
         yield f"its lease on {target} is missing: somebody has deleted it"
 
 
-def altered_targets(session: Session, change: Change, ticket: Ticket | None) -> Iterator[str]:
+def altered_targets(session: Session, change: Change, text: NewestText | None) -> Iterator[str]:
     """Say whether the targets by which conflicts are found are not those of the newest text."""
     targets = set(session.scalars(select(Touched.target).where(Touched.number == change.number)))
-    if ticket is not None and targets != set(ticket.targets):
-        said = ", ".join(sorted(ticket.targets))
+    if text is not None and targets != set(text.targets):
+        said = ", ".join(sorted(text.targets))
         yield f"it touches {', '.join(sorted(targets)) or 'nothing'}, and its text says {said}"
 
 

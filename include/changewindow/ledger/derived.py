@@ -12,6 +12,7 @@ from changewindow.ledger import payloads
 from changewindow.ledger.events import payload
 from changewindow.ledger.models import EventRow
 from changewindow.ledger.payloads import Payload, Unknown
+from changewindow.policy.manual_change import RECORDED
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,9 @@ def _after(known: Derived, row: EventRow) -> Derived:
         return known
     if isinstance(event, payloads.Submitted | payloads.Revised):
         return _with_text(known, row, event)
+    if isinstance(event, payloads.Recorded):
+        told = replace(known, requester=row.actor, status=RECORDED, digest=event.digest, texts={event.digest: row.at})
+        return replace(told, submitted_at=row.at, closed_at=row.at, origin=event.origin, knows_origin=True)
     if isinstance(event, payloads.ApprovalDecided):
         level, is_yes = event.level, event.yes
         decided = Decided(row.actor, event.digest, level, is_yes, at=row.at, expires=event.expires)

@@ -7,6 +7,7 @@ class EventKind(StrEnum):
     """What may happen to a change; the values stand in the rows of ledgers and never change."""
 
     SUBMITTED = "submitted"
+    RECORDED = "recorded"
     REVISED = "revised"
     CANCELLED = "cancelled"
     ABORTED = "aborted"

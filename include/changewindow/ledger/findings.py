@@ -157,6 +157,15 @@ def _row(session: Session, number: int) -> FindingRow:
     return row
 
 
+def settle_open(session: Session, settled: Settled, *, person: str, now: datetime) -> bool:
+    """Bring a finding into another state inside the caller's transaction, if it is open; return whether it was."""
+    row = session.get(FindingRow, settled.number, with_for_update=True)
+    if row is None or row.state != "open":
+        return False
+    _settle(session, settled, person=person, now=now)
+    return True
+
+
 def tell(ledger: Ledger, numbers: Sequence[int], room: str, *, now: datetime) -> None:
     """Take note that the owners were told of findings."""
     with ledger.transaction() as session:

@@ -18,6 +18,7 @@ from changewindow.settings import Settings
 log = logging.getLogger("changewindow")
 KEPT = {
     EventKind.SUBMITTED,
+    EventKind.RECORDED,
     EventKind.REVISED,
     EventKind.DECIDED,
     EventKind.APPROVED,

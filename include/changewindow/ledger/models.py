@@ -54,7 +54,7 @@ class Change(Base):
     summary: Mapped[str] = mapped_column(Text)
     requester: Mapped[str] = mapped_column(String(200))
     status: Mapped[str] = mapped_column(String(20), index=True)
-    """submitted, approved, running, or an outcome."""
+    """submitted, approved, running, recorded, or an outcome."""
     reason: Mapped[str] = mapped_column(Text, default="")
     """Why it ended as it did, kept apart from the outcome."""
     digest: Mapped[str] = mapped_column(String(64))

@@ -125,14 +125,14 @@ def _verified(session: Session, change: Change) -> tuple[list[EventRow], list[st
     if change.number == FINDINGS_NUMBER:
         return rows, [f"{change.id}: {difference}." for difference in altered_findings(session, change, rows)]
     state = derived(rows)
-    ticket = newest_text(session, change, state)
+    text = newest_text(session, change, state)
     differences = (
         *altered_state(change, state, approvals_of(session, change)),
         *altered_texts(session, change, state),
-        *altered_window(change, state, ticket),
-        *altered_display(change, state, ticket),
+        *altered_window(change, state, text),
+        *altered_display(change, state, text),
         *altered_holds(session, change, state),
-        *altered_targets(session, change, ticket),
+        *altered_targets(session, change, text),
         *altered_rows(session, change.number),
     )
     return rows, [f"{change.id}: {difference}." for difference in differences]

@@ -45,6 +45,7 @@ from changewindow.ledger.payloads.lifecycle import (
     RunDied,
     Submitted,
 )
+from changewindow.ledger.payloads.manual import Recorded
 from changewindow.ledger.payloads.measuring import (
     Answered,
     Asked,
@@ -89,6 +90,7 @@ __all__ = [
     "NotVerified",
     "Payload",
     "Read",
+    "Recorded",
     "RefusalReason",
     "Refused",
     "Rejected",
@@ -116,6 +118,7 @@ __all__ = [
 
 _ALL: tuple[type[Payload], ...] = (
     Submitted,
+    Recorded,
     Revised,
     ApprovalDecided,
     Approved,
