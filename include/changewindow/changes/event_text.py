@@ -51,6 +51,16 @@ def _submitted(event: payloads.Submitted) -> str:
     return f"asked for the change: {event.summary} (on {', '.join(event.targets)})"
 
 
+def _recorded(event: payloads.Recorded) -> str:
+    hidden = f", {event.masked} secret{'s'[: event.masked != 1]} hidden" if event.masked else ""
+    commands = f"{event.commands} command{'s'[: event.commands != 1]}"
+    return (
+        f"recorded, not approved, what {event.done_by} did by hand on {', '.join(event.targets)} from "
+        f"{_minute(event.began)} to {_minute(event.ended)}: {event.summary.removeprefix('Done by hand: ')} "
+        f"({commands}{hidden}{f'; incident {event.incident}' if event.incident else ''})"
+    )
+
+
 def _revised(event: payloads.Revised) -> str:
     return (
         "gave it a new window; its approvals are kept"
@@ -148,6 +158,7 @@ def _silence_ended(event: payloads.SilenceEnded) -> str:
 
 SENTENCES: dict[type[Payload], Callable[[Any], str]] = {
     payloads.Submitted: _submitted,
+    payloads.Recorded: _recorded,
     payloads.Revised: _revised,
     payloads.ApprovalDecided: _approval,
     payloads.Approved: lambda _: "gave the last approval that it needs",

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from changewindow.changes.announced import PLACE, is_line_of, words
+from changewindow.changes.by_hand import told_by
 from changewindow.changes.commit_comparison import is_announced
 from changewindow.changes.our_changes import UNDO, Act, OurChange
+from changewindow.ledger.records import Kept
 from changewindow.systems.collection import Entry
 
 MARGIN = timedelta(seconds=5)
@@ -24,6 +26,10 @@ class Explanation:
     """Whether what was announced is what was seen; else only time and service agree."""
     by_object: bool = False
     """Whether a step names what was changed, of which no value could be compared."""
+    record: str = ""
+    """The record that tells of it: it was done by hand, and no change explains it."""
+    recorded_by: str = ""
+    """Who has told it."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,24 @@ class Scope:
 
     def has(self, change: OurChange) -> bool:
         """Return whether a change may have done it."""
-        there = self.environment in {"", change.environment}
-        return there and (not self.services or bool({*self.services} & {*change.services}))
+        return self.covers(change.environment, change.services)
+
+    def covers(self, environment: str, services: Sequence[str]) -> bool:
+        """Return whether one of these services there may have to do with it."""
+        there = self.environment in {"", environment}
+        return there and (not self.services or bool({*self.services} & {*services}))
+
+
+def explained(entry: Entry, scope: Scope, ours: Sequence[OurChange], by_hand: Sequence[Kept] = ()) -> Explanation:
+    """Return which of our changes did it, or else which record tells of it: that is told, and never approved."""
+    by_change = explain(entry, scope, ours)
+    if by_change.by_value or by_change.by_object:
+        return by_change
+    for kept in by_hand:
+        manual = kept.manual
+        if scope.covers(manual.environment, manual.services) and (told := told_by(manual, entry)).explains:
+            return Explanation("", told.why, record=kept.change, recorded_by=kept.person)
+    return by_change
 
 
 def explain(entry: Entry, scope: Scope, ours: Sequence[OurChange]) -> Explanation:

@@ -42,12 +42,12 @@ def look_around(
     using = Surroundings(connections, folder, key, partial(_collected, recorded))
     looks = gather(collectors, question.span, using, limit=over - monotonic())
     try:
-        ours = recorded.result(timeout=max(over - monotonic(), 0.01)).changes
+        known = recorded.result(timeout=max(over - monotonic(), 0.01))
     except (TimeoutError, ChangeError, OSError) as error:
         reason = UNEXPLAINED.format(str(error) or "the ledger does not answer")
         unexplained = answer(question, looks, None)
         return replace(unexplained, remarks=(reason, *unexplained.remarks))
-    return answer(question, looks, ours)
+    return answer(question, looks, known.changes, known.by_hand)
 
 
 def _recorded(ledger: Callable[[], Ledger], span: Span, key: bytes) -> Record:

@@ -9,11 +9,13 @@ from typing import Any
 from changewindow.changes.announced import Values, new_values, places, words
 from changewindow.changes.event_text import sentence, who
 from changewindow.documents.parameters import fill
-from changewindow.ledger import changes, events, queries, search
+from changewindow.ledger import changes, events, queries, records, search
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.models import Change, EventRow
 from changewindow.ledger.payloads import Remembered, Started, Undoing, Undone
+from changewindow.ledger.records import Kept
+from changewindow.policy.manual_change import NOT_APPROVED, RECORDED
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 
 MOST = 300
@@ -88,6 +90,8 @@ class Record:
 
     changes: tuple[OurChange, ...]
     collected: Collected
+    by_hand: tuple[Kept, ...] = ()
+    """What was done by hand and told afterwards; nobody has approved it."""
 
 
 def record(ledger: Ledger, span: Span, keys: tuple[bytes, ...] = ()) -> Record:
@@ -98,14 +102,36 @@ def record(ledger: Ledger, span: Span, keys: tuple[bytes, ...] = ()) -> Record:
     """
     recent = [found.change for found in search.find(ledger, search.Wanted(since=span.since), limit=MOST + 1)]
     acting = [row for row in queries.with_status(ledger, "running") if row.number not in {c.number for c in recent}]
-    ours, entries = [], list[Entry]()
-    for change in (*recent[:MOST], *acting):
+    told = records.since(ledger, span.since)
+    ours, entries = [], [_told_entry(kept, span) for kept in told]
+    for change in (row for row in (*recent[:MOST], *acting) if row.status != RECORDED):
         history = events.history(ledger, change.id)
         made = _our_change(change, changes.revision(ledger, change.id), history, keys)
         entries += _entries(change, made.services, history)
         if made.acts:
             ours.append(made)
-    return Record(tuple(ours), Collected(tuple(entries), _coverage(ledger, span, is_cut=len(recent) > MOST)))
+    coverage = _coverage(ledger, span, is_cut=len(recent) > MOST)
+    return Record(tuple(ours), Collected(tuple(entries), coverage), tuple(told))
+
+
+def told_as(kept: Kept) -> str:
+    """Return what is said of a record wherever it explains something."""
+    return f"recorded by {kept.person} ({NOT_APPROVED})"
+
+
+def _told_entry(kept: Kept, span: Span) -> Entry:
+    manual = kept.manual
+    what = f"{told_as(kept)}: done by hand, {manual.span}: {manual.why}"
+    lines = "\n".join(command.line for command in manual.commands)
+    return Entry(
+        max(manual.began, min(span.since, manual.ended)),
+        kept.change,
+        what,
+        after=lines,
+        by=manual.done_by,
+        known_by=f"as {kept.person} has told",
+        services=manual.services,
+    )
 
 
 def _coverage(ledger: Ledger, span: Span, *, is_cut: bool) -> Coverage:

@@ -7,6 +7,7 @@ from typing import Any
 from changewindow.changes.asking_collectors import Answered, Asked, ask, keys_of
 from changewindow.changes.blindness import Known, Mark, moment
 from changewindow.changes.our_changes import record
+from changewindow.changes.recording import close_told
 from changewindow.changes.silent import Facts, Passed, first_span, judge
 from changewindow.collectors.base import CollectorBase
 from changewindow.ledger import findings, looks
@@ -46,13 +47,15 @@ def make_pass(ledger: Ledger, asked: Asked, now: datetime) -> list[int]:
         for name, answered in answers.items()
     }
     altered = [_altered(name, now) for name in collectors if name in before and before[name] is None]
-    return findings.write_pass(
+    new = findings.write_pass(
         ledger,
         [_written(each, answers[name], before.get(name), facts) for name, each in passed.items()],
         [*altered, *(finding for each in passed.values() for finding in each.findings)],
         [Settled(over.number, over.state, over.reason) for each in passed.values() for over in each.changed],
         now=now,
     )
+    close_told(ledger, now=now)
+    return new
 
 
 def of_the_world(collectors: Mapping[str, CollectorBase]) -> dict[str, CollectorBase]:

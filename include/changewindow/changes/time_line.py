@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
+from changewindow.changes.explaining import Explanation
 from changewindow.changes.what_changed import Answer, Gap, Line
+from changewindow.policy.manual_change import NOT_APPROVED
 from changewindow.systems.collection import Span
 
 LONGEST = 160
@@ -77,7 +79,13 @@ def _entry(line: Line, zone: tzinfo, number: str) -> Iterator[str]:
     if entry.before or entry.after:
         yield from (f"{indent}{value}" for value in _values(entry.before, entry.after))
     if line.explanation:
-        yield f"{indent}explained by {line.explanation.change or NOBODY}: {line.explanation.why}"
+        yield f"{indent}{_explained(line.explanation)}"
+
+
+def _explained(explanation: Explanation) -> str:
+    if explanation.record:
+        return f"recorded by {explanation.recorded_by} ({NOT_APPROVED}) as {explanation.record}: {explanation.why}"
+    return f"explained by {explanation.change or NOBODY}: {explanation.why}"
 
 
 def _values(before: str, after: str) -> list[str]:

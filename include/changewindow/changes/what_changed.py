@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from math import log2
 
-from changewindow.changes.explaining import Explanation, Scope, explain
+from changewindow.changes.explaining import Explanation, Scope, explained
 from changewindow.changes.gathering import Look
 from changewindow.changes.our_changes import OurChange
+from changewindow.ledger.records import Kept
 from changewindow.policy.service_catalogue import Catalogue
 from changewindow.systems.collection import Collected, Entry, Span
 
@@ -69,10 +70,15 @@ class Question:
     """Where something is wrong: the most likely cause comes first."""
 
 
-def answer(question: Question, looks: Sequence[Look], ours: Sequence[OurChange] | None) -> Answer:
+def answer(
+    question: Question,
+    looks: Sequence[Look],
+    ours: Sequence[OurChange] | None,
+    by_hand: Sequence[Kept] = (),
+) -> Answer:
     """Return what changed, as far as the collectors say; without `ours`, nothing is explained."""
     seen = [(look, look.collected) for look in looks if look.collected]
-    lines = [line for look, collected in seen for line in _lines(look, collected, ours)]
+    lines = [line for look, collected in seen for line in _lines(look, collected, ours, by_hand)]
     wanted = [line for line in lines if _concerns(line.scope, question.service)]
     failed = tuple(Gap(look.name, question.span, look.failure) for look in looks if not look.collected)
     partly = [gap for look, collected in seen for gap in _gaps(look.name, collected, question.span)]
@@ -86,16 +92,23 @@ def answer(question: Question, looks: Sequence[Look], ours: Sequence[OurChange] 
     )
 
 
-def _lines(look: Look, collected: Collected, ours: Sequence[OurChange] | None) -> list[Line]:
+def _lines(look: Look, collected: Collected, ours: Sequence[OurChange] | None, by_hand: Sequence[Kept]) -> list[Line]:
     own = (look.collector.service,) if look.collector.service else ()
     kind = type(look.collector).model_fields["kind"].default
     lines = []
     for entry in collected.entries:
         scope = Scope(look.collector.environment, entry.services or own)
-        known = Explanation(entry.object, ITSELF, by_value=True) if kind == "changes" else None
-        explanation = known or (explain(entry, scope, ours) if ours is not None else None)
+        known = _itself(entry, by_hand) if kind == "changes" else None
+        explanation = known or (explained(entry, scope, ours, by_hand) if ours is not None else None)
         lines.append(Line(look.name, entry, scope, explanation))
     return lines
+
+
+def _itself(entry: Entry, by_hand: Sequence[Kept]) -> Explanation:
+    person = next((kept.person for kept in by_hand if kept.change == entry.object), "")
+    if person:
+        return Explanation("", ITSELF, record=entry.object, recorded_by=person)
+    return Explanation(entry.object, ITSELF, by_value=True)
 
 
 def _concerns(scope: Scope, service: str) -> bool:

@@ -1,0 +1,130 @@
+"""Says whether what was done by hand is what a collector saw: a command has to name the object, or its new value.
+
+Time and service alone explain nothing here: whoever tells of an hour has not told of everything that happened in it.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from changewindow.changes.announced import PLACE, places, words
+from changewindow.policy.manual_change import ManualChange, ManualCommand
+
+MARGIN = timedelta(seconds=5)
+"""How much clocks, and the time until something shows, may differ."""
+SHORTEST_LINE = 8
+"""Characters of a command line that is not everybody's."""
+SHORTEST_VALUE = 4
+"""Characters of a value that, without its object, is not everybody's."""
+FINGERPRINT = "fingerprint "
+"""How the value of a secret is shown; no command names it."""
+READING = re.compile(
+    r"(?:sudo\s+(?:-\w+\s+)*)?(?:(?:cat|less|more|ls|head|tail|z?e?grep|stat|file|diff|cmp|md5sum|sha256sum|ps|top|htop|df|du|cd|pwd"
+    r"|history|man|which|type|echo|journalctl|dmesg|ping|dig|host|nslookup|ss|netstat|lsof|w|who|id|uptime|free|watch)\b"
+    r"|kubectl\s(?:[^|]*\s)?(?:get|describe|logs|top|explain|diff|events|auth|api-resources|cluster-info)\b"
+    r"|systemctl\s+(?:-\S+\s+)*(?:status|show|cat|is-active|is-enabled|list-\S+)\b"
+    r"|git\s+(?:-\S+\s+)*(?:log|show|diff|status|blame|fetch)\b|(?:docker|podman)\s+(?:ps|logs|inspect|images|stats)\b"
+    r"|helm\s+(?:list|ls|status|get|history|diff|template)\b|terraform\s+(?:plan|show|output|validate|state\s+(?:list|show))\b"
+    r"|(?:apt|apt-cache|dpkg|rpm|dnf|yum)\s+(?:-q\w*|-l|-L|-s|list|show|search|policy|info)\b)[^|;&`>]*(?:\|\s*(?:z?e?grep|less|head"
+    r"|tail|wc|sort|jq)\b[^|;&`>]*)*"
+)
+"""Commands that only look, alone or with others that do."""
+STEM = re.compile(r"(.+)[:@=/_-]v?[0-9][^:@/]*")
+"""A name with its version: `orders:1.4.2`."""
+
+
+class Seen(Protocol):
+    """What a collector saw."""
+
+    @property
+    def object(self) -> str:
+        """Return what was changed."""
+
+    @property
+    def at(self) -> datetime:
+        """Return when."""
+
+    @property
+    def what(self) -> str:
+        """Return what was done to it."""
+
+    @property
+    def before(self) -> str:
+        """Return its value before."""
+
+    @property
+    def after(self) -> str:
+        """Return its value now."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """Whether a record explains something, and why."""
+
+    explains: bool
+    why: str
+
+
+def told_by(manual: ManualChange, seen: Seen) -> Told:
+    """Return whether a record tells of what was seen; its service is somebody else's to compare."""
+    if not manual.began - MARGIN <= seen.at <= manual.ended + MARGIN:
+        return Told(
+            explains=False, why=f"it happened at {seen.at:%Y-%m-%d %H:%M:%S} UTC, the record is of {manual.span}"
+        )
+    given = [command for command in manual.commands if command.at is None or command.at - MARGIN <= seen.at]
+    if not given:
+        return Told(explains=False, why="every command of the record was given later")
+    acting = [command for command in given if not READING.fullmatch(command.line)]
+    numbers = {id(command): number for number, command in enumerate(manual.commands, 1)}
+    for command in acting:
+        if why := _names(command, seen):
+            return Told(explains=True, why=f"command {numbers[id(command)]} {why}")
+    return Told(explains=False, why=_why_not(acting, given, seen))
+
+
+def _names(command: ManualCommand, seen: Seen) -> str:
+    """Return how a command names what was seen, or nothing."""
+    line = " ".join(command.line.split())
+    if len(line) >= SHORTEST_LINE and line in " ".join(seen.what.split()):
+        return "is what was seen to run"
+    named, new = words(line), _new_words(seen)
+    is_value = bool(new) and new <= named
+    if _is_object(seen, named):
+        other = _other_value(new, named)
+        return "" if other else "names it and its new value" if is_value else "names it"
+    is_rare = any(len(word) >= SHORTEST_VALUE and not word.isdecimal() for word in new)
+    return "names its new value" if is_value and is_rare else ""
+
+
+def _why_not(acting: Sequence[ManualCommand], given: Sequence[ManualCommand], seen: Seen) -> str:
+    new = _new_words(seen)
+    for command in acting:
+        named = words(command.line)
+        if _is_object(seen, named) and (other := _other_value(new, named)):
+            return f"a command names {seen.object}, and another value: {other}"
+    if len(acting) < len(given) and any(_is_object(seen, words(command.line)) for command in given):
+        return f"the commands that name {seen.object} only look at it"
+    value = f" or the value {', '.join(sorted(new))}"[:100] if new else ""
+    return f"no command names {seen.object}{value}"
+
+
+def _is_object(seen: Seen, named: frozenset[str]) -> bool:
+    parts = [part for part in PLACE.split(seen.object.casefold()) if part]
+    return bool(parts) and parts[-1] in places(named)
+
+
+def _new_words(seen: Seen) -> frozenset[str]:
+    return frozenset() if seen.after.startswith(FINGERPRINT) else words(seen.after) - words(seen.before)
+
+
+def _other_value(new: frozenset[str], named: frozenset[str]) -> str:
+    """Return the value that a command gives instead of the new one: another version of it, or another number."""
+    if not new or new <= named:
+        return ""
+    stems = {match[1] for word in new if (match := STEM.fullmatch(word))}
+    others = [word for word in sorted(named - new) if (match := STEM.fullmatch(word)) and match[1] in stems]
+    if all(word.isdecimal() for word in new):
+        others += [word for word in sorted(named) if word.isdecimal()]
+    return next(iter(others), "")

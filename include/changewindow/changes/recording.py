@@ -1,0 +1,123 @@
+"""Enters what was done by hand into the ledger, and closes the findings that it explains, by value."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from changewindow.changes.by_hand import Told, told_by
+from changewindow.changes.explaining import Scope
+from changewindow.ledger import findings, records
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.findings import Recorded, Wanted
+from changewindow.policy.manual_change import ManualChange
+
+ACCEPT = "To leave it as it is, `changewindow findings accept {}`"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a record means for a finding."""
+
+    number: int
+    told: Told
+    what: str = ""
+    """What was found."""
+
+    @property
+    def text(self) -> str:
+        """Return it as people read it."""
+        if self.told.explains:
+            return f"finding {self.number} is closed as recorded: {self.told.why}"
+        return f"finding {self.number} is not closed: {self.told.why}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a record."""
+
+    change: str
+    judged: tuple[Judged, ...] = ()
+    """The findings that it closes, and those that somebody named and it does not explain."""
+    is_new: bool = True
+
+    @property
+    def closed(self) -> list[Judged]:
+        """Return those that it closes."""
+        return [each for each in self.judged if each.told.explains]
+
+    @property
+    def left(self) -> list[Judged]:
+        """Return those that stay as they are."""
+        return [each for each in self.judged if not each.told.explains]
+
+
+def enter(ledger: Ledger, manual: ManualChange, *, person: str, now: datetime, origin: str | None = None) -> Outcome:
+    """Put a record into the ledger under who tells it; say of each finding that it is about what became of it."""
+    judged = _judged(ledger, manual)
+    explained = {each.number: each.told.why for each in judged if each.told.explains}
+    entered = records.enter(ledger, manual, explained, person=person, now=now, origin=origin)
+    if not entered.is_new:
+        return Outcome(entered.change, is_new=False)
+    lost = Told(explains=False, why="somebody else has settled it meanwhile")
+    return Outcome(
+        entered.change,
+        tuple(
+            each if not each.told.explains or each.number in entered.closed else Judged(each.number, lost, each.what)
+            for each in judged
+        ),
+    )
+
+
+def close_told(ledger: Ledger, *, now: datetime) -> tuple[int, ...]:
+    """Close the open findings that an earlier record explains, since a collector saw late what was told; return them.
+
+    Nothing that happened after a record was told is explained by it: its end lies before that.
+    """
+    still_open = [each for each in findings.find(ledger, Wanted(state="open")) if each.finding.kind == "change"]
+    if not still_open:
+        return ()
+    closed: list[int] = []
+    for kept in records.since(ledger, min(each.finding.at for each in still_open)):
+        wanted = [each for each in still_open if each.number not in closed and _is_meant(kept.manual, each.number)]
+        explained = {each.number: told.why for each in wanted if (told := _told(kept.manual, each)).explains}
+        closed += records.close(ledger, kept, explained, now=now) if explained else ()
+    return tuple(closed)
+
+
+def _judged(ledger: Ledger, manual: ManualChange) -> list[Judged]:
+    """Judge the findings that were named, or else every open one that it explains."""
+    known = findings.find(ledger, Wanted() if manual.findings else Wanted(state="open"))
+    if manual.findings:
+        by_number = {each.number: each for each in known}
+        return [_of_named(manual, number, by_number.get(number)) for number in dict.fromkeys(manual.findings)]
+    return [judged for each in reversed(known) if (judged := _judged_one(manual, each)).told.explains]
+
+
+def _judged_one(manual: ManualChange, each: Recorded) -> Judged:
+    finding = each.finding
+    return Judged(each.number, _told(manual, each), f"{finding.object or finding.collector} {finding.what}")
+
+
+def _of_named(manual: ManualChange, number: int, each: Recorded | None) -> Judged:
+    if each is None:
+        return Judged(number, Told(explains=False, why="there is none with this number"))
+    judged = _judged_one(manual, each)
+    if each.state != "open":
+        return Judged(number, Told(explains=False, why=f"it is {each.state} already, by {each.person}"), judged.what)
+    if judged.told.explains:
+        return judged
+    return Judged(number, Told(explains=False, why=f"{judged.told.why}. {ACCEPT.format(number)}"), judged.what)
+
+
+def _told(manual: ManualChange, each: Recorded) -> Told:
+    finding = each.finding
+    if finding.kind == "gap":
+        return Told(explains=False, why=f"it is a time in which {finding.collector} could not see, and no change")
+    scope = Scope(finding.environment, finding.services)
+    if not scope.covers(manual.environment, manual.services):
+        whose = f"{', '.join(scope.services) or 'everything'}{f' in {scope.environment}' if scope.environment else ''}"
+        return Told(explains=False, why=f"it is about {whose}, the record about {', '.join(manual.targets)}")
+    return told_by(manual, finding)
+
+
+def _is_meant(manual: ManualChange, number: int) -> bool:
+    return not manual.findings or number in manual.findings
