@@ -16,6 +16,7 @@ from support.tickets import EXAMPLES, TESTS
 
 RELEASE = str(EXAMPLES[1])
 Capture = pytest.CaptureFixture[str]
+RECORD = ("record", "--target", "production/orders", "--why", "It hung.")
 BAD = ("missing", "below a file", "folder", "empty", "binary", "garbage", "forbidden")
 """What may stand where a file is expected."""
 BAD_FOLDERS = ("missing", "below a file", "empty", "binary", "garbage", "forbidden folder")
@@ -25,6 +26,7 @@ OF_FILES = (
     ["plan", "{bad}"],
     ["plan", "{bad}", "--json"],
     ["submit", "{bad}", "--url", "http://127.0.0.1:9", "--user", "alice"],
+    [*RECORD, "--file", "{bad}", "--url", "http://127.0.0.1:9", "--user", "alice"],
     ["submit", RELEASE, "--url", "https://127.0.0.1:9", "--user", "alice", "--ca-file", "{bad}"],
 )
 OF_FOLDERS = (

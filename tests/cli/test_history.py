@@ -9,12 +9,14 @@ import pytest
 from changewindow.changes.event_text import SENTENCES
 from changewindow.cli import ledger_address
 from changewindow.cli.main import STATES, main
-from changewindow.ledger import changes, events, leases, payloads, stops
+from changewindow.ledger import changes, events, leases, payloads, records, stops
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event
 from changewindow.policy import standing
+from changewindow.policy.manual_change import RECORDED
 from changewindow.policy.outcome import Outcome
 from support.changes import NOW, approved, intent
+from support.manual_changes import manual
 from support.tickets import BANNER, banner
 
 Capture = pytest.CaptureFixture[str]
@@ -176,7 +178,29 @@ def test_an_event_of_a_later_version_is_told_as_it_is(ledger: Ledger, three: lis
 
 def test_a_change_can_be_looked_for_by_everything_that_it_can_be() -> None:
     """The options are those of the code."""
-    assert set(STATES) == {*standing.WAITING, "running", *Outcome.__args__}  # type: ignore[attr-defined]
+    assert set(STATES) == {*standing.WAITING, "running", *Outcome.__args__, RECORDED}  # type: ignore[attr-defined]
+
+
+def test_what_was_done_by_hand_is_told_as_recorded(ledger: Ledger, capsys: Capture) -> None:
+    """Who told it, who did it, and that nobody has approved it; in its own history and among all changes."""
+    told_by_hand = manual("systemctl restart orders", "mysql -p***", incident="INC-7")
+    change = records.enter(ledger, told_by_hand, {}, person="bob", now=NOW + timedelta(hours=1)).change
+    span = "2031-03-18 14:10 UTC to 2031-03-18 14:20 UTC"
+    why = "The pool was full (2 commands, 1 secret hidden; incident INC-7)"
+    what = f"recorded, not approved, what alice did by hand on production/orders from {span}: {why}"
+    out, _ = told(capsys, ledger, change)
+    assert out.splitlines() == [
+        f"{change} Done by hand: The pool was full (recorded); times are UTC",
+        f"   1  2031-03-18 15:10:00  bob  {what}",
+        "What was done:",
+        "   1            systemctl restart orders",
+        "   2            mysql -p***",
+    ]
+    out, _ = told(capsys, ledger, "--outcome", "recorded", "--person", "alice")
+    assert out.splitlines() == [
+        f"{change}  recorded         2031-03-18 14:10 UTC  production/orders  Done by hand: The pool was full",
+        "          recorded by bob, not approved; done by alice; ended 2031-03-18 15:10 UTC",
+    ]
 
 
 def test_who_stopped_the_line_is_told_by_its_own_name(ledger: Ledger, capsys: Capture) -> None:

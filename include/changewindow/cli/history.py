@@ -11,11 +11,12 @@ from changewindow.cli.ledger_address import ledger
 from changewindow.cli.moments import since
 from changewindow.cli.output import count, print_json
 from changewindow.documents.text import hint
-from changewindow.ledger import changes, events, payloads, search
+from changewindow.ledger import changes, events, payloads, records, search
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
-from changewindow.ledger.models import EventRow
+from changewindow.ledger.models import Change, EventRow
 from changewindow.ledger.search import Found, Wanted
+from changewindow.policy.manual_change import NOT_APPROVED, RECORDED, ManualChange
 
 PAGE = 50
 """How many changes, or events, are printed unless more are asked for."""
@@ -45,14 +46,29 @@ def _events(arguments: argparse.Namespace) -> int:
     ]
     shown = recorded[-limit:] if (limit := _limit(arguments)) else recorded
     if arguments.json:
-        print_json({"change": change, "events": [_event_json(event) for event in shown]})
+        told = manual.data if (manual := _told(known, entry)) else None
+        print_json({"change": change, "events": [_event_json(event) for event in shown], "record": told})
         return 0
     print(f"{change} {entry.summary} ({entry.status}); times are UTC")
     print(*_event_lines(shown), sep="\n")
+    if manual := _told(known, entry):
+        print("What was done:", *_command_lines(manual), sep="\n")
     if len(shown) < len(recorded):
         earlier = len(recorded) - len(shown)
         print(f"{count(earlier, 'earlier event')}: --before {shown[0].sequence}, or --all", file=sys.stderr)
     return 0
+
+
+def _told(known: Ledger, entry: Change) -> ManualChange | None:
+    """Return what a record tells; None of any other change."""
+    return records.manual_change(known, entry.id) if entry.status == RECORDED else None
+
+
+def _command_lines(manual: ManualChange) -> Iterator[str]:
+    for number, command in enumerate(manual.commands, 1):
+        at = f"{command.at:%H:%M:%S}" if command.at else ""
+        yield f"{number:4}  {at:8}  {command.line}"
+    yield from (f"      {remark}" for remark in manual.remarks)
 
 
 def _event_lines(recorded: Sequence[EventRow]) -> Iterator[str]:
@@ -107,6 +123,8 @@ def _change_lines(found: Found) -> Iterator[str]:
     yield f"{change.id}  {change.status:15}  {when}  {', '.join(found.targets)}  {change.summary}"
     approved = f", approved by {', '.join(found.approvers)}" if found.approvers else ""
     people = f"requested by {change.requester}, owner {change.owner}, reviewer {change.reviewer}{approved}"
+    if change.status == RECORDED:
+        people = f"recorded by {change.requester}, {NOT_APPROVED}; done by {change.owner}"
     closed = f"; ended {change.closed_at:%Y-%m-%d %H:%M} UTC" if change.closed_at else ""
     yield f"          {people}{closed}"
     if change.reason:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from changewindow import __version__
 from changewindow.cli import output
+from changewindow.cli.airflow_arguments import add_airflow_arguments
 from changewindow.cli.calendar_arguments import POLICY, add_arguments
 from changewindow.cli.terminal import shown
 from changewindow.errors import ChangeError
@@ -20,8 +21,6 @@ Command = Callable[[str, str, str], argparse.ArgumentParser]
 DESCRIPTION = (
     "Write, check and submit tickets, look into policy and calendar, and follow changes through their windows."
 )
-AUTHORITIES = "authorities to trust, for https (default: REQUESTS_CA_BUNDLE, else the usual ones)"
-IN_THE_CLEAR = "let the password go unencrypted, over a network that you trust"
 SHELLS = ("bash", "zsh", "fish")
 LEDGER = "address of the ledger, or its file (default: AIRFLOW_CONN_CHANGEWINDOW_LEDGER, else that of the demo)"
 STATES = (
@@ -35,8 +34,9 @@ STATES = (
     "missed",
     "rejected",
     "cancelled",
+    "recorded",
 )
-"""What a change can be: it waits, acts, or has ended so."""
+"""What a change can be: it waits, acts, or has ended so; what was done by hand is `recorded`."""
 FINDING_STATES = ("open", "recorded", "reverted", "accepted", "seen")
 """What a finding can be; a gap is `seen` when the collector has made up for it."""
 
@@ -144,16 +144,7 @@ def _add_ticket_commands(command: Command) -> None:
 
 
 def _add_airflow_commands(command: Command) -> None:
-    submit = command("submit", "submit.run", "Ask for a change over Airflow's REST API.")
-    submit.add_argument("file", type=Path, metavar="FILE")
-    submit.add_argument("--url", required=True, help="address of Airflow, like https://airflow.example.com")
-    submit.add_argument("--user", required=True, help="user name there; the password comes from CHANGEWINDOW_PASSWORD")
-    submit.add_argument("--change", metavar="CHG", help="give this change the new text")
-    submit.add_argument("--ca-file", type=Path, metavar="FILE", help=AUTHORITIES)
-    submit.add_argument(
-        "--allow-http", action="store_true", help="send the password in the clear, over a trusted network"
-    )
-    submit.add_argument("--wait", type=float, default=120, metavar="SECONDS", help="how long to wait for the check")
+    add_airflow_arguments(command)
     dags = command("dags", "dags.install", "Write the DAG files of Change Windows into Airflow's DAGs folder.")
     dags.add_argument("action", choices=["install"])
     dags.add_argument("folder", type=Path, metavar="FOLDER")

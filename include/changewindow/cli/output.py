@@ -25,7 +25,11 @@ OPENINGS = (
     '{"service", "environment", "type", "needs", "from", "until", '
     '"openings": [{"start", "end", "zone", "closed_before", "despite"}], "closed"}'
 )
-HISTORY = '{"change", "events": [{"sequence", "at", "kind", "actor", "text", "data", "hash"}]}'
+HISTORY = (
+    '{"change", "events": [{"sequence", "at", "kind", "actor", "text", "data", "hash"}], '
+    '"record": null or {"environment", "services", "began", "ended", "commands": [{"line", "at"}], "done_by", "why", '
+    '"incident", "findings", "remarks"}}'
+)
 CHANGES = (
     '{"changes": [{"change", "summary", "status", "reason", "requester", "owner", "reviewer", "targets", '
     '"approvers", "opens", "closes", "submitted_at", "closed_at"}]}'
@@ -39,7 +43,7 @@ EXPLAINED = (
 CHANGED = (
     '{"since", "until", "answered", "not_seen": [{"collector", "since", "until", "why"}], "remarks", '
     '"entries": [{"collector", "at", "object", "what", "before", "after", "by", "known_by", "services", '
-    '"change", "why"}]}'
+    '"change", "why", "record", "recorded_by"}]}'
 )
 FOUND = (
     '{"findings": [{"finding", "kind", "state", "collector", "object", "at", "until", "what", "before", "after", "by", '

@@ -1,17 +1,14 @@
 """Asks for a change over Airflow's REST API, as somebody with an account there."""
 
 import argparse
-import getpass
-import os
 import re
 import sys
 from pathlib import Path
 
 from changewindow.cli.airflow_api import ENDED, Client, RestError, wait_for
+from changewindow.cli.log_in import logged_in
 from changewindow.documents.yaml import BadYaml, read_file
-from changewindow.errors import PlatformError
 
-VARIABLE = "CHANGEWINDOW_PASSWORD"
 REQUEST = "request_change"
 
 
@@ -22,13 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     except BadYaml as bad:
         print(bad.finding.text(str(arguments.file)))
         return 1
-    client = Client(
-        arguments.url.rstrip("/"),
-        arguments.user,
-        _password(arguments),
-        authorities=arguments.ca_file,
-        allow_http=arguments.allow_http,
-    ).log_in()
+    client = logged_in(arguments)
     conf = {"ticket": text} | ({"change": arguments.change} if arguments.change else {})
     request = client.trigger(REQUEST, conf)
     checked = wait_for(lambda: _checked(client, request), "the ticket to be checked", seconds=arguments.wait)
@@ -42,24 +33,6 @@ def run(arguments: argparse.Namespace) -> int:
         print(_of_file(result["warnings"], arguments.file))
     print(client.page(REQUEST, request))
     return 0
-
-
-def _password(arguments: argparse.Namespace) -> str:
-    """Return the password from the environment, or ask for it.
-
-    Raises:
-        PlatformError: nobody is there to be asked.
-    """
-    known = os.environ.get(VARIABLE)
-    if known:
-        return known
-    missing = f"No password for {arguments.user} at {arguments.url}: put it into the environment as {VARIABLE}"
-    if not sys.stdin.isatty():
-        raise PlatformError(f"{missing}; without a terminal nobody can be asked.")
-    try:
-        return getpass.getpass(f"password of {arguments.user} at {arguments.url}: ")
-    except EOFError as error:
-        raise PlatformError(f"{missing}, or type it.") from error
 
 
 def _checked(client: Client, request: str) -> str | None:

@@ -103,4 +103,6 @@ def _line_json(line: Line) -> dict[str, Any]:
         "services": list(line.scope.services),
         "change": explained.change or None if explained else None,
         "why": explained.why if explained else None,
+        "record": explained.record or None if explained else None,
+        "recorded_by": explained.recorded_by or None if explained else None,
     }

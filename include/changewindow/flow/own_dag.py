@@ -17,7 +17,11 @@ INTERVENTIONS = frozenset(
     }
 )
 """The DAGs by which a person intervenes: each run does once what somebody asks for."""
-OWN_DAGS = INTERVENTIONS | {"housekeeping", "request_change", "silent_changes", "sync_tickets", "what_changed"}
+RECORD = "record_change"
+"""The DAG by which people tell what was done by hand; its run may be tried again, and tells it once."""
+OWN_DAGS = INTERVENTIONS | {
+    *("housekeeping", RECORD, "request_change", "silent_changes", "sync_tickets", "what_changed"),
+}
 """The DAGs that come with Change Windows."""
 AGAIN: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=5)}
 """For tasks whose process dies, or that Airflow cannot start while its API server is away; a no of ours is final."""

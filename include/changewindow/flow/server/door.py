@@ -21,6 +21,7 @@ from changewindow.flow.server.asked import Asked, Person, Refused, ours, route_o
 from changewindow.flow.server.judge import judge
 from changewindow.flow.server.limits import LOGIN, MOST_CHANGES, OTHERS, OURS, Limit, body_of, replayed
 from changewindow.flow.server.next_run import ended_task
+from changewindow.flow.server.pasted import without_secrets
 from changewindow.flow.server.who import TASKS, person_of, require_task
 
 READING = {"GET", "HEAD", "OPTIONS"}
@@ -87,7 +88,7 @@ class Door:
 
     async def _judged(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read what a person asks for, decide, pass it on, and record what became of it."""
-        asked, reason = await self._asked(scope, receive), ""
+        asked, reason = await asyncio.to_thread(without_secrets, await self._asked(scope, receive)), ""
         try:
             await asyncio.to_thread(self.decide, asked)
         except Refused as refused:

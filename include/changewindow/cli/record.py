@@ -1,0 +1,75 @@
+"""Tells over Airflow's REST API what was done by hand; secrets are hidden before anything leaves this machine."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from changewindow.cli.airflow_api import ENDED, wait_for
+from changewindow.cli.log_in import logged_in
+from changewindow.cli.moments import moment
+from changewindow.errors import AuthorError
+from changewindow.systems.sessions.command import Session
+from changewindow.systems.sessions.reading import read
+from changewindow.systems.sessions.shell import as_history, decoded
+
+RECORD = "record_change"
+MOST = 64 << 20
+"""Bytes of a file that are read."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Record it; print the record, what was hidden, and which findings it has closed."""
+    times = {
+        name: moment(arguments, name, like="2031-03-18T03:12") for name in ("start", "end") if getattr(arguments, name)
+    }
+    session = _session(arguments)
+    kept = [
+        command
+        for command in session.commands
+        if command.at is None or times.get("start", command.at) <= command.at <= times.get("end", command.at)
+    ]
+    if session.commands and not kept:
+        arguments.misuse(f"none of the {len(session.commands)} commands is of the time from --start to --end")
+    client = logged_in(arguments)
+    conf = {
+        "targets": ",".join(arguments.target),
+        "commands": as_history(Session(tuple(kept), session.remarks)),
+        "why": arguments.why,
+        "findings": ",".join(map(str, arguments.finding or [])),
+        **{name: at.isoformat() for name, at in times.items()},
+        **{name: getattr(arguments, name) for name in ("done_by", "incident") if getattr(arguments, name)},
+    }
+    told = client.trigger(RECORD, conf)
+    state = wait_for(
+        lambda: state if (state := str(client.run(RECORD, told)["state"])) in ENDED else None,
+        "the record",
+        seconds=arguments.wait,
+    )
+    print(client.xcom(RECORD, told, "record", "note") or f"Nothing is known of it; see {client.page(RECORD, told)}")
+    return 0 if state == "success" else 1
+
+
+def _session(arguments: argparse.Namespace) -> Session:
+    """Return what was done: the commands of the line, and those of a file or of standard input.
+
+    Raises:
+        AuthorError: the file cannot be read.
+    """
+    typed = read("\n".join(arguments.command)) if arguments.command else Session(())
+    if arguments.file is None:
+        if not typed.commands:
+            arguments.misuse("say what was done: --command LINE, or --file FILE (- for standard input)")
+        return typed
+    pasted = read(decoded(_bytes(arguments.file)))
+    return Session((*typed.commands, *pasted.commands), pasted.remarks)
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        with sys.stdin.buffer if str(file) == "-" else file.open("rb") as stream:
+            raw = stream.read(MOST + 1)
+    except OSError as error:
+        raise AuthorError(f"{file}: {error.strerror}. Check the name and its permissions.") from error
+    if len(raw) > MOST:
+        raise AuthorError(f"{file} is larger than {MOST >> 20} MiB. Cut out the part of that time.")
+    return raw

@@ -1,0 +1,108 @@
+"""The DAG by which somebody tells what was done by hand: it lands in the ledger, and runs nothing."""
+
+from typing import Any
+
+from airflow.sdk import DAG, BaseOperator, Param
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowFailException
+
+from changewindow.changes.record_form import LONGEST_PASTE, manual_change_of
+from changewindow.changes.record_text import answer, recorded
+from changewindow.changes.recording import enter
+from changewindow.errors import BadRequest, ChangeError
+from changewindow.flow.own_dag import RECORD, own_dag
+from changewindow.flow.people import NOBODY
+from changewindow.flow.requested import origin_of
+from changewindow.flow.runtime import ledger, log, now, person_of, policy
+from changewindow.flow.secrecy import SECRETS
+from changewindow.flow.tasks.messages import post
+from changewindow.flow.xcoms import leave_note
+
+DOCUMENT = """\
+Tell what was done by hand, after it was done: it lands in the ledger as a **record**, which nobody has approved and
+which never runs. The findings of *Silent changes* that it explains by value are closed as `recorded`; others stay open,
+and the note of the run says why.
+
+Paste the history of the shell (with its times, if it keeps any), what the terminal showed, or lines of the audit log
+of Kubernetes. What looks like a secret is hidden before it is stored. `changewindow record --file` also reads
+recordings of asciinema and of `script`.
+"""
+
+
+class RecordChange(BaseOperator):
+    """Puts what somebody tells into the ledger, under the name with which Airflow knows them."""
+
+    def execute(self, context: Context) -> None:
+        """Record it, tell the room, and say which findings it has closed.
+
+        Raises:
+            AirflowFailException: it cannot be recorded; says every reason.
+        """
+        person, params = person_of(context), dict(context["params"])
+        try:
+            lines = self._record(person, params, origin_of(context))
+        except ChangeError as error:
+            log.error("%s", error)
+            leave_note(context, str(error))
+            raise AirflowFailException(str(error)) from error
+        for line in lines:
+            log.info("%s", line)
+        leave_note(context, "\n".join(lines))
+
+    def _record(self, person: str, params: dict[str, Any], origin: str) -> list[str]:
+        if person == NOBODY:
+            raise BadRequest(f"Nobody is known to have triggered this run. Trigger {RECORD} under your own name.")
+        at, here = now(), ledger()
+        told = manual_change_of(params, policy().catalogue, person=person, now=at)
+        manual = told.hiding(SECRETS.line)  # those of connections that this process has used, too
+        outcome = enter(here, manual, person=person, now=at, origin=origin)
+        if outcome.is_new:
+            post(recorded(outcome, manual, person), at, change=outcome.change)
+        return answer(outcome, manual, person)
+
+
+def build_record_dag() -> DAG:
+    """Return the DAG `record_change` with its form."""
+    description = "Tell what was done by hand; it is recorded, not approved, and closes the findings that it explains."
+    with own_dag(RECORD, description, params=form(), document=DOCUMENT) as dag:
+        RecordChange(task_id="record")
+    return dag
+
+
+def form() -> dict[str, Param]:
+    """Return the parameters of `record_change`."""
+    optional: dict[str, Any] = {"type": ["null", "string"]}
+    moment = {**optional, "format": "date-time"}
+    return {
+        "targets": Param(
+            type="string",
+            minLength=1,
+            maxLength=2000,
+            title="Targets",
+            description="What was touched: environment/service, several with commas between them.",
+        ),
+        "commands": Param(
+            type="string",
+            format="multiline",
+            minLength=1,
+            maxLength=LONGEST_PASTE,
+            title="What was done",
+            description="One command a line; or paste the history of a shell, a terminal, or Kubernetes' audit log.",
+        ),
+        "why": Param(type="string", minLength=3, maxLength=500, title="Why", description="In a sentence."),
+        "start": Param(
+            None, **moment, title="From", description="With its offset; UTC without one. Empty: the first command."
+        ),
+        "end": Param(None, **moment, title="To", description="Empty: the last command that was pasted with its time."),
+        "done_by": Param(
+            None, **optional, maxLength=200, title="Done by", description="Who did it, if it was not you."
+        ),
+        "incident": Param(None, **optional, maxLength=200, title="Incident", description="Its id or address, if any."),
+        "findings": Param(
+            None,
+            **optional,
+            maxLength=500,
+            title="Findings",
+            description="Numbers of those that it explains; empty: every open one that it does.",
+        ),
+    }

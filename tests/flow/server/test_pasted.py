@@ -1,0 +1,58 @@
+"""What is pasted into the form of `record_change` reaches Airflow without what looks like a secret."""
+
+import json
+from typing import Any
+
+import pytest
+from starlette.datastructures import QueryParams
+
+from changewindow.changes.record_form import LONGEST_PASTE
+from changewindow.flow.server.asked import Asked, Refused
+from changewindow.flow.server.pasted import TRIGGER, without_secrets
+
+SECRET = "hunter2-9f3"
+
+
+def asked(body: Any, dag: str = "record_change", key: str = TRIGGER) -> Asked:
+    """Return a request of somebody's."""
+    method, _, route = key.partition(" ")
+    return Asked(method, route, route, {"dag_id": dag}, QueryParams(), json.dumps(body).encode())
+
+
+PASTES = {
+    "typed": f"mysql -p{SECRET}",
+    "bash": f"#1700000000\nexport DB_PASSWORD={SECRET}",
+    "zsh": f": 1700000000:0;curl -u dora:{SECRET} https://api",
+    "terminal": f"dora@web-3:~$ tool --token {SECRET}\n{SECRET}",
+    "key": f"cat > k\n-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----",
+}
+
+
+@pytest.mark.parametrize("paste", PASTES.values(), ids=PASTES.keys())
+def test_a_paste_is_hidden_before_airflow_has_it(paste: str) -> None:
+    """In every field; the rest of the request stays as it is."""
+    conf = {"commands": paste, "why": f"password={SECRET}", "targets": "production/orders", "findings": [1]}
+    body = {"logical_date": None, "conf": conf, "note": f"token={SECRET}"}
+    cleaned = without_secrets(asked(body))
+    assert b"9f3" not in cleaned.body
+    assert cleaned.json["logical_date"] is None
+    assert (cleaned.json["conf"]["targets"], cleaned.json["conf"]["findings"]) == ("production/orders", [1])
+
+
+@pytest.mark.parametrize("body", [{"conf": {"ticket": f"password={SECRET}"}}, {}, [], "x", {"conf": None}])
+def test_other_requests_are_passed_on_as_they_are(body: Any) -> None:
+    """To other DAGs, and what is no form."""
+    request = asked(body, "request_change")
+    assert without_secrets(request) is request
+    request = asked(body, key="PATCH /api/v2/dags/{dag_id}")
+    assert without_secrets(request) is request
+    assert without_secrets(asked({"conf": "x"})).json == {"conf": "x"}
+
+
+def test_more_than_is_read_is_refused() -> None:
+    """Before Airflow stores it; the answer says what to do."""
+    with pytest.raises(
+        Refused, match=f"500,001 characters were pasted, {LONGEST_PASTE:,} allowed. Paste only"
+    ) as refused:
+        without_secrets(asked({"conf": {"commands": "x" * (LONGEST_PASTE + 1)}}))
+    assert refused.value.status == 413
