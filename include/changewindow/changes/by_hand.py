@@ -9,17 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from changewindow.changes.announced import PLACE, places, words
+from changewindow.changes.announced import PLACE, PRINT, SHORTEST_LINE, places, words
 from changewindow.policy.manual_change import ManualChange, ManualCommand
 
 MARGIN = timedelta(seconds=5)
 """How much clocks, and the time until something shows, may differ."""
-SHORTEST_LINE = 8
-"""Characters of a command line that is not everybody's."""
 SHORTEST_VALUE = 4
 """Characters of a value that, without its object, is not everybody's."""
-FINGERPRINT = "fingerprint "
-"""How the value of a secret is shown; no command names it."""
 READING = re.compile(
     r"(?:sudo\s+(?:-\w+\s+)*)?(?:(?:cat|less|more|ls|head|tail|z?e?grep|stat|file|diff|cmp|md5sum|sha256sum|ps|top|htop|df|du|cd|pwd"
     r"|history|man|which|type|echo|journalctl|dmesg|ping|dig|host|nslookup|ss|netstat|lsof|w|who|id|uptime|free|watch)\b"
@@ -116,7 +112,8 @@ def _is_object(seen: Seen, named: frozenset[str]) -> bool:
 
 
 def _new_words(seen: Seen) -> frozenset[str]:
-    return frozenset() if seen.after.startswith(FINGERPRINT) else words(seen.after) - words(seen.before)
+    """Return the words of its new value; no command names the fingerprint of a secret."""
+    return frozenset(word for word in words(seen.after) - words(seen.before) if not word.startswith(PRINT))
 
 
 def _other_value(new: frozenset[str], named: frozenset[str]) -> str:
