@@ -106,7 +106,8 @@ def test_a_finding_that_somebody_only_names_stays_open(ledger: Ledger, other: Wo
 def test_findings_that_are_not_open_or_not_there_are_named(ledger: Ledger) -> None:
     """The record is kept all the same: who is woken does not type it twice for a wrong number."""
     found(ledger, finding(**IMAGE))
-    findings.settle(ledger, Settled(1, "accepted", "known", TOLD + timedelta(days=1)), person="dora", now=TOLD)
+    accepted = Settled(1, "accepted", "known", TOLD + timedelta(days=1))
+    findings.settle(ledger, [accepted], person="dora", now=TOLD)
     outcome = enter(ledger, numbers=[1, 99, 99])
     assert [judged.text for judged in outcome.left] == [
         "finding 1 is not closed: it is accepted already, by dora",
