@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 LATER = {
     *(EventKind.MESSAGE_SENT, EventKind.MARKER_SENT, EventKind.MARKER_FAILED),
     *(EventKind.LINE_BEGUN, EventKind.LINE_STOPPED, EventKind.LINE_LIFTED),
-    EventKind.RECORDED,
+    *(EventKind.RECORDED, EventKind.SILENCED, EventKind.SILENCE_ENDED, EventKind.SILENCE_FAILED),
     *(EventKind.LOOKING_BEGUN, EventKind.FINDING_MADE, EventKind.FINDING_CHANGED, EventKind.FINDING_TOLD),
 }
 """Kinds of event that came after the version that wrote the old ledger."""
