@@ -52,9 +52,9 @@ lint: .venv/ready ## style, types, the policy, and the example tickets
 	$(RUN) -m changewindow policy lint
 	$(RUN) -m changewindow lint include/tickets/*.yaml
 
-bench: .venv/ready ## parse of a change, breach to undo (idle and in a burst of 200), a whole change, 1,000 watches, Celery, conflict check and next opening, measured
+bench: .venv/ready ## parse of a change, breach to undo (idle and in a burst of 200), a whole change, 1,000 watches, 1,000 objects of all collectors, Celery, conflict check and next opening, measured
 	$(RUN) -m pytest tests/ledger/bench_scheduling.py tests/flow/bench_parse.py tests/airflow/bench_undo.py tests/airflow/bench_burst.py \
-	  tests/airflow/bench_watches.py tests/airflow/bench_celery.py -s
+	  tests/airflow/bench_watches.py tests/airflow/bench_celery.py tests/collectors/bench_collectors.py -s
 
 services: ## install the real servers that tests start (Debian, as root); tests of what is missing are skipped
 	command -v apt-get > /dev/null

@@ -66,7 +66,7 @@ async def test_drift_shows_what_was_changed_outside(tmp_path: Path) -> None:
     recorded.write_text(f'#!/bin/sh\ncase "$2" in plan) ;; show) cat {plan} ;; *) exec {program()} "$@" ;; esac\n')
     recorded.chmod(recorded.stat().st_mode | stat.S_IXUSR)
     (tmp_path / "main.tf").touch()
-    applied(tmp_path, 1, "app", "v1")
+    applied(tmp_path, 1, "app", image="v1")
     kept: dict[str, Any] = {}
     plan.write_text('{"resource_drift": []}')
     await look(tmp_path, kept, drift=True, program=str(recorded))
