@@ -196,6 +196,7 @@ def test_findings_of_a_bad_ticket_stand_in_the_log_of_its_request(airflow: RealA
     assert json.dumps(airflow.alice.xcom("request_change", run, "check")) == "null"
 
 
+@pytest.mark.xdist_group("collectors")
 def test_what_changed_stands_in_the_note_of_its_run(airflow: RealAirflow) -> None:
     """Also what could not be seen: Airflow does not know the connection of a collector."""
     (airflow.policy / "collectors.yaml").write_text(
