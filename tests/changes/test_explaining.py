@@ -72,6 +72,11 @@ def commit(seconds: int = 10, object: str = "config:main", **fields: Any) -> Ent
     return entry("a1b2", seconds=seconds, object=object, what=what, commit=content(**fields))
 
 
+def run(command: str, program: str) -> Entry:
+    """Return the entry of a command that somebody ran."""
+    return entry("", object=f"web-3:{program}", what="ran", command=command, is_run=True)
+
+
 MERGE = {"kind": "git_change", "merge": "release", "into": "main"}
 WRITE = {"kind": "git_change", "write": {"a.yaml": "a: 1\r\n", "./b.yaml": "b: 2\n# $Id: 12 $\n"}}
 REPLACE = {"kind": "git_change", "replace": {"file": "a.yaml", "old": "a: 1", "new": "a: 9"}, "into": "main"}
@@ -80,6 +85,7 @@ VALUE = Explanation("CHG-1042", "step 1 'Roll out' announced this value", by_val
 OTHER = Explanation("", "CHG-1042 acted on orders in production then, but no step of it announced this value")
 NO_ONE = Explanation("", "no change acted on orders in production then")
 LINE = Explanation("CHG-1042", "step 1 'Roll out' announced this command line", by_value=True)
+RUN = Explanation("", "CHG-1042 acted on orders in production then, but no step of it announced this command line")
 COMMIT = Explanation(
     "CHG-1042", "step 1 'Roll out' is named by the commit, which holds what it announced", by_value=True
 )
@@ -141,9 +147,24 @@ CASES: dict[str, tuple[Entry, OurChange, Explanation]] = {
         OTHER,
     ),
     "another program under the announced name": (
-        entry("", object="web-3:/opt/evil", what="ran", command="/opt/evil/apt-get -y install nginx=1.24.0-2"),
+        run("/opt/evil/apt-get -y install nginx=1.24.0-2", program="/opt/evil/apt-get"),
         change(UPGRADE),
-        TIME,
+        RUN,
+    ),
+    "another command line of the announced program": (
+        run("apt-get -y install nmap", program="/usr/bin/apt-get"),
+        change(UPGRADE),
+        RUN,
+    ),
+    "anything by sudo, while a step runs something by sudo": (
+        run("/usr/bin/systemctl stop auditd", program="sudo"),
+        change({"kind": "ssh_command", "run": ["sudo", "-n", "systemctl", "restart", "nginx"]}),
+        RUN,
+    ),
+    "what a step runs by sudo": (
+        run("/usr/bin/systemctl restart nginx", program="sudo"),
+        change({"kind": "ssh_command", "run": ["sudo", "-n", "systemctl", "restart", "nginx"]}),
+        LINE,
     ),
     "a text that somebody has written, such as the title of a commit, with the announced command line in it": (
         entry("a1b2", object="config:main", what="commit a1b2: apt-get -y install nginx=1.24.0-2"),

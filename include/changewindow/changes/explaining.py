@@ -73,8 +73,9 @@ def explain(entry: Entry, scope: Scope, ours: Sequence[OurChange]) -> Explanatio
     if not near:
         return Explanation("", f"no change acted on {_named(scope)} then")
     first = near[0]
-    if entry.after or entry.before:
-        return Explanation("", f"{first.id} acted on {_named(scope)} then, but no step of it announced this value")
+    if entry.is_run or entry.after or entry.before:
+        value = "command line" if entry.is_run else "value"
+        return Explanation("", f"{first.id} acted on {_named(scope)} then, but no step of it announced this {value}")
     if not scope.services:
         return Explanation("", f"{first.id} acted then, but nothing shows that it did this")
     naming = (act for change in near for act in _begun(change, entry.at) if _names(act, entry.object))

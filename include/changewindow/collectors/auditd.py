@@ -15,6 +15,7 @@ the connection is not root, write `sudo: true` here, and give it these two comma
 import asyncio
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -161,7 +162,8 @@ def _entries(event: Event, host: str) -> Iterator[Entry]:
     if record.get("success") == "no" or event.only_reads:
         return
     if "EXECVE" in event.records:
-        yield Entry(event.at, f"{host}:{program}", f"ran: {command}", by=by, known_by=known_by, command=command)
+        ran = Entry(event.at, f"{host}:{program}", f"ran: {command}", by=by, known_by=known_by, command=command)
+        yield replace(ran, is_run=True)
         return
     for path, done in list(event.files())[:FILES]:
         what = f"{DONE[done]} by {program}: {command}"

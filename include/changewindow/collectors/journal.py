@@ -200,8 +200,9 @@ def _sudo(line: Line, run: re.Match[str], host: str) -> Entry:
     as_whom = fields.get("USER", "root")
     what = f"{f'refused ({refused})' if refused else 'ran'} as {as_whom}: {without_secrets(run['command'])}"
     by, known_by = _who(line, run["user"], "account that called sudo")
-    command = without_secrets(run["command"]) if by and not refused else ""
-    return Entry(line.at, f"{host}:sudo", what, by=by, known_by=known_by, command=command)
+    is_sudo = line.field("_EXE").startswith(OF_THE_SYSTEM) and not refused
+    command = without_secrets(run["command"]) if is_sudo else ""
+    return Entry(line.at, f"{host}:sudo", what, by=by, known_by=known_by, command=command, is_run=True)
 
 
 def _who(line: Line, user: str, role: str) -> tuple[str, str]:

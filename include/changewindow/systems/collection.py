@@ -50,6 +50,8 @@ class Entry:
     """By what it is known again, beside its object, if later looks may tell it in other words or at another moment."""
     command: str = ""
     """The command line that did it, where the system itself has recorded that; others write `what` as they like."""
+    is_run: bool = False
+    """Whether it is that a command was run, rather than what a command has done."""
     came_with: "Entry | None" = None
     """The change of a package that has brought a file, which is as the package ships it."""
     commit: CommitContent | None = None
