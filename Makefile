@@ -49,8 +49,8 @@ lint: .venv/ready ## style, types, the policy, and the example tickets
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(RUN) -m changewindow policy lint
-	$(RUN) -m changewindow lint include/tickets/*.yaml
+	$(RUN) -m changewindow policy lint --policy include/policy
+	$(RUN) -m changewindow lint --policy include/policy include/tickets/*.yaml
 
 bench: .venv/ready ## parse of a change, breach to undo (idle and in a burst of 200), a whole change, 1,000 watches, 1,000 objects of all collectors, Celery, conflict check and next opening, measured
 	$(RUN) -m pytest tests/ledger/bench_scheduling.py tests/flow/bench_parse.py tests/airflow/bench_undo.py tests/airflow/bench_burst.py \

@@ -9,6 +9,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from changewindow.cli import embedded
 from changewindow.cli.standalone import ROOT
 from changewindow.ledger import database
 from changewindow.ledger.database import Ledger
@@ -35,9 +36,10 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _keys_and_heads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Seal with a key of the tests, and keep heads where they end with the tests."""
+    """Seal with a key of the tests, keep heads where they end with the tests, and know no demo of this checkout."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHANGEWINDOW_SEAL_KEY", "the-key-with-which-all-tests-seal")
+        patch.setattr(embedded, "DEMO", Path("/none"))
         patch.setenv("CHANGEWINDOW_HEADS", str(tmp_path_factory.mktemp("heads")))
         patch.setattr(database, "engine_of", ledgers.quick_engine)
         yield

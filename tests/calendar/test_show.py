@@ -134,7 +134,7 @@ def test_lint_says_what_the_calendar_holds(capsys: Capture) -> None:
     assert run("lint") == 0
     assert capsys.readouterr() == (
         "0 windows, 2 freezes; a service without a window is open\n",
-        "calendar.yaml, no findings\n",
+        f"policy: {POLICY}\ncalendar.yaml, no findings\n",
     )
 
 

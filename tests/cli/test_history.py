@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from changewindow.changes.event_text import SENTENCES
-from changewindow.cli import ledger_address
+from changewindow.cli import embedded
 from changewindow.cli.main import STATES, main
 from changewindow.ledger import changes, events, leases, payloads, records, stops
 from changewindow.ledger.database import Ledger
@@ -157,7 +157,7 @@ def test_without_an_address_the_demo_of_this_checkout_is_read(
     monkeypatch.delenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", raising=False)
     for home, demo in ((tmp_path / "none", tmp_path), (tmp_path, tmp_path / "none")):
         monkeypatch.setenv("AIRFLOW_HOME", str(home))
-        monkeypatch.setattr(ledger_address, "DEMO", demo)
+        monkeypatch.setattr(embedded, "DEMO", demo)
         assert main(["history"]) == 0
         out, err = capsys.readouterr()
         assert three[0] in out

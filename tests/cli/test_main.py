@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from changewindow import __version__, settings
-from changewindow.cli import ledger_address
+from changewindow.cli import embedded
 from changewindow.cli.kinds import CONTRACTS
 from changewindow.cli.main import main
 from changewindow.ledger import changes, events
@@ -47,6 +47,8 @@ BLANKS = {
     "<PromQL that returns one number>": "sum(rate(errors[1m]))",
     "<what people still have to do>": "Tell everybody",
 }
+SHIPPED = f"policy: {TESTS.parent}/include/policy\n"
+"""What is said beside, where nobody names a policy."""
 Capture = pytest.CaptureFixture[str]
 
 
@@ -77,13 +79,13 @@ def test_lint_prints_every_finding_of_every_file(tmp_path: Path, capsys: Capture
         f"{bad}:1: owner: found 5 where text is expected. Put it into quotes. [ticket]",
         f"{tmp_path}/missing.yaml:1: {missing}",
     ]
-    assert err == "3 findings in 3 tickets\n"
+    assert err == f"{SHIPPED}3 findings in 3 tickets\n"
 
 
 def test_lint_is_silent_about_good_tickets(capsys: Capture) -> None:
     """No finding, nothing on the standard output, exit code 0."""
     assert main(["lint", *map(str, EXAMPLES)]) == 0
-    assert capsys.readouterr() == ("", "2 tickets, no findings\n")
+    assert capsys.readouterr() == ("", f"{SHIPPED}2 tickets, no findings\n")
 
 
 def test_a_warning_is_no_reason_to_fail(tmp_path: Path, capsys: Capture) -> None:
@@ -94,13 +96,13 @@ def test_a_warning_is_no_reason_to_fail(tmp_path: Path, capsys: Capture) -> None
     bad = write(tmp_path / "bad.yaml", json.dumps({**BANNER, "risk": "tiny"}))
     warning = "warning: services.0: 'order' is not in the service catalogue. Did you mean 'orders'? [known_service]\n"
     assert main(["lint", warned]) == 0
-    assert capsys.readouterr() == (f"{warned}:1: {warning}", "1 warning in 1 ticket\n")
+    assert capsys.readouterr() == (f"{warned}:1: {warning}", f"{SHIPPED}1 warning in 1 ticket\n")
     assert main(["lint", warned, bad]) == 1
-    assert capsys.readouterr().err == "1 finding and 1 warning in 2 tickets\n"
+    assert capsys.readouterr().err == f"{SHIPPED}1 finding and 1 warning in 2 tickets\n"
     assert main(["plan", warned]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("CHG-…: Switch the banner on.")
-    assert err == f"{warned}:1: {warning}"
+    assert err == f"{SHIPPED}{warned}:1: {warning}"
 
 
 def test_lint_asks_the_policy_that_is_named(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +146,7 @@ def test_lint_reports_every_layer_in_one_pass(tmp_path: Path, capsys: Capture) -
 def test_policy_lint_reads_the_templates_too(tmp_path: Path, capsys: Capture) -> None:
     """A standard change is judged by the policy before anybody asks for it."""
     assert main(["policy", "lint"]) == 0
-    assert capsys.readouterr() == ("", "the policy and 2 templates, no findings\n")
+    assert capsys.readouterr() == ("", f"{SHIPPED}the policy and 2 templates, no findings\n")
     folder = shutil.copytree(TESTS.parent / "include" / "policy", tmp_path / "policy")
     shutil.copytree(TESTS.parent / "include" / "templates", tmp_path / "templates")
     restart = tmp_path / "templates" / "restart.yaml"
@@ -183,7 +185,7 @@ def test_misuse_ends_with_2_and_a_message(
     arguments: list[str], message: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wrong call is told apart from a wrong ticket; a demo of this checkout is no part of that."""
-    monkeypatch.setattr(ledger_address, "DEMO", Path("/none"))
+    monkeypatch.setattr(embedded, "DEMO", Path("/none"))
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
@@ -203,7 +205,7 @@ def test_plan_of_a_bad_ticket_is_its_findings(tmp_path: Path, capsys: Capture) -
     assert main(["plan", bad]) == 1
     assert capsys.readouterr() == (
         "",
-        f"{bad}:1: a ticket is a mapping of names to values. `changewindow new` shows one. [yaml]\n",
+        f"{SHIPPED}{bad}:1: a ticket is a mapping of names to values. `changewindow new` shows one. [yaml]\n",
     )
 
 

@@ -66,7 +66,7 @@ def test_without_a_ledger_it_says_that_nothing_is_explained(
     policy: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everything else is shown all the same."""
-    monkeypatch.setattr("changewindow.cli.ledger_address.DEMO", policy / "no demo")
+    monkeypatch.setattr("changewindow.cli.embedded.DEMO", policy / "no demo")
     commit(policy.parent / "repository", "Quick fix")
     assert main(["what-changed", "--policy", str(policy)]) == 0
     printed = capsys.readouterr().out

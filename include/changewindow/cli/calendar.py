@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from changewindow import settings
 from changewindow.calendar.files import CALENDAR, LoadedCalendar, load_calendar
 from changewindow.calendar.intervals import Interval
 from changewindow.calendar.openings import HORIZON, Opening, despite, openings, why_closed
 from changewindow.calendar.schedule import Schedule
 from changewindow.calendar.scope import Scope
 from changewindow.calendar.text import clock, length_text, listed
+from changewindow.cli.embedded import announce_policy, policy_folder
 from changewindow.cli.output import count, print_json
 from changewindow.documents.findings import are_errors
 from changewindow.documents.model_file import read_model
@@ -57,7 +57,7 @@ def show_next(arguments: argparse.Namespace, now: datetime) -> int:
     schedule = _load(arguments).schedule
     if schedule is None:
         return 1
-    unknown = list(unknown_names(arguments.policy or settings.read().policy, schedule, arguments))
+    unknown = list(unknown_names(policy_folder(arguments), schedule, arguments))
     for line in unknown:
         print(f"warning: {line}", file=sys.stderr)
     scope = Scope(arguments.environment, (arguments.service,), arguments.type)
@@ -155,7 +155,7 @@ def _needing(needs: timedelta) -> str:
 
 def _load(arguments: argparse.Namespace) -> LoadedCalendar:
     """Read the calendar; print its findings."""
-    folder = arguments.policy or settings.read().policy
+    folder = announce_policy(arguments)
     loaded = load_calendar(folder)
     for finding in loaded.findings:
         print(finding.text(str(folder / CALENDAR)), file=sys.stdout if arguments.action == "lint" else sys.stderr)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from changewindow.cli import output
 
-POLICY = "folder of the policy (default: $CHANGEWINDOW_POLICY, or the one that comes with this program)"
+POLICY = (
+    "folder of the policy (default: $CHANGEWINDOW_POLICY, that of the demo, or the one that comes with this program)"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

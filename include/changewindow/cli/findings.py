@@ -9,10 +9,11 @@ from typing import Any
 
 from changewindow.changes.put_back import ticket_of
 from changewindow.changes.silent_pass import text_of
+from changewindow.cli.embedded import policy_folder
 from changewindow.cli.ledger_address import ledger
 from changewindow.cli.moments import moment
 from changewindow.cli.output import print_json
-from changewindow.cli.policy import folder_of, policy_of
+from changewindow.cli.policy import policy_of
 from changewindow.errors import OperatorError
 from changewindow.ledger import findings
 from changewindow.ledger.findings import FindingOver, Recorded, Settled, Wanted
@@ -56,7 +57,7 @@ def _ticket(arguments: argparse.Namespace) -> int:
     [found] = findings.numbered(ledger(arguments), [arguments.number])
     if found.state != "open":
         raise FindingOver(f"Finding {found.number} is {found.state}, by {found.person}: {found.reason}. Nothing to do.")
-    catalogue, folder = policy_of(arguments).catalogue, folder_of(arguments)
+    catalogue, folder = policy_of(arguments).catalogue, policy_folder(arguments)
     loaded = load_collectors(folder)
     if wrong := loaded.mistakes(folder):
         raise OperatorError("\n".join(["The collectors cannot be read, so no ticket was written.", *wrong]))

@@ -3,22 +3,17 @@
 import argparse
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from sqlalchemy import URL, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from changewindow import settings
+from changewindow.cli.embedded import LEDGER_VARIABLE, ledgers
 from changewindow.cli.environment_connections import connection_of
 from changewindow.errors import ChangeError, PlatformError
 from changewindow.ledger.database import Ledger
 
-LEDGER_VARIABLE = "AIRFLOW_CONN_CHANGEWINDOW_LEDGER"
-DEMO = Path(__file__).resolve().parents[3] / ".demo" / "airflow"
-"""Where the demo of this checkout lives."""
-EMBEDDED = "ledger.db"
-"""The ledger of an embedded default, below its AIRFLOW_HOME."""
 MIGRATIONS = Path(settings.__file__).parent / "ledger" / "migrations" / "versions"
 LONGEST = 200
 """Characters that a database's own message may have here."""
@@ -53,8 +48,7 @@ def ledger(arguments: argparse.Namespace, *, to_upgrade: bool = False) -> Ledger
 
 def is_named(arguments: argparse.Namespace) -> bool:
     """Return whether --ledger, the environment or the demo names a ledger at all."""
-    is_there = (home / EMBEDDED for home in _homes(os.environ))
-    return bool(arguments.ledger or os.environ.get(LEDGER_VARIABLE)) or any(file.is_file() for file in is_there)
+    return bool(arguments.ledger or os.environ.get(LEDGER_VARIABLE) or ledgers(os.environ))
 
 
 def _opened(url: URL, file: Path | None) -> Ledger:
@@ -85,34 +79,19 @@ def _require_readable(known: Ledger, *, to_upgrade: bool) -> None:
         raise PlatformError(f"The ledger at {where} {state}. Run `changewindow ledger upgrade`.")
 
 
-def policy_beside(environment: Mapping[str, str]) -> Path | None:
-    """Return the policy by which the embedded default judges whose ledger is found where none is named."""
-    if LEDGER_VARIABLE in environment or "CHANGEWINDOW_POLICY" in environment:
-        return None
-    found = [home / settings.POLICY_LINK for home in _homes(environment) if (home / EMBEDDED).is_file()]
-    return found[0] if found and found[0].is_dir() else None
-
-
 def _url(arguments: argparse.Namespace) -> URL:
     """Return the ledger's address: from --ledger, from the environment, or that of the embedded default."""
     if arguments.ledger:
         return _parsed(arguments, str(arguments.ledger))
     if given := os.environ.get(LEDGER_VARIABLE):
         return _of_connection(arguments, given)
-    for home in _homes(os.environ):
-        if (home / EMBEDDED).is_file():
-            print(f"ledger: {home / EMBEDDED}", file=sys.stderr)
-            return URL.create("sqlite", database=str(home / EMBEDDED))
+    for file in ledgers(os.environ):
+        print(f"ledger: {file}", file=sys.stderr)
+        return URL.create("sqlite", database=str(file))
     arguments.misuse(
         f"no ledger is named, and no demo has left one. Give --ledger URL, or set {LEDGER_VARIABLE} as for Airflow."
     )
     raise AssertionError
-
-
-def _homes(environment: Mapping[str, str]) -> list[Path]:
-    """Return where an embedded default may live: the AIRFLOW_HOME that is set, and that of the demo."""
-    set_home = environment.get("AIRFLOW_HOME")
-    return [*([Path(set_home).expanduser()] if set_home else []), DEMO]
 
 
 def _parsed(arguments: argparse.Namespace, given: str) -> URL:

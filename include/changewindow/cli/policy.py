@@ -1,13 +1,13 @@
 """The part of the command line about the policy: which one counts, and what is wrong with it."""
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from changewindow import settings
+from changewindow.cli.embedded import announce_policy, policy_folder
 from changewindow.cli.output import count
 from changewindow.documents.findings import Finding, are_errors
 from changewindow.errors import BadPolicy
@@ -33,7 +33,7 @@ def lint(arguments: argparse.Namespace) -> int:
     templates = sorted(_templates(arguments).glob("*.yaml"))
     findings = [(path, finding) for path in templates for finding in read_template(path, facts)[1]]
     if facts.policy:
-        folder = arguments.policy or settings.read().policy
+        folder = policy_folder(arguments)
         findings += unknown_names(folder, facts.policy.catalogue)
         findings += [(folder / FILE, wrong) for wrong in load_collectors(folder, facts.policy.catalogue).findings]
         findings += [(folder / MARKERS, wrong) for wrong in load_markers(folder).findings]
@@ -51,35 +51,15 @@ def facts_of(arguments: argparse.Namespace) -> Facts:
 
 
 def policy_of(arguments: argparse.Namespace) -> Policy:
-    """Return the policy that --policy names, or that of the settings; of a ledger that is found, the one it goes by.
+    """Return the policy that a command goes by; see `embedded.policy_folder`.
 
     Raises:
         BadPolicy: it cannot be read.
     """
-    folder = folder_of(arguments)
+    folder = announce_policy(arguments)
     if not folder.is_dir():
         arguments.misuse(f"there is no policy in {folder}. Give --policy FOLDER, or set CHANGEWINDOW_POLICY.")
     return load_policy(folder, _templates(arguments))
-
-
-def folder_of(arguments: argparse.Namespace) -> Path:
-    """Return the folder of the policy that `policy_of` reads; it is said once where it is found by the ledger."""
-    known: Path | None = getattr(arguments, "policy_folder", None)
-    if known is None:
-        known = arguments.policy_folder = arguments.policy or _of_the_ledger(arguments) or settings.read().policy
-    return known
-
-
-def _of_the_ledger(arguments: argparse.Namespace) -> Path | None:
-    """Return the policy by which Airflow judges whose ledger a command finds by itself."""
-    if getattr(arguments, "ledger", "none is asked") is not None:
-        return None
-    from changewindow.cli.ledger_address import policy_beside  # noqa: PLC0415  slow, and lint opens no ledger
-
-    found = policy_beside(os.environ)
-    if found:
-        print(f"policy: {found.resolve()}", file=sys.stderr)
-    return found
 
 
 def policy_now(arguments: argparse.Namespace) -> Policy | BadPolicy:

@@ -10,11 +10,12 @@ from changewindow import settings
 from changewindow.changes.look_around import look_around
 from changewindow.changes.time_line import Style, text_of
 from changewindow.changes.what_changed import Answer, Gap, Line, Question
+from changewindow.cli.embedded import policy_folder
 from changewindow.cli.environment_connections import from_environment
 from changewindow.cli.ledger_address import is_named, ledger
 from changewindow.cli.moments import since
 from changewindow.cli.output import print_json
-from changewindow.cli.policy import folder_of, policy_of
+from changewindow.cli.policy import policy_of
 from changewindow.documents.text import hint
 from changewindow.errors import PlatformError
 from changewindow.ledger.database import Ledger
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     question = Question(Span(begin, until), catalogue, arguments.service or "", arguments.symptom or "")
     answer = look_around(
         question,
-        collectors_of(folder_of(arguments), catalogue, question.service),
+        collectors_of(policy_folder(arguments), catalogue, question.service),
         from_environment,
         folder=settings.read().collected,
         ledger=partial(_ledger, arguments),
