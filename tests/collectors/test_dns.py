@@ -11,7 +11,7 @@ from changewindow.changes.explaining import Scope, explain
 from changewindow.changes.our_changes import Act, OurChange
 from changewindow.systems.collection import Collected
 from servers.bind import PRIMARY, SECONDARY, Bind, bind
-from support.looking import looked
+from support.looking import collector, looked
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,12 @@ async def test_the_first_look_raises_nothing_and_remembers(zone: Bind) -> None:
         changed, serial = sorted((await look(zone, kept, record)).entries, key=lambda entry: entry.object)
         assert (changed.before, changed.after) == ("192.0.2.1 (ttl 300)", "192.0.2.2 (ttl 60)")
         assert (serial.object, serial.what.startswith("is serial ")) == ("SOA example.com", True)
+        [step] = collector({"kind": "dns", "records": [record]}).put_back(changed)
+        back = {"connection": "example_dns", "name": "Back", **step} if isinstance(step, dict) else {}
+        assert (back["zone"], back["record"], back["values"], back["ttl"]) == (
+            *("example.com", "web.example.com"),
+            *(["192.0.2.1"], 300),
+        )
         assert explain(serial, Scope("", ("orders",)), [announced(serial.at)]).by_object
 
 

@@ -8,18 +8,21 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from changewindow import kinds
 from changewindow.changes.silent import key_of
 from changewindow.documents.text import UNSEEN
 from changewindow.errors import ChangeError
+from changewindow.steps.base import StepBase
 from changewindow.systems.collection import MOST, ON_ONE_LINE, VALUES, Collected, Span
 from changewindow.systems.measurement import SourceError
+from changewindow.ticket.model import AnyStep
 from collector_fixtures import World
 from support.looking import collector, last, looked
 
 COLLECTORS = kinds.modules("collectors")
+STEP: TypeAdapter[StepBase] = TypeAdapter(AnyStep)
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202e\r" + "x" * 50_000
 
 
@@ -84,13 +87,17 @@ async def test_a_change_is_shown_with_who_and_when(world: World, tmp_path: Path)
     assert entry.known_by
 
 
-async def test_an_entry_is_known_again_in_the_next_look(world: World, tmp_path: Path) -> None:
+async def test_an_entry_is_known_again_and_put_back_by_a_step_or_for_a_reason_not(world: World, tmp_path: Path) -> None:
     """Who asks once more for what was seen takes it for no other change."""
     await look(world, tmp_path)
     made = world.change()
     first = await look(world, tmp_path)
-    told = {key_of(entry) for entry in first.entries if entry.object == made.object and made.what in entry.what}
+    of_it = [entry for entry in first.entries if entry.object == made.object and made.what in entry.what]
+    told = {key_of(entry) for entry in of_it}
     assert told
+    for entry in of_it:
+        back = collector(world.collector).put_back(entry)
+        assert [STEP.validate_python(step) for step in back] if isinstance(back, list) else len(back) > 20
     assert told <= {key_of(entry) for entry in (await look(world, tmp_path)).entries}
 
 

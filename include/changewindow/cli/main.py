@@ -134,6 +134,7 @@ def _add_ticket_commands(command: Command) -> None:
         "policy", "policy.lint", "Check the policy and the templates of standard changes, and print every finding."
     )
     policy.add_argument("action", choices=["lint"])
+    policy.add_argument("--ledger", metavar="URL", dest="asked_ledger", help=f"what was hidden of late; {LEDGER}")
     for parser in (lint, plan, policy):
         parser.add_argument("--policy", type=Path, metavar="FOLDER", help=POLICY)
     command("schema", "tickets.show_schema", "Print the JSON Schema of tickets, for editors.")

@@ -10,9 +10,9 @@ from changewindow import settings
 from changewindow.cli.embedded import announce_policy, policy_folder
 from changewindow.cli.output import count
 from changewindow.documents.findings import Finding, are_errors
-from changewindow.errors import BadPolicy
+from changewindow.errors import BadPolicy, ChangeError, PlatformError
 from changewindow.policy.check import Facts
-from changewindow.policy.collectors import FILE, load_collectors
+from changewindow.policy.collectors import FILE, Loaded, load_collectors
 from changewindow.policy.known_names import unknown_names
 from changewindow.policy.load import load_policy
 from changewindow.policy.model import Policy, templates_of
@@ -35,10 +35,27 @@ def lint(arguments: argparse.Namespace) -> int:
     if facts.policy:
         folder = policy_folder(arguments)
         findings += unknown_names(folder, facts.policy.catalogue)
-        findings += [(folder / FILE, wrong) for wrong in load_collectors(folder, facts.policy.catalogue).findings]
+        loaded = load_collectors(folder, facts.policy.catalogue)
+        idle = _idle(arguments, folder, loaded) if loaded.expected else []
+        findings += [(folder / FILE, wrong) for wrong in (*loaded.findings, *idle)]
         findings += [(folder / MARKERS, wrong) for wrong in load_markers(folder).findings]
     print_findings(findings)
     return sum_up([finding for _, finding in findings], f"the policy and {count(len(templates), 'template')}")
+
+
+def _idle(arguments: argparse.Namespace, folder: Path, loaded: Loaded) -> list[Finding]:
+    """Return which expected noise hides nothing any more, as the ledger knows; without one, say that nobody does."""
+    from changewindow.changes.idle_noise import idle  # noqa: PLC0415  slow, and most of what is checked needs no ledger
+    from changewindow.cli.ledger_address import is_named, ledger  # noqa: PLC0415  the same
+
+    named = argparse.Namespace(ledger=arguments.asked_ledger, misuse=arguments.misuse)
+    try:
+        if not is_named(named):
+            raise PlatformError("no ledger is named. Give --ledger, or set AIRFLOW_CONN_CHANGEWINDOW_LEDGER")
+        return list(idle(ledger(named), folder, loaded, datetime.now(UTC)))
+    except ChangeError as error:
+        print(f"Whether all of `expected` in {FILE} is still needed is not known: {error}", file=sys.stderr)
+        return []
 
 
 def facts_of(arguments: argparse.Namespace) -> Facts:
