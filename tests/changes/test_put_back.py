@@ -4,12 +4,12 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from changewindow.changes.put_back import NotPutBack, actions, ticket_of
-from changewindow.collectors.base import CollectorBase
+from changewindow.collectors.base import CollectorBase, PutBack
 from changewindow.ledger.findings import Recorded
 from changewindow.policy.review import load_text
 from changewindow.policy.service_catalogue import Catalogue
@@ -288,3 +288,19 @@ def of_entry(entry: Entry) -> Recorded:
     """Return the finding that an entry makes."""
     names = ("object", "what", "before", "after", "by", "known_by")
     return recorded(**{name: getattr(entry, name) for name in names})
+
+
+class Broken(CollectorBase):
+    """A kind with a mistake."""
+
+    kind: Literal["broken"] = "broken"
+
+    def put_back(self, entry: Entry) -> PutBack:
+        """Fail."""
+        raise LookupError(entry.object)
+
+
+def test_a_kind_with_a_mistake_keeps_nobody_from_being_told() -> None:
+    """What it says instead asks for a report."""
+    [line] = actions([recorded(object="x")], {"seen": Broken()})
+    assert line == "take back finding 12 by hand: the kind of seen has a mistake: LookupError('x'); report it"

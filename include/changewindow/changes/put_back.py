@@ -109,7 +109,12 @@ def _steps(recorded: Recorded, collectors: Mapping[str, CollectorBase]) -> Itera
     if collector is None:
         raise NotPutBack(recorded.number, f"collectors.yaml has no collector '{finding.collector}' any more")
     names = ("object", "what", "before", "after", "by", "known_by")
-    steps = collector.put_back(Entry(finding.at, **{name: getattr(finding, name) for name in names}))
+    try:
+        steps = collector.put_back(Entry(finding.at, **{name: getattr(finding, name) for name in names}))
+    except Exception as error:
+        raise NotPutBack(
+            recorded.number, f"the kind of {finding.collector} has a mistake: {error!r}; report it"
+        ) from error
     if isinstance(steps, str):
         raise NotPutBack(recorded.number, steps)
     return steps

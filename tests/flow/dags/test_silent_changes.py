@@ -74,7 +74,8 @@ def test_a_commit_that_nobody_announced_is_found_in_the_next_run(
     assert "Quick fix" in str(red.value)
     assert "SILENT CHANGES on orders: nobody announced this" in caplog.text
     assert "take back: `changewindow findings ticket 1` writes the ticket" in caplog.text
-    assert "accept (findings 1): the DAG `accept_finding`, with a reason and an end" in caplog.text
+    assert "record what was done by hand: `changewindow record --finding NUMBER …`" in caplog.text
+    assert "accept until a day: the DAG `accept_finding`, with numbers, a reason and an end" in caplog.text
     assert (
         "to take it back, paste into request_change:\n# Takes finding 1 back: orders_config:main commit" in caplog.text
     )

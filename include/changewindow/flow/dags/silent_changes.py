@@ -30,6 +30,11 @@ NONE = (
     "No collector is configured, so nobody looks. Add some to {} of the policy: `changewindow kinds` lists them, "
     "`changewindow kinds git` shows one."
 )
+OTHERWISE = (
+    "record what was done by hand: `changewindow record --finding NUMBER …`, or the DAG `record_change`",
+    "accept until a day: the DAG `accept_finding`, with numbers, a reason and an end",
+)
+"""What can be done about any finding, beside taking it back."""
 
 
 class FindSilentChanges(BaseOperator):
@@ -73,11 +78,9 @@ class FindSilentChanges(BaseOperator):
         collectors = load_collectors(settings.read().policy).collectors
         head = f"🔎 SILENT CHANGES on {', '.join(services) or 'what belongs to no service'}: nobody announced this"
         owners = " ".join(f"@{owner}" for owner in _owners(services))
-        numbers = ", ".join(str(each.number) for each in untold[:10])
-        accept = f"accept (findings {numbers}): the DAG `accept_finding`, with a reason and an end"
-        ask = [f"{owners}: take it back, or accept it"] if owners else []
+        ask = [f"{owners}: take it back, record it, or accept it"] if owners else []
         at = now()
-        post(messages.message(head, *text_of(untold), *ask, *actions(untold, collectors), accept), at)
+        post(messages.message(head, *text_of(untold), *ask, *actions(untold, collectors), *OTHERWISE), at)
         findings.tell(ledger(), [each.number for each in untold], settings.ROOM, now=at)
 
     def _write_tickets(self, untold: Sequence[Recorded]) -> None:
