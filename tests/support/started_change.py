@@ -28,7 +28,7 @@ RUN = "run"
 class StartedChange:
     """A change of two steps whose run holds it; undoing a step leaves a file."""
 
-    def __init__(self, folder: Path, ledger: Ledger) -> None:
+    def __init__(self, folder: Path, ledger: Ledger, **changed: Any) -> None:
         self.folder, self.ledger = folder, ledger
         now = datetime.now(UTC)
         opens, closes = (f"{now + timedelta(minutes=minutes):%Y-%m-%d %H:%M}" for minutes in (-1, 60))
@@ -44,6 +44,7 @@ class StartedChange:
             steps=steps,
             validation=[condition],
             rollback={"estimate": "1m", "within": "0s", "verify": [condition]},
+            **changed,
         )
         submitted = changes.submit(ledger, data, requester="alice", now=now)
         self.change = PublishedChange.of(submitted.change, data)

@@ -121,7 +121,7 @@ class Silencer:
             event = None if (number, act) in before.failed else event
         after = await self._known()
         if after is not None and not after.may_last(number):
-            await self._end(number, silence)
+            await self._end(number, silence, is_late=True)
         elif event is not None and not (isinstance(event, Silenced) and act == "renew"):
             await asyncio.to_thread(self.write, event)
 
@@ -142,13 +142,14 @@ class Silencer:
             self.log(f"silenced until {term.until:%H:%M:%S} UTC, unless renewed: {silence.description()}")
         return Silenced(**self._about(number, silence), id=name, until=term.until)
 
-    async def _end(self, number: int, silence: SilenceBase) -> None:
-        before = await self._known()
+    async def _end(self, number: int, silence: SilenceBase, *, is_late: bool = False) -> None:
+        """End a silence; whoever was late with a renewal ends what that has brought back, and records nothing."""
+        before = None if is_late else await self._known()
         try:
             async with asyncio.timeout(WITHIN):
                 held = await silence.held(self.context, self._term(number))
                 lasting = [one for one in held if not one.is_over and one.is_as_left]
-                if lasting and (before is None or number not in before.ended):
+                if lasting and not is_late and (before is None or number not in before.ended):
                     # First, so that nobody renews what is ended.
                     await asyncio.to_thread(self.write, SilenceEnded(**self._about(number, silence)))
                 for one in lasting:

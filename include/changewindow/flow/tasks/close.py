@@ -1,7 +1,7 @@
 """Close: the teardown that runs whatever happened, undoes what is left, and records how the change ended."""
 
 import logging
-from contextlib import ExitStack
+from contextlib import nullcontext
 
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -36,10 +36,9 @@ class Close(ChangeOperator):
             return
         if held.is_run(run.id):
             require_text(run, forward=False)
-        with ExitStack() as renewed:
-            if held.is_run(run.id):
-                renewed.enter_context(silences_renewed(run))
-            outcome, reason = self._finish(run, closing(run, held, steps=len(run.change.ticket.steps)))
+        todo = closing(run, held, steps=len(run.change.ticket.steps))
+        with silences_renewed(run) if todo.must_undo else nullcontext():
+            outcome, reason = self._finish(run, todo)
         closed = run.spool.close(run.change.id, run=run.id, outcome=outcome, reason=reason, now=now())
         if not closed:
             log.warning("the ledger is down; the outcome waits in %s, the targets stay held until then", run.spool.path)

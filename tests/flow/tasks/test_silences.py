@@ -1,0 +1,173 @@
+"""The tasks of a run silence, renew and end, and none of them waits for that or fails of it."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from changewindow.changes import silencing
+from changewindow.changes.handover import Decision
+from changewindow.changes.silencing import Silencing
+from changewindow.cli.airflow_api import wait_for
+from changewindow.flow.tasks.silences import open_silences, silences_renewed
+from changewindow.ledger.database import Ledger
+from servers.silence_apis import Place, acts, place
+from support.recording_server import RecordingServer, Reply
+from support.started_change import StartedChange
+
+MUTED = {"kind": "grafana", "connection": "grafana", "matchers": ['service="orders"', 'severity="warning"']}
+GOOD, BAD = Decision(route="succeed", reason="good for 1m"), Decision(route="undo", reason="errors = 7")
+OPEN, END = (
+    "POST /api/alertmanager/grafana/api/v2/silences",
+    "DELETE /api/alertmanager/grafana/api/v2/silence/ID",
+)
+
+
+@pytest.fixture
+def product(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Serve Grafana, to which the connection leads."""
+    with place("grafana", "grafana", tmp_path) as made:
+        known = {"conn_type": "http", "host": made.connection.host, "password": made.connection.password}
+        monkeypatch.setenv("AIRFLOW_CONN_GRAFANA", json.dumps(known))
+        yield made
+
+
+@pytest.fixture
+def silencing_change(tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> StartedChange:
+    """Return a change that silences something, whose run has passed the gate, with both steps applied."""
+    known = {"conn_type": "sqlite", "host": str(ledger.url.database)}
+    monkeypatch.setenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", json.dumps(known))
+    monkeypatch.setenv("CHANGEWINDOW_SPOOL", str(tmp_path / "spool.jsonl"))
+    made = StartedChange(tmp_path, ledger, silence=[MUTED])
+    made.apply(1)
+    made.apply(2)
+    return made
+
+
+def served(product: Place) -> RecordingServer:
+    """Return the server behind a product."""
+    assert product.server
+    return product.server
+
+
+def hang(product: Place) -> threading.Event:
+    """Let the product take requests and answer none until the event is set."""
+    going_on = threading.Event()
+
+    def late(_: object) -> Reply:
+        going_on.wait(30)
+        return Reply(is_lost=True)
+
+    served(product).otherwise = late
+    return going_on
+
+
+def test_what_the_gate_has_silenced_is_ended_after_the_outcome_is_known(
+    silencing_change: StartedChange, product: Place
+) -> None:
+    """Whether the change is kept or not; the record says both."""
+    open_silences(silencing_change.run("gate"))
+    silencing_change.hand_over("watch", GOOD)
+    silencing_change.task_instance.states["succeed"] = "success"
+    silencing_change.do("close")
+    assert acts(served(product))[-1] == END
+    assert [kind for kind in silencing_change.kinds() if kind == "closed" or "silence" in kind] == [
+        *("silenced", "closed", "silence_ended"),
+    ]
+
+
+def test_a_close_that_died_before_it_ended_them_ends_them_at_its_next_try(
+    silencing_change: StartedChange, product: Place
+) -> None:
+    """The outcome is recorded by then, and stays."""
+    open_silences(silencing_change.run("gate"))
+    run = silencing_change.run("close")
+    run.spool.close(silencing_change.change.id, run=run.id, outcome="rolled_back", reason="bad", now=datetime.now(UTC))
+    with pytest.raises(AirflowFailException, match="is rolled_back: this run is closed"):
+        silencing_change.do("close")
+    assert acts(served(product)) == [OPEN, END]
+
+
+def test_a_run_that_never_held_the_change_asks_nobody(silencing_change: StartedChange, product: Place) -> None:
+    """Its close ends what other runs have silenced as little as it rolls them back."""
+    open_silences(silencing_change.run("gate"))
+    begun = len(served(product).requests)
+    run: Any = silencing_change.run("close")
+    run.context["run_id"] = "another"
+    with pytest.raises(AirflowFailException):
+        silencing_change.dag.get_task("close").execute(run.context)
+    assert len(served(product).requests) == begun
+
+
+def test_an_undo_does_not_wait_for_a_product_that_hangs(silencing_change: StartedChange, product: Place) -> None:
+    """The way back comes first."""
+    going_on = hang(product)
+    silencing_change.hand_over("watch", BAD)
+    began = time.monotonic()
+    silencing_change.do("undo_2")
+    assert time.monotonic() - began < silencing.WITHIN / 2
+    assert silencing_change.undone(2).exists()
+    going_on.set()
+
+
+def test_a_close_does_not_wait_long_for_a_product_that_hangs(
+    silencing_change: StartedChange, product: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outcome is recorded before; the silence lapses."""
+    monkeypatch.setattr(silencing, "WITHIN", 0.5)
+    going_on = hang(product)
+    with pytest.raises(AirflowFailException, match="is rolled_back"):
+        silencing_change.do("close")
+    going_on.set()
+    kinds = silencing_change.kinds()
+    assert silencing_change.status == "rolled_back"
+    assert kinds.index("closed") < len(kinds) - 1 - kinds[::-1].index("silence_failed")
+
+
+@pytest.mark.parametrize("host", ["http://127.0.0.1:9", None], ids=["a product that is away", "no such connection"])
+def test_a_silence_that_cannot_be_opened_stops_nothing(
+    silencing_change: StartedChange, monkeypatch: pytest.MonkeyPatch, host: str | None
+) -> None:
+    """People are told, and the record says why."""
+    if host:
+        monkeypatch.setenv("AIRFLOW_CONN_GRAFANA", json.dumps({"conn_type": "http", "host": host, "password": "t"}))
+    open_silences(silencing_change.run("gate"))
+    assert "silence_failed" in silencing_change.kinds()
+    silencing_change.do("undo_2")
+    assert silencing_change.undone(2).exists()
+
+
+def test_it_is_renewed_beside_a_step(
+    silencing_change: StartedChange, product: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four times in its lease, and not any more once the step is over."""
+    monkeypatch.setenv("CHANGEWINDOW_SILENCE_LEASE", "10")
+    run = silencing_change.run("apply_1")
+    with silences_renewed(run):
+        wait_for(lambda: len(acts(served(product))) >= 2, "a renewal", 20, 0.1)
+    wait_for(lambda: "changewindow-silences" not in [one.name for one in threading.enumerate()], "its end", 20, 0.1)
+    assert set(acts(served(product))) == {OPEN}
+    assert silencing_change.kinds().count("silenced") == 1
+
+
+def test_a_dry_run_silences_nothing(silencing_change: StartedChange, product: Place) -> None:
+    """And ends nothing."""
+    run = silencing_change.run("gate", mode="dry_run")
+    open_silences(run)
+    with silences_renewed(run):
+        pass
+    silencing_change.do("close", mode="dry_run")
+    assert served(product).requests == []
+
+
+def test_what_is_watched_and_verified_stays_silenced(silencing_change: StartedChange) -> None:
+    """The triggers carry what; those before the gate carry nothing."""
+    expected = Silencing.of(silencing_change.change.id, "run", silencing_change.change.ticket)
+    verify: Any = silencing_change.dag.get_task("verify")
+    assert verify.silencing(silencing_change.run("verify")) == expected
