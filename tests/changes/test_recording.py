@@ -61,7 +61,7 @@ def test_a_record_closes_by_value_what_it_explains(ledger: Ledger) -> None:
     [_, _, first] = findings.find(ledger, Wanted())
     assert (first.person, first.reason) == (
         "bob",
-        f"recorded as {outcome.change}: command 1 names it and its new value",
+        f"as {outcome.change}, not approved: command 1 names it and its new value",
     )
     stored = changes.get(ledger, outcome.change)
     assert (stored.status, stored.requester, stored.owner, stored.digest) == ("recorded", "bob", "alice", EDIT.digest)
@@ -123,7 +123,7 @@ def test_what_is_seen_late_is_closed_by_the_next_pass(ledger: Ledger) -> None:
     assert recording.close_told(ledger, now=TOLD) == (1,)
     assert recording.close_told(ledger, now=TOLD) == ()
     assert states(ledger) == ["recorded", "open"]
-    assert findings.find(ledger, Wanted(state="recorded"))[0].reason.startswith(f"recorded as {outcome.change}: ")
+    assert findings.find(ledger, Wanted(state="recorded"))[0].reason.startswith(f"as {outcome.change}, not approved: ")
     assert verify_all(ledger).altered == ()
 
 
@@ -182,10 +182,10 @@ def test_what_changed_shows_what_was_done_by_hand_as_recorded_and_not_as_approve
     lines = list(text_of(what_changed(Question(span), looks, known.changes, known.by_hand), Style()))
     who = f"recorded by bob (not approved) as {change}"
     assert f"                     {who}: command 1 names it and its new value" in lines
-    assert f"                     {who}: it is this change" in lines
+    assert f"                     {who}: it is this record" in lines
     [told] = [line for line in lines if line.startswith("2031-03-18 14:10:00  ours")]
     assert "recorded by bob (not approved): done by hand, 2031-03-18 14:10 to 14:20 UTC: The pool was full" in told
-    assert "                     by alice (as bob has told)" in lines
+    assert "                     by alice (told by bob)" in lines
     explanation = explained(seen, Scope("production", ("orders",)), known.changes, known.by_hand)
     assert (explanation.change, explanation.by_value, explanation.by_object) == ("", False, False)
 

@@ -129,7 +129,7 @@ def _told_entry(kept: Kept, span: Span) -> Entry:
         what,
         after=lines,
         by=manual.done_by,
-        known_by=f"as {kept.person} has told",
+        known_by=f"told by {kept.person}",
         services=manual.services,
     )
 

@@ -107,7 +107,7 @@ def _lines(look: Look, collected: Collected, ours: Sequence[OurChange] | None, b
 def _itself(entry: Entry, by_hand: Sequence[Kept]) -> Explanation:
     person = next((kept.person for kept in by_hand if kept.change == entry.object), "")
     if person:
-        return Explanation("", ITSELF, record=entry.object, recorded_by=person)
+        return Explanation("", "it is this record", record=entry.object, recorded_by=person)
     return Explanation(entry.object, ITSELF, by_value=True)
 
 

@@ -20,7 +20,7 @@ from changewindow.ledger.events import Event, append, known
 from changewindow.ledger.findings import Settled, settle_open
 from changewindow.ledger.models import Change, Revision, Touched
 from changewindow.ledger.stops import begin_line
-from changewindow.policy.manual_change import RECORDED, ManualChange
+from changewindow.policy.manual_change import NOT_APPROVED, RECORDED, ManualChange
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ def close_in(
     session: Session, change: str, explained: Mapping[int, str], *, person: str, now: datetime
 ) -> tuple[int, ...]:
     """Bring findings that a record explains from open to `recorded`; return their numbers."""
-    wanted = (Settled(number, "recorded", f"recorded as {change}: {why}") for number, why in explained.items())
+    told = f"as {change}, {NOT_APPROVED}"
+    wanted = (Settled(number, "recorded", f"{told}: {why}") for number, why in explained.items())
     return tuple(each.number for each in wanted if settle_open(session, each, person=person, now=now))
 
 

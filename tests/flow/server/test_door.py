@@ -276,3 +276,11 @@ async def test_who_hangs_up_half_way_has_asked_for_nothing(house: House) -> None
 def test_on_sqlite_writes_are_ordered() -> None:
     """It is what Airflow uses here."""
     assert isinstance(Door(FastAPI()).writer, SingleWriter)
+
+
+async def test_what_is_pasted_reaches_airflow_without_its_secrets(house: House) -> None:
+    """Airflow stores what it gets, for everybody to read; and so does its audit log."""
+    conf = {"commands": "mysql -phunter2-9f3 orders", "targets": "production/orders"}
+    answer = await post(house, "/api/v2/dags/record_change/dagRuns", json.dumps({"conf": conf}).encode())
+    assert answer.json() == {"conf": {"commands": "mysql -p*** orders", "targets": "production/orders"}}
+    assert all(b"9f3" not in asked.body for asked in house.judged)

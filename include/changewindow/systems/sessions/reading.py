@@ -13,6 +13,8 @@ from changewindow.systems.sessions.shell import bash, fish, listed, prompted, ty
 
 LONGEST = 2000
 """Characters that are kept of a command."""
+LOOKED_AT = 2 * LONGEST
+"""Characters in which secrets are looked for; what comes after them is not kept."""
 RECORDED: tuple[Reader, ...] = (asciinema, script, kubernetes_audit)
 SHELLS: tuple[Reader, ...] = (bash, zsh, fish, listed, prompted)
 """The first that knows the text reads it; what none of them knows is one command a line."""
@@ -31,8 +33,8 @@ def read(text: str) -> Session:
 
 def cleaned(line: str) -> str:
     r"""Return a text on one line, bounded, without secrets; `\n` stands where a line ended."""
-    one = without_secrets(" \\n ".join(part.strip() for part in PRIVATE_KEY.sub(HIDDEN, line).strip().splitlines()))
-    shown = " ".join(visible(one).split())
+    whole = " \\n ".join(part.strip() for part in PRIVATE_KEY.sub(HIDDEN, line).strip().splitlines())
+    shown = " ".join(visible(without_secrets(whole[:LOOKED_AT])).split())
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
 
 
