@@ -9,7 +9,7 @@ import pytest
 
 from changewindow.changes.explaining import Explanation, Scope, explain
 from changewindow.changes.our_changes import Act, OurChange
-from changewindow.systems.collection import Entry
+from changewindow.systems.collection import Entry, Span
 from changewindow.systems.fingerprints import fingerprint
 from changewindow.systems.git.commit_content import CommitContent
 
@@ -28,21 +28,13 @@ VARIABLES = {
 ORDERS = Scope("production", ("orders",))
 
 
-def change(*steps: dict[str, Any], ended: int | None = 60, undoing: int | None = None, **fields: Any) -> OurChange:
+def change(*steps: dict[str, Any], ended: int | None = 60, **fields: Any) -> OurChange:
     """Return a change on orders that began its steps at AT, and ended so many seconds later."""
-    undone = AT + timedelta(seconds=undoing) if undoing is not None else None
-    remembered = fields.pop("remembered", {})
+    names = ("applied", "undoing")
+    moments = {name: AT + timedelta(seconds=fields.pop(name)) for name in names if fields.get(name) is not None}
+    known = {"remembered": fields.pop("remembered", {})}
     acts = tuple(
-        Act(
-            "CHG-1042",
-            number,
-            "Roll out",
-            AT,
-            announced=step,
-            remembered=remembered,
-            undoing=undone,
-            keys=(KEY, FORMER),
-        )
+        Act("CHG-1042", number, "Roll out", AT, announced=step, **moments, **known, keys=(KEY, FORMER))
         for number, step in enumerate(steps, 1)
     )
     made = OurChange("CHG-1042", "Release", "production", ("orders",), acts, ended and AT + timedelta(seconds=ended))
@@ -83,6 +75,7 @@ REPLACE = {"kind": "git_change", "replace": {"file": "a.yaml", "old": "a: 1", "n
 MERGED = change(MERGE, remembered={"merged": "f00d", "head": "0ld"})
 VALUE = Explanation("CHG-1042", "step 1 'Roll out' announced this value", by_value=True)
 OTHER = Explanation("", "CHG-1042 acted on orders in production then, but no step of it announced this value")
+NAMED = Explanation("CHG-1042", "step 1 'Roll out' names it; no value could be compared", by_object=True)
 NO_ONE = Explanation("", "no change acted on orders in production then")
 LINE = Explanation("CHG-1042", "step 1 'Roll out' announced this command line", by_value=True)
 RUN = Explanation("", "CHG-1042 acted on orders in production then, but no step of it announced this command line")
@@ -274,6 +267,92 @@ CASES: dict[str, tuple[Entry, OurChange, Explanation]] = {
         replace(variable("read write"), at=AT + timedelta(seconds=30)),
         change(VARIABLES, remembered={"before": "read write"}, undoing=20),
         Explanation("CHG-1042", "step 1 'Roll out' had this value restored", by_value=True),
+    ),
+    "an announced command line that sudo has logged": (
+        entry("", object="web-3:sudo", what="ran as root", command="/usr/bin/systemctl reload nginx"),
+        change({"kind": "ssh_command", "run": ["sudo", "-n", "systemctl", "reload", "nginx"]}),
+        LINE,
+    ),
+    "an announced command line with a secret": (
+        entry("", object="web-3:/usr/bin/psql", what="ran", command="psql --password=*** -c 'VACUUM x'"),
+        change({"kind": "command", "run": ["psql", "--password=hunter22", "-c", "VACUUM x"]}),
+        LINE,
+    ),
+    "the announced command line of a program of the same name elsewhere": (
+        run("/home/eve/bin/systemctl reload nginx", program="sudo"),
+        change({"kind": "ssh_command", "run": ["systemctl", "reload", "nginx"]}),
+        RUN,
+    ),
+    "the announced command line in the cause of a rollout": (
+        entry("app.image = evil:1", what="revision 7: app.image; apt-get -y install nginx=1.24.0-2"),
+        change(UPGRADE),
+        OTHER,
+    ),
+    "a command by sudo that was refused": (
+        replace(run("", program="sudo"), what="refused"),
+        change({"kind": "ssh_command", "run": ["sudo", "systemctl", "reload", "nginx"]}),
+        RUN,
+    ),
+    "another file of the same name": (
+        entry("", object="web-3:/etc/sudoers.d/nginx", what="created", by="eve"),
+        change(UPGRADE),
+        TIME,
+    ),
+    "the announced file, written by a line for a shell": (
+        entry("", object="web-3:/etc/motd", what="written"),
+        change({"kind": "ssh_command", "run": {"shell": "echo hello >/etc/motd"}}),
+        NAMED,
+    ),
+    "the announced file, edited by hand while the step is watched": (
+        entry("", object="web-3:/etc/nginx/nginx.conf", what="written", seconds=40),
+        change({"kind": "config_file", "path": "/etc/nginx/nginx.conf"}, applied=4),
+        TIME,
+    ),
+    "the announced file, which the undo writes": (
+        entry("", object="web-3:/etc/nginx/nginx.conf", what="written", seconds=40),
+        change({"kind": "config_file", "path": "/etc/nginx/nginx.conf"}, applied=4, undoing=35),
+        NAMED,
+    ),
+    "a Secret of the same name as the workload": (
+        entry("", object="Secret shop/orders", what="deleted"),
+        change(IMAGE),
+        TIME,
+    ),
+    "a workload of the same name in another namespace": (
+        entry(object="Deployment billing/orders"),
+        change({**IMAGE, "namespace": "shop"}),
+        OTHER,
+    ),
+    "the ConfigMap of a step": (
+        entry("data.MAX_IDLE = 5", before="data.MAX_IDLE = ?", object="ConfigMap shop/cart"),
+        change({"kind": "kubernetes_config", "config_map": "cart", "set": {"MAX_IDLE": "5"}}),
+        VALUE,
+    ),
+    "a value that stands only in the name of the step": (
+        entry("2", before="3"),
+        change({**SCALE, "name": "From 2 to 3", "replicas": 5, "undo_retries": 2}),
+        OTHER,
+    ),
+    "the announced value after the rollback": (
+        entry(seconds=50),
+        change(IMAGE, remembered={"before": "orders:1.4.1"}, undoing=20),
+        OTHER,
+    ),
+    "a value that is cut off": (entry("orders:1.4.2 …"), change(IMAGE), OTHER),
+    "what was noticed after the change had ended, and may have happened in it": (
+        entry(seconds=600, earliest=AT - timedelta(minutes=5)),
+        change(IMAGE),
+        VALUE,
+    ),
+    "what was noticed after the change had ended, and happened later": (
+        entry(seconds=600, earliest=AT + timedelta(minutes=5)),
+        change(IMAGE),
+        NO_ONE,
+    ),
+    "between the end of a change and its rollback a month later": (
+        entry(seconds=900),
+        change(IMAGE, ended=3600, rests=(Span(AT + timedelta(seconds=60), AT + timedelta(seconds=1800)),)),
+        NO_ONE,
     ),
     "something without a value": (entry("", object="web-3:sshd", what="restarted"), change(UPGRADE), TIME),
     "something without a value that the step names": (

@@ -3,25 +3,18 @@
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from changewindow.changes.blindness import Known, Mark
-from changewindow.changes.gathering import Look
 from changewindow.changes.our_changes import Act, OurChange
-from changewindow.changes.silent import Changed, Facts, first_span, judge
-from changewindow.collectors.base import CollectorBase
+from changewindow.changes.silent import Changed
 from changewindow.policy.expected import Expected
-from changewindow.policy.world_finding import WorldFinding
-from changewindow.systems.collection import Collected, Coverage, Entry, Span
+from changewindow.systems.collection import Entry
 from changewindow.systems.git.commit_content import CommitContent
+from support.silent_world import CONF, EVERY, World, at, entry
 
-START = datetime(2031, 3, 18, 14, 0, tzinfo=UTC)
-EVERY = timedelta(minutes=15)
-CONF = "web-3:/etc/nginx/nginx.conf"
 APT = "apt-get -y install nginx=1.24.0-2"
 INSTALL = {"kind": "ssh_command", "connection": "web_3", "run": APT.split()}
 IMAGE = {"kind": "kubernetes_image", "workload": "deployment/orders", "container": "app", "image": "orders:1.4.2"}
@@ -29,57 +22,6 @@ EDIT_FILE = {"kind": "config_file", "connection": "web_3", "path": "/etc/nginx/n
 SCALE = {"kind": "kubernetes_scale", "workload": "deployment/orders", "replicas": 3}
 MERGE = {"kind": "git_change", "merge": "release", "into": "main"}
 MERGED = CommitContent(frozenset({"CHG-1042/1"}), merged="f00d")
-
-
-class Collector(CollectorBase):
-    """Somewhere that changes show."""
-
-    kind: Literal["given"] = "given"
-
-
-@dataclass
-class World:
-    """Passes over one collector, one each quarter of an hour, and what is known between them."""
-
-    ours: Sequence[OurChange] = ()
-    expected: dict[str, Expected] = field(default_factory=dict)
-    service: str = "orders"
-    now: datetime = START
-    mark: Mark | None = None
-    findings: dict[str, tuple[int, WorldFinding]] = field(default_factory=dict)
-    changed: list[Changed] = field(default_factory=list)
-    hidden: dict[str, int] = field(default_factory=dict)
-    happened: list[Entry] = field(default_factory=list)
-
-    def look(self, failure: str = "", **coverage: Any) -> list[WorldFinding]:
-        """Pass over what has happened up to now; return what is new."""
-        span = self.mark.span(self.now) if self.mark else first_span(self.now)
-        seen = Coverage(**{"since": span.since, "until": span.until, **coverage})
-        collected = None if failure else Collected(tuple(self.happened), seen).within(span)
-        look = Look("audit", Collector(service=self.service, environment="production"), collected, failure)
-        facts = Facts(self.now, self.now + timedelta(seconds=2), self.ours, self.expected)
-        over = {changed.number for changed in self.changed}
-        known = [Known(number, found) for number, found in self.findings.values() if number not in over]
-        passed = judge(look, self.mark, known, facts)
-        new = [found for found in passed.findings if found.identity not in self.findings]
-        for found in new:
-            self.findings[found.identity] = len(self.findings) + 1, found
-        self.mark, self.now = passed.mark, self.now + EVERY
-        self.changed += passed.changed
-        for name, count in passed.hidden.items():
-            self.hidden[name] = self.hidden.get(name, 0) + count
-        return new
-
-
-def at(minutes: float) -> datetime:
-    """Return a moment so many minutes after the first pass."""
-    return START + timedelta(minutes=minutes)
-
-
-def entry(minutes: float = 5, **fields: Any) -> Entry:
-    """Return somebody's edit."""
-    usual = {"object": CONF, "what": "edited", "by": "eve", "known_by": "login uid of auditd"}
-    return Entry(at(minutes), **{**usual, **fields})
 
 
 def change(*steps: dict[str, Any], began: float = 4, ended: float | None = 8, **fields: Any) -> OurChange:
@@ -117,6 +59,19 @@ SILENT: dict[str, tuple[Entry, Sequence[OurChange]]] = {
     ),
     "a package installed by another command than the announced one": (
         entry(object="web-3:nmap", what="installed", after="7.9", command="apt-get install nmap"),
+        [change(INSTALL)],
+    ),
+    "a package that is appended to the announced command line": (
+        entry(object="web-3:nmap", what=f"installed by {APT} nmap", after="7.9", command=f"{APT} nmap"),
+        [change(INSTALL)],
+    ),
+    "a file of the name of an announced package": (entry(object="web-3:/etc/sudoers.d/nginx"), [change(INSTALL)]),
+    "a Secret that is deleted while a workload of its name is changed": (
+        entry(object="Secret shop/orders", what="deleted"),
+        [change(IMAGE)],
+    ),
+    "a commit whose subject is an announced command line": (
+        entry(object="config:main", what=f"commit a1b2: {APT}; x +1 -0", before="a0", after="a1b2"),
         [change(INSTALL)],
     ),
     "a package removed by hand": (entry(object="web-3:fail2ban", what="removed", before="1.0"), ()),
@@ -246,66 +201,44 @@ def test_a_change_of_ours_that_takes_it_back_is_named() -> None:
     assert world.changed == [Changed(1, "reverted", "changed back at 2031-03-18 14:20:00 UTC by CHG-1042")]
 
 
-def test_a_collector_that_does_not_answer_is_one_gap_until_it_sees_again() -> None:
-    """Not one each quarter of an hour; what happened meanwhile is found afterwards."""
+def test_what_is_noticed_at_every_look_is_found_once() -> None:
+    """As a record that is not as expected; it may have been so for long."""
     world = World()
     world.look()
-    [gap] = world.look("nobody is there")
-    assert (gap.kind, gap.what, gap.why) == ("gap", "could not see from 2031-03-18 14:00:00 UTC on", "nobody is there")
-    assert world.look("nobody is there") == []
-    world.happened.append(entry(20))
-    [found] = world.look()
-    assert found.object == CONF
-    assert [(changed.number, changed.state) for changed in world.changed] == [(1, "seen")]
+    standing = {"what": "is not as expected", "before": "1", "after": "2", "earliest": at(1)}
+    found = []
+    for number in (1, 2, 3):
+        minutes = 15 * number - 0.01
+        world.happened = [entry(minutes, object="A api.example.com", **standing)]
+        found += world.look()
+    assert [each.object for each in found] == ["A api.example.com"]
 
 
-def test_a_time_that_nobody_can_make_up_for_is_a_gap_of_its_own() -> None:
-    """From when to when, once."""
+def test_an_announced_value_that_is_noticed_after_its_change_had_ended_is_announced() -> None:
+    """A collector that compares two looks notices a quarter of an hour later."""
+    world = World([change(IMAGE, began=4, ended=8)])
+    world.look()
+    world.happened.append(replace(image("orders:1.4.2", minutes=15), earliest=at(0)))
+    assert [world.look() for _ in range(3)] == [[], [], []]
+
+
+def test_the_same_value_noticed_in_every_second_look_is_found_each_time() -> None:
+    """Whoever changes to and fro is not taken for who did it the last time."""
     world = World()
     world.look()
-    world.look("nobody is there")
-    [gap] = world.look(since=at(20), why="its log begins there")
-    expected = "could not see from 2031-03-18 14:00:00 UTC to 2031-03-18 14:20:00 UTC"
-    assert (gap.what, gap.why) == (expected, "its log begins there")
-    assert [changed.state for changed in world.changed] == ["seen"]
+    for number in range(4):
+        now, before = ("orders:9", "orders:8") if number % 2 == 0 else ("orders:8", "orders:9")
+        world.happened.append(replace(image(now, before, 15 * number + 15), earliest=at(15 * number)))
+        world.look()
+    assert len(world.findings) + len(world.changed) == 4
+
+
+def test_a_symptom_is_no_silent_change() -> None:
+    """A login, or an event of a pod that does not start, is for whoever asks what happened."""
+    world = World()
+    world.look()
+    world.happened.append(entry(what="event BackOff (12 times)", is_symptom=True))
     assert world.look() == []
-
-
-def test_twenty_minutes_in_between_are_a_gap() -> None:
-    """A collector that was stopped says so."""
-    world = World()
-    world.look()
-    [gap] = world.look(holes=(Span(at(3), at(9)),), why="it was stopped")
-    assert gap.what == "could not see from 2031-03-18 14:03:00 UTC to 2031-03-18 14:09:00 UTC"
-
-
-def test_a_collector_that_is_a_little_behind_is_asked_again() -> None:
-    """Its log is written late; only one that stays behind is a gap."""
-    world = World()
-    world.look()
-    assert world.look(until=at(10)) == []
-    world.happened.append(entry(12))
-    assert [found.object for found in world.look(until=at(25))] == [CONF]
-    assert [found.kind for found in (*world.look(until=at(20)), *world.look(until=at(20)))] == ["gap"]
-
-
-def test_lost_entries_are_told_once_for_each_number() -> None:
-    """As auditd counts them."""
-    world = World()
-    world.look()
-    whats = [[found.what for found in world.look(lost=lost)] for lost in (12, 12, 15)]
-    assert whats == [
-        ["12 entries are lost between 2031-03-18 14:00:00 UTC and 2031-03-18 14:15:00 UTC"],
-        [],
-        ["15 entries are lost between 2031-03-18 14:30:00 UTC and 2031-03-18 14:45:00 UTC"],
-    ]
-
-
-def test_a_collector_that_never_answered_is_a_gap_from_the_second_pass_on() -> None:
-    """The first look raises no alarm, and nobody stays blind unnoticed."""
-    world = World()
-    assert world.look("it is unknown there") == []
-    assert [found.kind for found in world.look("it is unknown there")] == ["gap"]
 
 
 NOISE = {"owner": "dora", "reason": "certbot renews it", "until": "2031-12-31"}

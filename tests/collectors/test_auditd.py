@@ -71,6 +71,28 @@ async def test_a_command_shows_with_its_arguments_and_without_its_secrets(log: P
 
 
 @pytest.mark.usefixtures("kernel")
+async def test_a_program_is_the_file_that_was_run_and_not_what_it_calls_itself(log: Path) -> None:
+    """Whoever starts a program chooses its first argument, and a program may rewrite its title."""
+    title = b"apt-get\0-y\0upgrade".hex().upper()
+    fields = f"arch=c000003e syscall=59 success=yes exit=0 a0=1 a1=2 a2=3 a3=4 items=1 {WHO}"
+    record(
+        log,
+        f'type=SYSCALL {{}}: {fields} comm="apt-get" exe="/home/eve/perl" key=(null)',
+        'type=EXECVE {}: argc=3 a0="apt-get" a1="-y" a2="upgrade"',
+    )
+    record(
+        log,
+        *[line for line in edited('"/etc/shadow"') if "PROCTITLE" not in line],
+        f"type=PROCTITLE {{}}: proctitle={title}",
+    )
+    entries = (await look(log)).entries
+    edit, run = sorted(entries, key=lambda entry: entry.command)
+    assert (run.what, run.command) == ("ran: apt-get -y upgrade", "/home/eve/perl -y upgrade")
+    assert "apt-get -y upgrade" in edit.what
+    assert edit.command == ""
+
+
+@pytest.mark.usefixtures("kernel")
 @pytest.mark.parametrize("call", ["a2=80000", "success=no"])
 async def test_what_was_only_read_or_refused_is_no_change(log: Path, call: str) -> None:
     """Rules often record reading too."""
@@ -132,6 +154,28 @@ async def test_a_path_without_a_rule_is_named(log: Path, kernel: Path) -> None:
     coverage = (await look(log, span)).coverage
     assert coverage.why == "auditd has no rules, so nothing is recorded"
     assert coverage.unseen(span) == (span,)
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_watched"),
+    [
+        ("-w /etc -p wa -k etc", True),
+        ("-a always,exit -S all -F dir=/etc -F perm=wa -F key=etc", True),
+        ("-a always,exit -F arch=b64 -S openat -F dir=/etc", True),
+        ("-a never,exit -S all -F dir=/etc", False),
+        ("-A exit,never -F dir=/etc", False),
+        ("-w /etc -p rx", False),
+        ("-w /etc/nginx/conf.d -p wa", False),
+    ],
+    ids=["a watch", "a rule", "of calls", "taken out", "as it was once written", "of reads", "of less than that"],
+)
+async def test_a_rule_that_records_no_writes_watches_nothing(
+    log: Path, kernel: Path, rules: str, *, is_watched: bool
+) -> None:
+    """A rule that keeps a path out of the log does not watch it."""
+    (kernel / "-l").write_text(f"{rules}\n")
+    blind = (await look(log, paths=("/etc/nginx",))).coverage.blind
+    assert blind == ({} if is_watched else {"changes of /etc/nginx": "no rule of auditd watches /etc/nginx"})
 
 
 async def test_records_that_the_kernel_lost_are_counted_once(log: Path, kernel: Path) -> None:

@@ -1,24 +1,30 @@
 """The words of what a step has announced, by which what was seen is compared with it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import dropwhile
 from typing import Any
 
+from changewindow.systems.command_lines import without_secrets
 from changewindow.systems.fingerprints import SHOWN, fingerprint, forms
 
-SEPARATORS = re.compile(r"[\s=,;\"'()\[\]{}]+")
+SEPARATORS = re.compile(r"[\s=,;\"'()\[\]{}<>|&]+")
 PLACE = re.compile(r"[\s:/]+")
 NEW = ("after", "stored_after")
 """What a step has remembered under these names is how it is afterwards."""
+NAMING = ("kind", "name", "path", "resource", "changes", "creates", "deletes")
+"""What a step has remembered under these names is what it touches."""
+NO_VALUES = {"name", "kind", "connection", "namespace", "timeout", "undo_retries", "undo", "expect", "validate"}
+NO_VALUES |= {"lock_timeout", "statement_timeout"}
+"""Fields of a step that say nothing of how it makes the world."""
 PRINT = "fingerprint:"
 """How the word of a fingerprint begins."""
 COMMANDS = re.compile(r"&&|\|\||[;|\n]")
 """What stands between two commands of a line for a shell."""
 SYSTEM = re.compile(r"^(?:/usr|/usr/local)?/s?bin/(?=[^/]+$)")
-WRAPPERS = ("sudo", "-n", "--", "sh", "bash", "-c", "-e", "-lc")
+WRAPPERS = ("sudo", "-n", "--", "sh", "bash", "dash", "-c", "-e", "-lc")
 """With what a recorded command line may begin that runs another one."""
 SHORTEST_LINE = 8
 """Characters of a command line that is not everybody's."""
@@ -63,16 +69,31 @@ class Values:
         return not rest or (all(word.startswith(PRINT) for word in rest) and rest <= self.prints)
 
 
-def new_values(remembered: Any) -> list[Any]:
-    """Return what stands under the names of new values, wherever it lies."""
+def under(remembered: Any, names: Collection[str]) -> list[Any]:
+    """Return what stands under some names, wherever it lies."""
     if isinstance(remembered, Mapping):
-        return [value if name in NEW else new_values(value) for name, value in remembered.items()]
-    return [new_values(value) for value in remembered] if isinstance(remembered, list | tuple) else []
+        return [value if name in names else under(value, names) for name, value in remembered.items()]
+    return [under(value, names) for value in remembered] if isinstance(remembered, list | tuple) else []
+
+
+def forward(announced: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a step that say how it makes the world."""
+    return {name: value for name, value in announced.items() if name not in NO_VALUES}
+
+
+def fields(value: Any) -> frozenset[str]:
+    """Return the names of all fields, however deep they lie, without underscores: `config_map` is a ConfigMap."""
+    if isinstance(value, Mapping):
+        inner = (name for part in value.values() for name in fields(part))
+        return frozenset(str(name).casefold().replace("_", "") for name in value).union(inner)
+    inside = value if isinstance(value, list | tuple) else ()
+    return frozenset(name for part in inside for name in fields(part))
 
 
 def places(named: frozenset[str]) -> frozenset[str]:
-    """Return every part of words that name something: `deployment/orders` has two."""
-    return frozenset(part for word in named for part in PLACE.split(word.casefold())) - {""}
+    """Return words that name something, with all their parts: `deployment/orders` has two."""
+    lower = frozenset(word.casefold() for word in named)
+    return lower.union(part for word in lower for part in PLACE.split(word)) - {""}
 
 
 def is_line_of(program: Any, recorded: str) -> bool:
@@ -94,5 +115,5 @@ def _lines(program: Any) -> list[list[str]]:
 
 def _program(line: str) -> list[str]:
     """Return the words of a command line from its program on; one of the system may have its path or not."""
-    ran = [SYSTEM.sub("", word) for word in SEPARATORS.split(line) if word]
+    ran = [SYSTEM.sub("", word) for word in SEPARATORS.split(without_secrets(line)) if word]
     return list(dropwhile(lambda word: word in WRAPPERS, ran))

@@ -1,12 +1,12 @@
 """Says what a collector could not see between two passes: once, however long it lasts."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from changewindow.changes.gathering import Look
 from changewindow.policy.world_finding import State, WorldFinding
-from changewindow.systems.collection import Coverage, Span
+from changewindow.systems.collection import ON_ONE_LINE, Coverage, Span
 
 OVERLAP = timedelta(minutes=2)
 """How much of what was seen is asked for again."""
@@ -14,6 +14,7 @@ LATE = timedelta(minutes=20)
 """How far a collector may be behind before that is a gap; it is asked for the rest in the next pass."""
 SHORT = timedelta(seconds=5)
 """A gap that is no gap, and how much clocks may differ."""
+OBJECT, WHAT = ON_ONE_LINE["object"], ON_ONE_LINE["what"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Mark:
     """The keys of the entries of that look."""
     lost: str = ""
     """What it said to be lost."""
+    blind: Mapping[str, datetime] = field(default_factory=dict)
+    """What it cannot see at all, and since when."""
 
     def span(self, now: datetime) -> Span:
         """Return what is asked for next."""
@@ -90,6 +93,20 @@ def losses(look: Look, mark: Mark, now: datetime) -> Iterator[WorldFinding]:
         coverage = look.collected.coverage
         part = gap(look, Span(mark.until, now), coverage.why or "it does not say why")
         yield replace(part, what=f"{now_lost} between {moment(mark.until)} and {moment(now)}")
+
+
+def blind_since(look: Look, mark: Mark) -> dict[str, datetime]:
+    """Return what a collector cannot see at all, and since when that is so."""
+    blind = look.collected.coverage.blind if look.collected else {}
+    return {part: mark.blind.get(part, mark.until) for part in blind}
+
+
+def blind_parts(look: Look, since: Mapping[str, datetime]) -> Iterator[WorldFinding]:
+    """Yield each part of the world that a collector cannot see while it sees the rest."""
+    reasons = look.collected.coverage.blind if look.collected else {}
+    for part, at in since.items():
+        seen = gap(look, Span(at, at), reasons[part], goes_on=True)
+        yield replace(seen, object=part[:OBJECT], what=f"could not see {part} from {moment(at)} on"[:WHAT])
 
 
 def sees_again(known: Sequence[Known], blind: Iterable[WorldFinding]) -> Iterator[Changed]:

@@ -1,10 +1,11 @@
 """Says which change explains what a collector saw, and why; time and service alone explain only what has no value."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from changewindow.changes.announced import PLACE, is_line_of, words
+from changewindow.changes.announced import fields, is_line_of, words
 from changewindow.changes.by_hand import told_by
 from changewindow.changes.commit_comparison import is_announced
 from changewindow.changes.our_changes import UNDO, Act, OurChange
@@ -13,6 +14,11 @@ from changewindow.systems.collection import Entry
 
 MARGIN = timedelta(seconds=5)
 """How much clocks, and the time until something shows, may differ."""
+OF_A_CLUSTER = re.compile(r"(?P<kind>[A-Z][A-Za-z]+) (?P<namespace>[^\s/]+)/(?P<name>\S+)")
+OF_A_HOST = re.compile(r"[^/]*?:(?P<path>/.*)")
+LAST = re.compile(r"[\s:]")
+CUT = "…"
+"""Ends a text of which more was there."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class Explanation:
     by_value: bool = False
     """Whether what was announced is what was seen; else only time and service agree."""
     by_object: bool = False
-    """Whether a step names what was changed, of which no value could be compared."""
+    """Whether a step that acted just then names what was changed, of which no value could be compared."""
     record: str = ""
     """The record that tells of it: it was done by hand, and no change explains it."""
     recorded_by: str = ""
@@ -65,9 +71,9 @@ def explain(entry: Entry, scope: Scope, ours: Sequence[OurChange]) -> Explanatio
     """Return which of our changes did it: by target, time and value, else by target and time where nothing compares."""
     if entry.came_with:
         return _of_package(explain(entry.came_with, scope, ours), entry.came_with)
-    near = [change for change in ours if scope.has(change) and change.acted_at(entry.at, MARGIN)]
+    near = [change for change in ours if scope.has(change) and change.acted_between(entry.since, entry.at, MARGIN)]
     for change in near:
-        for act in _begun(change, entry.at):
+        for act in _begun(change, entry):
             if why := _same_value(entry, act):
                 return Explanation(change.id, f"step {act.number} '{act.name}' {why}", by_value=True)
     if not near:
@@ -78,7 +84,7 @@ def explain(entry: Entry, scope: Scope, ours: Sequence[OurChange]) -> Explanatio
         return Explanation("", f"{first.id} acted on {_named(scope)} then, but no step of it announced this {value}")
     if not scope.services:
         return Explanation("", f"{first.id} acted then, but nothing shows that it did this")
-    naming = (act for change in near for act in _begun(change, entry.at) if _names(act, entry.object))
+    naming = (act for change in near for act in _begun(change, entry) if _acted(act, entry) and _names(act, entry))
     if named := next(naming, None):
         why = f"step {named.number} '{named.name}' names it; no value could be compared"
         return Explanation(named.change, why, by_object=True)
@@ -94,31 +100,49 @@ def _of_package(explained: Explanation, package: Entry) -> Explanation:
     return Explanation("", f"{nobody}: {explained.why}")
 
 
-def _begun(change: OurChange, at: datetime) -> Iterator[Act]:
+def _begun(change: OurChange, entry: Entry) -> Iterator[Act]:
     """Yield the steps that had begun by then, the newest first."""
-    yield from sorted((act for act in change.acts if act.began - MARGIN <= at), key=lambda act: act.began, reverse=True)
+    begun = (act for act in change.acts if act.began - MARGIN <= entry.at)
+    yield from sorted(begun, key=lambda act: act.began, reverse=True)
+
+
+def _acted(act: Act, entry: Entry) -> bool:
+    """Return whether a step was just being applied or undone."""
+    return any(
+        began - MARGIN <= entry.at and (ended is None or entry.since <= ended + MARGIN) for began, ended in act.times
+    )
 
 
 def _same_value(entry: Entry, act: Act) -> str:
     """Return why an entry is what a step has announced, or nothing."""
+    is_forward = act.undoing is None or entry.since <= act.undoing + MARGIN
     is_undone = act.undoing is not None and act.undoing - MARGIN <= entry.at
-    programs = (act.announced.get(name) for name in ("run", *([UNDO] if is_undone else [])))
-    if entry.command and any(is_line_of(program, entry.command) for program in programs):
+    programs = [*([act.announced.get("run")] if is_forward else []), *([act.announced.get(UNDO)] if is_undone else [])]
+    is_whole = not entry.command.endswith(CUT)
+    if entry.command and is_whole and any(is_line_of(program, entry.command) for program in programs):
         return "announced this command line"
     if entry.commit and is_announced(entry, entry.commit, act, is_undone=is_undone):
         return "is named by the commit, which holds what it announced"
-    if not _names(act, entry.object):
+    if not _names(act, entry):
         return ""
     new = words(entry.after) - words(entry.before)
-    if new and act.new.hold(new):
+    if not new or entry.after.endswith(CUT):
+        return ""
+    if is_forward and act.new.hold(new):
         return "announced this value"
-    return "had this value restored" if new and is_undone and act.former.hold(new) else ""
+    return "had this value restored" if is_undone and act.former.hold(new) else ""
 
 
-def _names(act: Act, object: str) -> bool:  # noqa: A002  as the entry calls it
-    """Return whether a step names what was changed: the last part of its name stands somewhere in the step."""
-    parts = [part for part in PLACE.split(object.casefold()) if part]
-    return bool(parts) and parts[-1] in act.places
+def _names(act: Act, entry: Entry) -> bool:
+    """Return whether a step names what was changed: by its path, by kind and name, or by its name."""
+    if match := OF_A_HOST.fullmatch(entry.object):
+        return match["path"].casefold() in act.places
+    if match := OF_A_CLUSTER.fullmatch(entry.object):
+        where = str(act.announced.get("namespace") or match["namespace"])
+        kinds = act.places | fields(act.announced)
+        return where == match["namespace"] and match["kind"].casefold() in kinds and match["name"] in act.places
+    parts = words(LAST.split(entry.object)[-1].casefold())
+    return bool(parts) and parts <= act.places
 
 
 def _named(scope: Scope) -> str:

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from changewindow.changes.announced import Values, new_values, places, words
+from changewindow.changes.announced import NAMING, NEW, Values, forward, places, under, words
 from changewindow.changes.event_text import sentence, who
 from changewindow.documents.parameters import fill
 from changewindow.ledger import changes, events, queries, records, search
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.models import Change, EventRow
-from changewindow.ledger.payloads import Remembered, Started, Undoing, Undone
+from changewindow.ledger.payloads import Applied, Closed, Remembered, Started, Undoing, Undone
 from changewindow.ledger.records import Kept
 from changewindow.policy.manual_change import NOT_APPROVED, RECORDED
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
@@ -43,14 +43,22 @@ class Act:
     """What its undo needs: how it was before."""
     undoing: datetime | None = None
     """When its undo began."""
+    applied: datetime | None = None
+    """When its apply had ended; None where nobody knows that it had."""
+    undone: datetime | None = None
     keys: tuple[bytes, ...] = field(default=(), repr=False)
     """Those of the collectors' fingerprints: what is shown so is compared so."""
+
+    @property
+    def times(self) -> tuple[tuple[datetime, datetime | None], ...]:
+        """Return from when to when it was being applied, and undone."""
+        applied = (self.began, self.applied or self.undoing)
+        return (applied, (self.undoing, self.undone)) if self.undoing else (applied,)
 
     @cached_property
     def new(self) -> Values:
         """Return the values of how the step makes it: as it was approved, and as it was found that it would be."""
-        forward = {name: value for name, value in self.announced.items() if name != UNDO}
-        return Values([forward, new_values(self.remembered)], self.keys)
+        return Values([forward(self.announced), under(self.remembered, NEW)], self.keys)
 
     @cached_property
     def former(self) -> Values:
@@ -59,8 +67,8 @@ class Act:
 
     @cached_property
     def places(self) -> frozenset[str]:
-        """Return the names that stand in the step."""
-        return places(words(self.announced))
+        """Return the names that stand in the step, and of what it found that it would touch."""
+        return places(words(self.announced) | words(under(self.remembered, NAMING)))
 
 
 @dataclass(frozen=True)
@@ -73,15 +81,19 @@ class OurChange:
     services: tuple[str, ...]
     acts: tuple[Act, ...]
     ended: datetime | None
+    rests: tuple[Span, ...] = ()
+    """Between its end and a later run that rolled it back."""
 
     @cached_property
     def began(self) -> datetime:
         """Return when its first step began."""
         return min(act.began for act in self.acts)
 
-    def acted_at(self, at: datetime, margin: timedelta) -> bool:
-        """Return whether it was acting at a time, give or take what clocks may differ."""
-        return self.began - margin <= at and (self.ended is None or at <= self.ended + margin)
+    def acted_between(self, since: datetime, until: datetime, margin: timedelta) -> bool:
+        """Return whether it was acting at some time of a span, give or take what clocks may differ."""
+        was_resting = any(rest.since + margin < since and until < rest.until - margin for rest in self.rests)
+        is_within = self.began - margin <= until and (self.ended is None or since <= self.ended + margin)
+        return is_within and not was_resting
 
 
 @dataclass(frozen=True)
@@ -148,24 +160,21 @@ def _coverage(ledger: Ledger, span: Span, *, is_cut: bool) -> Coverage:
 def _our_change(
     change: Change, ticket: dict[str, Any], history: Sequence[EventRow], keys: tuple[bytes, ...]
 ) -> OurChange:
-    payloads = [(row, events.payload(row)) for row in history]
-    chosen = [payload.values for _, payload in payloads if isinstance(payload, Started)]
-    steps = fill(ticket, chosen[-1] if chosen else {}).get("steps") or []
     acts: dict[int, Act] = {}
-    for row, payload in payloads:
-        if isinstance(payload, Remembered):
-            announced = steps[payload.step - 1] if payload.step <= len(steps) else {}
-            acts[payload.step] = Act(
-                change.id,
-                payload.step,
-                payload.name,
-                began=row.at,
-                announced=announced,
-                remembered=payload.remembered,
-                keys=keys,
-            )
-        elif isinstance(payload, Undoing) and payload.step in acts:
-            acts[payload.step] = replace(acts[payload.step], undoing=row.at)
+    steps, ended, rests = list[Any](), None, list[Span]()
+    for row in history:
+        payload = events.payload(row)
+        if isinstance(payload, Started):
+            steps = fill(ticket, payload.values).get("steps") or []
+            rests += [Span(ended, row.at)] if ended else []
+            ended = None
+        elif isinstance(payload, Closed):
+            ended = row.at
+        elif isinstance(payload, Remembered):
+            begun = _begun(change, payload, row.at, steps or fill(ticket, {}).get("steps") or [])
+            acts[payload.step] = replace(begun, keys=keys)
+        elif isinstance(payload, Applied | Undoing | Undone) and payload.step in acts:
+            acts[payload.step] = _gone_on(acts[payload.step], payload, row.at)
     return OurChange(
         change.id,
         change.summary,
@@ -173,7 +182,20 @@ def _our_change(
         tuple(ticket.get("services", ())),
         tuple(acts.values()),
         change.closed_at,
+        tuple(rests),
     )
+
+
+def _begun(change: Change, payload: Remembered, at: datetime, steps: Sequence[Any]) -> Act:
+    announced = steps[payload.step - 1] if payload.step <= len(steps) else {}
+    remembered = payload.remembered
+    return Act(change.id, payload.step, payload.name, began=at, announced=announced, remembered=remembered)
+
+
+def _gone_on(act: Act, payload: Applied | Undoing | Undone, at: datetime) -> Act:
+    if isinstance(payload, Undoing):
+        return replace(act, undoing=act.undoing or at)
+    return replace(act, applied=at) if isinstance(payload, Applied) else replace(act, undone=at)
 
 
 def _entries(change: Change, services: tuple[str, ...], history: Sequence[EventRow]) -> Iterator[Entry]:

@@ -14,6 +14,8 @@ from changewindow.changes.blindness import (
     Changed,
     Known,
     Mark,
+    blind_parts,
+    blind_since,
     gap,
     gaps,
     losses,
@@ -74,13 +76,18 @@ def judge(look: Look, mark: Mark | None, known: Sequence[Known], facts: Facts) -
         return Passed(mark, (gap(look, since, look.failure, goes_on=True),))
     coverage = look.collected.coverage
     reached = max(mark.until, min(coverage.until, facts.now))
-    blind = [*gaps(look, coverage, Span(mark.until, reached), facts.now), *losses(look, mark, facts.now)]
+    parts = blind_since(look, mark)
+    blind = [
+        *gaps(look, coverage, Span(mark.until, reached), facts.now),
+        *losses(look, mark, facts.now),
+        *blind_parts(look, parts),
+    ]
     lines = _new_lines(look, mark, facts)
     back = list(_changed_back(lines, known))
     rest = [line for line in lines if not any(line.entry is entry for entry, _ in back)]
     silent, hidden = _not_expected([line for line in rest if not _is_announced(line)], facts)
     return Passed(
-        Mark(reached, facts.ended, _keys(look), lost(look)),
+        Mark(reached, facts.ended, _keys(look), lost(look), parts),
         (*blind, *_folded(silent)),
         (*(changed for _, changed in back), *sees_again(known, blind)),
         hidden,
@@ -88,10 +95,15 @@ def judge(look: Look, mark: Mark | None, known: Sequence[Known], facts: Facts) -
 
 
 def key_of(entry: Entry) -> str:
-    """Return by what an entry is known again; where it has a value, its moment may be told otherwise the next time."""
+    """Return by what an entry is known again.
+
+    Where it has a value, its moment may be told otherwise the next time; what was only noticed has the look before.
+    """
+    moment = (entry.earliest or entry.at).isoformat()
     has_value = bool(entry.before or entry.after)
-    words = (entry.known_as,) if entry.known_as else (entry.at.isoformat(), entry.what)
-    return digest([entry.object, *((entry.before, entry.after) if has_value else words)])[:KEY]
+    words = (entry.known_as,) if entry.known_as else (moment, entry.what)
+    same = (entry.before, entry.after) if has_value else words
+    return digest([entry.object, *same, *([moment] if entry.earliest else [])])[:KEY]
 
 
 def _keys(look: Look) -> frozenset[str]:
@@ -99,10 +111,14 @@ def _keys(look: Look) -> frozenset[str]:
 
 
 def _new_lines(look: Look, mark: Mark, facts: Facts) -> list[Line]:
-    """Return the lines of entries that the last look did not have, the oldest first."""
+    """Return the lines of changes that the last look did not have, the oldest first.
+
+    What is noticed at each look, and may have been so before the last one, is not new each time.
+    """
     lines = answer(Question(mark.span(facts.now)), [look], facts.ours).lines
     known_until = mark.looked + SHORT
-    return [line for line in reversed(lines) if line.entry.at > known_until or key_of(line.entry) not in mark.seen]
+    changes = (line for line in reversed(lines) if not line.entry.is_symptom)
+    return [line for line in changes if line.entry.since > known_until or key_of(line.entry) not in mark.seen]
 
 
 def _is_announced(line: Line) -> bool:

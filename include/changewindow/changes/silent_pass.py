@@ -1,15 +1,17 @@
 """Makes a pass over all collectors: asks each for what it has not seen yet, judges it, and writes it all or nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from changewindow.changes.asking_collectors import Answered, Asked, ask, keys_of
 from changewindow.changes.blindness import Known, Mark, moment
+from changewindow.changes.gathering import Look
 from changewindow.changes.our_changes import record
 from changewindow.changes.recording import close_told
 from changewindow.changes.silent import Facts, Passed, first_span, judge
 from changewindow.collectors.base import CollectorBase
+from changewindow.documents.moments import utc
 from changewindow.ledger import findings, looks
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.findings import Settled, Wanted
@@ -18,6 +20,8 @@ from changewindow.systems.collection import Span
 
 EARLIER = timedelta(minutes=10)
 """How long before the span a change may have ended that explains something in it."""
+LONGEST = timedelta(days=2)
+"""How long before it was noticed something may have happened of which a change is still looked for."""
 ALTERED = (
     "somebody has altered or deleted in the ledger how far it had seen, or the key that sealed it is gone. "
     "Run `changewindow verify --all`; keep former keys of the seals behind the new one"
@@ -39,8 +43,8 @@ def make_pass(ledger: Ledger, asked: Asked, now: datetime) -> list[int]:
     marks = {name: _mark(before.get(name)) for name in collectors}
     spans = {name: mark.span(now) if mark else first_span(now) for name, mark in marks.items()}
     answers = ask(asked, spans, before, keys)
-    earliest = min(span.since for span in spans.values())
-    ours = record(ledger, Span(earliest - EARLIER, now), tuple(keys.values())).changes
+    span = Span(_earliest([answered.look for answered in answers.values()], spans.values(), now), now)
+    ours = record(ledger, span, tuple(keys.values())).changes
     facts, known = Facts(now, datetime.now(UTC), ours, asked.expected), _known(ledger)
     passed = {
         name: judge(answered.look, marks[name], known.get(name, []), facts).seeing(answered.by_new_key)
@@ -67,10 +71,18 @@ def of_the_world(collectors: Mapping[str, CollectorBase]) -> dict[str, Collector
     }
 
 
+def _earliest(looks: Iterable[Look], spans: Iterable[Span], now: datetime) -> datetime:
+    """Return since when a change may have acted that explains something, also what was noticed later."""
+    noticed = [entry.since for look in looks if look.collected for entry in look.collected.entries]
+    return min(*(span.since for span in spans), max(min(noticed, default=now), now - LONGEST)) - EARLIER
+
+
 def _mark(look: looks.Look | None) -> Mark | None:
     if look is None:
         return None
-    return Mark(look.until, look.looked, frozenset(look.state.get("seen", ())), str(look.state.get("lost", "")))
+    state = look.state
+    blind = {part: utc(since) for part, since in state.get("blind", {}).items()}
+    return Mark(look.until, look.looked, frozenset(state.get("seen", ())), str(state.get("lost", "")), blind)
 
 
 def _known(ledger: Ledger) -> dict[str, list[Known]]:
@@ -89,6 +101,7 @@ def _written(passed: Passed, answered: Answered, before: looks.Look | None, fact
     state: dict[str, Any] = {
         "seen": sorted(mark.seen),
         "lost": mark.lost,
+        "blind": {part: since.isoformat() for part, since in mark.blind.items()},
         "kept": answered.kept,
         "noise": {expected: noise[expected] for expected in facts.expected},
     }

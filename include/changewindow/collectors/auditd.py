@@ -42,12 +42,18 @@ SCRIPT = f"""
 PATH=$PATH:/usr/sbin:/sbin LC_ALL=C TZ=UTC; export PATH LC_ALL TZ
 command -v ausearch >/dev/null || {{ echo 'there is no ausearch' >&2; exit 1; }}
 aureport -if "$1" -t
+for file in "$1" "$1"/audit.log*; do [ ! -e "$file" ] || [ -r "$file" ] || echo "unreadable $file"; done
 echo records
-ausearch -if "$1" --format raw -m {KINDS} -ts "$2" "$3" -te "$4" "$5" | tail -c {MOST}
+{{ ausearch -if "$1" --format raw -m {KINDS} -ts "$2" "$3" -te "$4" "$5" || [ $? = 1 ] || echo BROKEN
+}} | tail -c {MOST}
 """
+BROKEN = "BROKEN"
+UNREADABLE = re.compile(r"^unreadable (.*)$", re.MULTILINE)
 FORMAT = "%m/%d/%y %H:%M:%S"
 RANGE = re.compile(r": (\d\d/\d\d/\d\d \d\d:\d\d:\d\d)\.\d+ - (\d\d/\d\d/\d\d \d\d:\d\d:\d\d)\.\d+$", re.MULTILINE)
-WATCHED = re.compile(r"(?:^-w |-F (?:path|dir)=)(\S+)", re.MULTILINE)
+WATCHED = re.compile(r"(?:^-w |-F (?:path|dir)=)(\S+)")
+OF_KINDS = re.compile(r"(?:-p |-F perm=)(\S+)")
+NO_RULES = "No rules"
 DONE = {"CREATE": "created", "DELETE": "removed", "NORMAL": "written, or its attributes changed"}
 BY_NAME, BY_NUMBER = "login uid of auditd", "login uid of auditd, whose log has no names"
 NOBODY = "no login uid: a service, or a program that the system started"
@@ -70,7 +76,7 @@ class Collector(CollectorBase):
         """Search the log, and ask the kernel what it could not record."""
         on = await machine(context.connection, context.run, self.connection, by_sudo=self.sudo, kind=self.kind)
         ahead = await context.clock_off(self.connection)
-        (oldest, newest, read), status, rules = await asyncio.gather(
+        (oldest, newest, unreadable, read), status, rules = await asyncio.gather(
             self._search(on, span, ahead), self._ask(on, "-s"), self._ask(on, "-l")
         )
         known, broken = events(read)
@@ -78,14 +84,16 @@ class Collector(CollectorBase):
         if len(read) >= MOST and known:
             oldest = max(oldest, known[0].at)
         off, lost, why = _status(status, context.kept, span)
+        blind = {**unreadable, **self._blind(rules, status)}
         reasons = [
             f"nothing is known of before {oldest - ahead:%F %H:%M} UTC" if oldest - ahead > span.since else "",
             f"{broken} records cannot be read" if broken else "",
             why,
-            self._unwatched(rules),
+            "auditd has no rules, so nothing is recorded" if rules.strip() == NO_RULES else "",
+            *blind.values(),
         ]
         since, until = max(oldest - ahead, span.since), min(newest - ahead, span.until) if off else span.until
-        if rules.strip() == "No rules":
+        if rules.strip() == NO_RULES:
             since = until = span.until
         coverage = Coverage(
             min(since, span.until),
@@ -93,12 +101,15 @@ class Collector(CollectorBase):
             _holes(known, span, ahead),
             lost + broken,
             clock_off=ahead,
-            why="; ".join(filter(None, reasons)),
+            why="; ".join(dict.fromkeys(filter(None, reasons))),
+            blind=blind,
         )
         return Collected(tuple(entries), coverage)
 
-    async def _search(self, on: Machine, span: Span, ahead: timedelta) -> tuple[datetime, datetime, str]:
-        """Return when the log begins and ends, and the records of the span."""
+    async def _search(
+        self, on: Machine, span: Span, ahead: timedelta
+    ) -> tuple[datetime, datetime, dict[str, str], str]:
+        """Return when the log begins and ends, which of its files cannot be read, and the records of the span."""
         since, until = ((moment + ahead).strftime(FORMAT).split() for moment in (span.since, span.until))
         ran = await on.run("sh", "-c", SCRIPT, "sh", self.log, *since, *until, host=on.connection)
         head, _, records = ran.output.decode(errors="replace").partition("\nrecords\n")
@@ -106,9 +117,13 @@ class Collector(CollectorBase):
         if not ranges:
             remedy = "Is auditd installed and running there, and is the account in its log_group?"
             raise SourceError("unreachable", f"{self.log} on {on.name} cannot be read: {complaint(ran)}. {remedy}")
+        if records.endswith(f"{BROKEN}\n"):
+            remedy = "Run it there by hand"
+            raise SourceError("unreachable", f"ausearch on {on.name} broke off: {complaint(ran)}. {remedy}")
         if len(records) >= MOST - 4:
             records = records.partition("\n")[2]
-        return min(first for first, _ in ranges), max(last for _, last in ranges), records
+        unreadable = {file: f"its account may not read {file}" for file in UNREADABLE.findall(head)}
+        return min(first for first, _ in ranges), max(last for _, last in ranges), unreadable, records
 
     async def _ask(self, on: Machine, option: str) -> str:
         """Return what auditctl says, or after `?` why it says nothing."""
@@ -118,20 +133,29 @@ class Collector(CollectorBase):
             return f"?{error}"
         return f"?{complaint(ran)}" if ran.code else ran.output.decode(errors="replace")
 
-    def _unwatched(self, rules: str) -> str:
+    def _blind(self, rules: str, status: str) -> dict[str, str]:
+        """Return what auditd does not record, and what of that is unknown."""
+        unknown = "whether auditing is on, and how much was lost"
+        blind = {unknown: f"{unknown}, is unknown: {status[1:]}"} if status.startswith("?") else {}
         if rules.startswith("?"):
-            return ""
-        watched = [PurePosixPath(path) for path in WATCHED.findall(rules)]
+            return {**blind, **({"which files are watched": rules[1:]} if self.paths else {})}
+        watched = [
+            PurePosixPath(path) for rule in rules.splitlines() if _records(rule) for path in WATCHED.findall(rule)
+        ]
         missing = [path for path in self.paths if not any(PurePosixPath(path).is_relative_to(at) for at in watched)]
-        if rules.strip() == "No rules":
-            return "auditd has no rules, so nothing is recorded"
-        return f"no rule of auditd watches {', '.join(missing)}" if missing else ""
+        return {**blind, **{f"changes of {path}": f"no rule of auditd watches {path}" for path in missing}}
+
+
+def _records(rule: str) -> bool:
+    """Return whether a rule records that files are written."""
+    kinds = OF_KINDS.search(rule)
+    return not re.search(r"-[aA] \S*\bnever\b", rule) and (kinds is None or bool({*"wa"} & {*kinds[1]}))
 
 
 def _status(status: str, kept: dict[str, Any], span: Span) -> tuple[bool, int, str]:
     """Return whether auditing is off, how many records were lost in the span, and what is to be said of both."""
     if status.startswith("?"):
-        return False, 0, f"whether auditing is on, and how much was lost, is unknown: {status[1:]}"
+        return False, 0, ""
     numbers = dict(line.split(" ", 1) for line in status.splitlines() if " " in line)
     total = int(numbers.get("lost", "0")) if numbers.get("lost", "0").isdecimal() else 0
     before = [reading for reading in kept.get("lost", []) if reading[0] <= span.since.timestamp()]
@@ -162,12 +186,14 @@ def _entries(event: Event, host: str) -> Iterator[Entry]:
     if record.get("success") == "no" or event.only_reads:
         return
     if "EXECVE" in event.records:
-        ran = Entry(event.at, f"{host}:{program}", f"ran: {command}", by=by, known_by=known_by, command=command)
+        # whoever starts a program chooses what it is called; which file it is, the kernel knows
+        recorded = shown_command([program, *event.arguments[1:]])
+        ran = Entry(event.at, f"{host}:{program}", f"ran: {command}", by=by, known_by=known_by, command=recorded)
         yield replace(ran, is_run=True)
         return
     for path, done in list(event.files())[:FILES]:
         what = f"{DONE[done]} by {program}: {command}"
-        yield Entry(event.at, f"{host}:{path}", what, by=by, known_by=known_by, command=command)
+        yield Entry(event.at, f"{host}:{path}", what, by=by, known_by=known_by)
 
 
 def _holes(known: Sequence[Event], span: Span, ahead: timedelta) -> tuple[Span, ...]:

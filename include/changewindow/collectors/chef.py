@@ -9,6 +9,7 @@ login is a client that may read, its password that client's private key.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -39,7 +40,7 @@ class Collector(CollectorBase):
 
     async def collect(self, span: Span, context: CollectorContext) -> Collected:
         """Ask for nodes and cookbooks, and compare them with the last look."""
-        began, problems, lost = context.now(), list[str](), 0
+        began, blind, lost = context.now(), dict[str, str](), 0
         server = await chef_server(context, self.connection)
         rows, total = await server.nodes(NODES)
         states, late = dict[str, str](), list[str]()
@@ -54,19 +55,20 @@ class Collector(CollectorBase):
         try:
             states |= {f"cookbook {name}": version for name, version in _cookbooks(await server.cookbooks())}
         except SourceError as error:
-            problems.append(f"cookbooks are not seen: {error}")
+            blind["cookbooks"] = f"cookbooks are not seen: {error}"
         is_whole = total <= len(rows) and not lost
-        problems += _problems(total - len(rows), lost, sorted(late))
+        problems = [*blind.values(), *_problems(total - len(rows), lost, sorted(late))]
         memory = compared(
             context.kept,
             states,
             began,
             is_all=True,
-            is_unread=lambda name: not is_whole if name.startswith("node ") else bool(problems),
+            is_unread=lambda name: not is_whole if name.startswith("node ") else bool(blind),
         )
         entries = [_entry(change, at) for change in memory.differences if (at := change.at(span))]
         what = "changes of nodes and cookbooks"
-        return Collected(tuple(entries), memory.coverage(span, what, *problems, lost=lost + max(total - len(rows), 0)))
+        lost += max(total - len(rows), 0)
+        return Collected(tuple(entries), memory.coverage(span, what, *problems, lost=lost, blind=blind))
 
 
 def _node(row: Any) -> tuple[str, str, datetime]:
@@ -101,12 +103,11 @@ def _problems(missing: int, lost: int, late: list[str]) -> Iterator[str]:
 def _entry(change: Difference, at: datetime) -> Entry:
     before, after = change.values
     kind = change.object.partition(" ")[0]
+    entry = partial(Entry, at, change.object, known_by=NOBODY, earliest=change.earliest)
     if change.before is None or change.after is None:
         verb = "is new" if change.before is None else "is gone"
-        return Entry(at, change.object, f"{kind} {verb}, {change.when}", before, after, known_by=NOBODY)
+        return entry(f"{kind} {verb}, {change.when}", before, after)
     if kind == "cookbook":
-        what = f"its newest version is {after}, changed {change.when}"
-        return Entry(at, change.object, what, before, after, known_by=NOBODY)
+        return entry(f"its newest version is {after}, changed {change.when}", before, after)
     names = sorted(line.partition(":")[0] for line in {*before.splitlines()} ^ {*after.splitlines()})
-    what = f"changed: {', '.join(dict.fromkeys(names))}, {change.when}"
-    return Entry(at, change.object, what, before, after, known_by=NOBODY)
+    return entry(f"changed: {', '.join(dict.fromkeys(names))}, {change.when}", before, after)

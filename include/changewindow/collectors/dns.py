@@ -7,9 +7,11 @@ Who did it DNS does not know either; the zone's repository, or the log of its se
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -59,7 +61,8 @@ class _Looked:
     record: Watched
     held: tuple[tuple[Server, RecordSet | None], ...]
     serials: tuple[tuple[str, int], ...]
-    problems: tuple[str, ...]
+    problems: Mapping[str, str]
+    """What cannot be seen, and why."""
 
     @property
     def states(self) -> dict[str, str]:
@@ -95,7 +98,8 @@ class Collector(CollectorBase):
         """Ask all servers at the same time, and compare."""
         began, gate = context.now(), asyncio.Semaphore(AT_ONCE)
         looks = await asyncio.gather(*(self._look_at(record, gate) for record in self.records))
-        problems = list(dict.fromkeys(problem for look in looks for problem in look.problems))
+        blind = {part: reason for look in looks for part, reason in look.problems.items()}
+        problems = list(dict.fromkeys(blind.values()))
         if not any(look.held for look in looks):
             raise SourceError("unreachable", f"no record can be read. {'; '.join(problems)}")
         states = {name: state for look in looks for name, state in look.states.items()}
@@ -103,8 +107,9 @@ class Collector(CollectorBase):
         changed = [_changed(change, at) for change in memory.differences if (at := change.at(span))]
         at, known = as_now(span, began), {entry.object for entry in changed}
         unexpected = [look for look in looks if look.is_unexpected and look.record.name not in known]
-        wrong = [_unexpected(look, at) for look in unexpected if at]
-        return Collected((*changed, *wrong), memory.coverage(span, "changes of records", *problems))
+        wrong = [_unexpected(look, at, memory.since) for look in unexpected if at]
+        coverage = memory.coverage(span, "changes of records", *problems, blind=blind)
+        return Collected((*changed, *wrong), coverage)
 
     def put_back(self, entry: Entry) -> PutBack:
         """Write the values that were there, or that should be there."""
@@ -126,14 +131,19 @@ class Collector(CollectorBase):
             async with asyncio.timeout(patience):
                 servers = await (listed(self.servers) if self.servers else of_name(record.record))
         except (NoAnswer, TimeoutError) as error:
-            return _Looked(record, (), (), (str(error) or f"the servers of {record.record} are not found in time",))
+            reason = str(error) or f"the servers of {record.record} are not found in time"
+            return _Looked(record, (), (), {record.name: reason})
         asked = await asyncio.gather(*(_at(server, record, gate, patience) for server in servers))
         answered = [(server, reply) for server, reply in zip(servers, asked, strict=True) if isinstance(reply, _Held)]
         return _Looked(
             record,
             tuple((server, reply.values) for server, reply in answered),
             tuple(reply.serial for _, reply in answered if reply.serial),
-            tuple(str(reply) for reply in asked if isinstance(reply, NoAnswer)),
+            {
+                f"{record.name} at {server.name}": str(reply)
+                for server, reply in zip(servers, asked, strict=True)
+                if isinstance(reply, NoAnswer)
+            },
         )
 
 
@@ -160,12 +170,12 @@ async def _at(server: Server, record: Watched, gate: asyncio.Semaphore, patience
 
 def _changed(change: Difference, at: datetime) -> Entry:
     """Return the entry of a difference; no change announces a serial, which any change of the zone raises."""
-    what = f"is {change.after}, changed {change.when}"
+    entry = partial(Entry, at, change.object, f"is {change.after}, changed {change.when}", known_by=NOBODY)
     if change.object.startswith(SERIAL):
-        return Entry(at, change.object, what, known_by=NOBODY, known_as=change.when)
-    return Entry(at, change.object, what, *change.values, known_by=NOBODY)
+        return entry(known_as=change.when, earliest=change.earliest)
+    return entry(before=change.values[0], after=change.values[1], earliest=change.earliest)
 
 
-def _unexpected(look: _Looked, at: datetime) -> Entry:
+def _unexpected(look: _Looked, at: datetime, since: datetime) -> Entry:
     name, expected, state = look.record.name, ", ".join(look.record.expected), look.states[look.record.name]
-    return Entry(at, name, f"is not as expected: {state}", expected, state, known_by=NOBODY)
+    return Entry(at, name, f"is not as expected: {state}", expected, state, known_by=NOBODY, earliest=since)

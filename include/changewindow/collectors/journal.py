@@ -191,18 +191,19 @@ def _joined(lines: Sequence[Line]) -> list[Line]:
 def _login(line: Line, login: re.Match[str], host: str) -> Entry:
     what = f"ssh login as {login['user']} from {login['address']} by {login['way']} {login['key']}"
     by, known_by = _who(line, login["user"], "account that sshd let in")
-    return Entry(line.at, f"{host}:ssh", what, by=by, known_by=known_by)
+    return Entry(line.at, f"{host}:ssh", what, by=by, known_by=known_by, is_symptom=True)
 
 
 def _sudo(line: Line, run: re.Match[str], host: str) -> Entry:
     fields = dict(part.partition("=")[::2] for part in map(str.strip, run["said"].split(";")) if "=" in part)
     refused = " ".join(part.strip() for part in run["said"].split(";") if "=" not in part).strip()
     as_whom = fields.get("USER", "root")
-    what = f"{f'refused ({refused})' if refused else 'ran'} as {as_whom}: {without_secrets(run['command'])}"
+    command = without_secrets(run["command"])
+    what = f"{f'refused ({refused})' if refused else 'ran'} as {as_whom}: {command}"
     by, known_by = _who(line, run["user"], "account that called sudo")
     is_sudo = line.field("_EXE").startswith(OF_THE_SYSTEM) and not refused
-    command = without_secrets(run["command"]) if is_sudo else ""
-    return Entry(line.at, f"{host}:sudo", what, by=by, known_by=known_by, command=command, is_run=True)
+    recorded = command if is_sudo else ""
+    return Entry(line.at, f"{host}:sudo", what, by=by, known_by=known_by, command=recorded, is_run=True)
 
 
 def _who(line: Line, user: str, role: str) -> tuple[str, str]:

@@ -25,11 +25,12 @@ from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.http.clock import ahead_by_date
 from changewindow.systems.kubernetes.async_cluster import AskedCluster, Listing, cluster
 from changewindow.systems.kubernetes.helm import TYPE
+from changewindow.systems.kubernetes.last_look import state_of, unowned
 from changewindow.systems.kubernetes.object_history import Histories, happened
 from changewindow.systems.kubernetes.resource import Json, Resource, core
 from changewindow.systems.kubernetes.workload import Namespace
 from changewindow.systems.measurement import SourceError
-from changewindow.systems.remembered import Memory, changed_prints, compared, prints
+from changewindow.systems.remembered import Memory, changed_prints, compared
 
 T = TypeVar("T")
 EXAMPLE = {"kind": "kubernetes", "connection": "example_cluster", "namespace": "shop", "service": "orders"}
@@ -62,7 +63,6 @@ SHOWN = {
 }
 EVENTS = core("events")
 IMAGE = re.compile(r"spec\.(?:containers|initContainers)\.(?P<container>[^. ]+)\.image = (?P<image>[^\s]+)")
-NO_TRACE = "a deletion leaves no trace but in the audit log of the API server"
 LAST = "of each program only its last write of an object is known"
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
 
@@ -123,7 +123,7 @@ class _World:
     context: CollectorContext
     unreadable: int = 0
     states: dict[str, str] = field(default_factory=dict)
-    """Each object by name, with its scale if it has one."""
+    """Each object by name, with its scale if it has one, and fingerprints of its fields."""
 
     async def require_something(self, here: AskedCluster) -> None:
         """Make sure that there is a namespace, and that something in it may be seen.
@@ -164,20 +164,20 @@ class _World:
         entries = [entry for entries in read for entry in entries or ()]
         events = [self._tried(partial(happened, namespace=self.namespace), event) for event in self.items(EVENTS)]
         ahead = self._ahead(began)
-        entries += _compared(memory, entries, self.span, ahead or timedelta(0))
-        why = "; ".join(filter(None, (*self._unseen(), memory.why(self.span, "deletions"), self._reach(), LAST)))
-        coverage = Coverage(self.span.since, self.span.until, lost=self.unreadable, clock_off=ahead, why=why)
+        entries += unowned(memory, entries, self.span, ahead or timedelta(0))
+        unreadable = f"{self.unreadable} objects cannot be read" if self.unreadable else ""
+        unseen = (*dict(self._unseen()).values(), unreadable)
+        why = "; ".join(filter(None, (*unseen, memory.why(self.span, "deletions"), self._reach(), LAST)))
+        blind = dict(self._unseen())
+        coverage = Coverage(
+            self.span.since, self.span.until, lost=self.unreadable, clock_off=ahead, why=why, blind=blind
+        )
         return Collected((*entries, *(event for event in events if event)), coverage)
 
     def _remember(self, histories: Histories, kind: str, obj: Json) -> None:
         if obj.get("type") == TYPE:
             return
-        name, spec = histories.name(kind, obj), obj.get("spec")
-        self.states[name] = str(spec.get("replicas", 1)) if kind in {"Deployment", "StatefulSet"} and spec else ""
-        if kind in {"ConfigMap", "Secret"}:
-            self.states[name] = prints(
-                {**(obj.get("data") or {}), **(obj.get("binaryData") or {})}, self.context.fingerprint
-            )
+        self.states[histories.name(kind, obj)] = state_of(kind, obj, self.context.fingerprint)
 
     def _tried(self, read: Callable[[Json], T], obj: Json, *, counts: bool = True) -> T | None:
         try:
@@ -196,14 +196,12 @@ class _World:
         dates = [answer.date for answer in self.answers.values() if isinstance(answer, Listing)]
         return ahead_by_date(next(filter(None, dates), ""), began, self.context.now())
 
-    def _unseen(self) -> Iterator[str]:
+    def _unseen(self) -> Iterator[tuple[str, str]]:
         for resource, answer in self.answers.items():
             if isinstance(answer, SourceError):
-                yield f"{resource.kinds} are not seen: {answer}"
+                yield resource.kinds, f"{resource.kinds} are not seen: {answer}"
             elif not answer.is_whole:
-                yield f"of {resource.kinds} only the first {MOST} are looked at"
-        if self.unreadable:
-            yield f"{self.unreadable} objects cannot be read"
+                yield resource.kinds, f"of {resource.kinds} only the first {MOST} are looked at"
 
     def _reach(self) -> str:
         """Return how far back events are known."""
@@ -228,22 +226,3 @@ def _keys(memory: Memory, span: Span) -> dict[str, list[str]]:
     """Return which keys of ConfigMaps and Secrets have changed in a span."""
     changes = [change for change in memory.differences if change.before and change.after and change.at(span)]
     return {change.object: changed_prints(*change.values) for change in changes}
-
-
-def _compared(memory: Memory, entries: list[Entry], span: Span, ahead: timedelta) -> Iterator[Entry]:
-    """Yield what only the look before tells: deletions, and scales that no program owns up to."""
-    scaled = {entry.object for entry in entries if entry.what.startswith("scaled") and entry.at in span}
-    for difference in memory.differences:
-        at, name = difference.at(span), difference.object
-        if at and difference.after is None:
-            when = difference.when
-            yield Entry(at + ahead, name, f"deleted {when}", known_by=NO_TRACE, known_as=when)
-        elif at and difference.before and difference.before.isdecimal() and name not in scaled:
-            yield Entry(
-                at + ahead,
-                name,
-                f"scaled from {difference.before} to {difference.after} {difference.when}",
-                difference.before,
-                difference.after or "",
-                known_by="compared with the look before; the program that did it wrote other fields too",
-            )

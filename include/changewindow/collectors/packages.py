@@ -61,7 +61,8 @@ class Collector(CollectorBase):
         begun = (logs.begun or span.until) - logs.ahead
         oldest = f"its oldest dpkg.log begins {begun:%Y-%m-%d %H:%M} UTC" if begun > span.since else ""
         why = "; ".join(filter(None, (oldest, logs.complaint)))
-        coverage = Coverage(max(begun, span.since), span.until, clock_off=logs.ahead, why=why)
+        blind = {"some of the logs": logs.complaint} if logs.complaint else {}
+        coverage = Coverage(max(begun, span.since), span.until, clock_off=logs.ahead, why=why, blind=blind)
         entries = (package_entry(on.name, change, command_of(change, logs.runs)) for change in logs.changes)
         return Collected(tuple(entries), coverage)
 

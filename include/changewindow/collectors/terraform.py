@@ -13,6 +13,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,6 +70,7 @@ class Collector(CollectorBase):
                 states |= {f"{DRIFT}{address}": lines for address, lines in outside.items()}
             except (TimeoutError, SourceError) as error:
                 problem = f"what was changed outside of the state is not known: {error or 'no answer in time'}"
+        blind = {"what was changed outside of the state": problem} if problem else {}
         memory = compared(
             context.kept,
             states,
@@ -79,10 +81,18 @@ class Collector(CollectorBase):
         entries = [entry for change in memory.differences if (entry := self._entry(change, span))]
         if at := as_now(span, began):
             entries += [
-                Entry(at, name.removeprefix(DRIFT), _outside_text(lines), after=lines, known_by=OUTSIDE)
+                Entry(
+                    at,
+                    name.removeprefix(DRIFT),
+                    _outside_text(lines),
+                    after=lines,
+                    known_by=OUTSIDE,
+                    earliest=memory.since,
+                )
                 for name, lines in _since_before(states, memory)
             ]
-        return Collected(tuple(entries), memory.coverage(span, f"changes of the state in {self.folder}", problem))
+        what = f"changes of the state in {self.folder}"
+        return Collected(tuple(entries), memory.coverage(span, what, problem, blind=blind))
 
     def put_back(self, entry: Entry) -> PutBack:
         """Say why no step can: its undo would have to describe what nobody has written down."""
@@ -141,20 +151,21 @@ class Collector(CollectorBase):
         at, (before, after) = change.at(span), change.values
         if at is None:
             return None
+        entry = partial(Entry, at, earliest=change.earliest)
         if change.object.startswith(DRIFT):
             gone = f"is as the state has it again, {change.when}"
             what = f"{_outside_text(after)}, {change.when}" if after else gone
-            return Entry(at, change.object.removeprefix(DRIFT), what, before, after, known_by=OUTSIDE)
+            return entry(change.object.removeprefix(DRIFT), what, before, after, known_by=OUTSIDE)
         if change.object == STATE:
             is_same = before.split()[-1:] == after.split()[-1:]
             what = f"the state is at {after}, {change.when}" if is_same else f"is another state: {after}, {change.when}"
-            return Entry(at, f"state {self.folder}", what, before, after, known_by=NOBODY)
+            return entry(f"state {self.folder}", what, before, after, known_by=NOBODY)
         if change.before is None or change.after is None:
             verb = "came into the state" if change.before is None else "left the state"
-            return Entry(at, change.object, f"{verb} {change.when}", known_by=NOBODY, known_as=change.when)
+            return entry(change.object, f"{verb} {change.when}", known_by=NOBODY, known_as=change.when)
         names = ", ".join(changed_prints(before, after)) or "some attributes"
         what = f"changed in the state: {names}, {change.when}"
-        return Entry(at, change.object, what, known_by=NOBODY, known_as=change.when)
+        return entry(change.object, what, known_by=NOBODY, known_as=change.when)
 
 
 def _outside_text(lines: str) -> str:

@@ -59,12 +59,12 @@ class Collector(CollectorBase):
         began = context.now()
         answers = await asyncio.gather(*(self._state(shown.server) for shown in self.servers))
         states = {name: state for name, state in answers if isinstance(state, str)}
-        problems = [str(state) for _, state in answers if isinstance(state, SourceError)]
+        blind = {name: str(state) for name, state in answers if isinstance(state, SourceError)}
         if not states:
-            raise SourceError("unreachable", f"no certificate can be read. {'; '.join(problems)}")
+            raise SourceError("unreachable", f"no certificate can be read. {'; '.join(blind.values())}")
         memory = compared(context.kept, states, began)
         entries = [_entry(change, span) for change in memory.differences]
-        coverage = memory.coverage(span, "changes of certificates", *problems)
+        coverage = memory.coverage(span, "changes of certificates", *blind.values(), blind=blind)
         return Collected(tuple(entry for entry in entries if entry), coverage)
 
     async def _state(self, server: TlsServer) -> tuple[str, str | SourceError]:
@@ -110,8 +110,10 @@ def _entry(change: Difference, span: Span) -> Entry | None:
     fields = [name for name in ("issuer", "valid", "names") if _line(before, name) != _line(after, name)]
     same = "" if fields else ", with the same issuer, dates and names"
     what = f"shows another certificate{same}: {'; '.join(_line(after, name) for name in fields)}; changed {change.when}"
-    at = change.at(span)
-    return Entry(at, change.object, what.replace(": ;", ";"), before, after, known_by=NOBODY) if at else None
+    if (at := change.at(span)) is None:
+        return None
+    shown = what.replace(": ;", ";")
+    return Entry(at, change.object, shown, before, after, known_by=NOBODY, earliest=change.earliest)
 
 
 def _line(state: str, name: str) -> str:

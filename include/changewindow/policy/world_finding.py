@@ -32,7 +32,7 @@ class WorldFinding:
     kind: Kind
     collector: str
     object: str
-    """Empty for a gap."""
+    """Of a gap, what could not be seen; empty where nothing could."""
     at: datetime
     """When it happened, or since when the collector could not see."""
     what: str

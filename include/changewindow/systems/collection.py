@@ -1,7 +1,7 @@
 """What a collector gives: changes of the world, and from when to when it could see them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -48,6 +48,8 @@ class Entry:
     """Whose it is, where the entry knows better than its collector."""
     known_as: str = ""
     """By what it is known again, beside its object, if later looks may tell it in other words or at another moment."""
+    earliest: datetime | None = None
+    """When it happened at the earliest, where `at` is only when it was noticed."""
     command: str = ""
     """The command line that did it, where the system itself has recorded that; others write `what` as they like."""
     is_run: bool = False
@@ -56,13 +58,24 @@ class Entry:
     """The change of a package that has brought a file, which is as the package ships it."""
     commit: CommitContent | None = None
     """What is in the commit that it is about, where that commit names one of our steps, as anybody may write."""
+    is_symptom: bool = False
+    """Whether it tells how something is, or who was there, and changes nothing itself."""
+
+    @property
+    def since(self) -> datetime:
+        """Return when it happened at the earliest."""
+        return min(self.earliest or self.at, self.at)
 
     def __post_init__(self) -> None:
-        values = {"at": self.at.astimezone(UTC)}
+        values = {"at": self.at.astimezone(UTC), "earliest": self.earliest and self.earliest.astimezone(UTC)}
         lines = {name: " ".join(_bounded(getattr(self, name), most).split()) for name, most in ON_ONE_LINE.items()}
         texts = {name: _bounded(getattr(self, name), most) for name, most in VALUES.items()}
         for name, value in {**values, **lines, **texts}.items():
             object.__setattr__(self, name, value)
+
+    def moved(self, ahead: timedelta) -> "Entry":
+        """Return it on a clock that goes so much after its own."""
+        return replace(self, at=self.at - ahead, earliest=self.earliest and self.earliest - ahead)
 
     def hiding(self, hide: Callable[[str], str]) -> "Entry":
         """Return it with all its texts as `hide` makes them; what is in a commit is compared, and never shown."""
@@ -88,6 +101,8 @@ class Coverage:
     """How far its clock is ahead of ours; None where nobody knows."""
     why: str = ""
     """Why it could not see more, and what of it; empty where it saw all that was asked for."""
+    blind: Mapping[str, str] = field(default_factory=dict)
+    """What it could not see at all while it saw the rest, such as `secrets` or a server; and why."""
 
     def unseen(self, span: Span) -> tuple[Span, ...]:
         """Return the parts of a span that it could not see, the earliest first."""
@@ -113,7 +128,7 @@ class Collected:
     def within(self, span: Span) -> "Collected":
         """Return it on our clock, the newest first, and no more than anybody can read."""
         ahead = self.coverage.clock_off or timedelta(0)
-        moved = (replace(entry, at=entry.at - ahead) if ahead else entry for entry in self.entries)
+        moved = (entry.moved(ahead) if ahead else entry for entry in self.entries)
         entries = sorted((entry for entry in moved if entry.at in span), key=lambda entry: entry.at, reverse=True)
         if len(entries) <= MOST:
             return Collected(tuple(entries), self.coverage)

@@ -75,11 +75,13 @@ class Memory:
     differences: tuple[Difference, ...]
     gaps: tuple[Span, ...]
 
-    def coverage(self, span: Span, what: str, *problems: str, lost: int = 0) -> Coverage:
+    def coverage(
+        self, span: Span, what: str, *problems: str, lost: int = 0, blind: Mapping[str, str] | None = None
+    ) -> Coverage:
         """Return what was seen of a span by who knows nothing but what is remembered."""
         since = min(max(self.since, span.since), span.until)
         why = "; ".join(filter(None, (*problems, self.why(span, what))))
-        return Coverage(since, span.until, lost=lost, clock_off=timedelta(0), why=why)
+        return Coverage(since, span.until, lost=lost, clock_off=timedelta(0), why=why, blind=blind or {})
 
     def why(self, span: Span, what: str) -> str:
         """Return what of a span is not remembered, such as `deletions`; empty where all of it is."""

@@ -151,7 +151,8 @@ def happened(event: Json, namespace: str) -> Entry | None:
     what = f"event {event.get('reason')}{times}: {event.get('message', '')}"
     by = str(event.get("reportingComponent") or (event.get("source") or {}).get("component") or "")
     at = utc(at or event["metadata"]["creationTimestamp"])
-    return Entry(at, f"{about.get('kind')} {namespace}/{about.get('name')}", what, by=by, known_by="the event says so")
+    name = f"{about.get('kind')} {namespace}/{about.get('name')}"
+    return Entry(at, name, what, by=by, known_by="the event says so", is_symptom=True)
 
 
 def _listed(names: Sequence[str]) -> str:
