@@ -4,8 +4,11 @@ import pytest
 
 from changewindow.markers import datadog, pagerduty
 from changewindow.systems.connection import Connection
+from changewindow.systems.http.api import Product
+from changewindow.systems.measurement import SourceError
 from servers.marker_apis import telling
 from support.marked import BEGAN, ended, tell
+from support.recording_server import Reply
 
 HOSTILE = "@pagerduty-orders @all %%% # big %%%% mail alice@example.org"
 
@@ -51,6 +54,25 @@ async def test_pagerduty_says_what_happens_in_a_line() -> None:
     assert event["custom_details"]["services"] == ["orders", "catalogue"]
 
 
+async def test_a_key_that_pagerduty_does_not_know_is_said_with_where_to_correct_it() -> None:
+    """Its reasons are in a list beside its message."""
+    with telling("pagerduty") as tool, pytest.raises(SourceError) as failed:
+        await tell({"kind": "pagerduty", "connection": "tool"}, BEGAN, tool.connection(password="too-short"))
+    assert str(failed.value) == (
+        "PagerDuty does not understand the question (400 Event object is invalid 'routing_key' is invalid). "
+        "Correct markers.yaml, or the connection 'tool'."
+    )
+
+
+@pytest.mark.parametrize("kind", ["pagerduty", "datadog"])
+async def test_a_page_in_place_of_an_answer_is_no_success(kind: str) -> None:
+    """As a proxy sends that wants a login."""
+    with telling(kind) as tool:
+        tool.server.otherwise = Reply(200, "<html>log in</html>")
+        with pytest.raises(SourceError, match=r"has answered\. Correct the host of the connection 'tool'"):
+            await tell({"kind": kind, "connection": "tool"}, BEGAN, tool.connection())
+
+
 @pytest.mark.parametrize(
     ("product", "host", "expected"),
     [
@@ -61,6 +83,6 @@ async def test_pagerduty_says_what_happens_in_a_line() -> None:
         (datadog.PRODUCT, "https://api.datadoghq.eu", "https://api.datadoghq.eu"),
     ],
 )
-def test_the_host_chooses_the_region(product: datadog.Product, host: str, expected: str) -> None:
+def test_the_host_chooses_the_region(product: Product, host: str, expected: str) -> None:
     """Keys never go out unencrypted unless somebody says so."""
     assert product.located(Connection("tool", "http", host=host)).base_url == expected

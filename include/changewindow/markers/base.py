@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 from changewindow.documents.text import visible
 from changewindow.documents.types import Duration, Model, Name, duration_text
 from changewindow.kinds import explain_kind
+from changewindow.systems.http.api import Api, Product
 from changewindow.systems.measurement import SourceContext, SourceError
 
 MARKERS = "markers.yaml"
@@ -151,6 +152,11 @@ class MarkerBase(Model):
             SourceError, ChangeError: it does not know of it; the text says why, and what to do.
         """
         raise NotImplementedError
+
+
+def api_of(context: SourceContext, connection: str, product: Product) -> Api:
+    """Return the API of a product that is told of changes."""
+    return Api(context, connection, product, written_in=f"{MARKERS}, or the connection '{connection}'")
 
 
 def bounded(text: str, most: int = LONGEST) -> str:

@@ -14,8 +14,8 @@ import re
 from typing import Literal
 
 from changewindow.documents.types import ConnectionName
-from changewindow.markers.base import MARKERS, MarkerBase, Moment, bounded
-from changewindow.systems.http.api import Api, Product
+from changewindow.markers.base import MarkerBase, Moment, api_of, bounded
+from changewindow.systems.http.api import Product
 from changewindow.systems.measurement import SourceContext, SourceError
 
 EXAMPLE = {"kind": "datadog", "connection": "datadog"}
@@ -51,7 +51,7 @@ class Marker(MarkerBase):
             "aggregation_key": moment.change,
             "date_happened": int(moment.at.timestamp()),
         }
-        datadog = Api(context, self.connection, PRODUCT, written_in=MARKERS)
+        datadog = api_of(context, self.connection, PRODUCT)
         reply = await datadog.deliver("POST", "/api/v1/events", event)
         if not isinstance(reply, dict):
             problem = "something else than Datadog has answered"

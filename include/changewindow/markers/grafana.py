@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 from pydantic import Field
 
 from changewindow.documents.types import ConnectionName
-from changewindow.markers.base import MARKERS, MarkerBase, Moment
+from changewindow.markers.base import MarkerBase, Moment, api_of
 from changewindow.systems.http.api import Api, Product
 from changewindow.systems.measurement import SourceContext, SourceError
 
@@ -46,7 +46,7 @@ class Marker(MarkerBase):
 
     async def mark(self, context: SourceContext, moment: Moment) -> str | None:
         """Begin an annotation, or complete the one that is open."""
-        grafana = Api(context, self.connection, PRODUCT, written_in=MARKERS)
+        grafana = api_of(context, self.connection, PRODUCT)
         shown: dict[str, Any] = {"text": _text(moment), "tags": [OURS, *moment.tags]}
         if moment.has_ended:
             shown["timeEnd"] = _milliseconds(moment.at)

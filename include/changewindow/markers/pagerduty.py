@@ -13,8 +13,8 @@ Source: https://developer.pagerduty.com/docs/send-change-event
 from typing import Literal
 
 from changewindow.documents.types import ConnectionName
-from changewindow.markers.base import MARKERS, MarkerBase, Moment, bounded
-from changewindow.systems.http.api import Api, Product
+from changewindow.markers.base import MarkerBase, Moment, api_of, bounded
+from changewindow.systems.http.api import Product
 from changewindow.systems.measurement import SourceContext, SourceError
 
 EXAMPLE = {"kind": "pagerduty", "connection": "pagerduty_orders", "services": ["orders"]}
@@ -43,7 +43,7 @@ class Marker(MarkerBase):
             "custom_details": moment.facts(),
         }
         body = {"routing_key": PRODUCT.token(await context.connection(self.connection)), "payload": event}
-        pagerduty = Api(context, self.connection, PRODUCT, written_in=MARKERS)
+        pagerduty = api_of(context, self.connection, PRODUCT)
         if await pagerduty.deliver("POST", "/v2/change/enqueue", body) is None:
             problem = "something else than PagerDuty has answered"
             raise SourceError("invalid", f"{problem}. Correct the host of the connection '{self.connection}'")

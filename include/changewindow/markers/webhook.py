@@ -32,9 +32,9 @@ from pydantic import Field
 
 from changewindow.documents.types import ConnectionName
 from changewindow.errors import UnusableConnection
-from changewindow.markers.base import MARKERS, MarkerBase, Moment
+from changewindow.markers.base import MarkerBase, Moment, api_of
 from changewindow.systems.connection import Connection
-from changewindow.systems.http.api import Api, Product
+from changewindow.systems.http.api import Product
 from changewindow.systems.measurement import SourceContext
 
 EXAMPLE = {"kind": "webhook", "connection": "release_board", "path": "/hooks/changes"}
@@ -65,7 +65,7 @@ class Marker(MarkerBase):
             "webhook-timestamp": sent,
             "webhook-signature": " ".join(_signature(key, signed) for key in keys),
         }
-        receiver = Api(context, self.connection, PRODUCT, written_in=MARKERS)
+        receiver = api_of(context, self.connection, PRODUCT)
         await receiver.deliver("POST", self.path, body, headers=headers)
         return identity
 

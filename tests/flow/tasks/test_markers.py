@@ -114,6 +114,14 @@ def test_a_task_that_is_cleared_does_not_tell_again(started: StartedChange, graf
     assert len(grafana.server.requests) == asked
 
 
+def test_a_beginning_that_comes_after_the_end_is_not_told(started: StartedChange, grafana: Tool) -> None:
+    """Nothing would ever end it; messages may wait for a slot longer than a change takes."""
+    end(started, "completed")
+    started.do("announce")
+    (entry,) = grafana.entries.values()
+    assert entry["tags"][-1] == "outcome:completed"
+
+
 def test_one_that_hangs_neither_delays_nor_fails_a_change(
     started: StartedChange, grafana: Tool, caplog: pytest.LogCaptureFixture
 ) -> None:

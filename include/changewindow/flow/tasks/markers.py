@@ -65,10 +65,10 @@ def _wanted(run: Run, moment: Moment) -> dict[str, MarkerBase]:
 
 
 def _told(run: Run, moment: Moment) -> set[str]:
-    """Return the tools that know of this moment, as far as the ledger says: a task may be cleared and run again."""
+    """Return the tools that know of this moment, or of the end, as far as the ledger says: tasks may run again."""
     try:
         sent = run.past(MarkerSent)
     except UNREADABLE as error:
         log.warning("%s", error)
         return set()
-    return {event.marker for event in sent if event.run == run.id and event.moment == moment.kind}
+    return {event.marker for event in sent if event.run == run.id and event.moment in {moment.kind, "ended"}}

@@ -70,8 +70,10 @@ class Announce(Message):
         by = "" if person == NOBODY else person
         return Text(messages.rolling_back(run.change.id, run.ticket, reason, by), _started(run))
 
-    def moment(self, run: Run) -> Moment:
-        """Return the moment at which the run passed its gate."""
+    def moment(self, run: Run) -> Moment | None:
+        """Return the moment at which the run passed its gate; once it has ended, its end alone is told."""
+        if legible(run, Closed, "close") is not None:
+            return None
         kind: Literal["began", "rolling_back"] = "rolling_back" if run.mode == "rollback" else "began"
         at = _started(run)
         return replace(_moment(run, at), kind=kind, reason=str(run.params.get("reason") or ""))
