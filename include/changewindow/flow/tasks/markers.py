@@ -1,12 +1,11 @@
 """Tells other tools of what a run does, as message tasks tell people: it never fails, and nothing waits for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from changewindow import settings
 from changewindow.changes.marking import Marked, mark_all
 from changewindow.changes.run_memory import UNREADABLE
-from changewindow.errors import PlatformError
 from changewindow.flow.fetched_connections import among, fetched
 from changewindow.flow.runtime import Run, log
 from changewindow.flow.secrecy import SECRETS
@@ -18,23 +17,31 @@ from changewindow.policy.markers import load_markers
 def mark(run: Run, moment_of: Callable[[], Moment | None]) -> None:
     """Tell the tools of markers.yaml of a moment, if it is one; what goes wrong is in the log and in the record."""
     try:
-        moment = moment_of()
-        if moment is not None:
-            _mark(run, moment)
+        loaded = load_markers(settings.read().policy)
+        is_empty = loaded.model is not None and not loaded.model.markers
+        moment = None if is_empty else moment_of()
+        if moment is None:
+            return
+        if loaded.model is None:
+            _tell_nobody(run, moment, "; ".join(finding.text(MARKERS) for finding in loaded.findings))
+        else:
+            _tell(run, moment, loaded.model.markers)
     except Exception as error:  # noqa: BLE001  no change fails for a marker
         log.warning("other tools were not told, and the change goes on: %s", error)
 
 
-def _mark(run: Run, moment: Moment) -> None:
-    try:
-        markers = _wanted(run, moment)
-    except PlatformError as error:
-        log.warning("other tools were not told, and the change goes on: %s", error)
-        run.note(MarkerFailed(marker=MARKERS, tool="other tools", moment=moment.kind, reason=str(error)))
-        return
-    connections = among(fetched(markers.values()), MARKERS)
+def _tell_nobody(run: Run, moment: Moment, wrong: str) -> None:
+    reason = f"markers.yaml cannot be read. Correct it: {wrong}"
+    log.warning("other tools were not told, and the change goes on: %s", reason)
+    run.note(MarkerFailed(marker=MARKERS, tool="other tools", moment=moment.kind, reason=reason))
+
+
+def _tell(run: Run, moment: Moment, markers: Mapping[str, MarkerBase]) -> None:
+    known = _told(run, moment)
+    wanted = {name: marker for name, marker in markers.items() if marker.concerns(moment) and name not in known}
+    connections = among(fetched(wanted.values()), MARKERS)
     clean = replace(moment, summary=SECRETS.line(moment.summary), reason=SECRETS.line(moment.reason))
-    for marked in mark_all(markers, clean, connections):
+    for marked in mark_all(wanted, clean, connections):
         if marked.failure:
             log.warning("'%s' was not told, and the change goes on: %s", marked.name, marked.failure)
         run.note(_event(markers[marked.name], marked, moment))
@@ -45,23 +52,6 @@ def _event(marker: MarkerBase, marked: Marked, moment: Moment) -> MarkerSent | M
     if marked.failure:
         return MarkerFailed(marker=marked.name, tool=tool, moment=moment.kind, reason=marked.failure)
     return MarkerSent(marker=marked.name, tool=tool, moment=moment.kind, reference=SECRETS.line(marked.reference))
-
-
-def _wanted(run: Run, moment: Moment) -> dict[str, MarkerBase]:
-    """Return the tools that are to be told, by name.
-
-    Raises:
-        PlatformError: the file cannot be read.
-    """
-    folder = settings.read().policy
-    loaded = load_markers(folder)
-    if loaded.model is None:
-        wrong = "; ".join(finding.text(MARKERS) for finding in loaded.findings)
-        raise PlatformError(f"markers.yaml cannot be read, so no tool was told. Correct it: {wrong}")
-    known = _told(run, moment)
-    return {
-        name: marker for name, marker in loaded.model.markers.items() if marker.concerns(moment) and name not in known
-    }
 
 
 def _told(run: Run, moment: Moment) -> set[str]:
