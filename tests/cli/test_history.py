@@ -150,6 +150,19 @@ def test_readings_with_nothing_between_them_are_one_line(ledger: Ledger, three: 
     assert out.splitlines()[-1].endswith("watch  took 6 readings: 5 pass, 1 fail (until 00:00:02, event 4)")
 
 
+def test_a_reason_that_was_just_said_is_not_said_again(ledger: Ledger, three: list[str], capsys: Capture) -> None:
+    """But for how the change ended, which is looked for by itself."""
+    told_why = {"reason": "a is bad: 2;\nb is bad: 3"}
+    watched = payloads.Watched(verdict="fail", samples=1, readings=(), **told_why)  # type: ignore[arg-type]
+    for event in (watched, payloads.WatchDecided(route="undo", **told_why)):
+        events.record(ledger, Event(three[2], "run-1/watch", NOW, event))
+    out, _ = told(capsys, ledger, three[2])
+    assert [line.partition("watch  ")[2] for line in out.splitlines()[-2:]] == [
+        "came to the verdict fail: a is bad: 2; b is bad: 3",
+        "decided to roll it back, for the same reason",
+    ]
+
+
 def test_without_an_address_the_demo_of_this_checkout_is_read(
     three: list[str], capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,12 @@ def left(**changed: object) -> Left:
         pytest.param(left(is_kept=True), "completed", "it was bad", id="proven good"),
         pytest.param(left(not_undone=((2, "no"),)), "rollback_failed", "undo of step 2: no", id="one undo failed"),
         pytest.param(
+            left(not_undone=((2, "it is stuck."),)),
+            "rollback_failed",
+            "undo of step 2: it is stuck.\nRolled back because: it was bad",
+            id="a reason that is a sentence",
+        ),
+        pytest.param(
             left(is_verified=False, not_verified="500"), "rollback_failed", "not verified: 500", id="not as before"
         ),
         pytest.param(left(started=()), "refused", "it was bad", id="no step started"),

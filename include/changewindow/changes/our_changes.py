@@ -203,6 +203,6 @@ def _entries(change: Change, services: tuple[str, ...], history: Sequence[EventR
         if row.kind in SHOWN:
             payload = events.payload(row)
             after = payload.restored if isinstance(payload, Undone) else ""
-            what = f"{change.summary}: {who(row)} {sentence(payload)}"
+            what = f"{change.summary.removesuffix('.')}: {who(row)} {sentence(payload)}"
             by = f"{change.requester}, approved as {change.id}"
             yield Entry(row.at, change.id, what, after=after, by=by, known_by="the ledger", services=services)

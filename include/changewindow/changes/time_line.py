@@ -76,6 +76,8 @@ def _entry(line: Line, zone: tzinfo, number: str) -> Iterator[str]:
     entry, indent = line.entry, " " * (len(number) + 21)
     yield f"{number}{_time(entry.at, zone)}  {line.collector}  {entry.object}  {entry.what}"
     yield f"{indent}by {entry.by or 'unknown'} ({entry.known_by or 'nothing says who'})"
+    if line.explanation and line.explanation.change == entry.object:
+        return  # it is this change: its own sentence has said all
     if entry.before or entry.after:
         yield from (f"{indent}{value}" for value in _values(entry.before, entry.after))
     if line.explanation:

@@ -9,8 +9,12 @@ from changewindow.cli.ledger_address import ledger
 from changewindow.cli.moments import moment
 from changewindow.cli.output import print_json
 from changewindow.cli.policy import policy_now
+from changewindow.cli.terminal import fitted
 from changewindow.ledger import leases
 from changewindow.policy.decision import Decision, Satisfied
+
+REASON = 9
+"""The column in which a reason begins."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -24,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"change": arguments.change, "at": at, "mode": arguments.mode, **as_json(decision)})
     else:
         print(f"{arguments.change} {'may' if decision.may_act else 'may not'} act at {at:%Y-%m-%d %H:%M} UTC")
-        print(*lines(decision, is_all=arguments.all), sep="\n")
+        print(*fitted(lines(decision, is_all=arguments.all), indent=REASON), sep="\n")
     return 0 if decision.may_act else 1
 
 

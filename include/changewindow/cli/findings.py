@@ -14,6 +14,7 @@ from changewindow.cli.ledger_address import ledger
 from changewindow.cli.moments import moment
 from changewindow.cli.output import print_json
 from changewindow.cli.policy import policy_of
+from changewindow.cli.terminal import fitted
 from changewindow.errors import OperatorError
 from changewindow.ledger import findings
 from changewindow.ledger.findings import FindingOver, Recorded, Settled, Wanted
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"findings": [_json(recorded) for recorded in shown]})
         return 0
     for recorded in shown:
-        print(*text_of([recorded]), _state(recorded), sep="\n")
+        print(*fitted([*text_of([recorded]), _state(recorded)]), sep="\n")
     if not found:
         print("no finding matches", file=sys.stderr)
     elif len(shown) < len(found):

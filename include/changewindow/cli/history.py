@@ -10,11 +10,13 @@ from changewindow.changes.event_text import sentence, who
 from changewindow.cli.ledger_address import ledger
 from changewindow.cli.moments import since
 from changewindow.cli.output import count, print_json
+from changewindow.cli.terminal import fitted
 from changewindow.documents.text import hint
 from changewindow.ledger import changes, events, payloads, records, search
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.models import Change, EventRow
+from changewindow.ledger.payloads import Payload, Unknown
 from changewindow.ledger.search import Found, Wanted
 from changewindow.policy.manual_change import NOT_APPROVED, RECORDED, ManualChange
 
@@ -50,7 +52,7 @@ def _events(arguments: argparse.Namespace) -> int:
         print_json({"change": change, "events": [_event_json(event) for event in shown], "record": told})
         return 0
     print(f"{change} {entry.summary} ({entry.status}); times are UTC")
-    print(*_event_lines(shown), sep="\n")
+    print(*fitted(_event_lines(shown), indent=_column(shown)), sep="\n")
     if manual := _told(known, entry):
         print("What was done:", *_command_lines(manual), sep="\n")
     if len(shown) < len(recorded):
@@ -73,11 +75,30 @@ def _command_lines(manual: ManualChange) -> Iterator[str]:
 
 def _event_lines(recorded: Sequence[EventRow]) -> Iterator[str]:
     """Yield a line for each event: its number, when, who, and what; one for readings with nothing between them."""
-    width = max((len(who(event)) for event in recorded), default=0)
+    width = _widest(recorded)
+    before = ""
     for _, together in groupby(recorded, key=_by_reader):
         first, *others = together
-        text = _of_all([first, *others]) if others else sentence(events.payload(first))
+        event = events.payload(first)
+        text = _of_all([first, *others]) if others else _after(before, event)
+        before = getattr(event, "reason", "")
         yield f"{first.sequence:4}  {first.at:%Y-%m-%d %H:%M:%S}  {who(first):{width}}  {text}"
+
+
+def _after(reason: str, event: Payload | Unknown) -> str:
+    """Return the sentence of an event that comes after one with this reason; how a change ended is always whole."""
+    text = sentence(event)
+    is_same = reason and getattr(event, "reason", "") == reason and not isinstance(event, payloads.Closed)
+    return f"{text.removesuffix(': ' + ' '.join(reason.split()))}, for the same reason" if is_same else text
+
+
+def _widest(recorded: Sequence[EventRow]) -> int:
+    return max((len(who(event)) for event in recorded), default=0)
+
+
+def _column(recorded: Sequence[EventRow]) -> int:
+    """Return the column in which sentences begin."""
+    return len("   1  2031-03-18 14:10:00    ") + _widest(recorded)
 
 
 def _by_reader(event: EventRow) -> tuple[str, int]:
@@ -108,7 +129,7 @@ def _changes(arguments: argparse.Namespace) -> int:
         print_json({"changes": [_change_json(each) for each in shown]})
         return 0
     for each in shown:
-        print(*_change_lines(each), sep="\n")
+        print(*fitted(_change_lines(each), indent=10), sep="\n")
     if not found:
         print(f"no change matches.{_nearest_service(known, arguments.service)}", file=sys.stderr)
     elif len(shown) < len(found):

@@ -2,8 +2,10 @@
 
 import io
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TextIO
@@ -44,6 +46,22 @@ def shown() -> Iterator[None]:
         redirect_stderr(Shown(sys.stderr or nowhere)),
     ):
         yield
+
+
+def fitted(lines: Iterable[str], *, indent: int | None = None) -> Iterator[str]:
+    """Yield lines as the width of the terminal allows, what is left of one indented below it; for a pipe, as they are.
+
+    Without `indent` it is a little more than that of the line itself.
+    """
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in "\n".join(lines).split("\n"):
+        own = len(line) - len(line.lstrip()) + 4 if indent is None else indent
+        if width is None or len(line) <= width or own > width // 2:
+            yield line
+        else:
+            whole = textwrap.TextWrapper(width, subsequent_indent=" " * own)
+            whole.break_long_words = whole.break_on_hyphens = False
+            yield from whole.wrap(line)
 
 
 def raw(stream: TextIO) -> TextIO:

@@ -16,6 +16,7 @@ from changewindow.cli.ledger_address import is_named, ledger
 from changewindow.cli.moments import since
 from changewindow.cli.output import print_json
 from changewindow.cli.policy import policy_of
+from changewindow.cli.terminal import fitted
 from changewindow.documents.text import hint
 from changewindow.errors import PlatformError
 from changewindow.ledger.database import Ledger
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(as_json(answer))
     else:
         style = Style(zone, None if arguments.all else PAGE, by_likelihood=bool(arguments.symptom))
-        print(*text_of(answer, style), sep="\n")
+        print(*fitted(text_of(answer, style)), sep="\n")
     return 1 if answer.failed else 0
 
 

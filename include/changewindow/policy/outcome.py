@@ -39,8 +39,9 @@ def outcome(left: Left) -> tuple[Outcome, str]:
     if not left.started:
         return "cancelled" if left.is_aborted else "refused", left.reason or "no step started"
     if left.not_undone:
-        failed = ";\n".join(f"undo of step {number}: {reason}" for number, reason in left.not_undone)
+        failed = ";\n".join(f"undo of step {number}: {reason.removesuffix('.')}" for number, reason in left.not_undone)
         return "rollback_failed", f"{failed}.\nRolled back because: {left.reason}"
     if not left.is_verified:
-        return "rollback_failed", f"undone, but not verified: {left.not_verified}.\nRolled back because: {left.reason}"
+        not_verified = f"undone, but not verified: {left.not_verified.removesuffix('.')}."
+        return "rollback_failed", f"{not_verified}\nRolled back because: {left.reason}"
     return "rolled_back", left.reason
