@@ -15,7 +15,7 @@ from changewindow.ledger import database
 from changewindow.ledger.database import Ledger
 from changewindow.policy.check import Facts
 from changewindow.policy.review import load_file
-from support import ledgers
+from support import airflow_without_database, ledgers  # noqa: F401  before any test imports Airflow
 from support.changes import NOW
 from support.recording_server import RecordingServer, recording_server
 

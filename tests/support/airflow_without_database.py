@@ -1,4 +1,7 @@
-"""Airflow without a database, with our plugin: enough to draw and serialize DAGs."""
+"""Airflow without a database, with our plugin: enough to draw and serialize DAGs.
+
+To be imported before Airflow, which reads its environment once, whichever test imports it first.
+"""
 
 import os
 import tempfile
