@@ -54,6 +54,7 @@ def edited(name: str, *, call: str = "", names: str = ENRICHED) -> tuple[str, ..
 
 def record(log: Path, *records: str, at: datetime | None = None) -> None:
     """Write the records of an event, by default of now."""
-    moment = f"msg=audit({(at or datetime.now(UTC)).timestamp():.3f}:{next(SERIAL)})"
+    milliseconds = int((at or datetime.now(UTC)).timestamp() * 1000)  # the kernel does not round them up
+    moment = f"msg=audit({milliseconds / 1000:.3f}:{next(SERIAL)})"
     with log.open("a", encoding="utf-8") as file:
         file.write("".join(f"{line.replace('{}', moment, 1)}\n" for line in records))

@@ -11,14 +11,20 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from changewindow import kinds
+from changewindow.changes.asking_collectors import Asked
 from changewindow.changes.silent import key_of
+from changewindow.changes.silent_pass import make_pass, of_the_world
 from changewindow.documents.text import UNSEEN
 from changewindow.errors import ChangeError
+from changewindow.ledger import findings
+from changewindow.ledger.findings import Wanted
 from changewindow.steps.base import StepBase
 from changewindow.systems.collection import MOST, ON_ONE_LINE, VALUES, Collected, Span
+from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import SourceError
 from changewindow.ticket.model import AnyStep
 from collector_fixtures import World
+from support.ledgers import on_sqlite
 from support.looking import collector, last, looked
 
 COLLECTORS = kinds.modules("collectors")
@@ -99,6 +105,30 @@ async def test_an_entry_is_known_again_and_put_back_by_a_step_or_for_a_reason_no
         back = collector(world.collector).put_back(entry)
         assert [STEP.validate_python(step) for step in back] if isinstance(back, list) else len(back) > 20
     assert told <= {key_of(entry) for entry in (await look(world, tmp_path)).entries}
+
+
+def test_a_silent_change_is_found_in_the_next_pass_and_once(module: ModuleType, world: World, tmp_path: Path) -> None:
+    """With who did it, or why nobody knows; a pass over the unchanged world finds nothing."""
+    known = {connection.name: connection for connection in world.connections}
+
+    async def connect(name: str) -> Connection:
+        return known[name]
+
+    ledger, looking = on_sqlite(tmp_path), collector({**world.collector, "service": "orders"})
+    asked = Asked({"it": looking}, connect, tmp_path / "collected")
+    if module.EXAMPLE["kind"] == "changes":
+        assert of_the_world(asked.collectors) == {}
+        return
+    assert make_pass(ledger, asked, datetime.now(UTC)) == []
+    made = world.change()
+    make_pass(ledger, asked, datetime.now(UTC))
+    found = [recorded.finding for recorded in findings.find(ledger, Wanted(service="orders"))]
+    (silent,) = [finding for finding in found if finding.kind == "change" and finding.object == made.object]
+    assert made.what in silent.what
+    assert made.by in silent.by
+    assert silent.by or silent.known_by
+    assert silent.why == "no change acted on orders then"
+    assert make_pass(ledger, asked, datetime.now(UTC)) == []
 
 
 async def test_it_says_from_when_on_it_can_see(world: World, tmp_path: Path) -> None:

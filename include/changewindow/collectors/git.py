@@ -4,6 +4,9 @@ Each look fetches into a mirror in the collector's folder; the first one fetches
 `within` allows. Dates and authors are what whoever committed has claimed; no commit counts as later than it arrived.
 Since git keeps no record of pushes, two things are known only from the mirror's first fetch on, and only to the time
 between two fetches: that older commits arrived, and that a force push has taken commits away.
+
+Anybody who may push may name a step of a change in a commit. So what is in it is compared with what the step announced:
+in the newest 20 of such commits, with up to 20 files of 1 MiB. A merge that needs `merge=union` cannot be compared.
 """
 
 import tempfile
