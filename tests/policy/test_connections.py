@@ -76,6 +76,33 @@ def test_a_ticket_names_only_what_serves_it(
 
 
 @pytest.mark.parametrize(
+    ("kinds", "sentences"),
+    [
+        pytest.param(["alertmanager", "silence"], [], id="who may silence by it"),
+        pytest.param([], [], id="it is for everything"),
+        pytest.param(
+            ["alertmanager"],
+            ["connection 'alerts' serves orders in production (alertmanager), not orders in production (silence)"],
+            id="who may count alerts by it may not silence them for that",
+        ),
+    ],
+)
+def test_to_silence_is_a_right_of_its_own(kinds: list[str], sentences: list[str]) -> None:
+    """The kinds of sources have the same names, and only read."""
+    muted = {"kind": "alertmanager", "connection": "alerts", "matchers": ['service="orders"']}
+    listed = {"connections": {"shop": SHOP, "alerts": {**SHOP, "kinds": kinds}}}
+    assert [finding.sentence for finding in found(listed, silence=[muted])] == sentences
+
+
+def test_nobody_silences_by_the_connection_of_another_team() -> None:
+    """It serves services of which the change touches none."""
+    muted = {"kind": "alertmanager", "connection": "alerts", "matchers": ['service="payments"']}
+    listed = {"connections": {"shop": SHOP, "alerts": {**SHOP, "services": ["payments"]}}}
+    [finding] = found(listed, silence=[muted])
+    assert (finding.is_warning, finding.place) == (False, ("silence", 0, "connection"))
+
+
+@pytest.mark.parametrize(
     ("listed", "is_warning"),
     [
         pytest.param({"connections": {}}, False, id="it is refused by default"),

@@ -95,7 +95,7 @@ def test_the_way_back_is_taken_whatever_failed(nodes: tuple[Node, ...]) -> None:
 
 EXAMPLE_KINDS = [
     pytest.param(folder, kind, id=f"{folder} {kind}")
-    for folder in ("steps", "sources")
+    for folder in ("steps", "sources", "silences")
     for kind in kinds.modules(folder)
 ]
 
@@ -108,9 +108,13 @@ def test_the_example_of_a_kind_is_valid_in_a_ticket(folder: str, kind: str) -> N
     parts: dict[str, dict[str, Any]] = {
         "steps": {"steps": [example]},
         "sources": {"watch": {"for": "1m", "conditions": [watched]}},
+        "silences": {"silence": [example]},
     }
     made = ticket(**parts[folder])
-    line = made.steps[0].does() if folder == "steps" else made.watch.conditions[0].source.description()
+    described = {"steps": [step.does() for step in made.steps]}
+    described["sources"] = [condition.source.description() for condition in made.watch.conditions]
+    described["silences"] = [f"\nsilences while it runs: {silence.description()}\n" for silence in made.silence]
+    [line] = described[folder]
     assert line
     assert line in text("CHG-1", made)
 

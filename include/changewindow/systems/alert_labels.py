@@ -108,6 +108,10 @@ def _of_promql(labels: str) -> tuple[Matcher, ...]:
 def _are_narrow(texts: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse matchers that select more than one can foresee."""
     matchers = [parsed(text) for text in texts]
+    for text in texts:
+        if not text.isprintable():
+            sentence = f"{shown(text)} has a sign that nobody sees, or an end of line"
+            raise refusal(sentence, "Write it on one line, with spaces only.")
     for matcher in matchers:
         if matcher.operator == "=" and not matcher.value:
             sentence = f'{matcher.label}="" means every alert that has no label {matcher.label}'

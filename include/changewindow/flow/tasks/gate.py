@@ -60,7 +60,8 @@ class Gate(ChangeOperator):
             raise
         run.hand_over(Passed(token=token, digest=run.change.digest, values=dict(intent.values)))
         log.info("the change may act on %s (token %s)", ", ".join(targets), token)
-        open_silences(run)
+        if run.mode == "run":  # a rollback does not wait even for that; its first undo opens them beside itself
+            open_silences(run)
 
     def _require_part(self, run: Run) -> None:
         """Make sure that the run still has a part in its change; if not, it is no refusal of the change.
