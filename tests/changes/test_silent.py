@@ -157,6 +157,16 @@ def test_an_entry_that_is_told_at_another_moment_the_next_time_is_the_same() -> 
     assert world.look() == []
 
 
+@pytest.mark.parametrize("seconds", [37, 38, 0])
+def test_an_entry_of_a_clock_that_is_off_is_the_same_however_far_off_it_seems(seconds: int) -> None:
+    """The clock of a host is 37.5 seconds ahead, and measured in whole ones."""
+    world = World()
+    world.look()
+    world.happened.append(entry(14.9))
+    assert len(world.look(clock_off=timedelta(seconds=37))) == 1
+    assert world.look(clock_off=timedelta(seconds=seconds)) == []
+
+
 def test_the_same_value_set_again_later_is_another_finding() -> None:
     """It is known again by its moment."""
     world = World()

@@ -99,11 +99,10 @@ def key_of(entry: Entry) -> str:
 
     Where it has a value, its moment may be told otherwise the next time; what was only noticed has the look before.
     """
-    moment = (entry.earliest or entry.at).isoformat()
-    has_value = bool(entry.before or entry.after)
-    words = (entry.known_as,) if entry.known_as else (moment, entry.what)
-    same = (entry.before, entry.after) if has_value else words
-    return digest([entry.object, *same, *([moment] if entry.earliest else [])])[:KEY]
+    told = entry.known_as or entry.as_told
+    if entry.before or entry.after:
+        return digest([entry.object, entry.before, entry.after, *([told] if entry.earliest else [])])[:KEY]
+    return digest([entry.object, told])[:KEY]
 
 
 def _keys(look: Look) -> frozenset[str]:

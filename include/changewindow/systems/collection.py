@@ -73,9 +73,15 @@ class Entry:
         for name, value in {**values, **lines, **texts}.items():
             object.__setattr__(self, name, value)
 
+    @property
+    def as_told(self) -> str:
+        """Return its words, and its moment or that of the look before."""
+        return f"{(self.earliest or self.at).isoformat()} {self.what}"
+
     def moved(self, ahead: timedelta) -> "Entry":
-        """Return it on a clock that goes so much after its own."""
-        return replace(self, at=self.at - ahead, earliest=self.earliest and self.earliest - ahead)
+        """Return it on a clock that goes so much after its own; how much may be measured otherwise the next time."""
+        known_as = self.known_as or self.as_told
+        return replace(self, at=self.at - ahead, earliest=self.earliest and self.earliest - ahead, known_as=known_as)
 
     def hiding(self, hide: Callable[[str], str]) -> "Entry":
         """Return it with all its texts as `hide` makes them; what is in a commit is compared, and never shown."""

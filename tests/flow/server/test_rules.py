@@ -323,6 +323,7 @@ def test_while_the_ledger_is_down_what_cannot_be_judged_is_refused() -> None:
         pytest.param("CHG-3", {"mode": "dry_run"}, False, id="only read"),
         pytest.param("release_target", {"target": "test/x"}, True, id="release a target"),
         pytest.param("stop_the_line", {"action": "lift"}, True, id="let the line run"),
+        pytest.param("accept_finding", {"findings": "1"}, True, id="accept a finding"),
         pytest.param("abort_change", {"change": "CHG-2"}, True, id="abort"),
         pytest.param("request_change", {"change": "CHG-2"}, False, id="ask for a change"),
         pytest.param("housekeeping", None, False, id="look after what is left"),
