@@ -174,6 +174,7 @@ def test_policy_lint_reads_the_templates_too(tmp_path: Path, capsys: Capture) ->
         (["policy", "lint", "--policy", "/none"], "there is no policy in /none. Give --policy FOLDER, or set CHANGEW"),
         (["policy", "show"], "invalid choice: 'show'"),
         (["history", "--outcome", "lost"], "argument --outcome: invalid choice: 'lost'"),
+        (["verify", "CHG-1", "--head", "5eff98"], "--head: '5eff98' is no whole hash; copy all 64 digits from the"),
         (["history", "--limit", "0"], "--limit 0 shows nothing; write 1 or more"),
         (["history", "CHG-1", "--person", "bob"], "--person look through all changes: leave out CHG-1."),
         (["history", "--ledger", "foo://x"], "--ledger: there is no driver for foo."),

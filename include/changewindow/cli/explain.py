@@ -13,6 +13,8 @@ from changewindow.cli.terminal import fitted
 from changewindow.ledger import leases
 from changewindow.policy.decision import Decision, Satisfied
 
+OF_THE_END = {"closed", "rejected", "late"}
+"""What can be said of a change that is closed; to put anything else right would not help it."""
 REASON = 9
 """The column in which a reason begins."""
 
@@ -28,15 +30,17 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"change": arguments.change, "at": at, "mode": arguments.mode, **as_json(decision)})
     else:
         print(f"{arguments.change} {'may' if decision.may_act else 'may not'} act at {at:%Y-%m-%d %H:%M} UTC")
-        print(*fitted(lines(decision, is_all=arguments.all), indent=REASON), sep="\n")
+        for line in fitted(lines(decision, is_all=arguments.all), indent=REASON):
+            print(line)
     return 0 if decision.may_act else 1
 
 
 def lines(decision: Decision, *, is_all: bool) -> Iterator[str]:
     """Yield what stands against it and what is only asked at the gate, with `is_all` also what is satisfied."""
-    for finding in decision.findings:
-        yield f"  no     {finding.code}: {finding.sentence}. {finding.remedy}"
     is_over = any(finding.code == "closed" for finding in decision.findings)
+    for finding in decision.findings:
+        if not is_over or is_all or finding.code in OF_THE_END:
+            yield f"  no     {finding.code}: {finding.sentence}. {finding.remedy}"
     for answer in decision.satisfied:
         if is_over and not is_all:
             return  # its gate is asked no more

@@ -1,6 +1,7 @@
 """The part of the command line about the ledger itself: its tables, and whether its record is as it was written."""
 
 import argparse
+import re
 import sys
 from dataclasses import asdict
 
@@ -9,6 +10,8 @@ from changewindow.changes.earlier_publication import replace_earlier
 from changewindow.cli.ledger_address import ledger
 from changewindow.cli.output import count, print_json
 from changewindow.ledger import events, verification
+
+HASH = re.compile("[0-9a-f]{64}")
 
 
 def upgrade(arguments: argparse.Namespace) -> int:
@@ -35,6 +38,8 @@ def verify(arguments: argparse.Namespace) -> int:
 
 
 def _verify_one(arguments: argparse.Namespace) -> int:
+    if arguments.head and not HASH.fullmatch(arguments.head):
+        arguments.misuse(f"--head: '{arguments.head}' is no whole hash; copy all 64 digits from the message")
     known, change = ledger(arguments), arguments.change
     head = events.verify(known, change)
     number = len(events.history(known, change))

@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
@@ -54,7 +55,7 @@ def fitted(lines: Iterable[str], *, indent: int | None = None) -> Iterator[str]:
     Without `indent` it is a little more than that of the line itself.
     """
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for line in "\n".join(lines).split("\n"):
+    for line in chain.from_iterable(text.split("\n") for text in lines):
         own = len(line) - len(line.lstrip()) + 4 if indent is None else indent
         if width is None or len(line) <= width or own > width // 2:
             yield line

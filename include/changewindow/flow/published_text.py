@@ -71,5 +71,5 @@ def require_text_to_ask(run: Run, *, forward: bool = True) -> None:
     try:
         require_text(run, forward=forward)
     except NotAllowed as refused:
-        run.hand_over(NotGood(reason="; ".join(refused.reasons)))
+        run.hand_over(NotGood(reason=" ".join(refused.reasons)))
         raise AirflowFailException(str(refused)) from refused

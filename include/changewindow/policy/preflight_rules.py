@@ -26,7 +26,7 @@ def preflight(case: Case) -> Answers:
 def preflight_findings(known: Preflight) -> Iterator[Finding]:
     """Yield what stands against a run of what it found before its gate."""
     for task, reason in known.failed.items():
-        yield Finding("check_failed", f"{task} failed: {reason}", f"Put right what it names, {TRY_AGAIN}.")
+        yield Finding("check_failed", f"{task} failed: {reason.rstrip('.')}", f"Put right what it names, {TRY_AGAIN}.")
     for task, state in known.unproven.items():
         sentence = f"{task} is {state}, which proves nothing"
         yield Finding("check_unproven", sentence, "Trigger the change again, and let every check come to its end.")
@@ -34,7 +34,7 @@ def preflight_findings(known: Preflight) -> Iterator[Finding]:
         sentence = f"step '{step}' is not ready: {lack.rstrip('.')}"
         yield Finding("prerequisite_missing", sentence, f"See to that, {TRY_AGAIN}.")
     if known.not_good:
-        sentence = f"not good at the gate: {known.not_good}"
+        sentence = f"not good at the gate: {known.not_good.rstrip('.')}"
         yield Finding("not_good", sentence, f"Put it right, {TRY_AGAIN}.")
 
 
