@@ -6,6 +6,7 @@ killed, the fork is killed too.
 """
 
 import atexit
+import gc
 import json
 import os
 import runpy
@@ -15,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import traceback
 from functools import cache
 from pathlib import Path
 
@@ -51,6 +53,7 @@ def serve(place: str) -> None:
     del sys.path[0]  # our folder
     for name in READ:
         __import__(name)
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(place)
@@ -60,7 +63,7 @@ def serve(place: str) -> None:
             asked, _ = listening.accept()
             if os.fork() == 0:
                 _answer(asked)
-                return
+                os._exit(0)  # as all forks here end: to tidy up takes longer than what most of them do
             asked.close()
 
 
@@ -71,8 +74,10 @@ def _answer(asked: socket.socket) -> None:
     told = asked.makefile("rb")
     arguments, folder, environment = json.loads(told.read(int.from_bytes(told.read(4), "big")))
     if (runs := os.fork()) == 0:
-        _run(arguments, folder, environment, outputs)
-        return
+        code = _run(arguments, folder, environment, outputs)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     for output in outputs:
         os.close(output)
     ended = os.pidfd_open(runs)
@@ -81,19 +86,28 @@ def _answer(asked: socket.socket) -> None:
     asked.sendall(bytes([os.waitstatus_to_exitcode(os.waitpid(runs, 0)[1]) & 255]))
 
 
-def _run(arguments: list[str], folder: str, environment: dict[str, str], outputs: list[int]) -> None:
-    """Be what was asked for."""
+def _run(arguments: list[str], folder: str, environment: dict[str, str], outputs: list[int]) -> int:
+    """Be what was asked for; return the exit code."""
     for number, output in enumerate(outputs, start=1):
         os.dup2(output, number)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = arguments
-    if arguments[0] == "-m":
-        del sys.argv[0]
-        runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
-    else:
-        runpy.run_path(arguments[0], run_name="__main__")
+    try:
+        if arguments[0] == "-m":
+            del sys.argv[0]
+            runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(arguments[0], run_name="__main__")
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:  # noqa: BLE001  as Python ends
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
