@@ -3,12 +3,14 @@
 import asyncio
 import json
 import logging
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
+from changewindow.changes import recording
 from changewindow.flow.dags.silent_changes import build_silent_changes_dag
 from changewindow.flow.triggerer.arguments import SilentArguments
 from changewindow.flow.triggerer.silent_trigger import SilentTrigger
@@ -19,6 +21,7 @@ from changewindow.ledger.findings import Settled, Wanted
 from changewindow.ledger.verification import verify_all
 from collector_fixtures.git import commit
 from step_fixtures.git_change import git
+from support.manual_changes import manual
 from support.task_instance import TaskInstance
 
 COLLECTORS = """collectors:
@@ -160,3 +163,23 @@ def test_a_file_that_cannot_be_read_makes_the_run_red(repository: Path, tmp_path
     operator: Any = build_silent_changes_dag().tasks[0]
     with pytest.raises(AirflowFailException, match=r"collectors\.yaml:2"):
         operator.execute({"ti": TaskInstance("look", dag="silent_changes"), "params": {}})
+
+
+def test_what_was_recorded_before_a_collector_saw_it_alarms_nobody(
+    repository: Path, known: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a finding all the same, closed as recorded and not approved; the next commit is silent again."""
+    looked(monkeypatch)
+    now = datetime.now(UTC)
+    began, ended = now - timedelta(seconds=60), now - timedelta(seconds=30)
+    commit(repository, "Quick fix", at=(now - timedelta(seconds=45)).isoformat(timespec="seconds"))
+    told = manual("git push origin main", began=began, ended=ended)
+    change = recording.enter(known, told, person="bob", now=now).change
+    assert note_of(looked(monkeypatch)) == "nothing new; asked: config"
+    [recorded] = findings.find(known, Wanted())
+    assert (recorded.state, recorded.person) == ("recorded", "bob")
+    assert recorded.reason == f"as {change}, not approved: command 1 names it"
+    commit(repository, "Another")
+    with pytest.raises(AirflowFailException, match="new findings: 1"):
+        looked(monkeypatch)
+    assert verify_all(known).altered == ()
