@@ -1,12 +1,18 @@
 """Which findings a record explains: those whose object or new value a command names, at its time, and no others."""
 
+from datetime import timedelta
+
 import pytest
 
 from changewindow.changes.by_hand import told_by
 from changewindow.policy.manual_change import ManualChange
 from changewindow.policy.world_finding import WorldFinding
+from changewindow.systems.remembered import Difference
+from support.changes import NOW
 from support.manual_changes import HOSTS, IMAGE, NGINX, SCALE, SSHD, finding, manual
 
+FIRST, SECOND = (NOW + timedelta(minutes=minutes) for minutes in (5, 20))
+LOOKS = Difference(object="x", before="a", after="b", earliest=FIRST, latest=SECOND).when
 EXPLAINED: dict[str, tuple[ManualChange, WorldFinding, str]] = {
     "a command names the object and its new value": (
         manual("ls", "kubectl -n shop set image deploy/orders app=orders:1.4.3"),
@@ -59,6 +65,21 @@ EXPLAINED: dict[str, tuple[ManualChange, WorldFinding, str]] = {
         finding(**SCALE),
         "command 1 names it and its new value",
     ),
+    "a file as Puppet names it": (
+        manual("vi /etc/hosts"),
+        finding(object="web-3:File[/etc/hosts]", what="content changed"),
+        "command 1 names it",
+    ),
+    "a certificate, by host and port": (
+        manual("certbot renew; nginx -s reload  # shop.example.com:443"),
+        finding(object="shop.example.com:443", what="certificate changed"),
+        "command 1 names it",
+    ),
+    "what was noticed later, between two looks": (
+        manual("vi /etc/hosts"),
+        finding(20, object="web-3:/etc/hosts", what=f"changed {LOOKS}"),
+        "command 1 names it",
+    ),
     "something without a value that a command names": (
         manual("systemctl restart sshd"),
         finding(**SSHD),
@@ -96,6 +117,11 @@ NOT_EXPLAINED: dict[str, tuple[ManualChange, WorldFinding, str]] = {
         manual("systemctl restart nginx"),
         finding(**HOSTS),
         "no command names web-3:/etc/hosts",
+    ),
+    "what was noticed later, between two later looks": (
+        manual("vi /etc/hosts", began=NOW - timedelta(hours=1), ended=NOW - timedelta(minutes=30)),
+        finding(20, object="web-3:/etc/hosts", what=f"changed {LOOKS}"),
+        "it happened between 2031-03-18 14:15:00 and 2031-03-18 14:30:00 UTC, the record is of 2031-03-18 13:10 to",
     ),
     "a command that only looks at it": (
         manual("cat /etc/hosts"),

@@ -26,6 +26,7 @@ from changewindow.ledger.verification import verify_all
 from changewindow.policy.manual_change import NoTicket
 from changewindow.policy.world_finding import WorldFinding
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
+from changewindow.systems.remembered import Difference
 from support.changes import NOW, intent
 from support.manual_changes import HOSTS, IMAGE, finding, manual
 from support.tampering import tamper
@@ -119,10 +120,12 @@ def test_findings_that_are_not_open_or_not_there_are_named(ledger: Ledger) -> No
 def test_what_is_seen_late_is_closed_by_the_next_pass(ledger: Ledger) -> None:
     """A collector that comes after the record; and what happens later is not explained by it."""
     outcome = enter(ledger)
-    found(ledger, finding(**IMAGE), finding(40, **{**IMAGE, "after": "orders:1.4.3"}))
-    assert recording.close_told(ledger, now=TOLD) == (1,)
+    looks = Difference(object="x", before="a", after="b", earliest=NOW, latest=TOLD).when
+    noticed = finding(25, object="web-3:/etc/hosts", what=f"changed {looks}")
+    found(ledger, finding(**IMAGE), finding(40, **{**IMAGE, "after": "orders:1.4.3"}), noticed)
+    assert recording.close_told(ledger, now=TOLD) == (1, 3)
     assert recording.close_told(ledger, now=TOLD) == ()
-    assert states(ledger) == ["recorded", "open"]
+    assert states(ledger) == ["recorded", "open", "recorded"]
     assert findings.find(ledger, Wanted(state="recorded"))[0].reason.startswith(f"as {outcome.change}, not approved: ")
     assert verify_all(ledger).altered == ()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from changewindow.changes.announced import PLACE, PRINT, SHORTEST_LINE, places, words
+from changewindow.changes.announced import PRINT, SHORTEST_LINE, places, words
 from changewindow.policy.manual_change import ManualChange, ManualCommand
 
 MARGIN = timedelta(seconds=5)
@@ -27,6 +27,9 @@ READING = re.compile(
     r"|tail|wc|sort|jq)\b[^|;&`>]*)*"
 )
 """Commands that only look, alone or with others that do."""
+PARTS = re.compile(r"[\s:/\[\]()]+")
+"""What stands between the parts of an object's name: `web-3:/etc/hosts`, `File[/etc/hosts]`, `shop.example.com:443`."""
+SHORTEST_NAME = 3
 STEM = re.compile(r"(.+)[:@=/_-]v?[0-9][^:@/]*")
 """A name with its version: `orders:1.4.2`."""
 
@@ -40,7 +43,11 @@ class Seen(Protocol):
 
     @property
     def at(self) -> datetime:
-        """Return when."""
+        """Return when, at the latest."""
+
+    @property
+    def since(self) -> datetime:
+        """Return when, at the earliest."""
 
     @property
     def what(self) -> str:
@@ -65,10 +72,8 @@ class Told:
 
 def told_by(manual: ManualChange, seen: Seen) -> Told:
     """Return whether a record tells of what was seen; its service is somebody else's to compare."""
-    if not manual.began - MARGIN <= seen.at <= manual.ended + MARGIN:
-        return Told(
-            explains=False, why=f"it happened at {seen.at:%Y-%m-%d %H:%M:%S} UTC, the record is of {manual.span}"
-        )
+    if seen.at < manual.began - MARGIN or seen.since > manual.ended + MARGIN:
+        return Told(explains=False, why=f"it happened {_when(seen)} UTC, the record is of {manual.span}")
     given = [command for command in manual.commands if command.at is None or command.at - MARGIN <= seen.at]
     if not given:
         return Told(explains=False, why="every command of the record was given later")
@@ -78,6 +83,11 @@ def told_by(manual: ManualChange, seen: Seen) -> Told:
         if why := _names(command, seen):
             return Told(explains=True, why=f"command {numbers[id(command)]} {why}")
     return Told(explains=False, why=_why_not(acting, given, seen))
+
+
+def _when(seen: Seen) -> str:
+    at = f"{seen.at:%Y-%m-%d %H:%M:%S}"
+    return f"at {at}" if seen.since == seen.at else f"between {seen.since:%Y-%m-%d %H:%M:%S} and {at}"
 
 
 def _names(command: ManualCommand, seen: Seen) -> str:
@@ -107,8 +117,11 @@ def _why_not(acting: Sequence[ManualCommand], given: Sequence[ManualCommand], se
 
 
 def _is_object(seen: Seen, named: frozenset[str]) -> bool:
-    parts = [part for part in PLACE.split(seen.object.casefold()) if part]
-    return bool(parts) and parts[-1] in places(named)
+    """Return whether the last part of its name is named; where that is a port or the like, the part before it too."""
+    *above, last = [part for part in PARTS.split(seen.object.casefold()) if part] or [""]
+    given = places(named)
+    is_short = len(last) < SHORTEST_NAME or last.isdecimal()
+    return last in given and (not is_short or not above or above[-1] in given)
 
 
 def _new_words(seen: Seen) -> frozenset[str]:

@@ -20,6 +20,8 @@ from changewindow.systems.collection import Collected, Coverage, Entry, Span
 
 MOST = 300
 """Changes that are looked at, the newest."""
+NOTICED = timedelta(minutes=30)
+"""How long after it was done something may only be noticed."""
 UNDO = "undo"
 """The field of a step that says what is done to undo it."""
 SHOWN = (
@@ -114,7 +116,7 @@ def record(ledger: Ledger, span: Span, keys: tuple[bytes, ...] = ()) -> Record:
     """
     recent = [found.change for found in search.find(ledger, search.Wanted(since=span.since), limit=MOST + 1)]
     acting = [row for row in queries.with_status(ledger, "running") if row.number not in {c.number for c in recent}]
-    told = records.since(ledger, span.since)
+    told = records.since(ledger, span.since - NOTICED)
     ours, entries = [], [_told_entry(kept, span) for kept in told]
     for change in (row for row in (*recent[:MOST], *acting) if row.status != RECORDED):
         history = events.history(ledger, change.id)

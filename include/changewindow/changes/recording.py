@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from changewindow.changes.by_hand import Told, told_by
+from changewindow.changes.by_hand import MARGIN, Told, told_by
 from changewindow.changes.explaining import Scope
 from changewindow.ledger import findings, records
 from changewindow.ledger.database import Ledger
@@ -76,11 +76,11 @@ def close_told(ledger: Ledger, *, now: datetime) -> tuple[int, ...]:
     if not still_open:
         return ()
     closed: list[int] = []
-    for kept in records.since(ledger, min(each.finding.at for each in still_open)):
+    for kept in records.since(ledger, min(each.finding.since for each in still_open) - MARGIN):
         wanted = [each for each in still_open if each.number not in closed and _is_meant(kept.manual, each.number)]
         explained = {each.number: told.why for each in wanted if (told := _told(kept.manual, each)).explains}
         closed += records.close(ledger, kept, explained, now=now) if explained else ()
-    return tuple(closed)
+    return tuple(sorted(closed))
 
 
 def _judged(ledger: Ledger, manual: ManualChange) -> list[Judged]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from changewindow.documents.canonical import digest
+from changewindow.systems.remembered import earliest_in
 
 Kind = Literal["change", "gap"]
 State = Literal["open", "recorded", "reverted", "accepted", "seen"]
@@ -46,6 +47,11 @@ class WorldFinding:
     services: tuple[str, ...] = ()
     until: datetime | None = None
     """The end of a gap; None while it goes on."""
+
+    @property
+    def since(self) -> datetime:
+        """Return when it happened at the earliest: what is only noticed later says so in its text, and nowhere else."""
+        return min(earliest_in(self.what) or self.at, self.at)
 
     @property
     def identity(self) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field, ValidationError
 
+from changewindow.documents.moments import utc
 from changewindow.documents.types import Model
 from changewindow.systems.collection import NOW, Coverage, Span
 
@@ -49,6 +51,15 @@ class Difference(Model):
     def when(self) -> str:
         """Return between which looks it happened."""
         return f"between {self.earliest:%Y-%m-%d %H:%M:%S} and {self.latest:%Y-%m-%d %H:%M:%S} UTC"
+
+
+BETWEEN = re.compile(r"between ([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}) and [0-9: -]{19} UTC")
+
+
+def earliest_in(text: str) -> datetime | None:
+    """Return since when something may have happened, where a text says between which looks it did."""
+    match = BETWEEN.search(text)
+    return utc(match[1]) if match else None
 
 
 class _Kept(Model):
