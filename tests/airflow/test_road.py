@@ -1,6 +1,7 @@
 """The lifecycle of a change from ticket to outcome, on a real Airflow, driven over REST as its users do."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from changewindow.cli.airflow_api import wait_for
 from changewindow.documents.text import escaped
 from changewindow.ledger import changes, events, leases
 from demo.scenario import ACTS, Act, play
+from servers.marker_apis import Tool, telling
 from support.real_airflow import Probe, RealAirflow, acts, ticket, window
 
 
@@ -82,14 +84,31 @@ def test_a_dry_run_only_reads(airflow: RealAirflow, tmp_path: Path) -> None:
     assert "dry run, not done" in airflow.alice.log(change, run, "apply_1")
 
 
-def test_a_completed_change_can_be_rolled_back_later(airflow: RealAirflow, tmp_path: Path) -> None:
-    """Mode rollback undoes a completed change from what it remembered, in reverse, with its reason in the record."""
+@pytest.fixture
+def grafana(airflow: RealAirflow) -> Iterator[Tool]:
+    """Let Airflow tell a Grafana of the changes of the service `later`."""
+    with telling("grafana") as tool:
+        form = {"connection_id": "dashboards", "conn_type": "http", "host": tool.server.url, "password": tool.password}
+        airflow.clients["admin"].post("/connections", form)
+        marker = {"kind": "grafana", "connection": "dashboards", "services": ["later"]}
+        (airflow.policy / "markers.yaml").write_text(json.dumps({"markers": {"dashboards": marker}}))
+        yield tool
+
+
+def test_a_completed_change_can_be_rolled_back_later(airflow: RealAirflow, grafana: Tool, tmp_path: Path) -> None:
+    """Mode rollback undoes a completed change from what it remembered, in reverse, with its reason in the record.
+
+    Whoever looks at a graph later sees both: one region until it was complete, another until it was rolled back.
+    """
     change = airflow.publish(ticket(tmp_path / "later", steps=2))
     assert airflow.ends(change, airflow.run_of(change)) == ("success", "completed")
     run = airflow.alice.trigger(change, {"mode": "rollback", "reason": "bad hours later"})
     assert airflow.ends(change, run) == ("failed", "rolled_back")
     assert acts(tmp_path / "later") == ["apply_1", "apply_2", "undo_2", "undo_1"]
     assert changes.get(airflow.ledger, change).reason == "bad hours later"
+    regions = [(entry["tags"][-1], entry["timeEnd"] > entry["time"]) for entry in grafana.entries.values()]
+    assert regions == [("outcome:completed", True), ("outcome:rolled_back", True)]
+    assert airflow.kinds(change).count("marker_sent") == 4
 
 
 def test_a_rollback_undoes_what_was_chosen_and_not_the_default(airflow: RealAirflow, tmp_path: Path) -> None:
