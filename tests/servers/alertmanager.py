@@ -52,6 +52,11 @@ class Alertmanager:
         alerts: list[dict[str, Any]] = WEB.get(f"{self.url}/api/v2/alerts").json()
         return {alert["labels"]["alertname"]: alert["status"]["state"] for alert in alerts}
 
+    def muting(self, name: str) -> int:
+        """Return how many silences an alert has."""
+        alerts: list[dict[str, Any]] = WEB.get(f"{self.url}/api/v2/alerts").json()
+        return sum(len(alert["status"]["silencedBy"]) for alert in alerts if alert["labels"]["alertname"] == name)
+
 
 @contextmanager
 def running(folder: Path) -> Iterator[Alertmanager]:

@@ -17,6 +17,7 @@ from changewindow.watch.reading import Reading
 from servers.alertmanager import Alertmanager, running
 from support.ask_source import asked
 from support.recording_server import RecordingServer
+from support.silencing import context, silence, term
 
 ZERO = {"equals": 0}
 
@@ -56,6 +57,19 @@ async def test_alerts_that_fire_and_are_not_muted_are_counted(server_of_alerts: 
     assert everything.value == 3
     server_of_alerts.silence(service="orders")
     wait_for(lambda: server_of_alerts.states().get("Latency") == "suppressed", "the silence")
+    assert (await count(server_of_alerts)).value == 0
+
+
+async def test_what_another_change_has_silenced_counts(server_of_alerts: Alertmanager) -> None:
+    """People are not told, but a watch is: else one change could blind that of another. A person's silence holds."""
+    server_of_alerts.fire(alertname="Errors", service="orders", severity="page")
+    muted = silence(kind="alertmanager", connection="example_alertmanager", matchers=['severity="page"'])
+    async with context(connection(server_of_alerts.url)) as used:
+        await muted.open(used, term())
+    wait_for(lambda: server_of_alerts.states().get("Errors") == "suppressed", "the silence")
+    assert (await count(server_of_alerts)).value == 1
+    server_of_alerts.silence(service="orders")
+    wait_for(lambda: server_of_alerts.muting("Errors") == 2, "the other silence")
     assert (await count(server_of_alerts)).value == 0
 
 
