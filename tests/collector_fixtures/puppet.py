@@ -40,15 +40,23 @@ class PuppetDB:
         if request.headers.get("X-Authentication") != TOKEN:
             return Reply(401, "not allowed")
         query = {name: values[0] for name, values in request.query.items()}
-        bounds = (
-            [part[2] for part in json.loads(query["query"])[1:]] if "query" in query else ["1970-01-01", "2999-01-01"]
-        )
-        since, until = map(utc, bounds)
-        events = [event for event in self.events if since <= utc(event["timestamp"]) <= until]
+        wanted = json.loads(query.get("query", '["and"]'))
+        events = [event for event in self.events if _is_wanted(wanted, event)]
         is_newest_first = json.loads(query["order_by"])[0]["order"] == "desc"
         events.sort(key=lambda event: str(event["timestamp"]), reverse=is_newest_first)
         start = int(query["offset"])
         return Reply(200, json.dumps(events[start : start + int(query["limit"])]))
+
+
+def _is_wanted(query: list[Any], event: dict[str, Any]) -> bool:
+    """Return whether an event is what is asked for, in PuppetDB's query language."""
+    operator, *parts = query
+    if operator in {"and", "or"}:
+        return (all if operator == "and" else any)(_is_wanted(part, event) for part in parts)
+    name, bound = parts
+    if name not in event:
+        return False
+    return utc(event[name]) >= utc(bound) if operator == ">=" else utc(event[name]) <= utc(bound)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from changewindow.systems.collection import Collected
+from changewindow.changes.silent import key_of
+from changewindow.systems.collection import Collected, Span
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import SourceError
 from changewindow.systems.puppet_report import OF_REPORT
@@ -92,6 +93,23 @@ async def test_pages_are_followed_and_what_is_missing_is_said(
     assert "no event at all" in (await look(connection)).coverage.why
 
 
+async def test_what_a_long_run_did_early_counts_when_its_report_came(known: tuple[PuppetDB, Connection]) -> None:
+    """PuppetDB has it only then; who asks every quarter of an hour would never see it. It is told once."""
+    database, connection = known
+    came = datetime.now(UTC) - timedelta(minutes=1)
+    early = came - timedelta(minutes=40)
+    database.changed(early, report_receive_time=came.isoformat())
+    asked = {"kind": "puppet", "puppetdb": connection.name}
+    looks = []
+    for since in (early - timedelta(minutes=5), came - timedelta(minutes=14)):
+        span = Span(since, datetime.now(UTC))
+        looks.append((await looked(asked, connection, folder=Path("unused"), span=span)).entries[0])
+    assert [abs(entry.at - at) < timedelta(seconds=1) for entry, at in zip(looks, (early, came), strict=True)] == [
+        True
+    ] * 2
+    assert key_of(looks[0]) == key_of(looks[1])
+
+
 async def test_the_report_of_a_host_knows_its_last_run_only(tmp_path: Path) -> None:
     """With the tags of Ruby, of which nothing is made; what came before is outside of the coverage."""
     report = tmp_path / "last_run_report.yaml"
@@ -104,6 +122,28 @@ async def test_the_report_of_a_host_knows_its_last_run_only(tmp_path: Path) -> N
     assert collected.coverage.lost == 1
     assert "and none before; 1 events cannot be read" in collected.coverage.why
     assert collected.coverage.since > collected.coverage.until - timedelta(minutes=1)
+
+
+FOLDED = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "host: " + "[" * 200_000,
+        "host: " + "{a: " * 100_000,
+        "\n".join(["a0: &a0 [x]", *FOLDED, "host: web-3"]),
+        "\n".join(["a0: &a0 {x: 1}", *(line.replace("[", "{<<: [").replace("]", "]}") for line in FOLDED)]),
+        "host: &a [*a]",
+    ],
+    ids=["deep lists", "deep mappings", "aliases", "merged aliases", "itself"],
+)
+async def test_a_report_that_would_take_the_process_with_it_is_refused(content: str, tmp_path: Path) -> None:
+    """Whoever is root on a host writes what he likes, and every change is watched by the process that reads it."""
+    report = tmp_path / "report.yaml"
+    report.write_text(content)
+    with pytest.raises(SourceError, match="it lies deeper, or its aliases unfold to more, than a report of Puppet"):
+        await looked({"kind": "puppet", "report": str(report)}, folder=tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "--- !ruby/object:Kernel\nsystem: x\n", "{", "!!python/object:os.x {}"])

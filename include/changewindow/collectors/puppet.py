@@ -1,10 +1,11 @@
 r"""Shows what Puppet changed on hosts, by the events of PuppetDB or by the report of a host's last run.
 
 With `puppetdb`, a connection to PuppetDB's API, the events of all hosts are asked for, as far back as it keeps reports
-(`report-ttl`, 14 days by default); a token goes into the connection's password, with `header: X-Authentication` in its
-extra. Without it, `last_run_report.yaml` is read on a host, which knows its last run and none before. An event that is
-corrective tells that something else had changed the resource since the run before; who wrote the catalog Puppet does
-not say. Values that are `Sensitive` in Puppet are redacted by it.
+(`report-ttl`, 14 days by default); what a long run did early counts when its report came. A token goes into the
+connection's password, with `header: X-Authentication` in its extra. Without it, `last_run_report.yaml` is read on a
+host, which knows its last run and none before. An event that is corrective tells that something else had changed the
+resource since the run before; who wrote the catalog Puppet does not say. Values that are `Sensitive` in Puppet are
+redacted by it.
 
 On a host, the report belongs to root. Where the account of the connection is not root, write `sudo: true` here, and
 give it this command and no other, as a file in /etc/sudoers.d:
@@ -15,6 +16,7 @@ give it this command and no other, as a file in /etc/sudoers.d:
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -71,14 +73,14 @@ class Collector(CollectorBase):
     async def _events(self, name: str, span: Span, context: CollectorContext) -> Collected:
         """Return the events of a span, page by page."""
         rows: list[Any] = []
-        wanted = ["and", [">=", "timestamp", span.since.isoformat()], ["<=", "timestamp", span.until.isoformat()]]
+        wanted = ["or", *(_within(field, span) for field in ("timestamp", "report_receive_time"))]
         while len(rows) <= MOST:
             page = await _page(name, context, query=json.dumps(wanted), order="desc", offset=len(rows), limit=PAGE)
             rows += page
             if len(page) < PAGE:
                 break
         oldest = await _page(name, context, query="", order="asc", offset=0, limit=1)
-        read = [_read(row) for row in rows]
+        read = [_read(row, span) for row in rows]
         entries = [entry for entry in read if isinstance(entry, Entry)]
         lost = len([entry for entry in read if entry is False])
         return Collected(tuple(entries), _coverage(span, entries, _oldest(oldest), lost=lost, is_cut=len(rows) > MOST))
@@ -116,9 +118,18 @@ async def _page(name: str, context: CollectorContext, *, query: str, order: str,
     return rows[:limit]
 
 
-def _read(row: Any) -> Entry | bool | None:
+def _within(field: str, span: Span) -> list[Any]:
+    return ["and", [">=", field, span.since.isoformat()], ["<=", field, span.until.isoformat()]]
+
+
+def _read(row: Any, span: Span) -> Entry | bool | None:
+    """Return the entry of an event; one of before the span, of a run that was long, counts when its report came."""
     try:
-        return of_puppetdb(row)
+        entry = of_puppetdb(row)
+        if entry is None or not row.get("report_receive_time"):
+            return entry
+        came = utc(row["report_receive_time"])
+        return replace(entry, at=entry.at if entry.at in span else max(entry.at, came), earliest=entry.at)
     except UNREADABLE:
         return False
 

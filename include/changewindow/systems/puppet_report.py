@@ -16,6 +16,10 @@ from changewindow.systems.collection import Entry
 
 LARGEST = 8 << 20
 """In bytes: the report of a host with thousands of resources."""
+DEEPEST = 40
+"""How deep values may lie in each other: the parser would crash the process of one that is as deep as can be."""
+UNFOLDED = 4 * LARGEST
+"""How large it may become when each alias stands for what it repeats."""
 OF_REPORT = "Puppet's own report: it applied a catalog, and does not say who wrote that"
 CORRECTED = "; it had been changed since the last run, by something other than Puppet"
 NEITHER = {"audit", "skipped", "noop"}
@@ -55,6 +59,7 @@ def last_run(content: bytes) -> Run:
     if len(content) > LARGEST:
         raise ValueError(f"it is larger than {LARGEST >> 20} MiB")
     try:
+        _require_bounded(content)
         report = yaml.load(content, Loader=_Loader)  # noqa: S506  it is a safe loader
         host, at, statuses = str(report["host"]), _time(report["time"]), (report.get("resource_statuses") or {})
         version = str(report.get("configuration_version") or "?")
@@ -64,6 +69,31 @@ def last_run(content: bytes) -> Run:
     read = [_of_report(host, version, status, event) for status, event in events]
     entries = [entry for entry in read if isinstance(entry, Entry)]
     return Run(host, at, tuple(entries), len([entry for entry in read if entry is False]))
+
+
+def _require_bounded(content: bytes) -> None:
+    """Make sure that a report can be read: whoever is root on its host writes what he likes.
+
+    Raises:
+        ValueError: it lies too deep, or its aliases unfold to more than anybody can keep.
+    """
+    sizes: dict[str | None, int] = {}
+    opened: list[tuple[str | None, int]] = [(None, 0)]
+    for event in yaml.parse(content, Loader=_Loader):
+        size = 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            opened.append((event.anchor, 0))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = opened.pop()
+            sizes[anchor] = size
+        elif isinstance(event, yaml.ScalarEvent):
+            sizes[event.anchor] = size = 1 + len(event.value)
+        elif isinstance(event, yaml.AliasEvent):
+            size = sizes.get(event.anchor, UNFOLDED)
+        anchor, before = opened[-1]
+        opened[-1] = anchor, before + size
+        if len(opened) > DEEPEST or before + size > UNFOLDED:
+            raise ValueError("it lies deeper, or its aliases unfold to more, than a report of Puppet does")
 
 
 def of_puppetdb(event: Mapping[str, Any]) -> Entry | None:
