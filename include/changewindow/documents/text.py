@@ -41,7 +41,9 @@ def hint(word: object, names: Iterable[str]) -> str:
     """Return what to write instead of a word: the closest name, or all names if none is close."""
     allowed = sorted(names)
     near = nearest(word, allowed)
-    return f"Did you mean '{near}'?" if near else f"Allowed: {', '.join(allowed)}."
+    if near:
+        return f"Did you mean '{near}'?"
+    return f"Allowed: {', '.join(allowed)}." if allowed else "There is none yet."
 
 
 def escaped(text: str) -> str:

@@ -79,3 +79,12 @@ def test_what_is_no_past_is_refused(repository: Path, given: str, message: str) 
     with pytest.raises(AirflowFailException) as refused:
         asked(since=given)
     assert str(refused.value) == message
+
+
+@pytest.mark.parametrize("field", ["service", "symptom"])
+def test_a_service_that_nobody_knows_is_refused(repository: Path, tmp_path: Path, field: str) -> None:
+    """Nothing would ever have changed there."""
+    services = "services:\n  orders: {owners: [alice], environments: [production]}\n"
+    (tmp_path / "policy" / "services.yaml").write_text(services)
+    with pytest.raises(AirflowFailException, match=f"{field}: services.yaml has no service 'ordres'. Did you mean"):
+        asked(**{field: "ordres"})

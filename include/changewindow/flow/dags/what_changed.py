@@ -14,6 +14,7 @@ from changewindow.changes.look_around import look_around
 from changewindow.changes.time_line import Style, text_of
 from changewindow.changes.what_changed import Question
 from changewindow.documents.moments import moment_of
+from changewindow.documents.text import hint
 from changewindow.errors import ChangeError
 from changewindow.flow.airflow_connection import connection
 from changewindow.flow.fetched_connections import among, fetched
@@ -22,6 +23,7 @@ from changewindow.flow.runtime import log, now, policy
 from changewindow.flow.xcoms import NOTE
 from changewindow.ledger.database import Ledger
 from changewindow.policy.collectors import FILE, collectors_of
+from changewindow.policy.service_catalogue import Catalogue
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.systems.collection import Span
 
@@ -62,9 +64,8 @@ def answer_to(params: Mapping[str, Any], at: datetime) -> list[str]:
         ChangeError, ValueError: nobody can be asked, or what is asked for makes no sense.
     """
     catalogue = policy().catalogue
-    question = Question(
-        Span(_since(str(params["since"]), at), at), catalogue, str(params["service"]), str(params["symptom"])
-    )
+    service, symptom = (_service(name, str(params[name]), catalogue) for name in ("service", "symptom"))
+    question = Question(Span(_since(str(params["since"]), at), at), catalogue, service, symptom)
     collectors = collectors_of(settings.read().policy, catalogue, question.service)
     answer = look_around(
         question,
@@ -81,6 +82,13 @@ def _since(given: str, at: datetime) -> datetime:
     if since >= at:
         raise ValueError(f"Since {given} is not in the past. Write a length of time like 2h, or an earlier time.")
     return since
+
+
+def _service(field: str, given: str, catalogue: Catalogue) -> str:
+    """Return a service; of one that is misspelt nothing would ever have changed."""
+    if given and given not in catalogue.services:
+        raise ValueError(f"{field}: services.yaml has no service '{given}'. {hint(given, catalogue.services)}")
+    return given
 
 
 def _ledger() -> Callable[[], Ledger]:
