@@ -57,7 +57,7 @@ def test_the_answer_stands_in_note_and_log(repository: Path, known: Ledger, capl
     )
     assert "Quick fix; pool.yaml +1 -0" in caplog.text
     assert f"explained by nobody: {change} acted on orders then, but no step of it announced this value" in caplog.text
-    assert f"explained by {change}: it is this change" in caplog.text
+    assert f"ours  {change}  Switch the banner on: apply_1 applied step 1 'Switch it on'" in caplog.text
 
 
 def test_without_collectors_the_run_is_red(repository: Path, tmp_path: Path) -> None:
