@@ -72,6 +72,7 @@ def run(command: str, program: str) -> Entry:
 MERGE = {"kind": "git_change", "merge": "release", "into": "main"}
 WRITE = {"kind": "git_change", "write": {"a.yaml": "a: 1\r\n", "./b.yaml": "b: 2\n# $Id: 12 $\n"}}
 REPLACE = {"kind": "git_change", "replace": {"file": "a.yaml", "old": "a: 1", "new": "a: 9"}, "into": "main"}
+REVERT = {"kind": "git_change", "revert": "bad0", "into": "main"}
 MERGED = change(MERGE, remembered={"merged": "f00d", "head": "0ld"})
 VALUE = Explanation("CHG-1042", "step 1 'Roll out' announced this value", by_value=True)
 OTHER = Explanation("", "CHG-1042 acted on orders in production then, but no step of it announced this value")
@@ -206,6 +207,14 @@ CASES: dict[str, tuple[Entry, OurChange, Explanation]] = {
         commit(reverts=content(merged="bad0"), seconds=30),
         change(MERGE, remembered={"merged": "f00d"}, undoing=20),
         OTHER,
+    ),
+    "the announced revert": (commit(reverted="bad0"), change(REVERT), COMMIT),
+    "a revert of another commit than the announced one": (commit(reverted="f00d"), change(REVERT), OTHER),
+    "the announced commit itself once more, by hand": (commit(reverts=content(reverted="bad0")), change(REVERT), OTHER),
+    "the announced revert, taken back by the rollback": (
+        commit(reverts=content(reverted="bad0"), seconds=30),
+        change(REVERT, undoing=20),
+        COMMIT,
     ),
     "the empty commit of a rollback that keeps a push out": (
         commit(seconds=30),

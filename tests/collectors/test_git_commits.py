@@ -76,6 +76,22 @@ async def test_what_a_step_pushes_and_takes_back_is_its_own(repository: Path, ch
     assert explained([revert], ours(chosen, remembered, undoing=True)) == [OURS]
 
 
+async def test_a_step_that_reverts_a_commit_and_its_undo_are_its_own(repository: Path) -> None:
+    """It names the commit that it takes back, and takes back that one and nothing else."""
+    wrong = commit(repository, "version", "9")
+    here, back = context(repository), step(revert=wrong)
+    remembered = back.remember(here)
+    back.apply(here, remembered)
+    (revert,) = [entry for entry in await seen(repository) if "CHG-1001: Tune" in entry.what]
+    assert git(repository, "show", "main:version") == "1"
+    assert explained([revert], ours(back, remembered)) == [OURS]
+    assert explained([revert], ours(step(revert="0" * 40), remembered)) == [NOBODYS]
+    back.undo(here, remembered)
+    (undone,) = [entry for entry in await seen(repository) if "Revert CHG-1001" in entry.what]
+    assert explained([undone], ours(back, remembered)) == [NOBODYS]
+    assert explained([undone], ours(back, remembered, undoing=True)) == [OURS]
+
+
 async def test_a_merge_on_top_of_what_somebody_else_pushes_is_still_ours_and_theirs_is_not(repository: Path) -> None:
     """They are told apart, also if they come in the same look."""
     await seen(repository)

@@ -20,13 +20,14 @@ def is_announced(entry: Entry, content: CommitContent, act: Act, *, is_undone: b
     branch = act.announced.get("into", Step.model_fields["into"].default)
     if f"{act.change}/{act.number}" not in content.steps or entry.object.rpartition(":")[2] != branch:
         return False
-    if content.reverts:
-        return is_undone and _holds(content.reverts, act)
-    is_empty = not content.merged and not content.files
-    return is_undone if is_empty else _holds(content, act)
+    is_empty = not (content.merged or content.files or content.reverted or content.reverts)
+    is_back = is_empty or (content.reverts is not None and _holds(content.reverts, act))
+    return (is_undone and is_back) or (not is_empty and _holds(content, act))
 
 
 def _holds(content: CommitContent, act: Act) -> bool:
+    if act.announced.get("revert"):
+        return bool(content.reverted) and content.reverted == act.announced["revert"]
     if act.announced.get("merge"):
         return bool(content.merged) and content.merged == act.remembered.get("merged")
     files = content.files

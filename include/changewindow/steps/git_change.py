@@ -152,7 +152,8 @@ class Step(StepBase):
         if done and not is_reverted:
             clone.context.log(f"nothing to do: {self.into} already contains it")
             return Made(counts=done)
-        message = f"{clone.context.change}: {self.name}\n\nChange-Step: {clone.context.mark}"
+        reverts = f"This reverts commit {self.revert}.\n\n" if self.revert else ""
+        message = f"{clone.context.change}: {self.name}\n\n{reverts}Change-Step: {clone.context.mark}"
         if self.merge:
             if clone.has(remembered["merged"], self.merge):
                 problem = f"{self.merge} holds nothing that {self.into} lacks; there is nothing to merge."

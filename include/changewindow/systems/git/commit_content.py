@@ -35,16 +35,18 @@ class CommitContent:
     """The commit that it merges; it holds what this merge makes, and nothing else."""
     files: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
     """The text of each file that it changes, before and after; a merge has none."""
+    reverted: str = ""
+    """The commit that it takes back as a whole, and nothing else."""
     reverts: "CommitContent | None" = None
-    """What the commit holds that it takes back as a whole, and nothing else."""
+    """What is in that one, if that can be compared."""
 
 
-async def content_of(mirror: Mirror, commit: Commit) -> CommitContent | None:
-    """Return what a commit holds, or None where that cannot be compared with a step."""
+async def content_of(mirror: Mirror, commit: Commit, deep: int = 1) -> CommitContent | None:
+    """Return what a commit holds, or None where that cannot be compared; `deep` is how many reverts of reverts are."""
     with suppress(SourceError):
         body = (await mirror.git("log", "--max-count=1", "--format=%b", commit.id, "--")).decode(errors="replace")
         if match := REVERTED.search(body):
-            return await _revert(mirror, commit, match[1])
+            return await _revert(mirror, commit, match[1], deep)
         return await _forward(mirror, commit)
     return None
 
@@ -66,14 +68,16 @@ async def _forward(mirror: Mirror, commit: Commit) -> CommitContent | None:
     return None
 
 
-async def _revert(mirror: Mirror, commit: Commit, reverted: str) -> CommitContent | None:
+async def _revert(mirror: Mirror, commit: Commit, reverted: str, deep: int) -> CommitContent | None:
     """Return what a commit has taken back; None if it has done anything else."""
     [made] = await mirror.log(reverted, 1)
     base = await _made(mirror, made.id)
     ours, theirs = await _made(mirror, commit.parent, base), await _made(mirror, made.parent, base)
     is_clean = len(commit.parents) == 1 and await _tree(mirror, commit.id) == await _combined(mirror, ours, theirs)
-    content = await _forward(mirror, made) if is_clean else None
-    return content and CommitContent(frozenset(commit.steps.split()), reverts=content)
+    if not is_clean:
+        return None
+    content = await content_of(mirror, made, deep - 1) if deep else None
+    return CommitContent(frozenset(commit.steps.split()), reverted=made.id, reverts=content)
 
 
 async def _files(mirror: Mirror, commit: Commit) -> dict[str, tuple[str, str]] | None:
