@@ -34,7 +34,7 @@ class Upgraded:
         """Return what a version of the package ships."""
         names = ("program", "tool", "probe.conf", "other.conf")
         return {self.etc / name: f"{name} of {version}\n" for name in names} | (
-            {self.etc / "new": "new\n", self.etc / "shell": "new\n"} if version == "2.0" else {}
+            {self.etc / name: "new\n" for name in ("new", "shell", "given")} if version == "2.0" else {}
         )
 
     async def explained(self, *, began: timedelta = timedelta(minutes=1)) -> dict[str, tuple[str, str]]:
@@ -80,12 +80,13 @@ async def test_files_of_an_announced_upgrade_are_explained_and_an_edit_by_hand_i
     (upgraded.etc / "other.conf").write_text("edited\n")
     (upgraded.etc / "program").chmod(0o4755)
     (upgraded.etc / "shell").chmod(0o4755)
+    os.chown(upgraded.etc / "given", 1, -1)
     (upgraded.etc / "by-hand").write_text("2\n")
     said = await upgraded.explained()
     assert said.pop("etc", EXPLAINED) == EXPLAINED  # its times differ, if it was not all within a second
     assert {name: change for name, (change, _) in said.items()} == {
         **dict.fromkeys(("probe.conf", "new"), "CHG-1042"),
-        **dict.fromkeys(("tool", "other.conf", "program", "shell", "by-hand"), ""),
+        **dict.fromkeys(("tool", "other.conf", "program", "shell", "given", "by-hand"), ""),
     }
     assert {said[name] for name in ("probe.conf", "new")} == {EXPLAINED}
 

@@ -7,6 +7,7 @@ was changed and changed back in between cannot be seen. Checksums are not shown.
 
 Each file of a package of dpkg is named with its package. Where that package was changed just then, and the file has the
 content that the package ships and nothing else differs, such as its mode, what explains the package explains the file.
+A file that the package no longer ships is unknown to dpkg, so that nothing explains that it is gone.
 
 The account has to read the report, as members of `adm` may on Debian. The date of the database, from which on AIDE can
 see, and a check need root. Where the account of the connection is not root, write `sudo: true` here, and give it these

@@ -59,7 +59,7 @@ class Expected(Model):
     what: Expression | None = None
     """What is done to it."""
     by: Expression | None = None
-    """Who does it; empty where that is unknown."""
+    """Who does it; empty where that is unknown. Whoever makes a commit chooses this, and its title in `what`."""
     hours: Hours | None = None
     """When it happens."""
 

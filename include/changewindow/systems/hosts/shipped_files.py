@@ -15,9 +15,9 @@ from changewindow.systems.measurement import SourceError
 CHECK = (
     'number=$1; shift; while [ "$number" -gt 0 ]; do number=$((number - 1)); '
     'dpkg-query --control-show "$1" md5sums; dpkg-query --show --showformat="\\${Conffiles}\\n" "$1"; shift; done; '
-    'echo files; stat --printf="%f %n\\0" -- "$@"; printf "\\0sums\\0"; md5sum --zero -- "$@"'
+    'echo files; stat --printf="%f %u %n\\0" -- "$@"; printf "\\0sums\\0"; md5sum --zero -- "$@"'
 )
-"""Prints the checksums that packages have shipped, and mode and checksum of files as they are."""
+"""Prints the checksums that packages have shipped, and mode, owner and checksum of files as they are."""
 SHIPPED = re.compile(r"^(?P<sum>[0-9a-f]{32})  (?P<path>.+)$", re.MULTILINE)
 CONFIGURATION = re.compile(r"^ (?P<path>/.+) (?P<sum>[0-9a-f]{32})$", re.MULTILINE)
 OF_PACKAGE = re.compile(r"(?m)^(?P<packages>[^/\n]+): (?P<path>/.*)$")
@@ -28,8 +28,10 @@ BY_UNPACKING = frozenset({"Size", "Bcount", "Mtime", "Ctime", "Inode", "Linkcoun
 CHECKSUM = re.compile(r"(?:MD5|SHA|RMD|CRC|TIGER|HAVAL|WHIRLPOOL|GOST|STRIBOG)\w*")
 MERGED = re.compile(r"^/usr(?=/(?:s?bin|lib\w*)/)")
 """Where a file really is that a package ships as `/bin/ls`."""
-FOLDER, UNSAFE = 0o040000, 0o6002
-"""Bits of a mode: it is a folder; it runs as somebody else, or everybody may write it."""
+FOLDER, UNSAFE = 0o040000, 0o6022
+"""Bits of a mode: it is a folder; it runs as somebody else, or others than its owner may write it."""
+ROOT = "0"
+"""The owner of what packages ship, for all that dpkg records of it."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Change:
 class _Host:
     shipped: dict[str, set[str]] = field(default_factory=dict)
     modes: dict[str, int] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
     sums: dict[str, str] = field(default_factory=dict)
 
 
@@ -119,16 +122,18 @@ async def _look(on: Machine, packages: Sequence[str], paths: Sequence[str]) -> _
         host.shipped.setdefault(f"/{match['path']}", set()).add(match["sum"])
     for match in CONFIGURATION.finditer(databases):
         host.shipped.setdefault(match["path"], set()).add(match["sum"])
-    host.modes = {path: int(mode, 16) for mode, _, path in (line.partition(" ") for line in modes.split("\0")) if path}
+    for mode, owner, path in (line.split(" ", 2) for line in modes.split("\0") if line.count(" ") >= 2):
+        host.modes[path], host.owners[path] = int(mode, 16), owner
     host.sums = {line[34:]: line[:32] for line in sums.split("\0") if len(line) > 34}
     return host
 
 
 def _is_shipped(path: str, difference: Difference, host: _Host) -> bool:
     mode = host.modes.get(path)
-    if mode is None or (difference.done == "added" and mode & UNSAFE):
+    is_new = difference.done == "added"
+    if mode is None or (is_new and (mode & UNSAFE or host.owners[path] != ROOT)):
         return False
     if mode & 0o170000 == FOLDER:
-        return difference.done == "changed" and _attributes(difference) <= BY_UNPACKING
+        return not is_new and _attributes(difference) <= BY_UNPACKING
     shipped = host.shipped.get(path, set()) | host.shipped.get(MERGED.sub("", path), set())
     return host.sums.get(path) in shipped
