@@ -65,6 +65,17 @@ async def test_pages_are_followed_and_what_is_missing_is_said(
     assert "4 nodes are not looked at, 4 are" in (await look(connection, {})).coverage.why
 
 
+async def test_a_cookbook_that_is_gone_is_seen_although_a_node_is_stale(known: tuple[Chef, Connection]) -> None:
+    """What Chef does on nodes has nothing to do with what the server holds."""
+    chef, connection = known
+    kept: dict[str, Any] = {}
+    chef.node("web-2", ohai_time=time.time() - 86400)
+    chef.cookbooks["old"] = "1.0.0"
+    await look(connection, kept)
+    del chef.cookbooks["old"]
+    assert [entry.object for entry in (await look(connection, kept)).entries] == ["cookbook old"]
+
+
 async def test_a_key_that_is_none_is_told() -> None:
     """It is not shown."""
     broken = Connection("chef_server", "http", "http://127.0.0.1:1", login="reader", password="s3cret")

@@ -207,7 +207,34 @@ async def test_it_says_what_it_cannot_see(cluster: ApiServer) -> None:
     assert "1 objects cannot be read" in coverage.why
     assert "secrets are not seen: The account of connection 'example_cluster' may not list secrets" in coverage.why
     assert "etcd is away" in coverage.why
+    assert {"secrets", "roles.rbac.authorization.k8s.io"} <= {*coverage.blind}
     assert "one hour by default: there are none here" in coverage.why
+
+
+@pytest.mark.parametrize("kind", ["configmaps", "services"])
+async def test_who_takes_the_record_of_his_edit_away_is_seen_by_the_look_before(cluster: ApiServer, kind: str) -> None:
+    """Anybody who may write an object may empty its managedFields; what it holds still differs."""
+    spec = {"selector": {"app": "cart"}, "ports": [{"port": 80}]}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "cart", "namespace": "shop"}, "spec": spec}
+    cluster.make(service)
+    age(cluster)
+    kept: dict[str, Any] = {}
+    await look(cluster, kept)
+    name, part = ("cart-settings", "data") if kind == "configmaps" else ("cart", "spec")
+    with cluster.store.lock:
+        edited = cluster.store.objects[kind, "shop", name]
+        edited[part] = {
+            **edited[part],
+            "selector" if part == "spec" else "max_idle": {"app": "evil"} if part == "spec" else "1",
+        }
+        edited["metadata"]["managedFields"] = []
+    for _ in range(2):
+        (found,) = (await look(cluster, kept)).entries
+        assert found.object.endswith(f" shop/{name}")
+        assert found.what.startswith("changed between ")
+        assert found.what.endswith("spec" if part == "spec" else "max_idle")
+        assert found.earliest < found.at
+        assert "its record was taken out" in found.known_by
 
 
 async def test_pages_are_followed(cluster: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
