@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,10 +26,12 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-async def look(repository: Path, span: Span | None = None) -> Collected:
-    """Return what shows there."""
+async def look(
+    repository: Path, span: Span | None = None, *, at: str = "kept", kept: dict[str, Any] | None = None
+) -> Collected:
+    """Return what shows there, on a machine with a mirror in a folder."""
     known = Connection("orders_config", "git", host=str(repository))
-    return await looked(EXAMPLE, known, folder=repository.parent / "kept", span=span)
+    return await looked(EXAMPLE, known, folder=repository.parent / at, span=span, kept=kept)
 
 
 async def test_a_force_push_shows_what_is_gone(repository: Path) -> None:
@@ -50,6 +53,32 @@ async def test_an_old_commit_that_is_pushed_now_shows_now(repository: Path) -> N
     commit(repository, "Written long ago", at="2025-06-01T00:00:00Z")
     (entry,) = (await look(repository)).entries
     assert "(dated 2025-06-01 00:00 UTC): Written long ago; pool.yaml +1 -1" in entry.what
+
+
+async def test_a_look_on_another_machine_goes_on_from_the_last_one(repository: Path) -> None:
+    """What the last look knew is kept in the ledger; its mirror may be gone with its machine."""
+    kept: dict[str, Any] = {}
+    commit(repository, "Fix the pool")
+    await look(repository, kept=kept)
+    commit(repository, "Written long ago", at="2025-06-01T00:00:00Z")
+    for _ in range(2):
+        entries = (await look(repository, at="another machine", kept=kept)).entries
+        dated = [entry for entry in entries if "(dated 2025-06-01 00:00 UTC): Written long ago" in entry.what]
+        assert len(dated) == 1
+        assert not [entry for entry in entries if "rewritten" in entry.what]
+
+
+async def test_a_rewritten_history_is_a_gap_where_nobody_has_what_is_gone(repository: Path) -> None:
+    """Neither the repository nor a mirror; nothing that was pushed and taken away since can be named."""
+    kept: dict[str, Any] = {}
+    commit(repository, "Fix the pool")
+    await look(repository, kept=kept)
+    git(repository, "reset", "-q", "--hard", "HEAD^")
+    git(repository, "reflog", "expire", "--expire=now", "--all")
+    git(repository, "gc", "-q", "--prune=now")
+    coverage = (await look(repository, at="another machine", kept=kept)).coverage
+    assert coverage.why.startswith("history was rewritten: the newest commit of the last look is not in the repository")
+    assert len(coverage.holes) == 1
 
 
 @pytest.mark.parametrize("looks_before", [False, True], ids=["at the first look", "at a later one"])

@@ -9,6 +9,7 @@ Anybody who may push may name a step of a change in a commit. So what is in it i
 in the newest 20 of such commits, with up to 20 files of 1 MiB. A merge that needs `merge=union` cannot be compared.
 """
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,17 +17,18 @@ from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from changewindow.collectors.base import CollectorBase, CollectorContext, PutBack
+from changewindow.documents.moments import utc
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import NOW, Collected, Coverage, Entry, Span
 from changewindow.systems.git.access import access
 from changewindow.systems.git.commit_content import CommitContent, brought_by, content_of
 from changewindow.systems.git.history import NOT_VERIFIED, Commit
-from changewindow.systems.git.mirror import Mirror, Move, locked
+from changewindow.systems.git.mirror import NEVER, Mirror, Move, locked
 from changewindow.systems.git.refs import Branch
 from changewindow.systems.measurement import SourceError
 
@@ -35,6 +37,8 @@ COMMITS = 1000
 """How many of a branch are looked at, the newest."""
 NAMED = 20
 """How many that are gone are named, and how many that name a step of ours are read."""
+HEAD = re.compile("[0-9a-f]{40,64}")
+GONE = "history was rewritten: the newest commit of the last look is not in the repository any more, nor is the mirror"
 NOBODY = "git does not record who pushed; the server's audit log may"
 
 
@@ -55,9 +59,17 @@ class Collector(CollectorBase):
             mirror = Mirror(folder, partial(context.read, environment=environment))
             async with locked(context.folder):
                 await self._fetch(mirror, address)
+                hole = await _since_earlier(mirror, context.kept, self.branches)
                 looks = [await self._branch(branch, mirror, span) for branch in self.branches]
+                heads = {branch: await mirror.head(branch) for branch in self.branches}
+        context.kept.clear()
+        context.kept.update(mirror=folder.name, looked=mirror.fetched.isoformat(), heads=heads)
         entries = tuple(entry for of_branch, _ in looks for entry in of_branch)
-        return Collected(entries, _coverage(mirror.begun(), span, max(since for _, since in looks)))
+        coverage = _coverage(mirror.begun(), span, max(since for _, since in looks))
+        if hole:
+            reasons = (GONE, coverage.why)
+            coverage = replace(coverage, holes=(hole,), why="; ".join(filter(None, reasons)))
+        return Collected(entries, coverage)
 
     def put_back(self, entry: Entry) -> PutBack:
         """Revert the commit."""
@@ -107,6 +119,15 @@ async def _ours(
             brought = await brought_by(mirror, commit, COMMITS) if content.merged else [commit.id]
             known.update(dict.fromkeys(brought, (times[commit.id], content)))
     return known
+
+
+async def _since_earlier(mirror: Mirror, kept: Mapping[str, Any], branches: Sequence[str]) -> Span | None:
+    """Let a mirror that was just made, as on another machine, go on from the last look; return what it cannot know."""
+    if mirror.fetched_before != NEVER or kept.get("mirror") != mirror.folder.name:
+        return None
+    heads = {branch: str(head) for branch, head in kept.get("heads", {}).items() if branch in branches}
+    known = [HEAD.fullmatch(head) is not None and await mirror.begin_at(branch, head) for branch, head in heads.items()]
+    return None if all(known) else Span(utc(kept.get("looked")), mirror.fetched)
 
 
 def _begun(mirror: Mirror, span: Span) -> datetime:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from changewindow.systems.git.history import Commit, commits, log_arguments, time_of
+from changewindow.systems.measurement import SourceError
 
 PAUSE = 0.1
 """Seconds."""
@@ -71,6 +72,27 @@ class Mirror:
         await self.git("init", "--quiet", "--bare", "--template=", ".")
         await self.git("config", "core.logAllRefUpdates", "always")
         await self.git("config", "gc.auto", "0")  # it would forget what was pushed away
+
+    async def head(self, branch: str) -> str:
+        """Return the newest commit of a branch."""
+        return (await self.git("rev-parse", f"refs/heads/{branch}")).decode().strip()
+
+    async def begin_at(self, branch: str, head: str) -> bool:
+        """Let the record of a mirror that was just made begin where a branch was at an earlier look.
+
+        Returns whether that commit is still there; if not, nobody can tell what became of the branch since.
+        """
+        now, ref = await self.head(branch), f"refs/heads/{branch}"
+        if now == head:
+            return True
+        try:
+            await self.git("cat-file", "-e", f"{head}^{{commit}}")
+        except SourceError:
+            return False
+        await self.git("update-ref", "-d", ref)  # with its record, which began just now
+        await self.git("update-ref", ref, head)
+        await self.git("update-ref", ref, now)
+        return True
 
     async def moves(self, branch: str) -> list[Move]:
         """Return each time that a fetch saw a branch in another place, the oldest first."""
