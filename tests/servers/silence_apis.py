@@ -95,14 +95,15 @@ def pagerduty(kept: Kept, request: Request) -> tuple[int, Any]:
         entries = [
             entry
             for entry in kept.entries.values()
-            if (time(entry["end_time"]) <= now()) == is_past and services & {one["id"] for one in entry["services"]}
+            if (time(entry["end_time"]) <= now()) == is_past
+            and services & {service["id"] for service in entry["services"]}
         ]
         return 200, {"maintenance_windows": entries, "limit": 100, "offset": 0, "more": False, "total": None}
     if request.method in {"POST", "PUT"}:
         assert "@" in request.headers["From"]
         window = json.loads(request.body)["maintenance_window"]
         assert window["type"] == "maintenance_window"
-        assert {one["type"] for one in window["services"]} == {"service_reference"}
+        assert {service["type"] for service in window["services"]} == {"service_reference"}
         window["end_time"] = time(window["end_time"]).astimezone(ELSEWHERE).isoformat()
         if request.method == "POST":
             return 201, {"maintenance_window": kept.add(window)}

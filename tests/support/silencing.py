@@ -71,8 +71,10 @@ class Acting:
     @asynccontextmanager
     async def _silencer(self) -> AsyncIterator[Silencer]:
         async with context(*self.connections) as used:
-            write: Callable[[Payload], None] = self._write
-            yield Silencer(self.silencing, self.ledger, used, self.lease, write, self.lines.append)
+            yield Silencer(self.silencing, self.ledger, used, self.lease, self._write, self._log)
+
+    def _log(self, _: int, line: str) -> None:
+        self.lines.append(line)
 
     def _write(self, payload: Payload) -> None:
         with suppress(LedgerDown):

@@ -6,6 +6,7 @@ The record says what is ended, and is asked before and after each renewal, so th
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -97,15 +98,16 @@ class Silencer:
     lease: timedelta
     write: Callable[[Payload], None]
     """Writes an event without secrets, and raises nothing; it may block."""
-    log: Callable[[str], None]
+    log: Callable[[int, str], None]
+    """Takes a level of `logging` and a line."""
 
     async def keep(self) -> None:
         """Open what is not open, and renew what is."""
-        await asyncio.gather(*(self._keep(number, one) for number, one in enumerate(self.silencing.silences, 1)))
+        await asyncio.gather(*(self._keep(*numbered) for numbered in enumerate(self.silencing.silences, 1)))
 
     async def end(self) -> None:
         """End what this run has opened, for good."""
-        await asyncio.gather(*(self._end(number, one) for number, one in enumerate(self.silencing.silences, 1)))
+        await asyncio.gather(*(self._end(*numbered) for numbered in enumerate(self.silencing.silences, 1)))
 
     async def _keep(self, number: int, silence: SilenceBase) -> None:
         before = await self._known()
@@ -129,17 +131,19 @@ class Silencer:
         """Have one silence in the product that ends with a term of now; return what is to be recorded."""
         term = self._term(number)
         held = await silence.held(self.context, term)
-        lasting = [one for one in held if not one.is_over]
+        lasting = [there for there in held if not there.is_over]
         if changed := _by_hand(held):
-            self.log(f"{changed.comment!r} was ended or changed by hand, and is left to whoever did that")
+            line = f"{changed.comment!r} was ended or changed by hand, and is left to whoever did that"
+            self.log(logging.WARNING, line)
             return SilenceEnded(**self._about(number, silence), by_hand=True)
-        for one in lasting[1:]:  # a try that nobody knows of
-            await silence.end(self.context, one)
+        for copy in lasting[1:]:  # of a try that nobody knows of
+            await silence.end(self.context, copy)
         if lasting:
             name = await silence.renew(self.context, term, lasting[0])
         else:
             name = await silence.open(self.context, term)
-            self.log(f"silenced until {term.until:%H:%M:%S} UTC, unless renewed: {silence.description()}")
+            lapses = f"{term.until:%H:%M:%S} UTC, unless renewed"
+            self.log(logging.INFO, f"silenced until {lapses}: {silence.description()}")
         return Silenced(**self._about(number, silence), id=name, until=term.until)
 
     async def _end(self, number: int, silence: SilenceBase, *, is_late: bool = False) -> None:
@@ -148,12 +152,12 @@ class Silencer:
         try:
             async with asyncio.timeout(WITHIN):
                 held = await silence.held(self.context, self._term(number))
-                lasting = [one for one in held if not one.is_over and one.is_as_left]
+                lasting = [there for there in held if not there.is_over and there.is_as_left]
                 if lasting and not is_late and (before is None or number not in before.ended):
                     # First, so that nobody renews what is ended.
                     await asyncio.to_thread(self.write, SilenceEnded(**self._about(number, silence)))
-                for one in lasting:
-                    await silence.end(self.context, one)
+                for there in lasting:
+                    await silence.end(self.context, there)
         except (TimeoutError, *UNREADABLE) as error:
             await asyncio.to_thread(self.write, self._failed(number, silence, "end", error))
 
@@ -164,7 +168,8 @@ class Silencer:
     def _failed(self, number: int, silence: SilenceBase, act: Act, error: BaseException) -> SilenceFailed:
         late = f"no answer within {WITHIN:g} s" if isinstance(error, TimeoutError) else ""
         reason = late or str(error) or type(error).__name__
-        self.log(f"could not {act} the silence of {silence.description()}, and the change goes on: {reason}")
+        failed = f"could not {act} the silence of {silence.description()}, and the change goes on: {reason}"
+        self.log(logging.WARNING, failed)
         return SilenceFailed(**self._about(number, silence), act=act, reason=reason[:MOST])
 
     def _about(self, number: int, silence: SilenceBase) -> dict[str, Any]:
@@ -176,12 +181,12 @@ class Silencer:
         try:
             return await asyncio.to_thread(known, self.ledger, self.silencing)
         except ChangeError as error:
-            self.log(f"what is silenced is not known, so that nothing is renewed: {error}")
+            self.log(logging.WARNING, f"what is silenced is not known, so that nothing is renewed: {error}")
             return None
 
 
 def _by_hand(held: list[Held]) -> Held | None:
     """Return the silence that a person has changed: one that lasts, or the newest of those that are over."""
-    lasting = [one for one in held if not one.is_over]
-    newest = [max(held, key=lambda one: one.ends)] if held and not lasting else []
-    return next((one for one in lasting or newest if not one.is_as_left), None)
+    lasting = [silence for silence in held if not silence.is_over]
+    newest = [max(held, key=lambda silence: silence.ends)] if held and not lasting else []
+    return next((silence for silence in lasting or newest if not silence.is_as_left), None)

@@ -151,7 +151,9 @@ def test_it_is_renewed_beside_a_step(
     run = silencing_change.run("apply_1")
     with silences_renewed(run):
         wait_for(lambda: len(acts(served(product))) >= 2, "a renewal", 20, 0.1)
-    wait_for(lambda: "changewindow-silences" not in [one.name for one in threading.enumerate()], "its end", 20, 0.1)
+    wait_for(
+        lambda: "changewindow-silences" not in [thread.name for thread in threading.enumerate()], "its end", 20, 0.1
+    )
     assert set(acts(served(product))) == {OPEN}
     assert silencing_change.kinds().count("silenced") == 1
 

@@ -35,7 +35,7 @@ class Prepared:
         async with client() as http:
             context = SourceContext(http, self._connection, change=self.silencing.change, secrets=SECRETS)
             write = self._record if what == "keep" else self.run.note
-            silencer = Silencer(self.silencing, self.run.ledger, context, self.lease, write, log.warning)
+            silencer = Silencer(self.silencing, self.run.ledger, context, self.lease, write, log.log)
             await (silencer.keep() if what == "keep" else silencer.end())
 
     async def _connection(self, name: str) -> Connection:

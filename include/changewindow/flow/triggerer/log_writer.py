@@ -23,8 +23,13 @@ Lines = SimpleQueue[tuple[Context, Callable[[], object]]]
 
 
 def write_line(line: str) -> None:
-    """Write a line into the log of the task that the running trigger belongs to; returns at once."""
-    _lines(os.getpid()).put((copy_context(), lambda: log.log(level_of(line), "%s", line)))
+    """Write a line of a watch into the log of the task that the running trigger belongs to; returns at once."""
+    write_at(level_of(line), line)
+
+
+def write_at(level: int, line: str) -> None:
+    """Write any other line there; see `write_line`."""
+    _lines(os.getpid()).put((copy_context(), lambda: log.log(level, "%s", line)))
 
 
 async def flush() -> None:

@@ -11,7 +11,7 @@ from changewindow.changes.silencing import RENEWALS, Silencer, Silencing
 from changewindow.errors import ChangeError
 from changewindow.flow.airflow_connection import ledger_in_trigger, of_ticket_in_trigger
 from changewindow.flow.secrecy import SECRETS, clean
-from changewindow.flow.triggerer.log_writer import write_line
+from changewindow.flow.triggerer.log_writer import write_at
 from changewindow.ledger import events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event
@@ -51,7 +51,7 @@ async def _keep(silencing: Silencing, actor: str) -> None:
 
     async with client() as http:
         context = SourceContext(http, of_ticket_in_trigger, change=silencing.change, secrets=SECRETS)
-        await Silencer(silencing, ledger, context, settings.read().silence_lease, write, write_line).keep()
+        await Silencer(silencing, ledger, context, settings.read().silence_lease, write, write_at).keep()
 
 
 def _record(ledger: Ledger, event: Event) -> None:
