@@ -110,4 +110,5 @@ def world(folder: Path) -> Iterator[World]:
     def state() -> object:
         return server.ask("SELECT * FROM alembic_version", orders.schema), server.ask(columns, orders.schema)
 
-    yield World(EXAMPLE, state, {"example_orders": orders, "example_config": known}, cuts=2)
+    step = {**EXAMPLE, "python": warm_python()}
+    yield World(step, state, {"example_orders": orders, "example_config": known}, cuts=2)
