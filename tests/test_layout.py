@@ -22,6 +22,8 @@ TOP_LEVEL = {
 }
 VAGUE = {"utils", "helpers", "common", "manager", "service"}
 BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)
+WITH_STATEMENTS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""What of a statement holds others; no block stands within an expression."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -140,10 +142,11 @@ def _positional(function: Function) -> int:
 
 def _depth(node: ast.AST) -> int:
     """Return how many blocks stand inside each other; `elif` stands beside its `if`, and a function begins anew."""
-    if isinstance(node, Function | ast.Lambda | ast.ClassDef):
+    if isinstance(node, Function | ast.ClassDef):
         return 0
-    inside = max((_depth(child) for child in ast.iter_child_nodes(node) if not _is_elif(node, child)), default=0)
-    beside = max((_depth(child) for child in ast.iter_child_nodes(node) if _is_elif(node, child)), default=0)
+    statements = [child for name in WITH_STATEMENTS for child in getattr(node, name, ())]
+    inside = max((_depth(child) for child in statements if not _is_elif(node, child)), default=0)
+    beside = max((_depth(child) for child in statements if _is_elif(node, child)), default=0)
     return max(inside + isinstance(node, BLOCKS), beside)
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,8 +87,9 @@ def test_it_waits_as_long_as_something_moves(
     assert sentence.endswith(f" s and nothing of it moved for 1 s; see {log}.")
 
 
-def test_who_computes_moves(tmp_path: Path) -> None:
+def test_who_computes_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU time of the components counts, with that of all they have started; of other processes it does not."""
+    monkeypatch.setattr(start_up, "BUSY", 0.2)
     burn = "while True: pass"
     busy = subprocess.Popen([sys.executable, "-S", "-c", burn], start_new_session=True)
     try:
@@ -95,6 +97,7 @@ def test_who_computes_moves(tmp_path: Path) -> None:
         (tmp_path / PID_FILE).write_text(f"{busy.pid}\n")
         while not start_up.Progress.of(tmp_path, ("scheduler",)).is_more_than(before):
             assert busy.poll() is None
+            time.sleep(0.05)
     finally:
         busy.kill()
         busy.wait()

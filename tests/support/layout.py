@@ -65,7 +65,8 @@ def room(module: str) -> str:
     return (rest[0] if rest else "") if top == "changewindow" else top
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Return every module that a file imports, wherever the import stands, those for type checkers included."""
     names: set[str] = set()
     for node in ast.walk(tree(path)):
@@ -74,7 +75,7 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.relative_to(ROOT)} imports relatively"
             names |= {f"{node.module}", *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
+    return frozenset(names)
 
 
 @dataclass(frozen=True)
