@@ -34,7 +34,7 @@ PermitRootLogin yes
 PasswordAuthentication yes
 Subsystem sftp internal-sftp
 """
-"""The exchange of keys that OpenSSH prefers withstands quantum computers, and takes most of the time of a connection."""
+"""The exchange of keys that OpenSSH prefers withstands quantum computers, but is most of the work of a connection."""
 
 
 @dataclass
