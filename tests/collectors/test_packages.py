@@ -9,13 +9,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from changewindow.changes.silent import key_of
 from changewindow.collectors.packages import EXAMPLE
 from changewindow.systems.collection import Collected, Entry, Span
 from changewindow.systems.connection import Connection
-from changewindow.systems.hosts.debian_packages import order
+from changewindow.systems.hosts.debian_packages import order, package_changes
 from changewindow.systems.measurement import SourceError
 from servers.packages import Debian, Rpm
 from servers.sshd import sshd
@@ -103,6 +105,43 @@ async def test_times_of_a_log_are_in_the_zone_of_the_host(tmp_path: Path, monkey
     os.utime(tmp_path / "dpkg.log", (DAY.until.timestamp(),) * 2)
     (entry,) = (await look(tmp_path, logs=str(tmp_path), span=DAY)).entries
     assert entry.at == datetime(2031, 3, 18, 15, 0, tzinfo=UTC)
+
+
+async def test_a_package_that_is_installed_with_another_time_zone_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever calls dpkg chooses its zone; where the line stands in the log, he does not."""
+    debian = Debian(tmp_path / "world")
+    debian.install("probe", "1.0")
+    monkeypatch.setenv("TZ", "Pacific/Honolulu")
+    debian.install("hidden", "6.6")
+    monkeypatch.delenv("TZ")
+    [hidden] = [entry for entry in (await look(tmp_path, logs=str(debian.logs))).entries if "hidden" in entry.object]
+    assert datetime.now(UTC) - hidden.at < timedelta(minutes=1)
+    assert "(dated " in hidden.what
+    assert " against the order of the log)" in hidden.what
+    debian.install("later", "1.0")
+    entries = (await look(tmp_path, logs=str(debian.logs))).entries
+    [again] = [entry for entry in entries if "hidden" in entry.object]
+    assert key_of(again) == key_of(hidden)
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+CHANGES = {
+    "in the order of the log": ("02:50", "02:10"),
+    "by the time that has passed": ("01:50", "02:10"),
+}
+
+
+@pytest.mark.parametrize("times", CHANGES.values(), ids=CHANGES.keys())
+def test_the_hour_that_is_repeated_when_summer_ends_is_not_overlooked(times: tuple[str, str]) -> None:
+    """A line of its second time would lie an hour before anybody asks for it."""
+    lines = [f"2031-10-26 {time}:00 install probe:all <none> {time}" for time in times]
+    now = datetime(2031, 10, 26, 1, 20, tzinfo=UTC)
+    found = [*package_changes(lines, lambda local: local.replace(tzinfo=BERLIN).astimezone(UTC), now)][-1]
+    assert now - timedelta(minutes=15) < found.at <= now
+    assert found.earliest is not None
+    assert found.earliest < found.at
 
 
 async def test_rpm_shows_what_was_installed_and_later_also_what_is_gone(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from changewindow.systems.hosts import rpm_packages
 from changewindow.systems.hosts.debian_logs import package_entry, read_logs
 from changewindow.systems.hosts.debian_packages import PackageChange, command_of
 from changewindow.systems.hosts.dnf5_history import Transaction, transactions
-from changewindow.systems.hosts.machine import machine
+from changewindow.systems.hosts.machine import latest, machine
 from changewindow.systems.measurement import SourceError
 
 EXAMPLE = {"kind": "packages", "connection": "web_3", "service": "orders"}
@@ -63,7 +63,9 @@ class Collector(CollectorBase):
         why = "; ".join(filter(None, (oldest, logs.complaint)))
         blind = {"some of the logs": logs.complaint} if logs.complaint else {}
         coverage = Coverage(max(begun, span.since), span.until, clock_off=logs.ahead, why=why, blind=blind)
-        entries = (package_entry(on.name, change, command_of(change, logs.runs)) for change in logs.changes)
+        by_now = latest(span, logs.ahead)
+        changes = (replace(change, at=min(change.at, by_now)) if change.dated else change for change in logs.changes)
+        entries = (package_entry(on.name, change, command_of(change, logs.runs)) for change in changes)
         return Collected(tuple(entries), coverage)
 
     def put_back(self, entry: Entry) -> PutBack:

@@ -68,28 +68,37 @@ async def read_logs(on: Machine, folder: str, since: datetime) -> Logs:
 def package_entry(host: str, change: PackageChange, run: Command | None) -> Entry:
     """Return the entry of a package that was changed by a run of apt, or by dpkg alone."""
     command = f" by {without_secrets(run.line)}" if run and run.line else ""
+    dated = f" (dated {change.dated:%Y-%m-%d %H:%M:%S} UTC, against the order of the log)" if change.dated else ""
     return Entry(
         change.at,
         f"{host}:{change.package}",
-        f"package {change.action} ({change.architecture}){command}",
+        f"package {change.action} ({change.architecture}){dated}{command}",
         before=change.before,
         after=change.after,
         by=run.by if run else "",
         known_by=BARE if run is None else "Requested-By in apt's history.log" if run.by else ROOT,
         command=run.line if run else "",
+        earliest=change.earliest,
     )
 
 
 def _logs(logs: Mapping[str, Sequence[str]], clock: Clock, ahead: timedelta, complaint: str) -> Logs:
-    packages = [lines for name, lines in logs.items() if "/dpkg.log" in name]
+    names = sorted((name for name in logs if "/dpkg.log" in name), key=_age, reverse=True)
+    packages = [logs[name] for name in names]
     firsts = [at for lines in packages if lines and (at := time_at(lines[0], clock))]
     return Logs(
-        tuple(change for lines in packages for change in package_changes(lines, clock)),
+        tuple(package_changes([line for lines in packages for line in lines], clock, datetime.now(UTC) + ahead)),
         tuple(run for name, lines in logs.items() if "/history.log" in name for run in commands(lines, clock)),
         min(firsts, default=None),
         ahead,
         complaint,
     )
+
+
+def _age(name: str) -> int:
+    """Return how often a log was rotated: `dpkg.log.2.gz` twice."""
+    number = name.rpartition("/dpkg.log")[2].strip(".").partition(".")[0]
+    return int(number) if number.isdecimal() else 0
 
 
 def _clock(head: str, asked: datetime) -> tuple[timedelta, tzinfo]:

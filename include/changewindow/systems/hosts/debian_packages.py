@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Literal
@@ -14,6 +14,8 @@ NAME = re.compile(r"([^\s,:()]+):[^\s,:()]+ \(")
 USER = re.compile(r"^(.*) \([0-9]+\)$")
 LATEST = timedelta(seconds=2)
 """How much later than the end of its command dpkg may log."""
+SLACK = timedelta(minutes=1)
+"""How far a log may go back in time when a clock is set right."""
 Clock = Callable[[datetime], datetime]
 """Makes a time without zone, as the host wrote it, one of UTC."""
 
@@ -28,6 +30,19 @@ class PackageChange:
     action: str
     before: str
     after: str
+    earliest: datetime | None = None
+    """When it happened at the earliest, where the log does not tell when it was."""
+    dated: datetime | None = None
+    """What the log says, where that cannot be."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a line was written."""
+
+    at: datetime
+    earliest: datetime | None = None
+    dated: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -42,12 +57,11 @@ class Command:
     packages: frozenset[str]
 
 
-def package_changes(lines: Sequence[str], clock: Clock) -> Iterator[PackageChange]:
-    """Yield what dpkg.log has of packages; a line that is damaged is passed over."""
-    for line in lines:
+def package_changes(lines: Sequence[str], clock: Clock, now: datetime) -> Iterator[PackageChange]:
+    """Yield what dpkg.log has of packages, in the order of the log; a line that is damaged is passed over."""
+    for line, moment in zip(lines, _moments(lines, clock, now), strict=True):
         parts = line.split(" ")
-        at = time_at(line, clock)
-        if len(parts) == 6 and parts[2] in ACTIONS and at:
+        if len(parts) == 6 and parts[2] in ACTIONS and moment:
             before, after = ("" if version == NONE else version for version in parts[4:])
             action = ACTIONS[parts[2]]
             if action == "upgraded" and order(after, before) < 0:
@@ -57,7 +71,36 @@ def package_changes(lines: Sequence[str], clock: Clock) -> Iterator[PackageChang
             elif action in {"removed", "purged"}:
                 after = ""
             package, _, architecture = parts[3].partition(":")
-            yield PackageChange(at, package, architecture, action, before, after)
+            change = PackageChange(moment.at, package, architecture, action, before, after)
+            yield replace(change, earliest=moment.earliest, dated=moment.dated)
+
+
+def _moments(lines: Sequence[str], clock: Clock, now: datetime) -> list[Moment | None]:
+    """Return when each line was written.
+
+    dpkg writes the time of the zone of whoever calls it: a line that goes back in time was written after the one before
+    it and before the next one. In the hour that the end of summer time repeats, it may be the second time.
+    """
+    moments, before = list[Moment | None](), None
+    for line in lines:
+        first, second = time_at(line, clock), time_at(line, clock, fold=1)
+        if first is None or second is None:
+            moments.append(None)
+            continue
+        at = second if first < second <= now else first
+        if before and at < before - SLACK:
+            moments.append(Moment(before, before, at))
+            continue
+        moments.append(Moment(at, first if first < at else None))
+        before = at
+    later = now
+    for place in reversed(range(len(moments))):
+        moment = moments[place]
+        if moment and moment.dated:
+            moments[place] = replace(moment, at=later, earliest=min(moment.at, later))
+        elif moment:
+            later = moment.at
+    return moments
 
 
 def commands(lines: Sequence[str], clock: Clock) -> Iterator[Command]:
@@ -65,7 +108,7 @@ def commands(lines: Sequence[str], clock: Clock) -> Iterator[Command]:
     for stanza in "\n".join(lines).split("\n\n"):
         fields = dict(line.split(": ", 1) for line in stanza.split("\n") if ": " in line)
         began = time_at(fields.get("Start-Date", "").replace("  ", " "), clock)
-        ended = time_at(fields.get("End-Date", "").replace("  ", " "), clock)
+        ended = time_at(fields.get("End-Date", "").replace("  ", " "), clock, fold=1)
         if began:
             by = USER.sub(r"\1", fields.get("Requested-By", ""))
             named = frozenset(name for field in CHANGED for name in NAME.findall(fields.get(field, "")))
@@ -74,14 +117,16 @@ def commands(lines: Sequence[str], clock: Clock) -> Iterator[Command]:
 
 def command_of(change: PackageChange, runs: Sequence[Command]) -> Command | None:
     """Return the newest run of apt that names a package, and in whose time it was changed."""
-    within = [run for run in runs if run.began <= change.at <= run.ended + LATEST and change.package in run.packages]
+    at = change.dated or change.at
+    within = [run for run in runs if run.began <= at <= run.ended + LATEST and change.package in run.packages]
     return max(reversed(within), key=lambda run: run.began, default=None)  # of one second, the last
 
 
-def time_at(line: str, clock: Clock) -> datetime | None:
-    """Return the time with which a line begins."""
+def time_at(line: str, clock: Clock, fold: int = 0) -> datetime | None:
+    """Return the time with which a line begins; with a fold, the second one that it may mean."""
     try:
-        return clock(datetime.strptime(line[:19], "%Y-%m-%d %H:%M:%S"))  # noqa: DTZ007  the clock knows the zone
+        local = datetime.strptime(line[:19], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007  the clock knows the zone
+        return clock(local.replace(fold=fold))
     except (ValueError, OverflowError):
         return None
 
