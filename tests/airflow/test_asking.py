@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from changewindow.cli.airflow_api import wait_for
+from changewindow.cli.airflow_api import RestError, wait_for
 from changewindow.ledger import changes, events, queries
 from support.real_airflow import RealAirflow, git, ticket, window
 
@@ -121,6 +121,35 @@ def test_a_ticket_is_submitted_from_the_command_line(airflow: RealAirflow, tmp_p
     change = good.stdout.split()[0]
     assert changes.get(airflow.ledger, change).requester == "alice"
     assert f"{airflow.place.url}/dags/request_change/runs/" in good.stdout
+
+
+def test_what_was_done_by_hand_is_told_from_the_command_line_and_by_rest(airflow: RealAirflow, tmp_path: Path) -> None:
+    """Under the name that has logged in; nothing that Airflow stores of it holds the secret, and nothing runs."""
+    history, at = tmp_path / "history", int(datetime.now(UTC).timestamp()) - 600
+    history.write_text(f"#{at}\nmysql -phunter2-9f3 orders\n#{at + 60}\nsystemctl restart orders\n")
+    environment = {**os.environ, "CHANGEWINDOW_PASSWORD": airflow.alice.password, "PYTHONPATH": "include"}
+    about = ["--target", "production/orders", "--why", "It hung", "--by", "carol", "--file", str(history)]
+    record = [sys.executable, "-m", "changewindow", "record", *about, "--url", airflow.place.url, "--user", "alice"]
+    told = subprocess.run(record, env=environment, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    assert "is recorded, not approved: told by alice, done by carol" in told.stdout
+    assert "2 commands kept. 1 secret hidden." in told.stdout
+    stored = changes.get(airflow.ledger, told.stdout.split()[0])
+    assert (stored.status, stored.requester, stored.owner) == ("recorded", "alice", "carol")
+    pasted = {"targets": "production/orders", "why": "x hunter2", "commands": f"#{at}\nexport PGPASSWORD=hunter2-9f3"}
+    run = airflow.alice.trigger("record_change", pasted, note="token=hunter2-9f3")
+    assert airflow.request_ends(run, dag="record_change") == "success"
+    assert "9f3" not in json.dumps(airflow.alice.run("record_change", run))
+    logged = airflow.clients["admin"].get("/eventLogs", limit=100, order_by="-when", dag_id="record_change")
+    assert logged["event_logs"]
+    assert "9f3" not in json.dumps(logged)
+    assert not (airflow.bundle / f"{stored.id}.json").exists()
+    with pytest.raises(RestError, match="413"):
+        airflow.alice.trigger("record_change", {**pasted, "commands": "x" * 10_000_000})
+    late = {**pasted, "end": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}
+    run = airflow.alice.trigger("record_change", late)
+    assert airflow.request_ends(run, dag="record_change") == "failed"
+    assert "has not come" in airflow.alice.xcom("record_change", run, "record", "note")
 
 
 def test_a_merged_ticket_is_asked_for_by_its_author_and_approved_by_its_merge(
