@@ -54,6 +54,22 @@ async def test_a_removed_file_counts_when_its_folder_changed(etc: Path) -> None:
     assert "removed before this time, not committed" in [entry.what for entry in of(await look(etc), "hosts")]
 
 
+async def test_a_commit_with_an_older_date_than_the_one_before_is_seen(
+    etc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever commits chooses the date, and not the place in the history."""
+    (etc / "hosts").write_text("127.0.0.1 localhost evil\n")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-01-01T00:00:00Z")
+    etckeeper(etc, "commit", "Tidy up", user="dora")
+    monkeypatch.delenv("GIT_COMMITTER_DATE")
+    (first,) = [entry for entry in of(await look(etc, last(timedelta(seconds=30))), "hosts") if "Tidy up" in entry.what]
+    assert "(dated 2020-01-01 00:00:00 UTC): Tidy up" in first.what
+    (etc / "hosts").write_text("127.0.0.1 localhost\n")
+    etckeeper(etc, "commit", "Later", user="dora")
+    (again,) = [entry for entry in of(await look(etc, last(timedelta(seconds=30))), "hosts") if "Tidy up" in entry.what]
+    assert key_of(again) == key_of(first)
+
+
 async def test_an_automatic_commit_accuses_nobody(etc: Path) -> None:
     """Whoever runs apt has not edited what lay there before."""
     (etc / "hosts").write_text("127.0.0.1 localhost evil\n")
@@ -63,7 +79,7 @@ async def test_an_automatic_commit_accuses_nobody(etc: Path) -> None:
     assert entry.known_by.startswith("swept up by an automatic commit of etckeeper; whoever edited it before is not")
 
 
-async def test_a_commit_from_the_future_is_not_hidden_and_an_old_one_is_out(etc: Path) -> None:
+async def test_a_commit_from_the_future_is_not_hidden_nor_is_one_with_an_old_date(etc: Path) -> None:
     """Nobody commits later than now."""
     (etc / "future").write_text("it\n")
     etckeeper(etc, "commit", "From the future", at="2035-01-01T00:00:00Z")
@@ -73,7 +89,8 @@ async def test_a_commit_from_the_future_is_not_hidden_and_an_old_one_is_out(etc:
     assert of(collected, "future")
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     assert not of(await look(etc, Span(tomorrow - timedelta(hours=1), tomorrow)), "future")
-    assert not of(collected, "past")
+    (past,) = of(collected, "past")
+    assert "(dated 2025-01-01 00:00:00 UTC): From the past" in past.what
 
 
 async def test_it_knows_nothing_of_before_it_began(etc: Path) -> None:

@@ -28,21 +28,16 @@ from pydantic import Field
 from changewindow.collectors.base import CollectorBase, CollectorContext, PutBack
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
-from changewindow.systems.git.history import time_of
+from changewindow.systems.hosts.etckeeper_commits import COMMITS, LOG, Commit, commits_in, in_their_order
 from changewindow.systems.hosts.machine import Machine, latest, machine
 from changewindow.systems.hosts.told_edits import REMOVED, ToldEdits
 from changewindow.systems.measurement import SourceError
 
 EXAMPLE = {"kind": "etckeeper", "connection": "web_3", "sudo": True}
-COMMITS = 1000
 FILES = 50
 """How many files of a commit, and of what is not committed, have an entry of their own."""
 LONGEST = 300
 """Characters of a path that is asked for its time."""
-LOG = (
-    *("log", f"--max-count={COMMITS}", "-z", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv"),
-    "--format=%x1e%H%x00%ct%x00%an%x00%ae%x00%s",
-)
 STATUS = ("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
 SWEPT_UP = ("daily autocommit", "saving uncommitted changes in ")
 """How the subjects of commits begin that etckeeper makes of whatever it finds."""
@@ -57,18 +52,6 @@ Edits = Mapping[tuple[str, str], datetime]
 OF_COMMIT = re.compile(r"^\+[0-9-]+ -[0-9-]+, commit ([0-9a-f]{12})\b")
 PLAIN_PATH = re.compile(r"/[A-Za-z0-9_./@+-]+")
 """A path that needs no quotes in a shell."""
-
-
-@dataclass(frozen=True)
-class Commit:
-    """A commit with its files."""
-
-    id: str
-    at: datetime
-    author: str
-    subject: str
-    files: tuple[tuple[str, str], ...]
-    """Each path, and how many lines were added and taken away."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +88,13 @@ class Collector(CollectorBase):
         """Read the newest commits, and what is not committed."""
         on = await machine(context.connection, context.run, self.connection, by_sudo=self.sudo, kind=self.kind)
         ahead = await context.clock_off(self.connection)
-        commits, broken = _commits(await self._git(on, LOG))
+        by_now = latest(span, ahead)
+        read, broken = commits_in(await self._git(on, LOG))
+        commits = in_their_order(read, by_now)
         if not commits:
             raise SourceError(
                 "unreachable", f"{self.folder} of {on.name} has no commit yet. Run 'etckeeper commit' there"
             )
-        by_now = latest(span, ahead)
         differing = await self._differing(on, ToldEdits.of(context.kept.get("told")))
         newest = self._newest(commits, differing.as_told)
         edits = {(commit.id, path): differing.told.edits[path][1] for path, commit in newest.items()}
@@ -176,31 +160,18 @@ class Collector(CollectorBase):
         """
         by, known_by = _author(commit)
         made, subject = min(commit.at, by_now), commit.subject[:LONGEST]
-        new = partial(Entry, by=by, known_by=known_by)
+        new, named = partial(Entry, by=by, known_by=known_by), f"commit {commit.id[:12]}{commit.dated}"
         for path, lines in commit.files[:FILES]:
             meant = "owner or mode of files in it" if path == METADATA else lines
             file = self.folder if path == METADATA else self._path(path)
             edited = edits.get((commit.id, file))
             at = min(edited, made) if edited else made
-            what = f"{meant}, commit {commit.id[:12]}{f' of {made:%F %T} UTC' if edited else ''}: {subject}"
-            yield new(at, f"{host}:{file}", what, known_as=_edit_of(edited) if edited else "")
+            what = f"{meant}, {named}{f' of {made:%F %T} UTC' if edited else ''}: {subject}"
+            again = {"known_as": _edit_of(edited)} if edited else {"earliest": commit.earliest}
+            yield new(at, f"{host}:{file}", what, **again)
         if len(commit.files) > FILES:
             more = len(commit.files) - FILES
-            yield new(made, f"{host}:{self.folder}", f"{more} more files, commit {commit.id[:12]}: {subject}")
-
-
-def _commits(printed: bytes) -> tuple[list[Commit], int]:
-    """Return the commits that git has printed, and how many cannot be read."""
-    parts = [part.split("\x00") for part in printed.decode(errors="surrogateescape").split("\x1e")[1:]]
-    read = [part for part in parts if len(part) >= 5 and part[1].isdecimal()]
-    return [_commit(part) for part in read], len(parts) - len(read)
-
-
-def _commit(part: list[str]) -> Commit:
-    commit, seconds, name, mail, subject, *changes = part
-    lines = [change.lstrip("\n").split("\t", 2) for change in changes]
-    files = tuple((line[2], f"+{line[0]} -{line[1]}") for line in lines if len(line) > 2)
-    return Commit(commit, time_of(seconds), f"{name} <{mail}>", subject, files)
+            yield new(made, f"{host}:{self.folder}", f"{more} more files, {named}: {subject}", earliest=commit.earliest)
 
 
 def _uncommitted(name: str, state: str, at: datetime, dated: datetime) -> Entry:

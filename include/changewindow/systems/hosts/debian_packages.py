@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Literal
 
+from changewindow.systems.hosts.log_order import Times, in_order
+
 ACTIONS = {"install": "installed", "upgrade": "upgraded", "remove": "removed", "purge": "purged"}
 NONE = "<none>"
 CHANGED = ("Install", "Upgrade", "Downgrade", "Reinstall", "Remove", "Purge")
@@ -14,8 +16,6 @@ NAME = re.compile(r"([^\s,:()]+):[^\s,:()]+ \(")
 USER = re.compile(r"^(.*) \([0-9]+\)$")
 LATEST = timedelta(seconds=2)
 """How much later than the end of its command dpkg may log."""
-SLACK = timedelta(minutes=1)
-"""How far a log may go back in time when a clock is set right."""
 Clock = Callable[[datetime], datetime]
 """Makes a time without zone, as the host wrote it, one of UTC."""
 
@@ -37,15 +37,6 @@ class PackageChange:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """When a line was written."""
-
-    at: datetime
-    earliest: datetime | None = None
-    dated: datetime | None = None
-
-
-@dataclass(frozen=True)
 class Command:
     """A run of apt."""
 
@@ -59,7 +50,7 @@ class Command:
 
 def package_changes(lines: Sequence[str], clock: Clock, now: datetime) -> Iterator[PackageChange]:
     """Yield what dpkg.log has of packages, in the order of the log; a line that is damaged is passed over."""
-    for line, moment in zip(lines, _moments(lines, clock, now), strict=True):
+    for line, moment in zip(lines, in_order((_times(line, clock) for line in lines), now), strict=True):
         parts = line.split(" ")
         if len(parts) == 6 and parts[2] in ACTIONS and moment:
             before, after = ("" if version == NONE else version for version in parts[4:])
@@ -75,32 +66,10 @@ def package_changes(lines: Sequence[str], clock: Clock, now: datetime) -> Iterat
             yield replace(change, earliest=moment.earliest, dated=moment.dated)
 
 
-def _moments(lines: Sequence[str], clock: Clock, now: datetime) -> list[Moment | None]:
-    """Return when each line was written.
-
-    dpkg writes the time of the zone of whoever calls it: a line that goes back in time was written after the one before
-    it and before the next one. In the hour that the end of summer time repeats, it may be the second time.
-    """
-    moments, before = list[Moment | None](), None
-    for line in lines:
-        first, second = time_at(line, clock), time_at(line, clock, fold=1)
-        if first is None or second is None:
-            moments.append(None)
-            continue
-        at = second if first < second <= now else first
-        if before and at < before - SLACK:
-            moments.append(Moment(before, before, at))
-            continue
-        moments.append(Moment(at, first if first < at else None))
-        before = at
-    later = now
-    for place in reversed(range(len(moments))):
-        moment = moments[place]
-        if moment and moment.dated:
-            moments[place] = replace(moment, at=later, earliest=min(moment.at, later))
-        elif moment:
-            later = moment.at
-    return moments
+def _times(line: str, clock: Clock) -> Times | None:
+    """Return the times that a line may mean; dpkg writes that of the zone of whoever calls it."""
+    first, second = time_at(line, clock), time_at(line, clock, fold=1)
+    return (first, max(first, second)) if first and second else None
 
 
 def commands(lines: Sequence[str], clock: Clock) -> Iterator[Command]:
