@@ -70,6 +70,21 @@ async def test_a_commit_with_an_older_date_than_the_one_before_is_seen(
     assert key_of(again) == key_of(first)
 
 
+SUBJECTS = ["Fix\x1e the pool", "\x1eFix", f"Fix\x1e{'a' * 40}", f"\x1e{'a' * 40}"]
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=["a sign within", "at the beginning", "before an id", "with an id"])
+async def test_no_sign_in_a_subject_hides_a_commit(etc: Path, subject: str) -> None:
+    """Whatever git is asked to put between commits, somebody may write."""
+    (etc / "hosts").write_text("127.0.0.1 localhost evil\n")
+    etckeeper(etc, "commit", subject, user="dora")
+    collected = await look(etc)
+    assert [entry.what[:5] for entry in of(collected, "hosts") if "Fix" in entry.what or "a" * 40 in entry.what] == [
+        "+1 -1"
+    ]
+    assert collected.coverage.lost == 0
+
+
 async def test_an_automatic_commit_accuses_nobody(etc: Path) -> None:
     """Whoever runs apt has not edited what lay there before."""
     (etc / "hosts").write_text("127.0.0.1 localhost evil\n")

@@ -55,6 +55,19 @@ async def test_an_old_commit_that_is_pushed_now_shows_now(repository: Path) -> N
     assert "(dated 2025-06-01 00:00 UTC): Written long ago; pool.yaml +1 -1" in entry.what
 
 
+SUBJECTS = ["Fix\x1e the pool", "\x1eFix", f"Fix\x1e{'a' * 40}", f"\x1e{'a' * 40}"]
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=["a sign within", "at the beginning", "before an id", "with an id"])
+async def test_no_sign_in_a_subject_hides_a_commit(repository: Path, subject: str) -> None:
+    """Whatever git is asked to put between commits, somebody may write."""
+    commit(repository, subject)
+    commit(repository, "Later")
+    collected = await look(repository)
+    assert [entry.after for entry in collected.entries] == git(repository, "log", "-2", "--format=%H").split()
+    assert "pool.yaml +1 -1" in collected.entries[1].what
+
+
 async def test_a_look_on_another_machine_goes_on_from_the_last_one(repository: Path) -> None:
     """What the last look knew is kept in the ledger; its mirror may be gone with its machine."""
     kept: dict[str, Any] = {}

@@ -1,5 +1,6 @@
 """Reads commits with their files, as `git log` prints them."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -7,6 +8,8 @@ FILES = 20
 """How many files of a commit are named."""
 STEPS = "%(trailers:key=Change-Step,key=Reverts-Step,valueonly,separator=%x20)"
 FIELDS = f"%H%x00%P%x00%ct%x00%an <%ae>%x00%cn <%ce>%x00%s%x00{STEPS}%x00"
+BEGIN = re.compile(r"\x1e(?=[0-9a-f]{40,64}\x00[0-9a-f ]*\x00[0-9]+\x00)")
+"""How a commit begins: the sign alone may stand in a subject too, and would hide the commit."""
 NOT_VERIFIED = "git author, not verified"
 """How it is known who made a commit."""
 
@@ -53,7 +56,7 @@ def log_arguments(commits: str, most: int) -> tuple[str, ...]:
 
 def commits(printed: bytes) -> list[Commit]:
     """Return the commits that git has printed."""
-    parts = printed.decode(errors="replace").split("\x1e")[1:]
+    parts = BEGIN.split(printed.decode(errors="replace"))[1:]
     return [_commit(part) for part in parts if part.count("\x00") >= FIELDS.count("%x00")]
 
 

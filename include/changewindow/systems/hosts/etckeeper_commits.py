@@ -1,5 +1,6 @@
 """Reads the commits of etckeeper, as git prints those of a folder, in the order in which they were made."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,6 +13,10 @@ LOG = (
     *("log", f"--max-count={COMMITS}", "-z", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv"),
     "--format=%x1e%H%x00%ct%x00%an%x00%ae%x00%s",
 )
+
+
+BEGIN = re.compile(r"(?:^|(?<=[\x00\n]))\x1e(?=[0-9a-f]{40,64}\x00[0-9]+\x00)")
+"""How a commit begins: the sign alone may stand in a subject too, and would hide the commit."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Commit:
 
 def commits_in(printed: bytes) -> tuple[list[Commit], int]:
     """Return the commits that git has printed, and how many cannot be read."""
-    parts = [part.split("\x00") for part in printed.decode(errors="surrogateescape").split("\x1e")[1:]]
+    parts = [part.split("\x00") for part in BEGIN.split(printed.decode(errors="surrogateescape"))[1:]]
     read = [part for part in parts if len(part) >= 5 and part[1].isdecimal()]
     return [_commit(part) for part in read], len(parts) - len(read)
 
