@@ -363,6 +363,11 @@ CASES: dict[str, tuple[Entry, OurChange, Explanation]] = {
         change(IMAGE, ended=3600, rests=(Span(AT + timedelta(seconds=60), AT + timedelta(seconds=1800)),)),
         NO_ONE,
     ),
+    "an announced alias, with the dot that ends it": (
+        entry("lb.example.net. (ttl 60)", before="web.example.com. (ttl 60)", object="CNAME www.example.com"),
+        change({"kind": "dns", "record": "www.example.com", "type": "CNAME", "values": ["lb.example.net"]}),
+        VALUE,
+    ),
     "something without a value": (entry("", object="web-3:sshd", what="restarted"), change(UPGRADE), TIME),
     "something without a value that the step names": (
         entry("", object="web-3:nginx", what="restarted"),

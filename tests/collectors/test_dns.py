@@ -58,6 +58,25 @@ async def test_the_first_look_raises_nothing_and_remembers(zone: Bind) -> None:
         assert explain(serial, Scope("", ("orders",)), [announced(serial.at)]).by_object
 
 
+async def test_a_name_that_leads_elsewhere_is_a_change_of_its_record(zone: Bind) -> None:
+    """Who watches the address of an alias wants to know where it leads."""
+    zone.set("www", 300, "CNAME", "web.example.com.")
+    kept: dict[str, Any] = {}
+    record = {"record": "www.example.com"}
+    await look(zone, kept, record)
+    zone.set("www", 300, "CNAME", "evil.example.net.")
+    (changed,) = [entry for entry in (await look(zone, kept, record)).entries if entry.object == "A www.example.com"]
+    assert changed.before == "no record, but an alias of web.example.com."
+    assert changed.after == "no record, but an alias of evil.example.net."
+    assert isinstance(collector({"kind": "dns", "records": [record]}).put_back(changed), str)
+
+
+async def test_a_server_that_does_not_answer_is_named(zone: Bind) -> None:
+    """Beside one that does; what it serves is not seen."""
+    blind = (await look(zone, {}, {"record": "web.example.com"}, servers=(PRIMARY, "127.9.9.9"))).coverage.blind
+    assert [*blind] == [f"A web.example.com at 127.9.9.9:{zone.port}"]
+
+
 async def test_what_is_not_as_expected_shows_at_every_look(zone: Bind) -> None:
     """Also at the first one: what it should be stands in the settings."""
     zone.set("shop", 300, "A", "192.0.2.66")

@@ -41,7 +41,8 @@ def words(value: Any) -> frozenset[str]:
     if value is None:
         return frozenset()
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return frozenset(SEPARATORS.split(SHOWN.sub(PRINT, text))) - {""} if len(text) < LONGEST else frozenset()
+    split = SEPARATORS.split(SHOWN.sub(PRINT, text)) if len(text) < LONGEST else ()
+    return frozenset(word.rstrip(".") for word in split) - {""}  # a name of DNS may end with a dot
 
 
 @dataclass(frozen=True)

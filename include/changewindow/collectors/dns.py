@@ -59,7 +59,7 @@ class _Looked:
     """What servers hold of a record, and of its zone."""
 
     record: Watched
-    held: tuple[tuple[Server, RecordSet | None], ...]
+    held: tuple[tuple[Server, "_Held"], ...]
     serials: tuple[tuple[str, int], ...]
     problems: Mapping[str, str]
     """What cannot be seen, and why."""
@@ -67,8 +67,8 @@ class _Looked:
     @property
     def states(self) -> dict[str, str]:
         """Return the values as text, of the record and of the serial, which the other servers are about to have too."""
-        texts = {shown(record_set) for _, record_set in self.held}
-        differing = "; ".join(f"{server.name}: {shown(record_set)}" for server, record_set in self.held)
+        texts = {held.text for _, held in self.held}
+        differing = "; ".join(f"{server.name}: {held.text}" for server, held in self.held)
         known = {self.record.name: texts.pop() if len(texts) == 1 else differing} if self.held else {}
         return known | {f"{SERIAL}{zone}": f"serial {number}" for zone, number in sorted(self.serials)}
 
@@ -76,7 +76,7 @@ class _Looked:
     def is_unexpected(self) -> bool:
         """Return whether a server holds something else than it should."""
         wanted = wanted_values(self.record.type, self.record.expected)
-        return bool(wanted) and any((held.values if held else ()) != wanted for _, held in self.held)
+        return bool(wanted) and any((held.values.values if held.values else ()) != wanted for _, held in self.held)
 
 
 class Collector(CollectorBase):
@@ -137,7 +137,7 @@ class Collector(CollectorBase):
         answered = [(server, reply) for server, reply in zip(servers, asked, strict=True) if isinstance(reply, _Held)]
         return _Looked(
             record,
-            tuple((server, reply.values) for server, reply in answered),
+            tuple(answered),
             tuple(reply.serial for _, reply in answered if reply.serial),
             {
                 f"{record.name} at {server.name}": str(reply)
@@ -152,16 +152,27 @@ class _Held:
     """What a server holds."""
 
     values: RecordSet | None
+    alias: RecordSet | None
+    """Where the name leads to, if it has no such record of its own."""
     serial: tuple[str, int] | None
+
+    @property
+    def text(self) -> str:
+        """Return it as states have it."""
+        if self.values or self.alias is None:
+            return shown(self.values)
+        return f"no record, but an alias of {', '.join(self.alias.values)}"
 
 
 async def _at(server: Server, record: Watched, gate: asyncio.Semaphore, patience: float) -> _Held | NoAnswer:
     try:
         async with gate, asyncio.timeout(patience):
             values = await answer(server, record.record, record.type)
+            is_alias = values is None and record.type != "CNAME"
+            alias = await answer(server, record.record, "CNAME") if is_alias else None
             with suppress(NoAnswer):
-                return _Held(values, await serial(server, record.record))
-            return _Held(values, None)
+                return _Held(values, alias, await serial(server, record.record))
+            return _Held(values, alias, None)
     except TimeoutError:
         return NoAnswer(f"{server.name} does not answer in time")
     except NoAnswer as error:
