@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from changewindow.checks.silences_spare_the_watch import check
-from changewindow.systems.alert_labels import Matcher, in_promql, parsed
+from changewindow.systems.alert_labels import Matcher, parsed
+from changewindow.systems.alerts_in_promql import in_promql
 from support.tickets import FACTS, ticket
 
 ORDERS = 'service="orders"'
@@ -103,7 +104,40 @@ REFUSED = [
         {"kind": "openmetrics", "connection": "shop", "metric": "alertmanager_alerts"},
         id="Alertmanager's own metrics",
     ),
+    pytest.param(alertmanager(ORDERS), prometheus('count({service="orders"})'), id="every metric with a label"),
+    pytest.param(alertmanager(ORDERS), prometheus('up or {"__name__"=~"ALE.*"}'), id="the label of the name in quotes"),
+    pytest.param(alertmanager(ORDERS), prometheus(r'{__name__="\x41LERTS"}'), id="a name that is written by escapes"),
+    pytest.param(alertmanager(ORDERS), prometheus(r"sum(\x41LERTS)"), id="the same without quotes"),
+    pytest.param(alertmanager(ORDERS), prometheus('{__name__ # "up"\n=~"A.*"}'), id="a comment before the operator"),
+    pytest.param(
+        alertmanager(ORDERS), prometheus('{__name__="up" or __name__="ALERTS"}'), id="a harmless name, or another one"
+    ),
+    pytest.param(
+        alertmanager(ORDERS, PAGE),
+        prometheus(r'ALERTS{service="orders",severity="\x70age"}'),
+        id="a value that is written by escapes",
+    ),
+    pytest.param(
+        alertmanager(ORDERS, 'alertstate!="firing"'),
+        prometheus('ALERTS{service="orders",alertstate="firing"}'),
+        id="a label that no alert has",
+    ),
+    pytest.param(
+        alertmanager(ORDERS, 'state!="active"'),
+        prometheus('alertmanager_alerts{state="active"}'),
+        id="a label of Alertmanager's metrics, which no alert has",
+    ),
+    pytest.param(alertmanager(ORDERS), prometheus("alertmanager_marked_alerts"), id="alerts that Alertmanager marks"),
+    pytest.param(
+        alertmanager(ORDERS), prometheus("rate(alertmanager_notifications_total[1m])"), id="what Alertmanager sends"
+    ),
+    pytest.param(grafana(ORDERS), prometheus("grafana_alerting_alertmanager_alerts"), id="Grafana's own metrics"),
+    pytest.param(grafana(ORDERS), prometheus('GRAFANA_ALERTS{service="orders"}'), id="Grafana's alerts in Prometheus"),
     pytest.param(alertmanager(ORDERS), http("/api/v2/alerts?active=true"), id="the list of alerts by HTTP"),
+    pytest.param(alertmanager(ORDERS), http("/api/v2/%61lerts"), id="the same with an escaped letter"),
+    pytest.param(alertmanager(ORDERS), http("/api//v2/./alerts"), id="the same with more slashes"),
+    pytest.param(alertmanager(ORDERS), http("/api/v1/query?query=count(ALERTS)"), id="a query by HTTP"),
+    pytest.param(alertmanager(ORDERS), http("/federate?match[]=%41LERTS"), id="federation by HTTP"),
     pytest.param(alertmanager(ORDERS), http("/health", "alerts"), id="whatever else is asked by the same connection"),
     pytest.param(pagerduty("PF9KMXH"), incidents("PF9KMXH"), id="the incidents of a service in maintenance"),
     pytest.param(pagerduty("PF9KMXH"), incidents("orders"), id="incidents of a service by its name"),
@@ -145,6 +179,20 @@ def test_what_the_change_is_judged_by_is_not_silenced(silence: dict[str, Any], s
         pytest.param(
             alertmanager(ORDERS), prometheus("sum(rate(http_requests_total[1m]))"), id="a query that reads no alerts"
         ),
+        pytest.param(
+            alertmanager(ORDERS),
+            prometheus('sum by (job) (up{job="ALERTS"}) / on() group_left {"ups", job="a"} or {__name__="up"}'),
+            id="names of other metrics, however they are given",
+        ),
+        pytest.param(
+            alertmanager(ORDERS, WARNING),
+            prometheus(r"""{severity="page"} or ALERTS{alertname=~"a\\.b",severity="page"}"""),
+            id="every metric with another label",
+        ),
+        pytest.param(
+            alertmanager(ORDERS), prometheus("alertmanager_alerts_received_total"), id="what Alertmanager receives"
+        ),
+        pytest.param(alertmanager(ORDERS), http("/api/v1/query?query=up"), id="a query by HTTP that reads no alerts"),
         pytest.param(alertmanager(ORDERS), http("/health"), id="a request to the service itself"),
         pytest.param(pagerduty("PF9KMXH"), incidents("PA1B2C3"), id="incidents of another service by its id"),
     ],
@@ -202,6 +250,8 @@ def test_the_finding_says_what_to_do() -> None:
         pytest.param(["service\n='orders'", ORDERS], "match pattern", id="two lines with single quotes"),
         pytest.param([ORDERS, 'team\n="shop"'], "an end of line", id="two lines"),
         pytest.param([ORDERS, 'team="\u202eshop"'], "a sign that nobody sees", id="a sign that turns the text around"),
+        pytest.param(['service="orders",team="shop"'], "closes nothing", id="two in one text"),
+        pytest.param(['service="orders'], "closes nothing", id="a quote that is not closed"),
         pytest.param([], "at least 1 item", id="nothing at all"),
         pytest.param(["service='orders'"], "match pattern", id="single quotes"),
     ],

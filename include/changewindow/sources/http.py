@@ -11,6 +11,7 @@ place of the service is as old as its `Age` says: `stale` after two minutes, and
 
 import re
 from typing import Any, ClassVar, Literal
+from urllib.parse import parse_qsl, unquote
 
 import httpx
 from pydantic import Field, model_validator
@@ -19,12 +20,16 @@ from changewindow.documents.refusal import refusal
 from changewindow.documents.types import ConnectionName
 from changewindow.sources.base import SourceBase
 from changewindow.systems.alert_labels import Selection
+from changewindow.systems.alerts_in_promql import in_promql
 from changewindow.systems.http import cache, json_path
 from changewindow.systems.measurement import Answer, Cause, SourceContext, SourceError
 from changewindow.systems.process.apart import apart
 
-ALERTS = re.compile(r"/api/v[12]/(alerts|rules)\b")
+ALERTS = re.compile(r"/api/(v[12]/)?(alerts|rules)\b")
 """Where Alertmanager, Prometheus and Grafana list alerts."""
+SLASHES = re.compile(r"/(\.?/)+")
+QUERIES = {"query", "match[]", "expr"}
+"""Parameters in which Prometheus takes queries."""
 EXAMPLE = {"kind": "http", "connection": "example_service", "path": "/health", "read": "status"}
 
 
@@ -56,8 +61,12 @@ class Source(SourceBase):
         return f"{self.read}{' ' + self.json_path if self.json_path else ''} of GET {self.path} at {self.connection}"
 
     def counts(self) -> tuple[Selection, ...]:
-        """Return all alerts, where the reply lists some."""
-        return (Selection("alerts"),) if ALERTS.search(self.path) else ()
+        """Return all alerts, where the reply lists some, or those that a query in the path may count."""
+        path, _, asked = self.path.partition("?")
+        if ALERTS.search(SLASHES.sub("/", unquote(unquote(path)))):  # twice, since a proxy may do so too
+            return (Selection("alerts"),)
+        queries = [value for name, value in parse_qsl(asked) if name in QUERIES]
+        return tuple(selection for query in queries for selection in in_promql(query))
 
     async def ask(self, context: SourceContext) -> Answer:
         """Send the request."""

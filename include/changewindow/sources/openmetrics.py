@@ -31,7 +31,8 @@ from changewindow.documents.text import hint
 from changewindow.documents.types import ConnectionName, Duration, Expression, duration_text
 from changewindow.sources.base import SourceBase
 from changewindow.systems import expressions, openmetrics
-from changewindow.systems.alert_labels import Selection, in_promql
+from changewindow.systems.alert_labels import Selection
+from changewindow.systems.alerts_in_promql import in_promql
 from changewindow.systems.http import cache
 from changewindow.systems.measurement import Answer, SourceContext, SourceError, may_be_cut
 from changewindow.systems.openmetrics import Scrape

@@ -25,7 +25,8 @@ from pydantic import Field, field_validator
 from changewindow.documents.refusal import refusal
 from changewindow.documents.types import ConnectionName, Duration, duration_text
 from changewindow.sources.base import SourceBase
-from changewindow.systems.alert_labels import Selection, in_promql
+from changewindow.systems.alert_labels import Selection
+from changewindow.systems.alerts_in_promql import in_promql
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.systems.process.apart import apart
 

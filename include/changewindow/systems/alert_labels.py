@@ -16,17 +16,11 @@ VALUE = r"\s*([^'~\s][^\n]*)?"
 MatcherText = Annotated[str, StringConstraints(pattern=rf"^\s*{NAME}\s*(=~|=|!=|!~){VALUE}$", max_length=500)]
 """A matcher as an author writes it: `service="orders"`."""
 PARTS = re.compile(r"\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|=|!=|!~)\s*(.*?)\s*", re.DOTALL)
+QUOTES = re.compile(r'[^"=~!]*(=~|=|!=|!~)\s*("([^"\\]|\\.)*"|([^"\\]|\\.)*)\s*')
+"""A matcher whose double quotes stand around its whole value, or are escaped."""
 ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 MEANS = {"n": "\n", '"': '"', "\\": "\\"}
 """What stands for itself behind a backslash; before any other sign the backslash stays."""
-
-ALERTS = re.compile(
-    r"""\b(?:ALERTS(?:_FOR_STATE)?|alertmanager_alerts)\b(?:\s*\{((?:[^{}"']|"(?:[^"\\]|\\.)*")*)\})?"""
-)
-"""A metric of alerts in PromQL, with the matchers of its labels."""
-OF_PROMQL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|=|!=|!~)\s*("(?:[^"\\]|\\.)*")')
-BY_NAME = re.compile(r"__name__\s*(?:=~|!|=\s*[\"'](?:ALERTS|alertmanager))")
-"""A metric that is named by its label may be any."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +40,8 @@ class Matcher:
         """Return whether an alert whose label has this value is certainly not meant."""
         if "~" not in self.operator:
             return (self.value == value) == self.operator.startswith("!")
+        if "\n" in value:
+            return False  # whether a dot matches it differs between versions
         try:
             is_match = expressions.compiled(self.value).fullmatch(value.encode()) is not None
         except ValueError:
@@ -92,19 +88,6 @@ def parsed(text: str) -> Matcher:
     return Matcher(label, operator, plain)
 
 
-def in_promql(query: str) -> tuple[Selection, ...]:
-    """Return the alerts that a query of metrics may count; none for one that reads something else."""
-    if BY_NAME.search(query):
-        return (Selection("alerts"),)
-    return tuple(Selection("alerts", _of_promql(found[1] or "")) for found in ALERTS.finditer(query))
-
-
-def _of_promql(labels: str) -> tuple[Matcher, ...]:
-    """Return the matchers in the braces of a query; none where something else stands between them, such as `or`."""
-    is_plain = not OF_PROMQL.sub("", labels).replace(",", "").strip()
-    return tuple(parsed("".join(parts)) for parts in OF_PROMQL.findall(labels)) if is_plain else ()
-
-
 def _are_narrow(texts: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse matchers that select more than one can foresee."""
     matchers = [parsed(text) for text in texts]
@@ -112,6 +95,9 @@ def _are_narrow(texts: tuple[str, ...]) -> tuple[str, ...]:
         if not text.isprintable():
             sentence = f"{shown(text)} has a sign that nobody sees, or an end of line"
             raise refusal(sentence, "Write it on one line, with spaces only.")
+        if QUOTES.fullmatch(text) is None:
+            sentence = f"{shown(text)} has a double quote that closes nothing, which no product takes"
+            raise refusal(sentence, 'Write one matcher like `service="orders"`, and \\" for a quote in a value.')
     for matcher in matchers:
         if matcher.operator == "=" and not matcher.value:
             sentence = f'{matcher.label}="" means every alert that has no label {matcher.label}'
