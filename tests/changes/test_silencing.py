@@ -21,7 +21,7 @@ from support.tickets import banner, ticket
 RUN = "run-1"
 
 
-class Died(Exception):
+class Died(BaseException):
     """The process has ended, whatever it was doing."""
 
 
@@ -145,7 +145,14 @@ async def test_what_has_lapsed_is_opened_again(acting: Acting, product: Product)
 
 
 @pytest.mark.parametrize(
-    "error", [SourceError("unreachable", "no reply"), UnknownConnection("twin"), KeyError("id")], ids=str
+    "error",
+    [
+        SourceError("unreachable", "no reply"),
+        UnknownConnection("twin"),
+        KeyError("id"),
+        RecursionError("brackets without end"),
+    ],
+    ids=str,
 )
 async def test_a_product_that_fails_fails_no_change(acting: Acting, product: Product, error: Exception) -> None:
     """One event says that people are told; each try logs a line, and the next one that works opens it."""

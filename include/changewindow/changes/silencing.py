@@ -20,7 +20,7 @@ from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads import Payload, Silenced, SilenceEnded, SilenceFailed
 from changewindow.ledger.payloads.silencing import Act
 from changewindow.silences.base import SilenceBase
-from changewindow.systems.measurement import SourceContext, SourceError
+from changewindow.systems.measurement import SourceContext
 from changewindow.systems.silence import Held, Term
 from changewindow.ticket.model import AnySilence, Ticket
 
@@ -32,8 +32,6 @@ LONGEST = 200
 """Characters of a summary in the comment of a silence."""
 MOST = 1000
 """Characters of what the record says of a silence."""
-UNREADABLE = (SourceError, ChangeError, LookupError, TypeError, ValueError, AttributeError, OSError)
-"""What goes wrong with products and what they answer; none of it stops a change."""
 
 
 class Silencing(BaseModel):
@@ -118,7 +116,7 @@ class Silencer:
         try:
             async with asyncio.timeout(WITHIN):
                 event = await self._kept(number, silence)
-        except (TimeoutError, *UNREADABLE) as error:
+        except Exception as error:  # noqa: BLE001  whatever a product answers, it stops neither the change nor the rest
             event = self._failed(number, silence, act, error)
             event = None if (number, act) in before.failed else event
         after = await self._known()
@@ -158,7 +156,7 @@ class Silencer:
                     await asyncio.to_thread(self.write, SilenceEnded(**self._about(number, silence)))
                 for there in lasting:
                     await silence.end(self.context, there)
-        except (TimeoutError, *UNREADABLE) as error:
+        except Exception as error:  # noqa: BLE001  see above
             await asyncio.to_thread(self.write, self._failed(number, silence, "end", error))
 
     def _term(self, number: int) -> Term:

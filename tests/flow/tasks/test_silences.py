@@ -1,6 +1,7 @@
 """The tasks of a run silence, renew and end, and none of them waits for that or fails of it."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -103,6 +104,28 @@ def test_a_run_that_never_held_the_change_asks_nobody(silencing_change: StartedC
     with pytest.raises(AirflowFailException):
         silencing_change.dag.get_task("close").execute(run.context)
     assert len(served(product).requests) == begun
+
+
+@pytest.mark.parametrize("is_resolved", [True, False], ids=["a product that hangs", "a name that is not resolved"])
+def test_a_gate_does_not_wait_long(
+    silencing_change: StartedChange, product: Place, monkeypatch: pytest.MonkeyPatch, *, is_resolved: bool
+) -> None:
+    """Steps begin at most so much later, and the record says why people are told."""
+    monkeypatch.setattr(silencing, "WITHIN", 0.5)
+    going_on, resolve = hang(product), socket.getaddrinfo
+
+    def resolved(name: str, *more: Any, **named: Any) -> Any:
+        return resolve(name, *more, **named) if is_resolved or name != "grafana.test" else going_on.wait(20)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    if not is_resolved:
+        known = {"conn_type": "http", "host": "http://grafana.test", "password": "t"}
+        monkeypatch.setenv("AIRFLOW_CONN_GRAFANA", json.dumps(known))
+    began = time.monotonic()
+    open_silences(silencing_change.run("gate"))
+    assert time.monotonic() - began < 4
+    going_on.set()
+    assert silencing_change.kinds()[-1] == "silence_failed"
 
 
 def test_an_undo_does_not_wait_for_a_product_that_hangs(silencing_change: StartedChange, product: Place) -> None:

@@ -38,7 +38,7 @@ async def _renew(silencing: Silencing, actor: str) -> None:
     while True:
         try:
             await _keep(silencing, actor)
-        except (ChangeError, ValueError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, the next renewal may work
             log.warning("the silences of %s are not renewed: %s", silencing.change, error)
         await asyncio.sleep(lease.total_seconds() / RENEWALS)
 
