@@ -148,6 +148,26 @@ async def test_an_edit_by_hand_names_fields_and_values(cluster: ApiServer) -> No
     assert base64.b64encode(b"s3cret").decode() not in str(made)
 
 
+async def test_what_looks_like_a_secret_in_a_config_map_is_only_compared(cluster: ApiServer) -> None:
+    """It should not be there, and often is; so are tokens in the command line that kubectl notes as the cause."""
+    values = {"DB_PASSWORD": "hunter22", "URL": "postgres://app:s3cret@db/orders", "max_idle": "2"}
+    cluster.edit("configmaps", "shop", "cart-settings", lambda obj: obj["data"].update(values))
+    edited = await entry(cluster, "ConfigMap shop/cart-settings")
+    assert "data.max_idle = 2" in edited.after
+    assert "data.URL = fingerprint " in edited.after
+    assert "hunter22" not in str(edited)
+    assert "s3cret" not in str(edited)
+    cluster.edit("deployments.apps", "shop", "cart", image(NEW))
+    cluster.settle(lambda: len(cluster.each("replicasets.apps")) == 2)
+    with cluster.store.lock:
+        for kept in cluster.each("replicasets.apps"):
+            metadata = cluster.store.objects["replicasets.apps", "shop", kept["metadata"]["name"]]["metadata"]
+            metadata["annotations"]["kubernetes.io/change-cause"] = "kubectl set image --token=t0ken-of-somebody"
+    revised = [entry for entry in (await look(cluster)).entries if entry.what.startswith("revision 2")]
+    assert "--token=***" in str(revised)
+    assert "t0ken" not in str(revised)
+
+
 async def test_of_many_keys_the_look_before_tells_which_have_changed(cluster: ApiServer) -> None:
     """A program's fields are all that it has ever written; of a Secret, no value is kept to tell."""
     cluster.edit("configmaps", "shop", "cart-settings", lambda obj: obj["data"].update(a="1", b="1", c="1"))

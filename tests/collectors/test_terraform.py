@@ -7,6 +7,7 @@ from typing import Any
 
 from changewindow.systems.collection import Collected
 from changewindow.systems.connection import Connection
+from changewindow.systems.terraform.resources import drift
 from collector_fixtures.terraform import applied
 from step_fixtures.terraform import ENVIRONMENT, PASSWORD, program, run, stack
 from support.looking import looked
@@ -84,3 +85,13 @@ async def test_drift_shows_what_was_changed_outside(tmp_path: Path) -> None:
     broken = await look(tmp_path, kept, drift=True, program=str(recorded))
     assert "what was changed outside of the state is not known" in broken.coverage.why
     assert len(broken.entries) == 2
+
+
+def test_what_looks_like_a_secret_is_only_compared_although_nobody_has_marked_it() -> None:
+    """Providers do not mark the password in an address, nor that in a list of variables of an environment."""
+    before = {"url": "postgres://app:s3cret@db/orders", "master_password": "hunter22", "size": "small"}
+    after = {"url": "postgres://app:0ther@db/orders", "master_password": "hunter23", "size": "large"}
+    plan = {"resource_drift": [{"address": "x", "change": {"actions": ["update"], "before": before, "after": after}}]}
+    lines = drift(plan, lambda text: f"fingerprint {len(text)}")["x"]
+    assert 'size: "small" -> "large"' in lines
+    assert not [secret for secret in ("s3cret", "0ther", "hunter") if secret in lines]

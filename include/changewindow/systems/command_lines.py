@@ -84,6 +84,12 @@ def shown_command(arguments: Sequence[str]) -> str:
     return without_secrets(" ".join(shown))
 
 
+def holds_secret(name: str, value: str) -> bool:
+    """Return whether a value looks like a secret, by its name or by what is in it, such as a password in an address."""
+    line = f"{name}={value}"
+    return without_secrets(line) != line
+
+
 def without_secrets(line: str) -> str:
     """Return a command line in which what looks like a secret is hidden."""
     text = line if len(line) <= LONGEST else f"{line[:LONGEST]}…"

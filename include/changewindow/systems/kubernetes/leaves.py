@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from changewindow.systems.command_lines import holds_secret
+
 Path = tuple[str, ...]
 Leaves = Mapping[Path, Any]
 DEEPEST = 25
@@ -53,10 +55,15 @@ def _named(place: int, item: Mapping[str, Any]) -> tuple[str, Any]:
     return (str(name), {key: part for key, part in item.items() if key != "name"}) if name else (str(place), item)
 
 
+def _is_secret(key: str, value: Any) -> bool:
+    """Return whether a value of a ConfigMap looks like one that should not be there."""
+    return isinstance(value, str) and holds_secret(key, value)
+
+
 def _shown(path: Path, value: Any, fingerprint: Callable[[str], str]) -> str:
     if value is NOTHING:
         return "nothing"
-    is_plain = path[-1] in PLAIN or PLAIN_BELOW & {*path} or path[0] == "data"
+    is_plain = path[-1] in PLAIN or PLAIN_BELOW & {*path} or (path[0] == "data" and not _is_secret(path[-1], value))
     if is_plain or value is None or isinstance(value, bool | int | float) or value in ({}, []):
         return str(value)
     return fingerprint(str(value))

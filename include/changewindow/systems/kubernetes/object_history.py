@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from changewindow.documents.moments import utc
 from changewindow.systems.collection import Entry
+from changewindow.systems.command_lines import without_secrets
 from changewindow.systems.kubernetes.helm import TYPE, release
 from changewindow.systems.kubernetes.leaves import NOTHING, Path, changed, described, dotted, leaves
 from changewindow.systems.kubernetes.managed_fields import KNOWN_BY, REPLICAS, Writer, writers
@@ -91,7 +92,7 @@ class Histories:
             writer = None
         at = writer.at if writer and is_put_back else revision.made
         again = " (an earlier one again)" if is_put_back else ""
-        cause = f"; {revision.cause}" if revision.cause else ""
+        cause = f"; {without_secrets(revision.cause)}" if revision.cause else ""  # may be the command line of kubectl
         by, known_by = (writer.by, KNOWN_BY) if writer else ("", NOT_LAST)
         if before is None:
             text = f"revision {revision.number}{again}: what it changed is not known, the one before is not kept{cause}"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from changewindow.systems.command_lines import holds_secret
 from changewindow.systems.remembered import prints
 from changewindow.systems.terraform.plan_changes import Document
 
@@ -64,6 +65,7 @@ def _lines(change: Document, fingerprint: Fingerprint) -> Iterator[str]:
             continue
         is_secret = any(marks is True or _is_marked(marks.get(name)) for marks in marked)
         is_secret = is_secret or any(secret in text for secret in secrets for text in (old, new))
+        is_secret = is_secret or any(holds_secret(name, text.strip('"')) for text in (old, new) if text != "null")
         yield f"{name}: {fingerprint(old)} -> {fingerprint(new)}" if is_secret else f"{name}: {old} -> {new}"
 
 
