@@ -201,6 +201,9 @@ OURS = {
     "documents/expressions.py: re.compile(expression, ...)": "it is compiled, and nothing is matched with it",
     "documents/yaml.py: re.compile(f'^(?:{_pattern})$', ...)": "from a table beside it",
     "systems/databases/transactions.py: re.search(sign, ...)": "the signs are a table beside it",
+    "systems/secret_options.py: re.compile(f'(?<![\\\\w-])(?:{names})\\\\s{SEGMENT}', ...)": "from a table beside it",
+    "systems/secret_options.py: re.compile(f'(?<!\\\\S)((?:{before})){VALUE}', ...)": "from a table beside it",
+    "systems/secret_options.py: re.compile(f'(?<![\\\\w-]){argument}', ...)": "from a table beside it",
     "systems/hosts/ssh_refusals.py: re.search(pattern, ...)": "the patterns are a table beside it",
 }
 """Expressions of ours that have no name in capitals, and where they come from."""

@@ -56,3 +56,9 @@ def test_more_than_is_read_is_refused() -> None:
     ) as refused:
         without_secrets(asked({"conf": {"commands": "x" * (LONGEST_PASTE + 1)}}))
     assert refused.value.status == 413
+
+
+def test_more_lines_than_are_read_in_a_moment_are_refused() -> None:
+    """The server answers nobody else while it reads a paste."""
+    with pytest.raises(Refused, match="20,001 lines were pasted, 20,000 allowed"):
+        without_secrets(asked({"conf": {"commands": "x\n" * 20_001}}))

@@ -181,6 +181,14 @@ HIDDEN = "hunter2-9f3"
         audit(requestObject={"spec": {"env": [{"name": "DB_PASSWORD", "value": HIDDEN}]}}),
         audit(requestObject={"data": {"password": HIDDEN}}, objectRef={"resource": "configmaps", "name": "a"}),
         f"ls {'x' * 25_000} --password={HIDDEN}",
+        f"kubectl apply -f - <<EOF\nkind: Secret\nstringData:\n  db: {HIDDEN}\nEOF",
+        f"#1700000000\nkubectl apply -f - <<'EOF'\nkind: Secret\ndata:\n  tls: {HIDDEN}\nEOF\n#1700000009\nls",
+        f"cat > ~/.pgpass <<-END\ndb:5432:*:app:{HIDDEN}\nEND\nls",
+        f"cat > k <<EOF\n-----BEGIN PGP PRIVATE KEY BLOCK-----\n{HIDDEN}\n-----END PGP PRIVATE KEY BLOCK-----\nEOF",
+        f"curl -u \\\n  dora:{HIDDEN} https://api",
+        f"mysql \x1b[31m-p{HIDDEN}\x1b[0m orders",
+        f"export PASS\u200bWORD={HIDDEN}",
+        f"export PASS\x00WORD={HIDDEN}",
     ],
     ids=[
         "bash",
@@ -193,6 +201,14 @@ HIDDEN = "hunter2-9f3"
         "variable",
         "map",
         "beyond the end",
+        "a Secret in a here document",
+        "the same in a history",
+        "a password file",
+        "a PGP key",
+        "a continued line",
+        "a coloured option",
+        "a name with an unseen character",
+        "a name with a zero byte",
     ],
 )
 def test_no_secret_is_read(text: str) -> None:
@@ -222,8 +238,9 @@ def test_nothing_of_a_paste_acts_on_a_terminal_or_begins_a_line() -> None:
         '{"kind": "Event"}\n' * 25_000,
         "[" * 100_000,
         "-----BEGIN PRIVATE KEY-----" * 15_000,
+        "cat <<A\n" * 20_000,
     ],
-    ids=["prompts", "times", "cut", "titles", "far right", "events", "deep", "keys"],
+    ids=["prompts", "times", "cut", "titles", "far right", "events", "deep", "keys", "documents"],
 )
 def test_no_paste_takes_long(text: str) -> None:
     """Whatever an attacker sends: half a million characters are read within two seconds."""

@@ -12,6 +12,8 @@ from changewindow.systems.sessions.shell import as_history
 
 TRIGGER = "POST /api/v2/dags/{dag_id}/dagRuns"
 PASTE = "commands"
+MOST_LINES = 20_000
+"""Each is read alone, and the server answers nobody else meanwhile."""
 
 
 def without_secrets(asked: Asked) -> Asked:
@@ -38,8 +40,11 @@ def _value(name: str, value: Any) -> Any:
         return value
     if name != PASTE:
         return cleaned(value)
-    if len(value) > LONGEST_PASTE:
-        sentence = f"{RECORD}: {len(value):,} characters were pasted, {LONGEST_PASTE:,} allowed"
+    lines = value.count("\n")
+    if len(value) > LONGEST_PASTE or lines > MOST_LINES:
+        is_long = len(value) > LONGEST_PASTE
+        size, most = (f"{len(value):,} characters", LONGEST_PASTE) if is_long else (f"{lines:,} lines", MOST_LINES)
+        sentence = f"{RECORD}: {size} were pasted, {most:,} allowed"
         remedy = "Paste only what was done then; `changewindow record --file` takes it out of a large file."
         raise Refused(413, f"{sentence}. {remedy}")
     return as_history(read(value))
