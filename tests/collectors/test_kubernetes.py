@@ -19,7 +19,7 @@ from changewindow.systems.kubernetes.resource import Resource
 from servers.kubernetes import ApiServer, Trouble, local
 from servers.kubernetes.shop import NEW, OLD, autoscaler, config_map, workload
 from servers.kubernetes.store import Json
-from support.looking import last, looked
+from support.looking import KEY, last, looked
 
 EARLIER = datetime.now(UTC) - timedelta(hours=3)
 
@@ -100,6 +100,24 @@ async def test_a_revision_shows_its_difference_and_who_wrote_it(cluster: ApiServ
     assert "s3cret" not in revised.after
     assert revised.by == "somebody (Update)"
     assert revised.known_by.startswith("managedFields name the program, not the person")
+
+
+@pytest.mark.parametrize(("announced", "is_explained"), [("s3cret of the ticket", True), ("another one", False)])
+async def test_a_variable_is_explained_by_the_step_that_announced_its_value(
+    cluster: ApiServer, announced: str, *, is_explained: bool
+) -> None:
+    """Only the fingerprint of the value is shown, and compared."""
+    began = datetime.now(UTC)
+    cluster.edit("deployments.apps", "shop", "cart", image(NEW, PASSWORD="s3cret of the ticket"))
+    cluster.settle(lambda: len(cluster.each("replicasets.apps")) == 2)
+    container = {"name": "cart", "image": NEW, "env": [{"name": "PASSWORD", "value": announced}]}
+    manifest = {"kind": "Deployment", "metadata": {"name": "cart"}, "spec": {"containers": [container]}}
+    step = {"kind": "kubernetes_apply", "namespace": "shop", "manifests": [manifest]}
+    act = Act("CHG-1042", 1, "Apply", began, announced=step, remembered={}, keys=(KEY,))
+    ours = OurChange("CHG-1042", "Release", "production", ("orders",), (act,), None)
+    revised = await entry(cluster, "Deployment shop/cart")
+    explained = explain(revised, Scope("production", ("orders",)), [ours])
+    assert (explained.by_value, explained.change) == (is_explained, "CHG-1042" if is_explained else "")
 
 
 async def test_a_rollback_shows_as_an_earlier_revision_again(cluster: ApiServer) -> None:

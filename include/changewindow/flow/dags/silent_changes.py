@@ -86,10 +86,12 @@ class FindSilentChanges(BaseOperator):
     def _write_tickets(self, untold: Sequence[Recorded]) -> None:
         """Write the tickets that take findings back into the log, to be pasted into the form of `request_change`."""
         collectors = load_collectors(settings.read().policy).collectors
-        for recorded in untold[:SHOWN]:
-            with suppress(NotPutBack, BadPolicy):
-                ticket = ticket_of(recorded, collectors, policy().catalogue)
-                log.info("to take it back, paste into request_change:\n%s", ticket)
+        with suppress(BadPolicy):  # then no change can be asked for, and the policy says so elsewhere
+            catalogue = policy().catalogue
+            for recorded in untold[:SHOWN]:
+                with suppress(NotPutBack):
+                    ticket = ticket_of(recorded, collectors, catalogue)
+                    log.info("to take it back, paste into request_change:\n%s", ticket)
 
 
 def _owners(services: Sequence[str]) -> tuple[str, ...]:
