@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow.changes.handover import Closed
 from changewindow.ledger import events, payloads
@@ -53,6 +54,11 @@ def end(started: StartedChange, outcome: Outcome, *, mode: str = "run", is_news:
     """Let the task `report` run after `close` has left the outcome."""
     closed = Closed(outcome=outcome, reason=reason or outcome, at=datetime.now(UTC), is_news=is_news)
     started.hand_over("close", closed)
+    report(started, mode)
+
+
+def report(started: StartedChange, mode: str = "run") -> None:
+    """Let the task `report` run."""
     run = started.run("report", mode)
     run.context["dag_run"] = DagRun()
     operator: Any = started.dag.get_task("report")
@@ -104,6 +110,23 @@ def test_the_end_of_a_run_that_is_no_news_marks_nothing(started: StartedChange, 
     """Another run, or this one, has told it."""
     end(started, "refused", is_news=False)
     assert grafana.server.requests == []
+
+
+def test_a_close_that_died_once_it_had_recorded_the_end_is_told_of(started: StartedChange, grafana: Tool) -> None:
+    """Its next try finds nothing to do; the region ends all the same, and people read how it ended, once."""
+    started.do("announce")
+    at = datetime.now(UTC)
+    started.run("close").spool.close(started.change.id, run="run", outcome="rolled_back", reason="errors = 7", now=at)
+    with pytest.raises(AirflowFailException, match="this run is closed"):
+        started.do("close")
+    for _ in range(2):
+        report(started)
+    (entry,) = grafana.entries.values()
+    assert entry["tags"][-1] == "outcome:rolled_back"
+    assert entry["text"].endswith("errors = 7")
+    assert [event.moment for event in recorded(started, EventKind.MARKER_SENT)] == ["began", "ended"]
+    announced, ended = recorded(started, EventKind.MESSAGE_SENT)
+    assert ("DEPLOYING" in announced.text, "errors = 7" in ended.text) == (True, True)
 
 
 def test_a_task_that_is_cleared_does_not_tell_again(started: StartedChange, grafana: Tool) -> None:

@@ -84,8 +84,8 @@ class Report(Message):
 
     def message(self, run: Run) -> Text | None:
         """Return the message after the change."""
-        closed = legible(run, Closed, "close") or _closed_in_the_ledger(run)
-        if not closed.is_news:
+        closed = _closed(run)
+        if closed is None or (not closed.is_news and _is_reported(run)):
             return None
         restored = legible(run, Restored, "close")
         ending = messages.Ending(
@@ -102,8 +102,8 @@ class Report(Message):
 
     def moment(self, run: Run) -> Moment | None:
         """Return the moment at which the run ended; of one that never passed its gate, nobody was told."""
-        closed = legible(run, Closed, "close") or _closed_in_the_ledger(run)
-        if not closed.is_news or not _has_begun(run):
+        closed = _closed(run)
+        if closed is None or not _has_begun(run):
             return None
         began = _moment(run, min(_started(run), closed.at))
         return replace(began, kind="ended", at=closed.at, outcome=closed.outcome, reason=closed.reason)
@@ -167,17 +167,39 @@ def _head(run: Run) -> str:
         return ""
 
 
-def _closed_in_the_ledger(run: Run) -> Closed:
-    """Return how the ledger says that the run has ended; a `close` that has not ended is a failed rollback."""
+def _closed(run: Run) -> Closed | None:
+    """Return how the run ended; nothing if that is no news of this run.
+
+    A `close` that died after it had recorded the end finds at its next try that nothing is left to do: whether anybody
+    was told is not known then.
+    """
+    closed = legible(run, Closed, "close")
+    if closed is None:
+        reason = "`close` did not end; its log says why"
+        return _recorded(run, is_news=True) or Closed(outcome="rollback_failed", reason=reason, at=now(), is_news=True)
+    return closed if closed.is_news else _recorded(run, is_news=False)
+
+
+def _recorded(run: Run, *, is_news: bool) -> Closed | None:
+    """Return how the ledger says that the run has ended; nothing where it does not."""
     try:
         change = changes.get(run.ledger, run.change.id)
         if change.run == run.id and change.closed_at is not None:
-            fields = {"outcome": change.status, "reason": change.reason, "at": change.closed_at, "is_news": True}
+            fields = {"outcome": change.status, "reason": change.reason, "at": change.closed_at, "is_news": is_news}
             return Closed.model_validate(fields)
     except (ChangeError, ValueError) as error:
         log.warning("%s", error)
-    reason = "`close` did not end; its log says why"
-    return Closed(outcome="rollback_failed", reason=reason, at=now(), is_news=True)
+    return None
+
+
+def _is_reported(run: Run) -> bool:
+    """Return whether people were told how the run ended, or whether nobody can say."""
+    try:
+        sent = events.history(run.ledger, run.change.id, MessageSent.kind)
+    except ChangeError as error:
+        log.warning("%s", error)
+        return True
+    return any(row.actor == f"{run.id}/report" for row in sent)
 
 
 def channel() -> Channel:
