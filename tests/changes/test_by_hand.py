@@ -85,6 +85,31 @@ EXPLAINED: dict[str, tuple[ManualChange, WorldFinding, str]] = {
         finding(**SSHD),
         "command 1 names it",
     ),
+    "a file by the end of its path": (
+        manual("cd /etc/nginx && vi ./conf.d/shop.conf"),
+        finding(object="web-3:/etc/nginx/conf.d/shop.conf", what="edited"),
+        "command 1 names it",
+    ),
+    "a file that was copied to a host": (
+        manual("scp hosts root@web-3:/etc/hosts"),
+        finding(**HOSTS),
+        "command 1 names it",
+    ),
+    "an object by a command without its kind": (
+        manual("helm -n shop upgrade orders ./chart"),
+        finding(object="ConfigMap shop/orders", what="changed"),
+        "command 1 names it",
+    ),
+    "an object by the short name of its kind": (
+        manual("kubectl --namespace=shop delete ingresses.networking.k8s.io/orders cm/orders"),
+        finding(object="Ingress shop/orders", what="deleted"),
+        "command 1 names it",
+    ),
+    "a rollout that was restarted": (
+        manual("kubectl -n shop rollout restart deploy/orders"),
+        finding(object="Deployment shop/orders", what="restarted", after="restartedAt 2031-03-18T14:15:00Z"),
+        "command 1 names it",
+    ),
     "a deletion": (
         manual("kubectl -n shop delete deploy orders"),
         finding(object="Deployment shop/orders", what="deleted", before="x", after=""),
@@ -152,6 +177,46 @@ NOT_EXPLAINED: dict[str, tuple[ManualChange, WorldFinding, str]] = {
         manual("tool --on yes"),
         finding(object="a:b", what="x", after="yes"),
         "no command names a:b or the value yes",
+    ),
+    "a restart of the package's program, where the package was upgraded": (
+        manual("sudo systemctl restart nginx"),
+        finding(**NGINX),
+        "the commands that name web-3:nginx only restart it",
+    ),
+    "a rollout that is restarted, where the image was changed": (
+        manual("kubectl -n shop rollout restart deploy/orders"),
+        finding(**IMAGE),
+        "the commands that name Deployment shop/orders only restart it",
+    ),
+    "another kind of the same name": (
+        manual("kubectl -n shop scale deploy/orders --replicas=3", "kubectl -n shop edit cm orders"),
+        finding(object="Role shop/orders", what="created"),
+        "no command names Role shop/orders",
+    ),
+    "another kind in a line of the audit log": (
+        manual("patch deployments shop/orders image=orders:1.4.3 (by dora@example.com)"),
+        finding(object="Secret shop/orders", what="changed"),
+        "no command names Secret shop/orders",
+    ),
+    "the same name in another namespace": (
+        manual("kubectl -n staging edit deploy orders"),
+        finding(**IMAGE),
+        "no command names Deployment shop/orders",
+    ),
+    "a file that is called like a service": (
+        manual("kubectl rollout restart deploy/orders", "systemctl restart orders"),
+        finding(object="web-3:/etc/cron.d/orders", what="new"),
+        "no command names web-3:/etc/cron.d/orders",
+    ),
+    "a unit's file, where the unit was restarted": (
+        manual("systemctl restart orders.service"),
+        finding(object="web-3:/etc/systemd/system/orders.service", what="edited"),
+        "no command names web-3:/etc/systemd/system/orders.service",
+    ),
+    "a file of another folder": (
+        manual("vi /srv/shop/hosts", "cd /srv/shop", "vi hosts"),
+        finding(**HOSTS),
+        "no command names web-3:/etc/hosts",
     ),
     "a short line that stands in everything": (
         manual("make"),

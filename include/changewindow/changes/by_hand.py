@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from changewindow.changes.announced import PRINT, SHORTEST_LINE, places, words
+from changewindow.changes.announced import PRINT, SHORTEST_LINE, words
+from changewindow.changes.naming import folders_in, is_named
 from changewindow.policy.manual_change import ManualChange, ManualCommand
 
 MARGIN = timedelta(seconds=5)
@@ -27,9 +28,12 @@ READING = re.compile(
     r"|tail|wc|sort|jq)\b[^|;&`>]*)*"
 )
 """Commands that only look, alone or with others that do."""
-PARTS = re.compile(r"[\s:/\[\]()]+")
-"""What stands between the parts of an object's name: `web-3:/etc/hosts`, `File[/etc/hosts]`, `shop.example.com:443`."""
-SHORTEST_NAME = 3
+RESTARTING = re.compile(
+    r"(?:sudo\s+(?:-\w+\s+)*)?(?:systemctl\s+(?:-\S+\s+)*(?:start|stop|restart|reload|try-restart|reload-or-restart|kill)\b"
+    r"|service\s+\S+\s+\w+$|(?:docker|podman)\s+(?:start|stop|restart|kill|exec)\b|kubectl\s(?:[^|]*\s)?rollout\s+restart\b"
+    r"|kubectl\s(?:[^|]*\s)?(?:exec|port-forward|attach)\b|p?kill(?:all)?\b)[^|;&`>]*"
+)
+"""Commands that only stop or start something, or run something in it: no value of it is another one afterwards."""
 STEM = re.compile(r"(.+)[:@=/_-]v?[0-9][^:@/]*")
 """A name with its version: `orders:1.4.2`."""
 
@@ -79,8 +83,9 @@ def told_by(manual: ManualChange, seen: Seen) -> Told:
         return Told(explains=False, why="every command of the record was given later")
     acting = [command for command in given if not READING.fullmatch(command.line)]
     numbers = {id(command): number for number, command in enumerate(manual.commands, 1)}
+    folders = folders_in(tuple(command.line for command in given))
     for command in acting:
-        if why := _names(command, seen):
+        if why := _names(command, seen, folders):
             return Told(explains=True, why=f"command {numbers[id(command)]} {why}")
     return Told(explains=False, why=_why_not(acting, given, seen))
 
@@ -90,14 +95,16 @@ def _when(seen: Seen) -> str:
     return f"at {at}" if seen.since == seen.at else f"between {seen.since:%Y-%m-%d %H:%M:%S} and {at}"
 
 
-def _names(command: ManualCommand, seen: Seen) -> str:
+def _names(command: ManualCommand, seen: Seen, folders: frozenset[str]) -> str:
     """Return how a command names what was seen, or nothing."""
     line = " ".join(command.line.split())
     if len(line) >= SHORTEST_LINE and line in " ".join(seen.what.split()):
         return "is what was seen to run"
     named, new = words(line), _new_words(seen)
     is_value = bool(new) and new <= named
-    if _is_object(seen, named):
+    if is_named(seen.object, line, folders):
+        if RESTARTING.fullmatch(line) and _is_valued(seen) and not is_value:
+            return ""
         other = _other_value(new, named)
         return "" if other else "names it and its new value" if is_value else "names it"
     is_rare = any(len(word) >= SHORTEST_VALUE and not word.isdecimal() for word in new)
@@ -105,23 +112,21 @@ def _names(command: ManualCommand, seen: Seen) -> str:
 
 
 def _why_not(acting: Sequence[ManualCommand], given: Sequence[ManualCommand], seen: Seen) -> str:
-    new = _new_words(seen)
+    new, folders = _new_words(seen), folders_in(tuple(command.line for command in given))
+    naming = [command for command in given if is_named(seen.object, command.line, folders)]
     for command in acting:
-        named = words(command.line)
-        if _is_object(seen, named) and (other := _other_value(new, named)):
+        if command in naming and (other := _other_value(new, words(command.line))):
             return f"a command names {seen.object}, and another value: {other}"
-    if len(acting) < len(given) and any(_is_object(seen, words(command.line)) for command in given):
-        return f"the commands that name {seen.object} only look at it"
+    if naming:
+        only = "restart it" if any(command in acting for command in naming) else "look at it"
+        return f"the commands that name {seen.object} only {only}"
     value = f" or the value {', '.join(sorted(new))}"[:100] if new else ""
     return f"no command names {seen.object}{value}"
 
 
-def _is_object(seen: Seen, named: frozenset[str]) -> bool:
-    """Return whether the last part of its name is named; where that is a port or the like, the part before it too."""
-    *above, last = [part for part in PARTS.split(seen.object.casefold()) if part] or [""]
-    given = places(named)
-    is_short = len(last) < SHORTEST_NAME or last.isdecimal()
-    return last in given and (not is_short or not above or above[-1] in given)
+def _is_valued(seen: Seen) -> bool:
+    """Return whether a value was changed, beyond the moment of a restart."""
+    return bool(seen.before or seen.after) and "restart" not in f"{seen.what} {seen.after}"
 
 
 def _new_words(seen: Seen) -> frozenset[str]:
