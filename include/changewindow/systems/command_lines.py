@@ -86,7 +86,7 @@ def shown_command(arguments: Sequence[str]) -> str:
 
 def holds_secret(name: str, value: str) -> bool:
     """Return whether a value looks like a secret, by its name or by what is in it, such as a password in an address."""
-    line = f"{name}={value}"
+    line = f"{name}={value}"[:LONGEST]  # of what comes later, nothing is shown
     return without_secrets(line) != line
 
 
