@@ -31,6 +31,7 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(20_000, 10, 50)  # seldom, too: tests keep little
         gc.enable()
 
 

@@ -63,5 +63,7 @@ async def test_only_what_everybody_reads_as_a_number_is_one(printed: str, value:
 
 
 def _is_alive(file: Path) -> bool:
-    pid = int(file.read_text())
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(int(file.read_text())).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

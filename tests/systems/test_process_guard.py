@@ -38,8 +38,11 @@ def until(is_so: Callable[[], bool], what: str, seconds: float = 10) -> None:
 
 
 def lives(file: Path) -> bool:
-    """Return whether the process whose id stands in a file is alive."""
-    return psutil.pid_exists(pid := int(file.read_text())) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    """Return whether the process whose id stands in a file is alive; it may end while it is looked at."""
+    try:
+        return psutil.Process(int(file.read_text())).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def context() -> Context:
