@@ -112,6 +112,20 @@ def test_the_end_of_a_run_that_is_no_news_marks_nothing(started: StartedChange, 
     assert grafana.server.requests == []
 
 
+@pytest.mark.parametrize("narrowed", [{"services": ["payments"]}, {"environments": ["staging"]}], ids=str)
+def test_who_was_told_of_the_beginning_is_told_of_the_end(
+    started: StartedChange, grafana: Tool, policy: Path, narrowed: dict[str, list[str]]
+) -> None:
+    """Whoever edits markers.yaml meanwhile leaves no region open."""
+    started.do("announce")
+    marker = {"kind": "grafana", "connection": "grafana", **narrowed}
+    policy.write_text(json.dumps({"markers": {"dashboards": marker, "other": marker}}))
+    end(started, "completed")
+    (entry,) = grafana.entries.values()
+    assert entry["tags"][-1] == "outcome:completed"
+    assert {event.marker for event in recorded(started, EventKind.MARKER_SENT)} == {"dashboards"}
+
+
 def test_a_close_that_died_once_it_had_recorded_the_end_is_told_of(started: StartedChange, grafana: Tool) -> None:
     """Its next try finds nothing to do; the region ends all the same, and people read how it ended, once."""
     started.do("announce")

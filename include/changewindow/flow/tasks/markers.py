@@ -37,8 +37,15 @@ def _tell_nobody(run: Run, moment: Moment, wrong: str) -> None:
 
 
 def _tell(run: Run, moment: Moment, markers: Mapping[str, MarkerBase]) -> None:
-    known = _told(run, moment)
-    wanted = {name: marker for name, marker in markers.items() if marker.concerns(moment) and name not in known}
+    sent = _sent(run)
+    known = {event.marker for event in sent if event.run == run.id and event.moment in {moment.kind, "ended"}}
+    # Who was told of the beginning is told of the end, whatever markers.yaml says meanwhile.
+    begun = {event.marker for event in sent} if moment.has_ended else set()
+    wanted = {
+        name: marker
+        for name, marker in markers.items()
+        if name not in known and (name in begun or marker.concerns(moment))
+    }
     connections = among(fetched(wanted.values()), MARKERS)
     clean = replace(moment, summary=SECRETS.line(moment.summary), reason=SECRETS.line(moment.reason))
     for marked in mark_all(wanted, clean, connections):
@@ -54,11 +61,10 @@ def _event(marker: MarkerBase, marked: Marked, moment: Moment) -> MarkerSent | M
     return MarkerSent(marker=marked.name, tool=tool, moment=moment.kind, reference=SECRETS.line(marked.reference))
 
 
-def _told(run: Run, moment: Moment) -> set[str]:
-    """Return the tools that know of this moment, or of the end, as far as the ledger says: tasks may run again."""
+def _sent(run: Run) -> list[MarkerSent]:
+    """Return what tools know of the change, as far as the ledger says: tasks may run again."""
     try:
-        sent = run.past(MarkerSent)
+        return run.past(MarkerSent)
     except UNREADABLE as error:
         log.warning("%s", error)
-        return set()
-    return {event.marker for event in sent if event.run == run.id and event.moment in {moment.kind, "ended"}}
+        return []
