@@ -13,7 +13,7 @@ from changewindow.watch.condition import Condition
 CODE = "silences_spare_the_watch"
 
 
-def check(ticket: Ticket, facts: Facts) -> list[Finding]:
+def check(ticket: Ticket, facts: Facts | None = None) -> list[Finding]:
     """Find silences that may cover what a condition counts, and warn of those that may hide more than is meant."""
     del facts
     findings = []

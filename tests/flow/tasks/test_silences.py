@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from changewindow.changes import silencing
 from changewindow.changes.handover import Decision
 from changewindow.changes.silencing import Silencing
 from changewindow.cli.airflow_api import wait_for
+from changewindow.flow.tasks import gate
 from changewindow.flow.tasks.silences import open_silences, silences_renewed
 from changewindow.ledger.database import Ledger
 from servers.silence_apis import Place, acts, place
@@ -196,3 +197,37 @@ def test_what_is_watched_and_verified_stays_silenced(silencing_change: StartedCh
     expected = Silencing.of(silencing_change.change.id, "run", silencing_change.change.ticket)
     verify: Any = silencing_change.dag.get_task("verify")
     assert verify.silencing(silencing_change.run("verify")) == expected
+
+
+JUDGED = {
+    "kind": "alertmanager",
+    "connection": "alerts",
+    "matchers": ['service="orders"', "severity={{ params.judged }}"],
+}
+CHOICES = {
+    "muted": {"default": "warning", "allowed": ["warning", "info"]},
+    "judged": {"default": "page", "allowed": ["page", "info"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "is_refused"),
+    [({}, False), ({"muted": "info"}, False), ({"judged": "info"}, False), ({"muted": "info", "judged": "info"}, True)],
+    ids=str,
+)
+def test_values_that_would_blind_the_watch_together_are_refused_at_the_gate(
+    tmp_path: Path, ledger: Ledger, chosen: dict[str, str], monkeypatch: pytest.MonkeyPatch, *, is_refused: bool
+) -> None:
+    """Each of them is harmless beside the usual values of the others, which is what lint tries."""
+    known = {"conn_type": "sqlite", "host": str(ledger.url.database)}
+    monkeypatch.setenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", json.dumps(known))
+    muted = {**MUTED, "matchers": ['service="orders"', "severity={{ params.muted }}"]}
+    watched = {"name": "alerts", "source": JUDGED, "pass": {"equals": 0}}
+    parts: Any = {"silence": [muted], "parameters": CHOICES, "watch": {"for": "1m", "conditions": [watched]}}
+    started = StartedChange(tmp_path, ledger, **parts)
+    run: Any = started.run("gate")
+    run.context["params"] = {"mode": "run", **chosen}
+    monkeypatch.setattr(gate, "PATIENCE", timedelta(0))
+    with pytest.raises(AirflowFailException) as refused:
+        started.dag.get_task("gate").execute(run.context)
+    assert ("it may silence what the condition 'alerts' counts" in str(refused.value)) == is_refused

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from changewindow.changes.handover import NotGood, Over, Passed, Refused
 from changewindow.changes.room import room
 from changewindow.changes.run_memory import baseline, legible
+from changewindow.checks import silences_spare_the_watch
 from changewindow.documents.findings import Finding
 from changewindow.errors import BadPolicy, ChangeError, NotAllowed
 from changewindow.flow.part import part_of, require_no_end_before, require_part_still
@@ -47,6 +48,7 @@ class Gate(ChangeOperator):
             if run.is_dry:
                 self._dry(run, preflight)
                 return
+            _require_sight(run)
             intent = replace(run.intent, preflight=preflight)
             targets = run.ticket.targets
             token = leases.start(run.ledger, run.change.id, intent, targets=targets, now=now(), assessment=run.assessed)
@@ -101,7 +103,7 @@ class Gate(ChangeOperator):
 
     def _dry(self, run: Run, preflight: Preflight) -> None:
         """Say what a real run would be refused for, of what does not depend on the ledger."""
-        findings = [*preflight_findings(preflight), *run.assessment.forbids(max(now(), run.intent.opens))]
+        findings = [*preflight_findings(preflight), *_blind(run), *run.assessment.forbids(max(now(), run.intent.opens))]
         for finding in findings:
             log.info("a real run would be refused: %s", finding.reason)
         for silence in run.ticket.silence:
@@ -165,6 +167,28 @@ class Gate(ChangeOperator):
         if not run.is_dry:
             recorded = tuple(payloads.RefusalReason(**finding.as_json()) for finding in findings)
             run.note(payloads.Refused(outcome=outcome, reasons=tuple(reasons), findings=recorded))
+
+
+def _require_sight(run: Run) -> None:
+    """Make sure that the watch sees what it judges by.
+
+    Raises:
+        NotAllowed: silences hide it.
+    """
+    if blind := _blind(run):
+        raise NotAllowed(run.change.id, blind)
+
+
+def _blind(run: Run) -> tuple[Finding, ...]:
+    """Return which silences hide from the watch what it judges by, with the values that were chosen for this run.
+
+    Lint tries each value with the usual ones of all other parameters; what was allowed with those stays so.
+    """
+    if run.mode == "rollback" or not run.values:
+        return ()
+    allowed = silences_spare_the_watch.check(run.change.ticket)
+    found = silences_spare_the_watch.check(run.ticket)
+    return tuple(finding for finding in found if not finding.is_warning and finding not in allowed)
 
 
 def _reason(run: Run, task: str) -> str:
