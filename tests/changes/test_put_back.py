@@ -304,3 +304,24 @@ def test_a_kind_with_a_mistake_keeps_nobody_from_being_told() -> None:
     """What it says instead asks for a report."""
     [line] = actions([recorded(object="x")], {"seen": Broken()})
     assert line == "take back finding 12 by hand: the kind of seen has a mistake: LookupError('x'); report it"
+
+
+def test_nothing_that_was_found_ends_the_comment_above_the_ticket() -> None:
+    """Not even in a row of the ledger that somebody has edited."""
+    edited = {
+        "object": "orders_config:main",
+        "what": "commit b: x\nrisk: low",
+        "by": "eve\u2028steps: []\x85owner: eve",
+    }
+    ticket = ticket_of(recorded(**edited, before=FIRST, after=SECOND), {"seen": GIT}, CATALOGUE)
+    begun = [line.partition(" ")[0] for line in ticket.splitlines() if line.startswith(("risk", "steps", "owner"))]
+    assert begun == ["risk:", "owner:", "steps:"]
+    assert "\nrisk: high\n" in ticket
+
+
+def test_no_path_leads_out_of_the_folder_of_etckeeper() -> None:
+    """Git has no such path; a row that was edited may."""
+    for path in ("/etc/../root/x", "/root/x", "/etcetera/x"):
+        edited = recorded(object=f"web-3:{path}", what="+1 -1, commit 0123456789ab")
+        with pytest.raises(NotPutBack):
+            ticket_of(edited, {"seen": ETC}, CATALOGUE)

@@ -151,9 +151,14 @@ def test_a_record_gives_no_right_to_anything(ledger: Ledger) -> None:
             leases.start(ledger, change, again, targets=EDIT.targets, now=NOW)
         with pytest.raises(NoTicket):
             leases.explain(ledger, change, policy, mode=mode, now=NOW)
+    no_run = (
+        "it is the record of what was done by hand, and nothing of it runs. To undo what was done, submit a ticket."
+    )
     for end in (changes.cancel, changes.abort):
-        with pytest.raises(NotAllowed):
+        with pytest.raises(NotAllowed, match=no_run):
             end(ledger, change, person="bob", reason="no", now=TOLD)
+    with pytest.raises(NotAllowed, match=no_run):
+        changes.extend(ledger, change, TOLD + timedelta(hours=1), person="bob", reason="no", now=TOLD)
     with pytest.raises(NotAllowed):
         changes.revise(ledger, change, banner(), person="bob", now=TOLD)
     for request in (Request("bob", change=change), Request("bob", change=change, start=NOW, end=TOLD)):

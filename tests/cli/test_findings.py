@@ -151,3 +151,16 @@ def test_what_no_ticket_takes_back_is_said(given: list[str], capsys: Capture, nu
     assert main(["findings", "ticket", number, *given]) == 1
     out, err = capsys.readouterr()
     assert (out, err.splitlines()[-1]) == ("", text)
+
+
+def test_a_reason_has_no_secret_and_stays_on_its_line(ledger: Ledger, given: list[str], capsys: Capture) -> None:
+    """As in the form of `accept_finding`, it has to say something, and not too much."""
+    for reason in (" \n ", "x"):
+        with pytest.raises(SystemExit):
+            main(["findings", "accept", "3", "--reason", reason, "--until", "2199-01-01", *given])
+        assert "--reason says nothing" in capsys.readouterr().err
+    reason = "set by\n\x1b[2J mysql -phunter2-9f3 " + "x" * 900
+    assert main(["findings", "accept", "3", "--reason", reason, "--until", "2199-01-01", *given]) == 0
+    [accepted] = findings.find(ledger, findings.Wanted(state="accepted"))
+    assert len(accepted.reason) == 500
+    assert accepted.reason.startswith("set by \\n \\u001b[2J mysql -p*** xxx")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from changewindow.collectors.base import CollectorBase
+from changewindow.documents.text import visible
 from changewindow.errors import OperatorError
 from changewindow.ledger.findings import Recorded
 from changewindow.policy.service_catalogue import RISKS, Catalogue, Risk
@@ -73,9 +74,9 @@ def ticket_of(recorded: Recorded, collectors: Mapping[str, CollectorBase], catal
     summary = f"Take back what nobody announced: finding {recorded.number}, {_plain(finding.object)}"
     return TICKET.format(
         number=recorded.number,
-        object=finding.object,
-        what=finding.what,
-        who=f"Done by {finding.by or 'somebody unknown'}: {finding.known_by or 'nothing says who'}",
+        object=_line(finding.object),
+        what=_line(finding.what),
+        who=_line(f"Done by {finding.by or 'somebody unknown'}: {finding.known_by or 'nothing says who'}"),
         summary=_quoted(summary),
         details=_quoted(f"Seen at {finding.at:%Y-%m-%d %H:%M:%S} UTC by {finding.collector}."),
         services=_quoted(list(finding.services)) if finding.services else f"[{SERVICE}]",
@@ -134,6 +135,11 @@ def _lines(step: Mapping[str, Any]) -> Iterator[str]:
 def _quoted(value: Any) -> str:
     """Return a value as JSON, which is YAML in which nothing that the world has named means anything."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def _line(text: str) -> str:
+    """Return a text as a comment may hold it: rows of the ledger can be edited, and none ends the comment."""
+    return " ".join(visible(text).split())
 
 
 def _plain(name: str) -> str:

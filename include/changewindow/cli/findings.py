@@ -20,8 +20,11 @@ from changewindow.ledger import findings
 from changewindow.ledger.findings import FindingOver, Recorded, Settled, Wanted
 from changewindow.policy.collectors import load_collectors
 from changewindow.policy.rights import Intervention, Involved, objection
+from changewindow.systems.sessions.reading import cleaned
 
 PAGE = 50
+LEAST, MOST = 3, 500
+"""Characters of a reason, as the form of `accept_finding` has them."""
 TERMINAL = "terminal account, not authenticated"
 """How it is known who gave a command; whoever starts the DAG `accept_finding` has logged in."""
 
@@ -76,13 +79,16 @@ def _accept(arguments: argparse.Namespace) -> int:
     if arguments.number is None or not arguments.reason or not arguments.until:
         arguments.misuse("accept needs a NUMBER, --reason and --until")
     now, until = datetime.now(UTC), moment(arguments, "until", like="2031-03-18T14:00")
+    reason = cleaned(arguments.reason)[:MOST]
     if until <= now:
         arguments.misuse(f"--until {arguments.until} has passed; name a later time")
+    if len(reason) < LEAST:
+        arguments.misuse("--reason says nothing; say in a sentence why it stays as it is")
     here, account = ledger(arguments), pwd.getpwuid(os.geteuid()).pw_name  # and not what USER claims
     [found] = findings.numbered(here, [arguments.number])
     _require(arguments, found, account)
     person = f"{account} ({TERMINAL})"
-    settled = Settled(found.number, "accepted", arguments.reason, until)
+    settled = Settled(found.number, "accepted", reason, until)
     [accepted] = findings.settle(here, [settled], person=person, now=now)
     if arguments.json:
         print_json({"findings": [_json(accepted)]})

@@ -110,8 +110,11 @@ class Collector(CollectorBase):
     def put_back(self, entry: Entry) -> PutBack:
         """Write the file as the commit before has it; its owner and mode stay, and undo has a copy of the edit."""
         path = f"/{entry.object.partition(':/')[2]}"
+        folder = posixpath.normpath(self.folder)
+        if posixpath.normpath(path) != path or not path.startswith(f"{folder}/"):
+            return f"it lies outside {folder}; restore it by hand"
         commit = OF_COMMIT.search(entry.what)
-        if not PLAIN_PATH.fullmatch(path) or path == self.folder or entry.what.startswith(REMOVED):
+        if not PLAIN_PATH.fullmatch(path) or entry.what.startswith(REMOVED):
             return "etckeeper keeps owner and mode apart from the content; restore it by hand with `etckeeper vcs`"
         where = {"kind": "command"}
         if self.connection:

@@ -17,6 +17,7 @@ from changewindow.ledger.models import Approval, Change, Lease, Revision, Touche
 from changewindow.ledger.stops import begin_line
 from changewindow.ledger.texts import ticket_data
 from changewindow.policy import standing
+from changewindow.policy.manual_change import RECORDED
 from changewindow.policy.outcome import Outcome
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
@@ -234,5 +235,8 @@ def _carry_approvals(session: Session, change: Change, before: str) -> None:
 
 
 def _require(row: Change, statuses: tuple[str, ...], remedy: str) -> None:
+    if row.status == RECORDED:
+        sentence = "it is the record of what was done by hand, and nothing of it runs"
+        raise NotAllowed(row.id, [Finding("wrong_state", sentence, "To undo what was done, submit a ticket.")])
     if row.status not in statuses:
         raise NotAllowed(row.id, [Finding("wrong_state", f"it is {row.status}", remedy)])
