@@ -33,7 +33,10 @@ from support.tampering import tamper
 from support.tickets import POLICY, banner
 
 TOLD = NOW + timedelta(minutes=30)
-ACCEPT = "To leave it as it is, `changewindow findings accept"
+ACCEPT = (
+    "To leave it as it is, accept it: the DAG `accept_finding`, or "
+    "`changewindow findings accept {} --reason TEXT --until TIME`"
+)
 EDIT = manual("kubectl -n shop set image deploy/orders app=orders:1.4.3", "vi /etc/hosts --token x")
 
 
@@ -101,7 +104,7 @@ def test_a_finding_that_somebody_only_names_stays_open(ledger: Ledger, other: Wo
     outcome = enter(ledger, numbers=[1])
     assert states(ledger) == ["open", "open"]
     [left] = outcome.left
-    assert left.text == (f"finding 1 is not closed: {why}. {ACCEPT} 1`")
+    assert left.text == (f"finding 1 is not closed: {why}. {ACCEPT.format(1)}")
 
 
 def test_findings_that_are_not_open_or_not_there_are_named(ledger: Ledger) -> None:
@@ -213,7 +216,7 @@ def test_the_message_says_who_told_what_about_whom(ledger: Ledger) -> None:
         *["ls"] * 4,
         "and 2 more",
         "Finding 1 is closed as recorded: command 1 names it and its new value (Deployment shop/orders image changed)",
-        f"Finding 2 is not closed: no command names web-3:/etc/motd. {ACCEPT} 2` (web-3:/etc/motd edited)",
+        f"Finding 2 is not closed: no command names web-3:/etc/motd. {ACCEPT.format(2)} (web-3:/etc/motd edited)",
     ]
     assert answer(outcome, told, "bob")[1] == "7 commands kept. No secret was seen in them."
 

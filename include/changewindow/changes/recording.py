@@ -10,7 +10,10 @@ from changewindow.ledger.database import Ledger
 from changewindow.ledger.findings import Recorded, Wanted
 from changewindow.policy.manual_change import ManualChange
 
-ACCEPT = "To leave it as it is, `changewindow findings accept {}`"
+ACCEPT = (
+    "To leave it as it is, accept it: the DAG `accept_finding`, or "
+    "`changewindow findings accept {} --reason TEXT --until TIME`"
+)
 
 
 @dataclass(frozen=True)

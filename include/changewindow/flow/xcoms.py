@@ -12,6 +12,8 @@ from changewindow.ledger.seal import Seal
 
 NOTE = "note"
 """Under this key a task leaves what the note of its run is to say; the newest one counts."""
+REST = "… the log says the rest"
+"""Ends a note that is not all there is to say."""
 
 
 def sealed(context: Context, fact: Fact) -> dict[str, Any]:

@@ -20,7 +20,10 @@ from changewindow.policy.world_finding import WorldFinding
 from support.task_instance import TaskInstance
 
 AT = datetime.now(UTC) - timedelta(minutes=30)
-ACCEPT = "To leave it as it is, `changewindow findings accept 2`"
+ACCEPT = (
+    "To leave it as it is, accept it: the DAG `accept_finding`, or "
+    "`changewindow findings accept 2 --reason TEXT --until TIME`"
+)
 MORE = {
     "targets": "production/orders",
     "start": (AT - timedelta(minutes=5)).isoformat(),

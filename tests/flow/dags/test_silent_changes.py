@@ -18,7 +18,9 @@ from changewindow.flow.xcoms import NOTE
 from changewindow.ledger import findings
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.findings import Settled, Wanted
+from changewindow.ledger.looks import Look
 from changewindow.ledger.verification import verify_all
+from changewindow.policy.world_finding import WorldFinding
 from collector_fixtures.git import commit
 from step_fixtures.git_change import git
 from support.manual_changes import manual
@@ -65,6 +67,30 @@ def note_of(task_instance: TaskInstance) -> str:
     return str(task_instance.xcom_pull(key=NOTE, task_ids="look"))
 
 
+def test_the_note_of_a_red_run_says_what_to_do(repository: Path, known: Ledger, tmp_path: Path) -> None:
+    """Whether something was found, or nobody could look; the list of runs shows nothing else."""
+    operator: Any = build_silent_changes_dag().tasks[0]
+    finding = WorldFinding("change", "config", "orders_config:main", datetime.now(UTC), "commit", "nobody")
+    at = datetime.now(UTC)
+    findings.write_pass(known, [Look("config", at, at, {})], [finding], [], now=at)
+    task_instance = TaskInstance("look", dag="silent_changes")
+    with pytest.raises(AirflowFailException):
+        operator.looked({"ti": task_instance}, {"verdict": "pass", "reason": "", "collectors": ["config"]})
+    head, what_to_do, what = note_of(task_instance).splitlines()[:3]
+    assert head == "new findings: 1"
+    assert what_to_do == (
+        "Take each back (the log has the tickets), record it (`record_change`), or accept it (`accept_finding`)."
+    )
+    assert what.startswith("finding 1: ")
+    (tmp_path / "policy" / "collectors.yaml").write_text("collectors: [1]\n")
+    with pytest.raises(AirflowFailException):
+        operator.execute({"ti": task_instance})
+    assert note_of(task_instance).startswith("The collectors cannot be read, so nobody looks.\n")
+    with pytest.raises(AirflowFailException):
+        operator.looked({"ti": task_instance}, {"verdict": "fail", "reason": "the ledger is down"})
+    assert note_of(task_instance) == "the ledger is down"
+
+
 def test_a_commit_that_nobody_announced_is_found_in_the_next_run(
     repository: Path, known: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -80,7 +106,8 @@ def test_a_commit_that_nobody_announced_is_found_in_the_next_run(
     assert "record what was done by hand: `changewindow record --finding NUMBER …`" in caplog.text
     assert "accept until a day: the DAG `accept_finding`, with numbers, a reason and an end" in caplog.text
     assert (
-        "to take it back, paste into request_change:\n# Takes finding 1 back: orders_config:main commit" in caplog.text
+        "fill in every <blank> and paste this into the form of request_change:\n"
+        "# Takes finding 1 back: orders_config:main commit" in caplog.text
     )
     for _ in range(2):
         assert note_of(looked(monkeypatch)) == "nothing new; asked: config"

@@ -36,11 +36,12 @@ def repository(tmp_path: Path, known: Ledger, monkeypatch: pytest.MonkeyPatch) -
     return folder
 
 
-def asked(**params: str) -> TaskInstance:
+def asked(task_instance: TaskInstance | None = None, **params: str) -> TaskInstance:
     """Ask, as a person who has filled in the form."""
-    operator: Any = build_what_changed_dag().tasks[0]
-    task_instance = TaskInstance("look", dag="what_changed")
-    operator.execute({"ti": task_instance, "params": {"since": "2h", "service": "", "symptom": "", **params}})
+    dag = build_what_changed_dag()
+    operator: Any = dag.tasks[0]
+    task_instance = task_instance or TaskInstance("look", dag="what_changed")
+    operator.execute({"ti": task_instance, "params": {**dag.params.dump(), **params}})
     return task_instance
 
 
@@ -58,6 +59,22 @@ def test_the_answer_stands_in_note_and_log(repository: Path, known: Ledger, capl
     assert "Quick fix; pool.yaml +1 -0" in caplog.text
     assert f"explained by nobody: {change} acted on orders then, but no step of it announced this value" in caplog.text
     assert f"ours  {change}  Switch the banner on: apply_1 applied step 1 'Switch it on'" in caplog.text
+
+
+def test_a_note_that_is_not_all_ends_with_where_the_rest_stands(repository: Path) -> None:
+    """Whoever reads it would otherwise take the last line for the first change."""
+    for name in "ABCD":
+        commit(repository, name)
+    *shown, last = asked().xcom_pull(key=NOTE, task_ids="look").splitlines()
+    assert (len(shown), last) == (12, "… the log says the rest")
+
+
+def test_a_refusal_stands_in_the_note(repository: Path) -> None:
+    """A red run without a note sends people into the log of its task."""
+    task_instance = TaskInstance("look", dag="what_changed")
+    with pytest.raises(AirflowFailException):
+        asked(task_instance, since="yesterday")
+    assert task_instance.xcom_pull(key=NOTE, task_ids="look").startswith("'yesterday' is neither a time like ")
 
 
 def test_without_collectors_the_run_is_red(repository: Path, tmp_path: Path) -> None:

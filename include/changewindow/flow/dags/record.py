@@ -86,14 +86,14 @@ def form() -> dict[str, Param]:
             format="multiline",
             minLength=1,
             maxLength=LONGEST_PASTE,
-            title="What was done",
-            description="One command a line; or paste the history of a shell, a terminal, or Kubernetes' audit log.",
+            title="Commands",
+            description="One on each line; or paste the history of a shell, a terminal, or Kubernetes' audit log.",
         ),
         "why": Param(type="string", minLength=3, maxLength=500, title="Why", description="In a sentence."),
         "start": Param(
-            None, **moment, title="From", description="With its offset; UTC without one. Empty: the first command."
+            None, **moment, title="Start", description="With its offset; UTC without one. Empty: the first command."
         ),
-        "end": Param(None, **moment, title="To", description="Empty: the last command that was pasted with its time."),
+        "end": Param(None, **moment, title="End", description="Empty: the last command that was pasted with its time."),
         "done_by": Param(
             None, **optional, maxLength=200, title="Done by", description="Who did it, if it was not you."
         ),

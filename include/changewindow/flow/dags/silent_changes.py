@@ -35,6 +35,8 @@ OTHERWISE = (
     "accept until a day: the DAG `accept_finding`, with numbers, a reason and an end",
 )
 """What can be done about any finding, beside taking it back."""
+NOW = "Take each back (the log has the tickets), record it (`record_change`), or accept it (`accept_finding`)."
+PASTE = "to take finding %s back, fill in every <blank> and paste this into the form of request_change:\n%s"
 
 
 class FindSilentChanges(BaseOperator):
@@ -45,7 +47,7 @@ class FindSilentChanges(BaseOperator):
         folder = settings.read().policy
         loaded = load_collectors(folder)
         if wrong := loaded.mistakes(folder):
-            raise AirflowFailException("\n".join(["The collectors cannot be read, so nobody looks.", *wrong]))
+            raise _failed(context, ["The collectors cannot be read, so nobody looks.", *wrong])
         if not of_the_world(loaded.collectors):
             log.warning(NONE.format(FILE))
             leave_note(context, NONE.format(FILE))
@@ -59,20 +61,18 @@ class FindSilentChanges(BaseOperator):
             AirflowFailException: there is something new, or the pass could not be made.
         """
         if event["verdict"] == "fail":
-            raise AirflowFailException(event["reason"])
+            raise _failed(context, [event["reason"]])
         try:
             untold = findings.find(ledger(), Wanted(is_untold=True))
             for services in dict.fromkeys(each.finding.services for each in untold):
                 self._tell([each for each in untold if each.finding.services == services], services)
         except ChangeError as error:
-            raise AirflowFailException(str(error)) from error
+            raise _failed(context, [str(error)]) from error
         if not untold:
             leave_note(context, f"nothing new; asked: {', '.join(event['collectors'])}")
             return
         self._write_tickets(untold)
-        lines = text_of(untold)
-        leave_note(context, "\n".join([f"new findings: {len(untold)}", *lines]))
-        raise AirflowFailException("\n".join([f"new findings: {len(untold)}", *lines]))
+        raise _failed(context, [f"new findings: {len(untold)}", NOW, *text_of(untold)])
 
     def _tell(self, untold: Sequence[Recorded], services: tuple[str, ...]) -> None:
         collectors = load_collectors(settings.read().policy).collectors
@@ -91,7 +91,13 @@ class FindSilentChanges(BaseOperator):
             for recorded in untold[:SHOWN]:
                 with suppress(NotPutBack):
                     ticket = ticket_of(recorded, collectors, catalogue)
-                    log.info("to take it back, paste into request_change:\n%s", ticket)
+                    log.info(PASTE, recorded.number, ticket)
+
+
+def _failed(context: Context, lines: Sequence[str]) -> AirflowFailException:
+    """Leave in the note why the run is red, and return what makes it so."""
+    leave_note(context, "\n".join(lines))
+    return AirflowFailException("\n".join(lines))
 
 
 def _owners(services: Sequence[str]) -> tuple[str, ...]:

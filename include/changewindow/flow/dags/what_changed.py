@@ -20,7 +20,7 @@ from changewindow.flow.airflow_connection import connection
 from changewindow.flow.fetched_connections import among, fetched
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.runtime import log, now, policy
-from changewindow.flow.xcoms import NOTE
+from changewindow.flow.xcoms import REST, leave_note
 from changewindow.ledger.database import Ledger
 from changewindow.policy.collectors import FILE, collectors_of
 from changewindow.policy.service_catalogue import Catalogue
@@ -30,10 +30,11 @@ from changewindow.systems.collection import Span
 DESCRIPTION = "Says what changed of late, who explains it, and what nobody could see. It only reads."
 LONGEST_NOTE = 12
 """Lines of the answer that the note holds; the log has all."""
+OPTIONAL: dict[str, Any] = {"type": ["null", "string"]}
 PARAMS = {
     "since": Param("2h", type="string", title="Since", description="How long ago, like 2h, or a time in UTC."),
-    "service": Param("", type="string", title="Service", description="Only what concerns it; empty: everything."),
-    "symptom": Param("", type="string", title="Symptom", description="The service that is ill: likely causes first."),
+    "service": Param(None, **OPTIONAL, title="Service", description="Only what concerns it; empty: everything."),
+    "symptom": Param(None, **OPTIONAL, title="Symptom", description="The service that is ill: likely causes first."),
 }
 
 
@@ -51,10 +52,16 @@ class Look(BaseOperator):
             lines = answer_to(dict(params), now())
         except (ChangeError, ValueError) as error:
             log.error("%s", error)
+            leave_note(context, str(error))
             raise AirflowFailException(str(error)) from error
         for line in lines:
             log.info("%s", line)
-        context["ti"].xcom_push(key=NOTE, value="\n".join(line for line in lines[:LONGEST_NOTE] if line))
+        leave_note(context, "\n".join(_beginning([line for line in lines if line])))
+
+
+def _beginning(lines: list[str]) -> list[str]:
+    """Return as much of an answer as a note holds, and where the rest stands."""
+    return lines if len(lines) <= LONGEST_NOTE else [*lines[:LONGEST_NOTE], REST]
 
 
 def answer_to(params: Mapping[str, Any], at: datetime) -> list[str]:
@@ -64,7 +71,7 @@ def answer_to(params: Mapping[str, Any], at: datetime) -> list[str]:
         ChangeError, ValueError: nobody can be asked, or what is asked for makes no sense.
     """
     catalogue = policy().catalogue
-    service, symptom = (_service(name, str(params[name]), catalogue) for name in ("service", "symptom"))
+    service, symptom = (_service(name, str(params[name] or ""), catalogue) for name in ("service", "symptom"))
     question = Question(Span(_since(str(params["since"]), at), at), catalogue, service, symptom)
     collectors = collectors_of(settings.read().policy, catalogue, question.service)
     answer = look_around(

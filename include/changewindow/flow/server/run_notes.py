@@ -9,12 +9,11 @@ from sqlalchemy.orm import object_session
 
 from changewindow.documents.text import escaped
 from changewindow.flow.own_dag import OWN_DAGS
-from changewindow.flow.xcoms import NOTE
+from changewindow.flow.xcoms import NOTE, REST
 
 CHANGE = re.compile("CHG-[0-9]+")
 LONGEST = 1000
 """Characters that Airflow keeps of a note."""
-REST = "\n… the log says the rest"
 
 
 class Noter:
@@ -61,5 +60,5 @@ def shortened(text: str) -> str:
     """Return a text that fits into a note: whole lines, and where the rest stands."""
     if len(text) <= LONGEST:
         return text
-    room = LONGEST - len(REST)
-    return text[:room].rpartition("\n")[0][:room] + REST
+    room = LONGEST - len(REST) - 1
+    return text[:room].rpartition("\n")[0][:room] + f"\n{REST}"
