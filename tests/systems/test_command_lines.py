@@ -137,6 +137,8 @@ def test_what_stands_where_secrets_stand_is_hidden(line: str) -> None:
         "curl -XPUT -H 'Accept: text/plain' 'https://api/?a=1&b=2' -o out",
         'kubectl -n shop patch deploy orders -p \'{"spec":{"replicas":3}}\'',
         "git config user.name Dora",
+        "kubectl -n shop set image deploy/token-service app=registry/app:1.4.3",
+        "kubectl -n shop set image deploy/auth auth=registry/auth:1.4.3",
         "kubectl config set-context --current --namespace=shop",
         "apt-get install password-store",
         "echo 10.0.0.1 orders.example.com >> /etc/hosts",

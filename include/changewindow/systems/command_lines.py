@@ -21,11 +21,14 @@ ASSIGNED = rf"(?i)(?<![\w/])({NAME}\\?[\"']?\s?(?:=|:\s?)\s?(?:(?:basic|bearer|t
 OPTION = rf"(?i)((?<!\S)--?{NAME}\s+){VALUE}"
 OF_SECRET = rf"(--from-literal[= ][\"']?[\w.-]{{1,200}}=){VALUE}"
 SETTING = (
-    r"(?i)((?<![\w-])(?:--)?(?:set|setx|put|config|configure|connect|define|variables)\s[^|;&]{0,200}?(?<![^\s/:])"
+    r"(?i)((?<![\w-])(?:--)?(?:set|setx|put|config|configure|connect|define|variables)\s(?!image\s)[^|;&]{0,200}?(?<![^\s/:])"
     rf"{NAME}\s+(?:=\s*)?){VALUE}"
 )
 PROSE = rf"(?i)(\b(?:password|passphrase|passwd|token|secret)\s+(?:is|was|to)\s+){VALUE}"
-WHOLE = rf"(?i)((?<![\w/-])(?:\w{{0,40}}_)?(?:pw|pin|otp|auth|pat|fernet|sig|signature|x-amz-signature)=){VALUE}"
+WHOLE = (
+    r"(?i)((?<![\w/-])(?:\w{1,40}_auth|(?-i:AUTH)|(?:\w{0,40}_)?(?:pw|pin|otp|pat|fernet|sig|signature|x-amz-signature))=)"
+    rf"{VALUE}"
+)
 IN_EXPRESSION = rf"(?i)(/{NAME}=)[^\s/]{{1,2000}}"
 PGPASS_LINE = r"(?m:^)((?:[\w.-]+|\*):(?:[0-9]{1,5}|\*):[^\s:]+:[^\s:]+:)\S+(?m:$)"
 SQL = (
