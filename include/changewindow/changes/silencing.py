@@ -160,8 +160,8 @@ class Silencer:
             await asyncio.to_thread(self.write, self._failed(number, silence, "end", error))
 
     def _term(self, number: int) -> Term:
-        now = datetime.now(UTC)
-        return Term(self.silencing.mark(number), self.silencing.summary, now, now + self.lease)
+        now, summary = datetime.now(UTC), self.context.secrets.line(self.silencing.summary)
+        return Term(self.silencing.mark(number), summary, now, now + self.lease)
 
     def _failed(self, number: int, silence: SilenceBase, act: Act, error: BaseException) -> SilenceFailed:
         late = f"no answer within {WITHIN:g} s" if isinstance(error, TimeoutError) else ""

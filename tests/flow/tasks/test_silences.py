@@ -182,6 +182,21 @@ def test_it_is_renewed_beside_a_step(
     assert silencing_change.kinds().count("silenced") == 1
 
 
+def test_a_secret_never_leaves_with_a_silence(
+    tmp_path: Path, ledger: Ledger, product: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where somebody wrote it into the summary, nor a sign that turns the text around."""
+    path = {"conn_type": "sqlite", "host": str(ledger.url.database)}
+    monkeypatch.setenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", json.dumps(path))
+    password = product.connection.password
+    known = {"silence": [MUTED], "summary": f"Replace {password}\u202e."}
+    started = StartedChange(tmp_path, ledger, **known)
+    open_silences(started.run("gate"))
+    [request] = [request for request in served(product).requests if request.method == "POST"]
+    comment = json.loads(request.body)["comment"]
+    assert comment.endswith(": Replace ***\\u202e.")
+
+
 def test_a_dry_run_silences_nothing(silencing_change: StartedChange, product: Place) -> None:
     """And ends nothing."""
     run = silencing_change.run("gate", mode="dry_run")
