@@ -75,6 +75,14 @@ def test_without_a_ledger_it_says_that_nothing_is_explained(
     assert "explained by" not in printed
 
 
+def test_a_broken_calendar_holds_up_nothing(policy: Path, capsys: Capture) -> None:
+    """Whoever is woken asks what changed, also of a policy by which no change may start."""
+    commit(policy.parent / "repository", "Quick fix")
+    (policy / "calendar.yaml").write_text("windows: [")
+    main(["what-changed", "--policy", str(policy)])
+    assert "Quick fix" in capsys.readouterr().out
+
+
 def test_a_ledger_that_does_not_answer_holds_up_nothing(policy: Path, capsys: Capture) -> None:
     """The answer is there in its time, and says why nothing is explained."""
     commit(policy.parent / "repository", "Quick fix")

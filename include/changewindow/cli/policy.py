@@ -14,8 +14,9 @@ from changewindow.errors import BadPolicy, ChangeError, PlatformError
 from changewindow.policy.check import Facts
 from changewindow.policy.collectors import FILE, Loaded, load_collectors
 from changewindow.policy.known_names import unknown_names
-from changewindow.policy.load import load_policy
+from changewindow.policy.load import load_catalogue, load_policy
 from changewindow.policy.model import Policy, templates_of
+from changewindow.policy.service_catalogue import Catalogue
 from changewindow.policy.templates import read_template
 
 
@@ -73,10 +74,23 @@ def policy_of(arguments: argparse.Namespace) -> Policy:
     Raises:
         BadPolicy: it cannot be read.
     """
+    return load_policy(_folder(arguments), _templates(arguments))
+
+
+def catalogue_of(arguments: argparse.Namespace) -> Catalogue:
+    """Return the services of the same policy, whatever its other files hold.
+
+    Raises:
+        BadPolicy: they cannot be read.
+    """
+    return load_catalogue(_folder(arguments))
+
+
+def _folder(arguments: argparse.Namespace) -> Path:
     folder = announce_policy(arguments)
     if not folder.is_dir():
         arguments.misuse(f"there is no policy in {folder}. Give --policy FOLDER, or set CHANGEWINDOW_POLICY.")
-    return load_policy(folder, _templates(arguments))
+    return folder
 
 
 def policy_now(arguments: argparse.Namespace) -> Policy | BadPolicy:

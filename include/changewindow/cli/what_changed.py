@@ -15,7 +15,7 @@ from changewindow.cli.environment_connections import from_environment
 from changewindow.cli.ledger_address import is_named, ledger
 from changewindow.cli.moments import since
 from changewindow.cli.output import print_json
-from changewindow.cli.policy import policy_of
+from changewindow.cli.policy import catalogue_of
 from changewindow.cli.terminal import fitted
 from changewindow.documents.text import hint
 from changewindow.errors import PlatformError
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     if begin is None or begin >= until:
         arguments.misuse(f"--since {arguments.since} is not in the past")
         raise AssertionError
-    catalogue = policy_of(arguments).catalogue
+    catalogue = catalogue_of(arguments)
     _require_known(arguments, catalogue)
     question = Question(Span(begin, until), catalogue, arguments.service or "", arguments.symptom or "")
     answer = look_around(

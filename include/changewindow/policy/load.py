@@ -1,6 +1,6 @@
-"""Loads the policy from the files of its folder: all of them, or nothing."""
+"""Loads the policy from the files of its folder: all of them or nothing, or the services alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +62,26 @@ def load_policy(folder: Path, templates: Path | None = None) -> Policy:
     Raises:
         BadPolicy: a file of the policy cannot be read; holds every finding of every file.
     """
+    return Policy(**_read(folder, FILES), standards=load_standards(templates or templates_of(folder)))
+
+
+def load_catalogue(folder: Path) -> Catalogue:
+    """Return the services alone: who only asks what changed is not stopped by another file that cannot be read.
+
+    Raises:
+        BadPolicy: the file of the services cannot be read; holds every finding.
+    """
+    catalogue: Catalogue = _read(folder, ["catalogue"])["catalogue"]
+    return catalogue
+
+
+def _read(folder: Path, names: Iterable[str]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     lines: list[str] = []
-    for name, (file, read) in FILES.items():
+    for name in names:
+        file, read = FILES[name]
         parts[name], findings = read(folder / file)
         lines += [finding.text(str(folder / file)) for finding in findings if not finding.is_warning]
     if lines:
         raise BadPolicy(lines)
-    return Policy(**parts, standards=load_standards(templates or templates_of(folder)))
+    return parts

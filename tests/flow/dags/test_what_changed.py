@@ -77,6 +77,13 @@ def test_a_refusal_stands_in_the_note(repository: Path) -> None:
     assert task_instance.xcom_pull(key=NOTE, task_ids="look").startswith("'yesterday' is neither a time like ")
 
 
+def test_a_broken_calendar_holds_up_nothing(repository: Path, tmp_path: Path) -> None:
+    """Whoever is woken asks what changed, also of a policy by which no change may start."""
+    commit(repository, "Quick fix")
+    (tmp_path / "policy" / "calendar.yaml").write_text("windows: [")
+    assert "Quick fix" in asked().xcom_pull(key=NOTE, task_ids="look")
+
+
 def test_without_collectors_the_run_is_red(repository: Path, tmp_path: Path) -> None:
     """An empty answer would look as if nothing had changed."""
     (tmp_path / "policy" / "collectors.yaml").unlink()

@@ -15,7 +15,7 @@ from changewindow.changes.put_back import SHOWN, NotPutBack, actions, ticket_of
 from changewindow.changes.silent_pass import of_the_world, text_of
 from changewindow.errors import BadPolicy, ChangeError
 from changewindow.flow.own_dag import own_dag
-from changewindow.flow.runtime import ledger, log, now, policy
+from changewindow.flow.runtime import ledger, log, now
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.triggerer.arguments import SilentArguments
 from changewindow.flow.triggerer.silent_trigger import SilentTrigger
@@ -23,6 +23,7 @@ from changewindow.flow.xcoms import leave_note
 from changewindow.ledger import findings
 from changewindow.ledger.findings import Recorded, Wanted
 from changewindow.policy.collectors import FILE, load_collectors
+from changewindow.policy.load import load_catalogue
 
 DESCRIPTION = "Finds changes that nobody asked for, and tells the owners of the service. It only reads."
 EVERY = timedelta(minutes=15)
@@ -87,10 +88,10 @@ class FindSilentChanges(BaseOperator):
         """Write the tickets that take findings back into the log, to be pasted into the form of `request_change`."""
         collectors = load_collectors(settings.read().policy).collectors
         with suppress(BadPolicy):  # then no change can be asked for, and the policy says so elsewhere
-            catalogue = policy().catalogue
+            services = load_catalogue(settings.read().policy)
             for recorded in untold[:SHOWN]:
                 with suppress(NotPutBack):
-                    ticket = ticket_of(recorded, collectors, catalogue)
+                    ticket = ticket_of(recorded, collectors, services)
                     log.info(PASTE, recorded.number, ticket)
 
 
@@ -102,7 +103,7 @@ def _failed(context: Context, lines: Sequence[str]) -> AirflowFailException:
 
 def _owners(services: Sequence[str]) -> tuple[str, ...]:
     try:
-        return policy().catalogue.owners(services)
+        return load_catalogue(settings.read().policy).owners(services)
     except BadPolicy as bad:
         log.warning("who owns it is not known: %s", bad)
         return ()

@@ -19,10 +19,11 @@ from changewindow.errors import ChangeError
 from changewindow.flow.airflow_connection import connection
 from changewindow.flow.fetched_connections import among, fetched
 from changewindow.flow.own_dag import own_dag
-from changewindow.flow.runtime import log, now, policy
+from changewindow.flow.runtime import log, now
 from changewindow.flow.xcoms import REST, leave_note
 from changewindow.ledger.database import Ledger
 from changewindow.policy.collectors import FILE, collectors_of
+from changewindow.policy.load import load_catalogue
 from changewindow.policy.service_catalogue import Catalogue
 from changewindow.settings import LEDGER_CONNECTION
 from changewindow.systems.collection import Span
@@ -70,10 +71,10 @@ def answer_to(params: Mapping[str, Any], at: datetime) -> list[str]:
     Raises:
         ChangeError, ValueError: nobody can be asked, or what is asked for makes no sense.
     """
-    catalogue = policy().catalogue
-    service, symptom = (_service(name, str(params[name] or ""), catalogue) for name in ("service", "symptom"))
-    question = Question(Span(_since(str(params["since"]), at), at), catalogue, service, symptom)
-    collectors = collectors_of(settings.read().policy, catalogue, question.service)
+    services = load_catalogue(settings.read().policy)
+    service, symptom = (_service(name, str(params[name] or ""), services) for name in ("service", "symptom"))
+    question = Question(Span(_since(str(params["since"]), at), at), services, service, symptom)
+    collectors = collectors_of(settings.read().policy, services, question.service)
     answer = look_around(
         question,
         collectors,
