@@ -162,7 +162,7 @@ async def test_a_product_that_fails_fails_no_change(acting: Acting, product: Pro
     assert acting.kinds() == ["silence_failed"]
     assert len(acting.lines) == 2
     [event] = events.past(acting.ledger, acting.silencing.change, SilenceFailed)
-    assert sentence(event) == f"could not silence alerts of the twin, so that people are told of it: {error}"
+    assert sentence(event) == f"could not silence alerts of the twin; people are alerted as usual: {error}"
     product.error = None
     await acting.keep()
     assert (len(product.lasting), acting.kinds()) == (1, ["silence_failed", "silenced"])

@@ -65,7 +65,7 @@ async def test_a_loop_that_did_not_run_is_not_an_unreachable_service(server: Rec
     """The change is healthy and is kept, though not one missing answer is tolerated."""
     watching = Watching(server, lambda number: number == 2)
     decided = await watching.decided()
-    assert (decided.verdict, decided.reason) == ("pass", "all 1 conditions are good in the last sample")
+    assert (decided.verdict, decided.reason) == ("pass", "the only condition is good in the last sample")
     assert len(watching.late) == 1
     assert watching.late[0].startswith("ERROR health (late) the watch itself was not running for 1.")
     assert "which says nothing about the service" in watching.late[0]

@@ -143,9 +143,9 @@ def _silenced(event: payloads.Silenced) -> str:
 
 def _silence_failed(event: payloads.SilenceFailed) -> str:
     meanwhile = {
-        "open": "could not silence {}, so that people are told of it",
+        "open": "could not silence {}; people are alerted as usual",
         "renew": "could not renew the silence of {}, which lapses by itself",
-        "end": "could not end the silence of {}, which lapses by itself",
+        "end": "could not end the silence of {}; if there is one, it lapses by itself",
     }
     return f"{meanwhile[event.act].format(event.what)}: {event.reason}"
 

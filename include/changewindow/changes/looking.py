@@ -78,7 +78,7 @@ class Look:
         try:
             known = connections(name)
         except ChangeError as error:
-            return f": {whom}; it cannot be used: {error}"
+            return f": {whom}; it cannot be used: {str(error).rstrip('.')}"
         return f" ({known.kind} {endpoint_of(known) or 'without an address'}): {whom}"
 
 

@@ -29,7 +29,7 @@ def answer(outcome: Outcome, manual: ManualChange, person: str) -> list[str]:
         f"{outcome.change} is recorded, {NOT_APPROVED}: told by {person}, done by {manual.done_by}, {manual.span}.",
         f"{_count(len(manual.commands), 'command')} kept. {_masked(manual)}",
         *(f"{remark}." for remark in manual.remarks),
-        *(f"{judged.text}." for judged in outcome.judged),
+        *([f"{judged.text}." for judged in outcome.judged] or ["It explains no open finding."]),
     ]
 
 

@@ -43,7 +43,7 @@ class Served(Model):
     def _are_kinds(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         known = {*kinds.names("steps"), *kinds.names("sources"), SilenceBase.used_as}
         if unknown := [kind for kind in given if kind not in known]:
-            raise refusal(f"there is no kind {shown(unknown[0])} of step or source", hint(unknown[0], known))
+            raise refusal(f"there is no kind {shown(unknown[0])} of step, source or silence", hint(unknown[0], known))
         return given
 
     def description(self) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from changewindow.documents.canonical import digest
+from changewindow.documents.text import shown
 from changewindow.systems.remembered import earliest_in
 
 Kind = Literal["change", "gap"]
@@ -22,7 +23,7 @@ def numbers_in(text: Any) -> tuple[int, ...]:
         ValueError: it is no list of numbers.
     """
     if not LIST.fullmatch(str(text)):
-        raise ValueError("These are no numbers of findings. Write them like 12, or 12, 13.")
+        raise ValueError(f"{shown(str(text))} is no list of numbers of findings. Write it like 12, or 12, 13.")
     return tuple(dict.fromkeys(map(int, re.findall("[0-9]+", str(text)))))
 
 

@@ -176,7 +176,8 @@ class Judgement:
         reasons = [(_undecided(tally, reading) if tally.unproven() else None, tally) for tally, reading in pairs]
         undecided = [reason for reason, _ in reasons if reason]
         if not undecided:
-            return "pass", f"all {len(pairs)} conditions are good in the last sample"
+            good = f"all {len(pairs)} conditions are" if len(pairs) > 1 else "the only condition is"
+            return "pass", f"{good} good in the last sample"
         if not _enough(reasons):
             return "pass", f"good in the last sample, but for what weighs too little: {'; '.join(undecided)}"
         self.overtime += not any(reading.cause == LATE for _, reading in pairs)

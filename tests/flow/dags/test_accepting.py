@@ -73,8 +73,8 @@ def test_the_owner_of_a_service_accepts_its_findings_in_their_own_name(found: Le
         (None, "1", "unknown may not accept a finding"),
         ("eve", "99", "eve may not accept a finding"),
         ("admin", "1, 99", "The ledger has no finding 99"),
-        ("admin", "1; DROP TABLE findings", "These are no numbers of findings"),
-        ("admin", "-1", "These are no numbers of findings"),
+        ("admin", "1; DROP TABLE findings", "'1; DROP TABLE findings' is no list of numbers of findings"),
+        ("admin", "-1", "'-1' is no list of numbers of findings"),
     ],
     ids=[
         "one of two belongs to somebody else",

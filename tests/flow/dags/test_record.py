@@ -58,6 +58,7 @@ def test_what_was_done_by_hand_is_recorded_and_told_to_the_room(
         "finding 1 is closed as recorded: command 1 names it.",
         f"finding 2 is not closed: no command names web-3:/etc/motd. {ACCEPT}.",
     ]
+    assert told(run="run-2").splitlines()[-1] == "It explains no open finding."
     assert "📝 RECORDED, not approved: CHG-1001 Done by hand: It hung." in caplog.text
     assert [each.state for each in findings.find(known, Wanted())] == ["open", "recorded"]
     assert [row.kind for row in events.history(known, "CHG-1001")] == ["recorded", "message_sent"]
