@@ -54,6 +54,18 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"start": "2031-03-18T14:00", "end": "2031-03-18T18:00"},
         "end: 2031-03-18 18:00 UTC has not come. Record what was done; to do something, submit a ticket.",
     ),
+    "a time beyond the calendar": (
+        {"end": "9999-12-31T23:59:59-12:00"},
+        "end: '9999-12-31T23:59:59-12:00' is not a time like 2031-03-18T03:12+01:00.",
+    ),
+    "a time before the calendar": (
+        {"start": "0001-01-01T00:00+14:00"},
+        "start: '0001-01-01T00:00+14:00' is not a time like 2031-03-18T03:12+01:00.",
+    ),
+    "the year in which time began": (
+        {"start": "1970-01-01", "end": "1970-01-01T01:00"},
+        "start: 1970-01-01 00:00 UTC is more than 10 years ago. Correct it.",
+    ),
     "times reversed": (
         {"start": "2031-03-18T14:00", "end": "2031-03-18T13:00"},
         "end: 2031-03-18 13:00 UTC is before the start, 2031-03-18 14:00 UTC. Exchange them.",

@@ -60,6 +60,7 @@ HIDDEN = "hunter2-9f3"
         "curl https://hooks.slack.com/services/T0AB12/B0AB12/hunter29f3hunter29f3",
         "tool sk_live_hunter29f3hunter29f3",
         "tool AKIA9F3ABCDEFGHIJKLM",
+        "set the password to hunter2-9f3",
         "curl -sSu dora:hunter2-9f3 https://api",
         "curl -XPUT 'https://api/?a=1&b=2' -ku dora:hunter2-9f3",
         "curl -U a:hunter2-9f3 -u b:hunter2-9f3 -b session=hunter2-9f3 https://api",

@@ -20,6 +20,8 @@ LONGEST_PASTE = 500_000
 """Characters that are read of a paste."""
 SKEW = timedelta(minutes=1)
 """How far the clock of whoever tells it may be ahead."""
+OLDEST = timedelta(days=3650)
+"""What is said to be older was mistyped."""
 LONGEST_TEXT = 500
 HOURS = LONGEST.total_seconds() / 3600
 TARGET = re.compile(r"([a-z][a-z0-9-]*)/([a-z][a-z0-9-]*)")
@@ -143,6 +145,8 @@ def _about_times(began: datetime | None, ended: datetime | None, now: datetime) 
         yield "start and end: not given, and nothing that was pasted has a time. Say from when to when it was done"
     elif began > ended:
         yield f"end: {ended:%Y-%m-%d %H:%M} UTC is before the start, {began:%Y-%m-%d %H:%M} UTC. Exchange them"
+    elif began < now - OLDEST:
+        yield f"start: {began:%Y-%m-%d %H:%M} UTC is more than {OLDEST.days // 365} years ago. Correct it"
     elif ended > now + SKEW:
         yield f"end: {ended:%Y-%m-%d %H:%M} UTC has not come. Record what was done; to do something, submit a ticket"
     elif ended - began > LONGEST:

@@ -13,7 +13,10 @@ def utc(text: Any) -> datetime:
         ValueError: it is none.
     """
     moment = datetime.fromisoformat(str(text))
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text} lies outside of the years 1 to 9999 of UTC") from error
 
 
 def moment_of(given: str, now: datetime) -> datetime:

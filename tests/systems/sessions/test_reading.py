@@ -247,3 +247,11 @@ def test_no_paste_takes_long(text: str) -> None:
     began = time.process_time()
     read(text[:500_000])
     assert time.process_time() - began < 2
+
+
+def test_no_time_beyond_the_calendar_stops_the_reading() -> None:
+    """Neither of the audit log, nor of a recording that goes on for ever."""
+    [command] = read(audit(requestReceivedTimestamp="0001-01-01T00:00:00+14:00")).commands
+    assert command.at is None or command.at.year > 1
+    shown = json.dumps({"version": 2, "timestamp": 253_402_300_000}) + "\n" + json.dumps([90_000.0, "o", "$ ls\n"])
+    assert read(shown).commands

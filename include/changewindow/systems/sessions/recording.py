@@ -21,6 +21,8 @@ SCRIPT = "Script started on "
 DONE = "Script done on "
 NO_TIMES = "a typescript says only when it began; all its commands have the time of the record"
 NO_PROMPT = "no prompt is known in this recording, so no command was read from it. Type or paste the commands instead"
+LONGEST = timedelta(days=366)
+"""What is later in a recording is not read."""
 CUT = "the end of the recording cannot be read"
 
 
@@ -32,6 +34,7 @@ def asciinema(text: str) -> Session | None:
         return None
     try:
         begun = datetime.fromtimestamp(float(header["timestamp"]), UTC)
+        _ = begun + LONGEST
     except (TypeError, ValueError, OverflowError, OSError):
         return None
     events = [_json(line) for line in rest.splitlines() if line.strip()]
@@ -56,7 +59,7 @@ def _shown(events: Iterable[Any], begun: datetime, *, is_relative: bool) -> Iter
         if not isinstance(event, list) or len(event) < 3 or not isinstance(event[0], int | float):
             continue
         elapsed = elapsed + event[0] if is_relative else event[0]
-        if event[1] == "o" and isinstance(event[2], str) and 0 <= elapsed < timedelta(days=366).total_seconds():
+        if event[1] == "o" and isinstance(event[2], str) and 0 <= elapsed < LONGEST.total_seconds():
             yield begun + timedelta(seconds=elapsed), event[2]
 
 
