@@ -255,3 +255,28 @@ def test_no_time_beyond_the_calendar_stops_the_reading() -> None:
     assert command.at is None or command.at.year > 1
     shown = json.dumps({"version": 2, "timestamp": 253_402_300_000}) + "\n" + json.dumps([90_000.0, "o", "$ ls\n"])
     assert read(shown).commands
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        audit(verb=["patch"]),  # type: ignore[arg-type]
+        audit(objectRef={"resource": {"a": 1}, "name": ["x"]}),
+        audit(stage={"a": 1}),
+        audit(user=5),  # type: ignore[arg-type]
+        '{"version": [2], "timestamp": 1}',
+        "  1  2031-13-45 25:99:99 +0100 ls",
+        "  1  2031-03-18 12:00:00 +99:99 ls",
+    ],
+)
+def test_nothing_of_another_shape_stops_the_reading(text: str) -> None:
+    """The server reads what people paste, and answers it, whatever it is."""
+    assert read(text) == read(text)
+
+
+def test_nothing_is_read_of_an_audit_log_that_was_cut_off() -> None:
+    """What is left of a line may be a secret's value; it is said that whole lines are needed."""
+    secret = audit("create", objectRef={"resource": "secrets", "name": "db"}, requestObject={"data": {"db": HIDDEN}})
+    session = read(secret[:-1])
+    assert session.commands == ()
+    assert session.remarks == ("the audit log cannot be read, as it was cut off or altered. Paste whole lines of it",)

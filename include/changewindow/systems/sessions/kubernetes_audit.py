@@ -21,14 +21,16 @@ NOT_CHANGES |= {"leases", "tokenrequests"}
 VALUES = {"image", "replicas", "suspend", "paused", "schedule", "kubectl.kubernetes.io/restartedAt"}
 """Fields whose values are read: none of them is ever a secret."""
 MOST_VALUES = 20
+CUT = "the audit log cannot be read, as it was cut off or altered. Paste whole lines of it"
 
 
 def kubernetes_audit(text: str) -> Session | None:
     """Read lines of the audit log, or a list of its events; None where no line is such an event."""
     left_out = Counter[str]()
     events = list(_events(text, left_out))
-    if not events:
-        return None
+    if not events:  # of what was cut off, nothing can be told from a secret
+        is_cut = GROUP in text and text.lstrip().startswith(("{", "["))
+        return Session((), (CUT,)) if is_cut else None
     seen: set[str] = set()
     commands = []
     for event in events:
@@ -71,9 +73,9 @@ def _listed(document: Any) -> list[Any]:
 def _why_not(event: dict[str, Any], seen: set[str]) -> str:
     """Return why an event is no change that a person made, or nothing."""
     reference = _dict(event.get("objectRef"))
-    if event["verb"] not in WRITING or reference.get("resource") in NOT_CHANGES or _is_dry(event):
+    if str(event["verb"]) not in WRITING or str(reference.get("resource")) in NOT_CHANGES or _is_dry(event):
         return "they change nothing"
-    if event.get("stage", "ResponseComplete") not in DONE:
+    if str(event.get("stage", "ResponseComplete")) not in DONE:
         return "a later line says what became of them"
     if str(_dict(event.get("user")).get("username", "")).startswith(MACHINES):
         return "controllers and nodes did it"

@@ -30,7 +30,7 @@ def asciinema(text: str) -> Session | None:
     """Read a recording of asciinema, version 2 or 3: commands with their times."""
     first, _, rest = text.lstrip("\ufeff").partition("\n")
     header = _json(first)
-    if not isinstance(header, dict) or header.get("version") not in {2, 3} or "timestamp" not in header:
+    if not isinstance(header, dict) or header.get("version") not in (2, 3) or "timestamp" not in header:
         return None
     try:
         begun = datetime.fromtimestamp(float(header["timestamp"]), UTC)

@@ -114,7 +114,10 @@ def _of_bash(lines: Iterable[str]) -> Iterator[Command]:
 
 
 def _listed_at(match: re.Match[str]) -> datetime | None:
-    return utc(f"{match['time']}{match['zone'].strip()}") if match["zone"] else None
+    try:
+        return utc(f"{match['time']}{match['zone'].strip()}") if match["zone"] else None
+    except ValueError:  # no such day, or no such zone
+        return None
 
 
 def _command(parts: list[str], at: datetime | None) -> Iterator[Command]:
