@@ -20,7 +20,7 @@ from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads import Payload, Silenced, SilenceEnded, SilenceFailed
 from changewindow.ledger.payloads.silencing import Act
 from changewindow.silences.base import SilenceBase
-from changewindow.systems.measurement import SourceContext
+from changewindow.systems.measurement import SourceContext, SourceError
 from changewindow.systems.silence import Held, Term
 from changewindow.ticket.model import AnySilence, Ticket
 
@@ -163,9 +163,8 @@ class Silencer:
         now, summary = datetime.now(UTC), self.context.secrets.line(self.silencing.summary)
         return Term(self.silencing.mark(number), summary, now, now + self.lease)
 
-    def _failed(self, number: int, silence: SilenceBase, act: Act, error: BaseException) -> SilenceFailed:
-        late = f"no answer within {WITHIN:g} s" if isinstance(error, TimeoutError) else ""
-        reason = late or str(error) or type(error).__name__
+    def _failed(self, number: int, silence: SilenceBase, act: Act, error: Exception) -> SilenceFailed:
+        reason = _reason(error, silence.connection)
         failed = f"could not {act} the silence of {silence.description()}, and the change goes on: {reason}"
         self.log(logging.WARNING, failed)
         return SilenceFailed(**self._about(number, silence), act=act, reason=reason[:MOST])
@@ -181,6 +180,16 @@ class Silencer:
         except ChangeError as error:
             self.log(logging.WARNING, f"what is silenced is not known, so that nothing is renewed: {error}")
             return None
+
+
+def _reason(error: Exception, connection: str) -> str:
+    """Return why nothing is silenced, and what to do where nobody has foreseen that."""
+    if isinstance(error, TimeoutError):
+        return f"no answer within {WITHIN:g} s"
+    if isinstance(error, SourceError | ChangeError):
+        return str(error)
+    what = f"'{connection}' answered something that cannot be read ({type(error).__name__}: {error})"
+    return f"{what}. Check that the host of the connection is the address of its API."
 
 
 def _by_hand(held: list[Held]) -> Held | None:
