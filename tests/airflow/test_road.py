@@ -10,6 +10,7 @@ import pytest
 from changewindow.changes.publication import publish
 from changewindow.cli.airflow_api import wait_for
 from changewindow.documents.text import escaped
+from changewindow.flow.server.run_notes import as_list
 from changewindow.ledger import changes, events, leases
 from demo.scenario import ACTS, Act, play
 from servers.marker_apis import Tool, telling
@@ -34,7 +35,7 @@ def test_a_ticket_of_the_demo_ends_as_it_should(airflow: RealAirflow, act: Act) 
         "🔄 DEPLOYING",
         "✅ COMPLETE" if act.outcome == "completed" else "⚠️ ROLLED BACK",
     ]
-    assert airflow.alice.run(played.change, played.run)["note"] == escaped(f"{act.outcome}: {played.reason}")
+    assert airflow.alice.run(played.change, played.run)["note"] == as_list(escaped(f"{act.outcome}: {played.reason}"))
     assert posted[1]["thread_ts"] == f"{sent.index(posted[0]) + 1}.0"
     assert {body["channel"] for body in posted} == {"#deploys"}
 

@@ -25,7 +25,7 @@ PASSWORD = "s3cret-of-the-host"
 CONFIG = """
 ListenAddress 127.0.0.1:{port}
 HostKey {folder}/host
-KexAlgorithms curve25519-sha256
+KexAlgorithms curve25519-sha256,curve25519-sha256@libssh.org
 AuthorizedKeysFile {folder}/client.pub
 PidFile none
 StrictModes no
