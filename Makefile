@@ -17,9 +17,7 @@ ETCKEEPER := $(HOME)/.cache/changewindow-tests/etckeeper
 demo: .venv/ready ## start Airflow, play two changes on a real service, stay up (ONCE=1: end; DEMO_PORT=…: choose the port)
 	@exec env --unset=PYTHONDONTWRITEBYTECODE PYTHONPATH=include $(BIN)/python -m demo
 
-test: lint fast ## lint, types and every test
-	@# those on an Airflow wait a lot; meanwhile the programs of others have room
-	$(MAKE) --no-print-directory --jobs 2 airflow foreign
+test: lint fast foreign airflow ## lint, types and every test
 
 fast: .venv/ready ## the tests that need neither Airflow nor seconds for a program of others to start
 	$(RUN) -m pytest tests --ignore tests/airflow -m "not foreign" --numprocesses 3 --dist worksteal
