@@ -23,7 +23,7 @@ fast: .venv/ready ## the tests that need neither Airflow nor seconds for a progr
 	$(RUN) -m pytest tests --ignore tests/airflow -m "not foreign" --numprocesses 3 --dist worksteal
 
 foreign: .venv/ready ## the tests of the steps of Ansible, Flyway and OpenTofu
-	$(RUN) -m pytest tests/steps -m foreign
+	$(RUN) -m pytest tests/steps -m foreign --numprocesses 2 --dist worksteal
 
 airflow: .venv/ready ## the tests on a real Airflow
 	$(RUN) -m pytest tests/airflow --numprocesses 5 --dist loadgroup

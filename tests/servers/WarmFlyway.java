@@ -17,7 +17,8 @@ import java.util.Map;
 
 /** Runs Flyway for who asks at a socket, each time with other arguments and another environment, until input ends. */
 public final class WarmFlyway {
-    private static volatile boolean isBusy = true;
+    /** Whom it answers now, if anybody: the end of an earlier one may be seen late. */
+    private static volatile InputStream answered;
 
     public static void main(String[] arguments) throws Exception {
         var environment = environment();
@@ -45,11 +46,11 @@ public final class WarmFlyway {
         var printed = new ByteArrayOutputStream();
         System.setOut(new PrintStream(printed, true));
         System.setErr(System.out);
-        isBusy = true;
+        answered = input;
         haltAtEnd(input);
         ThreadUtils.code = 0;
         Main.main(told.subList(1, count).toArray(String[]::new));
-        isBusy = false;
+        answered = null;
         asked.write(ByteBuffer.wrap(new byte[] {(byte) ThreadUtils.code}));
         asked.write(ByteBuffer.wrap(printed.toByteArray()));
     }
@@ -60,7 +61,7 @@ public final class WarmFlyway {
             try {
                 while (input.read() >= 0) { }
             } catch (IOException closed) { }
-            if (isBusy || input == System.in) {
+            if (input == answered || input == System.in) {
                 Runtime.getRuntime().halt(137);
             }
         });

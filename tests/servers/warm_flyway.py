@@ -31,12 +31,12 @@ with socket.socket(socket.AF_UNIX) as asked:
         if any(name.startswith("flyway.") for name in os.listdir()):
             raise FileExistsError
         asked.connect({place!r})
-    except OSError:
-        os.execv({cold!r}, [{cold!r}, *sys.argv[1:]])
-    asked.sendall(len(told).to_bytes(4, "big") + told)
-    with asked.makefile("rb") as answer:
+        asked.sendall(len(told).to_bytes(4, "big") + told)
+        answer = asked.makefile("rb")
         code = answer.read(1)
-        sys.stdout.buffer.write(answer.read())
+    except OSError:  # it does not run, or has ended before it took the question
+        os.execv({cold!r}, [{cold!r}, *sys.argv[1:]])
+    sys.stdout.buffer.write(answer.read())
 sys.exit(code[0] if code else 137)
 """
 
