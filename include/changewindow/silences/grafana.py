@@ -7,14 +7,11 @@ counts cannot be silenced. A silence that a person ends or prolongs in Grafana i
 Source: https://grafana.com/docs/grafana/latest/developer-resources/api-reference/http-api/
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from changewindow.silences.base import SilenceBase
-from changewindow.systems.alert_labels import NarrowMatchers, Selection, parsed
-from changewindow.systems.alertmanager import Silences
-from changewindow.systems.http.api import Api, Product
-from changewindow.systems.measurement import SourceContext
-from changewindow.systems.silence import Held, Term
+from changewindow.systems.alertmanager import ByMatchers
+from changewindow.systems.http.api import Product
 
 EXAMPLE = {
     "kind": "grafana",
@@ -26,39 +23,11 @@ PRODUCT = Product(
     needs="the token of a service account with the role Editor, or the permissions to read, create and update silences",
     takes_login=True,
 )
-PATH = "/api/alertmanager/grafana/api/v2/silences"
 
 
-class Silence(SilenceBase):
+class Silence(ByMatchers, SilenceBase):
     """Alerts with certain labels."""
 
     kind: Literal["grafana"] = "grafana"
-    matchers: NarrowMatchers
-    """What labels must be, like `service="orders"` or `severity=~"info|warning"` (double quotes only)."""
-
-    def description(self) -> str:
-        """Return which alerts."""
-        return f"alerts {{{', '.join(self.matchers)}}} at {self.connection}"
-
-    def covers(self) -> tuple[Selection, ...]:
-        """Return them."""
-        return (Selection("alerts", tuple(map(parsed, self.matchers))),)
-
-    async def held(self, context: SourceContext, term: Term) -> list[Held]:
-        """Return what Grafana has."""
-        return await self._silences(context).held(term)
-
-    async def open(self, context: SourceContext, term: Term) -> str:
-        """Create a silence."""
-        return await self._silences(context).open(term)
-
-    async def renew(self, context: SourceContext, term: Term, held: Held) -> str:
-        """Write the same silence with a later end."""
-        return await self._silences(context).renew(term, held)
-
-    async def end(self, context: SourceContext, held: Held) -> None:
-        """Expire it."""
-        await self._silences(context).end(held)
-
-    def _silences(self, context: SourceContext) -> Silences:
-        return Silences(Api(context, self.connection, PRODUCT), PATH, self.matchers)
+    product: ClassVar[Product] = PRODUCT
+    path: ClassVar[str] = "/api/alertmanager/grafana/api/v2/silences"

@@ -5,12 +5,13 @@ Source: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
-from changewindow.systems.alert_labels import parsed
-from changewindow.systems.http.api import Api
-from changewindow.systems.measurement import SourceError
+from changewindow.documents.types import ConnectionName, Model
+from changewindow.systems.alert_labels import NarrowMatchers, Selection, parsed
+from changewindow.systems.http.api import Api, Product
+from changewindow.systems.measurement import SourceContext, SourceError
 from changewindow.systems.silence import CREATOR, Held, Term, moment
 
 
@@ -74,3 +75,42 @@ class Silences:
             "createdBy": CREATOR,
             "comment": term.comment,
         }
+
+
+class ByMatchers(Model):
+    """What a kind of silence does that goes by matchers of labels, in a product that speaks this API."""
+
+    product: ClassVar[Product]
+    path: ClassVar[str]
+    """Where the product has its silences."""
+    connection: ConnectionName
+    """The Airflow Connection with the address of the product, and a token that may silence."""
+    matchers: NarrowMatchers
+    """What labels must be, like `service="orders"` or `severity=~"info|warning"` (double quotes only)."""
+
+    def description(self) -> str:
+        """Return which alerts."""
+        return f"alerts {{{', '.join(self.matchers)}}} at {self.connection}"
+
+    def covers(self) -> tuple[Selection, ...]:
+        """Return them."""
+        return (Selection("alerts", tuple(map(parsed, self.matchers))),)
+
+    async def held(self, context: SourceContext, term: Term) -> list[Held]:
+        """Return what the product has."""
+        return await self._silences(context).held(term)
+
+    async def open(self, context: SourceContext, term: Term) -> str:
+        """Create a silence."""
+        return await self._silences(context).open(term)
+
+    async def renew(self, context: SourceContext, term: Term, held: Held) -> str:
+        """Write the same silence with a later end."""
+        return await self._silences(context).renew(term, held)
+
+    async def end(self, context: SourceContext, held: Held) -> None:
+        """Expire it."""
+        await self._silences(context).end(held)
+
+    def _silences(self, context: SourceContext) -> Silences:
+        return Silences(Api(context, self.connection, self.product), self.path, self.matchers)
