@@ -13,7 +13,7 @@ from changewindow.changes.kept import keep, kept_in
 from changewindow.collectors.base import CollectorBase, CollectorContext, OurChanges
 from changewindow.errors import ChangeError
 from changewindow.systems.collection import Collected, Span
-from changewindow.systems.left_behind import LeftBehind
+from changewindow.systems.left_behind import run_alone
 from changewindow.systems.measurement import Connections, SourceError
 from changewindow.watch.shared_answers import client
 
@@ -76,9 +76,7 @@ class _Asked:
     def run(self, span: Span, answers: "Queue[Look]") -> None:
         """Put the answer, or why there is none, into a queue."""
         try:
-            with asyncio.Runner() as runner:
-                runner.get_loop().set_default_executor(LeftBehind())
-                answers.put(Look(self.name, self.collector, runner.run(self._collected(span))))
+            answers.put(Look(self.name, self.collector, run_alone(self._collected(span))))
         except (SourceError, ChangeError) as error:
             answers.put(Look(self.name, self.collector, failure=str(error)))
         except OSError as error:

@@ -1,6 +1,5 @@
 """Tells other tools of a moment of a change, all at once, and waits for none that takes too long."""
 
-import asyncio
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from queue import Empty, Queue
@@ -10,7 +9,7 @@ from typing import Any
 
 from changewindow.errors import ChangeError
 from changewindow.markers.base import MarkerBase, Moment, bounded
-from changewindow.systems.left_behind import LeftBehind
+from changewindow.systems.left_behind import run_alone
 from changewindow.systems.measurement import Connections, SourceContext, SourceError
 from changewindow.watch.shared_answers import client
 
@@ -63,9 +62,7 @@ async def _told(marker: MarkerBase, moment: Moment, connections: Connections) ->
 def _mark(name: str, marking: "Coroutine[Any, Any, str]", done: "Queue[Marked]") -> None:
     """Put into a queue what became of a marker."""
     try:
-        with asyncio.Runner() as runner:
-            runner.get_loop().set_default_executor(LeftBehind())
-            done.put(Marked(name, bounded(runner.run(marking), LONGEST)))
+        done.put(Marked(name, bounded(run_alone(marking), LONGEST)))
     except (SourceError, ChangeError) as error:
         done.put(Marked(name, failure=str(error)))
     except BaseException as error:  # noqa: BLE001  one that breaks takes nothing else along

@@ -1,8 +1,12 @@
 """Runs what blocks in threads for which nobody waits."""
 
+import asyncio
+from collections.abc import Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class LeftBehind(ThreadPoolExecutor):
@@ -26,3 +30,10 @@ class LeftBehind(ThreadPoolExecutor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002  as it is
         """Leave behind what still runs."""
+
+
+def run_alone(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in an event loop of its own, whose end waits for no thread, such as one that looks up a name."""
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_default_executor(LeftBehind())
+        return runner.run(coroutine)

@@ -1,6 +1,5 @@
 """Opens, renews and ends the silences of a change beside its tasks: none of them waits for more than a few seconds."""
 
-import asyncio
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from changewindow.flow.secrecy import SECRETS
 from changewindow.ledger import events
 from changewindow.ledger.payloads import Payload
 from changewindow.systems.connection import Connection
-from changewindow.systems.left_behind import LeftBehind
+from changewindow.systems.left_behind import run_alone
 from changewindow.systems.measurement import SourceContext
 from changewindow.watch.shared_answers import client
 
@@ -111,8 +110,6 @@ def _renew(prepared: Prepared, over: threading.Event) -> None:
 
 def _guarded(prepared: Prepared, what: Literal["keep", "end"]) -> None:
     try:
-        with asyncio.Runner() as runner:
-            runner.get_loop().set_default_executor(LeftBehind())  # else its end waits for a name that nobody resolves
-            runner.run(prepared.act(what))
+        run_alone(prepared.act(what))
     except Exception:  # noqa: BLE001  whatever it is, it fails no change
         log.exception("the silences are left as they are, and the change goes on")
