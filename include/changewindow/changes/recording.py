@@ -88,7 +88,7 @@ def close_told(ledger: Ledger, *, now: datetime) -> tuple[int, ...]:
 
 def _judged(ledger: Ledger, manual: ManualChange) -> list[Judged]:
     """Judge the findings that were named, or else every open one that it explains."""
-    known = findings.find(ledger, Wanted() if manual.findings else Wanted(state="open"))
+    known = findings.find(ledger, Wanted(numbers=manual.findings) if manual.findings else Wanted(state="open"))
     if manual.findings:
         by_number = {each.number: each for each in known}
         return [_of_named(manual, number, by_number.get(number)) for number in dict.fromkeys(manual.findings)]

@@ -85,6 +85,8 @@ class Wanted:
     state: State | None = None
     collector: str = ""
     is_untold: bool = False
+    numbers: Sequence[int] = ()
+    """Those with one of these numbers."""
 
 
 def find(ledger: Ledger, wanted: Wanted, *, limit: int | None = None) -> list[Recorded]:
@@ -99,6 +101,8 @@ def find(ledger: Ledger, wanted: Wanted, *, limit: int | None = None) -> list[Re
         statement = statement.where(FindingRow.collector == wanted.collector)
     if wanted.is_untold:
         statement = statement.where(FindingRow.state == "open", FindingRow.told_at.is_(None))
+    if wanted.numbers:
+        statement = statement.where(FindingRow.id.in_(wanted.numbers))
     with ledger.reading() as session:
         return [_of_row(row) for row in session.scalars(statement.limit(limit))]
 
