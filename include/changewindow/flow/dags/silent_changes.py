@@ -1,6 +1,6 @@
 """The DAG that finds the changes that nobody asked for: a red run, and a message to the owners of the service."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from changewindow import settings
 from changewindow.changes import messages
 from changewindow.changes.put_back import SHOWN, NotPutBack, actions, ticket_of
 from changewindow.changes.silent_pass import of_the_world, text_of
+from changewindow.collectors.base import CollectorBase
 from changewindow.errors import BadPolicy, ChangeError
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.runtime import ledger, log, now
@@ -65,34 +66,34 @@ class FindSilentChanges(BaseOperator):
             raise _failed(context, [event["reason"]])
         try:
             untold = findings.find(ledger(), Wanted(is_untold=True))
+            collectors = load_collectors(settings.read().policy).collectors if untold else {}
             for services in dict.fromkeys(each.finding.services for each in untold):
-                self._tell([each for each in untold if each.finding.services == services], services)
+                _tell([each for each in untold if each.finding.services == services], services, collectors)
         except ChangeError as error:
             raise _failed(context, [str(error)]) from error
         if not untold:
             leave_note(context, f"nothing new; asked: {', '.join(event['collectors'])}")
             return
-        self._write_tickets(untold)
+        _write_tickets(untold, collectors)
         raise _failed(context, [f"new findings: {len(untold)}", NOW, *text_of(untold)])
 
-    def _tell(self, untold: Sequence[Recorded], services: tuple[str, ...]) -> None:
-        collectors = load_collectors(settings.read().policy).collectors
-        head = f"🔎 SILENT CHANGES on {', '.join(services) or 'what belongs to no service'}: nobody announced this"
-        owners = " ".join(f"@{owner}" for owner in _owners(services))
-        ask = [f"{owners}: take it back, record it, or accept it"] if owners else []
-        at = now()
-        post(messages.message(head, *text_of(untold), *ask, *actions(untold, collectors), *OTHERWISE), at)
-        findings.tell(ledger(), [each.number for each in untold], settings.ROOM, now=at)
 
-    def _write_tickets(self, untold: Sequence[Recorded]) -> None:
-        """Write the tickets that take findings back into the log, to be pasted into the form of `request_change`."""
-        collectors = load_collectors(settings.read().policy).collectors
-        with suppress(BadPolicy):  # then no change can be asked for, and the policy says so elsewhere
-            services = load_catalogue(settings.read().policy)
-            for recorded in untold[:SHOWN]:
-                with suppress(NotPutBack):
-                    ticket = ticket_of(recorded, collectors, services)
-                    log.info(PASTE, recorded.number, ticket)
+def _tell(untold: Sequence[Recorded], services: tuple[str, ...], collectors: Mapping[str, CollectorBase]) -> None:
+    head = f"🔎 SILENT CHANGES on {', '.join(services) or 'what belongs to no service'}: nobody announced this"
+    owners = " ".join(f"@{owner}" for owner in _owners(services))
+    ask = [f"{owners}: take it back, record it, or accept it"] if owners else []
+    at = now()
+    post(messages.message(head, *text_of(untold), *ask, *actions(untold, collectors), *OTHERWISE), at)
+    findings.tell(ledger(), [each.number for each in untold], settings.ROOM, now=at)
+
+
+def _write_tickets(untold: Sequence[Recorded], collectors: Mapping[str, CollectorBase]) -> None:
+    """Write the tickets that take findings back into the log, to be pasted into the form of `request_change`."""
+    with suppress(BadPolicy):  # then no change can be asked for, and the policy says so elsewhere
+        services = load_catalogue(settings.read().policy)
+        for recorded in untold[:SHOWN]:
+            with suppress(NotPutBack):
+                log.info(PASTE, recorded.number, ticket_of(recorded, collectors, services))
 
 
 def _failed(context: Context, lines: Sequence[str]) -> AirflowFailException:
