@@ -13,7 +13,7 @@ from changewindow.cli.embedded import policy_folder
 from changewindow.cli.ledger_address import ledger
 from changewindow.cli.moments import moment
 from changewindow.cli.output import print_json
-from changewindow.cli.policy import policy_of
+from changewindow.cli.policy import catalogue_of, policy_of
 from changewindow.cli.terminal import fitted
 from changewindow.errors import OperatorError
 from changewindow.ledger import findings
@@ -61,7 +61,7 @@ def _ticket(arguments: argparse.Namespace) -> int:
     [found] = findings.numbered(ledger(arguments), [arguments.number])
     if found.state != "open":
         raise FindingOver(f"Finding {found.number} is {found.state}, by {found.person}: {found.reason}. Nothing to do.")
-    catalogue, folder = policy_of(arguments).catalogue, policy_folder(arguments)
+    catalogue, folder = catalogue_of(arguments), policy_folder(arguments)
     loaded = load_collectors(folder)
     if wrong := loaded.mistakes(folder):
         raise OperatorError("\n".join(["The collectors cannot be read, so no ticket was written.", *wrong]))
