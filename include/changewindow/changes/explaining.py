@@ -3,17 +3,14 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from changewindow.changes.announced import fields, is_line_of, words
-from changewindow.changes.by_hand import told_by
+from changewindow.changes.by_hand import MARGIN, told_by
 from changewindow.changes.commit_comparison import is_announced
 from changewindow.changes.our_changes import UNDO, Act, OurChange
 from changewindow.ledger.records import Kept
 from changewindow.systems.collection import Entry
 
-MARGIN = timedelta(seconds=5)
-"""How much clocks, and the time until something shows, may differ."""
 OF_A_CLUSTER = re.compile(r"(?P<kind>[A-Z][A-Za-z]+) (?P<namespace>[^\s/]+)/(?P<name>\S+)")
 OF_A_HOST = re.compile(r"[^/]*?:(?P<path>/.*)")
 LAST = re.compile(r"[\s:]")

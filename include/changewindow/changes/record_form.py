@@ -40,6 +40,12 @@ class _Form:
         """Return a field of one line, without secrets."""
         return cleaned(str(self.params.get(name) or ""))[:LONGEST_TEXT]
 
+    def names(self, name: str) -> list[str]:
+        """Return what a field lists, with blanks or commas between, or as a list of JSON."""
+        given = self.params.get(name) or ""
+        listed = given if isinstance(given, list) else re.split(r"[\s,]+", str(given).strip())
+        return [str(each) for each in listed if each]
+
     def moment(self, name: str) -> datetime | None:
         """Return a moment, in UTC where it has no zone."""
         given = self.params.get(name)
@@ -102,9 +108,7 @@ def _session(form: _Form) -> Session:
 
 def _targets(form: _Form, catalogue: Catalogue) -> list[tuple[str, str]]:
     """Return environments and services, all of one environment."""
-    given = form.params.get("targets") or ""
-    names = given if isinstance(given, list) else re.split(r"[\s,]+", str(given).strip())
-    named = [(str(name), TARGET.fullmatch(str(name))) for name in names if name]
+    named = [(name, TARGET.fullmatch(name)) for name in form.names("targets")]
     targets = [(match[1], match[2]) for _, match in named if match]
     form.mistakes += [
         f"targets: {shown(name)} is no target. Write it like production/orders" for name, match in named if not match
@@ -169,10 +173,10 @@ def _about_left_out(count: int) -> Iterator[str]:
 
 
 def _findings(form: _Form) -> tuple[int, ...]:
-    given = form.params.get("findings") or ""
-    names = given if isinstance(given, list) else re.split(r"[\s,]+", str(given).strip())
-    wrong = [str(name) for name in names if name and not NUMBERS.fullmatch(str(name))]
+    names = form.names("findings")
     form.mistakes += [
-        f"findings: {shown(name)} is no number of a finding; `changewindow findings` lists them" for name in wrong
+        f"findings: {shown(name)} is no number of a finding; `changewindow findings` lists them"
+        for name in names
+        if not NUMBERS.fullmatch(name)
     ]
-    return tuple(int(str(name)) for name in names if name and NUMBERS.fullmatch(str(name)))
+    return tuple(int(name) for name in names if NUMBERS.fullmatch(name))
