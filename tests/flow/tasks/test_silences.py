@@ -4,7 +4,6 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from changewindow.cli.airflow_api import wait_for
 from changewindow.flow.tasks import gate
 from changewindow.flow.tasks.silences import open_silences, silences_renewed
 from changewindow.ledger.database import Ledger
-from servers.silence_apis import Place, acts, place
+from servers.silence_apis import Place, acts
 from support.recording_server import RecordingServer, Reply
 from support.started_change import StartedChange
 
@@ -29,15 +28,6 @@ OPEN, END = (
     "POST /api/alertmanager/grafana/api/v2/silences",
     "DELETE /api/alertmanager/grafana/api/v2/silence/ID",
 )
-
-
-@pytest.fixture
-def product(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    """Serve Grafana, to which the connection leads."""
-    with place("grafana", "grafana", tmp_path) as made:
-        known = {"conn_type": "http", "host": made.connection.host, "password": made.connection.password}
-        monkeypatch.setenv("AIRFLOW_CONN_GRAFANA", json.dumps(known))
-        yield made
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from changewindow.flow.triggers import GoodTrigger, WatchTrigger
 from changewindow.ledger import leases
 from changewindow.ledger.database import Ledger
 from changewindow.watch.condition import Condition
-from servers.silence_apis import Place, acts, place
+from servers.silence_apis import Place, acts
 from support.changes import NOW, approved, intent
 from support.recording_server import RecordingServer, Reply
 from support.tickets import banner, ticket
@@ -24,15 +23,6 @@ from support.tickets import banner, ticket
 MUTED = {"kind": "grafana", "connection": "grafana", "matchers": ['service="orders"', 'severity="warning"']}
 OPEN = "POST /api/alertmanager/grafana/api/v2/silences"
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def product(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    """Serve Grafana, to which the connection leads."""
-    with place("grafana", "grafana", tmp_path) as made:
-        known = {"conn_type": "http", "host": made.connection.host, "password": made.connection.password}
-        monkeypatch.setenv("AIRFLOW_CONN_GRAFANA", json.dumps(known))
-        yield made
 
 
 @pytest.fixture
