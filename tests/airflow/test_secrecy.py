@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from support.real_airflow import RealAirflow, ticket
+from support.written_files import contents
 
 CANARY = "canary+of/the=test"
 FORMS = (CANARY, quote(CANARY, safe=""), CANARY.encode().hex())
@@ -40,8 +41,7 @@ def found_in(folder: Path) -> list[str]:
     """Return the files in which the canary stands, in any form."""
     inner = (base64.b64encode(b"\0" * shift + CANARY.encode())[4:-4] for shift in range(3))
     forms = [*(form.encode() for form in FORMS), *inner]
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    return [str(path) for path in files if any(form in path.read_bytes() for form in forms)]
+    return [str(path) for path, content in contents(folder).items() if any(form in content for form in forms)]
 
 
 def test_what_standalone_writes_is_closed_to_others(airflow: RealAirflow) -> None:

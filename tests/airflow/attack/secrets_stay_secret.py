@@ -22,6 +22,7 @@ from changewindow.cli.airflow_api import wait_for
 from changewindow.ledger import changes
 from support.attack import Attempt, Ground, read_only, rows
 from support.real_airflow import ticket
+from support.written_files import contents
 
 KEYS = {"keys.json", "passwords.json", "changewindow-seal.key"}
 """Files of keys, which only their owner may read."""
@@ -98,9 +99,7 @@ def written(ground: Ground) -> Iterator[tuple[str, bytes]]:
     temporary = Path(tempfile.gettempdir())
     folders += [*temporary.glob("CHG-*"), *temporary.glob("changewindow*")]
     for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.is_symlink() and path.name not in KEYS:
-                yield str(path), path.read_bytes()
+        yield from ((str(path), content) for path, content in contents(folder).items() if path.name not in KEYS)
 
 
 def dumped(database: Path, *exempt: str) -> Iterator[tuple[str, bytes]]:
