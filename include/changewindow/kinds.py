@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, SchemaValidator, to_json
 from pydantic_core.core_schema import tagged_union_schema, with_info_plain_validator_function
 
+from changewindow.documents.descriptions import description
 from changewindow.documents.types import duration_text
 from changewindow.errors import BadKind
 
@@ -141,8 +142,9 @@ def describe(folder: str, name: str, kind: str) -> str:
     example = getattr(module, "EXAMPLE", None)
     if example is not None:
         fields = _fields(models(folder, name)[kind])
-        width = max([12, *(len(place) for place, _ in fields)])
-        parts.append("Fields:\n" + "\n".join(_field_line(place, field, width) for place, field in fields))
+        width = max([12, *(len(place) for place, _, _ in fields)])
+        lines = [f"  {place:{width}} {_field_line(field, about)}".rstrip() for place, field, about in fields]
+        parts.append("\n".join(["Fields:", *lines]))
         parts.append("Example:\n" + textwrap.indent(yaml.safe_dump(example, sort_keys=False), "  "))
     return "\n\n".join(parts).rstrip() + "\n"
 
@@ -157,29 +159,29 @@ def facts(folder: str, name: str, kind: str) -> dict[str, Any]:
         "kind": kind,
         "summary": summary(folder, kind),
         "documentation": (module.__doc__ or "").strip(),
-        "fields": [_field_facts(place, field) for place, field in fields],
+        "fields": [_field_facts(place, field, about) for place, field, about in fields],
         "example": example,
     }
 
 
-def _field_facts(place: str, field: FieldInfo) -> dict[str, Any]:
+def _field_facts(place: str, field: FieldInfo, about: str) -> dict[str, Any]:
     has_default = not field.is_required() and field.default not in (None, "", (), {})
     return {
         "name": place,
         "required": field.is_required(),
-        "description": field.description,
+        "description": about or None,
         "choices": _parts(field.annotation, Literal),
         "default": _text(field.default) if has_default else None,
     }
 
 
-def _fields(model: type[BaseModel], within: str = "") -> list[tuple[str, FieldInfo]]:
-    """Return the fields that authors write with their places, including nested ones."""
+def _fields(model: type[BaseModel], within: str = "") -> list[tuple[str, FieldInfo, str]]:
+    """Return the fields that authors write with their places and what they are for, including nested ones."""
     fields = []
     for name, field in model.model_fields.items():
         if name != "kind":
             place = within + (field.alias or name)
-            fields.append((place, field))
+            fields.append((place, field, description(model, name)))
             for inner in _parts(field.annotation, BaseModel):
                 fields += _fields(inner, f"{place}.")
     return fields
@@ -194,15 +196,15 @@ def _parts(annotation: Any, of: Any) -> list[Any]:
     return [part for argument in get_args(annotation) for part in _parts(argument, of)]
 
 
-def _field_line(name: str, field: FieldInfo, width: int) -> str:
+def _field_line(field: FieldInfo, about: str) -> str:
     words = _parts(field.annotation, Literal)
     choice = [" | ".join(map(str, words))] if len(words) > 1 else []
     default = (
         [] if field.is_required() or field.default in (None, "", (), {}) else [f"by default {_text(field.default)}"]
     )
     more = "; ".join(choice + default)
-    text = " ".join(filter(None, (field.description, f"[{more}]" if more else "")))
-    return f"  {name:{width}} {'needed  ' if field.is_required() else 'optional'}  {text}".rstrip()
+    text = " ".join(filter(None, (about, f"[{more}]" if more else "")))
+    return f"{'needed  ' if field.is_required() else 'optional'}  {text}"
 
 
 def _text(value: Any) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from changewindow import kinds
 from changewindow.checks.connections_serve import check
+from changewindow.documents.descriptions import description
 from changewindow.documents.findings import Finding
 from changewindow.documents.model_file import read_model
 from changewindow.documents.types import CONNECTION
@@ -165,7 +166,7 @@ def test_every_field_that_names_a_connection_has_its_type(folder: str, model: st
     for kind in kinds.models(folder, model).values():
         for name, field in kind.model_fields.items():
             is_marked = CONNECTION in field.metadata or _holds_names(field.annotation)
-            speaks = "Airflow Connection" in (field.description or "")
+            speaks = "Airflow Connection" in description(kind, name)
             assert is_marked == (speaks or name in {"connection", "registry", "repository"}), f"{kind} {name}"
 
 

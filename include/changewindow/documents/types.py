@@ -9,12 +9,15 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetJsonSchemaHandler,
     PlainSerializer,
     StringConstraints,
     ValidationInfo,
     WithJsonSchema,
 )
+from pydantic_core import CoreSchema
 
+from changewindow.documents.descriptions import description
 from changewindow.documents.expressions import fault, was_taken
 from changewindow.documents.refusal import refusal
 from changewindow.documents.text import shown
@@ -42,7 +45,22 @@ def is_new(info: ValidationInfo) -> bool:
 class Model(BaseModel):
     """A frozen value that refuses unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler, /) -> dict[str, Any]:
+        """Describe each field.
+
+        Not by `use_attribute_docstrings`, which reads and parses the source of each model in each process.
+        """
+        described = handler(schema)
+        properties = handler.resolve_ref_schema(described)["properties"]
+        for name, field in cls.model_fields.items():
+            if about := description(cls, name):
+                place = field.alias or name
+                with_description = {"description": about, **properties[place]}
+                properties[place] = dict(sorted(with_description.items()))  # as all other keywords are
+        return described
 
 
 def parse_duration(value: Any) -> timedelta:

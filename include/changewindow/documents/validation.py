@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from changewindow.documents.descriptions import description
 from changewindow.documents.findings import Finding, Place
 from changewindow.documents.text import hint, nearest, shown
 from changewindow.documents.wording import Wrong, finding_of, wrong_type
@@ -135,7 +136,7 @@ def _fields(place: Place, given: Given) -> dict[str, str]:
         inside = _inside(field.annotation, field.metadata) if field else inside
         if isinstance(data, dict) and inside:
             model = _chosen(inside, data.get("kind")) or model
-    return {name: field.description or "" for name, field in _by_author_name(model).items()}
+    return {field.alias or name: description(model, name) for name, field in model.model_fields.items()}
 
 
 def _by_author_name(model: type[BaseModel]) -> dict[str, FieldInfo]:
