@@ -11,6 +11,7 @@ from changewindow.changes import our_changes, recording
 from changewindow.changes.explaining import Scope, explained
 from changewindow.changes.gathering import Look as Answered
 from changewindow.changes.record_text import answer, recorded
+from changewindow.changes.recording import Teller
 from changewindow.changes.request import Request, take_in
 from changewindow.changes.time_line import Style, text_of
 from changewindow.changes.what_changed import Question
@@ -37,7 +38,24 @@ ACCEPT = (
     "To leave it as it is, accept it: the DAG `accept_finding`, or "
     "`changewindow findings accept {} --reason TEXT --until TIME`"
 )
+ACCEPT_THEIRS = (
+    ". The record is kept; ask one of them to accept the finding: the DAG `accept_finding`, or `changewindow findings "
+    "accept 2 --reason TEXT --until TIME`"
+)
 EDIT = manual("kubectl -n shop set image deploy/orders app=orders:1.4.3", "vi /etc/hosts --token x")
+
+
+def everybody(_person: str, _services: Sequence[str]) -> str:
+    """Let everybody close every finding."""
+    return ""
+
+
+def owners(person: str, services: Sequence[str]) -> str:
+    """Let bob close those of orders."""
+    return "" if (person, *services) == ("bob", "orders") else f"{person} may not: ask dora"
+
+
+BOB = Teller("bob", everybody)
 
 
 def found(ledger: Ledger, *made: WorldFinding, at: Any = TOLD) -> list[int]:
@@ -48,7 +66,7 @@ def found(ledger: Ledger, *made: WorldFinding, at: Any = TOLD) -> list[int]:
 def enter(ledger: Ledger, told: Any = EDIT, numbers: Sequence[int] = (), **fields: Any) -> recording.Outcome:
     """Record something as bob."""
     told = told.model_copy(update={"findings": tuple(numbers)})
-    return recording.enter(ledger, told, **{"person": "bob", "now": TOLD, **fields})
+    return recording.enter(ledger, told, BOB, **{"now": TOLD, **fields})
 
 
 def states(ledger: Ledger) -> list[str]:
@@ -107,6 +125,34 @@ def test_a_finding_that_somebody_only_names_stays_open(ledger: Ledger, other: Wo
     assert left.text == (f"finding 1 is not closed: {why}. {ACCEPT.format(1)}")
 
 
+@pytest.mark.parametrize("numbers", [(), (1, 2)], ids=["of all that are open", "of those that were named"])
+def test_whoever_may_not_accept_a_finding_closes_it_by_no_record_either(
+    ledger: Ledger, numbers: tuple[int, ...]
+) -> None:
+    """What they tell is kept; the finding stays open, and it is said who can close it. Others of theirs are closed."""
+    why = "command 1 names it and its new value"
+    edits = (finding(**IMAGE), replace(finding(6, **IMAGE), services=("billing",)))
+    found(ledger, *edits)
+    told = manual(*(command.line for command in EDIT.commands), services=["orders", "billing"], findings=numbers)
+    outcome = recording.enter(ledger, told, Teller("bob", owners), now=TOLD)
+    assert states(ledger) == ["recorded", "open"]
+    assert changes.get(ledger, outcome.change).status == "recorded"
+    assert [judged.text for judged in outcome.left] == [
+        f"finding 2 is not closed: the record explains it ({why}), but bob may not: ask dora{ACCEPT_THEIRS}"
+    ]
+    assert f"{outcome.left[0].text}." in answer(outcome, told, "bob")
+    assert "Finding 2 is not closed: the record explains it" in recorded(outcome, told, "bob")
+
+
+def test_an_earlier_record_closes_late_only_what_whoever_told_it_may_close(ledger: Ledger) -> None:
+    """Else one would tell first, and change afterwards."""
+    for person in ("eve", "bob"):
+        recording.enter(ledger, EDIT, Teller(person, owners), now=TOLD)
+        found(ledger, finding(5 if person == "eve" else 6, **IMAGE))
+        assert recording.close_told(ledger, owners, now=TOLD) == (() if person == "eve" else (2,))
+    assert {each.person for each in findings.find(ledger, Wanted())} == {"bob"}
+
+
 def test_findings_that_are_not_open_or_not_there_are_named(ledger: Ledger) -> None:
     """The record is kept all the same: who is woken does not type it twice for a wrong number."""
     found(ledger, finding(**IMAGE))
@@ -126,8 +172,8 @@ def test_what_is_seen_late_is_closed_by_the_next_pass(ledger: Ledger) -> None:
     looks = Difference(object="x", before="a", after="b", earliest=NOW, latest=TOLD).when
     noticed = finding(25, object="web-3:/etc/hosts", what=f"changed {looks}")
     found(ledger, finding(**IMAGE), finding(40, **{**IMAGE, "after": "orders:1.4.3"}), noticed)
-    assert recording.close_told(ledger, now=TOLD) == (1, 3)
-    assert recording.close_told(ledger, now=TOLD) == ()
+    assert recording.close_told(ledger, everybody, now=TOLD) == (1, 3)
+    assert recording.close_told(ledger, everybody, now=TOLD) == ()
     assert states(ledger) == ["recorded", "open", "recorded"]
     assert findings.find(ledger, Wanted(state="recorded"))[0].reason.startswith(f"as {outcome.change}, not approved: ")
     assert verify_all(ledger).altered == ()
@@ -206,7 +252,7 @@ def test_the_message_says_who_told_what_about_whom(ledger: Ledger) -> None:
     found(ledger, finding(**IMAGE), finding(object="web-3:/etc/motd", what="edited"))
     told = manual("kubectl set image deploy/orders app=orders:1.4.3", *["ls"] * 6, incident="INC-7")
     told = told.model_copy(update={"findings": (1, 2), "done_by": "al\nice"})
-    outcome = recording.enter(ledger, told, person="bob", now=TOLD)
+    outcome = recording.enter(ledger, told, BOB, now=TOLD)
     assert recorded(outcome, told, "bob").splitlines() == [
         f"📝 RECORDED, not approved: {outcome.change} Done by hand: The pool was full",
         "On: production/orders | 2031-03-18 14:10 to 14:20 UTC",
@@ -226,6 +272,6 @@ def test_a_record_that_somebody_altered_explains_nothing(ledger: Ledger) -> None
     enter(ledger)
     tamper(ledger, "UPDATE revisions SET text = replace(text, '1.4.3', '1.4.9')")
     found(ledger, finding(**{**IMAGE, "after": "orders:1.4.9"}))
-    assert recording.close_told(ledger, now=TOLD) == ()
+    assert recording.close_told(ledger, everybody, now=TOLD) == ()
     assert records.since(ledger, NOW) == []
     assert "its text" in "".join(verify_all(ledger).altered)

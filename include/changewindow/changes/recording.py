@@ -8,11 +8,17 @@ from changewindow.changes.explaining import Scope
 from changewindow.ledger import findings, records
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.findings import Recorded, Wanted
+from changewindow.policy.finding_rights import WhyNot
 from changewindow.policy.manual_change import ManualChange
 
 ACCEPT = (
     "To leave it as it is, accept it: the DAG `accept_finding`, or "
     "`changewindow findings accept {} --reason TEXT --until TIME`"
+)
+
+NOT_THEIRS = (
+    "the record explains it ({}), but {}. The record is kept; ask one of them to accept the finding: the DAG "
+    "`accept_finding`, or `changewindow findings accept {} --reason TEXT --until TIME`"
 )
 
 
@@ -31,6 +37,15 @@ class Judged:
         if self.told.explains:
             return f"finding {self.number} is closed as recorded: {self.told.why}"
         return f"finding {self.number} is not closed: {self.told.why}"
+
+
+@dataclass(frozen=True)
+class Teller:
+    """Who tells of what was done by hand."""
+
+    person: str
+    why_not: WhyNot
+    """Why findings are not theirs to close."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +68,14 @@ class Outcome:
         return [each for each in self.judged if not each.told.explains]
 
 
-def enter(ledger: Ledger, manual: ManualChange, *, person: str, now: datetime, origin: str | None = None) -> Outcome:
-    """Put a record into the ledger under who tells it; say of each finding that it is about what became of it."""
-    judged = _judged(ledger, manual)
+def enter(ledger: Ledger, manual: ManualChange, teller: Teller, *, now: datetime, origin: str | None = None) -> Outcome:
+    """Put a record into the ledger under who tells it; say of each finding that it is about what became of it.
+
+    Whoever has no right to close a finding is recorded all the same, and the finding stays open.
+    """
+    judged = _judged(ledger, manual, teller)
     explained = {each.number: each.told.why for each in judged if each.told.explains}
-    entered = records.enter(ledger, manual, explained, person=person, now=now, origin=origin)
+    entered = records.enter(ledger, manual, explained, person=teller.person, now=now, origin=origin)
     if not entered.is_new:
         return Outcome(entered.change, is_new=False)
     lost = Told(explains=False, why="somebody else has settled it meanwhile")
@@ -70,10 +88,11 @@ def enter(ledger: Ledger, manual: ManualChange, *, person: str, now: datetime, o
     )
 
 
-def close_told(ledger: Ledger, *, now: datetime) -> tuple[int, ...]:
+def close_told(ledger: Ledger, why_not: WhyNot, *, now: datetime) -> tuple[int, ...]:
     """Close the open findings that an earlier record explains, since a collector saw late what was told; return them.
 
-    Nothing that happened after a record was told is explained by it: its end lies before that.
+    As when it was told, it closes only what whoever told it may close. Nothing that happened after a record was told is
+    explained by it: its end lies before that.
     """
     still_open = [each for each in findings.find(ledger, Wanted(state="open")) if each.finding.kind == "change"]
     if not still_open:
@@ -81,32 +100,36 @@ def close_told(ledger: Ledger, *, now: datetime) -> tuple[int, ...]:
     closed: list[int] = []
     for kept in records.since(ledger, min(each.finding.since for each in still_open) - MARGIN):
         wanted = [each for each in still_open if each.number not in closed and _is_meant(kept.manual, each.number)]
-        explained = {each.number: told.why for each in wanted if (told := _told(kept.manual, each)).explains}
+        teller = Teller(kept.person, why_not)
+        judged = [_judged_one(kept.manual, each, teller) for each in wanted]
+        explained = {each.number: each.told.why for each in judged if each.told.explains}
         closed += records.close(ledger, kept, explained, now=now) if explained else ()
     return tuple(sorted(closed))
 
 
-def _judged(ledger: Ledger, manual: ManualChange) -> list[Judged]:
-    """Judge the findings that were named, or else every open one that it explains."""
+def _judged(ledger: Ledger, manual: ManualChange, teller: Teller) -> list[Judged]:
+    """Judge the findings that were named, or else every open one that it explains, whoever may close it."""
     known = findings.find(ledger, Wanted(numbers=manual.findings) if manual.findings else Wanted(state="open"))
     if manual.findings:
         by_number = {each.number: each for each in known}
-        return [_of_named(manual, number, by_number.get(number)) for number in dict.fromkeys(manual.findings)]
-    return [judged for each in reversed(known) if (judged := _judged_one(manual, each)).told.explains]
+        return [_of_named(manual, number, by_number.get(number), teller) for number in dict.fromkeys(manual.findings)]
+    return [_judged_one(manual, each, teller) for each in reversed(known) if _told(manual, each).explains]
 
 
-def _judged_one(manual: ManualChange, each: Recorded) -> Judged:
-    finding = each.finding
-    return Judged(each.number, _told(manual, each), f"{finding.object or finding.collector} {finding.what}")
+def _judged_one(manual: ManualChange, each: Recorded, teller: Teller) -> Judged:
+    finding, told = each.finding, _told(manual, each)
+    if told.explains and (reason := teller.why_not(teller.person, finding.services)):
+        told = Told(explains=False, why=NOT_THEIRS.format(told.why, reason, each.number))
+    return Judged(each.number, told, f"{finding.object or finding.collector} {finding.what}")
 
 
-def _of_named(manual: ManualChange, number: int, each: Recorded | None) -> Judged:
+def _of_named(manual: ManualChange, number: int, each: Recorded | None, teller: Teller) -> Judged:
     if each is None:
         return Judged(number, Told(explains=False, why="there is none with this number"))
-    judged = _judged_one(manual, each)
+    judged = _judged_one(manual, each, teller)
     if each.state != "open":
         return Judged(number, Told(explains=False, why=f"it is {each.state} already, by {each.person}"), judged.what)
-    if judged.told.explains:
+    if judged.told.explains or _told(manual, each).explains:
         return judged
     return Judged(number, Told(explains=False, why=f"{judged.told.why}. {ACCEPT.format(number)}"), judged.what)
 

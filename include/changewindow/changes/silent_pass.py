@@ -15,6 +15,7 @@ from changewindow.documents.moments import utc
 from changewindow.ledger import findings, looks
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.findings import Settled, Wanted
+from changewindow.policy.finding_rights import WhyNot, nobody
 from changewindow.policy.world_finding import WorldFinding
 from changewindow.systems.collection import Span
 
@@ -28,10 +29,11 @@ ALTERED = (
 )
 
 
-def make_pass(ledger: Ledger, asked: Asked, now: datetime) -> list[int]:
+def make_pass(ledger: Ledger, asked: Asked, now: datetime, why_not: WhyNot = nobody) -> list[int]:
     """Look at everything that happened since the last pass; return the numbers of the findings that are new.
 
-    A pass that dies in the middle has written nothing, and the next one asks for the same time again.
+    A pass that dies in the middle has written nothing, and the next one asks for the same time again. What is seen
+    late is closed by earlier records of those who may close it.
 
     Raises:
         LedgerDown: nobody can say what was announced, or where the last pass ended.
@@ -58,7 +60,7 @@ def make_pass(ledger: Ledger, asked: Asked, now: datetime) -> list[int]:
         [Settled(over.number, over.state, over.reason) for each in passed.values() for over in each.changed],
         now=now,
     )
-    close_told(ledger, now=now)
+    close_told(ledger, why_not, now=now)
     return new
 
 

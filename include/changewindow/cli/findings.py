@@ -19,7 +19,7 @@ from changewindow.errors import OperatorError
 from changewindow.ledger import findings
 from changewindow.ledger.findings import FindingOver, Recorded, Settled, Wanted
 from changewindow.policy.collectors import load_collectors
-from changewindow.policy.rights import Intervention, Involved, objection
+from changewindow.policy.finding_rights import objection_to_closing
 from changewindow.systems.sessions.reading import cleaned
 
 PAGE = 50
@@ -100,9 +100,7 @@ def _accept(arguments: argparse.Namespace) -> int:
 def _require(arguments: argparse.Namespace, found: Recorded, person: str) -> None:
     """Let the owners of the service, and operators, accept it, as rights.yaml says."""
     policy = policy_of(arguments)
-    wanted = Intervention("accept", person, is_operator=False)
-    involved = Involved(owners=policy.catalogue.owners(found.finding.services))
-    if finding := objection(policy.rights, policy.approvals.groups, wanted, involved):
+    if finding := objection_to_closing(policy, person, found.finding.services):
         raise OperatorError(f"Finding {found.number}: {finding.reason}")
 
 

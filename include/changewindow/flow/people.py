@@ -5,8 +5,12 @@ from typing import Any
 
 from airflow.sdk import conf
 
+from changewindow.policy.sign_off import same_person
+
 NOBODY = "unknown"
 """Who triggered a run that Airflow or housekeeping has started."""
+OPERATORS = {"op", "admin"}
+"""Roles of Airflow that make an operator."""
 
 
 def assigned(people: Iterable[str]) -> list[dict[str, str]] | None:
@@ -16,8 +20,21 @@ def assigned(people: Iterable[str]) -> list[dict[str, str]] | None:
     may click, and an answer that does not count is refused by us when it arrives.
     """
     names = list(people)
-    has_names_for_ids = str(conf.get("core", "auth_manager")).endswith(".SimpleAuthManager")
-    return [{"id": name, "name": name} for name in names] if names and has_names_for_ids else None
+    return [{"id": name, "name": name} for name in names] if names and has_listed_roles() else None
+
+
+def has_listed_roles() -> bool:
+    """Return whether Airflow lists the roles of its users where tasks can read them: SimpleAuthManager's do so."""
+    return str(conf.get("core", "auth_manager")).endswith(".SimpleAuthManager")
+
+
+def is_listed_operator(person: str) -> bool:
+    """Return whether Airflow's list of users makes somebody an operator; other auth managers have no list for us."""
+    if not has_listed_roles():
+        return False
+    users = (user.split(":") for user in conf.getlist("core", "simple_auth_manager_users"))
+    is_everybody = conf.getboolean("core", "simple_auth_manager_all_admins")
+    return is_everybody or any(same_person(name, person) and role in OPERATORS for name, role, *_ in users)
 
 
 def who_answered(answer: Any) -> str:

@@ -3,22 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from airflow.sdk import conf
 from airflow.sdk.definitions.context import Context
 
 from changewindow.documents.findings import Finding
 from changewindow.errors import BadPolicy, ChangeError, NotAllowed
-from changewindow.flow.people import NOBODY
+from changewindow.flow.people import NOBODY, has_listed_roles, is_listed_operator
 from changewindow.flow.runtime import ledger, log, person_of, policy
 from changewindow.ledger import changes, findings
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.model import Policy
 from changewindow.policy.rights import Intervention, Involved, Rights, act_of, objection
-from changewindow.policy.sign_off import same_person
 from changewindow.policy.world_finding import numbers_in
 from changewindow.ticket.reader import build_ticket
 
-OPERATORS = {"op", "admin"}
 BY_CODE = "operator_triggered"
 """The type of runs that a DAG triggers. They carry the name of who triggered that one, or none."""
 
@@ -95,8 +92,5 @@ def _acts(change: str) -> bool:
 
 
 def _may_be_operator(person: str) -> bool:
-    if not str(conf.get("core", "auth_manager")).endswith(".SimpleAuthManager"):
-        return person != NOBODY
-    users = (user.split(":") for user in conf.getlist("core", "simple_auth_manager_users"))
-    is_everybody = conf.getboolean("core", "simple_auth_manager_all_admins")
-    return is_everybody or any(same_person(name, person) and role in OPERATORS for name, role, *_ in users)
+    """Return whether the door may have let somebody pass as an operator."""
+    return is_listed_operator(person) if has_listed_roles() else person != NOBODY

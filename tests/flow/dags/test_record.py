@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,13 +44,20 @@ def told(person: str | None = "bob", run: str = "run-1", **params: Any) -> str:
     return str(noted.left["note"])
 
 
+def owned_by(folder: Path, person: str) -> None:
+    """Let somebody own the service."""
+    service = f"{{owners: [{person}], environments: [production]}}"
+    (folder / "policy" / "services.yaml").write_text(f"services:\n  orders: {service}\n")
+
+
 def test_what_was_done_by_hand_is_recorded_and_told_to_the_room(
-    known: Ledger, caplog: pytest.LogCaptureFixture
+    known: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The note says what was kept, hidden and closed; the message that it is not approved."""
     edit = WorldFinding("change", "audit", "web-3:/etc/hosts", AT, "edited", "nobody", services=("orders",))
     other = WorldFinding("change", "audit", "web-3:/etc/motd", AT, "edited", "nobody", services=("orders",))
     findings.write_pass(known, [Look("audit", AT, AT, {})], [edit, other], [], now=AT)
+    owned_by(tmp_path, "bob")
     with caplog.at_level(logging.INFO):
         note = told(done_by="alice", findings="1, 2").splitlines()
     assert note[0].startswith("CHG-1001 is recorded, not approved: told by bob, done by alice, ")
@@ -63,6 +71,20 @@ def test_what_was_done_by_hand_is_recorded_and_told_to_the_room(
     assert [each.state for each in findings.find(known, Wanted())] == ["open", "recorded"]
     assert [row.kind for row in events.history(known, "CHG-1001")] == ["recorded", "message_sent"]
     assert verify_all(known).altered == ()
+
+
+def test_the_record_of_another_user_is_kept_and_closes_nothing(known: Ledger, tmp_path: Path) -> None:
+    """Whoever might not accept the finding; the note says who may. An operator of Airflow's list may always."""
+    edit = WorldFinding("change", "audit", "web-3:/etc/hosts", AT, "edited", "nobody", services=("orders",))
+    findings.write_pass(known, [Look("audit", AT, AT, {})], [edit], [], now=AT)
+    owned_by(tmp_path, "dora")
+    assert told("eve").splitlines()[-1] == (
+        "finding 1 is not closed: the record explains it (command 1 names it), but eve may not accept a finding: "
+        "`accept` in rights.yaml allows it to owners (dora), operators. The record is kept; ask one of them to accept "
+        "the finding: the DAG `accept_finding`, or `changewindow findings accept 1 --reason TEXT --until TIME`."
+    )
+    assert changes.get(known, "CHG-1001").status == "recorded"
+    assert told("admin", run="run-2").splitlines()[-1] == "finding 1 is closed as recorded: command 1 names it."
 
 
 def test_somebody_elses_name_is_shown_as_claimed(known: Ledger) -> None:

@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from changewindow.changes import recording
+from changewindow.changes.recording import Teller
 from changewindow.flow.dags.silent_changes import build_silent_changes_dag
 from changewindow.flow.triggerer.arguments import SilentArguments
 from changewindow.flow.triggerer.silent_trigger import SilentTrigger
@@ -20,6 +21,7 @@ from changewindow.ledger.database import Ledger
 from changewindow.ledger.findings import Settled, Wanted
 from changewindow.ledger.looks import Look
 from changewindow.ledger.verification import verify_all
+from changewindow.policy.finding_rights import nobody
 from changewindow.policy.world_finding import WorldFinding
 from collector_fixtures.git import commit
 from step_fixtures.git_change import git
@@ -192,16 +194,22 @@ def test_a_file_that_cannot_be_read_makes_the_run_red(repository: Path, tmp_path
         operator.execute({"ti": TaskInstance("look", dag="silent_changes"), "params": {}})
 
 
+@pytest.mark.parametrize("may_close", [True, False], ids=["by who may close it", "by another user"])
 def test_what_was_recorded_before_a_collector_saw_it_alarms_nobody(
-    repository: Path, known: Ledger, monkeypatch: pytest.MonkeyPatch
+    repository: Path, known: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, may_close: bool
 ) -> None:
-    """It is a finding all the same, closed as recorded and not approved; the next commit is silent again."""
+    """If whoever told it may close findings. It is one all the same, closed as recorded and not approved."""
     looked(monkeypatch)
     now = datetime.now(UTC)
     began, ended = now - timedelta(seconds=60), now - timedelta(seconds=30)
     commit(repository, "Quick fix", at=(now - timedelta(seconds=45)).isoformat(timespec="seconds"))
     told = manual("git push origin main", began=began, ended=ended)
-    change = recording.enter(known, told, person="bob", now=now).change
+    (tmp_path / "policy" / "rights.yaml").write_text(f"operators: [{'bob' if may_close else 'dora'}]\n")
+    change = recording.enter(known, told, Teller("bob", nobody), now=now).change
+    if not may_close:
+        with pytest.raises(AirflowFailException, match="new findings: 1"):
+            looked(monkeypatch)
+        return
     assert note_of(looked(monkeypatch)) == "nothing new; asked: config"
     [recorded] = findings.find(known, Wanted())
     assert (recorded.state, recorded.person) == ("recorded", "bob")

@@ -8,8 +8,9 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow.changes.record_form import LONGEST_PASTE, manual_change_of
 from changewindow.changes.record_text import answer, recorded
-from changewindow.changes.recording import enter
+from changewindow.changes.recording import Teller, enter
 from changewindow.errors import BadRequest, ChangeError
+from changewindow.flow.closing import closing_by
 from changewindow.flow.own_dag import RECORD, own_dag
 from changewindow.flow.people import NOBODY
 from changewindow.flow.requested import origin_of
@@ -20,8 +21,9 @@ from changewindow.flow.xcoms import leave_note
 
 DOCUMENT = """\
 Tell what was done by hand, after it was done: it lands in the ledger as a **record**, which nobody has approved and
-which never runs. The findings of *Silent changes* that it explains by value are closed as `recorded`; others stay open,
-and the note of the run says why.
+which never runs. The findings of *Silent changes* that it explains by value are closed as `recorded`, if you may accept
+them too (`accept` in rights.yaml: owners of the service, operators). Others stay open, and the note of the run says why
+and who can close them; your record is kept in any case.
 
 Paste the history of the shell (with its times, if it keeps any), what the terminal showed, or lines of the audit log
 of Kubernetes. What looks like a secret is hidden before it is stored. `changewindow record --file` also reads
@@ -52,10 +54,11 @@ class RecordChange(BaseOperator):
     def _record(self, person: str, params: dict[str, Any], origin: str) -> list[str]:
         if person == NOBODY:
             raise BadRequest(f"Nobody is known to have triggered this run. Trigger {RECORD} under your own name.")
-        at, here = now(), ledger()
-        told = manual_change_of(params, policy().catalogue, person=person, now=at)
+        at, here, rules = now(), ledger(), policy()
+        told = manual_change_of(params, rules.catalogue, person=person, now=at)
         manual = told.hiding(SECRETS.line)  # those of connections that this process has used, too
-        outcome = enter(here, manual, person=person, now=at, origin=origin)
+        teller = Teller(person, closing_by(rules))
+        outcome = enter(here, manual, teller, now=at, origin=origin)
         if outcome.is_new:
             post(recorded(outcome, manual, person), at, change=outcome.change)
         return answer(outcome, manual, person)

@@ -12,6 +12,7 @@ from changewindow.changes.silent_pass import make_pass, of_the_world
 from changewindow.collectors.base import CollectorBase
 from changewindow.errors import ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection_in_trigger, ledger_in_trigger
+from changewindow.flow.closing import closing_by_policy_of
 from changewindow.flow.fetched_connections import among, names_in
 from changewindow.flow.triggerer.arguments import SilentArguments
 from changewindow.flow.triggers import ChangeTrigger
@@ -31,7 +32,8 @@ class SilentTrigger(ChangeTrigger[SilentArguments]):
             loaded = await asyncio.to_thread(load_collectors, places.policy)
             known = await _known(loaded.collectors.values())
             asked = Asked(loaded.collectors, among(known, FILE), places.collected, loaded.expected)
-            new = await asyncio.to_thread(make_pass, await ledger_in_trigger(), asked, datetime.now(UTC))
+            why_not = await asyncio.to_thread(closing_by_policy_of, places.policy)
+            new = await asyncio.to_thread(make_pass, await ledger_in_trigger(), asked, datetime.now(UTC), why_not)
         except (ChangeError, ValueError, OSError) as error:
             return {"verdict": "fail", "reason": str(error)}
         looked = sorted(of_the_world(loaded.collectors))
