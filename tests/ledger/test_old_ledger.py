@@ -29,6 +29,8 @@ LATER = {
     *(EventKind.LINE_BEGUN, EventKind.LINE_STOPPED, EventKind.LINE_LIFTED),
     *(EventKind.RECORDED, EventKind.SILENCED, EventKind.SILENCE_ENDED, EventKind.SILENCE_FAILED),
     *(EventKind.LOOKING_BEGUN, EventKind.FINDING_MADE, EventKind.FINDING_CHANGED, EventKind.FINDING_TOLD),
+    *(EventKind.DECLARED, EventKind.RETRO_DECIDED, EventKind.REVIEW_ASKED, EventKind.REVIEWED),
+    *(EventKind.REMINDED, EventKind.FOLLOWED_UP, EventKind.DRILLED),
 }
 """Kinds of event that came after the version that wrote the old ledger."""
 HEADS = {

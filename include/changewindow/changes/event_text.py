@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from changewindow.changes import aftercare_text
 from changewindow.changes.click_text import click_text
 from changewindow.documents.types import duration_text
 from changewindow.ledger import payloads
@@ -206,5 +207,6 @@ SENTENCES: dict[type[Payload], Callable[[Any], str]] = {
     payloads.SilenceFailed: _silence_failed,
     payloads.SilenceEnded: _silence_ended,
     payloads.NotVerified: lambda event: f"found it undone, but not as it was before: {event.reason}",
+    **aftercare_text.SENTENCES,
 }
 """What each kind of event says; a test holds that none is missing."""

@@ -53,18 +53,25 @@ def submit(
 
     Where nothing proves who its requester is, one person more has to approve it.
     """
+    with ledger.transaction() as session:
+        return submit_in(session, ticket_data, requester=requester, now=now, origin=origin, is_proven=is_proven)
+
+
+def submit_in(
+    session: Session, ticket_data: dict[str, Any], *, requester: str, now: datetime, origin: str | None, is_proven: bool
+) -> Submitted:
+    """Do the same inside the caller's transaction."""
     ticket = build_ticket(ticket_data)
     key = digest_of(ticket_data, ticket)
-    with ledger.transaction() as session:
-        begin_line(session, now)
-        change = Change(requester=requester, reason="", submitted_at=now, origin=origin, **_fields(ticket, key))
-        session.add(change)
-        session.flush()
-        _write_text(session, change, ticket_data, now)
-        more: dict[str, Any] = {"origin": origin, **_claimed(is_proven)}
-        submitted = payloads.Submitted(digest=key, summary=ticket.summary, targets=ticket.targets, **more)
-        append(session, Event(change.id, requester, now, submitted))
-        return Submitted(change.id, key)
+    begin_line(session, now)
+    change = Change(requester=requester, reason="", submitted_at=now, origin=origin, **_fields(ticket, key))
+    session.add(change)
+    session.flush()
+    _write_text(session, change, ticket_data, now)
+    more: dict[str, Any] = {"origin": origin, **_claimed(is_proven)}
+    submitted = payloads.Submitted(digest=key, summary=ticket.summary, targets=ticket.targets, **more)
+    append(session, Event(change.id, requester, now, submitted))
+    return Submitted(change.id, key)
 
 
 def revise(

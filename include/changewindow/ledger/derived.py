@@ -61,6 +61,8 @@ class Derived:
     taken_at: datetime | None = None
     """When it took them."""
     decided: tuple[Decided, ...] = ()
+    declared: Mapping[str, str] = field(default_factory=dict)
+    """The texts that were declared to be emergencies, each with a sentence of who agreed."""
 
 
 def derived(rows: Iterable[EventRow]) -> Derived:
@@ -82,6 +84,8 @@ def _after(known: Derived, row: EventRow) -> Derived:
         level, is_yes = event.level, event.yes
         decided = Decided(row.actor, event.digest, level, is_yes, at=row.at, expires=event.expires)
         return replace(known, decided=(*known.decided, decided))
+    if isinstance(event, payloads.Declared):
+        return replace(known, declared={**known.declared, event.digest: _agreed(row, event)})
     if isinstance(event, payloads.Started):
         held, token = frozenset(event.targets), event.token
         acting = replace(_ended(known, "running"), holder=event.run, taken_at=row.at)
@@ -92,6 +96,13 @@ def _after(known: Derived, row: EventRow) -> Derived:
         run = None if row.actor == "housekeeping" else row.actor
         return replace(_ended(known, event.outcome, event.reason, row.at), run=run, held=held, aborted=None)
     return _after_a_person(known, row, event)
+
+
+def _agreed(row: EventRow, event: payloads.Declared) -> str:
+    return (
+        f"declared an emergency by {row.actor}; {event.commander} agreed {event.agreed_at:%Y-%m-%d %H:%M} UTC "
+        f"({event.agreed_how}), and its approval is owed by {event.due:%Y-%m-%d %H:%M} UTC"
+    )
 
 
 def _with_text(known: Derived, row: EventRow, event: payloads.Submitted | payloads.Revised) -> Derived:

@@ -238,7 +238,7 @@ class EventRow(Base):
     number: Mapped[int] = mapped_column(ForeignKey("changes.number"), primary_key=True)
     sequence: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime]
-    kind: Mapped[str] = mapped_column(String(50))
+    kind: Mapped[str] = mapped_column(String(50), index=True)
     actor: Mapped[str] = mapped_column(String(250))
     data: Mapped[str] = mapped_column(Text)
     """Canonical JSON."""

@@ -39,6 +39,7 @@ def standing_of(session: Session, change: Change) -> Standing:
         altered=altered,
         is_proven=known.is_proven,
         started=frozenset(known.started),
+        declared=known.declared,
     )
 
 

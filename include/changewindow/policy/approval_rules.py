@@ -25,6 +25,8 @@ def approved(case: Case) -> Answers:
         return  # Whatever was said of an old text counts no more, and asking for it would not help.
     if rejected:
         yield Finding("rejected", f"{rejected[0].person} rejected it", case.remedy("Submit a corrected ticket."))
+    elif case.is_declared:
+        yield Satisfied("approved", case.standing.declared[case.intent.digest])
     elif isinstance(case.assessment, BadPolicy):
         yield Satisfied("approved", "who must approve it is not known until the policy can be read", is_asked=False)
     elif pending := next_approval(case):

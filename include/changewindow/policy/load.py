@@ -13,6 +13,8 @@ from changewindow.errors import BadPolicy
 from changewindow.policy import rights
 from changewindow.policy.approvals import Approvals
 from changewindow.policy.connections import FILE, Connections
+from changewindow.policy.emergencies import FILE as EMERGENCIES
+from changewindow.policy.emergencies import Emergencies
 from changewindow.policy.model import Policy, templates_of
 from changewindow.policy.service_catalogue import Catalogue
 from changewindow.policy.templates import load_standards
@@ -44,12 +46,18 @@ def _rights(path: Path) -> tuple[Any, Sequence[Finding]]:
     return _of(rights.Rights)(path) if path.exists() else (rights.Rights(), ())
 
 
+def _emergencies(path: Path) -> tuple[Any, Sequence[Finding]]:
+    """Read what emergencies owe; installations of before this file have the defaults."""
+    return _of(Emergencies)(path) if path.exists() else (Emergencies(), ())
+
+
 FILES: dict[str, tuple[str, Reader]] = {
     "catalogue": ("services.yaml", _of(Catalogue)),
     "approvals": ("approvals.yaml", _of(Approvals)),
     "schedule": (CALENDAR, _schedule),
     "connections": (FILE, _connections),
     "rights": (rights.FILE, _rights),
+    "emergencies": (EMERGENCIES, _emergencies),
 }
 """The file of each part of the policy, and what reads it."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from changewindow.calendar.schedule import Schedule
 from changewindow.policy.approvals import Approvals
 from changewindow.policy.connections import Connections
+from changewindow.policy.emergencies import Emergencies
 from changewindow.policy.rights import Rights
 from changewindow.policy.service_catalogue import Catalogue
 from changewindow.policy.standard_changes import Standards
@@ -24,6 +25,8 @@ class Policy:
     """Which connections serve which services; None where nobody has written it down yet."""
     rights: Rights = field(default_factory=Rights)
     """Who may intervene."""
+    emergencies: Emergencies = field(default_factory=Emergencies)
+    """What emergencies owe."""
 
 
 def templates_of(folder: Path) -> Path:

@@ -69,6 +69,8 @@ class Standing:
     """What stops the whole line now."""
     acting: tuple[Other, ...] = ()
     """The other changes that hold targets now."""
+    declared: Mapping[str, str] = field(default_factory=dict)
+    """The texts that were declared to be emergencies, as sealed events say, each with a sentence of who agreed."""
     started: frozenset[str] | None = None
     """The texts with which it has passed the gate, as sealed events say; None: not asked for."""
     is_proven: bool = True
@@ -159,6 +161,11 @@ class Case:
         if self.standing.is_proven or not needs:
             return needs
         return (*needs, RequiredApproval(SECOND, 1, valid=min(required.valid for required in needs)))
+
+    @property
+    def is_declared(self) -> bool:
+        """Return whether exactly this text was declared to be an emergency, which owes its approval afterwards."""
+        return self.intent.digest in self.standing.declared
 
     def remedy(self, at_the_gate: str) -> str:
         """Return what would make it right; a run past its gate ends all the same, and rolls back what it applied."""

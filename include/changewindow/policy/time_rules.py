@@ -49,7 +49,9 @@ def line_runs(case: Case) -> Answers:
 
 def calendar(case: Case) -> Answers:
     """Say whether windows and freezes let it act, as the policy is now."""
-    if isinstance(case.assessment, BadPolicy):
+    if isinstance(case.assessment, BadPolicy) and case.is_declared:
+        yield Satisfied("calendar", "the policy cannot be read; an emergency may act whatever the calendar says")
+    elif isinstance(case.assessment, BadPolicy):
         remedy = case.remedy("Correct the policy; `changewindow policy lint` shows the same.")
         for line in case.assessment.findings:
             yield Finding("policy_unreadable", f"the policy cannot be read: {line.rstrip('.')}", remedy)

@@ -23,6 +23,15 @@ from changewindow.ledger.payloads.base import (
     Payload,
     Unknown,
 )
+from changewindow.ledger.payloads.emergency import (
+    Declared,
+    Drilled,
+    FollowedUp,
+    Reminded,
+    RetroDecided,
+    ReviewAsked,
+    Reviewed,
+)
 from changewindow.ledger.payloads.finding import FindingChanged, FindingMade, FindingTold, LookingBegun
 from changewindow.ledger.payloads.lifecycle import (
     Aborted,
@@ -75,10 +84,13 @@ __all__ = [
     "Clicked",
     "Closed",
     "Confirmed",
+    "Declared",
+    "Drilled",
     "Extended",
     "FindingChanged",
     "FindingMade",
     "FindingTold",
+    "FollowedUp",
     "LineBegun",
     "LineLifted",
     "LineStopped",
@@ -96,6 +108,10 @@ __all__ = [
     "Rejected",
     "Released",
     "Remembered",
+    "Reminded",
+    "RetroDecided",
+    "ReviewAsked",
+    "Reviewed",
     "Revised",
     "RunDied",
     "SilenceEnded",
@@ -164,6 +180,13 @@ _ALL: tuple[type[Payload], ...] = (
     FindingMade,
     FindingChanged,
     FindingTold,
+    Declared,
+    RetroDecided,
+    ReviewAsked,
+    Reviewed,
+    Reminded,
+    FollowedUp,
+    Drilled,
 )
 PAYLOADS: Mapping[str, tuple[type[Payload], ...]] = {
     kind: tuple(payload for payload in _ALL if payload.kind == kind) for kind in EventKind

@@ -25,3 +25,5 @@ class Recorded(Payload):
     incident: str = ""
     origin: str | None = None
     """The run by which it was told."""
+    due: Moment | None = None
+    """By when its retroactive approval is owed; None: a version before 0.3 wrote it, and none is."""

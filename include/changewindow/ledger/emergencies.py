@@ -1,0 +1,41 @@
+"""Puts declared emergencies into the ledger: a change that may act at once, and owes its approval afterwards."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from changewindow.ledger.changes import Submitted, submit_in
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.events import Event, append
+from changewindow.ledger.models import Change
+from changewindow.ledger.payloads import Declared
+
+
+def declare(
+    ledger: Ledger,
+    ticket_data: dict[str, Any],
+    declared: Declared,
+    *,
+    person: str,
+    now: datetime,
+    origin: str,
+    is_proven: bool = True,
+) -> Submitted:
+    """Put a ticket into the ledger as a declared emergency; return its id and digest; all or nothing.
+
+    The same origin declares a thing once: a run that is tried again gets the change that it has declared before. What
+    is declared is the digest of this ticket, whatever the declaration says of one.
+    """
+    with ledger.transaction() as session:
+        if before := _of_origin(session, origin):
+            return Submitted(before.id, before.digest, is_new_text=False)
+        submitted = submit_in(session, ticket_data, requester=person, now=now, origin=origin, is_proven=is_proven)
+        bound = declared.model_copy(update={"digest": submitted.digest})
+        append(session, Event(submitted.change, person, now, bound))
+        return submitted
+
+
+def _of_origin(session: Session, origin: str) -> Change | None:
+    return session.scalar(select(Change).where(Change.origin == origin).order_by(Change.number.desc()).limit(1))

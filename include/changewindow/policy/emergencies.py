@@ -1,0 +1,54 @@
+"""What an emergency may skip, and what it owes afterwards, and by when."""
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from changewindow.documents.refusal import refusal
+from changewindow.documents.types import ROOM, Duration, Model, Person
+from changewindow.policy.approvals import ANYBODY
+
+FILE = "emergencies.yaml"
+
+
+class Repeated(Model):
+    """From when on emergencies of one target are a habit."""
+
+    count: int = Field(default=3, ge=2)
+    """How many of them."""
+    within: Duration = timedelta(days=30)
+    """In how long."""
+
+
+class Emergencies(Model):
+    """The deadlines after an emergency or a record, who is asked, and what is said of habits."""
+
+    may_declare: tuple[Person, ...] = (ANYBODY,)
+    """Groups of approvals.yaml and persons who may declare one; `anybody` who may trigger runs in Airflow."""
+    approve_within: Duration = Field(default=timedelta(hours=24), gt=timedelta(0))
+    """How long after it was declared or recorded the retroactive approval may take."""
+    remind_after: tuple[Duration, ...] = Field((timedelta(hours=12), timedelta(hours=20)), max_length=10)
+    """When whoever is asked is reminded; each before the deadline."""
+    approvers: tuple[Person, ...] = (ANYBODY,)
+    """Who may give it, besides those whose approval was skipped; never who asked, did or commanded."""
+    escalate_to: tuple[Person, ...] = ()
+    """Groups and persons who are told once it is overdue, and each day after."""
+    room: str | None = Field(default=None, pattern=ROOM)
+    """Where it is said that it is overdue; without one, in the room of the change."""
+    review_within: Duration = Field(default=timedelta(days=7), gt=timedelta(0))
+    """How long after the end of an emergency, a record, or a change that was rolled back its review may take."""
+    held: Literal["wait", "take_over"] = "wait"
+    """What becomes of another change that holds a target, where the form does not say: it is waited for, or aborted."""
+    repeated: Repeated = Repeated()
+    """From when on emergencies of one target are a finding."""
+    drill_every: Duration = Field(default=timedelta(days=45), gt=timedelta(0))
+    """How old the last good drill may be."""
+
+    @field_validator("remind_after")
+    @classmethod
+    def _before_the_deadline(cls, moments: tuple[timedelta, ...], info: ValidationInfo) -> tuple[timedelta, ...]:
+        within = info.data.get("approve_within")
+        if within is not None and any(moment >= within for moment in moments):
+            raise refusal("a reminder would come at or after the deadline", "Shorten it, or lengthen `approve_within`.")
+        return tuple(sorted(set(moments)))
