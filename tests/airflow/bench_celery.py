@@ -35,6 +35,8 @@ SETTINGS = {
     )
 }
 AIRFLOWS_OWN = {"AIRFLOW__CORE__LAZY_LOAD_PLUGINS": "True", "AIRFLOW__CELERY__SYNC_PARALLELISM": "0"}
+POOL = ("ForkPoolWorker", "airflow supervisor:")
+"""What Celery's pool processes are called; the second is the name of one that has carried out a task before."""
 WORKERS = "8"  # as docker-compose.yaml has it by default
 TASKS = """
 SELECT count(*), extract(epoch FROM max(end_date) - min(start_date))
@@ -96,7 +98,7 @@ def goes_on(airflow: RealAirflow, made: Supervised, journal: Path) -> float:
     processes = psutil.Process(made.running["celery worker"].pid).children(recursive=True)
     for process in processes:
         with suppress(psutil.NoSuchProcess):  # a task of another DAG has just ended
-            if "ForkPoolWorker" in " ".join(process.cmdline()):
+            if any(name in " ".join(process.cmdline()) for name in POOL):
                 process.suspend()
     change = airflow.publish(ticket(journal, seconds=0, watch="1s"))
     run = airflow.run_of(change)
