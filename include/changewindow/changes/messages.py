@@ -42,7 +42,7 @@ def deploying(change: str, ticket: Ticket) -> str:
             f"🔄 DEPLOYING: {change} {ticket.summary}",
             f"Window: {ticket.window.text()}{_in_utc(ticket)}",
             f"Changes: {'; '.join(_one_line(f'{step.name} ({step.does()})') for step in ticket.steps)}",
-            _rollback(ticket),
+            rollback_text(ticket),
             _people(ticket),
         ]
     )
@@ -52,10 +52,11 @@ def rolling_back(change: str, ticket: Ticket, reason: str, person: str) -> str:
     """Return the message before a change that was completed is rolled back; `person` may be nobody."""
     by = f" by @{person}" if person else ""
     why = [f"Why: {reason}"] if reason else []
-    return message(f"⏪ ROLLING BACK{by}: {change} {ticket.summary}", *why, _rollback(ticket), _people(ticket))
+    return message(f"⏪ ROLLING BACK{by}: {change} {ticket.summary}", *why, rollback_text(ticket), _people(ticket))
 
 
-def _rollback(ticket: Ticket) -> str:
+def rollback_text(ticket: Ticket) -> str:
+    """Return how it is rolled back, and in how long."""
     undoes = [_one_line(step.undoes()) for step in reversed(ticket.steps)]
     rollback = "; ".join(undo for undo in undoes if undo != NOTHING) or NOTHING
     return f"Rollback: {rollback} (< {_duration_text(ticket.rollback.estimate.total_seconds())})"
@@ -87,11 +88,12 @@ def asking(change: str, ticket: Ticket, reason: str) -> str:
 
 def ended(change: str, ticket: Ticket, ending: Ending) -> str:
     """Return the message after the change: its outcome, and where its record ends."""
-    text = _outcome_text(change, ticket, ending)
+    text = outcome_text(change, ticket, ending)
     return f"{text}\nRecord: {ending.head}" if ending.head else text
 
 
-def _outcome_text(change: str, ticket: Ticket, ending: Ending) -> str:
+def outcome_text(change: str, ticket: Ticket, ending: Ending) -> str:
+    """Return its outcome, with what to do now."""
     lines = [f"{HEADS[ending.outcome]}: {change} {ticket.summary}"]
     if ending.outcome == "completed":
         lines.append(f"Validated: {', '.join(condition.name for condition in ticket.conditions if condition.decides)}")

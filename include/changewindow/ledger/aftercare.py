@@ -101,6 +101,8 @@ def _next(owed: Aftercare, row: EventRow) -> Aftercare:
         return replace(owed, told=owed.told | {(event.about, event.moment)})
     if isinstance(event, payloads.FollowedUp):
         return _followed_up(owed, event)
+    if isinstance(event, payloads.Closed) and event.outcome == "rolled_back":
+        return replace(owed, workaround_until=None)  # it is gone
     return owed
 
 

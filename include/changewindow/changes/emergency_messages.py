@@ -1,0 +1,131 @@
+"""The text of the messages of emergencies, in the order in which they are posted: from the declaration to the review.
+
+A drill's say so in their first word. What is told of deadlines afterwards is in `aftercare_messages`.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from changewindow.changes import messages
+from changewindow.changes.messages import Ending, message, rollback_text
+from changewindow.documents.types import PERSON
+from changewindow.ledger.payloads import Declared
+from changewindow.policy.aftercare import Aftercare
+from changewindow.policy.outcome import Outcome
+from changewindow.ticket.model import Ticket
+
+USER = re.compile(PERSON)
+DRILL = "🧪 DRILL, nothing is broken: "
+NO_INCIDENT = "NONE OPEN; declare one (incident channel, PagerDuty)"
+
+
+def declared(change: str, ticket: Ticket, event: Declared, *, person: str) -> str:
+    """Return the message that an emergency is declared, and who agreed to it."""
+    by_terminal = [f"Declared from a terminal, because {event.by_terminal}"] if event.by_terminal else []
+    workaround = [f"Workaround: it has to be gone by {minute(event.workaround_until)}"] * bool(event.workaround_until)
+    return message(
+        f"{drill(is_drill=event.is_drill)}🚒 EMERGENCY: {change} {ticket.summary}",
+        f"Broken: {event.broken}",
+        f"Incident: {event.incident or NO_INCIDENT}",
+        f"On: {', '.join(ticket.targets)}",
+        f"Verbal approval: @{event.commander}, {minute(event.agreed_at)}, {event.agreed_how}",
+        f"Executor: @{event.executor} | Declared by: @{person}",
+        *by_terminal,
+        *workaround,
+        f"Retroactive approval: owed by {minute(event.due)}",
+    )
+
+
+def skipped(change: str, event: Declared, *, person: str, link: str = "") -> str:
+    """Return the message to everybody whose approval, or whose rule, was skipped; empty where nothing was.
+
+    It calls each of them by name, with the reason, and says where what runs is seen.
+    """
+    if not event.skipped:
+        return ""
+    people = tuple(dict.fromkeys(name for each in event.skipped for name in each.people))
+    incident = f", incident {event.incident}" if event.incident else ""
+    return message(
+        f"{drill(is_drill=event.is_drill)}⏭️ SKIPPED by {change}, declared an emergency by @{person}{incident}",
+        *(f"• {each.sentence}{_whose(each.people)}" for each in event.skipped),
+        f"Why: {event.broken}",
+        f"{mentions(people)}: see what runs ({link or f'the DAG {change}'}), and say by {minute(event.due)} "
+        "whether you agree: the DAG `retroactive_approval`.",
+    )
+
+
+def acting(change: str, ticket: Ticket, event: Declared) -> str:
+    """Return the message that it acts now: what it does, and how it is rolled back."""
+    watched = f"Watched: {', '.join(condition.name for condition in ticket.conditions)}"
+    if event.unwatched_because:
+        watched = f"NOT WATCHED, because {event.unwatched_because}: @{event.executor}, look yourself"
+    return message(
+        f"{drill(is_drill=event.is_drill)}🔧 ACTING: {change} {ticket.summary}",
+        f"Changes: {'; '.join(f'{step.name} ({step.does()})' for step in ticket.steps)}",
+        rollback_text(ticket),
+        watched,
+        f"Executor: @{event.executor} | Commander: @{event.commander}",
+    )
+
+
+def ended(change: str, ticket: Ticket, ending: Ending, owed: Aftercare) -> str:
+    """Return the message after an emergency: that the service is restored, or is not, and what is owed now."""
+    head, *lines = messages.outcome_text(change, ticket, replace(ending, restored=None)).splitlines()
+    if ending.outcome == "completed":
+        head = f"✅ RESTORED: {change} {ticket.summary}"
+    if ending.outcome == "rolled_back":
+        lines = [line for line in lines if not line.startswith("Follow-up: ")]  # another emergency needs no ticket
+    return message(
+        f"{drill(is_drill=owed.is_drill)}{head}",
+        *lines,
+        *_of_the_incident(ending.outcome, owed),
+        *owes(owed, ending.ended),
+        *([f"Record: {ending.head}"] if ending.head else []),
+    )
+
+
+def _of_the_incident(outcome: Outcome, owed: Aftercare) -> list[str]:
+    if owed.is_drill:
+        return []
+    if outcome == "completed":
+        where = f"incident {owed.incident}" if owed.incident else "the incident channel (no incident was open)"
+        return [f"@{owed.commander}: say in {where} that service is restored."]
+    incident = f"incident {owed.incident}" if owed.incident else "no incident is open"
+    return [f"@{owed.commander}: IT IS STILL BROKEN ({incident}). Find another fix; each one is declared anew."]
+
+
+def owes(owed: Aftercare, now: datetime) -> list[str]:
+    """Return a line for each thing that a change owes still: `Retroactive approval: owed by …`."""
+    lines = []
+    state = owed.approval(now)
+    if owed.due and state in {"owed", "overdue"}:
+        verb = "OVERDUE since" if state == "overdue" else "owed by"
+        lines.append(f"Retroactive approval: {verb} {minute(owed.due)}, from anybody but {', '.join(owed.involved)}")
+    if owed.review_due and not owed.reviewed_at:
+        verb = "OVERDUE since" if owed.is_review_overdue(now) else "owed by"
+        lines.append(f"Review: {verb} {minute(owed.review_due)}")
+    if owed.workaround_until:
+        verb = "OVERDUE since" if now > owed.workaround_until else "has to be gone by"
+        lines.append(f"Workaround: {verb} {minute(owed.workaround_until)}")
+    return lines
+
+
+def drill(*, is_drill: bool) -> str:
+    """Return with what each message of a drill begins."""
+    return DRILL if is_drill else ""
+
+
+def mentions(people: Iterable[str], otherwise: str = "Everybody") -> str:
+    """Return people as they are called in a room; who is known by no user name cannot be called."""
+    return ", ".join(f"@{person}" if USER.fullmatch(person) else person for person in people) or otherwise
+
+
+def minute(moment: datetime | None) -> str:
+    """Return a moment to the minute, in UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else "never"
+
+
+def _whose(people: tuple[str, ...]) -> str:
+    return f" ({mentions(people)})" if people else ""
