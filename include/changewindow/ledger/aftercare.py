@@ -1,22 +1,27 @@
-"""Reads what changes owe after they have acted: from their sealed events, and from nothing else."""
+"""What changes owe after they have acted: read from their sealed events, and decided there."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from changewindow.documents.findings import Finding
+from changewindow.errors import NotAllowed
 from changewindow.ledger import payloads
 from changewindow.ledger.chain import checked_events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
-from changewindow.ledger.events import known, payload
+from changewindow.ledger.events import Event, append, known, locked, payload
 from changewindow.ledger.models import Change, EventRow, Touched
-from changewindow.policy.aftercare import Aftercare, FollowUp, Retroactive
+from changewindow.policy.aftercare import LATE, Aftercare, FollowUp, Retroactive, nothing_owed, why_not
 
 OWING = (EventKind.DECLARED, EventKind.RECORDED, EventKind.REVIEW_ASKED)
 """The events from which on a change owes something."""
+HOUSEKEEPING = "housekeeping"
+"""Who reminds people."""
 
 
 def of_change(ledger: Ledger, change: str) -> Aftercare | None:
@@ -43,6 +48,48 @@ def since(ledger: Ledger, moment: datetime) -> list[Aftercare]:
         return [owed for row in rows if row is not None and (owed := _read(session, row)) is not None]
 
 
+@dataclass(frozen=True)
+class Word:
+    """A person's yes or no to what ran, given afterwards."""
+
+    person: str
+    digest: str
+    """Of what they were shown."""
+    is_yes: bool
+    reason: str = ""
+
+
+def decide(ledger: Ledger, change: str, word: Word, *, people: Iterable[str], now: datetime) -> Finding | None:
+    """Record a person's word about what ran; return why it does not count, or nothing if it does.
+
+    One that does not count is an event all the same. `people` are those who may give it, see `policy.aftercare`.
+
+    Raises:
+        NotAllowed: the change never owed a retroactive approval; nothing is recorded.
+    """
+    with ledger.transaction() as session:
+        owed = _read(session, locked(session, change))
+        if owed is None or owed.due is None:
+            raise NotAllowed(change, [nothing_owed(change)])
+        finding = why_not(owed, word.person, word.digest, people=people, now=now)
+        against: dict[str, Any] = {"why_not": finding.sentence, "late": finding.code == LATE} if finding else {}
+        decided = payloads.RetroDecided(
+            digest=word.digest, yes=word.is_yes, counts=finding is None, reason=word.reason, **against
+        )
+        append(session, Event(change, word.person, now, decided))
+        return finding
+
+
+def remind(ledger: Ledger, change: str, reminded: payloads.Reminded, *, now: datetime) -> bool:
+    """Record that people are told of a moment of what is owed; return whether nobody had been told of it before."""
+    with ledger.transaction() as session:
+        owed = _read(session, locked(session, change))
+        if owed is None or (reminded.about, reminded.moment) in owed.told:
+            return False
+        append(session, Event(change, HOUSEKEEPING, now, reminded))
+        return True
+
+
 def _read(session: Session, change: Change) -> Aftercare | None:
     targets = session.scalars(select(Touched.target).where(Touched.number == change.number).order_by(Touched.target))
     return after(change, tuple(targets), checked_events(session, change))
@@ -50,14 +97,16 @@ def _read(session: Session, change: Change) -> Aftercare | None:
 
 def after(change: Change, targets: tuple[str, ...], rows: Iterable[EventRow]) -> Aftercare | None:
     """Return what the events of a change make it owe."""
-    owed = None
+    owed, is_proven = None, True
     for row in rows:
         event = payload(row)
-        if isinstance(event, payloads.Declared | payloads.Recorded | payloads.ReviewAsked):
+        if isinstance(event, payloads.Submitted | payloads.Revised):
+            is_proven = event.is_proven
+        elif isinstance(event, payloads.Declared | payloads.Recorded | payloads.ReviewAsked):
             owed = _begun(owed, change, targets, row)
         elif owed is not None:
             owed = _next(owed, row)
-    return owed
+    return owed and replace(owed, is_proven=is_proven)
 
 
 def _begun(owed: Aftercare | None, change: Change, targets: tuple[str, ...], row: EventRow) -> Aftercare | None:
@@ -77,6 +126,7 @@ def _begun(owed: Aftercare | None, change: Change, targets: tuple[str, ...], row
             due=event.due,
             workaround_until=event.workaround_until,
             is_drill=event.is_drill,
+            has_acted=False,
         )
     if isinstance(event, payloads.Recorded):
         told = replace(base, because="record", digest=event.digest, requester=row.actor, executor=event.done_by)
@@ -90,8 +140,11 @@ def _begun(owed: Aftercare | None, change: Change, targets: tuple[str, ...], row
 def _next(owed: Aftercare, row: EventRow) -> Aftercare:
     event = payload(row)
     if isinstance(event, payloads.RetroDecided):
-        word = Retroactive(row.actor, event.digest, event.yes, row.at, counts=event.counts, reason=event.reason)
+        more = {"counts": event.counts, "is_late": event.late}
+        word = Retroactive(row.actor, event.digest, event.yes, row.at, reason=event.reason, **more)
         return replace(owed, words=(*owed.words, word))
+    if isinstance(event, payloads.Started | payloads.Remembered):
+        return replace(owed, has_acted=True)
     if isinstance(event, payloads.Reviewed):
         follow_ups = tuple(
             FollowUp(number, each.what, each.owner, each.due) for number, each in enumerate(event.follow_ups, 1)

@@ -1,15 +1,19 @@
 """What a change owes after it has acted: the retroactive approval, the review, the end of a workaround, follow-ups."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from changewindow.documents.findings import Finding
+from changewindow.policy.approvals import ANYBODY, persons_of
+from changewindow.policy.emergencies import Emergencies
 from changewindow.policy.sign_off import same_person
 
 Because = Literal["emergency", "record", "rolled_back", "rollback_failed"]
 State = Literal["none", "owed", "overdue", "approved", "refused", "late"]
+LATE = "late"
+"""The code of what stands against a word that came after the deadline."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Retroactive:
     at: datetime
     counts: bool
     reason: str = ""
+    is_late: bool = False
+    """Whether nothing stands against it but that the deadline had passed."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,10 @@ class Aftercare:
     told: frozenset[tuple[str, datetime]] = frozenset()
     """Of what, and of which of its moments, people were told already."""
     is_drill: bool = False
+    is_proven: bool = True
+    """Whether it is known who asked for it; else anybody may have, and one person more has to agree."""
+    has_acted: bool = True
+    """Whether anything was done; of an emergency that was declared and never began, nothing is to be approved."""
 
     @property
     def involved(self) -> tuple[str, ...]:
@@ -75,32 +85,63 @@ class Aftercare:
 
     @property
     def decision(self) -> Retroactive | None:
-        """Return the word that settles it."""
-        return next((word for word in self.words if word.counts), None)
+        """Return the word that settles it: a no, or the last yes that is needed, in time or late."""
+        needed = 1 if self.is_proven else 2
+        for word in self.words:
+            if word.counts or word.is_late:
+                needed -= 1
+                if not word.is_yes or not needed:
+                    return word
+        return None
 
     def approval(self, now: datetime) -> State:
         """Return how its retroactive approval stands; a yes after the deadline makes it `late`, not approved."""
-        if self.due is None:
+        if self.due is None or not self.has_acted:
             return "none"
-        if self.decision:
-            return "approved" if self.decision.is_yes else "refused"
-        if any(word.is_yes and word.digest == self.digest and word.at > self.due for word in self.words):
-            return "late"
+        if decision := self.decision:
+            return "refused" if not decision.is_yes else "late" if decision.is_late else "approved"
         return "overdue" if now > self.due else "owed"
+
+    @property
+    def is_asked(self) -> bool:
+        """Return whether people are still asked for its retroactive approval."""
+        is_owed = self.due is not None and self.has_acted
+        return is_owed and self.decision is None and self.reviewed_at is None
 
     def is_review_overdue(self, now: datetime) -> bool:
         """Return whether its review is owed, and the deadline has passed."""
         return self.review_due is not None and self.reviewed_at is None and now > self.review_due
 
 
+def nothing_owed(change: str) -> Finding:
+    """Return that a change owes no retroactive approval."""
+    return Finding("nothing_owed", f"{change} owes no retroactive approval", "There is nothing to decide.")
+
+
+def who_may(owed: Aftercare, rules: Emergencies, groups: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return who may approve it afterwards; nobody named means anybody who neither asked for it, did it nor commanded.
+
+    They are those whose approval was skipped, and those whom the policy names. Where all of them are involved, it is
+    those who are told when it is overdue.
+    """
+    policy = persons_of((name for name in rules.approvers if name != ANYBODY), groups)
+    return _others(owed, (*policy, *owed.skipped_people)) or _others(owed, persons_of(rules.escalate_to, groups))
+
+
+def _others(owed: Aftercare, people: Iterable[str]) -> tuple[str, ...]:
+    involved = owed.involved
+    return tuple(dict.fromkeys(name for name in people if not any(same_person(name, other) for other in involved)))
+
+
 def why_not(owed: Aftercare, person: str, digest: str, *, people: Iterable[str], now: datetime) -> Finding | None:
     """Return why a person's word about a text does not count afterwards; nothing if it does.
 
-    `people` are those who may give it; nobody named means anybody who neither asked for it, did it, nor commanded.
+    `people` are those who may give it; nobody named means anybody who neither asked for it, did it, nor commanded. That
+    it is late is only said of a word that would have counted in time.
     """
     named = tuple(people)
-    if owed.due is None:
-        return Finding("nothing_owed", f"{owed.change} owes no retroactive approval", "There is nothing to decide.")
+    if owed.due is None or not owed.has_acted:
+        return nothing_owed(owed.change)
     if owed.decision:
         word = "approved" if owed.decision.is_yes else "refused"
         return Finding("decided", f"{owed.decision.person} has {word} it already", "There is nothing left to decide.")
@@ -113,7 +154,10 @@ def why_not(owed: Aftercare, person: str, digest: str, *, people: Iterable[str],
             return Finding("involved", f"{person} {deed} it", "Ask somebody who neither asked, did nor commanded.")
     if named and not any(same_person(person, name) for name in named):
         return Finding("not_asked", f"{person} is not asked", f"Asked are {', '.join(named)}.")
+    if any(same_person(person, word.person) and (word.counts or word.is_late) for word in owed.words):
+        sentence = f"{person} has said yes already, and nothing proves who requested it"
+        return Finding("second_person", sentence, "Ask one person more.")
     if now > owed.due:
         sentence = f"it is {now:%Y-%m-%d %H:%M} UTC, and it was owed by {owed.due:%Y-%m-%d %H:%M} UTC"
-        return Finding("late", sentence, "It stays on record as late; the review says why.")
+        return Finding(LATE, sentence, "It stays on record as late; the review says why.")
     return None

@@ -31,7 +31,8 @@ class Emergencies(Model):
     remind_after: tuple[Duration, ...] = Field((timedelta(hours=12), timedelta(hours=20)), max_length=10)
     """When whoever is asked is reminded; each before the deadline."""
     approvers: tuple[Person, ...] = (ANYBODY,)
-    """Who may give it, besides those whose approval was skipped; never who asked, did or commanded."""
+    """Who may give it, besides those whose approval was skipped; `anybody` where nobody else is named. Never who asked,
+    did or commanded."""
     escalate_to: tuple[Person, ...] = ()
     """Groups and persons who are told once it is overdue, and each day after."""
     room: str | None = Field(default=None, pattern=ROOM)

@@ -57,6 +57,8 @@ class RetroDecided(Payload):
     """Whether it settles what is owed."""
     why_not: str = ""
     """Why it does not count."""
+    late: bool = False
+    """Whether it does not count for nothing but that the deadline had passed."""
     reason: str = ""
 
 

@@ -1,0 +1,83 @@
+"""Says what people are to be told now of what changes owe after they have acted: the newest moment of each, once."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from changewindow.policy.aftercare import Aftercare, who_may
+from changewindow.policy.approvals import persons_of
+from changewindow.policy.emergencies import Emergencies
+
+AGAIN = timedelta(days=1)
+"""How often it is said that something is overdue."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the policy says of what is owed, and of whom."""
+
+    emergencies: Emergencies = field(default_factory=Emergencies)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Those of approvals.yaml."""
+
+    @property
+    def escalation(self) -> tuple[str, ...]:
+        """Return who is told when something is overdue."""
+        return persons_of(self.emergencies.escalate_to, self.groups)
+
+
+@dataclass(frozen=True)
+class Due:
+    """A moment of what is owed that has come."""
+
+    about: str
+    """`approval`, `review`, `workaround`, or `follow_up:N`."""
+    moment: datetime
+    is_overdue: bool = True
+    people: tuple[str, ...] = ()
+    """Who is told; nobody named means everybody."""
+
+
+Schedule = Callable[[Aftercare, Rules, datetime], Iterator[Due]]
+"""Yields the moments that have come until now of something that is owed still, the oldest first."""
+
+
+def to_tell(owed: Aftercare, rules: Rules, now: datetime) -> list[Due]:
+    """Return what people are to be told now.
+
+    Of several moments of one thing that have come, only the newest is told, and each once. Those before it are not
+    ticked off, so that a clock that was ahead for an hour swallows no reminder whose time really comes.
+    """
+    if owed.is_drill:
+        return []
+    newest = {due.about: due for schedule in SCHEDULES for due in schedule(owed, rules, now)}
+    return [due for due in newest.values() if (due.about, due.moment) not in owed.told]
+
+
+def daily(since: datetime, now: datetime) -> Iterator[datetime]:
+    """Yield the newest of a moment and those each day after it, once the first of them has come."""
+    if since <= now:
+        yield since + (now - since) // AGAIN * AGAIN
+
+
+def approval(owed: Aftercare, rules: Rules, now: datetime) -> Iterator[Due]:
+    """Yield the reminders before the deadline of the retroactive approval, the deadline, and each day after it."""
+    if not owed.is_asked or owed.due is None:
+        return
+    people = who_may(owed, rules.emergencies, rules.groups)
+    for after in rules.emergencies.remind_after:
+        if owed.began + after <= now and owed.began + after < owed.due:
+            yield Due("approval", owed.began + after, is_overdue=False, people=people)
+    for moment in daily(owed.due, now):
+        yield Due("approval", moment, people=tuple(dict.fromkeys((*rules.escalation, *people))))
+
+
+def review(owed: Aftercare, rules: Rules, now: datetime) -> Iterator[Due]:
+    """Yield the deadline of the review, and each day after it."""
+    if owed.review_due is None or owed.reviewed_at is not None:
+        return
+    for moment in daily(owed.review_due, now):
+        yield Due("review", moment, people=tuple(dict.fromkeys((*rules.escalation, *owed.involved))))
+
+
+SCHEDULES: tuple[Schedule, ...] = (approval, review)
