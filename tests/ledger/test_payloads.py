@@ -23,6 +23,7 @@ EXAMPLES: dict[str, Any] = {
     "impact_to": "2031-03-18T14:10:00+00:00",
     "is_drill": True,
     "is_overdue": True,
+    "late": True,
     "moment": "2031-03-18T14:10:00+00:00",
     "skipped": [{"code": "too_early", "sentence": "it is early", "people": ["bob"]}],
     "took": {"act": 1.5},
