@@ -206,14 +206,16 @@ class BrokenChain(PlatformError):
 
 
 class UnknownSealKey(BrokenChain):
-    """An event is sealed by a key that this process does not have: another process has its own, or a stranger has."""
+    """Something is sealed by a key that this process does not have: another process has its own, or a stranger has."""
 
-    def __init__(self, change: str, sequence: int, key: str) -> None:
+    def __init__(self, change: str, sealed: str, key: str, *, looked_in: str) -> None:
         ChangeError.__init__(
             self,
-            f"{change}: event {sequence} is sealed by a key that is not known here ({key}). Give every process of "
-            "Change Windows the same CHANGEWINDOW_SEAL_KEY, with every key that was used before; if this one was not, "
-            "somebody has written into the ledger.",
+            f"{change}: {sealed} is sealed by a key that is not known here ({key}); keys were looked for in "
+            f"{looked_in}. If the ledger belongs to another installation, set AIRFLOW_HOME to the folder of that one, "
+            "or CHANGEWINDOW_SEAL_KEY_FILE to the file of its key. Every process of Change Windows needs the same "
+            "CHANGEWINDOW_SEAL_KEY, with every key that was used before; if this one was not, somebody has written "
+            "into the ledger.",
         )
 
 

@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 
 from changewindow import settings
-from changewindow.errors import LedgerDown, SealKeyMissing
+from changewindow.errors import LedgerDown, SealKeyMissing, UnknownSealKey
+from changewindow.ledger.chain import checked_events
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.events import known
 from changewindow.ledger.seal import Seal
+from support.changes import approved
+from support.tampering import tamper
+from support.tickets import banner
 
 OLD, NEW = "the-key-of-last-year", "the-key-of-this-year"
 
@@ -66,3 +72,27 @@ def test_without_a_key_nothing_is_sealed(tmp_path: Path, environment: dict[str, 
     assert isinstance(missing.value, LedgerDown)
     assert "Give every process of Change Windows the same CHANGEWINDOW_SEAL_KEY" in str(missing.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_in_another_folder_it_is_said_where_the_key_was_looked_for(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Who runs a command with the AIRFLOW_HOME of something else learns that, and no key."""
+    change = approved(ledger, banner()).change
+    monkeypatch.setenv("CHANGEWINDOW_SEAL_KEY", "")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "elsewhere"))
+    with pytest.raises(UnknownSealKey) as unknown, Ledger(str(ledger.url)).reading() as session:
+        checked_events(session, known(session, change))
+    key = tmp_path / "elsewhere" / "changewindow-seal.key"
+    assert (
+        f"keys were looked for in the file {key}. If the ledger belongs to another installation, set AIRFLOW_HOME"
+        in (str(unknown.value))
+    )
+    assert key.read_text().strip() not in str(unknown.value)
+    tamper(ledger, "UPDATE changes SET head = '1 aa bbbbbbbb:cc'")
+    monkeypatch.setenv("CHANGEWINDOW_SEAL_KEY", "the-key-with-which-all-tests-seal")
+    with (
+        pytest.raises(UnknownSealKey, match="the head of its chain is sealed by a key"),
+        Ledger(str(ledger.url)).reading() as session,
+    ):
+        checked_events(session, known(session, change))

@@ -358,6 +358,8 @@ def test_another_key_is_named(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -
     other = Ledger(str(ledger.url))
     with pytest.raises(UnknownSealKey, match=r"event 1 is sealed by a key .* the same CHANGEWINDOW_SEAL_KEY"):
         leases.start(other, submitted.change, intent(submitted.digest, RUN), targets=TARGETS, now=NOW)
+    altered = "".join(verify_all(other).altered)
+    assert "keys were looked for in the variable CHANGEWINDOW_SEAL_KEY. If the ledger belongs to another" in altered
     monkeypatch.setenv("CHANGEWINDOW_SEAL_KEY", "the-key-of-somebody-else,the-key-with-which-all-tests-seal")
     leases.start(Ledger(str(ledger.url)), submitted.change, intent(submitted.digest, RUN), targets=TARGETS, now=NOW)
 

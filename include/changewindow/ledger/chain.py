@@ -121,7 +121,9 @@ def checked_events(session: Session, change: Change) -> list[EventRow]:
             require_seal(seal, change.id, row)
     if is_head(seal, change, head_of(rows)):
         return rows
-    raise BrokenChain(change.id, *_why_not_head(seal, change, rows))
+    if change.head is not None and not seal.knows(kept := change.head.rpartition(" ")[2]):
+        raise UnknownSealKey(change.id, "the head of its chain", kept[:8], looked_in=seal.origin)
+    raise BrokenChain(change.id, *_why_not_head(change, rows))
 
 
 def is_sealed(seal: Seal, row: EventRow) -> bool:
@@ -138,20 +140,17 @@ def require_seal(seal: Seal, change: str, row: EventRow) -> None:
     if row.seal is None:
         raise BrokenChain(change, row.sequence, "has no seal")
     if not seal.knows(row.seal):
-        raise UnknownSealKey(change, row.sequence, row.seal[:8])
+        raise UnknownSealKey(change, f"event {row.sequence}", row.seal[:8], looked_in=seal.origin)
     if not seal.holds(row.seal, "event", row.hash):
         raise BrokenChain(change, row.sequence, "does not match its seal")
 
 
-def _why_not_head(seal: Seal, change: Change, rows: list[EventRow]) -> tuple[int, str]:
+def _why_not_head(change: Change, rows: list[EventRow]) -> tuple[int, str]:
     """Return the event at which a chain does not end as it should, and why."""
     last = len(rows)
     if change.head is None:
         return last, "is the last one, and nothing vouches for that: the chain has no sealed head"
-    sequence, _, rest = change.head.partition(" ")
-    kept = rest.rpartition(" ")[2]
-    if not seal.knows(kept):
-        return last, f"is the last one, and the head is sealed by a key that is not known here ({kept[:8]})"
+    sequence = change.head.partition(" ")[0]
     if sequence.isdecimal() and int(sequence) > last:
         return last + 1, f"is missing, and every one up to {sequence}: the end of the chain was cut off"
     return last, "is the last one, which the sealed head does not say"

@@ -46,6 +46,12 @@ class Seal:
         return {_id(key): key.encode() for key in keys}
 
     @property
+    def origin(self) -> str:
+        """Return where the keys were looked for, for people; it says nothing of a key."""
+        places = self._read()
+        return "the variable CHANGEWINDOW_SEAL_KEY" if places.seal_keys else f"the file {places.seal_key_file}"
+
+    @property
     def newest(self) -> str:
         """Return the id of the key that seals.
 
