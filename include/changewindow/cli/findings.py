@@ -20,6 +20,8 @@ from changewindow.ledger import findings
 from changewindow.ledger.findings import FindingOver, Recorded, Settled, Wanted
 from changewindow.policy.collectors import load_collectors
 from changewindow.policy.finding_rights import objection_to_closing
+from changewindow.policy.model import Policy
+from changewindow.policy.rights import why_not_until
 from changewindow.systems.sessions.reading import cleaned
 
 PAGE = 50
@@ -80,13 +82,14 @@ def _accept(arguments: argparse.Namespace) -> int:
         arguments.misuse("accept needs a NUMBER, --reason and --until")
     now, until = datetime.now(UTC), moment(arguments, "until", like="2031-03-18T14:00")
     reason = cleaned(arguments.reason)[:MOST]
-    if until <= now:
-        arguments.misuse(f"--until {arguments.until} has passed; name a later time")
+    policy = policy_of(arguments)
+    if why := why_not_until(policy.rights, until, now):
+        arguments.misuse(f"--until {why}")
     if len(reason) < LEAST:
         arguments.misuse("--reason says nothing; say in a sentence why it stays as it is")
     here, account = ledger(arguments), pwd.getpwuid(os.geteuid()).pw_name  # and not what USER claims
     [found] = findings.numbered(here, [arguments.number])
-    _require(arguments, found, account)
+    _require(policy, found, account)
     person = f"{account} ({TERMINAL})"
     settled = Settled(found.number, "accepted", reason, until)
     [accepted] = findings.settle(here, [settled], person=person, now=now)
@@ -97,9 +100,8 @@ def _accept(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _require(arguments: argparse.Namespace, found: Recorded, person: str) -> None:
+def _require(policy: Policy, found: Recorded, person: str) -> None:
     """Let the owners of the service, and operators, accept it, as rights.yaml says."""
-    policy = policy_of(arguments)
     if finding := objection_to_closing(policy, person, found.finding.services):
         raise OperatorError(f"Finding {found.number}: {finding.reason}")
 

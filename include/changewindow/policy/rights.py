@@ -6,10 +6,13 @@ and an approver where approvals.yaml says so (user). Who may change Airflow's po
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from changewindow.documents.findings import Finding
-from changewindow.documents.types import Model, Person
+from changewindow.documents.types import Duration, Model, Person, duration_text
 from changewindow.policy.approvals import ANYBODY, OWNERS, persons_of
 from changewindow.policy.sign_off import same_person
 
@@ -59,6 +62,8 @@ class Rights(Model):
 
     operators: tuple[Person, ...] = ()
     """Groups and persons, beside those to whom Airflow gives the role op or admin."""
+    accept_for: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=365)
+    """The longest time for which a finding is accepted at once; then somebody looks at it again."""
     may: May = May()
     """Whom each intervention is open to."""
 
@@ -120,6 +125,20 @@ def objection(rights: Rights, groups: Groups, wanted: Intervention, involved: In
     who = _listed(allowed, people)
     sentence = f"{wanted.person} may not {DOES[wanted.act]}: `{wanted.act}` in {FILE} allows it to {who}"
     return Finding("rights", sentence, "Ask one of them.")
+
+
+def why_not_until(rights: Rights, until: datetime, now: datetime) -> str:
+    """Return why nothing is accepted until a moment, and what to do; an empty text if it may be."""
+    if until <= now:
+        return f"{until:%Y-%m-%d %H:%M} UTC has passed, so nothing was accepted. Name a later time."
+    if until <= (latest := now + rights.accept_for):
+        return ""
+    days, rest = divmod(rights.accept_for, timedelta(days=1))
+    longest = duration_text(rights.accept_for) if rest else f"{days} days"
+    return (
+        f"{until:%Y-%m-%d %H:%M} UTC is too far away, so nothing was accepted: `accept_for` in {FILE} allows {longest} "
+        f"at once. Name a time up to {latest:%Y-%m-%d %H:%M} UTC, and accept it again then if the reason still holds."
+    )
 
 
 def _listed(allowed: Iterable[str], people: Mapping[str, tuple[str, ...]]) -> str:

@@ -104,12 +104,19 @@ def test_an_operator_accepts_what_belongs_to_nobody(found: Ledger) -> None:
     assert accept("admin", "3 4").endswith(": findings 3 (web-3:/etc/c), 4 (web-3:/etc/d)")
 
 
-def test_an_end_that_has_passed_or_is_none_accepts_nothing(found: Ledger) -> None:
+def test_an_end_that_has_passed_or_is_none_or_too_far_away_accepts_nothing(found: Ledger, tmp_path: Path) -> None:
     """Nor is a finding accepted twice."""
     for until in ("2001-01-01T00:00:00Z", "soon"):
         with pytest.raises(AirflowFailException):
             accept("dora", "1", until)
+    with pytest.raises(AirflowFailException, match=r"2131-01-01 00:00 UTC is too far away, .* allows 365 days at once"):
+        accept("dora", "1", "2131-01-01T00:00:00Z")
+    (tmp_path / "policy" / "rights.yaml").write_text("accept_for: 90d\n")
+    in_time, late = (datetime.now(UTC) + timedelta(days=days) for days in (89, 91))
+    with pytest.raises(AirflowFailException, match=r"allows 90 days at once\. Name a time up to "):
+        accept("dora", "1, 2", late.isoformat())
+    accept("dora", "2", in_time.isoformat())
     accept("dora", "1")
     with pytest.raises(AirflowFailException, match=r"Finding 1 is accepted already, by dora: .*\. Nothing was done"):
-        accept("dora", "2, 1")
-    assert open_findings(found) == [4, 3, 2]
+        accept("dora", "1")
+    assert open_findings(found) == [4, 3]

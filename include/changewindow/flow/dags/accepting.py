@@ -6,14 +6,15 @@ from airflow.sdk import DAG, Param
 
 from changewindow.changes import messages
 from changewindow.documents.moments import moment_of
-from changewindow.errors import OperatorError
+from changewindow.errors import BadPolicy, OperatorError
 from changewindow.flow.dags.interventions import REASON, Intervene
 from changewindow.flow.own_dag import own_dag
-from changewindow.flow.runtime import now
+from changewindow.flow.runtime import log, now, policy
 from changewindow.flow.tasks.messages import post
 from changewindow.ledger import findings
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.findings import Settled
+from changewindow.policy.rights import Rights, why_not_until
 from changewindow.policy.world_finding import numbers_in
 
 DESCRIPTION = "Accept findings until a day: what nobody announced stays as it is, and is open again afterwards."
@@ -30,7 +31,8 @@ PARAMS = {
         type="string",
         format="date-time",
         title="Until",
-        description="With its offset; UTC without one. Then they are open again.",
+        description="With its offset; UTC without one. Then they are open again. At most a year ahead, or as long as "
+        "`accept_for` in rights.yaml allows.",
     ),
 }
 
@@ -39,19 +41,28 @@ def accept(here: Ledger, params: dict[str, Any], person: str) -> str:
     """Accept findings, all or none, and tell the room.
 
     Raises:
-        OperatorError: the end has passed, or a finding is not open.
+        OperatorError: the end has passed or is too far away, or a finding is not open.
         ValueError: what is written is no number or no time.
     """
     at = now()
     until, reason = moment_of(str(params["until"]), at), str(params["reason"])
-    if until <= at:
-        raise OperatorError(f"{until:%Y-%m-%d %H:%M} UTC has passed, so nothing was accepted. Name a later time.")
+    if why := why_not_until(_rights(), until, at):
+        raise OperatorError(why)
     wanted = [Settled(number, "accepted", reason, until) for number in numbers_in(params["findings"])]
     accepted = findings.settle(here, wanted, person=person, now=at)
     named = ", ".join(f"{each.number} ({each.finding.object or each.finding.collector})" for each in accepted)
     done = f"accepted until {until:%Y-%m-%d %H:%M} UTC: {'finding' if len(accepted) == 1 else 'findings'} {named}"
     post(messages.message(f"☑️ {done}, by @{person}: {reason}"), at)
     return done
+
+
+def _rights() -> Rights:
+    """Return the rights of the policy; while it cannot be read, those of none, as for who may accept."""
+    try:
+        return policy().rights
+    except BadPolicy as bad:
+        log.warning("%s", bad)
+        return Rights()
 
 
 def build_accept_dag() -> DAG:
