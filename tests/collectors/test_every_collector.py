@@ -91,6 +91,7 @@ async def test_a_change_is_shown_with_who_and_when(world: World, tmp_path: Path)
     assert made.by in entry.by
     assert bool(entry.by) == bool(made.by)
     assert entry.known_by
+    assert (entry.place is not None) == bool(collector(world.collector).looks_at)
 
 
 async def test_an_entry_is_known_again_and_put_back_by_a_step_or_for_a_reason_not(world: World, tmp_path: Path) -> None:

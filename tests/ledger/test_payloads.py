@@ -49,6 +49,7 @@ EXAMPLES: dict[str, Any] = {
     "mode": "run",
     "outcome": "refused",
     "people": ["alice"],
+    "place": {"sort": "host", "name": "web-3", "namespace": ""},
     "readings": [{"condition": "p99 latency", "value": 0.1}],
     "reasons": ["it is late"],
     "remembered": {"was": [1, None, "größe"]},

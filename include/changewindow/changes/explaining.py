@@ -1,7 +1,7 @@
 """Says which change explains what a collector saw, and why; time and service alone explain only what has no value."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from changewindow.changes.announced import fields, is_line_of, words
@@ -10,6 +10,7 @@ from changewindow.changes.commit_comparison import is_announced
 from changewindow.changes.our_changes import UNDO, Act, OurChange
 from changewindow.ledger.records import Kept
 from changewindow.systems.collection import Entry
+from changewindow.systems.place import is_elsewhere
 
 OF_A_CLUSTER = re.compile(r"(?P<kind>[A-Z][A-Za-z]+) (?P<namespace>[^\s/]+)/(?P<name>\S+)")
 OF_A_HOST = re.compile(r"[^/]*?:(?P<path>/.*)")
@@ -69,10 +70,8 @@ def explain(entry: Entry, scope: Scope, ours: Sequence[OurChange]) -> Explanatio
     if entry.came_with:
         return _of_package(explain(entry.came_with, scope, ours), entry.came_with)
     near = [change for change in ours if scope.has(change) and change.acted_between(entry.since, entry.at, MARGIN)]
-    for change in near:
-        for act in _begun(change, entry):
-            if why := _same_value(entry, act):
-                return Explanation(change.id, f"step {act.number} '{act.name}' {why}", by_value=True)
+    if known := _by_value(entry, near):
+        return known
     if not near:
         return Explanation("", f"no change acted on {_named(scope)} then")
     first = near[0]
@@ -81,11 +80,25 @@ def explain(entry: Entry, scope: Scope, ours: Sequence[OurChange]) -> Explanatio
         return Explanation("", f"{first.id} acted on {_named(scope)} then, but no step of it announced this {value}")
     if not scope.services:
         return Explanation("", f"{first.id} acted then, but nothing shows that it did this")
-    naming = (act for change in near for act in _begun(change, entry) if _acted(act, entry) and _names(act, entry))
+    acting = (act for change in near for act in _begun(change, entry) if _acted(act, entry) and _names(act, entry))
+    naming = (act for act in acting if not is_elsewhere(act.place, entry.place))
     if named := next(naming, None):
         why = f"step {named.number} '{named.name}' names it; no value could be compared"
         return Explanation(named.change, why, by_object=True)
     return Explanation(first.id, "by service and time only: no value could be compared")
+
+
+def _by_value(entry: Entry, near: Sequence[OurChange]) -> Explanation | None:
+    """Return the step that has announced this value, or that it did so elsewhere; None where none has."""
+    elsewhere: Explanation | None = None
+    for act in (act for change in near for act in _begun(change, entry)):
+        if why := _same_value(entry, act):
+            told = f"step {act.number} '{act.name}' {why}"
+            if not is_elsewhere(act.place, entry.place):
+                return Explanation(act.change, told, by_value=True)
+            wrong = f"{act.change} acted then, and its {told} for the {act.place}, not the {entry.place}"
+            elsewhere = elsewhere or Explanation("", wrong)
+    return elsewhere
 
 
 def _of_package(explained: Explanation, package: Entry) -> Explanation:
@@ -135,11 +148,22 @@ def _names(act: Act, entry: Entry) -> bool:
     if match := OF_A_HOST.fullmatch(entry.object):
         return match["path"].casefold() in act.places
     if match := OF_A_CLUSTER.fullmatch(entry.object):
-        where = str(act.announced.get("namespace") or match["namespace"])
         kinds = act.places | fields(act.announced)
-        return where == match["namespace"] and match["kind"].casefold() in kinds and match["name"] in act.places
+        return (
+            match["namespace"] in _namespaces(act, match["namespace"])
+            and match["kind"].casefold() in kinds
+            and match["name"] in act.places
+        )
     parts = words(LAST.split(entry.object)[-1].casefold())
     return bool(parts) and parts <= act.places
+
+
+def _namespaces(act: Act, otherwise: str) -> set[str]:
+    """Return the namespaces that a step acts in; where nobody wrote down which its connection means, any."""
+    default = act.place.namespace if act.place else ""
+    manifests = (each.get("metadata") for each in act.announced.get("manifests", ()) if isinstance(each, Mapping))
+    named = {str(metadata["namespace"]) for metadata in manifests if metadata and metadata.get("namespace")}
+    return {str(act.announced.get("namespace") or default or otherwise), *named}
 
 
 def _named(scope: Scope) -> str:

@@ -17,6 +17,7 @@ from changewindow.ledger.payloads import Applied, Closed, Remembered, Started, U
 from changewindow.ledger.records import Kept
 from changewindow.policy.manual_change import NOT_APPROVED, RECORDED
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
+from changewindow.systems.place import Place
 
 MOST = 300
 """Changes that are looked at, the newest."""
@@ -43,6 +44,8 @@ class Act:
     """The step as it was approved, with the values that were chosen."""
     remembered: Mapping[str, Any]
     """What its undo needs: how it was before."""
+    place: Place | None = None
+    """Where it acts, if that is one place and was written down."""
     undoing: datetime | None = None
     """When its undo began."""
     applied: datetime | None = None
@@ -191,7 +194,8 @@ def _our_change(
 def _begun(change: Change, payload: Remembered, at: datetime, steps: Sequence[Any]) -> Act:
     announced = steps[payload.step - 1] if payload.step <= len(steps) else {}
     remembered = payload.remembered
-    return Act(change.id, payload.step, payload.name, began=at, announced=announced, remembered=remembered)
+    act = Act(change.id, payload.step, payload.name, began=at, announced=announced, remembered=remembered)
+    return replace(act, place=payload.place)
 
 
 def _gone_on(act: Act, payload: Applied | Undoing | Undone, at: datetime) -> Act:

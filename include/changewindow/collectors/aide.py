@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -36,6 +36,7 @@ from changewindow.systems.hosts.machine import Machine, complaint, latest, machi
 from changewindow.systems.hosts.shipped_files import LONGEST, came_with, packages_of
 from changewindow.systems.hosts.told_edits import REMOVED, ToldEdits
 from changewindow.systems.measurement import SourceError
+from changewindow.systems.place import Sort
 
 EXAMPLE = {"kind": "aide", "connection": "web_3", "sudo": True}
 MOST = 8 << 20
@@ -53,6 +54,7 @@ class Collector(CollectorBase):
     """AIDE's database and the files of a host."""
 
     kind: Literal["aide"] = "aide"
+    looks_at: ClassVar[Sort] = "host"
     connection: ConnectionName | None = None
     """The SSH connection of the host; without it, this machine."""
     report: str = Field(default="/var/log/aide/aide.log", pattern=r"^/[^\x00]*$")

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -29,6 +29,7 @@ from changewindow.systems.command_lines import shown_command
 from changewindow.systems.hosts.audit_log import Event, decoded, events, who
 from changewindow.systems.hosts.machine import Machine, complaint, machine
 from changewindow.systems.measurement import SourceError
+from changewindow.systems.place import Sort
 
 EXAMPLE = {"kind": "auditd", "connection": "web_3", "paths": ["/etc", "/usr/local/bin"], "sudo": True}
 MOST = 4 << 20
@@ -63,6 +64,7 @@ class Collector(CollectorBase):
     """The records of auditd."""
 
     kind: Literal["auditd"] = "auditd"
+    looks_at: ClassVar[Sort] = "host"
     connection: ConnectionName | None = None
     """The SSH connection of the host; without it, this machine."""
     log: str = Field(default="/var/log/audit", pattern=r"^/[^\x00]*$")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from time import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -21,6 +21,7 @@ from changewindow.systems.fingerprints import fingerprint
 from changewindow.systems.hosts.looking import printed_on
 from changewindow.systems.hosts.machine import complaint
 from changewindow.systems.measurement import SourceContext, SourceError
+from changewindow.systems.place import Place, Sort, place_behind
 from changewindow.systems.process.output import Printed, printed
 
 OurChanges = Callable[[Span], Awaitable[Collected]]
@@ -109,6 +110,9 @@ class CollectorBase(Model):
 
     model_config = ConfigDict(json_schema_extra=explain_kind)
 
+    looks_at: ClassVar[Sort] = ""
+    """What stands behind its `connection`, if all that it sees happened there; a host without one is this machine."""
+
     service: Name | Literal[""] = ""
     """The service whose changes show there, as in services.yaml; without it, those of all services."""
     environment: Name | Literal[""] = ""
@@ -129,7 +133,7 @@ class CollectorBase(Model):
         except TimeoutError as error:
             late = f"no answer within {duration_text(self.within)}"
             raise SourceError("late", f"{late}. Ask for less time, or raise its `within`") from error
-        return _without_secrets(collected.within(span), context)
+        return _without_secrets(collected.within(span).seen_at(await self._place(context)), context)
 
     async def collect(self, span: Span, context: CollectorContext) -> Collected:
         """Return what changed in a span, and what it could see of it. Only reads.
@@ -142,6 +146,11 @@ class CollectorBase(Model):
             UnknownConnection: there is no such connection.
         """
         raise NotImplementedError
+
+    async def _place(self, context: CollectorContext) -> Place | None:
+        """Return where it looks: what a step does elsewhere explains nothing there."""
+        name = getattr(self, "connection", None)
+        return place_behind(self.looks_at, await context.connection(name) if self.looks_at and name else None)
 
     def put_back(self, entry: Entry) -> PutBack:
         """Return the steps that take an entry back, or why no step can; a person reads them before anybody runs them.

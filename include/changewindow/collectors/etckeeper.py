@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -32,6 +32,7 @@ from changewindow.systems.hosts.etckeeper_commits import COMMITS, LOG, Commit, c
 from changewindow.systems.hosts.machine import Machine, latest, machine
 from changewindow.systems.hosts.told_edits import REMOVED, ToldEdits
 from changewindow.systems.measurement import SourceError
+from changewindow.systems.place import Sort
 
 EXAMPLE = {"kind": "etckeeper", "connection": "web_3", "sudo": True}
 FILES = 50
@@ -77,6 +78,7 @@ class Collector(CollectorBase):
     """The /etc of a host."""
 
     kind: Literal["etckeeper"] = "etckeeper"
+    looks_at: ClassVar[Sort] = "host"
     connection: ConnectionName | None = None
     """The SSH connection of the host; without it, this machine."""
     folder: str = Field(default="/etc", pattern="^/")

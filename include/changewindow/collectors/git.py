@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -31,6 +31,7 @@ from changewindow.systems.git.history import NOT_VERIFIED, Commit
 from changewindow.systems.git.mirror import NEVER, Mirror, Move, locked
 from changewindow.systems.git.refs import Branch
 from changewindow.systems.measurement import SourceError
+from changewindow.systems.place import Sort
 
 EXAMPLE = {"kind": "git", "connection": "orders_config", "service": "orders", "branches": ["main"]}
 COMMITS = 1000
@@ -46,6 +47,7 @@ class Collector(CollectorBase):
     """Branches of a repository."""
 
     kind: Literal["git"] = "git"
+    looks_at: ClassVar[Sort] = "repository"
     connection: ConnectionName
     """The Airflow Connection of the repository, as for the step `git_change`."""
     branches: tuple[Branch, ...] = Field(default=("main",), min_length=1)

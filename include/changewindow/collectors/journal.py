@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,7 @@ from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.command_lines import without_secrets
 from changewindow.systems.hosts.machine import Machine, machine
 from changewindow.systems.measurement import SourceError
+from changewindow.systems.place import Sort
 
 EXAMPLE = {"kind": "journal", "connection": "web_3", "units": ["orders.service"]}
 LINES = 2000
@@ -67,6 +68,7 @@ class Collector(CollectorBase):
     """The journal of a host."""
 
     kind: Literal["journal"] = "journal"
+    looks_at: ClassVar[Sort] = "host"
     connection: ConnectionName | None = None
     """The SSH connection of the host; without it, this machine."""
     units: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\.[a-z]+$")], ...] = ()

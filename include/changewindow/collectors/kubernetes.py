@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 from changewindow.collectors.base import CollectorBase, CollectorContext, PutBack
 from changewindow.documents.moments import utc
@@ -30,6 +30,7 @@ from changewindow.systems.kubernetes.object_history import Histories, happened
 from changewindow.systems.kubernetes.resource import Json, Resource, core
 from changewindow.systems.kubernetes.workload import Namespace
 from changewindow.systems.measurement import SourceError
+from changewindow.systems.place import Sort
 from changewindow.systems.remembered import Memory, changed_prints, compared
 
 T = TypeVar("T")
@@ -71,6 +72,7 @@ class Collector(CollectorBase):
     """A namespace of a cluster."""
 
     kind: Literal["kubernetes"] = "kubernetes"
+    looks_at: ClassVar[Sort] = "cluster"
     connection: ConnectionName
     """The Airflow Connection of the cluster, as for the steps."""
     namespace: Namespace = ""

@@ -11,7 +11,7 @@ them. The account has to read the logs, or to run `rpm -qa` and `dnf5 history in
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,7 @@ from changewindow.systems.hosts.debian_packages import PackageChange, command_of
 from changewindow.systems.hosts.dnf5_history import Transaction, transactions
 from changewindow.systems.hosts.machine import latest, machine
 from changewindow.systems.measurement import SourceError
+from changewindow.systems.place import Sort
 
 EXAMPLE = {"kind": "packages", "connection": "web_3", "service": "orders"}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
@@ -42,6 +43,7 @@ class Collector(CollectorBase):
     """The packages of a host."""
 
     kind: Literal["packages"] = "packages"
+    looks_at: ClassVar[Sort] = "host"
     connection: ConnectionName | None = None
     """The SSH connection of the host; without it, this machine."""
     manager: Literal["dpkg", "rpm", "dnf5"] = "dpkg"

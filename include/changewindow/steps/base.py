@@ -10,6 +10,7 @@ from changewindow.documents.types import Duration, Model
 from changewindow.errors import ChangeError
 from changewindow.kinds import UNDECLARED, explain_kind
 from changewindow.systems.context import Context
+from changewindow.systems.place import Sort
 
 Memory = dict[str, Any]
 """What undo will need: small, JSON, and free of secrets."""
@@ -27,6 +28,9 @@ class StepBase(Model):
     why_not_before_approval: ClassVar[str] = UNDECLARED
     """Why `remember`, a dry `apply` and `missing_prerequisites` wait for the approval; empty for a kind that starts no
     program there, and runs no statement, template or repository content of the ticket's choosing."""
+
+    acts_on: ClassVar[Sort] = ""
+    """What stands behind its `connection`, if it acts there alone; a host without one is the worker."""
 
     name: str = Field(min_length=1)
     """What the step does, in a few words."""

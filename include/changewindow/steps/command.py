@@ -15,6 +15,7 @@ from changewindow.documents.types import ConnectionName
 from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
+from changewindow.systems.place import Sort
 from changewindow.systems.process.command import Program, arguments_of, line_of
 
 MISSING = (1, 127)
@@ -32,6 +33,7 @@ class Step(StepBase):
 
     kind: Literal["command"] = "command"
     why_not_before_approval: ClassVar[str] = "it would start a program in the environment that the step gives"
+    acts_on: ClassVar[Sort] = "host"
     run: Program
     """The program and its arguments, as a list; or `shell: "…"`."""
     undo_run: Program | Literal["nothing"] = Field(alias="undo")

@@ -30,6 +30,7 @@ from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.hosts.host import Host
 from changewindow.systems.hosts.remote_file import LARGEST, FileState, RemoteFile, digest
+from changewindow.systems.place import Sort
 from changewindow.systems.process.command import Program, Shell, line_of
 
 EXAMPLE = {
@@ -56,6 +57,7 @@ class Step(StepBase):
     kind: Literal["config_file"] = "config_file"
     is_configuration: ClassVar[bool] = True
     why_not_before_approval: ClassVar[str] = "it would start a program, and show a file of the ticket's choosing"
+    acts_on: ClassVar[Sort] = "host"
 
     connection: ConnectionName | None = None
     """The Airflow Connection (SSH) of the host; without it, the file lies on the worker."""

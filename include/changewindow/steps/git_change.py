@@ -35,6 +35,7 @@ from changewindow.systems.git.contents import overwritten, replaced
 from changewindow.systems.git.deployer import Deployed
 from changewindow.systems.git.refs import Branch
 from changewindow.systems.git.trees import File
+from changewindow.systems.place import Sort
 
 EXAMPLE = {
     "name": "Merge the release",
@@ -62,6 +63,7 @@ class Step(StepBase):
     kind: Literal["git_change"] = "git_change"
     is_configuration: ClassVar[bool] = True
     why_not_before_approval: ClassVar[str] = "it would start git on the branches that the step names"
+    acts_on: ClassVar[Sort] = "repository"
 
     connection: ConnectionName
     """The Airflow Connection of the repository."""

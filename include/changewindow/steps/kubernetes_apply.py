@@ -27,6 +27,7 @@ from changewindow.systems.kubernetes.manifest import Manifest, named, resource_o
 from changewindow.systems.kubernetes.resource import WORKLOADS, Json, Resource, core
 from changewindow.systems.kubernetes.rollout import Rollout, left, observed, wait
 from changewindow.systems.kubernetes.workload import Namespace, absence, as_stored, autoscalers_of, fields_of, write
+from changewindow.systems.place import Sort
 
 EXAMPLE = {
     "name": "Settings and disruption budget of the cart",
@@ -63,7 +64,7 @@ class Step(StepBase):
     kind: Literal["kubernetes_apply"] = "kubernetes_apply"
     is_configuration: ClassVar[bool] = True
     why_not_before_approval: ClassVar[str] = "it would hand its manifests to the API server and its webhooks"
-
+    acts_on: ClassVar[Sort] = "cluster"
     connection: ConnectionName
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""

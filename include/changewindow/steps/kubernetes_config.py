@@ -40,6 +40,7 @@ from changewindow.systems.kubernetes.workload import (
     rollout_obstacles,
     write,
 )
+from changewindow.systems.place import Sort
 
 EXAMPLE = {
     "name": "Smaller pool of connections",
@@ -59,6 +60,7 @@ class Step(StepBase):
     kind: Literal["kubernetes_config"] = "kubernetes_config"
     is_configuration: ClassVar[bool] = True
     why_not_before_approval: ClassVar[str] = ""
+    acts_on: ClassVar[Sort] = "cluster"
 
     connection: ConnectionName
     """The Airflow Connection of the cluster."""

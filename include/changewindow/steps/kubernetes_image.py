@@ -37,6 +37,7 @@ from changewindow.systems.kubernetes.workload import (
     roll_out,
     rollout_obstacles,
 )
+from changewindow.systems.place import Sort
 
 EXAMPLE = {
     "name": "Deploy cart 2.15.0",
@@ -55,6 +56,7 @@ class Step(StepBase):
 
     kind: Literal["kubernetes_image"] = "kubernetes_image"
     why_not_before_approval: ClassVar[str] = ""
+    acts_on: ClassVar[Sort] = "cluster"
     connection: ConnectionName
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""

@@ -29,6 +29,7 @@ from changewindow.systems.kubernetes.image_registry import images_not_pullable
 from changewindow.systems.kubernetes.job import Task, refusals, run_to_end, stop
 from changewindow.systems.kubernetes.resource import Resource, core
 from changewindow.systems.kubernetes.workload import Name, Namespace
+from changewindow.systems.place import Sort
 
 EXAMPLE = {
     "name": "Migrate the schema",
@@ -63,6 +64,7 @@ class Step(StepBase):
 
     kind: Literal["kubernetes_job"] = "kubernetes_job"
     why_not_before_approval: ClassVar[str] = "it would hand its jobs to the API server and its webhooks"
+    acts_on: ClassVar[Sort] = "cluster"
     connection: ConnectionName
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""

@@ -27,6 +27,7 @@ from changewindow.systems.kubernetes.workload import (
     roll_out,
     rollout_obstacles,
 )
+from changewindow.systems.place import Sort
 
 EXAMPLE = {
     "name": "Restart the cart",
@@ -42,6 +43,7 @@ class Step(StepBase):
 
     kind: Literal["kubernetes_restart"] = "kubernetes_restart"
     why_not_before_approval: ClassVar[str] = ""
+    acts_on: ClassVar[Sort] = "cluster"
     connection: ConnectionName
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""

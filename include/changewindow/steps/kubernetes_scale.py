@@ -29,6 +29,7 @@ from changewindow.systems.kubernetes.workload import (
     resource_of,
     write,
 )
+from changewindow.systems.place import Sort
 
 EXAMPLE = {
     "name": "More carts for the sale",
@@ -46,6 +47,7 @@ class Step(StepBase):
 
     kind: Literal["kubernetes_scale"] = "kubernetes_scale"
     why_not_before_approval: ClassVar[str] = ""
+    acts_on: ClassVar[Sort] = "cluster"
     connection: ConnectionName
     """The Airflow Connection of the cluster."""
     namespace: Namespace = ""

@@ -24,6 +24,7 @@ from changewindow.errors import StepFailed
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context
 from changewindow.systems.hosts.host import Host
+from changewindow.systems.place import Sort
 from changewindow.systems.process.command import Program, arguments_of, line_of
 
 EXAMPLE = {
@@ -40,6 +41,7 @@ class Step(StepBase):
 
     kind: Literal["ssh_command"] = "ssh_command"
     why_not_before_approval: ClassVar[str] = "it would start a program on the host"
+    acts_on: ClassVar[Sort] = "host"
     connection: ConnectionName = Field(min_length=1)
     """The Airflow Connection (SSH) of the host."""
     run: Program

@@ -7,6 +7,7 @@ from typing import Any
 
 from changewindow.documents.text import visible
 from changewindow.systems.git.commit_content import CommitContent
+from changewindow.systems.place import Place
 
 MOST = 2000
 """Entries of one collector; of more, the newest are kept."""
@@ -58,6 +59,8 @@ class Entry:
     """The change of a package that has brought a file, which is as the package ships it."""
     commit: CommitContent | None = None
     """What is in the commit that it is about, where that commit names one of our steps, as anybody may write."""
+    place: Place | None = None
+    """Where it happened; None where its collector sees many places."""
     is_symptom: bool = False
     """Whether it tells how something is, or who was there, and changes nothing itself."""
 
@@ -82,6 +85,10 @@ class Entry:
         """Return it on a clock that goes so much after its own; how much may be measured otherwise the next time."""
         known_as = self.known_as or self.as_told
         return replace(self, at=self.at - ahead, earliest=self.earliest and self.earliest - ahead, known_as=known_as)
+
+    def seen_at(self, place: Place) -> "Entry":
+        """Return it as what happened at a place, as did the change of the package with which it came."""
+        return replace(self, place=place, came_with=self.came_with and self.came_with.seen_at(place))
 
     def hiding(self, hide: Callable[[str], str]) -> "Entry":
         """Return it with all its texts as `hide` makes them; what is in a commit is compared, and never shown."""
@@ -130,6 +137,10 @@ class Collected:
 
     entries: tuple[Entry, ...]
     coverage: Coverage
+
+    def seen_at(self, place: Place | None) -> "Collected":
+        """Return it with the place where all of it happened."""
+        return replace(self, entries=tuple(entry.seen_at(place) for entry in self.entries)) if place else self
 
     def within(self, span: Span) -> "Collected":
         """Return it on our clock, the newest first, and no more than anybody can read."""

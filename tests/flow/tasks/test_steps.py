@@ -1,5 +1,6 @@
 """Applying a step a second time."""
 
+import socket
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -9,10 +10,11 @@ import pytest
 from changewindow.errors import ChangeError, LockRevoked, NotAllowed, StepFailed, StillUnderWay
 from changewindow.flow.runtime import Run
 from changewindow.flow.tasks.steps import Apply
-from changewindow.ledger import changes, leases
+from changewindow.ledger import changes, leases, payloads
 from changewindow.ledger.database import Ledger
 from changewindow.policy.standing import Intent
 from changewindow.steps.command import Step
+from changewindow.systems.place import Place
 from changewindow.ticket.plan import plan
 from changewindow.ticket.revision import PublishedChange
 from support.task_instance import TaskInstance
@@ -50,6 +52,14 @@ def test_a_step_that_may_be_repeated_keeps_what_it_remembered_at_first(
         task_instance.clear()
         apply.do(run)
         assert task_instance.left["remembered"] == {"version": 1, "memory": {"count": 1}}
+
+
+def test_where_a_step_acts_is_written_down(task: tuple[Apply, Run, TaskInstance]) -> None:
+    """By that a silent change of another host is told from it; a step without a connection acts on the worker."""
+    apply, run, _ = task
+    apply.do(run)
+    [began] = run.past(payloads.Remembered)
+    assert began.place == Place(sort="host", name=socket.gethostname())
 
 
 def test_a_step_that_may_not_be_repeated_is_refused(task: tuple[Apply, Run, TaskInstance]) -> None:

@@ -28,6 +28,7 @@ from changewindow.ledger import leases, payloads
 from changewindow.policy.standing import StepStart
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context as StepContext
+from changewindow.systems.place import place_of_step
 from changewindow.ticket.plan import Node
 from changewindow.ticket.revision import PublishedChange
 from changewindow.watch.watch import Baselines
@@ -96,7 +97,8 @@ class Apply(ChangeOperator):
             held.enter_context(lock_forward(run.step_lock, f"{run.id}/{run.task}", context))
             if memory is None:
                 memory = step.remember(context)
-                run.record(payloads.Remembered(step=number, name=step.name, remembered=memory))
+                place = place_of_step(step.acts_on, getattr(step, "connection", None), context.connection)
+                run.record(payloads.Remembered(step=number, name=step.name, remembered=memory, place=place))
         except (ChangeError, ValueError):
             if run.is_first_try:
                 run.hand_over(NotStarted())

@@ -8,6 +8,7 @@ from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.payloads.base import Payload
 from changewindow.policy.outcome import Outcome
 from changewindow.policy.standing import Mode
+from changewindow.systems.place import Place
 
 
 class RefusalReason(BaseModel):
@@ -57,6 +58,8 @@ class Remembered(Payload):
     step: int
     name: str
     remembered: dict[str, Any]
+    place: Place | None = None
+    """Where it acts; None where that is many places, or was not written down."""
 
 
 class Applied(Payload):
