@@ -32,7 +32,7 @@ def of_change(ledger: Ledger, change: str) -> Aftercare | None:
         BrokenChain: its events were altered.
     """
     with ledger.reading() as session:
-        return _read(session, known(session, change))
+        return owed_in(session, known(session, change))
 
 
 def since(ledger: Ledger, moment: datetime) -> list[Aftercare]:
@@ -45,7 +45,7 @@ def since(ledger: Ledger, moment: datetime) -> list[Aftercare]:
     with ledger.reading() as session:
         numbers = sorted(session.scalars(wanted))
         rows = (session.get(Change, number) for number in numbers)
-        return [owed for row in rows if row is not None and (owed := _read(session, row)) is not None]
+        return [owed for row in rows if row is not None and (owed := owed_in(session, row)) is not None]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def decide(ledger: Ledger, change: str, word: Word, *, people: Iterable[str], no
         NotAllowed: the change never owed a retroactive approval; nothing is recorded.
     """
     with ledger.transaction() as session:
-        owed = _read(session, locked(session, change))
+        owed = owed_in(session, locked(session, change))
         if owed is None or owed.due is None:
             raise NotAllowed(change, [nothing_owed(change)])
         finding = why_not(owed, word.person, word.digest, people=people, now=now)
@@ -83,14 +83,15 @@ def decide(ledger: Ledger, change: str, word: Word, *, people: Iterable[str], no
 def remind(ledger: Ledger, change: str, reminded: payloads.Reminded, *, now: datetime) -> bool:
     """Record that people are told of a moment of what is owed; return whether nobody had been told of it before."""
     with ledger.transaction() as session:
-        owed = _read(session, locked(session, change))
+        owed = owed_in(session, locked(session, change))
         if owed is None or (reminded.about, reminded.moment) in owed.told:
             return False
         append(session, Event(change, HOUSEKEEPING, now, reminded))
         return True
 
 
-def _read(session: Session, change: Change) -> Aftercare | None:
+def owed_in(session: Session, change: Change) -> Aftercare | None:
+    """Return what a change owes or has owed, inside a transaction; see `of_change`."""
     targets = session.scalars(select(Touched.target).where(Touched.number == change.number).order_by(Touched.target))
     return after(change, tuple(targets), checked_events(session, change))
 
@@ -146,10 +147,7 @@ def _next(owed: Aftercare, row: EventRow) -> Aftercare:
     if isinstance(event, payloads.Started | payloads.Remembered):
         return replace(owed, has_acted=True)
     if isinstance(event, payloads.Reviewed):
-        follow_ups = tuple(
-            FollowUp(number, each.what, each.owner, each.due) for number, each in enumerate(event.follow_ups, 1)
-        )
-        return replace(owed, reviewed_at=row.at, reviewed_by=row.actor, follow_ups=follow_ups)
+        return _reviewed(owed, row, event)
     if isinstance(event, payloads.Reminded):
         return replace(owed, told=owed.told | {(event.about, event.moment)})
     if isinstance(event, payloads.FollowedUp):
@@ -159,12 +157,27 @@ def _next(owed: Aftercare, row: EventRow) -> Aftercare:
     return owed
 
 
+def _reviewed(owed: Aftercare, row: EventRow, event: payloads.Reviewed) -> Aftercare:
+    """Return what is owed after a review: the first one settles it, a later one adds what has to be followed up."""
+    added = tuple(
+        FollowUp(number, each.what, each.owner, each.due, since=row.at)
+        for number, each in enumerate(event.follow_ups, 1 + len(owed.follow_ups))
+    )
+    return replace(
+        owed,
+        reviewed_at=owed.reviewed_at or row.at,
+        reviewed_by=owed.reviewed_by or row.actor,
+        reviewers=(*owed.reviewers, row.actor),
+        follow_ups=(*owed.follow_ups, *added),
+    )
+
+
 def _followed_up(owed: Aftercare, event: payloads.FollowedUp) -> Aftercare:
     if event.about == "workaround":
         return replace(owed, workaround_until=None if event.done else event.due or owed.workaround_until)
     changed = tuple(
         replace(each, is_done=event.done, owner=event.owner or each.owner, due=event.due or each.due)
-        if event.about == f"follow_up:{each.number}"
+        if event.about == each.about
         else each
         for each in owed.follow_ups
     )

@@ -40,6 +40,13 @@ class FollowUp:
     owner: str
     due: datetime | None
     is_done: bool = False
+    since: datetime | None = None
+    """When the review asked for it."""
+
+    @property
+    def about(self) -> str:
+        """Return how the ledger names it."""
+        return f"follow_up:{self.number}"
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,9 @@ class Aftercare:
     review_due: datetime | None = None
     reviewed_at: datetime | None = None
     reviewed_by: str = ""
+    """Whose review settled it: the first one."""
+    reviewers: tuple[str, ...] = ()
+    """Everybody who has reviewed it, in order; whoever comes later adds to the first review."""
     workaround_until: datetime | None = None
     """When a workaround has to be gone; None: there is none, or it is gone."""
     follow_ups: tuple[FollowUp, ...] = ()

@@ -1,0 +1,74 @@
+"""Puts reviews, and what became of follow-ups and workarounds, into the ledger; each in one transaction."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from changewindow.documents.findings import Finding
+from changewindow.errors import OperatorError
+from changewindow.ledger.aftercare import owed_in
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.events import Event, append, locked, payload
+from changewindow.ledger.models import Change, EventRow
+from changewindow.ledger.payloads import FollowedUp, Payload, Reviewed
+from changewindow.policy.aftercare import Aftercare
+from changewindow.policy.reviewing import why_no_follow_up, why_no_review
+
+
+def review(ledger: Ledger, change: str, reviewed: Reviewed, *, person: str, now: datetime) -> Aftercare:
+    """Write a person's review of a change, bound to the digest of what ran; return what the change owes then.
+
+    The same run writes it once, however often it is tried.
+
+    Raises:
+        LedgerUnknown: there is no such change.
+        OperatorError: it owes no review, has not ended, or this person has reviewed it.
+    """
+    with ledger.transaction() as session:
+        row = locked(session, change)
+        owed = owed_in(session, row)
+        if owed is not None and _is_written(session, row, reviewed):
+            return owed
+        _refuse(why_no_review(owed, change, person))
+        bound = reviewed.model_copy(update={"digest": owed.digest if owed else ""})
+        return _append(session, row, Event(change, person, now, bound))
+
+
+def follow_up(ledger: Ledger, change: str, followed: FollowedUp, *, person: str, now: datetime) -> Aftercare:
+    """Write that a follow-up or a workaround is done, or has another owner or day; return what the change owes then.
+
+    The same run writes it once, however often it is tried.
+
+    Raises:
+        LedgerUnknown: there is no such change.
+        OperatorError: there is nothing to follow up under this number.
+    """
+    with ledger.transaction() as session:
+        row = locked(session, change)
+        owed = owed_in(session, row)
+        if owed is not None and _is_written(session, row, followed):
+            return owed
+        _refuse(why_no_follow_up(owed, change, followed.about))
+        return _append(session, row, Event(change, person, now, followed))
+
+
+def _refuse(finding: Finding | None) -> None:
+    if finding:
+        raise OperatorError(f"{finding.sentence}. {finding.remedy}")
+
+
+def _append(session: Session, row: Change, event: Event) -> Aftercare:
+    append(session, event)
+    owed = owed_in(session, row)
+    if owed is None:
+        raise AssertionError(f"{row.id} owed something before")
+    return owed
+
+
+def _is_written(session: Session, row: Change, wanted: Payload) -> bool:
+    """Return whether this run has written its event before."""
+    same = select(EventRow).where(EventRow.number == row.number, EventRow.kind == wanted.kind)
+    return bool(wanted.run) and any(
+        isinstance(event := payload(stored), Payload) and event.run == wanted.run for stored in session.scalars(same)
+    )
