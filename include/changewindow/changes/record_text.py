@@ -6,6 +6,7 @@ from changewindow.changes.messages import message
 from changewindow.changes.recording import Outcome
 from changewindow.policy.manual_change import NOT_APPROVED, ManualChange
 
+OWED = "Its retroactive approval is owed by {:%Y-%m-%d %H:%M} UTC, by somebody who neither told nor did it"
 FEW = 5
 """Commands that a message shows."""
 
@@ -18,6 +19,7 @@ def recorded(outcome: Outcome, manual: ManualChange, person: str) -> str:
         f"Told by @{person}: done by {manual.done_by}" + (f" | Incident: {manual.incident}" if manual.incident else ""),
         *_commands(manual),
         *_findings(outcome),
+        *([OWED.format(outcome.due)] if outcome.due else []),
     )
 
 
@@ -30,6 +32,7 @@ def answer(outcome: Outcome, manual: ManualChange, person: str) -> list[str]:
         f"{_count(len(manual.commands), 'command')} kept. {_masked(manual)}",
         *(f"{remark}." for remark in manual.remarks),
         *([f"{judged.text}." for judged in outcome.judged] or ["It explains no open finding."]),
+        *([f"{OWED.format(outcome.due)}."] if outcome.due else []),
     ]
 
 

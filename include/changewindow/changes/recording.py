@@ -8,6 +8,7 @@ from changewindow.changes.explaining import Scope
 from changewindow.ledger import findings, records
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.findings import Recorded, Wanted
+from changewindow.policy.emergencies import Deadlines
 from changewindow.policy.finding_rights import WhyNot
 from changewindow.policy.manual_change import ManualChange
 
@@ -56,6 +57,8 @@ class Outcome:
     judged: tuple[Judged, ...] = ()
     """The findings that it closes, and those that somebody named and it does not explain."""
     is_new: bool = True
+    due: datetime | None = None
+    """By when its retroactive approval is owed; None: none is."""
 
     @property
     def closed(self) -> list[Judged]:
@@ -68,14 +71,22 @@ class Outcome:
         return [each for each in self.judged if not each.told.explains]
 
 
-def enter(ledger: Ledger, manual: ManualChange, teller: Teller, *, now: datetime, origin: str | None = None) -> Outcome:
+def enter(
+    ledger: Ledger,
+    manual: ManualChange,
+    teller: Teller,
+    *,
+    now: datetime,
+    origin: str | None = None,
+    owes: Deadlines | None = None,
+) -> Outcome:
     """Put a record into the ledger under who tells it; say of each finding that it is about what became of it.
 
     Whoever has no right to close a finding is recorded all the same, and the finding stays open.
     """
     judged = _judged(ledger, manual, teller)
     explained = {each.number: each.told.why for each in judged if each.told.explains}
-    entered = records.enter(ledger, manual, explained, person=teller.person, now=now, origin=origin)
+    entered = records.enter(ledger, manual, explained, person=teller.person, now=now, origin=origin, owes=owes)
     if not entered.is_new:
         return Outcome(entered.change, is_new=False)
     lost = Told(explains=False, why="somebody else has settled it meanwhile")
@@ -85,6 +96,7 @@ def enter(ledger: Ledger, manual: ManualChange, teller: Teller, *, now: datetime
             each if not each.told.explains or each.number in entered.closed else Judged(each.number, lost, each.what)
             for each in judged
         ),
+        due=owes.approval if owes else None,
     )
 
 

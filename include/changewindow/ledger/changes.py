@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -11,6 +11,7 @@ from changewindow.documents.canonical import canonical
 from changewindow.documents.findings import Finding
 from changewindow.errors import NotAllowed
 from changewindow.ledger import payloads, step_locks
+from changewindow.ledger.closing import Closing, append_closed
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, known, locked
 from changewindow.ledger.models import Approval, Change, Lease, Revision, Touched
@@ -18,7 +19,6 @@ from changewindow.ledger.stops import begin_line
 from changewindow.ledger.texts import ticket_data
 from changewindow.policy import standing
 from changewindow.policy.manual_change import RECORDED
-from changewindow.policy.outcome import Outcome
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
 from changewindow.ticket.revision import digest_of
@@ -195,8 +195,9 @@ def extend(ledger: Ledger, change: str, closes: datetime, *, person: str, reason
         append(session, Event(change, person, now, extended))
 
 
-def close(ledger: Ledger, change: str, *, run: str | None, outcome: Outcome, reason: str, now: datetime) -> None:
+def close(ledger: Ledger, change: str, **closing: Unpack[Closing]) -> None:
     """Record how a change ended and release its targets, unless it is `rollback_failed`. May be called twice."""
+    run, outcome, reason, now = closing["run"], closing["outcome"], closing["reason"], closing["now"]
     with ledger.transaction() as session:
         row = locked(session, change)
         if row.closed_at is not None and row.status == outcome and row.run == run:
@@ -204,7 +205,7 @@ def close(ledger: Ledger, change: str, *, run: str | None, outcome: Outcome, rea
         row.status, row.reason, row.run, row.closed_at, row.aborted = outcome, reason, run, now, None
         if outcome != "rollback_failed":
             session.execute(delete(Lease).where(Lease.number == row.number))
-        append(session, Event(change, run or "housekeeping", now, payloads.Closed(outcome=outcome, reason=reason)))
+        append_closed(session, row, closing)
 
 
 def _fields(ticket: Ticket, key: str) -> dict[str, Any]:

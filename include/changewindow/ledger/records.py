@@ -20,6 +20,7 @@ from changewindow.ledger.events import Event, append, known
 from changewindow.ledger.findings import Settled, settle_open
 from changewindow.ledger.models import Change, Revision, Touched
 from changewindow.ledger.stops import begin_line
+from changewindow.policy.emergencies import Deadlines
 from changewindow.policy.manual_change import NOT_APPROVED, RECORDED, ManualChange
 
 
@@ -51,16 +52,23 @@ def enter(
     person: str,
     now: datetime,
     origin: str | None = None,
+    owes: Deadlines | None = None,
 ) -> Entered:
     """Put a record into the ledger, and close the findings that it explains, as far as they are open; all or nothing.
 
-    The same origin tells a thing once: a run that is tried again gets what it has entered before.
+    The same origin tells a thing once: a run that is tried again gets what it has entered before. `owes` says by when
+    its retroactive approval and its review are due; without it, it owes neither.
     """
     with ledger.transaction() as session:
         begin_line(session, now)
         if before := _of_origin(session, origin):
             return Entered(before.id, is_new=False)
         change = _added(session, manual, person=person, now=now, origin=origin)
+        recorded = _payload(manual, origin)
+        recorded = recorded.model_copy(update={"due": owes.approval}) if owes else recorded
+        append(session, Event(change.id, person, now, recorded))
+        if owes:
+            append(session, Event(change.id, person, now, payloads.ReviewAsked(because="record", due=owes.review)))
         closed = close_in(session, change.id, explained, person=person, now=now)
         return Entered(change.id, closed)
 
@@ -129,7 +137,6 @@ def _added(session: Session, manual: ManualChange, *, person: str, now: datetime
     session.flush()
     session.add(Revision(number=change.number, digest=change.digest, text=canonical(manual.data), at=now))
     session.add_all(Touched(number=change.number, target=target) for target in manual.targets)
-    append(session, Event(change.id, person, now, _payload(manual, origin)))
     return change
 
 

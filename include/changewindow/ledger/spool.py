@@ -8,22 +8,13 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 from changewindow.errors import LedgerDown
 from changewindow.ledger.changes import close
+from changewindow.ledger.closing import Closing
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Entry, Event, record_entry
-from changewindow.policy.outcome import Outcome
-
-
-class Closing(TypedDict):
-    """How a change ended, see `changes.close`."""
-
-    run: str | None
-    outcome: Outcome
-    reason: str
-    now: datetime
 
 
 class Spool:
@@ -41,8 +32,10 @@ class Spool:
 
     def close(self, change: str, **closing: Unpack[Closing]) -> bool:
         """Close a change now, or keep that; return whether the ledger has it. Arguments as for `changes.close`."""
-        kept = {name: value for name, value in closing.items() if name != "now"}
-        line = {"do": "close", "change": change, **kept, "at": closing["now"].isoformat()}
+        due = closing.get("review_due")
+        kept = {name: value for name, value in closing.items() if name not in {"now", "review_due"}}
+        asked = {"review_due": due.isoformat()} if due else {}
+        line = {"do": "close", "change": change, **kept, **asked, "at": closing["now"].isoformat()}
         return self._do(line, lambda: close(self.ledger, change, **closing))
 
     def drain(self) -> int:
@@ -109,6 +102,8 @@ class Spool:
                 file.write(line)
             return
         if action == "close":
-            close(self.ledger, entry.pop("change"), now=at, **entry)
+            due = entry.pop("review_due", None)
+            due = due and datetime.fromisoformat(due)
+            close(self.ledger, entry.pop("change"), now=at, review_due=due, **entry)
         else:
             record_entry(self.ledger, Entry(at=at, **entry))

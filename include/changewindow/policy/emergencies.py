@@ -1,6 +1,7 @@
 """What an emergency may skip, and what it owes afterwards, and by when."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -10,6 +11,14 @@ from changewindow.documents.types import ROOM, Duration, Model, Person
 from changewindow.policy.approvals import ANYBODY
 
 FILE = "emergencies.yaml"
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """By when what an emergency or a record owes is due."""
+
+    approval: datetime
+    review: datetime
 
 
 class Repeated(Model):
@@ -45,6 +54,10 @@ class Emergencies(Model):
     """From when on emergencies of one target are a finding."""
     drill_every: Duration = Field(default=timedelta(days=45), gt=timedelta(0))
     """How old the last good drill may be."""
+
+    def deadlines(self, now: datetime) -> Deadlines:
+        """Return by when is due what is owed from now on."""
+        return Deadlines(now + self.approve_within, now + self.review_within)
 
     @field_validator("remind_after")
     @classmethod

@@ -1,6 +1,6 @@
 """Loads the policy from the files of its folder: all of them or nothing, or the services alone."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,26 @@ def load_catalogue(folder: Path) -> Catalogue:
     """
     catalogue: Catalogue = _read(folder, ["catalogue"])["catalogue"]
     return catalogue
+
+
+def load_emergencies(folder: Path) -> Emergencies:
+    """Return what emergencies owe alone: no other file that cannot be read keeps what was done from being looked after.
+
+    Raises:
+        BadPolicy: its file cannot be read; holds every finding.
+    """
+    rules: Emergencies = _read(folder, ["emergencies"])["emergencies"]
+    return rules
+
+
+def load_groups(folder: Path) -> Mapping[str, tuple[str, ...]]:
+    """Return the groups of approvals alone.
+
+    Raises:
+        BadPolicy: the file of the approvals cannot be read; holds every finding.
+    """
+    approvals: Approvals = _read(folder, ["approvals"])["approvals"]
+    return approvals.groups
 
 
 def _read(folder: Path, names: Iterable[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from changewindow.flow.dags.record import build_record_dag, form
 from changewindow.flow.own_dag import INTERVENTIONS, RECORD
 from changewindow.flow.secrecy import SECRETS
-from changewindow.ledger import changes, events, findings, records
+from changewindow.ledger import aftercare, changes, events, findings, records
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.findings import Wanted
 from changewindow.ledger.looks import Look
@@ -61,15 +61,22 @@ def test_what_was_done_by_hand_is_recorded_and_told_to_the_room(
     with caplog.at_level(logging.INFO):
         note = told(done_by="alice", findings="1, 2").splitlines()
     assert note[0].startswith("CHG-1001 is recorded, not approved: told by bob, done by alice, ")
+    owed = aftercare.of_change(known, "CHG-1001")
+    assert owed is not None
+    assert owed.due is not None
     assert note[1:] == [
         "2 commands kept. 1 secret hidden.",
         "finding 1 is closed as recorded: command 1 names it.",
         f"finding 2 is not closed: no command names web-3:/etc/motd. {ACCEPT}.",
+        f"Its retroactive approval is owed by {owed.due:%Y-%m-%d %H:%M} UTC, by somebody who neither told nor did it.",
     ]
-    assert told(run="run-2").splitlines()[-1] == "It explains no open finding."
+    assert (owed.because, owed.involved, owed.due - owed.began) == ("record", ("bob", "alice"), timedelta(hours=24))
+    assert owed.review_due == owed.began + timedelta(days=7)
+    assert told(run="run-2").splitlines()[-2] == "It explains no open finding."
     assert "📝 RECORDED, not approved: CHG-1001 Done by hand: It hung." in caplog.text
     assert [each.state for each in findings.find(known, Wanted())] == ["open", "recorded"]
-    assert [row.kind for row in events.history(known, "CHG-1001")] == ["recorded", "message_sent"]
+    kinds = [row.kind for row in events.history(known, "CHG-1001")]
+    assert kinds == ["recorded", "review_asked", "message_sent"]
     assert verify_all(known).altered == ()
 
 
@@ -78,13 +85,13 @@ def test_the_record_of_another_user_is_kept_and_closes_nothing(known: Ledger, tm
     edit = WorldFinding("change", "audit", "web-3:/etc/hosts", AT, "edited", "nobody", services=("orders",))
     findings.write_pass(known, [Look("audit", AT, AT, {})], [edit], [], now=AT)
     owned_by(tmp_path, "dora")
-    assert told("eve").splitlines()[-1] == (
+    assert told("eve").splitlines()[-2] == (
         "finding 1 is not closed: the record explains it (command 1 names it), but eve may not accept a finding: "
         "`accept` in rights.yaml allows it to owners (dora), operators. The record is kept; ask one of them to accept "
         "the finding: the DAG `accept_finding`, or `changewindow findings accept 1 --reason TEXT --until TIME`."
     )
     assert changes.get(known, "CHG-1001").status == "recorded"
-    assert told("admin", run="run-2").splitlines()[-1] == "finding 1 is closed as recorded: command 1 names it."
+    assert told("admin", run="run-2").splitlines()[-2] == "finding 1 is closed as recorded: command 1 names it."
 
 
 def test_somebody_elses_name_is_shown_as_claimed(known: Ledger) -> None:
@@ -100,7 +107,8 @@ def test_a_run_that_is_tried_again_or_cleared_records_nothing_more(known: Ledger
     """And tells the room once."""
     told()
     assert told() == "CHG-1001 was recorded before by this run; nothing was done again."
-    assert [row.kind for row in events.history(known, "CHG-1001")] == ["recorded", "message_sent"]
+    kinds = [row.kind for row in events.history(known, "CHG-1001")]
+    assert kinds == ["recorded", "review_asked", "message_sent"]
     assert told(run="run-2").startswith("CHG-1002 is recorded")
 
 

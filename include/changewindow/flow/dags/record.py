@@ -58,7 +58,8 @@ class RecordChange(BaseOperator):
         told = manual_change_of(params, rules.catalogue, person=person, now=at)
         manual = told.hiding(SECRETS.line)  # those of connections that this process has used, too
         teller = Teller(person, closing_by(rules))
-        outcome = enter(here, manual, teller, now=at, origin=origin)
+        owes = rules.emergencies.deadlines(at)
+        outcome = enter(here, manual, teller, now=at, origin=origin, owes=owes)
         if outcome.is_new:
             post(recorded(outcome, manual, person), at, change=outcome.change)
         return answer(outcome, manual, person)

@@ -9,6 +9,7 @@ from changewindow.changes import run_memory
 from changewindow.changes.closing import Closing, closing, restored, settled
 from changewindow.changes.handover import Closed, Restored
 from changewindow.errors import ChangeError, LockRevoked, MemoryUnknown
+from changewindow.flow.owed import emergencies
 from changewindow.flow.published_text import require_text
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.preflight import ask_once
@@ -16,6 +17,7 @@ from changewindow.flow.tasks.silences import end_silences, silences_renewed
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.flow.tasks.undo import undo_step
 from changewindow.ledger import payloads
+from changewindow.ledger.closing import Closing as End
 from changewindow.policy.outcome import Outcome
 
 
@@ -39,7 +41,10 @@ class Close(ChangeOperator):
         todo = closing(run, held, steps=len(run.change.ticket.steps))
         with silences_renewed(run) if todo.must_undo else nullcontext():
             outcome, reason = self._finish(run, todo)
-        closed = run.spool.close(run.change.id, run=run.id, outcome=outcome, reason=reason, now=now())
+        at = now()
+        due = emergencies().deadlines(at).review if outcome != "completed" or run.intent.is_emergency else None
+        end: End = {"run": run.id, "outcome": outcome, "reason": reason, "now": at, "review_due": due}
+        closed = run.spool.close(run.change.id, **end)
         if not closed:
             log.warning("the ledger is down; the outcome waits in %s, the targets stay held until then", run.spool.path)
         if held.is_run(run.id):
