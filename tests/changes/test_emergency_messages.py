@@ -147,20 +147,3 @@ def test_who_has_no_user_name_is_named_and_not_called() -> None:
     """What was done by hand may have been done by somebody from outside."""
     told = replace(OWED, because="record", executor="the vendor's engineer", commander="")
     assert "@alice, the vendor's engineer: trigger" in aftercare_messages.review_due(told, later(hours=1))
-
-
-@pytest.mark.parametrize(
-    ("at", "lines"),
-    [
-        (
-            later(hours=1),
-            ["owed by 2031-03-19 03:12", "owed by 2031-03-25 03:12", "gone by 2031-03-20 03:12"],
-        ),
-        (later(days=8), ["OVERDUE since 2031-03-19", "OVERDUE since 2031-03-25", "OVERDUE since 2031-03-20"]),
-    ],
-)
-def test_what_is_owed_is_a_line_each(at: datetime, lines: list[str]) -> None:
-    """Whoever looks at the change sees what is missing, and since when."""
-    owes = emergency_messages.owes(OWED, at)
-    assert len(owes) == len(lines)
-    assert all(part in line for part, line in zip(lines, owes, strict=True))

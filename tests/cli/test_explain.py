@@ -277,7 +277,7 @@ def test_programs_get_every_reason(site: Site, capsys: pytest.CaptureFixture[str
     change, at = short(site)
     assert site.explained("--json", change=change, at=at) == 1
     explained = json.loads(capsys.readouterr().out)
-    assert list(explained) == ["change", "at", "mode", "may_act", "outcome", "findings", "satisfied", "later"]
+    assert list(explained) == ["change", "at", "mode", "may_act", "outcome", "findings", "satisfied", "later", "owes"]
     assert explained["findings"] == [
         {
             "code": "too_little_time",

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from changewindow.changes.aftercare_text import REVIEWS
-from changewindow.changes.emergency_messages import drill, mentions, minute
+from changewindow.changes.emergency_messages import drill, mentions
 from changewindow.changes.messages import message
+from changewindow.changes.owed import minute
 from changewindow.documents.types import duration_text
 from changewindow.ledger.payloads import RetroDecided, Reviewed
 from changewindow.policy.aftercare import Aftercare, FollowUp

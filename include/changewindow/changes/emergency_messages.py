@@ -6,10 +6,10 @@ A drill's say so in their first word. What is told of deadlines afterwards is in
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from changewindow.changes import messages
 from changewindow.changes.messages import Ending, message, rollback_text
+from changewindow.changes.owed import minute, owes
 from changewindow.documents.types import PERSON
 from changewindow.ledger.payloads import Declared
 from changewindow.policy.aftercare import Aftercare
@@ -70,20 +70,24 @@ def acting(change: str, ticket: Ticket, event: Declared) -> str:
     )
 
 
-def ended(change: str, ticket: Ticket, ending: Ending, owed: Aftercare) -> str:
-    """Return the message after an emergency: that the service is restored, or is not, and what is owed now."""
+def ended(change: str, ticket: Ticket, ending: Ending, owed: Aftercare | None) -> str:
+    """Return the message after a change: after an emergency, whether the service is restored; and what is owed now."""
+    if owed is None:
+        return messages.ended(change, ticket, ending)
+    lines = messages.outcome_text(change, ticket, ending).splitlines()
+    if owed.because == "emergency":
+        lines = _of_an_emergency(change, ticket, ending, owed)
+    owes_lines = (f"Owed: {part}" for part in owes(owed, ending.ended))
+    return message(*lines, *owes_lines, *([f"Record: {ending.head}"] if ending.head else []))
+
+
+def _of_an_emergency(change: str, ticket: Ticket, ending: Ending, owed: Aftercare) -> list[str]:
     head, *lines = messages.outcome_text(change, ticket, replace(ending, restored=None)).splitlines()
     if ending.outcome == "completed":
         head = f"✅ RESTORED: {change} {ticket.summary}"
     if ending.outcome == "rolled_back":
         lines = [line for line in lines if not line.startswith("Follow-up: ")]  # another emergency needs no ticket
-    return message(
-        f"{drill(is_drill=owed.is_drill)}{head}",
-        *lines,
-        *_of_the_incident(ending.outcome, owed),
-        *owes(owed, ending.ended),
-        *([f"Record: {ending.head}"] if ending.head else []),
-    )
+    return [f"{drill(is_drill=owed.is_drill)}{head}", *lines, *_of_the_incident(ending.outcome, owed)]
 
 
 def _of_the_incident(outcome: Outcome, owed: Aftercare) -> list[str]:
@@ -96,22 +100,6 @@ def _of_the_incident(outcome: Outcome, owed: Aftercare) -> list[str]:
     return [f"@{owed.commander}: IT IS STILL BROKEN ({incident}). Find another fix; each one is declared anew."]
 
 
-def owes(owed: Aftercare, now: datetime) -> list[str]:
-    """Return a line for each thing that a change owes still: `Retroactive approval: owed by …`."""
-    lines = []
-    state = owed.approval(now)
-    if owed.due and state in {"owed", "overdue"}:
-        verb = "OVERDUE since" if state == "overdue" else "owed by"
-        lines.append(f"Retroactive approval: {verb} {minute(owed.due)}, from anybody but {', '.join(owed.involved)}")
-    if owed.review_due and not owed.reviewed_at:
-        verb = "OVERDUE since" if owed.is_review_overdue(now) else "owed by"
-        lines.append(f"Review: {verb} {minute(owed.review_due)}")
-    if owed.workaround_until:
-        verb = "OVERDUE since" if now > owed.workaround_until else "has to be gone by"
-        lines.append(f"Workaround: {verb} {minute(owed.workaround_until)}")
-    return lines
-
-
 def drill(*, is_drill: bool) -> str:
     """Return with what each message of a drill begins."""
     return DRILL if is_drill else ""
@@ -120,11 +108,6 @@ def drill(*, is_drill: bool) -> str:
 def mentions(people: Iterable[str], otherwise: str = "Everybody") -> str:
     """Return people as they are called in a room; who is known by no user name cannot be called."""
     return ", ".join(f"@{person}" if USER.fullmatch(person) else person for person in people) or otherwise
-
-
-def minute(moment: datetime | None) -> str:
-    """Return a moment to the minute, in UTC."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else "never"
 
 
 def _whose(people: tuple[str, ...]) -> str:

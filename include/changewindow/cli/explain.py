@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from changewindow.changes import owed
 from changewindow.cli.ledger_address import ledger
 from changewindow.cli.moments import moment
 from changewindow.cli.output import print_json
@@ -25,13 +26,17 @@ def run(arguments: argparse.Namespace) -> int:
     JSON has the shape `output.EXPLAINED`, see `as_json`.
     """
     at = _moment(arguments)
-    decision = leases.explain(ledger(arguments), arguments.change, policy_now(arguments), mode=arguments.mode, now=at)
+    known = ledger(arguments)
+    decision = leases.explain(known, arguments.change, policy_now(arguments), mode=arguments.mode, now=at)
+    owes = owed.of_change(known, arguments.change, at)
     if arguments.json:
-        print_json({"change": arguments.change, "at": at, "mode": arguments.mode, **as_json(decision)})
+        print_json({"change": arguments.change, "at": at, "mode": arguments.mode, **as_json(decision), "owes": owes})
     else:
         print(f"{arguments.change} {'may' if decision.may_act else 'may not'} act at {at:%Y-%m-%d %H:%M} UTC")
         for line in fitted(lines(decision, is_all=arguments.all), indent=REASON):
             print(line)
+        if owes:
+            print(*fitted([f"  {owed.owes_line(owes)}"], indent=REASON), sep="\n")
     return 0 if decision.may_act else 1
 
 

@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from changewindow.changes import owed
 from changewindow.changes.waiting import waits_for
 from changewindow.cli.ledger_address import ledger
 from changewindow.cli.output import print_json
@@ -74,7 +75,8 @@ def look(known: Ledger, change: str, now: datetime, policy: Policy | BadPolicy) 
     """
     entry, progress = _followed(known, change)
     reason = f": {entry.reason}" if entry.reason else ""
-    lines = [f"{change} {entry.summary}", f"{entry.status}{reason}", *waits_for(known, entry, policy, now)]
+    waiting, owes = waits_for(known, entry, policy, now), owed.owes_line(owed.of_change(known, change, now))
+    lines = [f"{change} {entry.summary}", f"{entry.status}{reason}", *waiting, *([owes] if owes else [])]
     head = Text("\n".join(map(visible, lines)))
     return Group(head, watched(progress, now)) if progress else head, _outcome(entry)
 
@@ -98,9 +100,9 @@ def followed_json(known: Ledger, change: str, policy: Policy | BadPolicy, now: d
     """
     entry, progress = _followed(known, change)
     head = {"change": change, "summary": entry.summary, "status": entry.status, "reason": entry.reason}
-    waiting = waits_for(known, entry, policy, now)
+    waiting, owes = waits_for(known, entry, policy, now), owed.of_change(known, change, now)
     watch = _watch_json(progress) if progress else None
-    return {**head, "outcome": _outcome(entry), "waits_for": waiting, "watch": watch}
+    return {**head, "outcome": _outcome(entry), "waits_for": waiting, "owes": owes, "watch": watch}
 
 
 def _watch_json(progress: Progress) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import chain, groupby
 from typing import Any
 
+from changewindow.changes import owed
 from changewindow.changes.event_text import sentence, who
 from changewindow.cli.ledger_address import ledger
 from changewindow.cli.moments import since
@@ -47,11 +49,14 @@ def _events(arguments: argparse.Namespace) -> int:
         if (begin is None or event.at >= begin) and (before is None or event.sequence < before)
     ]
     shown = recorded[-limit:] if (limit := _limit(arguments)) else recorded
+    owes = owed.of_change(known, change, datetime.now(UTC))
     if arguments.json:
         told = manual.data if (manual := _told(known, entry)) else None
-        print_json({"change": change, "events": [_event_json(event) for event in shown], "record": told})
+        print_json({"change": change, "events": [_event_json(event) for event in shown], "record": told, "owes": owes})
         return 0
     print(f"{change} {entry.summary} ({entry.status}); times are UTC")
+    if owes:
+        print(*fitted([owed.owes_line(owes)], indent=6), sep="\n")
     print(*fitted(_event_lines(shown), indent=_column(shown)), sep="\n")
     if manual := _told(known, entry):
         print("What was done:", *_command_lines(manual), sep="\n")
@@ -125,11 +130,12 @@ def _changes(arguments: argparse.Namespace) -> int:
     )
     found = search.find(known, wanted, limit=limit + 1 if limit else None)
     shown = found[:limit] if limit else found
+    owes = owed.of_changes(known, [each.change.id for each in shown], datetime.now(UTC))
     if arguments.json:
-        print_json({"changes": [_change_json(each) for each in shown]})
+        print_json({"changes": [{**_change_json(each), "owes": owes.get(each.change.id, [])} for each in shown]})
         return 0
     for each in shown:
-        print(*fitted(_change_lines(each), indent=10), sep="\n")
+        print(*fitted(_change_lines(each, owes.get(each.change.id, ())), indent=10), sep="\n")
     if not found:
         print(f"no change matches.{_nearest_service(known, arguments.service)}", file=sys.stderr)
     elif len(shown) < len(found):
@@ -137,8 +143,8 @@ def _changes(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _change_lines(found: Found) -> Iterator[str]:
-    """Yield the lines of a change: what it is, and why it is as it is."""
+def _change_lines(found: Found, owes: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of a change: what it is, why it is as it is, and what it owes."""
     change = found.change
     when = f"{change.opens:%Y-%m-%d %H:%M} UTC"
     yield f"{change.id}  {change.status:15}  {when}  {', '.join(found.targets)}  {change.summary}"
@@ -150,6 +156,8 @@ def _change_lines(found: Found) -> Iterator[str]:
     yield f"          {people}{closed}"
     if change.reason:
         yield f"          {' '.join(change.reason.split())}"
+    if owes:
+        yield f"          {owed.owes_line(owes)}"
 
 
 def _nearest_service(known: Ledger, service: str | None) -> str:

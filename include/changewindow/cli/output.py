@@ -28,17 +28,17 @@ OPENINGS = (
 HISTORY = (
     '{"change", "events": [{"sequence", "at", "kind", "actor", "text", "data", "hash"}], '
     '"record": null or {"environment", "services", "began", "ended", "commands": [{"line", "at"}], "done_by", "why", '
-    '"incident", "findings", "remarks"}}'
+    '"incident", "findings", "remarks"}, "owes"}'
 )
 CHANGES = (
     '{"changes": [{"change", "summary", "status", "reason", "requester", "owner", "reviewer", "targets", '
-    '"approvers", "opens", "closes", "submitted_at", "closed_at"}]}'
+    '"approvers", "opens", "closes", "submitted_at", "closed_at", "owes"}]}'
 )
 CHAIN = '{"change", "events", "head"}'
 VERIFIED = '{"changes", "events", "heads", "altered"}'
 EXPLAINED = (
     '{"change", "at", "mode", "may_act", "outcome", "findings": [{"code", "sentence", "remedy"}], '
-    '"satisfied": [{"code", "sentence"}], "later": [{"code", "sentence"}]}'
+    '"satisfied": [{"code", "sentence"}], "later": [{"code", "sentence"}], "owes"}'
 )
 CHANGED = (
     '{"since", "until", "answered", "not_seen": [{"collector", "since", "until", "why"}], "remarks", '
@@ -51,7 +51,7 @@ FOUND = (
     '"told_at"}]}'
 )
 FOLLOWED = (
-    '{"change", "summary", "status", "reason", "outcome", "waits_for", '
+    '{"change", "summary", "status", "reason", "outcome", "waits_for", "owes", '
     '"watch": null or {"begun", "over", "at", "samples", '
     '"verdict", "because", "asked_until", "conditions": [{"name", "limits", "unit", "verdict", "values"}]}}'
 )

@@ -111,9 +111,14 @@ def checked_events(session: Session, change: Change) -> list[EventRow]:
         BrokenChain: an event is missing, was altered, or was written by somebody without the key.
         SealKeyMissing: nothing can be checked here.
     """
-    seal = seal_of(session)
     statement = select(EventRow).where(EventRow.number == change.number).order_by(EventRow.sequence)
-    rows = linked(change.number, session.scalars(statement))
+    return checked(session, change, session.scalars(statement))
+
+
+def checked(session: Session, change: Change, stored: Iterable[EventRow]) -> list[EventRow]:
+    """Return what was stored as all events of a change, oldest first, after the same checks; see `checked_events`."""
+    seal = seal_of(session)
+    rows = linked(change.number, stored)
     are_sealed = False
     for row in rows:
         are_sealed = are_sealed or row.seal is not None

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from changewindow.changes import run_memory
+from changewindow.changes import owed, run_memory
 from changewindow.changes.closing import Closing, closing, restored, settled
 from changewindow.changes.handover import Closed, Restored
 from changewindow.errors import ChangeError, LockRevoked, MemoryUnknown
@@ -111,8 +111,17 @@ class Close(ChangeOperator):
     def _end(self, run: Run, outcome: Outcome, reason: str, *, is_news: bool) -> None:
         """Leave the outcome for the last message, and end green only when the change is completed."""
         run.hand_over(Closed(outcome=outcome, reason=reason, at=now(), is_news=is_news))
-        run.leave_note(f"{outcome}: {reason}")
+        run.leave_note("\n".join([f"{outcome}: {reason}", *(f"owes: {part}" for part in _owes(run))]))
         level = {"completed": logging.INFO, "rollback_failed": logging.ERROR}.get(outcome, logging.WARNING)
         log.log(level, "outcome: %s. %s", outcome, reason)
         if outcome != "completed":
             raise AirflowFailException(f"{run.change.id} is {outcome}: {reason}")
+
+
+def _owes(run: Run) -> list[str]:
+    """Return what the change owes now, as far as the ledger answers: nobody waits for it to close a change."""
+    try:
+        return owed.of_change(run.ledger, run.change.id, now())
+    except ChangeError as error:
+        log.warning("%s", error)
+        return []

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from airflow.providers.slack.hooks.slack import SlackHook
 
 from changewindow import settings
-from changewindow.changes import messages
+from changewindow.changes import emergency_messages, messages
 from changewindow.changes.handover import Closed, Passed, Restored, Thread
 from changewindow.changes.run_memory import legible
 from changewindow.errors import ChangeError, UnknownConnection
@@ -17,7 +17,7 @@ from changewindow.flow.runtime import Run, ledger, log, now, person_of
 from changewindow.flow.secrecy import SECRETS, clean
 from changewindow.flow.tasks.markers import mark
 from changewindow.flow.tasks.steps import ChangeOperator
-from changewindow.ledger import changes, events
+from changewindow.ledger import aftercare, changes, events
 from changewindow.ledger.events import Event
 from changewindow.ledger.payloads import Aborted, MessageFailed, MessageSent, Payload, Started, Undone
 from changewindow.ledger.spool import Spool
@@ -26,6 +26,7 @@ from changewindow.notify import log as log_channel
 from changewindow.notify import slack
 from changewindow.notify.base import Channel, NotDelivered, send
 from changewindow.notify.base import Message as Text
+from changewindow.policy.aftercare import Aftercare
 
 
 class Message(ChangeOperator):
@@ -98,7 +99,7 @@ class Report(Message):
             is_by_hand=_is_by_hand(run),
             head=_head(run),
         )
-        return Text(messages.ended(run.change.id, run.ticket, ending), closed.at)
+        return Text(emergency_messages.ended(run.change.id, run.ticket, ending, _owed(run)), closed.at)
 
     def moment(self, run: Run) -> Moment | None:
         """Return the moment at which the run ended; of one that never passed its gate, nobody was told."""
@@ -165,6 +166,15 @@ def _head(run: Run) -> str:
     except ChangeError as error:
         log.warning("%s", error)
         return ""
+
+
+def _owed(run: Run) -> Aftercare | None:
+    """Return what the change owes, if it owes anything and the ledger says so."""
+    try:
+        return aftercare.of_change(run.ledger, run.change.id)
+    except ChangeError as error:
+        log.warning("%s", error)
+        return None
 
 
 def _closed(run: Run) -> Closed | None:

@@ -1,0 +1,70 @@
+"""Reads what many changes owe after they have acted, in few statements; an altered one stops no other."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from changewindow.errors import BrokenChain
+from changewindow.ledger.aftercare import OWING, after
+from changewindow.ledger.chain import checked
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.events import is_id, number
+from changewindow.ledger.models import Change, EventRow, Touched
+from changewindow.policy.aftercare import Aftercare
+
+AT_ONCE = 500
+"""How many changes one statement reads."""
+Owing = dict[str, Aftercare | BrokenChain]
+"""What each change owes or has owed; or why nobody can say."""
+
+
+def since(ledger: Ledger, moment: datetime) -> Owing:
+    """Return what each change owes or has owed that was declared, told or to be reviewed since then, oldest first."""
+    wanted = select(EventRow.number).where(EventRow.kind.in_(OWING), EventRow.at >= moment).distinct()
+    with ledger.reading() as session:
+        return _read(session, sorted(session.scalars(wanted)))
+
+
+def of_changes(ledger: Ledger, changes: Iterable[str]) -> Owing:
+    """Return what those of the changes owe or have owed that ever owed anything; whoever asks for all need not wait."""
+    numbers = [number(change) for change in changes if is_id(change)]
+    with ledger.reading() as session:
+        return _read(session, sorted(_ever_owed(session, numbers)))
+
+
+def _ever_owed(session: Session, numbers: Sequence[int]) -> Iterator[int]:
+    for some in _parts(numbers):
+        wanted = select(EventRow.number).where(EventRow.kind.in_(OWING), EventRow.number.in_(some)).distinct()
+        yield from session.scalars(wanted)
+
+
+def _read(session: Session, numbers: Sequence[int]) -> Owing:
+    owing: Owing = {}
+    for some in _parts(numbers):
+        changes = session.scalars(select(Change).where(Change.number.in_(some)).order_by(Change.number)).all()
+        targets, rows = defaultdict(list), defaultdict(list)
+        for touched in session.scalars(select(Touched).where(Touched.number.in_(some)).order_by(Touched.target)):
+            targets[touched.number].append(touched.target)
+        in_order = select(EventRow).where(EventRow.number.in_(some)).order_by(EventRow.number, EventRow.sequence)
+        for row in session.scalars(in_order):
+            rows[row.number].append(row)
+        for change in changes:
+            if (owed := _owed(session, change, targets[change.number], rows[change.number])) is not None:
+                owing[change.id] = owed
+    return owing
+
+
+def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (numbers[place : place + AT_ONCE] for place in range(0, len(numbers), AT_ONCE))
+
+
+def _owed(
+    session: Session, change: Change, targets: Sequence[str], rows: Sequence[EventRow]
+) -> Aftercare | BrokenChain | None:
+    try:
+        return after(change, tuple(targets), checked(session, change, rows))
+    except BrokenChain as broken:
+        return broken
