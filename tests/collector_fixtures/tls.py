@@ -44,11 +44,11 @@ class Shop:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Shop]:
+def serving(folder: Path, signed: Signed | None = None, *, address: str = "127.0.0.1", port: int = 0) -> Iterator[Shop]:
     """Serve, with a first certificate."""
     shop = Shop(folder)
-    shop.show(certificate("Our Root", names=HERE))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    shop.show(signed or certificate("Our Root", names=HERE))
+    with socket.create_server((address, port)) as listening:
         shop.port = listening.getsockname()[1]
         thread = Thread(target=shop.serve, args=(listening,), daemon=True)
         thread.start()

@@ -2,15 +2,17 @@
 
 Of each server the certificate that it shows is read, whether or not it can be trusted. A certificate does not say when
 it was put there, so that changes are known from the first look on, to the time between two looks; the first look itself
-shows none. Only one server behind a name is asked at each look: where several show different certificates, they seem to
-change to and fro. Nor does a certificate tell who put it there.
+shows none. Nor does a certificate tell who put it there.
+
+Every address of a name is asked, those of IPv6 too where this machine has a network for them: up to eight of each
+name, and 400 in all; how many are left out is said. An address that shows another certificate than the rest is named.
+While one of them does not answer, what the others show counts only if it is new.
 """
 
 import asyncio
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from pydantic import Field
 
 from changewindow.collectors.base import CollectorBase, CollectorContext, PutBack
@@ -19,16 +21,18 @@ from changewindow.systems.collection import Collected, Entry, Span
 from changewindow.systems.measurement import SourceError
 from changewindow.systems.names import Host
 from changewindow.systems.remembered import Difference, compared
-from changewindow.systems.served_certificate import TlsServer, trusting
+from changewindow.systems.served_certificate import TlsServer
+from changewindow.systems.shown_certificates import Shown, shown_by
 
 EXAMPLE = {"kind": "tls", "servers": [{"host": "api.example.com"}], "service": "orders"}
 NOBODY = "a certificate does not tell who put it there; the host's logs may"
 PATIENCE = 0.8
 """The part of its time that a collector waits for a server."""
-NAMED = 20
+ADDRESSES, ASKED = 8, 400
+"""How many addresses of a name are asked, and of all names together."""
 
 
-class Shown(Model):
+class Server(Model):
     """A server that shows a certificate."""
 
     host: Host
@@ -47,7 +51,7 @@ class Collector(CollectorBase):
     """Servers whose certificates are watched."""
 
     kind: Literal["tls"] = "tls"
-    servers: Annotated[tuple[Shown, ...], Field(min_length=1, max_length=200)]
+    servers: Annotated[tuple[Server, ...], Field(min_length=1, max_length=200)]
     """The servers."""
 
     def put_back(self, entry: Entry) -> PutBack:
@@ -56,65 +60,54 @@ class Collector(CollectorBase):
 
     async def collect(self, span: Span, context: CollectorContext) -> Collected:
         """Ask all servers at the same time, and compare."""
-        began = context.now()
-        answers = await asyncio.gather(*(self._state(shown.server) for shown in self.servers))
-        states = {name: state for name, state in answers if isinstance(state, str)}
-        blind = {name: str(state) for name, state in answers if isinstance(state, SourceError)}
-        if not states:
+        began, most = context.now(), min(ADDRESSES, ASKED // len(self.servers))
+        answers = await asyncio.gather(*(self._shown(server.server, most) for server in self.servers))
+        shown = {name: answer for name, answer in answers if isinstance(answer, Shown)}
+        blind = {name: str(answer) for name, answer in answers if isinstance(answer, SourceError)}
+        if not shown:
             raise SourceError("unreachable", f"no certificate can be read. {'; '.join(blind.values())}")
-        memory = compared(context.kept, states, began)
+        blind |= {f"{name} at {at}": str(error) for name, each in shown.items() for at, error in each.failed.items()}
+        memory = compared(context.kept, _states(shown, context.kept), began)
         entries = [_entry(change, span) for change in memory.differences]
-        coverage = memory.coverage(span, "changes of certificates", *blind.values(), blind=blind)
+        remarks = (remark for name, each in shown.items() for remark in _remarks(name, each))
+        coverage = memory.coverage(span, "changes of certificates", *blind.values(), *remarks, blind=blind)
         return Collected(tuple(entry for entry in entries if entry), coverage)
 
-    async def _state(self, server: TlsServer) -> tuple[str, str | SourceError]:
+    async def _shown(self, server: TlsServer, most: int) -> tuple[str, Shown | SourceError]:
         try:
-            certificate = await server.certificate(trusting(), self.within.total_seconds() * PATIENCE)
+            return str(server), await shown_by(server, self.within.total_seconds() * PATIENCE, most)
         except SourceError as error:
             return str(server), error
-        return str(server), _described(certificate)
 
 
-def _described(certificate: x509.Certificate) -> str:
-    since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    lines = (
-        f"fingerprint {certificate.fingerprint(hashes.SHA256()).hex()}",
-        f"issuer {_name(certificate)}",
-        f"valid {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC",
-        f"names {_names(certificate)}",
-    )
-    return "\n".join(lines)
+def _states(shown: Mapping[str, Shown], kept: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is compared; who is only seen in part, and shows nothing new, stays as it was."""
+    before = kept.get("objects") or {}
+    return {
+        name: each.state
+        for name, each in shown.items()
+        if not each.failed or not each.is_part_of(str(before.get(name, "")))
+    }
 
 
-def _name(certificate: x509.Certificate) -> str:
-    try:
-        return certificate.issuer.rfc4514_string()[:200]
-    except ValueError:
-        return "that cannot be read"
-
-
-def _names(certificate: x509.Certificate) -> str:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return "none"
-    except ValueError:
-        return "that cannot be read"
-    texts = [str(name.value) for name in names]
-    more = [f"and {len(texts) - NAMED} more"] if len(texts) > NAMED else []
-    return " ".join([*texts[:NAMED], *more])
+def _remarks(name: str, shown: Shown) -> list[str]:
+    """Return which addresses differ, and how many were not asked."""
+    differ, more = shown.differing, shown.not_asked
+    differing = f"{name} shows another certificate at {', '.join(differ)} than at its other addresses"
+    return [*([differing] if differ else []), *([f"{more} more addresses of {name} are not asked"] if more else [])]
 
 
 def _entry(change: Difference, span: Span) -> Entry | None:
     before, after = change.values
-    fields = [name for name in ("issuer", "valid", "names") if _line(before, name) != _line(after, name)]
+    fields = [name for name in ("issuer", "valid", "names") if _lines(before, name) != _lines(after, name)]
     same = "" if fields else ", with the same issuer, dates and names"
-    what = f"shows another certificate{same}: {'; '.join(_line(after, name) for name in fields)}; changed {change.when}"
+    told = "; ".join(line for name in ("at", *fields) for line in _lines(after, name))
+    what = f"shows another certificate{same}: {told}; changed {change.when}"
     if (at := change.at(span)) is None:
         return None
     shown = what.replace(": ;", ";")
     return Entry(at, change.object, shown, before, after, known_by=NOBODY, earliest=change.earliest)
 
 
-def _line(state: str, name: str) -> str:
-    return next((line for line in state.splitlines() if line.startswith(f"{name} ")), "")
+def _lines(state: str, name: str) -> list[str]:
+    return list(dict.fromkeys(line for line in state.splitlines() if line.startswith(f"{name} ")))

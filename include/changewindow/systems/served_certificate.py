@@ -1,6 +1,7 @@
 """Shakes hands with a TLS server, and returns the certificate that it shows."""
 
 import asyncio
+import socket
 import ssl
 from dataclasses import dataclass
 from typing import Any
@@ -37,14 +38,25 @@ class TlsServer:
         """Return both."""
         return f"{self.host}:{self.port}" + (f" as {self.name}" if self.name else "")
 
-    async def certificate(self, context: ssl.SSLContext, within: float) -> x509.Certificate:
-        """Return the certificate that is shown within so many seconds.
+    async def addresses(self) -> tuple[str, ...]:
+        """Return every address that the host has here, those of IPv4 first; none where its name leads nowhere."""
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(
+                a_labels(self.host), self.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+            )
+        except (OSError, ValueError):
+            return ()
+        return tuple(sorted({str(address[0]) for *_, address in found}, key=lambda each: (":" in each, each)))
+
+    async def certificate(self, context: ssl.SSLContext, within: float, *, at: str = "") -> x509.Certificate:
+        """Return the certificate that is shown within so many seconds, by any address of the host or by one of them.
 
         Raises:
             SSLCertVerificationError: the context does not trust it.
             SourceError: no certificate is shown, or none that can be read.
         """
-        host, name = a_labels(self.host), as_server_name(self.name or self.host)
+        where = f"{self} at {at}" if at not in {"", self.host} else str(self)
+        host, name = at or a_labels(self.host), as_server_name(self.name or self.host)
         try:
             async with asyncio.timeout(within):
                 _, writer = await asyncio.open_connection(
@@ -54,18 +66,18 @@ class TlsServer:
             raise
         except ssl.SSLError as error:
             meaning = f" ({MEANINGS[error.reason]})" if error.reason in MEANINGS else ""
-            fault = f"{self} does not agree on TLS: {error.reason or error}{meaning}"
+            fault = f"{where} does not agree on TLS: {error.reason or error}{meaning}"
             raise SourceError("invalid", fault) from error
         except (TimeoutError, OSError, ValueError) as error:
             silent = "no answer in time" if isinstance(error, TimeoutError) else "it hung up while shaking hands"
             reason = getattr(error, "strerror", None) or str(error) or silent
-            raise SourceError("unreachable", f"{self} does not connect: {reason}") from error
+            raise SourceError("unreachable", f"{where} does not connect: {reason}") from error
         served: Any = writer.get_extra_info("ssl_object")
         writer.transport.abort()
         try:
             return x509.load_der_x509_certificate(served.getpeercert(binary_form=True))
         except ValueError as error:
-            raise SourceError("invalid", f"the certificate of {self} cannot be read: {error}") from error
+            raise SourceError("invalid", f"the certificate of {where} cannot be read: {error}") from error
 
 
 def trusting() -> ssl.SSLContext:
