@@ -199,7 +199,7 @@ OURS = {
     "calendar/recurrence.py: re.fullmatch(NUMBERED_DAY if name == 'BYDAY' else DAY, ...)": "one of two constants",
     "changes/click_text.py: re.compile(GAP.sub('(?P<\\\\1>[^/]+)', deep), ...)": "from a table beside it",
     "documents/expressions.py: re.compile(expression, ...)": "it is compiled, and nothing is matched with it",
-    "documents/yaml.py: re.compile(f'^(?:{_pattern})$', ...)": "from a table beside it",
+    "documents/yaml.py: re.compile(f'^(?:{pattern})$', ...)": "from a table beside it",
     "systems/databases/transactions.py: re.search(sign, ...)": "the signs are a table beside it",
     "systems/secret_options.py: re.compile(f'(?<![\\\\w-])(?:{names})\\\\s{SEGMENT}', ...)": "from a table beside it",
     "systems/secret_options.py: re.compile(f'(?<!\\\\S)((?:{before})){VALUE}', ...)": "from a table beside it",

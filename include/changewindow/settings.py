@@ -63,6 +63,8 @@ class Settings:
     """Where the heads of chains are kept outside the ledger."""
     collected: Path = Path()
     """What collectors keep for their next look, such as mirrors; it may be removed at any time."""
+    drafts: Path = Path()
+    """Where drafts of standard changes lie that reviews have written; nothing there counts."""
     silence_lease: timedelta = SILENCE_LEASE
     """How long a silence lasts that nobody renews."""
 
@@ -88,6 +90,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         may_make_seal_key=not keys and not key_file,
         heads=Path(environment.get("CHANGEWINDOW_HEADS", home / "changewindow-heads")),
         collected=Path(environment.get("CHANGEWINDOW_COLLECTED", home / "changewindow-collected")),
+        drafts=Path(environment.get("CHANGEWINDOW_DRAFTS", home / "changewindow-drafts")),
         silence_lease=_lease(environment.get("CHANGEWINDOW_SILENCE_LEASE", "")),
     )
 

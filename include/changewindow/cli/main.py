@@ -170,17 +170,21 @@ def _add_ledger_commands(command: Command) -> None:
     explain.add_argument("--mode", default="run", choices=["run", "rollback"], help="what a run would be for (run)")
     explain.add_argument("--all", action="store_true", help="say also which rules are satisfied")
     output.add_json(explain, output.EXPLAINED)
+    drafted = command(
+        "draft", "draft.run", "Print the draft of a standard change, from what a change or a record has done."
+    )
+    drafted.add_argument("--name", metavar="NAME", default="", help="what the standard change is to be called")
     changed = command("what-changed", "what_changed.run", "Say what changed of late, and what nobody could see.")
     _add_what_changed_options(changed)
     found = command("findings", "findings.run", "List what nobody announced; accept a finding, or print its ticket.")
     _add_findings_options(found)
-    for parser in (follow, explain):
+    for parser in (follow, explain, drafted):
         parser.add_argument("change", metavar="CHG", type=_change)
-    for parser in (follow, explain, changed, found):
+    for parser in (follow, explain, drafted, changed, found):
         parser.add_argument("--policy", type=Path, metavar="FOLDER", help=POLICY)
     for parser in (verify, history):
         parser.add_argument("change", metavar="CHG", nargs="?", type=_change)
-    for parser in (upgrade, history, verify, follow, explain, changed, found):
+    for parser in (upgrade, history, verify, follow, explain, drafted, changed, found):
         parser.add_argument("--ledger", metavar="URL", help=LEDGER)
 
 

@@ -55,7 +55,15 @@ def choices_of(folder: Path) -> Iterator[str]:
 def read_template(path: Path, facts: Facts) -> tuple[Template | None, tuple[Finding, ...]]:
     """Return the template of a file, and what is wrong with it for any allowed value of its parameters."""
     try:
-        document = parse(read_file(path))
+        return judged_template(read_file(path), facts)
+    except BadYaml as bad:
+        return None, (bad.finding,)
+
+
+def judged_template(text: str, facts: Facts) -> tuple[Template | None, tuple[Finding, ...]]:
+    """Return the template of a text in YAML, and what is wrong with it; see `read_template`."""
+    try:
+        document = parse(text)
     except BadYaml as bad:
         return None, (bad.finding,)
     if not isinstance(document.data, dict):
