@@ -11,7 +11,7 @@ from changewindow.documents.findings import Finding
 from changewindow.policy.approvals import Approvals
 from changewindow.policy.check import Facts
 from changewindow.policy.conflicts import of_ticket
-from support.tickets import POLICY, SOURCE, banner, ticket
+from support.tickets import BANNER, POLICY, SOURCE, banner, ticket
 
 CHECKS = kinds.modules("checks")
 ONLY_ALICE = Approvals.model_validate(
@@ -19,6 +19,7 @@ ONLY_ALICE = Approvals.model_validate(
 )
 BAD = {
     "reviewer": "alice",
+    "rollback": {**BANNER["rollback"], "by_hand": "nothing of it can be undone"},
     "services": ["order", "payments"],
     "steps": [{"name": "Merge", "kind": "git_change", "connection": "elsewhere", "merge": "tune"}],
     "window": {"zone": "UTC", "start": "2031-03-21 14:00", "end": "2031-03-21 14:01"},

@@ -19,8 +19,10 @@ INTERVENTIONS = frozenset(
 """The DAGs by which a person intervenes: each run does once what somebody asks for."""
 RECORD = "record_change"
 """The DAG by which people tell what was done by hand; its run may be tried again, and tells it once."""
+EMERGENCY = "emergency_change"
+"""The DAG by which people declare an emergency; its run may be tried again, and declares it once."""
 OWN_DAGS = INTERVENTIONS | {
-    *("housekeeping", RECORD, "request_change", "silent_changes", "sync_tickets", "what_changed"),
+    *("housekeeping", EMERGENCY, RECORD, "request_change", "silent_changes", "sync_tickets", "what_changed"),
 }
 """The DAGs that come with Change Windows."""
 AGAIN: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=5)}

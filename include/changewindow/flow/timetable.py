@@ -7,6 +7,11 @@ import pendulum
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 
 
+def scheduled_run(opens: datetime) -> str:
+    """Return the id of the one run that comes by itself when a window opens; nobody else can make a run of this id."""
+    return f"scheduled__{opens.isoformat()}"
+
+
 class ChangeWindowTimetable(Timetable):
     """Schedules the one run of a window; whether it is too late is the gate's question, which records `missed`."""
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from changewindow.documents.findings import Finding
 from changewindow.errors import BadPolicy, NotAllowed
 from changewindow.ledger import payloads
+from changewindow.ledger import standing as standings
 from changewindow.ledger.changes import revision
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, known, locked, number
@@ -19,7 +20,7 @@ from changewindow.policy.assessment import Assessment
 from changewindow.policy.decision import Decision
 from changewindow.policy.gate import decide
 from changewindow.policy.model import Policy
-from changewindow.policy.standing import Assessed, Intent, Mode
+from changewindow.policy.standing import Assessed, HeldTarget, Intent, Mode
 from changewindow.ticket.reader import build_ticket
 
 RENEWED = timedelta(minutes=15)
@@ -133,6 +134,12 @@ def leases(ledger: Ledger, change: str) -> list[str]:
     """Return the targets a change holds."""
     with ledger.reading() as session:
         return list(session.scalars(select(Lease.target).where(Lease.number == number(change)).order_by(Lease.target)))
+
+
+def held_by_others(ledger: Ledger, change: str, targets: tuple[str, ...]) -> tuple[HeldTarget, ...]:
+    """Return which of its targets other changes hold."""
+    with ledger.reading() as session:
+        return standings.held_by_others(session, known(session, change), targets)
 
 
 def release(ledger: Ledger, target: str, *, person: str, reason: str, now: datetime) -> str:

@@ -59,19 +59,24 @@ def standing_at_the_gate(
     session: Session, change: Change, targets: tuple[str, ...], now: datetime, *, rolls_back: bool
 ) -> Standing:
     """Return what the ledger knows of a change, with everything that may keep it from starting or from rolling back."""
+    of_change = replace(holding_of(change), started=_started(session, change)) if rolls_back else None
+    return replace(
+        of_change or standing_of(session, change),
+        held=held_by_others(session, change, targets),
+        stops=() if rolls_back else stops_in(session, now),
+        acting=tuple(other for other in others_in(session, now, now, but=change.id) if other.holds),
+    )
+
+
+def held_by_others(session: Session, change: Change, targets: tuple[str, ...]) -> tuple[HeldTarget, ...]:
+    """Return which of these targets other changes hold."""
     rows = session.execute(
         select(Lease.target, Change)
         .join(Change, Change.number == Lease.number)
         .where(Lease.target.in_(targets), Lease.number != change.number)
         .order_by(Lease.target)
     )
-    of_change = replace(holding_of(change), started=_started(session, change)) if rolls_back else None
-    return replace(
-        of_change or standing_of(session, change),
-        held=tuple(HeldTarget(target, holder.id, holder.status == "running") for target, holder in rows),
-        stops=() if rolls_back else stops_in(session, now),
-        acting=tuple(other for other in others_in(session, now, now, but=change.id) if other.holds),
-    )
+    return tuple(HeldTarget(target, holder.id, holder.status == "running") for target, holder in rows)
 
 
 def _started(session: Session, change: Change) -> frozenset[str]:

@@ -69,6 +69,9 @@ def collisions(case: Case) -> Answers:
     if isinstance(case.assessment, BadPolicy) or case.assessment is None:
         return
     findings = case.assessment.collides(case.standing.acting)
+    if findings and case.is_declared:
+        yield Satisfied("collisions", f"{findings[0].sentence}; an emergency goes on all the same")
+        return
     yield from findings
     if not findings:
         yield Satisfied("collisions", "no change that acts now collides with it")

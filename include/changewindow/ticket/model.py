@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, ValidationInfo, field_validator
+from pydantic_core import InitErrorDetails
 
 from changewindow.documents.refusal import refusal
 from changewindow.documents.text import shown
@@ -50,6 +51,13 @@ def _has_its_type(value: Any, info: ValidationInfo) -> Any:
 
 Value = Annotated[bool | int | float | str, AfterValidator(_has_its_type)]
 ParameterName = Annotated[str, StringConstraints(pattern=PARAMETER), AfterValidator(parse_parameter_name)]
+
+
+def _too_short(place: tuple[str, ...]) -> ValidationError:
+    """Return what pydantic says of an empty list, for one that may be empty elsewhere."""
+    counts = {"field_type": "Tuple", "min_length": 1, "actual_length": 0}
+    error: InitErrorDetails = {"type": "too_short", "loc": place, "input": [], "ctx": counts}
+    return ValidationError.from_exception_data("Ticket", [error])
 
 
 class Parameter(Model):
@@ -132,7 +140,7 @@ class Rollback(Model):
 
     estimate: Duration
     """How long the rollback takes, verification included."""
-    verify: tuple[Condition, ...] = Field(min_length=1)
+    verify: tuple[Condition, ...] = Field(json_schema_extra={"minItems": 1})
     """What proves that everything is as before."""
     within: Duration = timedelta(minutes=2)
     """How long verification may take to become good."""
@@ -140,6 +148,8 @@ class Rollback(Model):
     """When the undo of a step fails: undo the earlier steps all the same, or leave them for a person."""
     notes: str = ""
     """What a person needs to know to do it by hand."""
+    by_hand: Line | None = None
+    """Why nothing of it can be undone: a person is called then. Only a declared emergency says so."""
 
 
 class PostChange(Model):
@@ -192,6 +202,14 @@ class Ticket(Model):
     """The alerts of which nobody is told while the change runs, since it disturbs them."""
     post_change: PostChange = PostChange()
     """Where messages go, and what is left for people."""
+
+    @field_validator("rollback")
+    @classmethod
+    def _is_proven(cls, rollback: Rollback, info: ValidationInfo) -> Rollback:
+        # What was broken before is broken again after the undo of an emergency, so that nothing can prove it.
+        if not rollback.verify and info.data.get("type") != "emergency":
+            raise _too_short(("verify",))
+        return rollback
 
     @property
     def people(self) -> tuple[str, ...]:

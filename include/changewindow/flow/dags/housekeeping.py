@@ -14,11 +14,12 @@ from changewindow.errors import ChangeError, PlatformError
 from changewindow.flow.bundle import require_bundle
 from changewindow.flow.dags.interventions import tell_ended
 from changewindow.flow.dags.request import publish_change
-from changewindow.flow.own_dag import own_dag
+from changewindow.flow.own_dag import EMERGENCY, own_dag
 from changewindow.flow.run_request import RunRequest, run_request
 from changewindow.flow.runtime import ledger, log, now, policy
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.weights import FIRST
+from changewindow.ledger import changes
 from changewindow.ledger.spool import Spool
 
 OPEN = ["queued", "running"]
@@ -34,7 +35,8 @@ class LookAfter(BaseOperator):
 
         def is_alive(change: str, run: str | None) -> bool:
             wanted = {"run_ids": [run]} if run else {}
-            return bool(context["ti"].get_dr_count(dag_id=change, states=OPEN, **wanted))
+            is_open = bool(context["ti"].get_dr_count(dag_id=change, states=OPEN, **wanted))
+            return is_open or is_being_declared(context, changes.get(here, change).origin)
 
         for identity in replace_earlier(here, bundle):
             log.info("%s was published by an earlier version; it is data now", identity)
@@ -75,6 +77,12 @@ class LookAfter(BaseOperator):
             post(f"🚨 {change}: {sentence}", now(), change=change)
         conf = {"mode": "rollback", "reason": f"its run {run or 'that acted'} died"}
         return run_request(context, change, f"take_back_{now():%Y%m%dT%H%M%S}", conf)
+
+
+def is_being_declared(context: Context, origin: str | None) -> bool:
+    """Return whether the run is alive that has declared a change to be an emergency: it applies the first step."""
+    dag, _, run = (origin or "").partition("/")
+    return dag == EMERGENCY and bool(context["ti"].get_dr_count(dag_id=dag, run_ids=[run], states=OPEN))
 
 
 class CheckPolicy(BaseOperator):

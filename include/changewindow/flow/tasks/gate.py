@@ -13,6 +13,7 @@ from changewindow.changes.run_memory import baseline, legible
 from changewindow.checks import silences_spare_the_watch
 from changewindow.documents.findings import Finding
 from changewindow.errors import BadPolicy, ChangeError, NotAllowed
+from changewindow.flow.declared import declared
 from changewindow.flow.part import part_of, require_no_end_before, require_part_still
 from changewindow.flow.published_text import require_text
 from changewindow.flow.rights import require
@@ -38,6 +39,8 @@ class Gate(ChangeOperator):
     def do(self, run: Run) -> None:
         """Let the run through, or refuse with every reason."""
         self._require_part(run)
+        if self._was_let_through(run):
+            return
         self._wait_for_room(run)
         try:
             if run.mode == "rollback":
@@ -64,6 +67,17 @@ class Gate(ChangeOperator):
         log.info("the change may act on %s (token %s)", ", ".join(targets), token)
         if run.mode == "run":  # a rollback does not wait even for that; its first undo opens them beside itself
             open_silences(run)
+
+    def _was_let_through(self, run: Run) -> bool:
+        """Hand over that an emergency has passed its gate when it was declared; return whether it has."""
+        is_emergency = run.mode == "run" and run.intent.is_emergency
+        if not is_emergency or declared(run) is None or not run.holder().is_run(run.id):
+            return False
+        token = run.past(payloads.Started)[-1].token
+        run.hand_over(Passed(token=token, digest=run.change.digest))
+        log.info("the change acts since it was declared an emergency (token %s)", token)
+        open_silences(run)
+        return True
 
     def _require_part(self, run: Run) -> None:
         """Make sure that the run still has a part in its change; if not, it is no refusal of the change.

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
@@ -20,6 +20,7 @@ from changewindow.errors import (
     MemoryUnknown,
     StillUnderWay,
 )
+from changewindow.flow.declared import declared
 from changewindow.flow.published_text import require_text
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.preflight import CheckSensor
@@ -75,61 +76,93 @@ class Apply(ChangeOperator):
             raise AirflowSkipException("mode is rollback: nothing is applied")
         number = self.node.number
         step = run.ticket.steps[number - 1]
-        self.acting = context = run.step_context(number)
         if run.is_dry:
+            self.acting = context = run.step_context(number)
             require_text(run, forward=True)
             step.apply(context, step.remember(context))
             return
-        with ExitStack() as held:
-            held.enter_context(silences_renewed(run))
-            memory = self._begin(run, step, context, held)
-            context.require_lock()
-            _apply(run, step, context, memory)
-            context.require_lock()
-            run.hand_over(Applied(at=now()))
-            run.note(payloads.Applied(step=number, name=step.name))
+        if already_applied(run, number):
+            return
+        apply_step(run, number, self)
 
-    def _begin(self, run: Run, step: StepBase, context: StepContext, held: ExitStack) -> Memory:
-        """Take the step lock and remember what undo needs; when that fails at the first try, nothing has started."""
-        number = self.node.number
-        try:
-            memory = self._require(run, step)
-            held.enter_context(lock_forward(run.step_lock, f"{run.id}/{run.task}", context))
-            if memory is None:
-                memory = step.remember(context)
-                place = place_of_step(step.acts_on, getattr(step, "connection", None), context.connection)
-                run.record(payloads.Remembered(step=number, name=step.name, remembered=memory, place=place))
-        except (ChangeError, ValueError):
-            if run.is_first_try:
-                run.hand_over(NotStarted())
-            raise
-        run.hand_over(Remembered(memory=memory))
-        return memory
 
-    def _require(self, run: Run, step: StepBase) -> Memory | None:
-        """Make sure that this step may act now; return what it remembered if it acted before.
+class Acting(Protocol):
+    """A task that may be told to stop acting."""
 
-        Raises:
-            NotAllowed: with each reason.
-        """
-        number = self.node.number
-        applied = {event.step for event in run.past(payloads.Applied)}
-        started = [event.remembered for event in run.past(payloads.Remembered) if event.step == number]
-        if started:
-            run.hand_over(Remembered(memory=started[0]))
-        intended = StepStart(
-            number,
-            step.name,
-            not_applied=tuple(earlier for earlier in range(1, number) if earlier not in applied),
-            has_started=bool(started),
-            safe_to_repeat=step.safe_to_repeat,
-            done=sum((earlier.timeout for earlier in run.ticket.steps[: number - 1]), timedelta(0)),
-        )
-        forward = replace(run.intent, step=intended)
-        leases.require_running(
-            run.ledger, run.change.id, run=run.id, now=now(), forward=forward, assessment=run.assessed
-        )
-        return started[0] if started else None
+    acting: StepContext | None
+
+
+def apply_step(run: Run, number: int, task: Acting) -> None:
+    """Apply one step once: remember what undo needs, then act while holding the step lock.
+
+    Raises:
+        ChangeError: it may not be applied now, or failed.
+    """
+    step = run.ticket.steps[number - 1]
+    task.acting = context = run.step_context(number)
+    with ExitStack() as held:
+        held.enter_context(silences_renewed(run))
+        memory = _begin(run, number, context, held)
+        context.require_lock()
+        _apply(run, step, context, memory)
+        context.require_lock()
+        run.hand_over(Applied(at=now()))
+        run.note(payloads.Applied(step=number, name=step.name))
+
+
+def already_applied(run: Run, number: int) -> bool:
+    """Hand over what the declaration of an emergency has done of a step; return whether it was applied then."""
+    if not run.intent.is_emergency or number != 1 or declared(run) is None:
+        return False
+    acts = run.recorded(payloads.Applied, payloads.Undone)
+    remembered = [event.remembered for event in run.past(payloads.Remembered) if event.step == number]
+    if not remembered or not acts or not isinstance(acts[-1], payloads.Applied):
+        return False
+    run.hand_over(Remembered(memory=remembered[0]))
+    run.hand_over(Applied(at=now()))
+    log.info("step %s was applied when the emergency was declared", number)
+    return True
+
+
+def _begin(run: Run, number: int, context: StepContext, held: ExitStack) -> Memory:
+    """Take the step lock and remember what undo needs; when that fails at the first try, nothing has started."""
+    step = run.ticket.steps[number - 1]
+    try:
+        memory = _require(run, number, step)
+        held.enter_context(lock_forward(run.step_lock, f"{run.id}/{run.task}", context))
+        if memory is None:
+            memory = step.remember(context)
+            place = place_of_step(step.acts_on, getattr(step, "connection", None), context.connection)
+            run.record(payloads.Remembered(step=number, name=step.name, remembered=memory, place=place))
+    except (ChangeError, ValueError):
+        if run.is_first_try:
+            run.hand_over(NotStarted())
+        raise
+    run.hand_over(Remembered(memory=memory))
+    return memory
+
+
+def _require(run: Run, number: int, step: StepBase) -> Memory | None:
+    """Make sure that this step may act now; return what it remembered if it acted before.
+
+    Raises:
+        NotAllowed: with each reason.
+    """
+    applied = {event.step for event in run.past(payloads.Applied)}
+    started = [event.remembered for event in run.past(payloads.Remembered) if event.step == number]
+    if started:
+        run.hand_over(Remembered(memory=started[0]))
+    intended = StepStart(
+        number,
+        step.name,
+        not_applied=tuple(earlier for earlier in range(1, number) if earlier not in applied),
+        has_started=bool(started),
+        safe_to_repeat=step.safe_to_repeat,
+        done=sum((earlier.timeout for earlier in run.ticket.steps[: number - 1]), timedelta(0)),
+    )
+    forward = replace(run.intent, step=intended)
+    leases.require_running(run.ledger, run.change.id, run=run.id, now=now(), forward=forward, assessment=run.assessed)
+    return started[0] if started else None
 
 
 def _apply(run: Run, step: StepBase, context: StepContext, memory: Memory) -> None:

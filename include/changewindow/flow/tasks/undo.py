@@ -79,7 +79,7 @@ def undo_step(run: Run, number: int, task: ChangeOperator) -> None:
     with lock_undo(run.step_lock, f"{run.id}/{run.task}", context):
         run.note(payloads.Undoing(step=number, name=step.name))
         try:
-            _undo(step, context, memory)
+            _undo(step, context, memory, by_hand=run.ticket.rollback.by_hand)
         except ChangeError as error:
             ended = payloads.UndoStopped if isinstance(error, LockRevoked) else payloads.UndoFailed
             run.note(ended(step=number, name=step.name, reason=str(error)))
@@ -99,12 +99,14 @@ def _restored(step: StepBase, memory: Memory) -> str:
         return ""
 
 
-def _undo(step: StepBase, context: StepContext, memory: Memory) -> None:
+def _undo(step: StepBase, context: StepContext, memory: Memory, *, by_hand: str | None) -> None:
     """Undo a step; whatever goes wrong in it is a failed undo, because the change has to end with an outcome.
 
     Raises:
-        ChangeError: it failed.
+        ChangeError: it failed, or only a person can undo it.
     """
+    if by_hand:
+        raise StepFailed(f"'{step.name}' has no undo: {by_hand.rstrip('.')}. Undo it by hand, then run release_target.")
     try:
         step.undo(context, memory)
     except ChangeError:

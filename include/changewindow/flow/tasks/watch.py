@@ -17,6 +17,7 @@ from changewindow.changes.silencing import Silencing
 from changewindow.documents.text import escaped
 from changewindow.errors import ChangeError
 from changewindow.flow.airflow_connection import of_ticket_in_trigger, past_in_trigger
+from changewindow.flow.declared import declared
 from changewindow.flow.people import assigned, who_answered
 from changewindow.flow.published_text import require_text, require_text_of_run
 from changewindow.flow.runtime import Run, log, now
@@ -57,6 +58,9 @@ class Watch(ChangeOperator, BranchMixIn):
         if decided:
             return self._route(run, decided)
         require_text_of_run(run)
+        if not run.ticket.conditions and (emergency := declared(run)):
+            because = f"nothing is measured, as it was declared: {emergency.unwatched_because}"
+            return self._route(run, Decision(route="succeed", reason=because))
         return self._begin(run)
 
     def judged(self, context: Context, event: dict[str, Any]) -> Any:

@@ -1,0 +1,184 @@
+"""Makes the ticket of an emergency: of a standard change, of a ticket, or of one step."""
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from changewindow import kinds
+from changewindow.documents.findings import Finding
+from changewindow.documents.text import dotted, nearest
+from changewindow.documents.yaml import BadYaml, Document, parse
+from changewindow.policy.check import Facts
+from changewindow.policy.review import load_document
+from changewindow.policy.skipped import Skip
+from changewindow.ticket.model import Ticket
+from changewindow.ticket.reader import build_ticket
+from changewindow.ticket.window import local_time_text
+
+SLACK = timedelta(hours=2)
+"""How much longer than it needs the window of an emergency is: it may wait for its targets, or for Airflow."""
+NOT_SKIPPED = frozenset({"connections_serve", "watch_can_judge", "silences_spare_the_watch"})
+"""Checks whose findings an emergency has to put right, too."""
+OF_NORMAL = frozenset({"rollback_is_proven", "window_fits", "calendar_allows", "no_overlap", "approvers_exist"})
+"""Checks that are not asked: the gate's rules say the same of now, or an emergency may do it."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What an emergency gives to whatever ticket it runs."""
+
+    executor: str
+    commander: str
+    now: datetime
+    unwatched_because: str = ""
+
+
+@dataclass(frozen=True)
+class Made:
+    """The ticket of an emergency, or what is wrong with it."""
+
+    data: dict[str, Any]
+    """What runs."""
+    normal: dict[str, Any]
+    """The same as a normal change."""
+    ticket: Ticket | None
+    mistakes: tuple[str, ...] = ()
+    skips: tuple[Skip, ...] = ()
+    """What a normal change would have had to put right or to wait for."""
+
+
+def of_ticket(document: Document, frame: Frame, facts: Facts, *, name: str = "ticket") -> Made:
+    """Return the emergency of a ticket that somebody has written, of whatever type, in whatever window."""
+    given: dict[str, Any] = copy.deepcopy(document.data)
+    opened = _window(frame.now, frame.now + timedelta(days=1))
+    normal = {"reviewer": frame.commander, "window": opened, **given}
+    if normal.get("type") not in {"normal", "standard"}:
+        normal["type"] = "normal"
+    data = {**copy.deepcopy(normal), "type": "emergency", "owner": frame.executor, "window": opened}
+    skips = [*_without_preflight(data), *_without_baselines(data)]
+    unwatched = {"watch_can_judge"} if frame.unwatched_because else set()
+    asked = Facts(frame.now, facts.policy, requester=facts.requester, without=OF_NORMAL | unwatched)
+    loaded = load_document(Document({**data}, document.lines, document.findings), asked)
+    wrong = [finding for finding in loaded.findings if not finding.is_warning]
+    stops, marks = _sorted(wrong, data, facts)
+    if stops or not isinstance(loaded.data, dict):
+        return Made(data, normal, None, tuple(_text(finding, name) for finding in stops))
+    ticket = _built(data, frame.now)
+    return Made(data, normal, ticket, skips=(*skips, *(Skip(each.code, each.sentence) for each in marks)))
+
+
+def of_step(text: str, fields: Mapping[str, Any], frame: Frame, facts: Facts) -> Made:
+    """Return the emergency of one step: its text, and of `fields` its target, condition, and why it has no undo."""
+    try:
+        step = parse(text)
+        condition = parse(fields["condition"]).data if fields.get("condition") else None
+    except BadYaml as bad:
+        return Made({}, {}, None, (_text(bad.finding, "step"),))
+    mistakes = [] if isinstance(step.data, dict) else ["step: it is not a step. Write `kind: command` and its fields"]
+    if condition is not None and not isinstance(condition, dict):
+        mistakes.append("works_when: it is not a condition. Write its `source` and `pass`")
+    if mistakes:
+        return Made({}, {}, None, tuple(mistakes))
+    done, wrong = _with_undo(dict(step.data), fields.get("no_undo_because") or "")
+    if wrong:
+        return Made({}, {}, None, (wrong,))
+    environment, _, service = str(fields["target"]).partition("/")
+    data = {
+        "summary": fields["summary"],
+        "environment": environment,
+        "services": [service],
+        "type": "emergency",
+        "risk": "high",
+        "owner": frame.executor,
+        "reviewer": frame.commander,
+        "steps": [done],
+        "rollback": {"estimate": str(done.get("timeout") or "5m"), "verify": []}
+        | ({"by_hand": fields["no_undo_because"]} if fields.get("no_undo_because") else {}),
+        "watch": {"for": "1m", "every": "5s"},
+        "validation": [{"name": "It works", "failures": 6, **condition}] if condition else [],
+    }
+    return of_ticket(Document(data, {}), frame, facts, name="step")
+
+
+def _with_undo(step: dict[str, Any], because: str) -> tuple[dict[str, Any], str]:
+    """Return a step with a name and an undo, and what is wrong with that; a kind may need no word about its undo."""
+    kind = str(step.get("kind") or "")
+    named = {"name": f"Emergency {kind.replace('_', ' ')}".strip(), **step}
+    if not because or kind not in kinds.names("steps"):
+        return named, ""
+    fields = kinds.model("steps", "Step", kind).model_fields
+    if "undo" in step:
+        return named, "no_undo_because: the step has an undo. Leave one of them out"
+    if not any(field.alias == "undo" for field in fields.values()):
+        return named, f"no_undo_because: a step of kind {kind} undoes itself. Leave it empty"
+    return {**named, "undo": "nothing"}, ""
+
+
+def _without_preflight(data: dict[str, Any]) -> list[Skip]:
+    """Take out what would be asked and confirmed before the first step; return what that was."""
+    before = data.pop("preflight", None)
+    if not isinstance(before, dict):
+        return []
+    checks = [each.get("name", "?") for each in before.get("checks") or () if isinstance(each, dict)]
+    items = [str(each) for each in before.get("confirmed") or ()]
+    asked = [Skip("check_skipped", f"the check '{name}' was not asked before the first step") for name in checks]
+    return [*asked, *(Skip("not_confirmed", f"nobody has confirmed: {item}") for item in items)]
+
+
+def _without_baselines(data: dict[str, Any]) -> list[Skip]:
+    """Take out what is compared with readings from before the change, for which an emergency has no time."""
+    skips: list[Skip] = []
+    for part, name in (("watch", "conditions"), ("rollback", "verify"), ("", "validation")):
+        inside = data.get(part) if part else data
+        if isinstance(inside, dict) and isinstance(inside.get(name), list):
+            compared = [each for each in inside[name] if _is_compared(each)]
+            inside[name] = [each for each in inside[name] if not _is_compared(each)]
+            skips += [_no_baseline(each.get("name", "?")) for each in compared]
+    return skips
+
+
+def _is_compared(condition: Any) -> bool:
+    compare = condition.get("compare") if isinstance(condition, dict) else None
+    return isinstance(compare, dict) and "control" not in compare
+
+
+def _no_baseline(name: str) -> Skip:
+    return Skip("no_baseline", f"'{name}' is not watched: nothing was read before the first step to compare it with")
+
+
+def _built(data: dict[str, Any], now: datetime) -> Ticket:
+    """Return the ticket, with a window that it fits into; `data` gets the window."""
+    ticket = build_ticket(data)
+    data["window"] = _window(now, now + ticket.needs + SLACK)
+    return build_ticket(data)
+
+
+def _window(opens: datetime, closes: datetime) -> dict[str, str]:
+    start, end = (moment.astimezone(UTC).replace(tzinfo=None, microsecond=0) for moment in (opens, closes))
+    return {"zone": "UTC", "start": local_time_text(start), "end": local_time_text(end)}
+
+
+def _sorted(findings: Iterable[Finding], data: Mapping[str, Any], facts: Facts) -> tuple[list[Finding], list[Finding]]:
+    """Return what has to be put right, and what an emergency may skip."""
+    skippable = {*kinds.names("checks")} - NOT_SKIPPED
+
+    def stops(finding: Finding) -> bool:
+        return finding.code not in skippable or _is_mistyped(finding, data, facts)
+
+    return [finding for finding in findings if stops(finding)], [each for each in findings if not stops(each)]
+
+
+def _is_mistyped(finding: Finding, data: Mapping[str, Any], facts: Facts) -> bool:
+    """Return whether a target that nobody knows is more likely another one; a new service has its emergencies, too."""
+    if finding.code != "known_service" or facts.policy is None or finding.place[0] == "environment":
+        return finding.code == "known_service"
+    return nearest(data["services"][finding.place[1]], facts.policy.catalogue.services) is not None
+
+
+def _text(finding: Finding, name: str) -> str:
+    if name == "ticket":
+        return finding.text(name)
+    place = dotted(finding.place[2:] if finding.place[:1] == ("steps",) else finding.place)
+    return f"{name}: {place}{': ' * bool(place)}{finding.sentence}. {finding.remedy}"

@@ -1,0 +1,155 @@
+"""The DAG by which somebody declares an emergency: its first step runs at once, and its change goes on from there."""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, BaseOperator, BaseSensorOperator
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
+
+from changewindow.changes import emergency_messages
+from changewindow.changes.emergency import declare
+from changewindow.changes.emergency_form import emergency_of
+from changewindow.errors import BadPolicy, BadRequest, ChangeError
+from changewindow.flow.dags.emergency_form import DOCUMENT, form
+from changewindow.flow.dags.request import publish_change
+from changewindow.flow.own_dag import EMERGENCY, own_dag
+from changewindow.flow.people import NOBODY
+from changewindow.flow.requested import origin_of
+from changewindow.flow.runtime import Run, ledger, log, now, person_of, policy
+from changewindow.flow.tasks.messages import post
+from changewindow.flow.tasks.steps import apply_step
+from changewindow.flow.timetable import scheduled_run
+from changewindow.flow.urgent_gate import LONGEST_WAIT, SOON, pass_the_gate
+from changewindow.flow.weights import FIRST
+from changewindow.flow.xcoms import leave_note
+from changewindow.ledger import changes, events, queries
+from changewindow.ledger.payloads import Declared, Remembered
+from changewindow.policy.assessment import Assessment
+from changewindow.policy.model import Policy
+from changewindow.systems.context import Context as StepContext
+from changewindow.ticket.reader import build_ticket
+from changewindow.ticket.revision import PublishedChange
+
+PATIENCE = timedelta(minutes=10)
+"""How long Airflow may take to begin the run of the change."""
+
+
+class Act(BaseSensorOperator):
+    """Declares an emergency, passes the gate, applies the first step, and publishes the change, which goes on.
+
+    All of it is in the ledger: when it is tried again, it goes on where it was.
+    """
+
+    acting: StepContext | None = None
+
+    def execute(self, context: Context) -> None:
+        """Act for the person who triggered the run; while another change holds a target, come back in a second."""
+        try:
+            self._act(context)
+        except (ChangeError, ValueError) as error:
+            log.error("%s", error)
+            leave_note(context, str(error))
+            raise AirflowFailException(str(error)) from error
+
+    def _act(self, context: Context) -> None:
+        rules = _rules()
+        held = context["params"].get("held") or (rules.emergencies.held if isinstance(rules, Policy) else "wait")
+        run = run_of(context, _declared(context, rules))
+        if isinstance(rules, Policy):
+            run.assessment = Assessment(rules, run.ticket, run.change.data, run.change.id)
+        if not run.holder().is_run(run.id):
+            pass_the_gate(run, held, person_of(context))
+        try:
+            if not run.past(Remembered):
+                apply_step(run, 1, self)
+        finally:  # whatever became of the step: from here on the run of the change watches, or rolls back
+            publish_change(run.change.id)
+        leave_note(context, f"{run.change.id} acts: {run.ticket.summary}")
+
+    def on_kill(self) -> None:
+        """Stop acting: Airflow wants this task to end."""
+        if self.acting is not None:
+            self.acting.stop()
+
+
+class Follow(BaseSensorOperator):
+    """Waits until the run of the change has begun: until then, this one is the run that acts."""
+
+    def execute(self, context: Context) -> None:
+        """Look, and come back in a second while there is none."""
+        stored = queries.of_origin(ledger(), origin_of(context))
+        if stored is None or stored.run is None:
+            raise AirflowFailException("Nothing was declared; the log of `act` says why.")
+        if context["ti"].get_dr_count(dag_id=stored.id, run_ids=[stored.run]):
+            log.info("the run %s of %s goes on", stored.run, stored.id)
+        elif now() < stored.submitted_at + LONGEST_WAIT + PATIENCE:
+            raise AirflowRescheduleException(now() + SOON)
+        else:
+            raise AirflowFailException(f"{stored.id}: Airflow has not begun its run. Housekeeping rolls it back.")
+
+
+class Tell(BaseOperator):
+    """Tells the room, and everybody whose approval was skipped, what was declared; nothing waits for it."""
+
+    def execute(self, context: Context) -> None:
+        """Post it, if there is anything to tell."""
+        here, person = ledger(), person_of(context)
+        stored = queries.of_origin(here, origin_of(context))
+        declarations = events.past(here, stored.id, Declared) if stored else []
+        if stored is None or not declarations:
+            return
+        ticket, event = build_ticket(changes.revision(here, stored.id)), declarations[0]
+        link = str(context["ti"].log_url).partition("/tasks/")[0]
+        for text in (
+            emergency_messages.declared(stored.id, ticket, event, person=person),
+            emergency_messages.skipped(stored.id, event, person=person, link=link),
+            emergency_messages.acting(stored.id, ticket, event) if stored.run else "",
+        ):
+            if text:
+                post(text, now(), ticket.post_change.notify, change=stored.id)
+
+
+def run_of(context: Context, change: PublishedChange) -> Run:
+    """Return the run of the change, as far as it is carried out here: the form's parameters are none of its own."""
+    inside: Any = {**context, "run_id": scheduled_run(change.ticket.window.opens), "params": {}}
+    return Run(change, inside)
+
+
+def _rules() -> Policy | BadPolicy:
+    try:
+        return policy()
+    except BadPolicy as bad:
+        log.warning("%s", bad)
+        return bad
+
+
+def _declared(context: Context, rules: Policy | BadPolicy) -> PublishedChange:
+    """Return the change that this run has declared, now or at an earlier try.
+
+    Raises:
+        BadRequest: it cannot be declared so; names every mistake.
+    """
+    person, here, origin = person_of(context), ledger(), origin_of(context)
+    stored = queries.of_origin(here, origin)
+    if stored is None:
+        if person == NOBODY:
+            raise BadRequest(f"Nobody is known to have triggered this run. Trigger {EMERGENCY} under your own name.")
+        at = now()
+        emergency = emergency_of(dict(context["params"]), rules, person=person, now=at)
+        submitted = declare(here, emergency, rules, person=person, now=at, origin=origin)
+        log.info("%s is declared an emergency", submitted.change)
+        return PublishedChange.of(submitted.change, emergency.made.data)
+    return PublishedChange.of(stored.id, changes.text_of(here, stored.id, stored.digest))
+
+
+def build_emergency_dag() -> DAG:
+    """Return the DAG `emergency_change` with its form."""
+    description = "Declare an emergency: what is to be done begins at once, and its approval is given afterwards."
+    with own_dag(EMERGENCY, description, params=form(), document=DOCUMENT, weight=FIRST) as dag:
+        act = Act(task_id="act", mode="reschedule", doc="declare it, pass the gate, apply the first step")
+        act >> [
+            Follow(task_id="follow", mode="reschedule", trigger_rule="all_done"),
+            Tell(task_id="tell", trigger_rule="all_done"),
+        ]
+    return dag

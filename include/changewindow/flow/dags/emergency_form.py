@@ -1,0 +1,93 @@
+"""The form of `emergency_change`: few fields are needed, and those come first."""
+
+from typing import Any
+
+from airflow.sdk import Param
+
+from changewindow import settings
+from changewindow.policy.templates import choices_of
+
+DOCUMENT = """\
+Production is down, and something has to be changed **now**: say what is broken, who commands the incident and has said
+yes, and what is to be done: a **standard change**, a **ticket**, or **one step**. It begins at once.
+
+Skipped are calendar, freezes, lead time, approvals and preflight; what was skipped is found out, recorded, and told to
+those whose yes it was. Not skipped are the lease on the target, what undo needs, watch, rollback and record. Afterwards
+somebody who has neither asked, done nor commanded approves it (`retroactive_approval`), and it is reviewed.
+"""
+A_STANDARD, A_STEP, MORE = "A standard change", "One step", "More"
+STEP = """\
+As YAML: `kind`, its fields, and its `undo`. `changewindow kinds` shows every kind."""
+WORKS = """\
+By what one sees that it works, as YAML: `{source: {kind: http, connection: orders, path: /health, read: status},
+pass: {equals: 200}}`."""
+
+
+OPTIONAL: dict[str, Any] = {"type": ["null", "string"]}
+LINE = {**OPTIONAL, "maxLength": 300}
+TEXT = {**OPTIONAL, "format": "multiline", "maxLength": 1_000_000}
+MOMENT = {**OPTIONAL, "format": "date-time"}
+
+
+def form() -> dict[str, Param]:
+    """Return the parameters of `emergency_change`."""
+    return {**_why(), **_what(), **_one_step(), **_more()}
+
+
+def _why() -> dict[str, Param]:
+    return {
+        "broken": Param(
+            type="string", minLength=3, maxLength=300, title="What is broken", description="In a sentence."
+        ),
+        "commander": Param(
+            type="string",
+            minLength=1,
+            maxLength=100,
+            title="Incident commander",
+            description="Who commands the incident and has said yes, by the user name.",
+        ),
+        "incident": Param(None, **LINE, title="Incident", description="Its id or address; empty: none is open."),
+    }
+
+
+def _what() -> dict[str, Param]:
+    folder = settings.read().templates
+    templates = sorted(path.stem for path in folder.glob("*.yaml"))
+    choices = f'As JSON, like {{"max_idle": 12}}. For {"; ".join(choices_of(folder))}.'
+    within = {"section": A_STANDARD}
+    listed = {**OPTIONAL, **within, "enum": [None, *templates], "title": "Standard change"}
+    return {
+        "ticket": Param(None, **TEXT, title="Ticket", description="What is done, as YAML; its window does not matter."),
+        "standard": Param(None, **listed, description="From the catalogue."),
+        "values": Param({}, type=["null", "object"], **within, title="Parameters", description=choices),
+    }
+
+
+def _one_step() -> dict[str, Param]:
+    line, text = {**LINE, "section": A_STEP}, {**TEXT, "section": A_STEP}
+    because = "Why it cannot be undone: a person is called instead. Empty: it has an undo."
+    return {
+        "target": Param(None, **line, title="Target", description="As environment/service, like production/orders."),
+        "step": Param(None, **text, title="Step", description=STEP),
+        "no_undo_because": Param(None, **line, title="No undo, because", description=because),
+        "works_when": Param(None, **text, title="Works when", description=WORKS),
+    }
+
+
+def _more() -> dict[str, Param]:
+    line, moment = {**LINE, "section": MORE}, {**MOMENT, "section": MORE}
+    held = {**OPTIONAL, "section": MORE, "enum": [None, "wait", "take_over"]}
+    why, held_by = "Unwatched, because", "If another change holds the target"
+    rolled_back = "Why nothing is measured by which it could be rolled back."
+    waits = "Wait for it, or have it rolled back and take over; empty: as emergencies.yaml says."
+    yes = "With its offset; UTC without one. Empty: now."
+    return {
+        "unwatched_because": Param(None, **line, title=why, description=rolled_back),
+        "agreed_at": Param(None, **moment, title="Said yes at", description=yes),
+        "agreed_how": Param(None, **line, title="Said yes how", description="By phone, in the incident channel."),
+        "executor": Param(None, **line, title="Executor", description="Who does it, if it is not you."),
+        "workaround_until": Param(
+            None, **moment, title="Workaround until", description="When it has to be gone again; empty: it stays."
+        ),
+        "held": Param(None, **held, title=held_by, description=waits),
+    }

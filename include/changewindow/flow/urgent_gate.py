@@ -1,0 +1,82 @@
+"""Takes an emergency through the gate when it is declared: what other changes hold is waited for, or taken over."""
+
+from datetime import timedelta
+from typing import NoReturn
+
+from airflow.sdk.exceptions import AirflowRescheduleException
+
+from changewindow.documents.findings import Finding
+from changewindow.errors import ChangeError, NotAllowed
+from changewindow.flow.people import is_listed_operator
+from changewindow.flow.rights import why_not
+from changewindow.flow.runtime import Run, log, now
+from changewindow.flow.tasks.silences import open_silences
+from changewindow.ledger import changes, leases
+from changewindow.policy.standing import HeldTarget
+
+SOON = timedelta(seconds=1)
+"""How often it is asked whether the targets are free."""
+LONGEST_WAIT = timedelta(minutes=30)
+HELD = "target_held"
+
+
+def pass_the_gate(run: Run, held: str, person: str) -> None:
+    """Take the leases for a run; whatever keeps it from that, but for a target that another change holds, ends it.
+
+    Raises:
+        AirflowRescheduleException: another change still holds a target; the task is to ask again.
+        NotAllowed: with each finding; the change is closed as refused.
+    """
+    try:
+        leases.start(
+            run.ledger, run.change.id, run.intent, targets=run.ticket.targets, now=now(), assessment=run.assessed
+        )
+    except NotAllowed as refused:
+        if {finding.code for finding in refused.findings} != {HELD}:
+            _refuse(run, refused)
+        _wait(run, refused, take_over=held == "take_over", person=person)
+    log.info("%s may act on %s", run.change.id, ", ".join(run.ticket.targets))
+    open_silences(run)
+
+
+def _wait(run: Run, refused: NotAllowed, *, take_over: bool, person: str) -> NoReturn:
+    """Come back in a second, if those who hold the targets may still let go of them; with `take_over`, end them."""
+    holders = leases.held_by_others(run.ledger, run.change.id, run.ticket.targets)
+    if not all(holder.is_acting for holder in holders):
+        _refuse(run, refused)
+    waited = now() - changes.get(run.ledger, run.change.id).submitted_at
+    if waited > LONGEST_WAIT:
+        sentence = f"{_listed(holders)}, after {LONGEST_WAIT.seconds // 60} minutes"
+        remedy = "Look at that change; then declare the emergency anew with `held: take_over`."
+        _refuse(run, NotAllowed(run.change.id, [Finding(HELD, sentence, remedy)]))
+    log.info("waiting until they are free: %s", _listed(holders))
+    if take_over:
+        for change in {holder.change for holder in holders}:
+            _end(run, change, person)
+    raise AirflowRescheduleException(now() + SOON)
+
+
+def _end(run: Run, holder: str, person: str) -> None:
+    """Abort a change in favour of an emergency, once: its own run rolls it back. Who may not abort it waits for it."""
+    if changes.get(run.ledger, holder).aborted:
+        return
+    if objection := why_not("abort_change", {"change": holder}, person, is_operator=is_listed_operator(person)):
+        log.warning("%s is waited for: %s", holder, objection.reason)
+        return
+    reason = f"the emergency {run.change.id} takes over: {run.ticket.summary}"
+    try:
+        changes.abort(run.ledger, holder, person=person, reason=reason, now=now())
+    except ChangeError as error:
+        log.info("%s has ended meanwhile: %s", holder, error)
+    else:
+        log.warning("%s is aborted, and rolled back by its own run: %s", holder, reason)
+
+
+def _refuse(run: Run, refused: NotAllowed) -> NoReturn:
+    reason = "\n".join(refused.reasons)
+    changes.close(run.ledger, run.change.id, run=None, outcome="refused", reason=reason, now=now())
+    raise refused
+
+
+def _listed(holders: tuple[HeldTarget, ...]) -> str:
+    return ", ".join(f"{holder.target} is held by {holder.change}" for holder in holders)

@@ -1,0 +1,188 @@
+"""The DAG `emergency_change`: what is declared acts at once, under the name of who declared it, and is sealed."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
+
+from changewindow import settings
+from changewindow.flow.dag import dag_of
+from changewindow.flow.dags.emergency import build_emergency_dag
+from changewindow.flow.dags.emergency_form import form
+from changewindow.flow.own_dag import EMERGENCY
+from changewindow.flow.timetable import scheduled_run
+from changewindow.ledger import changes, events, leases, queries
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.models import Change
+from changewindow.ledger.payloads import Declared
+from changewindow.ledger.verification import verify_all
+from changewindow.ticket.revision import PublishedChange
+from support.task_instance import TaskInstance
+from support.tickets import banner
+
+
+class Declaration:
+    """An emergency that somebody declares by the form; its tasks run as Airflow runs them."""
+
+    def __init__(self, ledger: Ledger, folder: Path, *, run: str = "run-1", person: str | None = "alice") -> None:
+        self.ledger, self.folder, self.run = ledger, folder, run
+        self.dag_run = SimpleNamespace(triggering_user_name=person, run_type="manual")
+        self.instance = TaskInstance("act", dag=EMERGENCY)
+        self.instance.log_url = "http://airflow/dags/emergency_change/runs/run-1/tasks/act"
+
+    def step(self, name: str = "done") -> dict[str, Any]:
+        """Return a step that leaves a file."""
+        path = str(self.folder / name)
+        return {"name": "Act", "kind": "command", "run": ["touch", path], "undo": ["rm", path]}
+
+    def do(self, task: str = "act", **params: Any) -> None:
+        """Do a task with what was filled in; by default, one step that nothing watches."""
+        self.instance.task_id = task
+        default = {} if {"ticket", "standard", "step"} & {*params} else self.one_step()
+        given = {name: param.value for name, param in form().items() if param.has_value}
+        named = {"broken": "Orders cannot be paid", "commander": "bob", **default, **params}
+        context: Any = {"dag_run": self.dag_run, "params": {**given, **named}, "ti": self.instance, "run_id": self.run}
+        operator: Any = build_emergency_dag().get_task(task)
+        operator.execute(context)
+
+    def one_step(self) -> dict[str, Any]:
+        """Return one step on a target of its own."""
+        because = "there is no metric"
+        return {"step": json.dumps(self.step()), "target": "production/orders", "unwatched_because": because}
+
+    @property
+    def change(self) -> Change:
+        """Return what was declared."""
+        change = queries.of_origin(self.ledger, f"{EMERGENCY}/{self.run}")
+        assert change is not None
+        return change
+
+    @property
+    def note(self) -> str:
+        """Return the note of the run."""
+        return str(self.instance.left["note"])
+
+    def kinds(self) -> list[str]:
+        """Return the kinds of events of the change."""
+        return [str(row.kind) for row in events.history(self.ledger, self.change.id)]
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let Airflow read what is published as data."""
+    folder = tmp_path / "published"
+    monkeypatch.setenv("CHANGEWINDOW_PUBLISHED", str(folder))
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps([settings.BUNDLE]))
+    return folder
+
+
+@pytest.fixture
+def declaration(known: Ledger, tmp_path: Path, published: Path) -> Declaration:
+    """Return an emergency that alice is about to declare."""
+    assert not published.exists()
+    return Declaration(known, tmp_path)
+
+
+def test_one_step_acts_at_once_and_its_change_is_published(declaration: Declaration, published: Path) -> None:
+    """Its run is the one that comes by itself when its window opens, which is now; what was skipped is sealed."""
+    declaration.do()
+    change = declaration.change
+    assert (declaration.folder / "done").exists()
+    assert declaration.kinds() == ["submitted", "declared", "started", "remembered", "applied"]
+    assert (change.status, change.run) == ("running", scheduled_run(change.opens))
+    assert leases.leases(declaration.ledger, change.id) == ["production/orders"]
+    assert (published / f"{change.id}.json").exists()
+    (event,) = events.past(declaration.ledger, change.id, Declared)
+    assert [(each.code, each.people) for each in event.skipped] == [
+        ("nobody_approved", ("bob", "erik", "carol")),
+        ("no_incident", ()),
+        ("unwatched", ()),
+    ]
+    assert verify_all(declaration.ledger).altered == ()
+    assert declaration.note == f"{change.id} acts: Emergency: Orders cannot be paid"
+
+
+def test_it_may_be_tried_again_and_declares_and_applies_once(declaration: Declaration) -> None:
+    """Whatever died before, the ledger knows how far it was."""
+    declaration.do()
+    (declaration.folder / "done").unlink()
+    declaration.do()
+    assert not (declaration.folder / "done").exists()
+    assert declaration.kinds().count("declared") == 1
+
+
+def test_who_declares_it_is_known(known: Ledger, tmp_path: Path) -> None:
+    """A run that nobody has triggered under a name declares nothing."""
+    nobody = Declaration(known, tmp_path, person=None)
+    with pytest.raises(AirflowFailException, match="Nobody is known to have triggered this run"):
+        nobody.do()
+    assert nobody.note.startswith("Nobody is known")
+
+
+def test_a_step_that_fails_is_published_all_the_same(declaration: Declaration, published: Path) -> None:
+    """Its run then rolls it back; the task is red, and says why."""
+    step = {"kind": "command", "run": ["false"], "undo": ["true"]}
+    with pytest.raises(AirflowFailException, match="exit code 1"):
+        declaration.do(**{**declaration.one_step(), "step": json.dumps(step)})
+    assert (published / f"{declaration.change.id}.json").exists()
+    assert declaration.kinds()[-1] == "remembered"
+
+
+def test_the_change_goes_on_from_its_second_step(declaration: Declaration, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its own run the gate and the first apply hand over what was done, and do nothing a second time."""
+    data = banner(steps=[declaration.step("one"), declaration.step("two")], type="normal")
+    declaration.do(ticket=json.dumps(data))
+    (declaration.folder / "one").unlink()
+    change = declaration.change
+    published = PublishedChange.of(change.id, changes.revision(declaration.ledger, change.id))
+    dag, instance = dag_of(published), TaskInstance(dag=change.id)
+    instance.states["window"] = "success"
+    for task in ("window", "gate", "apply_1", "apply_2"):
+        instance.task_id = task
+        operator: Any = dag.get_task(task)
+        operator.execute({"run_id": change.run, "ti": instance, "params": {"mode": "run"}})
+    assert not (declaration.folder / "one").exists()
+    assert (declaration.folder / "two").exists()
+    assert declaration.kinds()[5:] == ["remembered", "applied"]
+
+
+def test_a_held_target_is_waited_for_or_taken_over(declaration: Declaration, known: Ledger, tmp_path: Path) -> None:
+    """Who waits comes back in a second; who takes over aborts the holder once, and waits for its rollback."""
+    declaration.do()
+    first = declaration.change
+    second = Declaration(known, tmp_path, run="run-2", person="erik")
+    with pytest.raises(AirflowRescheduleException):
+        second.do()
+    assert changes.get(known, first.id).aborted is None
+    for _ in range(2):
+        with pytest.raises(AirflowRescheduleException):
+            second.do(held="take_over")
+    assert f"the emergency {second.change.id} takes over" in str(changes.get(known, first.id).aborted)
+    assert declaration.kinds().count("aborted") == 1
+    changes.close(known, first.id, run=first.run, outcome="rolled_back", reason="aborted", now=datetime.now(UTC))
+    second.do(held="take_over")
+    assert second.change.status == "running"
+
+
+def test_a_target_whose_rollback_failed_is_refused_with_what_to_do(declaration: Declaration, tmp_path: Path) -> None:
+    """Nobody waits for what only a person can release; the change ends refused, and the form may be sent again."""
+    declaration.do()
+    at, first, ledger = datetime.now(UTC), declaration.change, declaration.ledger
+    changes.close(ledger, first.id, run=first.run, outcome="rollback_failed", reason="?", now=at)
+    second = Declaration(ledger, tmp_path, run="run-2")
+    with pytest.raises(AirflowFailException, match="run release_target; its rollback failed"):
+        second.do(held="take_over")
+    assert second.change.status == "refused"
+
+
+def test_the_policy_may_be_broken(declaration: Declaration) -> None:
+    """At three in the morning nobody repairs a file first; that nobody knows the approvers is among what is skipped."""
+    (declaration.folder / "policy" / "approvals.yaml").write_text("rules: [")
+    declaration.do()
+    (event,) = events.past(declaration.ledger, declaration.change.id, Declared)
+    assert "approvers_unknown" in [each.code for each in event.skipped]
+    assert declaration.change.status == "running"
