@@ -20,7 +20,7 @@ demo: .venv/ready ## start Airflow, play two changes on a real service, stay up 
 test: lint fast foreign airflow ## lint, types and every test
 
 fast: .venv/ready ## the tests that need neither Airflow nor seconds for a program of others to start
-	$(RUN) -m pytest tests --ignore tests/airflow -m "not foreign" --numprocesses 3 --dist worksteal
+	$(RUN) -m pytest tests --ignore tests/airflow -m "not foreign" --numprocesses 5 --dist worksteal
 
 foreign: .venv/ready ## the tests of the steps of Ansible, Flyway and OpenTofu
 	$(RUN) -m pytest tests/steps -m foreign --numprocesses 2 --dist worksteal

@@ -2,16 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
 import requests
+from botocore import session
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from changewindow.steps.route53 import EXAMPLE
 from changewindow.systems.connection import Connection
 from step_fixtures import World
+
+session.create_loader = cache(session.create_loader)
+"""What AWS has is described in megabytes of JSON, which each session would read anew; here all of them share it."""
 
 API = {"Name": "api.example.com.", "Type": "A", "TTL": 300, "ResourceRecords": [{"Value": "192.0.2.10"}]}
 

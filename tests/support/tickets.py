@@ -3,14 +3,18 @@
 import copy
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import jsonschema
 
 from changewindow.policy.check import Facts
 from changewindow.policy.connections import Connections, Served
 from changewindow.policy.load import load_policy
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
+from changewindow.ticket.schema import ticket_schema
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 FACTS = Facts(now=NOW)
@@ -53,3 +57,9 @@ def ticket(**changed: Any) -> Ticket:
 def golden(name: str) -> str:
     """Return a text that somebody has read and found right."""
     return (TESTS / "golden" / name).read_text(encoding="utf-8")
+
+
+@cache
+def by_schema() -> jsonschema.Draft202012Validator:
+    """Return what judges tickets by their JSON Schema; to make it takes longer than most files of tests."""
+    return jsonschema.Draft202012Validator(ticket_schema())

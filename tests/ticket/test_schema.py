@@ -9,11 +9,7 @@ import jsonschema
 import pytest
 
 from changewindow.documents.yaml import parse
-from changewindow.ticket.schema import ticket_schema
-from support.tickets import BANNER, EXAMPLES, banner
-
-SCHEMA = ticket_schema()
-VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+from support.tickets import BANNER, EXAMPLES, banner, by_schema
 
 
 def objects(data: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -28,26 +24,26 @@ def objects(data: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 def test_it_is_a_schema() -> None:
     """It follows the draft that it names."""
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    jsonschema.Draft202012Validator.check_schema(by_schema().schema)
+    assert by_schema().schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
 def test_the_schema_beside_the_example_tickets_is_the_one_of_today() -> None:
     """Editors find it there; `changewindow schema` writes it."""
-    assert json.loads((EXAMPLES[0].parent / "ticket.schema.json").read_text(encoding="utf-8")) == SCHEMA
+    assert json.loads((EXAMPLES[0].parent / "ticket.schema.json").read_text(encoding="utf-8")) == by_schema().schema
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_it_accepts_an_example_and_refuses_an_unknown_field_anywhere_in_it(path: Path) -> None:
     """At every level, inside steps, sources and comparisons."""
     data = parse(path.read_text(encoding="utf-8")).data
-    assert list(VALIDATOR.iter_errors(data)) == []
+    assert list(by_schema().iter_errors(data)) == []
     for place in objects(data):
         changed = inner = copy.deepcopy(data)
         for part in place:
             inner = inner[part]
         inner["colour"] = "red"
-        assert not VALIDATOR.is_valid(changed), place
+        assert not by_schema().is_valid(changed), place
 
 
 @pytest.mark.parametrize(
@@ -62,7 +58,7 @@ def test_it_accepts_an_example_and_refuses_an_unknown_field_anywhere_in_it(path:
 )
 def test_fields_have_the_names_that_authors_write(model: str, names: set[str], internal: set[str]) -> None:
     """`for`, `pass`, `fail`, `undo` and `json` are no names in Python, but they are in a ticket."""
-    fields = set(SCHEMA["$defs"][model]["properties"])
+    fields = set(by_schema().schema["$defs"][model]["properties"])
     assert names <= fields
     assert not internal & fields
 
@@ -78,7 +74,7 @@ def test_fields_have_the_names_that_authors_write(model: str, names: set[str], i
 )
 def test_a_value_may_be_a_parameter(changed: dict[str, Any]) -> None:
     """Whatever is restricted otherwise."""
-    assert list(VALIDATOR.iter_errors(banner(**changed))) == []
+    assert list(by_schema().iter_errors(banner(**changed))) == []
 
 
 @pytest.mark.parametrize(
@@ -98,10 +94,10 @@ def test_a_value_may_be_a_parameter(changed: dict[str, Any]) -> None:
 )
 def test_a_wrong_value_is_refused(changed: dict[str, Any]) -> None:
     """The editor marks it while it is typed."""
-    assert not VALIDATOR.is_valid(banner(**changed))
+    assert not by_schema().is_valid(banner(**changed))
 
 
 def test_every_field_of_a_ticket_says_what_it_is() -> None:
     """Editors show it beside the field."""
-    silent = [name for name, field in SCHEMA["properties"].items() if not field.get("description")]
+    silent = [name for name, field in by_schema().schema["properties"].items() if not field.get("description")]
     assert silent == []
