@@ -26,6 +26,7 @@ def orphaned(ledger: Ledger, is_alive: IsAlive, now: datetime) -> list[Change]:
     orphans = []
     for change in queries.with_status(ledger, "running"):
         is_dead = (change.run is None or not is_alive(change.id, change.run)) and not is_alive(change.id, None)
+        is_dead = is_dead and not leases.is_terminal_alive(ledger, change.run, now)
         if is_dead and leases.orphan(ledger, change.id, run=change.run or "", now=now):
             orphans.append(change)
     return orphans

@@ -11,7 +11,7 @@ from changewindow.documents.canonical import canonical
 from changewindow.documents.findings import Finding
 from changewindow.errors import NotAllowed
 from changewindow.ledger import payloads, step_locks
-from changewindow.ledger.closing import Closing, append_closed
+from changewindow.ledger.closing import Closing, close_in
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, known, locked
 from changewindow.ledger.models import Approval, Change, Lease, Revision, Touched
@@ -197,15 +197,10 @@ def extend(ledger: Ledger, change: str, closes: datetime, *, person: str, reason
 
 def close(ledger: Ledger, change: str, **closing: Unpack[Closing]) -> None:
     """Record how a change ended and release its targets, unless it is `rollback_failed`. May be called twice."""
-    run, outcome, reason, now = closing["run"], closing["outcome"], closing["reason"], closing["now"]
     with ledger.transaction() as session:
         row = locked(session, change)
-        if row.closed_at is not None and row.status == outcome and row.run == run:
-            return
-        row.status, row.reason, row.run, row.closed_at, row.aborted = outcome, reason, run, now, None
-        if outcome != "rollback_failed":
-            session.execute(delete(Lease).where(Lease.number == row.number))
-        append_closed(session, row, closing)
+        if row.closed_at is None or (row.status, row.run) != (closing["outcome"], closing["run"]):
+            close_in(session, row, closing)
 
 
 def _fields(ticket: Ticket, key: str) -> dict[str, Any]:

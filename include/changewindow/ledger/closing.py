@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Literal, NotRequired, TypedDict
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from changewindow.ledger import payloads
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import Event, append, payload
-from changewindow.ledger.models import Change, EventRow
+from changewindow.ledger.models import Change, EventRow, Lease
 from changewindow.policy.aftercare import Because
 from changewindow.policy.outcome import Outcome
 
@@ -30,9 +30,16 @@ class Closing(TypedDict):
     """By when its review is due, if it calls for one; None: nobody is asked for any."""
 
 
-def append_closed(session: Session, row: Change, closing: Closing) -> None:
-    """Add the event of the end, and the one that asks for a review, to a change's chain."""
-    actor, now = closing["run"] or "housekeeping", closing["now"]
+def close_in(session: Session, row: Change, closing: Closing) -> None:
+    """Close a change inside the caller's transaction, ask for its review, and release its targets.
+
+    Those of a rollback that failed stay held.
+    """
+    run, now = closing["run"], closing["now"]
+    row.status, row.reason, row.run, row.closed_at, row.aborted = closing["outcome"], closing["reason"], run, now, None
+    if closing["outcome"] != "rollback_failed":
+        session.execute(delete(Lease).where(Lease.number == row.number))
+    actor = run or "housekeeping"
     append(session, Event(row.id, actor, now, payloads.Closed(outcome=closing["outcome"], reason=closing["reason"])))
     due, because = closing.get("review_due"), _because(session, row, closing["outcome"])
     if due and because:

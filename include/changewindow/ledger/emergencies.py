@@ -29,7 +29,7 @@ def declare(
     is declared is the digest of this ticket, whatever the declaration says of one.
     """
     with ledger.transaction() as session:
-        if before := _of_origin(session, origin):
+        if before := of_origin(session, origin):
             return Submitted(before.id, before.digest, is_new_text=False)
         submitted = submit_in(session, ticket_data, requester=person, now=now, origin=origin, is_proven=is_proven)
         bound = declared.model_copy(update={"digest": submitted.digest})
@@ -37,5 +37,6 @@ def declare(
         return submitted
 
 
-def _of_origin(session: Session, origin: str) -> Change | None:
+def of_origin(session: Session, origin: str) -> Change | None:
+    """Return the newest change that came from there."""
     return session.scalar(select(Change).where(Change.origin == origin).order_by(Change.number.desc()).limit(1))

@@ -91,6 +91,11 @@ def append(session: Session, event: Event) -> str:
     return _append(session, event.entry)
 
 
+def append_entry(session: Session, entry: Entry) -> str:
+    """Do the same with an event as it is stored, whichever version kept it."""
+    return _append(session, entry)
+
+
 def record(ledger: Ledger, event: Event) -> str:
     """Add an event in a transaction of its own; return its hash.
 

@@ -23,6 +23,8 @@ from changewindow.policy.model import Policy
 from changewindow.policy.standing import Assessed, HeldTarget, Intent, Mode
 from changewindow.ticket.reader import build_ticket
 
+OF_TERMINAL = "terminal__"
+"""How the run of an emergency begins that is carried out from a terminal, without Airflow."""
 RENEWED = timedelta(minutes=15)
 """How long a lease lives at least after a task of its change began."""
 
@@ -190,3 +192,12 @@ def _one_gate_at_a_time(session: Session) -> None:
     """Let gates decide one after the other, so that what was free is free when it is taken; SQLite does so anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def is_terminal_alive(ledger: Ledger, run: str | None, now: datetime) -> bool:
+    """Return whether a run outside of Airflow shows that it is alive: it renews its leases, which last for minutes."""
+    if run is None or not run.startswith(OF_TERMINAL):
+        return False
+    with ledger.reading() as session:
+        alive = select(Lease.target).where(Lease.run == run, Lease.expires_at > now).limit(1)
+        return session.scalar(alive) is not None

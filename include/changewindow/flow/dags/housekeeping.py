@@ -9,9 +9,11 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRuntimeError
 
 from changewindow import settings
 from changewindow.changes import housekeeping
+from changewindow.changes.direct_ingestion import Ingestion, folder_of, take_in_all
 from changewindow.changes.earlier_publication import replace_earlier
 from changewindow.errors import ChangeError, PlatformError
 from changewindow.flow.bundle import require_bundle
+from changewindow.flow.closing import closing_by
 from changewindow.flow.dags.interventions import tell_ended
 from changewindow.flow.dags.request import publish_change
 from changewindow.flow.own_dag import EMERGENCY, own_dag
@@ -20,6 +22,7 @@ from changewindow.flow.runtime import ledger, log, now, policy
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.weights import FIRST
 from changewindow.ledger import changes
+from changewindow.ledger.database import Ledger
 from changewindow.ledger.spool import Spool
 
 OPEN = ["queued", "running"]
@@ -32,6 +35,7 @@ class LookAfter(BaseOperator):
         """Return, for each change whose run died, what triggers the run that rolls it back."""
         here, bundle = ledger(), settings.read().published
         Spool(here, settings.read().spool).drain()
+        _take_in_journals(here)
 
         def is_alive(change: str, run: str | None) -> bool:
             wanted = {"run_ids": [run]} if run else {}
@@ -83,6 +87,18 @@ def is_being_declared(context: Context, origin: str | None) -> bool:
     """Return whether the run is alive that has declared a change to be an emergency: it applies the first step."""
     dag, _, run = (origin or "").partition("/")
     return dag == EMERGENCY and bool(context["ti"].get_dr_count(dag_id=dag, run_ids=[run], states=OPEN))
+
+
+def _take_in_journals(here: Ledger) -> None:
+    """Take in what was done from terminals of this host while the ledger was down; what died there is rolled back."""
+    try:
+        rules = policy()
+        ingestion = Ingestion(here, now, closing_by(rules), rules.emergencies, takes_over=True)
+        for sentence in take_in_all(ingestion, folder_of(settings.read().spool)):
+            log.warning("%s", sentence)
+            post(f"📥 {sentence}", now())
+    except (ChangeError, ValueError, OSError) as error:
+        log.error("what was done from terminals cannot be taken in now; it stays kept. %s", error)
 
 
 class CheckPolicy(BaseOperator):

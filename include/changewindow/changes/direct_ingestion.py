@@ -1,0 +1,115 @@
+"""Takes in what terminals have kept while the ledger was down; what was altered is set aside, and said."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from changewindow.changes.recording import Teller, enter
+from changewindow.ledger import journal as files
+from changewindow.ledger import taking_in
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.journal import Journal, Line
+from changewindow.ledger.taking_in import CLOSED, DECLARED, Taken
+from changewindow.policy.emergencies import Emergencies
+from changewindow.policy.finding_rights import WhyNot
+from changewindow.policy.manual_change import ManualChange
+
+RECORDED = "recorded"
+"""What the only line of a record is."""
+NOBODY_KNOWS = "line {} of its journal is not as it was written, so nobody knows how it ended. Look at its targets"
+
+
+@dataclass(frozen=True)
+class Ingestion:
+    """Where what terminals have kept goes."""
+
+    ledger: Ledger
+    now: Callable[[], datetime]
+    why_not: WhyNot
+    """Why findings are not theirs to close who tell of what was done by hand."""
+    owes: Emergencies
+    """By when what is owed afterwards is due."""
+    takes_over: bool = False
+    """Whether what a process has left that died goes to those who roll it back; otherwise a person has to."""
+
+
+def folder_of(spool: Path) -> Path:
+    """Return the folder of the journals, beside the spool."""
+    return spool.with_suffix(".journals")
+
+
+def take_in_all(ingestion: Ingestion, folder: Path) -> list[str]:
+    """Take in every journal of a folder that no process has open; return a sentence of each for people.
+
+    Raises:
+        LedgerDown: the rest stays kept.
+    """
+    said = []
+    for path in files.journals(folder) if folder.is_dir() else []:
+        try:
+            journal = Journal.take(path, ingestion.ledger.seal)
+        except OSError as error:
+            said.append(f"{path} cannot be read ({error.strerror}). Take it in as the account that owns it")
+            continue
+        if journal is not None:
+            said += _take_in(ingestion, journal)
+    return said
+
+
+def _take_in(ingestion: Ingestion, journal: Journal) -> list[str]:
+    """Take in one journal."""
+    suffix: str | None = None
+    try:
+        if not journal.lines:
+            suffix = files.REFUSED if journal.altered else ""
+            return [_set_aside(journal, 1)] * bool(journal.altered)
+        first = journal.lines[0]
+        if first.what == RECORDED:
+            sentence = _record(ingestion, journal, first)
+        elif first.what != DECLARED:
+            suffix = files.REFUSED
+            return [_set_aside(journal, 1)]
+        else:
+            sentence = _emergency(ingestion, journal)
+        if sentence:
+            suffix = files.REFUSED if journal.altered else ""
+            return [sentence, *([_set_aside(journal, journal.altered)] if journal.altered else [])]
+        return [f"{journal.path}: the process that carried it out died. End it with `changewindow emergency --resume`"]
+    finally:
+        journal.close(suffix=suffix)
+
+
+def _record(ingestion: Ingestion, journal: Journal, line: Line) -> str:
+    manual, person = ManualChange.model_validate(line.data["manual"]), str(line.data["person"])
+    teller = Teller(person, ingestion.why_not)
+    owes, origin = ingestion.owes.deadlines(line.at), f"terminal/{journal.identity}"
+    outcome = enter(ingestion.ledger, manual, teller, now=line.at, origin=origin, owes=owes)
+    return f"{outcome.change} is recorded, not approved: told by {person}, {line.at:%Y-%m-%d %H:%M} UTC"
+
+
+def _emergency(ingestion: Ingestion, journal: Journal) -> str:
+    """Take in an emergency; return a sentence, or nothing where a person has to end it first."""
+    lines = list(journal.lines)
+    is_closed = any(line.what == CLOSED for line in lines)
+    if journal.altered and not is_closed:
+        reason = NOBODY_KNOWS.format(journal.altered)
+        lines.append(Line(CLOSED, lines[-1].at, {"outcome": "rollback_failed", "reason": reason}))
+    elif not is_closed and not ingestion.takes_over:
+        return ""
+    taken = taking_in.take_in(ingestion.ledger, lines, now=ingestion.now(), is_alive=False)
+    return _sentence(taken, lines)
+
+
+def _sentence(taken: Taken, lines: list[Line]) -> str:
+    person, at = lines[0].data["person"], lines[0].at
+    begun = f"{taken.change} was declared an emergency by {person} from a terminal, {at:%Y-%m-%d %H:%M} UTC"
+    ended = next((line for line in lines if line.what == CLOSED), None)
+    if ended is None:
+        return f"{begun}; the process that carried it out died, and it is rolled back"
+    return f"{begun}: {ended.data['outcome']}, {ended.data['reason']}"
+
+
+def _set_aside(journal: Journal, number: int) -> str:
+    where = journal.path.with_suffix(files.REFUSED)
+    return f"line {number} of {journal.path} is not as it was written: nothing from there on is taken, see {where}"
