@@ -43,13 +43,13 @@ def asked(ledger: Ledger, change: str, because: Because = "emergency") -> str:
 
 def review(ledger: Ledger, change: str, person: str = "dora", **changed: Any) -> Aftercare:
     """Review it."""
-    return reviews.review(ledger, change, REVIEWED.model_copy(update=changed), person=person, now=NOW)
+    return reviews.review(ledger, change, REVIEWED.model_copy(update=changed), person=person, now=NOW).owed
 
 
 def follow(ledger: Ledger, change: str, about: str = "follow_up:1", **said: Any) -> Aftercare:
     """Say what became of it."""
     followed = FollowedUp(about=about, **{"reason": "It is there", **said})
-    return reviews.follow_up(ledger, change, followed, person="bob", now=NOW)
+    return reviews.follow_up(ledger, change, followed, person="bob", now=NOW).owed
 
 
 @pytest.mark.parametrize("because", ["emergency", "record", "rolled_back", "rollback_failed"])
@@ -90,6 +90,8 @@ def test_what_owes_no_review_is_not_reviewed(ledger: Ledger) -> None:
         review(ledger, declared(ledger))
     with pytest.raises(LedgerUnknown):
         review(ledger, "CHG-4242")
+    with pytest.raises(OperatorError, match="has not ended"):
+        reviews.owing_review(ledger, "CHG-1002")
     assert [events.history(ledger, f"CHG-{number}", EventKind.REVIEWED) for number in (1001, 1002)] == [[], []]
 
 

@@ -82,7 +82,7 @@ def moment_of(given: str) -> datetime:
 
 
 def review_of(
-    params: Mapping[str, Any], owed: Aftercare | None, *, standards: tuple[str, ...], now: datetime, run: str = ""
+    params: Mapping[str, Any], owed: Aftercare, *, standards: tuple[str, ...], now: datetime, run: str = ""
 ) -> Reviewed:
     """Return what a form says of a change that owes a review; `standards` names the standard changes there are.
 
@@ -90,11 +90,11 @@ def review_of(
         BadRequest: it cannot be a review so; names every mistake.
     """
     form = Form(params, now)
-    skipped = owed is not None and owed.because in ("emergency", "record")
+    skipped = owed.because in ("emergency", "record")
     why = "Say why nobody could wait for approval and window" if skipped else ""
     what = "Say what is missing: a standard change, an alert, a person who may approve" if skipped else ""
     reviewed = Reviewed(
-        digest=owed.digest if owed else "",
+        digest=owed.digest,
         what_happened=form.text("what_happened", "Say in a few sentences what happened"),
         impact_from=form.moment("impact_from"),
         impact_to=form.moment("impact_to"),

@@ -21,7 +21,10 @@ RECORD = "record_change"
 """The DAG by which people tell what was done by hand; its run may be tried again, and tells it once."""
 EMERGENCY = "emergency_change"
 """The DAG by which people declare an emergency; its run may be tried again, and declares it once."""
+REVIEW, FOLLOW_UP = "review_change", "follow_up"
+"""The DAGs by which people write what comes after a change; a run that is tried again writes it once."""
 OWN_DAGS = INTERVENTIONS | {
+    *(REVIEW, FOLLOW_UP),
     *("housekeeping", EMERGENCY, RECORD, "request_change", "silent_changes", "sync_tickets", "what_changed"),
 }
 """The DAGs that come with Change Windows."""

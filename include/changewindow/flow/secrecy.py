@@ -22,7 +22,10 @@ SHORTEST_OF_AIRFLOW = 5
 """Of shorter ones Airflow's masker only complains, in each log."""
 OF_LOGGING = {"level", "logger", "timestamp"}
 """What a supervisor goes by, also where somebody's password is `info`."""
-FREE_TEXT = {"reason", "reasons", "findings", "restored"}
+FREE_TEXT = {
+    *("reason", "reasons", "findings", "restored"),
+    *("what_happened", "why_not_normal", "what_would_be_normal", "follow_ups"),
+}
 """Fields of events and of what tasks hand over."""
 
 

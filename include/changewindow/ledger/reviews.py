@@ -1,5 +1,6 @@
 """Puts reviews, and what became of follow-ups and workarounds, into the ledger; each in one transaction."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -7,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from changewindow.documents.findings import Finding
 from changewindow.errors import OperatorError
-from changewindow.ledger.aftercare import owed_in
+from changewindow.ledger.aftercare import of_change, owed_in
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, locked, payload
 from changewindow.ledger.models import Change, EventRow
@@ -15,8 +16,32 @@ from changewindow.ledger.payloads import FollowedUp, Payload, Reviewed
 from changewindow.policy.aftercare import Aftercare
 from changewindow.policy.reviewing import why_no_follow_up, why_no_review
 
+NOBODY_YET = ""
+"""Stands for who reviews it, while only the change is judged."""
 
-def review(ledger: Ledger, change: str, reviewed: Reviewed, *, person: str, now: datetime) -> Aftercare:
+
+@dataclass(frozen=True)
+class Written:
+    """What a change owes after something was written of it."""
+
+    owed: Aftercare
+    is_new: bool = True
+    """Whether it was written now, and not by an earlier try of the same run."""
+
+
+def owing_review(ledger: Ledger, change: str) -> Aftercare:
+    """Return what a change owes that owes a review, or has been reviewed.
+
+    Raises:
+        LedgerUnknown: there is no such change.
+        OperatorError: it owes no review, or has not ended.
+    """
+    owed = of_change(ledger, change)
+    _refuse(why_no_review(owed, change, NOBODY_YET))
+    return _known(owed)
+
+
+def review(ledger: Ledger, change: str, reviewed: Reviewed, *, person: str, now: datetime) -> Written:
     """Write a person's review of a change, bound to the digest of what ran; return what the change owes then.
 
     The same run writes it once, however often it is tried.
@@ -29,13 +54,13 @@ def review(ledger: Ledger, change: str, reviewed: Reviewed, *, person: str, now:
         row = locked(session, change)
         owed = owed_in(session, row)
         if owed is not None and _is_written(session, row, reviewed):
-            return owed
+            return Written(owed, is_new=False)
         _refuse(why_no_review(owed, change, person))
         bound = reviewed.model_copy(update={"digest": owed.digest if owed else ""})
         return _append(session, row, Event(change, person, now, bound))
 
 
-def follow_up(ledger: Ledger, change: str, followed: FollowedUp, *, person: str, now: datetime) -> Aftercare:
+def follow_up(ledger: Ledger, change: str, followed: FollowedUp, *, person: str, now: datetime) -> Written:
     """Write that a follow-up or a workaround is done, or has another owner or day; return what the change owes then.
 
     The same run writes it once, however often it is tried.
@@ -48,7 +73,7 @@ def follow_up(ledger: Ledger, change: str, followed: FollowedUp, *, person: str,
         row = locked(session, change)
         owed = owed_in(session, row)
         if owed is not None and _is_written(session, row, followed):
-            return owed
+            return Written(owed, is_new=False)
         _refuse(why_no_follow_up(owed, change, followed.about))
         return _append(session, row, Event(change, person, now, followed))
 
@@ -58,11 +83,14 @@ def _refuse(finding: Finding | None) -> None:
         raise OperatorError(f"{finding.sentence}. {finding.remedy}")
 
 
-def _append(session: Session, row: Change, event: Event) -> Aftercare:
+def _append(session: Session, row: Change, event: Event) -> Written:
     append(session, event)
-    owed = owed_in(session, row)
+    return Written(_known(owed_in(session, row)))
+
+
+def _known(owed: Aftercare | None) -> Aftercare:
     if owed is None:
-        raise AssertionError(f"{row.id} owed something before")
+        raise AssertionError("what owed something before owes it no more")
     return owed
 
 
