@@ -1,6 +1,6 @@
 """Says what a review, and a word about a follow-up or a workaround, have led to."""
 
-from changewindow.changes.emergency_messages import minute
+from changewindow.changes.owed import minute
 from changewindow.ledger.payloads import FollowedUp
 from changewindow.policy.aftercare import Aftercare, FollowUp
 from changewindow.policy.sign_off import same_person

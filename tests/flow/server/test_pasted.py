@@ -49,6 +49,16 @@ def test_other_requests_are_passed_on_as_they_are(body: Any) -> None:
     assert without_secrets(asked({"conf": "x"})).json == {"conf": "x"}
 
 
+@pytest.mark.parametrize("dag", ["review_change", "follow_up"])
+def test_what_people_write_afterwards_is_hidden_line_by_line(dag: str) -> None:
+    """The lines stay as they are, for each may be a follow-up; what is no text stays, too."""
+    conf = {"follow_ups": f"a | bob\n\nmysql --password={SECRET} | dora", "what_happened": PASTES["key"], "done": True}
+    cleaned = without_secrets(asked({"conf": conf}, dag))
+    assert b"9f3" not in cleaned.body
+    assert cleaned.json["conf"]["follow_ups"] == "a | bob\n\nmysql --password=*** | dora"
+    assert cleaned.json["conf"]["done"] is True
+
+
 def test_more_than_is_read_is_refused() -> None:
     """Before Airflow stores it; the answer says what to do."""
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""The DAGs of what comes after a change: its review, and what became of follow-ups and workarounds. They run nothing."""
+"""The DAGs of what comes after a change, and run nothing: its review, and what became of follow-ups."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -150,7 +150,7 @@ def review_form() -> dict[str, Param]:
     """Return the parameters of `review_change`."""
     long: dict[str, Any] = {"format": "multiline"}
     why = "Of an emergency or a record: why nobody could wait for approval and window."
-    what = "Of an emergency or a record: what is missing, such as a standard change, an alert, somebody who may approve."
+    what = "Of an emergency or a record: what is missing, such as a standard change, or an alert."
     todo = "One a line: what | owner | day, like `alert earlier | alice | 2031-04-01`. Who has none is chased."
     name = "The name of a standard change to draft from what ran, like restart_orders; empty: none."
     return {

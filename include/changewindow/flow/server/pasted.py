@@ -5,34 +5,39 @@ from dataclasses import replace
 from typing import Any
 
 from changewindow.changes.record_form import LONGEST_PASTE
-from changewindow.flow.own_dag import RECORD
+from changewindow.flow.own_dag import FOLLOW_UP, RECORD, REVIEW
 from changewindow.flow.server.asked import Asked, Refused
-from changewindow.systems.sessions.reading import cleaned, read
+from changewindow.systems.sessions.reading import cleaned, read, without_documents
 from changewindow.systems.sessions.shell import as_history
 
 TRIGGER = "POST /api/v2/dags/{dag_id}/dagRuns"
 PASTE = "commands"
+WRITTEN = frozenset({REVIEW, FOLLOW_UP})
+"""Whose texts have lines of their own."""
 MOST_LINES = 20_000
 """Each is read alone, and the server answers nobody else meanwhile."""
 
 
 def without_secrets(asked: Asked) -> Asked:
-    """Return a request to record something as it may be stored: its paste as plain commands; any other as it is.
+    """Return a request to record or review something as it may be stored; any other as it is.
+
+    What was pasted becomes plain commands.
 
     Raises:
         Refused: more was pasted than is read.
     """
-    if asked.key != TRIGGER or RECORD not in asked.dags or not asked.fields:
+    if asked.key != TRIGGER or not {RECORD, *WRITTEN} & set(asked.dags) or not asked.fields:
         return asked
-    conf = asked.fields.get("conf")
-    fields = {**asked.fields, **({"conf": _cleaned(conf)} if isinstance(conf, dict) else {})}
-    if isinstance(fields.get("note"), str):
-        fields["note"] = "\n".join(map(cleaned, fields["note"].splitlines()))
+    fields, value = dict(asked.fields), _value if RECORD in asked.dags else _lines
+    if isinstance(conf := fields.get("conf"), dict):
+        fields["conf"] = {name: value(name, given) for name, given in conf.items()}
+    if "note" in fields:
+        fields["note"] = _lines("note", fields["note"])
     return replace(asked, body=json.dumps(fields).encode())
 
 
-def _cleaned(conf: dict[str, Any]) -> dict[str, Any]:
-    return {name: _value(name, value) for name, value in conf.items()}
+def _lines(_name: str, value: Any) -> Any:
+    return "\n".join(map(cleaned, without_documents(value).splitlines())) if isinstance(value, str) else value
 
 
 def _value(name: str, value: Any) -> Any:
