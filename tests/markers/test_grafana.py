@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from changewindow.markers.base import Moment
 from changewindow.systems.measurement import SourceError
 from servers.marker_apis import TOKEN, Tool, telling
 from support.marked import BEGAN, ROLLING_BACK, ended, tell
@@ -59,6 +60,18 @@ async def test_the_rollback_of_a_completed_change_is_a_region_of_its_own(grafana
     assert [entry["tags"][-1] for entry in grafana.entries.values()] == ["outcome:completed", "outcome:rolled_back"]
 
 
+@pytest.mark.parametrize("first", [(BEGAN,), (BEGAN, ROLLING_BACK)], ids=["its own", "that of a run that died"])
+async def test_a_run_that_ended_otherwise_than_was_told_has_its_region_corrected(
+    grafana: Tool, first: tuple[Moment, ...]
+) -> None:
+    """As when `close` was cleared after it had died."""
+    for moment in (*first, ended("rollback_failed", before=first[-1]), ended("rolled_back", before=first[-1])):
+        await tell(SETTINGS, moment, grafana.connection())
+    (entry,) = grafana.entries.values()
+    assert (entry["tags"][-1], entry["time"]) == ("outcome:rolled_back", milliseconds(BEGAN.at))
+    assert "needs somebody" not in entry["text"]
+
+
 async def test_an_end_whose_beginning_never_arrived_is_a_whole_region(grafana: Tool) -> None:
     """As when Grafana was down then."""
     end = ended("rolled_back")
@@ -108,7 +121,7 @@ async def test_what_answers_in_its_place_is_named(grafana: Tool, reply: Reply, p
 
 async def test_a_login_serves_as_well_as_a_token(grafana: Tool) -> None:
     """As with the source of the same name."""
-    grafana.server.otherwise = Reply(200, '[{"id": 7}]')
+    grafana.server.otherwise = Reply(200, '[{"id": 7, "time": 1, "tags": ["outcome:running"]}]')
     assert await tell(SETTINGS, BEGAN, grafana.connection(login="admin")) == "annotation 7"
     assert grafana.server.requests[0].headers["Authorization"].startswith("Basic ")
     assert TOKEN not in str(grafana.server.requests)

@@ -23,7 +23,8 @@ BEGAN = Moment(
     at=datetime(2031, 3, 18, 14, 0, tzinfo=UTC),
     began=datetime(2031, 3, 18, 14, 0, tzinfo=UTC),
 )
-ROLLING_BACK = replace(BEGAN, kind="rolling_back", run="manual", reason="it leaks memory")
+LATER = BEGAN.at + timedelta(hours=1)
+ROLLING_BACK = replace(BEGAN, kind="rolling_back", run="manual", reason="it leaks memory", at=LATER, began=LATER)
 
 
 def ended(outcome: str, reason: str = "p99 latency: 900 ms, limit 200 ms", *, before: Moment = BEGAN) -> Moment:

@@ -52,8 +52,11 @@ class Moment:
 
     @property
     def id(self) -> str:
-        """Return what is the same for this moment whenever another tool is told of it, and for no other one."""
-        return hashlib.sha256(f"{self.change}\n{self.run}\n{self.kind}".encode()).hexdigest()[:32]
+        """Return what is the same for this moment whenever another tool is told of it, and for no other one.
+
+        An end that turns out to be another one is another moment: a receiver that leaves out what it knows reads it.
+        """
+        return hashlib.sha256(f"{self.change}\n{self.run}\n{self.kind}\n{self.outcome}".encode()).hexdigest()[:32]
 
     @property
     def has_ended(self) -> bool:

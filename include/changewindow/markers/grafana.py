@@ -7,11 +7,13 @@ belongs to that dashboard; without it, to the organisation: give dashboards an a
 
 Its tags are `changewindow`, `change:CHG-1042`, `service:…`, `environment:…` and `outcome:…`, which is `running` until
 the change ends. What is open is found by them: a change that is told of twice has one annotation, and the rollback of
-one whose run died ends the annotation that the run began.
+one whose run died ends the annotation that the run began. A run that turns out to have ended otherwise than was told
+has its annotation corrected. The later rollback of a completed change is one of its own; the first stays as it was.
 
 Source: https://grafana.com/docs/grafana/latest/developers/http_api/annotations/
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from html import escape
 from typing import Any, Literal
@@ -50,7 +52,7 @@ class Marker(MarkerBase):
         shown: dict[str, Any] = {"text": _text(moment), "tags": [OURS, *moment.tags]}
         if moment.has_ended:
             shown["timeEnd"] = _milliseconds(moment.at)
-        numbers = await self._open(grafana, moment)
+        numbers = await self._of_run(grafana, moment)
         for number in numbers:
             await grafana.deliver("PATCH", f"/api/annotations/{number}", shown)
         if not numbers:
@@ -60,11 +62,12 @@ class Marker(MarkerBase):
             numbers = _numbers([made])
         return f"annotation {numbers[0]}"
 
-    async def _open(self, grafana: Api, moment: Moment) -> list[int]:
-        """Return the annotations of the change that have not ended."""
-        tags = [OURS, f"change:{moment.change}", f"environment:{moment.environment}", "outcome:running"]
+    async def _of_run(self, grafana: Api, moment: Moment) -> list[int]:
+        """Return the annotations of the change that have not ended, or in which the run began."""
+        tags = [OURS, f"change:{moment.change}", f"environment:{moment.environment}"]
         asked = {**self._place, "type": "annotation", "limit": MOST, "tags": tags}
-        return _numbers(await grafana.json(f"/api/annotations?{urlencode(asked, doseq=True)}"))
+        known = await grafana.json(f"/api/annotations?{urlencode(asked, doseq=True)}")
+        return _numbers(known, lambda each: "outcome:running" in each["tags"] or _holds(each, moment))
 
     @property
     def _place(self) -> dict[str, str]:
@@ -80,14 +83,20 @@ def _milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _numbers(annotations: Any) -> list[int]:
+def _holds(annotation: Any, moment: Moment) -> bool:
+    """Return whether the run of a moment began in an annotation, which is its own; its outcome may be another one."""
+    began, first, last = _milliseconds(moment.began), annotation["time"], annotation.get("timeEnd", 0)
+    return bool(first == began or first < began < last)
+
+
+def _numbers(annotations: Any, is_meant: Callable[[Any], bool] = lambda _: True) -> list[int]:
     """Return the ids of annotations.
 
     Raises:
         SourceError: they are none.
     """
     try:
-        return [int(annotation["id"]) for annotation in annotations]
+        return [int(annotation["id"]) for annotation in annotations if is_meant(annotation)]
     except (TypeError, KeyError, ValueError) as error:
         problem = "Grafana answered with something else than annotations. Is it a proxy that answers?"
         raise SourceError("invalid", problem) from error

@@ -143,6 +143,20 @@ def test_a_close_that_died_once_it_had_recorded_the_end_is_told_of(started: Star
     assert ("DEPLOYING" in announced.text, "errors = 7" in ended.text) == (True, True)
 
 
+def test_an_outcome_that_turns_out_to_be_another_one_is_told(started: StartedChange, grafana: Tool) -> None:
+    """Whoever clears `close` after it had died reads how the change really ended, in one region, and once."""
+    started.do("announce")
+    report(started)
+    (entry,) = grafana.entries.values()
+    assert entry["tags"][-1] == "outcome:rollback_failed"
+    for _ in range(2):
+        end(started, "rolled_back")
+    (entry,) = grafana.entries.values()
+    assert entry["tags"][-1] == "outcome:rolled_back"
+    sent = recorded(started, EventKind.MARKER_SENT)
+    assert [event.ended_as for event in sent] == ["", "rollback_failed", "rolled_back"]
+
+
 def test_a_task_that_is_cleared_does_not_tell_again(started: StartedChange, grafana: Tool) -> None:
     """What arrived is in the record."""
     started.do("announce")

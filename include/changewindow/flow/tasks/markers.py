@@ -38,7 +38,8 @@ def _tell_nobody(run: Run, moment: Moment, wrong: str) -> None:
 
 def _tell(run: Run, moment: Moment, markers: Mapping[str, MarkerBase]) -> None:
     sent = _sent(run)
-    known = {event.marker for event in sent if event.run == run.id and event.moment in {moment.kind, "ended"}}
+    last = {event.marker: event for event in sent if event.run == run.id}
+    known = {name for name, event in last.items() if _covers(event, moment)}
     # Who was told of the beginning is told of the end, whatever markers.yaml says meanwhile.
     begun = {event.marker for event in sent} if moment.has_ended else set()
     wanted = {
@@ -58,7 +59,15 @@ def _event(marker: MarkerBase, marked: Marked, moment: Moment) -> MarkerSent | M
     tool = type(marker).__module__.rpartition(".")[2]
     if marked.failure:
         return MarkerFailed(marker=marked.name, tool=tool, moment=moment.kind, reason=marked.failure)
-    return MarkerSent(marker=marked.name, tool=tool, moment=moment.kind, reference=SECRETS.line(marked.reference))
+    reference = SECRETS.line(marked.reference)
+    return MarkerSent(marker=marked.name, tool=tool, moment=moment.kind, reference=reference, ended_as=moment.outcome)
+
+
+def _covers(last: MarkerSent, moment: Moment) -> bool:
+    """Return whether a tool that was last told of this knows of a moment; an end of another outcome is news."""
+    if last.moment != "ended":
+        return last.moment == moment.kind
+    return not moment.has_ended or last.ended_as in {"", moment.outcome}
 
 
 def _sent(run: Run) -> list[MarkerSent]:

@@ -132,6 +132,7 @@ def _started(run: Run) -> datetime:
     """Return when the run passed its gate; while the ledger is down, nobody can say how late it is."""
     try:
         starts = events.history(run.ledger, run.change.id, Started.kind)
+        starts = [row for row in starts if getattr(events.payload(row), "run", "") == run.id] or starts
     except ChangeError as error:
         log.warning("%s", error)
         return now()

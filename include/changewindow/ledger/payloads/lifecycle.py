@@ -158,6 +158,8 @@ class MarkerSent(Payload):
     """`began`, `rolling_back` or `ended`."""
     reference: str
     """What the tool calls its entry; empty where it does not say so."""
+    ended_as: str = ""
+    """As what outcome an end was told; empty where that was not written down."""
 
 
 class MarkerFailed(Payload):
