@@ -178,13 +178,17 @@ def _add_ledger_commands(command: Command) -> None:
     _add_what_changed_options(changed)
     found = command("findings", "findings.run", "List what nobody announced; accept a finding, or print its ticket.")
     _add_findings_options(found)
+    report = command("report", "report.run", "Count emergencies and what was done by hand among all changes.")
+    report.add_argument("about", choices=["emergencies"])
+    report.add_argument("--since", metavar="TIME", default="90d", help="how long ago, or a time in UTC (default: 90d)")
+    output.add_json(report, output.REPORTED)
     for parser in (follow, explain, drafted):
         parser.add_argument("change", metavar="CHG", type=_change)
-    for parser in (follow, explain, drafted, changed, found):
+    for parser in (follow, explain, drafted, changed, found, report):
         parser.add_argument("--policy", type=Path, metavar="FOLDER", help=POLICY)
     for parser in (verify, history):
         parser.add_argument("change", metavar="CHG", nargs="?", type=_change)
-    for parser in (upgrade, history, verify, follow, explain, drafted, changed, found):
+    for parser in (upgrade, history, verify, follow, explain, drafted, changed, found, report):
         parser.add_argument("--ledger", metavar="URL", help=LEDGER)
 
 

@@ -50,6 +50,11 @@ FOUND = (
     '"known_by", "why", "environment", "services", "made_at", "person", "reason", "changed_at", "expires_at", '
     '"told_at"}]}'
 )
+REPORTED = (
+    '{"since", "until", "figures": [{"name", "text", "value", "unit", "changes", "definition"}], '
+    '"habits": [{"target", "text", "changes"}], "drill": {"last_good": null or {"change", "at", "good", '
+    '"took": [{"name", "value"}], "reason"}, "last", "is_stale"}}'
+)
 FOLLOWED = (
     '{"change", "summary", "status", "reason", "outcome", "waits_for", "owes", '
     '"watch": null or {"begun", "over", "at", "samples", '
