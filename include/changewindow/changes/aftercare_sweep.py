@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from changewindow.changes import aftercare_messages
 from changewindow.policy.aftercare import Aftercare, who_may
 from changewindow.policy.approvals import persons_of
 from changewindow.policy.emergencies import Emergencies
@@ -81,3 +82,11 @@ def review(owed: Aftercare, rules: Rules, now: datetime) -> Iterator[Due]:
 
 
 SCHEDULES: tuple[Schedule, ...] = (approval, review)
+
+
+def text_of(owed: Aftercare, due: Due, now: datetime) -> str:
+    """Return the message by which people are told of a moment."""
+    if due.about == "review":
+        return aftercare_messages.review_due(owed, now, people=due.people)
+    write = aftercare_messages.approval_overdue if due.is_overdue else aftercare_messages.approval_due
+    return write(owed, now, people=due.people)

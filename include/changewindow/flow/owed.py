@@ -2,10 +2,14 @@
 
 from changewindow import settings
 from changewindow.changes.aftercare_sweep import Rules
-from changewindow.errors import BadPolicy
+from changewindow.errors import BadPolicy, ChangeError
 from changewindow.flow.runtime import log
+from changewindow.ledger import changes
+from changewindow.ledger.database import Ledger
+from changewindow.policy.aftercare import Aftercare
 from changewindow.policy.emergencies import Emergencies
 from changewindow.policy.load import load_emergencies, load_groups
+from changewindow.ticket.reader import build_ticket
 
 
 def emergencies() -> Emergencies:
@@ -24,3 +28,14 @@ def rules() -> Rules:
     except BadPolicy as bad:
         log.warning("who belongs to which group is not known: %s", bad)
         return Rules(emergencies())
+
+
+def room_of(here: Ledger, owed: Aftercare) -> str:
+    """Return where the people of a change talk about it; a record has no room of its own."""
+    if owed.because == "record":
+        return settings.ROOM
+    try:
+        return build_ticket(changes.text_of(here, owed.change, owed.digest)).post_change.notify
+    except ChangeError as error:
+        log.warning("the room of %s is not known: %s", owed.change, error)
+        return settings.ROOM

@@ -23,8 +23,12 @@ EMERGENCY = "emergency_change"
 """The DAG by which people declare an emergency; its run may be tried again, and declares it once."""
 REVIEW, FOLLOW_UP = "review_change", "follow_up"
 """The DAGs by which people write what comes after a change; a run that is tried again writes it once."""
+RETROACTIVE = "retroactive_approval"
+"""The DAG by which people approve afterwards what ran: one run of it asks about each change."""
+ASKS = "asks_about_"
+"""How the ids of these runs begin; the change follows."""
 OWN_DAGS = INTERVENTIONS | {
-    *(REVIEW, FOLLOW_UP),
+    *(REVIEW, FOLLOW_UP, RETROACTIVE),
     *("housekeeping", EMERGENCY, RECORD, "request_change", "silent_changes", "sync_tickets", "what_changed"),
 }
 """The DAGs that come with Change Windows."""

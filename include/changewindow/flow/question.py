@@ -1,12 +1,14 @@
 """Asks people in Airflow; what they are shown is data."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import TaskAwaitingInput
+from airflow.triggers.base import BaseTrigger
 
 from changewindow.changes.run_part import Part
 from changewindow.flow.people import assigned
@@ -42,9 +44,14 @@ class Question(HITLOperator):
             return super().execute(context)
         except TaskAwaitingInput:
             # Airflow would leave the question among the required actions until somebody answers it, in vain.
-            if self.about is None:
+            trigger = self.pointless(context["task_instance"].id, now() + within)
+            if trigger is None:
                 raise
-            change, part = self.about
-            asks = context["task_instance"].id
-            arguments = QuestionArguments(change=change, part=part, asks=asks, deadline=now() + within)
-            self.defer(trigger=QuestionTrigger.of(arguments), method_name="execute_complete")
+            self.defer(trigger=trigger, method_name="execute_complete")
+
+    def pointless(self, asks: UUID, deadline: datetime) -> BaseTrigger | None:
+        """Return what fires once there is no point in the question any more; nothing if there always is."""
+        if self.about is None:
+            return None
+        change, part = self.about
+        return QuestionTrigger.of(QuestionArguments(change=change, part=part, asks=asks, deadline=deadline))

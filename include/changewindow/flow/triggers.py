@@ -8,12 +8,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Generic, Self, TypeVar
 
-from airflow.sdk.execution_time.hitl import get_hitl_detail_content_detail
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
 
 from changewindow.errors import ChangeError
 from changewindow.flow.airflow_connection import ledger_in_trigger, of_ticket_in_trigger, past_in_trigger
+from changewindow.flow.triggerer.answers import answer_to
 from changewindow.flow.triggerer.arguments import (
     Arguments,
     BaselineArguments,
@@ -112,15 +111,8 @@ class QuestionTrigger(ChangeTrigger[QuestionArguments]):
     async def decided(self) -> dict[str, Any]:
         """Wait for an answer that came at once, then for the deadline."""
         await asyncio.sleep(PARKED)
-        answer = await sync_to_async(get_hitl_detail_content_detail)(ti_id=self.arguments.asks)
-        if answer.response_received and answer.chosen_options:
-            return {
-                "chosen_options": list(answer.chosen_options),
-                "params_input": answer.params_input or {},
-                "responded_at": answer.responded_at,
-                "responded_by_user": answer.responded_by_user and dict(answer.responded_by_user),
-                "timedout": False,
-            }
+        if answer := await answer_to(self.arguments.asks):
+            return answer
         await _until(self.arguments.deadline)
         return {"error": "nobody has answered in time", "error_type": "timeout"}
 

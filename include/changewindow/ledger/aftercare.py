@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from changewindow.documents.findings import Finding
 from changewindow.errors import NotAllowed
 from changewindow.ledger import payloads
 from changewindow.ledger.chain import checked_events
@@ -35,6 +34,13 @@ def of_change(ledger: Ledger, change: str) -> Aftercare | None:
         return owed_in(session, known(session, change))
 
 
+def owing(ledger: Ledger, moment: datetime) -> list[str]:
+    """Return the changes of which something was declared, told or to be reviewed since then, oldest first."""
+    wanted = select(EventRow.number).where(EventRow.kind.in_(OWING), EventRow.at >= moment).distinct()
+    with ledger.reading() as session:
+        return [f"CHG-{number}" for number in sorted(session.scalars(wanted))]
+
+
 def since(ledger: Ledger, moment: datetime) -> list[Aftercare]:
     """Return what each change owes or has owed that was declared, told or to be reviewed since then, oldest first.
 
@@ -59,8 +65,8 @@ class Word:
     reason: str = ""
 
 
-def decide(ledger: Ledger, change: str, word: Word, *, people: Iterable[str], now: datetime) -> Finding | None:
-    """Record a person's word about what ran; return why it does not count, or nothing if it does.
+def decide(ledger: Ledger, change: str, word: Word, *, people: Iterable[str], now: datetime) -> payloads.RetroDecided:
+    """Record a person's word about what ran; return what is recorded: whether it counts, or why not.
 
     One that does not count is an event all the same. `people` are those who may give it, see `policy.aftercare`.
 
@@ -77,7 +83,7 @@ def decide(ledger: Ledger, change: str, word: Word, *, people: Iterable[str], no
             digest=word.digest, yes=word.is_yes, counts=finding is None, reason=word.reason, **against
         )
         append(session, Event(change, word.person, now, decided))
-        return finding
+        return decided
 
 
 def remind(ledger: Ledger, change: str, reminded: payloads.Reminded, *, now: datetime) -> bool:

@@ -186,6 +186,12 @@ def test_what_tasks_left_is_written_by_nobody_else(dag: str, key: str) -> None:
         pytest.param("CHG-1", {"data_interval_start": "2020-01-01T00:00:00Z"}, "data_interval_start", id="an interval"),
         pytest.param("CHG-1", {"partition_key": "x"}, "partition_key", id="a partition"),
         pytest.param("CHG-1", {"dag_run_id": "take_back_20261103"}, "belong to housekeeping", id="housekeeping's id"),
+        pytest.param(
+            "retroactive_approval",
+            {"dag_run_id": "asks_about_CHG-1"},
+            "belong to housekeeping",
+            id="housekeeping's id of a question",
+        ),
         pytest.param("CHG-2", {"conf": {"mode": "dry_run"}}, "has an open run", id="beside its run"),
         pytest.param("CHG-2", {}, "has an open run", id="a second run"),
         pytest.param("CHG-6", {"conf": {"mode": "dry_run"}}, "its window is near", id="a dry run before the window"),

@@ -14,6 +14,7 @@ from changewindow.changes.earlier_publication import replace_earlier
 from changewindow.errors import ChangeError, PlatformError
 from changewindow.flow.bundle import require_bundle
 from changewindow.flow.closing import closing_by
+from changewindow.flow.dags.chasing import chase
 from changewindow.flow.dags.interventions import tell_ended
 from changewindow.flow.dags.request import publish_change
 from changewindow.flow.own_dag import EMERGENCY, own_dag
@@ -120,9 +121,12 @@ class CheckPolicy(BaseOperator):
 
 def build_housekeeping_dag() -> DAG:
     """Return the DAG `housekeeping`."""
-    description = "Rolls back changes whose run died, records what was missed, keeps the published files in order."
+    description = (
+        "Rolls back changes whose run died, records what was missed, chases what is owed, keeps files in order."
+    )
     with own_dag("housekeeping", description, every=timedelta(minutes=5), at_once=1, weight=FIRST) as dag:
         look = LookAfter(task_id="look_after", execution_timeout=timedelta(minutes=4))
         RunRequest.partial(task_id="take_back").expand_kwargs(look.output)
         CheckPolicy(task_id="check_policy")
+        chase()
     return dag

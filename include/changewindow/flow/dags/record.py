@@ -11,6 +11,7 @@ from changewindow.changes.record_text import answer, recorded
 from changewindow.changes.recording import Teller, enter
 from changewindow.errors import BadRequest, ChangeError
 from changewindow.flow.closing import closing_by
+from changewindow.flow.dags.retroactive import ask_after
 from changewindow.flow.own_dag import RECORD, own_dag
 from changewindow.flow.people import NOBODY
 from changewindow.flow.requested import origin_of
@@ -69,7 +70,7 @@ def build_record_dag() -> DAG:
     """Return the DAG `record_change` with its form."""
     description = "Tell what was done by hand; it is recorded, not approved, and closes the findings that it explains."
     with own_dag(RECORD, description, params=form(), document=DOCUMENT) as dag:
-        RecordChange(task_id="record")
+        ask_after(RecordChange(task_id="record"))
     return dag
 
 

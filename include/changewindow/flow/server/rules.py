@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from changewindow import settings
 from changewindow.changes.housekeeping import KEPT, is_over
-from changewindow.flow.own_dag import INTERVENTIONS, OWN_DAGS
+from changewindow.flow.own_dag import ASKS, INTERVENTIONS, OWN_DAGS
 from changewindow.flow.server.asked import Asked, Refused
 from changewindow.flow.server.facts import Facts
 from changewindow.flow.weights import STARTS
@@ -31,8 +31,8 @@ POOLS = {
     STARTS: (1, "changes begin: none starts without it"),
 }
 """The pools of changes: how many slots each keeps, and what runs there."""
-HOUSEKEEPING = "take_back_"
-"""How the ids of runs begin by which housekeeping rolls back."""
+RESERVED = ("take_back_", ASKS)
+"""How the ids of runs begin by which housekeeping rolls back, or asks for retroactive approvals."""
 
 
 def free(_asked: Asked, _dag: str, _facts: Facts) -> None:
@@ -104,8 +104,8 @@ def trigger(asked: Asked, dag: str, facts: Facts) -> str | None:
     reason = facts.why_not(dag, conf if isinstance(conf, dict) else {}, asked.person)
     if reason:
         raise Refused(403, reason)
-    if str(fields.get("dag_run_id") or "").startswith(HOUSEKEEPING):
-        return f"{dag}: runs called {HOUSEKEEPING}… belong to housekeeping. Leave out dag_run_id."
+    if prefix := next((each for each in RESERVED if str(fields.get("dag_run_id") or "").startswith(each)), ""):
+        return f"{dag}: runs called {prefix}… belong to housekeeping. Leave out dag_run_id."
     named = [name for name in ("data_interval_start", "data_interval_end", "partition_key") if fields.get(name)]
     if named:
         return f"{dag}: {named[0]} belongs to runs that come by themselves. Leave it out."

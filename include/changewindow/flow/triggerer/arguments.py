@@ -47,6 +47,14 @@ class QuestionArguments(Arguments):
     deadline: Moment
 
 
+class OwedArguments(Arguments):
+    """Which task asks people for the retroactive approval of which change, and until when."""
+
+    asks: UUID
+    owes: str
+    deadline: Moment
+
+
 class SilentArguments(Arguments):
     """Nothing: policy and ledger say what is looked at."""
 

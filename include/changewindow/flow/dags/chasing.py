@@ -1,0 +1,57 @@
+"""Chases what is owed after a change has acted: reminds people, and keeps the questions about it open."""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.definitions.context import Context
+
+from changewindow.changes.aftercare_sweep import Rules, text_of, to_tell
+from changewindow.errors import ChangeError
+from changewindow.flow.dags.retroactive import requests
+from changewindow.flow.owed import room_of, rules
+from changewindow.flow.run_request import RunRequest
+from changewindow.flow.runtime import ledger, log, now
+from changewindow.flow.tasks.messages import post
+from changewindow.flow.weights import LAST, STARTS, weighing
+from changewindow.ledger import aftercare
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.payloads import Reminded
+from changewindow.policy.aftercare import Aftercare
+
+BACK = timedelta(days=400)
+"""How long ago it may have begun."""
+
+
+class Chase(BaseOperator):
+    """Tells people of each moment that has come, once; returns the runs that ask for retroactive approvals."""
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Return what triggers each question that is owed and not open; a change that was altered stops no other."""
+        here, known, wanted = ledger(), rules(), []
+        for change in aftercare.owing(here, now() - BACK):
+            try:
+                owed = aftercare.of_change(here, change)
+                if owed is not None:
+                    tell(here, owed, known)
+                    wanted += requests(context, owed)
+            except ChangeError as error:
+                log.error("%s: what it owes is not chased: %s", change, error)
+        return wanted
+
+
+def tell(here: Ledger, owed: Aftercare, known: Rules) -> None:
+    """Tell people what has come of what a change owes; first it is written down, so that it is told once."""
+    at = now()
+    for due in to_tell(owed, known, at):
+        reminded = Reminded(about=due.about, moment=due.moment, is_overdue=due.is_overdue, people=due.people)
+        if aftercare.remind(here, owed.change, reminded, now=at):
+            room = (due.is_overdue and known.emergencies.room) or room_of(here, owed)
+            post(text_of(owed, due, at), at, room, change=owed.change)
+
+
+def chase() -> None:
+    """Add the tasks to the DAG that is being built; they go after all that leads to a rollback."""
+    late: dict[str, Any] = {"pool": STARTS, **weighing(LAST)}
+    chased = Chase(task_id="chase", execution_timeout=timedelta(minutes=4), **late)
+    RunRequest.partial(task_id="ask_afterwards", reset_dag_run=True, **late).expand_kwargs(chased.output)
