@@ -345,7 +345,7 @@ async def test_a_question_is_asked_until_its_deadline(monkeypatch: pytest.Monkey
     user = {"id": "alice", "name": "alice"}
     given = {"response_received": comes_first, "chosen_options": ["yes"], "params_input": {}, "responded_at": NOW}
     answer = SimpleNamespace(**given, responded_by_user=user)
-    monkeypatch.setattr("changewindow.flow.triggers.get_hitl_detail_content_detail", lambda **_: answer)
+    monkeypatch.setattr("changewindow.flow.triggerer.answers.get_hitl_detail_content_detail", lambda **_: answer)
     deadline = datetime.now(UTC) + timedelta(seconds=1.5)
     event = await fired(QuestionTrigger(asks="018f3c1e-0000-7000-8000-000000000000", deadline=deadline))
     if comes_first:
