@@ -15,7 +15,7 @@ DAG = "retroactive_approval"
 def told(airflow: RealAirflow) -> str:
     """Record something as alice; return the record, whose question opens by itself."""
     at = datetime.now(UTC) - timedelta(minutes=5)
-    conf = {"targets": "test/orders", "why": "It hung", "commands": "systemctl restart orders"}
+    conf = {"targets": "production/orders", "why": "It hung", "commands": "systemctl restart orders"}
     times = {"start": (at - timedelta(minutes=1)).isoformat(), "end": at.isoformat()}
     run = airflow.does("record_change", "alice", **conf, **times)
     return str(airflow.alice.xcom("record_change", run, "record", "note")).split()[0]

@@ -13,6 +13,7 @@ from changewindow.changes.emergency_form import emergency_of
 from changewindow.errors import BadPolicy, BadRequest, ChangeError
 from changewindow.flow.dags.emergency_form import DOCUMENT, form
 from changewindow.flow.dags.request import publish_change
+from changewindow.flow.dags.retroactive import ask_after
 from changewindow.flow.own_dag import EMERGENCY, own_dag
 from changewindow.flow.people import NOBODY
 from changewindow.flow.requested import origin_of
@@ -148,8 +149,7 @@ def build_emergency_dag() -> DAG:
     description = "Declare an emergency: what is to be done begins at once, and its approval is given afterwards."
     with own_dag(EMERGENCY, description, params=form(), document=DOCUMENT, weight=FIRST) as dag:
         act = Act(task_id="act", mode="reschedule", doc="declare it, pass the gate, apply the first step")
-        act >> [
-            Follow(task_id="follow", mode="reschedule", trigger_rule="all_done"),
-            Tell(task_id="tell", trigger_rule="all_done"),
-        ]
+        follow = Follow(task_id="follow", mode="reschedule", trigger_rule="all_done")
+        act >> [follow, Tell(task_id="tell", trigger_rule="all_done")]
+        ask_after(follow)
     return dag

@@ -24,6 +24,7 @@ from changewindow.flow.runtime import ledger, log, now
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.triggerer.arguments import OwedArguments
 from changewindow.flow.triggerer.owed_trigger import OwedTrigger
+from changewindow.flow.weights import LAST, STARTS, weighing
 from changewindow.flow.xcoms import leave_note
 from changewindow.ledger import aftercare, queries
 from changewindow.ledger.aftercare import Word
@@ -53,9 +54,10 @@ def requests(context: Context, owed: Aftercare | None) -> list[dict[str, Any]]:
 
 def ask_after(task: BaseOperator) -> None:
     """Have the retroactive approval of the change that a run has made asked for, after one of its tasks."""
-    wanted = Owing(task_id="owing")
+    late: dict[str, Any] = {"pool": STARTS, **weighing(LAST)}
+    wanted = Owing(task_id="owing", **late)
     task >> wanted
-    RunRequest.partial(task_id="ask_for_approval", reset_dag_run=True).expand_kwargs(wanted.output)
+    RunRequest.partial(task_id="ask_for_approval", reset_dag_run=True, **late).expand_kwargs(wanted.output)
 
 
 class Owing(BaseOperator):
