@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from changewindow.changes.emergency_messages import minute
+from changewindow.changes.owed import minute
 from changewindow.documents.text import code_block, escaped
 from changewindow.ledger import changes, events, payloads, records
 from changewindow.ledger.database import Ledger
