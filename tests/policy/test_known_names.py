@@ -69,3 +69,24 @@ def test_other_files_of_the_policy_too(folder: Path, capsys: pytest.CaptureFixtu
     main(["policy", "lint", "--policy", str(folder)])
     out = capsys.readouterr().out
     assert "connections.yaml:4: warning: connections.x.services.1: no service is called 'ordres'." in out
+
+
+EMERGENCIES = """may_declare: [incident-comanders, dora]
+approvers: [anybody, incident-commanders]
+escalate_to: [release-managers]
+"""
+APPROVALS = (
+    "groups: {incident-commanders: [dora, erik]}\nrules: [{name: All, levels: [{name: peer, from: [anybody]}]}]\n"
+)
+
+
+def test_who_stands_for_nobody_in_emergencies_yaml_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A group that is misspelt there would let nobody declare an emergency, at 3 a.m."""
+    (folder / "emergencies.yaml").write_text(EMERGENCIES)
+    (folder / "approvals.yaml").write_text(APPROVALS)
+    assert main(["policy", "lint", "--policy", str(folder)]) == 1
+    wrong = [line for line in capsys.readouterr().out.splitlines() if "emergencies.yaml" in line]
+    assert len(wrong) == 2
+    assert "emergencies.yaml:1" in wrong[0]
+    assert "Did you mean 'incident-commanders'?" in wrong[0]
+    assert "'release-managers' is neither a group of approvals.yaml nor a member of one" in wrong[1]

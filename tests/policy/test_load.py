@@ -7,8 +7,9 @@ import pytest
 
 from changewindow.cli.standalone import ROOT
 from changewindow.errors import BadPolicy
+from changewindow.policy.emergencies import Emergencies
 from changewindow.policy.load import FILES, load_policy
-from support.tickets import POLICY
+from support.tickets import POLICY, SHIPPED
 
 DELIVERED = ROOT / "include" / "policy"
 
@@ -91,3 +92,8 @@ def test_a_mistake_in_connections_is_said_with_its_line(folder: Path) -> None:
             "[connections]"
         ),
     ]
+
+
+def test_the_emergencies_yaml_that_is_shipped_says_the_defaults() -> None:
+    """Whoever installs it and whoever has none are promised the same."""
+    assert SHIPPED.emergencies == Emergencies()

@@ -13,7 +13,7 @@ from changewindow.documents.findings import Finding, are_errors
 from changewindow.errors import BadPolicy, ChangeError, PlatformError
 from changewindow.policy.check import Facts
 from changewindow.policy.collectors import FILE, Loaded, load_collectors
-from changewindow.policy.known_names import unknown_names
+from changewindow.policy.known_names import unknown_names, unknown_people
 from changewindow.policy.load import load_catalogue, load_policy
 from changewindow.policy.model import Policy, templates_of
 from changewindow.policy.service_catalogue import Catalogue
@@ -36,6 +36,7 @@ def lint(arguments: argparse.Namespace) -> int:
     if facts.policy:
         folder = policy_folder(arguments)
         findings += unknown_names(folder, facts.policy.catalogue)
+        findings += unknown_people(folder, facts.policy.approvals.groups)
         loaded = load_collectors(folder, facts.policy.catalogue)
         idle = _idle(arguments, folder, loaded) if loaded.expected else []
         findings += [(folder / FILE, wrong) for wrong in (*loaded.findings, *idle)]

@@ -1,4 +1,4 @@
-"""Finds names in the policy that the service catalogue does not have: what is said of them holds for nobody."""
+"""Finds names in the policy that stand for nothing: services, environments, and people in emergencies.yaml."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -9,11 +9,15 @@ from changewindow.calendar.files import CALENDAR
 from changewindow.documents.findings import Finding, Place
 from changewindow.documents.text import hint
 from changewindow.documents.yaml import BadYaml, Document, parse, read_file
+from changewindow.policy.approvals import ANYBODY
 from changewindow.policy.connections import ALL, FILE
+from changewindow.policy.emergencies import FILE as EMERGENCIES
 from changewindow.policy.service_catalogue import Catalogue
 
 FILES = (CALENDAR, "approvals.yaml", FILE, "markers.yaml")
 """The files of a policy that name services and environments of the catalogue."""
+PEOPLE = ("may_declare", "approvers", "escalate_to")
+"""Where emergencies.yaml names groups and persons."""
 SENTENCES = {"services": "no service is called", "environments": "no service has an environment"}
 
 
@@ -30,6 +34,23 @@ def unknown_names(folder: Path, catalogue: Catalogue) -> Iterator[tuple[Path, Fi
     for path in (folder / file for file in FILES if environments and (folder / file).exists()):
         with suppress(BadYaml):  # whoever loads that file says so
             yield from ((path, finding) for finding in _findings(parse(read_file(path)), known, catalogue))
+
+
+def unknown_people(folder: Path, groups: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[Path, Finding]]:
+    """Yield a finding for each name in emergencies.yaml that is neither a group of approvals.yaml nor a member of one.
+
+    Whoever misspells a group there learns it in an emergency, which nobody may declare.
+    """
+    path = folder / EMERGENCIES
+    known = {ANYBODY, *groups, *(person for people in groups.values() for person in people)}
+    with suppress(BadYaml, FileNotFoundError):  # whoever loads that file says so
+        document = parse(read_file(path))
+        named = document.data if isinstance(document.data, dict) else {}
+        for place in ((key, index) for key in PEOPLE for index in range(len(named.get(key) or ()))):
+            name = named[place[0]][place[1]]
+            if name not in known:
+                sentence = f"'{name}' is neither a group of approvals.yaml nor a member of one"
+                yield path, Finding("known_names", sentence, hint(name, known), place, document.line(place))
 
 
 def _findings(document: Document, known: Mapping[str, set[str]], catalogue: Catalogue) -> Iterator[Finding]:
