@@ -55,6 +55,16 @@ def http(path: str, connection: str = "shop") -> dict[str, Any]:
     return {"kind": "http", "connection": connection, "path": path}
 
 
+def sql(query: str) -> dict[str, Any]:
+    """Return a source that asks a database."""
+    return {"kind": "sql", "connection": "orders", "query": query}
+
+
+def command(*run: str) -> dict[str, Any]:
+    """Return a source that runs a program."""
+    return {"kind": "command", "run": list(run)}
+
+
 def found(silence: dict[str, Any], source: dict[str, Any], at: str = "watch", **more: Any) -> list[tuple[bool, str]]:
     """Return what the check has against a silence beside a condition, as `is it a warning` and its sentence."""
     condition = {"name": "counted", "source": source, "pass": {"equals": 0}, **more}
@@ -200,6 +210,46 @@ def test_what_the_change_is_judged_by_is_not_silenced(silence: dict[str, Any], s
 def test_what_nothing_judges_by_may_be_silenced(silence: dict[str, Any], source: dict[str, Any]) -> None:
     """Alerts that the change disturbs, and that say nothing about whether it is good."""
     assert found(silence, source) == []
+
+
+UNSEEN = [
+    pytest.param(prometheus("orders:alerts:firing > 0"), "orders:alerts:firing", id="a recording rule"),
+    pytest.param(
+        prometheus('max_over_time(a:b[5m:1m]) + {__name__="c:d"} + {"e:f"} + x{g="h:i"} # j:k'),
+        "c:d, e:f, a:b",
+        id="names of recording rules, and what looks like them",
+    ),
+    pytest.param(http("/api/v1/query?query=orders:alerts:sum"), "orders:alerts:sum", id="a recording rule by HTTP"),
+    pytest.param({"kind": "openmetrics", "connection": "shop", "metric": "a:b"}, "a:b", id="one of a federation"),
+    pytest.param(sql("SELECT count(*) FROM alert_instance"), "alert_instance", id="a table of alerts"),
+    pytest.param(sql("SELECT sum(firing) FROM grafana.alerts AS a"), "grafana.alerts", id="one of a schema"),
+    pytest.param(command("promtool", "query", "instant", "sum(ALERTS)"), "ALERTS", id="a query by a program"),
+    pytest.param(command("amtool", "query"), "amtool", id="the program of Alertmanager"),
+    pytest.param(command("/opt/count-alerts.sh"), "count-alerts.sh", id="a program that is named so"),
+]
+
+
+@pytest.mark.parametrize(("source", "named"), UNSEEN)
+def test_what_may_count_alerts_and_cannot_be_seen_through_is_a_warning(source: dict[str, Any], named: str) -> None:
+    """It names what nobody here can see."""
+    told = f"the condition 'counted' reads {named}, and what that counts cannot be seen here"
+    assert found(alertmanager(ORDERS), source) == [(True, told)]
+    assert found(pagerduty("PF9KMXH"), source) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        sql("SELECT count(*) FROM orders WHERE note = 'alerted'"),
+        sql("SELECT 1 FROM salerts"),
+        command("cat", "/proc/loadavg"),
+        prometheus("rate(http_requests_total[5m:1m])"),
+    ],
+    ids=["a word that begins like it", "one that ends like it", "any program", "a subquery"],
+)
+def test_other_statements_and_programs_are_no_warning(source: dict[str, Any]) -> None:
+    """Else nobody would read it any more."""
+    assert found(alertmanager(ORDERS), source) == []
 
 
 def test_a_control_group_counts_too() -> None:

@@ -38,6 +38,11 @@ def _of_condition(silence: SilenceBase, condition: Condition, place: Place) -> I
         sentence = f"what is silenced opens no incidents, which the condition '{condition.title}' counts"
         remedy = "Make sure that it judges by other alerts too."
         yield Finding(CODE, sentence, remedy, place, is_warning=True)
+    unseen = ", ".join(filter(None, (source.unseen() for source in condition.sources)))
+    if unseen and any(mine.of == "alerts" for mine in silence.covers()):
+        sentence = f"the condition '{condition.title}' reads {unseen}, and what that counts cannot be seen here"
+        remedy = "If it counts alerts that are silenced, judge by something else, or silence less."
+        yield Finding(CODE, sentence, remedy, place, is_warning=True)
 
 
 def _remedy(silence: SilenceBase) -> str:

@@ -29,6 +29,10 @@ class SourceBase(Model):
         """Return which alerts or incidents it may count: a change that judges by them may not silence them."""
         return ()
 
+    def unseen(self) -> str:
+        """Return what of it may count alerts though `counts` cannot see that, as text for a warning."""
+        return ""
+
     async def ask(self, context: SourceContext) -> Answer:
         """Return the value of now.
 

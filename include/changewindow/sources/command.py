@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from changewindow.sources.base import SourceBase
+from changewindow.systems.alerts_in_promql import mentioned_alerts
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.systems.process.account import account_for_tickets
 from changewindow.systems.process.output import printed
@@ -39,6 +40,10 @@ class Source(SourceBase):
     def description(self) -> str:
         """Return the command line and what is read of it."""
         return f"{self.read} of {' '.join(self.run)}"
+
+    def unseen(self) -> str:
+        """Return what in the command line speaks of alerts."""
+        return mentioned_alerts(" ".join(self.run))
 
     async def ask(self, context: SourceContext) -> Answer:
         """Run the program."""

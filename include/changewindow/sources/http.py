@@ -20,7 +20,7 @@ from changewindow.documents.refusal import refusal
 from changewindow.documents.types import ConnectionName
 from changewindow.sources.base import SourceBase
 from changewindow.systems.alert_labels import Selection
-from changewindow.systems.alerts_in_promql import in_promql
+from changewindow.systems.alerts_in_promql import in_promql, recording_rules
 from changewindow.systems.http import cache, json_path
 from changewindow.systems.measurement import Answer, Cause, SourceContext, SourceError
 from changewindow.systems.process.apart import apart
@@ -65,8 +65,12 @@ class Source(SourceBase):
         path, _, asked = self.path.partition("?")
         if ALERTS.search(SLASHES.sub("/", unquote(unquote(path)))):  # twice, since a proxy may do so too
             return (Selection("alerts"),)
-        queries = [value for name, value in parse_qsl(asked) if name in QUERIES]
-        return tuple(selection for query in queries for selection in in_promql(query))
+        return tuple(selection for query in _queries(asked) for selection in in_promql(query))
+
+    def unseen(self) -> str:
+        """Return the recording rules that a query in the path reads."""
+        queries = _queries(self.path.partition("?")[2])
+        return ", ".join(rule for query in queries for rule in recording_rules(query))
 
     async def ask(self, context: SourceContext) -> Answer:
         """Send the request."""
@@ -109,3 +113,8 @@ def _named(value: Any) -> str:
 def _cause(reply: httpx.Response, otherwise: Cause) -> Cause:
     """Return why there is no value: a server error counts as unreachable, anything else as given."""
     return "unreachable" if reply.is_server_error else otherwise
+
+
+def _queries(asked: str) -> list[str]:
+    """Return the queries of metrics that the parameters of an address hold."""
+    return [value for name, value in parse_qsl(asked) if name in QUERIES]

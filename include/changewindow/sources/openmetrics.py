@@ -32,7 +32,7 @@ from changewindow.documents.types import ConnectionName, Duration, Expression, d
 from changewindow.sources.base import SourceBase
 from changewindow.systems import expressions, openmetrics
 from changewindow.systems.alert_labels import Selection
-from changewindow.systems.alerts_in_promql import in_promql
+from changewindow.systems.alerts_in_promql import in_promql, recording_rules
 from changewindow.systems.http import cache
 from changewindow.systems.measurement import Answer, SourceContext, SourceError, may_be_cut
 from changewindow.systems.openmetrics import Scrape
@@ -92,6 +92,10 @@ class Source(SourceBase):
     def counts(self) -> tuple[Selection, ...]:
         """Return the alerts that Alertmanager's own metrics, or the federated ones of Prometheus, tell of."""
         return in_promql(self.metric)
+
+    def unseen(self) -> str:
+        """Return the recording rule that it reads of a federation."""
+        return ", ".join(recording_rules(self.metric))
 
     async def ask(self, context: SourceContext) -> Answer:
         """Scrape, and compare with an earlier scrape where a difference is asked."""

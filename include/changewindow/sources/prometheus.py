@@ -26,7 +26,7 @@ from changewindow.documents.refusal import refusal
 from changewindow.documents.types import ConnectionName, Duration, duration_text
 from changewindow.sources.base import SourceBase
 from changewindow.systems.alert_labels import Selection
-from changewindow.systems.alerts_in_promql import in_promql
+from changewindow.systems.alerts_in_promql import in_promql, recording_rules
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
 from changewindow.systems.process.apart import apart
 
@@ -87,6 +87,10 @@ class Source(SourceBase):
     def counts(self) -> tuple[Selection, ...]:
         """Return which alerts the query reads."""
         return in_promql(self.query)
+
+    def unseen(self) -> str:
+        """Return the recording rules that the query reads."""
+        return ", ".join(recording_rules(self.query))
 
     async def ask(self, context: SourceContext) -> Answer:
         """Send the query, and ask how old what it reads is."""

@@ -20,6 +20,7 @@ from pydantic import Field
 
 from changewindow.documents.types import ConnectionName, Duration
 from changewindow.sources.base import SourceBase
+from changewindow.systems.alerts_in_promql import mentioned_alerts
 from changewindow.systems.databases.query import one_value
 from changewindow.systems.measurement import Answer, SourceContext, SourceError
 
@@ -45,6 +46,10 @@ class Source(SourceBase):
     def description(self) -> str:
         """Return the query."""
         return f"{self.query} at {self.connection}"
+
+    def unseen(self) -> str:
+        """Return what in the query speaks of alerts."""
+        return mentioned_alerts(self.query)
 
     async def ask(self, context: SourceContext) -> Answer:
         """Run the query."""

@@ -15,6 +15,11 @@ MATCHER = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|=|!=|!~)\s*("(?:[^"\\]|\\.
 NAME_FIRST = rf'\s*(?:__name__\s*=\s*)?"({NAME})"\s*(?:,|$)'
 NAMED = re.compile(NAME_FIRST)
 """What gives the metric inside of the braces: `{__name__="up", job="a"}` or `{"up", job="a"}`."""
+QUOTED = re.compile(r'(?:\{|__name__\s*=)\s*"([a-zA-Z_:][a-zA-Z0-9_:]*)"')
+"""The name of a metric in quotes."""
+WORD = re.compile(r"[\w.-]+")
+OF_ALERTS = re.compile(r"(?<![a-z])alerts?(?![a-z])|alertmanager|amtool", re.IGNORECASE)
+"""What stands in a word that speaks of alerts."""
 OPERATORS = {"and", "or", "unless", "atan2", "bool", "group_left", "group_right"}
 """Names that may stand before a selector that begins with a brace."""
 ALERTS = re.compile(r"(ALERTS(_FOR_STATE)?|GRAFANA_ALERTS)")
@@ -45,6 +50,22 @@ def in_promql(query: str) -> tuple[Selection, ...]:
             selections += _selected(metric, "")
             metric = name if name and name.lower() not in OPERATORS else ""
     return (*selections, *_selected(metric, query[begins:] if begins >= 0 else ""))
+
+
+def recording_rules(query: str) -> tuple[str, ...]:
+    """Return the metrics of a query that are named as recording rules are: what they read stands somewhere else."""
+    names = [name for name in QUOTED.findall(query) if ":" in name]
+    is_range = False
+    for token in TOKEN.finditer(query):
+        is_range = token["sign"] == "[" or (is_range and token["sign"] != "]")
+        if token["name"] and ":" in token["name"] and not is_range:  # a subquery has a colon in its brackets
+            names.append(token["name"])
+    return tuple(dict.fromkeys(names))
+
+
+def mentioned_alerts(text: str) -> str:
+    """Return the word by which a statement or a command line speaks of alerts; empty if it does not."""
+    return next((word for word in WORD.findall(text) if OF_ALERTS.search(word)), "")
 
 
 def _selected(metric: str, labels: str) -> tuple[Selection, ...]:
