@@ -1,32 +1,62 @@
 """Declares an emergency: what it skips is found by the gate's own rules, and sealed with who agreed."""
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from changewindow.changes.emergency_form import Emergency
 from changewindow.changes.emergency_ticket import Made
-from changewindow.errors import BadPolicy
-from changewindow.ledger import emergencies, stops
+from changewindow.errors import BadPolicy, BadRequest, BrokenChain
+from changewindow.ledger import aftercare, emergencies, stops
 from changewindow.ledger.changes import Submitted
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads.emergency import Skipped
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.model import Policy
+from changewindow.policy.second_person import second_person
 from changewindow.policy.skipped import Skip, skipped
 from changewindow.policy.standing import Case, Intent, Standing
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.window import Window
 
+BACK = timedelta(days=400)
+"""How long ago a change may have owed its review whose target asks for a second person."""
+
 
 def declare(
     ledger: Ledger, emergency: Emergency, rules: Policy | BadPolicy, *, person: str, now: datetime, origin: str
 ) -> Submitted:
-    """Put an emergency into the ledger, with all that it skips; the same origin declares it once."""
+    """Put an emergency into the ledger, with all that it skips; the same origin declares it once.
+
+    Raises:
+        BadRequest: no incident is open, the review of an earlier change is overdue, and no second person agrees.
+    """
     made = emergency.made
-    skips = (*would_have_waited(ledger, made, rules, person=person, now=now), *made.skips)
+    reviews = overdue_reviews(ledger, emergency, person=person, now=now)
+    skips = (*would_have_waited(ledger, made, rules, person=person, now=now), *made.skips, *reviews)
     declared = emergency.declared.model_copy(update={"skipped": tuple(Skipped(**asdict(skip)) for skip in skips)})
     return emergencies.declare(ledger, made.data, declared, person=person, now=now, origin=origin)
+
+
+def overdue_reviews(ledger: Ledger, emergency: Emergency, *, person: str, now: datetime) -> tuple[Skip, ...]:
+    """Return the mark that reviews of changes of its targets are overdue; nothing where none is.
+
+    Raises:
+        BadRequest: no incident is open, and no second person agrees.
+    """
+    said, targets = emergency.declared, emergency.made.ticket.targets if emergency.made.ticket else ()
+    try:
+        owed = aftercare.of_targets(ledger, targets, now - BACK)
+    except BrokenChain as broken:
+        return (Skip("reviews_unknown", f"whether a review is overdue is not known: {broken}"),)
+    wanted = second_person(owed, targets, has_open_incident=bool(said.incident), now=now)
+    if wanted is None:
+        return ()
+    objection = wanted.objection(emergency.second_person, (person, said.commander, said.executor))
+    if objection:
+        raise BadRequest(f"second_person: {objection.sentence}. {objection.remedy}")
+    agreed = f"; {emergency.second_person} agreed as a second person" if emergency.second_person else ""
+    return (Skip("review_overdue", f"{wanted.sentence}{agreed}"),)
 
 
 def would_have_waited(

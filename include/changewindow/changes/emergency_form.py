@@ -43,6 +43,8 @@ class Emergency:
     """Without the digest of what runs, and without what the gate's rules would have asked."""
     held: Held
     """What becomes of another change that holds a target."""
+    second_person: str = ""
+    """Who else agrees, where an overdue review asks for somebody."""
 
 
 @dataclass
@@ -98,6 +100,7 @@ def emergency_of(params: Mapping[str, Any], rules: Policy | BadPolicy, *, person
     until = form.moment("workaround_until")
     if until and until <= now:
         form.mistakes.append(f"workaround_until: {until:%Y-%m-%d %H:%M} UTC is over. Name a later time")
+    second = form.person("second_person") if form.text("second_person") else ""
     made = _made(form, rules, frame, person)
     if form.mistakes or made is None or made.ticket is None:
         raise BadRequest("\n".join(mistake if mistake[-1:] in ".?]" else f"{mistake}." for mistake in form.mistakes))
@@ -114,7 +117,7 @@ def emergency_of(params: Mapping[str, Any], rules: Policy | BadPolicy, *, person
         unwatched_because=frame.unwatched_because,
         workaround_until=until,
     )
-    return Emergency(_marked(made, frame, declared), declared, form.params.get("held") or owed.held)
+    return Emergency(_marked(made, frame, declared), declared, form.params.get("held") or owed.held, second)
 
 
 def _require_right(form: _Form, rules: Policy | BadPolicy, owed: Emergencies, person: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from changewindow.errors import NotAllowed
@@ -47,7 +47,20 @@ def since(ledger: Ledger, moment: datetime) -> list[Aftercare]:
     Raises:
         BrokenChain: the events of one of them were altered.
     """
-    wanted = select(EventRow.number).where(EventRow.kind.in_(OWING), EventRow.at >= moment).distinct()
+    return _each(ledger, _owing(moment))
+
+
+def of_targets(ledger: Ledger, targets: Iterable[str], moment: datetime) -> list[Aftercare]:
+    """Return the same of those changes alone that touched one of the targets."""
+    touching = select(Touched.number).where(Touched.target.in_(list(targets)))
+    return _each(ledger, _owing(moment).where(EventRow.number.in_(touching)))
+
+
+def _owing(moment: datetime) -> Select[int]:
+    return select(EventRow.number).where(EventRow.kind.in_(OWING), EventRow.at >= moment).distinct()
+
+
+def _each(ledger: Ledger, wanted: Select[int]) -> list[Aftercare]:
     with ledger.reading() as session:
         numbers = sorted(session.scalars(wanted))
         rows = (session.get(Change, number) for number in numbers)

@@ -81,6 +81,7 @@ def _more() -> dict[str, Param]:
     rolled_back = "Why nothing is measured by which it could be rolled back."
     waits = "Wait for it, or have it rolled back and take over; empty: as emergencies.yaml says."
     yes = "With its offset; UTC without one. Empty: now."
+    agrees = "Who else agrees; only asked where a review of the target is overdue and no incident is open."
     return {
         "unwatched_because": Param(None, **line, title=why, description=rolled_back),
         "agreed_at": Param(None, **moment, title="Said yes at", description=yes),
@@ -89,5 +90,6 @@ def _more() -> dict[str, Param]:
         "workaround_until": Param(
             None, **moment, title="Workaround until", description="When it has to be gone again; empty: it stays."
         ),
+        "second_person": Param(None, **line, title="Second person", description=agrees),
         "held": Param(None, **held, title=held_by, description=waits),
     }
