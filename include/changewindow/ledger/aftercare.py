@@ -34,13 +34,6 @@ def of_change(ledger: Ledger, change: str) -> Aftercare | None:
         return owed_in(session, known(session, change))
 
 
-def owing(ledger: Ledger, moment: datetime) -> list[str]:
-    """Return the changes of which something was declared, told or to be reviewed since then, oldest first."""
-    wanted = select(EventRow.number).where(EventRow.kind.in_(OWING), EventRow.at >= moment).distinct()
-    with ledger.reading() as session:
-        return [f"CHG-{number}" for number in sorted(session.scalars(wanted))]
-
-
 def since(ledger: Ledger, moment: datetime) -> list[Aftercare]:
     """Return what each change owes or has owed that was declared, told or to be reviewed since then, oldest first.
 

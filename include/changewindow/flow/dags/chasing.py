@@ -7,14 +7,14 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 
 from changewindow.changes.aftercare_sweep import Rules, text_of, to_tell
-from changewindow.errors import ChangeError
+from changewindow.errors import BrokenChain, ChangeError
 from changewindow.flow.dags.retroactive import requests
 from changewindow.flow.owed import room_of, rules
 from changewindow.flow.run_request import RunRequest
 from changewindow.flow.runtime import ledger, log, now
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.weights import LAST, STARTS, weighing
-from changewindow.ledger import aftercare
+from changewindow.ledger import aftercare, owing
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads import Reminded
 from changewindow.policy.aftercare import Aftercare
@@ -29,12 +29,12 @@ class Chase(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what triggers each question that is owed and not open; a change that was altered stops no other."""
         here, known, wanted = ledger(), rules(), []
-        for change in aftercare.owing(here, now() - BACK):
+        for change, owed in owing.since(here, now() - BACK).items():
             try:
-                owed = aftercare.of_change(here, change)
-                if owed is not None:
-                    tell(here, owed, known)
-                    wanted += requests(context, owed)
+                if isinstance(owed, BrokenChain):
+                    raise owed
+                tell(here, owed, known)
+                wanted += requests(context, owed)
             except ChangeError as error:
                 log.error("%s: what it owes is not chased: %s", change, error)
         return wanted
