@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from changewindow.cli.airflow_api import wait_for
-from changewindow.ledger import events, leases, queries
+from changewindow.ledger import changes, events, leases, queries
 from changewindow.ledger.payloads import Declared
-from support.real_airflow import RealAirflow, acts, ticket
+from support.real_airflow import Probe, RealAirflow, acts, ticket
 
 EMERGENCY = "emergency_change"
 
@@ -33,3 +33,42 @@ def test_an_emergency_begins_at_once_and_goes_on_as_any_change(airflow: RealAirf
     assert leases.leases(airflow.ledger, change) == []
     heads = [body["text"].partition(":")[0] for body in airflow.posted() if change in body.get("text", "")]
     assert heads[0] == "🚒 EMERGENCY"
+
+
+def test_a_breach_rolls_an_emergency_back(airflow: RealAirflow, probe: Probe, tmp_path: Path) -> None:
+    """It is watched like any change; what makes it worse is undone, the step that the form has applied included."""
+    _, change = declared(airflow, ticket=json.dumps(ticket(tmp_path / "worse", steps=2, watch="2m")))
+    run = airflow.run_of(change)
+    airflow.reaches(change, run, "watch", "deferred")
+    probe.status = 500
+    airflow.reaches(change, run, "undo_2", "running", "success")
+    probe.status = 200
+    assert airflow.ends(change, run) == ("failed", "rolled_back")
+    assert acts(tmp_path / "worse") == ["apply_1", "apply_2", "undo_2", "undo_1"]
+
+
+def test_what_was_half_done_when_its_process_died_is_rolled_back(airflow: RealAirflow, tmp_path: Path) -> None:
+    """The next try declares and applies nothing a second time; the run of the change undoes what nobody knows."""
+    kill, undone = ["sh", "-c", "kill -9 $PPID"], tmp_path / "undone"
+    step = {"kind": "command", "run": kill, "undo": ["touch", str(undone)]}
+    form = {"step": json.dumps(step), "target": "test/half-done", "unwatched_because": "there is no metric"}
+    _, change = declared(airflow, **form)
+    assert airflow.ends(change, airflow.run_of(change)) == ("failed", "rolled_back")
+    assert undone.exists()
+    kinds = airflow.kinds(change)
+    assert (kinds.count("declared"), kinds.count("started"), kinds.count("applied")) == (1, 1, 0)
+
+
+def test_an_emergency_takes_a_target_over(airflow: RealAirflow, tmp_path: Path) -> None:
+    """The change that holds it is rolled back by its own run first; of two emergencies the later one wins so, too."""
+    data = ticket(tmp_path / "held", watch="5m")
+    _, first = declared(airflow, ticket=json.dumps(data))
+    airflow.reaches(first, airflow.run_of(first), "watch", "deferred")
+    run, second = declared(
+        airflow, ticket=json.dumps({**data, "watch": {"for": "3s", "every": "1s"}}), held="take_over"
+    )
+    assert airflow.ends(first, airflow.run_of(first)) == ("failed", "rolled_back")
+    assert f"the emergency {second} takes over" in changes.get(airflow.ledger, first).reason
+    assert airflow.request_ends(run, EMERGENCY) == "success"
+    assert airflow.ends(second, airflow.run_of(second)) == ("success", "completed")
+    assert acts(tmp_path / "held") == ["apply_1", "undo_1", "apply_1"]

@@ -17,6 +17,8 @@ from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
 from changewindow.ticket.window import local_time_text
 
+STEP = "step"
+"""How the form calls one step: what it touches is typed by hand, and seen by nobody else."""
 SLACK = timedelta(hours=2)
 """How much longer than it needs the window of an emergency is: it may wait for its targets, or for Airflow."""
 NOT_SKIPPED = frozenset({"connections_serve", "watch_can_judge", "silences_spare_the_watch"})
@@ -61,7 +63,9 @@ def of_ticket(document: Document, frame: Frame, facts: Facts, *, name: str = "ti
     unwatched = {"watch_can_judge"} if frame.unwatched_because else set()
     asked = Facts(frame.now, facts.policy, requester=facts.requester, without=OF_NORMAL | unwatched)
     loaded = load_document(Document({**data}, document.lines, document.findings), asked)
-    wrong = [finding for finding in loaded.findings if not finding.is_warning]
+    wrong = [
+        each for each in loaded.findings if not each.is_warning or (name == STEP and _is_mistyped(each, data, facts))
+    ]
     stops, marks = _sorted(wrong, data, facts)
     if stops or not isinstance(loaded.data, dict):
         return Made(data, normal, None, tuple(_text(finding, name) for finding in stops))
@@ -99,7 +103,7 @@ def of_step(text: str, fields: Mapping[str, Any], frame: Frame, facts: Facts) ->
         "watch": {"for": "1m", "every": "5s"},
         "validation": [{"name": "It works", "failures": 6, **condition}] if condition else [],
     }
-    return of_ticket(Document(data, {}), frame, facts, name="step")
+    return of_ticket(Document(data, {}), frame, facts, name=STEP)
 
 
 def _with_undo(step: dict[str, Any], because: str) -> tuple[dict[str, Any], str]:

@@ -10,6 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
 from changewindow import settings
+from changewindow.errors import StepFailed
 from changewindow.flow.dag import dag_of
 from changewindow.flow.dags.emergency import build_emergency_dag
 from changewindow.flow.dags.emergency_form import form
@@ -186,3 +187,43 @@ def test_the_policy_may_be_broken(declaration: Declaration) -> None:
     (event,) = events.past(declaration.ledger, declaration.change.id, Declared)
     assert "approvers_unknown" in [each.code for each in event.skipped]
     assert declaration.change.status == "running"
+
+
+def test_clearing_the_task_of_an_ended_emergency_changes_nothing(declaration: Declaration) -> None:
+    """It says how the change has ended, and neither acts nor writes another end."""
+    declaration.do()
+    ended = declaration.change
+    changes.close(
+        declaration.ledger, ended.id, run=ended.run, outcome="completed", reason="good", now=datetime.now(UTC)
+    )
+    with pytest.raises(AirflowFailException, match="it is closed: completed"):
+        declaration.do()
+    assert declaration.change.status == "completed"
+    assert declaration.kinds()[-1] == "closed"
+
+
+def test_what_airflow_would_not_run_is_refused_before_it_acts(
+    declaration: Declaration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An applied step that nobody would watch or undo is worse than none."""
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", "[]")
+    with pytest.raises(AirflowFailException, match="nothing is published there"):
+        declaration.do()
+    assert declaration.change.status == "refused"
+    assert not (declaration.folder / "done").exists()
+
+
+def test_a_step_without_undo_calls_a_person(declaration: Declaration) -> None:
+    """Its rollback fails, says why, and keeps the target."""
+    step = {"kind": "command", "run": ["false"]}
+    with pytest.raises(AirflowFailException, match="exit code 1"):
+        declaration.do(
+            **{**declaration.one_step(), "step": json.dumps(step), "no_undo_because": "it ends a process for good"}
+        )
+    change = declaration.change
+    published = PublishedChange.of(change.id, changes.revision(declaration.ledger, change.id))
+    instance = TaskInstance("undo_1", dag=change.id)
+    operator: Any = dag_of(published).get_task("undo_1")
+    with pytest.raises(StepFailed, match="has no undo: it ends a process for good"):
+        operator.execute({"run_id": change.run, "ti": instance, "params": {"mode": "run"}})
+    assert declaration.kinds()[-1] == "undo_failed"

@@ -14,6 +14,7 @@ from changewindow.errors import BadPolicy, BadRequest, ChangeError
 from changewindow.flow.dags.emergency_form import DOCUMENT, form
 from changewindow.flow.dags.request import publish_change
 from changewindow.flow.dags.retroactive import ask_after
+from changewindow.flow.dags.urgent_gate import LONGEST_WAIT, SOON, pass_the_gate
 from changewindow.flow.own_dag import EMERGENCY, own_dag
 from changewindow.flow.people import NOBODY
 from changewindow.flow.requested import origin_of
@@ -21,7 +22,6 @@ from changewindow.flow.runtime import Run, ledger, log, now, person_of, policy
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.tasks.steps import apply_step
 from changewindow.flow.timetable import scheduled_run
-from changewindow.flow.urgent_gate import LONGEST_WAIT, SOON, pass_the_gate
 from changewindow.flow.weights import FIRST
 from changewindow.flow.xcoms import leave_note
 from changewindow.ledger import changes, events, queries

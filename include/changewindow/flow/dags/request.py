@@ -135,13 +135,22 @@ def publish_change(change: str) -> str:
         AirflowFailException: it is not approved.
         PlatformError: Airflow would not read it as data.
     """
-    require_bundle()
     here = ledger()
     stored, data = changes.get(here, change), changes.revision(here, change)
     if stored.status not in {"approved", "refused", "running", *KEPT}:
         raise AirflowFailException(f"{change} is {stored.status}; only an approved change is published.")
-    DagSerialization.to_dict(dag_of(PublishedChange.of(change, data)))
+    require_publishable(PublishedChange.of(change, data))
     return str(publish(settings.read().published, change, data, here.seal))
+
+
+def require_publishable(change: PublishedChange) -> None:
+    """Make sure that a change can be published, before it acts.
+
+    Raises:
+        PlatformError: Airflow would not read it as data.
+    """
+    require_bundle()
+    DagSerialization.to_dict(dag_of(change))
 
 
 KEPT = ("completed", "rollback_failed")

@@ -6,7 +6,8 @@ from typing import NoReturn
 from airflow.sdk.exceptions import AirflowRescheduleException
 
 from changewindow.documents.findings import Finding
-from changewindow.errors import ChangeError, NotAllowed
+from changewindow.errors import ChangeError, NotAllowed, PlatformError
+from changewindow.flow.dags.request import require_publishable
 from changewindow.flow.people import is_listed_operator
 from changewindow.flow.rights import why_not
 from changewindow.flow.runtime import Run, log, now
@@ -28,6 +29,7 @@ def pass_the_gate(run: Run, held: str, person: str) -> None:
         NotAllowed: with each finding; the change is closed as refused.
     """
     try:
+        require_publishable(run.change)
         leases.start(
             run.ledger, run.change.id, run.intent, targets=run.ticket.targets, now=now(), assessment=run.assessed
         )
@@ -35,6 +37,8 @@ def pass_the_gate(run: Run, held: str, person: str) -> None:
         if {finding.code for finding in refused.findings} != {HELD}:
             _refuse(run, refused)
         _wait(run, refused, take_over=held == "take_over", person=person)
+    except PlatformError as broken:
+        _refuse(run, broken)
     log.info("%s may act on %s", run.change.id, ", ".join(run.ticket.targets))
     open_silences(run)
 
@@ -72,9 +76,11 @@ def _end(run: Run, holder: str, person: str) -> None:
         log.warning("%s is aborted, and rolled back by its own run: %s", holder, reason)
 
 
-def _refuse(run: Run, refused: NotAllowed) -> NoReturn:
-    reason = "\n".join(refused.reasons)
-    changes.close(run.ledger, run.change.id, run=None, outcome="refused", reason=reason, now=now())
+def _refuse(run: Run, refused: ChangeError) -> NoReturn:
+    """Close the change, unless it has ended before: whoever clears the task of an old run changes nothing."""
+    reason = "\n".join(refused.reasons) if isinstance(refused, NotAllowed) else str(refused)
+    if run.holder().status in changes.WAITING:
+        changes.close(run.ledger, run.change.id, run=None, outcome="refused", reason=reason, now=now())
     raise refused
 
 
