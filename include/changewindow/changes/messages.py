@@ -96,7 +96,8 @@ def outcome_text(change: str, ticket: Ticket, ending: Ending) -> str:
     """Return its outcome, with what to do now."""
     lines = [f"{HEADS[ending.outcome]}: {change} {ticket.summary}"]
     if ending.outcome == "completed":
-        lines.append(f"Validated: {', '.join(condition.name for condition in ticket.conditions if condition.decides)}")
+        validated = ", ".join(condition.name for condition in ticket.conditions if condition.decides)
+        lines.append(f"Validated: {validated or 'nothing was measured'}")
         lines.append(_duration(ending))
         lines += [f"Follow-up: {item}" for item in ticket.post_change.follow_up]
         return message(*lines)

@@ -97,7 +97,7 @@ async def until_good(wanted: Wanted, connections: Connections, *, log: Log, past
             now = SourceContext.now()
             good_since = None if not_good else good_since or now
             if good_since and now - good_since >= wanted.settle:
-                return Decided("pass", "all good", tuple(sample), count)
+                return Decided("pass", "all good" if sample else "there is nothing to measure", tuple(sample), count)
             if now + wanted.every > wanted.deadline:
                 settling = f"good, but not for {duration_text(wanted.settle)} without a break"
                 return Decided("fail", "; ".join(not_good) or settling, tuple(sample), count)

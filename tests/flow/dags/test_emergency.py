@@ -1,6 +1,7 @@
 """The DAG `emergency_change`: what is declared acts at once, under the name of who declared it, and is sealed."""
 
 import json
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from changewindow.errors import StepFailed
 from changewindow.flow.dag import dag_of
 from changewindow.flow.dags.emergency import build_emergency_dag
 from changewindow.flow.dags.emergency_form import form
+from changewindow.flow.dags.housekeeping import is_being_declared
 from changewindow.flow.own_dag import EMERGENCY
 from changewindow.flow.timetable import scheduled_run
 from changewindow.ledger import changes, events, leases, queries
@@ -227,3 +229,47 @@ def test_a_step_without_undo_calls_a_person(declaration: Declaration) -> None:
     with pytest.raises(StepFailed, match="has no undo: it ends a process for good"):
         operator.execute({"run_id": change.run, "ti": instance, "params": {"mode": "run"}})
     assert declaration.kinds()[-1] == "undo_failed"
+
+
+def test_the_run_of_the_form_follows_until_that_of_the_change_has_begun(declaration: Declaration) -> None:
+    """Until then it is the run that acts, which housekeeping counts as alive."""
+    declaration.do()
+    with pytest.raises(AirflowRescheduleException):
+        declaration.do("follow")
+    begun = declaration.change.run
+    assert begun is not None
+    declaration.instance.others[begun] = TaskInstance("window")
+    declaration.do("follow")
+    context: Any = {"ti": declaration.instance}
+    declaration.instance.others["run-1"] = TaskInstance("follow", dag=EMERGENCY)
+    assert is_being_declared(context, f"{EMERGENCY}/run-1")
+    assert not is_being_declared(context, f"{EMERGENCY}/run-2")
+    assert not is_being_declared(context, "request_change/run-1")
+    assert not is_being_declared(context, None)
+
+
+def test_the_room_and_whoever_was_skipped_are_told(declaration: Declaration, caplog: pytest.LogCaptureFixture) -> None:
+    """By name, with the reason and a link; a message that does not arrive fails nothing."""
+    declaration.do()
+    with caplog.at_level(logging.INFO):
+        declaration.do("tell")
+    identity = declaration.change.id
+    told = [line for line in caplog.text.splitlines() if identity in line]
+    for head in ("🚒 EMERGENCY", "⏭️ SKIPPED by", "🔧 ACTING"):
+        assert any(head in line for line in told)
+    assert (
+        "@bob, @erik, @carol: see what runs (http://airflow/dags/emergency_change/runs/run-1), and say by"
+        in caplog.text
+    )
+    assert declaration.kinds()[-3:] == ["message_sent"] * 3
+
+
+def test_of_one_that_was_refused_the_end_is_told(declaration: Declaration, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is asked to look at what never ran."""
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", "[]")
+    with pytest.raises(AirflowFailException):
+        declaration.do()
+    declaration.do("tell")
+    assert declaration.kinds()[-2:] == ["closed", "message_sent"]
+    with pytest.raises(AirflowFailException, match="is refused: no run of it acts"):
+        declaration.do("follow")

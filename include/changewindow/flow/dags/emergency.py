@@ -10,8 +10,9 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleExcept
 from changewindow.changes import emergency_messages
 from changewindow.changes.emergency import declare
 from changewindow.changes.emergency_form import emergency_of
-from changewindow.errors import BadPolicy, BadRequest, ChangeError
+from changewindow.errors import BadPolicy, BadRequest, ChangeError, LedgerDown
 from changewindow.flow.dags.emergency_form import DOCUMENT, form
+from changewindow.flow.dags.interventions import tell_ended
 from changewindow.flow.dags.request import publish_change
 from changewindow.flow.dags.retroactive import ask_after
 from changewindow.flow.dags.urgent_gate import LONGEST_WAIT, SOON, pass_the_gate
@@ -48,6 +49,8 @@ class Act(BaseSensorOperator):
         """Act for the person who triggered the run; while another change holds a target, come back in a second."""
         try:
             self._act(context)
+        except LedgerDown:
+            raise  # it is tried again
         except (ChangeError, ValueError) as error:
             log.error("%s", error)
             leave_note(context, str(error))
@@ -80,8 +83,10 @@ class Follow(BaseSensorOperator):
     def execute(self, context: Context) -> None:
         """Look, and come back in a second while there is none."""
         stored = queries.of_origin(ledger(), origin_of(context))
-        if stored is None or stored.run is None:
+        if stored is None:
             raise AirflowFailException("Nothing was declared; the log of `act` says why.")
+        if stored.run is None:
+            raise AirflowFailException(f"{stored.id} is {stored.status}: no run of it acts. {stored.reason}")
         if context["ti"].get_dr_count(dag_id=stored.id, run_ids=[stored.run]):
             log.info("the run %s of %s goes on", stored.run, stored.id)
         elif now() < stored.submitted_at + LONGEST_WAIT + PATIENCE:
@@ -100,12 +105,15 @@ class Tell(BaseOperator):
         declarations = events.past(here, stored.id, Declared) if stored else []
         if stored is None or not declarations:
             return
+        if stored.run is None:
+            tell_ended(here, stored.id)
+            return
         ticket, event = build_ticket(changes.revision(here, stored.id)), declarations[0]
         link = str(context["ti"].log_url).partition("/tasks/")[0]
         for text in (
             emergency_messages.declared(stored.id, ticket, event, person=person),
             emergency_messages.skipped(stored.id, event, person=person, link=link),
-            emergency_messages.acting(stored.id, ticket, event) if stored.run else "",
+            emergency_messages.acting(stored.id, ticket, event),
         ):
             if text:
                 post(text, now(), ticket.post_change.notify, change=stored.id)

@@ -46,7 +46,9 @@ class LookAfter(BaseOperator):
         for identity in replace_earlier(here, bundle):
             log.info("%s was published by an earlier version; it is data now", identity)
         for identity in housekeeping.unpublished(here, bundle):
-            self._publish(identity)
+            # Published while its first step is still being applied, its own run would take that for half done.
+            if not is_being_declared(context, changes.get(here, identity).origin):
+                self._publish(identity)
         for change in housekeeping.missed(here, is_alive, now()):
             log.warning("%s: %s", change.id, change.reason)
             tell_ended(here, change.id)
