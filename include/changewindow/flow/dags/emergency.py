@@ -13,11 +13,11 @@ from changewindow.changes.emergency_form import emergency_of
 from changewindow.errors import BadPolicy, BadRequest, ChangeError, LedgerDown
 from changewindow.flow.dags.emergency_form import DOCUMENT, form
 from changewindow.flow.dags.interventions import tell_ended
-from changewindow.flow.dags.request import publish_change
 from changewindow.flow.dags.retroactive import ask_after
 from changewindow.flow.dags.urgent_gate import LONGEST_WAIT, SOON, pass_the_gate
 from changewindow.flow.own_dag import EMERGENCY, own_dag
 from changewindow.flow.people import NOBODY
+from changewindow.flow.publishing import publish_change
 from changewindow.flow.requested import origin_of
 from changewindow.flow.runtime import Run, ledger, log, now, person_of, policy
 from changewindow.flow.tasks.messages import post

@@ -16,8 +16,8 @@ from changewindow.flow.bundle import require_bundle
 from changewindow.flow.closing import closing_by
 from changewindow.flow.dags.chasing import chase
 from changewindow.flow.dags.interventions import tell_ended
-from changewindow.flow.dags.request import publish_change
 from changewindow.flow.own_dag import EMERGENCY, own_dag
+from changewindow.flow.publishing import publish_change
 from changewindow.flow.run_request import RunRequest, run_request
 from changewindow.flow.runtime import ledger, log, now, policy
 from changewindow.flow.tasks.messages import post

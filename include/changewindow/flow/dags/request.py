@@ -8,20 +8,17 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator, Param
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
-from airflow.serialization.serialized_objects import DagSerialization
 
 from changewindow import settings
 from changewindow.changes.handover import Shown, Tried
 from changewindow.changes.looking import Look, listed
-from changewindow.changes.publication import publish
 from changewindow.changes.request import Request, take_in
 from changewindow.documents.text import escaped
 from changewindow.errors import BadTicket, ChangeError
 from changewindow.flow.airflow_connection import of_ticket
-from changewindow.flow.bundle import require_bundle
-from changewindow.flow.dag import dag_of
 from changewindow.flow.dags.approval import REASON, Approve
 from changewindow.flow.own_dag import own_dag
+from changewindow.flow.publishing import publish_change
 from changewindow.flow.requested import origin_of, shown_by_check
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
 from changewindow.flow.secrecy import SECRETS
@@ -32,7 +29,6 @@ from changewindow.policy.approvals import MOST
 from changewindow.policy.templates import choices_of
 from changewindow.ticket import plan
 from changewindow.ticket.reader import build_ticket
-from changewindow.ticket.revision import PublishedChange
 
 
 class Check(BaseOperator):
@@ -126,35 +122,6 @@ class Schedule(BaseOperator):
         approvers = ", ".join(approvals.approvers_of(ledger(), change, now())) or "the policy, as a standard change"
         leave_note(context, f"{change}: approved by {approvers}; its window opens {opens:%Y-%m-%d %H:%M} UTC")
         return path
-
-
-def publish_change(change: str) -> str:
-    """Write the newest text of an approved change into the bundle; return the path.
-
-    Raises:
-        AirflowFailException: it is not approved.
-        PlatformError: Airflow would not read it as data.
-    """
-    here = ledger()
-    stored, data = changes.get(here, change), changes.revision(here, change)
-    if stored.status not in {"approved", "refused", "running", *KEPT}:
-        raise AirflowFailException(f"{change} is {stored.status}; only an approved change is published.")
-    require_publishable(PublishedChange.of(change, data))
-    return str(publish(settings.read().published, change, data, here.seal))
-
-
-def require_publishable(change: PublishedChange) -> None:
-    """Make sure that a change can be published, before it acts.
-
-    Raises:
-        PlatformError: Airflow would not read it as data.
-    """
-    require_bundle()
-    DagSerialization.to_dict(dag_of(change))
-
-
-KEPT = ("completed", "rollback_failed")
-"""States from which a change may still be rolled back, for which its file has to be there."""
 
 
 def request_of(params: dict[str, Any], person: str) -> Request:

@@ -7,8 +7,8 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 
 from changewindow.documents.findings import Finding
 from changewindow.errors import ChangeError, NotAllowed, PlatformError
-from changewindow.flow.dags.request import require_publishable
 from changewindow.flow.people import is_listed_operator
+from changewindow.flow.publishing import require_publishable
 from changewindow.flow.rights import why_not
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.silences import open_silences
