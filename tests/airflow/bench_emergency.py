@@ -8,18 +8,22 @@ all that was declared is in the ledger then, and its targets are held.
 import json
 import os
 import time
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
 from changewindow.cli.airflow_api import wait_for
 from changewindow.ledger import events, queries
-from changewindow.ledger.payloads import Remembered
+from changewindow.ledger.payloads import Declared, Remembered, Started
 from servers import embedded_airflow
 from support.real_airflow import Probe, RealAirflow
 
 COUNT = int(os.environ.get("BENCH_EMERGENCY", "10"))
 SLOWEST = 5.0
 """Seconds from the form to the first step."""
+PARTS = ("answered", "scheduled", "read and judged", "through the gate", "remembered")
+"""What the time of an emergency is made of."""
 MOST = 1.5
 """How many times the start of a bare task it may take."""
 
@@ -42,8 +46,12 @@ def bare_task(airflow: RealAirflow) -> float:
     """Return how long it takes until a bare task runs."""
     asked = time.time()
     run = airflow.alice.trigger("one_task")
+    answered = time.time()
     assert airflow.request_ends(run, "one_task") == "success"
-    return float(airflow.alice.xcom("one_task", run, "begun")) - asked
+    begun = datetime.fromisoformat(airflow.alice.tasks("one_task", run)["begun"]["start_date"]).timestamp()
+    runs = float(airflow.alice.xcom("one_task", run, "begun"))
+    print(f"   bare: answered {answered - asked:.2f}, scheduled {begun - answered:.2f}, read {runs - begun:.2f}")
+    return runs - asked
 
 
 def emergency(airflow: RealAirflow, folder: Path, number: int) -> float:
@@ -58,12 +66,19 @@ def emergency(airflow: RealAirflow, folder: Path, number: int) -> float:
     }
     asked = time.time()
     run = airflow.alice.trigger("emergency_change", form)
+    answered = time.time()
     assert airflow.request_ends(run, "emergency_change") == "success"
     change = queries.of_origin(airflow.ledger, f"emergency_change/{run}")
     assert change is not None
-    (remembered,) = events.history(airflow.ledger, change.id, Remembered.kind)
+    declared, started, remembered = (
+        events.history(airflow.ledger, change.id, kind)[0].at.timestamp()
+        for kind in (Declared.kind, Started.kind, Remembered.kind)
+    )
+    begun = datetime.fromisoformat(airflow.alice.tasks("emergency_change", run)["act"]["start_date"]).timestamp()
+    parts = zip(PARTS, pairwise((asked, answered, begun, declared, started, remembered)), strict=True)
+    print("  ", ", ".join(f"{name} {later - earlier:.2f}" for name, (earlier, later) in parts))
     airflow.ends(change.id, airflow.run_of(change.id))  # so that the next one has the machine for itself
-    return remembered.at.timestamp() - asked
+    return remembered - asked
 
 
 def shown(seconds: list[float]) -> str:
