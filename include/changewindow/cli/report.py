@@ -15,7 +15,7 @@ from changewindow.documents.types import duration_text
 from changewindow.errors import BadPolicy
 from changewindow.ledger.population import last_drills, population
 from changewindow.policy.emergencies import Emergencies
-from changewindow.policy.population import Drill, Figure, Population, figures
+from changewindow.policy.population import Drill, Figure, Population, figures, in_order
 
 MINUTE = timedelta(minutes=1)
 FEW = 12
@@ -72,7 +72,7 @@ def drill_lines(good: Drill | None, last: Drill | None, rules: Emergencies, now:
     if good is None:
         yield f"No drill has gone well yet: configure one in emergencies.yaml, and trigger `emergency_drill` ({every})."
     else:
-        took = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in good.took.items())
+        took = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in in_order(good.took))
         stale = f"; STALE after {every}, trigger `emergency_drill`" if good.is_stale(now, rules.drill_every) else ""
         yield f"Last good drill: {good.change}, {minute(good.at)} ({took}){stale}."
     if last is not None and not last.is_good:
@@ -101,7 +101,7 @@ def as_json(counted: Population, good: Drill | None, last: Drill | None, rules: 
 def _drill_json(drill: Drill | None) -> dict[str, Any] | None:
     if drill is None:
         return None
-    took = [{"name": name, "value": seconds} for name, seconds in drill.took.items()]
+    took = [{"name": name, "value": seconds} for name, seconds in in_order(drill.took)]
     return {"change": drill.change, "at": drill.at, "good": drill.is_good, "took": took, "reason": drill.reason}
 
 

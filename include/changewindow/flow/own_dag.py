@@ -19,8 +19,8 @@ INTERVENTIONS = frozenset(
 """The DAGs by which a person intervenes: each run does once what somebody asks for."""
 RECORD = "record_change"
 """The DAG by which people tell what was done by hand; its run may be tried again, and tells it once."""
-EMERGENCY = "emergency_change"
-"""The DAG by which people declare an emergency; its run may be tried again, and declares it once."""
+EMERGENCY, DRILL = "emergency_change", "emergency_drill"
+"""The DAGs by which an emergency, or a drill of one, is declared; a run that is tried again declares it once."""
 REVIEW, FOLLOW_UP = "review_change", "follow_up"
 """The DAGs by which people write what comes after a change; a run that is tried again writes it once."""
 RETROACTIVE = "retroactive_approval"
@@ -28,7 +28,7 @@ RETROACTIVE = "retroactive_approval"
 ASKS = "asks_about_"
 """How the ids of these runs begin; the change follows."""
 OWN_DAGS = INTERVENTIONS | {
-    *(REVIEW, FOLLOW_UP, RETROACTIVE),
+    *(DRILL, REVIEW, FOLLOW_UP, RETROACTIVE),
     *("housekeeping", EMERGENCY, RECORD, "request_change", "silent_changes", "sync_tickets", "what_changed"),
 }
 """The DAGs that come with Change Windows."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -30,6 +30,21 @@ class Repeated(Model):
     """In how long."""
 
 
+class DrillTarget(Model):
+    """The harmless target of drills, and the one step that is done there."""
+
+    commander: Person
+    """Who stands for the incident commander, and reads the messages."""
+    target: str = Field(pattern=r"^[a-z][a-z0-9-]*/[a-z][a-z0-9-]*$")
+    """Where: environment/service, in staging or a service that nobody needs."""
+    step: dict[str, Any]
+    """What is done: a step of any kind, with its undo, that changes nothing."""
+    works_when: dict[str, Any] | None = None
+    """By what one sees that it works: a condition, as in a ticket."""
+    unwatched_because: str = ""
+    """Why there is none."""
+
+
 class Emergencies(Model):
     """The deadlines after an emergency or a record, who is asked, and what is said of habits."""
 
@@ -54,6 +69,9 @@ class Emergencies(Model):
     """From when on emergencies of one target are a finding."""
     drill_every: Duration = Field(default=timedelta(days=45), gt=timedelta(0))
     """How old the last good drill may be."""
+
+    drill: DrillTarget | None = None
+    """What drills are done on; None: there are none."""
 
     def deadlines(self, now: datetime) -> Deadlines:
         """Return by when is due what is owed from now on."""

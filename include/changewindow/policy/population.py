@@ -5,7 +5,7 @@ in an incident: what was done by hand and recorded, emergencies without an open 
 record explains; out of all that are known. Drills are none of them.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -155,3 +155,8 @@ class Drill:
     def is_stale(self, now: datetime, every: timedelta) -> bool:
         """Return whether it is so old that the next one is overdue."""
         return now - self.at > every
+
+
+def in_order(took: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Return the parts of a drill in the order in which they came to their end."""
+    return sorted(took.items(), key=lambda part: part[1])

@@ -6,7 +6,9 @@ from typing import Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 
-from changewindow.changes.aftercare_sweep import Rules, text_of, to_tell
+from changewindow import settings
+from changewindow.changes.aftercare_sweep import Rules, daily, text_of, to_tell
+from changewindow.changes.emergency_drill import stale
 from changewindow.errors import BrokenChain, ChangeError
 from changewindow.flow.dags.retroactive import requests
 from changewindow.flow.owed import room_of, rules
@@ -17,7 +19,9 @@ from changewindow.flow.weights import LAST, STARTS, weighing
 from changewindow.ledger import aftercare, owing
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads import Reminded
+from changewindow.ledger.population import last_drills
 from changewindow.policy.aftercare import Aftercare
+from changewindow.policy.emergencies import Emergencies
 
 BACK = timedelta(days=400)
 """How long ago it may have begun."""
@@ -33,10 +37,12 @@ class Chase(BaseOperator):
             try:
                 if isinstance(owed, BrokenChain):
                     raise owed
-                tell(here, owed, known)
-                wanted += requests(context, owed)
+                if not owed.is_drill:
+                    tell(here, owed, known)
+                    wanted += requests(context, owed)
             except ChangeError as error:
                 log.error("%s: what it owes is not chased: %s", change, error)
+        tell_of_stale_drill(here, known.emergencies)
         return wanted
 
 
@@ -48,6 +54,17 @@ def tell(here: Ledger, owed: Aftercare, known: Rules) -> None:
         if aftercare.remind(here, owed.change, reminded, now=at):
             room = (due.is_overdue and known.emergencies.room) or room_of(here, owed)
             post(text_of(owed, due, at), at, room, change=owed.change)
+
+
+def tell_of_stale_drill(here: Ledger, known: Emergencies) -> None:
+    """Say once a day that the last good drill is too old; who has configured none is not bothered."""
+    at, (good, _) = now(), last_drills(here)
+    if known.drill is None or good is None:
+        return
+    for moment in daily(good.at + known.drill_every, at):
+        reminded = Reminded(about="drill", moment=moment, is_overdue=True)
+        if aftercare.remind(here, good.change, reminded, now=at):
+            post(stale(good.change, good.at), at, known.room or settings.ROOM, change=good.change)
 
 
 def chase() -> None:

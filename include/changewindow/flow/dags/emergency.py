@@ -1,6 +1,7 @@
 """The DAG by which somebody declares an emergency: its first step runs at once, and its change goes on from there."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, BaseSensorOperator
@@ -9,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleExcept
 
 from changewindow.changes import emergency_messages
 from changewindow.changes.emergency import declare
-from changewindow.changes.emergency_form import emergency_of
+from changewindow.changes.emergency_form import Emergency, emergency_of
 from changewindow.errors import BadPolicy, BadRequest, ChangeError, LedgerDown
 from changewindow.flow.dags.emergency_form import DOCUMENT, form
 from changewindow.flow.dags.interventions import tell_ended
@@ -45,6 +46,10 @@ class Act(BaseSensorOperator):
 
     acting: StepContext | None = None
 
+    def __init__(self, *, declares: "Declares | None" = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.declares = declares or by_form
+
     def execute(self, context: Context) -> None:
         """Act for the person who triggered the run; while another change holds a target, come back in a second."""
         try:
@@ -59,7 +64,7 @@ class Act(BaseSensorOperator):
     def _act(self, context: Context) -> None:
         rules = _rules()
         held = context["params"].get("held") or (rules.emergencies.held if isinstance(rules, Policy) else "wait")
-        run = run_of(context, _declared(context, rules))
+        run = run_of(context, _declared(context, rules, self.declares))
         if isinstance(rules, Policy):
             run.assessment = Assessment(rules, run.ticket, run.change.data, run.change.id)
         if not run.holder().is_run(run.id):
@@ -100,7 +105,7 @@ class Tell(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Post it, if there is anything to tell."""
-        here, person = ledger(), person_of(context)
+        here = ledger()
         stored = queries.of_origin(here, origin_of(context))
         declarations = events.past(here, stored.id, Declared) if stored else []
         if stored is None or not declarations:
@@ -111,8 +116,8 @@ class Tell(BaseOperator):
         ticket, event = build_ticket(changes.revision(here, stored.id)), declarations[0]
         link = str(context["ti"].log_url).partition("/tasks/")[0]
         for text in (
-            emergency_messages.declared(stored.id, ticket, event, person=person),
-            emergency_messages.skipped(stored.id, event, person=person, link=link),
+            emergency_messages.declared(stored.id, ticket, event, person=stored.requester),
+            emergency_messages.skipped(stored.id, event, person=stored.requester, link=link),
             emergency_messages.acting(stored.id, ticket, event),
         ):
             if text:
@@ -133,19 +138,33 @@ def _rules() -> Policy | BadPolicy:
         return bad
 
 
-def _declared(context: Context, rules: Policy | BadPolicy) -> PublishedChange:
+Declares = Callable[[Context, Policy | BadPolicy, datetime], tuple[Emergency, str]]
+"""Returns what a run declares, and who declares it."""
+
+
+def by_form(context: Context, rules: Policy | BadPolicy, at: datetime) -> tuple[Emergency, str]:
+    """Return what the form of a run declares, under the name with which Airflow knows who triggered it.
+
+    Raises:
+        BadRequest: it cannot be declared so; names every mistake.
+    """
+    person = person_of(context)
+    if person == NOBODY:
+        raise BadRequest(f"Nobody is known to have triggered this run. Trigger {EMERGENCY} under your own name.")
+    return emergency_of(dict(context["params"]), rules, person=person, now=at), person
+
+
+def _declared(context: Context, rules: Policy | BadPolicy, declares: Declares) -> PublishedChange:
     """Return the change that this run has declared, now or at an earlier try.
 
     Raises:
         BadRequest: it cannot be declared so; names every mistake.
     """
-    person, here, origin = person_of(context), ledger(), origin_of(context)
+    here, origin = ledger(), origin_of(context)
     stored = queries.of_origin(here, origin)
     if stored is None:
-        if person == NOBODY:
-            raise BadRequest(f"Nobody is known to have triggered this run. Trigger {EMERGENCY} under your own name.")
         at = now()
-        emergency = emergency_of(dict(context["params"]), rules, person=person, now=at)
+        emergency, person = declares(context, rules, at)
         submitted = declare(here, emergency, rules, person=person, now=at, origin=origin)
         log.info("%s is declared an emergency", submitted.change)
         return PublishedChange.of(submitted.change, emergency.made.data)

@@ -16,7 +16,7 @@ from changewindow.flow.bundle import require_bundle
 from changewindow.flow.closing import closing_by
 from changewindow.flow.dags.chasing import chase
 from changewindow.flow.dags.interventions import tell_ended
-from changewindow.flow.own_dag import EMERGENCY, own_dag
+from changewindow.flow.own_dag import DRILL, EMERGENCY, own_dag
 from changewindow.flow.publishing import publish_change
 from changewindow.flow.run_request import RunRequest, run_request
 from changewindow.flow.runtime import ledger, log, now, policy
@@ -89,7 +89,7 @@ class LookAfter(BaseOperator):
 def is_being_declared(context: Context, origin: str | None) -> bool:
     """Return whether the run is alive that has declared a change to be an emergency: it applies the first step."""
     dag, _, run = (origin or "").partition("/")
-    return dag == EMERGENCY and bool(context["ti"].get_dr_count(dag_id=dag, run_ids=[run], states=OPEN))
+    return dag in {EMERGENCY, DRILL} and bool(context["ti"].get_dr_count(dag_id=dag, run_ids=[run], states=OPEN))
 
 
 def _take_in_journals(here: Ledger) -> None:
