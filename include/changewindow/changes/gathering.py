@@ -1,15 +1,16 @@
 """Asks all collectors at once, and waits for none that takes too long."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
 from time import monotonic
 
 from changewindow.changes.kept import keep, kept_in
+from changewindow.changes.own_looks import OwnLook, as_looks, own_look
 from changewindow.collectors.base import CollectorBase, CollectorContext, OurChanges
 from changewindow.errors import ChangeError
 from changewindow.systems.collection import Collected, Span
@@ -28,6 +29,10 @@ class Look:
     collector: CollectorBase
     collected: Collected | None = None
     failure: str = ""
+
+    def knowing(self, own: Iterable[OwnLook]) -> "Look":
+        """Return it with the looks of our own collectors as such."""
+        return replace(self, collected=as_looks(self.collected, own)) if self.collected else self
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,8 @@ def gather(collectors: Mapping[str, CollectorBase], span: Span, using: Surroundi
     for name in asked.keys() - looks.keys():
         asked[name].abandon()
         looks[name] = Look(name, collectors[name], failure=LATE.format(limit))
-    return [looks[name] for name in sorted(looks)]
+    own = [each.own for each in asked.values() if each.own]
+    return [looks[name].knowing(own) for name in sorted(looks)]
 
 
 class _Asked:
@@ -72,6 +78,8 @@ class _Asked:
         self.context: CollectorContext | None = None
         self.stopping: tuple[asyncio.AbstractEventLoop, asyncio.Task[Collected]] | None = None
         self.is_abandoned = False
+        self.own: OwnLook | None = None
+        """What it runs as root; other collectors may see that."""
 
     def run(self, span: Span, answers: "Queue[Look]") -> None:
         """Put the answer, or why there is none, into a queue."""
@@ -88,6 +96,7 @@ class _Asked:
 
     async def _collected(self, span: Span) -> Collected:
         folder = self.using.folder / self.name
+        self.own = await own_look(self.name, self.collector, self.using.connections)
         async with client() as http:
             self.context = CollectorContext(
                 http,

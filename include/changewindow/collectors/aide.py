@@ -32,7 +32,7 @@ from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.git.history import time_of
 from changewindow.systems.hosts.aide_report import Difference, Report, report_of
 from changewindow.systems.hosts.debian_logs import package_entry, read_logs
-from changewindow.systems.hosts.machine import Machine, complaint, latest, machine
+from changewindow.systems.hosts.machine import Line, Machine, complaint, latest, machine
 from changewindow.systems.hosts.shipped_files import LONGEST, came_with, packages_of
 from changewindow.systems.hosts.told_edits import REMOVED, ToldEdits
 from changewindow.systems.measurement import SourceError
@@ -70,9 +70,18 @@ class Collector(CollectorBase):
     sudo: bool = False
     """Whether stat and aide run as root by sudo; see above."""
 
+    @property
+    def by_sudo(self) -> tuple[Line, ...]:
+        """Return what runs as root."""
+        lines: tuple[Line, ...] = (
+            ("stat", "--printf=%Y", self.database),
+            ("aide", f"--config={self.config}", "--check"),
+        )
+        return lines if self.sudo else ()
+
     async def collect(self, span: Span, context: CollectorContext) -> Collected:
         """Read a report or make one, and ask when its files changed."""
-        on = await machine(context.connection, context.run, self.connection, by_sudo=self.sudo, kind=self.kind)
+        on = await machine(context.connection, context.run, self.connection, by_sudo=self.by_sudo, kind=self.kind)
         ahead = await context.clock_off(self.connection)
         report = report_of(await (self._checked(on) if self.check else self._reported(on)))
         if report is None:

@@ -10,6 +10,9 @@ How many records were lost, whether auditing is on, and which rules there are, o
 the connection is not root, write `sudo: true` here, and give it these two commands, as a file in /etc/sudoers.d:
 
     changewindow ALL=(root) NOPASSWD: /usr/sbin/auditctl -s, /usr/sbin/auditctl -l
+
+What collectors run by sudo is shown as a look where it is recorded; anything else that their account runs is
+not. A rule that records programs of every account, rather than those of root (`-F euid=0`), records every look by ssh.
 """
 
 import asyncio
@@ -27,7 +30,7 @@ from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.command_lines import shown_command
 from changewindow.systems.hosts.audit_log import Event, decoded, events, who
-from changewindow.systems.hosts.machine import Machine, complaint, machine
+from changewindow.systems.hosts.machine import Line, Machine, complaint, machine
 from changewindow.systems.measurement import SourceError
 from changewindow.systems.place import Sort
 
@@ -74,9 +77,14 @@ class Collector(CollectorBase):
     sudo: bool = False
     """Whether auditctl runs as root by sudo; see above."""
 
+    @property
+    def by_sudo(self) -> tuple[Line, ...]:
+        """Return what runs as root."""
+        return (("auditctl", "-s"), ("auditctl", "-l")) if self.sudo else ()
+
     async def collect(self, span: Span, context: CollectorContext) -> Collected:
         """Search the log, and ask the kernel what it could not record."""
-        on = await machine(context.connection, context.run, self.connection, by_sudo=self.sudo, kind=self.kind)
+        on = await machine(context.connection, context.run, self.connection, by_sudo=self.by_sudo, kind=self.kind)
         ahead = await context.clock_off(self.connection)
         (oldest, newest, unreadable, read), status, rules = await asyncio.gather(
             self._search(on, span, ahead), self._ask(on, "-s"), self._ask(on, "-l")

@@ -19,7 +19,7 @@ from changewindow.kinds import explain_kind
 from changewindow.systems.collection import Collected, Entry, Span
 from changewindow.systems.fingerprints import fingerprint
 from changewindow.systems.hosts.looking import printed_on
-from changewindow.systems.hosts.machine import complaint
+from changewindow.systems.hosts.machine import Line, complaint
 from changewindow.systems.measurement import SourceContext, SourceError
 from changewindow.systems.place import Place, Sort, place_behind
 from changewindow.systems.process.output import Printed, printed
@@ -119,6 +119,11 @@ class CollectorBase(Model):
     """The environment, as in services.yaml; without it, all of them."""
     within: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=5))] = timedelta(seconds=4)
     """How long one look may take."""
+
+    @property
+    def by_sudo(self) -> tuple[Line, ...]:
+        """Return the command lines that it runs as root, each whole; all of them only read."""
+        return ()
 
     async def look(self, span: Span, context: CollectorContext) -> Collected:
         """Return what it saw of a span, the newest first, bounded, on our clock and without secrets.

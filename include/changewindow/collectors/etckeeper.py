@@ -29,7 +29,7 @@ from changewindow.collectors.base import CollectorBase, CollectorContext, PutBac
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.hosts.etckeeper_commits import COMMITS, LOG, Commit, commits_in, in_their_order
-from changewindow.systems.hosts.machine import Machine, latest, machine
+from changewindow.systems.hosts.machine import Line, Machine, latest, machine
 from changewindow.systems.hosts.told_edits import REMOVED, ToldEdits
 from changewindow.systems.measurement import SourceError
 from changewindow.systems.place import Sort
@@ -39,6 +39,7 @@ FILES = 50
 """How many files of a commit, and of what is not committed, have an entry of their own."""
 LONGEST = 300
 """Characters of a path that is asked for its time."""
+GIT = ("git", "--no-optional-locks", "-C")
 STATUS = ("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
 SWEPT_UP = ("daily autocommit", "saving uncommitted changes in ")
 """How the subjects of commits begin that etckeeper makes of whatever it finds."""
@@ -86,9 +87,14 @@ class Collector(CollectorBase):
     sudo: bool = False
     """Whether git runs as root by sudo; see above."""
 
+    @property
+    def by_sudo(self) -> tuple[Line, ...]:
+        """Return what runs as root."""
+        return tuple((*GIT, self.folder, *asked) for asked in (LOG, STATUS)) if self.sudo else ()
+
     async def collect(self, span: Span, context: CollectorContext) -> Collected:
         """Read the newest commits, and what is not committed."""
-        on = await machine(context.connection, context.run, self.connection, by_sudo=self.sudo, kind=self.kind)
+        on = await machine(context.connection, context.run, self.connection, by_sudo=self.by_sudo, kind=self.kind)
         ahead = await context.clock_off(self.connection)
         by_now = latest(span, ahead)
         read, broken = commits_in(await self._git(on, LOG))
@@ -145,7 +151,7 @@ class Collector(CollectorBase):
         )
 
     async def _git(self, on: Machine, asked: Sequence[str]) -> bytes:
-        return await on.read("git", "--no-optional-locks", "-C", self.folder, *asked)
+        return await on.read(*GIT, self.folder, *asked)
 
     def _path(self, path: str) -> str:
         return posixpath.join(self.folder, path)

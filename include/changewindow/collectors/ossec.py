@@ -23,7 +23,7 @@ from changewindow.collectors.base import CollectorBase, CollectorContext
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.hosts.file_alerts import FLOODED, Alert, of_json, of_log
-from changewindow.systems.hosts.machine import machine
+from changewindow.systems.hosts.machine import Line, machine
 from changewindow.systems.measurement import SourceError
 
 EXAMPLE = {"kind": "ossec", "connection": "wazuh_server", "agents": ["web-3"]}
@@ -47,9 +47,14 @@ class Collector(CollectorBase):
     sudo: bool = False
     """Whether tail runs as root by sudo; see above."""
 
+    @property
+    def by_sudo(self) -> tuple[Line, ...]:
+        """Return what runs as root."""
+        return (("tail", "-c", str(MOST), "--", self.alerts),) if self.sudo else ()
+
     async def collect(self, span: Span, context: CollectorContext) -> Collected:
         """Read the newest alerts."""
-        on = await machine(context.connection, context.run, self.connection, by_sudo=self.sudo, kind=self.kind)
+        on = await machine(context.connection, context.run, self.connection, by_sudo=self.by_sudo, kind=self.kind)
         ahead = await context.clock_off(self.connection)
         text = (await on.read("tail", "-c", str(MOST), "--", self.alerts)).decode(errors="replace")
         if len(text) >= MOST - 4:

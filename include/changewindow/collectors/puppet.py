@@ -26,7 +26,7 @@ from changewindow.collectors.base import CollectorBase, CollectorContext
 from changewindow.documents.moments import utc
 from changewindow.documents.types import ConnectionName
 from changewindow.systems.collection import MOST, Collected, Coverage, Entry, Span
-from changewindow.systems.hosts.machine import machine
+from changewindow.systems.hosts.machine import Line, machine
 from changewindow.systems.measurement import SourceError
 from changewindow.systems.puppet_report import last_run, of_puppetdb
 
@@ -50,11 +50,16 @@ class Collector(CollectorBase):
     sudo: bool = False
     """Whether the report is read as root by sudo; see above."""
 
+    @property
+    def by_sudo(self) -> tuple[Line, ...]:
+        """Return what runs as root."""
+        return (("cat", "--", self.report),) if self.sudo else ()
+
     async def collect(self, span: Span, context: CollectorContext) -> Collected:
         """Ask PuppetDB, or read the report."""
         if self.puppetdb:
             return await self._events(self.puppetdb, span, context)
-        on = await machine(context.connection, context.run, self.connection, by_sudo=self.sudo, kind=self.kind)
+        on = await machine(context.connection, context.run, self.connection, by_sudo=self.by_sudo, kind=self.kind)
         ahead = await context.clock_off(self.connection)
         content = await on.read("cat", "--", self.report)
         try:

@@ -14,6 +14,9 @@ from changewindow.systems.process.output import Printed
 Run = Callable[..., Awaitable[Printed]]
 """Runs a program, on the host of the connection `host`, or here."""
 Connect = Callable[[str], Awaitable[Connection]]
+Line = tuple[str, ...]
+"""A program with its arguments."""
+SUDO = ("sudo", "-n", "--")
 REFUSED = b"sudo: "
 
 
@@ -24,7 +27,8 @@ class Machine:
     name: str
     run: Run
     connection: str | None = None
-    by_sudo: bool = False
+    by_sudo: Sequence[Line] = ()
+    """What runs as root by sudo, each line whole; anything else runs as the account."""
     kind: str = ""
     """The collector whose documentation says which rights it needs."""
 
@@ -34,8 +38,9 @@ class Machine:
         Raises:
             SourceError: `unreachable`, it cannot be run there, or sudo does not allow it; the text says what to do.
         """
-        ran = await self.run(*(("sudo", "-n", "--", *arguments) if self.by_sudo else arguments), host=self.connection)
-        if self.by_sudo and ran.code and ran.complaint.lstrip().startswith(REFUSED):
+        is_root = arguments in self.by_sudo
+        ran = await self.run(*((*SUDO, *arguments) if is_root else arguments), host=self.connection)
+        if is_root and ran.code and ran.complaint.lstrip().startswith(REFUSED):
             refused = f"sudo on {self.name} does not let us run '{arguments[0]}': {complaint(ran)}"
             remedy = f"Add the lines that `changewindow kinds {self.kind}` prints to sudoers"
             raise SourceError("unreachable", f"{refused}. {remedy}")
@@ -61,7 +66,7 @@ class Machine:
 
 
 async def machine(
-    connect: Connect, run: Run, connection: str | None, *, by_sudo: bool = False, kind: str = ""
+    connect: Connect, run: Run, connection: str | None, *, by_sudo: Sequence[Line] = (), kind: str = ""
 ) -> Machine:
     """Return the machine of an SSH connection, under its address; without a connection, this one."""
     name = (await connect(connection)).host if connection else socket.gethostname()
