@@ -80,18 +80,6 @@ TABLE: dict[str, tuple[Aftercare, Emergencies, str, str]] = {
         "second_person",
     ),
     "the second, where nothing proves who asked": (said(UNPROVEN, word("dora")), OPEN, "frida", ""),
-    "another one after a skipped approver, where nothing proves who asked": (
-        said(replace(EMERGENCY, is_proven=False), word("bob")),
-        OPEN,
-        "dora",
-        "",
-    ),
-    "somebody before the skipped approver, where nothing proves who asked": (
-        replace(EMERGENCY, is_proven=False),
-        OPEN,
-        "dora",
-        "not_asked",
-    ),
     "the third, where nothing proves who asked": (
         said(UNPROVEN, word("dora"), word("frida")),
         OPEN,

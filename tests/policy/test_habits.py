@@ -43,6 +43,7 @@ def kinds(owed: Sequence[Aftercare], **options: Any) -> list[str]:
         pytest.param(emergencies(9 * DAY, 3 * DAY, -DAY), [], id="one has not come"),
         pytest.param(emergencies(9 * DAY, 3 * DAY, 1 * DAY, is_drill=True), [], id="drills"),
         pytest.param(emergencies(9 * DAY, 3 * DAY, 1 * DAY, because="record"), [], id="records"),
+        pytest.param(emergencies(9 * DAY, 3 * DAY, 1 * DAY, has_acted=False), [], id="what never acted"),
         pytest.param(emergencies(9 * DAY, 3 * DAY, 1 * DAY, because="rolled_back"), [], id="what was rolled back"),
         pytest.param(
             [*emergencies(9 * DAY, 3 * DAY), *emergencies(DAY, targets=("staging/orders",))], [], id="other targets"

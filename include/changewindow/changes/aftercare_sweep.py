@@ -1,6 +1,6 @@
 """Says what people are to be told now of what changes owe after they have acted: the newest moment of each, once."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -8,6 +8,7 @@ from changewindow.changes import aftercare_messages
 from changewindow.policy.aftercare import Aftercare, who_may
 from changewindow.policy.approvals import persons_of
 from changewindow.policy.emergencies import Emergencies
+from changewindow.policy.reviewing import WORKAROUND
 
 AGAIN = timedelta(days=1)
 """How often it is said that something is overdue."""
@@ -20,6 +21,13 @@ class Rules:
     emergencies: Emergencies = field(default_factory=Emergencies)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Those of approvals.yaml."""
+    owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Those of each service of the catalogue."""
+
+    def owners_of(self, targets: Iterable[str]) -> tuple[str, ...]:
+        """Return the people who own the services of targets."""
+        named = (owner for target in targets for owner in self.owners.get(target.rpartition("/")[2], ()))
+        return persons_of(tuple(dict.fromkeys(named)), self.groups)
 
     @property
     def escalation(self) -> tuple[str, ...]:
@@ -81,11 +89,35 @@ def review(owed: Aftercare, rules: Rules, now: datetime) -> Iterator[Due]:
         yield Due("review", moment, people=tuple(dict.fromkeys((*rules.escalation, *owed.involved))))
 
 
-SCHEDULES: tuple[Schedule, ...] = (approval, review)
+def workaround(owed: Aftercare, rules: Rules, now: datetime) -> Iterator[Due]:
+    """Yield the moment at which a workaround has to be gone, and each day after it."""
+    if owed.workaround_until is None:
+        return
+    people = (owed.executor or owed.requester, *rules.owners_of(owed.targets))
+    for moment in daily(owed.workaround_until, now):
+        yield Due(WORKAROUND, moment, people=tuple(dict.fromkeys(people)))
 
 
-def text_of(owed: Aftercare, due: Due, now: datetime) -> str:
-    """Return the message by which people are told of a moment."""
+def follow_ups(owed: Aftercare, rules: Rules, now: datetime) -> Iterator[Due]:
+    """Yield the day of each follow-up that is not done, and each day after it; without owner or day, the next one."""
+    for each in owed.follow_ups:
+        people = (each.owner,) if each.owner else (*rules.escalation, *owed.involved)
+        begun = each.due if each.owner else None
+        begin = begun or (each.since + AGAIN if each.since else None)
+        for moment in daily(begin, now) if begin and not each.is_done else ():
+            yield Due(each.about, moment, people=tuple(dict.fromkeys(people)))
+
+
+SCHEDULES: tuple[Schedule, ...] = (approval, review, workaround, follow_ups)
+
+
+def text_of(owed: Aftercare, due: Due, now: datetime, undo: str = "") -> str:
+    """Return the message by which people are told of a moment; `undo` says how a workaround goes."""
+    if due.about == WORKAROUND:
+        return aftercare_messages.workaround_due(owed, now, people=due.people, undo=undo)
+    follow_up = next((each for each in owed.follow_ups if each.about == due.about), None)
+    if follow_up is not None:
+        return aftercare_messages.follow_up_due(owed, follow_up, people=due.people)
     if due.about == "review":
         return aftercare_messages.review_due(owed, now, people=due.people)
     write = aftercare_messages.approval_overdue if due.is_overdue else aftercare_messages.approval_due

@@ -6,6 +6,7 @@ from typing import Any
 
 from changewindow.ledger import payloads
 from changewindow.ledger.payloads import Payload
+from changewindow.policy.habits import HABIT
 
 REVIEWS = {
     "emergency": "it was an emergency",
@@ -42,6 +43,9 @@ def _reviewed(event: payloads.Reviewed) -> str:
 
 
 def _reminded(event: payloads.Reminded) -> str:
+    if event.about.startswith(HABIT):
+        target = event.about.rpartition(":")[2]
+        return f"told {', '.join(event.people) or 'everybody'} that emergencies of {target} have become a habit"
     about, _, number = event.about.partition(":")
     what = f"{about.replace('_', '-')}{f' {number}' if number else ''}"
     whom = ", ".join(event.people) or "everybody"

@@ -8,7 +8,7 @@ from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
 from changewindow.policy.aftercare import Aftercare
 from changewindow.policy.emergencies import Emergencies
-from changewindow.policy.load import load_emergencies, load_groups
+from changewindow.policy.load import load_catalogue, load_emergencies, load_groups
 from changewindow.ticket.reader import build_ticket
 
 
@@ -24,10 +24,20 @@ def emergencies() -> Emergencies:
 def rules() -> Rules:
     """Return the same with the groups that it names."""
     try:
-        return Rules(emergencies(), load_groups(settings.read().policy))
+        return Rules(emergencies(), load_groups(settings.read().policy), _owners())
     except BadPolicy as bad:
         log.warning("who belongs to which group is not known: %s", bad)
         return Rules(emergencies())
+
+
+def _owners() -> dict[str, tuple[str, ...]]:
+    """Return the owners of each service; nobody's while the catalogue cannot be read."""
+    try:
+        services = load_catalogue(settings.read().policy).services
+    except BadPolicy as bad:
+        log.warning("who owns which service is not known: %s", bad)
+        return {}
+    return {name: service.owners for name, service in services.items()}
 
 
 def room_of(here: Ledger, owed: Aftercare) -> str:

@@ -19,6 +19,8 @@ from changewindow.policy.aftercare import LATE, Aftercare, FollowUp, Retroactive
 
 OWING = (EventKind.DECLARED, EventKind.RECORDED, EventKind.REVIEW_ASKED)
 """The events from which on a change owes something."""
+NOTHING_LEFT = ("rolled_back", "refused", "missed")
+"""Outcomes after which nothing is there of what a change was to do, and of a workaround neither."""
 HOUSEKEEPING = "housekeeping"
 """Who reminds people."""
 
@@ -32,6 +34,13 @@ def of_change(ledger: Ledger, change: str) -> Aftercare | None:
     """
     with ledger.reading() as session:
         return owed_in(session, known(session, change))
+
+
+def owing(ledger: Ledger, moment: datetime) -> list[str]:
+    """Return the changes of which something was declared, told or to be reviewed since then, oldest first."""
+    wanted = select(EventRow.number).where(EventRow.kind.in_(OWING), EventRow.at >= moment).distinct()
+    with ledger.reading() as session:
+        return [f"CHG-{number}" for number in sorted(session.scalars(wanted))]
 
 
 def since(ledger: Ledger, moment: datetime) -> list[Aftercare]:
@@ -164,8 +173,8 @@ def _next(owed: Aftercare, row: EventRow) -> Aftercare:
         return replace(owed, told=owed.told | {(event.about, event.moment)})
     if isinstance(event, payloads.FollowedUp):
         return _followed_up(owed, event)
-    if isinstance(event, payloads.Closed) and event.outcome == "rolled_back":
-        return replace(owed, workaround_until=None)  # it is gone
+    if isinstance(event, payloads.Closed) and event.outcome in NOTHING_LEFT:
+        return replace(owed, workaround_until=None)
     return owed
 
 

@@ -132,10 +132,8 @@ def who_may(owed: Aftercare, rules: Emergencies, groups: Mapping[str, tuple[str,
     """Return who may approve it afterwards; nobody named means anybody who neither asked for it, did it nor commanded.
 
     They are those whose approval was skipped, and those whom the policy names. Where all of them are involved, it is
-    those who are told when it is overdue. Where nothing proves who asked for it, anybody else may agree after them.
+    those who are told when it is overdue.
     """
-    if not owed.is_proven and any(word.counts or word.is_late for word in owed.words):
-        return ()
     policy = persons_of((name for name in rules.approvers if name != ANYBODY), groups)
     return _others(owed, (*policy, *owed.skipped_people)) or _others(owed, persons_of(rules.escalate_to, groups))
 

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from changewindow.documents.refusal import refusal
 from changewindow.documents.types import ROOM, Duration, Model, Person
 from changewindow.policy.approvals import ANYBODY
+from changewindow.ticket.window import Zone
 
 FILE = "emergencies.yaml"
 
@@ -67,6 +68,8 @@ class Emergencies(Model):
     """What becomes of another change that holds a target, where the form does not say: it is waited for, or aborted."""
     repeated: Repeated = Repeated()
     """From when on emergencies of one target are a finding."""
+    zone: Zone = "UTC"
+    """IANA time zone in which one looks for emergencies at the same hour of each week."""
     drill_every: Duration = Field(default=timedelta(days=45), gt=timedelta(0))
     """How old the last good drill may be."""
 

@@ -14,6 +14,8 @@ WEEKS, OF_THEM = 4, 3
 APART = timedelta(minutes=30)
 """How far from that hour it may be."""
 BACK = WEEKS * WEEK
+HABIT = "habit:"
+"""With what the name of a habit begins in the ledger."""
 NO_EMERGENCY = "This is not an emergency; make it a standard change"
 
 
@@ -33,7 +35,7 @@ class Habit:
     @property
     def about(self) -> str:
         """Return how the ledger names it."""
-        return f"habit:{self.kind}:{self.target}"
+        return f"{HABIT}{self.kind}:{self.target}"
 
     @property
     def sentence(self) -> str:
@@ -45,13 +47,13 @@ class Habit:
 
 
 def habits(owed: Iterable[Aftercare], repeated: Repeated, *, now: datetime, zone: tzinfo = UTC) -> list[Habit]:
-    """Return the habits of now, by target; drills, records and what rolled back are no emergencies.
+    """Return the habits of now, by target; neither drills nor records count, and no emergency that never acted.
 
     The hour of the week is that of `zone`, so that it stays the same when clocks change.
     """
     by_target: dict[str, list[Aftercare]] = {}
     for each in sorted(owed, key=lambda each: each.began):
-        if each.because == "emergency" and not each.is_drill and each.began <= now:
+        if each.because == "emergency" and each.has_acted and not each.is_drill and each.began <= now:
             for target in each.targets:
                 by_target.setdefault(target, []).append(each)
     found = [

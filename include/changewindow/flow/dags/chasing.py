@@ -9,7 +9,9 @@ from airflow.sdk.definitions.context import Context
 from changewindow import settings
 from changewindow.changes.aftercare_sweep import Rules, daily, text_of, to_tell
 from changewindow.changes.emergency_drill import stale
+from changewindow.changes.workaround import how_it_goes
 from changewindow.errors import BrokenChain, ChangeError
+from changewindow.flow import habits
 from changewindow.flow.dags.retroactive import requests
 from changewindow.flow.owed import room_of, rules
 from changewindow.flow.run_request import RunRequest
@@ -22,6 +24,7 @@ from changewindow.ledger.payloads import Reminded
 from changewindow.ledger.population import last_drills
 from changewindow.policy.aftercare import Aftercare
 from changewindow.policy.emergencies import Emergencies
+from changewindow.policy.reviewing import WORKAROUND
 
 BACK = timedelta(days=400)
 """How long ago it may have begun."""
@@ -32,17 +35,22 @@ class Chase(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what triggers each question that is owed and not open; a change that was altered stops no other."""
-        here, known, wanted = ledger(), rules(), []
+        here, known, wanted, every = ledger(), rules(), [], list[Aftercare]()
         for change, owed in owing.since(here, now() - BACK).items():
             try:
                 if isinstance(owed, BrokenChain):
                     raise owed
                 if not owed.is_drill:
+                    every.append(owed)
                     tell(here, owed, known)
                     wanted += requests(context, owed)
             except ChangeError as error:
                 log.error("%s: what it owes is not chased: %s", change, error)
         tell_of_stale_drill(here, known.emergencies)
+        try:
+            habits.tell(here, every, known)
+        except ChangeError as error:
+            log.error("which emergencies have become a habit is not told: %s", error)
         return wanted
 
 
@@ -51,9 +59,10 @@ def tell(here: Ledger, owed: Aftercare, known: Rules) -> None:
     at = now()
     for due in to_tell(owed, known, at):
         reminded = Reminded(about=due.about, moment=due.moment, is_overdue=due.is_overdue, people=due.people)
+        text = text_of(owed, due, at, how_it_goes(here, owed, at) if due.about == WORKAROUND else "")
         if aftercare.remind(here, owed.change, reminded, now=at):
             room = (due.is_overdue and known.emergencies.room) or room_of(here, owed)
-            post(text_of(owed, due, at), at, room, change=owed.change)
+            post(text, at, room, change=owed.change)
 
 
 def tell_of_stale_drill(here: Ledger, known: Emergencies) -> None:

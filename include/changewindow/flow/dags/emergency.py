@@ -12,6 +12,7 @@ from changewindow.changes import emergency_messages
 from changewindow.changes.emergency import declare
 from changewindow.changes.emergency_form import Emergency, emergency_of
 from changewindow.errors import BadPolicy, BadRequest, ChangeError, LedgerDown
+from changewindow.flow import habits, owed
 from changewindow.flow.dags.emergency_form import DOCUMENT, form
 from changewindow.flow.dags.interventions import tell_ended
 from changewindow.flow.dags.retroactive import ask_after
@@ -122,6 +123,8 @@ class Tell(BaseOperator):
         ):
             if text:
                 post(text, now(), ticket.post_change.notify, change=stored.id)
+        if stored.run and (found := habits.tell_of(here, stored.id, owed.rules())):
+            leave_note(context, "\n".join([f"{stored.id} acts: {ticket.summary}", *found]))
 
 
 def run_of(context: Context, change: PublishedChange) -> Run:

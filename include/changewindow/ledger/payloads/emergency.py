@@ -103,7 +103,7 @@ class Reminded(Payload):
 
     kind: ClassVar = EventKind.REMINDED
     about: str
-    """`approval`, `review`, `workaround`, or `follow_up:N`."""
+    """`approval`, `review`, `workaround`, `follow_up:N`, or `habit:KIND:TARGET`."""
     moment: Moment
     """The moment that had come: half the deadline, the deadline itself, and so on."""
     is_overdue: bool = False

@@ -1,0 +1,95 @@
+"""Housekeeping checks workarounds on their day, chases follow-ups, and tells of habits: each once."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from changewindow.flow.dags.chasing import Chase
+from changewindow.ledger import changes, emergencies, events, reviews
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.event_kinds import EventKind
+from changewindow.ledger.events import Event
+from changewindow.ledger.payloads import Declared, FollowedUp, ReviewAsked, Reviewed, Started
+from changewindow.ledger.payloads.emergency import FollowUp
+from support.task_instance import TaskInstance
+from support.tickets import banner
+
+NOW, DAY = datetime.now(UTC), timedelta(days=1)
+AT = NOW - 5 * DAY
+
+
+def emergency(ledger: Ledger, number: int, at: datetime = AT, **said: Any) -> str:
+    """Let an emergency have acted, and ended."""
+    event = Declared(
+        digest="",
+        broken="no orders",
+        commander="carol",
+        agreed_at=at,
+        agreed_how="by phone",
+        executor="erin",
+        skipped=(),
+        due=NOW + DAY,
+        **said,
+    )
+    made = emergencies.declare(ledger, banner(), event, person="alice", now=at, origin=f"emergency_change/{number}")
+    started = Started(run="run", digest=made.digest, mode="run", token=1, targets=("production/orders",))
+    events.record(ledger, Event(made.change, "run", at, started))
+    changes.close(ledger, made.change, run="run", outcome="completed", reason="", now=at)
+    return made.change
+
+
+def sweep() -> None:
+    """Sweep as housekeeping does."""
+    here = TaskInstance("chase", dag="housekeeping")
+    context: Any = {"ti": here, "run_id": "scheduled", "params": {}, "dag_run": SimpleNamespace(run_type="scheduled")}
+    Chase(task_id="chase").execute(context)
+
+
+def reminded(ledger: Ledger, change: str) -> list[str]:
+    """Return of what people were told besides the approval that is owed."""
+    told = [getattr(events.payload(row), "about", "") for row in events.history(ledger, change, EventKind.REMINDED)]
+    return [about for about in told if about != "approval"]
+
+
+@pytest.fixture
+def owned(known: Ledger, tmp_path: Path) -> Ledger:
+    """Return a ledger; dora owns the service."""
+    service = "{owners: [dora], environments: [production]}"
+    (tmp_path / "policy" / "services.yaml").write_text(f"services:\n  orders: {service}\n")
+    return known
+
+
+def test_a_workaround_and_follow_ups_are_chased_until_they_are_gone(
+    owned: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The message of the workaround has the undo that would take it away, and calls the owner too."""
+    change = emergency(owned, 1, workaround_until=NOW - DAY / 2)
+    events.record(owned, Event(change, "housekeeping", AT, ReviewAsked(because="emergency", due=NOW + DAY)))
+    todo = (FollowUp(what="alert earlier", owner="bob", due=NOW - DAY / 4), FollowUp(what="larger pool"))
+    said = Reviewed(digest="", what_happened="The pool was full", follow_ups=todo)
+    reviews.review(owned, change, said, person="dora", now=AT)
+    with caplog.at_level(logging.INFO):
+        sweep()
+        sweep()
+    assert reminded(owned, change) == ["workaround", "follow_up:1", "follow_up:2"]
+    assert "@erin, @dora: submit a ticket that takes it back (Rollback: banner off (< 1 minute))" in caplog.text
+    assert caplog.text.count("📌 FOLLOW-UP past") == caplog.text.count("📌 FOLLOW-UP WITHOUT OWNER") == 1
+    for about in ("workaround", "follow_up:1"):
+        reviews.follow_up(owned, change, FollowedUp(about=about, reason="It is done"), person="bob", now=NOW)
+    sweep()
+    assert len(reminded(owned, change)) == 3
+
+
+def test_a_habit_is_told_with_the_newest_emergency(owned: Ledger, caplog: pytest.LogCaptureFixture) -> None:
+    """Once, to the owner of the service."""
+    known = [emergency(owned, number, AT + timedelta(hours=number)) for number in range(3)]
+    with caplog.at_level(logging.INFO):
+        sweep()
+        sweep()
+    assert [reminded(owned, change) for change in known] == [[], [], ["habit:repeated:production/orders"]]
+    assert caplog.text.count("🔁 THIS IS NOT AN EMERGENCY") == 1
+    assert "@dora: make it a standard change" in caplog.text
