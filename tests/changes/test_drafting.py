@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from changewindow.changes.drafting import HEAD, draft, keep
+from changewindow.changes.emergency import declare
+from changewindow.changes.emergency_form import emergency_of
 from changewindow.cli.standalone import ROOT
 from changewindow.documents.yaml import parse
+from changewindow.documents.yaml_writing import written
 from changewindow.errors import LedgerUnknown, OperatorError
 from changewindow.ledger import changes, leases, records
 from changewindow.ledger.database import Ledger
@@ -44,7 +47,7 @@ def test_a_draft_is_a_standard_change_that_lints(ledger: Ledger, tmp_path: Path)
     assert template.data["parameters"]["state"] == {**state, "default": "soft"}
     assert template.data["steps"] == [step]
     assert not template.data.keys() & {"window", "owner", "reviewer", "on_call"}
-    assert made.text.startswith(HEAD.format(change=change, how="it ended completed", name="switch_banner"))
+    assert made.text.startswith(HEAD.format(change=change, how="it is completed", name="switch_banner"))
     assert keep(made, tmp_path / "drafts", "switch_banner", live=tmp_path / "templates") == path
 
 
@@ -97,6 +100,33 @@ def test_a_record_becomes_the_comment_of_a_step(ledger: Ledger) -> None:
     assert made.mistakes
     assert all("<" in mistake for mistake in made.mistakes)
     assert [step["kind"] for step in parse(made.text).data["steps"]] == ["command"]
+
+
+STEP = {"target": "production/orders", "step": "{kind: command, run: [banner, 'on'], undo: [banner, 'off']}"}
+WORKS = {"works_when": "{source: {kind: http, connection: shop, path: /banner}, pass: {equals: 200}}"}
+NO_UNDO = {"step": "{kind: command, run: [reboot]}", "no_undo_because": "a reboot", "unwatched_because": "no monitor"}
+
+
+@pytest.mark.parametrize(
+    ("form", "left"),
+    [
+        pytest.param({"standard": "restart", "values": {"instance": 2}}, [], id="a standard change"),
+        pytest.param({"ticket": written(banner())}, [], id="a ticket"),
+        pytest.param({**STEP, **WORKS}, ["summary", "rollback"], id="a step"),
+        pytest.param({**STEP, **NO_UNDO}, ["summary", "rollback", "validation"], id="a step without undo or watch"),
+    ],
+)
+def test_an_emergency_is_drafted(ledger: Ledger, form: dict[str, Any], left: list[str]) -> None:
+    """What it went without has to be filled in, and is left blank."""
+    said = {"broken": "no orders come in", "commander": "carol", "executor": "erin", **form}
+    emergency = emergency_of(said, POLICY, person="alice", now=NOW)
+    declared = declare(ledger, emergency, POLICY, person="alice", now=NOW, origin="emergency_change/one")
+    targets = emergency.made.ticket.targets if emergency.made.ticket else ()
+    leases.start(ledger, declared.change, intent(declared.digest, is_emergency=True), targets=targets, now=NOW)
+    made = draft(ledger, declared.change, FACTS)
+    assert [mistake.split(": ")[1].partition(".")[0] for mistake in made.mistakes] == left
+    assert all("the blank <" in mistake for mistake in made.mistakes)
+    assert ("It had no undo, because: a reboot." in made.text) == ("no_undo_because" in form)
 
 
 def test_what_never_ran_is_not_drafted(ledger: Ledger) -> None:

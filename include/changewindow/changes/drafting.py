@@ -28,6 +28,15 @@ OF_ONE_CHANGE = {"window", "owner", "reviewer", "on_call"}
 """What a ticket says of one change alone; whoever asks for a standard change says it anew."""
 FIRST = ("name", "kind", "connection")
 """What people read first of a step or a condition."""
+EMERGENCY = "Emergency: "
+"""With what the summary of a single step begins that was declared an emergency; see `emergency_form`."""
+SUMMARY = "<one sentence, what is being changed and why>"
+"""A blank of a new ticket: the reader of tickets finds those that are not filled in."""
+HEALTHY = {
+    "name": "Health check returns 200",
+    "source": {"kind": "http", "connection": "<airflow_connection>", "path": "/health", "read": "status"},
+    "pass": {"equals": 200},
+}
 NAME = "NAME"
 """Stands for the name of the standard change where nobody has given one."""
 HEAD = """\
@@ -40,7 +49,7 @@ HEAD = """\
 SECRETS_HIDDEN = f"# What looked like a secret is hidden as {HIDDEN}; name an Airflow Connection in its place.\n"
 MISTAKES = "# What has to be right before it can count:\n"
 BY_HAND = """\
-summary: <what it does, in a sentence>
+summary: {summary}
 services: {services}
 environment: {environment}
 type: standard
@@ -96,7 +105,7 @@ def draft(ledger: Ledger, change: str, facts: Facts, *, name: str = "") -> Draft
     if row.status == RECORDED:
         body, how = _by_hand(records.manual_change(ledger, change)), "it was done by hand"
     else:
-        body, how = written(_template(*_what_ran(ledger, row))), f"it ended {row.status}"
+        body, how = written(_template(*_what_ran(ledger, row))), f"it is {row.status}"
     head = HEAD.format(change=change, how=how, name=name or NAME) + SECRETS_HIDDEN * (HIDDEN in body)
     _, findings = judged_template(f"{head}\n{body}", facts)
     mistakes = tuple(visible(finding.text(f"{name or NAME}.yaml")) for finding in findings)
@@ -142,7 +151,22 @@ def _template(data: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, A
     for name, value in values.items():
         if isinstance(kept.get("parameters"), dict) and name in kept["parameters"]:
             kept["parameters"][name]["default"] = value
-    return kept
+    return {**kept, **_to_fill_in(kept)}
+
+
+def _to_fill_in(kept: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that an emergency may go without, and a standard change may not, with what is left blank."""
+    rollback, watch, blanks = kept.get("rollback"), kept.get("watch"), dict[str, Any]()
+    if str(kept.get("summary")).startswith(EMERGENCY):
+        blanks["summary"] = SUMMARY
+    if isinstance(rollback, dict) and not (rollback.get("verify") and "by_hand" not in rollback):
+        because = f"It had no undo, because: {rollback['by_hand']}. " if rollback.get("by_hand") else ""
+        noted = {"notes": f"{because}{rollback.get('notes', '')}".strip()} if because or rollback.get("notes") else {}
+        rest = {name: value for name, value in rollback.items() if name not in {"by_hand", "notes"}}
+        blanks["rollback"] = {**rest, "verify": rollback.get("verify") or [HEALTHY], **noted}
+    if not kept.get("validation") and not (isinstance(watch, dict) and watch.get("conditions")):
+        blanks["validation"] = [HEALTHY]
+    return blanks
 
 
 def _readable(data: Any) -> Any:
@@ -180,6 +204,7 @@ def _split(line: str) -> list[str]:
 
 def _by_hand(manual: ManualChange) -> str:
     return BY_HAND.format(
+        summary=SUMMARY,
         services=f"[{', '.join(manual.services)}]",
         environment=manual.environment,
         span=manual.span,

@@ -25,6 +25,7 @@ for _plain in PLAIN_VALUES:
 
 
 def written(data: Any) -> str:
-    """Return data as YAML, in the order in which it stands."""
-    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    """Return data as YAML, in the order in which it stands, as people write it: what holds plain values is one line."""
+    style: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "default_flow_style": None, "width": 110}
+    text: str = yaml.dump(data, Dumper=_Dumper, **style)
     return text
