@@ -77,3 +77,31 @@ def test_whatever_becomes_of_its_run_the_question_opens_again_and_only_once(airf
     nothing = airflow.does(DAG, "bob", change=change)
     assert airflow.bob.run(DAG, nothing)["state"] == "failed"
     assert "owes no retroactive approval" in airflow.bob.xcom(DAG, nothing, "open", "note")
+
+
+def test_what_was_told_is_reviewed_and_followed_up(airflow: RealAirflow) -> None:
+    """Bob reviews it once, under his name, and nothing that Airflow stores of it holds the secret."""
+    change, day = told(airflow), f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%d}"
+    form = {
+        "change": change,
+        "what_happened": "It hung\nWe ran mysql --password=hunter2-9f3",
+        "why_not_normal": "Customers could not order",
+        "what_would_be_normal": "A standard change",
+        "follow_ups": f"alert earlier | alice | {day}\nlarger pool",
+        "template": "restart_orders",
+    }
+    run = airflow.does("review_change", "bob", **form)
+    note = airflow.bob.xcom("review_change", run, "review", "note").splitlines()
+    assert note[:3] == [
+        f"{change} is reviewed by bob; that is settled.",
+        f"Follow-up 1: alert earlier (alice, by {day} 23:59 UTC)",
+        "Follow-up 2: larger pool (NO OWNER, NO DATE)",
+    ]
+    assert f"/{change}/restart_orders.yaml" in note[3]
+    assert "9f3" not in str(airflow.bob.run("review_change", run))
+    again = airflow.does("review_change", "bob", **form)
+    assert "bob has reviewed" in airflow.bob.xcom("review_change", again, "review", "note")
+    airflow.does("follow_up", "alice", change=change, about="1", reason="The alert is there")
+    owed = owed_by(airflow, change)
+    assert (owed.reviewed_by, [each.is_done for each in owed.follow_ups]) == ("bob", [True, False])
+    assert owed.due is not None

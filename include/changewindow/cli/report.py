@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     now, known, policy = datetime.now(UTC), ledger(arguments), policy_now(arguments)
     rules = Emergencies() if isinstance(policy, BadPolicy) else policy.emergencies
     begin = since(arguments) or now - timedelta(days=90)
-    counted = population(known, begin, now, rules.repeated)
+    counted = population(known, begin, now, rules)
     good, last = last_drills(known)
     if arguments.json:
         print_json(as_json(counted, good, last, rules))

@@ -1,6 +1,7 @@
 """Reads which changes of the world are known of a time, and the drills: for the report on emergencies."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,14 +15,14 @@ from changewindow.ledger.events import payload
 from changewindow.ledger.models import FIRST_NUMBER, EventRow, FindingRow, identity
 from changewindow.ledger.payloads import Drilled
 from changewindow.policy.aftercare import Aftercare
-from changewindow.policy.emergencies import Repeated
+from changewindow.policy.emergencies import Emergencies
 from changewindow.policy.habits import earliest, habits
 from changewindow.policy.population import Drill, Population
 
 
-def population(ledger: Ledger, since: datetime, now: datetime, repeated: Repeated) -> Population:
+def population(ledger: Ledger, since: datetime, now: datetime, rules: Emergencies) -> Population:
     """Return what changed since a moment, and the habits of now, as far as it is known."""
-    known = owing.since(ledger, min(since, earliest(repeated, now)))
+    known = owing.since(ledger, min(since, earliest(rules.repeated, now)))
     readable = tuple(owed for owed in known.values() if isinstance(owed, Aftercare))
     with ledger.reading() as session:
         return Population(
@@ -32,7 +33,7 @@ def population(ledger: Ledger, since: datetime, now: datetime, repeated: Repeate
             silent=_silent(session, since),
             owing=tuple(owed for owed in readable if owed.began >= since),
             unreadable=tuple(change for change, owed in known.items() if isinstance(owed, BrokenChain)),
-            habits=tuple(habits(readable, repeated, now=now)),
+            habits=tuple(habits(readable, rules.repeated, now=now, zone=ZoneInfo(rules.zone))),
         )
 
 

@@ -123,7 +123,7 @@ class Tell(BaseOperator):
         ):
             if text:
                 post(text, now(), ticket.post_change.notify, change=stored.id)
-        if stored.run and (found := habits.tell_of(here, stored.id, owed.rules())):
+        if found := habits.tell_of(here, stored.id, owed.rules()):
             leave_note(context, "\n".join([f"{stored.id} acts: {ticket.summary}", *found]))
 
 
