@@ -45,6 +45,8 @@ def overdue_reviews(ledger: Ledger, emergency: Emergency, *, person: str, now: d
         BadRequest: no incident is open, and no second person agrees.
     """
     said, targets = emergency.declared, emergency.made.ticket.targets if emergency.made.ticket else ()
+    if said.is_drill:
+        return ()
     try:
         owed = aftercare.of_targets(ledger, targets, now - BACK)
     except BrokenChain as broken:
