@@ -10,7 +10,7 @@ from typing import Any
 
 from changewindow.changes.direct_book import Book
 from changewindow.errors import ChangeError, LedgerDown, NotAllowed, OperatorError
-from changewindow.ledger import changes, emergencies, leases, taking_in
+from changewindow.ledger import emergencies, leases, taking_in
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.journal import Journal
 from changewindow.ledger.payloads import Declared
@@ -141,7 +141,7 @@ def _refuse(book: Book, ledger: Ledger, refused: NotAllowed, now: datetime) -> N
     """Record that it was refused; its journal has nothing more to say."""
     try:
         reason = "\n".join(refused.reasons)
-        changes.close(ledger, book.change, run=None, outcome="refused", reason=reason, now=now)
+        emergencies.refuse(ledger, book.change, reason=reason, now=now)
     except ChangeError:
         book.journal.close()
         return

@@ -7,10 +7,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from changewindow.ledger.changes import Submitted, submit_in
+from changewindow.ledger.closing import close_in
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.events import Event, append
+from changewindow.ledger.events import Event, append, locked
 from changewindow.ledger.models import Change
 from changewindow.ledger.payloads import Declared
+from changewindow.policy.standing import WAITING
 
 
 def declare(
@@ -35,6 +37,19 @@ def declare(
         bound = declared.model_copy(update={"digest": submitted.digest})
         append(session, Event(submitted.change, person, now, bound))
         return submitted
+
+
+def refuse(ledger: Ledger, change: str, *, reason: str, now: datetime) -> bool:
+    """Close as refused an emergency that has not acted; return whether it was.
+
+    Whoever asks for its gate again while it acts, or once it is over, takes neither its outcome nor its leases away.
+    """
+    with ledger.transaction() as session:
+        row = locked(session, change)
+        if row.status not in WAITING:
+            return False
+        close_in(session, row, {"run": None, "outcome": "refused", "reason": reason, "now": now})
+        return True
 
 
 def of_origin(session: Session, origin: str) -> Change | None:

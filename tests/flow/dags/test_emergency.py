@@ -24,6 +24,7 @@ from changewindow.ledger.models import Change
 from changewindow.ledger.payloads import Declared
 from changewindow.ledger.verification import verify_all
 from changewindow.ticket.revision import PublishedChange
+from support.changes import intent
 from support.task_instance import TaskInstance
 from support.tickets import banner
 
@@ -180,6 +181,40 @@ def test_a_target_whose_rollback_failed_is_refused_with_what_to_do(declaration: 
     with pytest.raises(AirflowFailException, match="run release_target; its rollback failed"):
         second.do(held="take_over")
     assert second.change.status == "refused"
+
+
+@pytest.mark.parametrize("outcome", ["completed", "rolled_back", "rollback_failed", "refused"])
+def test_clearing_it_later_changes_no_outcome(declaration: Declaration, outcome: Any) -> None:
+    """What has ended stays as it is, with the targets that a failed rollback holds; nothing acts again."""
+    declaration.do()
+    first, ledger = declaration.change, declaration.ledger
+    changes.close(ledger, first.id, run=first.run, outcome=outcome, reason="so it ended", now=datetime.now(UTC))
+    (declaration.folder / "done").unlink()
+    held, kinds = leases.leases(ledger, first.id), declaration.kinds()
+    with pytest.raises(AirflowFailException, match=f"it is closed: {outcome}"):
+        declaration.do()
+    assert (declaration.change.status, declaration.change.reason) == (outcome, "so it ended")
+    assert (leases.leases(ledger, first.id), declaration.kinds()) == (held, kinds)
+    assert bool(held) == (outcome == "rollback_failed")
+    assert not (declaration.folder / "done").exists()
+
+
+@pytest.mark.parametrize("is_rolling_back", [False, True])
+def test_clearing_it_takes_no_lease_from_who_rolls_back(declaration: Declaration, *, is_rolling_back: bool) -> None:
+    """Neither once its run has died, nor while another run rolls it back; that one still finds what to undo."""
+    declaration.do()
+    change, ledger, at = declaration.change, declaration.ledger, datetime.now(UTC)
+    assert leases.orphan(ledger, change.id, run=str(change.run), now=at)
+    back = intent(change.digest, run="take_back_1", mode="rollback")
+    if is_rolling_back:
+        leases.start(ledger, change.id, back, targets=("production/orders",), now=at)
+    with pytest.raises(AirflowFailException, match="take_back_1" if is_rolling_back else "its run died"):
+        declaration.do()
+    assert declaration.change.status == "running"
+    assert leases.leases(ledger, change.id) == ["production/orders"]
+    if not is_rolling_back:
+        leases.start(ledger, change.id, back, targets=("production/orders",), now=at)
+    leases.require_running(ledger, change.id, run="take_back_1", now=at)
 
 
 def test_the_policy_may_be_broken(declaration: Declaration) -> None:

@@ -12,7 +12,7 @@ from changewindow.flow.publishing import require_publishable
 from changewindow.flow.rights import why_not
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.silences import open_silences
-from changewindow.ledger import changes, leases
+from changewindow.ledger import changes, emergencies, leases
 from changewindow.policy.standing import HeldTarget
 
 SOON = timedelta(seconds=1)
@@ -26,8 +26,9 @@ def pass_the_gate(run: Run, held: str, person: str) -> None:
 
     Raises:
         AirflowRescheduleException: another change still holds a target; the task is to ask again.
-        NotAllowed: with each finding; the change is closed as refused.
+        NotAllowed: with each finding; the change is closed as refused, unless it acts or is over already.
     """
+    _require_open(run)
     try:
         require_publishable(run.change)
         leases.start(
@@ -41,6 +42,14 @@ def pass_the_gate(run: Run, held: str, person: str) -> None:
         _refuse(run, broken)
     log.info("%s may act on %s", run.change.id, ", ".join(run.ticket.targets))
     open_silences(run)
+
+
+def _require_open(run: Run) -> None:
+    """Make sure that it has not ended: whoever clears this task does not begin anew what somebody has declared."""
+    stored = changes.get(run.ledger, run.change.id)
+    if stored.closed_at is not None:
+        over = Finding("closed", f"it is closed: {stored.status}", "If it is still needed, declare a new emergency.")
+        raise NotAllowed(run.change.id, [over])
 
 
 def _wait(run: Run, refused: NotAllowed, *, take_over: bool, person: str) -> NoReturn:
@@ -77,10 +86,9 @@ def _end(run: Run, holder: str, person: str) -> None:
 
 
 def _refuse(run: Run, refused: ChangeError) -> NoReturn:
-    """Close the change, unless it has ended before: whoever clears the task of an old run changes nothing."""
+    """Close the change, unless it acts or has ended: whoever clears the task of an old run changes nothing."""
     reason = "\n".join(refused.reasons) if isinstance(refused, NotAllowed) else str(refused)
-    if run.holder().status in changes.WAITING:
-        changes.close(run.ledger, run.change.id, run=None, outcome="refused", reason=reason, now=now())
+    emergencies.refuse(run.ledger, run.change.id, reason=reason, now=now())
     raise refused
 
 
