@@ -54,7 +54,8 @@ def judge(book: Book, ticket: Ticket, hands: Hands, unwatched_because: str) -> J
 def verify(book: Book, ticket: Ticket, hands: Hands) -> str:
     """Return why it is not verified that all is as before, or nothing."""
     if not ticket.rollback.verify:
-        return "nothing says by what one sees that all is as before. Look yourself"
+        because = ticket.rollback.by_hand or "nothing says by what one sees that all is as before"
+        return f"{because}. Look yourself"
     wanted = Wanted(ticket.rollback.verify, BETWEEN, hands.now() + ticket.rollback.within, change=book.change)
     try:
         decided = asyncio.run(until_good(wanted, _connections(hands), log=hands.log))

@@ -10,12 +10,13 @@ from changewindow.errors import BadPolicy, BadRequest, BrokenChain
 from changewindow.ledger import aftercare, emergencies, stops
 from changewindow.ledger.changes import Submitted
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.payloads import Declared
 from changewindow.ledger.payloads.emergency import Skipped
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.model import Policy
 from changewindow.policy.second_person import second_person
 from changewindow.policy.skipped import Skip, skipped
-from changewindow.policy.standing import Case, Intent, Standing
+from changewindow.policy.standing import Case, Intent, LineStop, Standing
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.window import Window
 
@@ -31,11 +32,23 @@ def declare(
     Raises:
         BadRequest: no incident is open, the review of an earlier change is overdue, and no second person agrees.
     """
+    declared = with_skips(emergency, rules, ledger, person=person, now=now)
+    return emergencies.declare(ledger, emergency.made.data, declared, person=person, now=now, origin=origin)
+
+
+def with_skips(
+    emergency: Emergency, rules: Policy | BadPolicy, ledger: Ledger | None, *, person: str, now: datetime
+) -> Declared:
+    """Return a declaration with all that it skips; without the ledger, as far as that is known.
+
+    Raises:
+        BadRequest: no incident is open, the review of an earlier change is overdue, and no second person agrees.
+    """
     made = emergency.made
-    reviews = overdue_reviews(ledger, emergency, person=person, now=now)
-    skips = (*would_have_waited(ledger, made, rules, person=person, now=now), *made.skips, *reviews)
-    declared = emergency.declared.model_copy(update={"skipped": tuple(Skipped(**asdict(skip)) for skip in skips)})
-    return emergencies.declare(ledger, made.data, declared, person=person, now=now, origin=origin)
+    stopped = stops.in_force(ledger, now) if ledger else ()
+    reviews = overdue_reviews(ledger, emergency, person=person, now=now) if ledger else ()
+    skips = (*would_have_waited(stopped, made, rules, person=person, now=now), *made.skips, *reviews)
+    return emergency.declared.model_copy(update={"skipped": tuple(Skipped(**asdict(skip)) for skip in skips)})
 
 
 def overdue_reviews(ledger: Ledger, emergency: Emergency, *, person: str, now: datetime) -> tuple[Skip, ...]:
@@ -62,13 +75,13 @@ def overdue_reviews(ledger: Ledger, emergency: Emergency, *, person: str, now: d
 
 
 def would_have_waited(
-    ledger: Ledger, made: Made, rules: Policy | BadPolicy, *, person: str, now: datetime
+    stopped: tuple[LineStop, ...], made: Made, rules: Policy | BadPolicy, *, person: str, now: datetime
 ) -> tuple[Skip, ...]:
     """Return what the gate would have against it now, were it a normal change that somebody has just asked for."""
     if made.ticket is None:
         return ()
     ticket = _as_normal(made.ticket, made.normal)
-    standing = Standing("submitted", person, None, (), digest="", stops=stops.in_force(ledger, now))
+    standing = Standing("submitted", person, None, (), digest="", stops=stopped)
     intent = Intent("", "", ticket.window.opens, ticket.window.closes, ticket.needs)
     assessed = rules if isinstance(rules, BadPolicy) else Assessment(rules, ticket, made.normal)
     return skipped(Case(standing, intent, assessed, now))

@@ -40,6 +40,8 @@ class Client:
     """A file, or a folder, of the authorities that are trusted; by default those that the environment names."""
     allow_http: bool = False
     """Whether the password may go over a network in the clear."""
+    timeout: float = 60
+    """Seconds that Airflow has for an answer."""
     _session: requests.Session = field(default_factory=unsigned, repr=False)
     _secrets: Secrets = field(default_factory=Secrets, repr=False)
     """What no message shows, though an answer may repeat it."""
@@ -158,7 +160,7 @@ class Client:
                 json=body,
                 params=parameters,
                 headers={"Accept": "application/json"},
-                timeout=60,
+                timeout=self.timeout,
                 allow_redirects=False,  # who follows one sends password or token to whoever is named there
                 proxies={**self._session.proxies},  # only here does `requests` look for `no_proxy`
                 verify=str(self.authorities) if self.authorities else None,

@@ -6,10 +6,14 @@ import sys
 from dataclasses import asdict
 
 from changewindow import settings
+from changewindow.changes.direct_ingestion import folder_of
 from changewindow.changes.earlier_publication import replace_earlier
+from changewindow.cli.ingesting import take_in_now
 from changewindow.cli.ledger_address import ledger
 from changewindow.cli.output import count, print_json
+from changewindow.cli.policy import policy_now
 from changewindow.ledger import events, verification
+from changewindow.ledger.journal import journals
 
 HASH = re.compile("[0-9a-f]{64}")
 
@@ -24,6 +28,20 @@ def upgrade(arguments: argparse.Namespace) -> int:
         )
     print("the ledger is up to date", file=sys.stderr)
     return 0
+
+
+def ingest(arguments: argparse.Namespace) -> int:
+    """Take in what was done from terminals of this host while the ledger was down; return 0 when nothing is left."""
+    for sentence in take_in_now(ledger(arguments), policy_now(arguments)):
+        print(sentence)
+    left = journals(folder_of(settings.read().spool)) if folder_of(settings.read().spool).is_dir() else []
+    print(f"{count(len(left), 'journal')} left on this host", file=sys.stderr)
+    return 1 if left else 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what is asked for."""
+    return ingest(arguments) if arguments.action == "ingest" else upgrade(arguments)
 
 
 def verify(arguments: argparse.Namespace) -> int:

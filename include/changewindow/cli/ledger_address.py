@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import URL, inspect, make_url, text
@@ -44,6 +45,37 @@ def ledger(arguments: argparse.Namespace, *, to_upgrade: bool = False) -> Ledger
         hint = "Check that it is a ledger, and that you may write there" if file else "Check address and password"
         raise PlatformError(f"The ledger at {where} cannot be opened: {reason}. {hint}.") from error
     return known
+
+
+@dataclass(frozen=True)
+class Found:
+    """The ledger that is named, if there is one, and whether it answers."""
+
+    named: Ledger | None
+    why: str = ""
+    """Why it does not answer; empty where it does."""
+
+    @property
+    def answering(self) -> Ledger | None:
+        """Return the ledger, if it answers."""
+        return None if self.why else self.named
+
+
+def found(arguments: argparse.Namespace) -> Found:
+    """Return the ledger that a command means, which goes on without it where there is none, or where it is down."""
+    if not is_named(arguments):
+        return Found(None, "none is named here")
+    url = _url(arguments)
+    file = Path(url.database).resolve() if url.get_backend_name() == "sqlite" and url.database else None
+    named = _opened(url, file)
+    if file is not None and not file.exists():
+        return Found(named, f"there is none at {file}")
+    try:
+        _require_readable(named, to_upgrade=False)
+    except (SQLAlchemyError, PlatformError) as error:
+        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0][:LONGEST]
+        return Found(named, reason or type(error).__name__)
+    return Found(named)
 
 
 def is_named(arguments: argparse.Namespace) -> bool:

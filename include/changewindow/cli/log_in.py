@@ -11,7 +11,7 @@ from changewindow.errors import PlatformError
 VARIABLE = "CHANGEWINDOW_PASSWORD"
 
 
-def logged_in(arguments: argparse.Namespace) -> Client:
+def logged_in(arguments: argparse.Namespace, *, timeout: float = 60) -> Client:
     """Return Airflow as the user of --user sees it.
 
     Raises:
@@ -23,6 +23,7 @@ def logged_in(arguments: argparse.Namespace) -> Client:
         _password(arguments),
         authorities=arguments.ca_file,
         allow_http=arguments.allow_http,
+        timeout=timeout,
     ).log_in()
 
 

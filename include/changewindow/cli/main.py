@@ -13,6 +13,7 @@ from changewindow import __version__
 from changewindow.cli import output
 from changewindow.cli.airflow_arguments import add_airflow_arguments
 from changewindow.cli.calendar_arguments import POLICY, add_arguments
+from changewindow.cli.emergency_arguments import add_emergency_arguments
 from changewindow.cli.terminal import shown
 from changewindow.errors import ChangeError
 
@@ -146,14 +147,16 @@ def _add_ticket_commands(command: Command) -> None:
 
 def _add_airflow_commands(command: Command) -> None:
     add_airflow_arguments(command)
+    add_emergency_arguments(command, LEDGER, POLICY)
     dags = command("dags", "dags.install", "Write the DAG files of Change Windows into Airflow's DAGs folder.")
     dags.add_argument("action", choices=["install"])
     dags.add_argument("folder", type=Path, metavar="FOLDER")
 
 
 def _add_ledger_commands(command: Command) -> None:
-    upgrade = command("ledger", "ledger.upgrade", "Bring the ledger's tables to the newest version.")
-    upgrade.add_argument("action", choices=["upgrade"])
+    how = "Bring the ledger's tables to the newest version, or take in what terminals of this host have kept."
+    upgrade = command("ledger", "ledger.run", how)
+    upgrade.add_argument("action", choices=["upgrade", "ingest"])
     history = command(
         "history", "history.run", "Tell what happened to a change, or which changes there were; the newest page of it."
     )
@@ -184,7 +187,7 @@ def _add_ledger_commands(command: Command) -> None:
     output.add_json(report, output.REPORTED)
     for parser in (follow, explain, drafted):
         parser.add_argument("change", metavar="CHG", type=_change)
-    for parser in (follow, explain, drafted, changed, found, report):
+    for parser in (upgrade, follow, explain, drafted, changed, found, report):
         parser.add_argument("--policy", type=Path, metavar="FOLDER", help=POLICY)
     for parser in (verify, history):
         parser.add_argument("change", metavar="CHG", nargs="?", type=_change)

@@ -13,9 +13,10 @@ from changewindow.changes.direct_ingestion import Ingestion, folder_of, take_in_
 from changewindow.changes.earlier_publication import replace_earlier
 from changewindow.errors import ChangeError, PlatformError
 from changewindow.flow.bundle import require_bundle
-from changewindow.flow.closing import closing_by
+from changewindow.flow.closing import closing_by_policy_of
 from changewindow.flow.dags.chasing import chase
 from changewindow.flow.dags.interventions import tell_ended
+from changewindow.flow.owed import emergencies
 from changewindow.flow.own_dag import DRILL, EMERGENCY, own_dag
 from changewindow.flow.publishing import publish_change
 from changewindow.flow.run_request import RunRequest, run_request
@@ -95,9 +96,9 @@ def is_being_declared(context: Context, origin: str | None) -> bool:
 def _take_in_journals(here: Ledger) -> None:
     """Take in what was done from terminals of this host while the ledger was down; what died there is rolled back."""
     try:
-        rules = policy()
-        ingestion = Ingestion(here, now, closing_by(rules), rules.emergencies, takes_over=True)
-        for sentence in take_in_all(ingestion, folder_of(settings.read().spool)):
+        places = settings.read()
+        ingestion = Ingestion(here, now, closing_by_policy_of(places.policy), emergencies(), takes_over=True)
+        for sentence in take_in_all(ingestion, folder_of(places.spool)):
             log.warning("%s", sentence)
             post(f"📥 {sentence}", now())
     except (ChangeError, ValueError, OSError) as error:

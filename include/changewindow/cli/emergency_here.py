@@ -1,0 +1,203 @@
+"""Carries an emergency out on this host, without Airflow, and ends what was cut off here."""
+
+import argparse
+import os
+import pwd
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from changewindow import settings
+from changewindow.changes.direct_book import Book
+from changewindow.changes.direct_hands import Hands
+from changewindow.changes.direct_ingestion import folder_of
+from changewindow.changes.direct_start import Here, Wanted, begin, hold
+from changewindow.changes.emergency import with_skips
+from changewindow.changes.emergency_direct import Ending, carry_out
+from changewindow.changes.emergency_direct import resume as resumed
+from changewindow.changes.emergency_form import Emergency, emergency_of
+from changewindow.cli.emergency_questions import is_confirmed
+from changewindow.cli.emergency_telling import Telling
+from changewindow.cli.foreign_connections import ForeignConnections
+from changewindow.cli.ingesting import take_in_now
+from changewindow.cli.ledger_address import Found, found
+from changewindow.cli.policy import policy_now
+from changewindow.errors import BadPolicy
+from changewindow.ledger import stops
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.journal import Journal, journals
+from changewindow.ledger.payloads import Declared
+from changewindow.ledger.seal import Seal
+from changewindow.policy.assessment import Assessment
+from changewindow.policy.emergencies import Emergencies
+from changewindow.policy.model import Policy
+from changewindow.policy.standing import Assessed
+from changewindow.ticket import plan
+from changewindow.ticket.model import Ticket
+from changewindow.ticket.reader import build_ticket
+
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def act(arguments: argparse.Namespace, form: dict[str, Any], down: list[str]) -> int:
+    """Carry out what a form says; return 0 when it was completed.
+
+    Raises:
+        ChangeError: nothing was touched.
+    """
+    ledger, rules, person = found(arguments), policy_now(arguments), account()
+    because = [*down, *([f"the ledger does not answer, so that no target is held ({ledger.why})"] * bool(ledger.why))]
+    say(*_taken_in(ledger, rules))
+    emergency = emergency_of(form, rules, person=person, now=now())
+    ticket = emergency.made.ticket
+    assert ticket is not None  # noqa: S101  for the type: a form without one is refused
+    connections = ForeignConnections.of(ledger.named)
+    connections.require(ticket)
+    print(plan.text("EMERGENCY", ticket))
+    say(*(f"! {mark}" for mark in because))
+    if not is_confirmed(arguments, "Carry it out now?"):
+        say("Nothing was touched.")
+        return 1
+    wanted = _wanted(emergency, rules, ledger.answering, person, because)
+    here = Here(folder(), _seal(ledger), ledger.answering, now, say)
+    book = begin(wanted, here)
+    book.ledger = ledger.named  # it may answer again before the end
+    hold(book, wanted, here, _assessed(rules, wanted, ticket), patience=timedelta(seconds=arguments.wait))
+    return _carried_out(arguments, book, wanted.declared, Hands(connections, now, say))
+
+
+def resume(arguments: argparse.Namespace) -> int:
+    """Roll back what processes of this host have left that died; return 0 if there was none, or all is as before."""
+    ledger, code = found(arguments), 0
+    paths = journals(folder()) if folder().is_dir() else []
+    cut_off = [journal for path in paths if (journal := Journal.take(path, _seal(ledger)))]
+    for journal in [journal for journal in cut_off if not _is_open(journal)]:
+        cut_off.remove(journal)
+        journal.close()
+    if not cut_off:
+        say(f"Nothing in {folder()} was cut off.")
+    for journal in cut_off:
+        code = max(code, _resume_one(arguments, journal, ledger))
+    say(*_taken_in(ledger, policy_now(arguments)))
+    return code
+
+
+def _taken_in(ledger: Found, rules: Policy | BadPolicy) -> list[str]:
+    return take_in_now(ledger.answering, rules) if ledger.answering else []
+
+
+def _is_open(journal: Journal) -> bool:
+    whats = [line.what for line in journal.lines]
+    return whats[:1] == ["declared"] and "closed" not in whats and not journal.altered
+
+
+def _resume_one(arguments: argparse.Namespace, journal: Journal, ledger: Found) -> int:
+    book = Book(journal, ledger.named, now=now, log=say)
+    if book.hand_in() and book.aborted:
+        say(f"{book.change}: {book.aborted}; nothing is left to do here")
+        journal.close(suffix="")
+        return 0
+    ticket = build_ticket(journal.lines[0].data["ticket"])
+    print(plan.text(book.change, ticket))
+    started = ", ".join(map(str, book.started)) or "none"
+    if not is_confirmed(arguments, f"{book.change} was cut off; steps that have begun: {started}. Roll it back now?"):
+        journal.close()
+        return 1
+    declared = Declared.model_validate(journal.lines[0].data["declared"])
+    hands = Hands(ForeignConnections.of(ledger.named), now, say)
+    return _carried_out(arguments, book, declared, hands, do=resumed)
+
+
+def _carried_out(
+    arguments: argparse.Namespace,
+    book: Book,
+    declared: Declared,
+    hands: Hands,
+    do: Callable[[Book, Ticket, Hands], Ending] | None = None,
+) -> int:
+    """Carry it out, and tell others beside it; say how it ended, and what is owed."""
+    ticket = build_ticket(book.journal.lines[0].data["ticket"])
+    telling = Telling(book, ticket, declared, hands, arguments)
+    with _interruptible(hands), book.beating(hands.stop):
+        telling.began()
+        if do is None:
+            ending = carry_out(book, ticket, hands, unwatched_because=declared.unwatched_because)
+        else:
+            ending = do(book, ticket, hands)
+        telling.ended(ending)
+        telling.finish()
+    is_whole = book.is_up and book.hand_in()
+    say(f"{book.change}: {ending.outcome}. {ending.reason}")
+    say(f"Its retroactive approval is owed by {declared.due:%Y-%m-%d %H:%M} UTC.")
+    if not is_whole:
+        say(f"It is kept in {book.journal.path} until the ledger answers; then `changewindow ledger ingest`.")
+    book.journal.close(suffix="" if is_whole else None)
+    return 0 if ending.outcome == "completed" else 1
+
+
+def _wanted(
+    emergency: Emergency, rules: Policy | BadPolicy, known: Ledger | None, person: str, because: list[str]
+) -> Wanted:
+    stopped = stops.in_force(known, now()) if known else ()
+    declared = with_skips(emergency, rules, stopped, person=person, now=now())
+    by_terminal = (
+        f"{'; '.join(because)}. {person} is the account on {os.uname().nodename}: nobody has authenticated them"
+    )
+    owed = Emergencies() if isinstance(rules, BadPolicy) else rules.emergencies
+    marked = declared.model_copy(update={"by_terminal": by_terminal[:1000]})
+    return Wanted(emergency.made.data, marked, person, owed.review_within)
+
+
+def _assessed(rules: Policy | BadPolicy, wanted: Wanted, ticket: Ticket) -> Callable[[str], Assessed]:
+    if isinstance(rules, BadPolicy):
+        return lambda _: rules
+    return lambda change: Assessment(rules, ticket, dict(wanted.data), change)
+
+
+def _seal(ledger: Found) -> Seal:
+    return ledger.named.seal if ledger.named else Seal()
+
+
+@contextmanager
+def _interruptible(hands: Hands) -> Iterator[None]:
+    """Have it rolled back when it is interrupted; a second time changes nothing."""
+
+    def ask(number: int, _frame: object) -> None:
+        is_news = hands.stop.ask(f"interrupted ({signal.Signals(number).name})")
+        say("interrupted: rolling back" if is_news else "it is rolling back; wait for its end")
+
+    before = {number: signal.signal(number, ask) for number in ENDS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def folder() -> Path:
+    """Return where journals lie: beside the spool of this host."""
+    return folder_of(settings.read().spool)
+
+
+def account() -> str:
+    """Return the account of this machine that acts, behind sudo the one that called it; nobody proves who that is."""
+    behind = os.environ.get("SUDO_UID", "") if os.geteuid() == 0 else ""
+    with suppress(KeyError):
+        return pwd.getpwuid(int(behind) if behind.isdecimal() else os.geteuid()).pw_name
+    return f"uid-{os.geteuid()}"
+
+
+def now() -> datetime:
+    """Return the present."""
+    return datetime.now(UTC)
+
+
+def say(*lines: str) -> None:
+    """Print lines with their time; a terminal that has gone away stops nothing."""
+    for line in lines:
+        with suppress(OSError, ValueError):
+            print(f"{now():%H:%M:%S} {line}", file=sys.stderr, flush=True)

@@ -1,0 +1,156 @@
+"""Tells people and other tools of an emergency, beside what is done: nothing waits for them but a moment at the end."""
+
+import argparse
+import logging
+from collections.abc import Callable
+from queue import Queue
+from threading import Event, Thread
+from typing import Literal
+
+from slack_sdk import WebClient
+
+from changewindow import settings
+from changewindow.changes import emergency_messages, messages
+from changewindow.changes.direct_book import Book
+from changewindow.changes.direct_hands import Hands
+from changewindow.changes.emergency_direct import Ending
+from changewindow.changes.marking import mark_all
+from changewindow.cli.embedded import policy_folder
+from changewindow.cli.environment_connections import from_environment
+from changewindow.cli.foreign_connections import known
+from changewindow.errors import ChangeError
+from changewindow.ledger.payloads import Declared, MarkerFailed, MarkerSent, MessageFailed, MessageSent, Payload
+from changewindow.markers.base import MARKERS, Moment
+from changewindow.notify.base import NotDelivered
+from changewindow.notify.slack import Channel
+from changewindow.policy.aftercare import Aftercare
+from changewindow.policy.markers import load_markers
+from changewindow.ticket.model import Ticket
+
+WITHIN = 3
+"""Seconds that Slack has for an answer."""
+AT_THE_END = 5.0
+"""Seconds that are waited at the end for what has not been told yet."""
+SILENT = logging.getLogger("changewindow.slack")
+"""Takes what Slack's client has to complain of, which the record and the terminal say already."""
+SILENT.setLevel(logging.CRITICAL)
+LATE = "it was not told before the terminal ended"
+
+
+class Telling:
+    """What is told, one thing after the other, in a thread of its own."""
+
+    def __init__(
+        self, book: Book, ticket: Ticket, declared: Declared, hands: Hands, arguments: argparse.Namespace
+    ) -> None:
+        self.book, self.ticket, self.declared, self.hands = book, ticket, declared, hands
+        self.arguments = arguments
+        self._begun = hands.now()
+        self._is_over = Event()
+        self._said: set[str] = set()
+        """Why people were not told, once each."""
+        self._todo: Queue[Callable[[], None]] = Queue()
+        Thread(target=self._work, daemon=True).start()
+
+    def began(self) -> None:
+        """Tell that it is declared, what is skipped, and what is done."""
+        change, person = self.book.change, str(self.book.journal.lines[0].data["person"])
+        for text in (
+            emergency_messages.declared(change, self.ticket, self.declared, person=person),
+            emergency_messages.skipped(change, self.declared, person=person),
+            emergency_messages.acting(change, self.ticket, self.declared),
+        ):
+            self._post(text)
+        self._mark("began")
+
+    def ended(self, ending: Ending) -> None:
+        """Tell how it ended."""
+        at = self.hands.now()
+        end = messages.Ending(outcome=ending.outcome, reason=ending.reason, started=self._begun, ended=at)
+        self._post(emergency_messages.ended(self.book.change, self.ticket, end, self._owed()))
+        self._mark("ended", ending)
+
+    def _owed(self) -> Aftercare:
+        """Return what it owes, as it was declared; the ledger may not know of it yet."""
+        return Aftercare(
+            self.book.change,
+            "emergency",
+            self.declared.digest,
+            self.ticket.summary,
+            self.ticket.targets,
+            began=self._begun,
+            requester=str(self.book.journal.lines[0].data["person"]),
+            executor=self.declared.executor,
+            commander=self.declared.commander,
+            incident=self.declared.incident,
+            due=self.declared.due,
+        )
+
+    def finish(self) -> None:
+        """Wait a moment for what is still being told; the record says what was not."""
+        done = Event()
+        self._todo.put(done.set)
+        if not done.wait(AT_THE_END):
+            self._is_over.set()
+            self.book.note(MessageFailed(reason=LATE))
+
+    def _work(self) -> None:
+        while not self._is_over.is_set():
+            self._todo.get()()
+
+    def _post(self, text: str) -> None:
+        if text:
+            self._todo.put(lambda: self._posted(text))
+
+    def _posted(self, text: str) -> None:
+        room, hidden = self.ticket.post_change.notify, self.hands.secrets.hidden(text)
+        try:
+            slack = known(settings.SLACK_CONNECTION)
+            self.hands.secrets.learn(*slack.secrets)
+            address = str(slack.extra.get("base_url") or WebClient.BASE_URL)
+            client = WebClient(slack.password, base_url=address, timeout=WITHIN, logger=SILENT)
+            Channel(client).post(room, hidden, None)
+            self._note(MessageSent(room=room, text=hidden, channel="slack"))
+        except (NotDelivered, ChangeError, ValueError) as error:
+            reason = self.hands.secrets.line(str(error))
+            if reason not in self._said:
+                self._said.add(reason)
+                self.hands.log(f"not told in {room}: {reason}")
+            self._note(MessageFailed(reason=reason))
+
+    def _mark(self, kind: Literal["began", "ended"], ending: Ending | None = None) -> None:
+        about = (self.ticket.summary, tuple(self.ticket.services), self.ticket.environment)
+        moment = Moment(kind, self.book.change, self.book.run, *about, at=self.hands.now(), began=self._begun)
+        if ending:
+            moment = Moment(
+                kind,
+                self.book.change,
+                self.book.run,
+                *about,
+                at=self.hands.now(),
+                began=self._begun,
+                outcome=ending.outcome,
+                reason=ending.reason,
+            )
+        self._todo.put(lambda: self._marked(moment))
+
+    def _marked(self, moment: Moment) -> None:
+        loaded = load_markers(policy_folder(self.arguments))
+        if loaded.model is None:
+            wrong = "; ".join(finding.text(MARKERS) for finding in loaded.findings)
+            self._note(MarkerFailed(marker=MARKERS, tool="other tools", moment=moment.kind, reason=wrong))
+            return
+        wanted = {name: marker for name, marker in loaded.model.markers.items() if marker.concerns(moment)}
+        for marked in mark_all(wanted, moment, from_environment):
+            tool = type(wanted[marked.name]).__module__.rpartition(".")[2]
+            about = {"marker": marked.name, "tool": tool, "moment": moment.kind}
+            if marked.failure:
+                reason = self.hands.secrets.line(marked.failure)
+                self.hands.log(f"'{marked.name}' was not told: {reason}")
+                self._note(MarkerFailed(**about, reason=reason))
+            else:
+                self._note(MarkerSent(**about, reference=self.hands.secrets.line(marked.reference)))
+
+    def _note(self, payload: Payload) -> None:
+        if not self._is_over.is_set():
+            self.book.note(payload)

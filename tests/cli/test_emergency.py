@@ -1,0 +1,327 @@
+"""An emergency from the terminal goes on, whatever is down: Airflow, the ledger, Slack, PagerDuty, and all at once."""
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from changewindow.cli.main import main
+from changewindow.cli.standalone import ROOT, free_port
+from changewindow.ledger import aftercare, changes, events, queries
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.payloads import Declared, MarkerFailed, MessageFailed, MessageSent
+from changewindow.ledger.verification import verify_all
+from servers.postgres import Postgres, postgres
+from support import direct
+from support.recording_server import RecordingServer, Reply, Request, recording_server
+
+ME = pwd.getpwuid(os.geteuid()).pw_name
+SLACK_TOKEN = "xoxb-of-the-terminal"
+Capture = pytest.CaptureFixture[str]
+GIVEN = ("--broken", "no orders come in", "--commander", "carol", "--agreed-how", "by phone", "--incident", "INC-7")
+
+
+@dataclass
+class Terminal:
+    """A host with a policy, a service that is up once step 2 ran, and what else a terminal may need."""
+
+    folder: Path
+    service: RecordingServer
+    environment: dict[str, str]
+
+    @property
+    def did(self) -> list[str]:
+        """Return what the steps have done."""
+        return direct.lines(self.folder / "done")
+
+    def ticket(self, **changed: Any) -> str:
+        """Return the file of a ticket."""
+        path = self.folder / "ticket.yaml"
+        path.write_text(yaml.safe_dump(direct.data(self.folder / "done", type="normal", **changed)))
+        return str(path)
+
+    def command(self, *more: str, **changed: Any) -> list[str]:
+        """Return the arguments of an emergency."""
+        places = ("--policy", str(self.folder / "policy"), "--yes", "--wait", "1")
+        return ["emergency", *GIVEN, "--ticket", self.ticket(**changed), *places, *more]
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, server: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Return a host without Airflow, ledger, Slack and PagerDuty."""
+    shutil.copytree(ROOT / "include/policy", tmp_path / "policy")
+    shutil.copytree(ROOT / "include/templates", tmp_path / "templates")
+    listed = yaml.safe_load((tmp_path / "policy/connections.yaml").read_text())
+    listed["connections"]["shop"] = {"services": ["all"], "environments": ["all"]}
+    (tmp_path / "policy/connections.yaml").write_text(yaml.safe_dump(listed))
+    shop = {"conn_type": "http", "host": server.url, "password": "s3cret-of-the-shop"}
+    environment = {
+        "AIRFLOW_HOME": str(tmp_path),
+        "CHANGEWINDOW_SPOOL": str(tmp_path / "spool.jsonl"),
+        "AIRFLOW_CONN_SHOP": json.dumps(shop),
+        "CHANGEWINDOW_PASSWORD": "of alice at Airflow",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    made = Terminal(tmp_path, server, environment)
+
+    def reply(_: Request) -> Reply:
+        return Reply(200 if made.did[-1:] == ["run-2"] else 404)
+
+    server.otherwise = reply
+    return made
+
+
+@pytest.fixture
+def ledger(terminal: Terminal) -> Ledger:
+    """Return a ledger beside it, that of the environment."""
+    made = Ledger(f"sqlite:///{terminal.folder / 'ledger.db'}")
+    made.upgrade()
+    return made
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """Run a PostgreSQL that can be stopped."""
+    with postgres(tmp_path_factory.mktemp("postgres") / "server") as server:
+        yield server
+
+
+def hanging() -> socket.socket:
+    """Return a server that takes connections, and never says a word."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(50)
+    return listener
+
+
+def slack(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Let the terminal know Slack there."""
+    connection = {"conn_type": "slack", "password": SLACK_TOKEN, "extra": {"base_url": f"{address}/"}}
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps(connection))
+
+
+def pagerduty(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Let the terminal know PagerDuty there, as a tool that is told of changes."""
+    marker = {"kind": "pagerduty", "connection": "pagerduty_orders", "within": "1s"}
+    (terminal.folder / "policy/markers.yaml").write_text(yaml.safe_dump({"markers": {"pagerduty": marker}}))
+    connection = {"conn_type": "http", "host": address, "password": "key-of-pagerduty"}
+    monkeypatch.setenv("AIRFLOW_CONN_PAGERDUTY_ORDERS", json.dumps(connection))
+
+
+def newest(ledger: Ledger) -> str:
+    """Return the newest change, whose record is whole."""
+    assert verify_all(ledger).altered == ()
+    return queries.of_ids(ledger, [f"CHG-{number}" for number in range(1000, 1010)])[-1].id
+
+
+def secrets_in(folder: Path) -> list[str]:
+    """Return what files that were written hold of the secrets."""
+    secrets = ("s3cret-of-the-shop", SLACK_TOKEN, "key-of-pagerduty", "of alice at Airflow")
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix in {".journal", ".jsonl", ".db"}]
+    return [f"{secret} in {path}" for path in files for secret in secrets if secret.encode() in path.read_bytes()]
+
+
+def test_everything_up_but_airflow(
+    terminal: Terminal, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """With nobody at its port, it is done from here: held, told, in the ledger, and owed."""
+    with recording_server() as there:
+        there.otherwise = Reply(200, json.dumps({"ok": True, "ts": "1.2"}), {"Content-Type": "application/json"})
+        slack(monkeypatch, there.url)
+        airflow = ("--url", f"http://127.0.0.1:{free_port()}", "--user", "alice")
+        assert main(terminal.command(*airflow, "--ledger", str(ledger.url))) == 0
+        change = newest(ledger)
+        assert len(there.requests) == 4
+    assert terminal.did == ["run-1", "run-2"]
+    assert changes.get(ledger, change).status == "completed"
+    [declared] = events.past(ledger, change, Declared)
+    assert declared.by_terminal.startswith("Airflow, or whoever logs users in there, does not answer. ")
+    assert f"{ME} is the account on" in declared.by_terminal
+    assert len(events.past(ledger, change, MessageSent)) == 4
+    owed = aftercare.of_change(ledger, change)
+    assert owed is not None
+    assert (owed.approval(direct.now()), owed.involved) == ("owed", (ME, "carol"))
+    assert "Airflow does not answer, so it is carried out here." in capsys.readouterr().err
+    assert secrets_in(terminal.folder) == []
+
+
+@pytest.mark.parametrize("state", ["stopped", "hangs"])
+def test_the_database_of_the_ledger_is_down(
+    terminal: Terminal, database: Postgres, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins within seconds, says loudly that it holds nothing, and is taken in once the database is back."""
+    name = f"ledger_{state}"
+    database.create(name)
+    ledger = Ledger(database.url(name))
+    ledger.upgrade()
+    assert database.process is not None
+    if state == "stopped":
+        database.stop()
+    else:
+        os.killpg(database.process.pid, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        assert main(terminal.command("--here", "--ledger", database.url(name))) == 0
+        assert time.monotonic() - begun < 25
+    finally:
+        if state == "stopped":
+            database.start()
+        else:
+            os.killpg(database.process.pid, signal.SIGCONT)
+    assert terminal.did == ["run-1", "run-2"]
+    assert len(list((terminal.folder / "spool.journals").iterdir())) == 1
+    assert main(["ledger", "ingest", "--ledger", database.url(name)]) == 0
+    change = newest(ledger)
+    assert changes.get(ledger, change).status == "completed"
+    [declared] = events.past(ledger, change, Declared)
+    assert "the ledger does not answer, so that no target is held" in declared.by_terminal
+    assert main(["ledger", "ingest", "--ledger", database.url(name)]) == 0
+    assert newest(ledger) == change
+
+
+@pytest.mark.parametrize("state", ["closed", "hangs"])
+@pytest.mark.parametrize("product", ["slack", "pagerduty"])
+def test_slack_or_pagerduty_is_down(
+    terminal: Terminal, ledger: Ledger, product: str, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The steps do not wait for it, and the record says that nobody was told."""
+    with hanging() as listener:
+        port = listener.getsockname()[1] if state == "hangs" else free_port()
+        address = f"http://127.0.0.1:{port}"
+        if product == "slack":
+            slack(monkeypatch, address)
+        else:
+            pagerduty(terminal, monkeypatch, address)
+        begun = time.monotonic()
+        assert main(terminal.command("--here", "--ledger", str(ledger.url))) == 0
+        assert time.monotonic() - begun < 15
+    change = newest(ledger)
+    assert changes.get(ledger, change).status == "completed"
+    assert events.past(ledger, change, MessageFailed if product == "slack" else MarkerFailed)
+    assert secrets_in(terminal.folder) == []
+
+
+def test_all_at_once(terminal: Terminal, database: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow and whoever logs users in hang, the database is stopped, Slack hangs, PagerDuty refuses."""
+    database.create("ledger_all")
+    ledger = Ledger(database.url("ledger_all"))
+    ledger.upgrade()
+    database.stop()
+    with hanging() as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        slack(monkeypatch, address)
+        pagerduty(terminal, monkeypatch, f"http://127.0.0.1:{free_port()}")
+        airflow = ("--url", address, "--user", "alice")
+        begun = time.monotonic()
+        assert main(terminal.command(*airflow, "--ledger", database.url("ledger_all"))) == 0
+        assert time.monotonic() - begun < 30
+    assert terminal.did == ["run-1", "run-2"]
+    assert secrets_in(terminal.folder) == []
+    database.start()
+    assert main(["ledger", "ingest", "--ledger", database.url("ledger_all")]) == 0
+    change = newest(ledger)
+    [declared] = events.past(ledger, change, Declared)
+    assert declared.by_terminal.startswith("Airflow, or whoever logs users in there, does not answer; the ledger does")
+    assert events.past(ledger, change, MessageFailed)
+    assert events.past(ledger, change, MarkerFailed)
+    owed = aftercare.of_change(ledger, change)
+    assert owed is not None
+    assert (owed.approval(direct.now()), owed.incident) == ("owed", "INC-7")
+
+
+def test_a_refusal_of_airflow_is_no_outage(terminal: Terminal, ledger: Ledger, capsys: Capture) -> None:
+    """Whoever may not log in there does not get around it in silence."""
+    with recording_server() as there:
+        there.otherwise = Reply(401)
+        code = main(terminal.command("--url", there.url, "--user", "alice", "--ledger", str(ledger.url)))
+    assert (code, terminal.did) == (1, [])
+    assert "knows no user 'alice' with this password" in capsys.readouterr().err
+
+
+def test_airflow_carries_it_out(terminal: Terminal, capsys: Capture) -> None:
+    """It gets the fields of the form; nothing is done here."""
+    with recording_server() as there:
+
+        def reply(request: Request) -> Reply:
+            tasks = {"task_instances": [{"task_id": "act", "state": "success"}], "total_entries": 1}
+            answers = {
+                "/auth/token": {"access_token": "t"},
+                "/api/v2/dags/emergency_change/dagRuns": {"dag_run_id": "r"},
+            }
+            answer = answers.get(request.path) or (
+                tasks if request.path.endswith("taskInstances") else {"value": "CHG-1001 acts: switch"}
+            )
+            return Reply(200, json.dumps(answer), {"Content-Type": "application/json"})
+
+        there.otherwise = reply
+        assert main(terminal.command("--url", there.url, "--user", "alice")) == 0
+        body = next(json.loads(each.body) for each in there.requests if '"conf"' in each.body)
+    assert body["conf"].items() >= {"broken": "no orders come in", "commander": "carol", "incident": "INC-7"}.items()
+    assert body["dag_run_id"].startswith("terminal_")
+    assert "CHG-1001 acts: switch" in capsys.readouterr().out
+    assert terminal.did == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGKILL])
+def test_what_is_ended_in_the_middle_is_rolled_back(terminal: Terminal, ledger: Ledger, how: signal.Signals) -> None:
+    """By itself, when it is asked to end or its terminal goes; after a kill -9, by --resume."""
+    steps = direct.data(terminal.folder / "done")["steps"]
+    steps[1]["run"] = ["sleep", "60"]
+    where = ("--here", "--ledger", str(ledger.url))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "changewindow", *terminal.command(*where, steps=steps)],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "include")},
+        stderr=subprocess.PIPE,
+    )
+    while terminal.did != ["run-1"]:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(how)
+    _, said = process.communicate(timeout=60)
+    if how == signal.SIGKILL:
+        assert main(["emergency", "--resume", "--yes", "--ledger", str(ledger.url)]) == 1
+    else:
+        assert f"interrupted ({how.name})" in said.decode()
+    assert terminal.did == ["run-1", "undo-2", "undo-1"]
+    assert changes.get(ledger, newest(ledger)).status == "rolled_back"
+    assert list((terminal.folder / "spool.journals").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("left_out", "why"),
+    [
+        ("--commander", "missing: --commander; without a terminal nobody can be asked"),
+        ("--ticket", "missing: --ticket (or --standard, or --step); without a terminal nobody can be asked"),
+    ],
+)
+def test_what_is_missing_is_misuse_without_a_terminal(
+    terminal: Terminal, left_out: str, why: str, capsys: Capture
+) -> None:
+    """A script is told all of it at once."""
+    command = terminal.command("--here")
+    place = command.index(left_out)
+    with pytest.raises(SystemExit):
+        main([*command[:place], *command[place + 2 :]])
+    assert why in capsys.readouterr().err
+
+
+def test_a_connection_that_the_terminal_does_not_know_is_named_before(terminal: Terminal, capsys: Capture) -> None:
+    """Nothing is touched then, nor written down."""
+    del os.environ["AIRFLOW_CONN_SHOP"]
+    assert main(terminal.command("--here")) == 1
+    assert "does not know the connection 'shop'. Set AIRFLOW_CONN_SHOP" in capsys.readouterr().err
+    assert not (terminal.folder / "spool.journals").exists()
