@@ -76,7 +76,7 @@ class Place:
 
     def carry_out(self, book: Book, hands: Hands | None = None) -> Ending:
         """Carry it out."""
-        return carry_out(book, direct.ticket(book), hands or direct.hands(self.server.url))
+        return carry_out(book, hands or direct.hands(self.server.url))
 
     def ingest(self, *, takes_over: bool = False) -> list[str]:
         """Take the journals in; return what is said of them."""
@@ -292,7 +292,7 @@ def test_what_was_killed_in_the_middle_is_rolled_back(place: Place, outage: str)
     journal = Journal.take(path, place.ledger.seal)
     assert journal is not None
     book = Book(journal, place.ledger, now=direct.now, log=print)
-    ending = resume(book, direct.ticket(book), direct.hands(place.server.url))
+    ending = resume(book, direct.hands(place.server.url))
     assert (ending.outcome, place.did) == ("rolled_back", ["run-1", "undo-2", "undo-1"]), ending
     assert place.status(book.change) == "rolled_back"
 

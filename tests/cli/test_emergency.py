@@ -192,12 +192,12 @@ def test_the_database_of_the_ledger_is_down(
     assert newest(ledger) == change
 
 
-@pytest.mark.parametrize("state", ["closed", "hangs"])
-@pytest.mark.parametrize("product", ["slack", "pagerduty"])
+@pytest.mark.parametrize("down", ["slack closed", "slack hangs", "pagerduty closed", "pagerduty hangs"])
 def test_slack_or_pagerduty_is_down(
-    terminal: Terminal, ledger: Ledger, product: str, state: str, monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, ledger: Ledger, down: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The steps do not wait for it, and the record says that nobody was told."""
+    product, state = down.split()
     with hanging() as listener:
         port = listener.getsockname()[1] if state == "hangs" else free_port()
         address = f"http://127.0.0.1:{port}"

@@ -11,8 +11,6 @@ from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads import Declared
 from changewindow.ledger.seal import Seal
 from changewindow.systems.connection import Connection
-from changewindow.ticket.model import Ticket
-from changewindow.ticket.reader import build_ticket
 from changewindow.ticket.window import local_time_text
 from support.tickets import banner
 
@@ -72,8 +70,3 @@ def begun(folder: Path, ledger: Ledger | None, ticket: dict[str, Any]) -> Book:
 def hands(url: str = "http://127.0.0.1:9") -> Hands:
     """Return hands that know one connection."""
     return Hands(lambda name: Connection(name, "http", host=url), now, print, between_tries=0.01)
-
-
-def ticket(book: Book) -> Ticket:
-    """Return its ticket."""
-    return build_ticket(book.journal.lines[0].data["ticket"])

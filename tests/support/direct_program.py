@@ -23,7 +23,7 @@ def main() -> None:
         lambda _: None,
         patience=timedelta(0),
     )
-    carry_out(book, direct.ticket(book), direct.hands(url))
+    carry_out(book, direct.hands(url))
 
 
 if __name__ == "__main__":

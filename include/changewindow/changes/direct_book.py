@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from threading import Event, Lock, Thread
 from typing import TypeVar
 
@@ -11,10 +12,12 @@ from changewindow.errors import ChangeError
 from changewindow.ledger import taking_in
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.journal import Journal
-from changewindow.ledger.payloads import Applied, Payload, Remembered, Undone, Validated, read
+from changewindow.ledger.payloads import Applied, Declared, Payload, Remembered, Undone, Validated, read
 from changewindow.ledger.taking_in import CLOSED, EVENT
 from changewindow.policy.outcome import Outcome
 from changewindow.steps.base import Memory
+from changewindow.ticket.model import Ticket
+from changewindow.ticket.reader import build_ticket
 
 P = TypeVar("P", bound=Payload)
 BEAT = 5.0
@@ -43,6 +46,21 @@ class Book:
     def run(self) -> str:
         """Return the run under which it acts."""
         return str(self.journal.lines[0].data["run"])
+
+    @property
+    def person(self) -> str:
+        """Return who has declared it, as this machine knows them."""
+        return str(self.journal.lines[0].data["person"])
+
+    @property
+    def declared(self) -> Declared:
+        """Return how it was declared."""
+        return Declared.model_validate(self.journal.lines[0].data["declared"])
+
+    @cached_property
+    def ticket(self) -> Ticket:
+        """Return what is done."""
+        return build_ticket(self.journal.lines[0].data["ticket"])
 
     def note(self, payload: Payload) -> None:
         """Write an event; when this returns it is on the disk, and in the ledger if that answered before."""

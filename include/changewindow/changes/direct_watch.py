@@ -10,7 +10,6 @@ from changewindow.changes.direct_hands import Hands
 from changewindow.ledger import payloads
 from changewindow.systems.connection import Connection
 from changewindow.systems.measurement import Connections
-from changewindow.ticket.model import Ticket
 from changewindow.watch.sampling import Sampling
 from changewindow.watch.watch import Decided, Wanted, Watched, until_good, watch
 
@@ -27,8 +26,9 @@ class Judged:
     reason: str
 
 
-def judge(book: Book, ticket: Ticket, hands: Hands, unwatched_because: str) -> Judged:
+def judge(book: Book, hands: Hands) -> Judged:
     """Watch for the ticket's length; return whether it is proven good."""
+    ticket, unwatched_because = book.ticket, book.declared.unwatched_because
     if not ticket.conditions and unwatched_because:
         return Judged(True, f"nothing is measured: {unwatched_because}")
     since = hands.now() + ticket.watch.settle
@@ -51,8 +51,9 @@ def judge(book: Book, ticket: Ticket, hands: Hands, unwatched_because: str) -> J
     return Judged(decided.verdict == "pass", decided.reason)
 
 
-def verify(book: Book, ticket: Ticket, hands: Hands) -> str:
+def verify(book: Book, hands: Hands) -> str:
     """Return why it is not verified that all is as before, or nothing."""
+    ticket = book.ticket
     if not ticket.rollback.verify:
         because = ticket.rollback.by_hand or "nothing says by what one sees that all is as before"
         return f"{because}. Look yourself"

@@ -15,7 +15,6 @@ from changewindow.ledger import payloads
 from changewindow.policy.outcome import Left, Outcome, outcome
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context, Ended
-from changewindow.ticket.model import Ticket
 
 
 @dataclass(frozen=True)
@@ -26,20 +25,20 @@ class Ending:
     reason: str
 
 
-def carry_out(book: Book, ticket: Ticket, hands: Hands, *, unwatched_because: str = "") -> Ending:
+def carry_out(book: Book, hands: Hands) -> Ending:
     """Apply every step, watch, and keep it or roll it back; the book has the outcome when this returns."""
-    failed = _apply_all(book, ticket, hands)
+    failed = _apply_all(book, hands)
     if not failed:
-        decided = judge(book, ticket, hands, unwatched_because)
+        decided = judge(book, hands)
         if decided.is_good and not hands.stop.reason:
             book.note(payloads.WatchDecided(route="succeed", reason=decided.reason))
             book.note(payloads.Validated(reason=decided.reason))
             return _end(book, Left(None, True, True, book.started, (), False, decided.reason))
         failed = hands.stop.reason or decided.reason
-    return roll_back(book, ticket, hands, because=failed)
+    return roll_back(book, hands, because=failed)
 
 
-def roll_back(book: Book, ticket: Ticket, hands: Hands, *, because: str) -> Ending:
+def roll_back(book: Book, hands: Hands, *, because: str) -> Ending:
     """Undo, in reverse, every step that has begun, and verify that all is as before."""
     hands.stop.is_undoing = True
     is_aborted = bool(hands.stop.reason)
@@ -49,20 +48,20 @@ def roll_back(book: Book, ticket: Ticket, hands: Hands, *, because: str) -> Endi
     hands.log(f"rolling back: {because}")
     not_undone: list[tuple[int, str]] = []
     for number in sorted(set(book.started) - set(book.undone), reverse=True):
-        if not_undone and ticket.rollback.after_failure == "stop":
+        if not_undone and book.ticket.rollback.after_failure == "stop":
             not_undone.append((number, "a later step is not undone, and the ticket says to stop then"))
-        elif reason := _undo(book, ticket, number, hands):
+        elif reason := _undo(book, number, hands):
             not_undone.append((number, reason))
-    wrong = "" if not_undone else verify(book, ticket, hands)
+    wrong = "" if not_undone else verify(book, hands)
     is_good = not not_undone and not wrong
     return _end(book, Left(None, True, False, book.started, tuple(not_undone), is_good, because, wrong, is_aborted))
 
 
-def resume(book: Book, ticket: Ticket, hands: Hands) -> Ending:
+def resume(book: Book, hands: Hands) -> Ending:
     """End what a process has begun that died: what was proven good stays, everything else is rolled back."""
     if good := book.proven_good:
         return _end(book, Left(None, True, True, book.started, (), False, good))
-    return roll_back(book, ticket, hands, because="the process that carried it out died before it was proven good")
+    return roll_back(book, hands, because="the process that carried it out died before it was proven good")
 
 
 def _end(book: Book, left: Left) -> Ending:
@@ -71,9 +70,9 @@ def _end(book: Book, left: Left) -> Ending:
     return Ending(ended, reason)
 
 
-def _apply_all(book: Book, ticket: Ticket, hands: Hands) -> str:
+def _apply_all(book: Book, hands: Hands) -> str:
     """Apply the steps one after the other; return why one was not applied, or nothing."""
-    for number, step in enumerate(ticket.steps, 1):
+    for number, step in enumerate(book.ticket.steps, 1):
         if hands.stop.reason:
             return hands.stop.reason
         try:
@@ -102,9 +101,9 @@ def _context(book: Book, number: int, hands: Hands, *, apply_ended: Ended = "app
     return Context(book.change, number, hands.connections, hands.log, **more)
 
 
-def _undo(book: Book, ticket: Ticket, number: int, hands: Hands) -> str:
+def _undo(book: Book, number: int, hands: Hands) -> str:
     """Undo a step; return why it is not undone, or nothing."""
-    step, memory = ticket.steps[number - 1], book.memory(number)
+    step, memory = book.ticket.steps[number - 1], book.memory(number)
     context = _context(book, number, hands, apply_ended="applied" if number in book.applied else "cut_short")
     reason = ""
     for attempt in range(step.undo_retries + 1):

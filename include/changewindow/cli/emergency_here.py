@@ -20,6 +20,7 @@ from changewindow.changes.emergency import with_skips
 from changewindow.changes.emergency_direct import Ending, carry_out
 from changewindow.changes.emergency_direct import resume as resumed
 from changewindow.changes.emergency_form import Emergency, emergency_of
+from changewindow.cli.embedded import policy_folder
 from changewindow.cli.emergency_questions import is_confirmed
 from changewindow.cli.emergency_telling import Telling
 from changewindow.cli.foreign_connections import ForeignConnections
@@ -28,17 +29,14 @@ from changewindow.cli.ledger_address import Found, found
 from changewindow.cli.policy import policy_now
 from changewindow.errors import BadPolicy
 from changewindow.ledger import stops
-from changewindow.ledger.database import Ledger
 from changewindow.ledger.journal import Journal, journals
-from changewindow.ledger.payloads import Declared
 from changewindow.ledger.seal import Seal
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.emergencies import Emergencies
 from changewindow.policy.model import Policy
-from changewindow.policy.standing import Assessed
+from changewindow.policy.standing import Assessed, LineStop
 from changewindow.ticket import plan
 from changewindow.ticket.model import Ticket
-from changewindow.ticket.reader import build_ticket
 
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -62,12 +60,13 @@ def act(arguments: argparse.Namespace, form: dict[str, Any], down: list[str]) ->
     if not is_confirmed(arguments, "Carry it out now?"):
         say("Nothing was touched.")
         return 1
-    wanted = _wanted(emergency, rules, ledger.answering, person, because)
+    stopped = stops.in_force(ledger.answering, now()) if ledger.answering else ()
+    wanted = _wanted(emergency, rules, stopped, because)
     here = Here(folder(), _seal(ledger), ledger.answering, now, say)
     book = begin(wanted, here)
     book.ledger = ledger.named  # it may answer again before the end
     hold(book, wanted, here, _assessed(rules, wanted, ticket), patience=timedelta(seconds=arguments.wait))
-    return _carried_out(arguments, book, wanted.declared, Hands(connections, now, say))
+    return _carried_out(arguments, book, Hands(connections, now, say), carry_out)
 
 
 def resume(arguments: argparse.Namespace) -> int:
@@ -101,38 +100,26 @@ def _resume_one(arguments: argparse.Namespace, journal: Journal, ledger: Found) 
         say(f"{book.change}: {book.aborted}; nothing is left to do here")
         journal.close(suffix="")
         return 0
-    ticket = build_ticket(journal.lines[0].data["ticket"])
-    print(plan.text(book.change, ticket))
+    print(plan.text(book.change, book.ticket))
     started = ", ".join(map(str, book.started)) or "none"
     if not is_confirmed(arguments, f"{book.change} was cut off; steps that have begun: {started}. Roll it back now?"):
         journal.close()
         return 1
-    declared = Declared.model_validate(journal.lines[0].data["declared"])
     hands = Hands(ForeignConnections.of(ledger.named), now, say)
-    return _carried_out(arguments, book, declared, hands, do=resumed)
+    return _carried_out(arguments, book, hands, resumed)
 
 
-def _carried_out(
-    arguments: argparse.Namespace,
-    book: Book,
-    declared: Declared,
-    hands: Hands,
-    do: Callable[[Book, Ticket, Hands], Ending] | None = None,
-) -> int:
+def _carried_out(arguments: argparse.Namespace, book: Book, hands: Hands, do: Callable[[Book, Hands], Ending]) -> int:
     """Carry it out, and tell others beside it; say how it ended, and what is owed."""
-    ticket = build_ticket(book.journal.lines[0].data["ticket"])
-    telling = Telling(book, ticket, declared, hands, arguments)
+    telling = Telling(book, hands, policy_folder(arguments))
     with _interruptible(hands), book.beating(hands.stop):
         telling.began()
-        if do is None:
-            ending = carry_out(book, ticket, hands, unwatched_because=declared.unwatched_because)
-        else:
-            ending = do(book, ticket, hands)
+        ending = do(book, hands)
         telling.ended(ending)
         telling.finish()
     is_whole = book.is_up and book.hand_in()
     say(f"{book.change}: {ending.outcome}. {ending.reason}")
-    say(f"Its retroactive approval is owed by {declared.due:%Y-%m-%d %H:%M} UTC.")
+    say(f"Its retroactive approval is owed by {book.declared.due:%Y-%m-%d %H:%M} UTC.")
     if not is_whole:
         say(f"It is kept in {book.journal.path} until the ledger answers; then `changewindow ledger ingest`.")
     book.journal.close(suffix="" if is_whole else None)
@@ -140,13 +127,12 @@ def _carried_out(
 
 
 def _wanted(
-    emergency: Emergency, rules: Policy | BadPolicy, known: Ledger | None, person: str, because: list[str]
+    emergency: Emergency, rules: Policy | BadPolicy, stopped: tuple[LineStop, ...], because: list[str]
 ) -> Wanted:
-    stopped = stops.in_force(known, now()) if known else ()
+    person = account()
     declared = with_skips(emergency, rules, stopped, person=person, now=now())
-    by_terminal = (
-        f"{'; '.join(because)}. {person} is the account on {os.uname().nodename}: nobody has authenticated them"
-    )
+    who = f"{person} is the account on {os.uname().nodename}: nobody has authenticated them"
+    by_terminal = f"{'; '.join(because)}. {who}"
     owed = Emergencies() if isinstance(rules, BadPolicy) else rules.emergencies
     marked = declared.model_copy(update={"by_terminal": by_terminal[:1000]})
     return Wanted(emergency.made.data, marked, person, owed.review_within)

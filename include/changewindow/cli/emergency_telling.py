@@ -1,10 +1,11 @@
 """Tells people and other tools of an emergency, beside what is done: nothing waits for them but a moment at the end."""
 
-import argparse
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
+from time import monotonic
 from typing import Literal
 
 from slack_sdk import WebClient
@@ -15,18 +16,17 @@ from changewindow.changes.direct_book import Book
 from changewindow.changes.direct_hands import Hands
 from changewindow.changes.emergency_direct import Ending
 from changewindow.changes.marking import mark_all
-from changewindow.cli.embedded import policy_folder
 from changewindow.cli.environment_connections import from_environment
 from changewindow.cli.foreign_connections import known
 from changewindow.errors import ChangeError
-from changewindow.ledger.payloads import Declared, MarkerFailed, MarkerSent, MessageFailed, MessageSent, Payload
+from changewindow.ledger.payloads import MarkerFailed, MarkerSent, MessageFailed, MessageSent, Payload
 from changewindow.markers.base import MARKERS, Moment
 from changewindow.notify.base import NotDelivered
 from changewindow.notify.slack import Channel
 from changewindow.policy.aftercare import Aftercare
 from changewindow.policy.markers import load_markers
-from changewindow.ticket.model import Ticket
 
+Todo = Queue[Callable[[], None]]
 WITHIN = 3
 """Seconds that Slack has for an answer."""
 AT_THE_END = 5.0
@@ -38,23 +38,23 @@ LATE = "it was not told before the terminal ended"
 
 
 class Telling:
-    """What is told, one thing after the other, in a thread of its own."""
+    """What is told to people, and to other tools; each in order, in a thread of their own."""
 
-    def __init__(
-        self, book: Book, ticket: Ticket, declared: Declared, hands: Hands, arguments: argparse.Namespace
-    ) -> None:
-        self.book, self.ticket, self.declared, self.hands = book, ticket, declared, hands
-        self.arguments = arguments
+    def __init__(self, book: Book, hands: Hands, policy: Path) -> None:
+        self.book, self.hands, self.policy = book, hands, policy
+        self.ticket, self.declared = book.ticket, book.declared
         self._begun = hands.now()
         self._is_over = Event()
         self._said: set[str] = set()
         """Why people were not told, once each."""
-        self._todo: Queue[Callable[[], None]] = Queue()
-        Thread(target=self._work, daemon=True).start()
+        self._posts: Todo = Queue()
+        self._marks: Todo = Queue()
+        for todo in (self._posts, self._marks):
+            Thread(target=self._work, args=(todo,), daemon=True).start()
 
     def began(self) -> None:
         """Tell that it is declared, what is skipped, and what is done."""
-        change, person = self.book.change, str(self.book.journal.lines[0].data["person"])
+        change, person = self.book.change, self.book.person
         for text in (
             emergency_messages.declared(change, self.ticket, self.declared, person=person),
             emergency_messages.skipped(change, self.declared, person=person),
@@ -79,7 +79,7 @@ class Telling:
             self.ticket.summary,
             self.ticket.targets,
             began=self._begun,
-            requester=str(self.book.journal.lines[0].data["person"]),
+            requester=self.book.person,
             executor=self.declared.executor,
             commander=self.declared.commander,
             incident=self.declared.incident,
@@ -88,19 +88,22 @@ class Telling:
 
     def finish(self) -> None:
         """Wait a moment for what is still being told; the record says what was not."""
-        done = Event()
-        self._todo.put(done.set)
-        if not done.wait(AT_THE_END):
-            self._is_over.set()
+        give_up = monotonic() + AT_THE_END
+        ends = [(todo, Event()) for todo in (self._posts, self._marks)]
+        for todo, end in ends:
+            todo.put(end.set)
+        is_told = [end.wait(max(give_up - monotonic(), 0)) for _, end in ends]
+        self._is_over.set()
+        if not all(is_told):
             self.book.note(MessageFailed(reason=LATE))
 
-    def _work(self) -> None:
+    def _work(self, todo: Todo) -> None:
         while not self._is_over.is_set():
-            self._todo.get()()
+            todo.get()()
 
     def _post(self, text: str) -> None:
         if text:
-            self._todo.put(lambda: self._posted(text))
+            self._posts.put(lambda: self._posted(text))
 
     def _posted(self, text: str) -> None:
         room, hidden = self.ticket.post_change.notify, self.hands.secrets.hidden(text)
@@ -113,7 +116,7 @@ class Telling:
             self._note(MessageSent(room=room, text=hidden, channel="slack"))
         except (NotDelivered, ChangeError, ValueError) as error:
             reason = self.hands.secrets.line(str(error))
-            if reason not in self._said:
+            if reason not in self._said and not self._is_over.is_set():
                 self._said.add(reason)
                 self.hands.log(f"not told in {room}: {reason}")
             self._note(MessageFailed(reason=reason))
@@ -132,10 +135,10 @@ class Telling:
                 outcome=ending.outcome,
                 reason=ending.reason,
             )
-        self._todo.put(lambda: self._marked(moment))
+        self._marks.put(lambda: self._marked(moment))
 
     def _marked(self, moment: Moment) -> None:
-        loaded = load_markers(policy_folder(self.arguments))
+        loaded = load_markers(self.policy)
         if loaded.model is None:
             wrong = "; ".join(finding.text(MARKERS) for finding in loaded.findings)
             self._note(MarkerFailed(marker=MARKERS, tool="other tools", moment=moment.kind, reason=wrong))
