@@ -38,6 +38,7 @@ def _add_form(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--agreed-at", metavar="TIME", help="when the commander said yes (default: now)")
     form.add_argument("--agreed-how", metavar="TEXT", help="by phone, in the incident channel")
     form.add_argument("--executor", metavar="NAME", help="who does it, if it is not you")
+    form.add_argument("--second-person", metavar="NAME", help="who else agrees, where a review is overdue")
     form.add_argument("--workaround-until", metavar="TIME", help="when it has to be gone again")
     form.add_argument(
         "--held", choices=["wait", "take_over"], help="what becomes of another change that holds the target"

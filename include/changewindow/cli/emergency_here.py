@@ -28,13 +28,13 @@ from changewindow.cli.ingesting import take_in_now
 from changewindow.cli.ledger_address import Found, found
 from changewindow.cli.policy import policy_now
 from changewindow.errors import BadPolicy
-from changewindow.ledger import stops
+from changewindow.ledger.database import Ledger
 from changewindow.ledger.journal import Journal, journals
 from changewindow.ledger.seal import Seal
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.emergencies import Emergencies
 from changewindow.policy.model import Policy
-from changewindow.policy.standing import Assessed, LineStop
+from changewindow.policy.standing import Assessed
 from changewindow.ticket import plan
 from changewindow.ticket.model import Ticket
 
@@ -60,8 +60,7 @@ def act(arguments: argparse.Namespace, form: dict[str, Any], down: list[str]) ->
     if not is_confirmed(arguments, "Carry it out now?"):
         say("Nothing was touched.")
         return 1
-    stopped = stops.in_force(ledger.answering, now()) if ledger.answering else ()
-    wanted = _wanted(emergency, rules, stopped, because)
+    wanted = _wanted(emergency, rules, ledger.answering, because)
     here = Here(folder(), _seal(ledger), ledger.answering, now, say)
     book = begin(wanted, here)
     book.ledger = ledger.named  # it may answer again before the end
@@ -126,11 +125,9 @@ def _carried_out(arguments: argparse.Namespace, book: Book, hands: Hands, do: Ca
     return 0 if ending.outcome == "completed" else 1
 
 
-def _wanted(
-    emergency: Emergency, rules: Policy | BadPolicy, stopped: tuple[LineStop, ...], because: list[str]
-) -> Wanted:
+def _wanted(emergency: Emergency, rules: Policy | BadPolicy, ledger: Ledger | None, because: list[str]) -> Wanted:
     person = account()
-    declared = with_skips(emergency, rules, stopped, person=person, now=now())
+    declared = with_skips(emergency, rules, ledger, person=person, now=now())
     who = f"{person} is the account on {os.uname().nodename}: nobody has authenticated them"
     by_terminal = f"{'; '.join(because)}. {who}"
     owed = Emergencies() if isinstance(rules, BadPolicy) else rules.emergencies

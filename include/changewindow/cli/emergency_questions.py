@@ -21,6 +21,7 @@ PLAIN = (
     "agreed_at",
     "agreed_how",
     "executor",
+    "second_person",
     "workaround_until",
     "held",
 )
