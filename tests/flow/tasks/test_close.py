@@ -44,10 +44,11 @@ def test_what_no_task_has_undone_is_undone_in_close(applied: StartedChange) -> N
         applied.do("close")
     assert (applied.undone(2).exists(), applied.undone(1).exists()) == (False, True)
     assert (applied.status, applied.left("close", Restored) is not None) == ("rolled_back", True)
-    assert [kind for kind in applied.kinds() if kind in {"undone", "verified", "closed"}] == [
+    assert [kind for kind in applied.kinds() if kind in {"undone", "verified", "closed", "review_asked"}] == [
         "undone",
         "verified",
         "closed",
+        "review_asked",
     ]
 
 
@@ -80,6 +81,7 @@ def test_closing_twice_does_nothing_again(applied: StartedChange) -> None:
     with pytest.raises(AirflowFailException, match="is rolled_back: this run is closed"):
         applied.do("close")
     assert (applied.undone(1).exists(), applied.left("close", Closed).is_news) == (False, False)
+    assert applied.kinds().count("review_asked") == 1
 
 
 def test_who_is_ended_while_undoing_decides_nothing(applied: StartedChange, monkeypatch: pytest.MonkeyPatch) -> None:
