@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from changewindow.changes.aftercare_sweep import Due, Rules, to_tell
-from changewindow.ledger import aftercare, changes, emergencies, leases
+from changewindow.ledger import aftercare, changes, emergencies, events, leases
 from changewindow.ledger.aftercare import Word
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.payloads import Declared, Reminded
+from changewindow.ledger.events import Event
+from changewindow.ledger.payloads import Declared, Reminded, Reviewed
 from changewindow.ledger.payloads.emergency import Skipped
 from changewindow.policy.emergencies import Emergencies
-from support.changes import NOW, intent
+from support.changes import NOW, approved, intent
 from support.tickets import banner
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -110,3 +111,29 @@ def test_a_word_within_the_deadline_ends_it_and_a_late_one_too(ledger: Ledger, c
         ("bob", False, True),
     ]
     assert hours(ledger, change, 48, 72) == []
+
+
+def test_a_review_is_asked_for_the_day_before_it_is_due_and_then_each_day(ledger: Ledger, change: str) -> None:
+    """Of an emergency, whose last message has said that it is owed; a review that is done ends it."""
+    ended: Any = {"run": "run-1", "outcome": "completed", "reason": ""}
+    changes.close(ledger, change, **ended, now=NOW + HOUR, review_due=NOW + 168 * HOUR)
+    digest = changes.get(ledger, change).digest
+    aftercare.decide(ledger, change, Word("bob", digest, is_yes=True), people=("bob",), now=NOW + HOUR)
+    assert hours(ledger, change, 2, 143.9, 144, 150, 168, 191, 192) == [
+        (144, "review", 144, False),
+        (168, "review", 168, True),
+        (192, "review", 192, True),
+    ]
+    events.record(ledger, Event(change, "dora", NOW + 200 * HOUR, Reviewed(digest=digest, what_happened="It broke")))
+    assert hours(ledger, change, 216, 240) == []
+
+
+def test_after_a_rollback_people_learn_at_once_that_there_is_a_review(ledger: Ledger) -> None:
+    """By name; a normal change owes nothing else."""
+    submitted = approved(ledger, banner())
+    leases.start(ledger, submitted.change, intent(submitted.digest), targets=("production/orders",), now=NOW)
+    ended: Any = {"run": "run-1", "outcome": "rolled_back", "reason": "errors = 7"}
+    changes.close(ledger, submitted.change, **ended, now=NOW, review_due=NOW + 168 * HOUR)
+    [due] = swept(ledger, submitted.change, NOW)
+    assert (due.about, due.is_overdue, due.people) == ("review", False, ("alice",))
+    assert swept(ledger, submitted.change, NOW + HOUR) == []

@@ -82,9 +82,16 @@ def approval(owed: Aftercare, rules: Rules, now: datetime) -> Iterator[Due]:
 
 
 def review(owed: Aftercare, rules: Rules, now: datetime) -> Iterator[Due]:
-    """Yield the deadline of the review, and each day after it."""
+    """Yield the day before the deadline of the review, the deadline, and each day after it.
+
+    Where a normal change was rolled back, people learn at once that there is a review: nothing else says so.
+    """
     if owed.review_due is None or owed.reviewed_at is not None:
         return
+    is_normal = owed.because in {"rolled_back", "rollback_failed"}
+    for moment in (*([owed.began] if is_normal else []), owed.review_due - AGAIN):
+        if owed.began <= moment <= now:
+            yield Due("review", moment, is_overdue=False, people=owed.involved)
     for moment in daily(owed.review_due, now):
         yield Due("review", moment, people=tuple(dict.fromkeys((*rules.escalation, *owed.involved))))
 
