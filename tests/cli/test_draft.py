@@ -42,3 +42,6 @@ def test_what_never_ran_is_said_in_a_sentence(ledger: Ledger, capsys: Capture) -
     assert drafted(ledger, "CHG-1001") == 1
     assert "CHG-1001 has never run (it is approved)" in capsys.readouterr().err
     assert drafted(ledger, "CHG-4242") == 1
+    with pytest.raises(SystemExit):
+        drafted(ledger, "CHG-1001", "--name", "../a")
+    assert "'../a' is no name; write it like restart_orders" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.payloads import Declared
 from changewindow.policy.emergencies import Emergencies
 from support.changes import intent
+from support.tampering import tamper
 from support.tickets import banner
 
 NOW, DAY = datetime.now(UTC), timedelta(days=1)
@@ -94,3 +95,11 @@ def test_the_same_hour_each_week_is_told_too(known: Ledger, caplog: pytest.LogCa
     assert "in 3 of the last 4 weeks" in caplog.text
     assert len(habits.tell_of(known, last, RULES)) == 2
     assert habits.tell_of(known, changes.submit(known, banner(), requester="a", now=NOW).change, RULES) == []
+
+
+def test_what_cannot_be_known_makes_no_emergency_red(known: Ledger, caplog: pytest.LogCaptureFixture) -> None:
+    """An earlier emergency was altered: the log says so, and the note says nothing."""
+    last = [emergency(known, days) for days in (14, 7, 0)][-1]
+    tamper(known, "UPDATE events SET actor = 'mallory' WHERE number = 1001 AND sequence = 1")
+    assert habits.tell_of(known, last, RULES) == []
+    assert f"whether {last} is a habit is not known" in caplog.text

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 from changewindow import settings
 from changewindow.changes import aftercare_messages
 from changewindow.changes.aftercare_sweep import Rules
-from changewindow.flow.runtime import now
+from changewindow.errors import ChangeError
+from changewindow.flow.runtime import log, now
 from changewindow.flow.tasks.messages import post
 from changewindow.ledger import aftercare
 from changewindow.ledger.database import Ledger
@@ -16,11 +17,18 @@ from changewindow.policy.habits import Habit, earliest, habits
 
 
 def tell_of(here: Ledger, change: str, known: Rules) -> list[str]:
-    """Tell of the habits with which a change goes on; return them as sentences, for its note."""
-    owed = aftercare.of_change(here, change)
+    """Tell of the habits with which a change goes on; return them as sentences, for its note.
+
+    What cannot be known now is told by housekeeping, or said there.
+    """
     since = earliest(known.emergencies.repeated, now())
-    recent = aftercare.of_targets(here, owed.targets, since) if owed else []
-    return [habit.sentence for habit in tell(here, recent, known) if change in habit.changes]
+    try:
+        owed = aftercare.of_change(here, change)
+        recent = aftercare.of_targets(here, owed.targets, since) if owed else []
+        return [habit.sentence for habit in tell(here, recent, known) if change in habit.changes]
+    except ChangeError as error:
+        log.error("whether %s is a habit is not known: %s", change, error)
+        return []
 
 
 def tell(here: Ledger, owed: Iterable[Aftercare], known: Rules) -> list[Habit]:
