@@ -10,7 +10,7 @@ from changewindow.ledger import aftercare, changes, emergencies, events, records
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import Event
-from changewindow.ledger.payloads import Declared, FollowedUp, ReviewAsked, Reviewed
+from changewindow.ledger.payloads import Declared, FollowedUp, ReviewAsked, Reviewed, Started
 from changewindow.ledger.payloads.emergency import FollowUp
 from changewindow.ledger.verification import verify_all
 from changewindow.policy.aftercare import Aftercare, Because
@@ -86,8 +86,12 @@ def test_what_owes_no_review_is_not_reviewed(ledger: Ledger) -> None:
     """A sentence says why: it owes none, or has not ended, or does not exist."""
     with pytest.raises(OperatorError, match="owes no review: it was no emergency, is no record, and was not rolled"):
         review(ledger, approved(ledger, banner()).change)
-    with pytest.raises(OperatorError, match=r"has not ended\. Review it when it has"):
+    with pytest.raises(OperatorError, match=r"CHG-1002 has not acted\. Until it does, there is nothing to review"):
         review(ledger, declared(ledger))
+    started = Started(run="run-1", digest="d", mode="run", token=1, targets=())
+    events.record(ledger, Event("CHG-1002", "run-1", NOW, started))
+    with pytest.raises(OperatorError, match=r"CHG-1002 has not ended\. Review it when it has"):
+        review(ledger, "CHG-1002")
     with pytest.raises(LedgerUnknown):
         review(ledger, "CHG-4242")
     with pytest.raises(OperatorError, match="has not ended"):

@@ -17,6 +17,8 @@ def why_no_review(owed: Aftercare | None, change: str, person: str) -> Finding |
     if owed is None:
         sentence = f"{change} owes no review: it was no emergency, is no record, and was not rolled back"
         return Finding("nothing_owed", sentence, "There is nothing to review.")
+    if owed.review_due is None and not owed.has_acted:
+        return Finding("nothing_owed", f"{change} has not acted", "Until it does, there is nothing to review.")
     if owed.review_due is None and owed.because == "emergency":
         return Finding("not_over", f"{change} has not ended", "Review it when it has; its review is asked for then.")
     if owed.review_due is None:
