@@ -3,8 +3,8 @@
 from changewindow import settings
 from changewindow.changes.aftercare_sweep import Rules
 from changewindow.errors import BadPolicy, ChangeError
-from changewindow.flow.runtime import log
-from changewindow.ledger import changes
+from changewindow.flow.runtime import Run, log
+from changewindow.ledger import aftercare, changes
 from changewindow.ledger.database import Ledger
 from changewindow.policy.aftercare import Aftercare
 from changewindow.policy.emergencies import Emergencies
@@ -38,6 +38,15 @@ def _owners() -> dict[str, tuple[str, ...]]:
         log.warning("who owns which service is not known: %s", bad)
         return {}
     return {name: service.owners for name, service in services.items()}
+
+
+def owed_by(run: Run) -> Aftercare | None:
+    """Return what the change of a run owes or has owed, if it owes anything and the ledger says so."""
+    try:
+        return aftercare.of_change(run.ledger, run.change.id)
+    except ChangeError as error:
+        log.warning("%s", error)
+        return None
 
 
 def room_of(here: Ledger, owed: Aftercare) -> str:

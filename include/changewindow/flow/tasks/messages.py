@@ -12,12 +12,13 @@ from changewindow.changes.handover import Closed, Passed, Restored, Thread
 from changewindow.changes.run_memory import legible
 from changewindow.errors import ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
+from changewindow.flow.owed import owed_by
 from changewindow.flow.people import NOBODY
 from changewindow.flow.runtime import Run, ledger, log, now, person_of
 from changewindow.flow.secrecy import SECRETS, clean
 from changewindow.flow.tasks.markers import mark
 from changewindow.flow.tasks.steps import ChangeOperator
-from changewindow.ledger import aftercare, changes, events
+from changewindow.ledger import changes, events
 from changewindow.ledger.events import Event
 from changewindow.ledger.payloads import Aborted, MessageFailed, MessageSent, Payload, Started, Undone
 from changewindow.ledger.spool import Spool
@@ -26,7 +27,6 @@ from changewindow.notify import log as log_channel
 from changewindow.notify import slack
 from changewindow.notify.base import Channel, NotDelivered, send
 from changewindow.notify.base import Message as Text
-from changewindow.policy.aftercare import Aftercare
 
 
 class Message(ChangeOperator):
@@ -65,11 +65,16 @@ class Announce(Message):
 
     def message(self, run: Run) -> Text:
         """Return the message before the change, or its rollback, which speaks of the moment of its gate."""
+        owed = owed_by(run)
+        mark = emergency_messages.drill(is_drill=owed is not None and owed.is_drill)
+        return Text(f"{mark}{self._text(run)}", _started(run))
+
+    def _text(self, run: Run) -> str:
         if run.mode != "rollback":
-            return Text(messages.deploying(run.change.id, run.ticket), _started(run))
+            return messages.deploying(run.change.id, run.ticket)
         person, reason = person_of(run.context), str(run.params.get("reason") or "")
         by = "" if person == NOBODY else person
-        return Text(messages.rolling_back(run.change.id, run.ticket, reason, by), _started(run))
+        return messages.rolling_back(run.change.id, run.ticket, reason, by)
 
     def moment(self, run: Run) -> Moment | None:
         """Return the moment at which the run passed its gate; once it has ended, its end alone is told."""
@@ -99,7 +104,7 @@ class Report(Message):
             is_by_hand=_is_by_hand(run),
             head=_head(run),
         )
-        return Text(emergency_messages.ended(run.change.id, run.ticket, ending, _owed(run)), closed.at)
+        return Text(emergency_messages.ended(run.change.id, run.ticket, ending, owed_by(run)), closed.at)
 
     def moment(self, run: Run) -> Moment | None:
         """Return the moment at which the run ended; of one that never passed its gate, nobody was told."""
@@ -167,15 +172,6 @@ def _head(run: Run) -> str:
     except ChangeError as error:
         log.warning("%s", error)
         return ""
-
-
-def _owed(run: Run) -> Aftercare | None:
-    """Return what the change owes, if it owes anything and the ledger says so."""
-    try:
-        return aftercare.of_change(run.ledger, run.change.id)
-    except ChangeError as error:
-        log.warning("%s", error)
-        return None
 
 
 def _closed(run: Run) -> Closed | None:
