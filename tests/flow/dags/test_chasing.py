@@ -13,8 +13,8 @@ from changewindow.ledger import changes, emergencies, events, reviews
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import Event
-from changewindow.ledger.payloads import Declared, FollowedUp, ReviewAsked, Reviewed, Started
-from changewindow.ledger.payloads.emergency import FollowUp
+from changewindow.ledger.payloads import Declared, FollowedUp, MessageSent, ReviewAsked, Reviewed, Started
+from changewindow.ledger.payloads.emergency import FollowUp, Skipped
 from support.task_instance import TaskInstance
 from support.tickets import banner
 
@@ -31,9 +31,8 @@ def emergency(ledger: Ledger, number: int, at: datetime = AT, **said: Any) -> st
         agreed_at=at,
         agreed_how="by phone",
         executor="erin",
-        skipped=(),
         due=NOW + DAY,
-        **said,
+        **{"skipped": (), **said},
     )
     made = emergencies.declare(ledger, banner(), event, person="alice", now=at, origin=f"emergency_change/{number}")
     started = Started(run="run", digest=made.digest, mode="run", token=1, targets=("production/orders",))
@@ -93,3 +92,21 @@ def test_a_habit_is_told_with_the_newest_emergency(owned: Ledger, caplog: pytest
     assert [reminded(owned, change) for change in known] == [[], [], ["habit:repeated:production/orders"]]
     assert caplog.text.count("🔁 THIS IS NOT AN EMERGENCY") == 1
     assert "@dora: make it a standard change" in caplog.text
+
+
+def sent(ledger: Ledger, change: str) -> list[str]:
+    """Return the first line of each message about a change."""
+    return [message.text.partition("\n")[0] for message in events.past(ledger, change, MessageSent)]
+
+
+def test_whose_approval_was_skipped_is_told_whatever_became_of_the_run(owned: Ledger) -> None:
+    """Whoever marks the task that tells it, or declares from a terminal, keeps nobody from knowing; it is told once."""
+    skips = (Skipped(code="nobody_approved", sentence="nobody has approved it", people=("bob",)),)
+    silent = emergency(owned, 1, skipped=skips)
+    fresh = emergency(owned, 2, at=datetime.now(UTC), skipped=skips)
+    for _ in range(2):
+        sweep()
+    heads = [f"🚒 EMERGENCY: {silent} Switch the banner on.", f"⏭️ SKIPPED by {silent}, declared an emergency by @alice"]
+    assert [head for head in sent(owned, silent) if head in heads] == heads
+    assert "(@bob)" in "".join(message.text for message in events.past(owned, silent, MessageSent))
+    assert not any("SKIPPED" in head for head in sent(owned, fresh))

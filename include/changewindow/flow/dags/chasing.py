@@ -11,7 +11,7 @@ from changewindow.changes.aftercare_sweep import Rules, daily, text_of, to_tell
 from changewindow.changes.emergency_drill import stale
 from changewindow.changes.workaround import how_it_goes
 from changewindow.errors import BrokenChain, ChangeError
-from changewindow.flow import habits
+from changewindow.flow import habits, notice
 from changewindow.flow.dags.retroactive import requests
 from changewindow.flow.owed import room_of, rules
 from changewindow.flow.run_request import RunRequest
@@ -42,6 +42,7 @@ class Chase(BaseOperator):
                     raise owed
                 if not owed.is_drill:
                     every.append(owed)
+                    notice.tell_late(here, owed)
                     tell(here, owed, known)
                     wanted += requests(context, owed)
             except ChangeError as error:

@@ -12,7 +12,7 @@ from changewindow.changes import emergency_messages
 from changewindow.changes.emergency import declare
 from changewindow.changes.emergency_form import Emergency, emergency_of
 from changewindow.errors import BadPolicy, BadRequest, ChangeError, LedgerDown
-from changewindow.flow import habits, owed
+from changewindow.flow import habits, notice, owed
 from changewindow.flow.dags.emergency_form import DOCUMENT, form
 from changewindow.flow.dags.interventions import tell_ended
 from changewindow.flow.dags.retroactive import ask_after
@@ -28,7 +28,7 @@ from changewindow.flow.timetable import scheduled_run
 from changewindow.flow.weights import FIRST
 from changewindow.flow.xcoms import leave_note
 from changewindow.ledger import changes, events, queries
-from changewindow.ledger.payloads import Declared, Remembered
+from changewindow.ledger.payloads import Declared, Remembered, Started
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.model import Policy
 from changewindow.systems.context import Context as StepContext
@@ -111,18 +111,13 @@ class Tell(BaseOperator):
         declarations = events.past(here, stored.id, Declared) if stored else []
         if stored is None or not declarations:
             return
-        if stored.run is None:
+        if not events.past(here, stored.id, Started):
             tell_ended(here, stored.id)
             return
         ticket, event = build_ticket(changes.revision(here, stored.id)), declarations[0]
-        link = str(context["ti"].log_url).partition("/tasks/")[0]
-        for text in (
-            emergency_messages.declared(stored.id, ticket, event, person=stored.requester),
-            emergency_messages.skipped(stored.id, event, person=stored.requester, link=link),
-            emergency_messages.acting(stored.id, ticket, event),
-        ):
-            if text:
-                post(text, now(), ticket.post_change.notify, change=stored.id)
+        notice.tell(here, stored.id, link=str(context["ti"].log_url).partition("/tasks/")[0])
+        text = emergency_messages.acting(stored.id, ticket, event)
+        post(text, now(), ticket.post_change.notify, change=stored.id)
         if found := habits.tell_of(here, stored.id, owed.rules()):
             leave_note(context, "\n".join([f"{stored.id} acts: {ticket.summary}", *found]))
 

@@ -1,0 +1,41 @@
+"""Tells people that an emergency was declared, and whose approval it has skipped: whatever becomes of its run."""
+
+from datetime import timedelta
+
+from changewindow.changes import emergency_messages
+from changewindow.flow.runtime import now
+from changewindow.flow.tasks.messages import post
+from changewindow.ledger import changes, events
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.payloads import Declared, MessageFailed, MessageSent
+from changewindow.policy.aftercare import Aftercare
+from changewindow.ticket.reader import build_ticket
+
+GRACE = timedelta(minutes=2)
+"""How long its own run, or the terminal from which it was declared, may take to say it."""
+MOST_FAILURES = 50
+"""After so many messages of it that did not arrive, the reminders of what it owes have to do."""
+
+
+def tell(here: Ledger, change: str, *, link: str = "") -> None:
+    """Tell what the record does not say that people were told: that it was declared, and whose approval was skipped."""
+    declarations = events.past(here, change, Declared)
+    if not declarations:
+        return
+    event, ticket = declarations[0], build_ticket(changes.text_of(here, change, declarations[0].digest))
+    person = changes.get(here, change).requester
+    sent = {message.text.partition("\n")[0] for message in events.past(here, change, MessageSent)}
+    for text in (
+        emergency_messages.declared(change, ticket, event, person=person),
+        emergency_messages.skipped(change, event, person=person, link=link),
+    ):
+        if text and not any(head.startswith(text.partition("\n")[0]) for head in sent):
+            post(text, now(), ticket.post_change.notify, change=change)
+
+
+def tell_late(here: Ledger, owed: Aftercare) -> None:
+    """Do the same of an emergency whose own run has not: somebody has marked its task, or it comes from a terminal."""
+    if owed.because != "emergency" or not owed.is_asked or now() < owed.began + GRACE:
+        return
+    if len(events.past(here, owed.change, MessageFailed)) < MOST_FAILURES:
+        tell(here, owed.change)
