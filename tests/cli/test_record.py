@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 
 from changewindow.cli.main import main
+from changewindow.cli.standalone import free_port
+from changewindow.ledger import aftercare, records
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.journal import journals
 from support.recording_server import RecordingServer, Reply, Request
 
 SECRET = "hunter2-9f3"
@@ -91,3 +95,29 @@ def test_what_makes_no_sense_is_misuse(given: tuple[str, ...], why: str, tmp_pat
     with pytest.raises(SystemExit):
         main([*TARGET, "--url", "http://127.0.0.1:9", *(part.format(file=tmp_path / "history") for part in given)])
     assert why in capsys.readouterr().err
+
+
+def test_without_airflow_and_ledger_it_is_kept_and_taken_in_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """It owes its approval like every record; what was kept holds no secret."""
+    monkeypatch.setenv("CHANGEWINDOW_SPOOL", str(tmp_path / "spool.jsonl"))
+    file = tmp_path / "history"
+    file.write_text(HISTORY)
+    given = ("--file", str(file), "--start", "2023-11-14T22:13:30", "--end", "2023-11-14T22:20")
+    (tmp_path / "away").mkdir()
+    where = ("--ledger", f"sqlite:///{tmp_path / 'away' / 'ledger.db'}")
+    assert main([*TARGET, "--url", f"http://127.0.0.1:{free_port()}", *given, *where]) == 0
+    [kept] = journals(tmp_path / "spool.journals")
+    assert "9f3" not in kept.read_text()
+    assert f"It is kept in {kept}" in capsys.readouterr().out
+    ledger = Ledger(where[1])
+    ledger.upgrade()
+    assert main(["ledger", "ingest", *where]) == 0
+    assert "CHG-1001 is recorded, not approved: told by" in capsys.readouterr().out
+    manual = records.manual_change(ledger, "CHG-1001")
+    assert "nobody has authenticated them" in manual.remarks[-1]
+    owed = aftercare.of_change(ledger, "CHG-1001")
+    assert owed is not None
+    assert owed.due is not None
+    assert journals(tmp_path / "spool.journals") == []

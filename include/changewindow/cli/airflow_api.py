@@ -29,6 +29,11 @@ class RestError(PlatformError):
         super().__init__(f"{method} {url} failed: {reason}")
 
 
+def is_outage(error: RestError) -> bool:
+    """Return whether Airflow, or whoever logs users in there, is down; a refusal is none."""
+    return error.status == 0 or error.status >= requests.codes.internal_server_error
+
+
 @dataclass
 class Client:
     """One user's view of one Airflow."""

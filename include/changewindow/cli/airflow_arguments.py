@@ -8,17 +8,23 @@ AUTHORITIES = "authorities to trust, for https (default: REQUESTS_CA_BUNDLE, els
 IN_THE_CLEAR = "send the password in the clear, over a trusted network"
 
 
-def add_airflow_arguments(command: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+def add_airflow_arguments(
+    command: Callable[[str, str, str], argparse.ArgumentParser], ledger: str, policy: str
+) -> None:
     """Add `submit` and `record`."""
     submit = command("submit", "submit.run", "Ask for a change over Airflow's REST API.")
     submit.add_argument("file", type=Path, metavar="FILE")
     submit.add_argument("--change", metavar="CHG", help="give this change the new text")
     record = command("record", "record.run", "Tell what was done by hand; it is recorded, and not approved.")
     _add_record_options(record)
+    record.add_argument("--here", action="store_true", help="keep it on this host, until the ledger takes it in")
+    record.add_argument("--ledger", metavar="URL", help=ledger)
+    record.add_argument("--policy", type=Path, metavar="FOLDER", help=policy)
     for parser, what in ((submit, "the check"), (record, "the record")):
-        parser.add_argument("--url", required=True, help="address of Airflow, like https://airflow.example.com")
+        is_needed = parser is submit
+        parser.add_argument("--url", required=is_needed, help="address of Airflow, like https://airflow.example.com")
         parser.add_argument(
-            "--user", required=True, help="user name there; the password comes from CHANGEWINDOW_PASSWORD"
+            "--user", required=is_needed, help="user name there; the password comes from CHANGEWINDOW_PASSWORD"
         )
         parser.add_argument("--ca-file", type=Path, metavar="FILE", help=AUTHORITIES)
         parser.add_argument("--allow-http", action="store_true", help=IN_THE_CLEAR)

@@ -9,7 +9,7 @@ from typing import Any
 import requests
 
 from changewindow.cli import emergency_here
-from changewindow.cli.airflow_api import Client, RestError, wait_for
+from changewindow.cli.airflow_api import Client, RestError, is_outage, wait_for
 from changewindow.cli.emergency_questions import form_of
 from changewindow.cli.ledger_address import is_named
 from changewindow.cli.log_in import logged_in
@@ -39,21 +39,17 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         client.trigger(EMERGENCY, form, dag_run_id=run_id)
     except RestError as error:
-        if not _is_outage(error) or not _is_there(client, run_id):
+        if not is_outage(error) or not _is_there(client, run_id):
             return _without_airflow(arguments, form, error)
     return _followed(arguments, client, run_id)
 
 
 def _without_airflow(arguments: argparse.Namespace, form: dict[str, Any], error: RestError) -> int:
     """Carry it out here, because Airflow does not answer; a refusal of Airflow is one."""
-    if not _is_outage(error):
+    if not is_outage(error):
         raise error
     print(f"{error}\nAirflow does not answer, so it is carried out here.", file=sys.stderr)
     return emergency_here.act(arguments, form, ["Airflow, or whoever logs users in there, does not answer"])
-
-
-def _is_outage(error: RestError) -> bool:
-    return error.status == 0 or error.status >= requests.codes.internal_server_error
 
 
 def _is_there(client: Client, run_id: str) -> bool:

@@ -146,7 +146,7 @@ def _add_ticket_commands(command: Command) -> None:
 
 
 def _add_airflow_commands(command: Command) -> None:
-    add_airflow_arguments(command)
+    add_airflow_arguments(command, LEDGER, POLICY)
     add_emergency_arguments(command, LEDGER, POLICY)
     dags = command("dags", "dags.install", "Write the DAG files of Change Windows into Airflow's DAGs folder.")
     dags.add_argument("action", choices=["install"])

@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from changewindow.cli.airflow_api import ENDED, wait_for
+from changewindow.cli.airflow_api import ENDED, RestError, is_outage, wait_for
+from changewindow.cli.kept_record import keep
 from changewindow.cli.log_in import logged_in
 from changewindow.cli.moments import moment
 from changewindow.errors import AuthorError
@@ -13,6 +14,8 @@ from changewindow.systems.sessions.reading import read
 from changewindow.systems.sessions.shell import as_history, decoded
 
 RECORD = "record_change"
+LEDGER_DOWN = "The ledger does not answer"
+"""How the note of a run begins that could not write it down."""
 MOST = 64 << 20
 """Bytes of a file that are read."""
 
@@ -30,7 +33,6 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     if session.commands and not kept:
         arguments.misuse(f"none of the {len(session.commands)} commands is of the time from --start to --end")
-    client = logged_in(arguments)
     conf = {
         "targets": ",".join(arguments.target),
         "commands": as_history(Session(tuple(kept), session.remarks)),
@@ -39,13 +41,27 @@ def run(arguments: argparse.Namespace) -> int:
         **{name: at.isoformat() for name, at in times.items()},
         **{name: getattr(arguments, name) for name in ("done_by", "incident") if getattr(arguments, name)},
     }
+    if arguments.here:
+        return keep(arguments, conf)
+    if not (arguments.url and arguments.user):
+        arguments.misuse("name Airflow with --url and --user, or add --here to keep it until the ledger takes it in")
+    try:
+        client = logged_in(arguments)
+    except RestError as error:
+        if not is_outage(error):
+            raise
+        print(f"{error}\nAirflow does not answer, so it is kept here.", file=sys.stderr)
+        return keep(arguments, conf)
     told = client.trigger(RECORD, conf)
     state = wait_for(
         lambda: state if (state := str(client.run(RECORD, told)["state"])) in ENDED else None,
         "the record",
         seconds=arguments.wait,
     )
-    print(client.xcom(RECORD, told, "record", "note") or f"Nothing is known of it; see {client.page(RECORD, told)}")
+    note = client.xcom(RECORD, told, "record", "note")
+    print(note or f"Nothing is known of it; see {client.page(RECORD, told)}")
+    if state != "success" and str(note or "").startswith(LEDGER_DOWN):
+        return keep(arguments, conf)
     return 0 if state == "success" else 1
 
 
