@@ -41,10 +41,13 @@ def run(arguments: argparse.Namespace) -> int:
         **{name: at.isoformat() for name, at in times.items()},
         **{name: getattr(arguments, name) for name in ("done_by", "incident") if getattr(arguments, name)},
     }
-    if arguments.here:
-        return keep(arguments, conf)
-    if not (arguments.url and arguments.user):
+    if not arguments.here and not (arguments.url and arguments.user):
         arguments.misuse("name Airflow with --url and --user, or add --here to keep it until the ledger takes it in")
+    return keep(arguments, conf) if arguments.here else _tell(arguments, conf)
+
+
+def _tell(arguments: argparse.Namespace, conf: dict[str, str]) -> int:
+    """Have Airflow record it; while Airflow or the ledger is down, keep it here."""
     try:
         client = logged_in(arguments)
     except RestError as error:
