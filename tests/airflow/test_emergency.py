@@ -7,6 +7,8 @@ from typing import Any
 from changewindow.cli.airflow_api import wait_for
 from changewindow.ledger import changes, events, leases, queries
 from changewindow.ledger.payloads import Declared
+from changewindow.ledger.population import last_drills
+from changewindow.policy.population import in_order
 from support.real_airflow import Probe, RealAirflow, acts, ticket
 
 EMERGENCY = "emergency_change"
@@ -72,3 +74,17 @@ def test_an_emergency_takes_a_target_over(airflow: RealAirflow, tmp_path: Path) 
     assert airflow.request_ends(run, EMERGENCY) == "success"
     assert airflow.ends(second, airflow.run_of(second)) == ("success", "completed")
     assert acts(tmp_path / "held") == ["apply_1", "undo_1", "apply_1"]
+
+
+def test_a_drill_walks_the_whole_way(airflow: RealAirflow, tmp_path: Path) -> None:
+    """What the policy names is declared, acts, is closed and approved; nobody is asked, and each part has its time."""
+    path = str(tmp_path / "drilled")
+    step = {"kind": "command", "run": ["touch", path], "undo": ["rm", path]}
+    drill = {"commander": "bob", "target": "staging/orders", "step": step, "unwatched_because": "nothing is changed"}
+    (airflow.policy / "emergencies.yaml").write_text(json.dumps({"drill": drill}))
+    run = airflow.alice.trigger("emergency_drill", {})
+    assert airflow.request_ends(run, "emergency_drill") == "success"
+    good, _ = last_drills(airflow.ledger)
+    assert good is not None
+    assert [part for part, _ in in_order(good.took)][-1] == "closed"
+    assert [body["text"][:7] for body in airflow.posted() if good.change in body.get("text", "")] == ["🧪 DRILL"] * 6

@@ -11,7 +11,20 @@ from changewindow.changes.handover import Closed
 from changewindow.flow.tasks import messages
 from changewindow.ledger import events, payloads
 from changewindow.ledger.event_kinds import EventKind
+from changewindow.ledger.events import Event
 from support.started_change import StartedChange
+
+NOW = datetime.now(UTC)
+DECLARED = payloads.Declared(
+    digest="",
+    broken="no orders come in",
+    commander="carol",
+    agreed_at=NOW,
+    agreed_how="by phone",
+    executor="alice",
+    skipped=(),
+    due=NOW + timedelta(hours=24),
+)
 
 
 @pytest.fixture
@@ -46,6 +59,32 @@ def test_a_report_that_had_to_wait_says_so(started: StartedChange, caplog: pytes
         operator.execute(run.context)
     assert f"✅ COMPLETE: {started.change.id} " in said(caplog)
     assert f"(said 4 min late: {at:%H:%M:%S} UTC)" in said(caplog)
+
+
+def test_the_last_message_of_an_emergency_says_whether_it_is_restored(
+    started: StartedChange, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever commands it reads that service is restored, and what is owed now."""
+    run = started.run("report")
+    asked = payloads.ReviewAsked(because="emergency", due=NOW + timedelta(days=7))
+    for event in (DECLARED, asked):
+        events.record(run.ledger, Event(started.change.id, "alice", NOW, event))
+    started.hand_over("close", Closed(outcome="completed", reason="all good", at=NOW, is_news=True))
+    run.context["dag_run"] = DagRun()
+    with caplog.at_level(logging.INFO):
+        operator: Any = started.dag.get_task("report")
+        operator.execute(run.context)
+    assert f"✅ RESTORED: {started.change.id} " in said(caplog)
+    assert "Owed: review by " in said(caplog)
+
+
+def test_a_drill_is_announced_as_one(started: StartedChange, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody takes it for a change of something that is needed."""
+    drill = DECLARED.model_copy(update={"is_drill": True})
+    events.record(started.run("announce").ledger, Event(started.change.id, "alice", NOW, drill))
+    with caplog.at_level(logging.INFO):
+        started.do("announce")
+    assert f"🧪 DRILL, nothing is broken: 🔄 DEPLOYING: {started.change.id} " in said(caplog)
 
 
 def test_what_is_said_at_once_says_nothing_of_it(started: StartedChange, caplog: pytest.LogCaptureFixture) -> None:
