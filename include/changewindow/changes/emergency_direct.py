@@ -15,6 +15,7 @@ from changewindow.ledger import payloads
 from changewindow.policy.outcome import Left, Outcome, outcome
 from changewindow.steps.base import Memory, StepBase
 from changewindow.systems.context import Context, Ended
+from changewindow.systems.place import place_of_step
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def _apply(book: Book, number: int, step: StepBase, hands: Hands) -> None:
     hands.log(f"step {number}: {step.name}")
     hands.stop.acting = context = _context(book, number, hands)
     memory = step.remember(context)
-    book.note(payloads.Remembered(step=number, name=step.name, remembered=memory))
+    place = place_of_step(step.acts_on, getattr(step, "connection", None), context.connection)
+    book.note(payloads.Remembered(step=number, name=step.name, remembered=memory, place=place))
     if hands.stop.reason:
         raise StepFailed(hands.stop.reason)
     step.apply(context, memory)
