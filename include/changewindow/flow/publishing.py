@@ -1,5 +1,6 @@
 """Publishes a change: only what Airflow reads as data, and what its DAG can be built and serialized from."""
 
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
 
@@ -26,15 +27,15 @@ def publish_change(change: str) -> str:
     stored, data = changes.get(here, change), changes.revision(here, change)
     if stored.status not in {"approved", "refused", "running", *KEPT}:
         raise AirflowFailException(f"{change} is {stored.status}; only an approved change is published.")
-    require_publishable(PublishedChange.of(change, data))
+    DagSerialization.to_dict(require_publishable(PublishedChange.of(change, data)))
     return str(publish(settings.read().published, change, data, here.seal))
 
 
-def require_publishable(change: PublishedChange) -> None:
-    """Make sure that a change can be published, before it acts.
+def require_publishable(change: PublishedChange) -> DAG:
+    """Return the DAG of a change, before it acts: what Airflow cannot serialize is found when it is published.
 
     Raises:
         PlatformError: Airflow would not read it as data.
     """
     require_bundle()
-    DagSerialization.to_dict(dag_of(change))
+    return dag_of(change)
