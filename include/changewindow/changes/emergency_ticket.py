@@ -126,7 +126,7 @@ def _without_preflight(data: dict[str, Any]) -> list[Skip]:
     if not isinstance(before, dict):
         return []
     checks = [each.get("name", "?") for each in before.get("checks") or () if isinstance(each, dict)]
-    items = [str(each) for each in before.get("confirmed") or ()]
+    items = [str(each) for each in before.get("confirmed") or () if isinstance(before["confirmed"], list)]
     asked = [Skip("check_skipped", f"the check '{name}' was not asked before the first step") for name in checks]
     return [*asked, *(Skip("not_confirmed", f"nobody has confirmed: {item}") for item in items)]
 

@@ -11,10 +11,12 @@ a worker is free the most urgent task may still overtake the others.
 """
 
 import ctypes
+import logging
 import multiprocessing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from importlib import import_module
 from multiprocessing import Process, SimpleQueue
 from typing import Any
 
@@ -24,6 +26,14 @@ from airflow.executors.workloads import ExecuteTask, ExecutorWorkload
 from airflow.sdk.api.client import ServerResponseError
 from airflow.sdk.exceptions import TaskAlreadyRunningError
 from airflow.sdk.listener import get_listener_manager
+
+from changewindow import settings
+from changewindow.errors import ChangeError
+from changewindow.policy.load import load_policy
+
+log = logging.getLogger("changewindow")
+URGENT = "changewindow.flow.dags.emergency"
+"""What needs most of our code, and is in the greatest hurry."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +77,12 @@ class LocalExecutor(LossyExecutor):
     """Airflow's, except that what a killed worker had is given to another one."""
 
     def start(self) -> None:
-        """Start the workers, once all plugins are loaded, for which each task would search by itself."""
+        """Start the workers, once all is loaded that each task would search or load by itself: they are copies of this.
+
+        Of a second that an emergency takes until it acts, a third would go into that.
+        """
         get_listener_manager()
+        _load_what_acts()
         self.staff: list[Worker] = []
         self._spawn_workers_with_gc_freeze(self.parallelism)
 
@@ -147,6 +161,16 @@ class LocalExecutor(LossyExecutor):
             worker.close()
         self.staff = []
         self._account()
+
+
+def _load_what_acts() -> None:
+    """Load the code of our tasks, and of the kinds that the policy names; what cannot be loaded now fails its task."""
+    places = settings.read()
+    try:
+        import_module(URGENT)
+        load_policy(places.policy, places.templates)
+    except (ChangeError, ImportError) as error:
+        log.warning("tasks load by themselves what they need: %s", error)
 
 
 def _has_started_before(error: Exception | None) -> bool:
