@@ -2,7 +2,7 @@
 
 import json
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -308,3 +308,13 @@ def test_of_one_that_was_refused_the_end_is_told(declaration: Declaration, monke
     assert declaration.kinds()[-2:] == ["closed", "message_sent"]
     with pytest.raises(AirflowFailException, match="is refused: no run of it acts"):
         declaration.do("follow")
+
+
+def test_a_first_step_that_does_not_end_is_ended(declaration: Declaration, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After as long as it would have in the run of its change, which rolls it back."""
+    monkeypatch.setattr("changewindow.flow.dags.emergency.LIFETIME", timedelta(0))
+    monkeypatch.setattr("changewindow.flow.dags.emergency.GRACE", 0.3)
+    step = {**declaration.step(), "run": ["sleep", "20"], "timeout": "1s"}
+    with pytest.raises(AirflowFailException, match=r"first step has not ended within 1\.3s"):
+        declaration.do(**{**declaration.one_step(), "step": json.dumps(step)})
+    assert declaration.kinds()[-1] == "remembered"

@@ -6,11 +6,14 @@ from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, BaseSensorOperator
 from airflow.sdk.definitions.context import Context
-from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowTaskTimeout
+from airflow.sdk.execution_time.timeout import timeout
 
 from changewindow.changes import emergency_messages
 from changewindow.changes.emergency import declare
 from changewindow.changes.emergency_form import Emergency, emergency_of
+from changewindow.changes.step_lock import GRACE
+from changewindow.documents.types import duration_text
 from changewindow.errors import BadPolicy, BadRequest, ChangeError, LedgerDown
 from changewindow.flow import habits, notice, owed
 from changewindow.flow.dags.emergency_form import DOCUMENT, form
@@ -29,6 +32,7 @@ from changewindow.flow.weights import FIRST
 from changewindow.flow.xcoms import leave_note
 from changewindow.ledger import changes, events, queries
 from changewindow.ledger.payloads import Declared, Remembered, Started
+from changewindow.ledger.step_locks import LIFETIME
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.model import Policy
 from changewindow.systems.context import Context as StepContext
@@ -68,14 +72,25 @@ class Act(BaseSensorOperator):
         run = run_of(context, _declared(context, rules, self.declares))
         if isinstance(rules, Policy):
             run.assessment = Assessment(rules, run.ticket, run.change.data, run.change.id)
-        if not run.holder().is_run(run.id):
+        is_new = not run.holder().is_run(run.id)
+        if is_new:
             pass_the_gate(run, held, person_of(context))
         try:
-            if not run.past(Remembered):
-                apply_step(run, 1, self)
+            if is_new or not run.past(Remembered):
+                self._apply(run)
         finally:  # whatever became of the step: from here on the run of the change watches, or rolls back
             publish_change(run.change.id)
         leave_note(context, f"{run.change.id} acts: {run.ticket.summary}")
+
+    def _apply(self, run: Run) -> None:
+        """Apply the first step, for as long as its task in the change might take."""
+        longest = run.ticket.steps[0].timeout + LIFETIME + timedelta(seconds=GRACE)
+        try:
+            with timeout(longest.total_seconds()):
+                apply_step(run, 1, self)
+        except AirflowTaskTimeout as late:
+            sentence = f"{run.change.id}: its first step has not ended within {duration_text(longest)}."
+            raise AirflowFailException(f"{sentence} Its own run rolls it back.") from late
 
     def on_kill(self) -> None:
         """Stop acting: Airflow wants this task to end."""
