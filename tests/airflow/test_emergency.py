@@ -21,12 +21,18 @@ def declared(airflow: RealAirflow, **form: Any) -> tuple[str, str]:
     return run, change.id
 
 
+def run_of(airflow: RealAirflow, change: str) -> str:
+    """Return the run of a change that was just declared, once Airflow has read its file."""
+    wait_for(lambda: airflow.knows(change), f"the DAG {change}")
+    return airflow.run_of(change)
+
+
 def test_an_emergency_begins_at_once_and_goes_on_as_any_change(airflow: RealAirflow, tmp_path: Path) -> None:
     """The first step runs in the run of the form, the second one in that of the change, which is watched and closed."""
     text = json.dumps(ticket(tmp_path / "emergency", steps=2))
     run, change = declared(airflow, ticket=text)
     assert airflow.request_ends(run, EMERGENCY) == "success"
-    assert airflow.ends(change, airflow.run_of(change)) == ("success", "completed")
+    assert airflow.ends(change, run_of(airflow, change)) == ("success", "completed")
     assert acts(tmp_path / "emergency") == ["apply_1", "apply_2"]
     kinds = [kind for kind in airflow.kinds(change) if kind != "message_sent"]
     assert kinds[:5] == ["submitted", "declared", "started", "remembered", "applied"]
@@ -40,7 +46,7 @@ def test_an_emergency_begins_at_once_and_goes_on_as_any_change(airflow: RealAirf
 def test_a_breach_rolls_an_emergency_back(airflow: RealAirflow, probe: Probe, tmp_path: Path) -> None:
     """It is watched like any change; what makes it worse is undone, the step that the form has applied included."""
     _, change = declared(airflow, ticket=json.dumps(ticket(tmp_path / "worse", steps=2, watch="2m")))
-    run = airflow.run_of(change)
+    run = run_of(airflow, change)
     airflow.reaches(change, run, "watch", "deferred")
     probe.status = 500
     airflow.reaches(change, run, "undo_2", "running", "success")
@@ -55,7 +61,7 @@ def test_what_was_half_done_when_its_process_died_is_rolled_back(airflow: RealAi
     step = {"kind": "command", "run": kill, "undo": ["touch", str(undone)]}
     form = {"step": json.dumps(step), "target": "test/half-done", "unwatched_because": "there is no metric"}
     _, change = declared(airflow, **form)
-    assert airflow.ends(change, airflow.run_of(change)) == ("failed", "rolled_back")
+    assert airflow.ends(change, run_of(airflow, change)) == ("failed", "rolled_back")
     assert undone.exists()
     kinds = airflow.kinds(change)
     assert (kinds.count("declared"), kinds.count("started"), kinds.count("applied")) == (1, 1, 0)
@@ -65,14 +71,14 @@ def test_an_emergency_takes_a_target_over(airflow: RealAirflow, tmp_path: Path) 
     """The change that holds it is rolled back by its own run first; of two emergencies the later one wins so, too."""
     data = ticket(tmp_path / "held", watch="5m")
     _, first = declared(airflow, ticket=json.dumps(data))
-    airflow.reaches(first, airflow.run_of(first), "watch", "deferred")
+    airflow.reaches(first, run_of(airflow, first), "watch", "deferred")
     run, second = declared(
         airflow, ticket=json.dumps({**data, "watch": {"for": "3s", "every": "1s"}}), held="take_over"
     )
-    assert airflow.ends(first, airflow.run_of(first)) == ("failed", "rolled_back")
+    assert airflow.ends(first, run_of(airflow, first)) == ("failed", "rolled_back")
     assert f"the emergency {second} takes over" in changes.get(airflow.ledger, first).reason
     assert airflow.request_ends(run, EMERGENCY) == "success"
-    assert airflow.ends(second, airflow.run_of(second)) == ("success", "completed")
+    assert airflow.ends(second, run_of(airflow, second)) == ("success", "completed")
     assert acts(tmp_path / "held") == ["apply_1", "undo_1", "apply_1"]
 
 
