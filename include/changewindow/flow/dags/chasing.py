@@ -47,11 +47,13 @@ class Chase(BaseOperator):
                     wanted += requests(context, owed)
             except ChangeError as error:
                 log.error("%s: what it owes is not chased: %s", change, error)
-        tell_of_stale_drill(here, known.emergencies)
         try:
             habits.tell(here, every, known)
+            tell_of_stale_drill(here, known.emergencies)
         except ChangeError as error:
-            log.error("which emergencies have become a habit is not told: %s", error)
+            log.error(
+                "which emergencies have become a habit, or that the last drill is too old, is not told: %s", error
+            )
         return wanted
 
 
