@@ -12,7 +12,7 @@ import pytest
 from _pytest.nodeid import coerce_node_id
 
 from servers import embedded_airflow
-from support.real_airflow import Probe, RealAirflow
+from support.real_airflow import LEASE, Probe, RealAirflow
 from support.recording_server import recording_server
 
 CALM = {"AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3"}
@@ -21,10 +21,14 @@ CALM = {"AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3"}
 LONG = ("test_every_kind", "test_watch", "test_clicks", "test_road", "test_scheduling", "test_door")
 """The files with the longest tests, which go first, so that no worker ends long after the others."""
 
+LAST = "test_silences"
+"""The file that goes last: its last test kills the Airflow that no other worker uses."""
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep groups together: pytest-xdist 3.8 writes them where pytest 9.2 no longer reads the name of a test."""
-    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+    order = {stem: number for number, stem in enumerate((*LONG, "", LAST))}
+    items.sort(key=lambda item: order.get(item.path.stem, order[""]))
     if not getattr(config.option, "loadgroup", False):
         return
     for item in items:
@@ -53,8 +57,9 @@ def shared_airflow(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> It
 
 @pytest.fixture(scope="session")
 def own_airflow(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[RealAirflow]:
-    """Start an Airflow that no other worker uses."""
-    with embedded_airflow.running(tmp_path_factory.mktemp("own_airflow"), probe, **CALM) as running:
+    """Start an Airflow that no other worker uses, where silences have a short lease."""
+    settings = {**CALM, "CHANGEWINDOW_SILENCE_LEASE": str(LEASE)}
+    with embedded_airflow.running(tmp_path_factory.mktemp("own_airflow"), probe, **settings) as running:
         yield running
 
 

@@ -1,6 +1,5 @@
 """Alerts are silenced while a change runs on a real Airflow, and told again as soon as it ends, or dies."""
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,14 +12,10 @@ import pytest
 from changewindow.cli.airflow_api import wait_for
 from changewindow.ledger import events
 from changewindow.ledger.payloads import Silenced, SilenceEnded
-from servers import embedded_airflow
-from servers.alertmanager import Alertmanager
-from servers.alertmanager import running as running_alertmanager
-from support.real_airflow import Probe, RealAirflow, ticket
+from servers.alertmanager import Alertmanager, running
+from support.real_airflow import LEASE, RealAirflow, ticket
 from support.web import WEB
 
-LEASE = 15
-"""Seconds; the usual four minutes would be waited for."""
 RENEWED = LEASE + 5
 """So long the change is watched: it is silenced from its gate on, and so for longer than the lease."""
 SLOW = 5
@@ -48,20 +43,14 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, probe: Probe) -> Iterator[Place]:
-    """Start both, with a short lease."""
-    folder = tmp_path_factory.mktemp("silences")
-    (folder / "alertmanager").mkdir()
-    with running_alertmanager(folder / "alertmanager") as alerts:
+def place(tmp_path_factory: pytest.TempPathFactory, own_airflow: RealAirflow) -> Iterator[Place]:
+    """Start an Alertmanager that Airflow knows."""
+    with running(tmp_path_factory.mktemp("alertmanager")) as alerts:
         alerts.fire(alertname="PodRestarts", service="orders", minutes=30)
         alerts.fire(alertname="Errors", service="orders", minutes=30)
-        settings = {
-            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
-            "CHANGEWINDOW_SILENCE_LEASE": str(LEASE),
-            "AIRFLOW_CONN_ALERTS": json.dumps({"conn_type": "http", "host": alerts.url}),
-        }
-        with embedded_airflow.running(folder, probe, **settings) as airflow:
-            yield Place(airflow, alerts)
+        known = {"connection_id": "alerts", "conn_type": "http", "host": alerts.url}
+        own_airflow.clients["admin"].post("/connections", known)
+        yield Place(own_airflow, alerts)
 
 
 def published(place: Place, journal: Path, watch: str) -> tuple[str, str]:
@@ -97,7 +86,10 @@ def test_an_alert_is_silenced_until_its_change_has_ended(place: Place, tmp_path:
 
 
 def test_an_alert_is_told_again_within_the_lease_when_all_of_airflow_is_killed(place: Place, tmp_path: Path) -> None:
-    """With SIGKILL, while the change is watched: nobody is left who could end the silence."""
+    """With SIGKILL, while the change is watched: nobody is left who could end the silence.
+
+    It is the last test of its group, see `conftest`: there is no Airflow for another one.
+    """
     change, run = published(place, tmp_path / "killed", "10m")
     place.airflow.reaches(change, run, "watch", "deferred")
     wait_for(place.is_silenced, "the silence", 60, 0.2)

@@ -34,6 +34,8 @@ STEP = str(Path(__file__).with_name("acting_program.py"))
 USERS = {"alice": "user", "bob": "user", "carol": "user", "admin": "admin"}
 PROBE = f"probe_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
 """The connection to the probe; each worker of pytest has its own."""
+LEASE = 15
+"""Seconds for which a silence is asked on an Airflow of one worker; the usual four minutes would be waited for."""
 HEALTH = {
     "name": "Health",
     "source": {"kind": "http", "connection": PROBE, "path": "/health", "read": "status"},
