@@ -139,18 +139,27 @@ async def test_a_rollback_shows_as_an_earlier_revision_again(cluster: ApiServer)
 
 
 async def test_scale_by_hand_is_told_from_an_autoscaler_s(cluster: ApiServer) -> None:
-    """Both write the same field; the program differs."""
+    """Both write the same field; the program differs. The server keeps no time of it: the look before tells when."""
     kept: dict[str, Any] = {}
     await look(cluster, kept)
     scale(cluster, 2, "kubectl")
-    by_hand = await entry(cluster, "Deployment shop/cart")
-    assert (by_hand.what, by_hand.after, by_hand.by) == ("scaled to 2 by hand", "2", "kubectl (Update, scale)")
+    by_hand = await scaled(cluster, kept)
+    assert (by_hand.what, by_hand.before, by_hand.after) == ("scaled to 2 by hand", "1", "2")
+    assert by_hand.by == "kubectl (Update, scale)"
+    assert by_hand.earliest is not None
+    assert by_hand.earliest < by_hand.at
     cluster.make(autoscaler())
-    with_scaler = await entry(cluster, "Deployment shop/cart")
+    with_scaler = await scaled(cluster, kept)
     assert with_scaler.what == "scaled to 2 by hand, although HorizontalPodAutoscaler cart owns its scale"
     scale(cluster, 3, "kube-controller-manager")
-    by_scaler = await entry(cluster, "Deployment shop/cart")
+    by_scaler = await scaled(cluster, kept)
     assert by_scaler.what == "scaled to 3 by the autoscaler HorizontalPodAutoscaler cart"
+
+
+async def scaled(cluster: ApiServer, kept: dict[str, Any]) -> Entry:
+    """Return the newest entry of the cart since the look before."""
+    seen = (await look(cluster, kept)).entries
+    return max((each for each in seen if each.object == "Deployment shop/cart"), key=lambda each: each.at)
 
 
 async def test_an_edit_by_hand_names_fields_and_values(cluster: ApiServer) -> None:

@@ -25,7 +25,7 @@ from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.http.clock import ahead_by_date
 from changewindow.systems.kubernetes.async_cluster import AskedCluster, Listing, cluster
 from changewindow.systems.kubernetes.helm import TYPE
-from changewindow.systems.kubernetes.last_look import state_of, unowned
+from changewindow.systems.kubernetes.last_look import rescaled, state_of, unowned
 from changewindow.systems.kubernetes.object_history import Histories, happened
 from changewindow.systems.kubernetes.resource import Json, Resource, core
 from changewindow.systems.kubernetes.workload import Namespace
@@ -161,11 +161,12 @@ class _World:
         for kind, obj in objects:
             self._tried(partial(self._remember, histories, kind), obj, counts=False)
         memory = compared(self.context.kept, self.states, began, is_all=True, is_unread=self._is_unread)
-        histories = replace(histories, keys=_keys(memory, self.span))
+        ahead = self._ahead(began)
+        scales = rescaled(memory, self.span, ahead or timedelta(0))
+        histories = replace(histories, keys=_keys(memory, self.span), rescaled=scales)
         read = [self._tried(partial(histories.of, kind), obj) for kind, obj in objects]
         entries = [entry for entries in read for entry in entries or ()]
         events = [self._tried(partial(happened, namespace=self.namespace), event) for event in self.items(EVENTS)]
-        ahead = self._ahead(began)
         entries += unowned(memory, entries, self.span, ahead or timedelta(0))
         unreadable = f"{self.unreadable} objects cannot be read" if self.unreadable else ""
         unseen = (*dict(self._unseen()).values(), unreadable)

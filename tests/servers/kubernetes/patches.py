@@ -204,7 +204,8 @@ def _entries(entries: dict[Who, set[Path]], version: str, times: dict[Who, str])
             for part in path:
                 place = place.setdefault(part, {})
         element = {"manager": manager, "operation": operation, "apiVersion": version, "fieldsType": "FieldsV1"}
-        element["time"] = times.get((manager, operation, subresource)) or _now()
+        if subresource != "scale":  # as Kubernetes 1.36 has it
+            element["time"] = times.get((manager, operation, subresource)) or _now()
         if subresource:
             element["subresource"] = subresource
         if fields:

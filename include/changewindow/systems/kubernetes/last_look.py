@@ -1,7 +1,8 @@
 """Tells from the look before what no object tells itself: deletions, scales and values that no program owns up to."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 
 from changewindow.systems.collection import Entry, Span
@@ -12,6 +13,7 @@ NO_STATE = {"apiVersion", "kind", "metadata", "status"}
 """Fields of which nothing is remembered."""
 NO_TRACE = "a deletion leaves no trace but in the audit log of the API server"
 BY_LOOK = "compared with the look before; the program that did it wrote other fields too"
+UNDATED = "managedFields name the program without a time, and not the person; the look before tells when"
 BY_NOBODY = "compared with the look before; the object names no program that wrote it then, so its record was taken out"
 SHORT = timedelta(seconds=5)
 
@@ -25,6 +27,26 @@ def state_of(kind: str, obj: Json, fingerprint: Callable[[str], str]) -> str:
         return prints(fields, fingerprint)
     spec = {name: value for name, value in obj["spec"].items() if name != "replicas"}
     return f"{obj['spec'].get('replicas', 1)} {prints({**fields, 'spec': spec}, fingerprint)}"
+
+
+@dataclass(frozen=True)
+class Rescaled:
+    """A scale that differs from that of the look before."""
+
+    earliest: datetime
+    at: datetime
+    before: str
+
+
+def rescaled(memory: Memory, span: Span, ahead: timedelta) -> dict[str, Rescaled]:
+    """Return which workloads have another scale than at the look before, by name."""
+    differences = [(each, at) for each in memory.differences if (at := each.at(span)) and each.after is not None]
+    return {
+        each.object: Rescaled(each.earliest + ahead, at + ahead, before)
+        for each, at in differences
+        for before, after in [tuple(map(_scale, each.values))]
+        if before and before != after
+    }
 
 
 def unowned(memory: Memory, entries: Sequence[Entry], span: Span, ahead: timedelta) -> Iterator[Entry]:

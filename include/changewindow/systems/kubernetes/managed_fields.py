@@ -44,15 +44,29 @@ def writers(obj: Json) -> list[Writer]:
         ValueError: it has no managed fields as a server writes them.
     """
     entries = obj["metadata"].get("managedFields") or []
-    read = [_writer(entry) for entry in entries if entry.get("subresource") != "status" and entry.get("time")]
+    read = [_writer(entry, utc(entry["time"])) for entry in entries if entry.get("time") and _is_shown(entry)]
     return sorted((writer for writer in read if writer.fields), key=lambda writer: writer.at)
 
 
-def _writer(entry: Json) -> Writer:
+def undated_scaler(obj: Json, at: datetime) -> Writer | None:
+    """Return who owns the scale of an object without a time, as if it had written it at a moment; None: nobody.
+
+    Kubernetes 1.36 keeps no time of what was written to the subresource `scale`.
+    """
+    entries = obj["metadata"].get("managedFields") or []
+    undated = (_writer(entry, at) for entry in entries if not entry.get("time") and _is_shown(entry))
+    return next((writer for writer in undated if REPLICAS in writer.fields), None)
+
+
+def _is_shown(entry: Any) -> bool:
+    return bool(entry.get("subresource") != "status")
+
+
+def _writer(entry: Any, at: datetime) -> Writer:
     manager, operation, subresource = (str(entry.get(name) or "") for name in ("manager", "operation", "subresource"))
     paths = _paths(entry.get("fieldsV1") or {}, ())
     fields = tuple(path for _, path in zip(range(MOST), paths, strict=False) if path[:1] != ("status",))
-    return Writer(manager, operation, subresource, utc(entry["time"]), fields)
+    return Writer(manager, operation, subresource, at, fields)
 
 
 def _paths(fields: Any, path: Path) -> Iterator[Path]:

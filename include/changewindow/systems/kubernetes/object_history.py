@@ -1,7 +1,7 @@
 """Tells from an object of a cluster what became of it, as far as the object itself and its revisions tell."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -9,8 +9,9 @@ from changewindow.documents.moments import utc
 from changewindow.systems.collection import Entry
 from changewindow.systems.command_lines import without_secrets
 from changewindow.systems.kubernetes.helm import TYPE, release
+from changewindow.systems.kubernetes.last_look import UNDATED, Rescaled
 from changewindow.systems.kubernetes.leaves import NOTHING, Path, changed, described, dotted, leaves
-from changewindow.systems.kubernetes.managed_fields import KNOWN_BY, REPLICAS, Writer, writers
+from changewindow.systems.kubernetes.managed_fields import KNOWN_BY, REPLICAS, Writer, undated_scaler, writers
 from changewindow.systems.kubernetes.resource import WORKLOADS, Json
 from changewindow.systems.kubernetes.revisions import Revision, revisions
 
@@ -42,6 +43,8 @@ class Histories:
     """The autoscaler of each workload that has one, by the names of both as entries have them."""
     keys: Mapping[str, Collection[str]] = field(default_factory=dict)
     """Which keys of a ConfigMap or Secret have changed, where the look before tells."""
+    rescaled: Mapping[str, Rescaled] = field(default_factory=dict)
+    """Which workloads have another scale than at the look before."""
 
     def name(self, kind: str, obj: Json) -> str:
         """Return the name of an object in entries."""
@@ -76,6 +79,10 @@ class Histories:
                 entry, writer = self._revised(name, before, revision, of_template if revision is known[-1] else [])
                 explained |= {writer} if writer else set()
                 yield entry
+        rescaled = self.rescaled.get(name)
+        if rescaled and (scaler := undated_scaler(obj, rescaled.at)):
+            scaled = self._scaled(name, obj, scaler)
+            yield replace(scaled, before=rescaled.before, known_by=UNDATED, earliest=rescaled.earliest)
         for writer in later:
             if REPLICAS in writer.fields and {path[:2] for path in writer.fields} == {REPLICAS}:
                 yield self._scaled(name, obj, writer)
