@@ -42,9 +42,9 @@ class Chase(BaseOperator):
                     raise owed
                 if not owed.is_drill:
                     every.append(owed)
-                    notice.tell_late(here, owed)
                     tell(here, owed, known)
                     wanted += requests(context, owed)
+                    notice.tell_late(here, owed)
             except ChangeError as error:
                 log.error("%s: what it owes is not chased: %s", change, error)
         try:
