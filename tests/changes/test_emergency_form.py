@@ -237,3 +237,22 @@ def test_who_may_not_declare_is_told_who_may() -> None:
     assert read(rules, person="carol", **ONE_STEP).declared.executor == "carol"
     with pytest.raises(BadRequest, match="alice may not declare an emergency: `may_declare` in"):
         read(rules, **ONE_STEP)
+
+
+@pytest.mark.parametrize("change", [{"type": ["normal"]}, {"preflight": {"checks": 5, "confirmed": 7}}])
+def test_a_ticket_of_odd_values_breaks_nothing(change: dict[str, Any]) -> None:
+    """What an emergency does not need is left out, however it is written."""
+    assert read(ANY, ticket=json.dumps({**banner(), **change})).declared.commander == "bob"
+
+
+@pytest.mark.parametrize("values", ["max_idle=12", "[12]", "[" * 100_000])
+def test_values_that_are_no_json_are_a_mistake_of_their_field(values: str) -> None:
+    """It says how they are written."""
+    with pytest.raises(BadRequest, match="gives no values"):
+        read(ANY, standard="restart", values=values)
+
+
+def test_who_declares_and_commands_has_the_yes_of_nobody_else() -> None:
+    """Also where somebody else is named who carries it out: that is one person all the same, and is marked."""
+    assert "one_person" in codes(read(ANY, commander="Alice", executor="erin", **ONE_STEP))
+    assert "one_person" not in codes(read(ANY, commander="bob", executor="erin", **ONE_STEP))

@@ -117,7 +117,7 @@ def emergency_of(params: Mapping[str, Any], rules: Policy | BadPolicy, *, person
         unwatched_because=frame.unwatched_because,
         workaround_until=until,
     )
-    return Emergency(_marked(made, frame, declared), declared, form.params.get("held") or owed.held, second)
+    return Emergency(_marked(made, frame, declared, person), declared, form.params.get("held") or owed.held, second)
 
 
 def _require_right(form: _Form, rules: Policy | BadPolicy, owed: Emergencies, person: str) -> None:
@@ -163,13 +163,26 @@ def _made(form: _Form, rules: Policy | BadPolicy, frame: Frame, person: str) -> 
 def _standard(form: _Form, frame: Frame, facts: Facts) -> Made | None:
     if facts.policy is None:
         raise BadRequest("the catalogue of standard changes cannot be read. Paste the ticket, or give the step alone.")
-    values = form.params.get("values") or {}
-    given = json.loads(values) if isinstance(values, str) else values
-    data = facts.policy.standards.ticket_data(
-        str(form.params["standard"]), values=given, window={}, owner=frame.executor, reviewer=frame.commander
-    )
+    people = {"owner": frame.executor, "reviewer": frame.commander}
+    data = facts.policy.standards.ticket_data(str(form.params["standard"]), values=_values(form), window={}, **people)
     del data["window"]
     return of_ticket(Document(data, {}), frame, facts, name="standard")
+
+
+def _values(form: _Form) -> Mapping[str, Any]:
+    """Return what is chosen for parameters.
+
+    Raises:
+        BadRequest: it is no JSON object.
+    """
+    values = form.params.get("values") or {}
+    try:
+        given = json.loads(values) if isinstance(values, str) else values
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, Mapping):
+        raise BadRequest(f'{shown(str(values))} gives no values. Write JSON like {{"max_idle": 12}}')
+    return given
 
 
 def _ticket(form: _Form, frame: Frame, facts: Facts) -> Made | None:
@@ -200,13 +213,13 @@ def _step(form: _Form, frame: Frame, facts: Facts) -> Made | None:
     return of_step(str(form.params["step"]), fields, frame, facts)
 
 
-def _marked(made: Made, frame: Frame, declared: Declared) -> Made:
-    """Return the ticket with what only the form says of it."""
+def _marked(made: Made, frame: Frame, declared: Declared, person: str) -> Made:
+    """Return the ticket with what only the form says of it; whoever declares it has said no yes of somebody else."""
+    deeds = {"carries out": frame.executor, "declares": person}
+    both = next((deed for deed, name in deeds.items() if same_person(name, frame.commander)), "")
     marks = [
         Skip("no_incident", "no incident was open") if not declared.incident else None,
-        Skip("one_person", f"{frame.executor} commands and carries out: nobody else has said yes")
-        if same_person(frame.executor, frame.commander)
-        else None,
+        Skip("one_person", f"{frame.commander} commands and {both}: nobody else has said yes") if both else None,
         Skip("unwatched", f"nothing is measured: {frame.unwatched_because}") if frame.unwatched_because else None,
     ]
     return Made(made.data, made.normal, made.ticket, skips=(*made.skips, *(mark for mark in marks if mark)))

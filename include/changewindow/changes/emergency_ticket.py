@@ -56,7 +56,7 @@ def of_ticket(document: Document, frame: Frame, facts: Facts, *, name: str = "ti
     given: dict[str, Any] = copy.deepcopy(document.data)
     opened = _window(frame.now, frame.now + timedelta(days=1))
     normal = {"reviewer": frame.commander, "window": opened, **given}
-    if normal.get("type") not in {"normal", "standard"}:
+    if normal.get("type") not in ("normal", "standard"):  # whatever that is: of a list, no set can say
         normal["type"] = "normal"
     data = {**copy.deepcopy(normal), "type": "emergency", "owner": frame.executor, "window": opened}
     skips = [*_without_preflight(data), *_without_baselines(data)]
@@ -125,10 +125,15 @@ def _without_preflight(data: dict[str, Any]) -> list[Skip]:
     before = data.pop("preflight", None)
     if not isinstance(before, dict):
         return []
-    checks = [each.get("name", "?") for each in before.get("checks") or () if isinstance(each, dict)]
-    items = [str(each) for each in before.get("confirmed") or () if isinstance(before["confirmed"], list)]
+    checks = [each.get("name", "?") for each in _listed(before, "checks") if isinstance(each, dict)]
+    items = [str(each) for each in _listed(before, "confirmed")]
     asked = [Skip("check_skipped", f"the check '{name}' was not asked before the first step") for name in checks]
     return [*asked, *(Skip("not_confirmed", f"nobody has confirmed: {item}") for item in items)]
+
+
+def _listed(part: Mapping[str, Any], name: str) -> list[Any]:
+    """Return a list that somebody has written; what is none was never asked."""
+    return part[name] if isinstance(part.get(name), list) else []
 
 
 def _without_baselines(data: dict[str, Any]) -> list[Skip]:

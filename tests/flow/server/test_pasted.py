@@ -59,6 +59,16 @@ def test_what_people_write_afterwards_is_hidden_line_by_line(dag: str) -> None:
     assert cleaned.json["conf"]["done"] is True
 
 
+def test_of_an_emergency_what_people_write_is_hidden_and_what_runs_stays_as_it_is() -> None:
+    """Without its secret, what runs would be another step than the one that was meant."""
+    texts = ("broken", "incident", "agreed_how", "no_undo_because", "unwatched_because")
+    runs = {"step": f"{{kind: command, run: [tool, --token, {SECRET}]}}", "values": {"a": 1}, "target": "a/b"}
+    conf = {**dict.fromkeys(texts, f"password={SECRET}"), **runs, "commander": "bob"}
+    cleaned = without_secrets(asked({"conf": conf, "note": f"token={SECRET}"}, "emergency_change")).json
+    assert cleaned["conf"] == {**dict.fromkeys(texts, "password=***"), **runs, "commander": "bob"}
+    assert cleaned["note"] == "token=***"
+
+
 def test_more_than_is_read_is_refused() -> None:
     """Before Airflow stores it; the answer says what to do."""
     with pytest.raises(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from changewindow.changes.record_form import LONGEST_PASTE
-from changewindow.flow.own_dag import FOLLOW_UP, RECORD, REVIEW
+from changewindow.flow.own_dag import EMERGENCY, FOLLOW_UP, RECORD, REVIEW
 from changewindow.flow.server.asked import Asked, Refused
 from changewindow.systems.sessions.reading import cleaned, read, without_documents
 from changewindow.systems.sessions.shell import as_history
@@ -14,26 +14,34 @@ TRIGGER = "POST /api/v2/dags/{dag_id}/dagRuns"
 PASTE = "commands"
 WRITTEN = frozenset({REVIEW, FOLLOW_UP})
 """Whose texts have lines of their own."""
+RUNS = frozenset({"ticket", "standard", "values", "target", "step", "works_when"})
+"""What an emergency runs by: a secret taken out of it would make it another one."""
 MOST_LINES = 20_000
 """Each is read alone, and the server answers nobody else meanwhile."""
 
 
 def without_secrets(asked: Asked) -> Asked:
-    """Return a request to record or review something as it may be stored; any other as it is.
+    """Return a request to declare, record or review something as it may be stored; any other as it is.
 
     What was pasted becomes plain commands.
 
     Raises:
         Refused: more was pasted than is read.
     """
-    if asked.key != TRIGGER or not {RECORD, *WRITTEN} & set(asked.dags) or not asked.fields:
+    named = {EMERGENCY, RECORD, *WRITTEN} & set(asked.dags)
+    if asked.key != TRIGGER or not named or not asked.fields:
         return asked
-    fields, value = dict(asked.fields), _value if RECORD in asked.dags else _lines
+    fields = dict(asked.fields)
+    value = _value if RECORD in named else _sentence if EMERGENCY in named else _lines
     if isinstance(conf := fields.get("conf"), dict):
         fields["conf"] = {name: value(name, given) for name, given in conf.items()}
     if "note" in fields:
         fields["note"] = _lines("note", fields["note"])
     return replace(asked, body=json.dumps(fields).encode())
+
+
+def _sentence(name: str, value: Any) -> Any:
+    return cleaned(value) if isinstance(value, str) and name not in RUNS else value
 
 
 def _lines(_name: str, value: Any) -> Any:
