@@ -1,5 +1,6 @@
 """An emergency carried out from a terminal is kept or rolled back: with the ledger, without it, and after a kill -9."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from changewindow.changes.direct_book import Book
 from changewindow.changes.direct_hands import Hands
-from changewindow.changes.direct_ingestion import Ingestion, take_in_all
+from changewindow.changes.direct_ingestion import RECORDED, Ingestion, take_in_all
 from changewindow.changes.direct_start import Wanted, hold
 from changewindow.changes.emergency_direct import Ending, carry_out, resume
 from changewindow.changes.housekeeping import orphaned
@@ -80,7 +81,9 @@ class Place:
 
     def ingest(self, *, takes_over: bool = False) -> list[str]:
         """Take the journals in; return what is said of them."""
-        return take_in_all(Ingestion(self.ledger, direct.now, lambda *_: "", Emergencies(), takes_over), self.journals)
+        wanted = Ingestion(self.ledger, direct.now, lambda *_: "", Emergencies(), takes_over)
+        taken = take_in_all(wanted, self.journals)
+        return [*taken.news, *taken.kept]
 
     def changes(self) -> list[str]:
         """Return the changes of the ledger."""
@@ -225,6 +228,21 @@ def test_a_forged_journal_is_refused(place: Place) -> None:
     (place.journals / "0123456789abcdef.journal").write_text(line)  # a good line under another name
     assert "is not as it was written" in place.ingest()[0]
     assert place.changes() == []
+
+
+def test_a_journal_that_cannot_be_taken_in_stops_no_other(place: Place) -> None:
+    """A later version has written it, or what it says is refused: it stays, and the next one is taken in."""
+    unknown = Journal.create(place.journals, place.ledger.seal)
+    unknown.write(RECORDED, NOW, {"manual": {"of": "a later version"}, "person": "alice"})
+    unknown.close()
+    os.utime(unknown.path, (0, 0))
+    book = place.book(has_ledger=False)
+    place.carry_out(book)
+    book.journal.close()
+    [said, kept] = place.ingest()
+    assert said.startswith("CHG-1001 was declared an emergency by alice")
+    assert kept.startswith(f"{unknown.path} cannot be taken in, and stays kept: ")
+    assert journals(place.journals) == [unknown.path]
 
 
 @pytest.mark.parametrize("seconds", [0, 30])

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from changewindow.changes.recording import Teller, enter
+from changewindow.errors import ChangeError, LedgerDown
 from changewindow.ledger import journal as files
 from changewindow.ledger import taking_in
 from changewindow.ledger.database import Ledger
@@ -34,48 +35,65 @@ class Ingestion:
     """Whether what a process has left that died goes to those who roll it back; otherwise a person has to."""
 
 
+@dataclass(frozen=True)
+class TakenIn:
+    """What has become of the journals of a host, as sentences for people."""
+
+    news: tuple[str, ...] = ()
+    """What was taken in, or set aside: said once."""
+    kept: tuple[str, ...] = ()
+    """What stays where it is until somebody does something about it: said each time."""
+
+    def __add__(self, other: "TakenIn") -> "TakenIn":
+        return TakenIn(self.news + other.news, self.kept + other.kept)
+
+
 def folder_of(spool: Path) -> Path:
     """Return the folder of the journals, beside the spool."""
     return spool.with_suffix(".journals")
 
 
-def take_in_all(ingestion: Ingestion, folder: Path) -> list[str]:
-    """Take in every journal of a folder that no process has open; return a sentence of each for people.
+def take_in_all(ingestion: Ingestion, folder: Path) -> TakenIn:
+    """Take in every journal of a folder that no process has open; one that cannot be taken in stops no other.
 
     Raises:
         LedgerDown: the rest stays kept.
     """
-    said = []
+    taken = TakenIn()
     for path in files.journals(folder) if folder.is_dir() else []:
         try:
             journal = Journal.take(path, ingestion.ledger.seal)
+            taken += TakenIn() if journal is None else _take_in(ingestion, journal)
+        except LedgerDown:
+            raise
         except OSError as error:
-            said.append(f"{path} cannot be read ({error.strerror}). Take it in as the account that owns it")
-            continue
-        if journal is not None:
-            said += _take_in(ingestion, journal)
-    return said
+            sentence = f"{path} cannot be read ({error.strerror}). Take it in as the account that owns it"
+            taken += TakenIn(kept=(sentence,))
+        except (ChangeError, ValueError) as error:
+            taken += TakenIn(kept=(f"{path} cannot be taken in, and stays kept: {error}",))
+    return taken
 
 
-def _take_in(ingestion: Ingestion, journal: Journal) -> list[str]:
+def _take_in(ingestion: Ingestion, journal: Journal) -> TakenIn:
     """Take in one journal."""
     suffix: str | None = None
     try:
         if not journal.lines:
             suffix = files.REFUSED if journal.altered else ""
-            return [_set_aside(journal, 1)] * bool(journal.altered)
+            return TakenIn((_set_aside(journal, 1),) if journal.altered else ())
         first = journal.lines[0]
         if first.what == RECORDED:
             sentence = _record(ingestion, journal, first)
         elif first.what != DECLARED:
             suffix = files.REFUSED
-            return [_set_aside(journal, 1)]
+            return TakenIn((_set_aside(journal, 1),))
         else:
             sentence = _emergency(ingestion, journal)
         if sentence:
             suffix = files.REFUSED if journal.altered else ""
-            return [sentence, *([_set_aside(journal, journal.altered)] if journal.altered else [])]
-        return [f"{journal.path}: the process that carried it out died. End it with `changewindow emergency --resume`"]
+            return TakenIn((sentence, *([_set_aside(journal, journal.altered)] if journal.altered else [])))
+        died = f"{journal.path}: the process that carried it out died. End it with `changewindow emergency --resume`"
+        return TakenIn(kept=(died,))
     finally:
         journal.close(suffix=suffix)
 

@@ -17,9 +17,10 @@ def take_in_now(ledger: Ledger, rules: Policy | BadPolicy) -> list[str]:
     owes = Emergencies() if isinstance(rules, BadPolicy) else rules.emergencies
     ingestion = Ingestion(ledger, lambda: datetime.now(UTC), _why_not(rules), owes)
     try:
-        return take_in_all(ingestion, folder_of(settings.read().spool))
+        taken = take_in_all(ingestion, folder_of(settings.read().spool))
     except (ChangeError, ValueError, OSError) as error:
         return [f"what was kept on this host cannot be taken in now; it stays kept. {error}"]
+    return [*taken.news, *taken.kept]
 
 
 def _why_not(rules: Policy | BadPolicy) -> WhyNot:

@@ -98,8 +98,10 @@ def _take_in_journals(here: Ledger) -> None:
     try:
         places = settings.read()
         ingestion = Ingestion(here, now, closing_by_policy_of(places.policy), emergencies(), takes_over=True)
-        for sentence in take_in_all(ingestion, folder_of(places.spool)):
+        taken = take_in_all(ingestion, folder_of(places.spool))
+        for sentence in (*taken.news, *taken.kept):
             log.warning("%s", sentence)
+        for sentence in taken.news:  # what stays is found again in five minutes, and no room wants to read that
             post(f"📥 {sentence}", now())
     except (ChangeError, ValueError, OSError) as error:
         log.error("what was done from terminals cannot be taken in now; it stays kept. %s", error)
