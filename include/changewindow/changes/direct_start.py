@@ -78,33 +78,13 @@ def hold(book: Book, wanted: Wanted, here: Here, assessed: Callable[[str], Asses
     if here.ledger is None:
         return
     try:
-        submitted = emergencies.declare(
-            here.ledger,
-            dict(wanted.data),
-            wanted.declared,
-            person=wanted.person,
-            now=here.now(),
-            origin=str(book.journal.lines[0].data["origin"]),
-            is_proven=False,
-        )
-        book.change = submitted.change
-        ticket = build_ticket(dict(wanted.data))
-        intent = Intent(
-            book.run,
-            submitted.digest,
-            ticket.window.opens,
-            ticket.window.closes,
-            ticket.needs,
-            is_emergency=True,
-        )
-        asking = partial(
-            leases.start,
-            here.ledger,
-            submitted.change,
-            intent,
-            targets=ticket.targets,
-            assessment=assessed(submitted.change),
-        )
+        origin, ticket = str(book.journal.lines[0].data["origin"]), build_ticket(dict(wanted.data))
+        told: Any = {"person": wanted.person, "now": here.now(), "origin": origin, "is_proven": False}
+        submitted = emergencies.declare(here.ledger, dict(wanted.data), wanted.declared, **told)
+        book.change, window = submitted.change, ticket.window
+        intent = Intent(book.run, submitted.digest, window.opens, window.closes, ticket.needs, is_emergency=True)
+        more: Any = {"targets": ticket.targets, "assessment": assessed(submitted.change)}
+        asking = partial(leases.start, here.ledger, submitted.change, intent, **more)
         _hold(here, asking, patience)
         book.hand_in()
     except LedgerDown as down:
