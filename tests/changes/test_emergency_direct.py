@@ -1,11 +1,12 @@
 """An emergency carried out from a terminal is kept or rolled back: with the ledger, without it, and after a kill -9."""
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -23,6 +24,8 @@ from changewindow.errors import NotAllowed
 from changewindow.ledger import aftercare, changes, events, leases, queries
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.journal import Journal, content, journals
+from changewindow.ledger.payloads import Undone
+from changewindow.ledger.seal import Seal
 from changewindow.ledger.verification import verify_all
 from changewindow.policy.emergencies import Emergencies
 from support import direct
@@ -151,6 +154,26 @@ def test_a_step_that_fails_is_undone_too(place: Place) -> None:
     steps[0]["run"] = ["sh", "-c", f"echo half >> {place.done}; exit 3"]
     ending = place.carry_out(place.book(has_ledger=False, steps=steps))
     assert (ending.outcome, place.did) == ("rolled_back", ["half", "undo-1"])
+
+
+def test_a_full_disk_keeps_nobody_from_undoing(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """No step begins that cannot be remembered; those before it are undone, and what was written stays legible."""
+    book = place.book(has_ledger=False)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def log(line: str) -> None:
+        if line.startswith("step 2"):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (book.journal.path.stat().st_size + 10, limits[1]))
+
+    try:
+        ending = place.carry_out(book, replace(direct.hands(place.server.url), log=log))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (ending.outcome, place.did) == ("rolled_back", ["run-1", "undo-1"]), ending
+    assert "'undone' cannot be written into" in capsys.readouterr().out
+    assert (content(book.journal.path, Seal()).altered, book.undone) == (0, ())
+    book.note(Undone(step=1, name="Step 1"))
+    assert content(book.journal.path, Seal()).altered == 0
 
 
 def test_without_the_ledger_all_is_kept_and_taken_in_later_once(place: Place) -> None:

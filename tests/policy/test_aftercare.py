@@ -131,3 +131,6 @@ def test_how_a_retroactive_approval_stands(owed: Aftercare, before: State, after
     assert (owed.approval(DUE), owed.approval(LATE)) == (before, after)
     assert owed.is_asked == (before == "owed")
     assert not replace(owed, reviewed_at=NOW).is_asked
+    for reviewers in (("Alice",), (owed.executor or "alice", owed.commander or "alice")):
+        assert replace(owed, reviewed_at=NOW, reviewers=reviewers).is_asked == (before == "owed")
+    assert not replace(owed, reviewed_at=NOW, reviewers=("alice", "zoe")).is_asked

@@ -62,17 +62,34 @@ class Book:
         """Return what is done."""
         return build_ticket(self.journal.lines[0].data["ticket"])
 
-    def note(self, payload: Payload) -> None:
-        """Write an event; when this returns it is on the disk, and in the ledger if that answered before."""
+    def require(self, payload: Payload) -> None:
+        """Write an event on whose strength something is done: when this returns it is on the disk.
+
+        Raises:
+            OSError: it is not.
+        """
         line = taking_in.event_line(payload.model_copy(update={"run": self.run}))
         self.journal.write(EVENT, self._now(), line)
         if self.is_up:
             self.hand_in()
 
+    def note(self, payload: Payload) -> None:
+        """Write an event, and hand it to the ledger if that answered before; watch and undo go on without."""
+        with self._best_effort(f"'{payload.kind}'"):
+            self.require(payload)
+
     def close(self, outcome: Outcome, reason: str) -> None:
         """Write how it ended."""
-        self.journal.write(CLOSED, self._now(), {"outcome": outcome, "reason": reason})
+        with self._best_effort(f"that it is {outcome}"):
+            self.journal.write(CLOSED, self._now(), {"outcome": outcome, "reason": reason})
         self.hand_in()
+
+    @contextmanager
+    def _best_effort(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (ChangeError, OSError) as error:  # a full disk, or a key that has gone, keeps nobody from undoing
+            self._log(f"{what} cannot be written into {self.journal.path}: {error}")
 
     def hand_in(self) -> bool:
         """Give the ledger what it does not have yet; return whether it has everything."""

@@ -90,12 +90,12 @@ def _apply(book: Book, number: int, step: StepBase, hands: Hands) -> None:
     hands.stop.acting = context = _context(book, number, hands)
     memory = step.remember(context)
     place = place_of_step(step.acts_on, getattr(step, "connection", None), context.connection)
-    book.note(payloads.Remembered(step=number, name=step.name, remembered=memory, place=place))
+    book.require(payloads.Remembered(step=number, name=step.name, remembered=memory, place=place))
     if hands.stop.reason:
         raise StepFailed(hands.stop.reason)
     step.apply(context, memory)
     context.require_lock()
-    book.note(payloads.Applied(step=number, name=step.name))
+    book.require(payloads.Applied(step=number, name=step.name))
 
 
 def _context(book: Book, number: int, hands: Hands, *, apply_ended: Ended = "applied") -> Context:

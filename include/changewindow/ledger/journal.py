@@ -108,17 +108,21 @@ class Journal:
         """Add a line; when this returns, it is on the disk.
 
         Raises:
-            OSError: it is not.
+            OSError: it is not, and nothing of it: half a line would spoil those that come after it.
         """
         with self._lock:
             at = at.astimezone(UTC)
             seal = self._seal.of(PURPOSE, _sealed(self.identity, len(self.lines), self._newest, Line(what, at, data)))
             line = {"what": what, "at": at.isoformat(), "data": data, "seal": seal}
             written = f"{json.dumps(line)}\n".encode()
-            os.lseek(self._descriptor, 0, os.SEEK_END)
-            while written:
-                written = written[os.write(self._descriptor, written) :]
-            os.fsync(self._descriptor)
+            end = os.lseek(self._descriptor, 0, os.SEEK_END)
+            try:
+                while written:
+                    written = written[os.write(self._descriptor, written) :]
+                os.fsync(self._descriptor)
+            except OSError:
+                os.ftruncate(self._descriptor, end)
+                raise
             self.lines.append(Line(what, at, data))
             self._newest = seal
 

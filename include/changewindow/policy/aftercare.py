@@ -114,9 +114,17 @@ class Aftercare:
 
     @property
     def is_asked(self) -> bool:
-        """Return whether people are still asked for its retroactive approval."""
+        """Return whether people are still asked for its retroactive approval.
+
+        A review ends that, but not one by those who asked, did or commanded: they would silence what they owe.
+        """
         is_owed = self.due is not None and self.has_acted
-        return is_owed and self.decision is None and self.reviewed_at is None
+        is_reviewed = self.reviewed_at is not None and not self._is_reviewed_by_the_involved_alone
+        return is_owed and self.decision is None and not is_reviewed
+
+    @property
+    def _is_reviewed_by_the_involved_alone(self) -> bool:
+        return bool(self.reviewers) and not _others(self, self.reviewers)
 
     def is_review_overdue(self, now: datetime) -> bool:
         """Return whether its review is owed, and the deadline has passed."""

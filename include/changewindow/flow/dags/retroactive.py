@@ -121,7 +121,7 @@ class Ask(Question):
         return self.ask(context, subject, body, people=people, within=LONGEST)
 
     def pointless(self, asks: UUID, deadline: datetime) -> BaseTrigger:
-        """Return what fires once it is settled elsewhere, or its review is done."""
+        """Return what fires once nobody is asked for it any more."""
         return OwedTrigger.of(OwedArguments(asks=asks, owes=self.owes, deadline=deadline))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
@@ -206,7 +206,8 @@ DOCUMENT = f"""\
 What ran as an **emergency**, or was done **by hand**, is approved afterwards by somebody who neither asked for it, nor
 did it, nor commanded it: by those whose approval was skipped, or whom emergencies.yaml names, or else by anybody else.
 
-The question opens by itself, in a run `{ASKS}CHG-…`, and stands under *Required Actions* until somebody settles it or
-the review is done. Answers that do not count are recorded with the reason; one after the deadline is recorded as late.
+The question opens by itself, in a run `{ASKS}CHG-…`, and stands under *Required Actions* until somebody settles it, or
+somebody who was not involved has reviewed it. Answers that do not count are recorded with the reason; one after the
+deadline is recorded as late.
 Triggered by hand for a change, this DAG opens its question again, if it is owed.
 """
