@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from changewindow.cli.airflow_api import wait_for
-from changewindow.ledger import changes, events, leases, queries
-from changewindow.ledger.payloads import Declared
+from changewindow.ledger import changes, queries
 from changewindow.ledger.population import last_drills
 from changewindow.policy.population import in_order
 from support.real_airflow import Probe, RealAirflow, acts, ticket
@@ -25,22 +24,6 @@ def run_of(airflow: RealAirflow, change: str) -> str:
     """Return the run of a change that was just declared, once Airflow has read its file."""
     wait_for(lambda: airflow.knows(change), f"the DAG {change}")
     return airflow.run_of(change)
-
-
-def test_an_emergency_begins_at_once_and_goes_on_as_any_change(airflow: RealAirflow, tmp_path: Path) -> None:
-    """The first step runs in the run of the form, the second one in that of the change, which is watched and closed."""
-    text = json.dumps(ticket(tmp_path / "emergency", steps=2))
-    run, change = declared(airflow, ticket=text)
-    assert airflow.request_ends(run, EMERGENCY) == "success"
-    assert airflow.ends(change, run_of(airflow, change)) == ("success", "completed")
-    assert acts(tmp_path / "emergency") == ["apply_1", "apply_2"]
-    kinds = [kind for kind in airflow.kinds(change) if kind != "message_sent"]
-    assert kinds[:5] == ["submitted", "declared", "started", "remembered", "applied"]
-    (event,) = events.past(airflow.ledger, change, Declared)
-    assert [each.code for each in event.skipped] == ["nobody_approved", "no_incident"]
-    assert leases.leases(airflow.ledger, change) == []
-    heads = [body["text"].partition(":")[0] for body in airflow.posted() if change in body.get("text", "")]
-    assert heads[0] == "🚒 EMERGENCY"
 
 
 def test_a_breach_rolls_an_emergency_back(airflow: RealAirflow, probe: Probe, tmp_path: Path) -> None:

@@ -97,9 +97,11 @@ class Probe:
     url: str = ""
 
     def reply(self, request: Request) -> Reply:
-        """Answer a request; `/sent` is for workers of pytest whose messages come to this one's probe."""
+        """Answer a request, which may put its health; `/sent` is for workers whose messages come to this probe."""
         status, body = 200, None
-        if request.method == "POST":
+        if request.method == "PUT":
+            self.status = json.loads(request.body)["status"]
+        elif request.method == "POST":
             is_json = request.headers.get("Content-Type", "").startswith("application/json")
             message = json.loads(request.body) if is_json and request.body else {}
             self.sent.append(message)
