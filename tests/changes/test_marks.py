@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,11 +27,12 @@ from support.tickets import POLICY, SOURCE, banner
 NOW = datetime(2031, 3, 18, 14, 5, tzinfo=UTC)  # a Tuesday, in the window of the ticket
 HOUR = timedelta(hours=1)
 LEVELS = [{"name": "peer", "from": ["peers"]}, {"name": "lead", "from": ["leads"]}]
+STANDARD = {"name": "standard", "when": {"types": ["standard"]}, "levels": []}
 ASKED = Approvals.model_validate(
-    {"groups": {"peers": ["alice", "bob"], "leads": ["dora"]}, "rules": [{"name": "all", "levels": LEVELS}]}
+    {"groups": {"peers": ["alice", "bob"], "leads": ["dora"]}, "rules": [STANDARD, {"name": "all", "levels": LEVELS}]}
 )
 RULES = replace(POLICY, approvals=ASKED, schedule=schedule())
-"""A policy by which bob and dora approve what alice asks for, at any time."""
+"""A policy by which bob and dora approve what alice asks for, at any time, but for standard changes."""
 FROZEN = replace(RULES, schedule=schedule(once("2031-03-18 13:00", "2031-03-18 15:00")))
 CLOSED = replace(RULES, schedule=schedule(default="closed"))
 CHECK = {"name": "Nobody pays", "source": SOURCE, "pass": {"equals": 200}}
@@ -39,7 +40,6 @@ COMPARED = {"name": "Slower", "source": SOURCE, "compare": {"by": "difference"},
 WATCH = {"for": "1m", "conditions": [COMPARED]}
 STEP = json.dumps({"kind": "command", "run": ["banner", "on"], "undo": ["banner", "off"]})
 FLAG = {"name": "Switch it on", "kind": "http_call", "connection": "shop", "path": "/banner", "undo": "nothing"}
-Before = Callable[[Ledger], object]
 
 
 def of_ticket(**changed: Any) -> dict[str, Any]:
@@ -59,10 +59,6 @@ def owe_a_review(ledger: Ledger) -> None:
     events.record(ledger, Event(change, "housekeeping", NOW - timedelta(days=8), asked))
 
 
-def nothing(_: Ledger) -> None:
-    """Leave the ledger as it is."""
-
-
 def declared(ledger: Ledger, rules: Policy | BadPolicy, form: dict[str, Any]) -> tuple[str, Declared]:
     """Declare an emergency as alice and have it begin; return the change, and its declaration as the record has it."""
     emergency = emergency_of({"broken": "It is down", "commander": "carol", **form}, rules, person="alice", now=NOW)
@@ -72,45 +68,48 @@ def declared(ledger: Ledger, rules: Policy | BadPolicy, form: dict[str, Any]) ->
     return made.change, event
 
 
+@dataclass(frozen=True)
+class Given:
+    """A form, the policy, and what has happened before."""
+
+    form: dict[str, Any]
+    rules: Policy | BadPolicy = RULES
+    before: Callable[[Ledger], None] = lambda _: None
+
+
 @pytest.mark.parametrize(
-    ("mark", "form", "rules", "before"),
+    ("mark", "given"),
     [
-        pytest.param("nobody_approved", of_ticket(), RULES, nothing, id="nobody has approved it"),
-        pytest.param("nobody_approved", of_ticket(type="standard"), RULES, nothing, id="it calls itself standard"),
-        pytest.param("nobody_approved", of_ticket(type="emergency"), RULES, nothing, id="it calls itself emergency"),
-        pytest.param("approvers_unknown", of_ticket(), BadPolicy(["?"]), nothing, id="the policy cannot be read"),
+        pytest.param("nobody_approved", Given(of_ticket()), id="nobody has approved it"),
+        pytest.param("nobody_approved", Given(of_ticket(type="standard")), id="it calls itself standard"),
+        pytest.param("nobody_approved", Given(of_ticket(type="emergency")), id="it calls itself emergency"),
+        pytest.param("approvers_unknown", Given(of_ticket(), BadPolicy(["?"])), id="the policy cannot be read"),
         pytest.param(
             "too_early",
-            of_ticket(window={"zone": "UTC", "start": "2031-03-19 14:00", "end": "2031-03-19 15:00"}),
-            RULES,
-            nothing,
+            Given(of_ticket(window={"zone": "UTC", "start": "2031-03-19 14:00", "end": "2031-03-19 15:00"})),
             id="its window is tomorrow",
         ),
-        pytest.param("calendar_allows", of_ticket(), FROZEN, nothing, id="there is a freeze"),
-        pytest.param("calendar_allows", of_ticket(), CLOSED, nothing, id="there is no maintenance window"),
-        pytest.param("line_stopped", of_ticket(), RULES, stop, id="the line is stopped"),
-        pytest.param("check_skipped", of_ticket(preflight={"checks": [CHECK]}), RULES, nothing, id="its preflight"),
-        pytest.param("not_confirmed", of_ticket(preflight={"confirmed": ["A backup"]}), RULES, nothing, id="its list"),
-        pytest.param("no_baseline", of_ticket(watch=WATCH), RULES, nothing, id="it compares"),
-        pytest.param("risk_floor", of_ticket(steps=[FLAG]), RULES, nothing, id="a check finds something against it"),
-        pytest.param("no_incident", {**of_ticket(), "incident": None}, RULES, nothing, id="no incident is open"),
-        pytest.param("one_person", {**of_ticket(), "commander": "Alice"}, RULES, nothing, id="she commands herself"),
-        pytest.param("review_overdue", of_ticket(), RULES, owe_a_review, id="a review of the target is overdue"),
+        pytest.param("calendar_allows", Given(of_ticket(), FROZEN), id="there is a freeze"),
+        pytest.param("calendar_allows", Given(of_ticket(), CLOSED), id="there is no maintenance window"),
+        pytest.param("line_stopped", Given(of_ticket(), before=stop), id="the line is stopped"),
+        pytest.param("check_skipped", Given(of_ticket(preflight={"checks": [CHECK]})), id="its preflight"),
+        pytest.param("not_confirmed", Given(of_ticket(preflight={"confirmed": ["A backup"]})), id="its list"),
+        pytest.param("no_baseline", Given(of_ticket(watch=WATCH)), id="it compares"),
+        pytest.param("risk_floor", Given(of_ticket(steps=[FLAG])), id="a check finds something against it"),
+        pytest.param("no_incident", Given({**of_ticket(), "incident": None}), id="no incident is open"),
+        pytest.param("one_person", Given({**of_ticket(), "commander": "Alice"}), id="she commands herself"),
+        pytest.param("review_overdue", Given(of_ticket(), before=owe_a_review), id="a review of the target is overdue"),
         pytest.param(
             "unwatched",
-            {"step": STEP, "target": "production/orders", "unwatched_because": "no metric"},
-            RULES,
-            nothing,
+            Given({"step": STEP, "target": "production/orders", "unwatched_because": "no metric"}),
             id="nothing measures it",
         ),
     ],
 )
-def test_what_a_normal_change_would_have_waited_for_leaves_its_mark(
-    ledger: Ledger, mark: str, form: dict[str, Any], rules: Policy | BadPolicy, before: Before
-) -> None:
+def test_what_a_normal_change_would_have_waited_for_leaves_its_mark(ledger: Ledger, mark: str, given: Given) -> None:
     """In the record, and in the notice; it is counted, and owes its approval, whatever it was that did not hold it."""
-    before(ledger)
-    change, event = declared(ledger, rules, form)
+    given.before(ledger)
+    change, event = declared(ledger, given.rules, given.form)
     sentences = {skip.code: skip.sentence for skip in event.skipped}
     assert mark in sentences
     assert f"• {sentences[mark]}" in emergency_messages.skipped(change, event, person="alice")
