@@ -7,7 +7,7 @@ import pytest
 
 from changewindow.changes import aftercare_messages, emergency_messages
 from changewindow.changes.messages import Ending
-from changewindow.ledger.payloads import Declared, RetroDecided, Reviewed
+from changewindow.ledger.payloads import Declared, IncidentSeen, RetroDecided, Reviewed
 from changewindow.ledger.payloads.emergency import FollowUp, Skipped
 from changewindow.policy import aftercare
 from changewindow.policy.aftercare import Aftercare
@@ -147,3 +147,46 @@ def test_who_has_no_user_name_is_named_and_not_called() -> None:
     """What was done by hand may have been done by somebody from outside."""
     told = replace(OWED, because="record", executor="the vendor's engineer", commander="")
     assert "@alice, the vendor's engineer: trigger" in aftercare_messages.review_due(told, later(hours=1))
+
+
+PAGER = {"product": "PagerDuty", "incident": "PT4KHLK"}
+KNOWN = {**PAGER, "title": "Checkout is down", "product_status": "acknowledged"}
+NOT_THERE = {"product": "PagerDuty", "incident": "PD-4711"}
+NONE_OPEN = f"{emergency_messages.NO_INCIDENT}; as far as is known, none was opened for you"
+
+
+@pytest.mark.parametrize(
+    ("event", "seen", "text"),
+    [
+        (DECLARED, None, "PD-4711"),
+        (BARE, None, emergency_messages.NO_INCIDENT),
+        (DECLARED, {"standing": "open", **KNOWN}, "PT4KHLK (acknowledged at PagerDuty): Checkout is down"),
+        (
+            DECLARED,
+            {"standing": "closed", **KNOWN, "product_status": "resolved"},
+            "PT4KHLK ⚠️ NOT OPEN (resolved at PagerDuty): Checkout is down; name the right one",
+        ),
+        (DECLARED, {"standing": "unknown", **NOT_THERE}, "PD-4711 ⚠️ UNKNOWN to PagerDuty; name the right one"),
+        (
+            DECLARED,
+            {"standing": "unreachable", **NOT_THERE, "reason": "it is down"},
+            "PD-4711 (not looked up at PagerDuty: it is down)",
+        ),
+        (
+            BARE,
+            {"standing": "open", **KNOWN, "opened": True, "address": "https://a.example/1"},
+            "PT4KHLK, opened at PagerDuty just now https://a.example/1",
+        ),
+        (BARE, {"standing": "unreachable", "reason": "none is configured"}, f"{NONE_OPEN}: none is configured"),
+        (
+            BARE,
+            {"standing": "unreachable", "product": "PagerDuty", "reason": "it is down"},
+            f"{NONE_OPEN} at PagerDuty: it is down",
+        ),
+    ],
+)
+def test_the_room_hears_what_is_known_of_the_incident(event: Declared, seen: dict[str, str] | None, text: str) -> None:
+    """Whether it is open, not there, or not to be found out."""
+    known = IncidentSeen.model_validate(seen) if seen else None
+    message = emergency_messages.declared("CHG-1042", TICKET, event, person="alice", seen=known)
+    assert f"Incident: {text}" in message.splitlines()

@@ -34,6 +34,8 @@ EXAMPLES: dict[str, Any] = {
     "end": "2031-03-18T14:10:00+00:00",
     "finding": 7,
     "happened": "2031-03-18T14:10:00+00:00",
+    "opened": True,
+    "standing": "closed",
     "state": "accepted",
     "expires": "2031-03-18T14:10:00+00:00",
     "began": "2031-03-18T14:10:00+00:00",

@@ -30,6 +30,21 @@ def _declared(event: payloads.Declared) -> str:
     )
 
 
+def _incident_seen(event: payloads.IncidentSeen) -> str:
+    at = f" at {event.product}" if event.product else ""
+    if event.standing == "unreachable":
+        what = f"did not learn of the incident {event.incident}" if event.incident else "could not open an incident"
+        return f"{what}{at}: {event.reason}"
+    if event.standing == "unknown":
+        return f"looked for the incident {event.incident}{at}: THERE IS NONE"
+    title = f": {event.title}" if event.title else ""
+    if event.opened:
+        return f"opened the incident {event.incident}{at}{title}"
+    status = event.product_status
+    state = status if event.standing == "open" else f"NOT OPEN, {status}"
+    return f"looked up the incident {event.incident}{at} ({state}){title}"
+
+
 def _retro_decided(event: payloads.RetroDecided) -> str:
     word = "approved it afterwards" if event.yes else "did not approve it afterwards"
     because = f", because: {event.reason}" if event.reason else ""
@@ -69,6 +84,7 @@ def _drilled(event: payloads.Drilled) -> str:
 
 SENTENCES: dict[type[Payload], Callable[[Any], str]] = {
     payloads.Declared: _declared,
+    payloads.IncidentSeen: _incident_seen,
     payloads.RetroDecided: _retro_decided,
     payloads.ReviewAsked: lambda event: f"asked for its review by {_minute(event.due)}, as {REVIEWS[event.because]}",
     payloads.Reviewed: _reviewed,

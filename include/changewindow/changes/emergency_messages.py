@@ -11,7 +11,7 @@ from changewindow.changes import messages
 from changewindow.changes.messages import Ending, message, rollback_text
 from changewindow.changes.owed import minute, owes
 from changewindow.documents.types import PERSON
-from changewindow.ledger.payloads import Declared
+from changewindow.ledger.payloads import Declared, IncidentSeen
 from changewindow.policy.aftercare import Aftercare
 from changewindow.policy.outcome import Outcome
 from changewindow.ticket.model import Ticket
@@ -21,14 +21,14 @@ DRILL = "🧪 DRILL, nothing is broken: "
 NO_INCIDENT = "NONE OPEN; declare one (incident channel, PagerDuty)"
 
 
-def declared(change: str, ticket: Ticket, event: Declared, *, person: str) -> str:
-    """Return the message that an emergency is declared, and who agreed to it."""
+def declared(change: str, ticket: Ticket, event: Declared, *, person: str, seen: IncidentSeen | None = None) -> str:
+    """Return the message that an emergency is declared, and who agreed; `seen` is what is known of its incident."""
     by_terminal = [f"Declared from a terminal, because {event.by_terminal}"] if event.by_terminal else []
     workaround = [f"Workaround: it has to be gone by {minute(event.workaround_until)}"] * bool(event.workaround_until)
     return message(
         f"{drill(is_drill=event.is_drill)}🚒 EMERGENCY: {change} {ticket.summary}",
         f"Broken: {event.broken}",
-        f"Incident: {event.incident or NO_INCIDENT}",
+        f"Incident: {incident_text(event, seen)}",
         f"On: {', '.join(ticket.targets)}",
         f"Verbal approval: @{event.commander}, {minute(event.agreed_at)}, {event.agreed_how}",
         f"Executor: @{event.executor} | Declared by: @{person}",
@@ -36,6 +36,26 @@ def declared(change: str, ticket: Ticket, event: Declared, *, person: str) -> st
         *workaround,
         f"Retroactive approval: owed by {minute(event.due)}",
     )
+
+
+def incident_text(event: Declared, seen: IncidentSeen | None) -> str:
+    """Return which incident it is for, and what PagerDuty or Opsgenie knows of it."""
+    named = event.incident or NO_INCIDENT
+    if seen is None:
+        return named
+    at = f" at {seen.product}" if seen.product else ""
+    if seen.standing == "unreachable":
+        none = f"{named}; as far as is known, none was opened for you{at}: {seen.reason}"
+        return f"{named} (not looked up{at}: {seen.reason})" if event.incident else none
+    if seen.standing == "unknown":
+        return f"{named} ⚠️ UNKNOWN to {seen.product}; name the right one"
+    address = f" {seen.address}" if seen.address and seen.address != event.incident else ""
+    if seen.opened:
+        return f"{seen.incident}, opened{at} just now{address}"
+    title = f"{f': {seen.title}' if seen.title else ''}{address}"
+    if seen.standing == "open":
+        return f"{seen.incident} ({seen.product_status}{at}){title}"
+    return f"{seen.incident} ⚠️ NOT OPEN ({seen.product_status}{at}){title}; name the right one"
 
 
 def skipped(change: str, event: Declared, *, person: str, link: str = "") -> str:

@@ -7,7 +7,7 @@ from changewindow.flow.runtime import now
 from changewindow.flow.tasks.messages import post
 from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.payloads import Declared, MessageFailed, MessageSent
+from changewindow.ledger.payloads import Declared, IncidentSeen, MessageFailed, MessageSent
 from changewindow.policy.aftercare import Aftercare
 from changewindow.ticket.reader import build_ticket
 
@@ -23,10 +23,10 @@ def tell(here: Ledger, change: str, *, link: str = "") -> None:
     if not declarations:
         return
     event, ticket = declarations[0], build_ticket(changes.text_of(here, change, declarations[0].digest))
-    person = changes.get(here, change).requester
+    person, seen = changes.get(here, change).requester, events.past(here, change, IncidentSeen)
     sent = {message.text.partition("\n")[0] for message in events.past(here, change, MessageSent)}
     for text in (
-        emergency_messages.declared(change, ticket, event, person=person),
+        emergency_messages.declared(change, ticket, event, person=person, seen=seen[-1] if seen else None),
         emergency_messages.skipped(change, event, person=person, link=link),
     ):
         if text and not any(head.startswith(text.partition("\n")[0]) for head in sent):

@@ -167,6 +167,8 @@ def _next(owed: Aftercare, row: EventRow) -> Aftercare:
         return replace(owed, words=(*owed.words, word))
     if isinstance(event, payloads.Started | payloads.Remembered):
         return replace(owed, has_acted=True)
+    if isinstance(event, payloads.IncidentSeen) and event.opened:
+        return replace(owed, incident=owed.incident or event.incident)
     if isinstance(event, payloads.Reviewed):
         return _reviewed(owed, row, event)
     if isinstance(event, payloads.Reminded):

@@ -53,6 +53,7 @@ class EventKind(StrEnum):
     FINDING_CHANGED = "finding_changed"
     FINDING_TOLD = "finding_told"
     DECLARED = "declared"
+    INCIDENT_SEEN = "incident_seen"
     RETRO_DECIDED = "retro_decided"
     REVIEW_ASKED = "review_asked"
     REVIEWED = "reviewed"

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from changewindow.documents.refusal import refusal
-from changewindow.documents.types import ROOM, Duration, Model, Person
+from changewindow.documents.types import ROOM, ConnectionName, Duration, Model, Person
 from changewindow.policy.approvals import ANYBODY
 from changewindow.ticket.window import Zone
 
@@ -46,6 +46,28 @@ class DrillTarget(Model):
     """Why there is none."""
 
 
+class IncidentDesk(Model):
+    """Where the incidents of emergencies are looked up, and opened."""
+
+    kind: Literal["pagerduty", "opsgenie"]
+    connection: ConnectionName
+    """The Airflow Connection with the key of its API in the password; opening incidents needs one that may write."""
+    service: str = Field(default="", max_length=200)
+    """PagerDuty: the service on which incidents are opened, by its id or name; without it, none are."""
+    team: str = Field(default="", max_length=200)
+    """Opsgenie: the team that is called; without it, Opsgenie routes the alert."""
+    within: Duration = Field(default=timedelta(seconds=5), gt=timedelta(0), le=timedelta(seconds=15))
+    """How long it may take."""
+
+    @model_validator(mode="after")
+    def _names_what_it_knows(self) -> Self:
+        foreign = "team" if self.kind == "pagerduty" else "service"
+        if getattr(self, foreign):
+            own = "service" if self.kind == "pagerduty" else "team"
+            raise refusal(f"`{foreign}` means nothing to {self.kind}", f"Write `{own}`.")
+        return self
+
+
 class Emergencies(Model):
     """The deadlines after an emergency or a record, who is asked, and what is said of habits."""
 
@@ -73,6 +95,8 @@ class Emergencies(Model):
     drill_every: Duration = Field(default=timedelta(days=45), gt=timedelta(0))
     """How old the last good drill may be."""
 
+    incidents: IncidentDesk | None = None
+    """Where their incidents are looked up and opened; None: they are taken as they are written."""
     drill: DrillTarget | None = None
     """What drills are done on; None: there are none."""
 

@@ -15,7 +15,7 @@ from changewindow.changes.emergency_form import Emergency, emergency_of
 from changewindow.changes.step_lock import GRACE
 from changewindow.documents.types import duration_text
 from changewindow.errors import BadPolicy, BadRequest, ChangeError, LedgerDown
-from changewindow.flow import habits, notice, owed
+from changewindow.flow import habits, incidents, notice, owed
 from changewindow.flow.dags.emergency_form import DOCUMENT, form
 from changewindow.flow.dags.interventions import tell_ended
 from changewindow.flow.dags.retroactive import ask_after
@@ -130,6 +130,7 @@ class Tell(BaseOperator):
             tell_ended(here, stored.id)
             return
         ticket, event = build_ticket(changes.revision(here, stored.id)), declarations[0]
+        incidents.find(here, stored.id, ticket, opens=context["params"].get("declare_incident") is True)
         notice.tell(here, stored.id, link=str(context["ti"].log_url).partition("/tasks/")[0])
         text = emergency_messages.acting(stored.id, ticket, event)
         post(text, now(), ticket.post_change.notify, change=stored.id)

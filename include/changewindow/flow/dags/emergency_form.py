@@ -22,6 +22,9 @@ WORKS = """\
 By what one sees that it works, as YAML: `{source: {kind: http, connection: orders, path: /health, read: status},
 pass: {equals: 200}}`."""
 
+DECLARES = """\
+If none is open: opens it at PagerDuty or Opsgenie, where `incidents` in emergencies.yaml names one of them."""
+
 
 OPTIONAL: dict[str, Any] = {"type": ["null", "string"]}
 LINE = {**OPTIONAL, "maxLength": 300}
@@ -47,6 +50,7 @@ def _why() -> dict[str, Param]:
             description="Who commands the incident and has said yes, by the user name.",
         ),
         "incident": Param(None, **LINE, title="Incident", description="Its id or address; empty: none is open."),
+        "declare_incident": Param(default=False, type="boolean", title="Declare an incident", description=DECLARES),
     }
 
 

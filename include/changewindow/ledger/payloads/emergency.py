@@ -47,6 +47,25 @@ class Declared(Payload):
     """Why it was declared from a terminal: what was down; empty where the form was used."""
 
 
+class IncidentSeen(Payload):
+    """The incident of an emergency was looked up or opened, at PagerDuty or Opsgenie."""
+
+    kind: ClassVar = EventKind.INCIDENT_SEEN
+    standing: Literal["open", "closed", "unknown", "unreachable"]
+    """Unknown: there is no such incident there. Unreachable: that is not known; `reason` says why."""
+    incident: str = ""
+    """What the product calls it, or what was written; empty where none could be opened."""
+    product: str = ""
+    """Empty: none is configured."""
+    title: str = ""
+    product_status: str = ""
+    """In the word of the product, such as `acknowledged`."""
+    address: str = ""
+    opened: bool = False
+    """Whether it was opened for this emergency."""
+    reason: str = ""
+
+
 class RetroDecided(Payload):
     """A person's yes or no, given afterwards, to what ran or was recorded."""
 
