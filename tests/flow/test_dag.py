@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk import DAG
+from airflow.sdk import DAG, BaseOperator
 from airflow.serialization.serialized_objects import DagSerialization
 
 from changewindow.changes.publication import publish
@@ -14,7 +14,7 @@ from changewindow.flow.bundle import PublishedChanges
 from changewindow.flow.dag import build_dag
 from changewindow.flow.dags.housekeeping import build_housekeeping_dag
 from changewindow.flow.dags.interventions import build_reslot_dag
-from changewindow.flow.weights import FIRST, STARTS
+from changewindow.flow.weights import FIRST, LAST, STARTS
 from changewindow.ledger.seal import Seal
 from changewindow.policy.review import load_file
 from changewindow.ticket.plan import plan
@@ -85,19 +85,35 @@ def test_rolling_back_comes_before_everything_that_has_not_begun(published: Publ
     assert max(weight for values in weights.values() for weight in values) < FIRST
 
 
+ENDING = {"look_after", "take_back", "check_policy"}
+"""The tasks of housekeeping that end what acts; the others chase what is owed afterwards."""
+
+
+def ending() -> list[BaseOperator]:
+    """Return the tasks of housekeeping that end what acts."""
+    return [task for task in build_housekeeping_dag().tasks if task.task_id in ENDING]
+
+
+def chasing() -> list[BaseOperator]:
+    """Return the tasks of housekeeping that chase what is owed."""
+    return [task for task in build_housekeeping_dag().tasks if task.task_id not in ENDING]
+
+
 def test_what_begins_uses_no_slot_of_the_way_back(published: PublishedChanges) -> None:
     """It has a pool of its own; what watches, undoes and closes is in the pool that is always there."""
     stored = DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(dag_of(published)))))
     in_default = {task.task_id.rstrip("0123456789").rstrip("_") for task in stored.tasks if task.pool == "default_pool"}
     assert in_default == {"watch", "undo", "verify", "succeed", "close"}
     assert {task.pool for task in stored.tasks} == {"default_pool", STARTS}
-    assert {task.pool for task in build_housekeeping_dag().tasks} == {"default_pool"}
+    assert {task.pool for task in ending()} == {"default_pool"}
+    assert {task.pool for task in chasing()} == {STARTS}
     assert {task.pool for task in build_reslot_dag().tasks} == {STARTS}
 
 
 def test_what_is_done_about_a_change_that_acts_comes_first() -> None:
-    """Housekeeping begins rollbacks; what asks for new work weighs no more than a preflight."""
-    assert {task.priority_weight for task in build_housekeeping_dag().tasks} == {FIRST}
+    """Housekeeping begins rollbacks; what asks for new work weighs no more than a preflight, what is owed less."""
+    assert {task.priority_weight for task in ending()} == {FIRST}
+    assert {task.priority_weight for task in chasing()} == {LAST}
     assert {task.weight_rule for task in build_housekeeping_dag().tasks} == {"absolute"}
     assert {task.priority_weight for task in build_reslot_dag().tasks} == {20}
 
