@@ -142,7 +142,7 @@ def test_everything_up_but_airflow(
         there.otherwise = Reply(200, json.dumps({"ok": True, "ts": "1.2"}), {"Content-Type": "application/json"})
         slack(monkeypatch, there.url)
         airflow = ("--url", f"http://127.0.0.1:{free_port()}", "--user", "alice")
-        assert main(terminal.command(*airflow, "--ledger", str(ledger.url))) == 0
+        assert main(terminal.command("--declare-incident", *airflow, "--ledger", str(ledger.url))) == 0
         change = newest(ledger)
         assert len(there.requests) == 4
     assert terminal.did == ["run-1", "run-2"]
@@ -154,7 +154,9 @@ def test_everything_up_but_airflow(
     owed = aftercare.of_change(ledger, change)
     assert owed is not None
     assert (owed.approval(direct.now()), owed.involved) == ("owed", (ME, "carol"))
-    assert "Airflow does not answer, so it is carried out here." in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "Airflow does not answer, so it is carried out here." in said
+    assert "! no incident is opened from this host; declare it by hand" in said
     assert secrets_in(terminal.folder) == []
 
 
@@ -267,9 +269,10 @@ def test_airflow_carries_it_out(terminal: Terminal, capsys: Capture) -> None:
             return Reply(200, json.dumps(answer), {"Content-Type": "application/json"})
 
         there.otherwise = reply
-        assert main(terminal.command("--url", there.url, "--user", "alice")) == 0
+        assert main(terminal.command("--url", there.url, "--user", "alice", "--declare-incident")) == 0
         body = next(json.loads(each.body) for each in there.requests if '"conf"' in each.body)
     assert body["conf"].items() >= {"broken": "no orders come in", "commander": "carol", "incident": "INC-7"}.items()
+    assert body["conf"]["declare_incident"] is True
     assert body["dag_run_id"].startswith("terminal_")
     assert "CHG-1001 acts: switch" in capsys.readouterr().out
     assert terminal.did == []

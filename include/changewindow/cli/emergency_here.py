@@ -56,7 +56,8 @@ def act(arguments: argparse.Namespace, form: dict[str, Any], down: list[str]) ->
     connections = ForeignConnections.of(ledger.named)
     connections.require(ticket)
     print(plan.text("EMERGENCY", ticket))
-    say(*(f"! {mark}" for mark in because))
+    by_hand = ["no incident is opened from this host; declare it by hand"] * bool(form.get("declare_incident"))
+    say(*(f"! {mark}" for mark in (*because, *by_hand)))
     if not is_confirmed(arguments, "Carry it out now?"):
         say("Nothing was touched.")
         return 1

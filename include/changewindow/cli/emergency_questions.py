@@ -37,6 +37,8 @@ def form_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """
     form = {name: getattr(arguments, name) for name in PLAIN if getattr(arguments, name)}
     form |= {name: _text(getattr(arguments, name)) for name in ("ticket", "step") if getattr(arguments, name)}
+    if arguments.declare_incident:
+        form["declare_incident"] = True
     if arguments.value:
         form["values"] = dict(_values(arguments))
     missing = [*(name for name in ("broken", "commander") if name not in form), *_nothing_done(form)]
