@@ -155,7 +155,7 @@ def test_what_becomes_of_a_holder_is_for_the_form_and_then_the_policy() -> None:
             {"step": json.dumps(STEP), "target": "orders"},
             [
                 "target: write what is changed as environment/service, like production/orders.",
-                "works_when: nothing says by what one sees that it works. Give a condition, or say",
+                "works_when: nothing shows whether it worked. Give a condition like `{source:",
             ],
             id="a step without target, which nothing watches",
         ),
@@ -200,8 +200,17 @@ def test_what_becomes_of_a_holder_is_for_the_form_and_then_the_policy() -> None:
         ),
         pytest.param(
             {**ONE_STEP, "works_when": "200"},
-            ["works_when: it is not a condition. Write its `source` and `pass`."],
+            ["works_when: it is not a condition. Write its `source` and `pass`, like `{source:"],
             id="no condition",
+        ),
+        pytest.param(
+            {
+                **ONE_STEP,
+                "step": "{kind: command, run: [ls]}",
+                "works_when": "{source: {kind: http, connection: orders}}",
+            },
+            ["step: undo: 'undo' is missing. Add it.", "works_when: neither `pass` nor `fail` is there"],
+            id="neither undo nor pass, by the names of the form",
         ),
         pytest.param(
             {"ticket": "- banner"},

@@ -64,7 +64,7 @@ def _reminded(event: payloads.Reminded) -> str:
     about, _, number = event.about.partition(":")
     what = f"{about.replace('_', '-')}{f' {number}' if number else ''}"
     whom = ", ".join(event.people) or "everybody"
-    return f"told {whom} that its {what} is {'overdue' if event.is_overdue else 'owed'}, {_minute(event.moment)}"
+    return f"told {whom} that its {what} is {'overdue' if event.is_overdue else 'owed'}"
 
 
 def _followed_up(event: payloads.FollowedUp) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from changewindow.changes.emergency_ticket import Frame, Made, of_step, of_ticket
+from changewindow.changes.emergency_ticket import CONDITION, Frame, Made, of_step, of_ticket
 from changewindow.changes.record_form import TARGET
 from changewindow.documents.moments import utc
 from changewindow.documents.text import shown
@@ -199,8 +199,8 @@ def _step(form: _Form, frame: Frame, facts: Facts) -> Made | None:
         form.mistakes.append("target: write what is changed as environment/service, like production/orders")
     if not condition and not frame.unwatched_because:
         form.mistakes.append(
-            "works_when: nothing says by what one sees that it works. Give a condition, or say in `unwatched_because` "
-            "why none can be given"
+            f"works_when: nothing shows whether it worked. Give a condition like `{CONDITION}`, "
+            "or say in `unwatched_because` why none can be given"
         )
     if form.mistakes:
         return None

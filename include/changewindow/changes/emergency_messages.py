@@ -14,6 +14,7 @@ from changewindow.documents.types import PERSON
 from changewindow.ledger.payloads import Declared, IncidentSeen
 from changewindow.policy.aftercare import Aftercare
 from changewindow.policy.outcome import Outcome
+from changewindow.policy.sign_off import same_person
 from changewindow.ticket.model import Ticket
 
 USER = re.compile(PERSON)
@@ -30,7 +31,7 @@ def declared(change: str, ticket: Ticket, event: Declared, *, person: str, seen:
         f"Broken: {event.broken}",
         f"Incident: {incident_text(event, seen)}",
         f"On: {', '.join(ticket.targets)}",
-        f"Verbal approval: @{event.commander}, {minute(event.agreed_at)}, {event.agreed_how}",
+        f"Verbal approval: @{event.commander}, {minute(event.agreed_at)}{_how(event.agreed_how)}",
         f"Executor: @{event.executor} | Declared by: @{person}",
         *by_terminal,
         *workaround,
@@ -65,14 +66,16 @@ def skipped(change: str, event: Declared, *, person: str, link: str = "") -> str
     """
     if not event.skipped:
         return ""
-    people = tuple(dict.fromkeys(name for each in event.skipped for name in each.people))
+    involved = (person, event.executor, event.commander)  # whose word would not count afterwards
+    people = dict.fromkeys(name for each in event.skipped for name in each.people)
+    asked = [name for name in people if not any(same_person(name, other) for other in involved)]
     incident = f", incident {event.incident}" if event.incident else ""
     return message(
         f"{drill(is_drill=event.is_drill)}⏭️ SKIPPED by {change}, declared an emergency by @{person}{incident}",
         *(f"• {each.sentence}{_whose(each.people)}" for each in event.skipped),
         f"Why: {event.broken}",
-        f"{mentions(people)}: see what runs ({link or f'the DAG {change}'}), and say by {minute(event.due)} "
-        "whether you agree: the DAG `retroactive_approval`.",
+        f"{mentions(asked)}: see what runs ({link or f'the DAG {change}'}), and say by {minute(event.due)} "
+        "whether you agree: under Required Actions in Airflow, DAG `retroactive_approval`.",
     )
 
 
@@ -128,6 +131,11 @@ def drill(*, is_drill: bool) -> str:
 def mentions(people: Iterable[str], otherwise: str = "Everybody") -> str:
     """Return people as they are called in a room; who is known by no user name cannot be called."""
     return ", ".join(f"@{person}" if USER.fullmatch(person) else person for person in people) or otherwise
+
+
+def _how(agreed: str) -> str:
+    """Return how somebody agreed; that it was verbally, the line says already."""
+    return "" if agreed == "verbally" else f", {agreed}"
 
 
 def _whose(people: tuple[str, ...]) -> str:

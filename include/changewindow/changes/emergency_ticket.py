@@ -17,6 +17,8 @@ from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
 from changewindow.ticket.window import local_time_text
 
+CONDITION = "{source: {kind: http, connection: orders, path: /health, read: status}, pass: {equals: 200}}"
+"""What a condition looks like, for whoever has to write one now."""
 STEP = "step"
 """How the form calls one step: what it touches is typed by hand, and seen by nobody else."""
 SLACK = timedelta(hours=2)
@@ -82,7 +84,7 @@ def of_step(text: str, fields: Mapping[str, Any], frame: Frame, facts: Facts) ->
         return Made({}, {}, None, (_text(bad.finding, "step"),))
     mistakes = [] if isinstance(step.data, dict) else ["step: it is not a step. Write `kind: command` and its fields"]
     if condition is not None and not isinstance(condition, dict):
-        mistakes.append("works_when: it is not a condition. Write its `source` and `pass`")
+        mistakes.append(f"works_when: it is not a condition. Write its `source` and `pass`, like `{CONDITION}`")
     if mistakes:
         return Made({}, {}, None, tuple(mistakes))
     done, wrong = _with_undo(dict(step.data), fields.get("no_undo_because") or "")
@@ -189,5 +191,8 @@ def _is_mistyped(finding: Finding, data: Mapping[str, Any], facts: Facts) -> boo
 def _text(finding: Finding, name: str) -> str:
     if name == "ticket":
         return finding.text(name)
-    place = dotted(finding.place[2:] if finding.place[:1] == ("steps",) else finding.place)
-    return f"{name}: {place}{': ' * bool(place)}{finding.sentence}. {finding.remedy}"
+    if name == STEP and finding.place[:1] == ("validation",):
+        name = "works_when"  # what the form calls it; nobody has typed a validation
+    place = dotted(finding.place[2:] if finding.place[:1] in {("steps",), ("validation",)} else finding.place)
+    or_not = " Or say in `no_undo_because` why it cannot be undone." * (name == STEP and place == "undo")
+    return f"{name}: {place}{': ' * bool(place)}{finding.sentence}. {finding.remedy}{or_not}"

@@ -36,7 +36,7 @@ def _add_record_options(record: argparse.ArgumentParser) -> None:
         "--target", action="append", required=True, metavar="ENV/SERVICE", help="what was touched: production/orders"
     )
     record.add_argument("--why", required=True, metavar="TEXT", help="why it was done, in a sentence")
-    record.add_argument("--command", action="append", metavar="LINE", help="a command that was given; several times")
+    record.add_argument("--command", action="append", metavar="LINE", help="a command that was run; repeatable")
     record.add_argument(
         "--file", type=Path, help="history of bash, zsh or fish, a recording of asciinema or script, or - for stdin"
     )

@@ -56,8 +56,9 @@ def act(arguments: argparse.Namespace, form: dict[str, Any], down: list[str]) ->
     connections = ForeignConnections.of(ledger.named)
     connections.require(ticket)
     print(plan.text("EMERGENCY", ticket))
-    by_hand = ["no incident is opened from this host; declare it by hand"] * bool(form.get("declare_incident"))
-    say(*(f"! {mark}" for mark in (*because, *by_hand)))
+    by_hand = ["No incident is opened from this host; declare it by hand."] * bool(form.get("declare_incident"))
+    on_this_host = f"Carried out on this host, without Airflow, because {'; '.join(because)}."
+    say(*(f"! {mark}" for mark in (on_this_host, *by_hand)))
     if not is_confirmed(arguments, "Carry it out now?"):
         say("Nothing was touched.")
         return 1
@@ -119,7 +120,9 @@ def _carried_out(arguments: argparse.Namespace, book: Book, hands: Hands, do: Ca
         telling.finish()
     is_whole = book.is_up and book.hand_in()
     say(f"{book.change}: {ending.outcome}. {ending.reason}")
-    say(f"Its retroactive approval is owed by {book.declared.due:%Y-%m-%d %H:%M} UTC.")
+    due = f"{book.declared.due:%Y-%m-%d %H:%M} UTC"
+    say(f"Owed by {due}: a retroactive approval under Required Actions in Airflow, by somebody who neither")
+    say("asked for it, did it nor commanded; and then its review (DAG `review_change`).")
     if not is_whole:
         say(f"It is kept in {book.journal.path} until the ledger answers; then `changewindow ledger ingest`.")
     book.journal.close(suffix="" if is_whole else None)
@@ -184,4 +187,5 @@ def say(*lines: str) -> None:
     """Print lines with their time; a terminal that has gone away stops nothing."""
     for line in lines:
         with suppress(OSError, ValueError):
-            print(f"{now():%H:%M:%S} {line}", file=sys.stderr, flush=True)
+            # With its line end in one piece: what people are told is logged by another thread.
+            print(f"{now():%H:%M:%S} {line}\n", end="", file=sys.stderr, flush=True)

@@ -182,7 +182,7 @@ def _add_ledger_commands(command: Command) -> None:
     found = command("findings", "findings.run", "List what nobody announced; accept a finding, or print its ticket.")
     _add_findings_options(found)
     report = command("report", "report.run", "Count emergencies and what was done by hand among all changes.")
-    report.add_argument("about", choices=["emergencies"])
+    report.add_argument("about", choices=["emergencies"], metavar="emergencies", help="what is counted")
     report.add_argument("--since", metavar="TIME", default="90d", help="how long ago, or a time in UTC (default: 90d)")
     output.add_json(report, output.REPORTED)
     for parser in (follow, explain, drafted):

@@ -70,7 +70,8 @@ def drill_lines(good: Drill | None, last: Drill | None, rules: Emergencies, now:
     """Yield what is known of drills, and what to do where that is too little."""
     every = f"{rules.drill_every / timedelta(days=1):g} days"
     if good is None:
-        yield f"No drill has gone well yet: configure one in emergencies.yaml, and trigger `emergency_drill` ({every})."
+        yield "No drill has gone well yet. Name a harmless target under `drill` in emergencies.yaml, and trigger"
+        yield f"`emergency_drill`; a good one is expected every {every}."
     else:
         took = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in in_order(good.took))
         stale = f"; STALE after {every}, trigger `emergency_drill`" if good.is_stale(now, rules.drill_every) else ""

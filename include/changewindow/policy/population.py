@@ -110,13 +110,13 @@ def _of_what_is_left(known: Population) -> Iterator[Figure]:
             "workaround is still there",
             lambda owed: owed.workaround_until is not None and owed.workaround_until < now,
         ),
-        "follow_up_left": ("follow-up is late, or nobody's", lambda owed: _has_left(owed, now)),
+        "follow_up_left": ("follow-up is late, or has no owner", lambda owed: _has_left(owed, now)),
     }
     for name, (text, is_so) in reviews.items():
         yield _count(name, text, _those(known, is_so))
     of_habits = dict.fromkeys(change for habit in known.habits for change in habit.changes)
     yield _count("habits", "emergencies that are a habit", tuple(of_habits))
-    yield _count("unreadable", "not known: their record was altered", known.unreadable)
+    yield _count("unreadable", "not known: record cannot be verified", known.unreadable)
 
 
 def _has_left(owed: Aftercare, now: datetime) -> bool:

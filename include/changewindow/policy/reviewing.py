@@ -42,8 +42,9 @@ def why_no_follow_up(owed: Aftercare | None, change: str, about: str) -> Finding
         return None
     follow_up = next((each for each in owed.follow_ups if each.about == about), None)
     if follow_up is None:
-        listed = "; ".join(_line(each) for each in owed.follow_ups if not each.is_done) or "none is open"
-        return Finding("unknown", f"{change} has no {about.replace('_', '-').replace(':', ' ')}", f"Open: {listed}.")
+        listed = "; ".join(_line(each) for each in owed.follow_ups if not each.is_done) or ""
+        remedy = f"Open: {listed}." if listed else "None of it is open."
+        return Finding("unknown", f"{change} has no {about.replace('_', '-').replace(':', ' ')}", remedy)
     if follow_up.is_done:
         return Finding("done", f"follow-up {follow_up.number} of {change} is done already", "There is nothing to do.")
     return None

@@ -5,6 +5,7 @@ from typing import Any
 from airflow.sdk import Param
 
 from changewindow import settings
+from changewindow.changes.emergency_ticket import CONDITION
 from changewindow.policy.templates import choices_of
 
 DOCUMENT = """\
@@ -15,17 +16,19 @@ Skipped are calendar, freezes, lead time, approvals and preflight; what was skip
 those whose yes it was. Not skipped are the lease on the target, what undo needs, watch, rollback and record. Afterwards
 somebody who has neither asked, done nor commanded approves it (`retroactive_approval`), and it is reviewed.
 """
-A_STANDARD, A_STEP, MORE = "A standard change", "One step", "More"
+A_STANDARD, A_STEP, MORE = "Or a standard change", "Or one step", "More"
+A_TICKET = """\
+What to do, as YAML; its window does not matter. Or leave it empty, and open one of the two sections below."""
 STEP = """\
-As YAML: `kind`, its fields, and its `undo`. `changewindow kinds` shows every kind."""
-WORKS = """\
-By what one sees that it works, as YAML: `{source: {kind: http, connection: orders, path: /health, read: status},
-pass: {equals: 200}}`."""
+As YAML, with its undo: `{kind: command, run: [systemctl, restart, orders], undo: nothing}`. `changewindow kinds` shows
+every kind with an example."""
+WORKS = f"What shows that it worked; otherwise it is rolled back. As YAML: `{CONDITION}`."
 
 DECLARES = """\
 If none is open: opens it at PagerDuty or Opsgenie, where `incidents` in emergencies.yaml names one of them."""
 
 
+HELD = {"null": "as the policy says", "wait": "wait for it", "take_over": "have it rolled back, and take over"}
 OPTIONAL: dict[str, Any] = {"type": ["null", "string"]}
 LINE = {**OPTIONAL, "maxLength": 300}
 TEXT = {**OPTIONAL, "format": "multiline", "maxLength": 1_000_000}
@@ -47,7 +50,7 @@ def _why() -> dict[str, Param]:
             minLength=1,
             maxLength=100,
             title="Incident commander",
-            description="Who commands the incident and has said yes, by the user name.",
+            description="User name of whoever commands the incident and has said yes.",
         ),
         "incident": Param(None, **LINE, title="Incident", description="Its id or address; empty: none is open."),
         "declare_incident": Param(default=False, type="boolean", title="Declare an incident", description=DECLARES),
@@ -60,8 +63,9 @@ def _what() -> dict[str, Param]:
     choices = f'As JSON, like {{"max_idle": 12}}. For {"; ".join(choices_of(folder))}.'
     within = {"section": A_STANDARD}
     listed = {**OPTIONAL, **within, "enum": [None, *templates], "title": "Standard change"}
+    listed["values_display"] = {"null": "none", **{name: name for name in templates}}
     return {
-        "ticket": Param(None, **TEXT, title="Ticket", description="What is done, as YAML; its window does not matter."),
+        "ticket": Param(None, **TEXT, title="Ticket", description=A_TICKET),
         "standard": Param(None, **listed, description="From the catalogue."),
         "values": Param({}, type=["null", "object"], **within, title="Parameters", description=choices),
     }
@@ -70,26 +74,27 @@ def _what() -> dict[str, Param]:
 def _one_step() -> dict[str, Param]:
     line, text = {**LINE, "section": A_STEP}, {**TEXT, "section": A_STEP}
     because = "Why it cannot be undone: a person is called instead. Empty: it has an undo."
+    unwatched = "Why nothing can show that it worked, so that nothing rolls it back by itself; of a ticket, too."
     return {
         "target": Param(None, **line, title="Target", description="As environment/service, like production/orders."),
         "step": Param(None, **text, title="Step", description=STEP),
         "no_undo_because": Param(None, **line, title="No undo, because", description=because),
         "works_when": Param(None, **text, title="Works when", description=WORKS),
+        "unwatched_because": Param(None, **line, title="Not watched, because", description=unwatched),
     }
 
 
 def _more() -> dict[str, Param]:
     line, moment = {**LINE, "section": MORE}, {**MOMENT, "section": MORE}
-    held = {**OPTIONAL, "section": MORE, "enum": [None, "wait", "take_over"]}
-    why, held_by = "Unwatched, because", "If another change holds the target"
-    rolled_back = "Why nothing is measured by which it could be rolled back."
-    waits = "Wait for it, or have it rolled back and take over; empty: as emergencies.yaml says."
+    held = {**OPTIONAL, "section": MORE, "enum": [None, "wait", "take_over"], "values_display": HELD}
+    held_by, waits = "If another change holds the target", "Empty: as `held` in emergencies.yaml says."
     yes = "With its offset; UTC without one. Empty: now."
     agrees = "Who else agrees; only asked where a review of the target is overdue and no incident is open."
     return {
-        "unwatched_because": Param(None, **line, title=why, description=rolled_back),
-        "agreed_at": Param(None, **moment, title="Said yes at", description=yes),
-        "agreed_how": Param(None, **line, title="Said yes how", description="By phone, in the incident channel."),
+        "agreed_at": Param(None, **moment, title="When they said yes", description=yes),
+        "agreed_how": Param(
+            None, **line, title="How they said yes", description="Like: by phone, in the incident channel."
+        ),
         "executor": Param(None, **line, title="Executor", description="Who does it, if it is not you."),
         "workaround_until": Param(
             None, **moment, title="Workaround until", description="When it has to be gone again; empty: it stays."
