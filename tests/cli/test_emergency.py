@@ -156,7 +156,7 @@ def test_everything_up_but_airflow(
     assert (owed.approval(direct.now()), owed.involved) == ("owed", (ME, "carol"))
     said = capsys.readouterr().err
     assert "Airflow does not answer, so it is carried out here." in said
-    assert "! no incident is opened from this host; declare it by hand" in said
+    assert "! No incident is opened from this host; declare it by hand" in said
     assert secrets_in(terminal.folder) == []
 
 
