@@ -17,9 +17,9 @@ from changewindow.ledger.payloads import Declared
 from changewindow.ledger.seal import Seal
 from changewindow.ledger.taking_in import Declaration
 from changewindow.policy.standing import Assessed, Intent
+from changewindow.policy.state_rules import TARGET_HELD
 from changewindow.ticket.reader import build_ticket
 
-HELD = "target_held"
 LOOK = 1.0
 """Seconds between two looks at whether a target is free."""
 
@@ -107,7 +107,7 @@ def _hold(here: Here, ask: Callable[..., object], patience: timedelta) -> None:
         try:
             ask(now=here.now())
         except NotAllowed as refused:
-            if {finding.code for finding in refused.findings} != {HELD} or here.now() >= give_up:
+            if {finding.code for finding in refused.findings} != {TARGET_HELD} or here.now() >= give_up:
                 raise
             if not is_said:
                 here.log(f"waiting: {'; '.join(finding.sentence for finding in refused.findings)}")

@@ -3,15 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from changewindow.ledger.changes import Submitted, submit_in
 from changewindow.ledger.closing import close_in
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, locked
-from changewindow.ledger.models import Change
 from changewindow.ledger.payloads import Declared
+from changewindow.ledger.queries import of_origin_in
 from changewindow.policy.standing import WAITING
 
 
@@ -31,12 +30,26 @@ def declare(
     is declared is the digest of this ticket, whatever the declaration says of one.
     """
     with ledger.transaction() as session:
-        if before := of_origin(session, origin):
+        if before := of_origin_in(session, origin):
             return Submitted(before.id, before.digest, is_new_text=False)
-        submitted = submit_in(session, ticket_data, requester=person, now=now, origin=origin, is_proven=is_proven)
-        bound = declared.model_copy(update={"digest": submitted.digest})
-        append(session, Event(submitted.change, person, now, bound))
-        return submitted
+        return declare_in(session, ticket_data, declared, person=person, now=now, origin=origin, is_proven=is_proven)
+
+
+def declare_in(
+    session: Session,
+    ticket_data: dict[str, Any],
+    declared: Declared,
+    *,
+    person: str,
+    now: datetime,
+    origin: str,
+    is_proven: bool,
+) -> Submitted:
+    """Do the same inside the caller's transaction, for an origin that has declared nothing yet."""
+    submitted = submit_in(session, ticket_data, requester=person, now=now, origin=origin, is_proven=is_proven)
+    bound = declared.model_copy(update={"digest": submitted.digest})
+    append(session, Event(submitted.change, person, now, bound))
+    return submitted
 
 
 def refuse(ledger: Ledger, change: str, *, reason: str, now: datetime) -> bool:
@@ -50,8 +63,3 @@ def refuse(ledger: Ledger, change: str, *, reason: str, now: datetime) -> bool:
             return False
         close_in(session, row, {"run": None, "outcome": "refused", "reason": reason, "now": now})
         return True
-
-
-def of_origin(session: Session, origin: str) -> Change | None:
-    """Return the newest change that came from there."""
-    return session.scalar(select(Change).where(Change.origin == origin).order_by(Change.number.desc()).limit(1))

@@ -21,6 +21,7 @@ from changewindow.policy.decision import Decision
 from changewindow.policy.gate import decide
 from changewindow.policy.model import Policy
 from changewindow.policy.standing import Assessed, HeldTarget, Intent, Mode
+from changewindow.policy.state_rules import TARGET_HELD
 from changewindow.ticket.reader import build_ticket
 
 OF_TERMINAL = "terminal__"
@@ -158,7 +159,7 @@ def release(ledger: Ledger, target: str, *, person: str, reason: str, now: datet
         row = locked(session, f"CHG-{lease.number}")
         if row.status == "running":
             remedy = "Run abort_change to have it rolled back."
-            raise NotAllowed(target, [Finding("target_held", f"{row.id} is acting on it", remedy)])
+            raise NotAllowed(target, [Finding(TARGET_HELD, f"{row.id} is acting on it", remedy)])
         session.delete(lease)
         append(session, Event(row.id, person, now, payloads.Released(target=target, reason=reason)))
         return row.id
@@ -176,9 +177,14 @@ def orphan(ledger: Ledger, change: str, *, run: str, now: datetime) -> bool:
         return True
 
 
+def next_token(session: Session) -> int:
+    """Return a fencing token that is higher than every earlier one."""
+    return (session.scalar(select(func.max(Change.token))) or 0) + 1
+
+
 def _take_leases(session: Session, row: Change, intent: Intent, *, targets: tuple[str, ...], now: datetime) -> int:
     """Hold the targets for this run; return the fencing token."""
-    row.token = token = (session.scalar(select(func.max(Change.token))) or 0) + 1
+    row.token = token = next_token(session)
     session.execute(delete(Lease).where(Lease.number == row.number))
     lives_until = max(intent.closes, now + intent.needs)
     session.add_all(

@@ -27,8 +27,12 @@ RECENT = 200
 def of_origin(ledger: Ledger, origin: str) -> Change | None:
     """Return the newest change whose ticket came from this file, or None."""
     with ledger.reading() as session:
-        newest = select(Change).where(Change.origin == origin).order_by(Change.number.desc()).limit(1)
-        return session.scalar(newest)
+        return of_origin_in(session, origin)
+
+
+def of_origin_in(session: Session, origin: str) -> Change | None:
+    """Do the same inside the caller's transaction."""
+    return session.scalar(select(Change).where(Change.origin == origin).order_by(Change.number.desc()).limit(1))
 
 
 def begun(ledger: Ledger) -> datetime | None:

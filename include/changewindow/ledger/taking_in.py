@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from changewindow.ledger import payloads
 from changewindow.ledger.chain import is_sealed, seal_of
-from changewindow.ledger.changes import submit_in
 from changewindow.ledger.closing import Closing, close_in
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.emergencies import of_origin
+from changewindow.ledger.emergencies import declare_in
 from changewindow.ledger.events import Entry, Event, append, append_entry, data, locked
 from changewindow.ledger.journal import Line
-from changewindow.ledger.leases import RENEWED
+from changewindow.ledger.leases import RENEWED, next_token
 from changewindow.ledger.models import Change, EventRow, Lease
 from changewindow.ledger.payloads import Declared, Payload, Started
+from changewindow.ledger.queries import of_origin_in
 from changewindow.ticket.reader import build_ticket
 from changewindow.ticket.revision import digest_of
 
@@ -76,7 +76,7 @@ def take_in(ledger: Ledger, lines: Sequence[Line], *, now: datetime, is_alive: b
     """
     first, run = lines[0].data, str(lines[0].data["run"])
     with ledger.transaction() as session:
-        row = of_origin(session, str(first["origin"])) or _declare(session, lines[0])
+        row = of_origin_in(session, str(first["origin"])) or _declare(session, lines[0])
         row = locked(session, row.id)
         if not _events_of(session, row, run, Started):
             _start(session, row, run, lines)
@@ -95,9 +95,8 @@ def take_in(ledger: Ledger, lines: Sequence[Line], *, now: datetime, is_alive: b
 
 def _declare(session: Session, line: Line) -> Change:
     person, origin, ticket = (line.data[name] for name in ("person", "origin", "ticket"))
-    submitted = submit_in(session, ticket, requester=person, now=line.at, origin=origin, is_proven=False)
-    declared = Declared.model_validate(line.data["declared"]).model_copy(update={"digest": submitted.digest})
-    append(session, Event(submitted.change, person, line.at, declared))
+    declared = Declared.model_validate(line.data["declared"])
+    submitted = declare_in(session, ticket, declared, person=person, now=line.at, origin=origin, is_proven=False)
     return locked(session, submitted.change)
 
 
@@ -109,7 +108,7 @@ def _start(session: Session, row: Change, run: str, lines: Sequence[Line]) -> No
     at = lines[0].at
     wants = any(line.what == CLOSED and line.data["outcome"] == "rollback_failed" for line in lines)
     targets = tuple(_free(session, build_ticket(lines[0].data["ticket"]).targets)) if wants else ()
-    row.token = token = (session.scalar(select(func.max(Change.token))) or 0) + 1
+    row.token = token = next_token(session)
     row.status, row.run, row.closed_at = "running", run, None
     session.add_all(
         Lease(target=target, number=row.number, token=token, run=run, taken_at=at, expires_at=row.closes)

@@ -6,8 +6,9 @@ from changewindow.documents.findings import Finding
 from changewindow.errors import BadPolicy
 from changewindow.policy.gate import decide
 from changewindow.policy.standing import Case
+from changewindow.policy.state_rules import TARGET_HELD
 
-NOT_SKIPPED = frozenset({"record_altered", "connections_serve", "target_held"})
+NOT_SKIPPED = frozenset({"record_altered", "connections_serve", TARGET_HELD})
 """What stops an emergency too; a target that is held is waited for, or taken over."""
 
 

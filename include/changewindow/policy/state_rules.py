@@ -4,6 +4,9 @@ from changewindow.documents.findings import Finding
 from changewindow.policy.decision import Answers, Satisfied
 from changewindow.policy.standing import ALTERED, ROLLED_BACK, WAITING, Case
 
+TARGET_HELD = "target_held"
+"""The code of what stands against a change while another one holds its target."""
+
 
 def record_holds(case: Case) -> Answers:
     """Say whether the rows of the ledger are as its sealed events say."""
@@ -91,6 +94,6 @@ def targets_free(case: Case) -> Answers:
     for held in case.standing.held:
         by_hand = f"Put {held.target} in order by hand, then run release_target; its rollback failed."
         remedy = "Wait until it is closed." if held.is_acting else by_hand
-        yield Finding("target_held", f"{held.target} is held by {held.change}", remedy)
+        yield Finding(TARGET_HELD, f"{held.target} is held by {held.change}", remedy)
     if not case.standing.held:
         yield Satisfied("targets_free", "no other change holds its targets")

@@ -14,11 +14,11 @@ from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.silences import open_silences
 from changewindow.ledger import changes, emergencies, leases
 from changewindow.policy.standing import HeldTarget
+from changewindow.policy.state_rules import TARGET_HELD
 
 SOON = timedelta(seconds=1)
 """How often it is asked whether the targets are free."""
 LONGEST_WAIT = timedelta(minutes=30)
-HELD = "target_held"
 
 
 def pass_the_gate(run: Run, held: str, person: str) -> None:
@@ -35,7 +35,7 @@ def pass_the_gate(run: Run, held: str, person: str) -> None:
             run.ledger, run.change.id, run.intent, targets=run.ticket.targets, now=now(), assessment=run.assessed
         )
     except NotAllowed as refused:
-        if {finding.code for finding in refused.findings} != {HELD}:
+        if {finding.code for finding in refused.findings} != {TARGET_HELD}:
             _refuse(run, refused)
         _wait(run, refused, take_over=held == "take_over", person=person)
     except PlatformError as broken:
@@ -61,7 +61,7 @@ def _wait(run: Run, refused: NotAllowed, *, take_over: bool, person: str) -> NoR
     if waited > LONGEST_WAIT:
         sentence = f"{_listed(holders)}, after {LONGEST_WAIT.seconds // 60} minutes"
         remedy = "Look at that change; then declare the emergency anew with `held: take_over`."
-        _refuse(run, NotAllowed(run.change.id, [Finding(HELD, sentence, remedy)]))
+        _refuse(run, NotAllowed(run.change.id, [Finding(TARGET_HELD, sentence, remedy)]))
     log.info("waiting until they are free: %s", _listed(holders))
     if take_over:
         for change in {holder.change for holder in holders}:
