@@ -10,7 +10,7 @@ import pytest
 from changewindow.changes.aftercare_sweep import Rules
 from changewindow.changes.event_text import sentence
 from changewindow.flow import habits
-from changewindow.ledger import aftercare, changes, emergencies, events, leases
+from changewindow.ledger import changes, emergencies, events, leases, owing
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.payloads import Declared
@@ -56,7 +56,7 @@ def emergency(ledger: Ledger, days: float) -> str:
 
 def tell(ledger: Ledger) -> None:
     """Sweep as housekeeping does."""
-    habits.tell(ledger, aftercare.since(ledger, NOW - 400 * DAY), RULES)
+    habits.tell(ledger, owing.of_targets(ledger, TARGETS, NOW - 400 * DAY), RULES)
 
 
 def reminders(ledger: Ledger, change: str) -> list[str]:

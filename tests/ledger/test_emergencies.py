@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from changewindow.errors import NotAllowed
-from changewindow.ledger import aftercare, changes, emergencies, leases
+from changewindow.ledger import aftercare, changes, emergencies, leases, owing
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads import Declared
 from changewindow.ledger.payloads.emergency import Skipped
@@ -44,8 +44,8 @@ def test_a_declared_text_passes_the_gate(ledger: Ledger) -> None:
     assert (owed.digest, owed.due, owed.involved) == (submitted.digest, DUE, ("alice", "carol"))
     assert owed.skipped_people == ("bob",)
     assert (owed.approval(NOW), owed.approval(DUE + timedelta(seconds=1))) == ("owed", "overdue")
-    assert aftercare.since(ledger, NOW - timedelta(hours=1)) == [owed]
-    assert aftercare.since(ledger, NOW + timedelta(seconds=1)) == []
+    assert owing.since(ledger, NOW - timedelta(hours=1)) == {submitted.change: owed}
+    assert owing.since(ledger, NOW + timedelta(seconds=1)) == {}
 
 
 def test_the_same_run_declares_once(ledger: Ledger) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from changewindow.changes.emergency_form import Emergency
 from changewindow.changes.emergency_ticket import Made
 from changewindow.errors import BadPolicy, BadRequest, BrokenChain
-from changewindow.ledger import aftercare, emergencies, stops
+from changewindow.ledger import emergencies, owing, stops
 from changewindow.ledger.changes import Submitted
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads import Declared
@@ -61,7 +61,7 @@ def overdue_reviews(ledger: Ledger, emergency: Emergency, *, person: str, now: d
     if said.is_drill:
         return ()
     try:
-        owed = aftercare.of_targets(ledger, targets, now - BACK)
+        owed = owing.of_targets(ledger, targets, now - BACK)
     except BrokenChain as broken:
         return (Skip("reviews_unknown", f"whether a review is overdue is not known: {broken}"),)
     wanted = second_person(owed, targets, has_open_incident=bool(said.incident), now=now)

@@ -9,7 +9,7 @@ from changewindow.changes.aftercare_sweep import Rules
 from changewindow.errors import ChangeError
 from changewindow.flow.runtime import log, now
 from changewindow.flow.tasks.messages import post
-from changewindow.ledger import aftercare
+from changewindow.ledger import aftercare, owing
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads import Reminded
 from changewindow.policy.aftercare import Aftercare
@@ -24,7 +24,7 @@ def tell_of(here: Ledger, change: str, known: Rules) -> list[str]:
     since = earliest(known.emergencies.repeated, now())
     try:
         owed = aftercare.of_change(here, change)
-        recent = aftercare.of_targets(here, owed.targets, since) if owed else []
+        recent = owing.of_targets(here, owed.targets, since) if owed else []
         return [habit.sentence for habit in tell(here, recent, known) if change in habit.changes]
     except ChangeError as error:
         log.error("whether %s is a habit is not known: %s", change, error)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from changewindow.errors import NotAllowed
@@ -34,39 +34,6 @@ def of_change(ledger: Ledger, change: str) -> Aftercare | None:
     """
     with ledger.reading() as session:
         return owed_in(session, known(session, change))
-
-
-def owing(ledger: Ledger, moment: datetime) -> list[str]:
-    """Return the changes of which something was declared, told or to be reviewed since then, oldest first."""
-    wanted = select(EventRow.number).where(EventRow.kind.in_(OWING), EventRow.at >= moment).distinct()
-    with ledger.reading() as session:
-        return [f"CHG-{number}" for number in sorted(session.scalars(wanted))]
-
-
-def since(ledger: Ledger, moment: datetime) -> list[Aftercare]:
-    """Return what each change owes or has owed that was declared, told or to be reviewed since then, oldest first.
-
-    Raises:
-        BrokenChain: the events of one of them were altered.
-    """
-    return _each(ledger, _owing(moment))
-
-
-def of_targets(ledger: Ledger, targets: Iterable[str], moment: datetime) -> list[Aftercare]:
-    """Return the same of those changes alone that touched one of the targets."""
-    touching = select(Touched.number).where(Touched.target.in_(list(targets)))
-    return _each(ledger, _owing(moment).where(EventRow.number.in_(touching)))
-
-
-def _owing(moment: datetime) -> Select[int]:
-    return select(EventRow.number).where(EventRow.kind.in_(OWING), EventRow.at >= moment).distinct()
-
-
-def _each(ledger: Ledger, wanted: Select[int]) -> list[Aftercare]:
-    with ledger.reading() as session:
-        numbers = sorted(session.scalars(wanted))
-        rows = (session.get(Change, number) for number in numbers)
-        return [owed for row in rows if row is not None and (owed := owed_in(session, row)) is not None]
 
 
 @dataclass(frozen=True)

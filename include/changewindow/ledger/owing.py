@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from changewindow.errors import BrokenChain
@@ -23,9 +23,30 @@ Owing = dict[str, Aftercare | BrokenChain]
 
 def since(ledger: Ledger, moment: datetime) -> Owing:
     """Return what each change owes or has owed that was declared, told or to be reviewed since then, oldest first."""
-    wanted = select(EventRow.number).where(EventRow.kind.in_(OWING), EventRow.at >= moment).distinct()
     with ledger.reading() as session:
-        return _read(session, sorted(session.scalars(wanted)))
+        return _read(session, sorted(session.scalars(_since(moment))))
+
+
+def of_targets(ledger: Ledger, targets: Iterable[str], moment: datetime) -> list[Aftercare]:
+    """Return the same of those changes alone that touched one of the targets.
+
+    Raises:
+        BrokenChain: the events of one of them were altered.
+    """
+    touching = select(Touched.number).where(Touched.target.in_(list(targets)))
+    with ledger.reading() as session:
+        numbers = session.scalars(_since(moment).where(EventRow.number.in_(touching)))
+        return [_whole(owed) for owed in _read(session, sorted(numbers)).values()]
+
+
+def _since(moment: datetime) -> Select[int]:
+    return select(EventRow.number).where(EventRow.kind.in_(OWING), EventRow.at >= moment).distinct()
+
+
+def _whole(owed: Aftercare | BrokenChain) -> Aftercare:
+    if isinstance(owed, BrokenChain):
+        raise owed
+    return owed
 
 
 def of_changes(ledger: Ledger, changes: Iterable[str]) -> Owing:
