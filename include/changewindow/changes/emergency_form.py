@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from changewindow.changes.emergency_ticket import CONDITION, Frame, Made, of_step, of_ticket
+from changewindow.changes.form import SKEW, Form
 from changewindow.changes.record_form import TARGET
-from changewindow.documents.moments import utc
 from changewindow.documents.text import shown
 from changewindow.documents.types import Person
 from changewindow.documents.yaml import BadYaml, Document, parse
@@ -25,8 +25,6 @@ from changewindow.policy.skipped import Skip
 
 Held = Literal["wait", "take_over"]
 PERSON = TypeAdapter(Person)
-SKEW = timedelta(minutes=1)
-"""How far the clock of whoever declares may be ahead."""
 OLDEST = timedelta(days=2)
 """A yes that is older was for something else."""
 LONGEST = 300
@@ -47,13 +45,8 @@ class Emergency:
     """Who else agrees, where an overdue review asks for somebody."""
 
 
-@dataclass
-class _Form:
-    """A form that is being read."""
-
-    params: Mapping[str, Any]
-    now: datetime
-    mistakes: list[str] = field(default_factory=list)
+class _Form(Form):
+    """The form of an emergency."""
 
     def text(self, name: str) -> str:
         """Return a field as one line."""
@@ -68,15 +61,6 @@ class _Form:
             what = f"{shown(given)} is no user name" if given else "nobody is named"
             self.mistakes.append(f"{name}: {what}. Write the name with which Airflow knows them, like jane.doe")
         return given
-
-    def moment(self, name: str) -> datetime | None:
-        """Return a moment, in UTC where it has no zone."""
-        try:
-            return utc(self.params[name]) if self.params.get(name) else None
-        except ValueError:
-            given = shown(str(self.params[name]))
-            self.mistakes.append(f"{name}: {given} is not a time like 2031-03-18T03:12+01:00")
-            return None
 
 
 def emergency_of(params: Mapping[str, Any], rules: Policy | BadPolicy, *, person: str, now: datetime) -> Emergency:

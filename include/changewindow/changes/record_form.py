@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
 
-from changewindow.documents.moments import utc
+from changewindow.changes.form import SKEW, Form
 from changewindow.documents.text import hint, nearest, shown
 from changewindow.errors import BadRequest
 from changewindow.policy.manual_change import LONGEST, MOST, ManualChange, ManualCommand
@@ -18,8 +17,6 @@ from changewindow.systems.sessions.reading import cleaned, read
 
 LONGEST_PASTE = 500_000
 """Characters that are read of a paste."""
-SKEW = timedelta(minutes=1)
-"""How far the clock of whoever tells it may be ahead."""
 OLDEST = timedelta(days=3650)
 """What is said to be older was mistyped."""
 LONGEST_TEXT = 500
@@ -28,13 +25,8 @@ TARGET = re.compile(r"([a-z][a-z0-9-]*)/([a-z][a-z0-9-]*)")
 NUMBERS = re.compile(r"[0-9]{1,9}")
 
 
-@dataclass
-class _Form:
-    """A form that is being read."""
-
-    params: Mapping[str, Any]
-    now: datetime
-    mistakes: list[str] = field(default_factory=list)
+class _Form(Form):
+    """The form of a record."""
 
     def text(self, name: str) -> str:
         """Return a field of one line, without secrets."""
@@ -45,17 +37,6 @@ class _Form:
         given = self.params.get(name) or ""
         listed = given if isinstance(given, list) else re.split(r"[\s,]+", str(given).strip())
         return [str(each) for each in listed if each]
-
-    def moment(self, name: str) -> datetime | None:
-        """Return a moment, in UTC where it has no zone."""
-        given = self.params.get(name)
-        if not given:
-            return None
-        try:
-            return utc(given)
-        except ValueError:
-            self.mistakes.append(f"{name}: {shown(str(given))} is not a time like 2031-03-18T03:12+01:00")
-            return None
 
 
 def manual_change_of(params: Mapping[str, Any], catalogue: Catalogue, *, person: str, now: datetime) -> ManualChange:

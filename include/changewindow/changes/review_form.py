@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any
 
+from changewindow.changes.form import SKEW, Form
 from changewindow.documents.moments import utc
 from changewindow.documents.text import shown
 from changewindow.documents.types import PERSON
@@ -16,8 +16,6 @@ from changewindow.policy.aftercare import Aftercare
 from changewindow.policy.reviewing import WORKAROUND
 from changewindow.systems.sessions.reading import cleaned
 
-SKEW = timedelta(minutes=1)
-"""How far the clock of whoever fills it in may be ahead."""
 MOST = 20
 """Follow-ups of one review."""
 END_OF_DAY = time(23, 59, tzinfo=UTC)
@@ -28,13 +26,8 @@ LEAST = 3
 """Characters without which nothing is said."""
 
 
-@dataclass
-class Form:
-    """A form that is being read, with what is wrong in it so far."""
-
-    params: Mapping[str, Any]
-    now: datetime
-    mistakes: list[str] = field(default_factory=list)
+class _Form(Form):
+    """The forms of what comes after a change."""
 
     def text(self, name: str, missing: str = "") -> str:
         """Return a text without secrets; where it says nothing, `missing` is a mistake."""
@@ -89,7 +82,7 @@ def review_of(
     Raises:
         BadRequest: it cannot be a review so; names every mistake.
     """
-    form = Form(params, now)
+    form = _Form(params, now)
     skipped = owed.because in ("emergency", "record")
     why = "Say why nobody could wait for approval and window" if skipped else ""
     what = "Say what is missing: a standard change, an alert, a person who may approve" if skipped else ""
@@ -114,7 +107,7 @@ def follow_up_of(params: Mapping[str, Any], *, now: datetime, run: str = "") -> 
     Raises:
         BadRequest: it says nothing, or two things; names every mistake.
     """
-    form = Form(params, now)
+    form = _Form(params, now)
     about = str(params.get("about") or "").strip().casefold()
     is_workaround, is_done = about == WORKAROUND, bool(params.get("done"))
     if not is_workaround and not re.fullmatch("[1-9][0-9]{0,3}", about):
@@ -135,7 +128,7 @@ def follow_up_of(params: Mapping[str, Any], *, now: datetime, run: str = "") -> 
     return FollowedUp(about=named, done=is_done, owner=owner, due=due, reason=reason, run=run)
 
 
-def _follow_ups(form: Form) -> Iterator[FollowUp]:
+def _follow_ups(form: _Form) -> Iterator[FollowUp]:
     lines = [line for line in form.text("follow_ups").splitlines() if line.strip(" |")]
     if len(lines) > MOST:
         form.mistakes.append(f"follow_ups: {len(lines)}, {MOST} allowed. Leave only those that matter")
@@ -147,7 +140,7 @@ def _follow_ups(form: Form) -> Iterator[FollowUp]:
         yield FollowUp(what=what, owner=form.person(place, owner), due=_day(form, place, day))
 
 
-def _day(form: Form, place: str, given: str) -> datetime | None:
+def _day(form: _Form, place: str, given: str) -> datetime | None:
     try:
         due = moment_of(given) if given else None
     except ValueError:
@@ -158,7 +151,7 @@ def _day(form: Form, place: str, given: str) -> datetime | None:
     return due
 
 
-def _about_impact(reviewed: Reviewed, form: Form) -> Iterator[str]:
+def _about_impact(reviewed: Reviewed, form: _Form) -> Iterator[str]:
     began, ended = reviewed.impact_from, reviewed.impact_to
     given = [name for name in ("impact_from", "impact_to") if form.params.get(name)]
     if len(given) == 1:
@@ -169,7 +162,7 @@ def _about_impact(reviewed: Reviewed, form: Form) -> Iterator[str]:
         yield f"impact_to: {ended:%Y-%m-%d %H:%M} UTC has not come. Review it when it is over"
 
 
-def _about_template(form: Form, standards: tuple[str, ...]) -> Iterator[str]:
+def _about_template(form: _Form, standards: tuple[str, ...]) -> Iterator[str]:
     name = str(form.params.get("template") or "").strip()
     if name and not TEMPLATE.fullmatch(name):
         yield f"template: {shown(name)} is no name of a standard change. Write it like restart_orders"
