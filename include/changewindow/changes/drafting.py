@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from changewindow.changes.proof_to_fill_in import PROOF
 from changewindow.documents.text import visible
 from changewindow.documents.yaml_writing import written
 from changewindow.errors import OperatorError
@@ -66,21 +67,7 @@ steps:
     timeout: 5m
 
 rollback:
-  estimate: 5m
-  verify:
-    - name: Health check returns 200
-      source: {{kind: http, connection: <airflow_connection>, path: /health, read: status}}
-      pass: {{equals: 200}}
-
-watch:
-  for: 15m
-  every: 10s
-
-validation:
-  - name: Health check returns 200
-    source: {{kind: http, connection: <airflow_connection>, path: /health, read: status}}
-    pass: {{equals: 200}}
-"""
+{proof}"""
 
 
 @dataclass(frozen=True)
@@ -209,6 +196,7 @@ def _by_hand(manual: ManualChange) -> str:
         environment=manual.environment,
         span=manual.span,
         commands="\n".join(_comments(manual)),
+        proof=PROOF,
     )
 
 

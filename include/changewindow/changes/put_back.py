@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from changewindow.changes.proof_to_fill_in import PROOF
 from changewindow.collectors.base import CollectorBase
 from changewindow.documents.text import visible
 from changewindow.errors import OperatorError
@@ -33,21 +34,7 @@ steps:
 {steps}
 
 rollback:                           # brings back what was found, if putting it back does harm
-  estimate: 5m
-  verify:
-    - name: Health check returns 200
-      source: {{kind: http, connection: <airflow_connection>, path: /health, read: status}}
-      pass: {{equals: 200}}
-
-watch:
-  for: 15m
-  every: 10s
-
-validation:
-  - name: Health check returns 200
-    source: {{kind: http, connection: <airflow_connection>, path: /health, read: status}}
-    pass: {{equals: 200}}
-"""
+{proof}"""
 SERVICE, ENVIRONMENT = "<service affected>", "production"
 LONGEST = 200
 """Characters of an object's name in the summary."""
@@ -83,6 +70,7 @@ def ticket_of(recorded: Recorded, collectors: Mapping[str, CollectorBase], catal
         environment=_quoted(finding.environment or ENVIRONMENT),
         risk=_risk(finding.services, catalogue),
         steps="\n".join(line for step in steps for line in _lines(step)),
+        proof=PROOF,
     )
 
 

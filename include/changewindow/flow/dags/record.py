@@ -4,21 +4,20 @@ from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, Param
 from airflow.sdk.definitions.context import Context
-from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow.changes.record_form import LONGEST_PASTE, manual_change_of
 from changewindow.changes.record_text import answer, recorded
 from changewindow.changes.recording import Teller, enter
-from changewindow.errors import BadRequest, ChangeError
+from changewindow.errors import BadRequest
 from changewindow.flow.closing import closing_by
 from changewindow.flow.dags.retroactive import ask_after
+from changewindow.flow.noted import note, refusal_noted
 from changewindow.flow.own_dag import RECORD, own_dag
 from changewindow.flow.people import NOBODY
 from changewindow.flow.requested import origin_of
-from changewindow.flow.runtime import ledger, log, now, person_of, policy
+from changewindow.flow.runtime import ledger, now, person_of, policy
 from changewindow.flow.secrecy import SECRETS
 from changewindow.flow.tasks.messages import post
-from changewindow.flow.xcoms import leave_note
 
 DOCUMENT = """\
 Tell what was done by hand, after it was done: it lands in the ledger as a **record**, which nobody has approved and
@@ -42,15 +41,8 @@ class RecordChange(BaseOperator):
             AirflowFailException: it cannot be recorded; says every reason.
         """
         person, params = person_of(context), dict(context["params"])
-        try:
-            lines = self._record(person, params, origin_of(context))
-        except ChangeError as error:
-            log.error("%s", error)
-            leave_note(context, str(error))
-            raise AirflowFailException(str(error)) from error
-        for line in lines:
-            log.info("%s", line)
-        leave_note(context, "\n".join(lines))
+        with refusal_noted(context):
+            note(context, self._record(person, params, origin_of(context)))
 
     def _record(self, person: str, params: dict[str, Any], origin: str) -> list[str]:
         if person == NOBODY:

@@ -7,16 +7,17 @@ from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, Param
 from airflow.sdk.definitions.context import Context
-from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
+from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from changewindow import settings
 from changewindow.changes.handover import Shown, Tried
 from changewindow.changes.looking import Look, listed
 from changewindow.changes.request import Request, take_in
 from changewindow.documents.text import escaped
-from changewindow.errors import BadTicket, ChangeError
+from changewindow.errors import BadTicket
 from changewindow.flow.airflow_connection import of_ticket
 from changewindow.flow.dags.approval import REASON, Approve
+from changewindow.flow.noted import refusal_noted
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.publishing import publish_change
 from changewindow.flow.requested import origin_of, shown_by_check
@@ -36,12 +37,8 @@ class Check(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the change, and the plan for the approver."""
-        try:
+        with refusal_noted(context):
             shown = self._take_in(self.request(context))
-        except ChangeError as error:
-            log.error("%s", error)
-            leave_note(context, str(error))
-            raise AirflowFailException(str(error)) from error
         leave_note(context, f"{shown.change} is asked for\n{shown.warnings}".strip())
         return sealed(context, shown)
 

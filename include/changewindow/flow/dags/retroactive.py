@@ -14,6 +14,7 @@ from changewindow.errors import ChangeError, NotAllowed
 from changewindow.flow import aftercare_view
 from changewindow.flow.dags.approval import AGAIN, DoesNotCount
 from changewindow.flow.dags.interventions import CHANGE
+from changewindow.flow.noted import refusal_noted
 from changewindow.flow.owed import room_of, rules
 from changewindow.flow.own_dag import ASKS, RETROACTIVE, own_dag
 from changewindow.flow.people import who_answered
@@ -85,13 +86,10 @@ class Open(BaseOperator):
         if asked_about(context):
             return []
         change = str(context["params"]["change"])
-        try:
+        with refusal_noted(context):
             owed = aftercare.of_change(ledger(), change)
             if owed is None or not owed.is_asked:
                 raise NotAllowed(change, [nothing_owed(change)])
-        except ChangeError as error:
-            leave_note(context, str(error))
-            raise AirflowFailException(str(error)) from error
         leave_note(context, f"{change} is asked about in the run {ASKS}{change}: see Required Actions.")
         return requests(context, owed)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, Param
 from airflow.sdk.definitions.context import Context
-from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow import settings
 from changewindow.changes import aftercare_messages, messages
@@ -16,13 +15,13 @@ from changewindow.changes.review_form import TEMPLATE, follow_up_of, review_of
 from changewindow.changes.review_text import follow_up_lines, followed_up, review_lines
 from changewindow.errors import BadRequest, ChangeError
 from changewindow.flow.dags.interventions import CHANGE
+from changewindow.flow.noted import note, refusal_noted
 from changewindow.flow.own_dag import FOLLOW_UP, REVIEW, own_dag
 from changewindow.flow.people import NOBODY
 from changewindow.flow.requested import origin_of
-from changewindow.flow.runtime import ledger, log, now, person_of, policy
+from changewindow.flow.runtime import ledger, now, person_of, policy
 from changewindow.flow.secrecy import SECRETS, clean
 from changewindow.flow.tasks.messages import post
-from changewindow.flow.xcoms import leave_note
 from changewindow.ledger import reviews
 from changewindow.ledger.database import Ledger
 from changewindow.policy.check import Facts
@@ -76,18 +75,11 @@ class Tell(BaseOperator):
             AirflowFailException: it is not taken; says every reason.
         """
         params = dict(context["params"])
-        try:
+        with refusal_noted(context):
             told = Told(str(params["change"]), params, person_of(context), origin_of(context), now(), policy())
             if told.person == NOBODY:
                 raise BadRequest(f"Nobody is known to have triggered this run. Trigger {self.dag_id} in your own name.")
-            lines = self.act(ledger(), told)
-        except ChangeError as error:
-            log.error("%s", error)
-            leave_note(context, str(error))
-            raise AirflowFailException(str(error)) from error
-        for line in lines:
-            log.info("%s", line)
-        leave_note(context, "\n".join(lines))
+            note(context, self.act(ledger(), told))
 
 
 def review(here: Ledger, told: Told) -> list[str]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, Param
 from airflow.sdk.definitions.context import Context
-from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow import settings
 from changewindow.changes.look_around import look_around
@@ -18,6 +17,7 @@ from changewindow.documents.text import hint
 from changewindow.errors import ChangeError
 from changewindow.flow.airflow_connection import connection
 from changewindow.flow.fetched_connections import among, fetched
+from changewindow.flow.noted import refusal_noted
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.runtime import log, now
 from changewindow.flow.xcoms import REST, leave_note
@@ -49,12 +49,8 @@ class Look(BaseOperator):
             AirflowFailException: nobody can be asked.
         """
         params = context["params"]
-        try:
+        with refusal_noted(context, ValueError):
             lines = answer_to(dict(params), now())
-        except (ChangeError, ValueError) as error:
-            log.error("%s", error)
-            leave_note(context, str(error))
-            raise AirflowFailException(str(error)) from error
         for line in lines:
             log.info("%s", line)
         leave_note(context, "\n".join(_beginning([line for line in lines if line])))

@@ -1,0 +1,34 @@
+"""Ends the tasks by which people tell something: what was done, or why not, stands in the log and the run's note."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowFailException
+
+from changewindow.errors import ChangeError
+from changewindow.flow.runtime import log
+from changewindow.flow.xcoms import leave_note
+
+
+@contextmanager
+def refusal_noted(context: Context, *more: type[Exception]) -> Iterator[None]:
+    """Fail the task for what is raised on purpose, or is one of `more`, and leave why in the note of its run.
+
+    Raises:
+        AirflowFailException: it was refused; says every reason.
+    """
+    refusals: tuple[type[Exception], ...] = (ChangeError, *more)
+    try:
+        yield
+    except refusals as error:
+        log.error("%s", error)
+        leave_note(context, str(error))
+        raise AirflowFailException(str(error)) from error
+
+
+def note(context: Context, lines: Sequence[str]) -> None:
+    """Leave what was done in the log, and as the note of the run."""
+    for line in lines:
+        log.info("%s", line)
+    leave_note(context, "\n".join(lines))
