@@ -8,24 +8,16 @@ import pytest
 from changewindow.changes import incident_desk
 from changewindow.changes.incident_desk import look_up, new_incident, open_one
 from changewindow.flow.fetched_connections import among
-from changewindow.ledger.payloads import Declared, IncidentSeen
+from changewindow.ledger.payloads import IncidentSeen
 from changewindow.policy.emergencies import IncidentDesk
 from servers import incident_apis
 from servers.incident_apis import ALERT, INCIDENT, TOKEN, opsgenie, pagerduty, serving
 from support.changes import NOW
+from support.declarations import declaration
 from support.recording_server import Reply, recording_server
 from support.tickets import ticket
 
-DECLARED = Declared(
-    digest="5f2b" * 16,
-    broken="no orders come in; the key is hunter2",
-    commander="carol",
-    agreed_at=NOW,
-    agreed_how="by phone",
-    executor="alice",
-    skipped=(),
-    due=NOW,
-)
+DECLARED = declaration(NOW, digest="5f2b" * 16, broken="no orders come in; the key is hunter2", due=NOW)
 NEW = new_incident("CHG-1042", ticket(), DECLARED, lambda text: text.replace("hunter2", "***"))
 ABSENT = ["PABSENT", "99", "INC-4711", "https://evil.example/incidents/PT4KHLK", "../users"]
 WHOM = {"pagerduty": {"service": "orders"}, "opsgenie": {"team": "on-call"}}

@@ -9,9 +9,10 @@ from changewindow.cli.main import main
 from changewindow.ledger import changes, emergencies, events, leases, owing
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event
-from changewindow.ledger.payloads import Declared, ReviewAsked, Reviewed
+from changewindow.ledger.payloads import ReviewAsked, Reviewed
 from changewindow.ledger.payloads.emergency import FollowUp
 from support.changes import intent
+from support.declarations import declaration
 from support.tampering import tamper
 from support.tickets import banner
 
@@ -20,16 +21,7 @@ THEN = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
 DUE = THEN + timedelta(days=1)
 """Long ago for the commands, which ask the clock."""
 OVERDUE = f"retroactive approval OVERDUE since {DUE:%Y-%m-%d %H:%M} UTC, from anybody but alice, carol"
-DECLARED = Declared(
-    digest="",
-    broken="no orders come in",
-    commander="carol",
-    agreed_at=THEN,
-    agreed_how="by phone",
-    executor="alice",
-    skipped=(),
-    due=DUE,
-)
+DECLARED = declaration(THEN)
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from changewindow.cli.report import drill_lines
 from changewindow.ledger import changes, emergencies, events, leases, records
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event
-from changewindow.ledger.payloads import Declared, Drilled
+from changewindow.ledger.payloads import Drilled
 from changewindow.policy.emergencies import Emergencies
 from changewindow.policy.population import Drill
 from support.changes import intent
+from support.declarations import declaration
 from support.manual_changes import manual
 from support.tampering import tamper
 from support.tickets import banner
@@ -28,18 +29,7 @@ def emergency(ledger: Ledger, number: int, *, incident: str = "", is_drill: bool
     at = THEN + timedelta(hours=number)
     start, end = (f"{moment:%Y-%m-%d %H:%M}" for moment in (at, at + timedelta(hours=1)))
     data = banner(window={"zone": "UTC", "start": start, "end": end})
-    declared = Declared(
-        digest="",
-        broken="no orders come in",
-        incident=incident,
-        commander="carol",
-        agreed_at=at,
-        agreed_how="by phone",
-        executor="alice",
-        skipped=(),
-        due=at + timedelta(days=1),
-        is_drill=is_drill,
-    )
+    declared = declaration(at, incident=incident, is_drill=is_drill)
     submitted = emergencies.declare(ledger, data, declared, person="alice", now=at, origin=f"emergency/{number}")
     leases.start(ledger, submitted.change, intent(submitted.digest), targets=("production/orders",), now=at)
     changes.close(ledger, submitted.change, run="run-1", outcome="completed", reason="good", now=at)

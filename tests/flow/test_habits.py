@@ -13,9 +13,9 @@ from changewindow.flow import habits
 from changewindow.ledger import changes, emergencies, events, leases, owing
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
-from changewindow.ledger.payloads import Declared
 from changewindow.policy.emergencies import Emergencies
 from support.changes import intent
+from support.declarations import declaration
 from support.tampering import tamper
 from support.tickets import banner
 
@@ -36,16 +36,7 @@ def known(tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Le
 def emergency(ledger: Ledger, days: float) -> str:
     """Let an emergency begin and end so many days ago."""
     at = NOW - days * DAY
-    said = Declared(
-        digest="",
-        broken="no orders",
-        commander="carol",
-        agreed_at=at,
-        agreed_how="by phone",
-        executor="erin",
-        skipped=(),
-        due=at + DAY,
-    )
+    said = declaration(at, broken="no orders", executor="erin")
     span = {"start": f"{at - DAY:%Y-%m-%d %H:%M}", "end": f"{at + DAY:%Y-%m-%d %H:%M}"}
     ticket = banner(window={"zone": "UTC", **span})
     made = emergencies.declare(ledger, ticket, said, person="alice", now=at, origin=f"emergency_change/{days}")

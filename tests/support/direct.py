@@ -8,10 +8,10 @@ from changewindow.changes.direct_book import Book
 from changewindow.changes.direct_hands import Hands
 from changewindow.changes.direct_start import Here, Wanted, begin
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.payloads import Declared
 from changewindow.ledger.seal import Seal
 from changewindow.systems.connection import Connection
 from changewindow.ticket.window import local_time_text
+from support.declarations import declaration
 from support.tickets import banner
 
 
@@ -44,17 +44,7 @@ def data(done: Path, **changed: Any) -> dict[str, Any]:
     return banner(**{**fields, **changed})
 
 
-DECLARED = Declared(
-    digest="",
-    broken="no orders come in",
-    commander="carol",
-    agreed_at=now(),
-    agreed_how="by phone",
-    executor="alice",
-    skipped=(),
-    due=now() + timedelta(hours=24),
-    by_terminal="the ledger does not answer",
-)
+DECLARED = declaration(now(), by_terminal="the ledger does not answer")
 
 
 def here(folder: Path, ledger: Ledger | None, said: list[str] | None = None) -> Here:

@@ -13,8 +13,9 @@ from changewindow.ledger import changes, emergencies, events, reviews
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import Event
-from changewindow.ledger.payloads import Declared, FollowedUp, MessageSent, ReviewAsked, Reviewed, Started
+from changewindow.ledger.payloads import FollowedUp, MessageSent, ReviewAsked, Reviewed, Started
 from changewindow.ledger.payloads.emergency import FollowUp, Skipped
+from support.declarations import declaration
 from support.task_instance import TaskInstance
 from support.tickets import banner
 
@@ -24,16 +25,7 @@ AT = NOW - 5 * DAY
 
 def emergency(ledger: Ledger, number: int, at: datetime = AT, **said: Any) -> str:
     """Let an emergency have acted, and ended."""
-    event = Declared(
-        digest="",
-        broken="no orders",
-        commander="carol",
-        agreed_at=at,
-        agreed_how="by phone",
-        executor="erin",
-        due=NOW + DAY,
-        **{"skipped": (), **said},
-    )
+    event = declaration(at, **{"broken": "no orders", "executor": "erin", "due": NOW + DAY, **said})
     made = emergencies.declare(ledger, banner(), event, person="alice", now=at, origin=f"emergency_change/{number}")
     started = Started(run="run", digest=made.digest, mode="run", token=1, targets=("production/orders",))
     events.record(ledger, Event(made.change, "run", at, started))

@@ -12,19 +12,11 @@ from changewindow.flow.tasks import messages
 from changewindow.ledger import events, payloads
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import Event
+from support.declarations import declaration
 from support.started_change import StartedChange
 
 NOW = datetime.now(UTC)
-DECLARED = payloads.Declared(
-    digest="",
-    broken="no orders come in",
-    commander="carol",
-    agreed_at=NOW,
-    agreed_how="by phone",
-    executor="alice",
-    skipped=(),
-    due=NOW + timedelta(hours=24),
-)
+DECLARED = declaration(NOW)
 
 
 @pytest.fixture
