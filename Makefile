@@ -12,7 +12,7 @@ OPENTOFU_BIN := $(HOME)/.cache/changewindow-tests/bin/tofu
 
 ETCKEEPER := $(HOME)/.cache/changewindow-tests/etckeeper
 
-.PHONY: demo test fast foreign airflow rooms lint clicks chaos attack fuzz bench services opentofu lock clean
+.PHONY: demo test fast foreign airflow again rooms lint clicks chaos attack fuzz bench services opentofu lock clean
 
 demo: .venv/ready ## start Airflow, play two changes on a real service, stay up (ONCE=1: end; DEMO_PORT=…: choose the port)
 	@exec env --unset=PYTHONDONTWRITEBYTECODE PYTHONPATH=include $(BIN)/python -m demo
@@ -27,6 +27,9 @@ foreign: .venv/ready ## the tests of the steps of Ansible, Flyway and OpenTofu
 
 airflow: .venv/ready ## the tests on a real Airflow
 	$(RUN) -m pytest tests/airflow --numprocesses 5 --dist loadgroup
+
+again: lint ## the tests that failed last, once more, with little beside them: what passes now is unreliable, and is to be mended
+	$(RUN) -m pytest tests --last-failed --last-failed-no-failures none --numprocesses 2 --dist loadgroup -v
 
 rooms: .venv/ready ## rooms, floors, imports upwards, circles and modules without a room, measured
 	$(RUN) tests/support/layout.py
