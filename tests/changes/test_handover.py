@@ -33,7 +33,6 @@ FACTS: list[tuple[Any, Fact]] = [
         {"outcome": "completed", "reason": "good", "at": TEXT, "is_news": True},
         handover.Closed(outcome="completed", reason="good", at=AT, is_news=True),
     ),
-    ("1712.34", handover.Thread(thread="1712.34")),
 ]
 KEYS_0_1_0 = {
     "reason",
@@ -98,7 +97,9 @@ def test_numbers_may_be_written_in_another_way() -> None:
 
 def test_keys_are_those_of_version_0_1_0() -> None:
     """So that both find what the other has left."""
-    assert {handover.key_of(type(fact), 2) for _, fact in FACTS} == KEYS_0_1_0
+    assert {handover.key_of(type(fact), 2) for _, fact in FACTS} == KEYS_0_1_0 - {
+        "thread"
+    }  # where messages stand, the ledger knows now
 
 
 @pytest.mark.parametrize(

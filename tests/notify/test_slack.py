@@ -1,30 +1,33 @@
 """The channel slack, with the real client against a local server."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
-from slack_sdk import WebClient
 
-from changewindow.notify.base import NotDelivered
+from changewindow.notify.base import Message, NotDelivered, Reference, Tools
 from changewindow.notify.slack import Channel
+from changewindow.systems.connection import Connection
 from support.recording_server import RecordingServer
 
 POST = "/api/chat.postMessage"
+NOW = datetime.now(UTC)
 
 
-def channel(url: str) -> Channel:
-    """Return Slack as the provider's hook would make it."""
-    return Channel(WebClient("xoxb-of-the-test", base_url=f"{url}/api/", timeout=2))
+def tools(url: str) -> Tools:
+    """Return what the channel may use: Slack is at that address."""
+    slack = Connection("slack_api_default", "slack", password="xoxb-of-the-test", extra={"base_url": f"{url}/api/"})
+    return Tools(lambda _: slack, within=2)
 
 
 def test_the_first_message_begins_the_thread_and_the_next_stands_in_it(server: RecordingServer) -> None:
     """All messages of a change are one thread."""
-    server.answers[POST] = (200, json.dumps({"ok": True, "ts": "17.4"}))
-    thread = channel(server.url).post("#deploys", "begins", None)
-    assert channel(server.url).post("#deploys", "ends", thread) == "17.4"
-    first, second = (json.loads(request.body) for request in server.requests)
-    assert (first["channel"], first["text"], first.get("thread_ts")) == ("#deploys", "begins", None)
-    assert second["thread_ts"] == "17.4"
+    server.answers[POST] = (200, json.dumps({"ok": True, "ts": "17.4", "channel": "C1"}))
+    first = Channel().post(tools(server.url), "#deploys", Message("begins", NOW))
+    Channel().post(tools(server.url), "#deploys", Message("ends", NOW), below=first, is_loud=True)
+    begins, ends = (json.loads(request.body) for request in server.requests)
+    assert (first, begins["channel"], begins["text"]) == (Reference("C1", "17.4"), "#deploys", "begins")
+    assert (ends["channel"], ends["thread_ts"], ends["reply_broadcast"]) == ("C1", "17.4", True)
 
 
 @pytest.mark.parametrize(
@@ -40,13 +43,14 @@ def test_what_goes_wrong_is_not_delivered(server: RecordingServer, status: int, 
     """Every way to fail is the one error that no change fails for."""
     server.answers[POST] = (status, text)
     with pytest.raises(NotDelivered):
-        channel(server.url).post("#deploys", "text", None)
+        Channel().post(tools(server.url), "#deploys", Message("text", NOW))
 
 
 def test_a_message_calls_nobody_and_leads_nowhere_else(server: RecordingServer) -> None:
     """What a ticket says is text: no alarm for the whole channel, no link behind other words, no hidden sign."""
     server.answers[POST] = (200, json.dumps({"ok": True, "ts": "17.4"}))
-    channel(server.url).post("#deploys", "<!channel> <https://evil|our wiki> <@U1> & \u202ereversed", None)
+    text = "<!channel> <https://evil|our wiki> <@U1> & \u202ereversed"
+    Channel().post(tools(server.url), "#deploys", Message(text, NOW))
     (request,) = server.requests
     sent = json.loads(request.body)
     shown = r"&lt;!channel&gt; &lt;https://evil|our wiki&gt; &lt;@U1&gt; &amp; \u202ereversed"
@@ -56,4 +60,4 @@ def test_a_message_calls_nobody_and_leads_nowhere_else(server: RecordingServer) 
 def test_nobody_there_is_not_delivered() -> None:
     """A refused connection too."""
     with pytest.raises(NotDelivered):
-        channel("http://127.0.0.1:1").post("#deploys", "text", None)
+        Channel().post(tools("http://127.0.0.1:1"), "#deploys", Message("text", NOW))

@@ -151,13 +151,6 @@ class Closed(Fact):
     is_news: bool
 
 
-class Thread(Fact):
-    """The thread in which messages about the run are posted; None where the channel has no threads."""
-
-    key = "thread"
-    thread: str | None
-
-
 class Shown(Fact):
     """What a request shows to those who approve; the result of its task `check`."""
 

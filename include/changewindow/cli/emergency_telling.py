@@ -1,14 +1,11 @@
 """Tells people and other tools of an emergency, beside what is done: nothing waits for them but a moment at the end."""
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
 from time import monotonic
 from typing import Literal
-
-from slack_sdk import WebClient
 
 from changewindow import settings
 from changewindow.changes import emergency_messages, messages
@@ -21,7 +18,7 @@ from changewindow.cli.foreign_connections import known
 from changewindow.errors import ChangeError
 from changewindow.ledger.payloads import MarkerFailed, MarkerSent, MessageFailed, MessageSent, Payload
 from changewindow.markers.base import MARKERS, Moment
-from changewindow.notify.base import NotDelivered
+from changewindow.notify.base import Message, NotDelivered, Tools
 from changewindow.notify.slack import Channel
 from changewindow.policy.aftercare import Aftercare
 from changewindow.policy.markers import load_markers
@@ -31,9 +28,6 @@ WITHIN = 3
 """Seconds that Slack has for an answer."""
 AT_THE_END = 5.0
 """Seconds that are waited at the end for what has not been told yet."""
-SILENT = logging.getLogger("changewindow.slack")
-"""Takes what Slack's client has to complain of, which the record and the terminal say already."""
-SILENT.setLevel(logging.CRITICAL)
 LATE = "it was not told before the terminal ended"
 
 
@@ -110,9 +104,7 @@ class Telling:
         try:
             slack = known(settings.SLACK_CONNECTION)
             self.hands.secrets.learn(*slack.secrets)
-            address = str(slack.extra.get("base_url") or WebClient.BASE_URL)
-            client = WebClient(slack.password, base_url=address, timeout=WITHIN, logger=SILENT)
-            Channel(client).post(room, hidden, None)
+            Channel().post(Tools(lambda _: slack, within=WITHIN), room, Message(hidden, self.hands.now()))
             self._note(MessageSent(room=room, text=hidden, channel="slack"))
         except (NotDelivered, ChangeError, ValueError) as error:
             reason = self.hands.secrets.line(str(error))

@@ -7,13 +7,15 @@ a row must not be harmed by that.
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from changewindow.ledger.chain import seal_of
 from changewindow.ledger.models import Base, LookRow, StepLockRow, Watch
+from changewindow.ledger.outbox_row import OutboxRow
 from changewindow.ledger.seal import Seal
 
-Row = StepLockRow | Watch | LookRow
+Row = StepLockRow | Watch | LookRow | OutboxRow
 NAMES: Mapping[type[Row], str] = {StepLockRow: "its step lock", Watch: "the progress of its watch"}
 """What each kind of row of a change is called."""
 
@@ -40,6 +42,13 @@ def altered_rows(session: Session, number: int) -> Iterator[str]:
         row = cast("Row | None", session.get(kind, number))
         if row is not None and not is_whole(session, row):
             yield f"{name} does not match its seal: somebody has inserted or altered it"
+
+
+def altered_messages(session: Session, number: int) -> Iterator[str]:
+    """Say which messages of a change do not have their seal; no change waits for that."""
+    for row in session.scalars(select(OutboxRow).where(OutboxRow.number == number).order_by(OutboxRow.id)):
+        if not is_whole(session, row):
+            yield f"its message {row.id} in the outbox does not match its seal: somebody has inserted or altered it"
 
 
 def _values(row: Row) -> dict[str, Any]:

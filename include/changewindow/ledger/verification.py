@@ -41,7 +41,8 @@ from changewindow.ledger.models import (
     Watch,
     identity,
 )
-from changewindow.ledger.row_seals import altered_rows
+from changewindow.ledger.outbox_row import OutboxRow
+from changewindow.ledger.row_seals import altered_messages, altered_rows
 
 OWNED: tuple[InstrumentedAttribute[int], ...] = (
     EventRow.number,
@@ -51,6 +52,7 @@ OWNED: tuple[InstrumentedAttribute[int], ...] = (
     Touched.number,
     StepLockRow.number,
     Watch.number,
+    OutboxRow.number,
 )
 """Rows that belong to a change."""
 
@@ -121,7 +123,8 @@ def _verified(session: Session, change: Change) -> tuple[list[EventRow], list[st
         stored = select(EventRow).where(EventRow.number == change.number).order_by(EventRow.sequence)
         return list(session.scalars(stored)), [str(broken)]
     if change.number == LINE_NUMBER:
-        return rows, [f"{change.id}: {difference}." for difference in altered_line(change, rows, _stops(session))]
+        differences = (*altered_line(change, rows, _stops(session)), *altered_messages(session, change.number))
+        return rows, [f"{change.id}: {difference}." for difference in differences]
     if change.number == FINDINGS_NUMBER:
         return rows, [f"{change.id}: {difference}." for difference in altered_findings(session, change, rows)]
     state = derived(rows)
@@ -134,6 +137,7 @@ def _verified(session: Session, change: Change) -> tuple[list[EventRow], list[st
         *altered_holds(session, change, state),
         *altered_targets(session, change, text),
         *altered_rows(session, change.number),
+        *altered_messages(session, change.number),
     )
     return rows, [f"{change.id}: {difference}." for difference in differences]
 

@@ -1,38 +1,67 @@
-"""The contract of a channel: post a text, in a thread where there is one; whatever is posted late says so."""
+"""The contract of a channel: post a message, bring it up to date, find one again; whatever is posted late says so."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict
+
+from changewindow.documents.types import Model
+from changewindow.kinds import explain_kind
+from changewindow.systems.connection import Connection
 
 LATE = timedelta(minutes=1)
 """How long after its moment a message may go out as if it were about the present."""
 
 
-class Channel(Protocol):
-    """Where messages of changes go."""
+class WayOn(StrEnum):
+    """What becomes of a message that was not delivered."""
 
-    @property
-    def kind(self) -> str:
-        """Return the name of its file: what the record says of a message."""
-
-    def post(self, room: str, text: str, thread: str | None) -> str | None:
-        """Post a text into a room, as a reply when `thread` is given; return the thread it stands in.
-
-        Raises:
-            NotDelivered: it did not arrive.
-        """
+    LATER = "later"
+    """It is tried again: the service is down, slow or busy."""
+    ANEW = "anew"
+    """What was posted is gone, or cannot be updated any more: it is posted anew."""
+    PLAIN = "plain"
+    """The service does not take it in this form: its text alone is posted."""
+    ELSEWHERE = "elsewhere"
+    """The room is archived, unknown or closed to us: it goes to the room that stands in for it."""
+    BY_HAND = "by hand"
+    """Nothing goes out before a person mends the connection: the token is revoked, or lacks a right."""
 
 
 class NotDelivered(Exception):
     """A message did not arrive; no change fails for that."""
 
+    def __init__(self, reason: str, way_on: WayOn = WayOn.LATER, after: timedelta = timedelta(0)) -> None:
+        super().__init__(reason)
+        self.way_on = way_on
+        self.after = after
+        """How long the service wants to be left alone."""
+
 
 @dataclass(frozen=True)
 class Message:
-    """A text, and the moment that it speaks of."""
+    """What is said, in every form that a channel may need; without secrets."""
 
     text: str
+    """The plain text, whole; its first line is what matters."""
     about: datetime
+    """The moment that it speaks of."""
+    key: str = ""
+    """What names this message for ever, so that it can be found again: `CHG-1042`, `CHG-1042/17`."""
+    blocks: tuple[dict[str, Any], ...] = ()
+    """The same as Block Kit; empty where there is none."""
+    calls: tuple[str, ...] = ()
+    """The people whom it calls, as their user names."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """The same as JSON, for machines: change, state, summary, reason, links …"""
+
+    @property
+    def head(self) -> str:
+        """Return its first line."""
+        return self.text.partition("\n")[0]
 
     def sent_at(self, now: datetime) -> str:
         """Return the text as it is read when it goes out now: its first line says by how much it is late."""
@@ -42,13 +71,76 @@ class Message:
         return f"{head} {_lateness(self.about.astimezone(UTC), now.astimezone(UTC))}{line_end}{rest}"
 
 
-def send(channel: Channel, room: str, message: Message, thread: str | None, *, now: datetime) -> str | None:
-    """Post a message, which says so if it is late; return the thread it stands in.
+@dataclass(frozen=True)
+class Reference:
+    """Where a message stands, in the words of its service."""
 
-    Raises:
-        NotDelivered: it did not arrive.
-    """
-    return channel.post(room, message.sent_at(now), thread)
+    place: str
+    """The room: a Slack channel id; empty where there is none."""
+    id: str
+    """The message: a Slack time stamp, the Message-ID of an e-mail."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a channel may use."""
+
+    connection: Callable[[str], Connection]
+    """Returns an Airflow Connection by its name; raises `ChangeError` where there is none."""
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    within: float = 10
+    """Seconds that a service may take for one answer."""
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """What people are called in this channel, by their user names."""
+
+
+class ChannelBase(Model):
+    """Where messages of a room go; sending blocks, for about as long as its tools say."""
+
+    model_config = ConfigDict(json_schema_extra=explain_kind)
+
+    kind: str
+    is_live: ClassVar[bool] = False
+    """Whether what stands there can be updated, and has a thread; elsewhere only news is posted."""
+    spacing: ClassVar[timedelta] = timedelta(0)
+    """How long apart two posts into one place are at least."""
+    updates: ClassVar[int] = 0
+    """How many updates a minute its service takes; 0: any number."""
+
+    def place(self, room: str) -> str:
+        """Return what is held up when this channel is: its connection, and where it posts."""
+        raise NotImplementedError
+
+    def post(
+        self, tools: Tools, room: str, message: Message, *, below: Reference | None = None, is_loud: bool = False
+    ) -> Reference:
+        """Post a message into a room; `below` another one where there are threads, `is_loud` shown in the room too.
+
+        Raises:
+            NotDelivered, ChangeError: it did not arrive, as far as is known.
+        """
+        raise NotImplementedError
+
+    def update(self, tools: Tools, reference: Reference, message: Message) -> None:
+        """Bring a message that was posted up to date; doing it twice is as doing it once.
+
+        Raises:
+            NotDelivered, ChangeError: it stands there as it did.
+        """
+        raise NotImplementedError
+
+    def find(
+        self, tools: Tools, room: str, key: str, *, since: datetime, below: Reference | None = None
+    ) -> Reference | None:
+        """Return the message of a key that was posted since a moment, if it arrived; nothing where it did not.
+
+        It is asked after a crash between a post and its record. A channel whose receivers know a message by its key,
+        and leave out the second one, returns nothing.
+
+        Raises:
+            NotDelivered, ChangeError: nobody can say now.
+        """
+        return None
 
 
 def _lateness(about: datetime, now: datetime) -> str:

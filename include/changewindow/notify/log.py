@@ -1,19 +1,28 @@
-"""Writes messages to the task log, word for word, for installations without another channel."""
+"""Writes messages to the log of the task that has them, word for word, for installations without another channel."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
+from typing import Literal
+
+from changewindow.notify.base import ChannelBase, Message, Reference, Tools
+
+EXAMPLE = {"kind": "log"}
+log = logging.getLogger("changewindow")
 
 
-@dataclass(frozen=True)
-class Channel:
+class Channel(ChannelBase):
     """The task log."""
 
-    write: Callable[[str], None]
-    kind: str = "log"
+    kind: Literal["log"] = "log"
 
-    def post(self, room: str, text: str, thread: str | None) -> str | None:
+    def place(self, room: str) -> str:
+        """Return the log: nothing holds it up."""
+        return "log"
+
+    def post(
+        self, tools: Tools, room: str, message: Message, *, below: Reference | None = None, is_loud: bool = False
+    ) -> Reference:
         """Write a text, line by line, below the name of the room."""
-        self.write(f"message to {room} (written here because there is no Slack connection):")
-        for line in text.splitlines():
-            self.write(line)
-        return thread
+        log.info("message to %s (written here because there is no Slack connection):", room)
+        for line in message.sent_at(tools.now()).splitlines():
+            log.info("%s", line)
+        return Reference(room, message.key or "log")

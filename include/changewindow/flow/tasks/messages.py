@@ -2,18 +2,17 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal
-
-from airflow.providers.slack.hooks.slack import SlackHook
+from typing import Literal
 
 from changewindow import settings
 from changewindow.changes import emergency_messages, messages
-from changewindow.changes.handover import Closed, Passed, Restored, Thread
+from changewindow.changes.handover import Closed, Passed, Restored
 from changewindow.changes.run_memory import legible
-from changewindow.errors import ChangeError, UnknownConnection
+from changewindow.errors import ChangeError
 from changewindow.flow.airflow_connection import connection
 from changewindow.flow.owed import owed_by
 from changewindow.flow.people import NOBODY
+from changewindow.flow.rooms import channels, messages_policy
 from changewindow.flow.runtime import Run, ledger, log, now, person_of
 from changewindow.flow.secrecy import SECRETS, clean
 from changewindow.flow.tasks.markers import mark
@@ -23,10 +22,8 @@ from changewindow.ledger.events import Event
 from changewindow.ledger.payloads import Aborted, MessageFailed, MessageSent, Payload, Started, Undone
 from changewindow.ledger.spool import Spool
 from changewindow.markers.base import Moment
-from changewindow.notify import log as log_channel
-from changewindow.notify import slack
-from changewindow.notify.base import Channel, NotDelivered, send
 from changewindow.notify.base import Message as Text
+from changewindow.notify.base import NotDelivered, Tools
 
 
 class Message(ChangeOperator):
@@ -50,12 +47,9 @@ class Message(ChangeOperator):
         try:
             message = self.message(run)
             if message:
-                begun = legible(run, Thread, "announce")
-                room, before = run.ticket.post_change.notify, begun.thread if begun else None
-                thread, sent = _send(message, room, before)
-                run.hand_over(Thread(thread=thread))
-                run.note(sent)
-        except (NotDelivered, ChangeError, ValueError) as error:
+                for outcome in _send(message, run.ticket.post_change.notify):
+                    run.note(outcome)
+        except (ChangeError, ValueError) as error:
             log.warning("the message was not delivered, and the change goes on: %s", error)
             run.note(MessageFailed(reason=str(error)))
 
@@ -209,32 +203,29 @@ def _is_reported(run: Run) -> bool:
     return any(row.actor == f"{run.id}/report" for row in sent)
 
 
-def channel() -> Channel:
-    """Return Slack when its connection exists, else the task log."""
-    try:
-        connection(settings.SLACK_CONNECTION)
-    except UnknownConnection:
-        return log_channel.Channel(log.info)
-    client: Any = SlackHook(slack_conn_id=settings.SLACK_CONNECTION, timeout=10).client
-    return slack.Channel(client)
-
-
 def post(text: str, about: datetime, room: str = settings.ROOM, *, change: str = "") -> None:
     """Post a message about a moment outside a change's thread; the record of `change` says that, or why not."""
     try:
-        _, outcome = _send(Text(text, about), room, None)
-    except (NotDelivered, ChangeError, ValueError) as error:
+        outcomes = _send(Text(text, about), room)
+    except (ChangeError, ValueError) as error:
         log.warning("the message was not delivered: %s", error)
-        outcome = MessageFailed(reason=str(error))
-    if change:
+        outcomes = [MessageFailed(reason=str(error))]
+    for outcome in outcomes if change else ():
         _record(change, outcome)
 
 
-def _send(message: Text, room: str, thread: str | None) -> tuple[str | None, Payload]:
-    """Send a message; return the thread that it stands in, and what the record says of it."""
-    sender, at, hidden = channel(), now(), replace(message, text=SECRETS.hidden(message.text))
-    stands_in = send(sender, room, hidden, thread, now=at)
-    return stands_in, MessageSent(room=room, text=hidden.sent_at(at), channel=sender.kind)
+def _send(message: Text, room: str) -> list[Payload]:
+    """Send a message into every channel of a room; return what the record says of each."""
+    hidden, at, policy = replace(message, text=SECRETS.hidden(message.text)), now(), messages_policy()
+    outcomes: list[Payload] = []
+    for channel in channels(room, policy).values():
+        try:
+            channel.post(Tools(connection, now, ids=policy.ids(channel.kind)), room, hidden)
+            outcomes.append(MessageSent(room=room, text=hidden.sent_at(at), channel=channel.kind))
+        except (NotDelivered, ChangeError, ValueError) as error:
+            log.warning("the message was not delivered, and the change goes on: %s", error)
+            outcomes.append(MessageFailed(reason=str(error)))
+    return outcomes
 
 
 def _record(change: str, outcome: Payload) -> None:
