@@ -32,6 +32,8 @@ OWN_DAGS = INTERVENTIONS | {
     *("housekeeping", EMERGENCY, RECORD, "request_change", "silent_changes", "sync_tickets", "what_changed"),
 }
 """The DAGs that come with Change Windows."""
+IN_ONES_NAME = INTERVENTIONS | {EMERGENCY, RECORD, REVIEW, FOLLOW_UP}
+"""The DAGs whose runs do something in the name of who triggered them."""
 AGAIN: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=5)}
 """For tasks whose process dies, or that Airflow cannot start while its API server is away; a no of ours is final."""
 

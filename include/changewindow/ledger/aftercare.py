@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from changewindow.errors import NotAllowed
+from changewindow.errors import OperatorError
 from changewindow.ledger import payloads
 from changewindow.ledger.chain import checked_events
 from changewindow.ledger.database import Ledger
@@ -53,12 +53,13 @@ def decide(ledger: Ledger, change: str, word: Word, *, people: Iterable[str], no
     One that does not count is an event all the same. `people` are those who may give it, see `policy.aftercare`.
 
     Raises:
-        NotAllowed: the change never owed a retroactive approval; nothing is recorded.
+        OperatorError: the change never owed a retroactive approval; nothing is recorded.
     """
     with ledger.transaction() as session:
         owed = owed_in(session, locked(session, change))
         if owed is None or owed.due is None:
-            raise NotAllowed(change, [nothing_owed(change)])
+            nothing = nothing_owed(change)
+            raise OperatorError(f"{nothing.sentence}. {nothing.remedy}")
         finding = why_not(owed, word.person, word.digest, people=people, now=now)
         against: dict[str, Any] = {"why_not": finding.sentence, "late": finding.code == LATE} if finding else {}
         decided = payloads.RetroDecided(

@@ -132,8 +132,28 @@ class Aftercare:
 
 
 def nothing_owed(change: str) -> Finding:
-    """Return that a change owes no retroactive approval."""
-    return Finding("nothing_owed", f"{change} owes no retroactive approval", "There is nothing to decide.")
+    """Return that a change never owed a retroactive approval."""
+    why = "only what ran as an emergency, or was done by hand and recorded, does"
+    remedy = "There is nothing to decide; check the number: `changewindow report emergencies` lists what is owed."
+    return Finding("nothing_owed", f"{change} owes no retroactive approval: {why}", remedy)
+
+
+def why_not_asked(owed: Aftercare | None, change: str) -> Finding | None:
+    """Return why nobody is asked to approve a change afterwards; nothing if somebody is to be."""
+    if owed is None or owed.due is None:
+        return nothing_owed(change)
+    if not owed.has_acted:
+        return Finding("nothing_owed", f"{change} owes no retroactive approval: it has not acted", "Nothing is owed.")
+    if decision := owed.decision:
+        word = "approved" if decision.is_yes else "refused"
+        sentence = f"{change} owes no retroactive approval any more: {decision.person} has {word} it"
+        return Finding(
+            "decided", sentence, f"There is nothing left to decide; `changewindow history {change}` shows it."
+        )
+    if not owed.is_asked:
+        sentence = f"{change} is not asked about any more: {owed.reviewed_by} has reviewed it"
+        return Finding("reviewed", sentence, f"Read the review with `changewindow history {change}`.")
+    return None
 
 
 def who_may(owed: Aftercare, rules: Emergencies, groups: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -159,7 +179,7 @@ def why_not(owed: Aftercare, person: str, digest: str, *, people: Iterable[str],
     """
     named = tuple(people)
     if owed.due is None or not owed.has_acted:
-        return nothing_owed(owed.change)
+        return why_not_asked(owed, owed.change)
     if owed.decision:
         word = "approved" if owed.decision.is_yes else "refused"
         return Finding("decided", f"{owed.decision.person} has {word} it already", "There is nothing left to decide.")

@@ -166,8 +166,9 @@ def test_a_person_opens_the_question_of_what_is_owed_and_of_nothing_else(
         task("ask").execute(here.context(change=emergency))
     normal = changes.submit(known, banner(), requester="alice", now=AT).change
     for change, why in ((normal, "owes no retroactive approval"), ("CHG-9999", "no CHG-9999|CHG-9999")):
-        with pytest.raises(AirflowFailException, match=why):
+        with pytest.raises(AirflowFailException, match=why) as refused:
             task("open").execute(here.context(change=change))
+        assert "may not act" not in str(refused.value)
 
 
 def test_an_edited_request_opens_no_question(known: Ledger, emergency: str) -> None:

@@ -49,6 +49,28 @@ def test_other_requests_are_passed_on_as_they_are(body: Any) -> None:
     assert without_secrets(asked({"conf": "x"})).json == {"conf": "x"}
 
 
+ANSWER = "PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/hitlDetails"
+NOTE = "PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}"
+
+
+@pytest.mark.parametrize("dag", ["retroactive_approval", "request_change", "abort_change", "CHG-1"])
+@pytest.mark.parametrize(
+    ("key", "body"),
+    [
+        (ANSWER, {"chosen_options": ["Approve"], "params_input": {"reason": f"password={SECRET}"}}),
+        (TRIGGER, {"logical_date": None, "conf": {"mode": "rollback", "reason": f"password={SECRET}"}}),
+        (NOTE, {"note": f"see\n\ntoken={SECRET}"}),
+        ("PATCH /api/v2/dags/{dag_id}/dagRuns", {"actions": [{"entities": [{"note": f"token={SECRET}"}]}]}),
+    ],
+)
+def test_reasons_and_notes_are_hidden_wherever_they_are_written(dag: str, key: str, body: Any) -> None:
+    """In an answer, of a run, or among many; the rest of the request stays as it is."""
+    cleaned = without_secrets(asked(body, dag, key))
+    assert b"9f3" not in cleaned.body
+    assert cleaned.json.keys() == body.keys()
+    assert b"***" in cleaned.body
+
+
 @pytest.mark.parametrize("dag", ["review_change", "follow_up"])
 def test_what_people_write_afterwards_is_hidden_line_by_line(dag: str) -> None:
     """The lines stay as they are, for each may be a follow-up; what is no text stays, too."""

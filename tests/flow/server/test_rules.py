@@ -123,6 +123,10 @@ YES = {"is_paused": True}
             "release_target does what somebody asked for",
             id="do again, among many, what somebody else did",
         ),
+        *(
+            pytest.param(asked(f"POST {DAG}/clearTaskInstances", dag, {"dry_run": False}), "Trigger it anew", id=dag)
+            for dag in ("emergency_change", "record_change", "review_change", "follow_up")
+        ),
     ],
 )
 def test_what_is_refused(request_: Asked, reason: str) -> None:
@@ -183,6 +187,9 @@ def test_what_tasks_left_is_written_by_nobody_else(dag: str, key: str) -> None:
         pytest.param("CHG-1", {"logical_date": OPENS.timestamp()}, "in the future", id="of the window, as a number"),
         pytest.param("CHG-1", {"logical_date": "2031-01-01T00:00:00Z"}, "in the future", id="of a later window"),
         pytest.param("CHG-1", {"run_after": "2031-01-01T00:00:00Z"}, "in the future", id="a run that waits"),
+        pytest.param("CHG-1", {"logical_date": "2019-12-31T23:59:00Z"}, "is green", id="before its DAG begins"),
+        pytest.param("emergency_change", {"logical_date": "0001-01-01T00:00:00Z"}, "is green", id="an old emergency"),
+        pytest.param("abort_change", {"run_after": "2019-01-01T00:00:00Z"}, "is green", id="aborted long ago"),
         pytest.param("CHG-1", {"data_interval_start": "2020-01-01T00:00:00Z"}, "data_interval_start", id="an interval"),
         pytest.param("CHG-1", {"partition_key": "x"}, "partition_key", id="a partition"),
         pytest.param("CHG-1", {"dag_run_id": "take_back_20261103"}, "belong to housekeeping", id="housekeeping's id"),

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.triggers.base import BaseTrigger
 
 from changewindow.changes import aftercare_messages
-from changewindow.errors import ChangeError, NotAllowed
+from changewindow.errors import ChangeError, OperatorError
 from changewindow.flow import aftercare_view
 from changewindow.flow.dags.approval import AGAIN, DoesNotCount
 from changewindow.flow.dags.interventions import CHANGE
@@ -30,7 +30,7 @@ from changewindow.flow.xcoms import leave_note
 from changewindow.ledger import aftercare, queries
 from changewindow.ledger.aftercare import Word
 from changewindow.ledger.payloads import RetroDecided
-from changewindow.policy.aftercare import Aftercare, nothing_owed, who_may
+from changewindow.policy.aftercare import Aftercare, nothing_owed, who_may, why_not_asked
 
 YES, NO = "Approve", "Do not approve"
 REASON = Param(None, type=["null", "string"], maxLength=500, title="Reason", description="Why, for the record.")
@@ -88,8 +88,8 @@ class Open(BaseOperator):
         change = str(context["params"]["change"])
         with refusal_noted(context):
             owed = aftercare.of_change(ledger(), change)
-            if owed is None or not owed.is_asked:
-                raise NotAllowed(change, [nothing_owed(change)])
+            if finding := why_not_asked(owed, change):
+                raise OperatorError(f"{finding.sentence}. {finding.remedy}")
         leave_note(context, f"{change} is asked about in the run {ASKS}{change}: see Required Actions.")
         return requests(context, owed)
 
@@ -180,11 +180,12 @@ def _known(change: str) -> Aftercare:
     """Return what a change owes.
 
     Raises:
-        NotAllowed: it never owed anything.
+        OperatorError: it never owed anything.
     """
     owed = aftercare.of_change(ledger(), change)
     if owed is None:
-        raise NotAllowed(change, [nothing_owed(change)])
+        finding = nothing_owed(change)
+        raise OperatorError(f"{finding.sentence}. {finding.remedy}")
     return owed
 
 

@@ -1,4 +1,4 @@
-"""Hides secrets in what people paste before Airflow stores it, where everybody reads the parameters of a run."""
+"""Hides secrets in what people write before Airflow stores it, where everybody reads notes, answers and parameters."""
 
 import json
 from dataclasses import replace
@@ -14,6 +14,8 @@ TRIGGER = "POST /api/v2/dags/{dag_id}/dagRuns"
 PASTE = "commands"
 WRITTEN = frozenset({REVIEW, FOLLOW_UP})
 """Whose texts have lines of their own."""
+FREE = frozenset({"note", "reason", "params_input"})
+"""Of a request, what people write freely; below a name of these, all of it."""
 RUNS = frozenset({"ticket", "standard", "values", "target", "step", "works_when"})
 """What an emergency runs by: a secret taken out of it would make it another one."""
 MOST_LINES = 20_000
@@ -21,16 +23,21 @@ MOST_LINES = 20_000
 
 
 def without_secrets(asked: Asked) -> Asked:
-    """Return a request to declare, record or review something as it may be stored; any other as it is.
+    """Return a request to one of our DAGs as it may be stored: notes and reasons, and whatever a form tells.
 
-    What was pasted becomes plain commands.
+    What was pasted becomes plain commands; what runs, and a ticket, stays as it is.
 
     Raises:
         Refused: more was pasted than is read.
     """
     named = {EMERGENCY, RECORD, *WRITTEN} & set(asked.dags)
-    if asked.key != TRIGGER or not named or not asked.fields:
-        return asked
+    if asked.key == TRIGGER and named and asked.fields:
+        return _of_a_form(asked, named)
+    fields = _without(asked.json) if asked.dags else asked.json
+    return asked if fields == asked.json else replace(asked, body=json.dumps(fields).encode())
+
+
+def _of_a_form(asked: Asked, named: set[str]) -> Asked:
     fields = dict(asked.fields)
     value = _value if RECORD in named else _sentence if EMERGENCY in named else _lines
     if isinstance(conf := fields.get("conf"), dict):
@@ -38,6 +45,17 @@ def without_secrets(asked: Asked) -> Asked:
     if "note" in fields:
         fields["note"] = _lines("note", fields["note"])
     return replace(asked, body=json.dumps(fields).encode())
+
+
+def _without(value: Any, name: str = "") -> Any:
+    """Return a request with what people write freely as it may be stored: on a run, on a task, in an answer."""
+    if isinstance(value, str):
+        return _lines(name, value) if name in FREE else value
+    if isinstance(value, list):
+        return [_without(each, name) for each in value]
+    if isinstance(value, dict):
+        return {key: _without(each, name if name in FREE else key) for key, each in value.items()}
+    return value
 
 
 def _sentence(name: str, value: Any) -> Any:

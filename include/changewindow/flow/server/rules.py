@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from changewindow import settings
 from changewindow.changes.housekeeping import KEPT, is_over
-from changewindow.flow.own_dag import ASKS, INTERVENTIONS, OWN_DAGS
+from changewindow.flow.own_dag import ASKS, IN_ONES_NAME, LONG_AGO, OWN_DAGS
 from changewindow.flow.server.asked import Asked, Refused
 from changewindow.flow.server.facts import Facts
 from changewindow.flow.weights import STARTS
@@ -87,8 +87,8 @@ def delete_dag(_asked: Asked, dag: str, facts: Facts) -> str | None:
 
 
 def clear_own(asked: Asked, dag: str, _facts: Facts) -> str | None:
-    """Refuse to do again, in the name of somebody else, what they did once."""
-    if asked.is_dry or dag not in INTERVENTIONS:
+    """Refuse to do again, in the name of somebody else, what they did once, or were refused."""
+    if asked.is_dry or dag not in IN_ONES_NAME:
         return None
     return f"{dag} does what somebody asked for, once and in their name. Trigger it anew, in yours."
 
@@ -112,6 +112,8 @@ def trigger(asked: Asked, dag: str, facts: Facts) -> str | None:
     for name in ("logical_date", "run_after"):
         if fields.get(name) and _is_later(fields[name], facts.now):
             return f"{dag}: {name} lies in the future, where the runs are that come by themselves. Leave it out."
+        if fields.get(name) and _is_long_ago(fields[name]):
+            return f"{dag}: {name} lies before {LONG_AGO.year}: such a run does nothing, and is green. Leave it out."
     return None
 
 
@@ -211,6 +213,11 @@ def _is_later(text: Any, now: datetime) -> bool:
     """Return whether a moment lies in the future; what cannot be read is none that Airflow would take."""
     moment = _moment(text)
     return moment is None or moment > now + SKEW
+
+
+def _is_long_ago(text: Any) -> bool:
+    moment = _moment(text)
+    return moment is not None and moment <= LONG_AGO
 
 
 def _moment(text: Any) -> datetime | None:
