@@ -15,12 +15,17 @@ from changewindow.ledger import database
 from changewindow.ledger.database import Ledger
 from changewindow.policy.check import Facts
 from changewindow.policy.review import load_file
-from support import airflow_without_database, ledgers  # noqa: F401  before any test imports Airflow
+from support import airflow_without_database, bytecode, ledgers  # noqa: F401  before any test imports Airflow
 from support.changes import NOW
 from support.recording_server import RecordingServer, recording_server
 
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")  # how long a case takes there says nothing
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Share the work of compiling with the other workers: each for itself took four seconds of each."""
+    bytecode.compile_a_share(session.config)
 
 
 @pytest.hookimpl(wrapper=True)
