@@ -40,7 +40,7 @@ def judge(book: Book, hands: Hands) -> Judged:
         sampling=Sampling(ticket.watch.every, ticket.watch.at_first, ticket.watch.later),
         change=book.change,
     )
-    reading = watch(watched, _connections(hands), log=hands.log, keep=lambda _: None)
+    reading = watch(watched, connections_of(hands), log=hands.log, keep=lambda _: None)
     try:
         decided = asyncio.run(_unless_stopped(reading, hands))
     except Exception as error:  # noqa: BLE001  a watch that breaks has proven nothing
@@ -59,7 +59,7 @@ def verify(book: Book, hands: Hands) -> str:
         return f"{because}. Look yourself"
     wanted = Wanted(ticket.rollback.verify, BETWEEN, hands.now() + ticket.rollback.within, change=book.change)
     try:
-        decided = asyncio.run(until_good(wanted, _connections(hands), log=hands.log))
+        decided = asyncio.run(until_good(wanted, connections_of(hands), log=hands.log))
     except Exception as error:  # noqa: BLE001  what cannot be asked is not verified
         return hands.secrets.line(f"{type(error).__name__} {error}")
     if decided.verdict == "pass":
@@ -69,7 +69,9 @@ def verify(book: Book, hands: Hands) -> str:
     return decided.reason
 
 
-def _connections(hands: Hands) -> Connections:
+def connections_of(hands: Hands) -> Connections:
+    """Return the connections of a terminal for whatever asks without blocking; their secrets are known from then on."""
+
     async def of(name: str) -> Connection:
         known = hands.connections(name)
         hands.secrets.learn(*known.secrets)

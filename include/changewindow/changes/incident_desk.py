@@ -40,6 +40,11 @@ def new_incident(change: str, ticket: Ticket, declared: Declared, hide: Callable
     return NewIncident(key, f"EMERGENCY {change}: {facts['broken']}", details, "", facts)
 
 
+def find(desk: IncidentDesk | None, wanted: str, new: NewIncident, connections: Connections) -> IncidentSeen | None:
+    """Return what the product knows of an incident, or open the new one where none is named."""
+    return look_up(desk, wanted, connections) if wanted else open_one(desk, new, connections)
+
+
 def look_up(desk: IncidentDesk | None, wanted: str, connections: Connections) -> IncidentSeen | None:
     """Return what the product knows of an incident; None where no product is configured."""
     return None if desk is None else _asked(_Desk(desk, connections), wanted, None)

@@ -28,7 +28,7 @@ def _add_form(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--commander", metavar="NAME", help="who commands the incident, and has said yes")
     form.add_argument("--incident", metavar="ID", help="its id or address; without it, none is open")
     form.add_argument(
-        "--declare-incident", action="store_true", help="have Airflow open one, as `incidents` in emergencies.yaml says"
+        "--declare-incident", action="store_true", help="open one, as `incidents` in emergencies.yaml says"
     )
     form.add_argument("--ticket", type=Path, metavar="FILE", help="do what a ticket says; its window does not matter")
     form.add_argument("--standard", metavar="NAME", help="do a standard change of the catalogue")

@@ -14,6 +14,7 @@ from typing import Any
 from changewindow import settings
 from changewindow.changes.direct_book import Book
 from changewindow.changes.direct_hands import Hands
+from changewindow.changes.direct_incident import Asking
 from changewindow.changes.direct_ingestion import folder_of
 from changewindow.changes.direct_start import Here, Wanted, begin, hold
 from changewindow.changes.emergency import with_skips
@@ -56,9 +57,7 @@ def act(arguments: argparse.Namespace, form: dict[str, Any], down: list[str]) ->
     connections = ForeignConnections.of(ledger.named)
     connections.require(ticket)
     print(plan.text("EMERGENCY", ticket))
-    by_hand = ["No incident is opened from this host; declare it by hand."] * bool(form.get("declare_incident"))
-    on_this_host = f"Carried out on this host, without Airflow, because {'; '.join(because)}."
-    say(*(f"! {mark}" for mark in (on_this_host, *by_hand)))
+    say(f"! Carried out on this host, without Airflow, because {'; '.join(because)}.")
     if not is_confirmed(arguments, "Carry it out now?"):
         say("Nothing was touched.")
         return 1
@@ -67,7 +66,8 @@ def act(arguments: argparse.Namespace, form: dict[str, Any], down: list[str]) ->
     book = begin(wanted, here)
     book.ledger = ledger.named  # it may answer again before the end
     hold(book, wanted, here, _assessed(rules, wanted, ticket), patience=timedelta(seconds=arguments.wait))
-    return _carried_out(arguments, book, Hands(connections, now, say), carry_out)
+    asking = _asking(rules, opens=bool(form.get("declare_incident")))
+    return _carried_out(Telling(book, Hands(connections, now, say), policy_folder(arguments), asking), carry_out)
 
 
 def resume(arguments: argparse.Namespace) -> int:
@@ -107,12 +107,14 @@ def _resume_one(arguments: argparse.Namespace, journal: Journal, ledger: Found) 
         journal.close()
         return 1
     hands = Hands(ForeignConnections.of(ledger.named), now, say)
-    return _carried_out(arguments, book, hands, resumed)
+    return _carried_out(
+        Telling(book, hands, policy_folder(arguments), _asking(policy_now(arguments), opens=False)), resumed
+    )
 
 
-def _carried_out(arguments: argparse.Namespace, book: Book, hands: Hands, do: Callable[[Book, Hands], Ending]) -> int:
+def _carried_out(telling: Telling, do: Callable[[Book, Hands], Ending]) -> int:
     """Carry it out, and tell others beside it; say how it ended, and what is owed."""
-    telling = Telling(book, hands, policy_folder(arguments))
+    book, hands = telling.book, telling.hands
     with _interruptible(hands), book.beating(hands.stop):
         telling.began()
         ending = do(book, hands)
@@ -137,6 +139,12 @@ def _wanted(emergency: Emergency, rules: Policy | BadPolicy, ledger: Ledger | No
     owed = Emergencies() if isinstance(rules, BadPolicy) else rules.emergencies
     marked = declared.model_copy(update={"by_terminal": by_terminal[:1000]})
     return Wanted(emergency.made.data, marked, person, owed.review_within)
+
+
+def _asking(rules: Policy | BadPolicy, *, opens: bool) -> Asking:
+    """Return where its incident is looked up, as far as this terminal knows."""
+    why = "the policy cannot be read, which says where. Look there yourself" if isinstance(rules, BadPolicy) else ""
+    return Asking(None if isinstance(rules, BadPolicy) else rules.emergencies.incidents, opens, why)
 
 
 def _assessed(rules: Policy | BadPolicy, wanted: Wanted, ticket: Ticket) -> Callable[[str], Assessed]:

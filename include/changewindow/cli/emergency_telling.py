@@ -8,15 +8,16 @@ from time import monotonic
 from typing import Literal
 
 from changewindow import settings
-from changewindow.changes import emergency_messages, messages
+from changewindow.changes import direct_incident, emergency_messages, messages
 from changewindow.changes.direct_book import Book
 from changewindow.changes.direct_hands import Hands
+from changewindow.changes.direct_incident import Asking
 from changewindow.changes.emergency_direct import Ending
 from changewindow.changes.marking import mark_all
 from changewindow.cli.environment_connections import from_environment
 from changewindow.cli.foreign_connections import known
 from changewindow.errors import ChangeError
-from changewindow.ledger.payloads import MarkerFailed, MarkerSent, MessageFailed, MessageSent, Payload
+from changewindow.ledger.payloads import IncidentSeen, MarkerFailed, MarkerSent, MessageFailed, MessageSent, Payload
 from changewindow.markers.base import MARKERS, Moment
 from changewindow.notify.base import Message, NotDelivered, Tools
 from changewindow.notify.slack import Channel
@@ -34,11 +35,12 @@ LATE = "it was not told before the terminal ended"
 class Telling:
     """What is told to people, and to other tools; each in order, in a thread of their own."""
 
-    def __init__(self, book: Book, hands: Hands, policy: Path) -> None:
-        self.book, self.hands, self.policy = book, hands, policy
+    def __init__(self, book: Book, hands: Hands, policy: Path, asking: Asking) -> None:
+        self.book, self.hands, self.policy, self.asking = book, hands, policy, asking
         self.ticket, self.declared = book.ticket, book.declared
         self._begun = hands.now()
-        self._is_over = Event()
+        self._incident: IncidentSeen | None = None
+        self._is_asked, self._is_over = Event(), Event()
         self._said: set[str] = set()
         """Why people were not told, once each."""
         self._posts: Todo = Queue()
@@ -47,21 +49,33 @@ class Telling:
             Thread(target=self._work, args=(todo,), daemon=True).start()
 
     def began(self) -> None:
-        """Tell that it is declared, what is skipped, and what is done."""
+        """Tell that it is declared, for which incident, what is skipped, and what is done."""
+        self._posts.put(self._find_incident)
+        self._posts.put(self._began)
+        self._mark("began")
+
+    def _find_incident(self) -> None:
+        try:
+            self._incident = direct_incident.find(self.book, self.hands, self.asking)
+        finally:
+            self._is_asked.set()
+
+    def _began(self) -> None:
         change, person = self.book.change, self.book.person
         for text in (
-            emergency_messages.declared(change, self.ticket, self.declared, person=person),
+            emergency_messages.declared(change, self.ticket, self.declared, person=person, seen=self._incident),
             emergency_messages.skipped(change, self.declared, person=person),
             emergency_messages.acting(change, self.ticket, self.declared),
         ):
-            self._post(text)
-        self._mark("began")
+            self._posted(text)
 
     def ended(self, ending: Ending) -> None:
         """Tell how it ended."""
         at = self.hands.now()
         end = messages.Ending(outcome=ending.outcome, reason=ending.reason, started=self._begun, ended=at)
-        self._post(emergency_messages.ended(self.book.change, self.ticket, end, self._owed()))
+        self._posts.put(
+            lambda: self._posted(emergency_messages.ended(self.book.change, self.ticket, end, self._owed()))
+        )
         self._mark("ended", ending)
 
     def _owed(self) -> Aftercare:
@@ -76,12 +90,13 @@ class Telling:
             requester=self.book.person,
             executor=self.declared.executor,
             commander=self.declared.commander,
-            incident=self.declared.incident,
+            incident=self._incident.incident if self._incident and self._incident.opened else self.declared.incident,
             due=self.declared.due,
         )
 
     def finish(self) -> None:
-        """Wait a moment for what is still being told; the record says what was not."""
+        """Wait a moment for the incident and for what is still being told; the record says what was not."""
+        self._is_asked.wait(direct_incident.WITHIN)
         give_up = monotonic() + AT_THE_END
         ends = [(todo, Event()) for todo in (self._posts, self._marks)]
         for todo, end in ends:
@@ -93,13 +108,14 @@ class Telling:
 
     def _work(self, todo: Todo) -> None:
         while not self._is_over.is_set():
-            todo.get()()
-
-    def _post(self, text: str) -> None:
-        if text:
-            self._posts.put(lambda: self._posted(text))
+            try:
+                todo.get()()
+            except Exception as error:  # noqa: BLE001  what is told comes after it all the same
+                self.hands.log(f"not told: {self.hands.secrets.line(f'{type(error).__name__} {error}')}")
 
     def _posted(self, text: str) -> None:
+        if not text:
+            return
         room, hidden = self.ticket.post_change.notify, self.hands.secrets.hidden(text)
         try:
             slack = known(settings.SLACK_CONNECTION)

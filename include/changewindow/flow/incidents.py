@@ -37,10 +37,8 @@ def _asked(change: str, ticket: Ticket, declared: Declared, *, opens: bool) -> I
         return None
     desk = emergencies().incidents
     connections = among(fetched([desk] if desk else []), FILE)
-    if declared.incident:
-        return incident_desk.look_up(desk, declared.incident, connections)
     new = incident_desk.new_incident(change, ticket, declared, SECRETS.line)
-    return incident_desk.open_one(desk, new, connections)
+    return incident_desk.find(desk, declared.incident, new, connections)
 
 
 def _record(here: Ledger, change: str, event: IncidentSeen) -> None:
