@@ -70,7 +70,6 @@ def test_an_incident_that_cannot_be_looked_up_is_marked(
     ledger: Ledger,
     desk: IncidentDesk,
     case: tuple[str, str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The steps have not waited for it, and nobody waits for longer than a moment at the end."""
     outage, why = case

@@ -138,9 +138,13 @@ def postgres(folder: Path) -> Iterator[Postgres]:
     data.mkdir(mode=0o700)
     shutil.chown(data, USER)
     server = Postgres(data, free_port())
-    server.let_in()
     made = [str(PROGRAMS / "initdb"), "-D", str(data), "-U", USER, "--auth=trust", "-E", "UTF8", "--no-sync"]
-    subprocess.run(made, user=USER, check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    def is_made() -> bool:
+        server.let_in()
+        return subprocess.run(made, user=USER, check=False, stdout=subprocess.DEVNULL, cwd="/").returncode == 0
+
+    wait_for(is_made, "a folder that another pytest lets PostgreSQL into", 60, 0.2)
     server.start()
     try:
         yield server
