@@ -66,6 +66,12 @@ class Outgoing:
         return bool(self.reference.id)
 
 
+def anew(message: Outgoing) -> Outgoing:
+    """Return a message as if it had never been posted."""
+    key = (message.change, message.sort, message.room, message.channel, message.name)
+    return Outgoing(*key, message.about, message.due, text=message.text, is_loud=message.is_loud)
+
+
 def add(ledger: Ledger, messages: Iterable[Outgoing]) -> list[Outgoing]:
     """Put messages into the outbox; return those that were not there yet.
 
@@ -106,6 +112,13 @@ def of_change(ledger: Ledger, change: str) -> list[Outgoing]:
         return [_outgoing(row) for row in session.scalars(wanted) if is_whole(session, row)]
 
 
+def by_key(ledger: Ledger, key: str) -> Outgoing | None:
+    """Return the message of a key, if there is one and its row is whole."""
+    with ledger.reading() as session:
+        row = _row(session, key)
+        return _outgoing(row) if row is not None and is_whole(session, row) else None
+
+
 def standing_at(ledger: Ledger, reference: Reference) -> Outgoing | None:
     """Return the card that stands at a place, if it is one of ours and its row is whole."""
     with ledger.reading() as session:
@@ -114,18 +127,22 @@ def standing_at(ledger: Ledger, reference: Reference) -> Outgoing | None:
         return _outgoing(rows[0]) if len(rows) == 1 else None
 
 
-def claim(ledger: Ledger, message: Outgoing, now: datetime, until: datetime) -> Outgoing | None:
+def claim(
+    ledger: Ledger, message: Outgoing, now: datetime, until: datetime, *, is_moved: bool = False
+) -> Outgoing | None:
     """Take a message in order to work on it until a moment; nothing where somebody else has it, or nothing is left.
+
+    There is something left in any case where its change `is_moved`.
 
     One whose row was altered begins anew: it is not known where it stands, and a note is not said in our name.
     """
     with ledger.transaction() as session:
         row = _row(session, message.key, is_locked=True)
-        if row is None or row.is_done or (row.until is not None and row.until > now):
+        if row is None or (row.is_done and not is_moved) or (row.until is not None and row.until > now):
             return None
         if not is_whole(session, row):
-            anew = replace(_outgoing(row), reference=Reference("", ""), shown="", digest="", told=0, posting="")
-            _write(session, row, replace(anew, until=until, is_done=row.sort == "note"))
+            unknown = anew(_outgoing(row))
+            _write(session, row, replace(unknown, until=until, is_done=row.sort == "note"))
             return None if row.sort == "note" else _outgoing(row)
         _write(session, row, replace(_outgoing(row), until=until))
         return _outgoing(row)
@@ -149,24 +166,25 @@ class Moved:
 
     change: str
     head: str
+    status: str
     cards: tuple[Outgoing, ...]
 
 
 def moved(ledger: Ledger, since: datetime) -> list[Moved]:
     """Return the changes with something new to show: all that are open or have ended since a moment."""
     with ledger.reading() as session:
-        wanted = select(Change.number, Change.head).where(Change.number > 0)
+        wanted = select(Change.number, Change.head, Change.status).where(Change.number > 0)
         ended = Change.closed_at.is_(None) | (Change.closed_at >= since.astimezone(UTC))
         cards = select(OutboxRow).where(OutboxRow.sort == "card")
-        heads: dict[int, str] = {row.number: row.head or "" for row in session.execute(wanted.where(ended))}
+        heads = {row.number: (row.head or "", row.status) for row in session.execute(wanted.where(ended))}
         by_number: dict[int, list[OutboxRow]] = {}
         for row in session.scalars(
             cards.where(OutboxRow.number.in_(wanted.where(ended).with_only_columns(Change.number)))
         ):
             by_number.setdefault(row.number, []).append(row)
         return [
-            Moved(identity(key), head, tuple(_outgoing(row) for row in by_number.get(key, ())))
-            for key, head in sorted(heads.items())
+            Moved(identity(key), head, status, tuple(_outgoing(row) for row in by_number.get(key, ())))
+            for key, (head, status) in sorted(heads.items())
             if key not in by_number or any(row.head != head for row in by_number[key])
         ]
 

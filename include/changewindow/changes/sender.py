@@ -1,0 +1,172 @@
+"""Sends what the outbox owes: newest state first, failures before all else, and never faster than a channel wants it.
+
+A place is a room as one channel reaches it. What is held up there, by an outage or a limit, holds up no other place.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from changewindow.changes.delivery import Delivery
+from changewindow.changes.desk import Desk
+from changewindow.errors import ChangeError
+from changewindow.ledger import events, outbox
+from changewindow.ledger.event_kinds import EventKind
+from changewindow.ledger.outbox import Moved, Outgoing
+from changewindow.notify.base import ChannelBase
+
+BACK = timedelta(days=7)
+"""How long after its end a change that nobody was told of is still told."""
+CLAIM = timedelta(minutes=2)
+"""How long whoever works on a message has it for themselves."""
+MINUTE = timedelta(minutes=1)
+AT_ONCE = 8
+"""How many places are asked at the same time."""
+URGENT = ("rollback_failed", "rolled_back", "refused", "missed")
+"""Outcomes that people read of before all else."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A message for which there is something to do, and the head that its change has now."""
+
+    message: Outgoing
+    head: str
+    is_urgent: bool
+
+
+@dataclass
+class Place:
+    """How fast a place may be written to."""
+
+    free_at: datetime | None = None
+    updated: deque[datetime] = field(default_factory=deque)
+
+    def is_free(self, now: datetime, channel: ChannelBase) -> bool:
+        """Return whether something may go there now."""
+        while self.updated and self.updated[0] <= now - MINUTE:
+            self.updated.popleft()
+        is_full = bool(channel.updates) and len(self.updated) >= channel.updates
+        return not is_full and (self.free_at is None or self.free_at <= now)
+
+    def used(self, now: datetime, channel: ChannelBase, until: datetime | None) -> None:
+        """Take note that something went there; `until` when it wants to be left alone."""
+        self.updated.append(now)
+        self.free_at = max(now + channel.spacing, until or now)
+
+
+class Sender:
+    """Sends in the background; one of them is enough, and two do no harm."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._places: dict[str, Place] = {}
+        self._busy: dict[str, Future[None]] = {}
+        self._known: dict[str, str] = {}
+        """The head of each change at which it was seen to that it has its cards."""
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sender")
+
+    def look(self) -> int:
+        """Begin to send what there is to send, and return in how many places.
+
+        Raises:
+            LedgerDown: nobody knows what there is.
+        """
+        for place, wanted in self._by_place(self._wanted()).items():
+            channel = self.desk.channels(wanted[0].message.room)[wanted[0].message.channel]
+            if place not in self._busy or self._busy[place].done():
+                self._busy[place] = self._threads.submit(self._work, place, channel, wanted)
+        return sum(not job.done() for job in self._busy.values())
+
+    def settle(self, seconds: float = 60) -> None:
+        """Wait for what has begun."""
+        for job in wait(self._busy.values(), seconds).done:
+            job.result()
+
+    def close(self) -> None:
+        """Begin nothing more; what has begun writes down what became of it."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _wanted(self) -> list[Wanted]:
+        """Return what there is to do, in order."""
+        now = self.desk.now()
+        moved = {each.change: each for each in outbox.moved(self.desk.ledger, now - BACK)}
+        for change in moved.values():
+            if self._known.get(change.change) != change.head:
+                self._begin(change, now)
+        due = {message.key: message for message in outbox.due(self.desk.ledger, now)}
+        for change in moved.values():
+            due |= {card.key: card for card in change.cards if card.due <= now}
+        wanted = [self._of(message, moved.get(message.change)) for message in due.values()]
+        return sorted(wanted, key=lambda each: (not each.is_urgent, each.message.due))
+
+    def _begin(self, change: Moved, now: datetime) -> None:
+        """See to it that a change has a card in each channel of its room."""
+        self._known[change.change] = change.head
+        if not change.cards and self._was_told(change):
+            return
+        try:
+            room = self.desk.room_of(change.change)
+        except ChangeError as error:
+            self.desk.log(f"{change.change}: nobody knows its room. {error}")
+            return
+        known = {(card.room, card.channel) for card in change.cards}
+        new = [channel for channel in self.desk.channels(room) if (room, channel) not in known]
+        cards = [Outgoing(change.change, "card", room, channel, "card", now, now) for channel in new]
+        if cards:
+            outbox.add(self.desk.ledger, cards)
+
+    def _was_told(self, change: Moved) -> bool:
+        """Return whether a change has ended before there was an outbox, and people were told."""
+        has_ended = change.status not in {"submitted", "approved", "running"}
+        sent = (EventKind.MESSAGE_SENT, EventKind.MESSAGE_FAILED)
+        return has_ended and bool(events.history(self.desk.ledger, change.change, *sent))
+
+    def _of(self, message: Outgoing, moved: Moved | None) -> Wanted:
+        is_urgent = message.is_loud or (moved is not None and moved.status in URGENT)
+        return Wanted(message, moved.head if moved else message.head, is_urgent)
+
+    def _by_place(self, wanted: Iterable[Wanted]) -> dict[str, list[Wanted]]:
+        places: dict[str, list[Wanted]] = {}
+        for each in wanted:
+            channel = self.desk.channels(each.message.room).get(each.message.channel)
+            if channel is not None:  # one that messages.yaml names no more waits until it does
+                places.setdefault(channel.place(each.message.room), []).append(each)
+        return places
+
+    def _work(self, name: str, channel: ChannelBase, wanted: list[Wanted]) -> None:
+        """Send into one place, as fast as it may be."""
+        try:
+            self._send(self._places.setdefault(name, Place()), channel, wanted)
+        except ChangeError as error:
+            self.desk.log(f"what became of a message is not written down, so it is looked for again: {error}")
+
+    def _send(self, place: Place, channel: ChannelBase, wanted: list[Wanted]) -> None:
+        if not place.is_free(self.desk.now(), channel):
+            return
+        for each in wanted:
+            for step in self._steps(each, channel):
+                until = step.due if step.problem else None
+                place.used(self.desk.now(), channel, until)
+                if until is not None or not place.is_free(self.desk.now(), channel):
+                    return
+            if not place.is_free(self.desk.now(), channel):
+                return
+
+    def _steps(self, wanted: Wanted, channel: ChannelBase) -> Iterator[Outgoing]:
+        """Yield a message after each thing that was done about it, until nothing is left."""
+        message = wanted.message
+        while True:
+            now = self.desk.now()
+            claimed = outbox.claim(self.desk.ledger, message, now, now + CLAIM, is_moved=message.head != wanted.head)
+            if claimed is None:
+                return
+            done = Delivery(self.desk, channel, claimed, wanted.head).step()
+            if done.is_done or done.due > now:
+                if done.problem or done.sort == "note":
+                    yield done
+                return
+            yield done
+            message = done
