@@ -9,6 +9,7 @@ import pytest
 
 from changewindow import kinds
 from changewindow.changes.emergency_form import Emergency, emergency_of
+from changewindow.changes.form import BadForm
 from changewindow.errors import BadPolicy, BadRequest
 from changewindow.policy.connections import Connections
 from changewindow.policy.emergencies import Emergencies
@@ -30,9 +31,9 @@ def read(rules: Policy | BadPolicy = POLICY, person: str = "alice", **form: Any)
 
 def mistakes(**form: Any) -> list[str]:
     """Return what is wrong with a form."""
-    with pytest.raises(BadRequest) as bad:
+    with pytest.raises(BadForm) as bad:
         read(**form)
-    return str(bad.value).splitlines()
+    return list(bad.value.mistakes)
 
 
 def codes(emergency: Emergency) -> list[str]:
@@ -127,7 +128,7 @@ def test_what_becomes_of_a_holder_is_for_the_form_and_then_the_policy() -> None:
                 "broken: nothing is said. Say in a sentence what is broken.",
                 "executor: '-' is no user name. Write the name with which Airflow knows them, like jane.doe.",
                 "commander: 'Jane Doe' is no user name. Write the name with which Airflow knows them, like jane.doe.",
-                "agreed_at: 'soon' is not a time like 2031-03-18T03:12+01:00.",
+                "agreed_at: 'soon' is not a time like 2031-03-18T03:12+01:00, or a day like 2031-03-18.",
             ],
             id="all that is wrong at once",
         ),
@@ -147,8 +148,8 @@ def test_what_becomes_of_a_holder_is_for_the_form_and_then_the_policy() -> None:
             id="a yes of last week",
         ),
         pytest.param(
-            {**ONE_STEP, "workaround_until": "2031-03-18"},
-            ["workaround_until: 2031-03-18 00:00 UTC is over. Name a later time."],
+            {**ONE_STEP, "workaround_until": "2031-03-17"},
+            ["workaround_until: 2031-03-17 23:59 UTC is over. Name a later time."],
             id="a workaround that is over",
         ),
         pytest.param(
@@ -158,6 +159,45 @@ def test_what_becomes_of_a_holder_is_for_the_form_and_then_the_policy() -> None:
                 "works_when: nothing shows whether it worked. Give a condition like `{source:",
             ],
             id="a step without target, which nothing watches",
+        ),
+        pytest.param(
+            {"step": "{kind: comand}", "target": "orders", "works_when": "[", "commander": "Jane Doe"},
+            [
+                "commander: 'Jane Doe' is no user name.",
+                "target: write what is changed as environment/service, like production/orders.",
+                "works_when: while parsing a flow node",
+                "step: kind: unknown kind 'comand'. Did you mean 'command'?",
+            ],
+            id="a step of which everything is wrong",
+        ),
+        pytest.param(
+            {**ONE_STEP, "step": "- [", "works_when": "{source: {kind: htp}, pass: {above: 1}}"},
+            ["step: while parsing a flow node", "works_when: source.kind: unknown kind 'htp'. Did you mean 'http'?"],
+            id="a step that cannot be read, and a condition of no kind",
+        ),
+        pytest.param(
+            {**ONE_STEP, "step": "{}", "works_when": "{}"},
+            ["step: kind: 'kind' is missing.", "works_when: source: 'source' is missing."],
+            id="nothing but brackets",
+        ),
+        pytest.param(
+            {**ONE_STEP, "step": "{kind: comand, undo: nothing}", "no_undo_because": "it is gone"},
+            ["step: kind: unknown kind 'comand'. Did you mean 'command'?"],
+            id="nothing can be said of the undo of an unknown kind",
+        ),
+        pytest.param(
+            {"ticket": json.dumps(banner(validation=[])), "commander": "", "executor": "a b"},
+            [
+                "executor: 'a b' is no user name.",
+                "commander: nobody is named.",
+                "ticket:1: watch: there is no condition",
+            ],
+            id="people that are none are named once",
+        ),
+        pytest.param(
+            {"standard": "max_idl", "values": "max_idle=12"},
+            ["values: 'max_idle=12' gives no values.", "standard: There is no standard change 'max_idl'."],
+            id="neither the standard change nor its values",
         ),
         pytest.param(
             {**ONE_STEP, "target": "production/ordrs"},
@@ -195,7 +235,10 @@ def test_what_becomes_of_a_holder_is_for_the_form_and_then_the_policy() -> None:
                 "step": json.dumps(STEPS["kubernetes_scale"].EXAMPLE),
                 "no_undo_because": "it is gone",
             },
-            ["no_undo_because: a step of kind kubernetes_scale undoes itself. Leave it empty."],
+            [
+                "no_undo_because: a step of kind kubernetes_scale undoes itself. Leave it empty.",
+                "step: connection: connection 'example_cluster' is not listed in connections.yaml.",
+            ],
             id="a kind that undoes itself",
         ),
         pytest.param(

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from changewindow.changes.form import BadForm
 from changewindow.changes.record_form import LONGEST_PASTE, manual_change_of
-from changewindow.errors import BadRequest
 from changewindow.policy.manual_change import MOST, ManualChange
 from changewindow.policy.service_catalogue import Catalogue
 from support.changes import NOW
@@ -56,11 +56,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a time beyond the calendar": (
         {"end": "9999-12-31T23:59:59-12:00"},
-        "end: '9999-12-31T23:59:59-12:00' is not a time like 2031-03-18T03:12+01:00.",
+        "end: '9999-12-31T23:59:59-12:00' is not a time like 2031-03-18T03:12+01:00, or a day like 2031-03-18.",
     ),
     "a time before the calendar": (
         {"start": "0001-01-01T00:00+14:00"},
-        "start: '0001-01-01T00:00+14:00' is not a time like 2031-03-18T03:12+01:00.",
+        "start: '0001-01-01T00:00+14:00' is not a time like 2031-03-18T03:12+01:00, or a day like 2031-03-18.",
     ),
     "the year in which time began": (
         {"start": "1970-01-01", "end": "1970-01-01T01:00"},
@@ -80,7 +80,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a time that is none": (
         {"start": "this morning"},
-        "start: 'this morning' is not a time like 2031-03-18T03:12+01:00.",
+        "start: 'this morning' is not a time like 2031-03-18T03:12+01:00, or a day like 2031-03-18.",
     ),
     "ten megabytes": (
         {"commands": "x" * 10_000_000},
@@ -126,16 +126,18 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("fields", "mistake"), WRONG.values(), ids=WRONG.keys())
 def test_what_cannot_be_recorded_is_refused_with_a_sentence(fields: dict[str, Any], mistake: str) -> None:
     """Nothing is written."""
-    with pytest.raises(BadRequest) as refused:
+    with pytest.raises(BadForm) as refused:
         told(**fields)
-    assert mistake in str(refused.value).splitlines()
+    assert mistake in refused.value.mistakes
 
 
 def test_every_mistake_is_named_at_once() -> None:
     """Nobody tries three times at night."""
-    with pytest.raises(BadRequest) as refused:
+    with pytest.raises(BadForm) as refused:
         told(targets="x", start="x", why="", findings="x")
-    assert len(str(refused.value).splitlines()) == 5
+    head, *mistakes = str(refused.value).splitlines()
+    assert head == "5 mistakes, so nothing was done. Correct all of them, and try again."
+    assert mistakes == list(refused.value.mistakes)
 
 
 def test_what_somebody_types_begins_no_line_and_acts_on_no_terminal() -> None:
@@ -151,7 +153,7 @@ def test_what_somebody_types_begins_no_line_and_acts_on_no_terminal() -> None:
 def test_a_service_that_nobody_lists_is_recorded_unless_the_policy_minds() -> None:
     """By hand, people also touch what nobody has listed."""
     assert told(targets="production/bastion").targets == ("production/bastion",)
-    with pytest.raises(BadRequest, match="'bastion' is not in the service catalogue"):
+    with pytest.raises(BadForm, match="'bastion' is not in the service catalogue"):
         told(CATALOGUE.model_copy(update={"unlisted": "refuse"}), targets="production/bastion")
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from changewindow.changes.form import BadForm
 from changewindow.changes.review_form import follow_up_of, review_of
-from changewindow.errors import BadRequest
 from changewindow.policy.aftercare import Aftercare, Because
 
 NOW = datetime(2031, 3, 18, 14, 10, tzinfo=UTC)
@@ -33,9 +33,9 @@ def review(because: Because = "emergency", **changed: Any) -> Any:
 
 def mistakes(because: Because = "emergency", **changed: Any) -> list[str]:
     """Return what is wrong with it."""
-    with pytest.raises(BadRequest) as refused:
+    with pytest.raises(BadForm) as refused:
         review(because, **changed)
-    return str(refused.value).splitlines()
+    return list(refused.value.mistakes)
 
 
 def test_each_field_is_read() -> None:
@@ -139,7 +139,7 @@ def test_what_became_of_it(changed: dict[str, Any], read: tuple[Any, ...]) -> No
 )
 def test_what_says_nothing_or_two_things_is_refused(changed: dict[str, Any], field: str) -> None:
     """With the field that has to change."""
-    with pytest.raises(BadRequest) as refused:
+    with pytest.raises(BadForm) as refused:
         follow_up_of({**FOLLOWED, **changed}, now=NOW)
     [mistake] = str(refused.value).splitlines()
     assert mistake.startswith(f"{field}: ")

@@ -16,6 +16,8 @@ class TaskInstance:
         """The same task in other runs of the DAG, by the id of the run."""
         self.is_open = True
         """Whether its run has not ended."""
+        self.log_url = f"http://airflow/dags/{dag}/runs/run-1/tasks/{task}"
+        """The address of its log."""
         self.task: Any = None
         """The operator, for those that branch."""
 

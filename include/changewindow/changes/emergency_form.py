@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from changewindow.changes.emergency_ticket import CONDITION, Frame, Made, of_step, of_ticket
-from changewindow.changes.form import SKEW, Form
+from changewindow.changes.form import SKEW, BadForm, Form
 from changewindow.changes.record_form import TARGET
 from changewindow.documents.text import shown
 from changewindow.documents.types import Person
@@ -60,6 +60,7 @@ class _Form(Form):
         except ValidationError:
             what = f"{shown(given)} is no user name" if given else "nobody is named"
             self.mistakes.append(f"{name}: {what}. Write the name with which Airflow knows them, like jane.doe")
+            return name  # stands for them, so that what else is wrong is found
         return given
 
 
@@ -67,7 +68,7 @@ def emergency_of(params: Mapping[str, Any], rules: Policy | BadPolicy, *, person
     """Return what a person declares to be an emergency.
 
     Raises:
-        BadRequest: nothing can be done so; names every mistake.
+        BadForm: nothing can be done so; names every mistake.
     """
     form, owed = _Form(params, now), Emergencies() if isinstance(rules, BadPolicy) else rules.emergencies
     _require_right(form, rules, owed, person)
@@ -81,13 +82,13 @@ def emergency_of(params: Mapping[str, Any], rules: Policy | BadPolicy, *, person
         unwatched_because=form.text("unwatched_because"),
     )
     agreed_at = _agreed_at(form)
-    until = form.moment("workaround_until")
+    until = form.until("workaround_until")
     if until and until <= now:
         form.mistakes.append(f"workaround_until: {until:%Y-%m-%d %H:%M} UTC is over. Name a later time")
     second = form.person("second_person") if form.text("second_person") else ""
     made = _made(form, rules, frame, person)
     if form.mistakes or made is None or made.ticket is None:
-        raise BadRequest("\n".join(mistake if mistake[-1:] in ".?]" else f"{mistake}." for mistake in form.mistakes))
+        raise BadForm(form.mistakes)
     declared = Declared(
         digest="",
         broken=broken,
@@ -116,7 +117,7 @@ def _require_right(form: _Form, rules: Policy | BadPolicy, owed: Emergencies, pe
 
 
 def _agreed_at(form: _Form) -> datetime:
-    given = form.moment("agreed_at")
+    given = form.since("agreed_at")
     if given and given > form.now + SKEW:
         form.mistakes.append(f"agreed_at: {given:%Y-%m-%d %H:%M} UTC has not come. Say when the commander said yes")
     elif given and given < form.now - OLDEST:
@@ -148,25 +149,25 @@ def _standard(form: _Form, frame: Frame, facts: Facts) -> Made | None:
     if facts.policy is None:
         raise BadRequest("the catalogue of standard changes cannot be read. Paste the ticket, or give the step alone.")
     people = {"owner": frame.executor, "reviewer": frame.commander}
-    data = facts.policy.standards.ticket_data(str(form.params["standard"]), values=_values(form), window={}, **people)
+    standards, name, values = facts.policy.standards, str(form.params["standard"]), _values(form)
+    if values is None and name in standards.names():
+        return None
+    data = standards.ticket_data(name, values=values or {}, window={}, **people)
     del data["window"]
     return of_ticket(Document(data, {}), frame, facts, name="standard")
 
 
-def _values(form: _Form) -> Mapping[str, Any]:
-    """Return what is chosen for parameters.
-
-    Raises:
-        BadRequest: it is no JSON object.
-    """
+def _values(form: _Form) -> Mapping[str, Any] | None:
+    """Return what is chosen for parameters; None where that is no JSON object."""
     values = form.params.get("values") or {}
     try:
         given = json.loads(values) if isinstance(values, str) else values
     except (ValueError, RecursionError):
         given = None
-    if not isinstance(given, Mapping):
-        raise BadRequest(f'{shown(str(values))} gives no values. Write JSON like {{"max_idle": 12}}')
-    return given
+    if isinstance(given, Mapping):
+        return given
+    form.mistakes.append(f'values: {shown(str(values))} gives no values. Write JSON like {{"max_idle": 12}}')
+    return None
 
 
 def _ticket(form: _Form, frame: Frame, facts: Facts) -> Made | None:
@@ -179,17 +180,17 @@ def _ticket(form: _Form, frame: Frame, facts: Facts) -> Made | None:
 
 def _step(form: _Form, frame: Frame, facts: Facts) -> Made | None:
     target, condition = form.text("target"), form.params.get("works_when")
-    if not TARGET.fullmatch(target):
+    is_target = TARGET.fullmatch(target) is not None
+    if not is_target:
         form.mistakes.append("target: write what is changed as environment/service, like production/orders")
     if not condition and not frame.unwatched_because:
         form.mistakes.append(
             f"works_when: nothing shows whether it worked. Give a condition like `{CONDITION}`, "
             "or say in `unwatched_because` why none can be given"
         )
-    if form.mistakes:
-        return None
+        frame = replace(frame, unwatched_because="?")  # so that it is named once
     fields = {
-        "target": target,
+        "target": target if is_target else "",
         "condition": condition,
         "no_undo_because": form.text("no_undo_because"),
         "summary": f"Emergency: {form.text('broken')}"[:LONGEST],

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,8 @@ CONDITION = "{source: {kind: http, connection: orders, path: /health, read: stat
 """What a condition looks like, for whoever has to write one now."""
 STEP = "step"
 """How the form calls one step: what it touches is typed by hand, and seen by nobody else."""
+STANDS_IN = {"name": "?", "kind": "command", "run": ["true"], "undo": ["true"]}
+"""Stands for a step that cannot be read, so that what else is wrong is found."""
 SLACK = timedelta(hours=2)
 """How much longer than it needs the window of an emergency is: it may wait for its targets, or for Airflow."""
 NOT_SKIPPED = frozenset({"connections_serve", "watch_can_judge", "silences_spare_the_watch"})
@@ -63,7 +65,7 @@ def of_ticket(document: Document, frame: Frame, facts: Facts, *, name: str = "ti
     data = {**copy.deepcopy(normal), "type": "emergency", "owner": frame.executor, "window": opened}
     skips = [*_without_preflight(data), *_without_baselines(data)]
     unwatched = {"watch_can_judge"} if frame.unwatched_because else set()
-    asked = Facts(frame.now, facts.policy, requester=facts.requester, without=OF_NORMAL | unwatched)
+    asked = Facts(frame.now, facts.policy, requester=facts.requester, without=facts.without | OF_NORMAL | unwatched)
     loaded = load_document(Document({**data}, document.lines, document.findings), asked)
     wrong = [
         each for each in loaded.findings if not each.is_warning or (name == STEP and _is_mistyped(each, data, facts))
@@ -77,20 +79,17 @@ def of_ticket(document: Document, frame: Frame, facts: Facts, *, name: str = "ti
 
 def of_step(text: str, fields: Mapping[str, Any], frame: Frame, facts: Facts) -> Made:
     """Return the emergency of one step: its text, and of `fields` its target, condition, and why it has no undo."""
-    try:
-        step = parse(text)
-        condition = parse(fields["condition"]).data if fields.get("condition") else None
-    except BadYaml as bad:
-        return Made({}, {}, None, (_text(bad.finding, "step"),))
-    mistakes = [] if isinstance(step.data, dict) else ["step: it is not a step. Write `kind: command` and its fields"]
-    if condition is not None and not isinstance(condition, dict):
-        mistakes.append(f"works_when: it is not a condition. Write its `source` and `pass`, like `{CONDITION}`")
-    if mistakes:
-        return Made({}, {}, None, tuple(mistakes))
-    done, wrong = _with_undo(dict(step.data), fields.get("no_undo_because") or "")
-    if wrong:
-        return Made({}, {}, None, (wrong,))
-    environment, _, service = str(fields["target"]).partition("/")
+    mistakes: list[str] = []
+    because = fields.get("no_undo_because") or ""
+    step = _mapping(text, "step", "it is not a step. Write `kind: command` and its fields", mistakes)
+    no_condition = f"it is not a condition. Write its `source` and `pass`, like `{CONDITION}`"
+    given = fields.get("condition")
+    condition = _mapping(given, "works_when", no_condition, mistakes) if given else None
+    done = _with_undo(step, because, mistakes) if step is not None else STANDS_IN
+    without = facts.without | ({"watch_can_judge"} if given and condition is None else set())
+    if not fields["target"]:  # the checks would find fault with what stands for it
+        without |= {*kinds.names("checks")}
+    environment, _, service = str(fields["target"] or "production/unknown").partition("/")
     data = {
         "summary": fields["summary"],
         "environment": environment,
@@ -101,25 +100,41 @@ def of_step(text: str, fields: Mapping[str, Any], frame: Frame, facts: Facts) ->
         "reviewer": frame.commander,
         "steps": [done],
         "rollback": {"estimate": str(done.get("timeout") or "5m"), "verify": []}
-        | ({"by_hand": fields["no_undo_because"]} if fields.get("no_undo_because") else {}),
+        | ({"by_hand": because} if because else {}),
         "watch": {"for": "1m", "every": "5s"},
-        "validation": [{"name": "It works", "failures": 6, **condition}] if condition else [],
+        "validation": [{"name": "It works", "failures": 6, **condition}] if condition is not None else [],
     }
-    return of_ticket(Document(data, {}), frame, facts, name=STEP)
+    made = of_ticket(Document(data, {}), frame, replace(facts, without=without), name=STEP)
+    return replace(made, ticket=None, mistakes=(*mistakes, *made.mistakes)) if mistakes else made
 
 
-def _with_undo(step: dict[str, Any], because: str) -> tuple[dict[str, Any], str]:
-    """Return a step with a name and an undo, and what is wrong with that; a kind may need no word about its undo."""
+def _mapping(text: str, name: str, otherwise: str, mistakes: list[str]) -> dict[str, Any] | None:
+    """Return the names and values that a field holds as YAML; None, and a mistake more, where it holds none."""
+    try:
+        given = parse(text).data
+    except BadYaml as bad:
+        mistakes.append(_text(bad.finding, name))
+        return None
+    if isinstance(given, dict):
+        return dict(given)
+    mistakes.append(f"{name}: {otherwise}")
+    return None
+
+
+def _with_undo(step: dict[str, Any], because: str, mistakes: list[str]) -> dict[str, Any]:
+    """Return a step with a name and an undo; a kind may need no word about its undo, which is a mistake then."""
     kind = str(step.get("kind") or "")
     named = {"name": f"Emergency {kind.replace('_', ' ')}".strip(), **step}
     if not because or kind not in kinds.names("steps"):
-        return named, ""
+        return named
     fields = kinds.model("steps", "Step", kind).model_fields
     if "undo" in step:
-        return named, "no_undo_because: the step has an undo. Leave one of them out"
+        mistakes.append("no_undo_because: the step has an undo. Leave one of them out")
+        return named
     if not any(field.alias == "undo" for field in fields.values()):
-        return named, f"no_undo_because: a step of kind {kind} undoes itself. Leave it empty"
-    return {**named, "undo": "nothing"}, ""
+        mistakes.append(f"no_undo_because: a step of kind {kind} undoes itself. Leave it empty")
+        return named
+    return {**named, "undo": "nothing"}
 
 
 def _without_preflight(data: dict[str, Any]) -> list[Skip]:

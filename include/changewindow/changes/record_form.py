@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from changewindow.changes.form import SKEW, Form
+from changewindow.changes.form import SKEW, BadForm, Form
 from changewindow.documents.text import hint, nearest, shown
 from changewindow.errors import BadRequest
 from changewindow.policy.manual_change import LONGEST, MOST, ManualChange, ManualCommand
@@ -43,12 +43,12 @@ def manual_change_of(params: Mapping[str, Any], catalogue: Catalogue, *, person:
     """Return what a form tells, by `person` unless it says who did it.
 
     Raises:
-        BadRequest: it cannot be recorded so; names every mistake.
+        BadForm: it cannot be recorded so; names every mistake.
     """
     form = _Form(params, now)
     session = _session(form)
     targets, commands = _targets(form, catalogue), session.commands
-    began, ended = form.moment("start"), form.moment("end")
+    began, ended = form.since("start"), form.until("end")
     kept, left_out = _within(commands, began, ended)
     times = [command.at for command in kept if command.at]
     began, ended = began or min(times, default=None), ended or max(times, default=None)
@@ -57,7 +57,7 @@ def manual_change_of(params: Mapping[str, Any], catalogue: Catalogue, *, person:
         form.mistakes.append("why: nothing is said. Say in a sentence why it was done")
     findings = _findings(form)
     if form.mistakes or began is None or ended is None:
-        raise BadRequest("\n".join(mistake if mistake.endswith("?") else f"{mistake}." for mistake in form.mistakes))
+        raise BadForm(form.mistakes)
     remarks = [*session.remarks, *_about_left_out(left_out)]
     try:
         return ManualChange(

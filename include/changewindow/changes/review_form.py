@@ -2,14 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from typing import Any
 
-from changewindow.changes.form import SKEW, Form
-from changewindow.documents.moments import utc
+from changewindow.changes.form import EVENING, SKEW, Form, moment_or_day
 from changewindow.documents.text import shown
 from changewindow.documents.types import PERSON
-from changewindow.errors import BadRequest
 from changewindow.ledger.payloads import FollowedUp, Reviewed
 from changewindow.ledger.payloads.emergency import FollowUp
 from changewindow.policy.aftercare import Aftercare
@@ -18,8 +16,6 @@ from changewindow.systems.sessions.reading import cleaned
 
 MOST = 20
 """Follow-ups of one review."""
-END_OF_DAY = time(23, 59, tzinfo=UTC)
-"""When a day is over that is given without a time."""
 TEMPLATE = re.compile("[a-z][a-z0-9_]{0,59}")
 """The name of a standard change, which is that of its file."""
 LEAST = 3
@@ -36,42 +32,12 @@ class _Form(Form):
             self.mistakes.append(f"{name}: nothing is said. {missing}")
         return given
 
-    def moment(self, name: str) -> datetime | None:
-        """Return a moment, in UTC where it has no zone; a day alone ends in the evening."""
-        given = str(self.params.get(name) or "").strip()
-        try:
-            return moment_of(given) if given else None
-        except ValueError:
-            example = "2031-03-18T03:12+01:00, or a day like 2031-03-18"
-            self.mistakes.append(f"{name}: {shown(given)} is not a time like {example}")
-            return None
-
     def person(self, name: str, given: str) -> str:
         """Return a person's name, without the sign that mentions them."""
         person = given.strip().removeprefix("@")
         if person and not re.fullmatch(PERSON, person):
             self.mistakes.append(f"{name}: {shown(person)} is no user name. Write one, like alice")
         return person
-
-    def settle(self) -> None:
-        """End the reading.
-
-        Raises:
-            BadRequest: something is wrong; names every mistake.
-        """
-        if self.mistakes:
-            raise BadRequest("\n".join(f"{mistake}." for mistake in self.mistakes))
-
-
-def moment_of(given: str) -> datetime:
-    """Return a moment; a day alone is over in the evening, in UTC.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
-        return datetime.combine(date.fromisoformat(given), END_OF_DAY)
-    return utc(given)
 
 
 def review_of(
@@ -80,7 +46,7 @@ def review_of(
     """Return what a form says of a change that owes a review; `standards` names the standard changes there are.
 
     Raises:
-        BadRequest: it cannot be a review so; names every mistake.
+        BadForm: it cannot be a review so; names every mistake.
     """
     form = _Form(params, now)
     skipped = owed.because in ("emergency", "record")
@@ -89,8 +55,8 @@ def review_of(
     reviewed = Reviewed(
         digest=owed.digest,
         what_happened=form.text("what_happened", "Say in a few sentences what happened"),
-        impact_from=form.moment("impact_from"),
-        impact_to=form.moment("impact_to"),
+        impact_from=form.since("impact_from"),
+        impact_to=form.until("impact_to"),
         why_not_normal=form.text("why_not_normal", why),
         what_would_be_normal=form.text("what_would_be_normal", what),
         follow_ups=tuple(_follow_ups(form)),
@@ -105,14 +71,14 @@ def follow_up_of(params: Mapping[str, Any], *, now: datetime, run: str = "") -> 
     """Return what a form says of a follow-up, or of a workaround.
 
     Raises:
-        BadRequest: it says nothing, or two things; names every mistake.
+        BadForm: it says nothing, or two things; names every mistake.
     """
     form = _Form(params, now)
     about = str(params.get("about") or "").strip().casefold()
     is_workaround, is_done = about == WORKAROUND, bool(params.get("done"))
     if not is_workaround and not re.fullmatch("[1-9][0-9]{0,3}", about):
         form.mistakes.append(f"about: {shown(about)} is neither the number of a follow-up nor `{WORKAROUND}`")
-    owner, due = form.person("owner", str(params.get("owner") or "")), form.moment("due")
+    owner, due = form.person("owner", str(params.get("owner") or "")), form.until("due")
     reason = form.text("reason", "Say in a sentence why, or what was done")
     is_moved = any(params.get(name) for name in ("owner", "due"))
     if is_done and is_moved:
@@ -142,7 +108,7 @@ def _follow_ups(form: _Form) -> Iterator[FollowUp]:
 
 def _day(form: _Form, place: str, given: str) -> datetime | None:
     try:
-        due = moment_of(given) if given else None
+        due = moment_or_day(given, EVENING) if given else None
     except ValueError:
         form.mistakes.append(f"{place}: {shown(given)} is not a day like 2031-04-01")
         return None

@@ -22,9 +22,14 @@ def refusal_noted(context: Context, *more: type[Exception]) -> Iterator[None]:
     try:
         yield
     except refusals as error:
-        log.error("%s", error)
-        leave_note(context, str(error))
-        raise AirflowFailException(str(error)) from error
+        raise refused(context, error) from error
+
+
+def refused(context: Context, error: Exception) -> AirflowFailException:
+    """Leave why something was refused in the log and in the note of the run; return what fails the task for good."""
+    log.error("%s", error)
+    leave_note(context, str(error))
+    return AirflowFailException(str(error))
 
 
 def note(context: Context, lines: Sequence[str]) -> None:

@@ -19,6 +19,11 @@ def origin_of(context: Context) -> str:
     return f"{context['ti'].dag_id}/{context['run_id']}"
 
 
+def page_of(context: Context, change: str) -> str:
+    """Return the address at which Airflow shows a change: its DAG, with the run that acts."""
+    return f"{str(context['ti'].log_url).partition('/dags/')[0]}/dags/{change}"
+
+
 def handed(context: Context, fact: type[F], task: str) -> F | None:
     """Return what a task has handed over, or None where it has not: what somebody else has left is not taken."""
     try:

@@ -36,7 +36,6 @@ class Declaration:
         self.ledger, self.folder, self.run = ledger, folder, run
         self.dag_run = SimpleNamespace(triggering_user_name=person, run_type="manual")
         self.instance = TaskInstance("act", dag=EMERGENCY)
-        self.instance.log_url = "http://airflow/dags/emergency_change/runs/run-1/tasks/act"
 
     def step(self, name: str = "done") -> dict[str, Any]:
         """Return a step that leaves a file."""
@@ -107,7 +106,9 @@ def test_one_step_acts_at_once_and_its_change_is_published(declaration: Declarat
         ("unwatched", ()),
     ]
     assert verify_all(declaration.ledger).altered == ()
-    assert declaration.note == f"{change.id} acts: Emergency: Orders cannot be paid"
+    assert declaration.note == (
+        f"{change.id} acts: Emergency: Orders cannot be paid\nsee its run: http://airflow/dags/{change.id}"
+    )
 
 
 def test_it_may_be_tried_again_and_declares_and_applies_once(declaration: Declaration) -> None:
@@ -292,9 +293,12 @@ def test_the_room_and_whoever_was_skipped_are_told(declaration: Declaration, cap
     told = [line for line in caplog.text.splitlines() if identity in line]
     for head in ("🚒 EMERGENCY", "⏭️ SKIPPED by", "🔧 ACTING"):
         assert any(head in line for line in told)
-    asked = "@erik, @carol: see what runs (http://airflow/dags/emergency_change/runs/run-1), and say by"
+    asked = f"@erik, @carol: see what runs (http://airflow/dags/{identity}), and say by"
     assert any(line.startswith(asked) for line in caplog.messages)  # not bob, who commands: his word would not count
     assert declaration.kinds()[-3:] == ["message_sent"] * 3
+    acts, run, approval = declaration.note.splitlines()
+    assert (acts.partition(":")[0], run) == (f"{identity} acts", f"see its run: http://airflow/dags/{identity}")
+    assert approval.startswith("owes: retroactive approval by ")
 
 
 def test_of_one_that_was_refused_the_end_is_told(declaration: Declaration, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,7 @@ def test_what_is_no_review_says_every_reason(ended: Ledger) -> None:
     with pytest.raises(AirflowFailException) as refused:
         fill_in("review", **{**REVIEW, "what_happened": "", "template": "A", "follow_ups": "a | b c"})
     assert [line.partition(":")[0] for line in str(refused.value).splitlines()] == [
+        "3 mistakes, so nothing was done. Correct all of them, and try again.",
         "what_happened",
         "follow_ups, line 1",
         "template",

@@ -12,6 +12,7 @@ from airflow.sdk.execution_time.timeout import timeout
 from changewindow.changes import emergency_messages
 from changewindow.changes.emergency import declare
 from changewindow.changes.emergency_form import Emergency, emergency_of
+from changewindow.changes.owed import of_change
 from changewindow.changes.step_lock import GRACE
 from changewindow.documents.types import duration_text
 from changewindow.errors import BadPolicy, BadRequest, ChangeError, LedgerDown
@@ -20,10 +21,11 @@ from changewindow.flow.dags.emergency_form import DOCUMENT, form
 from changewindow.flow.dags.interventions import tell_ended
 from changewindow.flow.dags.retroactive import ask_after
 from changewindow.flow.dags.urgent_gate import LONGEST_WAIT, SOON, pass_the_gate
+from changewindow.flow.noted import refused
 from changewindow.flow.own_dag import EMERGENCY, own_dag
 from changewindow.flow.people import NOBODY
 from changewindow.flow.publishing import publish_change
-from changewindow.flow.requested import origin_of
+from changewindow.flow.requested import origin_of, page_of
 from changewindow.flow.runtime import Run, ledger, log, now, person_of, policy
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.tasks.steps import apply_step
@@ -36,6 +38,7 @@ from changewindow.ledger.step_locks import LIFETIME
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.model import Policy
 from changewindow.systems.context import Context as StepContext
+from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
 from changewindow.ticket.revision import PublishedChange
 
@@ -62,9 +65,7 @@ class Act(BaseSensorOperator):
         except LedgerDown:
             raise  # it is tried again
         except (ChangeError, ValueError) as error:
-            log.error("%s", error)
-            leave_note(context, str(error))
-            raise AirflowFailException(str(error)) from error
+            raise refused(context, error) from error
 
     def _act(self, context: Context) -> None:
         rules = _rules()
@@ -80,7 +81,7 @@ class Act(BaseSensorOperator):
                 self._apply(run)
         finally:  # whatever became of the step: from here on the run of the change watches, or rolls back
             publish_change(run.change.id)
-        leave_note(context, f"{run.change.id} acts: {run.ticket.summary}")
+        leave_note(context, "\n".join(_acts(context, run.change.id, run.ticket)))
 
     def _apply(self, run: Run) -> None:
         """Apply the first step, for as long as its task in the change might take."""
@@ -131,17 +132,23 @@ class Tell(BaseOperator):
             return
         ticket, event = build_ticket(changes.revision(here, stored.id)), declarations[0]
         incidents.find(here, stored.id, ticket, opens=context["params"].get("declare_incident") is True)
-        notice.tell(here, stored.id, link=str(context["ti"].log_url).partition("/tasks/")[0])
+        notice.tell(here, stored.id, link=page_of(context, stored.id))
         text = emergency_messages.acting(stored.id, ticket, event)
         post(text, now(), ticket.post_change.notify, change=stored.id)
-        if found := habits.tell_of(here, stored.id, owed.rules()):
-            leave_note(context, "\n".join([f"{stored.id} acts: {ticket.summary}", *found]))
+        owes = (f"owes: {part}" for part in of_change(here, stored.id, now()))
+        found = habits.tell_of(here, stored.id, owed.rules())
+        leave_note(context, "\n".join([*_acts(context, stored.id, ticket), *owes, *found]))
 
 
 def run_of(context: Context, change: PublishedChange) -> Run:
     """Return the run of the change, as far as it is carried out here: the form's parameters are none of its own."""
     inside: Any = {**context, "run_id": scheduled_run(change.ticket.window.opens), "params": {}}
     return Run(change, inside)
+
+
+def _acts(context: Context, change: str, ticket: Ticket) -> list[str]:
+    """Return what the note of the run that has declared a change says first, and where that change is seen."""
+    return [f"{change} acts: {ticket.summary}", f"see its run: {page_of(context, change)}"]
 
 
 def _rules() -> Policy | BadPolicy:
