@@ -29,6 +29,7 @@ NAME = r"^[a-z][a-z0-9-]*$"
 PERSON = r"^[A-Za-z0-9][A-Za-z0-9._@-]*$"
 PARAMETER = r"^[a-z][a-z0-9_]*$"
 ROOM = r"^[#@A-Z][\w-]*$"
+ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$"
 ON_ONE_LINE = r"^[^\n]+$"
 LONGEST = timedelta(days=365)
 
@@ -108,6 +109,8 @@ def parse_expression(value: str, info: ValidationInfo) -> str:
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Person = Annotated[str, StringConstraints(pattern=PERSON)]
+MailAddress = Annotated[str, StringConstraints(pattern=ADDRESS, max_length=200)]
+"""An address of e-mail, in ASCII."""
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True, pattern=ON_ONE_LINE)]
 """Text on one line."""

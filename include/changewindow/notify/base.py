@@ -8,12 +8,16 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
+from changewindow.documents.text import visible
 from changewindow.documents.types import Model
 from changewindow.kinds import explain_kind
 from changewindow.systems.connection import Connection
+from changewindow.systems.secrecy import Secrets
 
 LATE = timedelta(minutes=1)
 """How long after its moment a message may go out as if it were about the present."""
+LONGEST_ANSWER = 300
+"""Characters of what a service says about its refusal."""
 
 
 class WayOn(StrEnum):
@@ -141,6 +145,19 @@ class ChannelBase(Model):
             NotDelivered, ChangeError: nobody can say now.
         """
         return None
+
+
+def one_line(text: str, most: int) -> str:
+    """Return a text on one line, in which nothing is unseen, and not longer than that."""
+    line = visible(" ".join(text.split()))
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def answer_of(connection: Connection, answer: object) -> str:
+    """Return what a service answered, as a log may hold it: on one line, not too long, without our secrets."""
+    secrets = Secrets()
+    secrets.learn(*connection.secrets)
+    return one_line(secrets.hidden(str(answer)), LONGEST_ANSWER).rstrip(". ")
 
 
 def _lateness(about: datetime, now: datetime) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from changewindow.documents.model_file import Read, read_model
-from changewindow.documents.types import ROOM, Model, Name, Person
+from changewindow.documents.types import ROOM, MailAddress, Model, Name, Person
 from changewindow.kinds import AnyKind
 from changewindow.notify.base import ChannelBase
 from changewindow.ticket.window import Zone
@@ -22,6 +22,8 @@ class Known(Model):
 
     slack: str = Field(default="", pattern=r"^([UW][A-Z0-9]{2,30})?$")
     """Their Slack user id (Profile, Copy member ID): only by it does a click in Slack count as theirs."""
+    email: MailAddress | None = None
+    """Their address: mails that call them go there, too. Nobody decides by it."""
 
 
 class RoomRules(Model):
@@ -59,7 +61,8 @@ class Messages(Model):
 
     def ids(self, kind: str) -> Mapping[str, str]:
         """Return what people are called in a kind of channel, by their user names."""
-        return {person: known.slack for person, known in self.people.items() if kind == "slack" and known.slack}
+        names = {person: str(getattr(known, kind, None) or "") for person, known in self.people.items()}
+        return {person: name for person, name in names.items() if name}
 
 
 def load_messages(folder: Path) -> Read[Messages]:
