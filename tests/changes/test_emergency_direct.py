@@ -2,12 +2,10 @@
 
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -15,102 +13,22 @@ from typing import Any
 import pytest
 
 from changewindow.changes.direct_book import Book
-from changewindow.changes.direct_hands import Hands
-from changewindow.changes.direct_ingestion import RECORDED, Ingestion, take_in_all
-from changewindow.changes.direct_start import Wanted, hold
-from changewindow.changes.emergency_direct import Ending, carry_out, resume
+from changewindow.changes.direct_ingestion import RECORDED
+from changewindow.changes.emergency_direct import resume
 from changewindow.changes.housekeeping import orphaned
 from changewindow.errors import NotAllowed
-from changewindow.ledger import aftercare, changes, events, leases, queries
+from changewindow.ledger import aftercare, changes, events, leases
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.journal import Journal, content, journals
 from changewindow.ledger.payloads import Undone
 from changewindow.ledger.seal import Seal
-from changewindow.ledger.verification import verify_all
-from changewindow.policy.emergencies import Emergencies
 from support import direct
 from support.changes import NOW, approved, intent
-from support.recording_server import RecordingServer, Reply, Request
+from support.direct_place import Place
+from support.recording_server import Reply, Request
 from support.tickets import banner
 
 TESTS = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True)
-class Place:
-    """A ledger that can go away, a service, journals, and what the steps have done."""
-
-    folder: Path
-    ledger: Ledger
-    server: RecordingServer
-
-    @property
-    def done(self) -> Path:
-        """Return where the steps write what they do."""
-        return self.folder / "done"
-
-    @property
-    def journals(self) -> Path:
-        """Return where it is written down."""
-        return self.folder / "journals"
-
-    @property
-    def did(self) -> list[str]:
-        """Return what the steps have done."""
-        return direct.lines(self.done)
-
-    def lose_ledger(self) -> None:
-        """Take the ledger away, once."""
-        if (self.folder / "home").exists():
-            shutil.move(self.folder / "home", self.folder / "away")
-
-    def bring_it_back(self) -> None:
-        """Let the ledger answer again."""
-        shutil.move(self.folder / "away", self.folder / "home")
-
-    def book(self, *, is_held: bool = False, has_ledger: bool = True, **changed: Any) -> Book:
-        """Return the book of an emergency that alice has declared; `is_held` with its leases."""
-        ledger = self.ledger if has_ledger else None
-        data = direct.data(self.done, **changed)
-        book = direct.begun(self.journals, ledger, data)
-        if is_held:
-            wanted = Wanted(data, direct.DECLARED, "alice")
-            hold(book, wanted, direct.here(self.journals, ledger), lambda _: None, patience=timedelta(0))
-        return book
-
-    def carry_out(self, book: Book, hands: Hands | None = None) -> Ending:
-        """Carry it out."""
-        return carry_out(book, hands or direct.hands(self.server.url))
-
-    def ingest(self, *, takes_over: bool = False) -> list[str]:
-        """Take the journals in; return what is said of them."""
-        wanted = Ingestion(self.ledger, direct.now, lambda *_: "", Emergencies(), takes_over)
-        taken = take_in_all(wanted, self.journals)
-        return [*taken.news, *taken.kept]
-
-    def changes(self) -> list[str]:
-        """Return the changes of the ledger."""
-        return [each.id for each in queries.of_ids(self.ledger, [f"CHG-{number}" for number in range(1000, 1010)])]
-
-    def status(self, change: str) -> str:
-        """Return the status of a change, whose record is whole."""
-        assert verify_all(self.ledger).altered == ()
-        return changes.get(self.ledger, change).status
-
-
-@pytest.fixture
-def place(tmp_path: Path, server: RecordingServer) -> Place:
-    """Return one whose service is up while the last line says that step 2 ran."""
-    (tmp_path / "home").mkdir()
-    ledger = Ledger(f"sqlite:///{tmp_path / 'home' / 'ledger.db'}")
-    ledger.upgrade()
-    made = Place(tmp_path, ledger, server)
-
-    def reply(_: Request) -> Reply:
-        return Reply(200 if made.did[-1:] == ["run-2"] else 404)
-
-    server.otherwise = reply
-    return made
 
 
 def kinds(ledger: Ledger, change: str) -> list[str]:

@@ -14,13 +14,15 @@ import yaml
 
 from changewindow.cli.main import main
 from changewindow.cli.standalone import ROOT, free_port
-from changewindow.ledger import aftercare, changes, events
+from changewindow.ledger import aftercare, changes, events, leases
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads import Declared, MarkerFailed, MessageFailed, MessageSent
 from servers.postgres import Postgres, postgres
 from support import direct
+from support.changes import NOW, approved, intent
 from support.emergency_terminal import ME, SLACK_TOKEN, Terminal, newest, secrets_in
 from support.recording_server import Reply, Request, recording_server
+from support.tickets import banner
 
 Capture = pytest.CaptureFixture[str]
 
@@ -220,6 +222,31 @@ def test_what_is_ended_in_the_middle_is_rolled_back(terminal: Terminal, ledger: 
         assert f"interrupted ({how.name})" in said.decode()
     assert terminal.did == ["run-1", "undo-2", "undo-1"]
     assert changes.get(ledger, newest(ledger)).status == "rolled_back"
+    assert list((terminal.folder / "spool.journals").iterdir()) == []
+
+
+def test_ctrl_c_while_it_waits_for_a_held_target_leaves_nothing_behind(terminal: Terminal, ledger: Ledger) -> None:
+    """It says for whom it waits; the other change has its target still, and no journal is left to resume."""
+    other = approved(ledger, banner(environment="production", services=["orders"]))
+    leases.start(ledger, other.change, intent(other.digest), targets=("production/orders",), now=NOW)
+    where = ("--here", "--ledger", str(ledger.url), "--held", "wait")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "changewindow", *terminal.command(*where), "--wait", "600"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "include")},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = ""
+    while f"waiting up to 10m: production/orders is held by {other.change}" not in said:
+        said = process.stderr.readline()
+        assert said, "it ended before it waited"
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=120)
+    assert "interrupted (SIGINT) while production/orders is held by" in rest
+    assert (process.returncode, terminal.did) == (1, [])
+    assert changes.get(ledger, newest(ledger)).status == "refused"
+    assert leases.leases(ledger, other.change) == ["production/orders"]
     assert list((terminal.folder / "spool.journals").iterdir()) == []
 
 

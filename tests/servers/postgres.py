@@ -142,6 +142,8 @@ def postgres(folder: Path) -> Iterator[Postgres]:
 
     def is_made() -> bool:
         server.let_in()
+        for left in data.iterdir():  # by a try that was cut off
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         return subprocess.run(made, user=USER, check=False, stdout=subprocess.DEVNULL, cwd="/").returncode == 0
 
     wait_for(is_made, "a folder that another pytest lets PostgreSQL into", 60, 0.2)

@@ -1,10 +1,10 @@
 """Carries an emergency out as a terminal does, until somebody kills it: its second step takes long."""
 
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 from changewindow.changes.direct_start import Wanted, hold
+from changewindow.changes.direct_waiting import Waiting
 from changewindow.changes.emergency_direct import carry_out
 from changewindow.ledger.database import Ledger
 from support import direct
@@ -21,7 +21,7 @@ def main() -> None:
         Wanted(data, direct.DECLARED, "alice"),
         direct.here(folder / "journals", ledger),
         lambda _: None,
-        patience=timedelta(0),
+        waiting=Waiting(),
     )
     carry_out(book, direct.hands(url))
 

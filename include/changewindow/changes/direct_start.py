@@ -1,6 +1,5 @@
 """Begins an emergency from a terminal: declared in its journal first, then in the ledger, with the leases it gives."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from changewindow.changes.direct_book import Book
+from changewindow.changes.direct_waiting import Gate, Waiting, pass_when_free
+from changewindow.changes.taking_over import TakesOver
 from changewindow.errors import ChangeError, LedgerDown, NotAllowed, OperatorError
 from changewindow.ledger import emergencies, leases, taking_in
 from changewindow.ledger.database import Ledger
@@ -17,11 +18,7 @@ from changewindow.ledger.payloads import Declared
 from changewindow.ledger.seal import Seal
 from changewindow.ledger.taking_in import Declaration
 from changewindow.policy.standing import Assessed, Intent
-from changewindow.policy.state_rules import TARGET_HELD
 from changewindow.ticket.reader import build_ticket
-
-LOOK = 1.0
-"""Seconds between two looks at whether a target is free."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +66,8 @@ def begin(wanted: Wanted, here: Here) -> Book:
     return Book(journal, here.ledger, now=here.now, log=here.log)
 
 
-def hold(book: Book, wanted: Wanted, here: Here, assessed: Callable[[str], Assessed], *, patience: timedelta) -> None:
-    """Take the leases, waiting for those that another change holds; without the ledger there are none.
+def hold(book: Book, wanted: Wanted, here: Here, assessed: Callable[[str], Assessed], *, waiting: Waiting) -> None:
+    """Take the leases, once no other change holds them; without the ledger there are none.
 
     Raises:
         NotAllowed: with each reason; nothing was touched, and the change is closed as refused.
@@ -78,14 +75,7 @@ def hold(book: Book, wanted: Wanted, here: Here, assessed: Callable[[str], Asses
     if here.ledger is None:
         return
     try:
-        origin, ticket = str(book.journal.lines[0].data["origin"]), build_ticket(dict(wanted.data))
-        told: Any = {"person": wanted.person, "now": here.now(), "origin": origin, "is_proven": False}
-        submitted = emergencies.declare(here.ledger, dict(wanted.data), wanted.declared, **told)
-        book.change, window = submitted.change, ticket.window
-        intent = Intent(book.run, submitted.digest, window.opens, window.closes, ticket.needs, is_emergency=True)
-        more: Any = {"targets": ticket.targets, "assessment": assessed(submitted.change)}
-        asking = partial(leases.start, here.ledger, submitted.change, intent, **more)
-        _hold(here, asking, patience)
+        pass_when_free(_gate(book, wanted, here, assessed), waiting)
         book.hand_in()
     except LedgerDown as down:
         here.log(f"the ledger does not answer any more, so no target is held. {down}")
@@ -95,34 +85,34 @@ def hold(book: Book, wanted: Wanted, here: Here, assessed: Callable[[str], Asses
         raise
 
 
-def _hold(here: Here, ask: Callable[..., object], patience: timedelta) -> None:
-    """Pass the gate, once nobody else holds a target.
-
-    Raises:
-        NotAllowed: with each reason.
-    """
-    give_up = here.now() + patience
-    is_said = False
-    while True:
-        try:
-            ask(now=here.now())
-        except NotAllowed as refused:
-            if {finding.code for finding in refused.findings} != {TARGET_HELD} or here.now() >= give_up:
-                raise
-            if not is_said:
-                here.log(f"waiting: {'; '.join(finding.sentence for finding in refused.findings)}")
-            is_said = True
-            time.sleep(LOOK)
-        else:
-            return
+def _gate(book: Book, wanted: Wanted, here: Here, assessed: Callable[[str], Assessed]) -> Gate:
+    """Declare the emergency in the ledger; return its gate."""
+    assert here.ledger is not None  # noqa: S101  for the type: without one there is no gate
+    origin, ticket = str(book.journal.lines[0].data["origin"]), build_ticket(dict(wanted.data))
+    told: Any = {"person": wanted.person, "now": here.now(), "origin": origin, "is_proven": False}
+    submitted = emergencies.declare(here.ledger, dict(wanted.data), wanted.declared, **told)
+    book.change, window = submitted.change, ticket.window
+    intent = Intent(book.run, submitted.digest, window.opens, window.closes, ticket.needs, is_emergency=True)
+    more: Any = {"targets": ticket.targets, "assessment": assessed(submitted.change)}
+    start = partial(leases.start, here.ledger, submitted.change, intent, **more)
+    return Gate(
+        here.ledger,
+        TakesOver(submitted.change, ticket.summary, wanted.person),
+        ticket.targets,
+        lambda now: start(now=now),
+        here.now,
+        here.log,
+    )
 
 
 def _refuse(book: Book, ledger: Ledger, refused: NotAllowed, now: datetime) -> None:
-    """Record that it was refused; its journal has nothing more to say."""
+    """Record that it was refused; its journal has nothing more to say, unless the ledger does not take that now."""
+    reason = "\n".join(refused.reasons)
     try:
-        reason = "\n".join(refused.reasons)
         emergencies.refuse(ledger, book.change, reason=reason, now=now)
     except ChangeError:
-        book.journal.close()
+        book.is_up = False
+        book.close("refused", reason)
+        book.journal.close(suffix="" if book.is_up else None)
         return
     book.journal.close(suffix="")

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from changewindow.changes.direct_hands import Hands
 from changewindow.changes.direct_incident import Asking
 from changewindow.changes.direct_ingestion import folder_of
 from changewindow.changes.direct_start import Here, Wanted, begin, hold
+from changewindow.changes.direct_waiting import Waiting
 from changewindow.changes.emergency import with_skips
 from changewindow.changes.emergency_direct import Ending, carry_out
 from changewindow.changes.emergency_direct import resume as resumed
 from changewindow.changes.emergency_form import Emergency, emergency_of
+from changewindow.changes.taking_over import WhyNot, objection_to_abort
 from changewindow.cli.embedded import policy_folder
 from changewindow.cli.emergency_questions import is_confirmed
 from changewindow.cli.emergency_telling import Telling
@@ -28,6 +31,7 @@ from changewindow.cli.foreign_connections import ForeignConnections
 from changewindow.cli.ingesting import take_in_now
 from changewindow.cli.ledger_address import Found, found
 from changewindow.cli.policy import policy_now
+from changewindow.documents.findings import Finding
 from changewindow.errors import BadPolicy
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.journal import Journal, journals
@@ -63,11 +67,13 @@ def act(arguments: argparse.Namespace, form: dict[str, Any], down: list[str]) ->
         return 1
     wanted = _wanted(emergency, rules, ledger.answering, because)
     here = Here(folder(), _seal(ledger), ledger.answering, now, say)
-    book = begin(wanted, here)
-    book.ledger = ledger.named  # it may answer again before the end
-    hold(book, wanted, here, _assessed(rules, wanted, ticket), patience=timedelta(seconds=arguments.wait))
-    asking = _asking(rules, opens=bool(form.get("declare_incident")))
-    return _carried_out(Telling(book, Hands(connections, now, say), policy_folder(arguments), asking), carry_out)
+    hands, asking = Hands(connections, now, say), _asking(rules, opens=bool(form.get("declare_incident")))
+    with _interruptible(hands):
+        book = begin(wanted, here)
+        book.ledger = ledger.named  # it may answer again before the end
+        waiting = _waiting(arguments, hands, emergency, partial(_objection, here, rules))
+        hold(book, wanted, here, _assessed(rules, wanted, ticket), waiting=waiting)
+        return _carried_out(Telling(book, hands, policy_folder(arguments), asking), carry_out)
 
 
 def resume(arguments: argparse.Namespace) -> int:
@@ -107,15 +113,15 @@ def _resume_one(arguments: argparse.Namespace, journal: Journal, ledger: Found) 
         journal.close()
         return 1
     hands = Hands(ForeignConnections.of(ledger.named), now, say)
-    return _carried_out(
-        Telling(book, hands, policy_folder(arguments), _asking(policy_now(arguments), opens=False)), resumed
-    )
+    telling = Telling(book, hands, policy_folder(arguments), _asking(policy_now(arguments), opens=False))
+    with _interruptible(hands):
+        return _carried_out(telling, resumed)
 
 
 def _carried_out(telling: Telling, do: Callable[[Book, Hands], Ending]) -> int:
     """Carry it out, and tell others beside it; say how it ended, and what is owed."""
     book, hands = telling.book, telling.hands
-    with _interruptible(hands), book.beating(hands.stop):
+    with book.beating(hands.stop):
         telling.began()
         ending = do(book, hands)
         telling.ended(ending)
@@ -141,6 +147,15 @@ def _wanted(emergency: Emergency, rules: Policy | BadPolicy, ledger: Ledger | No
     return Wanted(emergency.made.data, marked, person, owed.review_within)
 
 
+def _waiting(arguments: argparse.Namespace, hands: Hands, emergency: Emergency, why_not: WhyNot) -> Waiting:
+    patience = timedelta(seconds=arguments.wait)
+    return Waiting(patience, hands.stop, takes_over=emergency.held == "take_over", why_not=why_not)
+
+
+def _objection(here: Here, rules: Policy | BadPolicy, holder: str) -> Finding | None:
+    return objection_to_abort(here.ledger, rules, holder, account()) if here.ledger else None
+
+
 def _asking(rules: Policy | BadPolicy, *, opens: bool) -> Asking:
     """Return where its incident is looked up, as far as this terminal knows."""
     why = "the policy cannot be read, which says where. Look there yourself" if isinstance(rules, BadPolicy) else ""
@@ -163,7 +178,7 @@ def _interruptible(hands: Hands) -> Iterator[None]:
 
     def ask(number: int, _frame: object) -> None:
         is_news = hands.stop.ask(f"interrupted ({signal.Signals(number).name})")
-        say("interrupted: rolling back" if is_news else "it is rolling back; wait for its end")
+        say("interrupted: what has begun is rolled back" if is_news else "it is rolling back; wait for its end")
 
     before = {number: signal.signal(number, ask) for number in ENDS}
     try:

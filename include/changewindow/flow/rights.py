@@ -5,16 +5,15 @@ from typing import Any
 
 from airflow.sdk.definitions.context import Context
 
+from changewindow.changes.taking_over import involved as involved_in
 from changewindow.documents.findings import Finding
 from changewindow.errors import BadPolicy, ChangeError, NotAllowed
 from changewindow.flow.people import NOBODY, has_listed_roles, is_listed_operator
 from changewindow.flow.runtime import ledger, log, person_of, policy
 from changewindow.ledger import changes, findings
-from changewindow.policy.assessment import Assessment
 from changewindow.policy.model import Policy
 from changewindow.policy.rights import Intervention, Involved, Rights, act_of, objection
 from changewindow.policy.world_finding import numbers_in
-from changewindow.ticket.reader import build_ticket
 
 BY_CODE = "operator_triggered"
 """The type of runs that a DAG triggers. They carry the name of who triggered that one, or none."""
@@ -38,7 +37,8 @@ def why_not(dag: str, params: Mapping[str, Any], person: str, *, is_operator: bo
     except BadPolicy as bad:
         log.warning("%s", bad)
         return objection(Rights(), {}, wanted, Involved())
-    involved = _of_findings(params, rules) if act == "accept" else [_involved(change, rules) if change else Involved()]
+    of_change = involved_in(ledger(), change, rules) if change else Involved()
+    involved = _of_findings(params, rules) if act == "accept" else [of_change]
     objections = (objection(rules.rights, rules.approvals.groups, wanted, people) for people in involved)
     return next(filter(None, objections), None)
 
@@ -59,18 +59,6 @@ def require(context: Context, dag: str) -> None:
     if finding:
         named = params.get("change") or params.get("target") or params.get("findings") or dag
         raise NotAllowed(str(named), [finding])
-
-
-def _involved(change: str, rules: Policy) -> Involved:
-    try:
-        stored, data = changes.get(ledger(), change), changes.revision(ledger(), change)
-        assessment = Assessment(rules, build_ticket(data), data, change)
-    except ChangeError as error:
-        log.warning("who is involved in %s is not known: %s", change, error)
-        return Involved()
-    people = [person for need in assessment.needs for person in need.people]
-    is_anybody = not all(need.people for need in assessment.needs) or not assessment.needs
-    return Involved(stored.requester, assessment.owners, None if is_anybody else tuple(people))
 
 
 def _of_findings(params: Mapping[str, Any], rules: Policy) -> list[Involved]:

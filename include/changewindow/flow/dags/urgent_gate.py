@@ -5,6 +5,8 @@ from typing import NoReturn
 
 from airflow.sdk.exceptions import AirflowRescheduleException
 
+from changewindow.changes import taking_over
+from changewindow.changes.taking_over import TakesOver
 from changewindow.documents.findings import Finding
 from changewindow.errors import ChangeError, NotAllowed, PlatformError
 from changewindow.flow.people import is_listed_operator
@@ -70,19 +72,14 @@ def _wait(run: Run, refused: NotAllowed, *, take_over: bool, person: str) -> NoR
 
 
 def _end(run: Run, holder: str, person: str) -> None:
-    """Abort a change in favour of an emergency, once: its own run rolls it back. Who may not abort it waits for it."""
-    if changes.get(run.ledger, holder).aborted:
-        return
-    if objection := why_not("abort_change", {"change": holder}, person, is_operator=is_listed_operator(person)):
-        log.warning("%s is waited for: %s", holder, objection.reason)
-        return
-    reason = f"the emergency {run.change.id} takes over: {run.ticket.summary}"
-    try:
-        changes.abort(run.ledger, holder, person=person, reason=reason, now=now())
-    except ChangeError as error:
-        log.info("%s has ended meanwhile: %s", holder, error)
-    else:
-        log.warning("%s is aborted, and rolled back by its own run: %s", holder, reason)
+    """Have a change rolled back in favour of an emergency; who may not abort it waits for it."""
+
+    def objection(change: str) -> Finding | None:
+        return why_not("abort_change", {"change": change}, person, is_operator=is_listed_operator(person))
+
+    emergency = TakesOver(run.change.id, run.ticket.summary, person)
+    if news := taking_over.end(run.ledger, holder, emergency, objection, now=now()):
+        log.warning("%s", news)
 
 
 def _refuse(run: Run, refused: ChangeError) -> NoReturn:
