@@ -7,17 +7,23 @@ step cannot go on acting while its undo runs. What a program leaves in the backg
 it was asked to start) is left alone. Linux only.
 """
 
-# It is started for every program, so it imports little: `subprocess`, `signal` and `pathlib` take longer than Python.
-import ctypes
+# It is started for every program, so it imports little: `subprocess`, `signal` and `pathlib` take longer than Python,
+# and `ctypes` half as long. What `signal` and `ctypes` are made of is there at once.
+import _ctypes
+import _signal  # type: ignore[import-not-found]  # no stubs name it
 import os
 import select
 import sys
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 SIGKILL, SIGPIPE, SIGTERM, SIGXFSZ = 9, 13, 15, 25
-DEFAULT, IGNORE = ctypes.c_void_p(0), ctypes.c_void_p(1)
 KILLED = 128 + SIGKILL
-libc = ctypes.CDLL(None)
+
+
+def prctl(option: int, value: int) -> None:
+    """Set an attribute of this process."""
+    loaded = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # None: what is loaded already
+    _ctypes.call_function(_ctypes.dlsym(loaded, "prctl"), (option, value, 0, 0, 0))
 
 
 def kill_all() -> None:
@@ -52,10 +58,10 @@ def start(arguments: list[str], account: str) -> int:
         return pid
     try:
         for ignored in (SIGTERM, SIGPIPE, SIGXFSZ):  # by us, and by Python
-            libc.signal(ignored, DEFAULT)
+            _signal.signal(ignored, _signal.SIG_DFL)
         if account:
             become(account)
-        libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)  # after that, which would take it back
+        prctl(PR_SET_PDEATHSIG, SIGKILL)  # after that, which would take it back
         os.execvp(arguments[0], arguments)  # noqa: S606  no shell is wanted
     except OSError as error:
         print(f"{arguments[0]}: {error.strerror}", flush=True)
@@ -67,8 +73,8 @@ def main() -> int:
     """Run the program; return its exit code, 127 when it cannot be run, or 137 when the asking process ended first."""
     pipe, account, arguments = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
     os.set_inheritable(pipe, False)
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    libc.signal(SIGTERM, IGNORE)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    _signal.signal(SIGTERM, _signal.SIG_IGN)
     child = start(arguments, account)
     ended = os.pidfd_open(child)
     ready, _, _ = select.select([pipe, ended], [], [])
