@@ -12,7 +12,7 @@ OPENTOFU_BIN := $(HOME)/.cache/changewindow-tests/bin/tofu
 
 ETCKEEPER := $(HOME)/.cache/changewindow-tests/etckeeper
 
-.PHONY: demo test fast foreign airflow again rooms lint clicks chaos attack fuzz bench services opentofu lock clean
+.PHONY: demo test fast foreign airflow again rooms lint types style examples clicks chaos attack fuzz bench services opentofu lock clean
 
 demo: .venv/ready ## start Airflow, play two changes on a real service, stay up (ONCE=1: end; DEMO_PORT=…: choose the port)
 	@exec env --unset=PYTHONDONTWRITEBYTECODE PYTHONPATH=include $(BIN)/python -m demo
@@ -23,7 +23,7 @@ fast: .venv/ready ## the tests that need neither Airflow nor seconds for a progr
 	$(RUN) -m pytest tests --ignore tests/airflow -m "not foreign" --numprocesses 5 --dist worksteal
 
 foreign: .venv/ready ## the tests of the steps of Ansible, Flyway and OpenTofu
-	$(RUN) -m pytest tests/steps -m foreign --numprocesses 2 --dist worksteal
+	$(RUN) -m pytest tests/steps -m foreign --numprocesses 3 --dist worksteal
 
 airflow: .venv/ready ## the tests on a real Airflow
 	$(RUN) -m pytest tests/airflow --numprocesses 5 --dist loadgroup
@@ -46,10 +46,17 @@ attack: .venv/ready ## try to get around the approval, as everybody from nobody 
 fuzz: .venv/ready ## throw mutated requests, tickets, policies and answers at what reads them (FUZZ_MINUTES, FUZZ_SEED, FUZZ_CASE)
 	PYTHONPATH=include:tests PYTHONDONTWRITEBYTECODE= $(BIN)/python -m fuzz
 
-lint: .venv/ready ## style, types, the policy, and the example tickets
+lint: .venv/ready ## style, types, the policy, and the example tickets; each part prints its own when it has ended
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target types style examples
+
+types: .venv/ready
+	$(BIN)/mypy
+
+style: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+
+examples: .venv/ready
 	$(RUN) -m changewindow policy lint --policy include/policy
 	$(RUN) -m changewindow lint --policy include/policy include/tickets/*.yaml
 
