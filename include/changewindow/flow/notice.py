@@ -35,7 +35,13 @@ def tell(here: Ledger, change: str, *, link: str = "") -> None:
 
 def tell_late(here: Ledger, owed: Aftercare) -> None:
     """Do the same of an emergency whose own run has not: somebody has marked its task, or it comes from a terminal."""
-    if owed.because != "emergency" or not owed.is_asked or now() < owed.began + GRACE:
+    if owed.because != "emergency" or not owed.is_asked or now() < owed.began + GRACE or _is_told(owed):
         return
     if len(events.past(here, owed.change, MessageFailed)) < MOST_FAILURES:
         tell(here, owed.change)
+
+
+def _is_told(owed: Aftercare) -> bool:
+    """Return whether both messages were sent, as far as that is known without reading the change again."""
+    begins = (f"EMERGENCY: {owed.change} ", f"SKIPPED by {owed.change},")
+    return all(any(begin in head for head in owed.heads) for begin in begins)

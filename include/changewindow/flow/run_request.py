@@ -10,6 +10,8 @@ from airflow.sdk.exceptions import AirflowFailException
 from changewindow.ledger.seal import Seal
 
 PURPOSE = "run request"
+MOST = 200
+"""How many runs a task asks for at once: of more than `max_map_length`, 1024, Airflow triggers none at all."""
 
 
 def run_request(context: Context, dag: str, run: str, conf: dict[str, Any]) -> dict[str, Any]:

@@ -139,6 +139,8 @@ def _next(owed: Aftercare, row: EventRow) -> Aftercare:
         return replace(owed, incident=owed.incident or event.incident)
     if isinstance(event, payloads.Reviewed):
         return _reviewed(owed, row, event)
+    if isinstance(event, payloads.MessageSent):
+        return replace(owed, heads=owed.heads | {event.text.partition("\n")[0]})
     if isinstance(event, payloads.Reminded):
         return replace(owed, told=owed.told | {(event.about, event.moment)})
     if isinstance(event, payloads.FollowedUp):

@@ -82,6 +82,8 @@ class Aftercare:
     follow_ups: tuple[FollowUp, ...] = ()
     told: frozenset[tuple[str, datetime]] = frozenset()
     """Of what, and of which of its moments, people were told already."""
+    heads: frozenset[str] = frozenset()
+    """The first lines of the messages about it that were sent."""
     is_drill: bool = False
     is_proven: bool = True
     """Whether it is known who asked for it; else anybody may have, and one person more has to agree."""

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from changewindow.flow.dags.chasing import Chase
+from changewindow.flow.dags.retroactive import requests_of
 from changewindow.ledger import changes, emergencies, events, reviews
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import Event
 from changewindow.ledger.payloads import FollowedUp, MessageSent, ReviewAsked, Reviewed, Started
 from changewindow.ledger.payloads.emergency import FollowUp, Skipped
+from changewindow.policy.aftercare import Aftercare
 from support.declarations import declaration
 from support.task_instance import TaskInstance
 from support.tickets import banner
@@ -33,11 +35,15 @@ def emergency(ledger: Ledger, number: int, at: datetime = AT, **said: Any) -> st
     return made.change
 
 
-def sweep() -> None:
-    """Sweep as housekeeping does."""
-    here = TaskInstance("chase", dag="housekeeping")
-    context: Any = {"ti": here, "run_id": "scheduled", "params": {}, "dag_run": SimpleNamespace(run_type="scheduled")}
-    Chase(task_id="chase").execute(context)
+def swept_by(here: TaskInstance) -> Any:
+    """Return the context of a sweep."""
+    return {"ti": here, "run_id": "scheduled", "params": {}, "dag_run": SimpleNamespace(run_type="scheduled")}
+
+
+def sweep(**options: Any) -> list[str]:
+    """Sweep as housekeeping does; return the runs that it asks for."""
+    asked = Chase(task_id="chase", **options).execute(swept_by(TaskInstance("chase", dag="housekeeping")))
+    return [request["trigger_run_id"] for request in asked]
 
 
 def reminded(ledger: Ledger, change: str) -> list[str]:
@@ -102,3 +108,29 @@ def test_whose_approval_was_skipped_is_told_whatever_became_of_the_run(owned: Le
     assert [head for head in sent(owned, silent) if head in heads] == heads
     assert "(@bob)" in "".join(message.text for message in events.past(owned, silent, MessageSent))
     assert not any("SKIPPED" in head for head in sent(owned, fresh))
+
+
+def test_a_room_that_takes_its_time_keeps_no_question_from_being_opened(owned: Ledger) -> None:
+    """Whom there was no time to tell is told in the next sweep."""
+    late = [emergency(owned, number, due=NOW - DAY) for number in range(2)]
+    assert sweep(telling=timedelta(0)) == [f"asks_about_{change}" for change in late]
+    assert [events.history(owned, change, EventKind.REMINDED) for change in late] == [[], []]
+    sweep()
+    assert all(events.history(owned, change, EventKind.REMINDED) for change in late)
+
+
+def test_of_very_many_questions_a_part_is_opened_and_then_the_next() -> None:
+    """Airflow triggers none of more than 1,024; those that are open already are not asked for again, in few looks."""
+    changes_ = [f"CHG-{number}" for number in range(1001, 1451)]
+    every = [Aftercare(change, "record", "", "", (), began=AT, requester="alice", due=NOW + DAY) for change in changes_]
+    here, opened = TaskInstance("chase", dag="housekeeping"), list[str]()
+    for _ in range(4):
+        runs = [request["trigger_run_id"] for request in requests_of(swept_by(here), every)]
+        here.others |= {run: TaskInstance() for run in runs}
+        opened.append(f"{len(runs)} from {min(runs, default='none')}")
+    assert opened == [
+        "200 from asks_about_CHG-1001",
+        "200 from asks_about_CHG-1201",
+        "50 from asks_about_CHG-1401",
+        "0 from none",
+    ]

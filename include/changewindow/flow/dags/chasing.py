@@ -1,5 +1,7 @@
 """Chases what is owed after a change has acted: reminds people, and keeps the questions about it open."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +14,7 @@ from changewindow.changes.emergency_drill import stale
 from changewindow.changes.workaround import how_it_goes
 from changewindow.errors import BrokenChain, ChangeError
 from changewindow.flow import habits, notice
-from changewindow.flow.dags.retroactive import requests
+from changewindow.flow.dags.retroactive import requests_of
 from changewindow.flow.owed import room_of, rules
 from changewindow.flow.run_request import RunRequest
 from changewindow.flow.runtime import ledger, log, now
@@ -28,33 +30,52 @@ from changewindow.policy.reviewing import WORKAROUND
 
 BACK = timedelta(days=400)
 """How long ago it may have begun."""
+TELLING = timedelta(minutes=2)
+"""How long people are told in one sweep; rooms may be slow, and the questions are opened in any case."""
 
 
 class Chase(BaseOperator):
     """Tells people of each moment that has come, once; returns the runs that ask for retroactive approvals."""
 
+    def __init__(self, *, telling: timedelta = TELLING, **options: Any) -> None:
+        super().__init__(**options)
+        self.telling = telling
+
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what triggers each question that is owed and not open; a change that was altered stops no other."""
-        here, known, wanted, every = ledger(), rules(), [], list[Aftercare]()
-        for change, owed in owing.since(here, now() - BACK).items():
-            try:
-                if isinstance(owed, BrokenChain):
-                    raise owed
-                if not owed.is_drill:
-                    every.append(owed)
-                    tell(here, owed, known)
-                    wanted += requests(context, owed)
-                    notice.tell_late(here, owed)
-            except ChangeError as error:
-                log.error("%s: what it owes is not chased: %s", change, error)
-        try:
+        here, known, end = ledger(), rules(), now() + self.telling
+        every = _legible(owing.since(here, now() - BACK))
+        wanted: list[dict[str, Any]] = []
+        with _logged("the retroactive approvals that are owed are not asked for"):
+            wanted = requests_of(context, every)
+        for place, owed in enumerate(every):
+            if now() > end:
+                log.warning("%s changes are left, of which people are told in the next sweep", len(every) - place)
+                break
+            with _logged(f"{owed.change}: what it owes is not chased"):
+                tell(here, owed, known)
+                notice.tell_late(here, owed)
+        with _logged("which emergencies have become a habit, or that the last drill is too old, is not told"):
             habits.tell(here, every, known)
             tell_of_stale_drill(here, known.emergencies)
-        except ChangeError as error:
-            log.error(
-                "which emergencies have become a habit, or that the last drill is too old, is not told: %s", error
-            )
         return wanted
+
+
+def _legible(read: owing.Owing) -> list[Aftercare]:
+    """Return what is owed, without the drills; of what was altered, nobody can say it."""
+    for change, owed in read.items():
+        if isinstance(owed, BrokenChain):
+            log.error("%s: what it owes is not chased: %s", change, owed)
+    return [owed for owed in read.values() if isinstance(owed, Aftercare) and not owed.is_drill]
+
+
+@contextmanager
+def _logged(what: str) -> Iterator[None]:
+    """Log why something was not done; the rest is."""
+    try:
+        yield
+    except ChangeError as error:
+        log.error("%s: %s", what, error)
 
 
 def tell(here: Ledger, owed: Aftercare, known: Rules) -> None:

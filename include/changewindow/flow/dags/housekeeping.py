@@ -19,7 +19,7 @@ from changewindow.flow.dags.interventions import tell_ended
 from changewindow.flow.owed import emergencies
 from changewindow.flow.own_dag import DRILL, EMERGENCY, own_dag
 from changewindow.flow.publishing import publish_change
-from changewindow.flow.run_request import RunRequest, run_request
+from changewindow.flow.run_request import MOST, RunRequest, run_request
 from changewindow.flow.runtime import ledger, log, now, policy
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.weights import FIRST
@@ -68,9 +68,8 @@ class LookAfter(BaseOperator):
         for path in housekeeping.stale(here, is_alive, bundle, now()):
             log.info("%s is over; its file is removed, its runs and logs stay", path.stem)
             path.unlink(missing_ok=True)
-        return [
-            self._roll_back(context, change.id, change.run) for change in housekeeping.orphaned(here, is_alive, now())
-        ]
+        orphaned = housekeeping.orphaned(here, is_alive, now())[:MOST]  # the others are found again in five minutes
+        return [self._roll_back(context, change.id, change.run) for change in orphaned]
 
     def _publish(self, change: str) -> None:
         try:

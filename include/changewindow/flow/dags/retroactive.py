@@ -1,5 +1,6 @@
 """The DAG that asks somebody who was not involved to approve afterwards what ran: one question for each change."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,7 @@ from changewindow.flow.own_dag import ASKS, RETROACTIVE, own_dag
 from changewindow.flow.people import who_answered
 from changewindow.flow.question import Question
 from changewindow.flow.requested import origin_of
-from changewindow.flow.run_request import RunRequest, run_request
+from changewindow.flow.run_request import MOST, RunRequest, run_request
 from changewindow.flow.runtime import ledger, log, now
 from changewindow.flow.tasks.messages import post
 from changewindow.flow.triggerer.arguments import OwedArguments
@@ -38,6 +39,8 @@ LONGEST = timedelta(days=60)
 """How long a question stays open; then housekeeping asks anew."""
 ONE_MORE = "it is not proven who requested it, so that one person more has to agree"
 OPEN = ["queued", "running"]
+AT_ONCE = 100
+"""About how many runs Airflow is asked at once."""
 
 
 def requests(context: Context, owed: Aftercare | None) -> list[dict[str, Any]]:
@@ -51,6 +54,21 @@ def requests(context: Context, owed: Aftercare | None) -> list[dict[str, Any]]:
     if context["ti"].get_dr_count(dag_id=RETROACTIVE, run_ids=[run], states=OPEN):
         return []
     return [run_request(context, RETROACTIVE, run, {"change": owed.change})]
+
+
+def requests_of(context: Context, every: Iterable[Aftercare]) -> list[dict[str, Any]]:
+    """Return the same of many changes, in few looks at Airflow's runs; of very many the first, and then the next."""
+    asked = [owed for owed in every if owed.is_asked]
+    wanted: list[dict[str, Any]] = []
+    for place in range(0, len(asked), AT_ONCE):
+        some = asked[place : place + AT_ONCE]
+        runs = [f"{ASKS}{owed.change}" for owed in some]
+        if context["ti"].get_dr_count(dag_id=RETROACTIVE, run_ids=runs, states=OPEN) < len(runs):
+            wanted += [request for owed in some for request in requests(context, owed)]
+        if len(wanted) >= MOST:
+            log.warning("%s questions are opened now; the others in the next sweep", MOST)
+            break
+    return wanted[:MOST]
 
 
 def ask_after(task: BaseOperator) -> None:

@@ -3,6 +3,7 @@
 import tempfile
 from contextlib import ExitStack
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from changewindow.errors import ApprovalRefused, ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
 from changewindow.flow.dags.approval import intent_of, ruling_of
 from changewindow.flow.own_dag import own_dag
-from changewindow.flow.run_request import RunRequest, run_request
+from changewindow.flow.run_request import MOST, RunRequest, run_request
 from changewindow.flow.runtime import ledger, log, now, policy
 from changewindow.ledger import approvals, queries
 from changewindow.ledger.models import Change
@@ -53,10 +54,7 @@ class Sync(BaseOperator):
         waiting = [(written, change) for written, change in read if change and change.status == "submitted"]
         for written, change in waiting:
             self._count_the_merge(rules, written, change)
-        return [
-            run_request(context, REQUEST, f"sync_{change.id}_{change.digest[:12]}", {"change": change.id})
-            for _, change in waiting
-        ]
+        return [run_request(context, REQUEST, run, {"change": change}) for run, change in _unasked(context, waiting)]
 
     def _place(self, stack: ExitStack) -> tuple[Path, str]:
         """Return the folder of tickets and its name: a fresh clone, or a directory of this host."""
@@ -99,6 +97,15 @@ class Sync(BaseOperator):
             log.info("%s: merged by %s, whose signature is good; it counts as an approval", change.id, people.merger)
         except ApprovalRefused as error:
             log.info("the merge does not count: %s", error)
+
+
+def _unasked(context: Context, waiting: list[tuple[Written, Change]]) -> list[tuple[str, str]]:
+    """Return the run and the change of each request; of very many, the first that have none yet."""
+    named = [(f"sync_{change.id}_{change.digest[:12]}", change.id) for _, change in waiting]
+    if len(named) <= MOST:
+        return named
+    has_none = (run for run in named if not context["ti"].get_dr_count(dag_id=REQUEST, run_ids=[run[0]]))
+    return list(islice(has_none, MOST))
 
 
 class Complain(BaseOperator):
