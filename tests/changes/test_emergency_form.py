@@ -153,6 +153,11 @@ def test_what_becomes_of_a_holder_is_for_the_form_and_then_the_policy() -> None:
             id="a workaround that is over",
         ),
         pytest.param(
+            {**ONE_STEP, "workaround_until": "9999-12-31"},
+            ["workaround_until: 9999-12-31 is too far away. Name a day until 2032-03-18; then look again."],
+            id="a workaround that is meant to stay",
+        ),
+        pytest.param(
             {"step": json.dumps(STEP), "target": "orders"},
             [
                 "target: write what is changed as environment/service, like production/orders.",

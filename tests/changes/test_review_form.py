@@ -71,6 +71,7 @@ def test_what_looks_like_a_secret_is_hidden() -> None:
         pytest.param({"follow_ups": "ok\na | b c"}, "follow_ups, line 2: 'b c' is no user name", id="no user"),
         pytest.param({"follow_ups": "a | b | soon"}, "follow_ups, line 1: 'soon' is not a day like ", id="no day"),
         pytest.param({"follow_ups": "a | b | 2031-03-17"}, "follow_ups, line 1: 2031-03-17 has passed", id="past day"),
+        pytest.param({"follow_ups": "a | b | 9999-12-31"}, "follow_ups, line 1: 9999-12-31 is too far", id="far day"),
         pytest.param({"follow_ups": "a\n" * 21}, "follow_ups: 21, 20 allowed", id="too many"),
         pytest.param({"template": "../restart"}, "template: '../restart' is no name ", id="a path"),
         pytest.param({"template": "restart"}, "template: there is a standard change 'restart' already", id="taken"),
@@ -134,6 +135,7 @@ def test_what_became_of_it(changed: dict[str, Any], read: tuple[Any, ...]) -> No
         pytest.param({"done": False}, "done, owner, due", id="nothing changes"),
         pytest.param({"done": False, "about": "workaround", "owner": "bob"}, "owner", id="the owner of a workaround"),
         pytest.param({"done": False, "due": "2031-03-17"}, "due", id="a day that has passed"),
+        pytest.param({"done": False, "due": "9999-12-31"}, "due", id="a day that never comes"),
         pytest.param({"done": False, "due": "soon"}, "due", id="no day"),
     ],
 )

@@ -85,6 +85,7 @@ def emergency_of(params: Mapping[str, Any], rules: Policy | BadPolicy, *, person
     until = form.until("workaround_until")
     if until and until <= now:
         form.mistakes.append(f"workaround_until: {until:%Y-%m-%d %H:%M} UTC is over. Name a later time")
+    form.require_soon("workaround_until", until)
     second = form.person("second_person") if form.text("second_person") else ""
     made = _made(form, rules, frame, person)
     if form.mistakes or made is None or made.ticket is None:

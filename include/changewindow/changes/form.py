@@ -27,6 +27,10 @@ class BadForm(BadRequest):
         super().__init__("\n".join([*(head if len(mistakes) > 1 else ()), *self.mistakes]))
 
 
+FARTHEST = timedelta(days=366)
+"""How far ahead a day may lie on which somebody is to look again; what is put off for longer is forgotten."""
+
+
 @dataclass
 class Form:
     """A form that is being read, with what is wrong in it so far."""
@@ -50,6 +54,14 @@ class Form:
         except ValueError:
             self.mistakes.append(f"{name}: {shown(given)} is not {LIKE}")
             return None
+
+    def require_soon(self, place: str, moment: datetime | None) -> None:
+        """Make sure that a moment, if there is one, does not lie so far ahead that nobody looks again."""
+        if moment and moment > self.now + FARTHEST:
+            latest = f"{self.now + FARTHEST:%Y-%m-%d}"
+            self.mistakes.append(
+                f"{place}: {moment:%Y-%m-%d} is too far away. Name a day until {latest}; then look again"
+            )
 
     def settle(self) -> None:
         """End the reading.

@@ -89,6 +89,7 @@ def follow_up_of(params: Mapping[str, Any], *, now: datetime, run: str = "") -> 
         form.mistakes.append("owner: a workaround has none; whoever carried it out is told. Leave it empty")
     if due and due <= now:
         form.mistakes.append(f"due: {due:%Y-%m-%d %H:%M} UTC has passed. Name a later day")
+    form.require_soon("due", due)
     form.settle()
     named = WORKAROUND if is_workaround else f"follow_up:{about}"
     return FollowedUp(about=named, done=is_done, owner=owner, due=due, reason=reason, run=run)
@@ -114,6 +115,7 @@ def _day(form: _Form, place: str, given: str) -> datetime | None:
         return None
     if due and due <= form.now:
         form.mistakes.append(f"{place}: {due:%Y-%m-%d} has passed. Name a later day")
+    form.require_soon(place, due)
     return due
 
 

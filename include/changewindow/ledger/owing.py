@@ -11,12 +11,15 @@ from changewindow.errors import BrokenChain
 from changewindow.ledger.aftercare import OWING, after
 from changewindow.ledger.chain import checked
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import is_id, number
 from changewindow.ledger.models import Change, EventRow, Touched
 from changewindow.policy.aftercare import Aftercare
 
 AT_ONCE = 500
 """How many changes one statement reads."""
+PUT_OFF = (*OWING, EventKind.REVIEWED, EventKind.FOLLOWED_UP)
+"""The events that give what is owed a day on which somebody is to look again."""
 Owing = dict[str, Aftercare | BrokenChain]
 """What each change owes or has owed; or why nobody can say."""
 
@@ -40,7 +43,7 @@ def of_targets(ledger: Ledger, targets: Iterable[str], moment: datetime) -> list
 
 
 def _since(moment: datetime) -> Select[int]:
-    return select(EventRow.number).where(EventRow.kind.in_(OWING), EventRow.at >= moment).distinct()
+    return select(EventRow.number).where(EventRow.kind.in_(PUT_OFF), EventRow.at >= moment).distinct()
 
 
 def _whole(owed: Aftercare | BrokenChain) -> Aftercare:
