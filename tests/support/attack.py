@@ -33,8 +33,12 @@ PEOPLE = {
     "admin": "admin",
 }
 """The users by their role; the policy lets alice, bob, carol and the admin approve, mallory may only ask."""
+URGENT = {"broken": "Orders cannot be paid", "commander": "carol"}
+"""Of an emergency, what is broken and who has said yes; not what is to be done."""
 JSON = {"Content-Type": "application/json"}
 OWN_DAGS = ("request_change", "abort_change", "housekeeping", "stop_the_line", "release_target", "reslot_change")
+OWN_DAGS += ("emergency_change", "emergency_drill", "record_change", "review_change", "follow_up")
+OWN_DAGS += ("retroactive_approval",)
 OF_AIRFLOW = {
     "dag": "dag_id, is_paused",
     "dag_run": "dag_id, run_id, state, logical_date",
@@ -81,6 +85,12 @@ class Ground:
     probe: Probe
     folder: Path
     names: dict[str, str] = field(default_factory=dict)
+    attacked: list[str] = field(default_factory=lambda: ["acting", "waiting", "approved", "done"])
+    """The names of the changes that no attempt may touch."""
+    runs: list[str] = field(default_factory=lambda: ["raw_request"])
+    """The names of the runs of our DAGs that no attempt may touch."""
+    questions: list[str] = field(default_factory=lambda: ["question"])
+    """The names of the questions that no attempt may answer."""
 
     def prepare(self) -> "Ground":
         """Bring the changes to where they are attacked."""
@@ -100,14 +110,14 @@ class Ground:
             "raw_run": run,
             "raw_request": request,
             "opens": opens,
-            "question": self.question(request),
+            "question": self.question(request, "approve_1"),
         }
         self.names = {"acting": acting, "done": done, "approved": approved, "waiting": waiting, **runs}
         return self
 
-    def question(self, request: str) -> str:
-        """Return the id of the task that asks in a request."""
-        where = f"run_id = '{request}' and task_id = 'approve_1'"
+    def question(self, run: str, task: str) -> str:
+        """Return the id of the task that asks in a run."""
+        where = f"run_id = '{run}' and task_id = '{task}'"
         with closing(read_only(self.airflow.place.database)) as database:
             return str(rows(database, "task_instance", "id", where)[0][0])
 
@@ -151,19 +161,19 @@ class Ground:
 
     def guarded(self) -> dict[str, list[Any]]:
         """Return what no attempt may change: of the attacked changes, their approvals, and what all changes need."""
-        place, attacked = self.airflow.place, [self.names[name] for name in ("acting", "waiting", "approved", "done")]
+        place, attacked = self.airflow.place, [self.names[name] for name in self.attacked]
         numbers = ", ".join(change.removeprefix("CHG-") for change in attacked)
         dags = ", ".join(f"'{dag}'" for dag in attacked)
         own = ", ".join(f"'{dag}'" for dag in OWN_DAGS)
-        request = self.names["raw_request"]
+        runs, questions = (", ".join(f"'{self.names[name]}'" for name in part) for part in (self.runs, self.questions))
         state: dict[str, list[Any]] = {}
         with closing(read_only(place.database)) as airflow:
             for table, columns in OF_AIRFLOW.items():
                 where = f"dag_id in ({dags})"
-                where += f" or dag_id in ({own})" if table == "dag" else f" or run_id = '{request}'"
+                where += f" or dag_id in ({own})" if table == "dag" else f" or run_id in ({runs})"
                 state[table] = rows(airflow, table, columns, where)
             for table, columns in OF_EVERYBODY.items():
-                asked = f"ti_id = '{self.names['question']}'" if table == "hitl_detail" else "true"
+                asked = f"ti_id in ({questions})" if table == "hitl_detail" else "true"
                 state[table] = rows(airflow, table, columns, asked)
         with closing(read_only(place.home / "ledger.db")) as ledger:
             for table, columns in OF_LEDGER.items():
@@ -205,6 +215,13 @@ def later(hours: float = 5) -> dict[str, str]:
     """Return a window that opens later."""
     opens = datetime.now(UTC) + timedelta(hours=hours)
     return window(opens, opens + timedelta(hours=1))
+
+
+def by_hand(**changed: str) -> dict[str, str]:
+    """Return the form of what was done by hand some minutes ago."""
+    ended = datetime.now(UTC) - timedelta(minutes=5)
+    times = {"start": f"{ended - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}", "end": f"{ended:%Y-%m-%dT%H:%M:%SZ}"}
+    return {"targets": "production/orders", "why": "It hung", "commands": "uptime", **times, **changed}
 
 
 def read_only(database: Path) -> sqlite3.Connection:

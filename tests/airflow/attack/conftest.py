@@ -3,17 +3,20 @@
 Run by `make attack`.
 """
 
+import json
 import os
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 
 from changewindow.cli import standalone
 from changewindow.cli.airflow_api import wait_for
-from changewindow.ledger import changes
+from changewindow.flow.own_dag import ASKS, EMERGENCY, RETROACTIVE
+from changewindow.ledger import changes, queries
 from changewindow.ledger.seal import Seal
 from servers import embedded_airflow
-from support.attack import PEOPLE, Ground
+from support.attack import PEOPLE, URGENT, Ground, by_hand
 from support.real_airflow import Probe, acts
 
 LAST = "secrets_stay_secret"
@@ -58,3 +61,37 @@ def unharmed(request: pytest.FixtureRequest, ground: Ground) -> Iterator[None]:
     wait_for(ground.is_well, "every component of Airflow", 60)
     verified = ground.verify()
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+@pytest.fixture(scope="session")
+def owing(ground: Ground) -> Ground:
+    """Add an emergency that acts, one that was refused, and a record; the first and the last are asked about."""
+    airflow, alice = ground.airflow, ground.airflow.alice
+    meaningless = {
+        "digest": "0" * 64,
+        "skipped": [],
+        "is_drill": True,
+        "due": "2099-01-01T00:00:00Z",
+        "mode": "dry_run",
+    }
+    form = {**URGENT, "ticket": json.dumps(ground.watched("declared")), **meaningless}
+    run = alice.trigger(EMERGENCY, form)
+    refused = airflow.does(EMERGENCY, "alice", **URGENT)
+    told = airflow.does("record_change", "alice", **by_hand())
+    record = str(alice.xcom("record_change", told, "record", "note")).split()[0]
+    airflow.request_ends(run, EMERGENCY)
+    change = wait_for(lambda: queries.of_origin(airflow.ledger, f"{EMERGENCY}/{run}"), "the emergency").id
+    airflow.reaches(change, wait_for(lambda: airflow.run_of(change), "its run"), "watch", "deferred")
+    for identity in (change, record):
+        wait_for(
+            lambda name=identity: airflow.bob.asks(RETROACTIVE, f"{ASKS}{name}", "ask"), f"the question of {identity}"
+        )
+    ground.names |= {"declared": change, "record": record, "emergency": quote(run, safe=""), "raw_emergency": run}
+    ground.names |= {"refused": quote(refused, safe=""), "raw_refused": refused, "raw_told": told}
+    ground.names |= {"told": quote(told, safe=""), "opens_now": changes.get(airflow.ledger, change).opens.isoformat()}
+    for name, identity in (("asks", change), ("asks_record", record)):
+        ground.names |= {name: f"{ASKS}{identity}", f"{name}_task": ground.question(f"{ASKS}{identity}", "ask")}
+    ground.attacked += ["declared", "record"]
+    ground.runs += ["raw_emergency", "raw_refused", "raw_told", "asks", "asks_record"]
+    ground.questions += ["asks_task", "asks_record_task"]
+    return ground
