@@ -10,10 +10,11 @@ import requests
 
 from changewindow.cli import emergency_here
 from changewindow.cli.airflow_api import Client, RestError, is_outage, wait_for
-from changewindow.cli.emergency_questions import form_of
+from changewindow.cli.emergency_questions import OPTIONS, form_of
 from changewindow.cli.ledger_address import is_named
 from changewindow.cli.log_in import logged_in
-from changewindow.errors import PlatformError
+from changewindow.cli.option_names import by_options
+from changewindow.errors import BadRequest, PlatformError
 
 EMERGENCY, ACT = "emergency_change", "act"
 SHORT = 5.0
@@ -23,7 +24,18 @@ CHANGE = re.compile("CHG-[0-9]+")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry an emergency out; return 0 when it was completed, or when Airflow carries it out now."""
+    """Carry an emergency out; return 0 when it was completed, or when Airflow carries it out now.
+
+    Raises:
+        BadRequest: it cannot be declared so; names every mistake, by the options of the command.
+    """
+    try:
+        return _run(arguments)
+    except BadRequest as error:
+        raise BadRequest(by_options(str(error), OPTIONS)) from error
+
+
+def _run(arguments: argparse.Namespace) -> int:
     if arguments.resume:
         return emergency_here.resume(arguments)
     if not arguments.here and not (arguments.url and arguments.user):
@@ -79,7 +91,7 @@ def _followed(arguments: argparse.Namespace, client: Client, run_id: str) -> int
         seconds=arguments.wait,
     )
     note = str(client.xcom(EMERGENCY, run_id, ACT, "note") or "")
-    print(note or f"Nothing is known of it; see {client.page(EMERGENCY, run_id)}")
+    print(by_options(note, OPTIONS) or f"Nothing is known of it; see {client.page(EMERGENCY, run_id)}")
     change = CHANGE.search(note)
     if change and is_named(arguments) and sys.stdout.isatty():
         from changewindow.cli import follow  # noqa: PLC0415  what draws on a terminal is slow to import

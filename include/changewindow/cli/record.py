@@ -2,18 +2,31 @@
 
 import argparse
 import sys
+from datetime import datetime, time
 from pathlib import Path
 
+from changewindow.changes.form import EVENING, LIKE, MORNING, moment_or_day
 from changewindow.cli.airflow_api import ENDED, RestError, is_outage, wait_for
 from changewindow.cli.kept_record import keep
 from changewindow.cli.log_in import logged_in
-from changewindow.cli.moments import moment
-from changewindow.errors import AuthorError
+from changewindow.cli.option_names import by_options
+from changewindow.documents.text import shown
+from changewindow.errors import AuthorError, BadRequest
 from changewindow.systems.sessions.command import Session
 from changewindow.systems.sessions.reading import read
 from changewindow.systems.sessions.shell import as_history, decoded
 
 RECORD = "record_change"
+DAY_AT = {"start": MORNING, "end": EVENING}
+"""From when and until when a day is meant that is given without a time, as in the form."""
+OPTIONS = {
+    **{name: f"--{name}" for name in ("why", "start", "end", "incident")},
+    "targets": "--target",
+    "commands": "--command",
+    "findings": "--finding",
+    "done_by": "--by",
+}
+"""The options of the form's fields."""
 LEDGER_DOWN = "The ledger does not answer"
 """How the note of a run begins that could not write it down."""
 MOST = 64 << 20
@@ -21,10 +34,19 @@ MOST = 64 << 20
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Record it; print the record, what was hidden, and which findings it has closed."""
-    times = {
-        name: moment(arguments, name, like="2031-03-18T03:12") for name in ("start", "end") if getattr(arguments, name)
-    }
+    """Record it; print the record, what was hidden, and which findings it has closed.
+
+    Raises:
+        BadRequest: it cannot be recorded so; names every mistake, by the options of the command.
+    """
+    try:
+        return _run(arguments)
+    except BadRequest as error:
+        raise BadRequest(by_options(str(error), OPTIONS)) from error
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    times = {name: _moment(arguments, name, at) for name, at in DAY_AT.items() if getattr(arguments, name)}
     session = _session(arguments)
     kept = [
         command
@@ -46,6 +68,15 @@ def run(arguments: argparse.Namespace) -> int:
     return keep(arguments, conf) if arguments.here else _tell(arguments, conf)
 
 
+def _moment(arguments: argparse.Namespace, name: str, day_at: time) -> datetime:
+    given = getattr(arguments, name)
+    try:
+        return moment_or_day(given, day_at)
+    except ValueError:
+        arguments.misuse(f"--{name}: {shown(given)} is not {LIKE}")
+        raise
+
+
 def _tell(arguments: argparse.Namespace, conf: dict[str, str]) -> int:
     """Have Airflow record it; while Airflow or the ledger is down, keep it here."""
     try:
@@ -62,7 +93,7 @@ def _tell(arguments: argparse.Namespace, conf: dict[str, str]) -> int:
         seconds=arguments.wait,
     )
     note = client.xcom(RECORD, told, "record", "note")
-    print(note or f"Nothing is known of it; see {client.page(RECORD, told)}")
+    print(by_options(str(note or ""), OPTIONS) or f"Nothing is known of it; see {client.page(RECORD, told)}")
     if state != "success" and str(note or "").startswith(LEDGER_DOWN):
         return keep(arguments, conf)
     return 0 if state == "success" else 1
