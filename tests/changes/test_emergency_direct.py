@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from changewindow.changes.direct_book import Book
-from changewindow.changes.direct_ingestion import RECORDED
+from changewindow.changes.direct_ingestion import RECORDED, Ingestion, TakenIn, take_in_all
 from changewindow.changes.emergency_direct import resume
 from changewindow.changes.housekeeping import orphaned
 from changewindow.errors import NotAllowed
@@ -22,6 +23,7 @@ from changewindow.ledger.database import Ledger
 from changewindow.ledger.journal import Journal, content, journals
 from changewindow.ledger.payloads import Undone
 from changewindow.ledger.seal import Seal
+from changewindow.policy.emergencies import Emergencies
 from support import direct
 from support.changes import NOW, approved, intent
 from support.direct_place import Place
@@ -184,6 +186,36 @@ def test_a_journal_that_cannot_be_taken_in_stops_no_other(place: Place) -> None:
     assert said.startswith("CHG-1001 was declared an emergency by alice")
     assert kept.startswith(f"{unknown.path} cannot be taken in, and stays kept: ")
     assert journals(place.journals) == [unknown.path]
+
+
+def test_a_ledger_that_flaps_takes_each_journal_once_and_says_so_once(place: Place) -> None:
+    """It goes away before the second one of three, and once more before the third: nothing is lost, nor said twice."""
+    for _ in range(3):
+        book = place.book(has_ledger=False)
+        place.carry_out(book)
+        book.journal.close()
+    looks = iter([False, True] * 2 + [False])
+
+    def flapping() -> datetime:
+        if next(looks):
+            place.lose_ledger()
+        return direct.now()
+
+    wanted, told = Ingestion(place.ledger, flapping, lambda *_: "", Emergencies()), list[TakenIn]()
+    for left in (2, 1, 0):
+        told.append(take_in_all(wanted, place.journals))
+        assert len(journals(place.journals)) == left
+        if left:
+            place.bring_it_back()
+    assert [[news.partition(" ")[0] for news in each.news] for each in told] == [
+        ["CHG-1001"],
+        ["CHG-1002"],
+        ["CHG-1003"],
+    ]
+    assert [len(each.kept) for each in told] == [1, 1, 0]
+    assert "and those after it stay kept: " in told[0].kept[0]
+    assert [kinds(place.ledger, change).count("declared") for change in place.changes()] == [1, 1, 1]
+    assert {place.status(change) for change in place.changes()} == {"completed"}
 
 
 @pytest.mark.parametrize("seconds", [0, 30])

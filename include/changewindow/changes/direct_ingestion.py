@@ -57,15 +57,17 @@ def take_in_all(ingestion: Ingestion, folder: Path) -> TakenIn:
     """Take in every journal of a folder that no process has open; one that cannot be taken in stops no other.
 
     Raises:
-        LedgerDown: the rest stays kept.
+        LedgerDown: none was; all of them stay kept.
     """
     taken = TakenIn()
     for path in files.journals(folder) if folder.is_dir() else []:
         try:
             journal = Journal.take(path, ingestion.ledger.seal)
             taken += TakenIn() if journal is None else _take_in(ingestion, journal)
-        except LedgerDown:
-            raise
+        except LedgerDown as down:
+            if not taken.news:
+                raise
+            return taken + TakenIn(kept=(f"{path} and those after it stay kept: {down}",))  # the news are said once
         except OSError as error:
             sentence = f"{path} cannot be read ({error.strerror}). Take it in as the account that owns it"
             taken += TakenIn(kept=(sentence,))
