@@ -169,6 +169,10 @@ class Slack:
             self.calls.append(Call(method, fields, answer, self.now()))
             return answer
 
+    def reply_through(self, request: Request) -> Reply:
+        """Answer a request that came through a proxy, which names the whole address."""
+        return self.reply(request._replace(target=f"/api/{request.target.rpartition('/')[2]}"))
+
     def _fault(self, method: str) -> Fault | None:
         for fault in (*self._faults.get(method, ()), *self._faults.get("*", ())):
             if fault.times > 0:

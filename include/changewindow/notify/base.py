@@ -33,16 +33,30 @@ class WayOn(StrEnum):
     """The room is archived, unknown or closed to us: it goes to the room that stands in for it."""
     BY_HAND = "by hand"
     """Nothing goes out before a person mends the connection: the token is revoked, or lacks a right."""
+    TWICE = "twice"
+    """Nobody can say whether it arrived, now or later: it is posted again, and says that it may stand there twice."""
 
 
 class NotDelivered(Exception):
     """A message did not arrive; no change fails for that."""
 
-    def __init__(self, reason: str, way_on: WayOn = WayOn.LATER, after: timedelta = timedelta(0)) -> None:
+    def __init__(
+        self,
+        reason: str,
+        way_on: WayOn = WayOn.LATER,
+        after: timedelta = timedelta(0),
+        *,
+        name: str = "",
+        is_refused: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.way_on = way_on
         self.after = after
         """How long the service wants to be left alone."""
+        self.name = name
+        """The service's own name for what is wrong, if it has one."""
+        self.is_refused = is_refused
+        """Whether it is certain that the message did not arrive: its service has said no, or was not there."""
 
 
 @dataclass(frozen=True)
