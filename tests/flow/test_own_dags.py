@@ -27,6 +27,14 @@ def test_a_field_that_may_be_left_empty_is_not_required_by_the_form(name: str) -
     assert [field for field in empty if "null" not in fields[field].schema["type"]] == []
 
 
+@pytest.mark.parametrize("name", sorted(OWN_DAGS))
+def test_the_help_of_a_field_shows_as_code_what_is_to_be_typed(name: str) -> None:
+    """Airflow shows backticks as they are, unless the help says that it is Markdown."""
+    dag: DAG = runpy.run_path(str(shipped("dags") / f"{name}.py"))["dag"]
+    fields = {field: dag.params.get_param(field) for field in dag.params}
+    assert [field for field, param in fields.items() if "`" in str(param.description)] == []
+
+
 def test_the_form_says_what_may_be_chosen_for_each_standard_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,9 +23,9 @@ def body(ledger: Ledger, owed: Aftercare, people: Sequence[str]) -> str:
     asked = ", ".join(people) or f"anybody but {', '.join(owed.involved)}"
     return "\n\n".join(
         [
-            *(_record(ledger, owed) if owed.because == "record" else _emergency(ledger, owed)),
             escaped(f"It is {stored.status}. {stored.reason}".strip()),
             escaped(f"Owed by {minute(owed.due)}; asked are {asked}. A later answer is recorded as late."),
+            *(_record(ledger, owed) if owed.because == "record" else _emergency(ledger, owed)),
             f"Digest of what ran: `{owed.digest}`",
         ]
     )

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Param
 
 from changewindow.flow.weights import FIRST, REST, STARTS, weighing
 
@@ -37,6 +37,9 @@ IN_ONES_NAME = INTERVENTIONS | {EMERGENCY, RECORD, REVIEW, FOLLOW_UP}
 AGAIN: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=5)}
 """For tasks whose process dies, or that Airflow cannot start while its API server is away; a no of ours is final."""
 
+ZONE = "In the time zone that Airflow shows you; over REST with its offset, or else in UTC."
+"""What is said of every field for a moment: a browser turns it into UTC by itself."""
+
 
 def own_dag(
     dag_id: str,
@@ -61,8 +64,16 @@ def own_dag(
         catchup=False,
         max_active_runs=at_once,
         tags=["change-windows"],
-        params=params or {},
+        params={name: _as_markdown(param) for name, param in (params or {}).items()},
         default_args={**AGAIN, **weighing(weight), **({} if weight == FIRST else {"pool": STARTS})},
         is_paused_upon_creation=False,
         doc_md=document or description,
     )
+
+
+def _as_markdown(param: Any) -> Any:
+    """Return a field whose help shows as code what stands between backticks; Airflow shows it as it is otherwise."""
+    if not isinstance(param, Param) or "`" not in str(param.description):
+        return param
+    value = {"default": param.value} if param.has_value else {}
+    return Param(**value, **{**param.schema, "description_md": param.description})

@@ -8,7 +8,7 @@ from changewindow.changes import messages
 from changewindow.documents.moments import moment_of
 from changewindow.errors import BadPolicy, OperatorError
 from changewindow.flow.dags.interventions import REASON, Intervene
-from changewindow.flow.own_dag import own_dag
+from changewindow.flow.own_dag import ZONE, own_dag
 from changewindow.flow.runtime import log, now, policy
 from changewindow.flow.tasks.messages import post
 from changewindow.ledger import findings
@@ -31,8 +31,8 @@ PARAMS = {
         type="string",
         format="date-time",
         title="Until",
-        description="With its offset; UTC without one. Then they are open again. At most a year ahead, or as long as "
-        "`accept_for` in rights.yaml allows.",
+        description="Then they are open again. At most a year ahead, or as long as `accept_for` in rights.yaml allows. "
+        + ZONE,
     ),
 }
 

@@ -6,6 +6,7 @@ from airflow.sdk import Param
 
 from changewindow import settings
 from changewindow.changes.emergency_ticket import CONDITION
+from changewindow.flow.own_dag import ZONE
 from changewindow.policy.templates import choices_of
 
 DOCUMENT = """\
@@ -52,7 +53,7 @@ def _why() -> dict[str, Param]:
             title="Incident commander",
             description="User name of whoever commands the incident and has said yes.",
         ),
-        "incident": Param(None, **LINE, title="Incident", description="Its id or address; empty: none is open."),
+        "incident": Param(None, **LINE, title="Incident", description="Its id or address. Empty: none is open."),
         "declare_incident": Param(default=False, type="boolean", title="Declare an incident", description=DECLARES),
     }
 
@@ -60,14 +61,14 @@ def _why() -> dict[str, Param]:
 def _what() -> dict[str, Param]:
     folder = settings.read().templates
     templates = sorted(path.stem for path in folder.glob("*.yaml"))
-    choices = f'As JSON, like {{"max_idle": 12}}. For {"; ".join(choices_of(folder))}.'
+    choices = f'Of its parameters, as JSON, like {{"max_idle": 12}}. For {"; ".join(choices_of(folder))}.'
     within = {"section": A_STANDARD}
     listed = {**OPTIONAL, **within, "enum": [None, *templates], "title": "Standard change"}
     listed["values_display"] = {"null": "none", **{name: name for name in templates}}
     return {
         "ticket": Param(None, **TEXT, title="Ticket", description=A_TICKET),
         "standard": Param(None, **listed, description="From the catalogue."),
-        "values": Param({}, type=["null", "object"], **within, title="Parameters", description=choices),
+        "values": Param({}, type=["null", "object"], **within, title="Values", description=choices),
     }
 
 
@@ -80,7 +81,7 @@ def _one_step() -> dict[str, Param]:
         "step": Param(None, **text, title="Step", description=STEP),
         "no_undo_because": Param(None, **line, title="No undo, because", description=because),
         "works_when": Param(None, **text, title="Works when", description=WORKS),
-        "unwatched_because": Param(None, **line, title="Not watched, because", description=unwatched),
+        "unwatched_because": Param(None, **line, title="Unwatched, because", description=unwatched),
     }
 
 
@@ -88,16 +89,23 @@ def _more() -> dict[str, Param]:
     line, moment = {**LINE, "section": MORE}, {**MOMENT, "section": MORE}
     held = {**OPTIONAL, "section": MORE, "enum": [None, "wait", "take_over"], "values_display": HELD}
     held_by, waits = "If another change holds the target", "Empty: as `held` in emergencies.yaml says."
-    yes = "With its offset; UTC without one. Empty: now."
-    agrees = "Who else agrees; only asked where a review of the target is overdue and no incident is open."
+    yes = f"When the commander said yes. Empty: now. {ZONE}"
+    gone = f"When it has to be gone again. Empty: it stays. {ZONE}"
+    agrees = "User name of who else agrees; only asked where a review of the target is overdue and no incident is open."
     return {
-        "agreed_at": Param(None, **moment, title="When they said yes", description=yes),
+        "agreed_at": Param(None, **moment, title="Agreed at", description=yes),
         "agreed_how": Param(
-            None, **line, title="How they said yes", description="Like: by phone, in the incident channel."
+            None,
+            **line,
+            title="Agreed how",
+            description="Like: by phone, in the incident channel.",
         ),
-        "executor": Param(None, **line, title="Executor", description="Who does it, if it is not you."),
+        "executor": Param(None, **line, title="Executor", description="User name of whoever does it. Empty: you."),
         "workaround_until": Param(
-            None, **moment, title="Workaround until", description="When it has to be gone again; empty: it stays."
+            None,
+            **moment,
+            title="Workaround until",
+            description=gone,
         ),
         "second_person": Param(None, **line, title="Second person", description=agrees),
         "held": Param(None, **held, title=held_by, description=waits),

@@ -18,7 +18,7 @@ from changewindow.documents.text import escaped
 from changewindow.errors import ChangeError, NotAllowed
 from changewindow.flow.dags.approval import ruling_of
 from changewindow.flow.dags.request import Check, moment_of, pipeline
-from changewindow.flow.own_dag import own_dag
+from changewindow.flow.own_dag import ZONE, own_dag
 from changewindow.flow.people import who_answered
 from changewindow.flow.question import Question
 from changewindow.flow.requested import origin_of
@@ -228,7 +228,7 @@ def build_intervention(dag_id: str, description: str, params: dict[str, Param], 
 
 def build_extend_dag() -> DAG:
     """Return the DAG `extend_window`."""
-    end = Param(type="string", format="date-time", title="New end", description="With its offset; UTC without one.")
+    end = Param(type="string", format="date-time", title="New end", description=ZONE)
     description = "Move the end of a change's window to a later time; somebody else has to approve it."
     with own_dag("extend_window", description, params={"change": CHANGE, "end": end, "reason": REASON}) as dag:
         CheckExtension(task_id="check") >> ApproveExtension(task_id="approve")
@@ -238,7 +238,7 @@ def build_extend_dag() -> DAG:
 def build_reslot_dag() -> DAG:
     """Return the DAG `reslot_change`."""
     moments = {
-        name: Param(type="string", format="date-time", title=title, description="With its offset; UTC without one.")
+        name: Param(type="string", format="date-time", title=title, description=ZONE)
         for name, title in (("start", "New start"), ("end", "New end"))
     }
     description = "Give a change that was missed, refused or not yet run another window; nothing else changes."

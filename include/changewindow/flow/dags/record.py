@@ -12,7 +12,7 @@ from changewindow.errors import BadRequest
 from changewindow.flow.closing import closing_by
 from changewindow.flow.dags.retroactive import ask_after
 from changewindow.flow.noted import note, refusal_noted
-from changewindow.flow.own_dag import RECORD, own_dag
+from changewindow.flow.own_dag import RECORD, ZONE, own_dag
 from changewindow.flow.people import NOBODY
 from changewindow.flow.requested import origin_of
 from changewindow.flow.runtime import ledger, now, person_of, policy
@@ -76,7 +76,7 @@ def form() -> dict[str, Param]:
             minLength=1,
             maxLength=2000,
             title="Targets",
-            description="What was touched: environment/service, several with commas between them.",
+            description="As environment/service, like production/orders; several with commas between them.",
         ),
         "commands": Param(
             type="string",
@@ -87,10 +87,8 @@ def form() -> dict[str, Param]:
             description="One on each line; or paste the history of a shell, a terminal, or Kubernetes' audit log.",
         ),
         "why": Param(type="string", minLength=3, maxLength=500, title="Why", description="In a sentence."),
-        "start": Param(
-            None, **moment, title="Start", description="With its offset; UTC without one. Empty: the first command."
-        ),
-        "end": Param(None, **moment, title="End", description="Empty: the last command that was pasted with its time."),
+        "start": Param(None, **moment, title="Start", description=f"Empty: the first command that has a time. {ZONE}"),
+        "end": Param(None, **moment, title="End", description=f"Empty: the last that has one. {ZONE}"),
         "done_by": Param(
             None, **optional, maxLength=200, title="Done by", description="Who did it, if it was not you."
         ),
@@ -100,6 +98,6 @@ def form() -> dict[str, Param]:
             **optional,
             maxLength=500,
             title="Findings",
-            description="Numbers of those that it explains; empty: every open one that it does.",
+            description="Numbers of those that it explains, see `changewindow findings`. Empty: all that it does.",
         ),
     }

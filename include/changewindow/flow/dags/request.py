@@ -18,7 +18,7 @@ from changewindow.errors import BadTicket
 from changewindow.flow.airflow_connection import of_ticket
 from changewindow.flow.dags.approval import REASON, Approve
 from changewindow.flow.noted import refusal_noted
-from changewindow.flow.own_dag import own_dag
+from changewindow.flow.own_dag import ZONE, own_dag
 from changewindow.flow.publishing import publish_change
 from changewindow.flow.requested import origin_of, shown_by_check
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
@@ -200,7 +200,7 @@ def form() -> dict[str, Param]:
             description="From the catalogue.",
         ),
         "values": Param({}, type=["null", "object"], **standard, title="Parameters", description=choices),
-        "start": Param(None, **date_time, title="Window start", description="With its offset; UTC without one."),
+        "start": Param(None, **date_time, title="Window start", description=ZONE),
         "end": Param(None, **date_time, title="Window end", description="By then everything is done."),
         "zone": Param("UTC", type="string", **standard, title="Zone", description="In which the window is shown."),
         "reviewer": Param(None, **optional, **standard, title="Reviewer", description="Who stands by."),

@@ -16,7 +16,7 @@ from changewindow.changes.review_text import follow_up_lines, followed_up, revie
 from changewindow.errors import BadRequest, ChangeError
 from changewindow.flow.dags.interventions import CHANGE
 from changewindow.flow.noted import note, refusal_noted
-from changewindow.flow.own_dag import FOLLOW_UP, REVIEW, own_dag
+from changewindow.flow.own_dag import FOLLOW_UP, REVIEW, ZONE, own_dag
 from changewindow.flow.people import NOBODY
 from changewindow.flow.requested import origin_of
 from changewindow.flow.runtime import ledger, now, person_of, policy
@@ -32,7 +32,7 @@ The post-implementation review of an emergency, of what was done by hand, or of 
 happened, whom it hit from when to when, why it could not be a normal change, what would have made it one, and who does
 what by when. Anybody may write it, each person once. The first one counts; a later one adds to it.
 
-With a name under *Standard change*, a draft of one is written from what ran, for people to review. It approves nothing:
+With a name under *Template*, a draft of one is written from what ran, for people to review. It approves nothing:
 `changewindow draft CHG-1042` prints the same.
 """
 FOLLOW_UP_DOCUMENT = """\
@@ -143,28 +143,29 @@ def review_form() -> dict[str, Param]:
     long: dict[str, Any] = {"format": "multiline"}
     why = "Of an emergency or a record: why nobody could wait for approval and window."
     what = "Of an emergency or a record: what is missing, such as a standard change, or an alert."
-    todo = "One a line: what | owner | day, like `alert earlier | alice | 2031-04-01`. Who has none is chased."
+    began = f"Since when anybody was affected. Empty: nobody was. {ZONE}"
+    todo = "One a line, `what | owner | day`, like `alert earlier | alice | 2031-04-01`. Who has none is chased."
     name = "The name of a standard change to draft from what ran, like restart_orders; empty: none."
     return {
         "change": CHANGE,
         "what_happened": _text("What happened", "In a few sentences.", required=True, **long),
-        "impact_from": _text("Impact from", "With its offset; UTC without one. Empty: no impact.", format="date-time"),
-        "impact_to": _text("Impact to", "With its offset; UTC without one.", format="date-time"),
+        "impact_from": _text("Impact from", began, format="date-time"),
+        "impact_to": _text("Impact to", f"Until when. {ZONE}", format="date-time"),
         "why_not_normal": _text("Why not a normal change", why, **long),
         "what_would_be_normal": _text("What would have made it one", what, **long),
         "follow_ups": _text("Follow-ups", todo, **long),
-        "template": _text("Standard change", name, pattern=f"^({TEMPLATE.pattern})?$"),
+        "template": _text("Template", name, pattern=f"^({TEMPLATE.pattern})?$"),
     }
 
 
 def follow_up_form() -> dict[str, Param]:
     """Return the parameters of `follow_up`."""
-    about = "The number of a follow-up, as the review counts them; or `workaround`."
+    about = "The number of a follow-up (1 is the first that the review names), or `workaround`."
     return {
         "change": CHANGE,
         "about": Param(type="string", minLength=1, maxLength=20, title="About", description=about),
         "reason": _text("Reason", "What was done, or why it is moved.", required=True, maxLength=500),
         "done": Param(True, type="boolean", title="Done", description="Untick it to give another owner or day."),
         "owner": _text("New owner", "A user name. Empty: as before.", maxLength=200),
-        "due": _text("New day", "Until the evening of that day, in UTC. Empty: as before.", format="date"),
+        "due": _text("New due day", "Until the evening of that day, in UTC. Empty: as before.", format="date"),
     }
