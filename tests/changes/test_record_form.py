@@ -104,6 +104,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "targets: 'orders;drop' is no target. Write it like production/orders.",
     ),
     "no target": ({"targets": ""}, "targets: nothing is named. Write what was touched, like production/orders."),
+    "too many targets": (
+        {"targets": " ".join(f"production/s-{letter}xx" for letter in "abcdefghijklmnopqrstuvwxyz")},
+        "targets: 26, 20 allowed. Make several records.",
+    ),
     "several environments": (
         {"targets": "production/orders staging/x-y-z"},
         "targets: several environments. Make a record of each.",

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from changewindow.changes.form import SKEW, BadForm, Form
 from changewindow.documents.text import hint, nearest, shown
 from changewindow.errors import BadRequest
-from changewindow.policy.manual_change import LONGEST, MOST, ManualChange, ManualCommand
+from changewindow.policy.manual_change import LONGEST, MOST, MOST_SERVICES, ManualChange, ManualCommand
 from changewindow.policy.service_catalogue import Catalogue
 from changewindow.systems.sessions.command import Command, Session
 from changewindow.systems.sessions.reading import cleaned, read
@@ -98,6 +98,8 @@ def _targets(form: _Form, catalogue: Catalogue) -> list[tuple[str, str]]:
         form.mistakes.append("targets: nothing is named. Write what was touched, like production/orders")
     if len({environment for environment, _ in targets}) > 1:
         form.mistakes.append("targets: several environments. Make a record of each")
+    if len({*targets}) > MOST_SERVICES:
+        form.mistakes.append(f"targets: {len({*targets})}, {MOST_SERVICES} allowed. Make several records")
     form.mistakes += [mistake for target in dict.fromkeys(targets) for mistake in _unknown(catalogue, *target)]
     return targets
 

@@ -13,6 +13,8 @@ from changewindow.systems.secrecy import HIDDEN
 
 MOST = 1000
 """Commands of one record."""
+MOST_SERVICES = 20
+"""Services of one record."""
 LONGEST = timedelta(hours=24)
 """How long what one record tells of may have taken: a longer one would explain whatever happened meanwhile."""
 RECORDED = "recorded"
@@ -47,7 +49,7 @@ class ManualChange(Model):
     """What was done, where, when, by whom and why."""
 
     environment: Name
-    services: tuple[Name, ...] = Field(min_length=1, max_length=20)
+    services: tuple[Name, ...] = Field(min_length=1, max_length=MOST_SERVICES)
     began: Utc
     ended: Utc
     commands: tuple[ManualCommand, ...] = Field(min_length=1, max_length=MOST)
