@@ -130,6 +130,11 @@ def _not_marked(event: payloads.MarkerFailed) -> str:
     )
 
 
+def _pressed(event: payloads.ButtonPressed) -> str:
+    button = f"pressed '{event.action.replace('_', ' ')}' in {event.channel.capitalize()} as {event.user}"
+    return f"{button}, which {'counted' if event.counts else 'did not count'}: {event.sentence}"
+
+
 def _extended(event: payloads.Extended) -> str:
     return f"moved the end of its window from {_minute(event.earlier)} to {_minute(event.later)}: {event.reason}"
 
@@ -178,6 +183,8 @@ SENTENCES: dict[type[Payload], Callable[[Any], str]] = {
     payloads.Released: lambda event: f"released {event.target}: {event.reason}",
     payloads.RunDied: lambda _: "found that its run had died, and has it rolled back",
     payloads.Clicked: click_text,
+    payloads.ButtonPressed: _pressed,
+    payloads.RollbackWanted: lambda event: f"asked for it to be rolled back: {event.reason}",
     payloads.MessageFailed: lambda event: f"could not send a message: {event.reason}",
     payloads.MessageSent: _sent,
     payloads.MarkerSent: _marked,

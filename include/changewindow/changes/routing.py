@@ -9,6 +9,9 @@ from changewindow.errors import MemoryUnknown
 from changewindow.policy.sign_off import same_person
 from changewindow.watch.judgement import Decision as Verdict
 
+UNDO, KEEP = "Roll back", "Keep it"
+"""The answers to the question whether a change is kept."""
+
 
 def route_at_once(memory: RunMemory, *, steps: int, reason: str | None) -> Decision | None:
     """Return where a run goes that needs no watching, or None: watch; `reason` is why a rollback was asked for."""

@@ -62,11 +62,15 @@ def involved(ledger: Ledger, change: str, rules: Policy) -> Involved:
 
 
 def objection_to_abort(ledger: Ledger, rules: Policy | BadPolicy, change: str, person: str) -> Finding | None:
-    """Return why a person of whom no role is known may not abort a change; nothing if they may.
+    """Return why a person of whom no role is known may not abort a change; nothing if they may."""
+    return objection_by_name(ledger, rules, change, Intervention("abort", person, is_operator=False))
 
-    While the policy cannot be read, that is open as by default.
+
+def objection_by_name(ledger: Ledger, rules: Policy | BadPolicy, change: str, wanted: Intervention) -> Finding | None:
+    """Return why somebody may not intervene in a change, by their name and groups; nothing if they may.
+
+    While the policy cannot be read, what stops a change is open as by default.
     """
-    wanted = Intervention("abort", person, is_operator=False)
     if isinstance(rules, BadPolicy):
         return objection(Rights(), {}, wanted, Involved())
     return objection(rules.rights, rules.approvals.groups, wanted, involved(ledger, change, rules))

@@ -16,7 +16,10 @@ from changewindow.ticket.reader import build_ticket
 ACTIONS = "under Required Actions in Airflow"
 ASKED = {"nobody_approved", "only_requester", "approval_expired", "approvals_missing", "text_not_approved"}
 """What people answer there."""
-PASSED_OVER = {EventKind.READ, EventKind.CLICKED, EventKind.MESSAGE_SENT, EventKind.MESSAGE_FAILED}
+PASSED_OVER = {
+    *(EventKind.READ, EventKind.CLICKED, EventKind.BUTTON_PRESSED),
+    *(EventKind.MESSAGE_SENT, EventKind.MESSAGE_FAILED),
+}
 """Events that do not say how far a change is."""
 LEFT = {
     "rollback_failed": "waits for {owner}: repair {targets} by what the log of `close` names, then run release_target",

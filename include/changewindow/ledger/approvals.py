@@ -1,5 +1,6 @@
 """Takes people's yes and no to the text of a change, and says whose yes is still missing."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -39,36 +40,55 @@ def decide(
         ApprovalRefused: the person is not asked, the text is another one, it is too late, or nothing waits for it.
     """
     with ledger.transaction() as session:
-        row = locked(session, change)
-        _require_waiting(row)
-        standing = _standing(session, row)
-        required = _counting(
-            row, intent, next_approval(Case(standing, intent, None, now)), person=person, is_yes=is_yes, now=now
+        answer = Answer(person, is_yes=is_yes, reason=reason)
+        return decide_in(session, change, intent, answer, now=now)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A person's yes or no."""
+
+    person: str
+    is_yes: bool
+    reason: str = ""
+    """Why, of a no."""
+    is_vetted: bool = True
+    """Whether only those could answer who are asked, as Airflow sees to; elsewhere a no counts of them alone, too."""
+
+
+def decide_in(
+    session: Session, change: str, intent: Intent, answer: Answer, *, now: datetime
+) -> PendingApproval | None:
+    """Do the same inside the caller's transaction."""
+    person = answer.person
+    row = locked(session, change)
+    _require_waiting(row)
+    standing = _standing(session, row)
+    required = _counting(row, intent, next_approval(Case(standing, intent, None, now)), answer, now=now)
+    until = now + required.valid
+    session.add(
+        Approval(
+            number=row.number,
+            digest=intent.digest,
+            person=person,
+            role=required.level,
+            is_yes=answer.is_yes,
+            at=now,
+            expires_at=until,
         )
-        until = now + required.valid
-        session.add(
-            Approval(
-                number=row.number,
-                digest=intent.digest,
-                person=person,
-                role=required.level,
-                is_yes=is_yes,
-                at=now,
-                expires_at=until,
-            )
-        )
-        decided = payloads.ApprovalDecided(digest=intent.digest, level=required.level, yes=is_yes, expires=until)
-        append(session, Event(change, person, now, decided))
-        if not is_yes:
-            rejected = payloads.Rejected(digest=intent.digest, **({"reason": reason} if reason else {}))
-            row.status, row.closed_at, row.reason = "rejected", now, rejected.by(person)
-            append(session, Event(change, person, now, rejected))
-            return None
-        session.flush()
-        pending = next_approval(Case(standing_of(session, row), intent, None, now))
-        if pending is None:
-            _approve(session, row, person, now)
-        return pending
+    )
+    decided = payloads.ApprovalDecided(digest=intent.digest, level=required.level, yes=answer.is_yes, expires=until)
+    append(session, Event(change, person, now, decided))
+    if not answer.is_yes:
+        rejected = payloads.Rejected(digest=intent.digest, **({"reason": answer.reason} if answer.reason else {}))
+        row.status, row.closed_at, row.reason = "rejected", now, rejected.by(person)
+        append(session, Event(change, person, now, rejected))
+        return None
+    session.flush()
+    pending = next_approval(Case(standing_of(session, row), intent, None, now))
+    if pending is None:
+        _approve(session, row, person, now)
+    return pending
 
 
 def approvers_of(ledger: Ledger, change: str, now: datetime) -> list[str]:
@@ -104,28 +124,29 @@ def _require_waiting(row: Change) -> None:
 
 
 def _counting(
-    row: Change, intent: Intent, pending: PendingApproval | None, *, person: str, is_yes: bool, now: datetime
+    row: Change, intent: Intent, pending: PendingApproval | None, answer: Answer, *, now: datetime
 ) -> RequiredApproval:
     """Return the level at which this person's word counts now.
 
     Raises:
         ApprovalRefused: it does not count.
     """
-    change = row.id
+    change, person = row.id, answer.person
     if row.digest != intent.digest:
         raise ApprovalRefused(f"{change} has a newer text than the one that was shown; look at it and decide again.")
     if pending is None:
         raise ApprovalRefused(f"{change} is {row.status}; nothing waits for a decision.")
-    if is_yes and same_person(person, row.requester):
+    if answer.is_yes and same_person(person, row.requester):
         raise ApprovalRefused(f"{person} requested {change} and cannot approve it; ask a second person.")
-    if is_yes and row.closes <= now:
+    if answer.is_yes and row.closes <= now:
         raise ApprovalRefused(
             f"{change}: the window ended {row.closes:%Y-%m-%d %H:%M} UTC; run reslot_change to give it a new one."
         )
-    if is_yes and not pending.admits(person):
+    if not pending.admits(person) if answer.is_yes else not answer.is_vetted and not pending.asks(person):
         named = ", ".join(pending.people) or "anybody who has not said yes yet"
+        word = "yes" if answer.is_yes else "no"
         raise ApprovalRefused(
-            f"{person}'s yes does not count at level '{pending.required.level}' of {change}; asked are: {named}."
+            f"{person}'s {word} does not count at level '{pending.required.level}' of {change}; asked are: {named}."
         )
     return pending.required
 

@@ -165,15 +165,20 @@ def abort(ledger: Ledger, change: str, *, person: str, reason: str, now: datetim
         NotAllowed: it is closed.
     """
     with ledger.transaction() as session:
-        row = locked(session, change)
-        _require(row, (*WAITING, "running"), "Nothing acts; to roll back what is completed, use mode rollback.")
-        append(session, Event(change, person, now, payloads.Aborted(reason=reason, was=row.status)))
-        if row.status != "running":
-            row.status, row.reason, row.closed_at = "cancelled", f"aborted by {person}: {reason}", now
-            return "cancelled"
-        row.aborted = f"aborted by {person}: {reason}"
-        step_locks.revoke_in(session, row.number, only_forward=True)
-        return "rolled back"
+        return abort_in(session, change, person=person, reason=reason, now=now)
+
+
+def abort_in(session: Session, change: str, *, person: str, reason: str, now: datetime) -> Ended:
+    """Do the same inside the caller's transaction."""
+    row = locked(session, change)
+    _require(row, (*WAITING, "running"), "Nothing acts; to roll back what is completed, use mode rollback.")
+    append(session, Event(change, person, now, payloads.Aborted(reason=reason, was=row.status)))
+    if row.status != "running":
+        row.status, row.reason, row.closed_at = "cancelled", f"aborted by {person}: {reason}", now
+        return "cancelled"
+    row.aborted = f"aborted by {person}: {reason}"
+    step_locks.revoke_in(session, row.number, only_forward=True)
+    return "rolled back"
 
 
 def extend(ledger: Ledger, change: str, closes: datetime, *, person: str, reason: str, now: datetime) -> None:

@@ -17,6 +17,8 @@ class EventKind(StrEnum):
     REJECTED = "rejected"
     APPROVED = "approved"
     CLICKED = "clicked"
+    BUTTON_PRESSED = "button_pressed"
+    ROLLBACK_WANTED = "rollback_wanted"
     CONFIRMED = "confirmed"
     MESSAGE_SENT = "message_sent"
     MESSAGE_FAILED = "message_failed"

@@ -26,6 +26,7 @@ KEPT = {
     EventKind.CANCELLED,
     EventKind.ABORTED,
     EventKind.EXTENDED,
+    EventKind.ROLLBACK_WANTED,
     EventKind.STARTED,
     EventKind.REMEMBERED,
     EventKind.CLOSED,

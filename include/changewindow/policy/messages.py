@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from changewindow.documents.model_file import Read, read_model
 from changewindow.documents.types import ROOM, MailAddress, Model, Name, Person
+from changewindow.errors import ClickRefused
 from changewindow.kinds import AnyKind
 from changewindow.notify.base import ChannelBase
+from changewindow.policy.sign_off import same_person
 from changewindow.ticket.window import Zone
 
 FILE = "messages.yaml"
@@ -44,6 +46,10 @@ class RoomRules(Model):
 class Messages(Model):
     """What messages.yaml says."""
 
+    workspace: str = Field(default="", pattern=r"^([TE][A-Z0-9]{2,30})?$")
+    """The id of the Slack workspace whose people may decide; without it, the one in which our app is installed."""
+    approve_up_to: Literal["low", "medium", "high"] = "medium"
+    """The highest risk that may be approved by a button; beyond it, Airflow's page is the place."""
     people: dict[Person, Known] = {}
     """How people are called elsewhere, by their user names in Airflow."""
     rooms: dict[RoomName, RoomRules] = {}
@@ -63,6 +69,28 @@ class Messages(Model):
         """Return what people are called in a kind of channel, by their user names."""
         names = {person: str(getattr(known, kind, None) or "") for person, known in self.people.items()}
         return {person: name for person, name in names.items() if name}
+
+    def person_of(self, user: str) -> str:
+        """Return the user name of a Slack user id.
+
+        Raises:
+            ClickRefused: it is nobody's, or more than one person's.
+        """
+        names = [person for person, known in self.people.items() if known.slack == user]
+        if not names:
+            raise ClickRefused(f"nobody in {FILE} has the Slack id {user}. Have it added below `people`.")
+        if any(not same_person(name, names[0]) for name in names):
+            raise ClickRefused(
+                f"{' and '.join(sorted(names))} share the Slack id {user} in {FILE}. Have that corrected."
+            )
+        return names[0]
+
+    def may_approve(self, risk: str) -> bool:
+        """Return whether a change of this risk may be approved by a button."""
+        return risk in RISKS[: RISKS.index(self.approve_up_to) + 1]
+
+
+RISKS = ("low", "medium", "high")
 
 
 def load_messages(folder: Path) -> Read[Messages]:

@@ -48,10 +48,13 @@ class PendingApproval:
         """Return how many approvals count already."""
         return len(self.excluded) - 1
 
+    def asks(self, person: str) -> bool:
+        """Return whether a person is asked: whoever is named, else everybody."""
+        return not self.people or any(same_person(person, named) for named in self.people)
+
     def admits(self, person: str) -> bool:
         """Return whether a person's yes counts now."""
-        is_named = not self.people or any(same_person(person, named) for named in self.people)
-        return is_named and not any(same_person(person, named) for named in self.excluded)
+        return self.asks(person) and not any(same_person(person, named) for named in self.excluded)
 
 
 def same_person(name: str, other: str) -> bool:

@@ -12,7 +12,7 @@ from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
 from changewindow.changes import messages, run_memory
 from changewindow.changes.handover import Applied, Asked, Decision, Watching
-from changewindow.changes.routing import by_answer, route_at_once, route_dry
+from changewindow.changes.routing import KEEP, UNDO, by_answer, route_at_once, route_dry
 from changewindow.changes.silencing import Silencing
 from changewindow.documents.text import escaped
 from changewindow.errors import ChangeError
@@ -32,7 +32,6 @@ from changewindow.watch.watch import Decided, first_sample
 
 SOON = timedelta(seconds=2)
 """How long it may take until a trigger runs: a first sample that is due by then is taken by the task."""
-UNDO, KEEP = "Roll back", "Keep it"
 DECISIONS = {
     "succeed": (logging.INFO, "the change is kept"),
     "undo": (logging.WARNING, "the change is rolled back"),

@@ -69,6 +69,7 @@ from changewindow.ledger.payloads.measuring import (
     Watched,
     Watching,
 )
+from changewindow.ledger.payloads.pressing import ButtonPressed, RollbackWanted
 from changewindow.ledger.payloads.silencing import Silenced, SilenceEnded, SilenceFailed
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "Approved",
     "Asked",
     "Baseline",
+    "ButtonPressed",
     "Cancelled",
     "Checked",
     "Clicked",
@@ -115,6 +117,7 @@ __all__ = [
     "ReviewAsked",
     "Reviewed",
     "Revised",
+    "RollbackWanted",
     "RunDied",
     "SilenceEnded",
     "SilenceFailed",
@@ -148,6 +151,8 @@ _ALL: tuple[type[Payload], ...] = (
     Released,
     RunDied,
     Clicked,
+    ButtonPressed,
+    RollbackWanted,
     MessageSent,
     MessageFailed,
     MarkerSent,

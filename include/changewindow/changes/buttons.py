@@ -1,0 +1,117 @@
+"""The buttons below the message of a change: which there are in which state, and what each of them carries."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from changewindow.changes.card import STATES, Card
+from changewindow.policy.messages import Messages
+
+Action = Literal["approve", "reject", "keep", "take_back", "abort"]
+ACTIONS: tuple[str, ...] = get_args(Action)
+PREFIX = "changewindow."
+"""How the ids of our buttons begin."""
+PLACE = "changewindow"
+"""The id of the block in which they stand."""
+OFFERED: Mapping[str, tuple[Action, ...]] = {
+    "asked": ("approve", "reject"),
+    "scheduled": ("abort",),
+    "starting": ("abort",),
+    "running": ("abort",),
+    "watching": ("take_back",),
+    "waiting": ("keep", "take_back"),
+    "completed": ("take_back",),
+}
+"""What is offered in each state of a card; in all others, nothing is left to decide here."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a button reads, and what it means, as is asked once more."""
+
+    label: str
+    means: str
+    style: Literal["primary", "danger"]
+
+
+LOOKS: Mapping[Action, Look] = {
+    "approve": Look("Approve", "You approve, in your name, the text of {change} that is shown here.", "primary"),
+    "reject": Look("Reject", "{change} ends, and never runs.", "danger"),
+    "keep": Look("Keep it", "{change} stays as it is, though too little is known.", "primary"),
+    "take_back": Look("Roll back", "Every step of {change} that was applied is undone.", "danger"),
+    "abort": Look("Abort", "What {change} has applied is undone; what has not begun never runs.", "danger"),
+}
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a button carries: of what, and of which moment, it was."""
+
+    change: str
+    digest: str
+    sequence: int
+    """The number of the newest event that its message knew of."""
+    state: str
+
+    @property
+    def value(self) -> str:
+        """Return it as the text that a button holds."""
+        return f"{self.change} {self.digest} {self.sequence} {self.state}"
+
+    @classmethod
+    def read(cls, value: str) -> "Carried | None":
+        """Return what a button holds; nothing where it is none of ours."""
+        parts = value.split(" ")
+        if len(parts) != 4 or not parts[2].isdecimal() or parts[3] not in STATES:
+            return None
+        return cls(parts[0], parts[1], int(parts[2]), parts[3])
+
+
+def buttons(card: Card, rules: Messages, room: str) -> list[dict[str, Any]]:
+    """Return the block of buttons for the message of a change in a room, or none where nothing is to be decided."""
+    offered = OFFERED.get(card.state, ())
+    if not offered or not rules.rules(room).buttons:
+        return []
+    carried = Carried(card.change, card.digest, card.sequence, card.state)
+    may_approve = rules.may_approve(card.risk)
+    elements = [_button(action, carried) for action in offered if action != "approve" or may_approve]
+    if not may_approve and "approve" in offered and (page := card.links.get("actions")):
+        elements.insert(0, _link(page))
+    return [{"type": "actions", "block_id": PLACE, "elements": elements}]
+
+
+def without(blocks: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return blocks without that of the buttons."""
+    return [block for block in blocks if block.get("block_id") != PLACE]
+
+
+def _button(action: Action, carried: Carried) -> dict[str, Any]:
+    look = LOOKS[action]
+    return {
+        "type": "button",
+        "action_id": f"{PREFIX}{action}",
+        "text": _plain(look.label),
+        "value": carried.value,
+        "style": look.style,
+        "confirm": {
+            "title": _plain(f"{look.label}?"),
+            "text": _plain(look.means.format(change=carried.change)),
+            "confirm": _plain(look.label),
+            "deny": _plain("Cancel"),
+            "style": look.style,
+        },
+    }
+
+
+def _link(page: str) -> dict[str, Any]:
+    """Return what leads to the page where it is decided."""
+    return {
+        "type": "button",
+        "action_id": f"{PREFIX}open",
+        "text": _plain("Decide in Airflow"),
+        "url": page,
+    }
+
+
+def _plain(text: str) -> dict[str, Any]:
+    return {"type": "plain_text", "text": text}
