@@ -195,10 +195,6 @@ class ApprovalRefused(ApproverError):
     """An approval does not count."""
 
 
-class ClickRefused(ApproverError):
-    """A button was pressed, and that does not count."""
-
-
 class BrokenChain(PlatformError):
     """The events of a change were altered after they were written."""
 

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from changewindow.changes.buttons import Action, Carried
-from changewindow.changes.slack_clicks import Click, Decision, Desk, decide
+from changewindow.changes.click_acts import Click, Desk
+from changewindow.changes.slack_clicks import Decision, decide
 from changewindow.documents.model_file import Read
 from changewindow.ledger import approvals, changes, events, leases, outbox
 from changewindow.ledger.database import Ledger

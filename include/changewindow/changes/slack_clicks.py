@@ -1,53 +1,18 @@
 """Decides whether a click in Slack counts, and does what it asks for: as much as a click in Airflow, and once."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
-from sqlalchemy.orm import Session
-
-from changewindow.changes.buttons import OFFERED, Action, Carried
-from changewindow.changes.housekeeping import KEPT
-from changewindow.changes.routing import KEEP, UNDO
-from changewindow.changes.taking_over import objection_by_name
-from changewindow.documents.model_file import Read
-from changewindow.errors import BadPolicy, ChangeError, ClickRefused, LedgerDown
-from changewindow.ledger import approvals, changes, outbox, presses, questions
-from changewindow.ledger.approvals import Answer
-from changewindow.ledger.database import Ledger
-from changewindow.ledger.models import Change
+from changewindow.changes.buttons import OFFERED, Carried
+from changewindow.changes.click_acts import Case, Click, Desk, act_of
+from changewindow.errors import ApprovalRefused, ChangeError, LedgerDown
+from changewindow.ledger import outbox, presses
 from changewindow.ledger.payloads import ButtonPressed
-from changewindow.notify.base import Reference
-from changewindow.policy.assessment import Assessment
 from changewindow.policy.messages import FILE, Messages
-from changewindow.policy.model import Policy
-from changewindow.policy.rights import Intervention
-from changewindow.policy.standing import Intent
-from changewindow.ticket.reader import build_ticket
 
 CHANNEL = "slack"
 LATEST = timedelta(minutes=10)
 """How old a click may be. Slack sends one that was not acknowledged again for five minutes."""
-IN_SLACK = "a click in Slack"
-
-
-@dataclass(frozen=True)
-class Click:
-    """A click as Slack tells it."""
-
-    user: str
-    """The Slack id of whoever clicked."""
-    workspace: str
-    """The id of their workspace."""
-    action: Action
-    value: str
-    """What the button holds."""
-    at: Reference
-    """The message on which it stands."""
-    id: str
-    """What tells it from all other clicks."""
-    moment: datetime
 
 
 @dataclass(frozen=True)
@@ -58,30 +23,6 @@ class Decision:
     sentence: str
     change: str = ""
     person: str = ""
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What is asked when somebody clicks."""
-
-    ledger: Ledger
-    policy: Callable[[], Policy]
-    """Returns the policy as it is now; raises `BadPolicy`."""
-    messages: Callable[[], Read[Messages]]
-    workspace: str
-    """The workspace in which our app is installed."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """A click of somebody who is known, on a message that is ours."""
-
-    desk: Desk
-    click: Click
-    carried: Carried
-    person: str
-    messages: Messages
-    now: datetime
 
 
 def decide(desk: Desk, click: Click, now: datetime) -> Decision:
@@ -117,9 +58,9 @@ def _decide(desk: Desk, click: Click, carried: Carried | None, now: datetime) ->
     try:
         messages = _messages(desk)
         person = _person(desk, click, messages)
-        _require_current(card, carried, click, messages, now)
         case = Case(desk, click, carried, person, messages, now)
-        act = _act(case)
+        _require_current(case, card)
+        act = act_of(case)
         done = presses.press(desk.ledger, card.change, pressed, act, person=person, now=now)
     except LedgerDown:
         raise
@@ -136,11 +77,11 @@ def _messages(desk: Desk) -> Messages:
     """Return what messages.yaml says.
 
     Raises:
-        ClickRefused: it cannot be read, so that nobody is known.
+        ApprovalRefused: it cannot be read, so that nobody is known.
     """
     loaded = desk.messages()
     if loaded.model is None:
-        raise ClickRefused(f"{FILE} cannot be read, so that nobody is known here. Decide in Airflow.")
+        raise ApprovalRefused(f"{FILE} cannot be read, so that nobody is known here. Decide in Airflow.")
     return loaded.model
 
 
@@ -148,119 +89,25 @@ def _person(desk: Desk, click: Click, messages: Messages) -> str:
     """Return the user name of whoever clicked.
 
     Raises:
-        ClickRefused: they are not known.
+        ApprovalRefused: they are not known.
     """
     if click.workspace != (messages.workspace or desk.workspace):
-        raise ClickRefused(f"it comes from the Slack workspace {click.workspace}, which is not ours.")
+        raise ApprovalRefused(f"it comes from the Slack workspace {click.workspace}, which is not ours.")
     return messages.person_of(click.user)
 
 
-def _require_current(card: outbox.Outgoing, carried: Carried, click: Click, messages: Messages, now: datetime) -> None:
+def _require_current(case: Case, card: outbox.Outgoing) -> None:
     """Make sure that the button is one of those that we offer there now.
 
     Raises:
-        ClickRefused: it is not.
+        ApprovalRefused: it is not.
     """
-    if carried.digest != card.digest:
-        raise ClickRefused("the message shows another text of the change by now. Read it, and decide again.")
-    if click.action not in OFFERED.get(carried.state, ()):
-        raise ClickRefused(f"there is nothing to {click.action.replace('_', ' ')} while it is {carried.state}.")
-    if not messages.rules(card.room).buttons:
-        raise ClickRefused(f"{FILE} allows no buttons in {card.room}. Decide in Airflow.")
-    if now - click.moment > LATEST:
-        raise ClickRefused(f"it was made at {click.moment:%H:%M:%S} UTC and arrived too late. Click again.")
-
-
-def _act(case: Case) -> presses.Act:
-    """Return what does, inside a transaction, what a click asks for.
-
-    Raises:
-        ChangeError: it does not count.
-    """
-    if case.click.action in {"approve", "reject"}:
-        return _answer(case)
-    if case.carried.state == "waiting":
-        return lambda session, row: _keep_or_not(case, session, row)
-    if case.carried.state == "completed":
-        return _roll_back(case)
-    return _abort(case)
-
-
-def _answer(case: Case) -> presses.Act:
-    """Approve or reject, as the policy says now who may."""
-    ledger, change, is_yes = case.desk.ledger, case.carried.change, case.click.action == "approve"
-    stored, data = changes.get(ledger, change), changes.revision(ledger, change)
-    assessment = Assessment(case.desk.policy(), build_ticket(data), data, change)
-    if is_yes and not case.messages.may_approve(assessment.ticket.risk):
-        raise ClickRefused(f"its risk is {assessment.ticket.risk}. Approve it under Required Actions in Airflow.")
-    needs, ticket = assessment.needs, assessment.ticket
-    intent = Intent("", case.carried.digest, stored.opens, stored.closes, ticket.needs, approvals=needs)
-    answer = Answer(case.person, is_yes=is_yes, is_vetted=False)
-
-    def act(session: Session, _row: Change) -> str:
-        pending = approvals.decide_in(session, change, intent, answer, now=case.now)
-        if not is_yes:
-            return f"rejected by {case.person}. It will not run."
-        if pending is None:
-            return f"approved by {case.person}. Every approval is given."
-        asked = ", ".join(pending.people) or f"anybody but {', '.join(pending.excluded)}"
-        level = f"{pending.missing} at level '{pending.required.level}'"
-        return f"approved by {case.person}. Still needed: {level}, from {asked}."
-
-    return act
-
-
-def _keep_or_not(case: Case, session: Session, row: Change) -> str:
-    """Answer the question whether it is kept, if they are asked."""
-    keeps = case.click.action == "keep"
-    questions.answer_in(session, row, case.person, KEEP if keeps else UNDO, case.now)
-    return f"{case.person} keeps it." if keeps else f"{case.person} has it rolled back."
-
-
-def _roll_back(case: Case) -> presses.Act:
-    """Ask for a completed change to be rolled back, which a run of its own does."""
-    _require_right(case, "rollback")
-
-    def act(session: Session, row: Change) -> str:
-        if row.status != "completed" or row.closed_at is None:
-            raise ClickRefused(f"it is {row.status} by now.")
-        if row.closed_at + KEPT < case.now:
-            raise ClickRefused("it was completed more than a day ago. Submit a ticket that undoes it.")
-        presses.want_rollback_in(session, row, case.person, IN_SLACK, case.now)
-        return f"{case.person} has it rolled back; its run begins within seconds."
-
-    return act
-
-
-def _abort(case: Case) -> presses.Act:
-    """End it, whatever it does."""
-    _require_right(case, "abort")
-    reason = f"{IN_SLACK} while it was {case.carried.state}"
-
-    def act(session: Session, row: Change) -> str:
-        if row.aborted:
-            raise ClickRefused(f"it was {row.aborted}; it is being rolled back.")
-        if case.carried.state == "watching" and row.status != "running":
-            raise ClickRefused(f"it is {row.status} by now.")
-        ended = changes.abort_in(session, row.id, person=case.person, reason=reason, now=case.now)
-        if ended == "cancelled":
-            return f"aborted by {case.person}. It had touched nothing, and never runs."
-        return f"aborted by {case.person}. It is being rolled back now."
-
-    return act
-
-
-def _require_right(case: Case, act: Literal["abort", "rollback"]) -> None:
-    """Make sure that somebody may intervene, by their name and groups: Slack does not know Airflow's roles.
-
-    Raises:
-        ClickRefused: they may not.
-    """
-    rules: Policy | BadPolicy
-    try:
-        rules = case.desk.policy()
-    except BadPolicy as bad:
-        rules = bad
-    wanted = Intervention(act, case.person, is_operator=False)
-    if finding := objection_by_name(case.desk.ledger, rules, case.carried.change, wanted):
-        raise ClickRefused(f"{finding.sentence}. {finding.remedy}")
+    click, state = case.click, case.carried.state
+    if case.carried.digest != card.digest:
+        raise ApprovalRefused("the message shows another text of the change by now. Read it, and decide again.")
+    if click.action not in OFFERED.get(state, ()):
+        raise ApprovalRefused(f"there is nothing to {click.action.replace('_', ' ')} while it is {state}.")
+    if not case.messages.rules(card.room).buttons:
+        raise ApprovalRefused(f"{FILE} allows no buttons in {card.room}. Decide in Airflow.")
+    if case.now - click.moment > LATEST:
+        raise ApprovalRefused(f"it was made at {click.moment:%H:%M:%S} UTC and arrived too late. Click again.")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from changewindow.errors import ClickRefused
+from changewindow.errors import ApprovalRefused
 from changewindow.ledger.chain import checked_events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
@@ -67,14 +67,14 @@ def refuse(ledger: Ledger, change: str, pressed: ButtonPressed, *, person: str, 
         return pressed
 
 
-def want_rollback_in(session: Session, row: Change, person: str, reason: str, now: datetime) -> None:
+def want_rollback_in(session: Session, row: Change, person: str, reason: str, *, now: datetime) -> None:
     """Record that a completed change is wanted to be rolled back, inside the caller's transaction.
 
     Raises:
-        ClickRefused: somebody has asked for it already.
+        ApprovalRefused: somebody has asked for it already.
     """
     if open_one := _open(row, checked_events(session, row)):
-        raise ClickRefused(f"{open_one.person} has asked for that already.")
+        raise ApprovalRefused(f"{open_one.person} has asked for that already.")
     append(session, Event(row.id, person, now, RollbackWanted(digest=row.digest, reason=reason)))
 
 

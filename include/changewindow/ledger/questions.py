@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from changewindow.errors import ClickRefused
+from changewindow.errors import ApprovalRefused
 from changewindow.ledger.chain import checked_events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
@@ -32,11 +32,11 @@ def answer(ledger: Ledger, change: str, given: Answered, *, actor: str, now: dat
         return first or given
 
 
-def answer_in(session: Session, row: Change, person: str, chosen: str, now: datetime) -> None:
+def answer_in(session: Session, row: Change, person: str, chosen: str, *, now: datetime) -> None:
     """Record a person's answer to the open question, inside the caller's transaction.
 
     Raises:
-        ClickRefused: it is not open, or somebody else is asked.
+        ApprovalRefused: it is not open, or somebody else is asked.
         BrokenChain: the record was altered.
     """
     question, answered = None, None
@@ -49,13 +49,13 @@ def answer_in(session: Session, row: Change, person: str, chosen: str, now: date
         elif event.kind in OVER:
             question = None
     if answered is not None:
-        raise ClickRefused(f"{answered.by} has answered already: {', '.join(answered.answer)}.")
+        raise ApprovalRefused(f"{answered.by} has answered already: {', '.join(answered.answer)}.")
     if question is None or row.status != "running" or row.aborted:
-        raise ClickRefused("nobody is asked any more whether it is kept; its message says where it stands.")
+        raise ApprovalRefused("nobody is asked any more whether it is kept; its message says where it stands.")
     if now >= question.until:
-        raise ClickRefused(f"the answer was due by {question.until:%H:%M:%S} UTC; it is being rolled back.")
+        raise ApprovalRefused(f"the answer was due by {question.until:%H:%M:%S} UTC; it is being rolled back.")
     if not any(same_person(person, other) for other in question.people):
-        raise ClickRefused(f"{', '.join(question.people)} are asked whether it is kept, and {person} is not.")
+        raise ApprovalRefused(f"{', '.join(question.people)} are asked whether it is kept, and {person} is not.")
     append(session, Event(row.id, person, now, Answered(run=question.run, by=person, answer=(chosen,))))
 
 

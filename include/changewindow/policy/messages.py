@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from changewindow.documents.model_file import Read, read_model
 from changewindow.documents.types import ROOM, MailAddress, Model, Name, Person
-from changewindow.errors import ClickRefused
+from changewindow.errors import ApprovalRefused
 from changewindow.kinds import AnyKind
 from changewindow.notify.base import ChannelBase
 from changewindow.policy.sign_off import same_person
@@ -74,13 +74,13 @@ class Messages(Model):
         """Return the user name of a Slack user id.
 
         Raises:
-            ClickRefused: it is nobody's, or more than one person's.
+            ApprovalRefused: it is nobody's, or more than one person's.
         """
         names = [person for person, known in self.people.items() if known.slack == user]
         if not names:
-            raise ClickRefused(f"nobody in {FILE} has the Slack id {user}. Have it added below `people`.")
+            raise ApprovalRefused(f"nobody in {FILE} has the Slack id {user}. Have it added below `people`.")
         if any(not same_person(name, names[0]) for name in names):
-            raise ClickRefused(
+            raise ApprovalRefused(
                 f"{' and '.join(sorted(names))} share the Slack id {user} in {FILE}. Have that corrected."
             )
         return names[0]
