@@ -7,13 +7,14 @@ from functools import cached_property
 from threading import Event, Lock, Thread
 from typing import TypeVar
 
+from changewindow.changes.direct_contact import Contact
 from changewindow.changes.direct_hands import Stop
 from changewindow.errors import ChangeError
 from changewindow.ledger import taking_in
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.journal import Journal
+from changewindow.ledger.journal import Journal, Line
 from changewindow.ledger.payloads import Applied, Declared, Payload, Remembered, Undone, Validated, read
-from changewindow.ledger.taking_in import CLOSED, EVENT
+from changewindow.ledger.taking_in import CLOSED, EVENT, KNOWN
 from changewindow.policy.outcome import Outcome
 from changewindow.steps.base import Memory
 from changewindow.ticket.model import Ticket
@@ -24,6 +25,14 @@ BEAT = 5.0
 """Seconds after which the ledger is told again that the run is alive."""
 AGAIN = 30.0
 """The same of a ledger that has not answered."""
+LOOK = 0.5
+"""Seconds between two looks at whether it may still act."""
+TAKEN_OVER = "another run rolls it back in its place. Nothing is done here any more"
+LOST = (
+    "the ledger has not answered for {}, so that others may roll it back now. Nothing is done here any more, not even "
+    "undone; what is still applied is rolled back by housekeeping, or by `changewindow emergency --resume`"
+)
+CUT_OFF = "the ledger has not answered for {}; soon others may roll it back, so that it is rolled back here and now"
 
 
 class Book:
@@ -35,7 +44,12 @@ class Book:
         self.journal, self.ledger = journal, ledger
         self.aborted = ""
         """Who wants it to end, as the ledger says, and why."""
-        self.change = f"EMG-{journal.identity}"
+        self.is_taken_over = False
+        """Whether another run acts in its place, as the ledger says."""
+        self.left: tuple[int, ...] = ()
+        """Steps that have begun here without the knowledge of whoever acts in its place, and are not undone."""
+        self.contact = Contact(known[0].at if (known := self._lines(KNOWN)) else None)
+        self.change = str(known[0].data["change"]) if known else f"EMG-{journal.identity}"
         """The id of the change; without the ledger, that of the journal."""
         self.is_up = ledger is not None
         """Whether the ledger has answered when it was last asked; while it has not, nothing waits for it."""
@@ -96,6 +110,7 @@ class Book:
         if self.ledger is None:
             return False
         with self._handing:
+            asked = self.contact.clock(self._now())
             try:
                 taken = taking_in.take_in(self.ledger, tuple(self.journal.lines), now=self._now())
             except (ChangeError, ValueError) as error:
@@ -104,8 +119,13 @@ class Book:
                 self.is_up = False
                 return False
             self.is_up, self.change = True, taken.change
-            self.aborted = taken.aborted or ("" if taken.is_ours else "another run of it has taken over")
-            return True
+            self.aborted, self.is_taken_over = taken.aborted or "", not taken.is_ours
+            self.left = self.left or taken.left
+            self.contact.made(asked)
+        if not self._lines(KNOWN):
+            with self._best_effort("that the ledger knows of it"):
+                self.journal.write(KNOWN, self._now(), {"change": self.change})
+        return True
 
     @contextmanager
     def beating(self, stop: Stop) -> Iterator[None]:
@@ -114,15 +134,46 @@ class Book:
 
         def beat() -> None:
             while not done.wait(BEAT if self.is_up else AGAIN):
-                if self.hand_in() and self.aborted and stop.ask(self.aborted):
-                    self._log(f"{self.aborted}: stopping")
+                self.hand_in()
 
-        thread = Thread(target=beat, daemon=True)
-        thread.start()
+        def guard() -> None:  # beside it: a ledger that hangs keeps nobody from stopping in time
+            while not done.wait(LOOK):
+                self.heed(stop)
+
+        for work in (beat, guard):
+            Thread(target=work, daemon=True).start()
         try:
             yield
         finally:
             done.set()
+
+    def heed(self, stop: Stop) -> None:
+        """Stop where somebody has aborted it, and where others act in its place by now, or soon may."""
+        now = self._now()
+        if self.is_closed:
+            return
+        if self.is_taken_over or self.contact.is_lost(now):
+            why = TAKEN_OVER if self.is_taken_over else LOST.format(self.contact.since(now))
+            if stop.lose(why):
+                self._log(f"STOPPED: {why}")
+            return
+        cut_off = CUT_OFF.format(self.contact.since(now)) if self.contact.is_cut_off(now) else ""
+        if (why := self.aborted or cut_off) and stop.ask(why):
+            self._log(f"STOPPING: {why}")
+
+    def let_go(self) -> None:
+        """Let others roll it back at once, where the ledger answers; otherwise once its leases have run out."""
+        with self._best_effort("that it is handed over"):
+            if self.ledger is not None:
+                taking_in.take_in(self.ledger, tuple(self.journal.lines), now=self._now(), is_alive=False)
+
+    @property
+    def is_closed(self) -> bool:
+        """Return whether it is written down how it ended."""
+        return bool(self._lines(CLOSED))
+
+    def _lines(self, what: str) -> list[Line]:
+        return [line for line in tuple(self.journal.lines) if line.what == what]
 
     def past(self, of: type[P]) -> list[P]:
         """Return what was written of a kind, oldest first."""

@@ -21,15 +21,28 @@ class Stop:
     acting: Context | None = None
     """What the step that is being applied acts through."""
     is_undoing: bool = False
+    lost: str = ""
+    """Why nothing acts here any more, not even an undo: somebody else may act in its place."""
 
     def ask(self, reason: str) -> bool:
         """End what acts, and have it rolled back; return whether that is news. Any thread and signal handler may."""
         if self.reason or self.is_undoing:
             return False
         self.reason = reason
+        self._end()
+        return True
+
+    def lose(self, reason: str) -> bool:
+        """End whatever acts, an undo too: somebody else may do it; return whether that is news. Any thread may."""
+        if self.lost:
+            return False
+        self.lost, self.reason = reason, self.reason or reason
+        self._end()
+        return True
+
+    def _end(self) -> None:
         if self.acting is not None:  # its programs are waited for, which the thread that started them may be doing
             Thread(target=self.acting.stop, daemon=True).start()
-        return True
 
 
 @dataclass(frozen=True)

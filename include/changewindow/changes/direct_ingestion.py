@@ -125,9 +125,20 @@ def _sentence(taken: Taken, lines: list[Line]) -> str:
     person, at = lines[0].data["person"], lines[0].at
     begun = f"{taken.change} was declared an emergency by {person} from a terminal, {at:%Y-%m-%d %H:%M} UTC"
     ended = next((line for line in lines if line.what == CLOSED), None)
+    if not taken.is_ours:
+        there = f", and had ended there as {ended.data['outcome']}" if ended else ""
+        return f"{begun}; another run has taken it over{there}. It is {taken.status} now{left_text(taken.left)}"
     if ended is None:
         return f"{begun}; the process that carried it out died, and it is rolled back"
     return f"{begun}: {ended.data['outcome']}, {ended.data['reason']}"
+
+
+def left_text(steps: tuple[int, ...]) -> str:
+    """Return what is to be done about steps that whoever has taken over may not know of; empty where there are none."""
+    if not steps:
+        return ""
+    listed = f"step{'s' * (len(steps) > 1)} {', '.join(map(str, steps))}"
+    return f". It had begun {listed} while it was cut off, and whether that was undone is not known: look now"
 
 
 def _set_aside(journal: Journal, number: int) -> str:

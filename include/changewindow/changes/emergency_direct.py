@@ -22,7 +22,8 @@ from changewindow.systems.place import place_of_step
 class Ending:
     """How it ended, and why."""
 
-    outcome: Outcome
+    outcome: Outcome | None
+    """None: others roll it back."""
     reason: str
 
 
@@ -31,6 +32,7 @@ def carry_out(book: Book, hands: Hands) -> Ending:
     failed = _apply_all(book, hands)
     if not failed:
         decided = judge(book, hands)
+        book.heed(hands.stop)
         if decided.is_good and not hands.stop.reason:
             book.note(payloads.WatchDecided(route="succeed", reason=decided.reason))
             book.note(payloads.Validated(reason=decided.reason))
@@ -43,17 +45,23 @@ def roll_back(book: Book, hands: Hands, *, because: str) -> Ending:
     """Undo, in reverse, every step that has begun, and verify that all is as before."""
     hands.stop.is_undoing = True
     is_aborted = bool(hands.stop.reason)
+    if hands.stop.lost and book.started:
+        return Ending(None, hands.stop.lost)
     if not book.started:
         return _end(book, Left(None, True, False, (), (), False, because, is_aborted=is_aborted))
     book.note(payloads.WatchDecided(route="undo", reason=because))
     hands.log(f"rolling back: {because}")
     not_undone: list[tuple[int, str]] = []
     for number in sorted(set(book.started) - set(book.undone), reverse=True):
+        if hands.stop.lost:
+            break
         if not_undone and book.ticket.rollback.after_failure == "stop":
             not_undone.append((number, "a later step is not undone, and the ticket says to stop then"))
         elif reason := _undo(book, number, hands):
             not_undone.append((number, reason))
-    wrong = "" if not_undone else verify(book, hands)
+    wrong = "" if not_undone or hands.stop.lost else verify(book, hands)
+    if hands.stop.lost:
+        return Ending(None, hands.stop.lost)
     is_good = not not_undone and not wrong
     return _end(book, Left(None, True, False, book.started, tuple(not_undone), is_good, because, wrong, is_aborted))
 
@@ -91,6 +99,7 @@ def _apply(book: Book, number: int, step: StepBase, hands: Hands) -> None:
     memory = step.remember(context)
     place = place_of_step(step.acts_on, getattr(step, "connection", None), context.connection)
     book.require(payloads.Remembered(step=number, name=step.name, remembered=memory, place=place))
+    book.heed(hands.stop)
     if hands.stop.reason:
         raise StepFailed(hands.stop.reason)
     step.apply(context, memory)
@@ -107,13 +116,19 @@ def _undo(book: Book, number: int, hands: Hands) -> str:
     """Undo a step; return why it is not undone, or nothing."""
     step, memory = book.ticket.steps[number - 1], book.memory(number)
     context = _context(book, number, hands, apply_ended="applied" if number in book.applied else "cut_short")
+    hands.stop.acting = context
     reason = ""
     for attempt in range(step.undo_retries + 1):
         if attempt:
             time.sleep(hands.between_tries * 2 ** (attempt - 1))
+        book.heed(hands.stop)
+        if hands.stop.lost:
+            return hands.stop.lost
         hands.log(f"undoing step {number}: {step.name}")
         book.note(payloads.Undoing(step=number, name=step.name))
         reason = _undone(step, context, memory)
+        if hands.stop.lost:
+            return hands.stop.lost  # whoever undoes it now says what became of it
         if not reason:
             book.note(payloads.Undone(step=number, name=step.name, restored=_restored(step, memory)))
             return ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from changewindow.cli import emergency_here
+from changewindow.cli import emergency_here, emergency_resume
 from changewindow.cli.airflow_api import Client, RestError, is_outage, wait_for
 from changewindow.cli.emergency_questions import OPTIONS, form_of
 from changewindow.cli.ledger_address import is_named
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.resume:
-        return emergency_here.resume(arguments)
+        return emergency_resume.resume(arguments)
     if not arguments.here and not (arguments.url and arguments.user):
         arguments.misuse("name Airflow with --url and --user, or add --here to carry it out on this host, without it")
     form = form_of(arguments)

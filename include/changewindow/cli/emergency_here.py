@@ -1,4 +1,4 @@
-"""Carries an emergency out on this host, without Airflow, and ends what was cut off here."""
+"""Carries an emergency out on this host, without Airflow."""
 
 import argparse
 import os
@@ -16,12 +16,11 @@ from changewindow import settings
 from changewindow.changes.direct_book import Book
 from changewindow.changes.direct_hands import Hands
 from changewindow.changes.direct_incident import Asking
-from changewindow.changes.direct_ingestion import folder_of
+from changewindow.changes.direct_ingestion import folder_of, left_text
 from changewindow.changes.direct_start import Here, Wanted, begin, hold
 from changewindow.changes.direct_waiting import Waiting
 from changewindow.changes.emergency import with_skips
 from changewindow.changes.emergency_direct import Ending, carry_out
-from changewindow.changes.emergency_direct import resume as resumed
 from changewindow.changes.emergency_form import Emergency, emergency_of
 from changewindow.changes.taking_over import WhyNot, objection_to_abort
 from changewindow.cli.embedded import policy_folder
@@ -34,7 +33,6 @@ from changewindow.cli.policy import policy_now
 from changewindow.documents.findings import Finding
 from changewindow.errors import BadPolicy
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.journal import Journal, journals
 from changewindow.ledger.seal import Seal
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.emergencies import Emergencies
@@ -54,7 +52,7 @@ def act(arguments: argparse.Namespace, form: dict[str, Any], down: list[str]) ->
     """
     ledger, rules, person = found(arguments), policy_now(arguments), account()
     because = [*down, *([f"the ledger does not answer, so that no target is held ({ledger.why})"] * bool(ledger.why))]
-    say(*_taken_in(ledger, rules))
+    say(*taken_in(ledger, rules))
     emergency = emergency_of(form, rules, person=person, now=now())
     ticket = emergency.made.ticket
     assert ticket is not None  # noqa: S101  for the type: a form without one is refused
@@ -66,66 +64,46 @@ def act(arguments: argparse.Namespace, form: dict[str, Any], down: list[str]) ->
         say("Nothing was touched.")
         return 1
     wanted = _wanted(emergency, rules, ledger.answering, because)
-    here = Here(folder(), _seal(ledger), ledger.answering, now, say)
-    hands, asking = Hands(connections, now, say), _asking(rules, opens=bool(form.get("declare_incident")))
-    with _interruptible(hands):
+    here = Here(folder(), seal_of(ledger), ledger.answering, now, say)
+    hands, where = Hands(connections, now, say), asking(rules, opens=bool(form.get("declare_incident")))
+    with interruptible(hands):
         book = begin(wanted, here)
         book.ledger = ledger.named  # it may answer again before the end
         waiting = _waiting(arguments, hands, emergency, partial(_objection, here, rules))
         hold(book, wanted, here, _assessed(rules, wanted, ticket), waiting=waiting)
-        return _carried_out(Telling(book, hands, policy_folder(arguments), asking), carry_out)
+        return carried_out(Telling(book, hands, policy_folder(arguments), where), carry_out)
 
 
-def resume(arguments: argparse.Namespace) -> int:
-    """Roll back what processes of this host have left that died; return 0 if there was none, or all is as before."""
-    ledger, code = found(arguments), 0
-    paths = journals(folder()) if folder().is_dir() else []
-    cut_off = [journal for path in paths if (journal := Journal.take(path, _seal(ledger)))]
-    for journal in [journal for journal in cut_off if not _is_open(journal)]:
-        cut_off.remove(journal)
-        journal.close()
-    if not cut_off:
-        say(f"Nothing in {folder()} was cut off.")
-    for journal in cut_off:
-        code = max(code, _resume_one(arguments, journal, ledger))
-    say(*_taken_in(ledger, policy_now(arguments)))
-    return code
-
-
-def _taken_in(ledger: Found, rules: Policy | BadPolicy) -> list[str]:
+def taken_in(ledger: Found, rules: Policy | BadPolicy) -> list[str]:
+    """Take in what was kept on this host, where the ledger answers; return a sentence for each."""
     return take_in_now(ledger.answering, rules) if ledger.answering else []
 
 
-def _is_open(journal: Journal) -> bool:
-    whats = [line.what for line in journal.lines]
-    return whats[:1] == ["declared"] and "closed" not in whats and not journal.altered
+def _handed_over(book: Book, reason: str) -> int:
+    """Leave it to others, and say so; return 1."""
+    book.let_go()
+    is_whole = book.is_taken_over and book.hand_in()
+    say(f"{book.change}: STOPPED. {reason}{left_text(book.left)}.")
+    if not is_whole:
+        say(
+            f"What was done here is kept in {book.journal.path}: run `changewindow ledger ingest` as soon as the ledger"
+        )
+        say("answers, so that whoever rolls it back knows of every step.")
+    book.journal.close(suffix="" if is_whole else None)
+    return 1
 
 
-def _resume_one(arguments: argparse.Namespace, journal: Journal, ledger: Found) -> int:
-    book = Book(journal, ledger.named, now=now, log=say)
-    if book.hand_in() and book.aborted:
-        say(f"{book.change}: {book.aborted}; nothing is left to do here")
-        journal.close(suffix="")
-        return 0
-    print(plan.text(book.change, book.ticket))
-    started = ", ".join(map(str, book.started)) or "none"
-    if not is_confirmed(arguments, f"{book.change} was cut off; steps that have begun: {started}. Roll it back now?"):
-        journal.close()
-        return 1
-    hands = Hands(ForeignConnections.of(ledger.named), now, say)
-    telling = Telling(book, hands, policy_folder(arguments), _asking(policy_now(arguments), opens=False))
-    with _interruptible(hands):
-        return _carried_out(telling, resumed)
-
-
-def _carried_out(telling: Telling, do: Callable[[Book, Hands], Ending]) -> int:
+def carried_out(telling: Telling, do: Callable[[Book, Hands], Ending]) -> int:
     """Carry it out, and tell others beside it; say how it ended, and what is owed."""
     book, hands = telling.book, telling.hands
     with book.beating(hands.stop):
         telling.began()
         ending = do(book, hands)
-        telling.ended(ending)
+        if ending.outcome:
+            telling.ended(ending, ending.outcome)
         telling.finish()
+    if ending.outcome is None:
+        return _handed_over(book, ending.reason)
     is_whole = book.is_up and book.hand_in()
     say(f"{book.change}: {ending.outcome}. {ending.reason}")
     due = f"{book.declared.due:%Y-%m-%d %H:%M} UTC"
@@ -133,6 +111,9 @@ def _carried_out(telling: Telling, do: Callable[[Book, Hands], Ending]) -> int:
     say("asked for it, did it nor commanded; and then its review (DAG `review_change`).")
     if not is_whole:
         say(f"It is kept in {book.journal.path} until the ledger answers; then `changewindow ledger ingest`.")
+    if not is_whole and book.contact.has_been and ending.outcome == "completed":
+        say("! Do that soon: the ledger takes it for unfinished, and housekeeping on another host rolls it back")
+        say(f"  {book.contact.left(now())}.")
     book.journal.close(suffix="" if is_whole else None)
     return 0 if ending.outcome == "completed" else 1
 
@@ -156,7 +137,7 @@ def _objection(here: Here, rules: Policy | BadPolicy, holder: str) -> Finding | 
     return objection_to_abort(here.ledger, rules, holder, account()) if here.ledger else None
 
 
-def _asking(rules: Policy | BadPolicy, *, opens: bool) -> Asking:
+def asking(rules: Policy | BadPolicy, *, opens: bool) -> Asking:
     """Return where its incident is looked up, as far as this terminal knows."""
     why = "the policy cannot be read, which says where. Look there yourself" if isinstance(rules, BadPolicy) else ""
     return Asking(None if isinstance(rules, BadPolicy) else rules.emergencies.incidents, opens, why)
@@ -168,12 +149,13 @@ def _assessed(rules: Policy | BadPolicy, wanted: Wanted, ticket: Ticket) -> Call
     return lambda change: Assessment(rules, ticket, dict(wanted.data), change)
 
 
-def _seal(ledger: Found) -> Seal:
+def seal_of(ledger: Found) -> Seal:
+    """Return what seals the journals of this host."""
     return ledger.named.seal if ledger.named else Seal()
 
 
 @contextmanager
-def _interruptible(hands: Hands) -> Iterator[None]:
+def interruptible(hands: Hands) -> Iterator[None]:
     """Have it rolled back when it is interrupted; a second time changes nothing."""
 
     def ask(number: int, _frame: object) -> None:

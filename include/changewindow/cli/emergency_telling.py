@@ -23,6 +23,7 @@ from changewindow.notify.base import Message, NotDelivered, Tools
 from changewindow.notify.slack import Channel
 from changewindow.policy.aftercare import Aftercare
 from changewindow.policy.markers import load_markers
+from changewindow.policy.outcome import Outcome
 
 Todo = Queue[Callable[[], None]]
 WITHIN = 3
@@ -69,14 +70,14 @@ class Telling:
         ):
             self._posted(text)
 
-    def ended(self, ending: Ending) -> None:
+    def ended(self, ending: Ending, outcome: Outcome) -> None:
         """Tell how it ended."""
         at = self.hands.now()
-        end = messages.Ending(outcome=ending.outcome, reason=ending.reason, started=self._begun, ended=at)
+        end = messages.Ending(outcome=outcome, reason=ending.reason, started=self._begun, ended=at)
         self._posts.put(
             lambda: self._posted(emergency_messages.ended(self.book.change, self.ticket, end, self._owed()))
         )
-        self._mark("ended", ending)
+        self._mark("ended", outcome, ending.reason)
 
     def _owed(self) -> Aftercare:
         """Return what it owes, as it was declared; the ledger may not know of it yet."""
@@ -129,10 +130,10 @@ class Telling:
                 self.hands.log(f"not told in {room}: {reason}")
             self._note(MessageFailed(reason=reason))
 
-    def _mark(self, kind: Literal["began", "ended"], ending: Ending | None = None) -> None:
+    def _mark(self, kind: Literal["began", "ended"], outcome: str = "", reason: str = "") -> None:
         about = (self.ticket.summary, tuple(self.ticket.services), self.ticket.environment)
         moment = Moment(kind, self.book.change, self.book.run, *about, at=self.hands.now(), began=self._begun)
-        if ending:
+        if outcome:
             moment = Moment(
                 kind,
                 self.book.change,
@@ -140,8 +141,8 @@ class Telling:
                 *about,
                 at=self.hands.now(),
                 began=self._begun,
-                outcome=ending.outcome,
-                reason=ending.reason,
+                outcome=outcome,
+                reason=reason,
             )
         self._marks.put(lambda: self._marked(moment))
 

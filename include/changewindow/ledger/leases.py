@@ -13,7 +13,7 @@ from changewindow.ledger import standing as standings
 from changewindow.ledger.changes import revision
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, known, locked, number
-from changewindow.ledger.models import Change, Lease
+from changewindow.ledger.models import Change, EventRow, Lease
 from changewindow.ledger.standing import holding_of, standing_at_the_gate, standing_of
 from changewindow.ledger.stops import stops_in
 from changewindow.policy.assessment import Assessment
@@ -46,7 +46,7 @@ def start(
     """
     with ledger.transaction() as session:
         row = locked(session, change)
-        _one_gate_at_a_time(session)
+        one_gate_at_a_time(session)
         wanted = replace(intent, opens=row.opens, closes=row.closes)
         standing = standing_at_the_gate(session, row, targets, now, rolls_back=intent.mode == "rollback")
         decision = decide(standing, wanted, assessment, now)
@@ -194,16 +194,22 @@ def _take_leases(session: Session, row: Change, intent: Intent, *, targets: tupl
     return token
 
 
-def _one_gate_at_a_time(session: Session) -> None:
+def one_gate_at_a_time(session: Session) -> None:
     """Let gates decide one after the other, so that what was free is free when it is taken; SQLite does so anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def is_terminal_alive(ledger: Ledger, run: str | None, now: datetime) -> bool:
-    """Return whether a run outside of Airflow shows that it is alive: it renews its leases, which last for minutes."""
+    """Return whether a run outside of Airflow shows that it is alive: it renews its leases, which last for minutes.
+
+    One that began without the ledger, on targets that others hold, has no lease: then its newest event says it.
+    """
     if run is None or not run.startswith(OF_TERMINAL):
         return False
     with ledger.reading() as session:
-        alive = select(Lease.target).where(Lease.run == run, Lease.expires_at > now).limit(1)
-        return session.scalar(alive) is not None
+        until = session.scalars(select(Lease.expires_at).where(Lease.run == run)).all()
+        if until:
+            return max(until) > now
+        newest = session.scalar(select(func.max(EventRow.at)).where(EventRow.actor == run))
+        return newest is not None and newest + RENEWED > now

@@ -15,15 +15,16 @@ from changewindow.ledger.database import Ledger
 from changewindow.ledger.emergencies import declare_in
 from changewindow.ledger.events import Entry, Event, append, append_entry, data, locked
 from changewindow.ledger.journal import Line
-from changewindow.ledger.leases import RENEWED, next_token
+from changewindow.ledger.leases import RENEWED, next_token, one_gate_at_a_time
 from changewindow.ledger.models import Change, EventRow, Lease
 from changewindow.ledger.payloads import Declared, Payload, Started
 from changewindow.ledger.queries import of_origin_in
 from changewindow.ticket.reader import build_ticket
 from changewindow.ticket.revision import digest_of
 
-DECLARED, EVENT, CLOSED = "declared", "event", "closed"
-"""What the lines of such a journal are: first who declared what, then events, at last the outcome."""
+DECLARED, EVENT, CLOSED, KNOWN = "declared", "event", "closed", "known"
+"""What the lines of such a journal are: first who declared what, then events, and once that the ledger knows of it; at
+last the outcome."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class Taken:
     """Whether its run still holds the change; if not, somebody else has ended it."""
     aborted: str | None = None
     """Who wants its run to end, and why."""
+    status: str = "running"
+    left: tuple[int, ...] = ()
+    """Steps that it has begun without the knowledge of whoever has ended it in its place, and not undone."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def take_in(ledger: Ledger, lines: Sequence[Line], *, now: datetime, is_alive: b
         row = locked(session, row.id)
         if not _events_of(session, row, run, Started):
             _start(session, row, run, lines)
-        known = len(_events_of(session, row, run))
+        known = handed = len(_events_of(session, row, run))
         for line in lines[1:]:
             if line.what == CLOSED and row.status == "running" and row.run == run:
                 close_in(session, row, _closing(run, lines, line))
@@ -90,7 +94,9 @@ def take_in(ledger: Ledger, lines: Sequence[Line], *, now: datetime, is_alive: b
                 append_entry(session, Entry(row.id, line.data["kind"], run, line.at, line.data["payload"]))
         for lease in session.scalars(select(Lease).where(Lease.number == row.number, Lease.run == run)):
             lease.expires_at = now + RENEWED if is_alive else now
-        return Taken(row.id, is_ours=row.run == run, aborted=row.aborted)
+        is_ours = row.run == run
+        left = () if is_ours else _left(lines, handed)
+        return Taken(row.id, is_ours=is_ours, aborted=row.aborted, status=row.status, left=left)
 
 
 def _declare(session: Session, line: Line) -> Change:
@@ -103,10 +109,11 @@ def _declare(session: Session, line: Line) -> Change:
 def _start(session: Session, row: Change, run: str, lines: Sequence[Line]) -> None:
     """Let the run have started without leases: the ledger was down, and nobody could be kept away.
 
-    Where its rollback has failed, it holds from now on what nobody else does, so that no change comes upon it.
+    While it acts, or has to be rolled back by hand, it holds from now on what nobody else does.
     """
-    at = lines[0].at
-    wants = any(line.what == CLOSED and line.data["outcome"] == "rollback_failed" for line in lines)
+    one_gate_at_a_time(session)
+    at, outcomes = lines[0].at, [line.data["outcome"] for line in lines if line.what == CLOSED]
+    wants = not outcomes or "rollback_failed" in outcomes
     targets = tuple(_free(session, build_ticket(lines[0].data["ticket"]).targets)) if wants else ()
     row.token = token = next_token(session)
     row.status, row.run, row.closed_at = "running", run, None
@@ -125,6 +132,16 @@ def _closing(run: str, lines: Sequence[Line], line: Line) -> Closing:
     return {"run": run, "outcome": outcome, "reason": reason, "now": line.at, "review_due": due}
 
 
+def _left(lines: Sequence[Line], handed: int) -> tuple[int, ...]:
+    """Return the steps that have begun after the first events, which are known, and that were not undone."""
+    events = [line.data for line in lines if line.what == EVENT]
+
+    def steps(of: type[Payload], among: Sequence[dict[str, Any]]) -> set[int]:
+        return {int(each["payload"]["step"]) for each in among if each["kind"] == of.kind.value}
+
+    return tuple(sorted(steps(payloads.Remembered, events[handed:]) - steps(payloads.Undone, events)))
+
+
 def _free(session: Session, targets: Iterable[str]) -> Iterable[str]:
     return (target for target in targets if session.get(Lease, target) is None)
 
@@ -134,5 +151,5 @@ def _events_of(session: Session, row: Change, run: str, *of: type[Payload]) -> l
     kinds = [payload.kind for payload in of]
     wanted = select(EventRow).where(EventRow.number == row.number).order_by(EventRow.sequence)
     rows = [each for each in session.scalars(wanted) if is_sealed(seal_of(session), each)]
-    ours = [each for each in rows if data(each).get("run") == run]
+    ours = [each for each in rows if each.actor == run and data(each).get("run") == run]  # others say it died
     return [each for each in ours if (each.kind in kinds if kinds else each.kind != Started.kind)]
