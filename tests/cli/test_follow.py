@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from changewindow.cli.follow import look, sparkline
+from changewindow.cli.follow import look
 from changewindow.cli.main import main
 from changewindow.ledger import leases, watches
 from changewindow.ledger.changes import cancel, submit
@@ -140,21 +140,6 @@ def test_on_a_narrow_terminal_no_row_of_bars_is_broken(ledger: Ledger, running: 
     console = Console(file=io.StringIO(), width=80)
     console.print(shown)
     assert f"{'▁' * 19}█" in console.file.getvalue()  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([], ""),
-        ([3.0, 3.0], "▁▁"),
-        ([0.0, None, 7.0], "▁ █"),
-        ([0, 1, 2, 3, 4, 5, 6, 7], "▁▂▃▄▅▆▇█"),
-        ([None], " "),
-    ],
-)
-def test_values_as_bars(values: list[float | None], expected: str) -> None:
-    """The least is the lowest bar, the greatest the highest."""
-    assert sparkline(values) == expected
 
 
 def test_a_terminal_is_drawn_on_and_what_a_ticket_says_does_nothing_there(ledger: Ledger) -> None:

@@ -16,6 +16,7 @@ BeforeTheEnd = Literal[
     "waiting",  # people are asked whether it is kept
     "rolling_back",  # steps are undone, or what is undone is verified
 ]
+StepState = Literal["to come", "applying", "applied", "undoing", "undone", "undo failed"]
 State = BeforeTheEnd | Outcome | Literal["recorded", "altered"]
 """Where a change is; `recorded` is what was done by hand, `altered` one whose record somebody has written into."""
 STATES: tuple[str, ...] = (*get_args(BeforeTheEnd), *get_args(Outcome), "recorded", "altered")
@@ -31,7 +32,7 @@ class CardStep:
     name: str
     does: str
     undoes: str
-    state: Literal["to come", "applying", "applied", "undoing", "undone", "undo failed"] = "to come"
+    state: StepState = "to come"
     back_to: str = ""
     """What it went back to, such as `orders:1.4.2`."""
 
@@ -70,6 +71,8 @@ class CardEnding:
     reason: str
     started: datetime | None
     ended: datetime
+    undone: datetime | None = None
+    """When the last step was undone."""
     restored: datetime | None = None
     """When everything was verified to be as it was before."""
     back_to: tuple[str, ...] = ()
@@ -80,6 +83,8 @@ class CardEnding:
     """Whether a person ended it or had it rolled back."""
     head: str = ""
     """The hash of the newest event of the change, which `changewindow verify --head` finds again."""
+    may_start: bool = False
+    """Whether its window had room for another try when it ended."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,21 @@ class CardApproval:
     person: str
     is_yes: bool
     at: datetime
+
+
+@dataclass(frozen=True)
+class CardEmergency:
+    """What was declared of an emergency."""
+
+    broken: str
+    incident: str
+    """Its id or address; empty where none was open."""
+    commander: str
+    executor: str
+    agreed_at: datetime
+    agreed_how: str
+    unwatched_because: str = ""
+    """Why nothing is measured by which it could be undone; empty where it is watched."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +151,7 @@ class Card:
     """Why it is rolled back, or people are asked."""
     watch: CardWatch | None = None
     ending: CardEnding | None = None
-    is_emergency: bool = False
+    emergency: CardEmergency | None = None
     is_drill: bool = False
     owes: tuple[str, ...] = ()
     """What it owes afterwards, a sentence each."""
@@ -142,6 +162,11 @@ class Card:
     def step(self) -> CardStep | None:
         """Return the step that is applied or undone now."""
         return next((step for step in self.steps if step.state in {"applying", "undoing"}), None)
+
+    @property
+    def is_emergency(self) -> bool:
+        """Return whether it was declared to be an emergency."""
+        return self.emergency is not None
 
     @property
     def calls(self) -> tuple[str, ...]:

@@ -27,13 +27,11 @@ from changewindow.ledger import changes, watches
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
 from changewindow.policy.model import Policy
+from changewindow.watch.bars import BARS, sparkline
 from changewindow.watch.comparison import amount
 from changewindow.watch.progress import Followed, Progress
 
-BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 40
-BARS = 20
-"""How many of the last values are drawn; more would not fit beside their limits."""
 PIPED = 200
 """Columns where no terminal says how many it has: a line that is searched for is not broken."""
 EVERY = 1.0
@@ -152,11 +150,3 @@ def _row(condition: Followed) -> Sequence[RenderableType]:
 
 def _whole(length: timedelta) -> timedelta:
     return timedelta(seconds=round(length.total_seconds()))
-
-
-def sparkline(values: Sequence[float | None]) -> str:
-    """Return values as a row of bars between the least and the greatest; a value that is no number is a gap."""
-    numbers = [value for value in values if value is not None]
-    low, high = min(numbers, default=0.0), max(numbers, default=0.0)
-    step = (high - low) / (len(BLOCKS) - 1) or 1
-    return "".join(" " if value is None else BLOCKS[round((value - low) / step)] for value in values)
