@@ -23,10 +23,10 @@ def later(hours: float = 1) -> dict[str, str]:
 def test_high_risk_needs_two_others_in_their_order(airflow: RealAirflow, tmp_path: Path) -> None:
     """The requester is refused by the server though an admin, one person counts once, and two levels publish it."""
     run, change = airflow.ask(ticket(tmp_path / "two", risk="high", window=later()), user="admin")
-    wait_for(lambda: airflow.bob.asks("request_change", run, "approve_1"), "the first level")
+    wait_for(lambda: airflow.asks("request_change", run, "approve_1"), "the first level")
     assert "403" in airflow.why_refused("admin", run, "Approve")
     airflow.answer("bob", run, "Approve")
-    wait_for(lambda: airflow.bob.asks("request_change", run, "approve_2"), "the second level")
+    wait_for(lambda: airflow.asks("request_change", run, "approve_2"), "the second level")
     assert "403" in airflow.why_refused("bob", run, "Approve", task="approve_2")
     assert "403" in airflow.why_refused("admin", run, "Approve", task="approve_2")
     airflow.answer("carol", run, "Approve", task="approve_2")
@@ -65,9 +65,9 @@ def test_a_click_on_an_old_text_does_not_approve_the_new_one(airflow: RealAirflo
     """Nobody is asked about it any more, a late click changes nothing, and the new text asks for itself."""
     data = ticket(tmp_path / "bait", window=later())
     old, change = airflow.ask(data)
-    wait_for(lambda: airflow.bob.asks("request_change", old, "approve_1"), "the first question")
+    wait_for(lambda: airflow.asks("request_change", old, "approve_1"), "the first question")
     new, _ = airflow.ask({**data, "details": "and switch"}, change=change)
-    wait_for(lambda: airflow.bob.asks("request_change", new, "approve_1"), "the second question")
+    wait_for(lambda: airflow.asks("request_change", new, "approve_1"), "the second question")
     assert airflow.request_ends(old) == "failed"
     assert "it has another text or window by now" in airflow.alice.log("request_change", old, "approve_1")
     airflow.why_refused("bob", old, "Approve")

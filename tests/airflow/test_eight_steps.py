@@ -103,7 +103,7 @@ def create_the_change_ticket_within_24_hours(airflow: RealAirflow, change: str) 
     owed, run = owed_by(airflow, change), f"asks_about_{change}"
     assert owed.digest == changes.get(airflow.ledger, change).digest
     assert (owed.approval(datetime.now(UTC)), owed.due) == ("owed", owed.began + A_DAY)
-    wait_for(lambda: airflow.bob.asks(APPROVAL, run, "ask"), "the question")
+    wait_for(lambda: airflow.asks(APPROVAL, run, "ask"), "the question")
     for involved in ("alice", "carol"):
         assert "403" in airflow.why_refused(involved, run, "Approve", dag=APPROVAL, task="ask")
     airflow.answer("bob", run, "Approve", dag=APPROVAL, task="ask")

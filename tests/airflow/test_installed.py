@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,17 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     install += ["--constraint", ROOT / "requirements.txt", wheel]
     if subprocess.run([*install, "--offline"], check=False, stderr=subprocess.DEVNULL).returncode:
         subprocess.run(install, check=True)
+    share_bytecode(next((folder / "venv").glob("lib/*/site-packages")))
     return Installed(wheel, folder)
+
+
+def share_bytecode(packages: Path) -> None:
+    """Let it use what is compiled here: uv gives both the same files, and Python looks whether they are older."""
+    here = Path(sysconfig.get_path("purelib"))
+    for compiled in here.rglob("__pycache__"):
+        place = packages / compiled.relative_to(here)
+        if place.parent.is_dir() and not place.exists():
+            place.symlink_to(compiled)
 
 
 def test_the_wheel_holds_every_file_of_the_package_and_no_other(installed: Installed) -> None:

@@ -58,7 +58,7 @@ def test_whatever_becomes_of_its_run_the_question_opens_again_and_only_once(airf
     """Nobody takes its name or pastes what it hands over; a run for a change that owes nothing asks nobody."""
     change = told(airflow)
     run = f"asks_about_{change}"
-    wait_for(lambda: airflow.bob.asks(DAG, run, "ask"), "the question")
+    wait_for(lambda: airflow.asks(DAG, run, "ask"), "the question")
     again = airflow.does(DAG, "alice", change=change)
     assert airflow.alice.tasks(DAG, again)["ask"]["state"] == "skipped"
     for path, body in (

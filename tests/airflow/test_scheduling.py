@@ -181,7 +181,7 @@ def test_a_window_is_extended_by_somebody_else(airflow: RealAirflow, tmp_path: P
     change = airflow.submit(data)
     end = (now + timedelta(minutes=30)).isoformat()
     run = airflow.alice.trigger("extend_window", {"change": change, "end": end, "reason": "it takes longer"})
-    wait_for(lambda: airflow.bob.asks("extend_window", run, "approve"), "the question")
+    wait_for(lambda: airflow.asks("extend_window", run, "approve"), "the question")
     assert "403" in airflow.why_refused("alice", run, "Extend", dag="extend_window", task="approve")
     airflow.answer("bob", run, "Extend", dag="extend_window", task="approve")
     assert airflow.request_ends(run, "extend_window") == "success"

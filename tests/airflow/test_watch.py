@@ -34,7 +34,7 @@ def asking(airflow: RealAirflow, tmp_path: Path) -> tuple[str, str]:
     watch = {"for": "10m", "every": "1s", "when_unknown": "ask", "conditions": [of_file(tmp_path / "value", new=True)]}
     change = publish(airflow, tmp_path / "journal", watch)
     run = airflow.run_of(change)
-    wait_for(lambda: airflow.bob.asks(change, run, "watch"), "the question")
+    wait_for(lambda: airflow.asks(change, run, "watch"), "the question")
     airflow.reaches(change, run, "watch", "deferred")
     return change, run
 

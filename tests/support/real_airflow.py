@@ -191,6 +191,10 @@ class RealAirflow:
         except RestError:
             return False
 
+    def asks(self, dag: str, run: str, task: str) -> bool:
+        """Return whether a task waits for the answer of a person."""
+        return self._stored(dag, run, task) in {"awaiting_input", "deferred"} and self.bob.asks(dag, run, task)
+
     def run_of(self, change: str) -> str:
         """Return the run of a change, once there is one."""
         return wait_for(lambda: self.alice.runs(change), f"a run of {change}")[0]["dag_run_id"]
@@ -245,7 +249,7 @@ class RealAirflow:
 
     def answer(self, user: str, run: str, option: str, *, dag: str = "request_change", task: str = "approve_1") -> None:
         """Answer an approval as a person does, who needs a moment."""
-        wait_for(lambda: self.alice.asks(dag, run, task), f"{task} in {run}")
+        wait_for(lambda: self.asks(dag, run, task), f"{task} in {run}")
         time.sleep(
             2.5
         )  # Airflow 3.3.2 fails a task that is answered while it is being parked; nothing shows when it is

@@ -222,7 +222,7 @@ def test_before_approval_nothing_of_a_ticket_runs(ground: Ground) -> None:
     data["steps"] = [{"name": "touch", "undo": ["touch", str(mark)], "timeout": "10s", **program}]
     data["preflight"] = {"checks": [asking]}
     run, _ = airflow.ask({**data, "validation": [asking]}, user="mallory")
-    wait_for(lambda: airflow.bob.asks("request_change", run, "approve_1"), "the question")
+    wait_for(lambda: airflow.asks("request_change", run, "approve_1"), "the question")
     assert not mark.exists()
     assert "not tried before approval" in airflow.alice.log("request_change", run, "dry_run")
 
@@ -233,5 +233,5 @@ def test_a_path_with_two_slashes_leads_to_no_other_host(ground: Ground) -> None:
     asking = {**HEALTH, "source": {**HEALTH["source"], "path": "//127.0.0.2:9/attacked"}}
     data = {**ticket(ground.folder / "slashes"), "window": later(8), "preflight": {"checks": [asking]}}
     run, _ = airflow.ask(data, user="mallory")
-    wait_for(lambda: airflow.bob.asks("request_change", run, "approve_1"), "the question")
+    wait_for(lambda: airflow.asks("request_change", run, "approve_1"), "the question")
     assert "127.0.0.2" not in str(airflow.alice.xcom("request_change", run, "dry_run")).replace("//127.0.0.2:9/", "")
