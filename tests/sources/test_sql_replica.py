@@ -17,32 +17,40 @@ from changewindow.watch.baseline import Seen
 from changewindow.watch.condition import Condition
 from changewindow.watch.reading import Reading, take
 from changewindow.watch.shared_answers import client
-from servers.postgres import Postgres, shared, standby
+from servers.postgres import Postgres, let_robot_in, postgres, standby
 
 EXAMPLE = {"kind": "sql", "connection": "orders", "query": "SELECT version FROM release"}
 TOLD = "orders leads to a replica, "
 
 
 @pytest.fixture(scope="module")
-def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """Return a replica of the server that the tests share."""
-    with standby(shared(), tmp_path_factory.mktemp("standby") / "server") as server:
+def primary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """Run a server of its own: a replica of the one that the tests share would copy what all of them have made."""
+    with postgres(tmp_path_factory.mktemp("primary") / "server") as server:
+        let_robot_in(server)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def replica(primary: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """Return its replica."""
+    with standby(primary, tmp_path_factory.mktemp("standby") / "server") as server:
         yield server
 
 
 @pytest.fixture
-def there(replica: Postgres) -> Connection:
+def there(primary: Postgres, replica: Postgres) -> Connection:
     """Return the connection to the replica, where version 1 is released."""
-    connection = shared().fresh()
-    shared().ask("CREATE TABLE release AS SELECT 1 AS version", connection.schema)
-    shared().ask("ALTER TABLE release OWNER TO robot", connection.schema)
-    followed(replica)
+    connection = primary.fresh()
+    primary.ask("CREATE TABLE release AS SELECT 1 AS version", connection.schema)
+    primary.ask("ALTER TABLE release OWNER TO robot", connection.schema)
+    followed(primary, replica)
     return replace(connection, port=replica.port)
 
 
-def followed(replica: Postgres) -> None:
+def followed(primary: Postgres, replica: Postgres) -> None:
     """Wait until the replica has what the primary has."""
-    ((end,),) = shared().ask("SELECT pg_current_wal_flush_lsn()", "postgres")
+    ((end,),) = primary.ask("SELECT pg_current_wal_flush_lsn()", "postgres")
     wait_for(lambda: replica.ask(f"SELECT pg_last_wal_replay_lsn() >= '{end}'", "postgres") == [(True,)], "the replica")
 
 
@@ -65,28 +73,28 @@ async def both(connection: Connection, since: datetime | None = None) -> tuple[A
 
 
 async def test_what_a_replica_has_not_replayed_yet_is_no_reading_after_the_change(
-    replica: Postgres, there: Connection
+    primary: Postgres, replica: Postgres, there: Connection
 ) -> None:
     """The primary has version 2, and the replica still says 1: that is from before the step."""
     replica.ask("SELECT pg_wal_replay_pause()", "postgres")
-    shared().ask("UPDATE release SET version = 2", there.schema)
+    primary.ask("UPDATE release SET version = 2", there.schema)
     ended = datetime.now(UTC)
     answer, reading = await both(there, ended)
     assert (answer.value, reading.verdict, reading.cause) == (1, "error", "stale")
     assert answer.at < ended
     assert TOLD in reading.detail
     replica.ask("SELECT pg_wal_replay_resume()", "postgres")
-    shared().ask("UPDATE release SET version = 3", there.schema)
-    followed(replica)
+    primary.ask("UPDATE release SET version = 3", there.schema)
+    followed(primary, replica)
     answer, reading = await both(there, ended)
     assert (answer.value, reading.verdict) == (3, "fail")
     assert answer.at > ended
 
 
-async def test_a_replica_of_an_idle_primary_is_fresh_to_who_may_see_that(there: Connection) -> None:
+async def test_a_replica_of_an_idle_primary_is_fresh_to_who_may_see_that(primary: Postgres, there: Connection) -> None:
     """No transaction tells it then, but the primary says again and again that there is none."""
-    shared().ask("ALTER SYSTEM SET wal_sender_timeout = '1s'", "postgres")
-    shared().ask("SELECT pg_reload_conf()", "postgres")
+    primary.ask("ALTER SYSTEM SET wal_sender_timeout = '1s'", "postgres")
+    primary.ask("SELECT pg_reload_conf()", "postgres")
     ended, known = datetime.now(UTC), replace(there, login="postgres", password="")
     assert (await asked(there)).at < ended
     for _ in range(100):
