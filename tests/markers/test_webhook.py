@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from changewindow.errors import ChangeError
-from changewindow.markers import webhook
+from changewindow.systems.webhook_signature import keys_of, signature
 from servers.marker_apis import SECRET, Tool, telling
 from support.marked import BEGAN, ROLLING_BACK, ended, tell
 
@@ -23,8 +23,8 @@ def receiver() -> Iterator[Tool]:
 def test_it_signs_as_the_libraries_of_the_specification_expect() -> None:
     """This is the example of the tests of those libraries."""
     signed = b'msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}'
-    [key] = webhook._keys(Tool("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", lambda *_: (200, None)).connection())
-    assert webhook._signature(key, signed) == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    [key] = keys_of(Tool("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", lambda *_: (200, None)).connection())
+    assert signature(key, signed) == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
 async def test_a_receiver_gets_all_that_is_known(receiver: Tool) -> None:

@@ -21,25 +21,18 @@ not followed.
 Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
-import base64
-import binascii
-import hashlib
-import hmac
 import json
 from typing import Literal
 
 from pydantic import Field
 
 from changewindow.documents.types import ConnectionName
-from changewindow.errors import UnusableConnection
 from changewindow.markers.base import MarkerBase, Moment, api_of
-from changewindow.systems.connection import Connection
 from changewindow.systems.http.api import Product
 from changewindow.systems.measurement import SourceContext
+from changewindow.systems.webhook_signature import NEEDS, signing_headers
 
 EXAMPLE = {"kind": "webhook", "connection": "release_board", "path": "/hooks/changes"}
-SECRET = "whsec_"  # noqa: S105  it is the prefix of all of them
-NEEDS = f"{SECRET} and the base64 of 24 to 64 random bytes, as `echo {SECRET}$(openssl rand -base64 32)` prints"
 PRODUCT = Product("The receiver of the webhook", needs=NEEDS, header="")
 
 
@@ -54,37 +47,11 @@ class Marker(MarkerBase):
 
     async def mark(self, context: SourceContext, moment: Moment) -> str | None:
         """Post the moment."""
-        keys = _keys(await context.connection(self.connection))
+        known = await context.connection(self.connection)
         message = {"type": f"change.{moment.kind}", "timestamp": moment.at.isoformat(), "data": moment.facts()}
         body = json.dumps(message, separators=(",", ":")).encode()
-        identity, sent = f"msg_{moment.id}", str(int(context.now().timestamp()))
-        signed = f"{identity}.{sent}.".encode() + body
-        headers = {
-            "Content-Type": "application/json",
-            "webhook-id": identity,
-            "webhook-timestamp": sent,
-            "webhook-signature": " ".join(_signature(key, signed) for key in keys),
-        }
+        identity = f"msg_{moment.id}"
+        headers = signing_headers(known, identity, context.now(), body)
         receiver = api_of(context, self.connection, PRODUCT)
         await receiver.deliver("POST", self.path, body, headers=headers)
         return identity
-
-
-def _signature(key: bytes, signed: bytes) -> str:
-    return f"v1,{base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()}"
-
-
-def _keys(connection: Connection) -> list[bytes]:
-    """Return the keys that sign.
-
-    Raises:
-        UnusableConnection: the password is none, or holds something else.
-    """
-    try:
-        keys = [base64.b64decode(secret.removeprefix(SECRET), validate=True) for secret in connection.password.split()]
-    except (binascii.Error, ValueError):
-        keys = []
-    is_marked = all(secret.startswith(SECRET) for secret in connection.password.split())
-    if not keys or not is_marked or not all(24 <= len(key) <= 64 for key in keys):
-        raise UnusableConnection(connection.name, f"secret in its password that can sign; it must be {NEEDS}")
-    return keys

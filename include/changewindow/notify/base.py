@@ -10,13 +10,17 @@ from pydantic import ConfigDict
 
 from changewindow.documents.text import visible
 from changewindow.documents.types import Model
+from changewindow.errors import StepFailed
 from changewindow.kinds import explain_kind
 from changewindow.systems.connection import Connection
+from changewindow.systems.http.exchange import Replied, Request
+from changewindow.systems.http.refusals import wanted_quiet
+from changewindow.systems.in_time import in_time
 from changewindow.systems.secrecy import Secrets
 
 LATE = timedelta(minutes=1)
 """How long after its moment a message may go out as if it were about the present."""
-LONGEST_ANSWER = 300
+LONGEST_ANSWER = 400
 """Characters of what a service says about its refusal."""
 
 
@@ -171,7 +175,42 @@ def answer_of(connection: Connection, answer: object) -> str:
     """Return what a service answered, as a log may hold it: on one line, not too long, without our secrets."""
     secrets = Secrets()
     secrets.learn(*connection.secrets)
-    return one_line(secrets.hidden(str(answer)), LONGEST_ANSWER).rstrip(". ")
+    return one_line(secrets.hidden(str(answer)), LONGEST_ANSWER)
+
+
+def delivered(request: Request, connection: Connection, receiver: str, now: datetime) -> Replied:
+    """Return the reply to a message that went out by HTTP, which is a success; no redirect is followed.
+
+    Raises:
+        NotDelivered: it is none, or there is none.
+    """
+    try:
+        reply = in_time(request.send, request.within + 1)  # a name may take longer to be looked up than it waits
+    except (StepFailed, TimeoutError) as error:
+        import httpx  # noqa: PLC0415  takes long to import, and has been by now
+
+        why = answer_of(connection, error) or "it took too long to find its address."
+        is_refused = isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL)
+        raise NotDelivered(f"{receiver} did not answer: {why}", is_refused=is_refused) from None
+    if 200 <= reply.status < 300:
+        return reply
+    way_on, remedy = way_on_after(reply.status)
+    answer = answer_of(connection, f"{reply.status} {reply.text}").rstrip(". ")
+    quiet = wanted_quiet(reply.headers, now) if way_on is WayOn.LATER else timedelta(0)
+    is_refused = reply.status < 500 or reply.status == 503
+    sentence = f"{receiver} answered {answer}. {remedy.format(connection.name)}"
+    raise NotDelivered(sentence, way_on, quiet, name=str(reply.status), is_refused=is_refused)
+
+
+def way_on_after(status: int) -> tuple[WayOn, str]:
+    """Return what an HTTP status that is no success means for a message, and what to do; `{}` is the connection."""
+    if status in {408, 425, 429} or status >= 500:
+        return WayOn.LATER, "It is tried again."
+    if status in {400, 413, 415, 422}:
+        return WayOn.PLAIN, "See there what it does not take."
+    if 300 <= status < 400:
+        return WayOn.BY_HAND, "No redirect is followed: write the address that it leads to into the connection '{}'."
+    return WayOn.BY_HAND, "Correct the address and the secret of the connection '{}', or let it in there."
 
 
 def _lateness(about: datetime, now: datetime) -> str:

@@ -141,7 +141,7 @@ def _handed_over(known: Connection, mail: EmailMessage, within: float, begun: li
     is_ssl = not extra.get("disable_ssl")
     client = smtplib.SMTP_SSL(timeout=seconds, context=context) if is_ssl else smtplib.SMTP(timeout=seconds)
     begun.append(client)
-    client._host = known.host  # type: ignore[attr-defined]  # noqa: SLF001  what its certificate is for; connect() keeps it not
+    client._host = known.host  # type: ignore[attr-defined]  # noqa: SLF001  its certificate is for it
     code, answer = client.connect(known.host, known.port or 0)
     if code != 220:
         raise smtplib.SMTPConnectError(code, answer)
@@ -172,7 +172,7 @@ def _cut(client: smtplib.SMTP) -> None:
 
 def _failure(known: Connection, error: Exception) -> NotDelivered:
     """Return what a server's no, or its silence, means for a mail."""
-    where, answer = f"the mail server {known.host} of '{known.name}'", answer_of(known, error)
+    where, answer = f"the mail server {known.host} of '{known.name}'", answer_of(known, error).rstrip(". ")
     match error:
         case smtplib.SMTPRecipientsRefused():
             codes = [code for code, _ in error.recipients.values()]
@@ -194,9 +194,12 @@ def _failure(known: Connection, error: Exception) -> NotDelivered:
             remedy = "Is it up, do host and port lead to it, and do disable_ssl and disable_tls say how it encrypts?"
             return NotDelivered(f"{where} does not answer as one: {answer}. {remedy}")
         case OSError():
-            return NotDelivered(f"{where} did not answer: {answer}. Is it up, and the way to it open?")
+            is_refused = isinstance(error, ConnectionRefusedError | socket.gaierror)
+            sentence = f"{where} did not answer: {answer}. Is it up, and the way to it open?"
+            return NotDelivered(sentence, is_refused=is_refused)
         case _:
-            return NotDelivered(f"the connection '{known.name}' cannot be used: {answer}. Correct it.", WayOn.BY_HAND)
+            sentence = f"the connection '{known.name}' cannot be used: {answer}. Correct it."
+            return NotDelivered(sentence, WayOn.BY_HAND, is_refused=True)
 
 
 def _refusal(where: str, answer: str, error: smtplib.SMTPResponseException) -> NotDelivered:
@@ -214,7 +217,8 @@ def _refusal(where: str, answer: str, error: smtplib.SMTPResponseException) -> N
 
 
 def _no(sentence: str, is_final: bool, way_on: WayOn) -> NotDelivered:  # noqa: FBT001  by position it reads well
-    return NotDelivered(sentence, way_on) if is_final else NotDelivered(sentence, WayOn.LATER, SOON)
+    way_on, after = (way_on, timedelta(0)) if is_final else (WayOn.LATER, SOON)
+    return NotDelivered(sentence, way_on, after, is_refused=True)
 
 
 def _text(answer: bytes | str) -> str:

@@ -3,6 +3,7 @@
 import logging
 from typing import Literal
 
+from changewindow.documents.text import visible
 from changewindow.notify.base import ChannelBase, Message, Reference, Tools
 
 EXAMPLE = {"kind": "log"}
@@ -23,6 +24,6 @@ class Channel(ChannelBase):
     ) -> Reference:
         """Write a text, line by line, below the name of the room."""
         log.info("message to %s (written here because there is no Slack connection):", room)
-        for line in message.sent_at(tools.now()).splitlines():
+        for line in visible(message.sent_at(tools.now())).splitlines():
             log.info("%s", line)
         return Reference(room, message.key or "log")

@@ -14,9 +14,14 @@ def in_time(do: Callable[[], T], seconds: float) -> T:
     Raises:
         TimeoutError: it was not done in time; its thread ends when it is done, and keeps no process alive.
     """
+    return begun(do).result(seconds)
+
+
+def begun(do: Callable[[], T]) -> Future[T]:
+    """Begin what blocks in a thread of its own; return what will hold its result."""
     future: Future[T] = Future()
     Thread(target=_settle, args=(do, future), daemon=True).start()
-    return future.result(seconds)
+    return future
 
 
 def _settle(do: Callable[[], T], future: Future[T]) -> None:

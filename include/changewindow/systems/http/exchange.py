@@ -5,11 +5,13 @@ import json
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from changewindow.errors import StepFailed
+from changewindow.systems.quiet import quiet
 
 if TYPE_CHECKING:
     import httpx
@@ -26,6 +28,8 @@ class Replied:
 
     status: int
     text: str
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """By their names in lower case."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,13 @@ class Request:
     method: str
     url: str
     body: Any = None
-    """Sent as JSON; None for none."""
+    """Sent as JSON, bytes as they are; None for none."""
     headers: Mapping[str, str] | None = None
     login: tuple[str, str] | None = None
     within: float = WITHIN
     """Seconds."""
+    shown_as: str = ""
+    """What messages say in place of an address that is a secret; then no library logs it either."""
 
     def send(self) -> Replied:
         """Send it, and return the reply; no redirect is followed, and nothing is read from a .netrc.
@@ -50,18 +56,24 @@ class Request:
         import httpx  # noqa: PLC0415  takes long to import, and few steps need it
 
         try:
-            return asyncio.run(self._replied())
+            with quiet("httpx") if self.shown_as else nullcontext():
+                return asyncio.run(self._replied())
         except TimeoutError as error:
-            problem = f"{self.method} {self.url} got no whole reply within {self.within:g} s"
+            problem = f"{self._shown} got no whole reply within {self.within:g} s"
             raise StepFailed(f"{problem}. Is the service up, and not overloaded?") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-            raise StepFailed(f"{self.method} {self.url} got no reply: {_why(error)}. Is the service up?") from error
+            raise StepFailed(f"{self._shown} got no reply: {_why(error).rstrip('.')}. Is the service up?") from error
+
+    @property
+    def _shown(self) -> str:
+        return f"{self.method} {self.shown_as or self.url}"
 
     async def _replied(self) -> Replied:
         import httpx  # noqa: PLC0415  see above
 
         verify = _authorities() if self.url.startswith("https://") else False
-        content = None if self.body is None else json.dumps(self.body, allow_nan=False)
+        is_ready = self.body is None or isinstance(self.body, bytes)
+        content = self.body if is_ready else json.dumps(self.body, allow_nan=False)
         headers = {"Content-Type": "application/json"} if content else {}
         async with (
             asyncio.timeout(self.within),
@@ -72,7 +84,7 @@ class Request:
         ):
             body = await self._body(reply)
             encoding = reply.charset_encoding or "utf-8"  # as JSON is
-        return Replied(reply.status_code, _decoded(body, encoding))
+        return Replied(reply.status_code, _decoded(body, encoding), dict(reply.headers))
 
     async def _body(self, reply: "httpx.Response") -> bytes:
         """Return the content, unpacked; with a little too much of it in memory, never with all."""
@@ -80,7 +92,7 @@ class Request:
         async for part in reply.aiter_bytes():
             body += part
             if len(body) > LARGEST:
-                problem = f"{self.method} {self.url} answered {reply.status_code} with more than {LARGEST >> 20} MiB"
+                problem = f"{self._shown} answered {reply.status_code} with more than {LARGEST >> 20} MiB"
                 raise StepFailed(f"{problem}, which is not read. Ask for less; what the request did stays done.")
         return bytes(body)
 
