@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from changewindow.changes.buttons import Action, Carried
-from changewindow.changes.click_acts import Click, Desk
+from changewindow.changes.click_acts import Click, JudgedBy
 from changewindow.changes.slack_clicks import Decision, decide
 from changewindow.documents.model_file import Read
 from changewindow.ledger import approvals, changes, events, leases, outbox
@@ -138,7 +138,7 @@ class SlackWorld:
     def decide(self, click: Click) -> Decision:
         """Decide about a click."""
         messages = Messages.model_validate(self.messages)
-        return decide(Desk(self.ledger, self.policy, lambda: Read(messages), TEAM), click, self.now)
+        return decide(JudgedBy(self.ledger, self.policy, lambda: Read(messages), TEAM), click, self.now)
 
     def clicked(self, person: str, action: Action, **changed: Any) -> Decision:
         """Let somebody click; return what is decided."""

@@ -1,12 +1,13 @@
 """What a click in Slack asks for, as what is done inside a transaction of the ledger."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from sqlalchemy.orm import Session
 
+from changewindow.changes.approving import assessment_of, intent_of
 from changewindow.changes.buttons import Action, Carried
 from changewindow.changes.housekeeping import KEPT
 from changewindow.changes.routing import KEEP, UNDO
@@ -18,12 +19,9 @@ from changewindow.ledger.approvals import Answer
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
 from changewindow.notify.base import Reference
-from changewindow.policy.assessment import Assessment
 from changewindow.policy.messages import Messages
 from changewindow.policy.model import Policy
 from changewindow.policy.rights import Intervention
-from changewindow.policy.standing import Intent
-from changewindow.ticket.reader import build_ticket
 
 IN_SLACK = "a click in Slack"
 
@@ -47,8 +45,8 @@ class Click:
 
 
 @dataclass(frozen=True)
-class Desk:
-    """What is asked when somebody clicks."""
+class JudgedBy:
+    """What a click is judged by."""
 
     ledger: Ledger
     policy: Callable[[], Policy]
@@ -62,7 +60,7 @@ class Desk:
 class Case:
     """A click of somebody who is known, on a message that is ours."""
 
-    desk: Desk
+    by: JudgedBy
     click: Click
     carried: Carried
     person: str
@@ -87,13 +85,11 @@ def act_of(case: Case) -> presses.Act:
 
 def _answer(case: Case) -> presses.Act:
     """Approve or reject, as the policy says now who may."""
-    ledger, change, is_yes = case.desk.ledger, case.carried.change, case.click.action == "approve"
-    stored, data = changes.get(ledger, change), changes.revision(ledger, change)
-    assessment = Assessment(case.desk.policy(), build_ticket(data), data, change)
+    ledger, change, is_yes = case.by.ledger, case.carried.change, case.click.action == "approve"
+    stored, assessment = changes.get(ledger, change), assessment_of(ledger, change, case.by.policy())
     if is_yes and not case.messages.may_approve(assessment.ticket.risk):
         raise ApprovalRefused(f"its risk is {assessment.ticket.risk}. Approve it under Required Actions in Airflow.")
-    needs, ticket = assessment.needs, assessment.ticket
-    intent = Intent("", case.carried.digest, stored.opens, stored.closes, ticket.needs, approvals=needs)
+    intent = replace(intent_of(stored, assessment), digest=case.carried.digest)
     answer = Answer(case.person, is_yes=is_yes, is_vetted=False)
 
     def act(session: Session, _row: Change) -> str:
@@ -157,9 +153,9 @@ def _require_right(case: Case, act: Literal["abort", "rollback"]) -> None:
     """
     rules: Policy | BadPolicy
     try:
-        rules = case.desk.policy()
+        rules = case.by.policy()
     except BadPolicy as bad:
         rules = bad
     wanted = Intervention(act, case.person, is_operator=False)
-    if finding := objection_by_name(case.desk.ledger, rules, case.carried.change, wanted):
+    if finding := objection_by_name(case.by.ledger, rules, case.carried.change, wanted):
         raise ApprovalRefused(f"{finding.sentence}. {finding.remedy}")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from changewindow.changes.buttons import OFFERED, Carried
-from changewindow.changes.click_acts import Case, Click, Desk, act_of
+from changewindow.changes.click_acts import Case, Click, JudgedBy, act_of
 from changewindow.errors import ApprovalRefused, ChangeError, LedgerDown
 from changewindow.ledger import outbox, presses
 from changewindow.ledger.payloads import ButtonPressed
@@ -25,12 +25,12 @@ class Decision:
     person: str = ""
 
 
-def decide(desk: Desk, click: Click, now: datetime) -> Decision:
+def decide(by: JudgedBy, click: Click, now: datetime) -> Decision:
     """Do what a click asks for, if it counts; say what was done, or why not. Each click is recorded, once."""
     carried = Carried.read(click.value)
     change = carried.change if carried else ""
     try:
-        return _decide(desk, click, carried, now)
+        return _decide(by, click, carried, now)
     except LedgerDown:
         about = f" on {change}" if change else ""
         return Decision(
@@ -40,8 +40,8 @@ def decide(desk: Desk, click: Click, now: datetime) -> Decision:
         )
 
 
-def _decide(desk: Desk, click: Click, carried: Carried | None, now: datetime) -> Decision:
-    card = outbox.standing_at(desk.ledger, click.at)
+def _decide(by: JudgedBy, click: Click, carried: Carried | None, now: datetime) -> Decision:
+    card = outbox.standing_at(by.ledger, click.at)
     if card is None or carried is None or carried.change != card.change:
         sentence = "Your click does not count: this message is not known. Open the change in Airflow."
         return Decision(counts=False, sentence=sentence)
@@ -56,42 +56,42 @@ def _decide(desk: Desk, click: Click, carried: Carried | None, now: datetime) ->
     )
     person = f"{CHANNEL}:{click.user}"
     try:
-        messages = _messages(desk)
-        person = _person(desk, click, messages)
-        case = Case(desk, click, carried, person, messages, now)
+        messages = _messages(by)
+        person = _person(by, click, messages)
+        case = Case(by, click, carried, person, messages, now)
         _require_current(case, card)
         act = act_of(case)
-        done = presses.press(desk.ledger, card.change, pressed, act, person=person, now=now)
+        done = presses.press(by.ledger, card.change, pressed, act, person=person, now=now)
     except LedgerDown:
         raise
     except ChangeError as error:
         refused = pressed.model_copy(update={"sentence": str(error)})
-        done = presses.refuse(desk.ledger, card.change, refused, person=person, now=now)
+        done = presses.refuse(by.ledger, card.change, refused, person=person, now=now)
     sentence = f"{card.change}: {done.sentence}"
     if not done.counts:
         sentence = f"Your click on {card.change} does not count: {done.sentence.removeprefix(f'{card.change}: ')}"
     return Decision(done.counts, sentence, card.change, person)
 
 
-def _messages(desk: Desk) -> Messages:
+def _messages(by: JudgedBy) -> Messages:
     """Return what messages.yaml says.
 
     Raises:
         ApprovalRefused: it cannot be read, so that nobody is known.
     """
-    loaded = desk.messages()
+    loaded = by.messages()
     if loaded.model is None:
         raise ApprovalRefused(f"{FILE} cannot be read, so that nobody is known here. Decide in Airflow.")
     return loaded.model
 
 
-def _person(desk: Desk, click: Click, messages: Messages) -> str:
+def _person(by: JudgedBy, click: Click, messages: Messages) -> str:
     """Return the user name of whoever clicked.
 
     Raises:
         ApprovalRefused: they are not known.
     """
-    if click.workspace != (messages.workspace or desk.workspace):
+    if click.workspace != (messages.workspace or by.workspace):
         raise ApprovalRefused(f"it comes from the Slack workspace {click.workspace}, which is not ours.")
     return messages.person_of(click.user)
 

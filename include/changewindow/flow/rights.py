@@ -10,6 +10,7 @@ from changewindow.documents.findings import Finding
 from changewindow.errors import BadPolicy, ChangeError, NotAllowed
 from changewindow.flow.people import NOBODY, has_listed_roles, is_listed_operator
 from changewindow.flow.runtime import ledger, log, person_of, policy
+from changewindow.flow.wanted import wanted_by
 from changewindow.ledger import changes, findings
 from changewindow.policy.model import Policy
 from changewindow.policy.rights import Intervention, Involved, Rights, act_of, objection
@@ -52,9 +53,12 @@ def require(context: Context, dag: str) -> None:
     Raises:
         NotAllowed: they may not.
     """
-    if context["dag_run"].run_type == BY_CODE and _acts(dag):
+    is_by_code = context["dag_run"].run_type == BY_CODE
+    if is_by_code and _acts(dag):
         return  # its run died, and housekeeping rolls it back
     person, params = person_of(context), context["params"]
+    if is_by_code and act_of(dag, params) == "rollback":
+        person = wanted_by(ledger(), dag) or person
     finding = why_not(dag, params, person, is_operator=_may_be_operator(person))
     if finding:
         named = params.get("change") or params.get("target") or params.get("findings") or dag

@@ -63,6 +63,11 @@ class ChangeTrigger(BaseTrigger, Generic[A]):
         """Return the path of the class and its arguments."""
         return f"{type(self).__module__}.{type(self).__qualname__}", self.arguments.model_dump(mode="json")
 
+    @property
+    def asks(self) -> str:
+        """Return the run that asks people whether the change is kept, if one does."""
+        return ""
+
     async def decided(self) -> dict[str, Any]:
         """Return what is decided without a person."""
         raise NotImplementedError
@@ -70,11 +75,11 @@ class ChangeTrigger(BaseTrigger, Generic[A]):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Fire when it is decided, or when the change or the run's part in it has ended."""
         deciding = asyncio.create_task(self.decided())
-        by_person = asyncio.create_task(services().aborts.ended(self.arguments.change, self.arguments.part))
+        by_person = asyncio.create_task(services().aborts.ended(self.arguments.change, self.arguments.part, self.asks))
         parked = asyncio.create_task(asyncio.sleep(PARKED))
         try:
             await asyncio.wait({deciding, by_person}, return_when=asyncio.FIRST_COMPLETED)
-            if not deciding.done():
+            if not deciding.done() and "verdict" in by_person.result():
                 self.ended(by_person.result()["reason"])
             payload = (deciding if deciding.done() else by_person).result()
             await flush()
@@ -209,6 +214,11 @@ class WatchTrigger(ChangeTrigger[WatchArguments]):
         # The ledger is to have the last reading before a rollback begins, but the rollback does not wait for it long.
         await asyncio.wait({asyncio.create_task(services().progress.write())}, timeout=LONGEST_WRITE)
         return decided.as_json()
+
+    @property
+    def asks(self) -> str:
+        """Return the run, once it asks."""
+        return self.arguments.run if self.arguments.asked_until else ""
 
     def keep(self, progress: Progress) -> None:
         """Take note of how far it is."""

@@ -1,16 +1,18 @@
 """Takes people's yes and no to the text of a change, and says whose yes is still missing."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from changewindow.errors import ApprovalRefused
 from changewindow.ledger import payloads
 from changewindow.ledger.changes import WAITING
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.events import Event, append, known, locked
-from changewindow.ledger.models import Approval, Change
+from changewindow.ledger.events import Event, append, is_id, known, locked, number
+from changewindow.ledger.models import Approval, Change, identity
 from changewindow.ledger.standing import standing_of
 from changewindow.policy.approval_rules import approvers, next_approval
 from changewindow.policy.sign_off import PendingApproval, RequiredApproval, same_person
@@ -97,6 +99,19 @@ def approvers_of(ledger: Ledger, change: str, now: datetime) -> list[str]:
         row = known(session, change)
         intent = Intent("", row.digest, row.opens, row.closes, timedelta(0))
         return approvers(Case(standing_of(session, row), intent, None, now))
+
+
+def counts(ledger: Ledger, identities: Iterable[str], now: datetime) -> dict[str, int]:
+    """Return how many people have approved the newest text of each change, as the rows say: whoever acts asks again."""
+    numbers = [number(name) for name in identities if is_id(name)]
+    people = func.count(func.distinct(Approval.person))
+    of_text = (Approval.number == Change.number) & (Approval.digest == Change.digest)
+    counting = Approval.is_yes & (Approval.expires_at > now) & Change.number.in_(numbers)
+    with ledger.reading() as session:
+        rows = session.execute(
+            select(Change.number, people).join(Approval, of_text).where(counting).group_by(Change.number)
+        )
+        return {identity(key): count for key, count in rows}
 
 
 def is_proven(ledger: Ledger, change: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
 from changewindow.errors import ApprovalRefused
@@ -84,10 +84,10 @@ def wanted_rollbacks(ledger: Ledger, now: datetime, within: timedelta) -> list[W
     Raises:
         LedgerDown: the ledger does not answer.
     """
-    asked = select(EventRow.number).where(EventRow.kind == EventKind.ROLLBACK_WANTED)
+    is_wanted = exists().where(EventRow.number == Change.number, EventRow.kind == EventKind.ROLLBACK_WANTED)
     is_recent = (Change.status == "completed") & (Change.closed_at > now - within)
     with ledger.reading() as session:
-        rows = list(session.scalars(select(Change).where(is_recent, Change.number.in_(asked)).order_by(Change.number)))
+        rows = list(session.scalars(select(Change).where(is_recent, is_wanted).order_by(Change.number)))
         return [wanted for row in rows if (wanted := _open(row, checked_events(session, row)))]
 
 

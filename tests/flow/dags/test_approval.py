@@ -14,9 +14,11 @@ from changewindow.changes.handover import Shown, Tried
 from changewindow.flow.dags.approval import DoesNotCount
 from changewindow.flow.dags.request import build_request_dag
 from changewindow.flow.xcoms import leave
-from changewindow.ledger import changes, events
+from changewindow.ledger import approvals, changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.verification import verify_all
+from changewindow.policy.sign_off import RequiredApproval
+from support.changes import intent
 from support.task_instance import TaskInstance
 from support.tickets import banner
 
@@ -141,6 +143,18 @@ def test_what_was_approved_elsewhere_goes_on(asking: Asking) -> None:
     asking.answer(2, "carol")
     asking.answer(1, "", verdict="over", reason="it is approved")
     assert asking.task_instance.followed == ["schedule"]
+
+
+def test_a_level_that_was_approved_elsewhere_goes_on_to_the_next(asking: Asking) -> None:
+    """And what fires although nothing more was approved is asked again."""
+    with pytest.raises(DoesNotCount, match="It is asked again"):
+        asking.answer(1, "", verdict="over", reason="somebody has approved it elsewhere")
+    digest = changes.get(asking.ledger, asking.change).digest
+    needs = (RequiredApproval("p", 1, ("bob", "erik")), RequiredApproval("s", 1, ("carol",)))
+    wanted = intent(digest, closes=NOW + timedelta(hours=1), approvals=needs)
+    approvals.decide(asking.ledger, asking.change, wanted, person="bob", is_yes=True, now=NOW)
+    asking.answer(1, "", verdict="over", reason="somebody has approved it elsewhere")
+    assert "approve_2" in asking.task_instance.followed
 
 
 def test_nobody_answered_in_time(asking: Asking) -> None:

@@ -19,8 +19,10 @@ from changewindow.flow.dags.interventions import (
     release,
 )
 from changewindow.flow.own_dag import INTERVENTIONS
-from changewindow.ledger import changes, leases
+from changewindow.ledger import changes, events, leases
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.events import Event
+from changewindow.ledger.payloads import RollbackWanted, Started
 from changewindow.policy.rights import act_of
 from support.changes import NOW, approved, intent
 from support.task_instance import TaskInstance
@@ -83,6 +85,22 @@ def test_housekeeping_rolls_back_what_acts_without_a_run(known: Ledger, change: 
     changes.close(known, change, run="run-1", outcome="completed", reason="", now=NOW)
     assert "unknown may not roll back" in why(None, change, "operator_triggered", mode="rollback")
     assert "eve may not roll back" in why("eve", change, "operator_triggered", mode="rollback")
+
+
+def test_who_wanted_a_rollback_in_slack_is_held_against_the_policy_again(known: Ledger, change: str) -> None:
+    """The run that a DAG triggers for them is theirs, once; whoever else may trigger it gains nothing."""
+    stored = changes.get(known, change)
+    leases.start(known, change, intent(stored.digest), targets=("production/orders",), now=NOW)
+    changes.close(known, change, run="run-1", outcome="completed", reason="", now=NOW)
+    for person, refused in (("eve", "eve may not roll back"), ("erik", "")):
+        wanted = RollbackWanted(digest=stored.digest, reason="a click in Slack")
+        events.record(known, Event(change, person, NOW, wanted))
+        assert refused in why(None, change, "operator_triggered", mode="rollback")
+        assert "unknown may not roll back" in why(None, change, mode="rollback")
+    assert why(None, change, "operator_triggered", mode="rollback") == ""
+    started = Started(run="take_back_1", token=2, digest=stored.digest, targets=("x",), mode="rollback")
+    events.record(known, Event(change, "take_back_1/gate", NOW, started))
+    assert "unknown may not roll back" in why(None, change, "operator_triggered", mode="rollback")
 
 
 def test_other_modes_are_open(change: str) -> None:

@@ -1,6 +1,6 @@
 """The watch task: waits for its trigger, asks people, and branches."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +8,8 @@ from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped,
 
 from changewindow.changes.handover import Applied, Asked, Decision, Watching
 from changewindow.flow.triggers import WatchTrigger
-from changewindow.ledger import changes, watches
+from changewindow.ledger import changes, events, payloads, watches
+from changewindow.ledger.events import Event
 from support.started_change import StartedChange
 
 NOW = datetime.now(UTC)
@@ -139,6 +140,42 @@ def test_a_person_answers(applied: StartedChange, by: str, option: str, decided:
     answered(applied, by, option)
     assert decision(applied) == decided
     assert "answered" in applied.kinds()
+
+
+def ask(change: StartedChange) -> None:
+    """Let the watch have asked its people."""
+    change.hand_over("watch", Asked(reason="nothing is known"))
+    question = payloads.Asked(people=("alice", "bob"), reason="nothing is known", until=NOW + timedelta(minutes=10))
+    change.run("watch").record(question)
+
+
+@pytest.fixture
+def asking(started: StartedChange) -> StartedChange:
+    """Return the same, of a change whose people are asked when too little is known."""
+    asks = StartedChange(
+        started.folder, started.ledger, watch={"for": "1m", "when_unknown": "ask"}, services=["search"]
+    )
+    asks.apply(1)
+    asks.apply(2)
+    ask(asks)
+    return asks
+
+
+def test_of_two_answers_the_first_counts_wherever_it_was_given(asking: StartedChange) -> None:
+    """The one in Slack was recorded while Airflow still handed on the other one."""
+    given = payloads.Answered(run="run", by="bob", answer=("Roll back",))
+    events.record(asking.ledger, Event(asking.change.id, "bob", NOW, given))
+    answered(asking, "alice", "Keep it")
+    assert decision(asking) == ("undo", "bob rolls it back: nothing is known")
+    assert asking.kinds().count("answered") == 1
+
+
+def test_an_answer_that_counted_is_not_passed_over_when_the_watch_ends_well_just_then(asking: StartedChange) -> None:
+    """Whoever was told that it is rolled back can rely on that."""
+    given = payloads.Answered(run="run", by="bob", answer=("Roll back",))
+    events.record(asking.ledger, Event(asking.change.id, "bob", NOW, given))
+    judged(asking, verdict="pass", reason="all good", samples=3, readings=[])
+    assert decision(asking)[0] == "undo"
 
 
 def test_a_run_that_does_not_hold_the_change_any_more_decides_nothing(applied: StartedChange) -> None:

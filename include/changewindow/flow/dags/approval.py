@@ -9,6 +9,7 @@ from airflow.sdk.bases.branch import BranchMixIn
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from changewindow.changes.approving import assessment_of, intent_of
 from changewindow.changes.handover import Shown, Tried
 from changewindow.changes.run_part import Part
 from changewindow.documents.text import escaped
@@ -21,11 +22,8 @@ from changewindow.flow.runtime import ledger, log, now, policy
 from changewindow.flow.xcoms import leave_note
 from changewindow.ledger import approvals, changes
 from changewindow.ledger.models import Change
-from changewindow.policy.assessment import Assessment
-from changewindow.policy.model import Policy
 from changewindow.policy.sign_off import PendingApproval
 from changewindow.policy.standing import Intent
-from changewindow.ticket.reader import build_ticket
 
 YES, NO = "Approve", "Reject"
 REASON = Param(None, type=["null", "string"], maxLength=500, title="Reason", description="Why, if you reject it.")
@@ -70,7 +68,8 @@ class Approve(Question, BranchMixIn):
             body = approver_view.body(ledger(), shown, handed(context, Tried, "dry_run"))
         except ChangeError as error:
             raise AirflowFailException(str(error)) from error
-        self.about = (change, Part(run=origin_of(context), digest=shown.digest, while_in=("submitted",)))
+        part = Part(run=origin_of(context), digest=shown.digest, while_in=("submitted",), given=pending.given)
+        self.about = (change, part)
         unproven = "" if approvals.is_proven(ledger(), change) else UNPROVEN
         last = f"Requested by {escaped(stored.requester)}{unproven}. Digest `{intent.digest}`"
         return self.ask(context, subject, f"{body}\n\n{last}", people=pending.people, within=left)
@@ -80,7 +79,7 @@ class Approve(Question, BranchMixIn):
         shown = shown_by_check(context)
         change = shown.change
         if "verdict" in event:
-            return self._asked_in_vain(context, shown, event["reason"])
+            return self._asked_in_vain(context, shown, event)
         try:
             answer = super().execute_complete(context, event)
         except HITLTimeoutError as error:
@@ -103,17 +102,32 @@ class Approve(Question, BranchMixIn):
             raise AirflowFailException(f"{change} was {done}.")
         return self._go_on(context, pending)
 
-    def _asked_in_vain(self, context: Context, shown: Shown, reason: str) -> Any:
-        """Go on if the text was approved elsewhere; else end the request.
+    def _asked_in_vain(self, context: Context, shown: Shown, event: dict[str, Any]) -> Any:
+        """Go on if the text, or this level of it, was approved elsewhere; else end the request.
 
         Raises:
+            DoesNotCount: this level still waits.
             AirflowFailException: what was asked about is over.
         """
         stored = changes.get(ledger(), shown.change)
-        if (stored.status, stored.digest) == ("approved", shown.digest):
+        if stored.digest == shown.digest and stored.status == "approved":
             return self._go_on(context, None)
+        if event["verdict"] == "over" and stored.digest == shown.digest and stored.status in changes.WAITING:
+            return self._asked_again(context, shown)
+        reason = event["reason"]
         leave_note(context, f"{shown.change}: {reason}")
         raise AirflowFailException(f"{shown.change}: {reason}. Nobody is asked any more.")
+
+    def _asked_again(self, context: Context, shown: Shown) -> Any:
+        """Go on to the next approval, once this one was given elsewhere."""
+        try:
+            _, intent = _intent(shown)
+            pending = approvals.asked(ledger(), shown.change, intent, now=now())
+        except ChangeError as error:
+            raise AirflowFailException(str(error)) from error
+        if pending is None or pending.given >= self.number:
+            return self._go_on(context, pending)
+        raise DoesNotCount(f"{shown.change}: {_who(pending)}. It is asked again.")
 
     def _go_on(self, context: Context, pending: PendingApproval | None) -> Any:
         """Branch to the next question, or to the end of all."""
@@ -142,18 +156,7 @@ def _intent(shown: Shown) -> tuple[Change, Intent]:
     stored = changes.get(ledger(), shown.change)
     if stored.digest != shown.digest:
         raise ApprovalRefused(f"{stored.id} has a newer text than the one shown here; its own request asks for it.")
-    return stored, intent_of(stored, ruling_of(stored.id, policy()))
-
-
-def ruling_of(change: str, rules: Policy) -> Assessment:
-    """Return what the policy says of the newest text of a change."""
-    data = changes.revision(ledger(), change)
-    return Assessment(rules, build_ticket(data), data, change)
-
-
-def intent_of(change: Change, assessment: Assessment) -> Intent:
-    """Return what is to be approved."""
-    return Intent("", change.digest, change.opens, change.closes, assessment.ticket.needs, approvals=assessment.needs)
+    return stored, intent_of(stored, assessment_of(ledger(), stored.id, policy()))
 
 
 def _who(pending: PendingApproval) -> str:

@@ -130,7 +130,7 @@ def build_housekeeping_dag() -> DAG:
     )
     with own_dag("housekeeping", description, every=timedelta(minutes=5), at_once=1, weight=FIRST) as dag:
         look = LookAfter(task_id="look_after", execution_timeout=timedelta(minutes=4))
-        RunRequest.partial(task_id="take_back").expand_kwargs(look.output)
+        RunRequest.partial(task_id="take_back", skip_when_already_exists=True).expand_kwargs(look.output)
         CheckPolicy(task_id="check_policy")
         chase()
     return dag

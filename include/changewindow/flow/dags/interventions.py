@@ -11,12 +11,12 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow.changes import messages
+from changewindow.changes.approving import assessment_of
 from changewindow.changes.request import Request
 from changewindow.changes.run_part import Part
 from changewindow.documents.findings import Finding
 from changewindow.documents.text import escaped
 from changewindow.errors import ChangeError, NotAllowed
-from changewindow.flow.dags.approval import ruling_of
 from changewindow.flow.dags.request import Check, moment_of, pipeline
 from changewindow.flow.own_dag import ZONE, own_dag
 from changewindow.flow.people import who_answered
@@ -146,7 +146,7 @@ def extension_of(context: Context) -> Extension:
         if closes is None or closes <= max(stored.closes, now()):
             sentence = f"its window ends {stored.closes:%Y-%m-%d %H:%M} UTC"
             raise NotAllowed(change, [Finding("not_later", sentence, "Name a later end than that.")])
-        needs = ruling_of(change, policy()).needs
+        needs = assessment_of(ledger(), change, policy()).needs
     except (ChangeError, ValueError) as error:
         raise AirflowFailException(str(error)) from error
     people = sorted({other for need in needs for other in need.people if not same_person(other, person)})

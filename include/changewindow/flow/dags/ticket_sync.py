@@ -13,11 +13,11 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from changewindow import settings
 from changewindow.changes import ticket_sync
+from changewindow.changes.approving import assessment_of, intent_of
 from changewindow.changes.ticket_people import SIGNERS
 from changewindow.changes.ticket_sync import Synced, Written
 from changewindow.errors import ApprovalRefused, ChangeError, UnknownConnection
 from changewindow.flow.airflow_connection import connection
-from changewindow.flow.dags.approval import intent_of, ruling_of
 from changewindow.flow.own_dag import own_dag
 from changewindow.flow.run_request import MOST, RunRequest, run_request
 from changewindow.flow.runtime import ledger, log, now, policy
@@ -91,7 +91,7 @@ class Sync(BaseOperator):
         if people.merger is None:
             log.warning("%s: its merge does not count as an approval: %s", change.id, people.unproven)
             return
-        intent = intent_of(change, ruling_of(change.id, rules))
+        intent = intent_of(change, assessment_of(ledger(), change.id, rules))
         try:
             approvals.decide(ledger(), change.id, intent, person=people.merger, is_yes=True, now=now())
             log.info("%s: merged by %s, whose signature is good; it counts as an approval", change.id, people.merger)

@@ -26,7 +26,7 @@ from changewindow.flow.tasks.preflight import ask_once, log_line
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.flow.triggerer.arguments import WatchArguments
 from changewindow.flow.triggers import WatchTrigger
-from changewindow.ledger import payloads, watches
+from changewindow.ledger import payloads, questions, watches
 from changewindow.ledger.watches import Kept
 from changewindow.watch.watch import Decided, first_sample
 
@@ -68,6 +68,7 @@ class Watch(ChangeOperator, BranchMixIn):
         if "chosen_options" in event:
             event = self._answered(run, event)
         run.note(payloads.Watched(**event))
+        event = self._overruled(run, event)
         try:
             require_text_of_run(run)
             is_ours = run_memory.is_ours(run)
@@ -105,8 +106,37 @@ class Watch(ChangeOperator, BranchMixIn):
         person, chosen = who_answered(event), event["chosen_options"]
         asked = run_memory.legible(run, Asked, self.task_id)
         because = asked.reason if asked else "too little is known"
-        run.note(payloads.Answered(by=person, answer=chosen))
-        verdict, reason = by_answer(person, run.ticket.people, keeps=chosen == [KEEP], because=because)
+        given = self._first_answer(run, payloads.Answered(run=run.id, by=person, answer=tuple(chosen)))
+        keeps = list(given.answer) == [KEEP]
+        verdict, reason = by_answer(given.by, run.ticket.people, keeps=keeps, because=because)
+        return {"verdict": verdict, "reason": reason}
+
+    def _first_answer(self, run: Run, given: payloads.Answered) -> payloads.Answered:
+        """Record an answer, unless the question has one already; return the one that counts."""
+        actor = f"{run.id}/{self.task_id}"
+        try:
+            return questions.answer(run.ledger, run.change.id, given, actor=actor, now=now())
+        except ChangeError as error:
+            log.warning("whether somebody else has answered is not known: %s", error)
+            run.note(given)
+            return given
+
+    def _overruled(self, run: Run, event: dict[str, Any]) -> dict[str, Any]:
+        """Return what is decided, once nobody is asked any more: to roll it back, if somebody answered so just before.
+
+        What has been recorded as counting is not passed over because the watch came to its end in the same second.
+        """
+        if event["verdict"] != "pass" or run.ticket.watch.when_unknown != "ask":
+            return event
+        try:
+            given = questions.answers(run.ledger, run.change.id, run.id)
+        except ChangeError as error:
+            log.warning("whether somebody has answered is not known: %s", error)
+            return event
+        if given is None or list(given.answer) == [KEEP]:
+            return event
+        verdict, reason = by_answer(given.by, run.ticket.people, keeps=False, because=event["reason"])
+        run.note(payloads.Watched(verdict=verdict, reason=reason))
         return {"verdict": verdict, "reason": reason}
 
     def _begin(self, run: Run) -> Any:
