@@ -1,5 +1,6 @@
 """An overdue review of a target lets its next emergency ask for a second person, and is a mark of it in any case."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,9 +14,10 @@ from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event
 from changewindow.ledger.payloads import Declared, ReviewAsked
+from changewindow.policy.model import Policy
 from support.changes import NOW
 from support.tampering import tamper
-from support.tickets import POLICY, banner
+from support.tickets import POLICY, SHIPPED, banner
 
 STEP = written({"kind": "command", "run": ["banner", "on"], "undo": ["banner", "off"]})
 WORKS = written({"source": {"kind": "http", "connection": "shop", "path": "/banner"}, "pass": {"equals": 200}})
@@ -29,10 +31,10 @@ FORM: dict[str, Any] = {
 }
 
 
-def marks(ledger: Ledger, **form: Any) -> dict[str, str]:
+def marks(ledger: Ledger, rules: Policy = POLICY, **form: Any) -> dict[str, str]:
     """Declare an emergency as alice, and return what it has skipped."""
-    emergency = emergency_of({**FORM, **form}, POLICY, person="alice", now=NOW)
-    made = declare(ledger, emergency, POLICY, person="alice", now=NOW, origin=f"emergency_change/{sorted(form)}")
+    emergency = emergency_of({**FORM, **form}, rules, person="alice", now=NOW)
+    made = declare(ledger, emergency, rules, person="alice", now=NOW, origin=f"emergency_change/{sorted(form)}")
     [declared] = events.past(ledger, made.change, Declared)
     return {skip.code: skip.sentence for skip in declared.skipped}
 
@@ -59,7 +61,21 @@ def test_without_an_incident_somebody_else_has_to_agree(overdue: Ledger, person:
 def test_a_second_person_lets_it_begin(overdue: Ledger) -> None:
     """Who that is, stands in what was skipped."""
     assert marks(overdue, second_person="bob")["review_overdue"] == (
-        "the review of CHG-1001 is overdue, and it touched production/orders; bob agreed as a second person"
+        "the review of CHG-1001 is overdue, and it touched production/orders; bob was named as a second person who "
+        "agrees (named, not proven, and no group of approvals.yaml has a member by which to know them)"
+    )
+
+
+def test_a_second_person_has_to_be_one_of_the_policy(overdue: Ledger) -> None:
+    """Where its groups have members; a name that is typed proves nothing, and the record says so."""
+    approvals = SHIPPED.approvals.model_copy(update={"groups": {"peers": ("bob",)}})
+    rules = replace(POLICY, approvals=approvals)
+    with pytest.raises(BadRequest, match="the policy knows nobody of the name mallory"):
+        marks(overdue, rules, second_person="mallory")
+    with pytest.raises(BadRequest, match="Carol declares, commands or carries out"):
+        marks(overdue, rules, second_person="Carol")
+    assert marks(overdue, rules, second_person="Bob")["review_overdue"].endswith(
+        "; Bob was named as a second person who agrees (named, not proven)"
     )
 
 

@@ -80,11 +80,18 @@ def test_missing_files_are_found(ledger: Ledger, acting: str, ticket_data: dict[
     """After a crash between ledger and bundle, or a file that somebody removed, or replaced by another text."""
     submitted = approved(ledger, {**ticket_data, "details": "x"})
     changes.submit(ledger, {**ticket_data, "details": "y"}, requester="alice", now=NOW)
-    assert housekeeping.unpublished(ledger, tmp_path) == [acting, submitted.change]
+    assert housekeeping.unpublished(ledger, tmp_path, NOW) == [acting, submitted.change]
     publish(tmp_path, acting, ticket_data, ledger.seal)
-    assert housekeeping.unpublished(ledger, tmp_path) == [submitted.change]
+    assert housekeeping.unpublished(ledger, tmp_path, NOW) == [submitted.change]
     publish(tmp_path, submitted.change, ticket_data, ledger.seal)
-    assert housekeeping.unpublished(ledger, tmp_path) == [submitted.change]
+    assert housekeeping.unpublished(ledger, tmp_path, NOW) == [submitted.change]
+
+
+def test_what_may_still_be_rolled_back_is_published(ledger: Ledger, acting: str, tmp_path: Path) -> None:
+    """A day long; what a terminal has carried out had no file before."""
+    changes.close(ledger, acting, run="run-1", outcome="completed", reason="", now=NOW)
+    assert housekeeping.unpublished(ledger, tmp_path, NOW + timedelta(hours=23)) == [acting]
+    assert housekeeping.unpublished(ledger, tmp_path, NOW + timedelta(hours=25)) == []
 
 
 def test_whether_many_are_published_is_asked_once(ledger: Ledger, ticket_data: dict[str, Any], tmp_path: Path) -> None:
@@ -101,10 +108,10 @@ def test_whether_many_are_published_is_asked_once(ledger: Ledger, ticket_data: d
 
     listen(Engine, "before_cursor_execute", note)
     try:
-        assert housekeeping.unpublished(ledger, tmp_path) == [waiting[3], waiting[-1]]
+        assert housekeeping.unpublished(ledger, tmp_path, NOW) == [waiting[3], waiting[-1]]
     finally:
         remove(Engine, "before_cursor_execute", note)
-    assert len([statement for statement in asked if "SELECT" in statement]) == 1
+    assert len([statement for statement in asked if "SELECT" in statement]) == 2
 
 
 def test_stale_files_are_found(ledger: Ledger, acting: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from changewindow.ledger.payloads import Declared
 from changewindow.ledger.payloads.emergency import Skipped
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.model import Policy
-from changewindow.policy.second_person import second_person
+from changewindow.policy.second_person import named, people_of, second_person
 from changewindow.policy.skipped import Skip, skipped
 from changewindow.policy.standing import Case, Intent, LineStop, Standing
 from changewindow.ticket.model import Ticket
@@ -46,12 +46,14 @@ def with_skips(
     """
     made = emergency.made
     stopped = stops.in_force(ledger, now) if ledger else ()
-    reviews = overdue_reviews(ledger, emergency, person=person, now=now) if ledger else ()
+    reviews = overdue_reviews(ledger, emergency, rules, person=person, now=now) if ledger else ()
     skips = (*would_have_waited(stopped, made, rules, person=person, now=now), *made.skips, *reviews)
     return emergency.declared.model_copy(update={"skipped": tuple(Skipped(**asdict(skip)) for skip in skips)})
 
 
-def overdue_reviews(ledger: Ledger, emergency: Emergency, *, person: str, now: datetime) -> tuple[Skip, ...]:
+def overdue_reviews(
+    ledger: Ledger, emergency: Emergency, rules: Policy | BadPolicy, *, person: str, now: datetime
+) -> tuple[Skip, ...]:
     """Return the mark that reviews of changes of its targets are overdue; nothing where none is.
 
     Raises:
@@ -67,10 +69,11 @@ def overdue_reviews(ledger: Ledger, emergency: Emergency, *, person: str, now: d
     wanted = second_person(owed, targets, has_open_incident=bool(said.incident), now=now)
     if wanted is None:
         return ()
-    objection = wanted.objection(emergency.second_person, (person, said.commander, said.executor))
+    known = () if isinstance(rules, BadPolicy) else people_of(rules)
+    objection = wanted.objection(emergency.second_person, (person, said.commander, said.executor), known)
     if objection:
         raise BadRequest(f"second_person: {objection.sentence}. {objection.remedy}")
-    agreed = f"; {emergency.second_person} agreed as a second person" if emergency.second_person else ""
+    agreed = f"; {named(emergency.second_person, known)}" if emergency.second_person else ""
     return (Skip("review_overdue", f"{wanted.sentence}{agreed}"),)
 
 

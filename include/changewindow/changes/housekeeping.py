@@ -58,9 +58,13 @@ def frozen(ledger: Ledger, is_paused: Callable[[str], bool]) -> list[str]:
     return [change.id for change in queries.with_status(ledger, "running") if is_paused(change.id)]
 
 
-def unpublished(ledger: Ledger, bundle: Path) -> list[str]:
-    """Return the approved or acting changes whose file is missing, or is not what publishing writes."""
+def unpublished(ledger: Ledger, bundle: Path, now: datetime) -> list[str]:
+    """Return the changes that may act, or be rolled back, whose file is missing or not what publishing writes.
+
+    What a terminal has completed is published so for the first time.
+    """
     wanted = queries.newest_texts(ledger, "approved", "running", "rollback_failed")
+    wanted |= queries.newest_texts(ledger, "completed", closed_after=now - KEPT)
     return [change for change, text in wanted.items() if not is_published(bundle, change, _data(text), ledger.seal)]
 
 

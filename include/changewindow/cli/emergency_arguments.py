@@ -45,7 +45,9 @@ def _add_form(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--agreed-at", metavar="TIME", help="when the commander said yes (default: now)")
     form.add_argument("--agreed-how", metavar="TEXT", help="how the commander said yes, like: by phone")
     form.add_argument("--executor", metavar="NAME", help="who does it, if it is not you")
-    form.add_argument("--second-person", metavar="NAME", help="who else agrees, where a review is overdue")
+    form.add_argument(
+        "--second-person", metavar="NAME", help="who else agrees, where a review is overdue; named, not proven"
+    )
     form.add_argument("--workaround-until", metavar="TIME", help="when a temporary workaround has to be gone again")
     held = "if another change holds the target: wait, or have it rolled back (default: by the policy)"
     form.add_argument("--held", choices=["wait", "take_over"], help=held)

@@ -47,10 +47,12 @@ def with_status(ledger: Ledger, *statuses: str) -> list[Change]:
         return list(session.scalars(select(Change).where(Change.status.in_(statuses)).order_by(Change.number)))
 
 
-def newest_texts(ledger: Ledger, *statuses: str) -> dict[str, str]:
+def newest_texts(ledger: Ledger, *statuses: str, closed_after: datetime | None = None) -> dict[str, str]:
     """Return the newest text, as it is stored, of each change in these states; empty where the ledger has lost it."""
     is_newest = (Revision.number == Change.number) & (Revision.digest == Change.digest)
     wanted = select(Change.number, Revision.text).outerjoin(Revision, is_newest).where(Change.status.in_(statuses))
+    if closed_after is not None:
+        wanted = wanted.where(Change.closed_at > closed_after)
     with ledger.reading() as session:
         rows = session.execute(wanted.order_by(Change.number))
         return {f"CHG-{number}": text or "" for number, text in rows}

@@ -30,6 +30,8 @@ REVIEW: dict[str, Any] = {
     "what_would_be_normal": "A standard change",
     "follow_ups": f"alert earlier | alice | {LATER:%Y-%m-%d}\nlarger pool",
 }
+LOG = "http://airflow/dags/review/runs/run-1/tasks/review"
+IN_LOG = f"The draft of a standard change stands in the log of this task: {LOG}."
 DAGS = {"review": (build_review_dag, review_form), "follow_up": (build_follow_up_dag, follow_up_form)}
 
 
@@ -67,8 +69,10 @@ def test_a_review_lands_in_the_ledger_with_a_draft(ended: Ledger, caplog: pytest
         "CHG-1001 is reviewed by dora; that is settled.",
         f"Follow-up 1: alert earlier (alice, by {LATER:%Y-%m-%d} 23:59 UTC)",
         "Follow-up 2: larger pool (NO OWNER, NO DATE)",
-        f"The draft of a standard change lies in {draft}, on this host; it approves nothing.",
+        f"{IN_LOG} It approves nothing. It is kept as {draft}, on the host of the worker.",
     ]
+    logged = [line.partition("| ")[2] for line in caplog.messages if line.startswith("| ")]
+    assert "\n".join(logged).rstrip() == draft.read_text(encoding="utf-8").rstrip()
     fill_in("review", **{**REVIEW, "template": "switch_banner"})
     [written] = events.past(ended, "CHG-1001", Reviewed)
     assert written.digest == changes.get(ended, "CHG-1001").digest
@@ -112,7 +116,7 @@ def test_a_review_does_not_fail_for_its_draft(ended: Ledger, tmp_path: Path, mon
     monkeypatch.setenv("CHANGEWINDOW_DRAFTS", str(tmp_path / "spool.jsonl"))
     (tmp_path / "spool.jsonl").write_text("")
     note = fill_in("review", **{**REVIEW, "template": "switch_banner"}).splitlines()
-    assert note[-1].startswith("No draft was written. The draft cannot be written to ")
+    assert note[-1].startswith(f"{IN_LOG} No file of it was written. The draft cannot be written to ")
     [written] = events.past(ended, "CHG-1001", Reviewed)
     assert written.template == ""
 

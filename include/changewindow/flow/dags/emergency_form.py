@@ -91,7 +91,10 @@ def _more() -> dict[str, Param]:
     held_by, waits = "If another change holds the target", "Empty: as `held` in emergencies.yaml says."
     yes = f"When the commander said yes. Empty: now. {ZONE}"
     gone = f"When it has to be gone again. Empty: it stays. {ZONE}"
-    agrees = "User name of who else agrees; only asked where a review of the target is overdue and no incident is open."
+    agrees = (
+        "User name of who else agrees, as the policy knows them; only asked where a review of the target is overdue "
+        "and no incident is open. It is recorded as named, not proven."
+    )
     return {
         "agreed_at": Param(None, **moment, title="Agreed at", description=yes),
         "agreed_how": Param(

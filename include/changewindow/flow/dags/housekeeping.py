@@ -46,7 +46,7 @@ class LookAfter(BaseOperator):
 
         for identity in replace_earlier(here, bundle):
             log.info("%s was published by an earlier version; it is data now", identity)
-        for identity in housekeeping.unpublished(here, bundle):
+        for identity in housekeeping.unpublished(here, bundle, now()):
             # Published while its first step is still being applied, its own run would take that for half done.
             if not is_being_declared(context, changes.get(here, identity).origin):
                 self._publish(identity)

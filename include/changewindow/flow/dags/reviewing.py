@@ -19,7 +19,7 @@ from changewindow.flow.noted import note, refusal_noted
 from changewindow.flow.own_dag import FOLLOW_UP, REVIEW, ZONE, own_dag
 from changewindow.flow.people import NOBODY
 from changewindow.flow.requested import origin_of
-from changewindow.flow.runtime import ledger, now, person_of, policy
+from changewindow.flow.runtime import ledger, log, now, person_of, policy
 from changewindow.flow.secrecy import SECRETS, clean
 from changewindow.flow.tasks.messages import post
 from changewindow.ledger import reviews
@@ -51,6 +51,8 @@ class Told:
     run: str
     at: datetime
     rules: Policy
+    log_url: str
+    """Where the log of the task is read."""
 
     def post(self, text: str) -> None:
         """Post a message about the change, where the policy wants those of what is owed."""
@@ -76,7 +78,8 @@ class Tell(BaseOperator):
         """
         params = dict(context["params"])
         with refusal_noted(context):
-            told = Told(str(params["change"]), params, person_of(context), origin_of(context), now(), policy())
+            person, run, at = person_of(context), origin_of(context), now()
+            told = Told(str(params["change"]), params, person, run, at, policy(), str(context["ti"].log_url))
             if told.person == NOBODY:
                 raise BadRequest(f"Nobody is known to have triggered this run. Trigger {self.dag_id} in your own name.")
             note(context, self.act(ledger(), told))
@@ -97,14 +100,22 @@ def review(here: Ledger, told: Told) -> list[str]:
 
 
 def _drafted(here: Ledger, told: Told, name: str) -> tuple[str, str]:
-    """Write the draft; return its file and what is said of it. A review never fails for its draft."""
-    places = settings.read()
+    """Write the draft, into the log too: few may read the files of this host. A review never fails for its draft.
+
+    Return its file and what is said of it.
+    """
+    places, where = settings.read(), ""
     try:
         made = draft(here, told.change, Facts(now=told.at, policy=told.rules), name=name)
-        path = keep(replace(made, text=SECRETS.hidden(made.text)), places.drafts, name, live=places.templates)
+        hidden = SECRETS.hidden(made.text)
+        log.info("the draft of a standard change, %s.yaml:", name)
+        for line in hidden.splitlines():
+            log.info("| %s", line)
+        where = f"The draft of a standard change stands in the log of this task: {told.log_url}"
+        path = keep(replace(made, text=hidden), places.drafts, name, live=places.templates)
     except ChangeError as error:
-        return "", f"No draft was written. {error}"
-    return str(path), f"The draft of a standard change lies in {path}, on this host; it approves nothing."
+        return "", f"{where or 'No draft was made'}. No file of it was written. {error}"
+    return str(path), f"{where}. It approves nothing. It is kept as {path}, on the host of the worker."
 
 
 def follow_up(here: Ledger, told: Told) -> list[str]:
