@@ -87,5 +87,5 @@ def test_a_drill_owes_nothing() -> None:
     drilled = Aftercare(
         "CHG-1", "emergency", "d" * 64, "Drill", ("staging/orders",), THEN, "alice", due=DUE, review_due=DUE
     )
-    assert len(owes(drilled, THEN)) == 1
+    assert len(owes(drilled, THEN)) == 2
     assert owes(replace(drilled, is_drill=True), THEN) == []
