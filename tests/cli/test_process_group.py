@@ -70,14 +70,14 @@ def test_the_children_of_a_scheduler_killed_alone_keep_its_lock_until_its_group_
         time.sleep(2)
         assert not is_free(url)
         end_session(group, signal.SIGKILL)
-        wait_for(lambda: is_free(url), "the lock of a dead scheduler", 5, 0.1)
+        wait_for(lambda: is_free(url), "the lock of a dead scheduler", 60, 0.1)
 
 
 def test_the_server_lets_go_of_what_a_dead_scheduler_had_locked(url: str) -> None:
     """Its children may live on: what Airflow's scheduler asks of the server at each connection is enough."""
     with killed_alone(url, SHORT):
         assert not is_free(url)
-        wait_for(lambda: is_free(url), "the lock of a dead scheduler", 5, 0.1)
+        wait_for(lambda: is_free(url), "the lock of a dead scheduler", 60, 0.1)
 
 
 def test_the_scheduler_of_compose_asks_the_server_for_it_and_a_migration_does_not() -> None:

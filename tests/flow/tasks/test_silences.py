@@ -114,7 +114,7 @@ def test_a_gate_does_not_wait_long(
         monkeypatch.setenv("AIRFLOW_CONN_GRAFANA", json.dumps(known))
     began = time.monotonic()
     open_silences(silencing_change.run("gate"))
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 15
     going_on.set()
     assert silencing_change.kinds()[-1] == "silence_failed"
 
