@@ -53,9 +53,10 @@ class Refused(Exception):
 
 @dataclass
 class Fault:
-    """How a method fails: an error of Slack's by its name, or `500`, `503`, `hang`, `lost`, `cut` and `garbage`.
+    """How a method fails: an error of Slack's by its name, or `500`, `503`, `hang`, `lost`, `late`, `cut`, `garbage`.
 
-    A request that is `lost` was carried out, and its answer does not arrive; one that is `cut` was not.
+    A request that is `lost` was carried out, and its answer does not arrive, or, when it is `late`, not for a minute;
+    one that is `cut`, or that does `hang`, was not.
     """
 
     kind: str
@@ -165,7 +166,8 @@ class Slack:
                 answer = self._broken(fault) or _reply({"ok": True, **self._answer(method, fields, request)})
             except Refused as error:
                 answer = error.reply
-            answer = Reply(is_lost=True) if fault and fault.kind == "lost" else answer
+            if fault and fault.kind in {"lost", "late"}:
+                answer = Reply(is_lost=True, delay=HANGS if fault.kind == "late" else 0)
             self.calls.append(Call(method, fields, answer, self.now()))
             return answer
 
@@ -182,7 +184,7 @@ class Slack:
 
     def _broken(self, fault: Fault | None) -> Reply | None:
         """Return the answer of a Slack that is broken; nothing where the request is carried out."""
-        if fault is None or fault.kind == "lost":
+        if fault is None or fault.kind in {"lost", "late"}:
             return None
         if fault.kind == "ratelimited":
             raise Refused("ratelimited", status=429, retry_after=fault.retry_after)

@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from changewindow.changes.arrival import after_a_crash
 from changewindow.changes.card import LOUD
 from changewindow.changes.desk import Desk, Line, Shown
+from changewindow.changes.undelivered import after_failure, go_elsewhere
 from changewindow.errors import ChangeError, LedgerDown
 from changewindow.ledger import events, outbox
 from changewindow.ledger.events import Event
 from changewindow.ledger.models import LINE
-from changewindow.ledger.outbox import Outgoing, anew
+from changewindow.ledger.outbox import Outgoing, well
 from changewindow.ledger.payloads import MessageFailed, MessageSent, Payload
 from changewindow.notify.base import ChannelBase, Message, NotDelivered, Reference, Tools, WayOn
 
@@ -25,8 +27,6 @@ NEWS = LOUD | {"asked", "scheduled", "starting", "waiting", "completed", "reject
 """States that are posted where nothing can be brought up to date."""
 REFRESH = timedelta(seconds=10)
 """How often a watch is shown anew."""
-LONGEST_BACKOFF = timedelta(minutes=5)
-ONCE_AN_HOUR = timedelta(hours=1)
 PATIENCE = timedelta(seconds=30)
 """How long a note waits for the card of its change, to stand below it."""
 MOST = 2900
@@ -73,21 +73,22 @@ class Delivery:
     def _card(self, now: datetime) -> Outgoing:
         card = self.message
         shown = self.desk.show(card.change, card.room, self.channel.kind)
-        if card.posting:
-            return self._after_a_crash(card)
+        if card.posting and (known := after_a_crash(self.desk, self.channel, card, above=card)):
+            return known
         digest = digest_of(shown.message)
         if not card.stands or (not self.channel.is_live and self._is_news(shown)):
             begun = replace(card, about=shown.message.about)
-            return self._posted(begun, shown.message, lambda ref, told: self._standing(begun, shown, ref, told=told))
+            return self._posted(begun, shown.message, lambda ref, told: self._begun(begun, shown, ref, told=told))
         if self.channel.is_live and digest != card.shown:
-            _plain_at_worst(lambda form: self.channel.update(self._tools, card.reference, form), shown.message)
+            self._plain_at_worst(lambda form: self.channel.update(self._tools, card.reference, form), shown.message)
             if shown.card.state != card.state:
                 self._record(MessageSent(room=card.room, text=shown.message.text, channel=self.channel.kind))
             return self._standing(card, shown, card.reference, told=card.told)
         if self.channel.is_live and (lines := self.desk.lines(card.change, card.told)):
             return self._line(card, shown, lines)
         is_over = shown.card.state != "watching"
-        return replace(_well(card), head=self.head, is_done=is_over, due=now if is_over else now + REFRESH)
+        clear = replace(well(card), posting="", posting_since=None)
+        return replace(clear, head=self.head, is_done=is_over, due=now if is_over else now + REFRESH)
 
     def _is_news(self, shown: Shown) -> bool:
         return shown.card.state != self.message.state and shown.card.state in NEWS
@@ -95,8 +96,13 @@ class Delivery:
     def _standing(self, card: Outgoing, shown: Shown, where: Reference, *, told: int) -> Outgoing:
         """Return the card as it stands now; its lines, and what came meanwhile, are next."""
         told, now = told if self.channel.is_live else shown.card.sequence, self.desk.now()
-        known = replace(_well(card), state=shown.card.state, digest=shown.card.digest, shown=digest_of(shown.message))
+        known = replace(well(card), state=shown.card.state, digest=shown.card.digest, shown=digest_of(shown.message))
         return replace(known, reference=where, told=told, is_done=False, due=now)
+
+    def _begun(self, card: Outgoing, shown: Shown, where: Reference, *, told: int) -> Outgoing:
+        """Return the card that was posted just now; one that was posted anew is well once it can be updated."""
+        stands = self._standing(card, shown, where, told=told)
+        return replace(stands, tries=card.tries, problem=card.problem) if card.told else stands
 
     def _line(self, card: Outgoing, shown: Shown, lines: tuple[Line, ...]) -> Outgoing:
         """Post what comes next in the thread: quiet lines at once, a loud one as the state that it leads to."""
@@ -110,24 +116,37 @@ class Delivery:
             message = message if shown.card.state in LOUD else Message(text, about, calls=shown.card.calls)
         message = replace(message, key=f"{card.key}/{batch[-1].sequence}")
         told = batch[-1].sequence
-        return self._posted(card, message, lambda _, __: replace(_well(card), told=told), below=True, is_loud=is_loud)
+        return self._posted(card, message, lambda _, __: replace(well(card), told=told), below=True, is_loud=is_loud)
 
     def _note(self, now: datetime) -> Outgoing:
         note = self.message
-        if note.posting:
-            return self._after_a_crash(note)
-        card = next((each for each in self._of_change if each.sort == "card"), None)
+        card = self._card_above
+        if note.posting and (known := after_a_crash(self.desk, self.channel, note, above=card)):
+            return known
         if card and not card.stands and self.channel.is_live and now < note.about + PATIENCE:
             return replace(note, due=now + timedelta(seconds=1))
-        message = Message(note.text, note.about, key=note.key)
         where = card.reference if card and card.stands and self.channel.is_live else None
-        return self._posted(
-            note,
-            message,
-            lambda ref, _: replace(_well(note), reference=ref, is_done=True),
-            where=where,
-            is_loud=note.is_loud,
-        )
+        try:
+            return self._noted(where)
+        except NotDelivered as error:
+            if error.way_on is not WayOn.ANEW or where is None:
+                raise
+            return self._noted(None)  # somebody has deleted what it was to stand below
+
+    def _noted(self, where: Reference | None) -> Outgoing:
+        """Post the note."""
+        note = self.message
+        message = Message(note.text, note.about, key=note.key)
+
+        def then(reference: Reference, _: int) -> Outgoing:
+            return replace(well(note), reference=reference, is_done=True)
+
+        return self._posted(note, message, then, where=where, is_loud=note.is_loud)
+
+    @property
+    def _card_above(self) -> Outgoing | None:
+        """Return the card of the change in the same channel of the room."""
+        return next((each for each in self._of_change if each.sort == "card"), None)
 
     @property
     def _of_change(self) -> list[Outgoing]:
@@ -148,55 +167,36 @@ class Delivery:
     ) -> Outgoing:
         """Post it, after its key is written down; return the message as it is known then."""
         said = said if said.key else replace(said, key=message.key)
+        said = said.doubted() if self.message.posting else said
         tried = replace(message, posting=said.key, posting_since=self.desk.now())
         outbox.keep(self.desk.ledger, tried)
         place = message.reference if below else where
-        reference = _plain_at_worst(
+        reference = self._plain_at_worst(
             lambda form: self.channel.post(self._tools, message.room, form, below=place, is_loud=is_loud), said
         )
         if is_loud or not below:
             self._record(MessageSent(room=message.room, text=said.text, channel=self.channel.kind))
         return replace(then(reference, message.told), posting="", posting_since=None)
 
-    def _after_a_crash(self, message: Outgoing) -> Outgoing:
-        """Find out whether what was being posted arrived."""
-        since, key = message.posting_since or self.desk.now(), message.posting
-        below = message.reference if message.stands and message.sort == "card" else None
-        found = self.channel.find(self._tools, message.room, key, since=since, below=below)
-        clear = replace(_well(message), posting="", posting_since=None)
-        if found is None:
-            return clear
-        if message.sort == "note":
-            return replace(clear, reference=found, is_done=True)
-        if below is None:
-            return replace(clear, reference=found)
-        return replace(clear, told=max(message.told, int(key.rpartition("/")[2])))
-
     def _failed(self, error: NotDelivered, now: datetime) -> Outgoing:
-        """Return the message with its way on."""
+        """Return the message with its way on; a problem is recorded once."""
         known = outbox.by_key(self.desk.ledger, self.message.key) or self.message
-        failed = replace(known, tries=known.tries + 1, problem=str(error), is_done=False)
-        if error.way_on is not WayOn.LATER:  # a clear no: nothing has arrived
-            failed = replace(failed, posting="", posting_since=None)
-        if error.way_on is WayOn.ANEW and known.tries == 0:
-            return replace(anew(failed), tries=failed.tries, problem=failed.problem, told=known.told, due=now)
-        if known.problem != str(error):
+        if known.problem != str(error) and error.way_on is not WayOn.ANEW:
             self.desk.log(f"{known.room}: {error}")
             self._record(MessageFailed(reason=str(error)))
         if error.way_on is WayOn.ELSEWHERE:
-            self._elsewhere(known)
-            return replace(failed, due=now + ONCE_AN_HOUR)
-        wait = min(timedelta(seconds=2 ** min(failed.tries, 9)), LONGEST_BACKOFF)
-        return replace(failed, due=now + max(wait, error.after))
+            go_elsewhere(self.desk, known)
+        return after_failure(known, error, now, is_open=bool(self.message.posting))
 
-    def _elsewhere(self, message: Outgoing) -> None:
-        """Let the room that stands in for this one have it."""
-        otherwise = self.desk.policy.rules(message.room).otherwise
-        if otherwise is None or otherwise == message.room:
-            return
-        text = f"(for {message.room}, which cannot be reached) {message.text}" if message.text else ""
-        there = replace(anew(message), room=otherwise, text=text, due=self.desk.now())
-        outbox.add(self.desk.ledger, [replace(there, channel=name) for name in self.desk.channels(otherwise)])
+    def _plain_at_worst(self, send: Callable[[Message], T], message: Message) -> T:
+        """Send a message; where its service does not take its blocks, its text alone."""
+        try:
+            return send(message)
+        except NotDelivered as error:
+            if error.way_on is not WayOn.PLAIN or not message.blocks:
+                raise
+            self.desk.log(f"{self.message.room}: {error}")
+            return send(replace(message, blocks=()))
 
     @property
     def _tools(self) -> Tools:
@@ -207,24 +207,9 @@ class Delivery:
             events.record(self.desk.ledger, Event(self.message.change, "messages", self.desk.now(), payload))
 
 
-def _plain_at_worst(send: Callable[[Message], T], message: Message) -> T:
-    """Send a message; where its service does not take its blocks, its text alone."""
-    try:
-        return send(message)
-    except NotDelivered as error:
-        if error.way_on is not WayOn.PLAIN or not message.blocks:
-            raise
-        return send(replace(message, blocks=()))
-
-
 def digest_of(message: Message) -> str:
     """Return what is the same for messages that read the same."""
     return hashlib.sha256(json.dumps([message.text, message.blocks], sort_keys=True).encode()).hexdigest()
-
-
-def _well(message: Outgoing) -> Outgoing:
-    """Return a message for which nothing stands against it any more."""
-    return replace(message, tries=0, problem="")
 
 
 def _batch(lines: tuple[Line, ...], last_loud: int) -> tuple[Line, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Lock
 
 from changewindow.changes.delivery import Delivery
 from changewindow.changes.desk import Desk
@@ -22,6 +23,8 @@ BACK = timedelta(days=7)
 CLAIM = timedelta(minutes=2)
 """How long whoever works on a message has it for themselves."""
 MINUTE = timedelta(minutes=1)
+SPARE = 5
+"""How many updates of each minute are left to failures."""
 AT_ONCE = 8
 """How many places are asked at the same time."""
 URGENT = ("rollback_failed", "rolled_back", "refused", "missed")
@@ -39,22 +42,40 @@ class Wanted:
 
 @dataclass
 class Place:
-    """How fast a place may be written to."""
+    """When a place may be written to."""
 
     free_at: datetime | None = None
-    updated: deque[datetime] = field(default_factory=deque)
 
-    def is_free(self, now: datetime, channel: ChannelBase) -> bool:
+    def is_free(self, now: datetime) -> bool:
         """Return whether something may go there now."""
-        while self.updated and self.updated[0] <= now - MINUTE:
-            self.updated.popleft()
-        is_full = bool(channel.updates) and len(self.updated) >= channel.updates
-        return not is_full and (self.free_at is None or self.free_at <= now)
+        return self.free_at is None or self.free_at <= now
 
     def used(self, now: datetime, channel: ChannelBase, until: datetime | None) -> None:
         """Take note that something went there; `until` when it wants to be left alone."""
-        self.updated.append(now)
         self.free_at = max(now + channel.spacing, until or now)
+
+
+@dataclass
+class Account:
+    """How many updates went out in the last minute, to all places of an account together."""
+
+    updated: deque[datetime] = field(default_factory=deque)
+    lock: Lock = field(default_factory=Lock)
+
+    def take(self, now: datetime, most: int) -> bool:
+        """Return whether one more may go out now, and count it."""
+        with self.lock:
+            while self.updated and self.updated[0] <= now - MINUTE:
+                self.updated.popleft()
+            if len(self.updated) >= most:
+                return False
+            self.updated.append(now)
+            return True
+
+    def give_back(self) -> None:
+        """Count the last one no more: there was nothing to update."""
+        with self.lock:
+            self.updated.pop()
 
 
 class Sender:
@@ -63,6 +84,7 @@ class Sender:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self._places: dict[str, Place] = {}
+        self._accounts: dict[str, Account] = {}
         self._busy: dict[str, Future[None]] = {}
         self._known: dict[str, str] = {}
         """The head of each change at which it was seen to that it has its cards."""
@@ -144,15 +166,15 @@ class Sender:
             self.desk.log(f"what became of a message is not written down, so it is looked for again: {error}")
 
     def _send(self, place: Place, channel: ChannelBase, wanted: list[Wanted]) -> None:
-        if not place.is_free(self.desk.now(), channel):
+        if not place.is_free(self.desk.now()):
             return
         for each in wanted:
             for step in self._steps(each, channel):
                 until = step.due if step.problem else None
                 place.used(self.desk.now(), channel, until)
-                if until is not None or not place.is_free(self.desk.now(), channel):
+                if until is not None or not place.is_free(self.desk.now()):
                     return
-            if not place.is_free(self.desk.now(), channel):
+            if not place.is_free(self.desk.now()):
                 return
 
     def _steps(self, wanted: Wanted, channel: ChannelBase) -> Iterator[Outgoing]:
@@ -160,13 +182,24 @@ class Sender:
         message = wanted.message
         while True:
             now = self.desk.now()
-            claimed = outbox.claim(self.desk.ledger, message, now, now + CLAIM, is_moved=message.head != wanted.head)
-            if claimed is None:
+            account = self._account(channel, message)
+            if account and not account.take(now, channel.updates - (0 if wanted.is_urgent else SPARE)):
                 return
-            done = Delivery(self.desk, channel, claimed, wanted.head).step()
+            claimed = outbox.claim(self.desk.ledger, message, now, now + CLAIM, is_moved=message.head != wanted.head)
+            done = Delivery(self.desk, channel, claimed, wanted.head).step() if claimed else None
+            if account and (claimed is None or done is None or done.shown == claimed.shown):
+                account.give_back()
+            if done is None:
+                return
             if done.is_done or done.due > now:
                 if done.problem or done.sort == "note":
                     yield done
                 return
             yield done
             message = done
+
+    def _account(self, channel: ChannelBase, message: Outgoing) -> Account | None:
+        """Return where the next step may count as an update; nothing where it can be none."""
+        if not channel.updates or message.sort == "note" or not message.stands:
+            return None
+        return self._accounts.setdefault(channel.account, Account())

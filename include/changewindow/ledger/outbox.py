@@ -72,6 +72,11 @@ def anew(message: Outgoing) -> Outgoing:
     return Outgoing(*key, message.about, message.due, text=message.text, is_loud=message.is_loud)
 
 
+def well(message: Outgoing) -> Outgoing:
+    """Return a message for which nothing stands against it any more."""
+    return replace(message, tries=0, problem="")
+
+
 def add(ledger: Ledger, messages: Iterable[Outgoing]) -> list[Outgoing]:
     """Put messages into the outbox; return those that were not there yet.
 

@@ -1,7 +1,7 @@
 """The contract of a channel: post a message, bring it up to date, find one again; whatever is posted late says so."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -18,6 +18,8 @@ from changewindow.systems.http.refusals import wanted_quiet
 from changewindow.systems.in_time import in_time
 from changewindow.systems.secrecy import Secrets
 
+DOUBT = "perhaps told twice"
+MOST_BLOCKS = 50
 LATE = timedelta(minutes=1)
 """How long after its moment a message may go out as if it were about the present."""
 LONGEST_ANSWER = 400
@@ -85,6 +87,13 @@ class Message:
         """Return its first line."""
         return self.text.partition("\n")[0]
 
+    def doubted(self) -> "Message":
+        """Return it with the remark that it may stand there twice, since nobody could say whether it had arrived."""
+        head, line_end, rest = self.text.partition("\n")
+        remark = {"type": "context", "elements": [{"type": "plain_text", "text": DOUBT}]}
+        blocks = (*self.blocks, remark) if 0 < len(self.blocks) < MOST_BLOCKS else self.blocks
+        return replace(self, text=f"{head} ({DOUBT}){line_end}{rest}", blocks=blocks)
+
     def sent_at(self, now: datetime) -> str:
         """Return the text as it is read when it goes out now: its first line says by how much it is late."""
         if now - self.about <= LATE:
@@ -128,6 +137,11 @@ class ChannelBase(Model):
     """How long apart two posts into one place are at least."""
     updates: ClassVar[int] = 0
     """How many updates a minute its service takes; 0: any number."""
+
+    @property
+    def account(self) -> str:
+        """Return whose updates are counted together: its connection."""
+        return f"{self.kind} {getattr(self, 'connection', '')}"
 
     def place(self, room: str) -> str:
         """Return what is held up when this channel is: its connection, and where it posts."""

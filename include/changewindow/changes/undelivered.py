@@ -1,0 +1,41 @@
+"""What becomes of a message that was not delivered: when it is tried again, and where."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from changewindow.changes.desk import Desk
+from changewindow.ledger import outbox
+from changewindow.ledger.outbox import Outgoing, anew
+from changewindow.notify.base import NotDelivered, WayOn
+
+LONGEST_BACKOFF = timedelta(minutes=5)
+ONCE_AN_HOUR = timedelta(hours=1)
+"""How often a room is tried again while another one stands in for it."""
+
+
+def after_failure(message: Outgoing, error: NotDelivered, now: datetime, *, is_open: bool) -> Outgoing:
+    """Return a message with what is done about it next.
+
+    Whether it has arrived stays open where it was before (`is_open`), and where its service gave no clear answer.
+    """
+    failed = replace(message, tries=message.tries + 1, problem=str(error), is_done=False)
+    wait = min(timedelta(seconds=2 ** min(failed.tries, 9)), LONGEST_BACKOFF)
+    if not is_open and (error.is_refused or error.way_on is not WayOn.LATER):
+        failed = replace(failed, posting="", posting_since=None)
+    if error.way_on is WayOn.ANEW and message.stands:
+        is_again = message.problem == failed.problem  # it cannot be updated however new it is: not every few seconds
+        fresh = replace(anew(failed), problem=failed.problem, told=message.told)
+        return replace(fresh, tries=failed.tries if is_again else 1, due=now + wait if is_again else now)
+    if error.way_on is WayOn.ELSEWHERE:
+        return replace(failed, due=now + ONCE_AN_HOUR)
+    return replace(failed, due=now + max(wait, error.after))
+
+
+def go_elsewhere(desk: Desk, message: Outgoing) -> None:
+    """Let the room that stands in for another one have a message, if messages.yaml names one."""
+    otherwise = desk.policy.rules(message.room).otherwise
+    if otherwise is None or otherwise == message.room:
+        return
+    text = f"(for {message.room}, which cannot be reached) {message.text}" if message.text else ""
+    there = replace(anew(message), room=otherwise, text=text, due=desk.now())
+    outbox.add(desk.ledger, [replace(there, channel=name) for name in desk.channels(otherwise)])
