@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import PrivateAttr, TypeAdapter
 
-from changewindow.changes.silencing import Silencer, Silencing
+from changewindow.changes.silencing import Silencer, Silencing, known
 from changewindow.errors import LedgerDown
 from changewindow.ledger import events
 from changewindow.ledger.database import Ledger
@@ -71,7 +72,8 @@ class Acting:
     @asynccontextmanager
     async def _silencer(self) -> AsyncIterator[Silencer]:
         async with context(*self.connections) as used:
-            yield Silencer(self.silencing, self.ledger, used, self.lease, self._write, self._log)
+            recorded = partial(known, self.ledger, self.silencing)
+            yield Silencer(self.silencing, recorded, used, self.lease, self._write, self._log)
 
     def _log(self, _: int, line: str) -> None:
         self.lines.append(line)

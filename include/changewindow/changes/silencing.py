@@ -91,7 +91,8 @@ class Silencer:
     """Acts on the silences of a run."""
 
     silencing: Silencing
-    ledger: Ledger
+    recorded: Callable[[], Known]
+    """Returns what the record says of them; it may block, and raise `ChangeError`."""
     context: SourceContext
     lease: timedelta
     write: Callable[[Payload], None]
@@ -176,7 +177,7 @@ class Silencer:
     async def _known(self) -> Known | None:
         """Return what the record says; without it nobody may renew, since what is ended must not come back."""
         try:
-            return await asyncio.to_thread(known, self.ledger, self.silencing)
+            return await asyncio.to_thread(self.recorded)
         except ChangeError as error:
             self.log(logging.WARNING, f"what is silenced is not known, so that nothing is renewed: {error}")
             return None

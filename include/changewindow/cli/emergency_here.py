@@ -17,6 +17,7 @@ from changewindow.changes.direct_book import Book
 from changewindow.changes.direct_hands import Hands
 from changewindow.changes.direct_incident import Asking
 from changewindow.changes.direct_ingestion import folder_of, left_text
+from changewindow.changes.direct_silences import silenced
 from changewindow.changes.direct_start import Here, Wanted, begin, hold
 from changewindow.changes.direct_waiting import Waiting
 from changewindow.changes.emergency import with_skips
@@ -96,7 +97,7 @@ def _handed_over(book: Book, reason: str) -> int:
 def carried_out(telling: Telling, do: Callable[[Book, Hands], Ending]) -> int:
     """Carry it out, and tell others beside it; say how it ended, and what is owed."""
     book, hands = telling.book, telling.hands
-    with book.beating(hands.stop):
+    with book.beating(hands.stop), silenced(book, hands, settings.read().silence_lease):
         telling.began()
         ending = do(book, hands)
         if ending.outcome:

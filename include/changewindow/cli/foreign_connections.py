@@ -9,6 +9,7 @@ from changewindow import settings
 from changewindow.cli.environment_connections import PREFIX, connection_of
 from changewindow.errors import ChangeError, OperatorError
 from changewindow.ledger.database import Ledger
+from changewindow.silences.base import SilenceBase
 from changewindow.systems.connection import Connection
 from changewindow.systems.endpoints import Endpoint, endpoint_at
 from changewindow.systems.own_connections import OwnPlaces
@@ -45,11 +46,13 @@ class ForeignConnections:
     def require(self, ticket: Ticket) -> None:
         """Make sure that every connection that a ticket names is known, before anything is touched.
 
+        But for those by which alerts are silenced: no change fails for its silences.
+
         Raises:
             OperatorError: names those that are not.
         """
         wrong = []
-        for name in dict.fromkeys(use.name for use in named_connections(ticket)):
+        for name in dict.fromkeys(use.name for use in named_connections(ticket) if use.kind != SilenceBase.used_as):
             try:
                 self(name)
             except ChangeError as error:

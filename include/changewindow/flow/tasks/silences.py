@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 from changewindow import settings
-from changewindow.changes.silencing import RENEWALS, Silencer, Silencing
+from changewindow.changes.silencing import RENEWALS, Silencer, Silencing, known
 from changewindow.errors import ChangeError
 from changewindow.flow.airflow_connection import of_ticket
 from changewindow.flow.runtime import Run, log
@@ -35,7 +36,8 @@ class Prepared:
         async with client() as http:
             context = SourceContext(http, self._connection, change=self.silencing.change, secrets=SECRETS)
             write = self._record if what == "keep" else self.run.note
-            silencer = Silencer(self.silencing, self.run.ledger, context, self.lease, write, log.log)
+            recorded = partial(known, self.run.ledger, self.silencing)
+            silencer = Silencer(self.silencing, recorded, context, self.lease, write, log.log)
             await (silencer.keep() if what == "keep" else silencer.end())
 
     async def _connection(self, name: str) -> Connection:

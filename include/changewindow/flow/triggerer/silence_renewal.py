@@ -5,9 +5,10 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 from changewindow import settings
-from changewindow.changes.silencing import RENEWALS, Silencer, Silencing
+from changewindow.changes.silencing import RENEWALS, Silencer, Silencing, known
 from changewindow.errors import ChangeError
 from changewindow.flow.airflow_connection import ledger_in_trigger, of_ticket_in_trigger
 from changewindow.flow.secrecy import SECRETS, clean
@@ -51,7 +52,8 @@ async def _keep(silencing: Silencing, actor: str) -> None:
 
     async with client() as http:
         context = SourceContext(http, of_ticket_in_trigger, change=silencing.change, secrets=SECRETS)
-        await Silencer(silencing, ledger, context, settings.read().silence_lease, write, write_at).keep()
+        recorded = partial(known, ledger, silencing)
+        await Silencer(silencing, recorded, context, settings.read().silence_lease, write, write_at).keep()
 
 
 def _record(ledger: Ledger, event: Event) -> None:
