@@ -1,9 +1,12 @@
 """A world for `git_change`: a repository with a release on a branch of its own."""
 
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from changewindow.steps.git_change import EXAMPLE
@@ -18,8 +21,18 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.check_output(["git", *arguments], cwd=folder, env=environment, text=True).strip()
 
 
+_KEPT = tempfile.TemporaryDirectory(prefix="repository-")
+
+
 def repository(folder: Path) -> Path:
     """Make a repository whose release branch has another version than its main branch."""
+    return Path(shutil.copytree(_made(), folder))
+
+
+@cache
+def _made() -> Path:
+    """Make it once in a process: tests start from copies, each of which would take a dozen programs."""
+    folder = Path(_KEPT.name) / "made"
     folder.mkdir()
     git(folder, "init", "-q", "-b", "main")
     (folder / "version").write_text("1")
