@@ -1,16 +1,19 @@
 """What a change owes after it has acted is shown wherever the change is."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from changewindow.changes.owed import owes
 from changewindow.cli.main import main
 from changewindow.ledger import changes, emergencies, events, leases, owing
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event
 from changewindow.ledger.payloads import ReviewAsked, Reviewed
 from changewindow.ledger.payloads.emergency import FollowUp
+from changewindow.policy.aftercare import Aftercare
 from support.changes import intent
 from support.declarations import declaration
 from support.tampering import tamper
@@ -77,3 +80,12 @@ def test_an_altered_record_stops_no_list(ledger: Ledger, emergency: str, capsys:
     assert main(["history", "--ledger", str(ledger.url)]) == 0
     broken = owing.of_changes(ledger, [emergency])[emergency]
     assert f"owes: not known: {broken}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_drill_owes_nothing() -> None:
+    """It approves itself, and nobody is asked or chased."""
+    drilled = Aftercare(
+        "CHG-1", "emergency", "d" * 64, "Drill", ("staging/orders",), THEN, "alice", due=DUE, review_due=DUE
+    )
+    assert len(owes(drilled, THEN)) == 2
+    assert owes(replace(drilled, is_drill=True), THEN) == []

@@ -27,7 +27,12 @@ def of_changes(ledger: Ledger, changes: Iterable[str], now: datetime) -> dict[st
 
 
 def owes(owed: Aftercare | BrokenChain, now: datetime) -> list[str]:
-    """Return each thing that is owed still, with its deadline, such as `review by 2031-03-25 03:12 UTC`."""
+    """Return each thing that is owed still, with its deadline, such as `review by 2031-03-25 03:12 UTC`.
+
+    A drill owes nothing: it approves itself, and nobody is asked or chased.
+    """
+    if isinstance(owed, Aftercare) and owed.is_drill:
+        return []
     return [f"not known: {owed}"] if isinstance(owed, BrokenChain) else list(_parts(owed, now))
 
 

@@ -6,14 +6,15 @@ from changewindow.changes.owed import minute
 from changewindow.documents.text import code_block, escaped
 from changewindow.ledger import changes, events, payloads, records
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.models import Change
 from changewindow.policy.aftercare import Aftercare
 from changewindow.policy.manual_change import ManualChange
 from changewindow.ticket import every_field, plan
 from changewindow.ticket.reader import build_ticket
 
 
-def body(ledger: Ledger, owed: Aftercare, people: Sequence[str]) -> str:
-    """Return what is asked about, from the ledger.
+def body(ledger: Ledger, owed: Aftercare, people: Sequence[str], *, page: str) -> str:
+    """Return what is asked about, from the ledger; what is shown stays as it is when the change goes on, at its page.
 
     Raises:
         AlteredText: a text in the ledger was changed.
@@ -23,12 +24,19 @@ def body(ledger: Ledger, owed: Aftercare, people: Sequence[str]) -> str:
     asked = ", ".join(people) or f"anybody but {', '.join(owed.involved)}"
     return "\n\n".join(
         [
-            escaped(f"It is {stored.status}. {stored.reason}".strip()),
+            escaped(_standing(stored, page)),
             escaped(f"Owed by {minute(owed.due)}; asked are {asked}. A later answer is recorded as late."),
             *(_record(ledger, owed) if owed.because == "record" else _emergency(ledger, owed)),
             f"Digest of what ran: `{owed.digest}`",
         ]
     )
+
+
+def _standing(stored: Change, page: str) -> str:
+    """Return how a change has ended, or where that will be seen: a question is asked once, while it may act still."""
+    if stored.closed_at:
+        return f"It is {stored.status}. {stored.reason}".strip()
+    return f"It was {stored.status} when this was asked. How it ends is seen at {page}"
 
 
 def _emergency(ledger: Ledger, owed: Aftercare) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
 from changewindow.flow.weights import FIRST, REST, STARTS, weighing
 
@@ -64,16 +64,8 @@ def own_dag(
         catchup=False,
         max_active_runs=at_once,
         tags=["change-windows"],
-        params={name: _as_markdown(param) for name, param in (params or {}).items()},
+        params=params or {},
         default_args={**AGAIN, **weighing(weight), **({} if weight == FIRST else {"pool": STARTS})},
         is_paused_upon_creation=False,
         doc_md=document or description,
     )
-
-
-def _as_markdown(param: Any) -> Any:
-    """Return a field whose help shows as code what stands between backticks; Airflow shows it as it is otherwise."""
-    if not isinstance(param, Param) or "`" not in str(param.description):
-        return param
-    value = {"default": param.value} if param.has_value else {}
-    return Param(**value, **{**param.schema, "description_md": param.description})

@@ -107,7 +107,7 @@ def test_one_step_acts_at_once_and_its_change_is_published(declaration: Declarat
     ]
     assert verify_all(declaration.ledger).altered == ()
     assert declaration.note == (
-        f"{change.id} acts: Emergency: Orders cannot be paid\nsee its run: http://airflow/dags/{change.id}"
+        f"{change.id} acts, see http://airflow/dags/{change.id}: Emergency: Orders cannot be paid"
     )
 
 
@@ -296,8 +296,8 @@ def test_the_room_and_whoever_was_skipped_are_told(declaration: Declaration, cap
     asked = f"@erik, @carol: see what runs (http://airflow/dags/{identity}), and say by"
     assert any(line.startswith(asked) for line in caplog.messages)  # not bob, who commands: his word would not count
     assert declaration.kinds()[-3:] == ["message_sent"] * 3
-    acts, run, approval = declaration.note.splitlines()
-    assert (acts.partition(":")[0], run) == (f"{identity} acts", f"see its run: http://airflow/dags/{identity}")
+    acts, approval = declaration.note.splitlines()
+    assert acts == f"{identity} acts, see http://airflow/dags/{identity}: Emergency: Orders cannot be paid"
     assert approval.startswith("owes: retroactive approval by ")
 
 

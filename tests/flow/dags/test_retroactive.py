@@ -27,6 +27,7 @@ from support.task_instance import TaskInstance
 from support.tickets import banner
 
 AT = datetime.now(UTC) - timedelta(hours=1)
+PAGE = "http://airflow/dags/CHG-1"
 SKIPPED = (Skipped(code="nobody_approved", sentence="nobody has *approved* it", people=("bob",)),)
 DECLARED: dict[str, Any] = {"digest": "", "broken": "no orders", "commander": "carol", "agreed_at": AT}
 DECLARED |= {"agreed_how": "by phone", "executor": "erik", "skipped": SKIPPED}
@@ -146,10 +147,18 @@ def test_a_question_that_is_settled_asks_nobody(known: Ledger, emergency: str) -
 def test_what_is_asked_shows_what_ran_and_what_was_skipped(known: Ledger, emergency: str) -> None:
     """From the ledger, with the digest; what somebody wrote is shown as written."""
     owed = owed_by(known, emergency)
-    shown = aftercare_view.body(known, owed, ("bob",))
+    shown = aftercare_view.body(known, owed, ("bob",), page=PAGE)
     for part in (owed.digest, "no orders (NO INCIDENT OPEN)", "carol agreed", r"nobody has \*approved\* it", "bob"):
         assert part in shown.replace("\\_", "_") or part in shown
     assert "steps:" in shown or "kind" in shown
+    assert "when this was asked. How it ends is seen at http://airflow/dags/CHG-1" in shown
+
+
+def test_what_is_asked_about_a_change_that_has_ended_says_how_it_ended(known: Ledger, emergency: str) -> None:
+    """First: what has failed is judged otherwise."""
+    changes.cancel(known, emergency, person="alice", reason="it was nothing", now=AT)
+    shown = aftercare_view.body(known, owed_by(known, emergency), ("bob",), page=PAGE)
+    assert shown.startswith("It is cancelled. ")
 
 
 @pytest.mark.parametrize("run", ["manual", "another"])
@@ -190,7 +199,7 @@ def test_a_record_is_approved_afterwards_by_anybody_who_neither_told_nor_did_it(
     RecordChange(task_id="record").execute(here.context(**given))
     [request] = Owing(task_id="owing").execute(here.context())
     change = request["conf"]["change"]
-    assert "vi /etc/hosts" in aftercare_view.body(known, owed_by(known, change), ())
+    assert "vi /etc/hosts" in aftercare_view.body(known, owed_by(known, change), (), page=PAGE)
     for by in ("alice", "erik"):
         with pytest.raises(DoesNotCount):
             answer(change, by)

@@ -24,14 +24,14 @@ PARAMS = {
         minLength=1,
         maxLength=1000,
         title="Findings",
-        description="Their numbers, like 12, or 12, 13. `changewindow findings` and the message list them.",
+        description="Their numbers, like 12, or 12, 13. 'changewindow findings' and the message list them.",
     ),
     "reason": REASON,
     "until": Param(
         type="string",
         format="date-time",
         title="Until",
-        description="Then they are open again. At most a year ahead, or as long as `accept_for` in rights.yaml allows. "
+        description="Then they are open again. At most a year ahead, or as long as 'accept_for' in rights.yaml allows. "
         + ZONE,
     ),
 }

@@ -81,7 +81,7 @@ class Act(BaseSensorOperator):
                 self._apply(run)
         finally:  # whatever became of the step: from here on the run of the change watches, or rolls back
             publish_change(run.change.id)
-        leave_note(context, "\n".join(_acts(context, run.change.id, run.ticket)))
+        leave_note(context, _acts(context, run.change.id, run.ticket))
 
     def _apply(self, run: Run) -> None:
         """Apply the first step, for as long as its task in the change might take."""
@@ -137,7 +137,7 @@ class Tell(BaseOperator):
         post(text, now(), ticket.post_change.notify, change=stored.id)
         owes = (f"owes: {part}" for part in of_change(here, stored.id, now()))
         found = habits.tell_of(here, stored.id, owed.rules())
-        leave_note(context, "\n".join([*_acts(context, stored.id, ticket), *owes, *found]))
+        leave_note(context, "\n".join([_acts(context, stored.id, ticket), *owes, *found]))
 
 
 def run_of(context: Context, change: PublishedChange) -> Run:
@@ -146,9 +146,9 @@ def run_of(context: Context, change: PublishedChange) -> Run:
     return Run(change, inside)
 
 
-def _acts(context: Context, change: str, ticket: Ticket) -> list[str]:
-    """Return what the note of the run that has declared a change says first, and where that change is seen."""
-    return [f"{change} acts: {ticket.summary}", f"see its run: {page_of(context, change)}"]
+def _acts(context: Context, change: str, ticket: Ticket) -> str:
+    """Return what the note of the run that has declared a change says first: Airflow folds away all but one line."""
+    return f"{change} acts, see {page_of(context, change)}: {ticket.summary}"
 
 
 def _rules() -> Policy | BadPolicy:

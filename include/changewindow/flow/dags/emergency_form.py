@@ -21,12 +21,12 @@ A_STANDARD, A_STEP, MORE = "Or a standard change", "Or one step", "More"
 A_TICKET = """\
 What to do, as YAML; its window does not matter. Or leave it empty, and open one of the two sections below."""
 STEP = """\
-As YAML, with its undo: `{kind: command, run: [systemctl, restart, orders], undo: nothing}`. `changewindow kinds` shows
-every kind with an example."""
-WORKS = f"What shows that it worked; otherwise it is rolled back. As YAML: `{CONDITION}`."
+As YAML, with its undo, like {kind: command, run: [systemctl, restart, orders], undo: nothing}. The command
+'changewindow kinds' shows every kind with an example."""
+WORKS = f"What shows that it worked; otherwise it is rolled back. As YAML, like {CONDITION}."
 
 DECLARES = """\
-If none is open: opens it at PagerDuty or Opsgenie, where `incidents` in emergencies.yaml names one of them."""
+If none is open: opens it at PagerDuty or Opsgenie, where 'incidents' in emergencies.yaml names one of them."""
 
 
 HELD = {"null": "as the policy says", "wait": "wait for it", "take_over": "have it rolled back, and take over"}
@@ -88,7 +88,7 @@ def _one_step() -> dict[str, Param]:
 def _more() -> dict[str, Param]:
     line, moment = {**LINE, "section": MORE}, {**MOMENT, "section": MORE}
     held = {**OPTIONAL, "section": MORE, "enum": [None, "wait", "take_over"], "values_display": HELD}
-    held_by, waits = "If another change holds the target", "Empty: as `held` in emergencies.yaml says."
+    held_by, waits = "If another change holds the target", "Empty: as 'held' in emergencies.yaml says."
     yes = f"When the commander said yes. Empty: now. {ZONE}"
     gone = f"When it has to be gone again. Empty: it stays. {ZONE}"
     agrees = (

@@ -98,6 +98,6 @@ def form() -> dict[str, Param]:
             **optional,
             maxLength=500,
             title="Findings",
-            description="Numbers of those that it explains, see `changewindow findings`. Empty: all that it does.",
+            description="Numbers of those that it explains, see 'changewindow findings'. Empty: all that it does.",
         ),
     }

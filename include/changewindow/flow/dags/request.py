@@ -189,7 +189,7 @@ def form() -> dict[str, Param]:
             format="multiline",
             maxLength=1_000_000,
             title="Ticket",
-            description="As YAML. `changewindow new` writes one to start from; `changewindow lint` checks it.",
+            description="As YAML. 'changewindow new' writes one to start from, and 'changewindow lint' checks it.",
         ),
         "standard": Param(
             None,

@@ -20,7 +20,7 @@ from changewindow.flow.owed import room_of, rules
 from changewindow.flow.own_dag import ASKS, RETROACTIVE, own_dag
 from changewindow.flow.people import who_answered
 from changewindow.flow.question import Question
-from changewindow.flow.requested import origin_of
+from changewindow.flow.requested import origin_of, page_of
 from changewindow.flow.run_request import MOST, RunRequest, run_request
 from changewindow.flow.runtime import ledger, log, now
 from changewindow.flow.tasks.messages import post
@@ -129,7 +129,7 @@ class Ask(Question):
             if owed is None or not owed.is_asked:
                 return self._over(context, change)
             people = self._people(owed)
-            body = aftercare_view.body(ledger(), owed, people)
+            body = aftercare_view.body(ledger(), owed, people, page=page_of(context, change))
         except ChangeError as error:
             raise AirflowFailException(str(error)) from error
         self.owes = change

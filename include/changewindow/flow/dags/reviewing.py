@@ -155,7 +155,7 @@ def review_form() -> dict[str, Param]:
     why = "Of an emergency or a record: why nobody could wait for approval and window."
     what = "Of an emergency or a record: what is missing, such as a standard change, or an alert."
     began = f"Since when anybody was affected. Empty: nobody was. {ZONE}"
-    todo = "One a line, `what | owner | day`, like `alert earlier | alice | 2031-04-01`. Who has none is chased."
+    todo = "One a line, what | owner | day, like: alert earlier | alice | YYYY-MM-DD. Who has none is chased."
     name = "The name of a standard change to draft from what ran, like restart_orders; empty: none."
     return {
         "change": CHANGE,
@@ -171,7 +171,7 @@ def review_form() -> dict[str, Param]:
 
 def follow_up_form() -> dict[str, Param]:
     """Return the parameters of `follow_up`."""
-    about = "The number of a follow-up (1 is the first that the review names), or `workaround`."
+    about = "The number of a follow-up (1 is the first that the review names), or the word workaround."
     return {
         "change": CHANGE,
         "about": Param(type="string", minLength=1, maxLength=20, title="About", description=about),
