@@ -117,6 +117,12 @@ def test_kinds(capsys: Capture) -> None:
     assert (fields["run"]["required"], fields["timeout"]["default"]) == (True, "5m")
 
 
+def test_what_became_of_a_test_message(tmp_path: Path, capsys: Capture) -> None:
+    """A policy without channels has the log."""
+    facts = printed(capsys, "messages", "test", "#deploys", "--policy", str(tmp_path))
+    assert [channel["is_sent"] for channel in facts["channels"]] == [True]
+
+
 def test_the_next_openings(tmp_path: Path, capsys: Capture) -> None:
     """Without one, `closed` says why."""
     facts = printed(capsys, "calendar", "next", "orders", "-n", "2")

@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from changewindow.cli import output
+
 AUTHORITIES = "authorities to trust, for https (default: REQUESTS_CA_BUNDLE, else the usual ones)"
 IN_THE_CLEAR = "send the password in the clear, over a trusted network"
 
@@ -11,7 +13,7 @@ IN_THE_CLEAR = "send the password in the clear, over a trusted network"
 def add_airflow_arguments(
     command: Callable[[str, str, str], argparse.ArgumentParser], ledger: str, policy: str
 ) -> None:
-    """Add `submit` and `record`."""
+    """Add `submit`, `record` and `messages`."""
     submit = command("submit", "submit.run", "Ask for a change over Airflow's REST API.")
     submit.add_argument("file", type=Path, metavar="FILE")
     submit.add_argument("--change", metavar="CHG", help="give this change the new text")
@@ -20,6 +22,11 @@ def add_airflow_arguments(
     record.add_argument("--here", action="store_true", help="keep it on this host, until the ledger takes it in")
     record.add_argument("--ledger", metavar="URL", help=ledger)
     record.add_argument("--policy", type=Path, metavar="FOLDER", help=policy)
+    tried = command("messages", "messages.run", "Send a test message to every channel of a room.")
+    tried.add_argument("action", choices=["test"])
+    tried.add_argument("room", metavar="ROOM", help="as tickets name it, like '#deploys'")
+    tried.add_argument("--policy", type=Path, metavar="FOLDER", help=policy)
+    output.add_json(tried, output.MESSAGED)
     for parser, what in ((submit, "the check"), (record, "the record")):
         is_needed = parser is submit
         parser.add_argument("--url", required=is_needed, help="address of Airflow, like https://airflow.example.com")

@@ -61,6 +61,8 @@ FOLLOWED = (
     '"verdict", "because", "asked_until", "conditions": [{"name", "limits", "unit", "verdict", "values"}]}}'
 )
 
+MESSAGED = '{"room", "channels": [{"channel", "place", "is_sent", "reference", "reason", "way_on", "took"}]}'
+
 
 def add_json(parser: argparse.ArgumentParser, shape: str) -> None:
     """Let a command print JSON; `shape` stands in its help: every key, in double quotes."""

@@ -1,6 +1,7 @@
 """The part of the command line about the policy: which one counts, and what is wrong with it."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from changewindow import settings
 from changewindow.cli.embedded import announce_policy, policy_folder
+from changewindow.cli.environment_connections import PREFIX
 from changewindow.cli.output import count
 from changewindow.documents.findings import Finding, are_errors
 from changewindow.errors import BadPolicy, ChangeError, PlatformError
@@ -24,6 +26,8 @@ def lint(arguments: argparse.Namespace) -> int:
     """Check the policy and the templates of standard changes, and print every finding."""
     from changewindow.markers.base import MARKERS  # noqa: PLC0415  what it can send with is slow to import
     from changewindow.policy.markers import load_markers  # noqa: PLC0415  same
+    from changewindow.policy.messages import FILE as MESSAGES  # noqa: PLC0415  same
+    from changewindow.policy.messages import Messages, load_messages  # noqa: PLC0415  same
 
     try:
         facts = facts_of(arguments)
@@ -41,8 +45,22 @@ def lint(arguments: argparse.Namespace) -> int:
         idle = _idle(arguments, folder, loaded) if loaded.expected else []
         findings += [(folder / FILE, wrong) for wrong in (*loaded.findings, *idle)]
         findings += [(folder / MARKERS, wrong) for wrong in load_markers(folder).findings]
+        messages = load_messages(folder)
+        findings += [(folder / MESSAGES, wrong) for wrong in messages.findings]
+        _hint_at_connections((messages.model or Messages()).connections)
     print_findings(findings)
     return sum_up([finding for _, finding in findings], f"the policy and {count(len(templates), 'template')}")
+
+
+def _hint_at_connections(names: Iterable[str]) -> None:
+    """Say which connections of messages.yaml this terminal does not know: Airflow may, so that is no finding."""
+    unknown = ", ".join(sorted(name for name in names if f"{PREFIX}{name.upper()}" not in os.environ))
+    if unknown:
+        how = "`changewindow messages test ROOM` finds out by sending a message"
+        print(
+            f"Whether Airflow has the connections of messages.yaml is not known here ({unknown}); {how}.",
+            file=sys.stderr,
+        )
 
 
 def _idle(arguments: argparse.Namespace, folder: Path, loaded: Loaded) -> list[Finding]:

@@ -9,7 +9,7 @@ from changewindow.flow.runtime import log
 from changewindow.notify import log as log_channel
 from changewindow.notify import slack
 from changewindow.notify.base import ChannelBase
-from changewindow.policy.messages import FILE, Messages, load_messages
+from changewindow.policy.messages import FILE, Messages, load_messages, named
 
 
 def messages_policy() -> Messages:
@@ -27,15 +27,6 @@ def messages_policy() -> Messages:
 def channels(room: str, policy: Messages) -> Mapping[str, ChannelBase]:
     """Return the channels of a room by name; without any, Slack when its connection exists, else the task log."""
     return named(policy.rules(room).to) or {"": _usual()}
-
-
-def named(given: tuple[ChannelBase, ...]) -> dict[str, ChannelBase]:
-    """Return channels by their kinds; the second one of a kind has a number."""
-    names: dict[str, ChannelBase] = {}
-    for channel in given:
-        same = sum(name.partition(" ")[0] == channel.kind for name in names)
-        names[f"{channel.kind} {same + 1}" if same else channel.kind] = channel
-    return names
 
 
 def _usual() -> ChannelBase:

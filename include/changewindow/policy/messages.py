@@ -65,6 +65,12 @@ class Messages(Model):
         """Return the rules of a room."""
         return self.rooms.get(room, RoomRules())
 
+    @property
+    def connections(self) -> frozenset[str]:
+        """Return the Airflow Connections that its channels name."""
+        given = (getattr(channel, "connection", "") for rules in self.rooms.values() for channel in rules.to)
+        return frozenset(name for name in given if name)
+
     def ids(self, kind: str) -> Mapping[str, str]:
         """Return what people are called in a kind of channel, by their user names."""
         names = {person: str(getattr(known, kind, None) or "") for person, known in self.people.items()}
@@ -91,6 +97,15 @@ class Messages(Model):
 
 
 RISKS = ("low", "medium", "high")
+
+
+def named(given: tuple[ChannelBase, ...]) -> dict[str, ChannelBase]:
+    """Return channels by their kinds; the second one of a kind has a number."""
+    names: dict[str, ChannelBase] = {}
+    for channel in given:
+        same = sum(name.partition(" ")[0] == channel.kind for name in names)
+        names[f"{channel.kind} {same + 1}" if same else channel.kind] = channel
+    return names
 
 
 def load_messages(folder: Path) -> Read[Messages]:
