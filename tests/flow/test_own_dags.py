@@ -35,6 +35,15 @@ def test_the_help_of_a_field_is_plain_text(name: str) -> None:
     assert [field for field, param in fields.items() if "`" in str(param.description)] == []
 
 
+@pytest.mark.parametrize("name", sorted(OWN_DAGS))
+def test_a_field_that_may_be_empty_may_be_left_out(name: str) -> None:
+    """Over REST, too: without its default Airflow would ask for it."""
+    dag: DAG = runpy.run_path(str(shipped("dags") / f"{name}.py"))["dag"]
+    fields = {field: dag.params.get_param(field) for field in dag.params}
+    optional = [param for param in fields.values() if "null" in (param.schema.get("type") or ())]
+    assert [param.resolve() for param in optional] == [param.value for param in optional]
+
+
 def test_the_form_says_what_may_be_chosen_for_each_standard_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
