@@ -16,6 +16,7 @@ from changewindow.cli.calendar_arguments import POLICY, add_arguments
 from changewindow.cli.emergency_arguments import add_emergency_arguments
 from changewindow.cli.terminal import shown
 from changewindow.errors import ChangeError
+from changewindow.settings import SLACK_CONNECTION
 
 Command = Callable[[str, str, str], argparse.ArgumentParser]
 """Adds a command by its name, the function that carries it out (`module.function`), and its help."""
@@ -148,6 +149,10 @@ def _add_ticket_commands(command: Command) -> None:
 def _add_airflow_commands(command: Command) -> None:
     add_airflow_arguments(command, LEDGER, POLICY)
     add_emergency_arguments(command, LEDGER, POLICY)
+    slack = command("slack", "slack.run", "Take what people decide by the buttons in Slack, until it is stopped.")
+    slack.add_argument("--connection", default=SLACK_CONNECTION, metavar="NAME", help=f"its token ({SLACK_CONNECTION})")
+    slack.add_argument("--ledger", metavar="URL", help=LEDGER)
+    slack.add_argument("--policy", type=Path, metavar="FOLDER", help=POLICY)
     dags = command("dags", "dags.install", "Write the DAG files of Change Windows into Airflow's DAGs folder.")
     dags.add_argument("action", choices=["install"])
     dags.add_argument("folder", type=Path, metavar="FOLDER")
