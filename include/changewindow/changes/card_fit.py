@@ -5,9 +5,13 @@ from collections.abc import Iterable
 from typing import Any
 
 BLOCKS = 47
-"""Of the 50 that a message may have; the others are for buttons, and for the mark that some were left out."""
-TEXT, FIELD, HEADER, CONTEXT = 3000, 2000, 150, 2000
+"""Of the 50 that a message may have; the others are for buttons."""
+ALL = 10_000
+"""Characters of all texts together: Slack takes 12,000 or little more, and those of buttons come in addition."""
+TEXT, FIELD, HEADER = 3000, 2000, 150
 FIELDS = ELEMENTS = 10
+SHORTER = (TEXT, 1500, 700, 300, 100)
+"""To how many characters each text is cut, until all of them together fit."""
 CUT = "…"
 UNIT = re.compile(r"<[^<>]*>|&(?:amp|lt|gt);|.", re.DOTALL)
 """What is shown as one thing, and means something else when it is cut in two."""
@@ -18,14 +22,21 @@ def fitted(blocks: Iterable[Block]) -> tuple[Block, ...]:
     """Return blocks that Slack takes: none without a text, none too long, not too many.
 
     Raises:
-        ValueError: one is no block.
+        ValueError, TypeError: one is no block.
     """
-    fitting = [block for block in map(_block, blocks) if block]
-    if len(fitting) <= BLOCKS:
-        return tuple(fitting)
-    left_out = len(fitting) - BLOCKS + 1
-    mark = f"{CUT} {left_out} more parts are left out here"
-    return (*fitting[: BLOCKS - 1], {"type": "context", "elements": [{"type": "plain_text", "text": mark}]})
+    given = list(blocks)
+    fitting: list[Block] = []
+    for longest in SHORTER:
+        fitting = [block for block in (_block(each, longest) for each in given) if block]
+        if _size(fitting) <= ALL:
+            break
+    kept = fitting[:BLOCKS]
+    while len(kept) > 1 and _size(kept) > ALL - 100:
+        kept.pop()
+    if len(kept) == len(fitting):
+        return tuple(kept)
+    mark = f"{CUT} {len(fitting) - len(kept) + 1} more parts are left out here"
+    return (*kept[:-1], {"type": "context", "elements": [{"type": "plain_text", "text": mark}]})
 
 
 def cut(text: str, longest: int) -> str:
@@ -46,17 +57,17 @@ def _length(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def _block(block: Any) -> Block | None:
+def _block(block: Any, most: int) -> Block | None:
     """Return a block that fits; nothing where it would show nothing."""
     if not isinstance(block, dict) or not isinstance(block.get("type"), str):
         raise ValueError(f"{str(block)[:80]!r} is no block: it has no type")  # noqa: TRY004  a value of a template
     fitting = dict(block)
-    longest = HEADER if block["type"] == "header" else TEXT
+    longest = min(most, HEADER if block["type"] == "header" else TEXT)
     if "text" in fitting:
         fitting["text"] = _text(fitting["text"], longest)
-    for name, most, each in (("fields", FIELDS, FIELD), ("elements", ELEMENTS, CONTEXT)):
+    for name, count in (("fields", FIELDS), ("elements", ELEMENTS)):
         if name in fitting and block["type"] in {"section", "context"}:
-            fitting[name] = _texts(fitting[name], most, each)
+            fitting[name] = _texts(fitting[name], min(most, FIELD))[:count]
             if not fitting[name]:
                 del fitting[name]
     if block["type"] in {"header", "section"} and not fitting.get("text"):
@@ -65,11 +76,10 @@ def _block(block: Any) -> Block | None:
     return None if is_empty else fitting
 
 
-def _texts(values: Any, most: int, longest: int) -> list[Any]:
+def _texts(values: Any, longest: int) -> list[Any]:
     if not isinstance(values, list):
         raise TypeError(f"{str(values)[:80]!r} is no list")
-    shown = [value for value in (_text(each, longest) for each in values) if value]
-    return shown[:most]
+    return [value for value in (_text(each, longest) for each in values) if value]
 
 
 def _text(value: Any, longest: int) -> Any:
@@ -83,3 +93,11 @@ def _text(value: Any, longest: int) -> Any:
     # Without this, Slack makes links of addresses, and calls of names, that somebody has written into a ticket.
     verbatim = {"verbatim": True} if value["type"] == "mrkdwn" else {}
     return {**value, "text": text, **verbatim}
+
+
+def _size(value: Any) -> int:
+    """Return how many characters the texts of blocks have."""
+    if isinstance(value, dict):
+        is_text = value.get("type") in {"mrkdwn", "plain_text"}
+        return _length(str(value.get("text"))) if is_text else sum(map(_size, value.values()))
+    return sum(map(_size, value)) if isinstance(value, list) else 0

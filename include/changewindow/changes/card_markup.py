@@ -65,4 +65,4 @@ def link_in_blocks(address: str, name: str) -> Markup:
     """Return a link; nothing where there is no address."""
     if not ADDRESS.fullmatch(address):
         return Markup()
-    return as_json(f"<{address.replace('&', '&amp;')}|") + in_blocks(name) + as_json(">")
+    return as_json(f"<{address.replace('&', '&amp;')}|") + in_blocks(name.replace("|", "/")) + as_json(">")

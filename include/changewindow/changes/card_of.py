@@ -1,6 +1,6 @@
 """Makes the card of a change from the ledger: its sealed events say where it stands, its text what it is about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from changewindow.changes.bare_cards import of_altered, of_record
 from changewindow.changes.card import Card, CardEmergency, CardEnding, CardStep, State
 from changewindow.changes.card_course import Course, StepSeen, course_of
 from changewindow.changes.card_watch import watch_of
-from changewindow.changes.waiting import waits_for
+from changewindow.changes.waiting import NEXT, waits_for
 from changewindow.errors import AlteredText, BadPolicy, BrokenChain
 from changewindow.ledger.chain import checked_events
 from changewindow.ledger.changes import get
@@ -115,7 +115,7 @@ def _of_ticket(ledger: Ledger, read: _Read, policy: Policy | BadPolicy, now: dat
         is_drill=course.declared is not None and course.declared.is_drill,
     )
     if state in WAITING:
-        waits = tuple(each.removeprefix("waits: ") for each in waits_for(ledger, read.row, policy, now))
+        waits = tuple(_waits(ledger, read, policy, max(now, card.opens)))
         asks = _asks(ledger, read, policy, now) if state == "asked" else ()
         until = card.closes - ticket.needs if state == "asked" else None
         return replace(card, waits_for=waits, asks=asks, until=until)
@@ -124,6 +124,13 @@ def _of_ticket(ledger: Ledger, read: _Read, policy: Policy | BadPolicy, now: dat
     if state in {"watching", "waiting", "rolling_back"}:
         return replace(card, watch=watch_of(ledger, change, course.run, ticket.conditions, now=now))
     return card
+
+
+def _waits(ledger: Ledger, read: _Read, policy: Policy | BadPolicy, at: datetime) -> Iterator[str]:
+    """Yield what stands against a change once its window is open: that it is not open yet, its message says itself."""
+    for line in waits_for(ledger, read.row, policy, at):
+        if line != NEXT:
+            yield f"it {line}" if line.startswith("waits for") else line.removeprefix("waits: ")
 
 
 def _state(course: Course, ticket: Ticket) -> State:

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from jinja2 import TemplateError, TemplateNotFound
 from changewindow import settings
 from changewindow.changes import card_markup, card_words
 from changewindow.changes.card import LOUD, Card
-from changewindow.changes.card_fit import Block, fitted
+from changewindow.changes.card_fit import Block, cut, fitted
 from changewindow.changes.card_sandbox import Form, environment
 from changewindow.errors import AuthorError
 from changewindow.notify.base import Message
@@ -27,8 +28,8 @@ FOLDER = "messages"
 OURS = settings.shipped("templates") / FOLDER
 CALLING = LOUD | {"asked", "waiting"}
 """States whose message calls people."""
-LONGEST = 38_000
-"""Characters of a text: below what Slack takes, so that there is room for who is called."""
+LONGEST, LONGEST_LINE = 3800, 1000
+"""Characters of a text: fewer than the 4,000 that Slack takes in an update, so that there is room for who is called."""
 WRONG = (TemplateError, ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
 """What goes wrong in a template."""
 
@@ -55,6 +56,7 @@ class BadTemplate(AuthorError):
     """A template of a message cannot be used."""
 
     def __init__(self, path: Path, why: str) -> None:
+        self.why = why
         super().__init__(f"{path} cannot be used: {why}. The template that comes with Change Windows is used instead.")
 
 
@@ -77,9 +79,14 @@ def tried(card: Card, look: Look, path: Path, form: Form) -> None:
         BadTemplate: it does not make what it should.
     """
     try:
-        _checked(_rendered(card, look, (path.parent, OURS), form), form)
+        _checked(_rendered(card, look, (path.parent, *_above(path.parent), OURS), form), form)
     except WRONG as error:
         raise BadTemplate(path, _why(error)) from error
+
+
+def _above(folder: Path) -> tuple[Path, ...]:
+    """Return the folder of the templates of all rooms, for those of one room."""
+    return () if folder.name == FOLDER else (folder.parent,)
 
 
 def _first(card: Card, look: Look, form: Form) -> str:
@@ -113,7 +120,7 @@ def _rendered(card: Card, look: Look, folders: tuple[Path, ...], form: Form) -> 
         zone=look.zone,
         mention=card_markup.mention_in_blocks(look.ids) if is_json else card_markup.mention_in_text,
         link=link,
-        clock=partial(card_words.clock, zone=look.zone),
+        clock=partial(card_words.clock, zone=look.zone, day=card.since.astimezone(UTC).date()),
         span=partial(card_words.span, zone=look.zone),
         hours=partial(card_words.hours, zone=look.zone),
         took=card_words.took,
@@ -129,9 +136,9 @@ def _name(card: Card, form: Form) -> str:
 
 
 def _text(rendered: str) -> str:
-    """Return a text without empty lines."""
-    text = "\n".join(line for line in (line.strip() for line in rendered.splitlines()) if line)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    """Return a text without empty lines, in which no long line leaves the others no room."""
+    lines = (line.strip() for line in rendered.splitlines())
+    return cut("\n".join(cut(line, LONGEST_LINE) for line in lines if line), LONGEST)
 
 
 def _blocks_of(rendered: str) -> list[Block]:

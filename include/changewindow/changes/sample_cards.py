@@ -17,6 +17,7 @@ from changewindow.changes.card import (
 
 OPENS = datetime(2031, 3, 18, 14, 0, tzinfo=UTC)
 WORST = CardCondition("p99 latency", "fail", "348 ms", "limit 200 ms", "▁▁▂▃▅▇█")
+GOOD = replace(WORST, verdict="pass", value="148 ms", bars="▁▁▂▃▂▁▂")
 WATCH = CardWatch(
     passed=timedelta(minutes=7),
     length=timedelta(minutes=15),
@@ -70,8 +71,7 @@ BASE = Card(
     type="normal",
     steps=STEPS,
     rollback="deploy what was there before; set max_idle back to 8 (< 2 minutes)",
-    approvals=(CardApproval("bob", is_yes=True, at=OPENS - timedelta(hours=5)),),
-    owes=("review by 2031-03-25 14:18 UTC",),
+    approvals=(CardApproval("erin", is_yes=True, at=OPENS - timedelta(hours=5)),),
     links={
         "run": "https://airflow.example/dags/CHG-1042/runs/1",
         "log": "https://airflow.example/dags/CHG-1042/runs/1/tasks/close",
@@ -79,7 +79,9 @@ BASE = Card(
         "actions": "https://airflow.example/required_actions?dag_id=CHG-1042",
     },
 )
-ASKED = "nobody has approved it. Ask bob or carol to answer under Required Actions in Airflow."
+ASKED = "1 of 2 approvals is missing, at level 'manager'. Ask bob or carol (under Required Actions in Airflow)."
+OWED = ("review by 2031-03-25 14:18 UTC",)
+SILENT = CardCondition("error rate", "error", "", "limit 1%", "▁▂▁▁▁▃▁   ")
 ENDED = ("completed", "rolled_back", "rollback_failed", "refused", "missed", "rejected", "cancelled")
 
 
@@ -88,17 +90,18 @@ def sample(state: str, *, is_emergency: bool = False) -> Card:
     emergency = EMERGENCY if is_emergency else None
     card = replace(BASE, state=cast("State", state), emergency=emergency, steps=_steps(state))
     if state in ENDED:
-        return replace(card, ending=ENDING)
+        owes = OWED if is_emergency or state in {"rolled_back", "rollback_failed"} else ()
+        return replace(card, ending=ENDING, owes=owes)
     more: dict[str, Card] = {
         "asked": replace(card, waits_for=(ASKED,), asks=("bob", "carol"), until=OPENS + timedelta(minutes=30)),
-        "scheduled": replace(card, waits_for=("its window opens 2031-03-18 14:00 UTC. Wait until then.",)),
+        "scheduled": replace(card, waits_for=("it waits for its checks to be good: Health is up",)),
         "watching": replace(card, watch=WATCH),
         "waiting": replace(
             card,
-            watch=WATCH,
+            watch=replace(WATCH, worst=SILENT, conditions=(GOOD, SILENT)),
             asks=("alice", "bob", "charlie"),
             until=OPENS + timedelta(minutes=25),
-            reason="error rate is not known: no data for 3 readings, 2 allowed",
+            reason="error rate: no data for 3 readings, 2 allowed",
         ),
         "rolling_back": replace(card, reason=ENDING.reason, watch=WATCH),
         "recorded": replace(card, summary="Done by hand: restarted the pods", steps=(), approvals=()),

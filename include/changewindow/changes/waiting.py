@@ -16,6 +16,7 @@ from changewindow.ticket.reader import build_ticket
 ACTIONS = "under Required Actions in Airflow"
 ASKED = {"nobody_approved", "only_requester", "approval_expired", "approvals_missing", "text_not_approved"}
 """What people answer there."""
+NEXT = "nothing stands against it; its run is next"
 PASSED_OVER = {
     *(EventKind.READ, EventKind.CLICKED, EventKind.BUTTON_PRESSED),
     *(EventKind.MESSAGE_SENT, EventKind.MESSAGE_FAILED),
@@ -73,7 +74,7 @@ def _preflight(ledger: Ledger, change: Change) -> Iterator[str]:
     if items and not events.history(ledger, change.id, EventKind.CONFIRMED):
         yield f"waits for {ticket.owner} to confirm {ACTIONS}: {'; '.join(items)}"
     checks = ", ".join(check.name for check in ticket.preflight.checks)
-    yield f"waits for its checks to be good: {checks}" if checks else "nothing stands against it; its run is next"
+    yield f"waits for its checks to be good: {checks}" if checks else NEXT
 
 
 def _ticket(ledger: Ledger, change: Change) -> Ticket:

@@ -24,6 +24,7 @@ from changewindow.policy.templates import read_template
 
 def lint(arguments: argparse.Namespace) -> int:
     """Check the policy and the templates of standard changes, and print every finding."""
+    from changewindow.changes.template_lint import missing_folders, template_findings  # noqa: PLC0415  so is Jinja
     from changewindow.markers.base import MARKERS  # noqa: PLC0415  what it can send with is slow to import
     from changewindow.policy.markers import load_markers  # noqa: PLC0415  same
     from changewindow.policy.messages import FILE as MESSAGES  # noqa: PLC0415  same
@@ -37,6 +38,7 @@ def lint(arguments: argparse.Namespace) -> int:
         return 1
     templates = sorted(_templates(arguments).glob("*.yaml"))
     findings = [(path, finding) for path in templates for finding in read_template(path, facts)[1]]
+    findings += template_findings(_templates(arguments))
     if facts.policy:
         folder = policy_folder(arguments)
         findings += unknown_names(folder, facts.policy.catalogue)
@@ -47,6 +49,7 @@ def lint(arguments: argparse.Namespace) -> int:
         findings += [(folder / MARKERS, wrong) for wrong in load_markers(folder).findings]
         messages = load_messages(folder)
         findings += [(folder / MESSAGES, wrong) for wrong in messages.findings]
+        findings += missing_folders(folder, _templates(arguments), messages.model or Messages())
         _hint_at_connections((messages.model or Messages()).connections)
     print_findings(findings)
     return sum_up([finding for _, finding in findings], f"the policy and {count(len(templates), 'template')}")
