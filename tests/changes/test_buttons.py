@@ -37,7 +37,7 @@ def test_each_state_offers_what_can_be_decided_then(card: Card, state: Any) -> N
     assert of_message({"text": "x", "blocks": made}, 40_000) == ("", []) if made else state not in OFFERED
     for block in made:
         for element in block["elements"]:
-            assert Carried.read(element["value"]) == Carried(card.change, card.digest, card.sequence, state)
+            assert Carried.read(element["value"]) == Carried(card.change, card.digest, state)
             assert card.change in element["confirm"]["text"]["text"]
 
 

@@ -265,8 +265,8 @@ def test_other_buttons_decide_nothing(name: str) -> None:
 
 def test_what_a_button_holds_is_read_as_it_was_written() -> None:
     """And what holds something else is none of ours."""
-    carried = Carried("CHG-1042", "d" * 64, 17, "asked")
+    carried = Carried("CHG-1042", "d" * 64, "asked")
     assert Carried.read(carried.value) == carried
     assert len(carried.value) < 2000
-    assert Carried.read("CHG-1042 d -1 asked") is Carried.read("") is Carried.read("a b 1 gone") is None
+    assert Carried.read("CHG-1042 d 17 asked") is Carried.read("") is Carried.read("a b gone") is None
     assert PLACE == "changewindow"

@@ -126,7 +126,7 @@ class SlackWorld:
 
     def button(self) -> str:
         """Return what a button of the message holds."""
-        return Carried(self.change, self.digest, len(self.events), self.state).value
+        return Carried(self.change, self.digest, self.state).value
 
     def click(self, person: str, action: Action, **changed: Any) -> Click:
         """Return a new click of somebody."""

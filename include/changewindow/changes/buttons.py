@@ -45,26 +45,24 @@ LOOKS: Mapping[Action, Look] = {
 
 @dataclass(frozen=True)
 class Carried:
-    """What a button carries: of what, and of which moment, it was."""
+    """What a button carries: of which text of a change it was, in which state; who reads it asks the ledger besides."""
 
     change: str
     digest: str
-    sequence: int
-    """The number of the newest event that its message knew of."""
     state: str
 
     @property
     def value(self) -> str:
         """Return it as the text that a button holds."""
-        return f"{self.change} {self.digest} {self.sequence} {self.state}"
+        return f"{self.change} {self.digest} {self.state}"
 
     @classmethod
     def read(cls, value: str) -> "Carried | None":
         """Return what a button holds; nothing where it is none of ours."""
         parts = value.split(" ")
-        if len(parts) != 4 or not parts[2].isdecimal() or parts[3] not in STATES:
+        if len(parts) != 3 or parts[2] not in STATES:
             return None
-        return cls(parts[0], parts[1], int(parts[2]), parts[3])
+        return cls(*parts)
 
 
 def buttons(card: Card, rules: Messages, room: str) -> list[dict[str, Any]]:
@@ -72,7 +70,7 @@ def buttons(card: Card, rules: Messages, room: str) -> list[dict[str, Any]]:
     offered = OFFERED.get(card.state, ())
     if not offered or not rules.rules(room).buttons:
         return []
-    carried = Carried(card.change, card.digest, card.sequence, card.state)
+    carried = Carried(card.change, card.digest, card.state)
     may_approve = rules.may_approve(card.risk)
     elements = [_button(action, carried) for action in offered if action != "approve" or may_approve]
     if not may_approve and "approve" in offered and (page := card.links.get("actions")):

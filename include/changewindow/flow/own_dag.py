@@ -1,7 +1,7 @@
 """What the DAGs of Change Windows itself have in common, as opposed to those of changes."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from airflow.sdk import DAG
 
@@ -25,10 +25,12 @@ REVIEW, FOLLOW_UP = "review_change", "follow_up"
 """The DAGs by which people write what comes after a change; a run that is tried again writes it once."""
 RETROACTIVE = "retroactive_approval"
 """The DAG by which people approve afterwards what ran: one run of it asks about each change."""
+WANTED = "wanted_rollbacks"
+"""The DAG that begins the rollbacks which people want outside of Airflow; one run of it is always open."""
 ASKS = "asks_about_"
 """How the ids of these runs begin; the change follows."""
 OWN_DAGS = INTERVENTIONS | {
-    *(DRILL, REVIEW, FOLLOW_UP, RETROACTIVE),
+    *(DRILL, REVIEW, FOLLOW_UP, RETROACTIVE, WANTED),
     *("housekeeping", EMERGENCY, RECORD, "request_change", "silent_changes", "sync_tickets", "what_changed"),
 }
 """The DAGs that come with Change Windows."""
@@ -46,7 +48,7 @@ def own_dag(
     description: str,
     *,
     params: dict[str, Any] | None = None,
-    every: timedelta | None = None,
+    every: timedelta | Literal["@continuous"] | None = None,
     at_once: int = 16,
     document: str | None = None,
     weight: int = REST,

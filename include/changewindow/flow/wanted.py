@@ -31,4 +31,4 @@ def wanted_by(here: Ledger, change: str) -> str:
 def _request(context: Context, wanted: Wanted) -> dict[str, Any]:
     log.warning("%s is rolled back: %s asked for it by %s", wanted.change, wanted.person, wanted.reason)
     conf = {"mode": "rollback", "reason": f"{wanted.person} asked for it by {wanted.reason}"}
-    return run_request(context, wanted.change, f"take_back_wanted_{wanted.sequence}", conf)
+    return run_request(context, wanted.change, wanted.run, conf)

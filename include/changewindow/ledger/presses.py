@@ -32,6 +32,11 @@ class Wanted:
     sequence: int
     """The number of the event that says so."""
 
+    @property
+    def run(self) -> str:
+        """Return the id of the run that does it: one, however often it is asked for."""
+        return f"take_back_wanted_{self.sequence}"
+
 
 def press(
     ledger: Ledger, change: str, pressed: ButtonPressed, act: Act, *, person: str, now: datetime

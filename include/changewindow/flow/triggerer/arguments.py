@@ -59,6 +59,13 @@ class SilentArguments(Arguments):
     """Nothing: policy and ledger say what is looked at."""
 
 
+class WantedArguments(Arguments):
+    """Until when rollbacks are waited for, and the runs of those that are wanted already."""
+
+    until: Moment
+    known: tuple[str, ...] = ()
+
+
 class RoomArguments(Arguments):
     """Until when there is a point in waiting for room."""
 
