@@ -14,7 +14,6 @@ from changewindow.errors import StepFailed
 from changewindow.kinds import explain_kind
 from changewindow.systems.connection import Connection
 from changewindow.systems.http.exchange import Replied, Request
-from changewindow.systems.http.refusals import wanted_quiet
 from changewindow.systems.in_time import in_time
 from changewindow.systems.secrecy import Secrets
 
@@ -210,7 +209,7 @@ def delivered(request: Request, connection: Connection, receiver: str, now: date
         return reply
     way_on, remedy = way_on_after(reply.status)
     answer = answer_of(connection, f"{reply.status} {reply.text}").rstrip(". ")
-    quiet = wanted_quiet(reply.headers, now) if way_on is WayOn.LATER else timedelta(0)
+    quiet = reply.wanted_quiet(now) if way_on is WayOn.LATER else timedelta(0)
     is_refused = reply.status < 500 or reply.status == 503
     sentence = f"{receiver} answered {answer}. {remedy.format(connection.name)}"
     raise NotDelivered(sentence, way_on, quiet, name=str(reply.status), is_refused=is_refused)

@@ -7,6 +7,8 @@ import ssl
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 WITHIN = 30.0
 """Seconds until the last byte of the reply must be there."""
+LONGEST_QUIET = 3600
 LARGEST = 16 << 20
 """How many bytes of a reply are read at most."""
 
@@ -30,6 +33,15 @@ class Replied:
     text: str
     headers: Mapping[str, str] = field(default_factory=dict, compare=False)
     """By their names in lower case."""
+
+    def wanted_quiet(self, now: datetime) -> timedelta:
+        """Return for how long the server wants to be left alone (RFC 9110, 10.2.3); an hour at most."""
+        after = self.headers.get("retry-after", "").strip()
+        try:
+            seconds = float(after) if after.isdecimal() else (parsedate_to_datetime(after) - now).total_seconds()
+        except (ValueError, TypeError):
+            return timedelta(0)
+        return timedelta(seconds=min(max(seconds, 0), LONGEST_QUIET))
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,11 @@
 """Reads what a product answers when it refuses a request: why, and until when it wants quiet."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 
 import httpx
 
 QUIET = 60
 """Seconds to stop asking when a product limits the rate and does not say for how long."""
-HOUR = 3600
 DAY = 86400
 LONGEST = 200
 """Characters of a reason."""
@@ -32,16 +29,6 @@ def quiet_until(reply: httpx.Response, now: datetime) -> datetime:
     elif reset.isdecimal():
         seconds = int(reset) - now.timestamp() if int(reset) > DAY else int(reset)
     return datetime.fromtimestamp(now.timestamp() + (min(seconds, DAY) if seconds > 0 else QUIET), UTC)
-
-
-def wanted_quiet(headers: Mapping[str, str], now: datetime) -> timedelta:
-    """Return for how long a server wants to be left alone: seconds or a moment (RFC 9110, 10.2.3); an hour at most."""
-    after = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(after) if after.isdecimal() else (parsedate_to_datetime(after) - now).total_seconds()
-    except (ValueError, TypeError):
-        return timedelta(0)
-    return timedelta(seconds=min(max(seconds, 0), HOUR))
 
 
 def reason_of(reply: httpx.Response) -> str:
