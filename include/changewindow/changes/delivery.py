@@ -76,7 +76,9 @@ class Delivery:
         if card.posting and (known := after_a_crash(self.desk, self.channel, card, above=card)):
             return known
         digest = digest_of(shown.message)
-        if not card.stands or (not self.channel.is_live and self._is_news(shown)):
+        if not self.channel.is_live and (not card.stands or self._is_news(shown)):
+            return self._news(card, shown)
+        if not card.stands:
             begun = replace(card, about=shown.message.about)
             return self._posted(begun, shown.message, lambda ref, told: self._begun(begun, shown, ref, told=told))
         if self.channel.is_live and digest != card.shown:
@@ -88,7 +90,21 @@ class Delivery:
             return self._line(card, shown, lines)
         is_over = shown.card.state != "watching"
         clear = replace(well(card), posting="", posting_since=None)
+        if not self.channel.is_live:
+            clear = replace(clear, state=shown.card.state)  # what it comes back to later is news again
         return replace(clear, head=self.head, is_done=is_over, due=now if is_over else now + REFRESH)
+
+    def _news(self, card: Outgoing, shown: Shown) -> Outgoing:
+        """Post what is new as a message of its own, below the first one of its change where a channel has threads."""
+        said = replace(shown.message, key=f"{shown.message.key or card.key}/{shown.card.sequence}")
+        first = card.reference if card.stands else None
+        return self._posted(
+            replace(card, about=said.about),
+            said,
+            lambda reference, told: self._standing(card, shown, first or reference, told=told),
+            where=first,
+            is_loud=shown.card.state in LOUD,
+        )
 
     def _is_news(self, shown: Shown) -> bool:
         return shown.card.state != self.message.state and shown.card.state in NEWS
@@ -125,7 +141,7 @@ class Delivery:
             return known
         if card and not card.stands and self.channel.is_live and now < note.about + PATIENCE:
             return replace(note, due=now + timedelta(seconds=1))
-        where = card.reference if card and card.stands and self.channel.is_live else None
+        where = card.reference if card and card.stands else None
         try:
             return self._noted(where)
         except NotDelivered as error:
