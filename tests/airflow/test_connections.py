@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from changewindow.cli.standalone import free_port
 from changewindow.systems.connection import Connection
 from servers import postgres
 from servers.kubernetes import running
 from servers.sshd import sshd
+from support.ports import free_port
 from support.real_airflow import Probe, RealAirflow
 
 FORMS = {"http", "git", "kubernetes", "ssh", "aws", "postgres", "sqlite", "slack", "pagerduty", "opsgenie", "generic"}

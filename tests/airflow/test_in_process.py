@@ -14,6 +14,7 @@ from changewindow.policy.check import Facts
 from changewindow.policy.review import load_text
 from demo.__main__ import POLICY, world
 from demo.scenario import ACTS, TICKETS, Act, with_window
+from support.ports import free_port
 from support.real_airflow import RealAirflow
 
 
@@ -21,7 +22,7 @@ from support.real_airflow import RealAirflow
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAirflow]:
     """Prepare an Airflow of which nothing runs: its database, the ledger, and the service to change."""
     folder = tmp_path_factory.mktemp("alone")
-    place = standalone.Place(folder / "airflow", standalone.free_port(), {})
+    place = standalone.Place(folder / "airflow", free_port(), {})
     with world(folder / "world") as connections:
         airflow = RealAirflow(place, None, {}, {**connections, "CHANGEWINDOW_POLICY": str(POLICY)}, POLICY)
         airflow.ledger.upgrade()

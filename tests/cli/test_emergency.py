@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from changewindow.cli.main import main
-from changewindow.cli.standalone import ROOT, free_port
+from changewindow.cli.standalone import ROOT
 from changewindow.ledger import aftercare, changes, events, leases
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads import Declared, MarkerFailed, MessageFailed, MessageSent
@@ -21,6 +21,7 @@ from servers.postgres import Postgres, postgres
 from support import direct
 from support.changes import NOW, approved, intent
 from support.emergency_terminal import ME, SLACK_TOKEN, Terminal, newest, secrets_in
+from support.ports import free_port
 from support.recording_server import Reply, Request, recording_server
 from support.tickets import banner
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from changewindow.cli.main import main
-from changewindow.cli.standalone import free_port
 from changewindow.ledger import aftercare, events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads import IncidentSeen
 from servers import incident_apis
 from servers.incident_apis import TOKEN, IncidentDesk, serving
 from support.emergency_terminal import Terminal, newest, secrets_in
+from support.ports import free_port
 
 Capture = pytest.CaptureFixture[str]
 

@@ -8,12 +8,12 @@ import pytest
 import yaml
 
 from changewindow.cli.main import main
-from changewindow.cli.standalone import free_port
 from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads import Silenced, SilenceEnded, SilenceFailed
 from servers.silence_apis import TOKEN, Place, acts, speaking
 from support.emergency_terminal import Terminal, newest
+from support.ports import free_port
 from support.recording_server import Reply
 
 SILENCE = [{"kind": "grafana", "connection": "grafana", "matchers": ['service="orders"']}]

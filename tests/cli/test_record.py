@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from changewindow.cli.main import main
-from changewindow.cli.standalone import free_port
 from changewindow.ledger import aftercare, records
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.journal import journals
+from support.ports import free_port
 from support.recording_server import RecordingServer, Reply, Request
 
 SECRET = "hunter2-9f3"

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 
 from changewindow.cli.airflow_api import wait_for
-from changewindow.cli.standalone import free_port
 from step_fixtures import need
+from support.ports import free_port
 from support.web import WEB
 
 PROGRAM = "prometheus-alertmanager"

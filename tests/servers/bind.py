@@ -23,6 +23,7 @@ import dns.update
 
 from changewindow.cli.airflow_api import wait_for
 from step_fixtures import need
+from support.ports import free_port
 
 ZONE = "example.com"
 KEY, SECRET = "change-windows", "czNjcmV0LW9mLXRoZS10c2lnLWtleQ=="
@@ -93,7 +94,7 @@ class Bind:
 def bind(folder: Path) -> Iterator[Bind]:
     """Serve the zone `example.com`, which takes updates signed by one key, until the end of the block."""
     need("named")
-    port, behind = _free_port(), _free_port()
+    port, behind = free_port(), free_port()
     with ExitStack() as running:
         made = Bind(port, {})
         running.enter_context(_relay((SECONDARY, port), ("127.0.0.1", behind)))
@@ -115,13 +116,6 @@ def resolving(made: Bind) -> Iterator[None]:
     before, dns.asyncresolver.default_resolver = dns.asyncresolver.default_resolver, resolver
     yield
     dns.asyncresolver.default_resolver = before
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind((PRIMARY, 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from changewindow.cli import process_group, standalone
 from changewindow.cli.airflow_api import Client, wait_for
 from changewindow.cli.start_up import wait_until_healthy
 from demo.__main__ import _has_form, world
+from support.ports import free_port
 from support.real_airflow import PROBE, USERS, Probe, RealAirflow, copy_policy, git
 
 BARE = Path(__file__).parents[1] / "airflow" / "bare"
@@ -23,7 +24,7 @@ BARE = Path(__file__).parents[1] / "airflow" / "bare"
 @contextmanager
 def running(folder: Path, probe: Probe, users: Mapping[str, str] = USERS, **settings: str) -> Iterator[RealAirflow]:
     """Run an Airflow with a service to change, an empty repository of tickets, and the probe as its Slack."""
-    place = standalone.Place(folder / "airflow", standalone.free_port(), users)
+    place = standalone.Place(folder / "airflow", free_port(), users)
     slack = {"conn_type": "slack", "password": "xoxb-of-the-test", "extra": {"base_url": f"{probe.url}/api/"}}
     with world(folder / "world") as reach, standing_still(folder / "world"):
         connections = {

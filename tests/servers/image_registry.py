@@ -14,9 +14,9 @@ import bcrypt
 import requests
 
 from changewindow.cli.airflow_api import wait_for
-from changewindow.cli.standalone import free_port
 from changewindow.systems.connection import Connection
 from step_fixtures import need
+from support.ports import free_port
 
 ACCOUNT = ("robot", "s3cret-of-the-registry")
 CONFIG = """

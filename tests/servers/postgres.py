@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy import create_engine
 
 from changewindow.cli.airflow_api import wait_for
-from changewindow.cli.standalone import free_port
 from changewindow.systems.connection import Connection
 from step_fixtures import need
+from support.ports import free_port
 
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/lib/postgresql/15/bin"))
 USER = "postgres"

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 
 from changewindow.cli.airflow_api import wait_for
-from changewindow.cli.standalone import free_port
 from step_fixtures import need
+from support.ports import free_port
 from support.recording_server import Reply, recording_server
 from support.web import WEB
 

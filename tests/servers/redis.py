@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from changewindow.cli.airflow_api import wait_for
-from changewindow.cli.standalone import free_port
 from step_fixtures import need
+from support.ports import free_port
 
 
 @contextmanager

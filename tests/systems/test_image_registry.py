@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from changewindow.cli.standalone import free_port
 from changewindow.systems.connection import Connection
 from changewindow.systems.kubernetes.image_registry import images_not_pullable, reference
 from servers.image_registry import ACCOUNT, Registry, registry
 from support.certificates import certificate
+from support.ports import free_port
 from support.recording_server import Reply, Request, recording_server
 
 
