@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -24,17 +26,24 @@ TOLD = "orders leads to a replica, "
 
 
 @pytest.fixture(scope="module")
-def primary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def folder() -> Iterator[Path]:
+    """Make a folder that PostgreSQL's user may enter, which another pytest that starts makes impossible elsewhere."""
+    with TemporaryDirectory(prefix="replica-") as made:
+        yield Path(made)
+
+
+@pytest.fixture(scope="module")
+def primary(folder: Path) -> Iterator[Postgres]:
     """Run a server of its own: a replica of the one that the tests share would copy what all of them have made."""
-    with postgres(tmp_path_factory.mktemp("primary") / "server") as server:
+    with postgres(folder / "primary") as server:
         let_robot_in(server)
         yield server
 
 
 @pytest.fixture(scope="module")
-def replica(primary: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def replica(primary: Postgres, folder: Path) -> Iterator[Postgres]:
     """Return its replica."""
-    with standby(primary, tmp_path_factory.mktemp("standby") / "server") as server:
+    with standby(primary, folder / "standby") as server:
         yield server
 
 

@@ -1,6 +1,6 @@
 """Ports for the servers of tests."""
 
-import random
+import secrets
 import socket
 
 BELOW_THE_KERNELS_OWN = range(20_000, 32_000)
@@ -10,7 +10,7 @@ BELOW_THE_KERNELS_OWN = range(20_000, 32_000)
 def free_port() -> int:
     """Return a port of 127.0.0.1 that nobody listens on now, nor gets by connecting to somebody."""
     while True:
-        port = random.choice(BELOW_THE_KERNELS_OWN)  # noqa: S311  so that workers seldom choose the same
+        port = secrets.choice(BELOW_THE_KERNELS_OWN)  # whatever a test has seeded, workers seldom choose the same
         if _binds(port):
             return port
 
