@@ -71,6 +71,8 @@ def is_told(event: Payload | Unknown) -> bool:
         return event.verdict != "pass"
     if isinstance(event, payloads.WatchDecided):
         return event.route == "undo"
+    if isinstance(event, payloads.ButtonPressed):
+        return not event.counts or event.action == "keep"  # all else that counts has an event of its own
     if isinstance(event, payloads.ApprovalDecided):
         return event.yes  # a no ends the change, which is told with its reason
     return not isinstance(event, UNTOLD)
