@@ -185,6 +185,31 @@ def test_what_cannot_be_updated_any_more_is_posted_anew(
     assert len(thread(room, new)) == 1
 
 
+def test_what_can_never_be_updated_does_not_fill_the_room(world: SlackWorld, service: Slack) -> None:
+    """There is a new message once a minute at most."""
+    room, change, sender = service.room(ROOM), world.submit(), Sender(world.desk())
+    service.fail("chat.update", "edit_window_closed", times=1_000_000)
+    for _ in range(60):
+        world.happens(change)
+        world.send(sender, apart=10)
+    assert 8 <= len(room.top) <= 11
+    assert len([line for message in room.top for line in thread(room, message)]) == 61
+    service.recover()
+    world.send(sender, passes=6, apart=60)
+    assert room.top[-1].text.endswith(thread(room, room.top[-1])[-1])
+
+
+def test_a_note_below_a_message_that_was_deleted_stands_by_itself(world: SlackWorld, service: Slack) -> None:
+    """It is not lost with it."""
+    room, change = service.room(ROOM), world.submit()
+    world.send(passes=3)
+    for message in room.messages:
+        message.is_deleted = True
+    world.note(change)
+    world.send(passes=2)
+    assert only(room).text == "⏰ due"
+
+
 def test_a_message_that_somebody_deletes_is_posted_anew_with_the_next_news(world: SlackWorld, service: Slack) -> None:
     """Also where the line in its thread is what finds out."""
     room, change = service.room(ROOM), world.submit()

@@ -34,6 +34,11 @@ BUTTON = {"type", "text", "action_id", "url", "value", "style", "confirm", "acce
 CONFIRM = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
 
 
+def length(text: str) -> int:
+    """Return how many characters a text has where an emoji counts as two, to be on the safe side."""
+    return len(text.encode("utf-16-le", errors="surrogatepass")) // 2
+
+
 def unescaped(text: str) -> list[str]:
     """Return what somebody has written between signs with a meaning, or such a sign by itself."""
     bare = re.sub(r"(?m)^>", "", ENTITY.sub("", text))  # at the beginning of a line it quotes
@@ -45,7 +50,7 @@ def of_message(message: dict[str, Any], longest: int) -> tuple[str, list[str]]:
     text, blocks, metadata = message.get("text") or "", message.get("blocks"), message.get("metadata")
     if not text and not blocks:
         return "no_text", []
-    if len(text) > longest:
+    if length(text) > longest:
         return "msg_too_long", []
     if metadata and not _is_metadata(metadata):
         return "invalid_metadata_format", []
@@ -56,7 +61,7 @@ def of_message(message: dict[str, Any], longest: int) -> tuple[str, list[str]]:
     problems = list(of_blocks(blocks or []))
     if problems:
         return "invalid_blocks", [f"[ERROR] {problem}" for problem in problems]
-    if sum(len(each) for each in texts(blocks or [])) > ALL_BLOCKS:
+    if sum(length(each) for each in texts(blocks or [])) > ALL_BLOCKS:
         return "msg_blocks_too_long", []
     return "", []
 
@@ -185,7 +190,7 @@ def _text(value: Any, most: int, place: str, *, is_plain: bool = False) -> Itera
 def _string(value: dict[str, Any], name: str, most: int, place: str) -> Iterator[str]:
     if name in value and not isinstance(value[name], str):
         yield f"must be a string [json-pointer:{place}/{name}]"
-    elif len(value.get(name, "")) > most:
+    elif length(value.get(name, "")) > most:
         yield f"must be less than {most + 1} characters [json-pointer:{place}/{name}]"
 
 

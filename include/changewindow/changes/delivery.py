@@ -79,15 +79,20 @@ class Delivery:
         if not self.channel.is_live and (not card.stands or self._is_news(shown)):
             return self._news(card, shown)
         if not card.stands:
-            begun = replace(card, about=shown.message.about)
-            return self._posted(begun, shown.message, lambda ref, told: self._begun(begun, shown, ref, told=told))
+            begun = replace(card, about=now)
+            return self._posted(begun, shown.message, lambda ref, told: self._standing(begun, shown, ref, told=told))
+        cannot: NotDelivered | None = None
         if self.channel.is_live and digest != card.shown:
-            self._plain_at_worst(lambda form: self.channel.update(self._tools, card.reference, form), shown.message)
-            if shown.card.state != card.state:
-                self._record(MessageSent(room=card.room, text=shown.message.text, channel=self.channel.kind))
-            return self._standing(card, shown, card.reference, told=card.told)
+            try:
+                return self._updated(card, shown)
+            except NotDelivered as error:
+                if error.way_on is not WayOn.ANEW or now >= card.about + error.after:
+                    raise
+                cannot = error  # and too new to be posted anew; its thread goes on meanwhile
         if self.channel.is_live and (lines := self.desk.lines(card.change, card.told)):
             return self._line(card, shown, lines)
+        if cannot:
+            raise cannot
         is_over = shown.card.state != "watching"
         clear = replace(well(card), posting="", posting_since=None)
         if not self.channel.is_live:
@@ -106,6 +111,12 @@ class Delivery:
             is_loud=shown.card.state in LOUD,
         )
 
+    def _updated(self, card: Outgoing, shown: Shown) -> Outgoing:
+        self._plain_at_worst(lambda form: self.channel.update(self._tools, card.reference, form), shown.message)
+        if shown.card.state != card.state:
+            self._record(MessageSent(room=card.room, text=shown.message.text, channel=self.channel.kind))
+        return self._standing(card, shown, card.reference, told=card.told)
+
     def _is_news(self, shown: Shown) -> bool:
         return shown.card.state != self.message.state and shown.card.state in NEWS
 
@@ -114,11 +125,6 @@ class Delivery:
         told, now = told if self.channel.is_live else shown.card.sequence, self.desk.now()
         known = replace(well(card), state=shown.card.state, digest=shown.card.digest, shown=digest_of(shown.message))
         return replace(known, reference=where, told=told, is_done=False, due=now)
-
-    def _begun(self, card: Outgoing, shown: Shown, where: Reference, *, told: int) -> Outgoing:
-        """Return the card that was posted just now; one that was posted anew is well once it can be updated."""
-        stands = self._standing(card, shown, where, told=told)
-        return replace(stands, tries=card.tries, problem=card.problem) if card.told else stands
 
     def _line(self, card: Outgoing, shown: Shown, lines: tuple[Line, ...]) -> Outgoing:
         """Post what comes next in the thread: quiet lines at once, a loud one as the state that it leads to."""

@@ -19,15 +19,15 @@ def after_failure(message: Outgoing, error: NotDelivered, now: datetime, *, is_o
     Whether it has arrived stays open where it was before (`is_open`), and where its service gave no clear answer.
     """
     failed = replace(message, tries=message.tries + 1, problem=str(error), is_done=False)
-    wait = min(timedelta(seconds=2 ** min(failed.tries, 9)), LONGEST_BACKOFF)
     if not is_open and (error.is_refused or error.way_on is not WayOn.LATER):
         failed = replace(failed, posting="", posting_since=None)
     if error.way_on is WayOn.ANEW and message.stands:
-        is_again = message.problem == failed.problem  # it cannot be updated however new it is: not every few seconds
-        fresh = replace(anew(failed), problem=failed.problem, told=message.told)
-        return replace(fresh, tries=failed.tries if is_again else 1, due=now + wait if is_again else now)
+        if now < message.about + error.after:
+            return replace(failed, due=message.about + error.after)
+        return replace(anew(failed), tries=1, problem=failed.problem, told=message.told, due=now)
     if error.way_on is WayOn.ELSEWHERE:
         return replace(failed, due=now + ONCE_AN_HOUR)
+    wait = min(timedelta(seconds=2 ** min(failed.tries, 9)), LONGEST_BACKOFF)
     return replace(failed, due=now + max(wait, error.after))
 
 

@@ -57,7 +57,7 @@ class NotDelivered(Exception):
         super().__init__(reason)
         self.way_on = way_on
         self.after = after
-        """How long the service wants to be left alone."""
+        """How long the service wants to be left alone; with `ANEW`, how long the message stands at least."""
         self.name = name
         """The service's own name for what is wrong, if it has one."""
         self.is_refused = is_refused

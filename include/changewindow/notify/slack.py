@@ -34,6 +34,10 @@ EVENT = "changewindow"
 POSTED, UPDATED = 40_000, 4_000
 """Characters of a text that Slack takes: more is cut off, or refused."""
 CUT = "\n… (cut: longer than Slack takes)"
+SKEW = timedelta(minutes=2)
+"""By how much our clock may be ahead of Slack's."""
+PAUSE = timedelta(minutes=1)
+"""How long a message stands at least before it is posted anew: where none can be updated, the room does not fill."""
 ID = re.compile(r"[CGD][A-Z0-9]{6,}")
 SILENT = logging.getLogger("changewindow.slack")
 """Takes what Slack's client has to complain of, which the outbox says already."""
@@ -63,7 +67,6 @@ class Channel(ChannelBase):
         self, tools: Tools, room: str, message: Message, *, below: Reference | None = None, is_loud: bool = False
     ) -> Reference:
         """Post it with chat.postMessage; `is_loud` broadcasts a reply to the channel."""
-        below = below if below and below.id else None
         place = below.place if below else self.channel or room
         more: dict[str, Any] = {"thread_ts": below.id, "reply_broadcast": is_loud} if below else {}
         answer = self._asked(
@@ -76,14 +79,14 @@ class Channel(ChannelBase):
             **_text_and_blocks(tools, message, POSTED),
             **more,
         )
-        if not answer.get("ts"):
-            raise NotDelivered(f"{place}: Slack's answer does not say where the message stands")
-        return Reference(str(answer.get("channel") or place), str(answer["ts"]))
+        if answer.get("ts"):
+            return Reference(str(answer.get("channel") or place), str(answer["ts"]))
+        raise NotDelivered(f"{place}: Slack's answer does not say where the message stands")
 
     def update(self, tools: Tools, reference: Reference, message: Message) -> None:
         """Bring it up to date with chat.update."""
-        said = _text_and_blocks(tools, message, UPDATED)
-        self._asked(tools, "chat.update", channel=reference.place, ts=reference.id, **said)
+        where = {"channel": reference.place, "ts": reference.id}
+        self._asked(tools, "chat.update", **where, **_text_and_blocks(tools, message, UPDATED))
 
     def find(
         self, tools: Tools, room: str, key: str, *, since: datetime, below: Reference | None = None
@@ -92,11 +95,10 @@ class Channel(ChannelBase):
 
         A token that may not read there cannot say (`WayOn.TWICE`).
         """
-        below = below if below and below.id else None
         try:
             place = below.place if below else self._id(tools, self.channel or room)
             method, thread = ("conversations.replies", {"ts": below.id}) if below else ("conversations.history", {})
-            oldest = f"{since.timestamp() - 5:.6f}"
+            oldest = f"{(since - SKEW).timestamp():.6f}"
             asked = {"channel": place, "oldest": oldest, "include_all_metadata": True, "limit": 200, **thread}
             for each in self._pages(tools, method, "messages", asked):
                 if ((each.get("metadata") or {}).get("event_payload") or {}).get("key") == key:
@@ -154,10 +156,10 @@ class Channel(ChannelBase):
         except SlackApiError as error:
             raise self._refused(error, str(fields.get("channel", ""))) from error
         except BROKEN as error:
-            reason = getattr(error, "reason", error)
-            is_refused = isinstance(error, URLError) and isinstance(reason, ConnectionRefusedError | gaierror)
-            cause = f"{type(reason).__name__}: {reason}"
-            raise NotDelivered(f"Slack did not answer: {cause}", is_refused=is_refused) from error
+            cause = getattr(error, "reason", error)
+            is_refused = isinstance(error, URLError) and isinstance(cause, ConnectionRefusedError | gaierror)
+            reason = f"Slack did not answer: {type(cause).__name__}: {cause}"
+            raise NotDelivered(reason, is_refused=is_refused) from error
 
     def _refused(self, error: SlackApiError, channel: str) -> NotDelivered:
         """Return what Slack's no means."""
@@ -167,18 +169,19 @@ class Channel(ChannelBase):
             wanted = str(error.response.headers.get("Retry-After", "")).strip()
             after = timedelta(seconds=min(int(wanted), 3600) if wanted.isdecimal() else 30)
             return NotDelivered("Slack wants to be left alone for a while", after=after, name=name, is_refused=True)
-        return NotDelivered(*_meaning(name, self.connection, channel, answer), name=name, is_refused=name in MEANINGS)
+        after = PAUSE if name in NOT_OURS else timedelta(0)
+        sentence, way_on = _meaning(name, self.connection, channel, answer)
+        return NotDelivered(sentence, way_on, after, name=name, is_refused=name in MEANINGS)
 
 
+NOT_OURS = ("cant_update_message", "edit_window_closed")
 UNREADABLE = {"missing_scope", "not_in_channel", "channel_not_found", "no_permission", "not_allowed_token_type"}
 """Errors with which nobody can say, now or later, what stands in a channel."""
 RENEW = "put a new token of the bot (xoxb-…) into the password of the connection {connection}"
 ANOTHER = "or name another `channel` for the room in messages.yaml"
 WAYS_ON: tuple[tuple[WayOn, str, tuple[str, ...]], ...] = (
-    (WayOn.ANEW, "somebody has deleted the message; it is posted anew", ("message_not_found",)),
-    (WayOn.ANEW, "somebody has deleted the message above; it is posted anew", ("thread_not_found",)),
-    (WayOn.ANEW, "the message belongs to another app; it is posted anew", ("cant_update_message",)),
-    (WayOn.ANEW, "the workspace lets nobody edit a message that old; it is posted anew", ("edit_window_closed",)),
+    (WayOn.ANEW, "somebody has deleted the message; it is posted anew", ("message_not_found", "thread_not_found")),
+    (WayOn.ANEW, "Slack lets nobody update the message any more; it is posted anew", NOT_OURS),
     (
         WayOn.PLAIN,
         "Slack does not take the message in this form, so only its text goes out; correct the template",
@@ -190,19 +193,14 @@ WAYS_ON: tuple[tuple[WayOn, str, tuple[str, ...]], ...] = (
         "{channel} does not exist, or is private and the bot is not in it: invite the bot (/invite), " + ANOTHER,
         ("channel_not_found",),
     ),
-    (
-        WayOn.ELSEWHERE,
-        "the bot is not in {channel}: invite it (/invite), or give the app the scope chat:write.public",
-        ("not_in_channel",),
-    ),
+    (WayOn.ELSEWHERE, "the bot is not in {channel}: invite it (/invite), " + ANOTHER, ("not_in_channel",)),
     (
         WayOn.ELSEWHERE,
         "Slack lets only some people post in {channel}: have the app allowed to, " + ANOTHER,
         tuple(f"restricted_action{what}" for what in ("", "_read_only_channel", "_thread_only_channel")),
     ),
     (WayOn.BY_HAND, "the token is no longer valid: " + RENEW, ("token_revoked", "token_expired")),
-    (WayOn.BY_HAND, "there is no valid token: " + RENEW, ("invalid_auth", "not_authed")),
-    (WayOn.BY_HAND, "the token is of the wrong kind: " + RENEW, ("not_allowed_token_type",)),
+    (WayOn.BY_HAND, "there is no valid token: " + RENEW, ("invalid_auth", "not_authed", "not_allowed_token_type")),
     (WayOn.BY_HAND, "the bot was removed: install the app again, and " + RENEW, ("account_inactive",)),
     (
         WayOn.BY_HAND,
@@ -214,7 +212,6 @@ WAYS_ON: tuple[tuple[WayOn, str, tuple[str, ...]], ...] = (
         "the app may not do that: ask whoever administers Slack to allow it",
         ("no_permission", "team_access_not_granted", "ekm_access_denied", "accesslimited", "access_denied"),
     ),
-    (WayOn.LATER, "Slack is moving the workspace; it is tried again", ("org_login_required", "team_added_to_org")),
 )
 """What becomes of a message that Slack refuses, what to do about it, and the names of such errors."""
 MEANINGS = {name: (way_on, sentence) for way_on, sentence, names in WAYS_ON for name in names}
@@ -238,8 +235,11 @@ def _text_and_blocks(tools: Tools, message: Message, most: int) -> dict[str, Any
 
 
 def _cut(text: str, most: int) -> str:
-    """Return as much of an escaped text as fits, with a mark; no sign is cut in two."""
-    return text if len(text) <= most else re.sub(r"&[a-z]{0,3}$", "", text[: most - len(CUT)]) + CUT
+    """Return as much of an escaped text as fits, an emoji counted as two, with a mark; no sign is cut in two."""
+    units = text.encode("utf-16-le")
+    if len(units) <= 2 * most:
+        return text
+    return re.sub(r"&[a-z]{0,3}$", "", units[: 2 * (most - len(CUT))].decode("utf-16-le", "ignore")) + CUT
 
 
 def _escaped(text: str) -> str:
