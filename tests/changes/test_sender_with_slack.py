@@ -240,6 +240,28 @@ def test_a_room_that_is_archived_has_another_one_until_it_is_back(world: SlackWo
     assert thread(room, only(room)) == ["submitted 1", "applied 3"]
 
 
+def test_a_room_that_is_archived_holds_up_none_of_its_changes(world: SlackWorld, service: Slack) -> None:
+    """Each of them goes to the other room, at once."""
+    world.rules[ROOM] = RoomRules(otherwise="#ops")
+    other, changes = service.room("#ops"), [world.submit() for _ in range(4)]
+    service.room(ROOM).is_archived = True
+    world.send(Sender(world.desk()), passes=20)
+    assert sorted(message.text.split()[0] for message in other.top) == changes
+
+
+def test_a_room_that_nothing_stands_in_for_is_tried_every_few_minutes(world: SlackWorld, service: Slack) -> None:
+    """Whoever invites the bot does not wait for an hour."""
+    room, sender = service.room(ROOM), Sender(world.desk())
+    room.is_archived = True
+    for _ in range(2):
+        world.submit()
+    world.send(sender, passes=60, apart=10)
+    assert len(service.calls) < 20
+    room.is_archived = False
+    world.send(sender, passes=40, apart=10)
+    assert len(room.top) == 2
+
+
 def test_nothing_is_lost_while_the_token_is_revoked(world: SlackWorld, service: Slack) -> None:
     """A post whose answer was lost just before is found with the new token, and not repeated."""
     room, change = service.room(ROOM), world.submit()
@@ -303,6 +325,25 @@ def test_slack_is_left_alone_when_it_says_so_and_other_rooms_are_not_held_up(wor
     assert len(service.asked("chat.postMessage")) == 3
     world.send(sender, passes=15)
     assert {message.text.split()[0] for room in (first, second) for message in room.top} == set(changes)
+
+
+def test_a_message_that_cannot_be_made_or_updated_holds_up_no_other(world: SlackWorld, service: Slack) -> None:
+    """It is tried again, later and later."""
+    room, sender = service.room(ROOM), Sender(world.desk())
+    bad, frozen, good = (world.submit() for _ in range(3))
+    world.unreadable.add(bad)
+    world.send(sender, passes=10)
+    assert [message.text.split()[0] for message in room.top] == [frozen, good]
+    service.fail("chat.update", "edit_window_closed", times=2)
+    world.happens(frozen)
+    world.send(sender, passes=3)
+    world.happens(good)
+    world.send(sender, passes=5)
+    assert [message.text.partition(" ")[2].split()[0] for message in room.top] == ["submitted", "applied"]
+    world.unreadable.clear()
+    world.send(sender, passes=20, apart=10)
+    assert sorted(message.text.split()[0] for message in room.top if "submitted" not in message.text) == [frozen, good]
+    assert any(message.text.startswith(bad) for message in room.top)
 
 
 def test_two_senders_at_once_tell_nothing_twice(world: SlackWorld, service: Slack) -> None:

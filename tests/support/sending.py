@@ -38,6 +38,8 @@ class SlackWorld:
     now: datetime = BEGUN
     logged: list[str] = field(default_factory=list)
     blocks: tuple[dict[str, Any], ...] = ()
+    unreadable: set[str] = field(default_factory=set)
+    """Changes of which no card can be made."""
 
     def desk(self) -> Desk:
         """Return what the sender works with."""
@@ -57,6 +59,7 @@ class SlackWorld:
         """Show what has happened last."""
         rows = [row for row in events.history(self.ledger, change) if row.kind not in QUIET]
         known = changes.get(self.ledger, change)
+        assert change not in self.unreadable
         empty: dict[str, Any] = dict.fromkeys(("summary", "environment", "zone", "requester", "risk", "type"), "")
         empty |= {"owner": "alice", "reviewer": "bob", "on_call": "", "rollback": "", "steps": ()}
         empty |= {"services": (), "targets": (), "opens": BEGUN, "closes": BEGUN, "since": BEGUN}

@@ -14,7 +14,7 @@ from typing import TypeVar
 from changewindow.changes.arrival import after_a_crash
 from changewindow.changes.card import LOUD
 from changewindow.changes.desk import Desk, Line, Shown
-from changewindow.changes.undelivered import after_failure, go_elsewhere
+from changewindow.changes.undelivered import OF_THE_PLACE, Done, after_failure, go_elsewhere
 from changewindow.errors import ChangeError, LedgerDown
 from changewindow.ledger import events, outbox
 from changewindow.ledger.events import Event
@@ -45,7 +45,7 @@ class Delivery:
     head: str = ""
     """The head of the change at the time of looking; a card knows all until there."""
 
-    def step(self) -> Outgoing:
+    def step(self) -> Done:
         """Do the next thing, and return the message as it is known then; it is free for others again.
 
         Raises:
@@ -53,17 +53,16 @@ class Delivery:
         """
         now = self.desk.now()
         try:
-            if self.message.sort == "note":
-                return self._kept(self._note(now))
-            return self._kept(self._card(now))
+            return Done(self._kept(self._note(now) if self.message.sort == "note" else self._card(now)))
         except NotDelivered as error:
-            return self._kept(self._failed(error, now))
+            failed = self._kept(self._failed(error, now))
+            return Done(failed, failed.due if error.way_on in OF_THE_PLACE else None)
         except LedgerDown:
             raise
         except ChangeError as error:
-            return self._kept(self._failed(NotDelivered(str(error), WayOn.BY_HAND), now))
+            return Done(self._kept(self._failed(NotDelivered(str(error), WayOn.BY_HAND), now)))
         except Exception as error:  # noqa: BLE001  a message that cannot be made stops no other
-            return self._kept(self._failed(NotDelivered(f"{type(error).__name__}: {error}"), now))
+            return Done(self._kept(self._failed(NotDelivered(f"{type(error).__name__}: {error}"), now)))
 
     def _kept(self, message: Outgoing) -> Outgoing:
         free = replace(message, until=None)
@@ -206,9 +205,8 @@ class Delivery:
         if known.problem != str(error) and error.way_on is not WayOn.ANEW:
             self.desk.log(f"{known.room}: {error}")
             self._record(MessageFailed(reason=str(error)))
-        if error.way_on is WayOn.ELSEWHERE:
-            go_elsewhere(self.desk, known)
-        return after_failure(known, error, now, is_open=bool(self.message.posting))
+        is_elsewhere = error.way_on is WayOn.ELSEWHERE and go_elsewhere(self.desk, known)
+        return after_failure(known, error, now, is_open=bool(self.message.posting), is_elsewhere=is_elsewhere)
 
     def _plain_at_worst(self, send: Callable[[Message], T], message: Message) -> T:
         """Send a message; where its service does not take its blocks, its text alone."""

@@ -12,6 +12,7 @@ from threading import Lock
 
 from changewindow.changes.delivery import Delivery
 from changewindow.changes.desk import Desk
+from changewindow.changes.undelivered import Done
 from changewindow.errors import ChangeError
 from changewindow.ledger import events, outbox
 from changewindow.ledger.event_kinds import EventKind
@@ -169,16 +170,15 @@ class Sender:
         if not place.is_free(self.desk.now()):
             return
         for each in wanted:
-            for step in self._steps(each, channel):
-                until = step.due if step.problem else None
-                place.used(self.desk.now(), channel, until)
-                if until is not None or not place.is_free(self.desk.now()):
+            for done in self._steps(each, channel):
+                place.used(self.desk.now(), channel, done.holds_up)
+                if not place.is_free(self.desk.now()):
                     return
             if not place.is_free(self.desk.now()):
                 return
 
-    def _steps(self, wanted: Wanted, channel: ChannelBase) -> Iterator[Outgoing]:
-        """Yield a message after each thing that was done about it, until nothing is left."""
+    def _steps(self, wanted: Wanted, channel: ChannelBase) -> Iterator[Done]:
+        """Yield each thing that was done about a message, until nothing is left."""
         message = wanted.message
         while True:
             now = self.desk.now()
@@ -187,16 +187,16 @@ class Sender:
                 return
             claimed = outbox.claim(self.desk.ledger, message, now, now + CLAIM, is_moved=message.head != wanted.head)
             done = Delivery(self.desk, channel, claimed, wanted.head).step() if claimed else None
-            if account and (claimed is None or done is None or done.shown == claimed.shown):
+            if account and (claimed is None or done is None or done.message.shown == claimed.shown):
                 account.give_back()
             if done is None:
                 return
-            if done.is_done or done.due > now:
-                if done.problem or done.sort == "note":
-                    yield done
+            message = done.message
+            is_over = message.is_done or message.due > now
+            if not is_over or message.problem or message.sort == "note":
+                yield done
+            if is_over:
                 return
-            yield done
-            message = done
 
     def _account(self, channel: ChannelBase, message: Outgoing) -> Account | None:
         """Return where the next step may count as an update; nothing where it can be none."""
