@@ -8,10 +8,11 @@ import pytest
 
 from changewindow.changes.buttons import Action
 from changewindow.changes.event_text import sentence
+from changewindow.changes.thread_lines import lines
 from changewindow.ledger import approvals, events, presses, questions
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
-from changewindow.ledger.payloads import Aborted, Answered, ButtonPressed, Started
+from changewindow.ledger.payloads import Aborted, Answered, ButtonPressed, Refused, Started
 from changewindow.notify.base import Reference
 from support.changes import NOW
 from support.slack_rows import (
@@ -196,6 +197,18 @@ def test_a_wanted_rollback_is_wanted_until_a_run_begins_it(ledger: Ledger) -> No
     assert presses.wanted_rollback(ledger, world.change) is None
 
 
+def test_a_wanted_rollback_that_is_refused_is_wanted_no_more(ledger: Ledger) -> None:
+    """Its own refusal says why; that of another run, which anybody may trigger, takes nothing away."""
+    world = Completed(ledger)
+    world.clicked("carol", "take_back")
+    wanted = presses.wanted_rollback(ledger, world.change)
+    assert wanted is not None
+    for run, left in (("manual__1", wanted), (wanted.run, None)):
+        world.happened(Refused(run=run, outcome="refused", reasons=("no",)), f"{run}/gate")
+        assert presses.wanted_rollback(ledger, world.change) == left
+    assert world.clicked("carol", "take_back").counts, "it may be asked for again"
+
+
 def test_one_abort_is_recorded_of_two(ledger: Ledger) -> None:
     """Two people click at once."""
     world = Running(ledger)
@@ -220,3 +233,13 @@ def test_a_click_after_airflows_answer_does_not_count(ledger: Ledger) -> None:
     approvals.decide(ledger, world.change, needs, person="bob", is_yes=True, now=NOW)
     assert not world.clicked("carol", "reject").counts
     assert world.status == "approved"
+
+
+def test_the_thread_tells_a_decision_once_and_a_click_that_did_not_count(ledger: Ledger) -> None:
+    """Whatever counted is told as what it led to."""
+    world = SlackWorld.asked(ledger)
+    world.clicked("eve", "approve")
+    world.clicked("bob", "approve")
+    refused, approved = lines(world.events)
+    assert "eve pressed 'approve' in Slack as UEVE, which did not count: eve's yes does not count" in refused.text
+    assert "bob approved it at level 'peer'" in approved.text

@@ -72,7 +72,7 @@ def is_told(event: Payload | Unknown) -> bool:
     if isinstance(event, payloads.WatchDecided):
         return event.route == "undo"
     if isinstance(event, payloads.ButtonPressed):
-        return not event.counts or event.action == "keep"  # all else that counts has an event of its own
+        return not event.counts  # what counted has an event of its own
     if isinstance(event, payloads.ApprovalDecided):
         return event.yes  # a no ends the change, which is told with its reason
     return not isinstance(event, UNTOLD)

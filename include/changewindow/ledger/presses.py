@@ -108,14 +108,13 @@ def wanted_rollback(ledger: Ledger, change: str) -> Wanted | None:
 
 
 def _open(row: Change, rows: Iterable[EventRow]) -> Wanted | None:
+    """Return what is wanted still; a refusal of another run, which anybody may trigger, takes nothing away."""
     newest = None
     for event in rows:
         content = payload(event)
         if isinstance(content, RollbackWanted):
-            newest = (
-                Wanted(row.id, event.actor, content.reason, event.sequence) if content.digest == row.digest else None
-            )
-        if isinstance(content, Started | Refused):
+            newest = Wanted(row.id, event.actor, content.reason, event.sequence)
+        elif isinstance(content, Started) or (isinstance(content, Refused) and newest and content.run == newest.run):
             newest = None
     return newest
 

@@ -14,6 +14,8 @@ from changewindow.ledger.models import Change
 from changewindow.ledger.payloads import Answered, Asked, Payload, Unknown
 from changewindow.policy.sign_off import same_person
 
+ASKER = "watch"
+"""The task that asks."""
 OVER = (EventKind.WATCHED, EventKind.DECIDED, EventKind.UNDOING, EventKind.CLOSED)
 """Events after which nobody is asked any more."""
 
@@ -56,7 +58,8 @@ def answer_in(session: Session, row: Change, person: str, chosen: str, *, now: d
         raise ApprovalRefused(f"the answer was due by {question.until:%H:%M:%S} UTC; it is being rolled back.")
     if not any(same_person(person, other) for other in question.people):
         raise ApprovalRefused(f"{', '.join(question.people)} are asked whether it is kept, and {person} is not.")
-    append(session, Event(row.id, person, now, Answered(run=question.run, by=person, answer=(chosen,))))
+    given = Answered(run=question.run, by=person, answer=(chosen,))
+    append(session, Event(row.id, f"{question.run}/{ASKER}", now, given))
 
 
 def answers(ledger: Ledger, change: str, run: str) -> Answered | None:

@@ -1,11 +1,12 @@
 """Where messages go, who is called how, and who may decide there. A mistake in the file stops no change."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from changewindow.documents.findings import Finding
 from changewindow.documents.model_file import Read, read_model
 from changewindow.documents.types import ROOM, MailAddress, Model, Name, Person
 from changewindow.errors import ApprovalRefused
@@ -86,9 +87,7 @@ class Messages(Model):
         if not names:
             raise ApprovalRefused(f"nobody in {FILE} has the Slack id {user}. Have it added below `people`.")
         if any(not same_person(name, names[0]) for name in names):
-            raise ApprovalRefused(
-                f"{' and '.join(sorted(names))} share the Slack id {user} in {FILE}. Have that corrected."
-            )
+            raise ApprovalRefused(f"{' and '.join(sorted(names))} share the Slack id {user} in {FILE}")
         return names[0]
 
     def may_approve(self, risk: str) -> bool:
@@ -109,6 +108,18 @@ def named(given: tuple[ChannelBase, ...]) -> dict[str, ChannelBase]:
 
 
 def load_messages(folder: Path) -> Read[Messages]:
-    """Return what messages.yaml of a policy says, nothing where there is no such file, or what is wrong with it."""
+    """Return what messages.yaml of a policy says, nothing where there is no such file, and what is wrong with it."""
     path = folder / FILE
-    return read_model(path, Messages) if path.exists() else Read(Messages())
+    loaded = read_model(path, Messages) if path.exists() else Read(Messages())
+    return Read(loaded.model, (*loaded.findings, *_shared_ids(loaded.model or Messages())))
+
+
+def _shared_ids(messages: Messages) -> Iterator[Finding]:
+    """Yield the Slack ids of more than one person: nobody decides by them, and messages go to people all the same."""
+    ids = messages.ids("slack")
+    for user in dict.fromkeys(ids.values()):
+        try:
+            messages.person_of(user)
+        except ApprovalRefused as error:
+            people = " and ".join(sorted(person for person, known in ids.items() if known == user))
+            yield Finding("shared_id", str(error), f"Give {people} an id of their own.")
