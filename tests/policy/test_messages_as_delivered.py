@@ -38,3 +38,17 @@ def test_a_room_whose_templates_are_nowhere_is_warned_of(tmp_path: Path, capsys:
     (folder / FILE).write_text('rooms:\n  "#deploys": {templates: deploys}\n')
     assert main(["policy", "lint", "--policy", str(folder)]) == 0
     assert "#deploys has templates of its own in " in capsys.readouterr().out
+
+
+def test_two_people_with_one_slack_id_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither of them could decide; messages go on all the same. One person, however written, is one."""
+    folder = shutil.copytree(SHIPPED, tmp_path / "policy")
+    shutil.copytree(SHIPPED.parent / "templates", tmp_path / "templates")
+    (folder / FILE).write_text(
+        "people: {alice: {slack: U01}, Alice: {slack: U01}, bob: {slack: U02}, eve: {slack: U02}}\n"
+    )
+    assert load_messages(folder).model is not None
+    assert main(["policy", "lint", "--policy", str(folder)]) == 1
+    out = capsys.readouterr().out
+    assert "bob and eve share the Slack id U02 in messages.yaml. Give bob and eve an id of their own." in out
+    assert "U01" not in out
