@@ -22,7 +22,7 @@ TEAM = "T0001"
 LATER = timedelta(hours=1)
 
 
-def clicked(airflow: RealAirflow, change: str, person: str, action: Action, state: str) -> Decision:
+def clicked(airflow: RealAirflow, change: str, person: str, action: Action, *, state: str) -> Decision:
     """Let somebody press a button of the message of a change, which stands in a room that nobody else writes to."""
     stored, now = changes.get(airflow.ledger, change), datetime.now(UTC)
     where = Reference("C0BUTTONS", f"{change}.{state}")
@@ -39,11 +39,11 @@ def test_two_levels_are_approved_in_slack(airflow: RealAirflow, tmp_path: Path) 
     opens = datetime.now(UTC) + LATER
     run, change = airflow.ask(ticket(tmp_path / "two", risk="high", window=window(opens, opens + LATER)))
     wait_for(lambda: airflow.asks("request_change", run, "approve_1"), "the first level")
-    assert not clicked(airflow, change, "alice", "approve", "asked").counts
-    assert clicked(airflow, change, "bob", "approve", "asked").counts
+    assert not clicked(airflow, change, "alice", "approve", state="asked").counts
+    assert clicked(airflow, change, "bob", "approve", state="asked").counts
     wait_for(lambda: airflow.asks("request_change", run, "approve_2"), "the second level")
     assert not airflow.asks("request_change", run, "approve_1")
-    assert clicked(airflow, change, "carol", "approve", "asked").counts
+    assert clicked(airflow, change, "carol", "approve", state="asked").counts
     assert airflow.request_ends(run) == "success"
     assert [kind for kind in airflow.kinds(change) if kind in {"decided", "approved"}] == [
         "decided",
@@ -61,11 +61,11 @@ def test_what_is_kept_in_slack_is_rolled_back_there_later(airflow: RealAirflow, 
     change = airflow.publish({**ticket(tmp_path / "kept"), "watch": watch})
     run = airflow.run_of(change)
     wait_for(lambda: airflow.asks(change, run, "watch"), "the question")
-    assert clicked(airflow, change, "bob", "keep", "waiting").counts
-    assert not clicked(airflow, change, "alice", "take_back", "waiting").counts
+    assert clicked(airflow, change, "bob", "keep", state="waiting").counts
+    assert not clicked(airflow, change, "alice", "take_back", state="waiting").counts
     assert airflow.ends(change, run) == ("success", "completed")
     assert changes.get(airflow.ledger, change).reason.startswith("bob keeps it")
-    assert clicked(airflow, change, "carol", "take_back", "completed").counts
+    assert clicked(airflow, change, "carol", "take_back", state="completed").counts
     rollback = wait_for(lambda: [each for each in airflow.alice.runs(change) if each["dag_run_id"] != run], "its run")
     assert airflow.ends(change, rollback[0]["dag_run_id"]) == ("failed", "rolled_back")
     assert changes.get(airflow.ledger, change).reason == "carol asked for it by a click in Slack"
