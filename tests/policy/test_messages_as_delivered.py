@@ -29,6 +29,7 @@ def test_the_delivered_examples_are_valid(tmp_path: Path) -> None:
     assert loaded.rules("#deploys").zone == "Europe/Berlin"
     kinds_named = {channel.kind for channel in loaded.rules("#deploys").to}
     assert kinds_named == set(kinds.names("notify")) - {"log"}
+    assert loaded.ids("email") == {"alice": "alice@example.org"}
 
 
 def test_a_room_whose_templates_are_nowhere_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
