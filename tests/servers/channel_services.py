@@ -39,7 +39,7 @@ class Service:
     server: RecordingServer | None = None
     """Where it can be made to answer otherwise."""
 
-    def tools(self, *, within: float = 10, **changed: Any) -> Tools:
+    def tools(self, *, within: float = 60, **changed: Any) -> Tools:
         """Return what the channel may use."""
         return Tools(lambda name: self.connection(name=name, **changed), within=within)
 
