@@ -23,7 +23,7 @@ class Channel(ChannelBase):
         self, tools: Tools, room: str, message: Message, *, below: Reference | None = None, is_loud: bool = False
     ) -> Reference:
         """Write a text, line by line, below the name of the room."""
-        log.info("message to %s (written here because there is no Slack connection):", room)
+        log.info("message to %s:", room)
         for line in visible(message.sent_at(tools.now())).splitlines():
             log.info("%s", line)
         return Reference(room, message.key or "log")
