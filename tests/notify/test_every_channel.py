@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from changewindow import kinds
 from changewindow.errors import ChangeError, UnknownConnection
-from changewindow.notify.base import ChannelBase, Message, NotDelivered, Reference, Tools, WayOn
+from changewindow.notify.base import ChannelBase, Message, NotDelivered, Tools, WayOn
 from changewindow.policy.messages import AnyChannel
 from servers.channel_services import SERVICES, Service
 from support.recording_server import Answer, Reply
@@ -227,8 +227,3 @@ def test_nobody_there_is_tried_later(kind: str, caplog: pytest.LogCaptureFixture
             channel({"kind": kind, **service.settings}).post(service.tools(**changed), "#deploys", MESSAGE)
     assert (failed.value.way_on, failed.value.is_refused) == (WayOn.LATER, kind != "apprise")
     assert "secret-path" not in str(failed.value)
-
-
-def test_a_reference_without_id_is_no_thread(kind: str, channel_under_test: ChannelBase, service: Service) -> None:
-    """As of a message that was never posted."""
-    assert channel_under_test.post(service.tools(), "#deploys", MESSAGE, below=Reference("", "")).id
