@@ -218,7 +218,7 @@ def test_what_is_deleted_cannot_be_updated_or_answered(service: Slack) -> None:
 
 def listening(service: Slack, got: list[Any]) -> SocketModeClient:
     """Return the real client, connected, which acknowledges what it gets."""
-    sockets = SocketModeClient(service.app_token, web_client=client(service), ping_interval=1)
+    sockets = SocketModeClient(service.app_token, web_client=client(service), ping_interval=0.3)
 
     def take(connected: SocketModeClient, request: SocketModeRequest) -> None:
         connected.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))

@@ -3,15 +3,18 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
 from changewindow.changes.sender import Sender
+from changewindow.errors import LedgerDown
 from changewindow.ledger import outbox
 from changewindow.ledger.database import Ledger
 from changewindow.policy.messages import RoomRules
@@ -129,9 +132,37 @@ def test_a_sender_that_is_killed_between_post_and_record_leaves_no_second_messag
     assert thread(room, only(room))[-1] == ("applied 3" if is_line else "submitted 1")
 
 
-@pytest.mark.parametrize(
-    "kind", ["lost", "500", "503", "cut", "garbage", "fatal_error", "ratelimited", "token_revoked"]
-)
+@pytest.mark.parametrize("is_line", [False, True], ids=["a message", "a line of its thread"])
+def test_a_ledger_that_goes_away_between_post_and_record_leaves_no_second_message(
+    world: SlackWorld, service: Slack, *, is_line: bool
+) -> None:
+    """Nothing is written while Slack is asked, and afterwards what is not known is found out."""
+    room, change, sender = service.room(ROOM), world.submit(), Sender(world.desk())
+    if is_line:
+        world.send(sender, passes=3)
+        world.happens(change)
+        world.send(sender)  # brings the message up to date; its line is next
+    file = sqlite3.connect(str(world.ledger.url.database), check_same_thread=False, isolation_level=None)
+
+    def goes_away() -> float:
+        with suppress(sqlite3.OperationalError):  # it is away already
+            file.execute("ALTER TABLE outbox RENAME TO away")
+        return world.now.timestamp()
+
+    before, service.now = len(room.standing), goes_away
+    world.send(sender)
+    service.now = lambda: world.now.timestamp()  # noqa: PLW0108  the moment of then
+    assert len(room.standing) == before + 1
+    with pytest.raises(LedgerDown):
+        world.send(sender)
+    file.execute("ALTER TABLE away RENAME TO outbox")
+    recovers(world, service, sender)
+    assert told_once(room)
+    assert thread(room, only(room))[-1].split()[0] == ("applied" if is_line else "submitted")
+    file.close()
+
+
+@pytest.mark.parametrize("kind", ["lost", "503", "cut", "fatal_error", "ratelimited", "token_revoked"])
 @pytest.mark.parametrize("times", [1, 4])
 def test_what_fails_for_a_while_is_said_once(world: SlackWorld, service: Slack, kind: str, times: int) -> None:
     """A message, the lines of its thread, and a note below it."""
