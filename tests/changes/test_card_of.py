@@ -10,7 +10,7 @@ from sqlalchemy import update
 from changewindow.changes.card import Card, CardCondition
 from changewindow.changes.card_of import card_of
 from changewindow.changes.thread_lines import lines_after
-from changewindow.errors import BadPolicy
+from changewindow.errors import BadPolicy, UnknownSealKey
 from changewindow.ledger import approvals, changes, leases, payloads, watches
 from changewindow.ledger.changes import Submitted
 from changewindow.ledger.database import Ledger
@@ -154,6 +154,14 @@ def test_what_reads_before_the_window_has_begun_nothing(ledger: Ledger, run: str
     assert card(ledger, submitted.change).state == "scheduled"
 
 
+def test_a_dry_run_in_the_window_has_begun_nothing(ledger: Ledger) -> None:
+    """Nobody is told that the change starts, nor what the checks of a trial have found."""
+    submitted = approved(ledger, banner())
+    happened(ledger, submitted.change, payloads.Checked(verdict="fail", reason="not good", is_dry=True))
+    assert card(ledger, submitted.change).state == "scheduled"
+    assert len(lines_after(ledger, submitted.change, 2)) == 0
+
+
 def test_checks_in_the_window_are_its_start(ledger: Ledger) -> None:
     """The run is here, and its gate comes next."""
     submitted = approved(ledger, banner())
@@ -284,6 +292,14 @@ def test_an_altered_record_is_believed_in_nothing(ledger: Ledger) -> None:
     assert "event 2" in shown.reason
     assert shown.owner == "alice"
     assert lines_after(ledger, submitted.change, 0) == ()
+
+
+def test_a_process_without_the_key_calls_no_record_altered(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be the process that is wrong: what stands in the room stays as it is."""
+    submitted = started(ledger)
+    monkeypatch.setenv("CHANGEWINDOW_SEAL_KEY", "another-key-than-the-one-of-all-tests")
+    with pytest.raises(UnknownSealKey):
+        card(Ledger(ledger.url.render_as_string(hide_password=False)), submitted.change)
 
 
 def test_an_altered_text_is_believed_in_nothing(ledger: Ledger) -> None:

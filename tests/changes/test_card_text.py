@@ -4,19 +4,24 @@ import logging
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from changewindow.changes.card import STATES
 from changewindow.changes.card_text import OURS, Look, look_of, rendered
-from changewindow.changes.sample_cards import BASE, OPENS, sample
+from changewindow.changes.messages import Ending, outcome_text
+from changewindow.changes.sample_cards import BASE, ENDING, OPENS, sample
 from changewindow.cli.main import main
 from changewindow.notify.base import Message
+from changewindow.policy.outcome import Outcome
+from changewindow.ticket.reader import build_ticket
 from servers.slack_limits import UPDATED, of_message
 from support.drawn_blocks import drawn
-from support.tickets import TESTS, golden
+from support.tickets import TESTS, banner, golden
 
 IDS = {"alice": "U0ALICE", "bob": "U0BOB", "carol": "U0CAROL"}
+HOUR = {"zone": "UTC", "start": "2031-03-18 14:00", "end": "2031-03-18 15:00"}
 LOOK = Look("Europe/Berlin", (), IDS)
 EMERGENCIES = ("starting", "running", "completed", "rolled_back")
 PICTURES = [*((state, False) for state in STATES), *((state, True) for state in EMERGENCIES)]
@@ -34,6 +39,17 @@ def test_each_state_has_its_message(state: str, is_emergency: bool) -> None:  # 
     name = f"card_{state}{'_emergency' if is_emergency else ''}.txt"
     assert picture(message) == golden(name)
     assert of_message({"text": message.text, "blocks": list(message.blocks)}, UPDATED) == ("", [])
+
+
+@pytest.mark.parametrize("outcome", get_args(Outcome))
+def test_a_card_says_what_the_task_log_says(outcome: Outcome) -> None:
+    """Whoever has no channel but the log reads the same words; a card adds values, people and links."""
+    card, known = sample(outcome), ENDING
+    told = Ending(outcome, known.reason, known.started, known.ended, back_to=known.back_to)
+    ticket = build_ticket(banner(summary=card.summary, window=HOUR, post_change={"follow_up": known.follow_up}))
+    shown = rendered(replace(card, ending=replace(known, undone=None)), Look()).text.splitlines()
+    lines = outcome_text(card.change, ticket, told).splitlines()
+    assert [line for line in lines if line not in shown and not line.startswith("Validated: ")] == []
 
 
 def test_each_state_has_files_of_its_own() -> None:

@@ -22,6 +22,7 @@ EXAMPLES: dict[str, Any] = {
     "impact_from": "2031-03-18T14:10:00+00:00",
     "impact_to": "2031-03-18T14:10:00+00:00",
     "is_drill": True,
+    "is_dry": True,
     "is_overdue": True,
     "late": True,
     "moment": "2031-03-18T14:10:00+00:00",

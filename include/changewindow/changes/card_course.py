@@ -62,7 +62,7 @@ def course_of(rows: Iterable[EventRow]) -> Course:
     course = Course("asked", datetime.max.replace(tzinfo=UTC))
     for row in rows:
         event = payload(row)
-        after = None if isinstance(event, Unknown) else AFTER.get(type(event))
+        after = None if isinstance(event, Unknown) or event.is_dry else AFTER.get(type(event))
         course = after(course, row, event) if after else course
     return course
 

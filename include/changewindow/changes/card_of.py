@@ -11,7 +11,7 @@ from changewindow.changes.card import Card, CardEmergency, CardEnding, CardStep,
 from changewindow.changes.card_course import Course, StepSeen, course_of
 from changewindow.changes.card_watch import watch_of
 from changewindow.changes.waiting import NEXT, waits_for
-from changewindow.errors import AlteredText, BadPolicy, BrokenChain
+from changewindow.errors import AlteredText, BadPolicy, BrokenChain, UnknownSealKey
 from changewindow.ledger.chain import checked_events
 from changewindow.ledger.changes import get
 from changewindow.ledger.database import Ledger
@@ -73,6 +73,7 @@ def card_of(
     Raises:
         LedgerUnknown: there is no such change.
         LedgerDown: the ledger does not answer, or nothing can be checked here.
+        UnknownSealKey: it may be this process that lacks a key.
     """
     try:
         read = _read(ledger, change)
@@ -80,6 +81,8 @@ def card_of(
             card = of_record(read.row, read.rows[-1], manual_change(ledger, change), read.course.since)
         else:
             card = _of_ticket(ledger, read, policy, now)
+    except UnknownSealKey:
+        raise  # it may be ours that is missing: what stands there stays, and whoever mends the key is told
     except (BrokenChain, AlteredText, NoTicket) as error:
         return replace(of_altered(get(ledger, change), str(error), now), links=links)
     return replace(card, links=links, owes=tuple(owed.of_change(ledger, change, now)))

@@ -66,7 +66,9 @@ def lines(rows: Sequence[EventRow]) -> tuple[Line, ...]:
 
 
 def is_told(event: Payload | Unknown) -> bool:
-    """Return whether an event is worth a line."""
+    """Return whether an event is worth a line; whoever tries a change dry reads of it in Airflow."""
+    if not isinstance(event, Unknown) and event.is_dry:
+        return False
     if isinstance(event, payloads.Checked):
         return event.verdict != "pass"
     if isinstance(event, payloads.WatchDecided):

@@ -175,7 +175,7 @@ class Run:
 
     def event(self, payload: Payload) -> Event:
         """Return an event of this task, with the moment and the run."""
-        return Event(self.change.id, f"{self.id}/{self.task}", now(), clean(payload, run=self.id))
+        return Event(self.change.id, f"{self.id}/{self.task}", now(), clean(payload, run=self.id, is_dry=self.is_dry))
 
     def record(self, payload: Payload) -> None:
         """Write an event; raises LedgerDown, for what must be written before acting."""

@@ -43,10 +43,13 @@ async def learn_in_trigger(connection: Connection) -> Connection:
     return connection
 
 
-def clean(model: M, **changed: str) -> M:
-    """Return a value with the secrets taken out of what it says in free text; names and numbers stay."""
-    free = model.model_fields_set & FREE_TEXT
-    return model.model_copy(update={**{name: _hidden(getattr(model, name)) for name in free}, **changed})
+def clean(model: M, **changed: str | bool) -> M:
+    """Return a value with the secrets taken out of what it says in free text; names and numbers stay.
+
+    What is given besides is set, unless it is nothing.
+    """
+    free, given = model.model_fields_set & FREE_TEXT, {name: value for name, value in changed.items() if value}
+    return model.model_copy(update={**{name: _hidden(getattr(model, name)) for name in free}, **given})
 
 
 def _hidden(value: Any) -> Any:

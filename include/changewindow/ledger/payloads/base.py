@@ -24,6 +24,8 @@ class Payload(BaseModel):
     version: int = 1
     run: str = ""
     """The run that wrote it; empty where a person, or housekeeping, did."""
+    is_dry: bool = False
+    """Whether that was a dry run, which says nothing of where the change stands."""
 
     def as_data(self) -> dict[str, Any]:
         """Return it as JSON, without the fields that nobody has set."""
