@@ -1,5 +1,6 @@
 """Who clicks what when in Slack, and what counts."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,12 +10,14 @@ import pytest
 from changewindow.changes.buttons import Action
 from changewindow.changes.event_text import sentence
 from changewindow.changes.thread_lines import lines
+from changewindow.errors import ApprovalRefused
 from changewindow.ledger import approvals, events, presses, questions
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.payloads import Aborted, Answered, ButtonPressed, Refused, Started
 from changewindow.notify.base import Reference
 from support.changes import NOW
+from support.ledgers import on_postgres
 from support.slack_rows import (
     ANY_RISK,
     ROWS,
@@ -243,3 +246,40 @@ def test_the_thread_tells_a_decision_once_and_a_click_that_did_not_count(ledger:
     refused, approved = lines(world.events)
     assert "eve pressed 'approve' in Slack as UEVE, which did not count: eve's yes does not count" in refused.text
     assert "bob approved it at level 'peer'" in approved.text
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+@pytest.mark.parametrize(("make", "actions"), [(Asked, ("approve", "reject")), (Waiting, ("keep", "take_back"))])
+def test_of_many_who_click_at_once_one_decides(
+    ledger: Ledger, backend: str, make: World, actions: tuple[Action, Action]
+) -> None:
+    """Whatever they want, and though each of them may; the others read that it is decided."""
+    world = make(ledger if backend == "sqlite" else on_postgres())
+    people = ("bob", "carol") if make is Asked else ("alice", "bob")
+    clicks = [world.click(person, action) for person in people for action in actions] * 2
+    with ThreadPoolExecutor(len(clicks)) as threads:
+        decisions = list(threads.map(world.decide, clicks))
+    counted = [decision.sentence for decision in decisions if decision.counts]
+    assert len(set(counted)) == 1
+    assert len(counted) == 2, "the same click, which came twice, is told the same"
+    assert sum(kind in {"decided", "answered"} for kind in world.kinds) == 1 + (make is not Asked)
+    events.verify(world.ledger, world.change)
+
+
+def test_airflows_answer_and_a_click_at_once_are_one_decision(ledger: Ledger) -> None:
+    """Whichever is first; the other one is refused."""
+    world = SlackWorld.asked(ledger)
+    click, wanted = world.click("carol", "reject"), world.intent
+
+    def in_airflow() -> bool:
+        try:
+            approvals.decide(ledger, world.change, wanted, person="bob", is_yes=True, now=NOW)
+        except ApprovalRefused:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as threads:
+        elsewhere, here = threads.submit(in_airflow), threads.submit(world.decide, click)
+        counted = {"approved": elsewhere.result(), "rejected": here.result().counts}
+    assert [status for status, counts in counted.items() if counts] == [world.status]
+    assert world.kinds.count("decided") == 1
