@@ -76,11 +76,11 @@ class BadPublication(PlatformError):
 
 
 class UnknownConnection(OperatorError):
-    """A ticket names an Airflow Connection that does not exist."""
+    """A ticket, or a file of the policy, names an Airflow Connection that does not exist."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, named_in: str = "the ticket") -> None:
         super().__init__(
-            f"There is no Airflow Connection '{name}'. Create it under Admin, Connections, or correct the ticket."
+            f"There is no Airflow Connection '{name}'. Create it under Admin, Connections, or correct {named_in}."
         )
 
 

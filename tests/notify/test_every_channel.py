@@ -131,7 +131,7 @@ def test_without_its_connection_it_says_which(kind: str, channel_under_test: Cha
     if kind == "log":
         assert channel_under_test.post(Tools(none), "#deploys", MESSAGE)
         return
-    with pytest.raises(ChangeError, match=r"There is no Airflow Connection '\w+'\. Create it"):
+    with pytest.raises(ChangeError, match=r"no Airflow Connection '\w+'\. Create it .* or correct messages.yaml"):
         channel_under_test.post(Tools(none), "#deploys", MESSAGE)
 
 

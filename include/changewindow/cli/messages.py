@@ -92,6 +92,9 @@ def _tried(name: str, channel: ChannelBase, room: str, policy: Messages) -> Trie
     begun, place = monotonic(), channel.place(room)
     tools = Tools(known_here, ids=policy.ids(channel.kind))
     try:
+        if name_of_connection := getattr(channel, "connection", ""):
+            tools.known(name_of_connection)
+            begun = monotonic()  # that Airflow had to start for it is no delay of the channel
         reference = channel.post(tools, room, _message(room))
     except NotDelivered as error:
         more = f" For a change, {WAYS_ON[error.way_on]}." if error.way_on in WAYS_ON else ""

@@ -75,7 +75,7 @@ class Channel(ChannelBase):
         self, tools: Tools, room: str, message: Message, *, below: Reference | None = None, is_loud: bool = False
     ) -> Reference:
         """Send it to all addresses; `is_loud` as a warning, where a service knows such."""
-        known = tools.connection(self.connection)
+        known = tools.known(self.connection)
         addresses = known.password.split()
         if not 0 < len(addresses) <= MOST:
             raise UnusableConnection(known.name, f"addresses of Apprise in its password; write 1 to {MOST} of them")

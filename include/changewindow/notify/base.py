@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 
 from changewindow.documents.text import visible
 from changewindow.documents.types import Model
-from changewindow.errors import StepFailed
+from changewindow.errors import StepFailed, UnknownConnection
 from changewindow.kinds import explain_kind
 from changewindow.systems.connection import Connection
 from changewindow.systems.http.exchange import Replied, Request
@@ -122,6 +122,18 @@ class Tools:
     """Seconds that a service may take for one answer."""
     ids: Mapping[str, str] = field(default_factory=dict)
     """What people are called in this channel, by their user names."""
+
+    def known(self, name: str) -> Connection:
+        """Return an Airflow Connection.
+
+        Raises:
+            UnknownConnection: there is none of this name; messages.yaml is where to correct that.
+            ChangeError: it cannot be told now.
+        """
+        try:
+            return self.connection(name)
+        except UnknownConnection:
+            raise UnknownConnection(name, "messages.yaml") from None
 
 
 class ChannelBase(Model):

@@ -68,7 +68,7 @@ class Channel(ChannelBase):
         self, tools: Tools, room: str, message: Message, *, below: Reference | None = None, is_loud: bool = False
     ) -> Reference:
         """Send it as a mail; `below` is the mail that began the thread, `is_loud` of high importance."""
-        known = tools.connection(self.connection)
+        known = tools.known(self.connection)
         mail = self._mail(known, tools, message)
         mail["Message-ID"] = self._id(room, message.key or message.text, mail["From"].addresses[0].domain)
         if below and below.id:

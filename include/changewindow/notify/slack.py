@@ -139,7 +139,7 @@ class Channel(ChannelBase):
         Raises:
             NotDelivered: it is a no, or there is none.
         """
-        known = tools.connection(self.connection)
+        known = tools.known(self.connection)
         if not re.fullmatch(r"[\x21-\x7e]+", known.password.strip()):
             raise NotDelivered(*_meaning("not_authed", self.connection, "", {}), name="not_authed", is_refused=True)
         client = WebClient(

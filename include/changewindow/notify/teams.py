@@ -55,7 +55,7 @@ class Channel(ChannelBase):
         self, tools: Tools, room: str, message: Message, *, below: Reference | None = None, is_loud: bool = False
     ) -> Reference:
         """Post it as an Adaptive Card; `is_loud` in the colour of warnings."""
-        known = tools.connection(self.connection)
+        known = tools.known(self.connection)
         body = _envelope(visible(message.sent_at(tools.now())), "attention" if is_loud else "default")
         headers = {"Content-Type": "application/json"}
         request = Request("POST", _address(known), body, headers, within=tools.within, shown_as="Teams")

@@ -59,7 +59,7 @@ class Channel(ChannelBase):
         self, tools: Tools, room: str, message: Message, *, below: Reference | None = None, is_loud: bool = False
     ) -> Reference:
         """Post it with what is known of the change; `below` and `is_loud` are said in it."""
-        known = tools.connection(self.connection)
+        known = tools.known(self.connection)
         identity = _identity(room, message)
         said = {
             "room": room,
