@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from changewindow.ledger.database import Ledger
 from changewindow.policy.messages import RoomRules
 from servers.slack import Slack, slack
 from servers.slack_rooms import Posted, Room
+from support import ledgers
 from support.sending import BEGUN, ROOM, SlackWorld, of_slack, plain, thread
 
 MINUTES = timedelta(minutes=1)
@@ -377,8 +379,10 @@ def test_a_message_that_cannot_be_made_or_updated_holds_up_no_other(world: Slack
     assert any(message.text.startswith(bad) for message in room.top)
 
 
-def test_two_senders_at_once_tell_nothing_twice(world: SlackWorld, service: Slack) -> None:
+@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+def test_two_senders_at_once_tell_nothing_twice(tmp_path: Path, service: Slack, backend: str) -> None:
     """As when a triggerer is taken for dead, and lives."""
+    world = of_slack(ledgers.on_postgres() if backend == "postgres" else ledgers.on_sqlite(tmp_path), service)
     world.rooms = tuple(f"#room-{number}" for number in range(4))
     rooms = [service.room(name) for name in world.rooms]
     senders = [Sender(world.desk()) for _ in range(2)]
