@@ -7,6 +7,7 @@ import pytest
 
 from changewindow.changes.desk import Shown
 from changewindow.changes.sender import Sender
+from changewindow.ledger import outbox
 from changewindow.ledger.database import Ledger
 from changewindow.notify.base import Tools
 from changewindow.notify.email import Channel
@@ -84,6 +85,18 @@ def test_a_mail_whose_arrival_is_in_doubt_is_sent_again_as_the_same(
     world.send(sender, passes=10, apart=60)
     assert box.mails
     assert len({mail["Message-ID"] for mail in box.mails}) == 1
+
+
+def test_a_server_that_hangs_with_each_mail_is_left_alone_longer_and_longer(
+    world: SlackWorld, sender: Sender, box: Mailbox
+) -> None:
+    """It may have taken every one of them, and must not be flooded."""
+    change = world.submit()
+    box.delay, world.tools = 60, lambda: Tools(lambda _: box.connection(), now=lambda: world.now, within=0.2)
+    world.send(sender, passes=12, apart=300)
+    (mail,) = outbox.of_change(world.ledger, change)
+    assert mail.tries >= 5
+    assert box.mails == []
 
 
 def test_a_room_of_which_nobody_takes_mail_has_another_one(world: SlackWorld, sender: Sender, box: Mailbox) -> None:

@@ -22,9 +22,9 @@ def after_a_crash(desk: Desk, channel: ChannelBase, message: Outgoing, *, above:
             raise
         desk.log(f"{message.room}: {error}")
         return None
+    if found is None:  # it is as badly off as before: whoever hangs with each post is left alone longer and longer
+        return replace(message, posting="", posting_since=None)
     clear = replace(well(message), posting="", posting_since=None)
-    if found is None:
-        return clear
     if message.sort == "note":
         return replace(clear, reference=found, is_done=True)
     if not message.stands:

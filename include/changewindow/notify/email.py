@@ -149,6 +149,8 @@ def _handed_over(known: Connection, mail: EmailMessage, within: float, begun: li
         client.starttls(context=context)
     if known.login and known.password:
         client.login(known.login, known.password)
+    if client.sock:
+        client.sock.settimeout(2 * seconds)  # many look into a mail before they take it; to send it again helps nobody
     refused = client.send_message(mail)
     with suppress(smtplib.SMTPException, OSError):
         client.quit()
