@@ -1,4 +1,4 @@
-"""The host from which tests declare emergencies, and its ledger."""
+"""The host from which tests declare emergencies; the ledger of a test lies in the same folder."""
 
 import json
 import shutil
@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from changewindow.cli.standalone import ROOT
-from changewindow.ledger.database import Ledger
 from support.emergency_terminal import Terminal
 from support.recording_server import RecordingServer, Reply, Request
 
@@ -36,12 +35,4 @@ def terminal(tmp_path: Path, server: RecordingServer, monkeypatch: pytest.Monkey
         return Reply(200 if made.did[-1:] == ["run-2"] else 404)
 
     server.otherwise = reply
-    return made
-
-
-@pytest.fixture
-def ledger(terminal: Terminal) -> Ledger:
-    """Return a ledger beside it, that of the environment."""
-    made = Ledger(f"sqlite:///{terminal.folder / 'ledger.db'}")
-    made.upgrade()
     return made
