@@ -4,11 +4,12 @@ import gzip
 import resource
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from changewindow.errors import StepFailed
-from changewindow.systems.http.exchange import LARGEST, Request
+from changewindow.systems.http.exchange import LARGEST, Replied, Request
 from support.recording_server import RecordingServer, Reply
 
 MIB = 1 << 20
@@ -55,3 +56,32 @@ def test_a_reply_in_its_own_encoding_is_read_in_it(server: RecordingServer) -> N
     ):
         server.otherwise = Reply(200, "größe".encode(sent), headers={"Content-Type": kind})
         assert Request("GET", server.url).send().text == "größe"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seconds"),
+    [
+        pytest.param("7", 7, id="seconds"),
+        pytest.param("Tue, 18 Mar 2031 14:00:30 GMT", 30, id="a moment"),
+        pytest.param("Tue, 18 Mar 2031 13:00:00 GMT", 0, id="a moment that is over"),
+        pytest.param("99999999", 3600, id="for ever"),
+        pytest.param("soon", 0, id="garbage"),
+        pytest.param("", 0, id="nothing"),
+    ],
+)
+def test_how_long_a_server_wants_to_be_left_alone(wanted: str, seconds: int) -> None:
+    """As its reply says, and no longer than an hour."""
+    now = datetime(2031, 3, 18, 14, tzinfo=UTC)
+    assert Replied(429, "", {"retry-after": wanted}).wanted_quiet(now) == timedelta(seconds=seconds)
+
+
+def test_a_secret_address_stands_neither_in_errors_nor_in_logs(
+    server: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What stands for it does."""
+    caplog.set_level("DEBUG")
+    assert Request("POST", f"{server.url}/secret", b"{}", shown_as="the hook").send().status == 404
+    server.otherwise = Reply(is_lost=True)
+    with pytest.raises(StepFailed, match="POST the hook got no reply") as failed:
+        Request("POST", f"{server.url}/secret", b"{}", shown_as="the hook").send()
+    assert "secret" not in f"{failed.value} {caplog.text}"
