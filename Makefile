@@ -60,8 +60,8 @@ examples: .venv/ready
 	$(RUN) -m changewindow policy lint --policy include/policy
 	$(RUN) -m changewindow lint --policy include/policy include/tickets/*.yaml
 
-bench: .venv/ready ## parse of a change, breach to undo (idle and in a burst of 200), form to first step of an emergency, a whole change, 1,000 watches, 1,000 objects of all collectors, Celery, conflict check and next opening, measured
-	$(RUN) -m pytest tests/ledger/bench_scheduling.py tests/flow/bench_parse.py tests/airflow/bench_undo.py tests/airflow/bench_emergency.py tests/airflow/bench_burst.py \
+bench: .venv/ready ## parse of a change, breach to undo (idle and in a burst of 200), form to first step of an emergency, a change with Slack down, a whole change, 1,000 watches, 1,000 objects of all collectors, Celery, conflict check and next opening, measured
+	$(RUN) -m pytest tests/ledger/bench_scheduling.py tests/flow/bench_parse.py tests/airflow/bench_undo.py tests/airflow/bench_emergency.py tests/airflow/bench_messages.py tests/airflow/bench_burst.py \
 	  tests/airflow/bench_watches.py tests/airflow/bench_celery.py tests/collectors/bench_collectors.py -s
 
 services: ## install the real servers that tests start (Debian, as root); tests of what is missing are skipped

@@ -91,11 +91,12 @@ def validate_restoration(airflow: RealAirflow, change: str, probe: Probe) -> Non
 
 def communicate_resolution(airflow: RealAirflow, change: str) -> None:
     """6. Communicate resolution: the room reads all of it in its order, and whose approval was skipped is called."""
+    restored, _ = airflow.settled(change, "✅ RESTORED")
     texts = messages(airflow, change)
-    heads = [head for head in texts if head != "🔄 DEPLOYING"]  # its own run says so, beside that of the form
-    assert heads == ["🚒 EMERGENCY", "⏭️ SKIPPED", "🔧 ACTING", "✅ RESTORED"]
+    heads = [head for head in texts if head in {"🚒 EMERGENCY", "⏭️ SKIPPED", "🔧 ACTING"}]
+    assert heads == ["🚒 EMERGENCY", "⏭️ SKIPPED", "🔧 ACTING"]
     assert "@bob, @admin: see what runs" in texts["⏭️ SKIPPED"]
-    assert f"@carol: say in incident {INCIDENT} that service is restored." in texts["✅ RESTORED"]
+    assert f"@carol: say in incident {INCIDENT} that service is restored." in restored["text"]
 
 
 def create_the_change_ticket_within_24_hours(airflow: RealAirflow, change: str) -> None:
@@ -143,7 +144,7 @@ def the_record_holds_all_of_it(airflow: RealAirflow, change: str) -> None:
     }
     assert all(change in figures[name] for name in ("emergencies", "approval_approved", "reviewed"))
     assert not any(change in figures[name] for name in ("without_incident", "phantom_share", "follow_up_left"))
-    assert {"☑️ APPROVED AFTERWARDS", "📋 REVIEWED"} <= set(messages(airflow, change))
+    wait_for(lambda: {"☑️ APPROVED AFTERWARDS", "📋 REVIEWED"} <= set(messages(airflow, change)), "the last messages")
     history = told(airflow, "history", change)
     for part in (INCIDENT, "carol", "nobody has approved it", "Nobody can pay", "payment page was switched off"):
         assert part in history, history

@@ -24,22 +24,17 @@ def test_a_ticket_of_the_demo_ends_as_it_should(airflow: RealAirflow, act: Act) 
     """Each ticket runs from the form to its outcome; its record is whole, and Slack has one thread of it."""
     played = play(act, airflow.alice, airflow.bob, lambda *_: None)
     assert played.is_as_expected, played
-    kinds = airflow.kinds(played.change)
+    kinds = [kind for kind in airflow.kinds(played.change) if kind != "message_sent"]
     assert kinds[:3] == ["submitted", "decided", "approved"]
-    assert [kind for kind in kinds if kind not in {"message_sent", "review_asked"}][-1] == "closed"
+    assert [kind for kind in kinds if kind != "review_asked"][-1] == "closed"
     assert ("undone" in kinds) == ("review_asked" in kinds) == (act.outcome == "rolled_back")
     assert leases.leases(airflow.ledger, played.change) == []
-    sent = airflow.posted()
-    posted = [body for body in sent if played.change in body.get("text", "")]
-    assert [body["text"].split(":")[0] for body in posted] == [
-        "🔄 DEPLOYING",
-        "✅ COMPLETE" if act.outcome == "completed" else "⚠️ ROLLED BACK",
-    ]
+    head = "✅ COMPLETE" if act.outcome == "completed" else "⚠️ ROLLED BACK"
+    root, lines = airflow.settled(played.change, head)
+    assert (root["channel"], {line["channel"] for line in lines}) == ("#deploys", {"#deploys"})
     note = airflow.alice.run(played.change, played.run)["note"]
     assert note.startswith(as_list(escaped(f"{act.outcome}: {played.reason}")))
     assert ("owes: review by" in note) == (act.outcome == "rolled_back")
-    assert posted[1]["thread_ts"] == f"{sent.index(posted[0]) + 1}.0"
-    assert {body["channel"] for body in posted} == {"#deploys"}
 
 
 def test_a_run_triggered_before_the_window_waits_for_it(airflow: RealAirflow, tmp_path: Path) -> None:

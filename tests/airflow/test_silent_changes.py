@@ -82,8 +82,7 @@ def test_of_two_commits_the_one_that_nobody_announced_makes_the_next_run_red(
     assert (state, note.splitlines()[0]) == ("failed", escaped("new findings: 1"))
     assert "Quick fix" in note
     assert "by alice" in note
-    (posted,) = [body["text"] for body in airflow.posted() if f"SILENT CHANGES on {SERVICE}" in body.get("text", "")]
-    assert "Quick fix" in posted
+    airflow.is_posted(f"SILENT CHANGES on {SERVICE}", "Quick fix")
     [recorded] = findings.find(airflow.ledger, Wanted(service=SERVICE))
     assert recorded.told_at
     command = [sys.executable, "-m", "changewindow", "findings", "--ledger", airflow.place.ledger, "--service", SERVICE]

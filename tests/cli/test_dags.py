@@ -24,7 +24,7 @@ def test_it_writes_the_dag_files_and_prints_what_is_left_to_do(tmp_path: Path, c
     folder = tmp_path / "dags"
     assert main(["dags", "install", str(folder)]) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"19 DAG files in {folder}, 19 written now.\n")
+    assert out.startswith(f"20 DAG files in {folder}, 20 written now.\n")
     for needed in ("changewindow ledger upgrade", "CHANGEWINDOW_POLICY"):
         assert needed in out
     settings = {name: json.loads(value) for name, value in re.findall(r"export (\w+)='(.*)'", out)}
@@ -55,7 +55,7 @@ def test_it_may_be_run_again(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / DAGS[1].name).write_text(f"{mark}63322b3a3fe7698a\nOLD = True\n")
     capsys.readouterr()
     assert main(["dags", "install", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.startswith(f"19 DAG files in {tmp_path}, 2 written now.\n")
+    assert capsys.readouterr().out.startswith(f"20 DAG files in {tmp_path}, 2 written now.\n")
     assert contents(tmp_path) == written
 
 

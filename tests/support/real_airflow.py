@@ -21,7 +21,7 @@ import yaml
 from changewindow.changes.publication import publish
 from changewindow.cli import standalone
 from changewindow.cli.airflow_api import ENDED, Client, RestError, wait_for
-from changewindow.ledger import approvals, changes, events
+from changewindow.ledger import approvals, changes, events, outbox
 from changewindow.ledger.database import Ledger
 from changewindow.policy.sign_off import RequiredApproval
 from changewindow.policy.standing import Intent
@@ -85,6 +85,10 @@ def window(opens: datetime, closes: datetime) -> dict[str, str]:
     return {"start": f"{opens:%Y-%m-%d %H:%M:%S}", "end": f"{closes:%Y-%m-%d %H:%M:%S}", "zone": "UTC"}
 
 
+HANGS = 60
+"""Seconds: longer than anybody waits for Slack."""
+
+
 @dataclass
 class Probe:
     """A service whose health a test decides, and a Slack that keeps what it was sent."""
@@ -93,8 +97,10 @@ class Probe:
     bad: set[str] = field(default_factory=set)
     """Paths that answer 500."""
     sent: list[dict[str, Any]] = field(default_factory=list)
-    """The messages, as `chat.postMessage` got them."""
+    """The messages as they stand there now, in the order in which they were posted."""
     url: str = ""
+    slack_is_down: bool = False
+    """Whether Slack takes what it gets, and never answers."""
 
     def reply(self, request: Request) -> Reply:
         """Answer a request, which may put its health; `/sent` is for workers whose messages come to this probe."""
@@ -104,14 +110,24 @@ class Probe:
         elif request.method == "POST":
             is_json = request.headers.get("Content-Type", "").startswith("application/json")
             message = json.loads(request.body) if is_json and request.body else {}
-            self.sent.append(message)
-            body = {"ok": True, "ts": f"{len(self.sent)}.0", "channel": message.get("channel")}
+            body = self._of_slack(request.path, message)
         elif request.path == "/sent":
             body = self.sent
         else:
             status = 500 if request.path in self.bad else self.status
             body = {"status": status}
         return Reply(status, json.dumps(body), {"Content-Type": "application/json"})
+
+    def _of_slack(self, path: str, message: dict[str, Any]) -> dict[str, Any]:
+        """Keep a message, or what has become of one."""
+        if self.slack_is_down:
+            time.sleep(HANGS)
+        if path.endswith("chat.update"):
+            self.sent[int(float(message["ts"])) - 1].update(message)
+        elif path.endswith("chat.postMessage"):
+            self.sent.append(message)
+            message["ts"] = f"{len(self.sent)}.0"
+        return {"ok": True, "messages": [], "ts": message.get("ts"), "channel": message.get("channel")}
 
 
 @dataclass
@@ -161,6 +177,31 @@ class RealAirflow:
         slack = json.loads(self.connections["AIRFLOW_CONN_SLACK_API_DEFAULT"])["extra"]["base_url"]
         sent: list[dict[str, Any]] = requests.get(slack.removesuffix("/api/") + "/sent", timeout=10).json()
         return sent
+
+    def is_posted(self, *parts: str) -> str:
+        """Return the text of the message with these parts, once Slack has it."""
+
+        def text() -> str | None:
+            texts = [each.get("text", "") for each in self.posted()]
+            return next((text for text in texts if all(part in text for part in parts)), None)
+
+        return wait_for(text, f"a message with {' and '.join(parts)}")
+
+    def settled(self, change: str, head: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Return the message of a change once it begins so, and what stands in its thread once all is told."""
+
+        def root() -> dict[str, Any] | None:
+            of_change = [each for each in self.posted() if change in each.get("text", "") and "thread_ts" not in each]
+            return next((each for each in of_change if each["text"].startswith(head)), None)
+
+        card = wait_for(root, f"{head} of {change}")
+
+        def thread() -> list[dict[str, Any]] | None:
+            if not all(message.is_done for message in outbox.of_change(self.ledger, change)):
+                return None
+            return [each for each in self.posted() if each.get("thread_ts") == card["ts"]]
+
+        return card, wait_for(thread, "the thread")
 
     def submit(self, data: dict[str, Any], *, approved: bool = True) -> str:
         """Put a ticket into the ledger, approved by bob if wanted; return the change."""

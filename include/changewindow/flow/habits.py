@@ -7,8 +7,8 @@ from changewindow import settings
 from changewindow.changes import aftercare_messages
 from changewindow.changes.aftercare_sweep import Rules
 from changewindow.errors import ChangeError
+from changewindow.flow.posting import post
 from changewindow.flow.runtime import log, now
-from changewindow.flow.tasks.messages import post
 from changewindow.ledger import aftercare, owing
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads import Reminded

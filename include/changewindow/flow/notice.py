@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from changewindow.changes import emergency_messages
+from changewindow.flow.posting import post
 from changewindow.flow.runtime import now
-from changewindow.flow.tasks.messages import post
-from changewindow.ledger import changes, events
+from changewindow.ledger import changes, events, outbox
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.payloads import Declared, IncidentSeen, MessageFailed, MessageSent
 from changewindow.policy.aftercare import Aftercare
@@ -25,6 +25,7 @@ def tell(here: Ledger, change: str, *, link: str = "") -> None:
     event, ticket = declarations[0], build_ticket(changes.text_of(here, change, declarations[0].digest))
     person, seen = changes.get(here, change).requester, events.past(here, change, IncidentSeen)
     sent = {message.text.partition("\n")[0] for message in events.past(here, change, MessageSent)}
+    sent |= {message.text.partition("\n")[0] for message in outbox.of_change(here, change) if message.sort == "note"}
     for text in (
         emergency_messages.declared(change, ticket, event, person=person, seen=seen[-1] if seen else None),
         emergency_messages.skipped(change, event, person=person, link=link),

@@ -27,10 +27,12 @@ RETROACTIVE = "retroactive_approval"
 """The DAG by which people approve afterwards what ran: one run of it asks about each change."""
 WANTED = "wanted_rollbacks"
 """The DAG that begins the rollbacks which people want outside of Airflow; one run of it is always open."""
+MESSAGES = "messages"
+"""The DAG that sends what is in the outbox; one run of it is always open."""
 ASKS = "asks_about_"
 """How the ids of these runs begin; the change follows."""
 OWN_DAGS = INTERVENTIONS | {
-    *(DRILL, REVIEW, FOLLOW_UP, RETROACTIVE, WANTED),
+    *(DRILL, REVIEW, FOLLOW_UP, RETROACTIVE, WANTED, MESSAGES),
     *("housekeeping", EMERGENCY, RECORD, "request_change", "silent_changes", "sync_tickets", "what_changed"),
 }
 """The DAGs that come with Change Windows."""

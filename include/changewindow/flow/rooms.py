@@ -26,7 +26,7 @@ def messages_policy() -> Messages:
 
 def channels(room: str, policy: Messages) -> Mapping[str, ChannelBase]:
     """Return the channels of a room by name; without any, Slack when its connection exists, else the task log."""
-    return named(policy.rules(room).to) or {"": _usual()}
+    return named(policy.rules(room).to or (_usual(),))
 
 
 def _usual() -> ChannelBase:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from changewindow.changes.handover import Closed
+from changewindow.flow import posting
 from changewindow.flow.tasks import messages
 from changewindow.ledger import events, payloads
 from changewindow.ledger.event_kinds import EventKind
@@ -23,6 +24,7 @@ DECLARED = declaration(NOW)
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let four and a half minutes pass before a message task begins, as in a burst."""
     monkeypatch.setattr(messages, "now", lambda: datetime.now(UTC) + timedelta(minutes=4, seconds=30))
+    monkeypatch.setattr(posting, "now", messages.now)
 
 
 def said(caplog: pytest.LogCaptureFixture) -> str:
@@ -112,7 +114,7 @@ def test_what_was_said_is_an_event(started: StartedChange) -> None:
 
 def test_what_is_said_outside_a_run_is_an_event_too(started: StartedChange) -> None:
     """As when a person cancels a change, or its DAG is paused."""
-    messages.post("🚨 it is paused", datetime.now(UTC), change=started.change.id)
+    posting.post("🚨 it is paused", datetime.now(UTC), change=started.change.id)
     [row] = events.history(started.ledger, started.change.id, EventKind.MESSAGE_SENT)
     assert events.data(row) == {"room": "#deploys", "text": "🚨 it is paused", "channel": "log"}
 

@@ -9,8 +9,8 @@ from changewindow.documents.moments import moment_of
 from changewindow.errors import BadPolicy, OperatorError
 from changewindow.flow.dags.interventions import REASON, Intervene
 from changewindow.flow.own_dag import ZONE, own_dag
+from changewindow.flow.posting import post
 from changewindow.flow.runtime import log, now, policy
-from changewindow.flow.tasks.messages import post
 from changewindow.ledger import findings
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.findings import Settled

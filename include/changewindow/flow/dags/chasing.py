@@ -16,9 +16,9 @@ from changewindow.errors import BrokenChain, ChangeError
 from changewindow.flow import habits, notice
 from changewindow.flow.dags.retroactive import requests_of
 from changewindow.flow.owed import room_of, rules
+from changewindow.flow.posting import post
 from changewindow.flow.run_request import RunRequest
 from changewindow.flow.runtime import ledger, log, now
-from changewindow.flow.tasks.messages import post
 from changewindow.flow.weights import LAST, STARTS, weighing
 from changewindow.ledger import aftercare, owing
 from changewindow.ledger.database import Ledger
@@ -86,7 +86,7 @@ def tell(here: Ledger, owed: Aftercare, known: Rules) -> None:
         text = text_of(owed, due, at, how_it_goes(here, owed, at) if due.about == WORKAROUND else "")
         if aftercare.remind(here, owed.change, reminded, now=at):
             room = (due.is_overdue and known.emergencies.room) or room_of(here, owed)
-            post(text, at, room, change=owed.change)
+            post(text, at, room, change=owed.change, is_loud=due.is_overdue)
 
 
 def tell_of_stale_drill(here: Ledger, known: Emergencies) -> None:

@@ -11,9 +11,9 @@ from changewindow.changes.emergency_form import Emergency
 from changewindow.errors import BadPolicy
 from changewindow.flow.dags.emergency import Act, Follow, Tell
 from changewindow.flow.own_dag import DRILL, own_dag
+from changewindow.flow.posting import post
 from changewindow.flow.requested import origin_of
 from changewindow.flow.runtime import ledger, log, now
-from changewindow.flow.tasks.messages import post
 from changewindow.flow.weights import FIRST
 from changewindow.flow.xcoms import leave_note
 from changewindow.ledger import queries

@@ -24,10 +24,10 @@ from changewindow.flow.dags.urgent_gate import LONGEST_WAIT, SOON, pass_the_gate
 from changewindow.flow.noted import refused
 from changewindow.flow.own_dag import EMERGENCY, own_dag
 from changewindow.flow.people import NOBODY
+from changewindow.flow.posting import post
 from changewindow.flow.publishing import publish_change
 from changewindow.flow.requested import origin_of, page_of
 from changewindow.flow.runtime import Run, ledger, log, now, person_of, policy
-from changewindow.flow.tasks.messages import post
 from changewindow.flow.tasks.steps import apply_step
 from changewindow.flow.timetable import scheduled_run
 from changewindow.flow.weights import FIRST

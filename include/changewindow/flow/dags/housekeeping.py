@@ -18,10 +18,10 @@ from changewindow.flow.dags.chasing import chase
 from changewindow.flow.dags.interventions import tell_ended
 from changewindow.flow.owed import emergencies
 from changewindow.flow.own_dag import DRILL, EMERGENCY, own_dag
+from changewindow.flow.posting import post
 from changewindow.flow.publishing import publish_change
 from changewindow.flow.run_request import MOST, RunRequest, run_request
 from changewindow.flow.runtime import ledger, log, now, policy
-from changewindow.flow.tasks.messages import post
 from changewindow.flow.weights import FIRST
 from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
@@ -64,7 +64,7 @@ class LookAfter(BaseOperator):
         for identity in housekeeping.frozen(here, is_paused):
             log.error("%s is paused while it acts", identity)
             sentence = "is paused while it acts: it neither goes on nor is it rolled back. Unpause it now."
-            post(f"🚨 {identity} {sentence}", now(), change=identity)
+            post(f"🚨 {identity} {sentence}", now(), change=identity, is_loud=True)
         for path in housekeeping.stale(here, is_alive, bundle, now()):
             log.info("%s is over; its file is removed, its runs and logs stay", path.stem)
             path.unlink(missing_ok=True)
@@ -81,7 +81,7 @@ class LookAfter(BaseOperator):
         if run is not None:
             log.error("run %s of %s died; the change is rolled back", run, change)
             sentence = f"its run {run} died. It is being rolled back now; a person has to look at it."
-            post(f"🚨 {change}: {sentence}", now(), change=change)
+            post(f"🚨 {change}: {sentence}", now(), change=change, is_loud=True)
         conf = {"mode": "rollback", "reason": f"its run {run or 'that acted'} died"}
         return run_request(context, change, f"take_back_{now():%Y%m%dT%H%M%S}", conf)
 

@@ -20,11 +20,11 @@ from changewindow.errors import ChangeError, NotAllowed
 from changewindow.flow.dags.request import Check, moment_of, pipeline
 from changewindow.flow.own_dag import ZONE, own_dag
 from changewindow.flow.people import who_answered
+from changewindow.flow.posting import post
 from changewindow.flow.question import Question
 from changewindow.flow.requested import origin_of
 from changewindow.flow.rights import require
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
-from changewindow.flow.tasks.messages import post
 from changewindow.flow.weights import FIRST
 from changewindow.flow.xcoms import leave_note
 from changewindow.ledger import changes, events, leases, stops

@@ -14,10 +14,10 @@ from changewindow.flow.dags.retroactive import ask_after
 from changewindow.flow.noted import note, refusal_noted
 from changewindow.flow.own_dag import RECORD, ZONE, own_dag
 from changewindow.flow.people import NOBODY
+from changewindow.flow.posting import post
 from changewindow.flow.requested import origin_of
 from changewindow.flow.runtime import ledger, now, person_of, policy
 from changewindow.flow.secrecy import SECRETS
-from changewindow.flow.tasks.messages import post
 
 DOCUMENT = """\
 Tell what was done by hand, after it was done: it lands in the ledger as a **record**, which nobody has approved and

@@ -19,11 +19,11 @@ from changewindow.flow.noted import refusal_noted
 from changewindow.flow.owed import room_of, rules
 from changewindow.flow.own_dag import ASKS, RETROACTIVE, own_dag
 from changewindow.flow.people import who_answered
+from changewindow.flow.posting import post
 from changewindow.flow.question import Question
 from changewindow.flow.requested import origin_of, page_of
 from changewindow.flow.run_request import MOST, RunRequest, run_request
 from changewindow.flow.runtime import ledger, log, now
-from changewindow.flow.tasks.messages import post
 from changewindow.flow.triggerer.arguments import OwedArguments
 from changewindow.flow.triggerer.owed_trigger import OwedTrigger
 from changewindow.flow.weights import LAST, STARTS, weighing

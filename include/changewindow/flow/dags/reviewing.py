@@ -18,10 +18,10 @@ from changewindow.flow.dags.interventions import CHANGE
 from changewindow.flow.noted import note, refusal_noted
 from changewindow.flow.own_dag import FOLLOW_UP, REVIEW, ZONE, own_dag
 from changewindow.flow.people import NOBODY
+from changewindow.flow.posting import post
 from changewindow.flow.requested import origin_of
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
 from changewindow.flow.secrecy import SECRETS, clean
-from changewindow.flow.tasks.messages import post
 from changewindow.ledger import reviews
 from changewindow.ledger.database import Ledger
 from changewindow.policy.check import Facts

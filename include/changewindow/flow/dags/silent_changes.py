@@ -16,8 +16,8 @@ from changewindow.changes.silent_pass import of_the_world, text_of
 from changewindow.collectors.base import CollectorBase
 from changewindow.errors import BadPolicy, ChangeError
 from changewindow.flow.own_dag import own_dag
+from changewindow.flow.posting import post
 from changewindow.flow.runtime import ledger, log, now
-from changewindow.flow.tasks.messages import post
 from changewindow.flow.triggerer.arguments import SilentArguments
 from changewindow.flow.triggerer.silent_trigger import SilentTrigger
 from changewindow.flow.xcoms import leave_note

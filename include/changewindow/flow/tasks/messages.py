@@ -4,26 +4,20 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
-from changewindow import settings
 from changewindow.changes import emergency_messages, messages
 from changewindow.changes.handover import Closed, Passed, Restored
 from changewindow.changes.run_memory import legible
 from changewindow.errors import ChangeError
-from changewindow.flow.airflow_connection import connection
 from changewindow.flow.owed import owed_by
 from changewindow.flow.people import NOBODY
-from changewindow.flow.rooms import channels, messages_policy
-from changewindow.flow.runtime import Run, ledger, log, now, person_of
-from changewindow.flow.secrecy import SECRETS, clean
+from changewindow.flow.posting import sent
+from changewindow.flow.runtime import Run, log, now, person_of
 from changewindow.flow.tasks.markers import mark
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.ledger import changes, events
-from changewindow.ledger.events import Event
-from changewindow.ledger.payloads import Aborted, MessageFailed, MessageSent, Payload, Started, Undone
-from changewindow.ledger.spool import Spool
+from changewindow.ledger.payloads import Aborted, MessageFailed, MessageSent, Started, Undone
 from changewindow.markers.base import Moment
 from changewindow.notify.base import Message as Text
-from changewindow.notify.base import NotDelivered, Tools
 
 
 class Message(ChangeOperator):
@@ -44,10 +38,11 @@ class Message(ChangeOperator):
             mark(run, lambda: self.moment(run))
 
     def _post(self, run: Run) -> None:
+        """Write it into the log, which is the room where there is no other; a channel shows the change as it is."""
         try:
             message = self.message(run)
             if message:
-                for outcome in _send(message, run.ticket.post_change.notify):
+                for outcome in sent(message, run.ticket.post_change.notify, is_kept=_is_up(run)):
                     run.note(outcome)
         except (ChangeError, ValueError) as error:
             log.warning("the message was not delivered, and the change goes on: %s", error)
@@ -203,33 +198,10 @@ def _is_reported(run: Run) -> bool:
     return any(row.actor == f"{run.id}/report" for row in sent)
 
 
-def post(text: str, about: datetime, room: str = settings.ROOM, *, change: str = "") -> None:
-    """Post a message about a moment outside a change's thread; the record of `change` says that, or why not."""
+def _is_up(run: Run) -> bool:
+    """Return whether the ledger answers: then the sender shows what becomes of the change."""
     try:
-        outcomes = _send(Text(text, about), room)
-    except (ChangeError, ValueError) as error:
-        log.warning("the message was not delivered: %s", error)
-        outcomes = [MessageFailed(reason=str(error))]
-    for outcome in outcomes if change else ():
-        _record(change, outcome)
-
-
-def _send(message: Text, room: str) -> list[Payload]:
-    """Send a message into every channel of a room; return what the record says of each."""
-    hidden, at, policy = replace(message, text=SECRETS.hidden(message.text)), now(), messages_policy()
-    outcomes: list[Payload] = []
-    for channel in channels(room, policy).values():
-        try:
-            channel.post(Tools(connection, now, ids=policy.ids(channel.kind)), room, hidden)
-            outcomes.append(MessageSent(room=room, text=hidden.sent_at(at), channel=channel.kind))
-        except (NotDelivered, ChangeError, ValueError) as error:
-            log.warning("the message was not delivered, and the change goes on: %s", error)
-            outcomes.append(MessageFailed(reason=str(error)))
-    return outcomes
-
-
-def _record(change: str, outcome: Payload) -> None:
-    """Record a message, now or when the ledger is back."""
-    spool = Spool(ledger(), settings.read().spool)
-    if not spool.record(Event(change, "messages", now(), clean(outcome))):
-        log.warning("the ledger is down; the event '%s' waits in %s", outcome.kind, spool.path)
+        return bool(events.head(run.ledger, run.change.id))
+    except ChangeError as error:
+        log.warning("%s", error)
+        return False

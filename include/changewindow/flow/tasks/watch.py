@@ -19,9 +19,9 @@ from changewindow.errors import ChangeError
 from changewindow.flow.airflow_connection import of_ticket_in_trigger, past_in_trigger
 from changewindow.flow.declared import declared
 from changewindow.flow.people import assigned, who_answered
+from changewindow.flow.posting import post
 from changewindow.flow.published_text import require_text, require_text_of_run
 from changewindow.flow.runtime import Run, log, now
-from changewindow.flow.tasks.messages import post
 from changewindow.flow.tasks.preflight import ask_once, log_line
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.flow.triggerer.arguments import WatchArguments

@@ -66,6 +66,12 @@ class WantedArguments(Arguments):
     known: tuple[str, ...] = ()
 
 
+class SendingArguments(Arguments):
+    """Until when messages are sent; then another run goes on."""
+
+    until: Moment
+
+
 class RoomArguments(Arguments):
     """Until when there is a point in waiting for room."""
 
