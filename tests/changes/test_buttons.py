@@ -8,7 +8,9 @@ import pytest
 from changewindow.changes.buttons import LOOKS, OFFERED, Carried, buttons
 from changewindow.changes.card import STATES, Card
 from changewindow.changes.card_of import card_of
+from changewindow.changes.delivery import digest_of
 from changewindow.ledger.database import Ledger
+from changewindow.notify.base import Message
 from changewindow.policy.messages import Messages
 from servers.slack_limits import of_message
 from support.slack_world import MESSAGES, POLICY, ROOM, SlackWorld
@@ -57,3 +59,14 @@ def test_a_room_may_have_none(card: Card) -> None:
     without = Messages.model_validate({**MESSAGES, "rooms": {ROOM: {"buttons": False}}})
     assert buttons(card, without, ROOM) == []
     assert buttons(card, without, "#other")
+
+
+def test_a_new_text_that_reads_the_same_renews_the_buttons_and_nothing_else_does(card: Card) -> None:
+    """Else nobody could approve it there: what the buttons carry would be the text before."""
+
+    def shown(**changed: Any) -> str:
+        made = buttons(replace(card, **changed), RULES, ROOM)
+        return digest_of(Message("a change", card.since, blocks=tuple(made)))
+
+    assert shown(digest="d" * 64) != shown()
+    assert shown(sequence=card.sequence + 1) == shown()

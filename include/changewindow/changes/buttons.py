@@ -1,6 +1,6 @@
 """The buttons below the message of a change: which there are in which state, and what each of them carries."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -76,11 +76,6 @@ def buttons(card: Card, rules: Messages, room: str) -> list[dict[str, Any]]:
     if not may_approve and "approve" in offered and (page := card.links.get("actions")):
         elements.insert(0, _link(page))
     return [{"type": "actions", "block_id": PLACE, "elements": elements}]
-
-
-def without(blocks: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return blocks without that of the buttons."""
-    return [block for block in blocks if block.get("block_id") != PLACE]
 
 
 def _button(action: Action, carried: Carried) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from changewindow.changes.arrival import after_a_crash
-from changewindow.changes.buttons import without
 from changewindow.changes.card import LOUD
 from changewindow.changes.desk import Desk, Line, Shown
 from changewindow.changes.undelivered import OF_THE_PLACE, Done, after_failure, go_elsewhere
@@ -229,9 +228,8 @@ class Delivery:
 
 
 def digest_of(message: Message) -> str:
-    """Return what is the same for messages that read the same; what buttons carry is read by nobody."""
-    read = [message.text, without(message.blocks)]
-    return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
+    """Return what is the same for messages that read the same, and whose buttons are about the same text."""
+    return hashlib.sha256(json.dumps([message.text, message.blocks], sort_keys=True).encode()).hexdigest()
 
 
 def _batch(lines: tuple[Line, ...], last_loud: int) -> tuple[Line, ...]:
