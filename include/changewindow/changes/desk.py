@@ -41,7 +41,7 @@ class Desk:
     show: Callable[[str, str, str], Shown]
     """Returns what a change (its id) looks like in a room, in a kind of channel."""
     room_of: Callable[[str], str]
-    """Returns the room of a change."""
+    """Returns the room of a change; empty where it has no message of its own."""
     lines: Callable[[str, int], tuple[Line, ...]]
     """Returns what the thread of a change says of its events after a number."""
     log: Callable[[str], None]

@@ -136,7 +136,7 @@ class Sender:
             self.desk.log(f"{change.change}: nobody knows its room. {error}")
             return
         known = {(card.room, card.channel) for card in change.cards}
-        new = [channel for channel in self.desk.channels(room) if (room, channel) not in known]
+        new = [channel for channel in (self.desk.channels(room) if room else ()) if (room, channel) not in known]
         cards = [Outgoing(change.change, "card", room, channel, "card", now, now) for channel in new]
         if cards:
             outbox.add(self.desk.ledger, cards)

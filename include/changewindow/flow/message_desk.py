@@ -11,17 +11,18 @@ from changewindow import settings
 from changewindow.changes.buttons import buttons
 from changewindow.changes.card_of import card_of
 from changewindow.changes.card_text import look_of, rendered
-from changewindow.changes.desk import Desk, Line, Shown
-from changewindow.changes.thread_lines import lines
+from changewindow.changes.desk import Desk, Shown
+from changewindow.changes.thread_lines import lines_after
 from changewindow.errors import BadPolicy, UnknownConnection
 from changewindow.flow.airflow_connection import connection_in_trigger
 from changewindow.flow.fetched_connections import names_in
 from changewindow.flow.runtime import now
-from changewindow.ledger import changes, events
+from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
 from changewindow.notify import slack
 from changewindow.notify.base import ChannelBase, Tools
 from changewindow.policy.load import load_policy
+from changewindow.policy.manual_change import RECORDED
 from changewindow.policy.messages import Messages, named
 from changewindow.policy.model import Policy
 from changewindow.systems.connection import Connection
@@ -62,20 +63,24 @@ def desk(ledger: Ledger, policy: Messages, known: Connections, log: Callable[[st
         below = buttons(card, policy, room) if kind == "slack" and takes_clicks else []
         return Shown(card, replace(message, blocks=(*message.blocks, *below)))
 
-    def lines_of(change: str, after: int) -> tuple[Line, ...]:
-        return lines([row for row in events.history(ledger, change) if row.sequence > after])
-
     return Desk(
         ledger,
         policy,
         channels,
         tools=lambda channel: Tools(connection, now, ids=policy.ids(channel.kind)),
         show=show,
-        room_of=lambda change: build_ticket(changes.revision(ledger, change)).post_change.notify,
-        lines=lines_of,
+        room_of=lambda change: _room_of(ledger, change),
+        lines=lambda change, after: lines_after(ledger, change, after),
         log=log,
         now=now,
     )
+
+
+def _room_of(ledger: Ledger, change: str) -> str:
+    """Return where the people of a change talk about it; empty for a record, of which a note tells once."""
+    if changes.get(ledger, change).status == RECORDED:
+        return ""
+    return build_ticket(changes.revision(ledger, change)).post_change.notify
 
 
 def _policy() -> Policy | BadPolicy:
