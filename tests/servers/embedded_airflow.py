@@ -30,11 +30,11 @@ def running(folder: Path, probe: Probe, users: Mapping[str, str] = USERS, **sett
         connections = {
             **reach,
             **bare_dag(place),
-            **settings,
             "CHANGEWINDOW_POLICY": str(copy_policy(folder / "policy")),
             "AIRFLOW_CONN_CHANGEWINDOW_TICKETS": json.dumps({"conn_type": "git", "host": str(empty(folder))}),
             f"AIRFLOW_CONN_{PROBE.upper()}": json.dumps(probing(probe)),
             "AIRFLOW_CONN_SLACK_API_DEFAULT": json.dumps(slack),
+            **settings,
         }
         process = standalone.start(place, connections)
         try:
