@@ -319,9 +319,38 @@ def test_the_thread_says_what_happened_and_the_room_what_went_wrong(ledger: Ledg
     closed(ledger, submitted.change, "rolled_back")
     told = lines_after(ledger, submitted.change, 0)
     assert [line.text for line in told if line.is_loud] == [
-        "14:10:00 UTC: task decided to roll it back: p99 is bad: 348 ms, limit 200 ms",
+        "14:10:00 UTC: it is rolled back: p99 is bad: 348 ms, limit 200 ms",
         "14:15:00 UTC: it ended as rolled back: p99 is bad",
     ]
     assert "shadow" not in "".join(line.text for line in told)
     assert told[0].text == "14:10:00 UTC: bob approved it at level 'peer'; that counts until 2031-03-18 15:10 UTC"
     assert lines_after(ledger, submitted.change, told[-1].sequence) == ()
+
+
+@pytest.mark.parametrize(("after", "expected"), [((), True), ((ANSWERED,), False), ((UNDO,), False)])
+def test_whoever_has_to_answer_is_called_until_somebody_has(
+    ledger: Ledger,
+    after: tuple[Payload, ...],
+    expected: bool,  # noqa: FBT001  a case of a table
+) -> None:
+    """The message is only brought up to date, which calls nobody; after an outage, nobody is called in vain."""
+    submitted = started(ledger)
+    happened(ledger, submitted.change, REMEMBERED, APPLIED, WATCHING, ASKED, *after)
+    [question] = [line for line in lines_after(ledger, submitted.change, 0) if "keep it?" in line.text]
+    assert question.is_loud is expected
+
+
+def test_what_the_message_shows_or_a_note_tells_is_no_line(ledger: Ledger) -> None:
+    """Each line rings on the phones of whoever is mentioned above it: a step has one, and so has its undo."""
+    submitted = started(ledger)
+    watched = payloads.Watched(verdict="fail", reason="p99 is bad")
+    happened(ledger, submitted.change, REMEMBERED, APPLIED, WATCHING, watched, UNDO, UNDOING, UNDONE)
+    closed(ledger, submitted.change, "rolled_back")
+    assert [line.text.partition("UTC: ")[2] for line in lines_after(ledger, submitted.change, 0)[1:]] == [
+        "the gate let it through; it holds production/orders",
+        "step 1 'Switch it on' is applied",
+        "it is watched for 1m",
+        "it is rolled back: p99 is bad: 348 ms, limit 200 ms",
+        "step 1 'Switch it on' is undone; back to off",
+        "it ended as rolled back: p99 is bad",
+    ]

@@ -24,9 +24,9 @@ from support.tickets import POLICY, banner
 OF_A_RECORD = {payloads.Recorded, payloads.Submitted, payloads.Revised}
 """What begins a text, which the ledger keeps beside it."""
 ALWAYS = """
-Rejected Cancelled Aborted Extended Closed Released RunDied MarkerFailed Confirmed Started Remembered Applied Undoing
-UndoFailed UndoStopped Undone Watching Watched Asked Answered Verified NotVerified Silenced SilenceFailed SilenceEnded
-Revised Declared IncidentSeen RetroDecided Reviewed FollowedUp Drilled LineBegun LineStopped LineLifted LookingBegun
+Rejected Cancelled Aborted Extended Closed Released RunDied MarkerFailed Confirmed Started Applied
+UndoFailed UndoStopped Undone Watching Asked Answered Verified NotVerified Silenced SilenceFailed SilenceEnded
+Revised IncidentSeen FollowedUp Drilled LineBegun LineStopped LineLifted LookingBegun
 FindingMade FindingChanged FindingTold RollbackWanted
 """
 """The kinds of events that are always told."""

@@ -25,6 +25,8 @@ from changewindow.notify.base import ChannelBase, Message, NotDelivered, Referen
 
 NEWS = LOUD | {"asked", "scheduled", "starting", "waiting", "completed", "rejected", "cancelled", "recorded"}
 """States that are posted where nothing can be brought up to date."""
+CALLING = LOUD | {"waiting"}
+"""States of which the room reads all that the message says: where an update alone would call nobody."""
 REFRESH = timedelta(seconds=10)
 """How often a watch is shown anew."""
 PATIENCE = timedelta(seconds=30)
@@ -134,7 +136,7 @@ class Delivery:
         message = Message(text, about)
         if is_loud:
             message = replace(shown.message, blocks=(), calls=shown.card.calls)
-            message = message if shown.card.state in LOUD else Message(text, about, calls=shown.card.calls)
+            message = message if shown.card.state in CALLING else Message(text, about, calls=shown.card.calls)
         message = replace(message, key=f"{card.key}/{batch[-1].sequence}")
         told = batch[-1].sequence
         return self._posted(card, message, lambda _, __: replace(well(card), told=told), below=True, is_loud=is_loud)

@@ -1,14 +1,16 @@
 """Says which events of a change become a line in the thread of its message, and what each of them reads.
 
-What the message itself shows is no line: that it was asked for, how its watch goes, what it owes.
+What the message itself shows is no line: that it was asked for, which step is under way, how its watch goes, what it
+owes. Neither is what a note of its own tells: owner and on call read on their phones of each line.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any
 
 from changewindow.changes.desk import Line
 from changewindow.changes.event_text import sentence, who
+from changewindow.documents.types import duration_text
 from changewindow.errors import BrokenChain
 from changewindow.ledger import payloads
 from changewindow.ledger.chain import checked_events
@@ -31,14 +33,35 @@ UNTOLD: tuple[type[Payload], ...] = (
     payloads.Baseline,
     payloads.Validated,
     payloads.ReviewAsked,
+    payloads.Remembered,  # its step has a line once it is applied, and what an undo needs is not for everybody
+    payloads.Undoing,
+    payloads.Watched,  # what is decided by it names the same reasons
+    payloads.Declared,  # notes of their own tell of these three
+    payloads.RetroDecided,
+    payloads.Reviewed,
 )
 LOUD_OUTCOMES = frozenset({"rolled_back", "rollback_failed", "missed", "refused"})
+ANSWERS = (payloads.Answered, payloads.Watched, payloads.WatchDecided, payloads.Aborted, payloads.Closed)
+"""After these, nobody has to answer any more whether it is kept."""
 LONGEST = 600
 """Characters of a line."""
 HERE: Mapping[type[Payload], Callable[[Any], str]] = {
-    payloads.Remembered: lambda event: f"began step {event.step} '{event.name}'",
+    payloads.Started: lambda event: f"the gate {sentence(event)}",
+    payloads.Applied: lambda event: f"step {event.step} '{event.name}' is applied",
+    payloads.Undone: lambda event: (
+        f"step {event.step} '{event.name}' is undone{f'; back to {event.restored}' if event.restored else ''}"
+    ),
+    payloads.UndoFailed: lambda event: f"step {event.step} '{event.name}' COULD NOT BE UNDONE: {event.reason}",
+    payloads.Verified: lambda event: f"everything is as it was before: {event.reason}",
+    payloads.NotVerified: lambda event: f"undone, BUT NOT AS IT WAS BEFORE: {event.reason}",
+    payloads.Watching: lambda event: f"it is watched for {duration_text(timedelta(seconds=event.seconds))}",
+    payloads.Asked: lambda event: (
+        f"keep it? {', '.join(event.people)} decide until {event.until:%H:%M} UTC: {event.reason}"
+    ),
+    payloads.WatchDecided: lambda event: f"it is rolled back: {event.reason}",
+    payloads.Closed: lambda event: f"it ended as {event.outcome.replace('_', ' ')}: {event.reason}",
 }
-"""What reads otherwise in a room than in the record: what an undo needs is not for everybody."""
+"""What reads otherwise in a room than in the record: of the change itself, not of the task that did it."""
 
 
 def lines_after(ledger: Ledger, change: str, sequence: int) -> tuple[Line, ...]:
@@ -57,12 +80,24 @@ def lines_after(ledger: Ledger, change: str, sequence: int) -> tuple[Line, ...]:
 
 def lines(rows: Sequence[EventRow]) -> tuple[Line, ...]:
     """Return what the thread says of events, in their order; of most that only machines read, nothing."""
-    told: list[Line] = []
-    for row in rows:
-        event = payload(row)
-        if is_told(event):
-            told.append(Line(row.sequence, _text(row, event), is_loud=is_loud(event)))
-    return tuple(told)
+    events = [(row, payload(row)) for row in rows]
+    asked = _open_question(events)
+    return tuple(
+        Line(row.sequence, _text(row, event), is_loud=row.sequence == asked or is_loud(event))
+        for row, event in events
+        if is_told(event)
+    )
+
+
+def _open_question(events: Sequence[tuple[EventRow, Payload | Unknown]]) -> int:
+    """Return the number of the question that people are to answer yet, or 0: an update alone calls nobody."""
+    asked = 0
+    for row, event in events:
+        if isinstance(event, payloads.Asked) and not event.is_dry:
+            asked = row.sequence
+        elif isinstance(event, ANSWERS):
+            asked = 0
+    return asked
 
 
 def is_told(event: Payload | Unknown) -> bool:
@@ -93,12 +128,10 @@ def is_loud(event: Payload | Unknown) -> bool:
 
 
 def _text(row: EventRow, event: Payload | Unknown) -> str:
-    text = f"{row.at.astimezone(UTC):%H:%M:%S} UTC: {_said(row, event)}"
+    text = f"{row.at.astimezone(UTC):%H:%M:%S} UTC: {_sentence(row, event)}"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _said(row: EventRow, event: Payload | Unknown) -> str:
-    if isinstance(event, payloads.Closed):
-        return " ".join(f"it ended as {event.outcome.replace('_', ' ')}: {event.reason}".split())
-    in_words = None if isinstance(event, Unknown) else HERE.get(type(event))
-    return f"{who(row)} {in_words(event) if in_words else sentence(event)}"
+def _sentence(row: EventRow, event: Payload | Unknown) -> str:
+    here = None if isinstance(event, Unknown) else HERE.get(type(event))
+    return " ".join(here(event).split()) if here else f"{who(row)} {sentence(event)}"
