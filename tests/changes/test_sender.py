@@ -11,6 +11,7 @@ import pytest
 from changewindow.changes.card import Card
 from changewindow.changes.desk import Desk, Line, Shown
 from changewindow.changes.sender import Sender
+from changewindow.errors import ChangeError, LedgerDown, PlatformError
 from changewindow.ledger import changes, events, outbox, payloads
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event
@@ -18,6 +19,7 @@ from changewindow.ledger.models import LINE
 from changewindow.ledger.outbox import Outgoing
 from changewindow.notify.base import ChannelBase, Message, NotDelivered, Reference, Tools, WayOn
 from changewindow.policy.messages import Messages, RoomRules
+from support.tampering import tamper
 from support.tickets import banner
 
 BEGUN = datetime.now(UTC)
@@ -298,3 +300,93 @@ def test_a_row_that_somebody_has_written_into_is_begun_anew(world: World) -> Non
     world.happens(change, 1)
     world.send(passes=2)
     assert len(world.roots) == 2
+
+
+def test_a_ledger_that_fails_while_a_change_gets_its_message_costs_it_no_message(world: World) -> None:
+    """It gets it when the ledger is back, also if nothing more happens to it."""
+    change, desk = world.submit(), world.desk()
+    failures = [LedgerDown("locked"), LedgerDown("locked")]
+
+    def room_of(_: str) -> str:
+        if failures:
+            raise failures.pop()
+        return ROOM
+
+    sender = Sender(replace(desk, room_of=room_of))
+    for _ in range(2):
+        with pytest.raises(LedgerDown):
+            sender.look()
+    world.send(sender, passes=2)
+    assert [post.text for post in world.roots] == [f"{change} submitted"]
+
+
+@pytest.mark.parametrize("error", [ValueError("a text of long ago"), TypeError("odd"), ChangeError("altered")])
+def test_a_change_whose_room_nobody_knows_keeps_no_other_from_being_told(world: World, error: Exception) -> None:
+    """Whatever is wrong with its text; that is said once."""
+    bad, good, said = world.submit(), world.submit(), list[str]()
+
+    def room_of(change: str) -> str:
+        if change == bad:
+            raise error
+        return ROOM
+
+    sender = Sender(replace(world.desk(), room_of=room_of, log=said.append))
+    world.send(sender, passes=3)
+    assert [post.text for post in world.roots] == [f"{good} submitted"]
+    assert [line.partition(":")[0] for line in said] == [bad]
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), PlatformError("sealed with a key that is gone")])
+def test_a_message_that_can_never_be_made_does_not_hold_up_its_room(world: World, error: Exception) -> None:
+    """However often it was tried: what comes next is told at once."""
+    bad, desk = world.submit(), world.desk()
+
+    def show(change: str, room: str, kind: str) -> Shown:
+        if change == bad:
+            raise error
+        return desk.show(change, room, kind)
+
+    sender = Sender(replace(desk, show=show))
+    for _ in range(12):
+        world.send(sender)
+        world.now += timedelta(minutes=10)
+    good = world.submit()
+    sender.look()
+    sender.settle()
+    world.now += timedelta(seconds=2)
+    world.send(sender, passes=2)
+    assert [post.text for post in world.roots] == [f"{good} submitted"]
+
+
+def test_what_ended_before_there_was_an_outbox_is_not_told(world: World) -> None:
+    """As when Slack comes to a place that had only the log: what is open is told, and what ends from then on."""
+    for _ in range(3):
+        changes.cancel(world.ledger, world.submit(), person="alice", reason="no", now=world.now)
+    still = world.submit()
+    world.now += timedelta(days=2)
+    sender = Sender(world.desk())
+    world.send(sender, passes=3)
+    assert [post.text for post in world.roots] == [f"{still} submitted"]
+    quick = world.submit()
+    changes.cancel(world.ledger, quick, person="alice", reason="no", now=world.now)
+    world.now += timedelta(days=2)
+    world.send(Sender(world.desk()), passes=3)
+    assert f"{quick} cancelled" in [post.text for post in world.roots]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "until = '2999-01-01 00:00:00.000000'",
+        "due = '2999-01-01 00:00:00.000000'",
+        "until = '2999-01-01 00:00:00.000000', is_done = 1",
+    ],
+)
+def test_a_row_that_somebody_has_put_off_for_good_is_told_all_the_same(world: World, value: str) -> None:
+    """Whoever writes into the outbox silences nothing."""
+    change = world.submit()
+    world.send()
+    tamper(world.ledger, "UPDATE outbox SET " + value)
+    changes.cancel(world.ledger, change, person="alice", reason="no", now=world.now)
+    world.send(passes=3)
+    assert [post.text for post in world.roots][-1] == f"{change} cancelled"

@@ -13,7 +13,7 @@ from threading import Lock
 from changewindow.changes.delivery import Delivery
 from changewindow.changes.desk import Desk
 from changewindow.changes.undelivered import Done
-from changewindow.errors import ChangeError
+from changewindow.errors import ChangeError, LedgerDown
 from changewindow.ledger import events, outbox
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.outbox import Moved, Outgoing
@@ -24,6 +24,7 @@ BACK = timedelta(days=7)
 CLAIM = timedelta(minutes=2)
 """How long whoever works on a message has it for themselves."""
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 SPARE = 5
 """How many updates of each minute are left to failures."""
 AT_ONCE = 8
@@ -76,7 +77,8 @@ class Account:
     def give_back(self) -> None:
         """Count the last one no more: there was nothing to update."""
         with self.lock:
-            self.updated.pop()
+            if self.updated:  # whoever took a minute has been forgotten meanwhile
+                self.updated.pop()
 
 
 class Sender:
@@ -89,6 +91,8 @@ class Sender:
         self._busy: dict[str, Future[None]] = {}
         self._known: dict[str, str] = {}
         """The head of each change at which it was seen to that it has its cards."""
+        self._since: dict[str, datetime] = {}
+        """Since when each channel is there, as far as its messages tell, with an hour for what was just ending."""
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sender")
 
     def look(self) -> int:
@@ -127,25 +131,42 @@ class Sender:
 
     def _begin(self, change: Moved, now: datetime) -> None:
         """See to it that a change has a card in each channel of its room."""
-        self._known[change.change] = change.head
-        if not change.cards and self._was_told(change):
-            return
+        if change.cards or not self._was_told(change):
+            room = self._room(change.change)
+            known = {(card.room, card.channel) for card in change.cards}
+            new = [name for name in self.desk.channels(room) if (room, name) not in known] if room else []
+            new = new if change.cards else [name for name in new if not self._is_old(change, name, now)]
+            outbox.add(
+                self.desk.ledger, (Outgoing(change.change, "card", room, name, "card", now, now) for name in new)
+            )
+        self._known[change.change] = change.head  # not before: while the ledger is down, nothing is seen to
+
+    def _room(self, change: str) -> str:
+        """Return the room of a change; none where nobody knows it, which concerns no other change.
+
+        Raises:
+            LedgerDown: it will be known.
+        """
         try:
-            room = self.desk.room_of(change.change)
-        except ChangeError as error:
-            self.desk.log(f"{change.change}: nobody knows its room. {error}")
-            return
-        known = {(card.room, card.channel) for card in change.cards}
-        new = [channel for channel in (self.desk.channels(room) if room else ()) if (room, channel) not in known]
-        cards = [Outgoing(change.change, "card", room, channel, "card", now, now) for channel in new]
-        if cards:
-            outbox.add(self.desk.ledger, cards)
+            return self.desk.room_of(change)
+        except LedgerDown:
+            raise
+        except Exception as error:  # noqa: BLE001  a text of long ago, or one that somebody has written into
+            self.desk.log(f"{change}: nobody knows its room. {type(error).__name__}: {error}")
+            return ""
 
     def _was_told(self, change: Moved) -> bool:
         """Return whether a change has ended before there was an outbox, and people were told."""
-        has_ended = change.status not in {"submitted", "approved", "running"}
         sent = (EventKind.MESSAGE_SENT, EventKind.MESSAGE_FAILED)
-        return has_ended and bool(events.history(self.desk.ledger, change.change, *sent))
+        return change.closed_at is not None and bool(events.history(self.desk.ledger, change.change, *sent))
+
+    def _is_old(self, change: Moved, channel: str, now: datetime) -> bool:
+        """Return whether a change had ended before such a channel was there; nobody waits for its message."""
+        if change.closed_at is None:
+            return False
+        if channel not in self._since:
+            self._since[channel] = (outbox.first_card(self.desk.ledger, channel) or now) - HOUR
+        return change.closed_at < self._since[channel]
 
     def _of(self, message: Outgoing, moved: Moved | None) -> Wanted:
         is_urgent = message.is_loud or (moved is not None and moved.status in URGENT)
@@ -165,6 +186,8 @@ class Sender:
             self._send(self._places.setdefault(name, Place()), channel, wanted)
         except ChangeError as error:
             self.desk.log(f"what became of a message is not written down, so it is looked for again: {error}")
+        except Exception as error:  # noqa: BLE001  nobody asks a thread how it ended
+            self.desk.log(f"messages of {name} wait a second: {type(error).__name__}: {error}")
 
     def _send(self, place: Place, channel: ChannelBase, wanted: list[Wanted]) -> None:
         if not place.is_free(self.desk.now()):

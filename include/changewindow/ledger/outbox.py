@@ -4,12 +4,12 @@ What the message of a change says is not kept here: it is made of the events whe
 outage the newest state goes out, once. A row that somebody has written into is nobody's: what it was about begins anew.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from changewindow.ledger.database import Ledger
@@ -21,6 +21,8 @@ from changewindow.ledger.stops import begin_line
 from changewindow.notify.base import Reference
 
 Sort = Literal["card", "note"]
+AT_ONCE = 500
+"""How many changes are asked for in one question."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,14 @@ def due(ledger: Ledger, now: datetime, *, most: int = 500) -> list[Outgoing]:
     with ledger.reading() as session:
         wanted = select(OutboxRow).where(OutboxRow.is_done.is_(False), OutboxRow.due <= now.astimezone(UTC))
         rows = session.scalars(wanted.order_by(OutboxRow.is_loud.desc(), OutboxRow.due, OutboxRow.id).limit(most))
-        return [_outgoing(row) for row in rows if row.until is None or row.until <= now]
+        return [_outgoing(row) for row in rows if _is_free(session, row, now)]
+
+
+def first_card(ledger: Ledger, channel: str) -> datetime | None:
+    """Return when the first of the cards in a channel was begun, whatever their rooms; nothing where there is none."""
+    with ledger.reading() as session:
+        wanted = select(func.min(OutboxRow.about)).where(OutboxRow.sort == "card", OutboxRow.channel == channel)
+        return session.scalar(wanted)
 
 
 def of_change(ledger: Ledger, change: str) -> list[Outgoing]:
@@ -143,7 +152,7 @@ def claim(
     """
     with ledger.transaction() as session:
         row = _row(session, message.key, is_locked=True)
-        if row is None or (row.is_done and not is_moved) or (row.until is not None and row.until > now):
+        if row is None or (row.is_done and not is_moved) or not _is_free(session, row, now):
             return None
         if not is_whole(session, row):
             unknown = anew(_outgoing(row))
@@ -172,26 +181,46 @@ class Moved:
     change: str
     head: str
     status: str
+    closed_at: datetime | None
     cards: tuple[Outgoing, ...]
+    """Of one whose row was altered, nobody knows that it is not due."""
 
 
 def moved(ledger: Ledger, since: datetime) -> list[Moved]:
     """Return the changes with something new to show: all that are open or have ended since a moment."""
     with ledger.reading() as session:
-        wanted = select(Change.number, Change.head, Change.status).where(Change.number > 0)
-        ended = Change.closed_at.is_(None) | (Change.closed_at >= since.astimezone(UTC))
-        cards = select(OutboxRow).where(OutboxRow.sort == "card")
-        heads = {row.number: (row.head or "", row.status) for row in session.execute(wanted.where(ended))}
-        by_number: dict[int, list[OutboxRow]] = {}
-        for row in session.scalars(
-            cards.where(OutboxRow.number.in_(wanted.where(ended).with_only_columns(Change.number)))
-        ):
-            by_number.setdefault(row.number, []).append(row)
+        moved = ~exists().where(OutboxRow.number == Change.number, OutboxRow.sort == "card")
+        moved |= exists().where(
+            OutboxRow.number == Change.number,
+            OutboxRow.sort == "card",
+            OutboxRow.head != func.coalesce(Change.head, ""),
+        )
+        is_recent = Change.closed_at.is_(None) | (Change.closed_at >= since.astimezone(UTC))
+        columns = (Change.number, Change.head, Change.status, Change.closed_at)
+        wanted = select(*columns).where(Change.number > 0, is_recent, moved).order_by(Change.number)
+        rows = session.execute(wanted).all()
+        cards = _cards(session, [row.number for row in rows])
         return [
-            Moved(identity(key), head, status, tuple(_outgoing(row) for row in by_number.get(key, ())))
-            for key, (head, status) in sorted(heads.items())
-            if key not in by_number or any(row.head != head for row in by_number[key])
+            Moved(identity(row.number), row.head or "", row.status, row.closed_at, cards.get(row.number, ()))
+            for row in rows
         ]
+
+
+def _cards(session: Session, numbers: Sequence[int]) -> dict[int, tuple[Outgoing, ...]]:
+    """Return the cards of changes by their numbers; those whose rows were altered are due."""
+    cards: dict[int, tuple[Outgoing, ...]] = {}
+    for begin in range(0, len(numbers), AT_ONCE):
+        some = numbers[begin : begin + AT_ONCE]
+        for row in session.scalars(select(OutboxRow).where(OutboxRow.sort == "card", OutboxRow.number.in_(some))):
+            card = _outgoing(row)
+            card = card if is_whole(session, row) else replace(card, due=card.about)
+            cards[row.number] = (*cards.get(row.number, ()), card)
+    return cards
+
+
+def _is_free(session: Session, row: OutboxRow, now: datetime) -> bool:
+    """Return whether nobody works on a message; what an altered row says of that is nobody's word."""
+    return row.until is None or row.until <= now or not is_whole(session, row)
 
 
 def _row(session: Session, key: str, *, is_locked: bool = False) -> OutboxRow | None:
