@@ -375,18 +375,18 @@ def test_what_ended_before_there_was_an_outbox_is_not_told(world: World) -> None
 
 
 @pytest.mark.parametrize(
-    "value",
+    "statement",
     [
-        "until = '2999-01-01 00:00:00.000000'",
-        "due = '2999-01-01 00:00:00.000000'",
-        "until = '2999-01-01 00:00:00.000000', is_done = 1",
+        "UPDATE outbox SET until = '2999-01-01 00:00:00.000000'",
+        "UPDATE outbox SET due = '2999-01-01 00:00:00.000000'",
+        "UPDATE outbox SET until = '2999-01-01 00:00:00.000000', is_done = 1",
     ],
 )
-def test_a_row_that_somebody_has_put_off_for_good_is_told_all_the_same(world: World, value: str) -> None:
+def test_a_row_that_somebody_has_put_off_for_good_is_told_all_the_same(world: World, statement: str) -> None:
     """Whoever writes into the outbox silences nothing."""
     change = world.submit()
     world.send()
-    tamper(world.ledger, "UPDATE outbox SET " + value)
+    tamper(world.ledger, statement)
     changes.cancel(world.ledger, change, person="alice", reason="no", now=world.now)
     world.send(passes=3)
     assert [post.text for post in world.roots][-1] == f"{change} cancelled"

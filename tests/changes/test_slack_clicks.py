@@ -11,7 +11,7 @@ from changewindow.changes.buttons import Action
 from changewindow.changes.event_text import sentence
 from changewindow.changes.thread_lines import lines
 from changewindow.errors import ApprovalRefused
-from changewindow.ledger import approvals, events, presses, questions
+from changewindow.ledger import approvals, events, outbox, presses, questions
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.payloads import Aborted, Answered, ButtonPressed, Refused, Started
@@ -210,6 +210,23 @@ def test_a_wanted_rollback_that_is_refused_is_wanted_no_more(ledger: Ledger) -> 
         world.happened(Refused(run=run, outcome="refused", reasons=("no",)), f"{run}/gate")
         assert presses.wanted_rollback(ledger, world.change) == left
     assert world.clicked("carol", "take_back").counts, "it may be asked for again"
+
+
+def test_an_altered_record_keeps_no_other_rollback_from_beginning(ledger: Ledger) -> None:
+    """It is rolled back by nobody's word; what was asked for elsewhere begins."""
+    altered = Completed(ledger)
+    assert altered.clicked("carol", "take_back").counts
+    card = outbox.of_change(ledger, altered.change)[0]
+    outbox.keep(ledger, replace(card, reference=Reference("C0001", "1900000000.000200")))
+    other = Completed(ledger)
+    assert other.clicked("carol", "take_back").counts
+    tamper(
+        ledger,
+        "UPDATE events SET actor = 'mallory' "
+        "WHERE sequence = 2 AND number = (SELECT min(number) FROM changes WHERE number > 0)",
+    )
+    wanted = presses.wanted_rollbacks(ledger, NOW, timedelta(days=1))
+    assert [each.change for each in wanted] == [other.change]
 
 
 def test_one_abort_is_recorded_of_two(ledger: Ledger) -> None:

@@ -4,7 +4,7 @@ What the message of a change says is not kept here: it is made of the events whe
 outage the newest state goes out, once. A row that somebody has written into is nobody's: what it was about begins anew.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -21,8 +21,6 @@ from changewindow.ledger.stops import begin_line
 from changewindow.notify.base import Reference
 
 Sort = Literal["card", "note"]
-AT_ONCE = 500
-"""How many changes are asked for in one question."""
 
 
 @dataclass(frozen=True)
@@ -189,33 +187,21 @@ class Moved:
 def moved(ledger: Ledger, since: datetime) -> list[Moved]:
     """Return the changes with something new to show: all that are open or have ended since a moment."""
     with ledger.reading() as session:
-        moved = ~exists().where(OutboxRow.number == Change.number, OutboxRow.sort == "card")
-        moved |= exists().where(
-            OutboxRow.number == Change.number,
-            OutboxRow.sort == "card",
-            OutboxRow.head != func.coalesce(Change.head, ""),
-        )
+        is_card = (OutboxRow.number == Change.number) & (OutboxRow.sort == "card")
+        is_behind = exists().where(is_card, OutboxRow.head != func.coalesce(Change.head, ""))
         is_recent = Change.closed_at.is_(None) | (Change.closed_at >= since.astimezone(UTC))
-        columns = (Change.number, Change.head, Change.status, Change.closed_at)
-        wanted = select(*columns).where(Change.number > 0, is_recent, moved).order_by(Change.number)
-        rows = session.execute(wanted).all()
-        cards = _cards(session, [row.number for row in rows])
-        return [
-            Moved(identity(row.number), row.head or "", row.status, row.closed_at, cards.get(row.number, ()))
-            for row in rows
-        ]
-
-
-def _cards(session: Session, numbers: Sequence[int]) -> dict[int, tuple[Outgoing, ...]]:
-    """Return the cards of changes by their numbers; those whose rows were altered are due."""
-    cards: dict[int, tuple[Outgoing, ...]] = {}
-    for begin in range(0, len(numbers), AT_ONCE):
-        some = numbers[begin : begin + AT_ONCE]
-        for row in session.scalars(select(OutboxRow).where(OutboxRow.sort == "card", OutboxRow.number.in_(some))):
-            card = _outgoing(row)
-            card = card if is_whole(session, row) else replace(card, due=card.about)
+        wanted = select(Change.number, Change.head, Change.status, Change.closed_at).where(
+            Change.number > 0, is_recent, is_behind | ~exists().where(is_card)
+        )
+        cards: dict[int, tuple[Outgoing, ...]] = {}
+        numbers = wanted.with_only_columns(Change.number)
+        for row in session.scalars(select(OutboxRow).where(OutboxRow.sort == "card", OutboxRow.number.in_(numbers))):
+            card = _outgoing(row) if is_whole(session, row) else replace(_outgoing(row), due=row.about)
             cards[row.number] = (*cards.get(row.number, ()), card)
-    return cards
+        return [
+            Moved(identity(key), head or "", status, closed_at, cards.get(key, ()))
+            for key, head, status, closed_at in session.execute(wanted.order_by(Change.number))
+        ]
 
 
 def _is_free(session: Session, row: OutboxRow, now: datetime) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
-from changewindow.errors import ApprovalRefused
+from changewindow.errors import ApprovalRefused, BrokenChain
 from changewindow.ledger.chain import checked_events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
@@ -86,6 +86,8 @@ def want_rollback_in(session: Session, row: Change, person: str, reason: str, *,
 def wanted_rollbacks(ledger: Ledger, now: datetime, within: timedelta) -> list[Wanted]:
     """Return the rollbacks that were asked for and that no run has begun, or was refused for, oldest change first.
 
+    A change whose record was altered is left out: nobody knows what was asked for, and no other waits for that.
+
     Raises:
         LedgerDown: the ledger does not answer.
     """
@@ -93,7 +95,14 @@ def wanted_rollbacks(ledger: Ledger, now: datetime, within: timedelta) -> list[W
     is_recent = (Change.status == "completed") & (Change.closed_at > now - within)
     with ledger.reading() as session:
         rows = list(session.scalars(select(Change).where(is_recent, is_wanted).order_by(Change.number)))
-        return [wanted for row in rows if (wanted := _open(row, checked_events(session, row)))]
+        return [wanted for row in rows if (wanted := _believed(session, row))]
+
+
+def _believed(session: Session, row: Change) -> Wanted | None:
+    try:
+        return _open(row, checked_events(session, row))
+    except BrokenChain:  # not said here, every second: housekeeping verifies all records
+        return None
 
 
 def wanted_rollback(ledger: Ledger, change: str) -> Wanted | None:
