@@ -173,3 +173,14 @@ def test_a_file_that_no_message_uses_is_warned_of(tmp_path: Path, capsys: pytest
     (tmp_path / "policy").symlink_to(TESTS.parent / "include" / "policy")
     assert main(["policy", "lint", "--policy", str(tmp_path / "policy")]) == 0
     assert "no message uses a file called 'runing.json.j2'. Did you mean 'running.json.j2'?" in capsys.readouterr().out
+
+
+def test_a_step_that_could_not_be_undone_is_the_first_thing_that_is_read() -> None:
+    """Whoever reads the first line on a phone does not take it for the rollback of which they know."""
+    card = sample("rolling_back")
+    failed = replace(card, steps=(replace(card.steps[0], state="undo failed"), *card.steps[1:]))
+    message = rendered(failed, LOOK)
+    assert message.text.startswith("🚨 ROLLING BACK, A STEP COULD NOT BE UNDONE: CHG-1042 ")
+    assert "FAILED: step 1, Raise the limit, could not be undone" in message.text.splitlines()
+    assert "stand by: the other steps are still being undone" in picture(message)
+    assert rendered(card, LOOK).text.startswith("⏪ ROLLING BACK: ")

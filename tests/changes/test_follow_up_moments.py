@@ -70,7 +70,7 @@ def test_the_message_names_the_follow_up(ledger: Ledger) -> None:
     owed = replace(OWED, follow_ups=(FOLLOW, replace(FOLLOW, number=2, what="larger pool", owner="")))
     texts = [text_of(owed, due, NOW + 4 * DAY) for due in to_tell(owed, RULES, NOW + 4 * DAY)]
     assert [text.splitlines()[0] for text in texts] == [
-        "📌 FOLLOW-UP past 2031-03-21 14:10 UTC: CHG-1 Drain a node",
+        "📌 FOLLOW-UP OVERDUE since 2031-03-21 14:10 UTC: CHG-1 Drain a node",
         "📌 FOLLOW-UP WITHOUT OWNER: CHG-1 Drain a node",
     ]
 
@@ -132,4 +132,4 @@ def test_the_message_says_what_takes_a_workaround_away(ledger: Ledger, change: s
     assert late == "submit a ticket that takes it back (Rollback: banner off (< 1 minute))"
     [due] = [due for due in to_tell(owed, RULES, NOW + DAY) if due.about == "workaround"]
     text = text_of(owed, due, NOW + DAY, undo)
-    assert f"@erin, @dora, @erik: {undo}; then say so: the DAG `follow_up`." in text
+    assert f"@erin, @dora, @erik: {undo}; then say so in the DAG `follow_up`." in text

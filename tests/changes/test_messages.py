@@ -78,7 +78,10 @@ def test_nobody_looks_for_the_cause_of_an_abort() -> None:
 
 @pytest.mark.parametrize(
     ("at", "remedy"),
-    [("14:30", "correct what is named and trigger the change again within its window"), ("14:59", "run reslot_change")],
+    [
+        ("14:30", "correct what is named and trigger the change again within its window"),
+        ("14:59", "trigger the DAG `reslot_change`"),
+    ],
 )
 def test_a_refused_change_gets_the_one_remedy_that_works(at: str, remedy: str) -> None:
     """Triggering it again helps only as long as the window has room for it."""

@@ -151,7 +151,7 @@ ROWS = {
         leaves="submitted",
     ),
     "what is asked is not what the state offers": Row(
-        Asked, "bob", "take_back", "there is nothing to take back while it is asked", counts=False, leaves="submitted"
+        Asked, "bob", "take_back", "'roll back' is not possible while it is asked", counts=False, leaves="submitted"
     ),
     "the rooms have no buttons": Row(
         lambda ledger: world_of(ledger, messages={**MESSAGES, "rooms": {"#changes": {"buttons": False}}}),
@@ -171,7 +171,7 @@ ROWS = {
     ),
     "a person of the change keeps it": Row(Waiting, "bob", "keep", "bob keeps it.", leaves="running"),
     "a person of the change has it rolled back": Row(
-        Waiting, "alice", "take_back", "alice has it rolled back.", leaves="running"
+        Waiting, "alice", "take_back", "alice rolls it back.", leaves="running"
     ),
     "somebody else keeps it": Row(
         Waiting, "carol", "keep", "alice, bob are asked whether it is kept, and carol is not.", counts=False
@@ -237,7 +237,7 @@ ROWS = {
         lambda ledger: replace(Running(ledger), policy=no_policy), "eve", "abort", "aborted by eve", leaves="running"
     ),
     "an approver has rolled back what is completed": Row(
-        Completed, "carol", "take_back", "carol has it rolled back; its run begins within seconds.", leaves="completed"
+        Completed, "carol", "take_back", "carol rolls it back; the rollback starts within seconds.", leaves="completed"
     ),
     "somebody has it rolled back who may not": Row(
         Completed, "eve", "take_back", "eve may not roll back a completed change", counts=False, leaves="completed"

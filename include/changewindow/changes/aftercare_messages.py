@@ -20,7 +20,7 @@ WHAT = {"emergency": "an emergency", "record": "done by hand"}
 def approval_due(owed: Aftercare, now: datetime, *, people: Iterable[str] = (), link: str = "") -> str:
     """Return the message that a retroactive approval is still owed, to those who may give it."""
     return message(
-        f"{_drill(owed)}⏰ APPROVAL OWED in {_left(owed.due, now)}: {owed.change} {owed.summary}",
+        f"{_drill(owed)}⏰ APPROVAL OWED within {_left(owed.due, now)}: {owed.change} {owed.summary}",
         _what(owed),
         f"Owed by: {minute(owed.due)}",
         f"{mentions(people)}: {_approve(owed, link)}.",
@@ -30,10 +30,10 @@ def approval_due(owed: Aftercare, now: datetime, *, people: Iterable[str] = (), 
 def approval_overdue(owed: Aftercare, now: datetime, *, people: Iterable[str] = (), link: str = "") -> str:
     """Return the message that nobody has approved it in time, to those to whom that is escalated."""
     return message(
-        f"{_drill(owed)}🚨 APPROVAL OVERDUE for {_left(now, owed.due)}: {owed.change} {owed.summary}",
+        f"{_drill(owed)}🚨 APPROVAL OVERDUE by {_left(now, owed.due)}: {owed.change} {owed.summary}",
         _what(owed),
         f"Was owed by: {minute(owed.due)}",
-        f"{mentions(people)}: {_approve(owed, link)}. An answer is recorded as late now.",
+        f"{mentions(people)}: {_approve(owed, link)}. An answer now is recorded as late.",
     )
 
 
@@ -47,7 +47,9 @@ def decided(owed: Aftercare, event: RetroDecided, *, person: str) -> str:
     else:
         involved = mentions(owed.involved)
         head = f"⛔ NOT APPROVED AFTERWARDS by @{person}:"
-        remedy = [f"{involved}: what ran stays until somebody rolls it back; agree on that, and say it in the review."]
+        remedy = [
+            f"{involved}: what ran stays until somebody rolls it back. Decide that together, and say so in the review."
+        ]
     reason = [f"Reason: {event.reason}"] if event.reason else []
     return message(f"{_drill(owed)}{head} {owed.change} {owed.summary}", *reason, *remedy, _digest(event.digest))
 
@@ -55,7 +57,7 @@ def decided(owed: Aftercare, event: RetroDecided, *, person: str) -> str:
 def review_due(owed: Aftercare, now: datetime, *, people: Iterable[str] = ()) -> str:
     """Return the message that a review is owed, or overdue, to those who know what happened."""
     is_overdue = owed.is_review_overdue(now)
-    head = f"🚨 REVIEW OVERDUE for {_left(now, owed.review_due)}" if is_overdue else "🔎 REVIEW OWED"
+    head = f"🚨 REVIEW OVERDUE by {_left(now, owed.review_due)}" if is_overdue else "🔎 REVIEW OWED"
     remedy = "trigger the DAG `review_change`: what happened, from when to when, and who follows up on what by when"
     return message(
         f"{_drill(owed)}{head}: {owed.change} {owed.summary}",
@@ -85,25 +87,25 @@ def reviewed(owed: Aftercare, event: Reviewed, *, person: str) -> str:
 def workaround_due(owed: Aftercare, now: datetime, *, people: Iterable[str] = (), undo: str = "") -> str:
     """Return the message that a temporary workaround has to go, with what would undo it."""
     until = owed.workaround_until or now
-    late = f" for {_left(now, until)}" if now > until else ""
+    late = f", {_left(now, until)} overdue" if now > until else ""
     how = undo or f"roll {owed.change} back, or ask for a change that replaces it"
     return message(
-        f"{_drill(owed)}🩹 WORKAROUND STILL THERE{late}: {owed.change} {owed.summary}",
+        f"{_drill(owed)}🩹 WORKAROUND STILL IN PLACE{late}: {owed.change} {owed.summary}",
         f"On: {', '.join(owed.targets)}",
         f"It had to be gone by: {minute(until)}",
-        f"{mentions(people or owed.involved)}: {how}; then say so: the DAG `follow_up`.",
+        f"{mentions(people or owed.involved)}: {how}; then say so in the DAG `follow_up`.",
     )
 
 
 def follow_up_due(owed: Aftercare, follow_up: FollowUp, *, people: Iterable[str] = ()) -> str:
     """Return the message that a follow-up is past its date, or nobody's."""
     whom = (follow_up.owner,) if follow_up.owner else tuple(people) or owed.involved
-    wrong = f"past {minute(follow_up.due)}" if follow_up.due else "without a date"
+    wrong = f"OVERDUE since {minute(follow_up.due)}" if follow_up.due else "WITHOUT A DATE"
     head = f"FOLLOW-UP {wrong}" if follow_up.owner else "FOLLOW-UP WITHOUT OWNER"
     return message(
         f"{_drill(owed)}📌 {head}: {owed.change} {owed.summary}",
         f"What: {follow_up.number}. {follow_up.what}",
-        f"{mentions(whom)}: say that it is done, or who does it by when: the DAG `follow_up`.",
+        f"{mentions(whom)}: say in the DAG `follow_up` that it is done, or who does it by when.",
     )
 
 
@@ -128,7 +130,7 @@ def _approve(owed: Aftercare, link: str) -> str:
     involved = " and ".join(owed.involved)
     return (
         f"look at what ran{shown} and answer under Required Actions in Airflow, DAG `retroactive_approval`; "
-        f"{involved} cannot, having asked, done or commanded it"
+        f"{involved} cannot: they asked for it, did it or commanded it"
     )
 
 

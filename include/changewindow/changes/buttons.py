@@ -34,13 +34,18 @@ class Look:
     style: Literal["primary", "danger"]
 
 
-LOOKS: Mapping[Action, Look] = {
-    "approve": Look("Approve", "You approve, in your name, the text of {change} that is shown here.", "primary"),
-    "reject": Look("Reject", "{change} ends, and never runs.", "danger"),
-    "keep": Look("Keep it", "{change} stays as it is, though too little is known.", "primary"),
+LOOKS: Mapping[str, Look] = {
+    "approve": Look("Approve", "You approve {change} in your name, exactly as it is shown here.", "primary"),
+    "reject": Look("Reject", "{change} ends, and will never run.", "danger"),
+    "keep": Look("Keep it", "{change} stays applied, although its watch could not tell whether it is good.", "primary"),
     "take_back": Look("Roll back", "Every step of {change} that was applied is undone.", "danger"),
-    "abort": Look("Abort", "What {change} has applied is undone; what has not begun never runs.", "danger"),
+    "abort": Look("Abort", "Whatever {change} has applied is undone, and the rest never runs.", "danger"),
 }
+
+
+def label(action: str) -> str:
+    """Return how a button reads, as people name it."""
+    return LOOKS[action].label.lower() if action in LOOKS else action
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def _keep_or_not(case: Case, session: Session, row: Change) -> str:
     """Answer the question whether it is kept, if they are asked."""
     keeps = case.click.action == "keep"
     questions.answer_in(session, row, case.person, KEEP if keeps else UNDO, now=case.now)
-    return f"{case.person} keeps it." if keeps else f"{case.person} has it rolled back."
+    return f"{case.person} keeps it." if keeps else f"{case.person} rolls it back."
 
 
 def _roll_back(case: Case) -> presses.Act:
@@ -118,11 +118,11 @@ def _roll_back(case: Case) -> presses.Act:
 
     def act(session: Session, row: Change) -> str:
         if row.status != "completed" or row.closed_at is None:
-            raise ApprovalRefused(f"it is {row.status} by now.")
+            raise ApprovalRefused(f"it is {row.status.replace('_', ' ')} by now.")
         if row.closed_at + KEPT < case.now:
             raise ApprovalRefused("it was completed more than a day ago. Submit a ticket that undoes it.")
         presses.want_rollback_in(session, row, case.person, IN_SLACK, now=case.now)
-        return f"{case.person} has it rolled back; its run begins within seconds."
+        return f"{case.person} rolls it back; the rollback starts within seconds."
 
     return act
 
@@ -136,7 +136,7 @@ def _abort(case: Case) -> presses.Act:
         if row.aborted:
             raise ApprovalRefused(f"it was {row.aborted}; it is being rolled back.")
         if case.carried.state == "watching" and row.status != "running":
-            raise ApprovalRefused(f"it is {row.status} by now.")
+            raise ApprovalRefused(f"it is {row.status.replace('_', ' ')} by now.")
         ended = changes.abort_in(session, row.id, person=case.person, reason=reason, now=case.now)
         if ended == "cancelled":
             return f"aborted by {case.person}. It had touched nothing, and never runs."

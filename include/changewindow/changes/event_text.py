@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from changewindow.changes import aftercare_text
+from changewindow.changes.buttons import label
 from changewindow.changes.click_text import click_text
 from changewindow.documents.types import duration_text
 from changewindow.ledger import payloads
@@ -131,7 +132,7 @@ def _not_marked(event: payloads.MarkerFailed) -> str:
 
 
 def _pressed(event: payloads.ButtonPressed) -> str:
-    button = f"pressed '{event.action.replace('_', ' ')}' in {event.channel.capitalize()} as {event.user}"
+    button = f"pressed '{label(event.action)}' in {event.channel.capitalize()} as {event.user}"
     return f"{button}, which {'counted' if event.counts else 'did not count'}: {event.sentence}"
 
 

@@ -81,7 +81,7 @@ def asking(change: str, ticket: Ticket, reason: str) -> str:
             f"❓ KEEP IT? {change} {ticket.summary}",
             *_listed("Not known", reason),
             f"{people}: answer under Required Actions in Airflow within {within}.",
-            "The watch goes on; with no answer the change is rolled back.",
+            "Without an answer by then it is rolled back; until then the watch goes on.",
         ]
     )
 
@@ -130,10 +130,10 @@ HEADS: dict[Outcome, str] = {
     "cancelled": "⏹️ CANCELLED, nothing was touched",
 }
 REMEDIES: dict[Outcome, str] = {
-    "rollback_failed": "Act now: {targets} may be half changed and stay locked. "
-    "@{owner}: read the log of `close`, repair what is left, then run release_target.",
+    "rollback_failed": "Act now: {targets} may be half changed, and no other change can run there. "
+    "@{owner}: read the log of the task `close`, repair what is left, then trigger the DAG `release_target`.",
     "refused": "@{owner}: correct what is named and trigger the change again within its window.",
-    "missed": "@{owner}: run reslot_change to give it another window.",
+    "missed": "@{owner}: trigger the DAG `reslot_change` to give it another window.",
     "rejected": "@{owner}: talk to the approver, then submit a corrected ticket.",
     "cancelled": "@{owner}: submit a new ticket if it is still needed.",
 }

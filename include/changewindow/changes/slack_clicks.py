@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from changewindow.changes.buttons import OFFERED, Carried
+from changewindow.changes.buttons import OFFERED, Carried, label
 from changewindow.changes.click_acts import Case, Click, JudgedBy, act_of
 from changewindow.errors import ApprovalRefused, ChangeError, LedgerDown
 from changewindow.ledger import outbox, presses
@@ -92,7 +92,7 @@ def _person(by: JudgedBy, click: Click, messages: Messages) -> str:
         ApprovalRefused: they are not known.
     """
     if click.workspace != (messages.workspace or by.workspace):
-        raise ApprovalRefused(f"it comes from the Slack workspace {click.workspace}, which is not ours.")
+        raise ApprovalRefused(f"it comes from the Slack workspace {click.workspace}. Decide in Airflow.")
     return messages.person_of(click.user)
 
 
@@ -106,7 +106,7 @@ def _require_current(case: Case, card: outbox.Outgoing) -> None:
     if case.carried.digest != card.digest:
         raise ApprovalRefused("the message shows another text of the change by now. Read it, and decide again.")
     if click.action not in OFFERED.get(state, ()):
-        raise ApprovalRefused(f"there is nothing to {click.action.replace('_', ' ')} while it is {state}.")
+        raise ApprovalRefused(f"'{label(click.action)}' is not possible while it is {state.replace('_', ' ')}.")
     if not case.messages.rules(card.room).buttons:
         raise ApprovalRefused(f"{FILE} allows no buttons in {card.room}. Decide in Airflow.")
     if case.now - click.moment > LATEST:

@@ -97,7 +97,7 @@ def _tried(name: str, channel: ChannelBase, room: str, policy: Messages) -> Trie
             begun = monotonic()  # that Airflow had to start for it is no delay of the channel
         reference = channel.post(tools, room, _message(room))
     except NotDelivered as error:
-        more = f" For a change, {WAYS_ON[error.way_on]}." if error.way_on in WAYS_ON else ""
+        more = f" The message of a change: {WAYS_ON[error.way_on]}." if error.way_on in WAYS_ON else ""
         return Tried(name, place, is_sent=False, reason=f"{error}{more}", way_on=error.way_on.value, took=_since(begun))
     except ChangeError as error:
         return Tried(name, place, is_sent=False, reason=str(error), way_on=WayOn.BY_HAND.value, took=_since(begun))

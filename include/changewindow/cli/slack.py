@@ -83,7 +83,7 @@ def _ledger(arguments: argparse.Namespace) -> Ledger:
         )
         raise AssertionError
     if there.why:
-        say(f"the ledger does not answer, so no click counts before it does: {there.why}")
+        say(f"the ledger does not answer, so no click counts until it does: {there.why}")
     return there.named
 
 

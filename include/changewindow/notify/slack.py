@@ -168,7 +168,9 @@ class Channel(ChannelBase):
         if error.response.status_code == 429 or name in {"ratelimited", "rate_limited"}:
             wanted = str(error.response.headers.get("Retry-After", "")).strip()
             after = timedelta(seconds=min(int(wanted), 3600) if wanted.isdecimal() else 30)
-            return NotDelivered("Slack wants to be left alone for a while", after=after, name=name, is_refused=True)
+            return NotDelivered(
+                "Slack's rate limit is reached; it is tried again", after=after, name=name, is_refused=True
+            )
         after = PAUSE if name in NOT_OURS else timedelta(0)
         sentence, way_on = _meaning(name, self.connection, channel, answer)
         return NotDelivered(sentence, way_on, after, name=name, is_refused=name in MEANINGS)
@@ -219,7 +221,7 @@ MEANINGS = {name: (way_on, sentence) for way_on, sentence, names in WAYS_ON for 
 
 def _meaning(name: str, connection: str, channel: str, answer: dict[str, Any]) -> tuple[str, WayOn]:
     """Return what an error means, in a sentence, and the way on."""
-    way_on, text = MEANINGS.get(name, (WayOn.LATER, "Slack is out of order; it is tried again"))
+    way_on, text = MEANINGS.get(name, (WayOn.LATER, "Slack itself failed; it is tried again"))
     details = "; ".join(str(each) for each in (answer.get("response_metadata") or {}).get("messages") or ())
     needed = str(answer.get("needed") or "that is needed")
     sentence = text.format(connection=connection, channel=channel or "the channel", needed=needed)

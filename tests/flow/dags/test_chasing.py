@@ -74,7 +74,7 @@ def test_a_workaround_and_follow_ups_are_chased_until_they_are_gone(
         sweep()
     assert reminded(owned, change) == ["workaround", "follow_up:1", "follow_up:2"]
     assert "@erin, @dora: submit a ticket that takes it back (Rollback: banner off (< 1 minute))" in caplog.text
-    assert caplog.text.count("📌 FOLLOW-UP past") == caplog.text.count("📌 FOLLOW-UP WITHOUT OWNER") == 1
+    assert caplog.text.count("📌 FOLLOW-UP OVERDUE since") == caplog.text.count("📌 FOLLOW-UP WITHOUT OWNER") == 1
     for about in ("workaround", "follow_up:1"):
         reviews.follow_up(owned, change, FollowedUp(about=about, reason="It is done"), person="bob", now=NOW)
     sweep()
