@@ -168,9 +168,7 @@ class Channel(ChannelBase):
         if error.response.status_code == 429 or name in {"ratelimited", "rate_limited"}:
             wanted = str(error.response.headers.get("Retry-After", "")).strip()
             after = timedelta(seconds=min(int(wanted), 3600) if wanted.isdecimal() else 30)
-            return NotDelivered(
-                "Slack's rate limit is reached; it is tried again", after=after, name=name, is_refused=True
-            )
+            return NotDelivered("Slack's rate limit; it is tried again", after=after, name=name, is_refused=True)
         after = PAUSE if name in NOT_OURS else timedelta(0)
         sentence, way_on = _meaning(name, self.connection, channel, answer)
         return NotDelivered(sentence, way_on, after, name=name, is_refused=name in MEANINGS)
