@@ -102,11 +102,17 @@ def add_in(session: Session, messages: Iterable[Outgoing]) -> list[Outgoing]:
     return new
 
 
-def due(ledger: Ledger, now: datetime, *, most: int = 500) -> list[Outgoing]:
-    """Return what is due, failures first, then what has waited longest; what somebody else works on is not."""
+def due(ledger: Ledger, now: datetime, *, most: int = 100) -> list[Outgoing]:
+    """Return what is due, failures first, then what has waited longest; what somebody else works on is not.
+
+    Of each channel of a room it is only so much: what waits for one that is gone or down keeps no other waiting.
+    """
     with ledger.reading() as session:
-        wanted = select(OutboxRow).where(OutboxRow.is_done.is_(False), OutboxRow.due <= now.astimezone(UTC))
-        rows = session.scalars(wanted.order_by(OutboxRow.is_loud.desc(), OutboxRow.due, OutboxRow.id).limit(most))
+        order = (OutboxRow.is_loud.desc(), OutboxRow.due, OutboxRow.id)
+        place = func.row_number().over(partition_by=(OutboxRow.room, OutboxRow.channel), order_by=order).label("place")
+        waiting = select(OutboxRow.id, place).where(OutboxRow.is_done.is_(False), OutboxRow.due <= now.astimezone(UTC))
+        first = select((ranked := waiting.subquery()).c.id).where(ranked.c.place <= most)
+        rows = session.scalars(select(OutboxRow).where(OutboxRow.id.in_(first)).order_by(*order))
         return [_outgoing(row) for row in rows if _is_free(session, row, now)]
 
 
