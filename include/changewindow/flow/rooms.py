@@ -12,16 +12,20 @@ from changewindow.notify.base import ChannelBase
 from changewindow.policy.messages import FILE, Messages, load_messages, named
 
 
-def messages_policy() -> Messages:
-    """Return what messages.yaml says; the usual while it cannot be read, for no message waits for that."""
+def messages_policy(last: Messages | None = None) -> Messages:
+    """Return what messages.yaml says; while it cannot be read, what it said last, or else the usual: no message waits.
+
+    Whoever has read it before goes on with that: a slip of the pen sends no message into another channel.
+    """
     loaded = load_messages(settings.read().policy)
     if loaded.model is None:
         log.warning(
-            "%s cannot be read, so that messages go where they usually do. Correct it: %s",
+            "%s cannot be read, so that messages go where they %s. Correct it: %s",
             FILE,
+            "usually do" if last is None else "went before",
             "; ".join(finding.text(FILE) for finding in loaded.findings),
         )
-    return loaded.model or Messages()
+    return loaded.model or last or Messages()
 
 
 def channels(room: str, policy: Messages) -> Mapping[str, ChannelBase]:

@@ -60,7 +60,7 @@ class SendingTrigger(ChangeTrigger[SendingArguments]):
         before, at = self._sender, asyncio.get_running_loop().time()
         if before is not None and at - self._looked < NEWS_OF_POLICY:
             return before
-        policy = await asyncio.to_thread(messages_policy)
+        policy = await asyncio.to_thread(messages_policy, before.desk.policy if before else None)
         known = await known_in_trigger(policy)
         made = await asyncio.to_thread(desk, await ledger_in_trigger(), policy, known, log.warning)
         if before is None or (before.desk.policy, self._names) != (policy, set(known)):
