@@ -184,3 +184,12 @@ def test_a_step_that_could_not_be_undone_is_the_first_thing_that_is_read() -> No
     assert "FAILED: step 1, Raise the limit, could not be undone" in message.text.splitlines()
     assert "stand by: the other steps are still being undone" in picture(message)
     assert rendered(card, LOOK).text.startswith("⏪ ROLLING BACK: ")
+
+
+@pytest.mark.parametrize(
+    ("is_drill", "expected"), [(False, ("alice", "charlie", "carol")), (True, ("alice", "charlie"))]
+)
+def test_who_commands_an_emergency_is_called_when_it_is_still_broken(is_drill: bool, expected: tuple[str, ...]) -> None:  # noqa: FBT001
+    """A name in a text calls nobody in Slack; a drill wakes no commander."""
+    card = replace(sample("rolled_back", is_emergency=True), is_drill=is_drill)
+    assert rendered(card, LOOK).calls == expected

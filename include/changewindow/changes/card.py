@@ -170,6 +170,7 @@ class Card:
 
     @property
     def calls(self) -> tuple[str, ...]:
-        """Return the people who are called: those who have to answer, else owner and on call."""
-        people = self.asks or (self.owner, self.on_call)
+        """Return whom it calls: those who have to answer, else owner, on call and the commander of an emergency."""
+        commander = self.emergency.commander if self.emergency and not self.is_drill else ""
+        people = self.asks or (self.owner, self.on_call, commander)
         return tuple(dict.fromkeys(person for person in people if person))
