@@ -102,7 +102,7 @@ class World:
     service: Service
     channel: Twin
     rules: dict[str, RoomRules] = field(default_factory=dict)
-    now: datetime = BEGUN
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def desk(self) -> Desk:
         """Return what the sender works with."""

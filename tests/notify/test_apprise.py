@@ -13,7 +13,8 @@ from changewindow.notify.base import Message, NotDelivered, Tools, WayOn
 from changewindow.systems.connection import Connection
 from support.recording_server import RecordingServer, Reply, recording_server
 
-MESSAGE = Message("❌ FAILED CHG-1\np99 900 ms, limit 200 ms", datetime.now(UTC), "CHG-1/7")
+NOW = datetime(2031, 3, 18, 3, 12, 10, tzinfo=UTC)
+MESSAGE = Message("❌ FAILED CHG-1\np99 900 ms, limit 200 ms", NOW, "CHG-1/7")
 CHANNEL = Channel(connection="on_call")
 
 
@@ -27,7 +28,7 @@ def services() -> Iterator[list[RecordingServer]]:
 def post(*addresses: str, within: float = 60) -> None:
     """Send the message to addresses."""
     known = Connection("on_call", "generic", password="\n".join(addresses))
-    CHANNEL.post(Tools(lambda _: known, within=within), "#deploys", MESSAGE, is_loud=True)
+    CHANNEL.post(Tools(lambda _: known, now=lambda: NOW, within=within), "#deploys", MESSAGE, is_loud=True)
 
 
 def address(server: RecordingServer, path: str = "token") -> str:

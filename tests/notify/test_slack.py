@@ -31,7 +31,7 @@ def service() -> Iterator[Slack]:
 
 def said(text: str = "text", **more: Any) -> Message:
     """Return a message of the moment."""
-    return Message(text, NOW, **{"key": "CHG-1 card", **more})
+    return Message(text, datetime.now(UTC), **{"key": "CHG-1 card", **more})
 
 
 def top(service: Slack) -> Posted:

@@ -35,7 +35,7 @@ class SlackWorld:
     tools: Callable[[], Tools]
     rules: dict[str, RoomRules] = field(default_factory=dict)
     rooms: tuple[str, ...] = (ROOM,)
-    now: datetime = BEGUN
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
     logged: list[str] = field(default_factory=list)
     blocks: tuple[dict[str, Any], ...] = ()
     unreadable: set[str] = field(default_factory=set)

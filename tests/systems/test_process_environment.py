@@ -38,6 +38,7 @@ WHOLE = {
     "systems/hosts/heartbeat.py": "itself started with what is built, and so is its child",
     "cli/standalone.py": "starts Airflow itself, whose keys and connections these are",
     "cli/supervisor.py": "the same",
+    "cli/airflow_connections.py": "asks Airflow itself, whose keys and connections these are",
 }
 """Files that may start a program without naming its environment, and why."""
 
