@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from changewindow.ledger import events
+from changewindow.ledger.event_kinds import EventKind
 from support.real_airflow import HEALTH, RealAirflow, ticket
 
 
@@ -15,7 +17,7 @@ def test_one_message_of_a_change_follows_it_to_its_end(airflow: RealAirflow, tmp
     told = "\n".join(line["text"] for line in lines)
     assert all(told.count(f"step {number} 'step {number}'") for number in (1, 2)), told
     assert not any(line.get("reply_broadcast") for line in lines)
-    assert "message_sent" in airflow.kinds(change)
+    assert events.history(airflow.ledger, change, EventKind.MESSAGE_SENT)
 
 
 def test_a_rollback_is_read_in_the_room_itself(airflow: RealAirflow, tmp_path: Path) -> None:

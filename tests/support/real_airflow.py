@@ -23,6 +23,7 @@ from changewindow.cli import standalone
 from changewindow.cli.airflow_api import ENDED, Client, RestError, wait_for
 from changewindow.ledger import approvals, changes, events, outbox
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.event_kinds import EventKind
 from changewindow.policy.sign_off import RequiredApproval
 from changewindow.policy.standing import Intent
 from demo.__main__ import POLICY
@@ -345,9 +346,10 @@ class RealAirflow:
         copy_policy(self.policy)
 
     def kinds(self, change: str) -> list[str]:
-        """Return the kinds of all events of a change, after checking their chain."""
+        """Return the kinds of the events of a change, after checking their chain; people are told whenever that is."""
         events.verify(self.ledger, change)
-        return [event.kind for event in events.history(self.ledger, change)]
+        kinds = [event.kind for event in events.history(self.ledger, change)]
+        return [kind for kind in kinds if kind not in {EventKind.MESSAGE_SENT, EventKind.MESSAGE_FAILED}]
 
 
 def git(folder: Path, *arguments: str, who: str = "alice") -> None:
