@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from changewindow import settings
@@ -161,7 +162,8 @@ def interruptible(hands: Hands) -> Iterator[None]:
 
     def ask(number: int, _frame: object) -> None:
         is_news = hands.stop.ask(f"interrupted ({signal.Signals(number).name})")
-        say("interrupted: what has begun is rolled back" if is_news else "it is rolling back; wait for its end")
+        sentence = "interrupted: what has begun is rolled back" if is_news else "it is rolling back; wait for its end"
+        Thread(target=say, args=(sentence,), daemon=True).start()  # whom it interrupts may be in the middle of a line
 
     before = {number: signal.signal(number, ask) for number in ENDS}
     try:
