@@ -11,6 +11,7 @@ import pytest
 
 from changewindow.cli.airflow_api import RestError, wait_for
 from changewindow.ledger import changes, events, queries
+from changewindow.ledger.event_kinds import EventKind
 from support.real_airflow import RealAirflow, git, ticket, window
 
 
@@ -32,8 +33,8 @@ def test_high_risk_needs_two_others_in_their_order(airflow: RealAirflow, tmp_pat
     airflow.answer("carol", run, "Approve", task="approve_2")
     assert airflow.request_ends(run) == "success"
     assert airflow.kinds(change) == ["submitted", "decided", "decided", "approved"]
-    decided = [(event.actor, events.data(event).get("level")) for event in events.history(airflow.ledger, change)]
-    assert decided[1:3] == [("bob", "peer"), ("carol", "second")]
+    rows = events.history(airflow.ledger, change, EventKind.DECIDED)
+    assert [(row.actor, events.data(row)["level"]) for row in rows] == [("bob", "peer"), ("carol", "second")]
     assert (airflow.bundle / f"{change}.json").exists()
 
 

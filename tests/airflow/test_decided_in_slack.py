@@ -37,7 +37,7 @@ def clicked(airflow: RealAirflow, change: str, person: str, action: Action, *, s
 def test_two_levels_are_approved_in_slack(airflow: RealAirflow, tmp_path: Path) -> None:
     """Airflow asks for the second once the first is given, then nobody, and publishes; nobody answered there."""
     opens = datetime.now(UTC) + LATER
-    run, change = airflow.ask(ticket(tmp_path / "two", risk="high", window=window(opens, opens + LATER)))
+    run, change = airflow.ask(ticket(tmp_path / "two-in-slack", risk="high", window=window(opens, opens + LATER)))
     wait_for(lambda: airflow.asks("request_change", run, "approve_1"), "the first level")
     assert not clicked(airflow, change, "alice", "approve", state="asked").counts
     assert clicked(airflow, change, "bob", "approve", state="asked").counts
@@ -58,7 +58,7 @@ def test_what_is_kept_in_slack_is_rolled_back_there_later(airflow: RealAirflow, 
     source = {"kind": "command", "run": ["cat", str(tmp_path / "there is no such file")]}
     condition: dict[str, Any] = {"name": "the file", "source": source, "pass": {"equals": 1}, "new": True}
     watch = {"for": "10m", "every": "1s", "when_unknown": "ask", "conditions": [condition]}
-    change = airflow.publish({**ticket(tmp_path / "kept"), "watch": watch})
+    change = airflow.publish({**ticket(tmp_path / "kept-in-slack"), "watch": watch})
     run = airflow.run_of(change)
     wait_for(lambda: airflow.asks(change, run, "watch"), "the question")
     assert clicked(airflow, change, "bob", "keep", state="waiting").counts
@@ -69,5 +69,5 @@ def test_what_is_kept_in_slack_is_rolled_back_there_later(airflow: RealAirflow, 
     rollback = wait_for(lambda: [each for each in airflow.alice.runs(change) if each["dag_run_id"] != run], "its run")
     assert airflow.ends(change, rollback[0]["dag_run_id"]) == ("failed", "rolled_back")
     assert changes.get(airflow.ledger, change).reason == "carol asked for it by a click in Slack"
-    assert acts(tmp_path / "kept") == ["apply_1", "undo_1"]
+    assert acts(tmp_path / "kept-in-slack") == ["apply_1", "undo_1"]
     assert len(airflow.alice.runs(change)) == 2
