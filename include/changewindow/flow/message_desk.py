@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from urllib.parse import quote
 
 from airflow.configuration import conf
@@ -43,7 +44,7 @@ async def known_in_trigger(policy: Messages) -> Connections:
 
 def desk(ledger: Ledger, policy: Messages, known: Connections, log: Callable[[str], None]) -> Desk:
     """Return what the sender works with now."""
-    approvals, usual = _policy(), known.get(settings.SLACK_CONNECTION)
+    approvals, usual = cache(_policy), known.get(settings.SLACK_CONNECTION)  # it is read once something is shown
     takes_clicks = usual is not None and bool(usual.extra.get("app_token"))
 
     def channels(room: str) -> Mapping[str, ChannelBase]:
@@ -57,7 +58,7 @@ def desk(ledger: Ledger, policy: Messages, known: Connections, log: Callable[[st
 
     def show(change: str, room: str, kind: str) -> Shown:
         rules = policy.rules(room)
-        card = card_of(ledger, change, approvals, now(), links=_links(ledger, change))
+        card = card_of(ledger, change, approvals(), now(), links=_links(ledger, change))
         look = look_of(settings.read().templates, rules.templates, zone=rules.zone, ids=policy.ids(kind))
         message = rendered(card, look)
         below = buttons(card, policy, room) if kind == "slack" and takes_clicks else []

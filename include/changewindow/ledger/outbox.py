@@ -84,21 +84,18 @@ def add(ledger: Ledger, messages: Iterable[Outgoing]) -> list[Outgoing]:
         LedgerDown: none of them is.
         LedgerUnknown: one is about a change that there is not.
     """
-    with ledger.transaction() as session:
-        return add_in(session, messages)
-
-
-def add_in(session: Session, messages: Iterable[Outgoing]) -> list[Outgoing]:
-    """Do the same inside the caller's transaction."""
+    if not (wanted := tuple(messages)):
+        return []  # no other writer has to wait for nothing
     new = []
-    for message in messages:
-        if message.change == LINE:
-            begin_line(session, message.about)
-        if _row(session, message.key) is None:
-            session.add(row := OutboxRow(id=None, **_values(message)))
-            session.flush()
-            set_seal(session, row)
-            new.append(message)
+    with ledger.transaction() as session:
+        for message in wanted:
+            if message.change == LINE:
+                begin_line(session, message.about)
+            if _row(session, message.key) is None:
+                session.add(row := OutboxRow(id=None, **_values(message)))
+                session.flush()
+                set_seal(session, row)
+                new.append(message)
     return new
 
 
@@ -151,7 +148,6 @@ def claim(
     """Take a message in order to work on it until a moment; nothing where somebody else has it, or nothing is left.
 
     There is something left in any case where its change `is_moved`.
-
     One whose row was altered begins anew: it is not known where it stands, and a note is not said in our name.
     """
     with ledger.transaction() as session:
