@@ -13,7 +13,7 @@ from servers.postgres import shared
 
 _KEPT = tempfile.TemporaryDirectory(prefix="ledger-")
 _FIRST: dict[str, Engine] = {}
-"""By the kind of database, an engine that has run each statement of an upgrade."""
+"""By dialect and driver, an engine that has run each statement of an upgrade."""
 
 
 def on_sqlite(folder: Path) -> Ledger:
@@ -48,8 +48,13 @@ def _empty(backend: str) -> Ledger:
     file = f"sqlite:///{Path(_KEPT.name) / 'empty.db'}"
     made = Ledger(file if backend == "sqlite" else shared().fresh().database_url)
     made.upgrade()
-    _FIRST[backend] = made.engine
+    _FIRST[_driver(made.engine)] = made.engine
     return made
+
+
+def _driver(engine: Engine) -> str:
+    """Return what an engine's dialect goes with: that of another driver does not know the errors of this one."""
+    return f"{engine.dialect.name}+{engine.dialect.driver}"
 
 
 def quick_engine(url: URL) -> Engine:
@@ -61,7 +66,7 @@ def quick_engine(url: URL) -> Engine:
     engine = engine_of(url)
     if engine.name == "sqlite":
         event.listen(engine, "connect", _trust_the_power)
-    if first := _FIRST.get("sqlite" if engine.name == "sqlite" else "postgres"):
+    if first := _FIRST.get(_driver(engine)):
         engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
     return engine
 
