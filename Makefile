@@ -5,7 +5,7 @@ BIN := .venv/bin
 RUN := PYTHONPATH=include PYTHONDONTWRITEBYTECODE= AIRFLOW_HOME=$(CURDIR)/.demo/unit $(BIN)/python
 UV := uv==0.13.9
 NO_START := /usr/sbin/policy-rc.d
-SERVICES := postgresql redis-server bind9 openssh-server prometheus prometheus-alertmanager systemd-journal-remote docker-registry auditd aide sudo rpm
+SERVICES := postgresql redis-server bind9 openssh-server prometheus prometheus-alertmanager systemd-journal-remote docker-registry auditd aide sudo rpm chromium
 
 OPENTOFU := v1.12.6
 OPENTOFU_BIN := $(HOME)/.cache/changewindow-tests/bin/tofu

@@ -22,6 +22,16 @@ from changewindow.documents.descriptions import description
 from changewindow.documents.types import duration_text
 from changewindow.errors import BadKind
 
+CONTRACTS = {
+    "steps": "Step",
+    "sources": "Source",
+    "checks": "check",
+    "notify": "Channel",
+    "collectors": "Collector",
+    "silences": "Silence",
+    "markers": "Marker",
+}
+"""What every kind of a room defines."""
 UNDECLARED = "nobody has declared what asking it would run"
 """Why a kind that does not say otherwise is not asked before a change is approved."""
 

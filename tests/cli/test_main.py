@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from changewindow import __version__, settings
+from changewindow import __version__, kinds, settings
 from changewindow.cli import embedded
-from changewindow.cli.kinds import CONTRACTS
 from changewindow.cli.main import main
 from changewindow.ledger import changes, events
 from changewindow.ledger.database import Ledger
@@ -245,7 +244,7 @@ def test_kinds_lists_every_kind(capsys: Capture) -> None:
     assert main(["kinds"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.split(None, 2) == ["checks", "two_people", "Owner and reviewer are two people."] for line in lines)
-    assert {line.split()[0] for line in lines} == set(CONTRACTS)
+    assert {line.split()[0] for line in lines} == set(kinds.CONTRACTS)
     starts = {line.index(line.split(None, 2)[2]) for line in lines}
     assert len(starts) == 1, "however long a name is, what it does stands in one column"
 

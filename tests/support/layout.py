@@ -18,7 +18,8 @@ LOOSE = {"__init__", "__main__", "errors", "settings", "kinds"}
 FLOORS = (
     ("demo",),
     ("dags", "plugins", "__main__"),
-    ("flow", "web", "cli"),
+    ("flow", "cli"),
+    ("web",),
     ("changes",),
     ("ledger", "checks"),
     ("policy",),
@@ -153,15 +154,15 @@ def loose() -> list[str]:
 
 
 def rooms() -> list[str]:
-    """Return the rooms that there are."""
-    return sorted({room(name) for name in modules()} - {""})
+    """Return the rooms that there are; the modules beside them are none."""
+    return sorted({room(name) for name in modules()} - {"", *LOOSE})
 
 
 def depth() -> int:
     """Return how many floors the imports between rooms really make."""
     below = {
         name: {room(arrow.imported) for arrow in arrows() if room(arrow.importer) == name} - {name, ""}
-        for name in rooms()
+        for name in (*rooms(), *LOOSE)
     }
 
     def height(name: str, way: tuple[str, ...] = ()) -> int:

@@ -32,10 +32,32 @@ def door(app: Callable[..., Any]) -> Callable[..., Any]:
     return Door(app)
 
 
+async def pages(scope: Any, receive: Any, send: Any) -> None:
+    """Serve the pages; only the API server does, and other processes need none of what it imports."""
+    from changewindow.flow.server.pages import pages  # noqa: PLC0415  same
+
+    await pages()(scope, receive, send)
+
+
+PAGES = "change-windows"
+"""The path of the pages, and of their frame in Airflow's own."""
+
+
 class ChangeWindowPlugin(AirflowPlugin):
-    """Timetable of windows, notes of runs, guard of our tasks, slots of the way back, and door of the API server."""
+    """Timetable, notes of runs, guard of our tasks, slots of the way back, pages, and door of the API server."""
 
     name = "changewindow"
     timetables = [ChangeWindowTimetable]
     listeners = [Noter(), TaskGuard(), SlotKeeper()]
     fastapi_root_middlewares = [{"middleware": door, "args": [], "kwargs": {}, "name": "the door"}]
+    fastapi_apps = [{"app": pages, "url_prefix": f"/{PAGES}", "name": "Change Windows"}]
+    external_views = [
+        {
+            "name": "Change Windows",
+            "href": f"{PAGES}/",
+            "url_route": PAGES,
+            "destination": "nav",
+            "nav_top_level": True,
+            "icon": f"{PAGES}/static/icon.svg",
+        }
+    ]

@@ -33,15 +33,23 @@ async def person_of(scope: Scope) -> Person:
     Raises:
         Refused: nobody whom Airflow knows.
     """
+    return known_as(await user_of(scope), get_auth_manager())
+
+
+async def user_of(scope: Scope) -> BaseUser:
+    """Return the user of Airflow who sends a request.
+
+    Raises:
+        Refused: nobody whom Airflow knows.
+    """
     token = _bearer(scope) or HTTPConnection(scope).cookies.get(COOKIE_NAME_JWT_TOKEN)
     try:
-        user = await resolve_user_from_token(token)
+        return await resolve_user_from_token(token)
     except HTTPException as error:
         raise Refused(error.status_code, str(error.detail)) from error
     except Exception as error:  # each auth manager has its own ways to refuse a token
         log.warning("a token was refused: %r", error)
         raise Refused(401, "Not authenticated") from error
-    return known_as(user, get_auth_manager())
 
 
 def known_as(user: BaseUser, manager: BaseAuthManager[Any]) -> Person:

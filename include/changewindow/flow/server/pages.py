@@ -1,0 +1,50 @@
+"""The pages, as Airflow's API server serves them: who looks, by Airflow's log-in and its auth manager."""
+
+import asyncio
+from functools import cache
+
+from airflow.api_fastapi.app import API_ROOT_PATH, get_auth_manager
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from starlette.types import ASGIApp, Scope
+
+from changewindow.flow.runtime import ledger, policy
+from changewindow.flow.server.asked import Refused
+from changewindow.flow.server.who import user_of
+from changewindow.web.app import application
+from changewindow.web.viewer import NotLoggedIn, Viewer
+from changewindow.web.visit import Surroundings
+
+NO_DAG = "CHG-0"
+"""No change has this id, so whoever may see this DAG may see every DAG."""
+
+
+@cache
+def pages() -> ASGIApp:
+    """Return the pages."""
+    return application(Surroundings(viewer, ledger, policy, API_ROOT_PATH))
+
+
+async def viewer(scope: Scope) -> Viewer:
+    """Return who sends a request.
+
+    Raises:
+        NotLoggedIn: nobody whom Airflow knows.
+    """
+    try:
+        user = await user_of(scope)
+    except Refused as refused:
+        raise NotLoggedIn from refused
+    return await asyncio.to_thread(_sight, user)
+
+
+def _sight(user: BaseUser) -> Viewer:
+    """Return what a user may see; the auth manager is asked three times at most, for it may be a server far away."""
+    manager = get_auth_manager()
+    every = manager.is_authorized_dag(method="GET", details=DagDetails(id=NO_DAG), user=user)
+    return Viewer(
+        str(user.get_name()),
+        sees_every_dag=every,
+        dags=frozenset() if every else frozenset(manager.get_authorized_dag_ids(user=user)),
+        may_act=manager.is_authorized_dag(method="POST", access_entity=DagAccessEntity.RUN, user=user),
+    )
