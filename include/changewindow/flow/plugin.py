@@ -53,7 +53,7 @@ class ChangeWindowPlugin(AirflowPlugin):
     fastapi_apps = [{"app": pages, "url_prefix": f"/{PAGES}", "name": "Change Windows"}]
     external_views = [
         {
-            "name": "Change Windows",
+            "name": "Changes",
             "href": f"{PAGES}/",
             "url_route": PAGES,
             "destination": "nav",
