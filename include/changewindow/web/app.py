@@ -8,14 +8,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from changewindow.errors import AuthorError, BadPolicy, ChangeError, LedgerDown, LedgerUnknown
-from changewindow.web import rendering
+from changewindow.web import menu, rendering
 from changewindow.web.headers import KEPT, Headers
-from changewindow.web.pages import kinds
 from changewindow.web.viewer import NotForYou, NotLoggedIn
 from changewindow.web.visit import LoggedIn, Surroundings
 
-PAGES = (kinds,)
-"""Each has a `router`."""
 STATUSES: Mapping[type[Exception], int] = {
     NotLoggedIn: 401,
     NotForYou: 403,
@@ -33,7 +30,7 @@ def application(surroundings: Surroundings) -> Headers:
     """Return the pages; every route of them asks who looks."""
     app = FastAPI(title="Change Windows", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.surroundings = surroundings
-    for page in PAGES:
+    for page in menu.modules():
         app.include_router(page.router)
     app.include_router(own)
     app.add_exception_handler(ChangeError, refuse)
@@ -45,7 +42,7 @@ def application(surroundings: Surroundings) -> Headers:
 @own.get("/")
 def first(visit: LoggedIn) -> Response:
     """Lead to the first page."""
-    return RedirectResponse(visit.path("kinds"))
+    return RedirectResponse(visit.path(menu.items()[0].path))
 
 
 @own.get("/static/{path:path}")

@@ -1,6 +1,12 @@
-"""The menu of the pages."""
+"""The pages that there are: each is a module in `pages`, with its routes and its place in the menu."""
 
+import importlib
+import pkgutil
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+
+from changewindow.web import pages
 
 
 @dataclass(frozen=True)
@@ -9,8 +15,19 @@ class Item:
 
     path: str
     title: str
+    place: int
+    """Pages stand in the order of their places."""
     dag: str | None = None
     """Whoever may see this DAG may see the page; None: everybody who is logged in, of changes what they may see."""
 
 
-MENU = (Item("kinds", "Kinds"),)
+@cache
+def modules() -> tuple[ModuleType, ...]:
+    """Return the module of each page, in the order of the menu; each has a `router` and an `ITEM`."""
+    found = [importlib.import_module(f"{pages.__name__}.{each.name}") for each in pkgutil.iter_modules(pages.__path__)]
+    return tuple(sorted(found, key=lambda module: int(module.ITEM.place)))
+
+
+def items() -> list[Item]:
+    """Return the menu."""
+    return [module.ITEM for module in modules()]

@@ -108,7 +108,7 @@ class Visit:
 
     def show(self, template: str, *, status: int = 200, **facts: Any) -> Response:
         """Return a page made from a template of ours, which gets the visit and these facts."""
-        entries = [entry for entry in menu.MENU if entry.dag is None or self.viewer.may_see(entry.dag)]
+        entries = [item for item in menu.items() if item.dag is None or self.viewer.may_see(item.dag)]
         text = rendering.page(template, visit=self, menu=entries, **facts)
         answer = Response(text, status, media_type="text/html")
         if "zone" in self.request.query_params:

@@ -8,9 +8,11 @@ from starlette.responses import Response
 
 from changewindow import kinds
 from changewindow.documents.yaml_writing import written
+from changewindow.web.menu import Item
 from changewindow.web.visit import LoggedIn
 
 router = APIRouter()
+ITEM = Item("kinds", "Kinds", place=90)
 
 
 @router.get("/kinds")
