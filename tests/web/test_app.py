@@ -30,6 +30,7 @@ def test_each_route_is_refused_to_nobody(pages: Pages) -> None:
     answers = [pages.client.request(method, path, follow_redirects=False) for method, path in routes(pages)]
     assert [answer.status_code for answer in answers] == [401] * len(answers)
     assert all("not logged in" in answer.text for answer in answers if answer.request.method != "HEAD")
+    assert '<a href="/" data-airflow-page>Log in to Airflow</a>' in answers[0].text
 
 
 @pytest.mark.parametrize("viewer", VIEWERS)
