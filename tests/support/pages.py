@@ -13,6 +13,7 @@ from changewindow.ledger.database import Ledger
 from changewindow.policy.load import load_policy
 from changewindow.policy.model import Policy
 from changewindow.web.app import application
+from changewindow.web.headers import Headers
 from changewindow.web.viewer import NotLoggedIn, Viewer
 from changewindow.web.visit import Surroundings
 from support.changes import NOW
@@ -39,10 +40,13 @@ class Pages:
     """How often it was asked who looks."""
     base: str = ""
     """The path below which a proxy shows them."""
+    app: Headers = field(init=False)
     client: TestClient = field(init=False)
 
     def __post_init__(self) -> None:
-        app = application(Surroundings(self._looking, self.ledger, self.policy, f"{self.base}/", lambda: self.now))
+        self.app = app = application(
+            Surroundings(self._looking, self.ledger, self.policy, f"{self.base}/", lambda: self.now)
+        )
         self.routes = app.app.routes
         self.client = TestClient(app, root_path=self.base, raise_server_exceptions=False)
 

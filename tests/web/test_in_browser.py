@@ -1,0 +1,97 @@
+"""Every page that there is, in a real browser: usable by everybody, light, and deaf to what stands in tickets."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+from playwright.sync_api import Browser
+
+from changewindow.ledger.database import Ledger
+from support import browser as browsers
+from support import busy, every_page
+from support.browser import chromium, not_reached, served, tab, violations
+from support.pages import Pages
+
+pytestmark = browsers.needed
+LIGHT_ENOUGH = 500_000
+"""Bytes of a page with all that it loads, unpacked."""
+SIZES = {"a narrow phone": (320, 1), "a desktop at 200 %": (1280, 2)}
+REACHES_OUT = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+ACTIVE = 'document.querySelectorAll(\'[href^="javascript" i], [src^="javascript" i], [onerror], [onclick]\').length'
+
+
+@dataclass(frozen=True)
+class Served:
+    """The pages of a week, and of the same week where every text is an attack, in a browser."""
+
+    browser: Browser
+    week: str
+    attacked: str
+    pages: Pages
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Serve both."""
+    weeks = [busy.week_in(tmp_path_factory.mktemp("week"), is_hostile=is_hostile) for is_hostile in (False, True)]
+    first, second = (Pages(partial(passed, ledger)) for ledger in weeks)
+    with chromium() as browser, served(first.app) as week, served(second.app) as attacked:
+        yield Served(browser, week, attacked, first)
+
+
+def passed(ledger: Ledger) -> Ledger:
+    """Return a ledger."""
+    return ledger
+
+
+def is_page(site: Served, path: str) -> bool:
+    """Return whether an address leads to a page, and not to a file."""
+    answer = site.pages.client.get(f"/{path}")
+    assert answer.status_code == 200, answer.text
+    return str(answer.headers["Content-Type"]).startswith("text/html")
+
+
+@pytest.mark.parametrize("path", every_page.addresses(busy.STATES.values()))
+@pytest.mark.parametrize("size", SIZES)
+def test_everybody_can_use_it(site: Served, path: str, size: str) -> None:
+    """Nothing stands against it in light and dark, and nothing is cut off or makes the page scroll sideways."""
+    if not is_page(site, path):
+        return
+    width, zoom = SIZES[size]
+    with tab(site.browser, site.week, width=width, zoom=zoom) as (page, trouble):
+        page.goto(path, wait_until="networkidle")
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme)
+            assert violations(page) == [], theme
+        assert page.evaluate(REACHES_OUT) <= 0
+        assert trouble.found == []
+
+
+@pytest.mark.parametrize("path", every_page.addresses(busy.STATES.values()))
+def test_it_is_light_and_every_part_is_reached_by_keyboard(site: Served, path: str) -> None:
+    """In a browser that has loaded nothing yet."""
+    if not is_page(site, path):
+        return
+    with tab(site.browser, site.week) as (page, trouble):
+        page.goto(path, wait_until="networkidle")
+        weight = trouble.weight()
+        assert sum(weight.values()) < LIGHT_ENOUGH, weight
+        assert not_reached(page) == []
+        assert trouble.found == []
+
+
+@pytest.mark.parametrize("path", every_page.addresses(busy.STATES.values()))
+def test_what_stands_in_tickets_does_nothing(site: Served, path: str) -> None:
+    """A text of a ticket, a reason or a finding is shown, and is never a part of the page; nothing asks others."""
+    if not is_page(site, path):
+        return
+    with tab(site.browser, site.attacked) as (page, trouble):
+        page.goto(path, wait_until="networkidle")
+        page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        assert page.evaluate("window.hacked") is None
+        assert page.evaluate(ACTIVE) == 0
+        source = page.content()
+        assert [sign for sign in busy.UNSEEN if sign in source and not sign.isprintable()] == []
+        assert trouble.found == []
