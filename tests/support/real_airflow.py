@@ -32,7 +32,7 @@ from support.recording_server import Reply, Request
 PEER = (RequiredApproval("peer", 1, ("bob", "carol", "admin")),)
 """What the policy of the demo asks for a change of no high risk."""
 STEP = str(Path(__file__).with_name("acting_program.py"))
-USERS = {"alice": "user", "bob": "user", "carol": "user", "admin": "admin"}
+USERS = {"alice": "user", "bob": "user", "carol": "user", "vera": "viewer", "admin": "admin"}
 PROBE = f"probe_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
 """The connection to the probe; each worker of pytest has its own."""
 LEASE = 15

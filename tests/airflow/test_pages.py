@@ -1,0 +1,204 @@
+"""The pages in the frame that Airflow puts around them, in a real browser, as each role."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect
+
+from changewindow.ledger import changes
+from changewindow.web import menu
+from support import browser as browsers
+from support import every_page
+from support.browser import Trouble, chromium
+from support.pictures import small
+from support.real_airflow import RealAirflow, ticket, window
+
+pytestmark = [browsers.needed, pytest.mark.xdist_group("pages")]
+ROLES = ("vera", "alice", "admin")
+"""A viewer, a user and an admin."""
+FRAME = "/plugin/change-windows/change-windows"
+"""Where Airflow shows the pages; what follows is the path of one."""
+PATIENCE = 60_000
+"""Milliseconds: this machine may be busy."""
+OF_A_CHANGE = [path for path in every_page.routes() if path == "changes/{change}"]
+PATHS = [item.path for item in menu.items()] + OF_A_CHANGE
+PAIRS = [tuple(menu.items()[:2])] if len(menu.items()) > 1 else []
+SCREENSHOTS = os.environ.get("SCREENSHOTS", "")
+"""The folder for pictures of the pages; without it none are made."""
+SMALL = 120_000
+"""Bytes of a picture."""
+
+
+@dataclass
+class Screen:
+    """A browser in which people are logged in to an Airflow."""
+
+    browser: Browser
+    airflow: RealAirflow
+    folder: Path
+    states: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def change(self) -> str:
+        """Return an approved change whose window opens in an hour."""
+        return self.waiting("shown")
+
+    def waiting(self, service: str) -> str:
+        """Return another such change, of a service of its own."""
+        opens = datetime.now(UTC) + timedelta(hours=1)
+        data = ticket(self.folder / service, window=window(opens, opens + timedelta(hours=1)))
+        return self.airflow.publish(data)
+
+    @contextmanager
+    def tab(self, user: str, **wanted: Any) -> Iterator[tuple[Page, Trouble]]:
+        """Open a tab of somebody who is logged in; each logs in once."""
+        if user not in self.states:
+            self.states[user] = self._logged_in(user)
+        context = self._context(storage_state=self.states[user], **wanted)
+        trouble = Trouble(self.airflow.place.url)
+        trouble.watch(context)
+        try:
+            yield context.new_page(), trouble
+        finally:
+            context.close()
+
+    def _logged_in(self, user: str) -> Any:
+        context = self._context()
+        page = context.new_page()
+        page.goto("/auth/login")
+        page.fill("input[name=username]", user)
+        page.fill("input[name=password]", self.airflow.place.password(user))
+        page.click("button[type=submit]")
+        page.wait_for_url(lambda url: "/auth/login" not in url)
+        state = context.storage_state()
+        context.close()
+        return state
+
+    def _context(self, **wanted: Any) -> BrowserContext:
+        context = self.browser.new_context(
+            base_url=self.airflow.place.url, viewport={"width": 1280, "height": 900}, **wanted
+        )
+        context.set_default_timeout(PATIENCE)
+        return context
+
+
+@pytest.fixture(scope="module")
+def screen(shared_airflow: RealAirflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
+    """Open the browser."""
+    with chromium() as browser:
+        yield Screen(browser, shared_airflow, tmp_path_factory.mktemp("journals"))
+
+
+def opened(page: Page, path: str) -> FrameLocator:
+    """Open a page by its address, as a link in a message does; return the frame once it is there."""
+    page.goto(f"{FRAME}/{path}")
+    frame = page.frame_locator("iframe")
+    expect(frame.locator("main h1")).to_be_visible(timeout=PATIENCE)
+    return frame
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_link_leads_to_each_page_whatever_the_role(screen: Screen, path: str) -> None:
+    """It shows its heading and who looks, and nothing breaks, is refused, or comes from elsewhere."""
+    for user in ROLES:
+        with screen.tab(user) as (page, trouble):
+            frame = opened(page, every_page.filled(path, change=screen.change))
+            expect(frame.locator("footer")).to_contain_text(f"for {user}", ignore_case=True)
+            page.wait_for_load_state("networkidle")
+            assert trouble.found == [], user
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_page_follows_airflow_from_light_to_dark(screen: Screen, path: str) -> None:
+    """While it is open, and without being loaded again."""
+    with screen.tab("vera", color_scheme="light") as (page, _trouble):
+        frame = opened(page, every_page.filled(path, change=screen.change))
+        expect(frame.locator("html")).to_have_attribute("data-theme", "light")
+        colour = "getComputedStyle(document.body).backgroundColor"
+        light = page.frames[1].evaluate(colour)
+        page.evaluate("localStorage.setItem('theme', 'dark')")
+        expect(frame.locator("html")).to_have_attribute("data-theme", "dark")
+        assert page.frames[1].evaluate(colour) != light
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_the_address_follows_and_the_way_back_leads_back(screen: Screen, first: menu.Item, second: menu.Item) -> None:
+    """What is opened within the frame can be sent to others as it stands in the address, and left with Back."""
+    with screen.tab("alice") as (page, trouble):
+        frame = opened(page, first.path)
+        heading = frame.locator("main h1").inner_text()
+        frame.get_by_role("navigation").get_by_role("link", name=second.title, exact=True).click()
+        page.wait_for_url(f"**{FRAME}/{second.path}")
+        expect(frame.locator("main h1")).not_to_have_text(heading)
+        page.reload()
+        expect(page.frame_locator("iframe").locator("main h1")).not_to_have_text(heading)
+        page.go_back()
+        expect(page.frame_locator("iframe").locator("main h1")).to_have_text(heading)
+        assert trouble.found == []
+
+
+@pytest.mark.parametrize("path", OF_A_CHANGE)
+def test_a_link_to_a_page_of_airflow_leaves_the_frame(screen: Screen, path: str) -> None:
+    """Airflow shows it as if the link were its own."""
+    with screen.tab("alice") as (page, trouble):
+        frame = opened(page, every_page.filled(path, change=screen.change))
+        link = frame.locator("a[data-airflow-page]").first
+        wanted = link.get_attribute("href")
+        link.click()
+        page.wait_for_url(f"**{wanted}*")
+        assert trouble.found == []
+
+
+@pytest.mark.parametrize("path", OF_A_CHANGE)
+def test_a_form_acts_as_whoever_is_logged_in(screen: Screen, path: str) -> None:
+    """What it triggers is a run of a DAG, and the page says what became of it; the ledger names the person."""
+    change = screen.waiting("cancelled_by_form")
+    with screen.tab("bob") as (page, trouble):
+        frame = opened(page, every_page.filled(path, change=change))
+        form = frame.locator("form[data-trigger=cancel_change]")
+        frame.locator("details.trigger", has=form).locator("summary").click()
+        form.locator("[name=reason]").fill("Not needed any more")
+        form.locator("button").click()
+        expect(form.get_by_role("status")).to_contain_text("success", timeout=PATIENCE)
+        assert trouble.found == []
+    ended = changes.get(screen.airflow.ledger, change)
+    assert (ended.status, ended.reason) == ("cancelled", "cancelled by bob: Not needed any more")
+
+
+@pytest.mark.parametrize("path", OF_A_CHANGE)
+def test_whoever_only_looks_has_no_form_to_act(screen: Screen, path: str) -> None:
+    """A viewer may trigger nothing, and is not shown what could not be done."""
+    with screen.tab("vera") as (page, _trouble):
+        frame = opened(page, every_page.filled(path, change=screen.change))
+        assert frame.locator("form[data-trigger]").count() == 0
+
+
+@pytest.mark.parametrize("path", [item.path for item in menu.items() if item.path == "history"])
+def test_a_file_arrives(screen: Screen, path: str) -> None:
+    """The frame lets downloads through, by a click in the page."""
+    with screen.tab("vera") as (page, trouble):
+        frame = opened(page, path)
+        with page.expect_download() as download:
+            frame.get_by_role("link", name="CSV").first.click()
+        assert Path(download.value.path()).read_text(encoding="utf-8").count(",") > 1
+        assert trouble.found == []
+
+
+@pytest.mark.skipif(not SCREENSHOTS, reason="SCREENSHOTS names no folder")
+@pytest.mark.parametrize("path", PATHS)
+def test_pictures_are_made(screen: Screen, path: str) -> None:
+    """One of each page, as it stands in Airflow."""
+    name = path.partition("/")[0]
+    with screen.tab("alice", color_scheme="light") as (page, _trouble):
+        opened(page, every_page.filled(path, change=screen.change))
+        page.wait_for_load_state("networkidle")
+        taken = small(page.context, page.screenshot())
+    assert len(taken) < SMALL
+    (Path(SCREENSHOTS) / f"{name}.png").write_bytes(taken)
