@@ -1,0 +1,89 @@
+// Draws the calendar from the JSON of the page's days, and looks again every minute; the tables below say the same.
+"use strict";
+(() => {
+  const box = document.getElementById("calendar");
+  const stale = document.getElementById("stale");
+  const PAUSE = 60_000;
+  const VIEWS = { month: "dayGridMonth", week: "timeGridWeek", day: "timeGridDay", targets: "resourceTimelineWeek" };
+  const isMonth = box.dataset.view === "month";
+
+  // What stands in an event: a link where it leads somewhere; text is only ever text.
+  const content = ({ event }) => {
+    const { url, text } = event.extendedProps;
+    const node = document.createElement(url ? "a" : "span");
+    if (url) node.href = url;
+    node.textContent = event.title;
+    node.title = text;
+    return { domNodes: [node] };
+  };
+  // Windows, freezes and openings lie behind the changes; a month draws what is behind for whole days only.
+  const placed = (event) =>
+    isMonth || event.classNames.includes("change") ? event : { ...event, display: "background" };
+  const isDrawn = (event) => !(isMonth && event.classNames.includes("opening"));
+
+  const fetched = async () => {
+    const answer = await fetch(box.dataset.events, { credentials: "same-origin" });
+    if (!answer.ok) throw new Error(answer.status === 401 ? "you are logged out" : `answer ${answer.status}`);
+    return answer.json();
+  };
+  // The library calls its grid a table, but no rows of it; for those who do not see it, the tables below are the tables.
+  const withoutRoles = () => {
+    for (const name of ["role", "aria-colindex", "aria-rowindex"]) {
+      for (const each of box.querySelectorAll(`[${name}]`)) each.removeAttribute(name);
+    }
+  };
+  new MutationObserver(withoutRoles).observe(box, { childList: true, subtree: true });
+
+  let calendar;
+  const draw = ({ events, resources }) => {
+    const shown = events.filter(isDrawn).map(placed);
+    if (calendar) {
+      calendar.setOption("resources", resources);
+      calendar.setOption("events", shown);
+      return;
+    }
+    box.hidden = false;
+    document.querySelector(".legend").hidden = false;
+    calendar = EventCalendar.create(box, {
+      view: VIEWS[box.dataset.view],
+      date: box.dataset.date,
+      timeZone: box.dataset.offset,
+      headerToolbar: { start: "", center: "", end: "" },
+      locale: "en-GB",
+      firstDay: 1,
+      height: "auto",
+      allDaySlot: false,
+      nowIndicator: true,
+      slotEventOverlap: false,
+      slotDuration: box.dataset.view === "targets" ? "02:00" : "01:00",
+      slotHeight: 36,
+      slotWidth: 56,
+      editable: false,
+      eventContent: content,
+      events: shown,
+      resources,
+    });
+  };
+  let last = "";
+  const look = async () => {
+    try {
+      const found = await fetched();
+      const text = JSON.stringify(found);
+      if (text !== last && !box.contains(document.activeElement)) {
+        draw(found);
+        last = text;
+      }
+      stale.hidden = true;
+    } catch (error) {
+      const made = document.getElementById("made")?.textContent ?? "";
+      stale.textContent = `This calendar is as of ${made} and grows old: ${error.message}. It goes on trying.`;
+      stale.hidden = false;
+    }
+  };
+  const again = async () => {
+    if (!document.hidden) await look();
+    setTimeout(again, PAUSE);
+  };
+  again();
+  document.addEventListener("visibilitychange", () => document.hidden || look());
+})();
