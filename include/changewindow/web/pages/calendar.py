@@ -52,9 +52,13 @@ def show(visit: LoggedIn) -> Response:
 
 @router.get("/calendar/events")
 def data(visit: LoggedIn) -> Response:
-    """Return the events of the days `from` up to `to` as JSON, with local times of the visit's zone."""
-    query, today = visit.request.query_params, visit.now.astimezone(visit.zone).date()
-    first, last = (day_of(query.get(name) or "", today) for name in ("from", "to"))
+    """Return the events of the days `from` up to `to` as JSON, with local times of the visit's zone.
+
+    Without both they are those of the stretch that the page would show.
+    """
+    query = visit.request.query_params
+    stretch = stretch_of(query, visit.now.astimezone(visit.zone).date())
+    first, last = day_of(query.get("from") or "", stretch.first), day_of(query.get("to") or "", stretch.last)
     known, wanted = _known(visit), _wanted(visit)
     held = _agenda(visit, known, days_between(first, last, visit.zone))
     rows = rows_of(held, known.policy, wanted)
