@@ -20,7 +20,7 @@ from servers.kubernetes import live
 from servers.kubernetes.answers import Api, ApiCall, Trouble, selected, taken_apart
 from servers.kubernetes.deployments import sync_deployment, sync_replica_set
 from servers.kubernetes.pods import Images, Kubelet
-from servers.kubernetes.seen import TICK, Seen, connection_to
+from servers.kubernetes.seen import REST, TICK, Seen, connection_to
 from servers.kubernetes.sets import sync_daemon_set, sync_job, sync_stateful_set
 from servers.kubernetes.store import SERVED, Json, Refusal, Store
 from support.recording_server import Reply, Request, recording_server
@@ -84,10 +84,15 @@ class ApiServer(Seen):
             return list(self.store.each(kind, namespace))
 
     def control(self) -> None:
-        """Let controllers and kubelet work until the end."""
+        """Let controllers and kubelet work until the end; where nothing happens they look seldom, which saves cores."""
+        seen, due = 0, 0.0
         while not self.stopped.wait(TICK):
             with self.store.lock:
-                if not self.stopped.is_set():  # it may have been, while this waited for the lock
+                if self.stopped.is_set():  # it may have been, while this waited for the lock
+                    break
+                if self.store.version != seen or time.monotonic() >= due:
+                    seen = self.store.version
+                    due = time.monotonic() + (0 if self.kubelet.is_busy() else REST)
                     self._tick()
         self.kubelet.end()
 

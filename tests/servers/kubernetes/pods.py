@@ -45,14 +45,7 @@ def _second(number: int) -> str:
 
 def owned(store: Store, kind: str, owner: Json) -> list[Json]:
     """Return the objects of a kind that an owner controls."""
-    return [
-        entry for entry in store.each(kind, owner["metadata"]["namespace"]) if _owner(entry) == owner["metadata"]["uid"]
-    ]
-
-
-def _owner(obj: Json) -> str:
-    references = obj["metadata"].get("ownerReferences") or []
-    return next((str(entry["uid"]) for entry in references if entry.get("controller")), "")
+    return list(store.each(kind, owner["metadata"]["namespace"], owner["metadata"]["uid"]))
 
 
 def owner_reference(owner: Json) -> Json:
@@ -117,6 +110,10 @@ class Kubelet:
             elif pod["status"].get("phase") in {"Pending", "Running"}:
                 self._live(pod)
 
+    def is_busy(self) -> bool:
+        """Return whether a program runs, or its last words are still read."""
+        return any(program.poll() is None or not is_read(program) for program in self.programs.values())
+
     def end(self) -> None:
         """End all programs."""
         for uid in list(self.programs):
@@ -173,7 +170,7 @@ class Kubelet:
             return
         program = self.programs[uid]
         code = program.poll()
-        if code is not None and program.stdout and program.stdout.closed:
+        if code is not None and is_read(program):
             ended = {"exitCode": code, "reason": "Error" if code else "Completed", "finishedAt": now()}
             self._say(pod, {"terminated": ended}, phase="Failed" if code else "Succeeded")
 
@@ -215,6 +212,11 @@ class Kubelet:
         conditions = [{"type": "PodScheduled", "status": "True"}]
         conditions.append({"type": "Ready", "status": "True" if ready else "False"})
         self.store.status(pod, phase=phase, conditions=conditions, containerStatuses=[status])
+
+
+def is_read(program: "subprocess.Popen[bytes]") -> bool:
+    """Return whether all that a program printed is read."""
+    return program.stdout is not None and program.stdout.closed
 
 
 def _cannot_pull(image: str, before: Json) -> Json:

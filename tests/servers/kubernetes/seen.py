@@ -9,6 +9,8 @@ from changewindow.systems.connection import Connection
 from servers.kubernetes.store import Json
 
 TICK = 0.01
+REST = 0.1
+"""Seconds until the local cluster looks again where nothing has changed: what may be so by now, or another image."""
 
 
 def connection_to(cluster: Json, token: str, name: str, **extra: Any) -> Connection:

@@ -70,10 +70,10 @@ class Store:
             raise Refusal(404, "NotFound", f'{key[0]} "{key[2]}" not found', name=key[2], kind=key[0].split(".")[0])
         return copied(obj)
 
-    def each(self, kind: str, namespace: str = "") -> Iterator[Json]:
-        """Yield copies of all objects of a kind, by namespace and name."""
-        for key in sorted(self.objects):
-            if key[0] == kind and namespace in {"", key[1]}:
+    def each(self, kind: str, namespace: str = "", owner: str = "") -> Iterator[Json]:
+        """Yield copies of all objects of a kind, by namespace and name; those alone that an owner with this uid has."""
+        for key in sorted(key for key in self.objects if key[0] == kind and namespace in {"", key[1]}):
+            if not owner or _owner(self.objects[key]) == owner:
                 yield copied(self.objects[key])
 
     def create(self, made: Json, manager: str = "controller") -> Json:
@@ -171,6 +171,11 @@ class Store:
     def _key(self, obj: Json) -> Key:
         metadata = obj["metadata"]
         return plural_of(obj["kind"]), metadata.get("namespace", ""), metadata["name"]
+
+
+def _owner(obj: Json) -> str:
+    references = obj["metadata"].get("ownerReferences") or []
+    return next((str(entry["uid"]) for entry in references if entry.get("controller")), "")
 
 
 def managed(obj: Json) -> list[Json]:
