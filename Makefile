@@ -22,8 +22,8 @@ test: lint fast foreign airflow ## lint, types and every test
 fast: .venv/ready ## the tests that need neither Airflow nor seconds for a program of others to start
 	$(RUN) -m pytest tests --ignore tests/airflow -m "not foreign" --numprocesses 5 --dist worksteal
 
-foreign: .venv/ready ## the tests of the steps of Ansible, Flyway and OpenTofu
-	$(RUN) -m pytest tests/steps -m foreign --numprocesses 3 --dist worksteal
+foreign: .venv/ready ## the tests of the steps of Ansible, Flyway and OpenTofu, and of the pages in a browser
+	$(RUN) -m pytest tests/steps tests/web -m foreign --numprocesses 3 --dist worksteal
 
 airflow: .venv/ready ## the tests on a real Airflow
 	$(RUN) -m pytest tests/airflow --numprocesses 5 --dist loadgroup
