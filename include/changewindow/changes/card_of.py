@@ -109,7 +109,7 @@ def _of_ticket(ledger: Ledger, read: _Read, policy: Policy | BadPolicy, now: dat
         sequence=read.rows[-1].sequence,
         since=course.since,
         **_about(read, ticket),
-        steps=_steps(ticket, course),
+        steps=steps_of(ticket, course),
         rollback=messages.rollback_text(ticket).removeprefix("Rollback: "),
         approvals=course.approvals,
         reason=course.reason,
@@ -162,7 +162,8 @@ def _about(read: _Read, ticket: Ticket) -> dict[str, Any]:
     }
 
 
-def _steps(ticket: Ticket, course: Course) -> tuple[CardStep, ...]:
+def steps_of(ticket: Ticket, course: Course) -> tuple[CardStep, ...]:
+    """Return the steps of a change, each with how far it is."""
     unseen = StepSeen("to come")
     return tuple(
         CardStep(number, step.name, step.does(), step.undoes(), seen.state, seen.back_to)

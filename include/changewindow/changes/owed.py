@@ -1,12 +1,14 @@
 """Says what a change owes still after it has acted, wherever the change is shown."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 from changewindow.errors import BrokenChain
 from changewindow.ledger import owing
 from changewindow.ledger.database import Ledger
-from changewindow.policy.aftercare import Aftercare, FollowUp
+from changewindow.policy.aftercare import Aftercare
 
 
 def owes_line(parts: Iterable[str]) -> str:
@@ -31,28 +33,49 @@ def owes(owed: Aftercare | BrokenChain, now: datetime) -> list[str]:
 
     A drill owes nothing: it approves itself, and nobody is asked or chased.
     """
-    if isinstance(owed, Aftercare) and owed.is_drill:
-        return []
-    return [f"not known: {owed}"] if isinstance(owed, BrokenChain) else list(_parts(owed, now))
+    if isinstance(owed, BrokenChain):
+        return [f"not known: {owed}"]
+    return [part.sentence(now) for part in parts(owed, now)]
 
 
-def _parts(owed: Aftercare, now: datetime) -> Iterator[str]:
+@dataclass(frozen=True)
+class OwedPart:
+    """One thing that a change owes."""
+
+    about: Literal["approval", "review", "workaround", "follow-up"]
+    what: str
+    due: datetime | None
+    """None: somebody has to say by when."""
+    who: str = ""
+    """By whom, as far as that is known; empty: anybody."""
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Return whether it should be there already."""
+        return self.due is not None and now > self.due
+
+    def sentence(self, now: datetime) -> str:
+        """Return it on one line."""
+        due = deadline(self.due, now) if self.due else "without a date"
+        return ", ".join(filter(None, (f"{self.what} {due}", self.who)))
+
+
+def parts(owed: Aftercare, now: datetime) -> Iterator[OwedPart]:
+    """Yield each thing that a change owes still; see `owes`."""
+    if owed.is_drill:
+        return
     state = owed.approval(now)
     if owed.due and state in {"owed", "overdue"}:
-        yield f"retroactive approval {deadline(owed.due, now)}, from anybody but {', '.join(owed.involved)}"
+        yield OwedPart("approval", "retroactive approval", owed.due, f"from anybody but {', '.join(owed.involved)}")
     elif owed.due and state == "late" and owed.decision:
         late = f"{owed.decision.person} gave it {minute(owed.decision.at)}"
-        yield f"retroactive approval OVERDUE since {minute(owed.due)}, {late}"
+        yield OwedPart("approval", "retroactive approval", owed.due, late)
     if owed.review_due and not owed.reviewed_at:
-        yield f"review {deadline(owed.review_due, now)}"
+        yield OwedPart("review", "review", owed.review_due)
     if owed.workaround_until:
-        yield f"the end of its workaround {deadline(owed.workaround_until, now)}"
-    yield from (_follow_up(each, now) for each in owed.follow_ups if not each.is_done)
-
-
-def _follow_up(follow_up: FollowUp, now: datetime) -> str:
-    due = deadline(follow_up.due, now) if follow_up.due else "without a date"
-    return f"follow-up {follow_up.number} {due}, {follow_up.owner or 'WITHOUT OWNER'}"
+        yield OwedPart("workaround", "the end of its workaround", owed.workaround_until)
+    for each in owed.follow_ups:
+        if not each.is_done:
+            yield OwedPart("follow-up", f"follow-up {each.number}", each.due, each.owner or "WITHOUT OWNER")
 
 
 def deadline(due: datetime, now: datetime) -> str:

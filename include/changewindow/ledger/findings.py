@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from changewindow.errors import OperatorError
@@ -105,6 +105,13 @@ def find(ledger: Ledger, wanted: Wanted, *, limit: int | None = None) -> list[Re
         statement = statement.where(FindingRow.id.in_(wanted.numbers))
     with ledger.reading() as session:
         return [_of_row(row) for row in session.scalars(statement.limit(limit))]
+
+
+def count_open(ledger: Ledger) -> int:
+    """Return how many findings are open."""
+    with ledger.reading() as session:
+        count = select(func.count()).select_from(FindingRow).where(FindingRow.state == "open")
+        return session.scalar(count) or 0
 
 
 def write_pass(

@@ -8,18 +8,21 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from changewindow.errors import BrokenChain
-from changewindow.ledger.aftercare import OWING, after
+from changewindow.ledger.aftercare import OWING, after, owed_in
 from changewindow.ledger.chain import checked
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import is_id, number
-from changewindow.ledger.models import Change, EventRow, Touched
+from changewindow.ledger.models import Change, EventRow, Touched, identity
+from changewindow.ledger.read_once import ReadOnce
 from changewindow.policy.aftercare import Aftercare
 
 AT_ONCE = 500
 """How many changes one statement reads."""
 PUT_OFF = (*OWING, EventKind.REVIEWED, EventKind.FOLLOWED_UP)
 """The events that give what is owed a day on which somebody is to look again."""
+READ: ReadOnce[Aftercare | None] = ReadOnce(owed_in)
+"""What was made of changes; None: nothing is owed and never was."""
 Owing = dict[str, Aftercare | BrokenChain]
 """What each change owes or has owed; or why nobody can say."""
 
@@ -40,6 +43,21 @@ def of_targets(ledger: Ledger, targets: Iterable[str], moment: datetime) -> list
     with ledger.reading() as session:
         numbers = session.scalars(_since(moment).where(EventRow.number.in_(touching)))
         return [_whole(owed) for owed in _read(session, sorted(numbers)).values()]
+
+
+def ever(ledger: Ledger, numbers: frozenset[int] | None) -> Owing:
+    """Return what each change owes or has owed that ever owed anything: of all changes, or of some.
+
+    What was read once is not read again before the change has another event, so that pages may ask every few seconds.
+    """
+    statement = select(EventRow.number, Change.head).join(Change, Change.number == EventRow.number).distinct()
+    with ledger.reading() as session:
+        heads = session.execute(statement.where(EventRow.kind.in_(OWING))).all()
+        wanted = sorted((number, head) for number, head in heads if numbers is None or number in numbers)
+        kept = {number: READ.kept(session, number, head) for number, head in wanted}
+        made = _made(session, [number for number, known in kept.items() if known is None])
+    owing = {number: known[0] if known else made.get(number) for number, known in kept.items()}
+    return {identity(number): owed for number, owed in owing.items() if owed is not None}
 
 
 def _since(moment: datetime) -> Select[int]:
@@ -63,6 +81,16 @@ def _ever_owed(session: Session, numbers: Sequence[int]) -> Iterator[int]:
     for some in _parts(numbers):
         wanted = select(EventRow.number).where(EventRow.kind.in_(OWING), EventRow.number.in_(some)).distinct()
         yield from session.scalars(wanted)
+
+
+def _made(session: Session, numbers: Sequence[int]) -> dict[int, Aftercare | BrokenChain | None]:
+    """Return what changes owe that has to be read, and keep it unless it was altered."""
+    read = {number(change): owed for change, owed in _read(session, numbers).items()}
+    for some in _parts(numbers):
+        for change in session.scalars(select(Change).where(Change.number.in_(some))):
+            if not isinstance(owed := read.get(change.number), BrokenChain):
+                READ.keep(session, change, owed)
+    return dict(read)
 
 
 def _read(session: Session, numbers: Sequence[int]) -> Owing:

@@ -1,6 +1,6 @@
 """Keeps the progress of each watch, and writes its readings as events."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ from changewindow.errors import AlteredRow
 from changewindow.ledger import payloads
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, known, number
-from changewindow.ledger.models import Watch
+from changewindow.ledger.models import Watch, identity
 from changewindow.ledger.row_seals import NAMES, is_whole, seal_of_values
 from changewindow.watch.progress import Progress
 
@@ -70,6 +70,18 @@ def newest(ledger: Ledger, change: str) -> Kept | None:
         if row is not None and not is_whole(session, row):
             raise AlteredRow(change, NAMES[Watch])
         return Kept(change, row.run, Progress.model_validate_json(row.progress), row.at) if row else None
+
+
+def newest_of(session: Session, numbers: Iterable[int]) -> dict[int, Kept | AlteredRow]:
+    """Return the progress of the newest watch of each change that has one, or that somebody has written into it."""
+    newest: dict[int, Kept | AlteredRow] = {}
+    for row in session.scalars(select(Watch).where(Watch.number.in_(list(numbers)))):
+        change = identity(row.number)
+        if is_whole(session, row):
+            newest[row.number] = Kept(change, row.run, Progress.model_validate_json(row.progress), row.at)
+        else:
+            newest[row.number] = AlteredRow(change, NAMES[Watch])
+    return newest
 
 
 def _record(session: Session, watch: Kept) -> tuple[int, str]:

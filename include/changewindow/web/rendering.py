@@ -1,6 +1,6 @@
 """Makes pages from the templates: everything is escaped, and a fact that is missing is an error."""
 
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -9,11 +9,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from changewindow.calendar.text import length_text
 from changewindow.documents.text import visible
 from changewindow.documents.types import duration_text
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
+MINUTES_FROM = 120
+"""Seconds from which on a length of time is given in minutes."""
 
 
 @cache
@@ -27,7 +30,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=shown,
     )
-    made.filters.update(at=at, day=day, clock=clock, duration=duration_text)
+    made.filters.update(at=at, day=day, clock=clock, duration=duration_text, rough=rough)
     made.globals.update(version=version)
     return made
 
@@ -61,3 +64,9 @@ def day(moment: datetime, zone: tzinfo) -> str:
 def clock(moment: datetime, zone: tzinfo) -> str:
     """Return the time of a moment in a zone, to the second."""
     return f"{moment.astimezone(zone):%H:%M:%S}"
+
+
+def rough(length: timedelta) -> str:
+    """Return a length of time as precisely as somebody wants it who waits: `45s`, `4m`, `2d 3h5m`."""
+    seconds = int(length.total_seconds())
+    return f"{seconds}s" if seconds < MINUTES_FROM else length_text(length)
