@@ -19,6 +19,7 @@ from support import every_page
 from support.browser import Trouble, chromium
 from support.pictures import small
 from support.real_airflow import RealAirflow, ticket, window
+from support.web import WEB
 
 pytestmark = [browsers.needed, pytest.mark.xdist_group("pages")]
 ROLES = ("vera", "alice", "admin")
@@ -202,3 +203,16 @@ def test_pictures_are_made(screen: Screen, path: str) -> None:
         taken = small(page.context, page.screenshot())
     assert len(taken) < SMALL
     (Path(SCREENSHOTS) / f"{name}.png").write_bytes(taken)
+
+
+def test_every_route_asks_who_looks(shared_airflow: RealAirflow) -> None:
+    """Nobody and a forger see nothing, files included; each role sees every page."""
+    url = f"{shared_airflow.place.url}/change-windows"
+    paths = [*every_page.addresses(["CHG-4711"]), "static/page.css"]
+    strangers = [{}, {"Authorization": "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9."}]
+    refused = {WEB.get(f"{url}/{path}", headers=stranger).status_code for path in paths for stranger in strangers}
+    assert refused == {401}
+    for user in ROLES:
+        token = {"Authorization": str(shared_airflow.clients[user]._session.auth.token)}
+        answers = {path: WEB.get(f"{url}/{path}", headers=token, timeout=60).status_code for path in paths}
+        assert answers == {path: 404 if "CHG-4711" in path else 200 for path in paths}
