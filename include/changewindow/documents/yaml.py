@@ -2,7 +2,8 @@
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,20 @@ class Document:
     lines: dict[Place, int]
     findings: tuple[Finding, ...] = ()
     """What is wrong with single names and values, though the text as a whole can be read."""
+    columns: Mapping[Place, int] = field(default_factory=dict)
+    """The column at which each value, or its name, begins in its line, from 1."""
 
     def line(self, path: Place) -> int:
         """Return the line of a value, or of the nearest value around it."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
+
+    def column(self, path: Place) -> int:
+        """Return the column at which the same begins in that line."""
+        while path and path not in self.columns:
+            path = path[:-1]
+        return self.columns.get(path, 1)
 
     def at(self, path: Place) -> Any:
         """Return the value at a path, or None when there is none."""
@@ -122,7 +131,7 @@ def parse(text: str) -> Document:
         raise BadYaml(1, "the file is empty", "`changewindow new` writes a ticket to start from.")
     builder = _Builder()
     data = builder.build(node, ())
-    return Document(data, builder.lines, tuple(builder.findings))
+    return Document(data, builder.lines, tuple(builder.findings), builder.columns)
 
 
 def _refuse_size(size: int, unit: str) -> None:
@@ -166,11 +175,12 @@ class _Builder:
 
     def __init__(self) -> None:
         self.lines: dict[Place, int] = {}
+        self.columns: dict[Place, int] = {}
         self.findings: list[Finding] = []
 
     def build(self, node: yaml.Node, path: Place) -> Any:
         """Return the data of a node."""
-        self.lines.setdefault(path, _line(node))
+        self._note(path, node)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):
@@ -181,6 +191,11 @@ class _Builder:
             self.findings.append(bad.finding)
             return None
 
+    def _note(self, path: Place, node: yaml.Node) -> None:
+        """Keep where something begins: a value that has a name, at the name."""
+        self.lines.setdefault(path, _line(node))
+        self.columns.setdefault(path, node.start_mark.column + 1 if node.start_mark else 1)
+
     def _mapping(self, node: yaml.MappingNode, path: Place) -> dict[str, Any]:
         built: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -189,7 +204,7 @@ class _Builder:
             except BadYaml as bad:
                 self.findings.append(bad.finding)
             else:
-                self.lines[(*path, key)] = _line(key_node)
+                self._note((*path, key), key_node)
                 built[key] = self.build(value_node, (*path, key))
         return built
 

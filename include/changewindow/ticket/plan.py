@@ -67,16 +67,16 @@ def plan(ticket: Ticket) -> tuple[Node, ...]:
 
 def text(identity: str, ticket: Ticket) -> str:
     """Return the plan as text for terminal and log."""
-    head = [*_head(identity, ticket), ""]
+    first = [*head(identity, ticket), ""]
     nodes = plan(ticket)
     width = max(len(node.id) for node in nodes)
     indent = "\n" + " " * (width + 4)  # so that no line inside a node looks like a node
-    return "\n".join([*head, *(f"{node.id:{width}}  {indent.join(node.text.splitlines())}" for node in nodes)]) + "\n"
+    return "\n".join([*first, *(f"{node.id:{width}}  {indent.join(node.text.splitlines())}" for node in nodes)]) + "\n"
 
 
 def markdown(identity: str, ticket: Ticket) -> str:
     """Return the same as Markdown, which joins the lines of plain text."""
-    title, *facts = map(escaped, _head(identity, ticket))
+    title, *facts = map(escaped, head(identity, ticket))
     lines = [f"**{title}**", "", *(f"- {fact}" for fact in facts), "", "What it does:", ""]
     for node in plan(ticket):
         first, *more = map(escaped, node.text.splitlines())
@@ -84,7 +84,8 @@ def markdown(identity: str, ticket: Ticket) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _head(identity: str, ticket: Ticket) -> list[str]:
+def head(identity: str, ticket: Ticket) -> list[str]:
+    """Return what is said of a change before its nodes, as lines; the first is its title."""
     return [
         f"{identity}: {ticket.summary}",
         f"{ticket.type} change, risk {ticket.risk}, on {', '.join(ticket.targets)}",
