@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from changewindow.web import menu
 
-VALUES = {"change": "CHG-1001", "number": "1"}
+VALUES = {"change": "CHG-1001", "number": "1", "standard": "restart"}
 """What stands for the parts of addresses that vary."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from starlette.testclient import TestClient
@@ -18,6 +19,7 @@ from changewindow.web.viewer import NotLoggedIn, Viewer
 from changewindow.web.visit import Surroundings
 from support.changes import NOW
 
+FILES = (ROOT / "include/policy", ROOT / "include/templates")
 VIEWERS = {
     "viewer": Viewer("vera", sees_every_dag=True),
     "user": Viewer("alice", sees_every_dag=True, may_act=True),
@@ -32,7 +34,9 @@ class Pages:
     """The pages of one ledger."""
 
     ledger: Callable[[], Ledger]
-    policy: Callable[[], Policy] = lambda: load_policy(ROOT / "include/policy", ROOT / "include/templates")
+    policy: Callable[[], Policy] = lambda: load_policy(*FILES)
+    policy_files: tuple[Path, Path] = FILES
+    """The folders of the same policy, for what judges tickets in a process of its own."""
     now: datetime = NOW
     viewer: Viewer | None = VIEWERS["user"]
     """Who looks; None is nobody whom Airflow knows."""
@@ -45,7 +49,14 @@ class Pages:
 
     def __post_init__(self) -> None:
         self.app = app = application(
-            Surroundings(self._looking, self.ledger, self.policy, f"{self.base}/", lambda: self.now)
+            Surroundings(
+                self._looking,
+                self.ledger,
+                self.policy,
+                lambda: self.policy_files,
+                f"{self.base}/",
+                lambda: self.now,
+            )
         )
         self.routes = app.app.routes
         self.client = TestClient(app, root_path=self.base, raise_server_exceptions=False)

@@ -10,7 +10,7 @@ from support.pages import VIEWERS, Pages
 
 OPEN: set[str] = set()
 """The routes that ask for no log-in, each with its own proof."""
-VALUES = {"path": "page.css", "change": "CHG-1001", "number": "1"}
+VALUES = {"path": "page.css", "change": "CHG-1001", "number": "1", "standard": "restart"}
 """What stands for the parts of addresses that vary."""
 
 

@@ -24,6 +24,7 @@ from changewindow.ticket.window import Window
 UNNUMBERED = "CHG-…"
 """Stands for the id that a change gets when it is submitted."""
 
+
 @dataclass(frozen=True)
 class Asking:
     """Who asks, when, and by which files it is judged; small, for it is handed to another process."""

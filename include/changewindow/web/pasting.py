@@ -20,15 +20,19 @@ async def body_of(request: Request) -> bytes:
         BadRequest: another site sends it, it is too large, or takes too long.
     """
     _refuse_other_sites(request)
-    body = bytearray()
     try:
         async with asyncio.timeout(SECONDS):
-            async for part in request.stream():
-                body += part
-                if len(body) > MOST:
-                    raise BadRequest(f"The text is larger than the {MOST:,} bytes that are read here. Send less.")
+            return await _read(request)
     except TimeoutError as error:
         raise BadRequest(f"The text was not complete after {SECONDS:g} s. Send it again, whole.") from error
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST:
+            raise BadRequest(f"The text is larger than the {MOST:,} bytes that are read here. Send less.")
     return bytes(body)
 
 

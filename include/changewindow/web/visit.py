@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, available_timezones
@@ -40,6 +41,8 @@ class Surroundings:
     ledger: Callable[[], Ledger]
     policy: Callable[[], Policy]
     """Return the policy as its files are now; raises BadPolicy."""
+    policy_files: Callable[[], tuple[Path, Path]]
+    """Return the folders of the policy and of the standard changes, for a process that reads them itself."""
     airflow: str = "/"
     """The path below which Airflow's own pages lie, with a slash at its end."""
     now: Callable[[], datetime] = utc_now

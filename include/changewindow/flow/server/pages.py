@@ -2,15 +2,19 @@
 
 import asyncio
 from functools import cache
+from pathlib import Path
 
 from airflow.api_fastapi.app import API_ROOT_PATH, get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from starlette.types import ASGIApp, Scope
 
-from changewindow.flow.runtime import ledger, policy
+from changewindow import settings
+from changewindow.flow.runtime import ledger
 from changewindow.flow.server.asked import Refused
 from changewindow.flow.server.who import user_of
+from changewindow.policy.kept import kept_policy
+from changewindow.policy.model import Policy
 from changewindow.web.app import application
 from changewindow.web.viewer import NotLoggedIn, Viewer
 from changewindow.web.visit import Surroundings
@@ -22,7 +26,22 @@ NO_DAG = "CHG-0"
 @cache
 def pages() -> ASGIApp:
     """Return the pages."""
-    return application(Surroundings(viewer, ledger, policy, API_ROOT_PATH))
+    return application(Surroundings(viewer, ledger, policy, policy_files, API_ROOT_PATH))
+
+
+def policy() -> Policy:
+    """Return the policy as its files are now.
+
+    Raises:
+        BadPolicy: it cannot be read.
+    """
+    return kept_policy(*policy_files())
+
+
+def policy_files() -> tuple[Path, Path]:
+    """Return the folders of the policy and of the standard changes."""
+    places = settings.read()
+    return places.policy, places.templates
 
 
 async def viewer(scope: Scope) -> Viewer:

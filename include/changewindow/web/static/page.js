@@ -73,13 +73,15 @@
     if (!answer.ok) return;
     const now = await answer.json();
     say(form, `${now.state}${now.note ? `: ${now.note}` : ""} `, runLink(dag, run, "See its run"));
+    form.dispatchEvent(new CustomEvent("runchange", { detail: now }));
     if (["queued", "running"].includes(now.state)) setTimeout(() => follow(form, dag, run), 1500);
   };
   const conf = (form) => {
     const given = {};
     for (const field of form.elements) {
       if (!field.name) continue;
-      if (field.type === "checkbox") given[field.name] = field.checked;
+      if (field.dataset.json !== undefined) given[field.name] = JSON.parse(field.value);
+      else if (field.type === "checkbox") given[field.name] = field.checked;
       else if (field.type === "number") given[field.name] = field.value === "" ? null : Number(field.value);
       else if (field.value !== "") given[field.name] = field.value;
     }
