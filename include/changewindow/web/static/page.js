@@ -1,4 +1,4 @@
-// What every page does: links to Airflow leave the frame, live pages ask again, and forms trigger DAGs.
+// What every page does: links to Airflow leave the frame, and forms trigger DAGs.
 "use strict";
 (() => {
   const isFramed = window.parent !== window;
@@ -14,45 +14,6 @@
     outside.click();
     outside.remove();
   });
-
-  // A live page asks again; what is typed or opened in the meantime stays.
-  const isBusy = (main) =>
-    main.contains(document.activeElement) && document.activeElement.matches("input, textarea, select, button");
-  const stale = document.getElementById("stale");
-  const replaceMain = (text) => {
-    const made = new DOMParser().parseFromString(text, "text/html");
-    const main = document.getElementById("main");
-    const fresh = made.getElementById("main");
-    if (!fresh) throw new Error("the answer is no page of ours");
-    const open = new Set([...main.querySelectorAll("details[open][id]")].map((each) => each.id));
-    main.replaceChildren(...fresh.childNodes);
-    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
-    document.getElementById("made")?.replaceWith(made.getElementById("made") ?? "");
-    document.dispatchEvent(new Event("pagechange"));
-  };
-  const look = async (main) => {
-    try {
-      const answer = await fetch(location.href, { credentials: "same-origin" });
-      if (!answer.ok) throw new Error(answer.status === 401 ? "you are logged out" : `answer ${answer.status}`);
-      const text = await answer.text();
-      if (!isBusy(main)) replaceMain(text);
-      stale.hidden = true;
-    } catch (error) {
-      const made = document.getElementById("made")?.textContent ?? "";
-      stale.textContent = `This page is as of ${made} and grows old: ${error.message}. It goes on trying.`;
-      stale.hidden = false;
-    }
-  };
-  const live = document.querySelector("main[data-live]");
-  if (live) {
-    const pause = Number(live.dataset.live) * 1000;
-    const again = async () => {
-      if (!document.hidden) await look(live);
-      setTimeout(again, pause);
-    };
-    setTimeout(again, pause);
-    document.addEventListener("visibilitychange", () => document.hidden || look(live));
-  }
 
   // A form triggers a DAG over Airflow's API, as the user who is logged in; the run says what became of it.
   const api = (path) => `${document.body.dataset.airflow}api/v2/${path}`;
