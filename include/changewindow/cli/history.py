@@ -132,7 +132,7 @@ def _changes(arguments: argparse.Namespace) -> int:
     shown = found[:limit] if limit else found
     owes = owed.of_changes(known, [each.change.id for each in shown], datetime.now(UTC))
     if arguments.json:
-        print_json({"changes": [{**_change_json(each), "owes": owes.get(each.change.id, [])} for each in shown]})
+        print_json({"changes": [{**each.facts, "owes": owes.get(each.change.id, [])} for each in shown]})
         return 0
     for each in shown:
         print(*fitted(_change_lines(each, owes.get(each.change.id, ())), indent=10), sep="\n")
@@ -190,10 +190,3 @@ def _number(arguments: argparse.Namespace, given: str | None) -> int | None:
 def _event_json(event: EventRow) -> dict[str, Any]:
     head = {name: getattr(event, name) for name in ("sequence", "at", "kind", "actor", "hash")}
     return {**head, "text": sentence(events.payload(event)), "data": events.data(event)}
-
-
-def _change_json(found: Found) -> dict[str, Any]:
-    names = ("id", "summary", "status", "reason", "requester", "owner", "reviewer", "opens", "closes")
-    fields = {name: getattr(found.change, name) for name in (*names, "submitted_at", "closed_at")}
-    listed = {"targets": list(found.targets), "approvers": list(found.approvers)}
-    return {"change": fields.pop("id"), **fields, **listed}

@@ -1,0 +1,96 @@
+"""Which changes a page is asked for: what stands in the query of its address."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import get_args
+
+from changewindow.errors import BadRequest
+from changewindow.ledger import events
+from changewindow.ledger.search import Wanted
+from changewindow.policy.outcome import Outcome
+from changewindow.web.moments import moment
+from changewindow.web.visit import Visit
+
+LONGEST = 200
+"""Characters of what may be looked for."""
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "open": ("submitted", "approved", "running"),
+    "failed": ("rolled_back", "rollback_failed"),
+    "not_done": ("refused", "missed", "rejected", "cancelled"),
+}
+"""States that are asked for together."""
+STATES = ("submitted", "approved", "running", *get_args(Outcome), "recorded")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody asks for; what is empty does not matter."""
+
+    q: str = ""
+    service: str = ""
+    environment: str = ""
+    state: str = ""
+    person: str = ""
+    requester: str = ""
+    owner: str = ""
+    since: str = ""
+    until: str = ""
+    ended: str = ""
+    before: str = ""
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Return it as the query of an address, from the newest change on."""
+        return {name: value for name, value in asdict(self).items() if value and name != "before"}
+
+    @property
+    def is_detailed(self) -> bool:
+        """Return whether people or times are asked for."""
+        return any((self.person, self.requester, self.owner, self.since, self.until, self.ended))
+
+    @property
+    def name(self) -> str | None:
+        """Return the id of the one change that is meant, if what is looked for is an id."""
+        name = self.q.strip().upper()
+        return name if events.is_id(name) else None
+
+
+def asked_of(visit: Visit) -> Asked:
+    """Return what the query of an address asks for."""
+    given = visit.request.query_params
+    return Asked(**{field.name: given.get(field.name, "").strip()[:LONGEST] for field in fields(Asked)})
+
+
+def wanted(asked: Asked, visit: Visit) -> Wanted:
+    """Return which changes are looked for, of those that who looks may see.
+
+    Raises:
+        BadRequest: a time, a state or a number is none; the sentence says how one is written.
+    """
+    at = visit.now, visit.zone
+    return Wanted(
+        since=moment("Since", asked.since, *at),
+        until=moment("Until", asked.until, *at, is_end=True),
+        ended_since=moment("Ended since", asked.ended, *at),
+        service=asked.service or None,
+        environment=asked.environment or None,
+        outcomes=_states(asked.state),
+        person=asked.person or None,
+        requester=asked.requester or None,
+        owner=asked.owner or None,
+        text=asked.q or None,
+        before=_number(asked.before),
+        numbers=visit.viewer.numbers,
+    )
+
+
+def _states(given: str) -> tuple[str, ...]:
+    if given and given not in (*GROUPS, *STATES):
+        raise BadRequest(f"There is no state '{given}'. States are {', '.join((*GROUPS, *STATES))}.")
+    return GROUPS.get(given, (given,) if given else ())
+
+
+def _number(given: str) -> int | None:
+    if given and not events.is_id(given):
+        raise BadRequest(f"Before: '{given}' is no change. Write one like CHG-1042.")
+    return events.number(given) if given else None

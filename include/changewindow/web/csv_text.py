@@ -1,0 +1,28 @@
+"""Writes rows as comma-separated values (RFC 4180) that spreadsheets show, and never compute."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""With these begins what a spreadsheet may take for a formula."""
+
+
+def lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+    """Yield the line of each row, with CRLF at its end."""
+    for row in rows:
+        text = io.StringIO()
+        csv.writer(text).writerow([cell(value) for value in row])
+        yield text.getvalue()
+
+
+def cell(value: Any) -> str:
+    """Return what stands in a cell: times in UTC, lists with semicolons, and texts that begin no formula."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    text = "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
