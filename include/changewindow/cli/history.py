@@ -4,21 +4,19 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import chain, groupby
 from typing import Any
 
 from changewindow.changes import owed
-from changewindow.changes.event_text import sentence, who
+from changewindow.changes.event_lines import Line, lines
+from changewindow.changes.event_text import sentence
 from changewindow.cli.ledger_address import ledger
 from changewindow.cli.moments import since
 from changewindow.cli.output import count, print_json
 from changewindow.cli.terminal import fitted
 from changewindow.documents.text import hint
-from changewindow.ledger import changes, events, payloads, records, search
+from changewindow.ledger import changes, events, records, search
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.models import Change, EventRow
-from changewindow.ledger.payloads import Payload, Unknown
 from changewindow.ledger.search import Found, Wanted
 from changewindow.policy.manual_change import NOT_APPROVED, RECORDED, ManualChange
 
@@ -57,7 +55,8 @@ def _events(arguments: argparse.Namespace) -> int:
     print(f"{change} {entry.summary} ({entry.status}); times are UTC")
     if owes:
         print(*fitted([owed.owes_line(owes)], indent=6), sep="\n")
-    print(*fitted(_event_lines(shown), indent=_column(shown)), sep="\n")
+    happened = list(lines(shown))
+    print(*fitted(_event_lines(happened), indent=_column(happened)), sep="\n")
     if manual := _told(known, entry):
         print("What was done:", *_command_lines(manual), sep="\n")
     if len(shown) < len(recorded):
@@ -78,45 +77,22 @@ def _command_lines(manual: ManualChange) -> Iterator[str]:
     yield from (f"      {remark}" for remark in manual.remarks)
 
 
-def _event_lines(recorded: Sequence[EventRow]) -> Iterator[str]:
+def _event_lines(told: Sequence[Line]) -> Iterator[str]:
     """Yield a line for each event: its number, when, who, and what; one for readings with nothing between them."""
-    width = _widest(recorded)
-    before = ""
-    for _, together in groupby(recorded, key=_by_reader):
-        first, *others = together
-        event = events.payload(first)
-        text = _of_all([first, *others]) if others else _after(before, event)
-        before = getattr(event, "reason", "")
-        yield f"{first.sequence:4}  {first.at:%Y-%m-%d %H:%M:%S}  {who(first):{width}}  {text}"
+    width = _widest(told)
+    for line in told:
+        first, last = line.first, line.last
+        until = f" (until {last.at:%H:%M:%S}, event {last.sequence})" if line.is_of_several else ""
+        yield f"{first.sequence:4}  {first.at:%Y-%m-%d %H:%M:%S}  {line.who:{width}}  {line.text}{until}"
 
 
-def _after(reason: str, event: Payload | Unknown) -> str:
-    """Return the sentence of an event that comes after one with this reason; how a change ended is always whole."""
-    text = sentence(event)
-    is_same = reason and getattr(event, "reason", "") == reason and not isinstance(event, payloads.Closed)
-    return f"{text.removesuffix(': ' + ' '.join(reason.split()))}, for the same reason" if is_same else text
+def _widest(told: Sequence[Line]) -> int:
+    return max((len(line.who) for line in told), default=0)
 
 
-def _widest(recorded: Sequence[EventRow]) -> int:
-    return max((len(who(event)) for event in recorded), default=0)
-
-
-def _column(recorded: Sequence[EventRow]) -> int:
+def _column(told: Sequence[Line]) -> int:
     """Return the column in which sentences begin."""
-    return len("   1  2031-03-18 14:10:00    ") + _widest(recorded)
-
-
-def _by_reader(event: EventRow) -> tuple[str, int]:
-    """Return what events have in common that are told in one line."""
-    return (event.actor, 0) if event.kind == EventKind.READ else ("", event.sequence)
-
-
-def _of_all(together: Sequence[EventRow]) -> str:
-    """Return what several events with readings say together."""
-    read = [event for row in together if isinstance(event := events.payload(row), payloads.Read)]
-    every = payloads.Read.model_construct(readings=tuple(chain.from_iterable(event.readings for event in read)))
-    last = together[-1]
-    return f"{sentence(every)} (until {last.at:%H:%M:%S}, event {last.sequence})"
+    return len("   1  2031-03-18 14:10:00    ") + _widest(told)
 
 
 def _changes(arguments: argparse.Namespace) -> int:

@@ -81,8 +81,13 @@ def remind(ledger: Ledger, change: str, reminded: payloads.Reminded, *, now: dat
 
 def owed_in(session: Session, change: Change) -> Aftercare | None:
     """Return what a change owes or has owed, inside a transaction; see `of_change`."""
-    targets = session.scalars(select(Touched.target).where(Touched.number == change.number).order_by(Touched.target))
-    return after(change, tuple(targets), checked_events(session, change))
+    return after(change, touched(session, change), checked_events(session, change))
+
+
+def touched(session: Session, change: Change) -> tuple[str, ...]:
+    """Return the targets that a change touches."""
+    of_change = select(Touched.target).where(Touched.number == change.number)
+    return tuple(session.scalars(of_change.order_by(Touched.target)))
 
 
 def after(change: Change, targets: tuple[str, ...], rows: Iterable[EventRow]) -> Aftercare | None:

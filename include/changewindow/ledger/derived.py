@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import reduce
 
 from changewindow.ledger import payloads
+from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import payload
 from changewindow.ledger.models import EventRow
 from changewindow.ledger.payloads import Payload, Unknown
@@ -67,7 +68,8 @@ class Derived:
 
 def derived(rows: Iterable[EventRow]) -> Derived:
     """Return what events make of a change, oldest first."""
-    return reduce(_after, rows, Derived())
+    # Readings say nothing of it, and a watch leaves thousands.
+    return reduce(_after, (row for row in rows if row.kind != EventKind.READ), Derived())
 
 
 def _after(known: Derived, row: EventRow) -> Derived:

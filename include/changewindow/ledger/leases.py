@@ -1,7 +1,9 @@
 """Who may act: the gate with its leases, and the same question again before every further step."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Session
@@ -10,12 +12,12 @@ from changewindow.documents.findings import Finding
 from changewindow.errors import BadPolicy, NotAllowed
 from changewindow.ledger import payloads
 from changewindow.ledger import standing as standings
-from changewindow.ledger.changes import revision
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, known, locked, number
 from changewindow.ledger.models import Change, EventRow, Lease
 from changewindow.ledger.standing import holding_of, standing_at_the_gate, standing_of
 from changewindow.ledger.stops import stops_in
+from changewindow.ledger.texts import ticket_data
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.decision import Decision
 from changewindow.policy.gate import decide
@@ -68,22 +70,35 @@ def explain(ledger: Ledger, change: str, policy: Policy | BadPolicy, *, mode: Mo
     Raises:
         LedgerUnknown: there is no such change.
     """
-    data = revision(ledger, change)
-    ticket = build_ticket(data)
-    assessment = policy if isinstance(policy, BadPolicy) else Assessment(policy, ticket, data, change)
     with ledger.reading() as session:
         row = known(session, change)
-        intent = Intent(
-            run="",
-            digest=row.digest,
-            opens=row.opens,
-            closes=row.closes,
-            needs=ticket.needs,
-            mode=mode,
-            is_emergency=ticket.type == "emergency",
-        )
-        standing = standing_at_the_gate(session, row, ticket.targets, now, rolls_back=mode == "rollback")
-        return decide(standing, intent, None if mode == "rollback" else assessment, now)
+        return explain_in(session, row, ticket_data(session, row, row.digest), policy, mode=mode, now=now)
+
+
+def explain_in(
+    session: Session,
+    row: Change,
+    data: Mapping[str, Any],
+    policy: Policy | BadPolicy,
+    *,
+    mode: Mode,
+    now: datetime,
+    events: Sequence[EventRow] | None = None,
+) -> Decision:
+    """Do the same about the text with these `data`, inside a transaction that may have checked all `events` already."""
+    ticket, rolls_back = build_ticket(data), mode == "rollback"
+    assessment = policy if isinstance(policy, BadPolicy) else Assessment(policy, ticket, data, row.id)
+    intent = Intent(
+        run="",
+        digest=row.digest,
+        opens=row.opens,
+        closes=row.closes,
+        needs=ticket.needs,
+        mode=mode,
+        is_emergency=ticket.type == "emergency",
+    )
+    standing = standing_at_the_gate(session, row, ticket.targets, now, rolls_back=rolls_back, events=events)
+    return decide(standing, intent, None if rolls_back else assessment, now)
 
 
 def require_running(

@@ -1,5 +1,6 @@
 """Reads what the ledger knows of a change at one moment, for those who decide whether it may act or be approved."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -22,14 +23,17 @@ from changewindow.ledger.stops import stops_in
 from changewindow.policy.standing import HeldTarget, Standing
 
 
-def standing_of(session: Session, change: Change) -> Standing:
+def standing_of(session: Session, change: Change, events: Sequence[EventRow] | None = None) -> Standing:
     """Return state and approvals of a change as its events say, inside a transaction, and how its rows differ.
+
+    Whoever has read and checked all `events` in this transaction gives them, so that it is not done twice.
 
     Raises:
         BrokenChain: the events were altered.
         SealKeyMissing: that cannot be checked.
     """
-    known, rows = derived(checked_events(session, change)), approvals_of(session, change)
+    known = derived(checked_events(session, change) if events is None else events)
+    rows = approvals_of(session, change)
     altered = (*altered_state(change, known, rows), *altered_window(change, known, newest_text(session, change, known)))
     return replace(
         holding_of(change),
@@ -56,12 +60,18 @@ def holding_of(change: Change) -> Standing:
 
 
 def standing_at_the_gate(
-    session: Session, change: Change, targets: tuple[str, ...], now: datetime, *, rolls_back: bool
+    session: Session,
+    change: Change,
+    targets: tuple[str, ...],
+    now: datetime,
+    *,
+    rolls_back: bool,
+    events: Sequence[EventRow] | None = None,
 ) -> Standing:
     """Return what the ledger knows of a change, with everything that may keep it from starting or from rolling back."""
     of_change = replace(holding_of(change), started=_started(session, change)) if rolls_back else None
     return replace(
-        of_change or standing_of(session, change),
+        of_change or standing_of(session, change, events),
         held=held_by_others(session, change, targets),
         stops=() if rolls_back else stops_in(session, now),
         acting=tuple(other for other in others_in(session, now, now, but=change.id) if other.holds),

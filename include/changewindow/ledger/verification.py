@@ -1,14 +1,15 @@
 """Verifies a whole ledger: every chain with its seals, every row beside it, and what is known of it elsewhere."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from changewindow.errors import BrokenChain
-from changewindow.ledger.chain import Head, checked_events
+from changewindow.errors import BrokenChain, SealKeyMissing
+from changewindow.ledger.chain import Head, checked, checked_events
 from changewindow.ledger.comparison import (
     altered_display,
     altered_holds,
@@ -95,6 +96,29 @@ def verify_all(ledger: Ledger) -> Verified:
     return Verified(len({*numbers} - {*RECORDS}), count, sum(map(len, kept.values())), tuple(altered))
 
 
+@dataclass(frozen=True)
+class Looked:
+    """The events of a change, whether they can be believed or not."""
+
+    rows: Sequence[EventRow]
+    """Oldest first, to read only: none belongs to a session."""
+    altered: tuple[str, ...]
+    """What is not as it was written, or why that cannot be checked, a sentence each; none: all can be believed."""
+
+
+def look_at(session: Session, change: Change) -> Looked:
+    """Return the events of a change with everything of it that is not as it was written; never raises for that."""
+    rows: Sequence[EventRow] = ()
+    try:
+        rows = _stored(session, change)
+        checked(session, change, rows)
+        return Looked(rows, tuple(f"{change.id}: {each}." for each in _differences(session, change, rows)))
+    except (BrokenChain, SealKeyMissing) as error:
+        return Looked(rows, (str(error),))
+    except (ValueError, TypeError, StatementError) as error:
+        return Looked(rows, (_unreadable(change.number, error),))
+
+
 def place_in_chain(ledger: Ledger, change: str, event_hash: str) -> int | None:
     """Return which event of a verified chain has a hash that somebody has kept elsewhere; None: none has.
 
@@ -111,7 +135,7 @@ def _looked_at(session: Session, number: int, kept: list[Head]) -> tuple[int, li
     try:
         rows, differences = _verified(session, session.get_one(Change, number))
     except (ValueError, TypeError, StatementError) as error:
-        return 0, [f"{identity(number)}: its rows cannot be read: somebody has altered them ({error})."]
+        return 0, [_unreadable(number, error)]
     return len(rows), [*differences, *_not_kept(identity(number), rows, kept)]
 
 
@@ -127,9 +151,24 @@ def _verified(session: Session, change: Change) -> tuple[list[EventRow], list[st
         return rows, [f"{change.id}: {difference}." for difference in differences]
     if change.number == FINDINGS_NUMBER:
         return rows, [f"{change.id}: {difference}." for difference in altered_findings(session, change, rows)]
+    return rows, [f"{change.id}: {difference}." for difference in _differences(session, change, rows)]
+
+
+def _stored(session: Session, change: Change) -> Sequence[EventRow]:
+    """Return the events as plain rows, which have the same fields: as objects of a session they take far longer."""
+    statement = select(EventRow.__table__).where(EventRow.number == change.number).order_by(EventRow.sequence)
+    return cast("Sequence[EventRow]", session.execute(statement).all())
+
+
+def _unreadable(number: int, error: Exception) -> str:
+    return f"{identity(number)}: its rows cannot be read: somebody has altered them ({error})."
+
+
+def _differences(session: Session, change: Change, rows: Sequence[EventRow]) -> Iterator[str]:
+    """Yield what the rows beside the events of a change do not say as these do."""
     state = derived(rows)
     text = newest_text(session, change, state)
-    differences = (
+    yield from (
         *altered_state(change, state, approvals_of(session, change)),
         *altered_texts(session, change, state),
         *altered_window(change, state, text),
@@ -139,7 +178,6 @@ def _verified(session: Session, change: Change) -> tuple[list[EventRow], list[st
         *altered_rows(session, change.number),
         *altered_messages(session, change.number),
     )
-    return rows, [f"{change.id}: {difference}." for difference in differences]
 
 
 def _stops(session: Session) -> list[Stop]:

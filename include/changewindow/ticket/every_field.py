@@ -46,6 +46,12 @@ def fields(data: Mapping[str, Any], *, is_whole: bool = False) -> list[str]:
     return list(_members(data, build_ticket(data), is_whole=is_whole))
 
 
+def in_order(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a ticket's data with its fields in the order in which people read a ticket."""
+    ordered: dict[str, Any] = _ordered(data, build_ticket(data))
+    return ordered
+
+
 def at_extremes(data: Mapping[str, Any]) -> list[str]:
     """Return how plan and fields differ at the extremes of each parameter, and with all at their least and greatest."""
     ticket = build_ticket(data)
@@ -79,6 +85,15 @@ def _in_order(data: Mapping[str, Any], model: Any) -> list[tuple[str, Any]]:
     known = [name for _, name in _names(model)] if isinstance(model, BaseModel) else []
     places = {name: place for place, name in enumerate(known)}
     return sorted(data.items(), key=lambda field: places.get(field[0], len(places)))
+
+
+def _ordered(value: Any, model: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _ordered(part, _part(model, name)) for name, part in _in_order(value, model)}
+    if isinstance(value, list):
+        models = model if isinstance(model, tuple | list) and len(model) == len(value) else [None] * len(value)
+        return [_ordered(part, of) for part, of in zip(value, models, strict=True)]
+    return value
 
 
 def _lines(name: str, value: Any, model: Any, *, is_whole: bool) -> Iterator[str]:

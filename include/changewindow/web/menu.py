@@ -1,4 +1,4 @@
-"""The pages that there are: each is a module in `pages`, with its routes and its place in the menu."""
+"""The pages that there are: each is a module in `pages`, with its routes and, if it has one, its place in the menu."""
 
 import importlib
 import pkgutil
@@ -23,11 +23,13 @@ class Item:
 
 @cache
 def modules() -> tuple[ModuleType, ...]:
-    """Return the module of each page, in the order of the menu; each has a `router` and an `ITEM`."""
-    found = [importlib.import_module(f"{pages.__name__}.{each.name}") for each in pkgutil.iter_modules(pages.__path__)]
-    return tuple(sorted(found, key=lambda module: int(module.ITEM.place)))
+    """Return the module of each page; each has a `router`, and an `ITEM` if the menu leads to it."""
+    names = (each.name for each in pkgutil.iter_modules(pages.__path__))
+    return tuple(importlib.import_module(f"{pages.__name__}.{name}") for name in names)
 
 
-def items() -> list[Item]:
+@cache
+def items() -> tuple[Item, ...]:
     """Return the menu."""
-    return [module.ITEM for module in modules()]
+    entries = [module.ITEM for module in modules() if hasattr(module, "ITEM")]
+    return tuple(sorted(entries, key=lambda item: item.place))

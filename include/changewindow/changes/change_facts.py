@@ -1,0 +1,209 @@
+"""Reads everything that is shown of one change; what somebody has altered is named, and the rest is still read."""
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from changewindow.changes.card_course import Course, course_of
+from changewindow.changes.event_lines import Readings, readings_of
+from changewindow.errors import AlteredText, BadPolicy, ChangeError
+from changewindow.ledger import aftercare
+from changewindow.ledger.database import Ledger
+from changewindow.ledger.derived import Derived, derived
+from changewindow.ledger.event_kinds import EventKind
+from changewindow.ledger.events import known
+from changewindow.ledger.leases import explain_in
+from changewindow.ledger.models import Change, EventRow, Lease, Revision
+from changewindow.ledger.records import manual_of
+from changewindow.ledger.texts import ticket_data
+from changewindow.ledger.verification import look_at
+from changewindow.policy.aftercare import Aftercare
+from changewindow.policy.assessment import Assessment
+from changewindow.policy.decision import Decision
+from changewindow.policy.manual_change import RECORDED, ManualChange
+from changewindow.policy.model import Policy
+from changewindow.policy.sign_off import RequiredApproval
+from changewindow.policy.standing import Mode
+from changewindow.ticket import every_field
+from changewindow.ticket.model import Ticket
+from changewindow.ticket.reader import build_ticket
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Text:
+    """One text of a change."""
+
+    digest: str
+    at: datetime
+    differs: tuple[str, ...] | None
+    """From the one before, as the lines of a unified diff; None: there is none before, or it is not compared."""
+    why_not: str = ""
+    """Why it cannot be read."""
+
+
+@dataclass(frozen=True)
+class ChangeFacts:
+    """What is shown of a change."""
+
+    row: Change
+    rows: Sequence[EventRow]
+    altered: tuple[str, ...]
+    """What somebody has altered, a sentence each."""
+    known: Derived
+    course: Course
+    data: Mapping[str, Any] | None
+    """Its newest text; None of a record, and of one that cannot be believed."""
+    ticket: Ticket | None
+    """The same, with the values of the run that acts or has acted last."""
+    manual: ManualChange | None
+    """What a record tells; None of any other change."""
+    texts: tuple[Text, ...]
+    """All its texts, oldest first."""
+    held: tuple[str, ...]
+    """The targets that it holds."""
+    owed: Aftercare | None
+    decision: Decision | None
+    """What its gate would decide now; None where that cannot be asked."""
+    needs: tuple[RequiredApproval, ...]
+    """Whose approval it needs, as the policy says now."""
+    readings: Callable[[EventRow], Readings]
+    """Returns the readings of an event, which are read once."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked about a change."""
+
+    policy: Policy | BadPolicy
+    now: datetime
+    mode: Mode = "run"
+    texts: int = 4
+    """How many of its texts are compared with the one before."""
+
+
+def facts_of(ledger: Ledger, change: str, asked: Asked) -> ChangeFacts:
+    """Return what is shown of a change.
+
+    Raises:
+        LedgerUnknown: there is no such change.
+        LedgerDown: the ledger does not answer.
+    """
+    with ledger.reading() as session:
+        row = known(session, change)
+        looked = look_at(session, row)
+        rows, altered = looked.rows, list(looked.altered)
+        state = _believed(derived, rows, Derived(status=row.status, requester=row.requester, digest=row.digest))
+        course = _believed(course_of, rows, Course("asked", row.submitted_at))
+        data = _data(session, row, altered)
+        return ChangeFacts(
+            row,
+            rows,
+            tuple(dict.fromkeys(altered)),
+            known=state,
+            course=course,
+            data=data,
+            ticket=_ticket(data, course),
+            manual=_manual(session, row),
+            texts=tuple(_texts(session, row, asked.texts)),
+            held=tuple(session.scalars(select(Lease.target).where(Lease.number == row.number).order_by(Lease.target))),
+            owed=_owed(session, row, rows),
+            decision=_decision(session, row, data, asked, rows=None if altered else rows),
+            needs=_needs(row, data, asked.policy),
+            readings=_kept_readings(rows),
+        )
+
+
+def _believed(made_of: Callable[[Iterable[EventRow]], T], rows: Iterable[EventRow], otherwise: T) -> T:
+    """Return what events make of a change, or what its row says where one of them cannot be read at all."""
+    try:
+        return made_of(rows)
+    except (ValueError, TypeError, AttributeError):
+        return otherwise
+
+
+def _data(session: Session, row: Change, altered: list[str]) -> Mapping[str, Any] | None:
+    if row.status == RECORDED:
+        return None
+    try:
+        return ticket_data(session, row, row.digest)
+    except AlteredText as error:
+        altered.append(str(error))
+        return None
+
+
+def _ticket(data: Mapping[str, Any] | None, course: Course) -> Ticket | None:
+    if data is None:
+        return None
+    try:
+        return build_ticket(data, course.values)
+    except ValueError:
+        return build_ticket(data)  # the values are those of an earlier text
+
+
+def _manual(session: Session, row: Change) -> ManualChange | None:
+    stored = session.get(Revision, (row.number, row.digest)) if row.status == RECORDED else None
+    return manual_of(stored.text, stored.digest) if stored else None
+
+
+def _owed(session: Session, row: Change, rows: Sequence[EventRow]) -> Aftercare | None:
+    targets = aftercare.touched(session, row)
+    said = [event for event in rows if event.kind != EventKind.READ]
+    return _believed(lambda events: aftercare.after(row, targets, events), said, None)
+
+
+def _decision(
+    session: Session, row: Change, data: Mapping[str, Any] | None, asked: Asked, *, rows: Sequence[EventRow] | None
+) -> Decision | None:
+    if data is None:
+        return None
+    try:
+        return explain_in(session, row, data, asked.policy, mode=asked.mode, now=asked.now, events=rows)
+    except (ChangeError, ValueError):
+        return None  # what is altered is named already
+
+
+def _needs(row: Change, data: Mapping[str, Any] | None, policy: Policy | BadPolicy) -> tuple[RequiredApproval, ...]:
+    if data is None or isinstance(policy, BadPolicy):
+        return ()
+    return Assessment(policy, build_ticket(data), data, row.id).needs
+
+
+def _kept_readings(rows: Iterable[EventRow]) -> Callable[[EventRow], Readings]:
+    kept: dict[int, Readings] = {}
+
+    def readings(row: EventRow) -> Readings:
+        if row.sequence not in kept:
+            kept[row.sequence] = readings_of(row)
+        return kept[row.sequence]
+
+    return readings
+
+
+def _texts(session: Session, row: Change, compared: int) -> Iterator[Text]:
+    """Yield all texts of a change, of which the last ones are compared."""
+    of_change = select(Revision.digest, Revision.at).where(Revision.number == row.number).order_by(Revision.at)
+    stored = session.execute(of_change).all()
+    before: list[str] | None = None
+    for place, (digest, at) in enumerate(stored):
+        if row.status == RECORDED or len(stored) == 1 or place < len(stored) - compared - 1:
+            yield Text(digest, at, None)
+            continue
+        try:
+            lines = every_field.fields(ticket_data(session, row, digest), is_whole=True)
+        except AlteredText as error:
+            before = None
+            yield Text(digest, at, None, str(error))
+            continue
+        yield Text(digest, at, None if before is None else tuple(_differing(before, lines)))
+        before = lines
+
+
+def _differing(before: list[str], lines: list[str]) -> Iterator[str]:
+    yield from list(difflib.unified_diff(before, lines, n=2, lineterm=""))[2:]
