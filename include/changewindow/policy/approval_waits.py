@@ -1,6 +1,6 @@
 """Measures how long changes waited for each level of approval."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -14,12 +14,25 @@ from changewindow.policy.delivery_metrics import FEW, percentile
 class Decision:
     """A person's yes or no to a text of a change."""
 
-    change: str
     digest: str
     level: str
     text_at: datetime
     """When that text entered the ledger: then people are asked, level by level."""
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """How long a change waited for a decision."""
+
+    change: str
+    level: str
+    at: datetime
+    """When it was made."""
+    seconds: float
+    environment: str
+    services: tuple[str, ...]
+    owner: str
 
 
 @dataclass(frozen=True)
@@ -30,7 +43,7 @@ class Waits:
     median: float
     p90: float
     changes: tuple[str, ...]
-    """One for each decision: a change that two people had to decide about is there twice."""
+    """One for each decision: a change about which two people had to decide is there twice."""
 
     @property
     def is_small(self) -> bool:
@@ -38,28 +51,32 @@ class Waits:
         return len(self.changes) < FEW
 
 
-def waits(decisions: Iterable[Decision], since: datetime, until: datetime) -> list[Waits]:
-    """Return how long people had to be waited for who decided between two moments; the slowest level first.
+def waited(decisions: Iterable[Decision]) -> Iterator[tuple[Decision, float]]:
+    """Yield how many seconds one change waited for each decision about it.
 
     The first level is asked when the text enters the ledger, the next one once the level before has decided. What was
     carried over from an earlier text, since only the window moved, is no decision about this one.
     """
-    took: dict[str, list[tuple[str, float]]] = {}
-    in_order = sorted(decisions, key=attrgetter("change", "digest", "at"))
-    for _, of_text in groupby(in_order, key=attrgetter("change", "digest")):
-        asked, level, last = None, None, None
-        for decision in of_text:
-            if decision.at < decision.text_at:
-                continue
-            if decision.level != level:
-                asked, level = last or decision.text_at, decision.level
-            last = decision.at
-            if asked is not None and since <= decision.at < until:
-                took.setdefault(decision.level, []).append((decision.change, (last - asked).total_seconds()))
-    found = [_waits(level, waited) for level, waited in took.items()]
+    in_order = sorted(decisions, key=attrgetter("digest", "at"))
+    for _, of_text in groupby(in_order, key=attrgetter("digest")):
+        own = [decision for decision in of_text if decision.at >= decision.text_at]
+        asked = min((decision.text_at for decision in own), default=None)
+        for _, of_level in groupby(own, key=attrgetter("level")):
+            decided = list(of_level)
+            for decision in decided:
+                yield decision, (decision.at - (asked or decision.text_at)).total_seconds()
+            asked = decided[-1].at
+
+
+def waits(known: Iterable[Waited]) -> list[Waits]:
+    """Return how long each level was waited for; the slowest first."""
+    by_level: dict[str, list[Waited]] = {}
+    for each in known:
+        by_level.setdefault(each.level, []).append(each)
+    found = [_waits(level, of_level) for level, of_level in by_level.items()]
     return sorted(found, key=lambda each: (-each.median, each.level))
 
 
-def _waits(level: str, waited: list[tuple[str, float]]) -> Waits:
-    seconds = [length for _, length in waited]
-    return Waits(level, median(seconds), percentile(seconds, 0.9) or 0.0, tuple(change for change, _ in waited))
+def _waits(level: str, known: list[Waited]) -> Waits:
+    seconds = [each.seconds for each in known]
+    return Waits(level, median(seconds), percentile(seconds, 0.9) or 0.0, tuple(each.change for each in known))

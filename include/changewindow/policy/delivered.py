@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from typing import Protocol
 
 BY_HAND = "by hand"
 """The type of a record, which is no type of tickets."""
@@ -81,6 +82,25 @@ class Span:
         return Span(max(self.since, moment), self.until)
 
 
+class About(Protocol):
+    """What is about services of an environment, and has an owner."""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Return the services."""
+        ...
+
+    @property
+    def environment(self) -> str:
+        """Return the environment."""
+        ...
+
+    @property
+    def owner(self) -> str:
+        """Return the owner."""
+        ...
+
+
 @dataclass(frozen=True)
 class Choice:
     """Which deployments are asked for; what is None is not asked."""
@@ -96,19 +116,23 @@ class Choice:
 
     def of(self, rows: Iterable[Delivered], span: Span, zone: tzinfo) -> list[Delivered]:
         """Return the deployments of a time that are asked for; weekday and hour are those of a zone."""
-        return [row for row in rows if span.since <= row.began < span.until and self._admits(row, zone)]
+        in_span = [row for row in rows if span.since <= row.began < span.until]
+        if self == Choice():
+            return in_span
+        return [row for row in in_span if self.is_about(row) and self._admits(row) and self._is_then(row, zone)]
 
-    def _admits(self, row: Delivered, zone: tzinfo) -> bool:
-        asked = (
-            (self.environment, row.environment),
-            (self.owner, row.owner),
-            (self.type, row.type),
-            (self.risk, row.risk),
+    def is_about(self, row: About) -> bool:
+        """Return whether something is of the service, the environment and the owner that are asked for."""
+        return (
+            (self.service is None or self.service in row.services)
+            and self.environment in {None, row.environment}
+            and self.owner in {None, row.owner}
         )
-        if any(wanted is not None and wanted != known for wanted, known in asked):
-            return False
-        if self.service is not None and self.service not in row.services:
-            return False
+
+    def _admits(self, row: Delivered) -> bool:
+        return self.type in {None, row.type} and self.risk in {None, row.risk}
+
+    def _is_then(self, row: Delivered, zone: tzinfo) -> bool:
         if self.weekday is None and self.hour is None:
             return True
         local = row.began.astimezone(zone)

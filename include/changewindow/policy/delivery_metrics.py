@@ -10,7 +10,7 @@ from math import ceil
 from statistics import median
 from typing import Literal
 
-from changewindow.policy.delivered import Delivered
+from changewindow.policy.delivered import BY_HAND, Delivered
 
 FEW = 5
 """With fewer changes than this, a number says little."""
@@ -29,10 +29,10 @@ class Measure:
     definition: str
     nothing: str
     """Why there is no number, where there is none."""
-    whole: Test
-    """Whether a change is among those of which something is measured."""
-    part: Test = bool
-    """Whether it is among those that are counted, too."""
+    whole: Test | None = None
+    """Whether a change is among those of which something is measured; None: each is."""
+    part: Test | None = None
+    """Whether it is among those that are counted, too; None: each is."""
     length: Callable[[Delivered], timedelta] | None = None
     """What is measured of each, where that is a length of time."""
 
@@ -55,7 +55,7 @@ class Measured:
 
 
 def _asked_for(row: Delivered) -> bool:
-    return row.asked is not None and not row.is_by_hand and not row.has_failed
+    return row.asked is not None and not row.has_failed
 
 
 def _took(row: Delivered) -> timedelta:
@@ -67,7 +67,7 @@ def _recovery(row: Delivered) -> timedelta:
 
 
 def _was_run(row: Delivered) -> bool:
-    return not row.is_by_hand
+    return row.type != BY_HAND
 
 
 DORA = (
@@ -90,7 +90,6 @@ DORA = (
         "rolled back included, and records of what was done by hand. Drills, dry runs, and changes that still act, or "
         "were refused, missed, rejected or cancelled, are none.",
         "nothing was deployed",
-        whole=lambda _: True,
     ),
     Measure(
         "failed_deployment_recovery_time",
@@ -121,7 +120,6 @@ DORA = (
         "share",
         "Unplanned deployments because of an incident, out of all: emergencies, and records that name an incident.",
         "nothing was deployed",
-        whole=lambda _: True,
         part=lambda row: row.is_unplanned,
     ),
 )
@@ -170,8 +168,8 @@ MEASURES = {measure.name: measure for measure in (*DORA, SUCCESS, *OVERRUNS)}
 
 def measured(measure: Measure, rows: Iterable[Delivered], length: timedelta | None) -> Measured:
     """Return what is measured of deployments in a time of this length; None: the ledger knows nothing of that time."""
-    whole = tuple(row for row in rows if measure.whole(row))
-    part = tuple(row for row in whole if measure.part is bool or measure.part(row))
+    whole = _those(measure.whole, tuple(rows))
+    part = _those(measure.part, whole)
     if length is None:
         return Measured(measure, None, part, whole, "the ledger had not begun")
     counted = part if measure.length else whole
@@ -180,9 +178,13 @@ def measured(measure: Measure, rows: Iterable[Delivered], length: timedelta | No
     return Measured(measure, _value(measure, part, whole, length), part, whole)
 
 
+def _those(is_so: Test | None, rows: tuple[Delivered, ...]) -> tuple[Delivered, ...]:
+    return rows if is_so is None else tuple(filter(is_so, rows))
+
+
 def _value(measure: Measure, part: Sequence[Delivered], whole: Sequence[Delivered], length: timedelta) -> float:
     if measure.length:
-        return median(measure.length(row).total_seconds() for row in part)
+        return median([measure.length(row).total_seconds() for row in part])
     return len(part) / len(whole) if measure.unit == "share" else len(part) * (WEEK / length)
 
 

@@ -1,9 +1,11 @@
 """What the address of a report asks for: which time, which changes, and which number."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import cached_property
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from changewindow.documents.text import nearest
@@ -28,8 +30,16 @@ class Query:
 
     def fixed(self, **other: Any) -> dict[str, Any]:
         """Return the query of an address that shows the same changes tomorrow, too; `other` chooses further."""
-        chosen = {name: value for name, value in asdict(replace(self.choice, **other)).items() if value is not None}
-        return {"from": _text(self.span.since), "to": _text(self.span.until), **chosen}
+        every = {**self._own, **other}
+        return {name: value for name, value in every.items() if value is not None}
+
+    def text(self, **other: Any) -> str:
+        """Return the same as it stands in an address after the question mark."""
+        return urlencode(self.fixed(**other))
+
+    @cached_property
+    def _own(self) -> dict[str, Any]:
+        return {"from": _text(self.span.since), "to": _text(self.span.until), **asdict(self.choice)}
 
 
 def query_of(asked: Mapping[str, str], *, now: datetime, zone: ZoneInfo) -> Query:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,10 +11,10 @@ from starlette.responses import Response
 
 from changewindow.changes.delivery_report import Report, as_csv, length_text, owner, services, value_text
 from changewindow.ledger import events, queries
-from changewindow.ledger.decisions import decisions
-from changewindow.ledger.delivered import delivered
+from changewindow.ledger.activity import Activity, activity
 from changewindow.ledger.population import last_drills, population
 from changewindow.policy.approval_waits import Waits, waits
+from changewindow.policy.delivered import Choice
 from changewindow.policy.delivery_metrics import DORA, MEASURES, SUCCESS
 from changewindow.policy.population import Figure, Population, figures
 from changewindow.web.menu import Item
@@ -35,7 +36,8 @@ SIDES = ("part", "whole")
 def show(visit: LoggedIn) -> Response:
     """Show how changes are delivered."""
     query = query_of(visit.request.query_params, now=visit.now, zone=visit.zone)
-    report = _report(visit, query)
+    known = _activity(visit, query)
+    report = _report(visit, query, known)
     return visit.show(
         "reports.html",
         **_frame(visit, query, report),
@@ -47,7 +49,7 @@ def show(visit: LoggedIn) -> Response:
             "type": report.by(lambda row: (row.type,), SUCCESS),
         },
         by_hour=report.success_by_hour(),
-        waits=_waits(visit, query),
+        waits=_waits(query, known),
         dora=DORA,
         shown=ROWS,
     )
@@ -59,7 +61,9 @@ def download(visit: LoggedIn) -> Response:
     query = query_of(visit.request.query_params, now=visit.now, zone=visit.zone)
     name = f"changes-{query.span.since:%Y-%m-%d}-{query.span.until:%Y-%m-%d}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(as_csv(_report(visit, query)), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(
+        as_csv(_report(visit, query, _activity(visit, query))), media_type="text/csv; charset=utf-8", headers=headers
+    )
 
 
 @router.get("/reports/changes")
@@ -69,7 +73,7 @@ def changes(visit: LoggedIn) -> Response:
     query = query_of(asked, now=visit.now, zone=visit.zone)
     measure = MEASURES[named(asked, "of", MEASURES, DORA[1].name)]
     side = named(asked, "side", SIDES, "part")
-    report = _report(visit, query)
+    report = _report(visit, query, _activity(visit, query))
     number = report.measured(measure, report.rows)
     rows = number.part if side == "part" else number.whole
     return visit.show(
@@ -78,7 +82,7 @@ def changes(visit: LoggedIn) -> Response:
         measure=measure,
         side=side,
         weekdays=WEEKDAYS,
-        **_part(visit, rows, "rows"),
+        **_part(visit, sorted(rows, key=attrgetter("began", "change")), "rows"),
     )
 
 
@@ -87,7 +91,7 @@ def decided(visit: LoggedIn) -> Response:
     """Show the changes about which one level of approval has decided."""
     query = query_of(visit.request.query_params, now=visit.now, zone=visit.zone)
     level = visit.request.query_params.get("level", "")
-    of_level = [name for each in _waits(visit, query) if each.level == level for name in each.changes]
+    of_level = [name for each in _waits(query, _activity(visit, query)) if each.level == level for name in each.changes]
     names = sorted(set(of_level), key=events.number)
     return visit.show(
         "reports_names.html",
@@ -129,16 +133,18 @@ def figure_text(figure: Figure) -> str:
     return length_text(figure.value) if figure.unit == "seconds" else f"{figure.value:,.0f}"
 
 
-def _report(visit: Visit, query: Query) -> Report:
-    span = query.span
-    known = delivered(visit.ledger, span.before.since, span.until, visit.viewer.numbers)
-    return Report(span, query.choice, visit.zone, queries.begun(visit.ledger), known)
+def _activity(visit: Visit, query: Query) -> Activity:
+    """Return what was done in the time that is asked for and in the one before, as far as who looks may see it."""
+    return activity(visit.ledger, query.span.before.since, query.span.until, visit.viewer.numbers)
 
 
-def _waits(visit: Visit, query: Query) -> list[Waits]:
-    span, numbers = query.span, visit.viewer.numbers
-    known = decisions(visit.ledger, span.since, span.until, choice=query.choice, numbers=numbers)
-    return waits(known, span.since, span.until)
+def _report(visit: Visit, query: Query, known: Activity) -> Report:
+    return Report(query.span, query.choice, visit.zone, queries.begun(visit.ledger), known.delivered)
+
+
+def _waits(query: Query, known: Activity) -> list[Waits]:
+    recent = [each for each in known.waited if each.at >= query.span.since]
+    return waits(recent if query.choice == Choice() else filter(query.choice.is_about, recent))
 
 
 def _part(visit: Visit, listed: Sequence[object], name: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Reads the deployments of a time in few statements; what is read of a change stays known until the change moves."""
+"""Reads what was deployed and decided in a time in few statements; what is read of a change is kept until it moves."""
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -15,7 +15,8 @@ from changewindow.ledger import courses
 from changewindow.ledger.courses import Course, Happened
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
-from changewindow.ledger.models import FIRST_NUMBER, Change, EventRow, Revision, Touched, identity
+from changewindow.ledger.models import FIRST_NUMBER, Approval, Change, EventRow, Revision, Touched, identity
+from changewindow.policy.approval_waits import Decision, Waited, waited
 from changewindow.policy.delivered import BY_HAND, NOT_KNOWN, Delivered
 from changewindow.policy.manual_change import RECORDED
 
@@ -25,9 +26,8 @@ MOST = 20_000
 """How many changes of one ledger are kept in memory."""
 COURSE = (EventKind.STARTED, EventKind.CLOSED, EventKind.DECLARED)
 WAY_BACK = (EventKind.DECIDED, EventKind.ABORTED, EventKind.UNDOING)
-Mark = tuple[str | None, str, datetime | None]
+Mark = tuple[str | None, str]
 """How a change stands: its head moves with each event."""
-Found = list[tuple[int, Delivered | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,28 @@ class Kept:
 
     mark: Mark
     delivered: Delivered | None
+    """None: it is no deployment, or none yet."""
+    waited: tuple[Waited, ...]
 
 
-def delivered(
-    ledger: Ledger, since: datetime, until: datetime, numbers: frozenset[int] | None = None
-) -> list[Delivered]:
-    """Return what was deployed between two moments, oldest first; with `numbers`, of these changes alone.
+@dataclass(frozen=True)
+class Where:
+    """What a change touches."""
+
+    environment: str
+    services: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What was deployed in a time, and what was decided about changes; in no order."""
+
+    delivered: list[Delivered]
+    waited: list[Waited]
+
+
+def activity(ledger: Ledger, since: datetime, until: datetime, numbers: frozenset[int] | None = None) -> Activity:
+    """Return what was deployed and decided between two moments; with `numbers`, of these changes alone.
 
     It is what the rows say: whether they were altered, `changewindow verify` tells.
 
@@ -52,12 +68,15 @@ def delivered(
     with ledger.reading() as session:
         marks = {number: mark for number, mark in _marks(session, since) if numbers is None or number in numbers}
         known = {number: each for number in marks if (each := kept.get(number)) and each.mark == marks[number]}
-        read = {number: Kept(marks[number], row) for number, row in _read(session, sorted(marks.keys() - known))}
+        missing = sorted(marks.keys() - known)
+        read = {number: Kept(marks[number], row, waits) for number, row, waits in _read(session, missing)}
     if len(kept) + len(read) > MOST:
         kept.clear()
     kept.update(read)
-    rows = [each.delivered for each in (*known.values(), *read.values()) if each.delivered is not None]
-    return sorted((row for row in rows if since <= row.began < until), key=lambda row: (row.began, row.change))
+    every = (*known.values(), *read.values())
+    rows = [row for each in every if (row := each.delivered) and since <= row.began < until]
+    waited = [one for each in every for one in each.waited if since <= one.at < until]
+    return Activity(rows, waited)
 
 
 @lru_cache(maxsize=4)
@@ -67,21 +86,20 @@ def _kept(_url: URL) -> dict[int, Kept]:
 
 
 def _marks(session: Session, since: datetime) -> Iterable[tuple[int, Mark]]:
-    """Yield how each change stands that was over after a moment, and does not act again."""
-    wanted = select(Change.number, Change.head, Change.status, Change.closed_at).where(
-        Change.closed_at >= since, Change.status != "running", Change.number >= FIRST_NUMBER
-    )
-    return ((number, (head, status, closed)) for number, head, status, closed in session.execute(wanted))
+    """Yield how each change stands that was not over before a moment."""
+    is_recent = Change.closed_at.is_(None) | (Change.closed_at >= since)
+    wanted = select(Change.number, Change.head, Change.status).where(is_recent, Change.number >= FIRST_NUMBER)
+    return ((number, (head, status)) for number, head, status in session.execute(wanted))
 
 
-def _read(session: Session, numbers: Sequence[int]) -> Found:
-    read: Found = []
+def _read(session: Session, numbers: Sequence[int]) -> Iterator[tuple[int, Delivered | None, tuple[Waited, ...]]]:
     for place in range(0, len(numbers), AT_ONCE):
         some = numbers[place : place + AT_ONCE]
-        ran, targets = _courses(session, some), _targets(session, some)
-        rows = session.execute(_texts(some))
-        read += [(row.number, _delivered(row, targets[row.number], ran.get(row.number))) for row in rows]
-    return read
+        ran, targets, decisions = _courses(session, some), _targets(session, some), _decisions(session, some)
+        for row in session.execute(_texts(some)):
+            number, where = row.number, _where(targets[row.number])
+            waits = (_waited(row, where, *wait) for wait in waited(decisions[number]))
+            yield number, _delivered(row, where, ran.get(number)), tuple(waits)
 
 
 def _texts(numbers: Sequence[int]) -> Any:
@@ -97,6 +115,16 @@ def _targets(session: Session, numbers: Sequence[int]) -> dict[int, list[str]]:
     for number, target in session.execute(wanted):
         targets[number].append(target)
     return targets
+
+
+def _decisions(session: Session, numbers: Sequence[int]) -> dict[int, list[Decision]]:
+    decisions = defaultdict(list)
+    is_of_text = (Revision.number == Approval.number) & (Revision.digest == Approval.digest)
+    wanted = select(Approval.number, Approval.digest, Approval.role, Revision.at, Approval.at.label("decided"))
+    rows = session.execute(wanted.join(Revision, is_of_text).where(Approval.number.in_(numbers)))
+    for number, digest, level, text_at, at in rows:
+        decisions[number].append(Decision(digest, level, text_at, at))
+    return decisions
 
 
 def _courses(session: Session, numbers: Sequence[int]) -> dict[int, Course]:
@@ -116,17 +144,17 @@ def _events(session: Session, numbers: Sequence[int], kinds: Iterable[EventKind]
     return events
 
 
-def _delivered(row: Row[Any], targets: Sequence[str], ran: Course | None) -> Delivered | None:
+def _delivered(row: Row[Any], where: Where, ran: Course | None) -> Delivered | None:
     if row.status == RECORDED:
-        return _by_hand(row, targets)
-    if ran is None:
+        return _by_hand(row, where)
+    if ran is None or row.status == "running":
         return None
     ticket = courses.ticket_of(row.text)
     kind = "emergency" if ran.is_declared else str(ticket.get("type", NOT_KNOWN))
     return Delivered(
         *(identity(row.number), kind, str(ticket.get("risk", NOT_KNOWN))),
-        environment=_environment(targets),
-        services=_services(targets),
+        environment=where.environment,
+        services=where.services,
         owner=row.owner,
         began=ran.began,
         ended=ran.ended,
@@ -141,11 +169,11 @@ def _delivered(row: Row[Any], targets: Sequence[str], ran: Course | None) -> Del
     )
 
 
-def _by_hand(row: Row[Any], targets: Sequence[str]) -> Delivered:
+def _by_hand(row: Row[Any], where: Where) -> Delivered:
     return Delivered(
         *(identity(row.number), BY_HAND, NOT_KNOWN),
-        environment=_environment(targets),
-        services=_services(targets),
+        environment=where.environment,
+        services=where.services,
         owner=row.owner,
         began=row.opens,
         ended=row.closes,
@@ -153,9 +181,15 @@ def _by_hand(row: Row[Any], targets: Sequence[str]) -> Delivered:
     )
 
 
-def _environment(targets: Sequence[str]) -> str:
-    return targets[0].partition("/")[0] if targets else NOT_KNOWN
+def _waited(row: Row[Any], where: Where, decision: Decision, seconds: float) -> Waited:
+    return Waited(
+        *(identity(row.number), decision.level, decision.at, seconds),
+        environment=where.environment,
+        services=where.services,
+        owner=row.owner,
+    )
 
 
-def _services(targets: Sequence[str]) -> tuple[str, ...]:
-    return tuple(target.partition("/")[2] for target in targets)
+def _where(targets: Sequence[str]) -> Where:
+    environment = targets[0].partition("/")[0] if targets else NOT_KNOWN
+    return Where(environment, tuple(target.partition("/")[2] for target in targets))
