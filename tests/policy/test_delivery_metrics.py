@@ -206,3 +206,9 @@ def test_services_add_up_to_all(rows: list[Delivered]) -> None:
         of_services = [measured(measure, some, WEEK) for some in grouped(rows, lambda row: row.services).values()]
         assert {row.change for each in of_services for row in each.part} == {row.change for row in total.part}
         assert sum(len(each.whole) for each in of_services) == sum(len(row.services) for row in total.whole)
+
+
+def test_nothing_failed_is_not_nothing_recovered() -> None:
+    """Why there is no recovery time is said: of good news and of bad."""
+    assert number("failed_deployment_recovery_time", KEPT).why == "no deployment failed"
+    assert number("failed_deployment_recovery_time", STUCK).why == "no failed deployment has recovered"

@@ -20,10 +20,10 @@ def asked(ledger: Ledger, at: datetime, **ticket: Any) -> str:
     return changes.submit(ledger, banner(window=window, **ticket), requester="alice", now=at - 2 * HOUR).change
 
 
-def said_yes(ledger: Ledger, change: str, at: datetime) -> None:
-    """Let bob approve the newest text of a change."""
+def said(ledger: Ledger, change: str, at: datetime, *, is_yes: bool = True) -> None:
+    """Let bob approve the newest text of a change, or not."""
     digest = changes.get(ledger, change).digest
-    approvals.decide(ledger, change, intent(digest), person="bob", is_yes=True, now=at)
+    approvals.decide(ledger, change, intent(digest), person="bob", is_yes=is_yes, now=at)
 
 
 def started(ledger: Ledger, change: str, at: datetime, **changed: Any) -> None:

@@ -28,13 +28,15 @@ class Measure:
     unit: Unit
     definition: str
     nothing: str
-    """Why there is no number, where there is none."""
+    """Why there is no number, where there are no changes to measure."""
     whole: Test | None = None
     """Whether a change is among those of which something is measured; None: each is."""
     part: Test | None = None
     """Whether it is among those that are counted, too; None: each is."""
     length: Callable[[Delivered], timedelta] | None = None
     """What is measured of each, where that is a length of time."""
+    uncounted: str = ""
+    """Why there is none, where there are such changes, but of none of them a length of time is known."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,11 @@ DORA = (
         "The median time from the decision to take a deployment back (by its watch, an abort, or a later rollback) "
         "until the rollback was verified. A rollback that has failed has not recovered: it is among the failed "
         "ones, and has no time.",
-        "no failed deployment has recovered",
+        "no deployment failed",
         whole=lambda row: row.has_failed,
         part=lambda row: row.recovered,
         length=_recovery,
+        uncounted="no failed deployment has recovered",
     ),
     Measure(
         "change_fail_rate",
@@ -172,9 +175,8 @@ def measured(measure: Measure, rows: Iterable[Delivered], length: timedelta | No
     part = _those(measure.part, whole)
     if length is None:
         return Measured(measure, None, part, whole, "the ledger had not begun")
-    counted = part if measure.length else whole
-    if not counted:
-        return Measured(measure, None, part, whole, measure.nothing)
+    if not whole or (measure.length and not part):
+        return Measured(measure, None, part, whole, measure.uncounted if whole else measure.nothing)
     return Measured(measure, _value(measure, part, whole, length), part, whole)
 
 
