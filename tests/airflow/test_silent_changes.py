@@ -12,7 +12,7 @@ import pytest
 from changewindow.documents.text import escaped
 from changewindow.ledger import events, findings
 from changewindow.ledger.events import Event
-from changewindow.ledger.findings import Wanted
+from changewindow.ledger.findings_search import Wanted
 from changewindow.ledger.payloads import Remembered
 from changewindow.steps.git_change import Step
 from changewindow.systems.connection import Connection

@@ -21,7 +21,8 @@ from changewindow.collectors.changes import Collector as OurCollector
 from changewindow.errors import ApprovalRefused, NotAllowed
 from changewindow.ledger import approvals, changes, events, findings, leases, queries, records
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.findings import Settled, Wanted
+from changewindow.ledger.findings import Settled
+from changewindow.ledger.findings_search import Wanted
 from changewindow.ledger.looks import Look
 from changewindow.ledger.verification import verify_all
 from changewindow.policy.manual_change import NoTicket

@@ -18,7 +18,7 @@ from changewindow.changes.what_changed import Question
 from changewindow.collectors.base import CollectorBase, CollectorContext
 from changewindow.ledger import findings
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.findings import Wanted
+from changewindow.ledger.findings_search import Wanted
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.connection import Connection
 from changewindow.systems.remembered import compared

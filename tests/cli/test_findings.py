@@ -10,6 +10,7 @@ import pytest
 from changewindow.cli.main import FINDING_STATES, main
 from changewindow.ledger import findings
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.findings_search import Wanted
 from changewindow.ledger.looks import Look
 from changewindow.policy.world_finding import State, WorldFinding
 from support.changes import NOW
@@ -74,7 +75,7 @@ def test_an_owner_accepts_a_finding_until_a_day(ledger: Ledger, given: list[str]
     assert "finding 3 is accepted by" in capsys.readouterr().out
     assert main(["findings", "accept", "3", "--reason", "known", "--until", UNTIL, *given]) == 1
     assert capsys.readouterr().err.startswith("Finding 3 is accepted already, by ")
-    [accepted] = findings.find(ledger, findings.Wanted(state="accepted"))
+    [accepted] = findings.find(ledger, Wanted(state="accepted"))
     assert (accepted.reason, accepted.person) == (
         "known",
         f"{getpass.getuser()} (terminal account, not authenticated)",
@@ -163,6 +164,6 @@ def test_a_reason_has_no_secret_and_stays_on_its_line(ledger: Ledger, given: lis
         assert "--reason says nothing" in capsys.readouterr().err
     reason = "set by\n\x1b[2J mysql -phunter2-9f3 " + "x" * 900
     assert main(["findings", "accept", "3", "--reason", reason, "--until", UNTIL, *given]) == 0
-    [accepted] = findings.find(ledger, findings.Wanted(state="accepted"))
+    [accepted] = findings.find(ledger, Wanted(state="accepted"))
     assert len(accepted.reason) == 500
     assert accepted.reason.startswith("set by \\n \\u001b[2J mysql -p*** xxx")

@@ -17,7 +17,7 @@ from changewindow.changes.silent_pass import make_pass, of_the_world
 from changewindow.documents.text import UNSEEN
 from changewindow.errors import ChangeError
 from changewindow.ledger import findings
-from changewindow.ledger.findings import Wanted
+from changewindow.ledger.findings_search import Wanted
 from changewindow.steps.base import StepBase
 from changewindow.systems.collection import MOST, ON_ONE_LINE, VALUES, Collected, Span
 from changewindow.systems.connection import Connection

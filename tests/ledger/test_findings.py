@@ -9,7 +9,8 @@ import pytest
 from changewindow.errors import BrokenChain, LedgerUnknown
 from changewindow.ledger import events, findings, queries, search, stops
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.findings import FindingOver, Settled, UnknownFinding, Wanted
+from changewindow.ledger.findings import FindingOver, Settled, UnknownFinding
+from changewindow.ledger.findings_search import Wanted
 from changewindow.ledger.looks import Look, looks
 from changewindow.ledger.verification import verify_all
 from changewindow.policy.world_finding import WorldFinding

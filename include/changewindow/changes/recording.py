@@ -7,7 +7,8 @@ from changewindow.changes.by_hand import MARGIN, Told, told_by
 from changewindow.changes.explaining import Scope
 from changewindow.ledger import findings, records
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.findings import Recorded, Wanted
+from changewindow.ledger.findings import Recorded
+from changewindow.ledger.findings_search import Wanted
 from changewindow.policy.emergencies import Deadlines
 from changewindow.policy.finding_rights import WhyNot
 from changewindow.policy.manual_change import ManualChange

@@ -14,7 +14,8 @@ from changewindow.collectors.base import CollectorBase
 from changewindow.documents.moments import utc
 from changewindow.ledger import findings, looks
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.findings import Settled, Wanted
+from changewindow.ledger.findings import Settled
+from changewindow.ledger.findings_search import Wanted
 from changewindow.policy.finding_rights import WhyNot, nobody
 from changewindow.policy.world_finding import WorldFinding
 from changewindow.systems.collection import Span

@@ -17,7 +17,8 @@ from changewindow.cli.policy import catalogue_of, policy_of
 from changewindow.cli.terminal import fitted
 from changewindow.errors import OperatorError
 from changewindow.ledger import findings
-from changewindow.ledger.findings import FindingOver, Recorded, Settled, Wanted
+from changewindow.ledger.findings import FindingOver, Recorded, Settled
+from changewindow.ledger.findings_search import Wanted
 from changewindow.policy.collectors import load_collectors
 from changewindow.policy.finding_rights import objection_to_closing
 from changewindow.policy.model import Policy

@@ -14,6 +14,7 @@ from changewindow.errors import OperatorError
 from changewindow.ledger import payloads
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append
+from changewindow.ledger.findings_search import Wanted, matching
 from changewindow.ledger.looks import ACTOR, Look, keep
 from changewindow.ledger.models import FINDINGS, FindingRow
 from changewindow.policy.world_finding import State, WorldFinding
@@ -76,35 +77,10 @@ class Settled:
     """Until when it is accepted."""
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """Which findings are looked for; what is empty does not matter."""
-
-    service: str = ""
-    """Those of this service, and of everybody."""
-    state: State | None = None
-    collector: str = ""
-    is_untold: bool = False
-    numbers: Sequence[int] = ()
-    """Those with one of these numbers."""
-
-
 def find(ledger: Ledger, wanted: Wanted, *, limit: int | None = None) -> list[Recorded]:
     """Return the findings that are looked for, the newest first."""
-    statement = select(FindingRow).order_by(FindingRow.id.desc())
-    if wanted.service:
-        of_service = FindingRow.services.contains(f",{wanted.service},", autoescape=True)
-        statement = statement.where(of_service | (FindingRow.services == ""))
-    if wanted.state:
-        statement = statement.where(FindingRow.state == wanted.state)
-    if wanted.collector:
-        statement = statement.where(FindingRow.collector == wanted.collector)
-    if wanted.is_untold:
-        statement = statement.where(FindingRow.state == "open", FindingRow.told_at.is_(None))
-    if wanted.numbers:
-        statement = statement.where(FindingRow.id.in_(wanted.numbers))
     with ledger.reading() as session:
-        return [_of_row(row) for row in session.scalars(statement.limit(limit))]
+        return [_of_row(row) for row in session.scalars(matching(wanted).limit(limit))]
 
 
 def count_open(ledger: Ledger) -> int:

@@ -12,7 +12,7 @@ from changewindow.flow.dags.accepting import build_accept_dag
 from changewindow.flow.rights import why_not
 from changewindow.ledger import findings
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.findings import Wanted
+from changewindow.ledger.findings_search import Wanted
 from changewindow.ledger.looks import Look
 from changewindow.ledger.verification import verify_all
 from changewindow.policy.world_finding import WorldFinding

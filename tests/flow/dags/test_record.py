@@ -14,7 +14,7 @@ from changewindow.flow.own_dag import INTERVENTIONS, RECORD
 from changewindow.flow.secrecy import SECRETS
 from changewindow.ledger import aftercare, changes, events, findings, records
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.findings import Wanted
+from changewindow.ledger.findings_search import Wanted
 from changewindow.ledger.looks import Look
 from changewindow.ledger.verification import verify_all
 from changewindow.policy.world_finding import WorldFinding

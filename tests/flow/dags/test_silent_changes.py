@@ -18,7 +18,8 @@ from changewindow.flow.triggerer.silent_trigger import SilentTrigger
 from changewindow.flow.xcoms import NOTE
 from changewindow.ledger import findings
 from changewindow.ledger.database import Ledger
-from changewindow.ledger.findings import Settled, Wanted
+from changewindow.ledger.findings import Settled
+from changewindow.ledger.findings_search import Wanted
 from changewindow.ledger.looks import Look
 from changewindow.ledger.verification import verify_all
 from changewindow.policy.finding_rights import nobody

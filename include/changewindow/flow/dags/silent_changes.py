@@ -22,7 +22,8 @@ from changewindow.flow.triggerer.arguments import SilentArguments
 from changewindow.flow.triggerer.silent_trigger import SilentTrigger
 from changewindow.flow.xcoms import leave_note
 from changewindow.ledger import findings
-from changewindow.ledger.findings import Recorded, Wanted
+from changewindow.ledger.findings import Recorded
+from changewindow.ledger.findings_search import Wanted
 from changewindow.policy.collectors import FILE, load_collectors
 from changewindow.policy.load import load_catalogue
 

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from changewindow.changes.present import Present, present
 from changewindow.errors import BadPolicy, ChangeError
 from changewindow.ledger import findings
-from changewindow.ledger.findings import Recorded, Wanted
+from changewindow.ledger.findings import Recorded
+from changewindow.ledger.findings_search import Wanted
 from changewindow.web.menu import Item
 from changewindow.web.visit import LoggedIn, Visit
 

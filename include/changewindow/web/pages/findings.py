@@ -1,0 +1,94 @@
+"""The page of findings: changes of the world that nobody announced, and times in which nobody could see."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import get_args
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from changewindow.changes.blindness import LATE
+from changewindow.errors import BadPolicy, BadRequest
+from changewindow.ledger import findings, findings_search, looks
+from changewindow.ledger.findings_search import Wanted
+from changewindow.policy.world_finding import State
+from changewindow.web.menu import Item
+from changewindow.web.naming_changes import parts
+from changewindow.web.visit import LoggedIn, Visit
+
+router = APIRouter()
+ITEM = Item("findings", "Findings", place=60, dag="silent_changes")
+PAGE = 50
+STATES: tuple[State, ...] = get_args(State)
+ANY = "any"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How far a collector has seen."""
+
+    collector: str
+    until: datetime | None
+    """None where somebody has altered or deleted that."""
+    is_behind: bool
+
+
+@router.get("/findings")
+def show(visit: LoggedIn) -> Response:
+    """Show the findings that are asked for; without a word, those that are open."""
+    visit.require("silent_changes")
+    given = {name: visit.request.query_params.get(name, "").strip() for name in ("state", "service", "collector")}
+    before = visit.request.query_params.get("before", "")
+    wanted = Wanted(
+        state=_state(given["state"]), service=given["service"], collector=given["collector"], before=_number(before)
+    )
+    found = findings.find(visit.ledger, wanted, limit=PAGE + 1)
+    return visit.show(
+        "findings.html",
+        asked={**given, "state": given["state"] or "open"},
+        before=before,
+        found=found[:PAGE],
+        is_more=len(found) > PAGE,
+        open=findings_search.open_by_kind(visit.ledger),
+        states=STATES,
+        collectors=findings_search.collectors(visit.ledger),
+        sights=sights(visit),
+        owners=_owners(visit, found[:PAGE]),
+        parts=partial(parts, viewer=visit.viewer),
+    )
+
+
+def sights(visit: Visit) -> list[Sight]:
+    """Return how far each collector has seen that was ever asked."""
+    return [
+        Sight(name, look.until if look else None, is_behind=look is None or visit.now - look.until > LATE)
+        for name, look in looks.looks(visit.ledger).items()
+    ]
+
+
+def _owners(visit: Visit, found: list[findings.Recorded]) -> Mapping[int, tuple[str, ...]] | None:
+    """Return who owns what each finding is about; None where the policy cannot be read."""
+    try:
+        catalogue = visit.policy.catalogue
+    except BadPolicy:
+        return None
+    return {each.number: catalogue.owners(each.finding.services) for each in found}
+
+
+def _state(given: str) -> State | None:
+    if given == ANY:
+        return None
+    for state in STATES:
+        if state == (given or "open"):
+            return state
+    raise BadRequest(f"There is no state '{given}'. States of findings are {', '.join((*STATES, ANY))}.")
+
+
+def _number(given: str) -> int | None:
+    if not given:
+        return None
+    if not given.isascii() or not given.isdigit() or len(given) > 9:
+        raise BadRequest(f"Before: '{given}' is no number of a finding. Write one like 12.")
+    return int(given)
