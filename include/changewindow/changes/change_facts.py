@@ -10,7 +10,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from changewindow.changes.card_course import Course, course_of
-from changewindow.changes.event_lines import Readings, readings_of
 from changewindow.errors import AlteredText, BadPolicy, ChangeError
 from changewindow.ledger import aftercare
 from changewindow.ledger.database import Ledger
@@ -73,8 +72,6 @@ class ChangeFacts:
     """What its gate would decide now; None where that cannot be asked."""
     needs: tuple[RequiredApproval, ...]
     """Whose approval it needs, as the policy says now."""
-    readings: Callable[[EventRow], Readings]
-    """Returns the readings of an event, which are read once."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,6 @@ def facts_of(ledger: Ledger, change: str, asked: Asked) -> ChangeFacts:
             owed=_owed(session, row, rows),
             decision=_decision(session, row, data, asked, rows=None if altered else rows),
             needs=_needs(row, data, asked.policy),
-            readings=_kept_readings(rows),
         )
 
 
@@ -173,17 +169,6 @@ def _needs(row: Change, data: Mapping[str, Any] | None, policy: Policy | BadPoli
     if data is None or isinstance(policy, BadPolicy):
         return ()
     return Assessment(policy, build_ticket(data), data, row.id).needs
-
-
-def _kept_readings(rows: Iterable[EventRow]) -> Callable[[EventRow], Readings]:
-    kept: dict[int, Readings] = {}
-
-    def readings(row: EventRow) -> Readings:
-        if row.sequence not in kept:
-            kept[row.sequence] = readings_of(row)
-        return kept[row.sequence]
-
-    return readings
 
 
 def _texts(session: Session, row: Change, compared: int) -> Iterator[Text]:

@@ -1,16 +1,18 @@
 """Tells the events of a change as lines: one each, and one for readings with nothing between them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
-from typing import Any
+from itertools import groupby
+from typing import Any, get_args
 
-from changewindow.changes.event_text import LONGEST, sentence, who
+from changewindow.changes.event_text import LONGEST, read_together, sentence, who
 from changewindow.ledger import payloads
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import data, payload
 from changewindow.ledger.models import EventRow
 from changewindow.ledger.payloads import Payload, Unknown
+from changewindow.watch.verdict import Verdict
 
 Readings = Sequence[dict[str, Any]]
 
@@ -48,20 +50,16 @@ def content(row: EventRow) -> Payload | Unknown:
         return Unknown(row.kind, {"data": row.data[:LONGEST]})
 
 
-def lines(
-    rows: Sequence[EventRow], most: int | None = None, *, readings: Callable[[EventRow], Readings] = readings_of
-) -> Iterator[Line]:
-    """Yield the lines of events, oldest first: all, or the last so many.
-
-    Whoever has read the readings of each event already says how they are had.
-    """
+def lines(rows: Sequence[EventRow], most: int | None = None) -> Iterator[Line]:
+    """Yield the lines of events, oldest first: all, or the last so many."""
     groups = [list(together) for _, together in groupby(rows, key=_by_reader)]
     first = 0 if most is None else max(len(groups) - most, 0)
     before = getattr(content(groups[first - 1][0]), "reason", "") if first else ""
     for together in groups[first:]:
         row = together[0]
-        event = _of_all(together, readings) if len(together) > 1 else content(row)
-        yield Line(row, together[-1], who(row), _after(before, event))
+        event = content(row)
+        text = read_together(verdicts_of(together)) if len(together) > 1 else _after(before, event)
+        yield Line(row, together[-1], who(row), text)
         before = getattr(event, "reason", "")
 
 
@@ -70,8 +68,14 @@ def _by_reader(event: EventRow) -> tuple[str, int]:
     return (event.actor, 0) if event.kind == EventKind.READ else ("", event.sequence)
 
 
-def _of_all(together: Sequence[EventRow], readings: Callable[[EventRow], Readings]) -> payloads.Read:
-    return payloads.Read.model_construct(readings=tuple(chain.from_iterable(map(readings, together))))
+def verdicts_of(rows: Iterable[EventRow]) -> Counter[str]:
+    """Return how many readings of each verdict events have, without reading all of them, of which there may be many.
+
+    In canonical JSON a quote within a text has a backslash before it, so that these words stand nowhere else.
+    """
+    text = "".join(row.data for row in rows)
+    counts = {verdict: text.count(f'"verdict":"{verdict}"') for verdict in get_args(Verdict)}
+    return Counter({verdict: count for verdict, count in counts.items() if count})
 
 
 def _after(reason: str, event: Payload | Unknown) -> str:

@@ -92,10 +92,14 @@ def _undone(event: payloads.Undone) -> str:
     return f"undid step {event.step} '{event.name}'" + (f"; it is back to {event.restored}" if event.restored else "")
 
 
-def _read(event: payloads.Read) -> str:
-    verdicts = Counter(str(reading.get("verdict")) for reading in event.readings)
+def read_together(verdicts: Counter[str]) -> str:
+    """Return what one or several events with readings say, of which the verdicts are counted."""
     counts = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
-    return f"took {len(event.readings)} readings: {counts}"
+    return f"took {verdicts.total()} readings: {counts}"
+
+
+def _read(event: payloads.Read) -> str:
+    return read_together(Counter(str(reading.get("verdict")) for reading in event.readings))
 
 
 def _watching(event: payloads.Watching) -> str:

@@ -1,12 +1,13 @@
 """Gathers what was measured of each condition of a change, as rows to draw and to read."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import median
 from typing import Any
 
-from changewindow.changes.event_lines import Readings, content
+from changewindow.changes.event_lines import content, readings_of
+from changewindow.documents.canonical import canonical
 from changewindow.ledger import payloads
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.models import EventRow
@@ -15,6 +16,9 @@ from changewindow.watch.condition import Condition
 
 MEASURED = frozenset({EventKind.CHECKED, EventKind.READ, EventKind.WATCHED, EventKind.VERIFIED, EventKind.NOT_VERIFIED})
 """The events that carry readings."""
+WORST_FIRST = ("fail", "error", "inconclusive")
+EVENTS = 800
+"""Events whose readings are looked at; of more, the worst of each stretch are."""
 MOST = 900
 """Readings that are shown of all conditions together."""
 LEAST = 30
@@ -57,7 +61,7 @@ class Measured:
     unit: str
     points: tuple[Point, ...]
     taken: int
-    """How many there are; of more than are shown, the lowest, the highest and the worst of each stretch are."""
+    """How many there are; of more than can be shown, the worst of each stretch are."""
     limits: tuple[Limit, ...] = ()
     rule: str = ""
     """What is good and what is bad, as text."""
@@ -91,26 +95,42 @@ class Mark:
     text: str
 
 
-@dataclass
-class _Found:
-    points: list[Point] = field(default_factory=list)
-    unit: str = ""
+_Taken = tuple[dict[str, Any], datetime]
+"""A reading as it is stored, and when its event was written."""
 
 
-def measured(
-    rows: Iterable[EventRow], conditions: Sequence[Condition], readings: Callable[[EventRow], Readings]
-) -> list[Measured]:
+def measured(rows: Sequence[EventRow], conditions: Sequence[Condition]) -> list[Measured]:
     """Return what was measured, in the order of the conditions; those of no condition of the text come last."""
-    found: dict[str, _Found] = {condition.title: _Found() for condition in conditions}
-    for row in (row for row in rows if row.kind in MEASURED):
-        for reading in readings(row):
-            of_title = found.setdefault(str(reading.get("condition", "")), _Found())
-            of_title.points.append(_point(reading, row.at))
-            of_title.unit = of_title.unit or str(reading.get("unit") or "")
-    taken = {title: each for title, each in found.items() if each.points}
-    most = max(MOST // len(taken), LEAST) if taken else 0
-    before, known = _baselines(rows), {condition.title: condition for condition in conditions}
-    return [_measured(title, each, known.get(title), before, most=most) for title, each in taken.items()]
+    found: dict[str, list[_Taken]] = {condition.title: [] for condition in conditions}
+    events = [row for row in rows if row.kind in MEASURED]
+    for row in _chosen(events):
+        for reading in readings_of(row):
+            found.setdefault(str(reading.get("condition", "")), []).append((reading, row.at))
+    known, before = {condition.title: condition for condition in conditions}, _baselines(rows)
+    shown = {title: _without_twins(taken) for title, taken in found.items() if taken}
+    most = max(MOST // len(shown), LEAST) if shown else 0
+    every = [_measured(title, taken, known.get(title), most=most) for title, taken in shown.items()]
+    every = [replace(each, baseline=_baseline(known.get(each.title), before)) for each in every]
+    return every if len(events) <= EVENTS else [replace(each, taken=_count(each.title, events)) for each in every]
+
+
+def _chosen(events: Sequence[EventRow]) -> Iterator[EventRow]:
+    """Yield the events that are looked at: all, or of thousands the first and the worst of each stretch."""
+    length = -(-len(events) * 2 // EVENTS) if len(events) > EVENTS else 1
+    for stretch in (events[place : place + length] for place in range(0, len(events), length)):
+        yield stretch[0]
+        if (worst := max(stretch, key=_badness)) is not stretch[0]:
+            yield worst
+
+
+def _badness(row: EventRow) -> tuple[int, ...]:
+    return tuple(row.data.count(f'"verdict":"{verdict}"') for verdict in WORST_FIRST)
+
+
+def _count(title: str, events: Iterable[EventRow]) -> int:
+    """Return how many readings a condition has, without reading all of them; as `event_lines` counts verdicts."""
+    named = f'"condition":{canonical(title)}'
+    return sum(row.data.count(named) for row in events)
 
 
 def marks(rows: Iterable[EventRow]) -> Iterator[Mark]:
@@ -133,29 +153,25 @@ MARKS: Mapping[str, Callable[[Any], str]] = {
 }
 
 
-def _measured(
-    title: str, found: _Found, condition: Condition | None, before: dict[str, list[float]], *, most: int
-) -> Measured:
-    points = tuple(_thinned(_without_twins(found.points), most))
-    taken = sum(1 for _ in _without_twins(found.points))
+def _measured(title: str, taken: Sequence[_Taken], condition: Condition | None, *, most: int) -> Measured:
+    points = tuple(sorted((_point(*each) for each in _thinned(taken, most)), key=lambda point: point.at))
+    unit = next((str(reading["unit"]) for reading, _ in taken if reading.get("unit")), "")
     if condition is None:
-        return Measured(title, found.unit, points, taken)
-    values = before.get(condition.title) or before.get(condition.name) or []
+        return Measured(title, unit, points, len(taken))
     return Measured(
         title,
-        condition.unit_of_value or found.unit,
+        condition.unit_of_value or unit,
         points,
-        taken,
+        len(taken),
         tuple(_limits(condition)),
         condition.limits(),
-        _baseline(condition, values),
-        SAME[condition.compare.by] if condition.compare else None,
+        same=SAME[condition.compare.by] if condition.compare else None,
     )
 
 
 def _point(reading: dict[str, Any], otherwise: datetime) -> Point:
     verdict, value = str(reading.get("verdict", "")), reading.get("value")
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = _number(reading) is not None
     unit = str(reading["unit"]) if reading.get("unit") else None
     shown = amount(f"{value:.6g}", unit) if is_number else str(value)
     cause = str(reading.get("cause") or "").replace("_", " ")
@@ -173,28 +189,27 @@ def _moment(reading: dict[str, Any], otherwise: datetime) -> datetime:
     return at if at.tzinfo else otherwise
 
 
-def _without_twins(points: Sequence[Point]) -> Iterator[Point]:
-    """Yield the readings in order of time; the last sample of a watch stands in two events."""
-    before = None
-    for point in sorted(points, key=lambda point: point.at):
-        if before is None or (point.at, point.text, point.verdict) != (before.at, before.text, before.verdict):
-            yield point
-        before = point
+def _without_twins(taken: Sequence[_Taken]) -> list[_Taken]:
+    """Return the readings without those that stand in two events, as the last sample of a watch does."""
+    once = {
+        (reading.get("at"), str(reading.get("value")), reading.get("verdict")): (reading, at) for reading, at in taken
+    }
+    return list(once.values())
 
 
-def _thinned(points: Iterable[Point], most: int) -> Iterator[Point]:
+def _thinned(taken: Sequence[_Taken], most: int) -> Iterator[_Taken]:
     """Yield at most so many readings: of each stretch the lowest, the highest and the worst."""
-    every = list(points)
-    if len(every) <= most:
-        yield from every
-        return
-    length = -(-len(every) * 3 // most)
-    for stretch in (every[place : place + length] for place in range(0, len(every), length)):
-        numbers = [point for point in stretch if point.value is not None]
-        kept = {id(max(stretch, key=lambda point: BADNESS.get(point.verdict, 2)))}
-        if numbers:
-            kept |= {id(pick(numbers, key=lambda point: point.value or 0.0)) for pick in (min, max)}
-        yield from (point for point in stretch if id(point) in kept)
+    length = -(-len(taken) * 3 // most) if len(taken) > most else 1
+    for stretch in (taken[place : place + length] for place in range(0, len(taken), length)):
+        numbers = [each for each in stretch if _number(each[0]) is not None]
+        kept = [max(stretch, key=lambda each: BADNESS.get(str(each[0].get("verdict")), 2))]
+        kept += [pick(numbers, key=lambda each: _number(each[0]) or 0.0) for pick in (min, max) if numbers]
+        yield from {id(each): each for each in kept}.values()
+
+
+def _number(reading: dict[str, Any]) -> float | None:
+    value = reading.get("value")
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _limits(condition: Condition) -> Iterator[Limit]:
@@ -222,8 +237,9 @@ def _baselines(rows: Iterable[EventRow]) -> dict[str, list[float]]:
     return before
 
 
-def _baseline(condition: Condition, values: Sequence[float]) -> str:
+def _baseline(condition: Condition | None, before: Mapping[str, Sequence[float]]) -> str:
     """Return what was read before the change, as text."""
-    if not values or condition.compare is None:
+    values = condition and (before.get(condition.title) or before.get(condition.name))
+    if not condition or not values or condition.compare is None:
         return ""
     return f"{len(values)} readings from before the change, median {amount(f'{median(values):.6g}', condition.unit)}"

@@ -92,7 +92,7 @@ def _yaml(facts: ChangeFacts) -> str:
 def _watched(facts: ChangeFacts) -> dict[str, Any]:
     """Return what was measured, and the moments that are drawn beside it."""
     conditions = facts.ticket.conditions if facts.ticket else ()
-    return {"measured": measured(facts.rows, conditions, facts.readings), "marks": list(marks(facts.rows))}
+    return {"measured": measured(facts.rows, conditions), "marks": list(marks(facts.rows))}
 
 
 def _tasks(change: str, facts: ChangeFacts) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _happened(facts: ChangeFacts, before: str) -> dict[str, Any]:
     if before and not before.isdecimal():
         raise BadRequest(f"'{before[:40]}' is no number of an event. Leave `before` out to see the newest ones.")
     rows = [row for row in facts.rows if row.sequence < int(before)] if before else facts.rows
-    told = list(lines(rows, PAGE, readings=facts.readings))
+    told = list(lines(rows, PAGE))
     earlier = told[0].first.sequence if told and told[0].first.sequence > _first(facts.rows) else None
     return {"told": told[::-1], "earlier": earlier, "is_part": bool(before)}
 

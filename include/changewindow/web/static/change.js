@@ -3,7 +3,6 @@
 (() => {
   const HEIGHT = 220;
   const drawn = new Map();
-  let focused = null; // which drawing has the focus, and at which reading, while a live page is made anew
 
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const read = (section) =>
@@ -148,6 +147,7 @@
   const frame = (section) => {
     const holder = document.createElement("div");
     holder.className = "plot";
+    holder.dataset.made = "";
     holder.tabIndex = 0;
     holder.setAttribute("role", "application");
     holder.setAttribute("aria-roledescription", "drawing");
@@ -155,14 +155,19 @@
     holder.setAttribute("aria-label", `${section.dataset.title}. ${hint}`);
     const said = document.createElement("p");
     said.className = "readout";
+    said.dataset.made = "";
     said.setAttribute("role", "status");
     section.querySelector("details").before(holder, said);
     return { holder, said };
   };
   const draw = (section, marks) => {
     const points = read(section);
-    if (!points.some((point) => point.value !== null) || section.querySelector(".plot")) return;
     const lines = JSON.parse(section.dataset.limits);
+    const known = JSON.stringify([points, lines, marks]);
+    const before = drawn.get(section.id);
+    if (before?.known === known) return;
+    const focusedAt = before?.forget();
+    if (!points.some((point) => point.value !== null)) return;
     const { holder, said } = frame(section);
     let place = points.length - 1;
     const moved = (plot) => {
@@ -176,7 +181,6 @@
       place = to;
       plot.setCursor({ left: plot.valToPos(points[to].at, "x"), top: HEIGHT / 3 }, false);
       said.textContent = sentence(points[to]);
-      focused = { id: section.id, at: points[to].at };
     };
     holder.addEventListener("keydown", (event) => {
       const move = moves(points)[event.key];
@@ -185,28 +189,30 @@
       go(move(place));
     });
     holder.addEventListener("focus", () => go(place));
-    holder.addEventListener("blur", () => holder.isConnected && (focused = null));
     const watching = new ResizeObserver(() => plot.setSize({ width: holder.clientWidth, height: HEIGHT }));
     watching.observe(holder);
-    drawn.set(section.id, { plot, watching, holder, points, go });
+    // Takes the drawing away; returns at which reading its cursor was if it had the focus.
+    const forget = () => {
+      const at = document.activeElement === holder ? points[place].at : null;
+      watching.disconnect();
+      plot.destroy();
+      holder.remove();
+      said.remove();
+      drawn.delete(section.id);
+      return at;
+    };
+    drawn.set(section.id, { plot, known, forget });
+    if (focusedAt === null || focusedAt === undefined) return;
+    place = Math.max(points.findIndex((point) => point.at >= focusedAt), 0);
+    holder.focus({ preventScroll: true });
   };
 
   const drawAll = () => {
-    const before = focused;
-    for (const { plot, watching } of drawn.values()) {
-      watching.disconnect();
-      plot.destroy();
-    }
-    drawn.clear();
     const marks = [...document.querySelectorAll("#marks li")].map((mark) => ({
       at: Number(mark.dataset.t),
       text: mark.querySelector("span").textContent,
     }));
     document.querySelectorAll("section.measured").forEach((section) => draw(section, marks));
-    const again = before && drawn.get(before.id);
-    if (!again || document.activeElement !== document.body) return;
-    again.holder.focus({ preventScroll: true });
-    again.go(Math.max(again.points.findIndex((point) => point.at >= before.at), 0));
   };
   document.addEventListener("pagechange", drawAll);
   document.addEventListener("themechange", () => drawn.forEach(({ plot }) => plot.redraw(false)));

@@ -27,8 +27,9 @@
     for (const { name, value } of fresh.attributes)
       if (old.getAttribute(name) !== value && !(name === "open" && old.matches("details"))) old.setAttribute(name, value);
   };
-  // What has gone stays, marked, while somebody works in it.
+  // What has gone stays, marked, while somebody works in it; what a script of the page has made is that script's.
   const leave = (node) => {
+    if (node.dataset?.made !== undefined) return;
     if (!holdsWork(node)) {
       node.remove();
       return;
