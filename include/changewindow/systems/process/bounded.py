@@ -18,8 +18,8 @@ from changewindow.systems.process.environment import built
 
 T = TypeVar("T")
 P = ParamSpec("P")
-WITHIN = 5
-"""Seconds that one may take."""
+WITHIN = 5.0
+"""Seconds that one may usually take; `serve` ends itself a second later."""
 START = 60
 """Seconds that a process may take to get ready."""
 PATIENCE = 3
@@ -79,6 +79,8 @@ class Workers:
     """A function of a module by which a process gets ready."""
     at_once: int = 2
     """How many compute at the same time."""
+    within: float = WITHIN
+    """Seconds that each may take."""
     _idle: list[_Worker] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
     _asking: set[str] = field(default_factory=set)
@@ -95,11 +97,11 @@ class Workers:
         with self._turn(person):
             worker = self._lent()
             try:
-                with worker.within(WITHIN):
+                with worker.within(self.within):
                     answer = worker.say(pickle.dumps((function, arguments, named)))
             except (OSError, EOFError) as error:
                 worker.end()
-                raise TooLong(f"it takes longer than {WITHIN} s, or too much memory") from error
+                raise TooLong(f"it takes longer than {self.within:g} s, or too much memory") from error
             with self._lock:
                 self._idle.append(worker)
         result, raised = pickle.loads(answer)  # noqa: S301  it is ours

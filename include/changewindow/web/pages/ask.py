@@ -27,6 +27,7 @@ from changewindow.web.headers import KEPT
 from changewindow.web.judging import judge, workers
 from changewindow.web.menu import Item
 from changewindow.web.pasting import body_of
+from changewindow.web.standard import VALUE, Form
 from changewindow.web.visit import LoggedIn, Visit
 
 router = APIRouter()
@@ -79,6 +80,30 @@ def schema(visit: LoggedIn) -> Response:
     """Return what completes tickets, as JSON; browsers keep it, for its address changes with it."""
     visit.require(DAG)
     return Response(schema_text(), media_type="application/json", headers={"Cache-Control": KEPT})
+
+
+@router.get("/ask/standard/{standard}")
+def show_standard(visit: LoggedIn, standard: str) -> Response:
+    """Show the form of a standard change; once it is filled in, also the ticket that comes of it, judged."""
+    visit.require(DAG)
+    standards, query = visit.policy.standards, visit.request.query_params
+    form = Form.of(standards, standard, query, owner=visit.viewer.name, zone=str(visit.zone))
+    text, trouble = "", ""
+    try:
+        text = form.ticket(standards) if form.is_filled else ""
+    except BadRequest as error:
+        trouble = str(error)
+    judged = judge(visit, text or written(dict(form.template.data)))
+    is_good = bool(text) and judged.plan is not None
+    return visit.show(
+        "standard.html",
+        form=form,
+        text=text,
+        trouble=trouble,
+        judged=answer_of(judged),
+        conf=form.conf() if is_good else {},
+        words={name: value for name, value in query.items() if name.startswith(VALUE) or name == "reviewer"},
+    )
 
 
 def answer_of(judged: Judged) -> dict[str, Any]:

@@ -203,26 +203,13 @@
   asking?.addEventListener("submit", (event) => {
     const text = editor.text();
     asking.elements.ticket.value = text;
-    by("asked-for").hidden = true;
     if (judged.text === text && judged.errors) {
       event.preventDefault();
       event.stopImmediatePropagation();
       asking.querySelector("[role=status]").textContent = `It would be refused for ${count(judged.errors, "finding")}. Correct them first.`;
     }
   });
-  asking?.addEventListener("runchange", (event) => {
-    const run = event.detail;
-    const change = /\bCHG-[1-9][0-9]*\b/.exec(run.note ?? "")?.[0];
-    const isOver = !["queued", "running"].includes(run.state);
-    if (change && run.state !== "failed") {
-      const link = made("a", change);
-      link.href = `${page.dataset.changes}${change}`;
-      by("asked-for").replaceChildren("It is ", link, ". Its approval is asked for under Required Actions.");
-      by("asked-for").hidden = false;
-      drafts.drop();
-    }
-    if (isOver && run.state === "failed") asking.querySelector("button").disabled = false;
-  });
+  asking?.addEventListener("askedfor", () => drafts.drop());
 
   // A draft of before is opened again, and said to be one.
   drafts.tidy();
