@@ -21,6 +21,8 @@ from changewindow.policy.standing import Case, HeldTarget, LineStop
 HOUR = timedelta(hours=1)
 """How far ahead one looks."""
 HIDDEN = "Another change, which you may not see, stands against it."
+STOPPED = "The line is stopped: nothing starts before that ends."
+"""Who stopped it, and why, stands elsewhere, for those who may see it."""
 NOT_KNOWN = "who is asked is not known until the policy can be read"
 
 
@@ -126,9 +128,12 @@ def _against(change: KnownChange, around: Around, now: datetime) -> Iterator[str
         if lease.target in change.ticket.targets and lease.number != row.number
     )
     acting = tuple(other for other in around.acting if other.change != row.id)
-    standing = replace(change.standing, held=held, stops=around.stops, acting=acting)
+    at = max(now, row.opens)
+    if any(stop.until > at for stop in around.stops):
+        yield STOPPED
+    standing = replace(change.standing, held=held, acting=acting)
     assessed = policy if isinstance(policy, BadPolicy) else _assessed(change, policy)
-    decision = decide(standing, change.intent, assessed, max(now, row.opens))
+    decision = decide(standing, change.intent, assessed, at)
     yield from dict.fromkeys(around.shown(f"{finding.sentence}. {finding.remedy}") for finding in decision.findings)
 
 
