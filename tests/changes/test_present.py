@@ -17,6 +17,7 @@ from changewindow.ledger.changes import Submitted
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, record
 from changewindow.ledger.payloads import Payload
+from changewindow.ledger.payloads.emergency import FollowUp
 from changewindow.ledger.watches import Kept
 from changewindow.watch.progress import Followed, Progress
 from support.changes import NOW, approved, intent
@@ -232,6 +233,42 @@ def test_what_is_owed_is_said_with_what_is_overdue_first(ledger: Ledger) -> None
     first, second = seen(ledger).owed.items
     assert (first.change, first.part.what, first.is_overdue) == ("CHG-1002", "review", True)
     assert (second.change, second.is_overdue) == ("CHG-1001", False)
+
+
+def reviewed(*what: str) -> payloads.Reviewed:
+    """Return a review that asks for something."""
+    asked = tuple(FollowUp(what=each, owner="carol", due=NOW + DAY) for each in what)
+    return payloads.Reviewed(digest="", what_happened="It went bad.", follow_ups=asked)
+
+
+@pytest.mark.parametrize(
+    ("reviews", "owed"),
+    [
+        pytest.param([reviewed()], [], id="a review that asks for nothing"),
+        pytest.param([reviewed("Add a test")], ["follow-up 1"], id="a review with a follow-up"),
+        pytest.param([reviewed("Add a test"), reviewed()], ["follow-up 1"], id="a second one, that adds nothing"),
+        pytest.param([reviewed(), reviewed("Add a test")], ["follow-up 1"], id="a second one, that adds something"),
+    ],
+)
+def test_what_is_reviewed_owes_what_the_reviews_ask_for(
+    ledger: Ledger, reviews: list[payloads.Reviewed], owed: list[str]
+) -> None:
+    """A change that owes nothing any more is passed over without reading all its events."""
+    change = approved(ledger, banner()).change
+    for event_of in (payloads.ReviewAsked(because="rolled_back", due=NOW - DAY), *reviews):
+        record(ledger, Event(change, "bob", NOW, event_of))
+    assert [row.part.what for row in seen(ledger).owed.items] == owed
+
+
+def test_a_review_that_is_not_sealed_hides_nothing(ledger: Ledger) -> None:
+    """Whoever writes one past Change Windows is noticed."""
+    change = approved(ledger, banner()).change
+    record(ledger, Event(change, "close", NOW, payloads.ReviewAsked(because="rolled_back", due=NOW - DAY)))
+    forged = """INSERT INTO events (number, sequence, at, kind, actor, data, previous, hash, seal)
+        SELECT number, 99, at, 'reviewed', 'mallory', '{"digest":"","what_happened":"x"}', hash, hash, seal
+        FROM events WHERE number = 1001 AND sequence = 1"""
+    tamper(ledger, forged)
+    assert [row.change for row in seen(ledger).unreadable] == [change]
 
 
 def test_of_other_changes_nothing_is_said(ledger: Ledger) -> None:

@@ -9,16 +9,19 @@ from sqlalchemy.orm import Session
 
 from changewindow.errors import BrokenChain
 from changewindow.ledger.aftercare import OWING, after, owed_in
-from changewindow.ledger.chain import checked
+from changewindow.ledger.chain import checked, is_sealed, seal_of
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
-from changewindow.ledger.events import is_id, number
+from changewindow.ledger.events import is_id, number, payload
 from changewindow.ledger.models import Change, EventRow, Touched, identity
+from changewindow.ledger.payloads import Reviewed
 from changewindow.ledger.read_once import ReadOnce
 from changewindow.policy.aftercare import Aftercare
 
 AT_ONCE = 500
 """How many changes one statement reads."""
+MORE = (EventKind.DECLARED, EventKind.RECORDED)
+"""The events from which on a change owes more than a review."""
 PUT_OFF = (*OWING, EventKind.REVIEWED, EventKind.FOLLOWED_UP)
 """The events that give what is owed a day on which somebody is to look again."""
 READ: ReadOnce[Aftercare | None] = ReadOnce(owed_in)
@@ -85,12 +88,33 @@ def _ever_owed(session: Session, numbers: Sequence[int]) -> Iterator[int]:
 
 def _made(session: Session, numbers: Sequence[int]) -> dict[int, Aftercare | BrokenChain | None]:
     """Return what changes owe that has to be read, and keep it unless it was altered."""
-    read = {number(change): owed for change, owed in _read(session, numbers).items()}
+    settled = set(_settled(session, numbers))
+    unsettled = [each for each in numbers if each not in settled]
+    read = {number(change): owed for change, owed in _read(session, unsettled).items()}
     for some in _parts(numbers):
         for change in session.scalars(select(Change).where(Change.number.in_(some))):
             if not isinstance(owed := read.get(change.number), BrokenChain):
                 READ.keep(session, change, owed)
     return dict(read)
+
+
+def _settled(session: Session, numbers: Sequence[int]) -> Iterator[int]:
+    """Yield the changes that owed a review and nothing else, and have it, as its own seal says.
+
+    They are most of those that ever owed something: to check all their events takes seconds in a large ledger.
+    """
+    for some in _parts(numbers):
+        of_some = EventRow.number.in_(some)
+        unsettled = set(session.scalars(select(EventRow.number).where(of_some, EventRow.kind.in_(MORE))))
+        reviewed = session.scalars(select(EventRow).where(of_some, EventRow.kind == EventKind.REVIEWED)).all()
+        unsettled |= {row.number for row in reviewed if not _is_last_word(session, row)}
+        yield from {row.number for row in reviewed} - unsettled
+
+
+def _is_last_word(session: Session, row: EventRow) -> bool:
+    """Return whether a review asks for nothing more, and is as one of us wrote it."""
+    reviewed = payload(row)
+    return isinstance(reviewed, Reviewed) and not reviewed.follow_ups and is_sealed(seal_of(session), row)
 
 
 def _read(session: Session, numbers: Sequence[int]) -> Owing:
