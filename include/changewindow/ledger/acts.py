@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
@@ -15,7 +15,8 @@ def between(ledger: Ledger, numbers: Collection[int], kinds: Collection[EventKin
 
     They are a few hundred changes at most, for each is a variable of the statement.
     """
-    of_changes = EventRow.number.in_(numbers) & EventRow.kind.in_(kinds)
+    of_kinds = func.lower(EventRow.kind).in_(kinds)  # no column: SQLite would look through all events of these kinds
+    of_changes = EventRow.number.in_(numbers) & of_kinds
     within = EventRow.at.between(span.since, span.until)
     with ledger.reading() as session:
         return list(session.scalars(select(EventRow).where(of_changes, within).order_by(EventRow.at.desc())))

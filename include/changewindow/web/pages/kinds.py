@@ -17,7 +17,7 @@ ITEM = Item("kinds", "Kinds", place=90)
 ROOMS = {
     "steps": "What a change does: each step can be applied, and undone if the change is rolled back.",
     "sources": "What can be measured: before a change (preflight), while it is watched, and to validate it at the end.",
-    "checks": "What every ticket is judged by before anybody is asked to approve it; an exemption names one of them.",
+    "checks": "What every ticket is judged by before anybody is asked to approve it.",
     "notify": "Where messages go: the rooms and mailboxes that hear of a change.",
     "collectors": "Where changes of the world show, so that one that nobody announced is found.",
     "silences": "What keeps alerts of a change's targets quiet while it acts, and for no longer.",
