@@ -11,8 +11,8 @@ from typing import TypeGuard
 from support import layout
 from support.layout import INCLUDE, KINDS, ROOT, imports, room, tree
 
-PRODUCT = [path for path in layout.files() if INCLUDE / "demo" not in path.parents]
-DEMO = [path for path in layout.files() if path not in PRODUCT]
+DEMO = [path for path in layout.files() if INCLUDE / "demo" in path.parents]
+PRODUCT = sorted({*layout.files()} - {*DEMO})
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 EVERYTHING = PRODUCT + DEMO + TESTS
 TOP_LEVEL = {

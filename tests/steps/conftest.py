@@ -16,8 +16,9 @@ FOREIGN = {"ansible", "flyway", "terraform"}
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of these kinds, in their own files and among those that hold for every kind."""
+    here = f"{Path(__file__).parent}/test_"
     for item in items:
-        if item.path.parent == Path(__file__).parent and _kind(item) in FOREIGN:
+        if str(item.path).startswith(here) and _kind(item) in FOREIGN:
             item.add_marker(pytest.mark.foreign)
 
 
