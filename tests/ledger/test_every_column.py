@@ -97,9 +97,10 @@ def copied(filled: Path, tmp_path: Path) -> Ledger:
 
 def copy_of(filled: Path, folder: Path) -> Ledger:
     """Copy a ledger with its heads."""
-    path, places = folder / "ledger.db", {"CHANGEWINDOW_HEADS": str(folder / "heads"), "CHANGEWINDOW_SEAL_KEY": KEY}
+    path = folder / "ledger.db"
+    places = settings.read({"CHANGEWINDOW_HEADS": str(folder / "heads"), "CHANGEWINDOW_SEAL_KEY": KEY})
     shutil.copy(filled, path)
-    ledger = Ledger(f"sqlite:///{path}", lambda: settings.read(places))
+    ledger = Ledger(f"sqlite:///{path}", lambda: places)
     ledger.heads.path.parent.mkdir(exist_ok=True)
     shutil.copy(Ledger(f"sqlite:///{filled}").heads.path, ledger.heads.path)
     return ledger
