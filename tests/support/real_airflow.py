@@ -228,6 +228,8 @@ class RealAirflow:
 
     def knows(self, change: str) -> bool:
         """Return whether Airflow knows the DAG of a change."""
+        if not self._has("serialized_dag", change):
+            return False
         try:
             return bool(self.alice.get(f"/dags/{change}"))
         except RestError:
@@ -239,7 +241,8 @@ class RealAirflow:
 
     def run_of(self, change: str) -> str:
         """Return the run of a change, once there is one."""
-        return wait_for(lambda: self.alice.runs(change), f"a run of {change}")[0]["dag_run_id"]
+        runs = wait_for(lambda: self._has("dag_run", change) and self.alice.runs(change), f"a run of {change}")
+        return str(runs[0]["dag_run_id"])
 
     def state(self, change: str, run: str, task: str) -> str | None:
         """Return the state of a task now."""
@@ -247,16 +250,26 @@ class RealAirflow:
         return state
 
     def _stored(self, dag: str, run: str, task: str = "") -> str | None:
-        """Return the state of a run, or of its task, from where the API has it too.
-
-        Tests that wait side by side ask three times a second each, and would keep the API server as busy as tasks do.
-        """
+        """Return the state of a run, or of its task."""
         if not self.place.database.exists():  # it is on a server
             return self.state(dag, run, task) if task else str(self.alice.run(dag, run)["state"])
         table, named = ("task_instance", "AND task_id = ?") if task else ("dag_run", "")
         asked = f"SELECT state FROM {table} WHERE dag_id = ? AND run_id = ? {named}"  # noqa: S608  all of it is ours
+        return self._first(asked, dag, run, *([task] if task else []))
+
+    def _has(self, table: str, dag: str) -> bool:
+        """Return whether there may be something of a DAG in a table; where nothing can tell, the API is asked."""
+        if not self.place.database.exists():
+            return True
+        return bool(self._first(f"SELECT 1 FROM {table} WHERE dag_id = ?", dag))  # noqa: S608  all of it is ours
+
+    def _first(self, asked: str, *values: str) -> Any:
+        """Return the first value of a row, if there is one, from where the API has it too.
+
+        Tests that wait side by side ask three times a second each, and would keep the API server as busy as tasks do.
+        """
         with closing(sqlite3.connect(f"file:{self.place.database}?mode=ro", uri=True, timeout=60)) as database:
-            row = database.execute(asked, (dag, run, task) if task else (dag, run)).fetchone()
+            row = database.execute(asked, values).fetchone()
         return row[0] if row else None
 
     def reaches(self, change: str, run: str, task: str, *states: str, seconds: float = 120) -> str:
