@@ -11,7 +11,9 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +62,8 @@ print(json.dumps({
 """
 
 
+BESIDE = Path.home() / ".cache" / "changewindow-tests"
+"""On the disk of uv's cache, whose files it links to; elsewhere it would copy all of Airflow, and Python compile it."""
 pytestmark = pytest.mark.xdist_group("the installed wheel")
 
 
@@ -95,19 +99,21 @@ class Installed:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+def installed() -> Iterator[Installed]:
     """Build the wheel and install it: from the cache that the lock has filled, or else from the registry."""
-    folder = tmp_path_factory.mktemp("installed")
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT, check=True)
-    wheel = next(folder.glob("*.whl"))
-    uv = [sys.executable, "-m", "uv", "--quiet"]
-    subprocess.run([*uv, "venv", "--python", sys.executable, folder / "venv"], check=True)
-    install = [*uv, "pip", "install", "--python", folder / "venv" / "bin" / "python"]
-    install += ["--constraint", ROOT / "requirements.txt", wheel]
-    if subprocess.run([*install, "--offline"], check=False, stderr=subprocess.DEVNULL).returncode:
-        subprocess.run(install, check=True)
-    share_bytecode(next((folder / "venv").glob("lib/*/site-packages")))
-    return Installed(wheel, folder)
+    BESIDE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BESIDE) as made:
+        folder = Path(made)
+        subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT, check=True)
+        wheel = next(folder.glob("*.whl"))
+        uv = [sys.executable, "-m", "uv", "--quiet"]
+        subprocess.run([*uv, "venv", "--python", sys.executable, folder / "venv"], check=True)
+        install = [*uv, "pip", "install", "--python", folder / "venv" / "bin" / "python"]
+        install += ["--constraint", ROOT / "requirements.txt", wheel]
+        if subprocess.run([*install, "--offline"], check=False, stderr=subprocess.DEVNULL).returncode:
+            subprocess.run(install, check=True)
+        share_bytecode(next((folder / "venv").glob("lib/*/site-packages")))
+        yield Installed(wheel, folder)
 
 
 def share_bytecode(packages: Path) -> None:
