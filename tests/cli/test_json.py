@@ -165,3 +165,9 @@ def test_why_a_change_may_not_act(ledger: Ledger, watching: str, capsys: Capture
     assert all(finding["code"] and finding["sentence"] and finding["remedy"] for finding in facts["findings"])
     assert facts["findings"]
     assert facts["satisfied"]
+
+
+@pytest.mark.parametrize("about", ["emergencies", "delivery"])
+def test_reports(ledger: Ledger, capsys: Capture, about: str) -> None:
+    """Each of them has its keys in the help, though nothing was done yet."""
+    assert printed(capsys, "report", about, "--ledger", str(ledger.url))

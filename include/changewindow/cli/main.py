@@ -186,10 +186,8 @@ def _add_ledger_commands(command: Command) -> None:
     _add_what_changed_options(changed)
     found = command("findings", "findings.run", "List what nobody announced; accept a finding, or print its ticket.")
     _add_findings_options(found)
-    report = command("report", "report.run", "Count emergencies and what was done by hand among all changes.")
-    report.add_argument("about", choices=["emergencies"], metavar="emergencies", help="what is counted")
-    report.add_argument("--since", metavar="TIME", default="90d", help="how long ago, or a time in UTC (default: 90d)")
-    output.add_json(report, output.REPORTED)
+    report = command("report", "report.run", "Report on emergencies among all changes, or on the delivery of changes.")
+    _add_report_options(report)
     for parser in (follow, explain, drafted):
         parser.add_argument("change", metavar="CHG", type=_change)
     for parser in (upgrade, follow, explain, drafted, changed, found, report):
@@ -231,6 +229,14 @@ def _add_findings_options(found: argparse.ArgumentParser) -> None:
     found.add_argument("--reason", metavar="TEXT", help="why it is accepted, for the record")
     found.add_argument("--until", metavar="TIME", help="until when, in UTC without a zone; then it is open again")
     output.add_json(found, output.FOUND)
+
+
+def _add_report_options(report: argparse.ArgumentParser) -> None:
+    report.add_argument("about", choices=["emergencies", "delivery"], help="what is counted")
+    report.add_argument("--since", metavar="TIME", default="90d", help="how long ago, or a time in UTC (default: 90d)")
+    for name in ("service", "environment", "owner"):
+        report.add_argument(f"--{name}", metavar="NAME", help=f"of delivery: changes of this {name} alone")
+    output.add_json(report, f"{output.REPORTED}; of delivery {output.DELIVERED}")
 
 
 def _add_what_changed_options(changed: argparse.ArgumentParser) -> None:

@@ -55,6 +55,10 @@ REPORTED = (
     '"habits": [{"target", "text", "changes"}], "drill": {"last_good": null or {"change", "at", "good", '
     '"took": [{"name", "value"}], "reason"}, "last", "is_stale"}}'
 )
+DELIVERED = (
+    '{"since", "until", "metrics": [{"name", "text", "unit", "value", "changes", "out_of", "why", "before", '
+    '"definition"}]}'
+)
 FOLLOWED = (
     '{"change", "summary", "status", "reason", "outcome", "waits_for", "owes", '
     '"watch": null or {"begun", "over", "at", "samples", '

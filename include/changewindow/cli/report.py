@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from changewindow.changes.owed import minute
+from changewindow.cli import report_delivery
 from changewindow.cli.ledger_address import ledger
 from changewindow.cli.moments import since
 from changewindow.cli.output import print_json
@@ -27,8 +28,12 @@ COLUMN = 54
 def run(arguments: argparse.Namespace) -> int:
     """Print the figures of a time, each with its changes, the habits, and the last good drill; return 0.
 
+    Of delivery, print what `report_delivery` says.
+
     JSON has the shape `output.REPORTED`.
     """
+    if arguments.about == "delivery":
+        return report_delivery.run(arguments)
     now, known, policy = datetime.now(UTC), ledger(arguments), policy_now(arguments)
     rules = Emergencies() if isinstance(policy, BadPolicy) else policy.emergencies
     begin = since(arguments) or now - timedelta(days=90)
