@@ -62,9 +62,9 @@ examples: .venv/ready
 	$(RUN) -m changewindow policy lint --policy include/policy
 	$(RUN) -m changewindow lint --policy include/policy include/tickets/*.yaml
 
-bench: .venv/ready ## parse of a change, breach to undo (idle and in a burst of 200), form to first step of an emergency, a change with Slack down, a whole change, 1,000 watches, 1,000 objects of all collectors, Celery, conflict check and next opening, measured
+bench: .venv/ready ## parse of a change, breach to undo (idle and in a burst of 200), form to first step of an emergency, a change with Slack down, a whole change, 1,000 watches, 1,000 objects of all collectors, Celery, conflict check and next opening, pages with 10,000 changes, measured
 	$(RUN) -m pytest tests/ledger/bench_scheduling.py tests/flow/bench_parse.py tests/airflow/bench_undo.py tests/airflow/bench_emergency.py tests/airflow/bench_messages.py tests/airflow/bench_burst.py \
-	  tests/airflow/bench_watches.py tests/airflow/bench_celery.py tests/collectors/bench_collectors.py -s
+	  tests/airflow/bench_watches.py tests/airflow/bench_celery.py tests/collectors/bench_collectors.py tests/web/bench_pages.py -s
 
 services: ## install the real servers that tests start (Debian, as root); tests of what is missing are skipped
 	command -v apt-get > /dev/null

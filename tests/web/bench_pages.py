@@ -1,0 +1,86 @@
+"""How long pages take, and what they weigh, with 10,000 changes and 500,000 events in the ledger."""
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+import pytest
+
+from changewindow.web.viewer import Viewer
+from support import every_page, two_years
+from support.pages import VIEWERS, Pages
+
+LIMIT, LIGHT_ENOUGH, TIMES = 150.0, 500_000, 20
+"""Milliseconds, and bytes of a page with all that it loads, unpacked."""
+HALF = Viewer(
+    "tara", sees_every_dag=False, dags=frozenset(f"CHG-{number}" for number in range(1001, 11001, 2)), may_act=True
+)
+LOADED = re.compile(r'<(?:script|link)[^>]*?(?:src|href)="([^"]+)"')
+EMPTY = "/none"
+"""A page of ours on which nothing is asked of the ledger: what all of them cost."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a page took."""
+
+    path: str
+    viewer: str
+    usual: float
+    p95: float
+    own: float
+    """The usual time of the processor: other programs do not count."""
+    weight: int
+
+
+@pytest.fixture(scope="module")
+def pages() -> Pages:
+    """Return the pages of two years."""
+    ledger = two_years.ledger()
+    return Pages(lambda: ledger)
+
+
+def asked() -> Iterator[str]:
+    """Give each page, that of the change with the most events, and some questions to the history."""
+    yield from every_page.addresses([two_years.LONG])
+    if "history" in every_page.routes():
+        for question in ("service=orders", "outcome=rolled_back", "person=bob", "q=number"):
+            yield f"history?{question}"
+
+
+def taken(pages: Pages, path: str, viewer: str) -> Taken:
+    """Return what a page takes whoever looks at it."""
+    milliseconds, own = [], []
+    for _ in range(TIMES + 2):
+        began, used = time.perf_counter(), time.process_time()
+        answer = pages.client.get(path)
+        milliseconds.append((time.perf_counter() - began) * 1000)
+        own.append((time.process_time() - used) * 1000)
+        assert answer.status_code in {200, 404}, answer.text
+    warm = milliseconds[2:]
+    loaded = {address.partition("?")[0] for address in LOADED.findall(answer.text) if address.startswith("/")}
+    weight = len(answer.content) + sum(len(pages.client.get(address).content) for address in loaded)
+    return Taken(path, viewer, median(warm), quantiles(warm, n=20)[-1], median(own), weight)
+
+
+def test_pages_are_fast_and_light(pages: Pages) -> None:
+    """For whoever sees every change, every second one, and one: each within its limits; a table is printed."""
+    viewers = {"every change": VIEWERS["user"], "every second": HALF, "one": VIEWERS["who may see one change"]}
+    rows = []
+    pages.viewer = VIEWERS["user"]
+    peer = taken(pages, EMPTY, "")
+    for path in asked():
+        for name, viewer in viewers.items():
+            pages.viewer = viewer
+            rows.append(taken(pages, f"/{path}", name))
+    print(f"\n{'page':40} {'who sees':14} {'median':>8} {'p95':>8} {'processor':>9} {'of an empty page':>17} {'kB':>6}")
+    for row in (peer, *rows):
+        times = row.p95 / peer.p95
+        print(
+            f"{row.path:40} {row.viewer:14} {row.usual:8.1f} {row.p95:8.1f} {row.own:9.1f} {times:17.1f} {row.weight / 1000:6.0f}"
+        )
+    slow = [f"{row.path} ({row.viewer}): {row.p95:.0f} ms, {LIMIT:.0f} allowed" for row in rows if row.p95 > LIMIT]
+    heavy = [f"{row.path}: {row.weight} bytes, {LIGHT_ENOUGH} allowed" for row in rows if row.weight > LIGHT_ENOUGH]
+    assert slow + heavy == []
