@@ -58,7 +58,7 @@ def taken(pages: Pages, path: str, viewer: str) -> Taken:
         answer = pages.client.get(path)
         milliseconds.append((time.perf_counter() - began) * 1000)
         own.append((time.process_time() - used) * 1000)
-        assert answer.status_code in {200, 404}, answer.text
+        assert answer.status_code in {200, 403, 404}, answer.text
     warm = milliseconds[2:]
     loaded = {address.partition("?")[0] for address in LOADED.findall(answer.text) if address.startswith("/")}
     weight = len(answer.content) + sum(len(pages.client.get(address).content) for address in loaded)
@@ -77,10 +77,8 @@ def test_pages_are_fast_and_light(pages: Pages) -> None:
             rows.append(taken(pages, f"/{path}", name))
     print(f"\n{'page':40} {'who sees':14} {'median':>8} {'p95':>8} {'processor':>9} {'of an empty page':>17} {'kB':>6}")
     for row in (peer, *rows):
-        times = row.p95 / peer.p95
-        print(
-            f"{row.path:40} {row.viewer:14} {row.usual:8.1f} {row.p95:8.1f} {row.own:9.1f} {times:17.1f} {row.weight / 1000:6.0f}"
-        )
+        times = f"{row.usual:8.1f} {row.p95:8.1f} {row.own:9.1f} {row.p95 / peer.p95:17.1f}"
+        print(f"{row.path:40} {row.viewer:14} {times} {row.weight / 1000:6.0f}")
     slow = [f"{row.path} ({row.viewer}): {row.p95:.0f} ms, {LIMIT:.0f} allowed" for row in rows if row.p95 > LIMIT]
     heavy = [f"{row.path}: {row.weight} bytes, {LIGHT_ENOUGH} allowed" for row in rows if row.weight > LIGHT_ENOUGH]
     assert slow + heavy == []
