@@ -90,12 +90,16 @@ def fill(made: Ledger) -> None:
         models = {state: _model(session.connection(), change) for state, change in busy.STATES.items()}
     chosen = random.Random(7)  # noqa: S311  the same two years each time
     tamper(made)
-    with made.engine.begin() as connection:
-        for batch in _batches(made, models, chosen):
-            for table, rows in batch.items():
-                if rows:
-                    connection.execute(insert(TABLES[table]), rows)
+    for batch in _batches(made, models, chosen):
+        _insert(made, batch)
     _find(made)
+
+
+def _insert(made: Ledger, batch: Mapping[str, list[Row]]) -> None:
+    with made.engine.begin() as connection:
+        for table, rows in batch.items():
+            if rows:
+                connection.execute(insert(TABLES[table]), rows)
 
 
 def _find(made: Ledger) -> None:
