@@ -14,6 +14,8 @@ Whatever keeps the change alive renews it four times in that time. CHANGEWINDOW_
 LEDGER_CONNECTION = "changewindow_ledger"
 BUNDLE = {"name": "changes", "classpath": "changewindow.flow.bundle.PublishedChanges", "kwargs": {}}
 """How Airflow's configuration names the bundle of published changes."""
+PAGES = "change-windows"
+"""The path of our pages below Airflow's, and of their frame in its own."""
 SLACK_CONNECTION = "slack_api_default"
 TICKETS_CONNECTION = "changewindow_tickets"
 """A git connection; its extra may name `branch` and `folder`."""

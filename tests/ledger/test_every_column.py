@@ -15,6 +15,7 @@ from changewindow.errors import AlteredRow, BrokenChain, LockTaken, NotAllowed
 from changewindow.ledger import (
     approvals,
     changes,
+    feeds,
     findings,
     leases,
     looks,
@@ -75,6 +76,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     findings.settle(ledger, [accepted], person="dora", now=NOW)
     card = Outgoing(acting, "card", "#deploys", "slack", "card", NOW, NOW, posting="card", posting_since=NOW, until=NOW)
     outbox.add(ledger, [card, Outgoing(LINE, "note", "#deploys", "slack", "stopped", NOW, NOW, text="⛔ STOPPED")])
+    feeds.make(ledger, "olga", now=NOW)
     tamper(ledger)
     return path
 
@@ -140,10 +142,10 @@ def test_verify_names_another_value(filled: Path, tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.parametrize(
-    "table", [table for table in Base.metadata.tables if table not in {"turns", "watches", "outbox"}]
+    "table", [table for table in Base.metadata.tables if table not in {"turns", "watches", "outbox", "feeds"}]
 )
 def test_verify_names_a_row_that_is_gone(filled: Path, tmp_path: Path, table: str) -> None:
-    """Each of them; that a lost lock, or a lost watch, harms nobody is shown below; a lost message is told anew."""
+    """Each of them; that a lost lock or watch harms nobody is shown below; a lost message is told anew, a feed ends."""
     for row, _ in values_of(filled.parent, table, "rowid"):
         ledger = copy_of(filled, tmp_path)
         write(ledger, f"DELETE FROM {table} WHERE rowid = ?", row)  # noqa: S608  from the models

@@ -21,10 +21,10 @@ from support.changes import NOW
 
 FILES = (ROOT / "include/policy", ROOT / "include/templates")
 VIEWERS = {
-    "viewer": Viewer("vera", sees_every_dag=True),
-    "user": Viewer("alice", sees_every_dag=True, may_act=True),
-    "who may see one change": Viewer("olga", sees_every_dag=False, dags=frozenset({"CHG-1001"}), may_act=True),
-    "who may see nothing": Viewer("noah", sees_every_dag=False),
+    "viewer": Viewer("vera", sees_every_dag=True, identity="vera"),
+    "user": Viewer("alice", sees_every_dag=True, may_act=True, identity="alice"),
+    "who may see one change": Viewer("olga", False, frozenset({"CHG-1001"}), may_act=True, identity="olga"),
+    "who may see nothing": Viewer("noah", sees_every_dag=False, identity="noah"),
 }
 """Who may look, beside nobody."""
 
@@ -44,20 +44,14 @@ class Pages:
     """How often it was asked who looks."""
     base: str = ""
     """The path below which a proxy shows them."""
+    known: dict[str, Viewer] = field(default_factory=lambda: {each.identity: each for each in VIEWERS.values()})
+    """Whom Airflow knows without a log-in, by their identity."""
     app: Headers = field(init=False)
     client: TestClient = field(init=False)
 
     def __post_init__(self) -> None:
-        self.app = app = application(
-            Surroundings(
-                self._looking,
-                self.ledger,
-                self.policy,
-                lambda: self.policy_files,
-                f"{self.base}/",
-                lambda: self.now,
-            )
-        )
+        here = (self._looking, self.ledger, self.policy, lambda: self.policy_files, f"{self.base}/", lambda: self.now)
+        self.app = app = application(Surroundings(*here, viewer_of=self._known))
         self.routes = app.app.routes
         self.client = TestClient(app, root_path=self.base, raise_server_exceptions=False)
 
@@ -66,6 +60,11 @@ class Pages:
         if self.viewer is None:
             raise NotLoggedIn
         return self.viewer
+
+    def _known(self, identity: str) -> Viewer:
+        if identity not in self.known:
+            raise NotLoggedIn
+        return self.known[identity]
 
     def get(self, path: str, *, viewer: str = "user", **query: Any) -> str:
         """Return a page as somebody sees it, which has to be there."""

@@ -8,9 +8,9 @@ from starlette.routing import Route
 from changewindow.web import rendering
 from support.pages import VIEWERS, Pages
 
-OPEN: set[str] = set()
+OPEN = {"/feed/token.ics"}
 """The routes that ask for no log-in, each with its own proof."""
-VALUES = {"path": "page.css", "change": "CHG-1001", "number": "1", "standard": "restart"}
+VALUES = {"path": "page.css", "change": "CHG-1001", "number": "1", "standard": "restart", "token": "token"}
 """What stands for the parts of addresses that vary."""
 
 

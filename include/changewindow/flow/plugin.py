@@ -17,6 +17,7 @@ from changewindow.flow.server.run_notes import Noter
 from changewindow.flow.slots import SlotKeeper
 from changewindow.flow.task_guard import TaskGuard
 from changewindow.flow.timetable import ChangeWindowTimetable
+from changewindow.settings import PAGES
 
 # Processes of Airflow fork: what is imported here, every task, parse and watch inherits, and starts seconds sooner.
 for folder in ("steps", "sources", "silences"):
@@ -37,10 +38,6 @@ async def pages(scope: Any, receive: Any, send: Any) -> None:
     from changewindow.flow.server.pages import pages  # noqa: PLC0415  same
 
     await pages()(scope, receive, send)
-
-
-PAGES = "change-windows"
-"""The path of the pages, and of their frame in Airflow's own."""
 
 
 class ChangeWindowPlugin(AirflowPlugin):

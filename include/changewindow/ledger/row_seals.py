@@ -11,11 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from changewindow.ledger.chain import seal_of
+from changewindow.ledger.feed_row import FeedRow
 from changewindow.ledger.models import Base, LookRow, StepLockRow, Watch
 from changewindow.ledger.outbox_row import OutboxRow
 from changewindow.ledger.seal import Seal
 
-Row = StepLockRow | Watch | LookRow | OutboxRow
+Row = StepLockRow | Watch | LookRow | OutboxRow | FeedRow
 NAMES: Mapping[type[Row], str] = {StepLockRow: "its step lock", Watch: "the progress of its watch"}
 """What each kind of row of a change is called."""
 
@@ -49,6 +50,13 @@ def altered_messages(session: Session, number: int) -> Iterator[str]:
     for row in session.scalars(select(OutboxRow).where(OutboxRow.number == number).order_by(OutboxRow.id)):
         if not is_whole(session, row):
             yield f"its message {row.id} in the outbox does not match its seal: somebody has inserted or altered it"
+
+
+def altered_feeds(session: Session) -> Iterator[str]:
+    """Say which calendar feeds do not have their seal; a token opens none of them."""
+    for row in session.scalars(select(FeedRow).order_by(FeedRow.user)):
+        if not is_whole(session, row):
+            yield f"The calendar feed of {row.user} does not match its seal: somebody has inserted or altered it."
 
 
 def _values(row: Row) -> dict[str, Any]:

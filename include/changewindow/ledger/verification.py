@@ -43,7 +43,7 @@ from changewindow.ledger.models import (
     identity,
 )
 from changewindow.ledger.outbox_row import OutboxRow
-from changewindow.ledger.row_seals import altered_messages, altered_rows
+from changewindow.ledger.row_seals import altered_feeds, altered_messages, altered_rows
 
 OWNED: tuple[InstrumentedAttribute[int], ...] = (
     EventRow.number,
@@ -88,7 +88,7 @@ def verify_all(ledger: Ledger) -> Verified:
             count += events
             altered += differences
             session.expunge_all()
-        altered += _without_change(session, set(numbers))
+        altered += [*_without_change(session, set(numbers)), *altered_feeds(session)]
         known_of = {*kept, LINE_NUMBER} if numbers or _stops(session) else set(kept)
         known_of |= {FINDINGS_NUMBER} if _has_findings(session) else set()
     gone = sorted(known_of - set(numbers))

@@ -8,14 +8,16 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from changewindow.errors import AuthorError, BadPolicy, ChangeError, LedgerDown, LedgerUnknown
-from changewindow.web import menu, rendering
+from changewindow.web import feed, menu, rendering
 from changewindow.web.headers import KEPT, Headers
+from changewindow.web.same_origin import NotFromHere
 from changewindow.web.viewer import NotForYou, NotLoggedIn
 from changewindow.web.visit import LoggedIn, Surroundings
 
 STATUSES: Mapping[type[Exception], int] = {
     NotLoggedIn: 401,
     NotForYou: 403,
+    NotFromHere: 403,
     LedgerUnknown: 404,
     LedgerDown: 503,
     BadPolicy: 503,
@@ -32,6 +34,7 @@ def application(surroundings: Surroundings) -> Headers:
     app.state.surroundings = surroundings
     for page in menu.modules():
         app.include_router(page.router)
+    app.include_router(feed.router)
     app.include_router(own)
     app.add_exception_handler(ChangeError, refuse)
     app.add_exception_handler(HTTPException, refuse)

@@ -33,6 +33,8 @@ class Viewer:
     """The ids of the DAGs they may see, where that is not every one."""
     may_act: bool = False
     """Whether they may trigger the DAGs that they see."""
+    identity: str = ""
+    """What identifies them to Airflow without a log-in; empty where its auth manager cannot say later who they are."""
 
     def may_see(self, dag: str) -> bool:
         """Return whether they may see a DAG; that of a change has the id of the change."""

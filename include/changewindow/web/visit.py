@@ -20,7 +20,7 @@ from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
 from changewindow.policy.model import Policy
 from changewindow.web import menu, rendering
-from changewindow.web.viewer import NotForYou, Viewer
+from changewindow.web.viewer import NotForYou, NotLoggedIn, Viewer
 
 ZONE_COOKIE = "change_windows_zone"
 """Holds the zone that was chosen last in this browser."""
@@ -30,6 +30,15 @@ YEAR = 365 * 24 * 3600
 def utc_now() -> datetime:
     """Return the present, in UTC."""
     return datetime.now(UTC)
+
+
+def nobody(identity: str) -> Viewer:
+    """Say that nobody is known without a log-in.
+
+    Raises:
+        NotLoggedIn: always.
+    """
+    raise NotLoggedIn
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,8 @@ class Surroundings:
     airflow: str = "/"
     """The path below which Airflow's own pages lie, with a slash at its end."""
     now: Callable[[], datetime] = utc_now
+    viewer_of: Callable[[str], Viewer] = nobody
+    """Return what somebody may see now, by their identity; raises NotLoggedIn where Airflow knows them no more."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from starlette.types import Scope
 
 from changewindow.flow.server.asked import Asked, Person, Refused
 from changewindow.flow.server.door import Door
-from changewindow.flow.server.limits import LOGIN, Limit
+from changewindow.flow.server.limits import FORM, LOGIN, Limit
 from changewindow.flow.server.single_writer import SingleWriter
 
 RUNS = "/api/v2/dags/CHG-1042/dagRuns"
@@ -84,6 +84,7 @@ class House:
         app.add_api_route("/api/v2/dags/{dag_id}/dagRuns", answer, methods=["POST"])
         app.add_api_route("/api/v2/dags/{dag_id}/dagRuns/list", answer, methods=["POST"])
         app.add_api_route("/api/v2/dags/{dag_id}/dagRuns/{run}/taskInstances", answer, methods=["PATCH"])
+        app.add_api_route("/change-windows/calendar/feed", answer, methods=["POST"])
         tasks.add_api_route("/task-instances/{task}", answer, methods=["PATCH"])
         return app
 
@@ -184,6 +185,17 @@ async def test_a_body_that_was_not_announced_is_read_up_to_the_limit(house: Hous
     assert "larger than the 100000 bytes" in reply.json()["detail"]
     login = await post(house, "/auth/token", b"x" * (LOGIN.bytes + 1))
     assert login.status_code == 413
+
+
+async def test_a_form_of_our_pages_is_small(house: House) -> None:
+    """It passes as it is, whoever sends it, for the pages ask who; a large one is not read to its end."""
+    path = "/change-windows/calendar/feed"
+    for who in ("Bearer alice", ""):
+        reply = await post(house, path, b"x" * FORM.bytes, Authorization=who)
+        assert (reply.status_code, len(reply.content)) == (200, FORM.bytes)
+        assert (await post(house, path, b"x" * (FORM.bytes + 1), Authorization=who)).status_code == 413
+    assert (await post(house, f"{path}/none", b"x" * 10_000_000, method="PUT")).status_code == 413
+    assert house.reached == [path, path]
 
 
 async def test_another_dag_may_get_more(house: House) -> None:

@@ -1,6 +1,6 @@
 """The door of Airflow's API server: first who, then what, then one at a time, then what became of it.
 
-A stranger's body is never read, except a small one at the log-in. Reading requests pass.
+A stranger's body is never read, except a small one at the log-in and at our pages. Reading requests pass.
 """
 
 import asyncio
@@ -19,10 +19,11 @@ from changewindow.flow.runtime import log
 from changewindow.flow.server import audit, next_run, single_writer
 from changewindow.flow.server.asked import Asked, Person, Refused, ours, route_of
 from changewindow.flow.server.judge import judge
-from changewindow.flow.server.limits import LOGIN, MOST_CHANGES, OTHERS, OURS, Limit, body_of, replayed
+from changewindow.flow.server.limits import FORM, LOGIN, MOST_CHANGES, OTHERS, OURS, Limit, body_of, replayed
 from changewindow.flow.server.next_run import ended_task
 from changewindow.flow.server.pasted import without_secrets
 from changewindow.flow.server.who import TASKS, person_of, require_task
+from changewindow.settings import PAGES
 
 READING = {"GET", "HEAD", "OPTIONS"}
 PEOPLE = ("/api/v2", "/ui")
@@ -72,6 +73,8 @@ class Door:
             await self._pass(scope, await body_of(receive, LOGIN), receive, send)
         elif _is_below(path, *PEOPLE):
             await self._judged(scope, receive, send)
+        elif _is_below(path, f"/{PAGES}"):
+            await self.app(scope, replayed(await body_of(receive, FORM), receive), send)  # it asks who, too
         else:
             await self.app(scope, receive, send)  # pages of another plugin, which has a door of its own
 

@@ -21,6 +21,8 @@ class Limit:
 
 LOGIN = Limit(64 * 1024, 10)
 """A stranger's name and password."""
+FORM = Limit(16 * 1024, 10)
+"""A form of our own pages; whatever else acts goes through Airflow's API."""
 OURS = Limit(2 * MEBIBYTE, 10)
 """A person's request about DAGs of ours; the largest is one with a ticket."""
 OTHERS = Limit(64 * MEBIBYTE, 30)

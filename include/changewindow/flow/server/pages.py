@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Scope
 from changewindow import settings
 from changewindow.flow.runtime import ledger
 from changewindow.flow.server.asked import Refused
+from changewindow.flow.server.feed_users import identity_of, user_known_as
 from changewindow.flow.server.who import user_of
 from changewindow.policy.kept import kept_policy
 from changewindow.policy.model import Policy
@@ -26,7 +27,7 @@ NO_DAG = "CHG-0"
 @cache
 def pages() -> ASGIApp:
     """Return the pages."""
-    return application(Surroundings(viewer, ledger, policy, policy_files, API_ROOT_PATH))
+    return application(Surroundings(viewer, ledger, policy, policy_files, API_ROOT_PATH, viewer_of=viewer_of))
 
 
 def policy() -> Policy:
@@ -57,6 +58,15 @@ async def viewer(scope: Scope) -> Viewer:
     return await asyncio.to_thread(_sight, user)
 
 
+def viewer_of(identity: str) -> Viewer:
+    """Return what somebody may see now, by what identifies them without a log-in.
+
+    Raises:
+        NotLoggedIn: Airflow knows them no more.
+    """
+    return _sight(user_known_as(identity))
+
+
 def _sight(user: BaseUser) -> Viewer:
     """Return what a user may see; the auth manager is asked three times at most, for it may be a server far away."""
     manager = get_auth_manager()
@@ -66,4 +76,5 @@ def _sight(user: BaseUser) -> Viewer:
         sees_every_dag=every,
         dags=frozenset() if every else frozenset(manager.get_authorized_dag_ids(user=user)),
         may_act=manager.is_authorized_dag(method="POST", access_entity=DagAccessEntity.RUN, user=user),
+        identity=identity_of(user),
     )

@@ -9,16 +9,17 @@ from starlette.responses import JSONResponse, Response
 from changewindow.calendar.intervals import Interval
 from changewindow.changes.agenda import MOST, Agenda, agenda, next_openings
 from changewindow.errors import BadPolicy
+from changewindow.ledger import feeds
 from changewindow.ledger.planned import Wanted
 from changewindow.policy.model import Policy
 from changewindow.web.calendar_events import ask_path, events, rows_of
+from changewindow.web.feed import FILTERS
 from changewindow.web.menu import Item
 from changewindow.web.stretch import VIEWS, day_of, days_between, stretch_of
 from changewindow.web.visit import LoggedIn, Visit
 
 router = APIRouter()
 ITEM = Item("calendar", "Calendar", place=20)
-FILTERS = ("service", "environment", "owner")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ def show(visit: LoggedIn) -> Response:
         environments=_environments(known.policy),
         most=MOST,
         openings=_openings(visit, known, within),
+        feed_since=feeds.made_at(visit.ledger, visit.viewer.identity) if visit.viewer.identity else None,
         filters={name: getattr(wanted, name) for name in FILTERS},
         data=visit.path("calendar/events", **_asked(visit, {"from": stretch.first, "to": stretch.last})),
         offset=visit.now.astimezone(visit.zone).isoformat()[-6:],
