@@ -1,6 +1,6 @@
 """The door of Airflow's API server: first who, then what, then one at a time, then what became of it.
 
-A stranger's body is never read, except a small one at the log-in and at our pages. Reading requests pass.
+A stranger's body is never read, except a small one at the log-in. Reading requests pass.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from changewindow.flow.runtime import log
 from changewindow.flow.server import audit, next_run, single_writer
 from changewindow.flow.server.asked import Asked, Person, Refused, ours, route_of
 from changewindow.flow.server.judge import judge
-from changewindow.flow.server.limits import FORM, LOGIN, MOST_CHANGES, OTHERS, OURS, Limit, body_of, replayed
+from changewindow.flow.server.limits import LOGIN, MOST_CHANGES, OTHERS, OURS, Limit, body_of, replayed
 from changewindow.flow.server.next_run import ended_task
 from changewindow.flow.server.pasted import without_secrets
 from changewindow.flow.server.who import TASKS, person_of, require_task
@@ -74,7 +74,7 @@ class Door:
         elif _is_below(path, *PEOPLE):
             await self._judged(scope, receive, send)
         elif _is_below(path, f"/{PAGES}"):
-            await self.app(scope, replayed(await body_of(receive, FORM), receive), send)  # it asks who, too
+            await self.app(scope, replayed(await self._pasted(scope, receive), receive), send)
         else:
             await self.app(scope, receive, send)  # pages of another plugin, which has a door of its own
 
@@ -88,6 +88,14 @@ class Door:
             await (self.writer.write(call, is_task=True) if self.writer else call())
         except (Refused, SQLAlchemyError) as error:
             log.warning("what follows the task %s is scheduled in its turn: %s", task, error)
+
+    async def _pasted(self, scope: Scope, receive: Receive) -> bytes:
+        """Return what somebody sends to our pages; of a stranger nothing, whom the pages lead to the log-in."""
+        try:
+            await self.who(scope)
+        except Refused:
+            return b""
+        return await body_of(receive, self.ours_limit)
 
     async def _judged(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read what a person asks for, decide, pass it on, and record what became of it."""

@@ -21,10 +21,8 @@ class Limit:
 
 LOGIN = Limit(64 * 1024, 10)
 """A stranger's name and password."""
-FORM = Limit(16 * 1024, 10)
-"""A form of our own pages; whatever else acts goes through Airflow's API."""
 OURS = Limit(2 * MEBIBYTE, 10)
-"""A person's request about DAGs of ours; the largest is one with a ticket."""
+"""A person's request about DAGs of ours, or to our pages; the largest is one with a ticket."""
 OTHERS = Limit(64 * MEBIBYTE, 30)
 """A person's request about other DAGs, and what a task hands over."""
 MOST_CHANGES = 100
