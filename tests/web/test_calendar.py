@@ -139,6 +139,16 @@ def test_two_changes_on_one_target_at_once_collide(pages: Pages) -> None:
     assert "CHG-1002 touches production/orders too, 2031-03-18 14:59-15:30 UTC" in page
 
 
+def test_of_many_collisions_a_few_are_told(pages: Pages) -> None:
+    """With how many more there are."""
+    for _ in range(6):
+        submit(pages.ledger(), f"{DAY} 14:00", f"{DAY} 15:00")
+    assert drawn(pages)[0]["extendedProps"]["text"].splitlines()[1:] == [
+        *(f"CHG-100{number} touches production/orders too, 2031-03-18 14:00-15:00 UTC" for number in (2, 3, 4)),
+        "and 2 more",
+    ]
+
+
 def test_what_needs_the_other_collides_too(pages: Pages) -> None:
     """As the catalogue says: orders need the catalogue."""
     submit(pages.ledger(), f"{DAY} 14:00", f"{DAY} 15:00")

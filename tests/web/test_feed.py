@@ -107,6 +107,14 @@ def test_a_feed_holds_a_month_past_and_half_a_year_ahead(pages: Pages) -> None:
     assert [event["SUMMARY"][:8] for event in events(pages, path)] == ["CHG-1002", "CHG-1003"]
 
 
+def test_what_is_to_come_is_never_left_out_for_what_is_over(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy month leaves room for the next one."""
+    monkeypatch.setattr("changewindow.changes.calendar_feed.MOST", 2)
+    for days in (-3, -2, -1, 1):
+        submit(pages.ledger(), NOW + timedelta(days=days))
+    assert [event["SUMMARY"][:8] for event in events(pages, made(pages))] == ["CHG-1001", "CHG-1004"]
+
+
 @pytest.mark.parametrize(
     ("viewer", "expected"),
     [("viewer", 2), ("user", 2), ("who may see one change", 1), ("who may see nothing", 0)],

@@ -14,8 +14,10 @@ from changewindow.ledger.planned import Planned, Wanted, planned
 from changewindow.policy.collisions import colliding
 from changewindow.policy.model import Policy
 
-MOST = 400
+MOST = 300
 """Changes that a calendar shows at once; whoever wants others narrows it."""
+SAID = 3
+"""Collisions that are told of each change."""
 NEXT = 10
 """Openings that are listed with why it is closed before them."""
 ENVIRONMENT = "production"
@@ -57,9 +59,17 @@ def agenda(
     if policy is None:
         return Agenda(changes, len(found) > MOST, {}, (), ())
     met = colliding(policy.catalogue, [change.other for change in changes])
-    sentences = {name: tuple(overlap.finding.sentence for overlap in overlapping) for name, overlapping in met.items()}
+    sentences = {
+        name: shortened([overlap.finding.sentence for overlap in overlapping]) for name, overlapping in met.items()
+    }
     marks = marked(policy.schedule, within, environment=wanted.environment, service=wanted.service)
     return Agenda(changes, len(found) > MOST, sentences, tuple(marks), _free(policy, within, wanted, now))
+
+
+def shortened(sentences: list[str]) -> tuple[str, ...]:
+    """Return the first collisions of a change, and how many more there are."""
+    more = len(sentences) - SAID
+    return (*sentences[:SAID], *([f"and {more} more"] if more > 0 else []))
 
 
 def next_openings(policy: Policy, wanted: Wanted, after: datetime) -> list[Opening]:

@@ -12,8 +12,8 @@ from changewindow.ledger.planned import Newest, Planned, Wanted, newest_events, 
 
 BEFORE, AHEAD = timedelta(days=30), timedelta(days=180)
 """What a feed holds, around the present."""
-MOST = 500
-"""Changes in a feed; the earliest ones, beginning with those of a month ago."""
+MOST = 300
+"""Changes in a feed; those to come before those that are over."""
 EVERY = timedelta(minutes=15)
 """How often programs are asked to look again."""
 STATES: Mapping[str, str] = {
@@ -33,7 +33,9 @@ def feed(
     Raises:
         LedgerDown: the ledger does not answer.
     """
-    changes = planned(ledger, Interval(now - BEFORE, now + AHEAD), wanted, numbers=numbers, limit=MOST)
+    coming = planned(ledger, Interval(now, now + AHEAD), wanted, numbers=numbers, limit=MOST)
+    over = planned(ledger, Interval(now - BEFORE, now), wanted, numbers=numbers, limit=MOST - len(coming))
+    changes = sorted({*over, *coming}, key=lambda change: (change.opens, change.number))
     newest = newest_events(ledger, [change.number for change in changes])
     return written([(change, newest.get(change.number)) for change in changes], link)
 
