@@ -21,9 +21,6 @@ from changewindow.ticket import plan
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.window import Window
 
-UNNUMBERED = "CHG-…"
-"""Stands for the id that a change gets when it is submitted."""
-
 
 @dataclass(frozen=True)
 class Asking:
@@ -108,4 +105,4 @@ def _plan(ticket: Ticket | None) -> dict[str, Any] | None:
     if ticket is None:
         return None
     nodes = [{"id": node.id, "text": visible(node.text)} for node in plan.plan(ticket)]
-    return {"head": [visible(line) for line in plan.head(UNNUMBERED, ticket)], "nodes": nodes}
+    return {"head": [visible(line) for line in plan.head(plan.UNNUMBERED, ticket)], "nodes": nodes}

@@ -15,9 +15,6 @@ from changewindow.ticket import every_field, plan, schema
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import NEW
 
-UNNUMBERED = "CHG-…"
-"""Stands for the id that a change gets when it is submitted."""
-
 
 def lint(arguments: argparse.Namespace) -> int:
     """Check tickets and print every finding; a warning alone does not fail. JSON has the shape `output.FINDINGS`."""
@@ -51,7 +48,7 @@ def show_plan(arguments: argparse.Namespace) -> int:
         print(finding.text(str(arguments.file)), file=sys.stderr)
     if loaded.ticket is None:
         return 1
-    print(plan.text(UNNUMBERED, loaded.ticket))
+    print(plan.text(plan.UNNUMBERED, loaded.ticket))
     print(every_field.text(loaded.data, is_whole=True), end="")
     return 0
 

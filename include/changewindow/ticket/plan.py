@@ -24,6 +24,8 @@ Role = Literal[
     "report",
 ]
 Rule = Literal["all_success", "all_done", "none_skipped", "none_failed"]
+UNNUMBERED = "CHG-…"
+"""Stands for the id that a change gets when it is submitted."""
 
 
 @dataclass(frozen=True)
