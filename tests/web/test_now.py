@@ -88,6 +88,24 @@ def test_a_broken_policy_is_loud_and_the_rest_is_shown(pages: Pages, ledger: Led
     assert "who is asked is not known until the policy can be read" in text
 
 
+def test_one_sentence_says_what_there_is(pages: Pages, ledger: Ledger) -> None:
+    """It is what screen readers hear when something begins or ends."""
+    acting(ledger)
+    changes.submit(ledger, banner(), requester="alice", now=NOW)
+    stops.stop(ledger, person="dora", reason="the provider is down", now=NOW, until=NOW + timedelta(hours=4))
+    assert "The line is stopped; 1 change acts; 1 answer is wanted.</p>" in pages.get("/now")
+
+
+def test_a_calm_that_is_not_whole_is_not_said_of_all(pages: Pages, ledger: Ledger) -> None:
+    """Something is owed still: it is below, and nothing else is claimed than what who looks can know."""
+    change = approved(ledger, banner(window={"zone": "UTC", "start": "2031-04-18 14:00", "end": "2031-04-18 15:00"}))
+    due = NOW + timedelta(days=1)
+    record(ledger, Event(change.change, "close", NOW, payloads.ReviewAsked(because="rolled_back", due=due)))
+    text = pages.get("/now", viewer="who may see one change")
+    assert CALM not in text
+    assert "Of what you may see, nothing acts and nothing waits for an answer." in text
+
+
 def test_what_acts_can_be_aborted_by_who_may_act(pages: Pages, ledger: Ledger) -> None:
     """The form triggers the DAG, with the change."""
     change = acting(ledger).change

@@ -100,20 +100,20 @@ def _summary(seen: Present, found: OpenFindings | None) -> str:
     acting, answers = seen.acting.items, seen.answers.items
     expired = [row for row in seen.held.items if row.is_expired or not row.is_acting]
     counts = {
-        "is altered": len(seen.unreadable),
-        "acts|act": len(acting),
+        "change was altered|changes were altered": len(seen.unreadable),
+        "change acts|changes act": len(acting),
         "is rolled back|are rolled back": sum(row.is_rolled_back for row in acting),
         "has a problem|have a problem": sum(bool(row.problems) for row in acting),
-        "starts within the hour|start within the hour": len(seen.coming.items),
+        "change starts within the hour|changes start within the hour": len(seen.coming.items),
         "answer is wanted|answers are wanted": len(answers),
         "target is held by nobody who acts|targets are held by nobody who acts": len(expired),
         "thing is overdue|things are overdue": sum(row.is_overdue for row in seen.owed.items),
         "finding is open|findings are open": found.count if found else 0,
     }
-    said = [
-        f"{count} {words.partition('|')[0 if count == 1 else 2] or words}" for words, count in counts.items() if count
-    ]
+    said = [f"{count} {words.split('|')[count > 1]}" for words, count in counts.items() if count]
     stopped = ["the line is stopped"] * bool(seen.stops.items)
     unknown = ["not everything is known"] * bool(_alarms(seen, found))
-    sentence = "; ".join([*unknown, *stopped, *said]) or "Nothing acts, and nobody has to answer"
+    sentence = (
+        "; ".join([*unknown, *stopped, *said]) or "Of what you may see, nothing acts and nothing waits for an answer"
+    )
     return f"{sentence[0].upper()}{sentence[1:]}."
