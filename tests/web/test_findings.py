@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from changewindow.errors import BadPolicy
+from changewindow.errors import BadPolicy, LedgerDown
 from changewindow.ledger import findings, looks
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.findings import Settled
@@ -135,3 +135,13 @@ def test_without_a_policy_findings_are_shown(pages: Pages) -> None:
     text = without.get("/findings")
     assert "who owns what is not known" in text
     assert "web-3:/etc/hosts edited" in text
+
+
+@pytest.mark.parametrize("page", ["/findings", "/what-changed"])
+def test_while_the_ledger_is_down_nothing_is_claimed(page: str) -> None:
+    """Neither that all is well, nor that something is wrong in the world."""
+
+    def down() -> Ledger:
+        raise LedgerDown("it is stopped")
+
+    assert Pages(down).status(page) == 503

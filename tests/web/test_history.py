@@ -16,6 +16,7 @@ from changewindow.ledger.search import Wanted
 from changewindow.web import csv_text
 from support.busy import HOSTILE, STATES
 from support.changes import NOW
+from support.ledgers import on_postgres
 from support.pages import VIEWERS, Pages
 from support.tickets import banner
 
@@ -197,3 +198,10 @@ def test_somebody_may_see_more_changes_than_a_statement_has_variables(busy_ledge
     assert {each.change.id for each in found} == {name for name in EVERY if int(name[4:]) >= 1005}
     assert search.find(busy_ledger, Wanted(numbers=frozenset())) == []
     assert search.targets(busy_ledger, frozenset()) == []
+
+
+@pytest.mark.parametrize("page", ["/history", "/findings", "/what-changed"])
+def test_what_no_database_takes_is_left_out_of_a_search(page: str) -> None:
+    """PostgreSQL refuses NUL in any text."""
+    pages = Pages(on_postgres)
+    assert pages.status(page, q="a\0b", service="\0", collector="\0", person="\0eve") == 200

@@ -1,6 +1,6 @@
 """Says what changed in a span as far as the ledger has it: what our changes did, what was found, who could not see."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -11,6 +11,7 @@ from changewindow.changes.our_changes import MOST, SHOWN
 from changewindow.ledger import acts, events, findings, findings_search, looks, search
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.findings import Recorded
+from changewindow.ledger.looks import Look
 from changewindow.ledger.models import Change
 from changewindow.ledger.search_conditions import Wanted
 from changewindow.policy.manual_change import NOT_APPROVED, RECORDED
@@ -44,6 +45,8 @@ class Recently:
     gaps: tuple[Line, ...]
     is_cut: bool
     """Whether there is more, earlier in the span, than is shown."""
+    looks: Mapping[str, Look | None]
+    """How far each collector has seen; None where that was altered. Empty without findings."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,11 @@ def recently(ledger: Ledger, asked: Asked) -> Recently:
     rows = [found.change for found in search.find(ledger, wanted, limit=MOST + 1)]
     seen = list(_found(ledger, asked)) if asked.with_findings else []
     gaps = [line for line in seen if line.kind == "gap"]
-    if asked.with_findings:
-        gaps += _behind(ledger, asked.span)
+    seen_until = looks.looks(ledger) if asked.with_findings else {}
+    gaps += _behind(seen_until, asked.span)
     others = chain(_ours(ledger, rows[:MOST], asked.span), (line for line in seen if line.kind != "gap"), gaps)
     lines = sorted(others, key=lambda line: line.until or line.at, reverse=True)
-    return Recently(tuple(lines[:LINES]), tuple(gaps), is_cut=len(rows) > MOST or len(lines) > LINES)
+    return Recently(tuple(lines[:LINES]), tuple(gaps), len(rows) > MOST or len(lines) > LINES, seen_until)
 
 
 def _ours(ledger: Ledger, rows: Collection[Change], span: Span) -> Iterator[Line]:
@@ -111,9 +114,9 @@ def _text(each: Recorded) -> str:
     return f"{finding.collector}: {finding.object} {finding.what}, by {by}; {each.state}: {each.reason or finding.why}"
 
 
-def _behind(ledger: Ledger, span: Span) -> Iterator[Line]:
+def _behind(seen_until: Mapping[str, Look | None], span: Span) -> Iterator[Line]:
     """Yield the end of the span that collectors have not looked at yet; a short one is what is between two passes."""
-    for name, look in looks.looks(ledger).items():
+    for name, look in seen_until.items():
         if look is None:
             yield Line(span.since, "gap", f"{name}: how far it had seen was altered or deleted", until=span.until)
         elif look.until < span.until:

@@ -57,8 +57,12 @@ class Asked:
 
 def asked_of(visit: Visit) -> Asked:
     """Return what the query of an address asks for."""
-    given = visit.request.query_params
-    return Asked(**{field.name: given.get(field.name, "").strip()[:LONGEST] for field in fields(Asked)})
+    return Asked(**{field.name: given(visit, field.name) for field in fields(Asked)})
+
+
+def given(visit: Visit, name: str) -> str:
+    """Return what stands under a name in the query of an address: bounded, and without NUL, which no database takes."""
+    return visit.request.query_params.get(name, "").replace("\0", "").strip()[:LONGEST]
 
 
 def wanted(asked: Asked, visit: Visit) -> Wanted:
@@ -84,13 +88,13 @@ def wanted(asked: Asked, visit: Visit) -> Wanted:
     )
 
 
-def _states(given: str) -> tuple[str, ...]:
-    if given and given not in (*GROUPS, *STATES):
-        raise BadRequest(f"There is no state '{given}'. States are {', '.join((*GROUPS, *STATES))}.")
-    return GROUPS.get(given, (given,) if given else ())
+def _states(state: str) -> tuple[str, ...]:
+    if state and state not in (*GROUPS, *STATES):
+        raise BadRequest(f"There is no state '{state}'. States are {', '.join((*GROUPS, *STATES))}.")
+    return GROUPS.get(state, (state,) if state else ())
 
 
-def _number(given: str) -> int | None:
-    if given and not events.is_id(given):
-        raise BadRequest(f"Before: '{given}' is no change. Write one like CHG-1042.")
-    return events.number(given) if given else None
+def _number(change: str) -> int | None:
+    if change and not events.is_id(change):
+        raise BadRequest(f"Before: '{change}' is no change. Write one like CHG-1042.")
+    return events.number(change) if change else None

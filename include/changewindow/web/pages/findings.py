@@ -14,6 +14,7 @@ from changewindow.errors import BadPolicy, BadRequest
 from changewindow.ledger import findings, findings_search, looks
 from changewindow.ledger.findings_search import Wanted
 from changewindow.policy.world_finding import State
+from changewindow.web.asked_changes import given
 from changewindow.web.menu import Item
 from changewindow.web.naming_changes import parts
 from changewindow.web.visit import LoggedIn, Visit
@@ -39,32 +40,32 @@ class Sight:
 def show(visit: LoggedIn) -> Response:
     """Show the findings that are asked for; without a word, those that are open."""
     visit.require("silent_changes")
-    given = {name: visit.request.query_params.get(name, "").strip() for name in ("state", "service", "collector")}
-    before = visit.request.query_params.get("before", "")
+    asked = {name: given(visit, name) for name in ("state", "service", "collector")}
+    before = given(visit, "before")
     wanted = Wanted(
-        state=_state(given["state"]), service=given["service"], collector=given["collector"], before=_number(before)
+        state=_state(asked["state"]), service=asked["service"], collector=asked["collector"], before=_number(before)
     )
     found = findings.find(visit.ledger, wanted, limit=PAGE + 1)
     return visit.show(
         "findings.html",
-        asked={**given, "state": given["state"] or "open"},
+        asked={**asked, "state": asked["state"] or "open"},
         before=before,
         found=found[:PAGE],
         is_more=len(found) > PAGE,
         open=findings_search.open_by_kind(visit.ledger),
         states=STATES,
         collectors=findings_search.collectors(visit.ledger),
-        sights=sights(visit),
+        sights=sights(looks.looks(visit.ledger), visit.now),
         owners=_owners(visit, found[:PAGE]),
         parts=partial(parts, viewer=visit.viewer),
     )
 
 
-def sights(visit: Visit) -> list[Sight]:
+def sights(seen_until: Mapping[str, looks.Look | None], now: datetime) -> list[Sight]:
     """Return how far each collector has seen that was ever asked."""
     return [
-        Sight(name, look.until if look else None, is_behind=look is None or visit.now - look.until > LATE)
-        for name, look in looks.looks(visit.ledger).items()
+        Sight(name, look.until if look else None, is_behind=look is None or now - look.until > LATE)
+        for name, look in seen_until.items()
     ]
 
 
@@ -77,18 +78,18 @@ def _owners(visit: Visit, found: list[findings.Recorded]) -> Mapping[int, tuple[
     return {each.number: catalogue.owners(each.finding.services) for each in found}
 
 
-def _state(given: str) -> State | None:
-    if given == ANY:
+def _state(asked: str) -> State | None:
+    if asked == ANY:
         return None
     for state in STATES:
-        if state == (given or "open"):
+        if state == (asked or "open"):
             return state
-    raise BadRequest(f"There is no state '{given}'. States of findings are {', '.join((*STATES, ANY))}.")
+    raise BadRequest(f"There is no state '{asked}'. States of findings are {', '.join((*STATES, ANY))}.")
 
 
-def _number(given: str) -> int | None:
-    if not given:
+def _number(before: str) -> int | None:
+    if not before:
         return None
-    if not given.isascii() or not given.isdigit() or len(given) > 9:
-        raise BadRequest(f"Before: '{given}' is no number of a finding. Write one like 12.")
-    return int(given)
+    if not before.isascii() or not before.isdigit() or len(before) > 9:
+        raise BadRequest(f"Before: '{before}' is no number of a finding. Write one like 12.")
+    return int(before)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from changewindow.changes.recorded_changes import Asked, recently
 from changewindow.errors import BadRequest
 from changewindow.systems.collection import Span
+from changewindow.web.asked_changes import given
 from changewindow.web.menu import Item
 from changewindow.web.moments import moment
 from changewindow.web.naming_changes import parts
@@ -25,18 +26,18 @@ LONGEST = timedelta(days=31)
 def show(visit: LoggedIn) -> Response:
     """Show a time line, with who could not see first."""
     visit.require("what_changed")
-    given = {name: visit.request.query_params.get(name, "").strip() for name in ("since", "until", "service")}
-    span = _span(visit, given["since"] or USUAL, given["until"])
+    since, until, service = given(visit, "since") or USUAL, given(visit, "until"), given(visit, "service")
+    span = _span(visit, since, until)
     may_see_findings = visit.viewer.may_see("silent_changes")
-    asked = Asked(span, given["service"], visit.viewer.numbers, with_findings=may_see_findings)
+    answer = recently(visit.ledger, Asked(span, service, visit.viewer.numbers, with_findings=may_see_findings))
     return visit.show(
         "what_changed.html",
-        asked={**given, "since": given["since"] or USUAL},
+        asked={"since": since, "until": until, "service": service},
         span=span,
-        answer=recently(visit.ledger, asked),
+        answer=answer,
         may_see_findings=may_see_findings,
         is_all=visit.viewer.numbers is None,
-        sights=sights(visit) if may_see_findings else [],
+        sights=sights(answer.looks, visit.now),
         parts=partial(parts, viewer=visit.viewer),
     )
 
