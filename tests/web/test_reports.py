@@ -10,8 +10,12 @@ import pytest
 from sqlalchemy import event
 
 from changewindow.errors import BadPolicy, LedgerDown
+from changewindow.ledger import events
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.events import Event
+from changewindow.ledger.payloads import Drilled
 from changewindow.policy.model import Policy
+from changewindow.web.viewer import Viewer
 from support import deliveries
 from support.changes import NOW
 from support.deliveries import DAY, HOUR, MINUTE, by_hand, deployed
@@ -175,6 +179,15 @@ def test_what_somebody_may_not_see_is_not_counted(pages: Pages, busy: Ledger, pa
     assert not listed(pages.get(path, viewer="who may see nothing"))
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_who_may_see_nothing_cannot_tell_whether_there_is_something(pages: Pages, ledger: Ledger, path: str) -> None:
+    """Their page is that of an empty ledger, whatever has happened since."""
+    empty = pages.get(path, viewer="who may see nothing")
+    deployed(ledger)
+    by_hand(ledger)
+    assert pages.get(path, viewer="who may see nothing") == empty
+
+
 def test_who_does_not_see_all_is_told_so(pages: Pages, busy: Ledger) -> None:
     """Their numbers are not those of others."""
     assert busy
@@ -233,6 +246,16 @@ def test_the_emergencies_are_those_of_the_command(pages: Pages, busy: Ledger) ->
     assert "done by hand and recorded | 1 | CHG-1012" in text
     assert "No drill has gone well yet." in text
     assert "Silent changes are not counted here" in pages.get("/reports/emergencies", viewer="who may see nothing")
+
+
+def test_a_drill_is_named_to_who_may_see_its_change(pages: Pages, ledger: Ledger) -> None:
+    """The right to see the DAG of drills is not that to see each of them."""
+    drill = deliveries.emergency(ledger, is_drill=True)
+    drilled = Event(drill, "housekeeping", NOW - HOUR, Drilled(good=True, took={"declared": 0.4}))
+    events.record(ledger, drilled)
+    assert f"Last good drill: {drill}" in words(pages.get("/reports/emergencies"))
+    pages.viewer = Viewer("dora", sees_every_dag=False, dags=frozenset({"emergency_drill"}))
+    assert drill not in pages.client.get("/reports/emergencies").text
 
 
 def test_decisions_lead_to_their_changes(pages: Pages, busy: Ledger) -> None:

@@ -109,7 +109,10 @@ def emergencies(visit: LoggedIn) -> Response:
     query = query_of(visit.request.query_params, now=visit.now, zone=visit.zone)
     rules = visit.policy.emergencies
     known = _visible(visit, population(visit.ledger, query.span.since, query.span.until, rules))
-    drills = last_drills(visit.ledger) if visit.viewer.may_see("emergency_drill") else None
+    drills = last_drills(visit.ledger)
+    sees_drills = all(
+        visit.viewer.may_see(name) for name in ("emergency_drill", *(each.change for each in drills if each))
+    )
     return visit.show(
         "reports_emergencies.html",
         query=query,
@@ -117,7 +120,7 @@ def emergencies(visit: LoggedIn) -> Response:
         figures=[figure for figure in figures(known) if figure.name != "unreadable" or figure.changes],
         figure_text=figure_text,
         habits=known.habits,
-        drills=drills,
+        drills=drills if sees_drills else None,
         every=rules.drill_every,
         most=PAGE,
         sees_silent=visit.viewer.may_see("silent_changes"),
@@ -139,7 +142,9 @@ def _activity(visit: Visit, query: Query) -> Activity:
 
 
 def _report(visit: Visit, query: Query, known: Activity) -> Report:
-    return Report(query.span, query.choice, visit.zone, queries.begun(visit.ledger), known.delivered)
+    # When the ledger began is when the first change was asked for, which only those may know who may see it.
+    begun = queries.begun(visit.ledger) if visit.viewer.numbers is None else query.span.before.since
+    return Report(query.span, query.choice, visit.zone, begun, known.delivered)
 
 
 def _waits(query: Query, known: Activity) -> list[Waits]:
