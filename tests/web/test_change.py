@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from changewindow.errors import BadPolicy
+from changewindow.errors import BadPolicy, LedgerDown
 from changewindow.ledger import changes, events, leases, payloads, records
 from changewindow.ledger.changes import Submitted
 from changewindow.ledger.database import Ledger
@@ -261,12 +261,14 @@ def test_thousands_of_readings_are_told_in_one_line_and_thinned(pages: Pages, le
     with ledger.transaction() as session:
         for second in range(3000):
             bad = {"value": 999, "verdict": "fail"} if second == 1234 else {"value": 150 + second % 7}
+            bad = {"verdict": "error", "cause": "no_data"} if second == 2999 else bad
             read = payloads.Read(run=RUN, readings=(reading(second, **bad),))
             at = NOW + timedelta(seconds=second)
             events.append(session, Event(submitted.change, f"{RUN}/watch", at, read))
     text = pages.get("/changes/CHG-1001")
     assert len(text) < 500_000
-    assert "took 3000 readings: 2999 pass, 1 fail" in text
+    assert "took 3000 readings: 2998 pass, 1 fail, 1 error" in text
+    assert text.count('data-v="" data-a="error"') == 1, "the newest is shown, whatever it is"
     assert 'data-v="999.0" data-a="fail"' in text
     assert "of 3000 readings are shown" in text
 
@@ -315,3 +317,20 @@ def test_what_is_owed_afterwards_can_be_done_here(pages: Pages, ledger: Ledger) 
     assert offered(text) == {"review_change", "follow_up"}
     assert "<option>1</option><option>2</option>" in text
     assert "1. alert earlier: open, alice" in text
+
+
+def test_a_ledger_that_is_down_is_said(pages: Pages) -> None:
+    """Nothing is shown that may be old."""
+
+    def down() -> Ledger:
+        raise LedgerDown("connection refused")
+
+    assert Pages(down).status("/changes/CHG-1001") == 503
+
+
+def test_what_the_calendar_has_against_its_window_is_said_before(pages: Pages, ledger: Ledger) -> None:
+    """Whoever has asked for a Friday evening learns it on Monday."""
+    window = {"zone": "UTC", "start": "2031-03-21 17:00", "end": "2031-03-21 18:00"}
+    changes.submit(ledger, banner(window=window), requester="alice", now=NOW)
+    text = pages.get("/changes/CHG-1001")
+    assert "What the policy says to its window" in text

@@ -4,14 +4,16 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from changewindow.changes.card_course import Course, course_of
+from changewindow.documents.findings import Finding
 from changewindow.errors import AlteredText, BadPolicy, ChangeError
 from changewindow.ledger import aftercare
+from changewindow.ledger.changes import CHANGEABLE
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.derived import Derived, derived
 from changewindow.ledger.event_kinds import EventKind
@@ -72,6 +74,8 @@ class ChangeFacts:
     """What its gate would decide now; None where that cannot be asked."""
     needs: tuple[RequiredApproval, ...]
     """Whose approval it needs, as the policy says now."""
+    objections: tuple[Finding, ...]
+    """What the policy says now against its window and its connections, warnings included; only while it waits."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def facts_of(ledger: Ledger, change: str, asked: Asked) -> ChangeFacts:
             held=tuple(session.scalars(select(Lease.target).where(Lease.number == row.number).order_by(Lease.target))),
             owed=_owed(session, row, rows),
             decision=_decision(session, row, data, asked, rows=None if altered else rows),
-            needs=_needs(row, data, asked.policy),
+            **_assessed(row, data, asked.policy),
         )
 
 
@@ -165,10 +169,18 @@ def _decision(
         return None  # what is altered is named already
 
 
-def _needs(row: Change, data: Mapping[str, Any] | None, policy: Policy | BadPolicy) -> tuple[RequiredApproval, ...]:
+class _Assessed(TypedDict):
+    needs: tuple[RequiredApproval, ...]
+    objections: tuple[Finding, ...]
+
+
+def _assessed(row: Change, data: Mapping[str, Any] | None, policy: Policy | BadPolicy) -> _Assessed:
     if data is None or isinstance(policy, BadPolicy):
-        return ()
-    return Assessment(policy, build_ticket(data), data, row.id).needs
+        return {"needs": (), "objections": ()}
+    assessment = Assessment(policy, build_ticket(data), data, row.id)
+    waits = row.status in CHANGEABLE
+    objections = (*assessment.objections(row.opens), *assessment.connections) if waits else ()
+    return {"needs": assessment.needs, "objections": objections}
 
 
 def _texts(session: Session, row: Change, compared: int) -> Iterator[Text]:

@@ -1,10 +1,10 @@
 """Gathers what was measured of each condition of a change, as rows to draw and to read."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 from changewindow.changes.event_lines import content, readings_of
 from changewindow.documents.canonical import canonical
@@ -14,11 +14,14 @@ from changewindow.ledger.models import EventRow
 from changewindow.watch.comparison import Comparison, amount, plain
 from changewindow.watch.condition import Condition
 
+T = TypeVar("T")
 MEASURED = frozenset({EventKind.CHECKED, EventKind.READ, EventKind.WATCHED, EventKind.VERIFIED, EventKind.NOT_VERIFIED})
 """The events that carry readings."""
 WORST_FIRST = ("fail", "error", "inconclusive")
 EVENTS = 800
 """Events whose readings are looked at; of more, the worst of each stretch are."""
+LAST = 10
+"""The newest ones, which are shown whatever they are."""
 MOST = 900
 """Readings that are shown of all conditions together."""
 LEAST = 30
@@ -87,14 +90,6 @@ class Measured:
         return self.taken - len(self.points)
 
 
-@dataclass(frozen=True)
-class Mark:
-    """A moment to draw beside readings."""
-
-    at: datetime
-    text: str
-
-
 _Taken = tuple[dict[str, Any], datetime]
 """A reading as it is stored, and when its event was written."""
 
@@ -115,12 +110,18 @@ def measured(rows: Sequence[EventRow], conditions: Sequence[Condition]) -> list[
 
 
 def _chosen(events: Sequence[EventRow]) -> Iterator[EventRow]:
-    """Yield the events that are looked at: all, or of thousands the first and the worst of each stretch."""
-    length = -(-len(events) * 2 // EVENTS) if len(events) > EVENTS else 1
-    for stretch in (events[place : place + length] for place in range(0, len(events), length)):
+    """Yield the events to look at: all, or of thousands the first and the worst of each stretch, and the last."""
+    earlier = events[:-LAST] if len(events) > EVENTS else []
+    length = -(-len(earlier) * 2 // EVENTS)
+    for stretch in _stretches(earlier, length):
         yield stretch[0]
         if (worst := max(stretch, key=_badness)) is not stretch[0]:
             yield worst
+    yield from events[len(earlier) :]
+
+
+def _stretches(every: Sequence[T], length: int) -> Iterator[Sequence[T]]:
+    return (every[place : place + length] for place in range(0, len(every), max(length, 1)))
 
 
 def _badness(row: EventRow) -> tuple[int, ...]:
@@ -131,26 +132,6 @@ def _count(title: str, events: Iterable[EventRow]) -> int:
     """Return how many readings a condition has, without reading all of them; as `event_lines` counts verdicts."""
     named = f'"condition":{canonical(title)}'
     return sum(row.data.count(named) for row in events)
-
-
-def marks(rows: Iterable[EventRow]) -> Iterator[Mark]:
-    """Yield the moments of each step, of the verdict, and of the end, as far as they were not those of a dry run."""
-    for row in rows:
-        if row.kind in MARKS and not getattr(event := content(row), "is_dry", False):
-            text = MARKS[row.kind](event) if not isinstance(event, payloads.Unknown) else ""
-            if text:
-                yield Mark(row.at, text)
-
-
-MARKS: Mapping[str, Callable[[Any], str]] = {
-    EventKind.REMEMBERED: lambda event: f"step {event.step} begins",
-    EventKind.APPLIED: lambda event: f"step {event.step} applied",
-    EventKind.WATCHED: lambda event: f"verdict {event.verdict}",
-    EventKind.UNDOING: lambda event: f"undo of step {event.step} begins",
-    EventKind.UNDONE: lambda event: f"step {event.step} undone",
-    EventKind.UNDO_FAILED: lambda event: f"undo of step {event.step} failed",
-    EventKind.CLOSED: lambda event: str(event.outcome).replace("_", " "),
-}
 
 
 def _measured(title: str, taken: Sequence[_Taken], condition: Condition | None, *, most: int) -> Measured:
@@ -198,13 +179,14 @@ def _without_twins(taken: Sequence[_Taken]) -> list[_Taken]:
 
 
 def _thinned(taken: Sequence[_Taken], most: int) -> Iterator[_Taken]:
-    """Yield at most so many readings: of each stretch the lowest, the highest and the worst."""
-    length = -(-len(taken) * 3 // most) if len(taken) > most else 1
-    for stretch in (taken[place : place + length] for place in range(0, len(taken), length)):
+    """Yield about so many readings: of each stretch the lowest, the highest and the worst, and the last."""
+    earlier = taken[:-LAST] if len(taken) > most else []
+    for stretch in _stretches(earlier, -(-len(earlier) * 3 // most)):
         numbers = [each for each in stretch if _number(each[0]) is not None]
         kept = [max(stretch, key=lambda each: BADNESS.get(str(each[0].get("verdict")), 2))]
         kept += [pick(numbers, key=lambda each: _number(each[0]) or 0.0) for pick in (min, max) if numbers]
         yield from {id(each): each for each in kept}.values()
+    yield from taken[len(earlier) :]
 
 
 def _number(reading: dict[str, Any]) -> float | None:

@@ -12,7 +12,8 @@ from changewindow.changes import owed
 from changewindow.changes.card_course import ACTING
 from changewindow.changes.change_facts import Asked, ChangeFacts, facts_of
 from changewindow.changes.event_lines import lines
-from changewindow.changes.measured import marks, measured
+from changewindow.changes.measured import measured
+from changewindow.changes.moments import marks
 from changewindow.changes.offers import Held, Offer, offers
 from changewindow.changes.tasks_seen import runs_of, tasks_seen
 from changewindow.documents.yaml_writing import written

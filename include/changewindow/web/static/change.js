@@ -204,7 +204,7 @@
     drawn.set(section.id, { plot, known, forget });
     if (focusedAt === null || focusedAt === undefined) return;
     place = Math.max(points.findIndex((point) => point.at >= focusedAt), 0);
-    holder.focus({ preventScroll: true });
+    requestAnimationFrame(() => holder.focus({ preventScroll: true })); // once it is laid out
   };
 
   const drawAll = () => {
