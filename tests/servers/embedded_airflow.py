@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import signal
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,7 +84,8 @@ def shared(folder: Path, probe: Probe, settings: Mapping[str, str]) -> Iterator[
             fcntl.flock(starting, fcntl.LOCK_UN)
             yield joined(json.loads(described.read_text()), probe)
             return
-        with running(folder, probe, **settings) as airflow:
+        # in a folder of its own: one that has ended already may have left its own there
+        with running(Path(tempfile.mkdtemp(prefix="", dir=folder)), probe, **settings) as airflow:
             described.write_text(json.dumps(description(airflow)))
             fcntl.flock(starting, fcntl.LOCK_UN)
             try:
