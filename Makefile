@@ -2,7 +2,10 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-RUN := PYTHONPATH=include PYTHONDONTWRITEBYTECODE= AIRFLOW_HOME=$(CURDIR)/.demo/unit $(BIN)/python
+# Where the files of tests lie: in memory, if there is room and programs may lie there; SQLite and git wait for a disk.
+TEMPORARY := $(shell findmnt --noheadings --output OPTIONS /dev/shm 2> /dev/null | grep --quiet --invert-match noexec \
+  && test "$$(df --output=avail /dev/shm | tail --lines 1)" -gt 4000000 && echo /dev/shm || echo $${TMPDIR:-/tmp})
+RUN := TMPDIR=$(TEMPORARY) PYTHONPATH=include PYTHONDONTWRITEBYTECODE= AIRFLOW_HOME=$(CURDIR)/.demo/unit $(BIN)/python
 UV := uv==0.13.9
 NO_START := /usr/sbin/policy-rc.d
 SERVICES := postgresql redis-server bind9 openssh-server prometheus prometheus-alertmanager systemd-journal-remote docker-registry auditd aide sudo rpm chromium
