@@ -65,12 +65,19 @@ def taken(pages: Pages, path: str, viewer: str) -> Taken:
     return Taken(path, viewer, median(warm), quantiles(warm, n=20)[-1], median(own), weight)
 
 
+def show(row: Taken, peer: Taken) -> None:
+    """Print a line of the table, as soon as it is known."""
+    times = f"{row.usual:8.1f} {row.p95:8.1f} {row.own:9.1f} {row.p95 / peer.p95:17.1f}"
+    print(f"{row.path:40} {row.viewer:14} {times} {row.weight / 1000:6.0f}", flush=True)
+
+
 def test_pages_are_fast_and_light(pages: Pages) -> None:
     """For whoever sees every change, every second one, and one: each within its limits; a table is printed."""
     viewers = {"every change": VIEWERS["user"], "every second": HALF, "one": VIEWERS["who may see one change"]}
     rows = []
     pages.viewer = VIEWERS["user"]
-    peer = taken(pages, EMPTY, "")
+    print(f"\n{'page':40} {'who sees':14} {'median':>8} {'p95':>8} {'processor':>9} {'of an empty page':>17} {'kB':>6}")
+    show(peer := taken(pages, EMPTY, ""), peer)
     for path in asked():
         for name, viewer in viewers.items():
             pages.viewer = viewer
