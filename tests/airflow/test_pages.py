@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect
 
-from changewindow.ledger import changes
+from changewindow.cli.airflow_api import wait_for
+from changewindow.ledger import changes, events
+from changewindow.ledger.event_kinds import EventKind
 from changewindow.web import menu
 from support import browser as browsers
 from support import every_page
@@ -33,6 +35,7 @@ PATHS = [item.path for item in menu.items()] + OF_A_CHANGE
 PAIRS = [tuple(menu.items()[:2])] if len(menu.items()) > 1 else []
 SCREENSHOTS = os.environ.get("SCREENSHOTS", "")
 """The folder for pictures of the pages; without it none are made."""
+READINGS = 3
 SMALL = 120_000
 """Bytes of a picture."""
 
@@ -50,6 +53,13 @@ class Screen:
     def change(self) -> str:
         """Return an approved change whose window opens in an hour."""
         return self.waiting("shown")
+
+    @cached_property
+    def watched(self) -> str:
+        """Return a change that acts, and has been watched for some readings."""
+        change = self.airflow.publish(ticket(self.folder / "watched", steps=2, watch="10m"))
+        wait_for(lambda: len(events.history(self.airflow.ledger, change, EventKind.READ)) > READINGS, "readings")
+        return change
 
     def waiting(self, service: str) -> str:
         """Return another such change, of a service of its own."""
@@ -195,10 +205,10 @@ def test_a_file_arrives(screen: Screen, path: str) -> None:
 @pytest.mark.skipif(not SCREENSHOTS, reason="SCREENSHOTS names no folder")
 @pytest.mark.parametrize("path", PATHS)
 def test_pictures_are_made(screen: Screen, path: str) -> None:
-    """One of each page, as it stands in Airflow."""
+    """One of each page, as it stands in Airflow while a change is watched."""
     name = path.partition("/")[0]
     with screen.tab("alice", color_scheme="light") as (page, _trouble):
-        opened(page, every_page.filled(path, change=screen.change))
+        opened(page, every_page.filled(path, change=screen.watched))
         page.wait_for_load_state("networkidle")
         taken = small(page.context, page.screenshot())
     assert len(taken) < SMALL
