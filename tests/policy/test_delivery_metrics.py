@@ -103,7 +103,15 @@ def test_a_number_counts(name: str, rows: list[Delivered], expected: tuple[float
 
 def test_the_frequency_is_of_the_time_that_is_known() -> None:
     """A ledger that began in the middle does not make people slower than they are."""
-    assert number("deployment_frequency", KEPT, length=WEEK / 7).value == 7
+    assert number("deployment_frequency", KEPT, length=WEEK * 2).value == 0.5
+
+
+def test_less_than_a_week_has_no_number_per_week() -> None:
+    """Two changes in the first minutes of a ledger are not thousands a week; they are counted all the same."""
+    found = number("deployment_frequency", KEPT, TAKEN_BACK, length=WEEK - 2 * HOUR)
+    assert (found.value, found.why, len(found.part)) == (None, "less than a week to count in", 2)
+    assert number("deployment_frequency", KEPT, length=WEEK - HOUR).value is not None, "clocks go forward in it"
+    assert number("change_fail_rate", KEPT, TAKEN_BACK, length=3 * MINUTE).value == 0.5
 
 
 def test_a_time_before_the_ledger_has_no_numbers() -> None:

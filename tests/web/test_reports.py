@@ -105,6 +105,16 @@ def test_the_changes_of_a_number_come_in_parts(pages: Pages, ledger: Ledger, mon
     assert "There is none" in pages.get("/reports/changes", of="success", at=3)
 
 
+def test_a_ledger_of_a_few_minutes_has_no_number_per_week(pages: Pages, ledger: Ledger) -> None:
+    """The page says why, and still leads to the changes; the time before says the same."""
+    deployed(ledger, NOW - DAY)
+    deployed(ledger, NOW - DAY, "rolled_back")
+    text = words(pages.get("/reports"))
+    assert "Deployment frequency | - less than a week to count in ( 2 changes ) | - the ledger had not begun |" in text
+    row = next(row for row in csv.DictReader(StringIO(pages.get("/reports/csv"))) if row["unit"] == "per week")
+    assert (row["value"], row["counted"], row["remark"]) == ("-", "2", "less than a week to count in")
+
+
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [

@@ -40,7 +40,7 @@ def lines(report: Report) -> Iterator[str]:
     for number in numbers:
         now = number.now
         counts = f"{len(now.part)} of {len(now.whole)}{', few' if now.is_small else ''}"
-        said = now.why or counts
+        said = f"{now.why} ({counts})" if now.why and now.whole else now.why or counts
         yield f"  {now.measure.text:38} {value_text(now.measure, now.value):>13}  {said}; {_before(number)}"
     yield from (f"{number.now.measure.text}: {number.now.measure.definition}" for number in numbers)
 

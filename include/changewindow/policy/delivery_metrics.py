@@ -15,6 +15,8 @@ from changewindow.policy.delivered import BY_HAND, Delivered
 FEW = 5
 """With fewer changes than this, a number says little."""
 WEEK = timedelta(days=7)
+CLOCKS_GO_FORWARD = timedelta(hours=1)
+"""By as much one week of the year is shorter."""
 Unit = Literal["seconds", "share", "per week"]
 Test = Callable[[Delivered], object]
 
@@ -177,6 +179,8 @@ def measured(measure: Measure, rows: Iterable[Delivered], length: timedelta | No
         return Measured(measure, None, part, whole, "the ledger had not begun")
     if not whole or (measure.length and not part):
         return Measured(measure, None, part, whole, measure.uncounted if whole else measure.nothing)
+    if measure.unit == "per week" and length < WEEK - CLOCKS_GO_FORWARD:
+        return Measured(measure, None, part, whole, "less than a week to count in")
     return Measured(measure, _value(measure, part, whole, length), part, whole)
 
 
