@@ -99,6 +99,9 @@ def test_what_is_no_text_is_refused(pages: Pages) -> None:
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": ""},
+        {"Sec-Fetch-Site": "none"},
+        {"Cookie": "_token=a"},
     ],
     ids=str,
 )
@@ -106,13 +109,14 @@ def test_other_sites_have_nothing_judged(pages: Pages, headers: dict[str, str]) 
     """Neither from the editor's address nor from the form's."""
     for path in ("/ask/judge", "/ask"):
         answer = pages.client.post(path, content=RELEASE.encode(), headers={**YAML, **headers})
-        assert answer.status_code == 400
+        assert answer.status_code == 403
         assert "a page of another site" in answer.text
 
 
 def test_our_own_pages_have(pages: Pages) -> None:
-    """A browser says so, in one way or the other."""
-    for headers in ({"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://testserver"}):
+    """A browser says so, in one way or the other; a program has a token, which no site can make a browser send."""
+    browsers = {"Sec-Fetch-Site": "same-origin", "Cookie": "a=b"}, {"Origin": "http://testserver", "Cookie": "a=b"}
+    for headers in (*browsers, {"Authorization": "Bearer a"}):
         assert pages.client.post("/ask/judge", content=b"a: 1", headers=headers).status_code == 200
 
 

@@ -9,7 +9,7 @@ from starlette.staticfiles import StaticFiles
 
 from changewindow.errors import AuthorError, BadPolicy, ChangeError, LedgerDown, LedgerUnknown
 from changewindow.web import feed, menu, rendering
-from changewindow.web.headers import KEPT, Headers
+from changewindow.web.headers import KEPT, Headers, hide_token
 from changewindow.web.same_origin import NotFromHere
 from changewindow.web.viewer import NotForYou, NotLoggedIn
 from changewindow.web.visit import LoggedIn, Surroundings
@@ -58,6 +58,7 @@ async def static(path: str, visit: LoggedIn) -> Response:
 
 async def refuse(request: Request, error: Exception) -> Response:
     """Return the page that says what went wrong, and what to do now."""
+    hide_token(request.scope)
     if isinstance(error, HTTPException):
         status, sentence = error.status_code, f"{request.url.path}: {error.detail}. Choose a page from the menu."
     elif isinstance(error, ChangeError):

@@ -1,11 +1,11 @@
 """Reads what somebody sends to a page, within limits of bytes and time, and only from a page of ours."""
 
 import asyncio
-from urllib.parse import urlsplit
 
 from fastapi import Request
 
 from changewindow.errors import BadRequest
+from changewindow.web.same_origin import require_own_page
 
 MOST = 2 * 2**20
 """Bytes that are read; Airflow's API takes as many about a DAG of ours."""
@@ -17,9 +17,10 @@ async def body_of(request: Request) -> bytes:
     """Return the body of a request that a page of ours sends.
 
     Raises:
-        BadRequest: another site sends it, it is too large, or takes too long.
+        NotFromHere: another site sends it.
+        BadRequest: it is too large, or takes too long.
     """
-    _refuse_other_sites(request)
+    require_own_page(request)
     try:
         async with asyncio.timeout(SECONDS):
             return await _read(request)
@@ -34,12 +35,3 @@ async def _read(request: Request) -> bytes:
         if len(body) > MOST:
             raise BadRequest(f"The text is larger than the {MOST:,} bytes that are read here. Send less.")
     return bytes(body)
-
-
-def _refuse_other_sites(request: Request) -> None:
-    """Refuse what a browser sends for a page of another site; programs say neither, and have no log-in of a browser."""
-    headers = request.headers
-    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    is_other = site != "same-origin" if site else bool(origin) and urlsplit(str(origin)).netloc != headers.get("host")
-    if is_other:
-        raise BadRequest("This was sent by a page of another site. Open the page of Change Windows, and check there.")

@@ -27,6 +27,7 @@ from changewindow.web.headers import KEPT
 from changewindow.web.judging import judge, workers
 from changewindow.web.menu import Item
 from changewindow.web.pasting import body_of
+from changewindow.web.same_origin import NotFromHere
 from changewindow.web.standard import VALUE, Form
 from changewindow.web.visit import LoggedIn, Visit
 
@@ -70,6 +71,8 @@ async def judge_text(visit: LoggedIn, change: str = "") -> Response:
         judged = await run_in_threadpool(judge, visit, text, change=change)
     except (BadRequest, LedgerUnknown) as error:
         return JSONResponse({"detail": str(error)}, 400)
+    except NotFromHere as error:
+        return JSONResponse({"detail": str(error)}, 403)
     except BadYaml as bad:
         return JSONResponse({"detail": str(bad)}, 400)
     return JSONResponse(answer_of(judged))
