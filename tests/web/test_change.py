@@ -211,6 +211,7 @@ def test_a_record_shows_what_was_done(pages: Pages, ledger: Ledger) -> None:
     assert offered(text) == set()
     assert 'id="plan"' not in text
     assert "May it act" not in text
+    assert "line: kubectl rollout restart deployment/orders" in pages.get("/changes/CHG-1001/ticket.yaml")
 
 
 def test_an_unreadable_policy_is_said_and_hides_nothing_else(pages: Pages, ledger: Ledger) -> None:

@@ -18,8 +18,9 @@ from changewindow.changes.offers import Held, Offer, offers
 from changewindow.changes.tasks_seen import runs_of, tasks_seen
 from changewindow.documents.yaml_writing import written
 from changewindow.errors import BadPolicy, BadRequest, LedgerUnknown
-from changewindow.ledger import changes
+from changewindow.ledger import changes, records
 from changewindow.ledger.events import is_id
+from changewindow.policy.manual_change import RECORDED
 from changewindow.policy.model import Policy
 from changewindow.ticket import every_field
 from changewindow.ticket.plan import plan
@@ -58,11 +59,16 @@ def show(change: str, visit: LoggedIn, before: str = "", texts: str = "") -> Res
 
 @router.get("/changes/{change}/ticket.yaml")
 def ticket(change: str, visit: LoggedIn) -> Response:
-    """Return the newest text of a change as a file."""
+    """Return the newest text of a change as a file; of a record, what was told."""
     _require_seen(visit, change)
-    data = changes.revision(visit.ledger, change)
+    is_record = visit.change(change).status == RECORDED
     name = {"Content-Disposition": f'attachment; filename="{change}.yaml"'}
-    return Response(written(every_field.in_order(data)), media_type="application/yaml", headers=name)
+    data = records.manual_change(visit.ledger, change).data if is_record else _ticket_of(visit, change)
+    return Response(written(data), media_type="application/yaml", headers=name)
+
+
+def _ticket_of(visit: Visit, change: str) -> dict[str, Any]:
+    return every_field.in_order(changes.revision(visit.ledger, change))
 
 
 def _require_seen(visit: Visit, change: str) -> None:
