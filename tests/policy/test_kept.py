@@ -1,5 +1,6 @@
 """A policy is read again as soon as one of its files is another, and not before."""
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -54,3 +55,12 @@ def test_a_broken_file_is_refused_until_it_is_mended(folder: Path) -> None:
             kept(folder)
     calendar.write_text(good, encoding="utf-8")
     assert kept(folder) is not before
+
+
+@pytest.mark.parametrize("file", ["policy/old.ics", "templates/old.yaml"])
+def test_a_file_that_goes_while_it_is_listed_is_none(folder: Path, file: str) -> None:
+    """As a link whose file went a moment ago: the policy is told from the one before, and nothing breaks."""
+    before = kept(folder)
+    (folder / file).symlink_to("gone")
+    with contextlib.suppress(BadPolicy):
+        assert kept(folder) is not before

@@ -27,5 +27,13 @@ def _loaded(folder: Path, templates: Path, _stamp: Stamp) -> Policy:
 def _stamp(folder: Path) -> Stamp:
     """Return what changes whenever a file of a folder does."""
     files = sorted(path for path in folder.rglob("*") if path.suffix in {".yaml", ".ics"})
-    stats = ((path, path.stat()) for path in files)
-    return tuple((str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino) for path, stat in stats)
+    return tuple((str(path), *_written(path)) for path in files)
+
+
+def _written(path: Path) -> tuple[int, int, int]:
+    """Return when a file was written, its size and its number; of one that went since it was listed, zeros."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return 0, 0, 0
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
