@@ -72,6 +72,6 @@ async def refuse(request: Request, error: Exception) -> Response:
         sentence=sentence,
         status=status,
         base=request.scope.get("root_path", ""),
-        airflow=surroundings.airflow,
+        airflow_root=surroundings.airflow,
     )
     return Response(text, status, media_type="text/html")
