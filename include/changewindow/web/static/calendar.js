@@ -1,9 +1,7 @@
-// Draws the calendar from the JSON of the page's days, and looks again every minute; the tables below say the same.
+// Draws the calendar from the JSON of the page's days, and again whenever the page is renewed; the tables below say the same.
 "use strict";
 (() => {
   const box = document.getElementById("calendar");
-  const stale = document.getElementById("stale");
-  const PAUSE = 60_000;
   const VIEWS = { month: "dayGridMonth", week: "timeGridWeek", day: "timeGridDay", targets: "resourceTimelineWeek" };
   const isMonth = box.dataset.view === "month";
 
@@ -23,7 +21,7 @@
 
   const fetched = async () => {
     const answer = await fetch(box.dataset.events, { credentials: "same-origin" });
-    if (!answer.ok) throw new Error(answer.status === 401 ? "you are logged out" : `answer ${answer.status}`);
+    if (!answer.ok) throw new Error(`the server answers ${answer.status} for what the calendar draws`);
     return answer.json();
   };
   // The library calls its grid a table, but no rows of it; for those who do not see it, the tables below are the tables.
@@ -42,8 +40,6 @@
       calendar.setOption("events", shown);
       return;
     }
-    box.hidden = false;
-    document.querySelector(".legend").hidden = false;
     calendar = EventCalendar.create(box, {
       view: VIEWS[box.dataset.view],
       date: box.dataset.date,
@@ -65,25 +61,14 @@
     });
   };
   let last = "";
-  const look = async () => {
-    try {
-      const found = await fetched();
-      const text = JSON.stringify(found);
-      if (text !== last && !box.contains(document.activeElement)) {
-        draw(found);
-        last = text;
-      }
-      stale.hidden = true;
-    } catch (error) {
-      const made = document.getElementById("made")?.textContent ?? "";
-      stale.textContent = `This calendar is as of ${made} and grows old: ${error.message}. It goes on trying.`;
-      stale.hidden = false;
-    }
+  const renew = async () => {
+    const found = await fetched();
+    const text = JSON.stringify(found);
+    if (text === last || box.contains(document.activeElement)) return;
+    draw(found);
+    last = text;
   };
-  const again = async () => {
-    if (!document.hidden) await look();
-    setTimeout(again, PAUSE);
-  };
-  again();
-  document.addEventListener("visibilitychange", () => document.hidden || look());
+  document.addEventListener("pagechange", (event) => event.detail.waitFor(renew()));
+  // The page is asked for again at once, and says why it is old.
+  renew().catch(() => document.dispatchEvent(new Event("pageold")));
 })();

@@ -27,7 +27,7 @@
     for (const { name, value } of fresh.attributes)
       if (old.getAttribute(name) !== value && !(name === "open" && old.matches("details"))) old.setAttribute(name, value);
   };
-  // What has gone stays, marked, while somebody works in it; what a script of the page has made is that script's.
+  // What has gone stays, marked, while somebody works in it; what a script has made or draws in is that script's.
   const leave = (node) => {
     if (node.dataset?.made !== undefined) return;
     if (!holdsWork(node)) {
@@ -49,6 +49,7 @@
     // Without scripts, as it is parsed here, a browser reads <noscript> otherwise.
     if (old.matches("noscript") || (old.matches("form[data-trigger]") && holdsWork(old))) return;
     if (old !== live) takeAttributes(old, fresh);
+    if (old.dataset.drawn !== undefined) return;
     const wanted = new Set([...fresh.children].map((child) => child.id).filter(Boolean));
     let here = old.firstChild;
     const passOver = (isMeant) => {
@@ -82,7 +83,7 @@
     if (stale.textContent !== text) stale.textContent = text;
     stale.hidden = !text;
   };
-  const take = (text) => {
+  const take = async (text) => {
     const made = new DOMParser().parseFromString(text, "text/html");
     const fresh = made.getElementById("main");
     if (!fresh) throw new Error("the answer is no page of ours; log in to Airflow again");
@@ -93,7 +94,9 @@
     if (had && document.activeElement !== focused) (focused.isConnected ? focused : live).focus({ preventScroll: true });
     const since = made.getElementById("made");
     if (since) document.getElementById("made")?.replaceWith(document.importNode(since, true));
-    document.dispatchEvent(new Event("pagechange"));
+    const awaited = [];
+    document.dispatchEvent(new CustomEvent("pagechange", { detail: { waitFor: (promise) => awaited.push(promise) } }));
+    await Promise.all(awaited);
   };
   const reasons = { 401: "you are logged out; log in to Airflow again", 403: "it is not shown to you any more" };
   let asking = null;
@@ -104,7 +107,7 @@
     try {
       const answer = await fetch(location.href, { credentials: "same-origin", signal: asking.signal });
       if (!answer.ok) throw new Error(reasons[answer.status] ?? `the server answers ${answer.status}`);
-      take(await answer.text());
+      await take(await answer.text());
       warn("");
     } catch (error) {
       const why = error.name === "AbortError" ? "the server does not answer" : error.message;
@@ -123,5 +126,6 @@
   setTimeout(again, pause);
   document.addEventListener("visibilitychange", () => document.hidden || look());
   addEventListener("online", look);
+  document.addEventListener("pageold", look);
   addEventListener("pageshow", (event) => event.persisted && look());
 })();
