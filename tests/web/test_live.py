@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route
@@ -126,7 +127,7 @@ def test_what_has_ended_stays_while_somebody_writes_about_it(live: Live) -> None
 
 def test_what_became_of_a_form_stays_to_be_read(live: Live) -> None:
     """The run's own words, until the form is closed; what was sent names the change."""
-    sent: list[object] = []
+    sent: list[dict[str, Any]] = []
 
     def triggered(route: Route) -> None:
         sent.append(json.loads(route.request.post_data or "null"))
@@ -144,6 +145,7 @@ def test_what_became_of_a_form_stays_to_be_read(live: Live) -> None:
     live.close()
     live.renew()
     assert "alice: CHG-1001 stops now" in live.page.locator(f"{ABORT} [role=status]").inner_text()
+    assert [each.pop("dag_run_id")[:8] for each in sent] == ["manual__"]
     assert sent == [{"logical_date": None, "conf": {"change": "CHG-1001", "reason": "orders answer with 500"}}]
 
 

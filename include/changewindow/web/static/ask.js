@@ -65,6 +65,7 @@
   };
   const changed = () => {
     drafts.write(editor.text());
+    by("asking")?.dispatchEvent(new Event("input", { bubbles: true }));
     soon();
   };
   const editor = window.ticketEditor(area, {

@@ -1,4 +1,4 @@
-// Says which change has come of a request, and lets a refused one be asked for again.
+// Says which change has come of a request.
 "use strict";
 (() => {
   const asking = document.getElementById("asking");
@@ -6,7 +6,6 @@
   asking?.addEventListener("submit", () => (outcome.hidden = true));
   asking?.addEventListener("runchange", (event) => {
     const run = event.detail;
-    if (run.state === "failed") asking.querySelector("button").disabled = false;
     const change = /\bCHG-[1-9][0-9]*\b/.exec(run.note ?? "")?.[0];
     if (!change || run.state === "failed") return;
     const link = document.createElement("a");

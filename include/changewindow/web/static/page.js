@@ -18,7 +18,12 @@
   // A form triggers a DAG over Airflow's API, as the user who is logged in; the run says what became of it.
   const api = (path) => `${document.body.dataset.airflow}api/v2/${path}`;
   const say = (form, ...parts) => form.querySelector("[role=status]").replaceChildren(...parts);
+  const ALSO = {
+    401: "You are logged out, and nothing was asked for. Log in to Airflow in another tab, then press the button again.",
+    403: "Airflow does not let you trigger it, and nothing was asked for. Whoever gives the roles in Airflow can change that.",
+  };
   const reason = async (answer) => {
+    if (ALSO[answer.status]) return ALSO[answer.status];
     const body = await answer.json().catch(() => ({}));
     return typeof body.detail === "string" ? body.detail : `Airflow answers ${answer.status}: ${JSON.stringify(body)}`;
   };
@@ -29,13 +34,37 @@
     link.textContent = text;
     return link;
   };
+  const SOON = 1500;
+  const LATER = 15_000;
+  const PATIENCE = 10_000;
+  const UNSEEN = {
+    401: "you are logged out; log in to Airflow in another tab",
+    403: "you may not see its run",
+    404: "its run is not there",
+  };
+  const runOf = async (dag, run) => {
+    const address = api(`dags/${encodeURIComponent(dag)}/dagRuns/${encodeURIComponent(run)}`);
+    const answer = await fetch(address, { credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE) });
+    if (!answer.ok) throw new Error(UNSEEN[answer.status] ?? `Airflow answers ${answer.status}`);
+    return answer.json();
+  };
+  // Says what becomes of a run until it has ended, however long Airflow does not answer; returns how it ended.
   const follow = async (form, dag, run) => {
-    const answer = await fetch(api(`dags/${encodeURIComponent(dag)}/dagRuns/${encodeURIComponent(run)}`));
-    if (!answer.ok) return;
-    const now = await answer.json();
-    say(form, `${now.state}${now.note ? `: ${now.note}` : ""} `, runLink(dag, run, "See its run"));
-    form.dispatchEvent(new CustomEvent("runchange", { detail: now }));
-    if (["queued", "running"].includes(now.state)) setTimeout(() => follow(form, dag, run), 1500);
+    for (let pause = SOON; form.isConnected; ) {
+      try {
+        const now = await runOf(dag, run);
+        say(form, `${now.state}${now.note ? `: ${now.note}` : ""} `, runLink(dag, run, "See its run"));
+        form.dispatchEvent(new CustomEvent("runchange", { detail: now }));
+        if (!["queued", "running"].includes(now.state)) return now.state;
+        pause = SOON;
+      } catch (error) {
+        const why = error.name === "TimeoutError" ? "Airflow does not answer" : error.message;
+        say(form, `It was asked for. What became of it is not known: ${why}. This page goes on trying. `, runLink(dag, run, "See its run"));
+        pause = Math.min(pause * 2, LATER);
+      }
+      await new Promise((done) => setTimeout(done, pause));
+    }
+    return "unknown";
   };
   const conf = (form) => {
     const given = {};
@@ -48,28 +77,49 @@
     }
     return given;
   };
+  // A request has a name of its own, so that one to which no answer came can be repeated and still happens once.
+  const underWay = new WeakSet();
+  const unanswered = new WeakMap();
+  const named = () => {
+    const [chance] = crypto.getRandomValues(new Uint32Array(1));
+    return `manual__${new Date().toISOString()}_${chance.toString(36)}`;
+  };
+  const ask = (form, dag, run) =>
+    fetch(api(`dags/${encodeURIComponent(dag)}/dagRuns`), {
+      method: "POST",
+      credentials: "same-origin",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ dag_run_id: run, logical_date: null, conf: conf(form) }),
+      signal: AbortSignal.timeout(2 * PATIENCE),
+    });
+  // Returns whether the same may be asked for again at once: not after it has succeeded.
+  const outcome = async (form, dag) => {
+    const before = unanswered.get(form);
+    const run = before ?? named();
+    unanswered.set(form, run);
+    const answer = await ask(form, dag, run);
+    if (answer.status >= 500) throw new Error(`it answers ${answer.status}`);
+    unanswered.delete(form);
+    if (answer.ok) return (await follow(form, dag, (await answer.json()).dag_run_id)) === "failed";
+    if (before && answer.status === 409) return (await follow(form, dag, run)) === "failed";
+    say(form, await reason(answer));
+    return true;
+  };
   const trigger = async (form) => {
+    if (underWay.has(form)) return;
+    underWay.add(form);
     const dag = form.dataset.trigger;
     const button = form.querySelector("button:not([type=button])");
     button.disabled = true;
     say(form, "Asking Airflow ...");
     try {
-      const answer = await fetch(api(`dags/${encodeURIComponent(dag)}/dagRuns`), {
-        method: "POST",
-        credentials: "same-origin",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ logical_date: null, conf: conf(form) }),
-      });
-      if (!answer.ok) {
-        say(form, await reason(answer));
-        button.disabled = false;
-        return;
-      }
-      const run = await answer.json();
-      await follow(form, dag, run.dag_run_id);
+      button.disabled = !(await outcome(form, dag));
     } catch (error) {
-      say(form, `Airflow does not answer (${error.message}). Look at the runs of ${dag} before you ask again.`);
+      const why = error.name === "TimeoutError" ? "" : ` (${error.message})`;
+      say(form, `Airflow does not answer${why}, so it is not known whether it was asked for. Press the button again: it happens once.`);
       button.disabled = false;
+    } finally {
+      underWay.delete(form);
     }
   };
   document.addEventListener("submit", (event) => {
@@ -77,6 +127,23 @@
     event.preventDefault();
     trigger(event.target);
   });
+  // What has succeeded is asked for again once it is another request, or its form was closed in between.
+  const renew = (form) => {
+    if (!form || underWay.has(form)) return;
+    unanswered.delete(form);
+    form.querySelector("button:not([type=button])").disabled = false;
+  };
+  document.addEventListener("input", (event) => renew(event.target.closest("form[data-trigger]")));
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      const form = event.target.open === false && event.target.querySelector("form[data-trigger]");
+      if (!form || underWay.has(form)) return;
+      renew(form);
+      say(form);
+    },
+    true,
+  );
 
   // The zones of this browser, and its own one first.
   const zones = document.getElementById("zones");
