@@ -118,7 +118,10 @@ def permission(kept: dict[Any, Any], action: str, resource: str) -> Permission:
 def week(tmp_path_factory: pytest.TempPathFactory) -> Callable[[BaseAuthManager[Any]], Gate]:
     """Return what puts the pages of a busy week behind an auth manager."""
     ledger = busy.week_in(tmp_path_factory.mktemp("week"))
-    around = Surroundings(viewer, lambda: ledger, lambda: load_policy(ROOT / "include/policy"), "/", lambda: NOW)
+    files = (ROOT / "include/policy", ROOT / "include/templates")
+    around = Surroundings(
+        viewer, lambda: ledger, lambda: load_policy(*files), policy_files=lambda: files, airflow="/", now=lambda: NOW
+    )
     client = TestClient(application(around), raise_server_exceptions=False)
 
     def behind(manager: BaseAuthManager[Any]) -> Gate:

@@ -22,7 +22,7 @@ from changewindow.ledger.models import Change
 from support.layout import INCLUDE
 
 NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
-KNOWN_MOUNTS = {"/execution", "/auth", "/static"}
+KNOWN_MOUNTS = {"/execution", "/auth", "/static", "/change-windows"}
 
 
 class NothingKnown:
