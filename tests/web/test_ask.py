@@ -1,5 +1,7 @@
 """The page on which people ask for a change."""
 
+import html
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,6 +182,36 @@ def test_an_opening_of_the_calendar_is_filled_in(pages: Pages) -> None:
         assert "  end: 2031-03-19 16:00\n" in text
         assert "  zone: Europe/Berlin" in text
         assert "owner: alice" in text
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("2031-10-26T02:15+02:00", "2031-10-26T02:45+02:00", ("2031-10-26 00:15", "2031-10-26 00:45", "UTC")),
+        ("2031-10-26T02:15+01:00", "2031-10-26T02:45+01:00", ("2031-10-26 01:15", "2031-10-26 01:45", "UTC")),
+        ("2031-10-26T01:15+02:00", "2031-10-26T02:15+02:00", ("2031-10-25 23:15", "2031-10-26 00:15", "UTC")),
+        ("2031-10-26T01:15+02:00", "2031-10-26T03:15+01:00", ("2031-10-26 01:15", "2031-10-26 03:15", "Europe/Berlin")),
+        ("2031-10-26T02:15", "2031-10-26T02:45", ("2031-10-26 02:15", "2031-10-26 02:45", "Europe/Berlin")),
+    ],
+)
+def test_an_opening_in_the_hour_that_is_shown_twice_is_written_in_utc(
+    pages: Pages, start: str, end: str, expected: tuple[str, str, str]
+) -> None:
+    """In the forms of standard changes, too; without an offset nobody guesses, and the checks refuse it."""
+    text = pages.get("/ask", start=start, end=end, zone="Europe/Berlin")
+    assert re.findall(r"^  (?:start|end|zone): (.*?)(?:  .*)?$", text, re.MULTILINE) == list(expected)
+    [address] = re.findall(r'href="(/ask/standard/restart[^"]*)"', text)
+    form = pages.client.get(html.unescape(address)).text
+    fields = [re.findall(f'name="{name}"[^>]* required value="([^"]*)"', form) for name in ("start", "end", "zone")]
+    assert fields == [[text.replace(" ", "T")] for text in expected]
+
+
+def test_times_with_an_offset_bring_their_zone(pages: Pages) -> None:
+    """A ticket in UTC does not get the local times of the zone that was chosen before."""
+    pages.get("/now", zone="Europe/Berlin")
+    text = pages.get("/ask", start="2031-03-19T13:00+00:00")
+    assert "  start: 2031-03-19 14:00 " in text
+    assert "  zone: Europe/Berlin" in text
 
 
 @pytest.mark.parametrize("start", ["soon", "2031-02-30T10:00", "9999-12-31T23:59-23:00"])

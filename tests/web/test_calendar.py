@@ -1,5 +1,6 @@
 """The calendar page, and the events that a browser draws of it."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -218,6 +219,15 @@ def test_a_day_ends_when_clocks_of_its_zone_say(pages: Pages) -> None:
     assert [event["id"] for event in drawn(pages, **days)] == ["CHG-1001"]
 
 
+def test_in_the_hour_that_clocks_show_twice_times_have_their_offset(pages: Pages) -> None:
+    """In tables, too: one that is read a year later says which of the two it was."""
+    submit(pages.ledger(), "2031-10-26 00:30", "2031-10-26 01:30")
+    page = pages.get("/calendar", view="day", date="2031-10-26", zone="Europe/Berlin")
+    assert ">2031-10-26 02:30+02:00</time>" in page
+    assert ">2031-10-26 02:30+01:00</time>" in page
+    assert len(re.findall(r"\+0\d:00</time>", page)) == 2, "other times have none"
+
+
 def test_windows_and_freezes_are_shown(pages: Pages) -> None:
     """The shipped policy freezes Friday afternoons and weekends for normal changes."""
     page = pages.get("/calendar", view="week", date=DAY)
@@ -234,7 +244,7 @@ def test_an_opening_leads_to_asking_for_a_change_in_it(pages: Pages) -> None:
     [opening] = [event for event in events if event["classNames"] == ["opening"]]
     assert (opening["start"], opening["end"]) == ("2031-03-18T15:10:00", "2031-03-21T13:00:00")
     asked = (
-        "/ask?start=2031-03-18T15%3A10&end=2031-03-18T16%3A10&zone=Europe%2FBerlin"
+        "/ask?start=2031-03-18T15%3A10%2B01%3A00&end=2031-03-18T16%3A10%2B01%3A00&zone=Europe%2FBerlin"
         "&service=orders&environment=production"
     )
     assert opening["extendedProps"]["url"] == asked

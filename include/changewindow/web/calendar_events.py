@@ -39,10 +39,10 @@ def rows_of(agenda: Agenda, policy: Policy | None, wanted: Wanted) -> list[str]:
 
 
 def ask_path(span: Interval, wanted: Wanted, visit: Visit) -> str:
-    """Return where a change is asked for in an opening, with local times like `2026-12-24T22:00`."""
+    """Return where a change is asked for in an opening, with times like `2026-12-24T22:00+01:00`."""
     end = span.end if span.length <= LONG else span.start + ASKED
     start, end = (moment.astimezone(visit.zone) for moment in (span.start, end))
-    times = {"start": f"{start:%Y-%m-%dT%H:%M}", "end": f"{end:%Y-%m-%dT%H:%M}", "zone": visit.zone}
+    times = {"start": start.isoformat(timespec="minutes"), "end": end.isoformat(timespec="minutes"), "zone": visit.zone}
     return visit.path("ask", **times, service=wanted.service, environment=wanted.environment or ENVIRONMENT)
 
 

@@ -52,8 +52,10 @@ def version(file: str) -> str:
 
 
 def at(moment: datetime, zone: tzinfo) -> str:
-    """Return a moment to the minute, as people read it in a zone."""
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+    """Return a moment to the minute, as people read it in a zone; with the offset where clocks show the time twice."""
+    local = moment.astimezone(zone)
+    is_shown_twice = local.utcoffset() != local.replace(fold=not local.fold).utcoffset()
+    return local.isoformat(" ", "minutes") if is_shown_twice else f"{local:%Y-%m-%d %H:%M}"
 
 
 def day(moment: datetime, zone: tzinfo) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
@@ -11,6 +12,7 @@ from changewindow.documents.yaml_writing import written
 from changewindow.errors import BadRequest
 from changewindow.policy.standard_changes import Standards, Template
 from changewindow.ticket.window import Window
+from changewindow.web.asked_window import asked_window
 
 VALUE = "values."
 """How the names of fields for parameters begin; the rest is the parameter's own name."""
@@ -60,9 +62,11 @@ class Form:
 
     @property
     def window(self) -> dict[str, str]:
-        """Return the window as a ticket writes it; what is not filled in is empty."""
-        times = {name: self.given.get(name, "").replace("T", " ") for name in ("start", "end")}
-        return {**times, "zone": self.zone}
+        """Return the window as a ticket writes it; what is missing is empty, and what is no time stays."""
+        try:
+            return {"start": "", "end": "", "zone": self.zone, **asked_window(self.given, ZoneInfo(self.zone))}
+        except BadRequest:
+            return {"start": self.given.get("start", ""), "end": self.given.get("end", ""), "zone": self.zone}
 
     @property
     def is_filled(self) -> bool:

@@ -1,12 +1,9 @@
 """The page on which people ask for a change: a ticket that is judged while they write it, or a standard change."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter
 from starlette.background import BackgroundTask
@@ -15,13 +12,13 @@ from starlette.responses import JSONResponse, Response
 
 from changewindow.changes.first_text import first_text
 from changewindow.changes.judging import Judged
-from changewindow.documents.text import shown
 from changewindow.documents.types import PERSON
 from changewindow.documents.yaml import BadYaml, decode
 from changewindow.documents.yaml_writing import written
 from changewindow.errors import BadPolicy, BadRequest, LedgerUnknown
 from changewindow.ledger import changes
 from changewindow.policy.model import Policy
+from changewindow.web.asked_window import asked_window
 from changewindow.web.completion import names, schema_text, schema_version
 from changewindow.web.headers import KEPT
 from changewindow.web.judging import judge, workers
@@ -123,6 +120,7 @@ def _page(visit: Visit, text: str, *, change: str, judged: Judged | None = None)
         change=change,
         judged=judged and answer_of(judged),
         standards=policy.standards.templates if policy else {},
+        window={name: visit.request.query_params.get(name) for name in ("start", "end", "zone")},
         names=names(policy, visit.viewer),
         trouble=trouble,
         nonce=visit.request.state.nonce,
@@ -159,17 +157,5 @@ def _known(visit: Visit) -> dict[str, str]:
     query = visit.request.query_params
     known = {name: query.get(name, "")[:100] for name in ("service", "environment")}
     known["owner"] = visit.viewer.name if re.fullmatch(PERSON, visit.viewer.name) else ""
-    return {**known, **_window(query, visit.zone), "zone": str(visit.zone) if "zone" in query else ""}
-
-
-def _window(query: Mapping[str, str], zone: ZoneInfo) -> dict[str, str]:
-    """Return start and end as they stand in a ticket; without an offset they are meant in the zone."""
-    return {name: _local(name, query[name], zone) for name in ("start", "end") if query.get(name)}
-
-
-def _local(name: str, text: str, zone: ZoneInfo) -> str:
-    try:
-        moment = datetime.fromisoformat(text)
-        return f"{moment.astimezone(zone) if moment.tzinfo else moment:%Y-%m-%d %H:%M}"
-    except (ValueError, OverflowError) as error:
-        raise BadRequest(f"{name}: {shown(text)} is no time. Write it like 2031-03-18T14:00.") from error
+    zone = {"zone": str(visit.zone)} if "zone" in query else {}
+    return {**known, **zone, **asked_window(query, visit.zone)}
