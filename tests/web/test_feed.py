@@ -311,3 +311,13 @@ def test_what_was_done_within_a_moment_has_no_end(pages: Pages) -> None:
         session.connection().exec_driver_sql("UPDATE changes SET closes = opens")
     [event] = events(pages, made(pages))
     assert "DTEND" not in event
+
+
+def test_a_feed_names_no_change_that_its_user_may_not_see(pages: Pages, ledger: Ledger) -> None:
+    """Not even where another one was in the way."""
+    change = submit(ledger)
+    reason = "CHG-1001 may not act.\n  - production/orders is held by CHG-1002. Wait."
+    changes.close(ledger, change, run=None, outcome="refused", reason=reason, now=NOW)
+    path = made(pages, "who may see one change")
+    assert "CHG-1002" not in fetched(pages, path).text
+    assert "CHG-1002" in fetched(pages, made(pages)).text.replace("\r\n ", "")

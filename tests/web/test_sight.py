@@ -4,9 +4,14 @@ import re
 
 import pytest
 
+from changewindow.errors import NotAllowed
+from changewindow.ledger import changes, leases
+from changewindow.ledger.database import Ledger
 from support import busy, every_page
+from support.changes import NOW, approved, intent
 from support.pages import VIEWERS, Pages
 from support.tampering import tamper
+from support.tickets import banner
 
 OF_ONE = "who may see one change"
 SEEN = "CHG-1001"
@@ -62,3 +67,45 @@ def test_whoever_sees_no_change_reads_of_none(week: Pages, path: str) -> None:
     named = {change for change in busy.STATES.values() if change in text and change not in path}
     assert named == set()
     assert "Release number" not in text
+
+
+@pytest.fixture
+def refused(ledger: Ledger) -> Ledger:
+    """Return a ledger in which a change was refused because of another one, which still holds its target."""
+    first, second = approved(ledger, banner()), approved(ledger, banner(owner="carol"))
+    targets = ("production/orders",)
+    leases.start(ledger, second.change, intent(second.digest, "run-2"), targets=targets, now=NOW)
+    with pytest.raises(NotAllowed) as closed:
+        leases.start(ledger, first.change, intent(first.digest), targets=targets, now=NOW)
+    changes.close(ledger, first.change, run="run-1", outcome="refused", reason=str(closed.value), now=NOW)
+    return ledger
+
+
+@pytest.mark.parametrize("path", every_page.addresses())
+def test_what_was_in_the_way_of_a_change_is_not_named(pages: Pages, refused: Ledger, path: str) -> None:
+    """Neither in the reason of its end, nor in what the gate says of it now, nor in the line of an event."""
+    pages.viewer = VIEWERS[OF_ONE]
+    text = pages.client.get(f"/{path}").text
+    assert "CHG-1002" not in text
+    assert "carol" not in text
+
+
+def test_what_was_in_the_way_of_a_change_is_told_to_who_may_see_it(pages: Pages, refused: Ledger) -> None:
+    """In three places of its page."""
+    assert pages.get("/changes/CHG-1001").count("production/orders is held by CHG-1002") == 3
+
+
+def test_that_something_was_in_the_way_of_a_change_is_told(pages: Pages, refused: Ledger) -> None:
+    """What else is said of it stays."""
+    text = pages.get("/changes/CHG-1001", viewer=OF_ONE)
+    assert (
+        "CHG-1001 may not act. Nothing was touched.<br>  - Something about a change that is not shown to you." in text
+    )
+    assert text.count("Something about a change that is not shown to you.") == 3
+
+
+@pytest.mark.parametrize("asked", ["held by CHG-1002", "by CHG-100", "is held"])
+def test_a_search_says_nothing_of_what_a_reason_names(pages: Pages, refused: Ledger, asked: str) -> None:
+    """Whoever tries names learns of none, for a reason that may name another change is not searched for them."""
+    assert "CHG-1001" not in pages.get("/history", viewer=OF_ONE, q=asked)
+    assert "CHG-1001" in pages.get("/history", q=asked)

@@ -1,6 +1,7 @@
 """Writes changes as an iCalendar file (RFC 5545) that calendar programs fetch again and again."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import icalendar
@@ -24,11 +25,18 @@ STATES: Mapping[str, str] = {
 
 
 def feed(
-    ledger: Ledger, wanted: Wanted, *, numbers: frozenset[int] | None, now: datetime, link: Callable[[str], str]
+    ledger: Ledger,
+    wanted: Wanted,
+    *,
+    numbers: frozenset[int] | None,
+    now: datetime,
+    link: Callable[[str], str],
+    told: Callable[[str], str],
 ) -> bytes:
-    """Return the changes around the present, only those with these numbers; `link` gives the address of one by its id.
+    """Return the changes around the present, only those with these numbers.
 
-    What is the same is written in the same way, so that programs see what has changed.
+    `link` gives the address of one by its id, `told` what may be told of why it ended. What is the same is written in
+    the same way, so that programs see what has changed.
 
     Raises:
         LedgerDown: the ledger does not answer.
@@ -37,7 +45,9 @@ def feed(
     over = planned(ledger, Interval(now - BEFORE, now), wanted, numbers=numbers, limit=MOST - len(coming))
     changes = sorted({*over, *coming}, key=lambda change: (change.opens, change.number))
     newest = newest_events(ledger, [change.number for change in changes])
-    return written([(change, newest.get(change.number)) for change in changes], link)
+    return written(
+        [(replace(change, reason=told(change.reason)), newest.get(change.number)) for change in changes], link
+    )
 
 
 def written(changes: Sequence[tuple[Planned, Newest | None]], link: Callable[[str], str]) -> bytes:

@@ -53,7 +53,9 @@ class Wanted:
     requester: str | None = None
     owner: str | None = None
     text: str | None = None
-    """Stands in its id, its summary or the reason of its outcome, in whatever case."""
+    """Stands in its id, its summary or the reason of its outcome, in whatever case.
+
+    Among some numbers no reason is looked at: it may name a change that is none of them."""
     before: int | None = None
     """Its number is lower than this one."""
     numbers: frozenset[int] | None = None
@@ -108,7 +110,7 @@ def _of_itself(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.outcomes:
         conditions.append(Change.status.in_(wanted.outcomes))
     if wanted.text is not None:
-        conditions.append(_says(wanted.text))
+        conditions.append(_says(wanted.text, among_all=wanted.numbers is None))
     if wanted.before is not None:
         conditions.append(Change.number < wanted.before)
     if wanted.numbers is not None:
@@ -116,10 +118,11 @@ def _of_itself(wanted: Wanted) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _says(text: str) -> ColumnElement[bool]:
+def _says(text: str, *, among_all: bool) -> ColumnElement[bool]:
     """Return whether a text stands in what people read of a change; its id is made from its number."""
     named = (literal("CHG-") + cast(Change.number, String)).icontains(text, autoescape=True)
-    return or_(named, *(column.icontains(text, autoescape=True) for column in (Change.summary, Change.reason)))
+    columns = (Change.summary, Change.reason) if among_all else (Change.summary,)
+    return or_(named, *(column.icontains(text, autoescape=True) for column in columns))
 
 
 def _is(column: InstrumentedAttribute[str], name: str) -> ColumnElement[bool]:

@@ -7,6 +7,7 @@ from changewindow.changes.calendar_feed import feed
 from changewindow.errors import BadRequest
 from changewindow.ledger import feeds
 from changewindow.ledger.planned import Wanted
+from changewindow.web.naming_changes import told
 from changewindow.web.same_origin import own_origin, require_own_page
 from changewindow.web.viewer import NotLoggedIn, Viewer
 from changewindow.web.visit import LoggedIn, Surroundings
@@ -61,6 +62,7 @@ def fetch(token: str, request: Request) -> Response:
         numbers=viewer.numbers,
         now=surroundings.now(),
         link=lambda change: f"{link}{change}",
+        told=lambda reason: told(reason, viewer),
     )
     return Response(text, media_type="text/calendar", headers=HEADERS)
 

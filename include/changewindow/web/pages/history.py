@@ -63,7 +63,7 @@ def _rows(visit: Visit, looked_for: Wanted, found: list[Found]) -> Iterator[list
     while found:
         owes = owed.of_changes(visit.ledger, [each.change.id for each in found], visit.now)
         for each in found:
-            facts = {**each.facts, "owes": owes.get(each.change.id, [])}
+            facts = {**each.facts, "reason": visit.told(each.change.reason), "owes": owes.get(each.change.id, [])}
             yield [facts[name] for name in COLUMNS]
         if len(found) < AT_ONCE:
             return
