@@ -335,3 +335,10 @@ def test_what_the_calendar_has_against_its_window_is_said_before(pages: Pages, l
     changes.submit(ledger, banner(window=window), requester="alice", now=NOW)
     text = pages.get("/changes/CHG-1001")
     assert "What the policy says to its window" in text
+
+
+@pytest.mark.parametrize("before", ["9" * 5000, "9" * 10, "\u0663", "\u00b2", "-1", "x"])
+def test_what_is_no_number_of_an_event_is_refused(pages: Pages, ledger: Ledger, before: str) -> None:
+    """However many digits it has, and in whatever script."""
+    approved(ledger, banner())
+    assert pages.status("/changes/CHG-1001", before=before) == 400
