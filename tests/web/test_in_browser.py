@@ -95,3 +95,21 @@ def test_what_stands_in_tickets_does_nothing(site: Served, path: str) -> None:
         source = page.content()
         assert [sign for sign in busy.UNSEEN if sign in source and not sign.isprintable()] == []
         assert trouble.found == []
+
+
+def test_a_short_change_keeps_its_name_in_a_week_by_target(site: Served) -> None:
+    """Its box is longer than it takes; a bar in it is as long as it takes."""
+    with tab(site.browser, site.week) as (page, trouble):
+        page.goto("calendar?view=targets", wait_until="networkidle")
+        links = page.locator(".ec-event a")
+        links.first.wait_for()
+        for at in range(links.count()):
+            name = links.nth(at).evaluate(
+                "(link) => { const text = document.createRange(); text.setStart(link.firstChild, 0);"
+                " text.setEnd(link.firstChild, 8);"
+                " return link.parentElement.getBoundingClientRect().right - text.getBoundingClientRect().right; }"
+            )
+            assert name >= 0, links.nth(at).inner_text()
+        bars = page.locator(".ec-event .bar").evaluate_all("(bars) => bars.map((bar) => bar.style.inlineSize)")
+        assert {"33.3333%"} <= set(bars), "an hour of three"
+        assert trouble.found == []

@@ -4,7 +4,23 @@
   const box = document.getElementById("calendar");
   const VIEWS = { month: "dayGridMonth", week: "timeGridWeek", day: "timeGridDay", targets: "resourceTimelineWeek" };
   const isMonth = box.dataset.view === "month";
+  const SHORTEST = box.dataset.view === "targets" ? 3 * 3_600_000 : 0;
 
+  // How much of the box of a short change is the change itself.
+  const bar = (share) => {
+    const node = document.createElement("span");
+    node.className = "bar";
+    node.style.inlineSize = `${share * 100}%`;
+    return node;
+  };
+  // A week by target leaves a short change no room for its name: its box is longer, and a bar in it shows the time.
+  const roomy = (event) => {
+    const [start, end] = [event.start, event.end].map((time) => Date.parse(`${time}Z`));
+    if (end - start >= SHORTEST) return event;
+    const share = (end - start) / SHORTEST;
+    const later = new Date(start + SHORTEST).toISOString().slice(0, 19);
+    return { ...event, end: later, extendedProps: { ...event.extendedProps, share } };
+  };
   // What stands in an event: a link where it leads somewhere; text is only ever text.
   const content = ({ event }) => {
     const { url, text } = event.extendedProps;
@@ -12,11 +28,11 @@
     if (url) node.href = url;
     node.textContent = event.title;
     node.title = text;
-    return { domNodes: [node] };
+    return { domNodes: event.extendedProps.share ? [node, bar(event.extendedProps.share)] : [node] };
   };
   // Windows, freezes and openings lie behind the changes; a month draws what is behind for whole days only.
   const placed = (event) =>
-    isMonth || event.classNames.includes("change") ? event : { ...event, display: "background" };
+    isMonth || event.classNames.includes("change") ? roomy(event) : { ...event, display: "background" };
   const isDrawn = (event) => !(isMonth && event.classNames.includes("opening"));
 
   const fetched = async () => {
