@@ -275,3 +275,11 @@ def test_a_ledger_that_is_down_is_told() -> None:
     facts = judged(Pages(down), RELEASE)
     assert facts["findings"] == []
     assert facts["remarks"][0].startswith("Other changes were not looked at. The ledger does not answer")
+
+
+def test_a_form_with_a_million_fields_is_refused(pages: Pages) -> None:
+    """To read all of them took seconds in which the server answered nobody."""
+    pages.viewer = VIEWERS["user"]
+    answer = pages.client.post("/ask", content=b"a&" * 1_000_000)
+    assert answer.status_code == 400
+    assert "more than 10 fields" in answer.text

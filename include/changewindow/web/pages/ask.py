@@ -31,6 +31,8 @@ from changewindow.web.visit import LoggedIn, Visit
 router = APIRouter()
 ITEM = Item("ask", "Ask", place=30, dag="request_change")
 DAG = "request_change"
+FIELDS = 10
+"""How many a form may have; that of the page has two."""
 
 
 @router.get("/ask")
@@ -47,11 +49,10 @@ def show(visit: LoggedIn, change: str = "") -> Response:
 async def check(visit: LoggedIn) -> Response:
     """Show a ticket with everything that is wrong with it, for browsers without scripts."""
     visit.require(DAG)
-    given = parse_qs((await body_of(visit.request)).decode(errors="replace"), keep_blank_values=True)
-    text, change = (given.get(name, [""])[0] for name in ("ticket", "change"))
-    text = text.replace("\r\n", "\n")
+    sent = await body_of(visit.request)
 
     def judged() -> Response:
+        text, change = _sent(sent)
         _require_change(visit, change)
         return _page(visit, text, change=change, judged=judge(visit, text, change=change))
 
@@ -104,6 +105,19 @@ def show_standard(visit: LoggedIn, standard: str) -> Response:
         conf=form.conf() if is_good else {},
         words={name: value for name, value in query.items() if name.startswith(VALUE) or name == "reviewer"},
     )
+
+
+def _sent(body: bytes) -> tuple[str, str]:
+    """Return the ticket and the change of a form, which has few fields: to read many would keep everybody waiting.
+
+    Raises:
+        BadRequest: it has more.
+    """
+    try:
+        given = parse_qs(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=FIELDS)
+    except ValueError as error:
+        raise BadRequest(f"The form has more than {FIELDS} fields. Send the one of this page.") from error
+    return given.get("ticket", [""])[0].replace("\r\n", "\n"), given.get("change", [""])[0]
 
 
 def answer_of(judged: Judged) -> dict[str, Any]:
