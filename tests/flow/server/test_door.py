@@ -48,15 +48,17 @@ class House:
     judged: list[Asked] = field(default_factory=list)
 
     async def who(self, scope: Scope) -> Person:
-        """Know alice, and victor, who may only look."""
+        """Know alice, victor, who may only look, and olga, who may see no other change than CHG-1."""
         name = dict(scope["headers"]).get(b"authorization", b"").decode().removeprefix("Bearer ")
-        if name not in {"alice", "victor"}:
+        if name not in {"alice", "victor", "olga"}:
             raise Refused(401, "Not authenticated")
-        return Person(name, may_act=name == "alice")
+        return Person(name, may_act=name != "victor", may_see=lambda dag: name != "olga" or dag == "CHG-1")
 
     def decide(self, asked: Asked) -> None:
-        """Refuse what is asked of CHG-9."""
+        """Refuse what is asked of CHG-9, and of CHG-1 because of it."""
         self.judged.append(asked)
+        if "CHG-1" in asked.dags:
+            raise Refused(409, "CHG-9 is in the way of CHG-1")
         if "CHG-9" in asked.dags:
             raise Refused(409, "CHG-9 acts")
 
@@ -297,3 +299,13 @@ async def test_what_is_pasted_reaches_airflow_without_its_secrets(house: House) 
     answer = await post(house, "/api/v2/dags/record_change/dagRuns", json.dumps({"conf": conf}).encode())
     assert answer.json() == {"conf": {"commands": "mysql -p*** orders", "targets": "production/orders"}}
     assert all(b"9f3" not in asked.body for asked in house.judged)
+
+
+@pytest.mark.parametrize("change", ["CHG-9", "chg-9", "CHG-1"])
+async def test_whoever_may_not_see_a_change_is_not_told_that_it_acts(house: House, change: str) -> None:
+    """They hear what Airflow answers where there is no such change, in the same words and headers."""
+    answer = await post(house, f"/api/v2/dags/{change}/dagRuns", b"{}", Authorization="Bearer olga")
+    assert (answer.status_code, answer.json()) == (403, {"detail": "Forbidden"})
+    assert "connection" not in answer.headers
+    assert house.reached == []
+    assert (await post(house, f"/api/v2/dags/{change}/dagRuns", b"{}")).status_code == 409

@@ -352,3 +352,11 @@ def test_who_has_no_right_is_refused_at_the_door(dag: str, conf: Any, is_refused
     with pytest.raises(Refused, match="eve may not") as refused:
         judge(request_, facts)
     assert refused.value.status == 403
+
+
+def test_a_pattern_says_nothing_of_changes_that_one_may_not_see() -> None:
+    """Nobody learns by trying which change acts now; Airflow leaves out what they may not pause."""
+    request = replace(
+        asked(MANY, body=YES, query="dag_id_pattern=chg-_"), person=Person("olga", may_see={}.__contains__)
+    )
+    judge(request, Facts())

@@ -30,6 +30,19 @@ def test_a_role_of_airflow_is_one_of_ours(role: str) -> None:
     assert known_as(user, SimpleAuthManager()) == Person("x", *ROLES[role])
 
 
+@pytest.mark.parametrize("allowed", ["GET", "PUT", "POST"])
+def test_a_dag_is_seen_by_who_may_read_or_change_it(allowed: str) -> None:
+    """The auth manager is asked about this DAG."""
+
+    class Manager(SimpleAuthManager):
+        def is_authorized_dag(self, *, method: str, details: Any = None, **_rest: Any) -> bool:
+            return method == allowed and details is not None and details.id == "CHG-1"
+
+    person = known_as(SimpleAuthManagerUser(username="x", role="USER"), Manager())
+    assert person.may_see("CHG-1") is (allowed != "POST")
+    assert not person.may_see("CHG-2")
+
+
 class Tokens:
     """Takes the id of a task for its token."""
 

@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -37,6 +37,8 @@ class Person:
     """Whether Airflow lets them change what belongs to everybody: its pools."""
     may_act: bool = True
     """Whether Airflow lets them trigger runs; what is refused to others leaves no event."""
+    may_see: Callable[[str], bool] = field(default=lambda _dag: True, compare=False, repr=False)
+    """Whether Airflow lets them read or change a DAG; of others they are not even told that there is one."""
 
 
 @dataclass(frozen=True)

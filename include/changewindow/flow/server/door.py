@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from changewindow.flow.runtime import log
 from changewindow.flow.server import audit, next_run, single_writer
-from changewindow.flow.server.asked import Asked, Person, Refused, ours, route_of
+from changewindow.flow.server.asked import CHANGE, Asked, Person, Refused, ours, route_of
 from changewindow.flow.server.judge import judge
 from changewindow.flow.server.limits import LOGIN, MOST_CHANGES, OTHERS, OURS, Limit, body_of, replayed
 from changewindow.flow.server.next_run import ended_task
@@ -30,6 +30,8 @@ PEOPLE = ("/api/v2", "/ui")
 LOG_IN = "/auth"
 NOTHING_HAPPENED = {401, 403, 404}
 """Answers that leave no event."""
+FORBIDDEN = {"detail": "Forbidden"}
+"""What Airflow itself answers about a DAG that somebody may not see, whether there is such a one or not."""
 
 
 class Door:
@@ -104,7 +106,10 @@ class Door:
             await asyncio.to_thread(self.decide, asked)
         except Refused as refused:
             status, reason = refused.status if asked.person.may_act else 403, str(refused)
-            await _answer(refused, scope, receive, send)
+            if await asyncio.to_thread(_is_told, refused, asked):
+                await _answer(refused, scope, receive, send)
+            else:
+                await JSONResponse(FORBIDDEN, 403)(scope, receive, send)
         else:
             status = await self._pass(scope, asked.body, receive, send)
         if asked.changes and not asked.is_dry and status not in NOTHING_HAPPENED:
@@ -145,6 +150,12 @@ class Door:
         for message in messages:
             await send(message)
         return next((int(message["status"]) for message in messages if "status" in message), 500)
+
+
+def _is_told(refused: Refused, asked: Asked) -> bool:
+    """Return whether who asks may see every change that they would be told about."""
+    named = {*asked.changes, *(name.upper() for name in CHANGE.findall(str(refused)))}
+    return all(map(asked.person.may_see, named))
 
 
 def _is_below(path: str, *places: str) -> bool:

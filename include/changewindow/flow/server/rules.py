@@ -68,7 +68,8 @@ def pause_many(asked: Asked, facts: Facts) -> str | None:
     if asked.fields.get("is_paused") is False:
         return None
     patterns = [(name, pattern) for name, pattern in asked.query.multi_items() if "pattern" in name]
-    for dag in [*sorted(OWN_DAGS), *facts.acting()] if patterns else []:
+    acting = filter(asked.person.may_see, facts.acting()) if patterns else ()
+    for dag in [*sorted(OWN_DAGS), *acting] if patterns else []:
         for name, pattern in patterns:
             if _may_match(name, pattern, dag):
                 return f"{name}={pattern} would pause {dag}, which is not paused now. Name your own DAGs more closely."

@@ -8,7 +8,7 @@ import svcs
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN, BaseAuthManager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.auth.tokens import JWTValidator
 from airflow.api_fastapi.core_api.security import resolve_user_from_token
 from airflow.models.taskinstance import TaskInstance
@@ -58,7 +58,13 @@ def known_as(user: BaseUser, manager: BaseAuthManager[Any]) -> Person:
         str(user.get_name()),
         is_operator=manager.is_authorized_pool(method="PUT", user=user),
         may_act=manager.is_authorized_dag(method="POST", access_entity=DagAccessEntity.RUN, user=user),
+        may_see=lambda dag: _may_see(user, manager, dag),
     )
+
+
+def _may_see(user: BaseUser, manager: BaseAuthManager[Any], dag: str) -> bool:
+    details = DagDetails(id=dag)
+    return any(manager.is_authorized_dag(method=method, details=details, user=user) for method in ("GET", "PUT"))
 
 
 async def require_task(scope: Scope) -> None:
