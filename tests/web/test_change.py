@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from changewindow.changes.change_facts import MOST, differing
 from changewindow.errors import BadPolicy, LedgerDown
 from changewindow.ledger import changes, events, leases, payloads, records
 from changewindow.ledger.changes import Submitted
@@ -342,3 +343,25 @@ def test_what_is_no_number_of_an_event_is_refused(pages: Pages, ledger: Ledger, 
     """However many digits it has, and in whatever script."""
     approved(ledger, banner())
     assert pages.status("/changes/CHG-1001", before=before) == 400
+
+
+def test_what_differs_in_a_long_text_is_found_without_comparing_all_of_it() -> None:
+    """With the lines around it, and the numbers that they have in the whole text."""
+    old = [str(number) for number in range(5 * MOST)]
+    new = [*old[:7000], "new", *old[7001:]]
+    assert list(differing(old, new)) == ["@@ -6999,5 +6999,5 @@", " 6998", " 6999", "-7000", "+new", " 7001", " 7002"]
+
+
+@pytest.mark.parametrize("new", [[], ["a"], ["a", "b", "b"], ["x", "a", "b"], ["b"], ["a", "b"]])
+def test_what_differs_in_a_short_text_is_found(new: list[str]) -> None:
+    """Also where lines come or go at its ends."""
+    told = [line for line in differing(["a", "b"], new) if not line.startswith("@@")]
+    assert [line[1:] for line in told if line[0] != "-"] == (new if told else [])
+    assert bool(told) == (new != ["a", "b"])
+
+
+def test_texts_that_differ_in_too_many_lines_are_not_compared() -> None:
+    """Forty thousand lines of an author kept the server busy for half a minute, each time somebody looked."""
+    old, new = ([str(number * step % 101) for number in range(20 * MOST)] for step in (1, 7))
+    [said] = differing(old, new)
+    assert said.endswith("too many to compare here @@")

@@ -1,9 +1,11 @@
 """Reads everything that is shown of one change; what somebody has altered is named, and the rest is still read."""
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import Any, TypedDict, TypeVar
 
 from sqlalchemy import select
@@ -35,6 +37,10 @@ from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
 
 T = TypeVar("T")
+MOST = 2000
+"""Lines of which the parts of two texts that differ are compared."""
+CONTEXT = 2
+"""Lines that are shown around what differs."""
 
 
 @dataclass(frozen=True)
@@ -198,9 +204,30 @@ def _texts(session: Session, row: Change, compared: int) -> Iterator[Text]:
             before = None
             yield Text(digest, at, None, str(error))
             continue
-        yield Text(digest, at, None if before is None else tuple(_differing(before, lines)))
+        yield Text(digest, at, None if before is None else tuple(differing(before, lines)))
         before = lines
 
 
-def _differing(before: list[str], lines: list[str]) -> Iterator[str]:
-    yield from list(difflib.unified_diff(before, lines, n=2, lineterm=""))[2:]
+def differing(before: list[str], lines: list[str]) -> Iterator[str]:
+    """Yield what differs between two texts, as the lines of a unified diff; in long ones, if that is little.
+
+    To compare long texts takes longer by the square, and keeps everybody else waiting: whoever writes one chooses it.
+    """
+    start = max(_alike(zip(before, lines, strict=False)) - CONTEXT, 0)
+    old, new = before[start:], lines[start:]
+    end = max(_alike(zip(reversed(old), reversed(new), strict=False)) - CONTEXT, 0)
+    old, new = old[: len(old) - end], new[: len(new) - end]
+    if max(len(old), len(new)) > MOST:
+        yield f"@@ from line {start + 1} on, {len(old)} lines became {len(new)}: too many to compare here @@"
+        return
+    for line in list(difflib.unified_diff(old, new, n=CONTEXT, lineterm=""))[2:]:
+        yield _moved(line, start) if line.startswith("@@") else line
+
+
+def _alike(pairs: Iterable[tuple[str, str]]) -> int:
+    """Return how many pairs are alike before the first that is not."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _moved(head: str, lines: int) -> str:
+    return re.sub("([-+])([0-9]+)", lambda found: f"{found[1]}{int(found[2]) + lines}", head)

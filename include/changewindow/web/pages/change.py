@@ -31,6 +31,8 @@ PAGE = 100
 """Lines of what happened on a page."""
 LONGEST = 40_000
 """Characters of a ticket on the page; a longer one is downloaded."""
+MOST_TEXTS = 100
+"""How many texts are compared at once."""
 LIVE = 5
 """Seconds from one look to the next while it acts."""
 
@@ -39,7 +41,7 @@ LIVE = 5
 def show(change: str, visit: LoggedIn, before: str = "", texts: str = "") -> Response:
     """Show a change."""
     _require_seen(visit, change)
-    asked = Asked(_policy(visit), visit.now, "run", texts=10_000 if texts == "all" else 4)
+    asked = Asked(_policy(visit), visit.now, "run", texts=MOST_TEXTS if texts == "all" else 4)
     facts = facts_of(visit.ledger, change, asked)
     return visit.show(
         "change.html",
