@@ -60,6 +60,8 @@ def test_people_took_part(ledger: Ledger, person: str, expected: int) -> None:
         (Wanted(outcomes=("completed", "missed")), ["CHG-1001"]),
         (Wanted(ended_since=NOW + HOUR), ["CHG-1001"]),
         (Wanted(ended_since=NOW + 2 * HOUR), []),
+        (Wanted(ended_until=NOW + HOUR), []),
+        (Wanted(ended_since=NOW + HOUR, ended_until=NOW + 2 * HOUR), ["CHG-1001"]),
         (Wanted(until=NOW), []),
         (Wanted(numbers=frozenset(range(1002, 90_000))), ["CHG-1002"]),
         (Wanted(numbers=frozenset()), []),

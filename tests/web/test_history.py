@@ -59,6 +59,8 @@ def test_every_change_is_shown_the_newest_first(busy_pages: Pages) -> None:
         ({"q": "100%"}, set()),
         ({"requester": "Bob"}, {"recorded"}),
         ({"person": "nobody"}, set()),
+        ({"state": "failed", "ended": "2031-03-15", "ended_until": "2031-03-15"}, {"rollback_failed"}),
+        ({"state": "failed", "ended": "2031-03-16", "ended_until": "2031-03-16T14:30"}, set()),
         ({"until": "2031-03-13"}, {"missed", "rejected"}),
         ({"until": "2031-03-12"}, {"rejected"}),
     ],

@@ -41,6 +41,8 @@ class Wanted:
     """It was asked for before this time."""
     ended_since: datetime | None = None
     """It ended at this time, or later."""
+    ended_until: datetime | None = None
+    """It ended before this time."""
     service: str | None = None
     """It touches this service in any environment, or this target."""
     environment: str | None = None
@@ -84,6 +86,8 @@ def _of_times(wanted: Wanted) -> list[ColumnElement[bool]]:
         conditions.append(Change.submitted_at < wanted.until)
     if wanted.ended_since is not None:
         conditions.append(Change.closed_at >= wanted.ended_since)
+    if wanted.ended_until is not None:
+        conditions.append(Change.closed_at < wanted.ended_until)
     return conditions
 
 

@@ -36,6 +36,7 @@ class Asked:
     since: str = ""
     until: str = ""
     ended: str = ""
+    ended_until: str = ""
     before: str = ""
 
     @property
@@ -46,7 +47,7 @@ class Asked:
     @property
     def is_detailed(self) -> bool:
         """Return whether people or times are asked for."""
-        return any((self.person, self.requester, self.owner, self.since, self.until, self.ended))
+        return any((self.person, self.requester, self.owner, self.since, self.until, self.ended, self.ended_until))
 
     @property
     def name(self) -> str | None:
@@ -76,6 +77,7 @@ def wanted(asked: Asked, visit: Visit) -> Wanted:
         since=moment("Since", asked.since, *at),
         until=moment("Until", asked.until, *at, is_end=True),
         ended_since=moment("Ended since", asked.ended, *at),
+        ended_until=moment("Ended until", asked.ended_until, *at, is_end=True),
         service=asked.service or None,
         environment=asked.environment or None,
         outcomes=_states(asked.state),
