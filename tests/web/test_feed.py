@@ -8,6 +8,8 @@ from pathlib import Path
 import httpx
 import icalendar
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
@@ -259,6 +261,14 @@ def test_behind_a_proxy_the_address_begins_with_its_path(pages: Pages) -> None:
     assert path.startswith("/ops/feed/")
     [event] = events(below, path.removeprefix("/ops"))
     assert event["URL"] == "http://testserver/ops/changes/CHG-1001"
+
+
+def test_links_lead_to_where_airflow_has_mounted_the_pages(pages: Pages) -> None:
+    """Whoever clicks an entry in their calendar program reaches the page of its change."""
+    submit(pages.ledger())
+    mounted = TestClient(Starlette(routes=[Mount("/change-windows", pages.app)]), root_path="/ops")
+    [event] = icalendar.Calendar.from_ical(mounted.get(f"/ops/change-windows{made(pages)}").text).walk("VEVENT")
+    assert event["URL"] == "http://testserver/ops/change-windows/changes/CHG-1001"
 
 
 def test_where_airflow_cannot_say_later_who_looks_there_are_no_feeds(pages: Pages) -> None:

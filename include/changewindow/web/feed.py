@@ -51,7 +51,8 @@ def revoke(visit: LoggedIn) -> Response:
 def fetch(token: str, request: Request) -> Response:
     """Return the changes that the user whose feed it is may see now; the token alone proves it."""
     surroundings: Surroundings = request.app.state.surroundings
-    link = f"{request.base_url}changes/"
+    # Not `base_url`, which knows nothing of the path at which Airflow has mounted the pages.
+    link = f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}/changes/"
     viewer = _viewer(surroundings, token)
     if viewer is None:
         return PlainTextResponse(GONE, 404, headers=HEADERS)
