@@ -109,8 +109,8 @@ def test_the_line_is_stopped_and_lifted(known: Ledger) -> None:
     [stopped] = stops.in_force(known, now)
     assert stopped.person == "dora"
     assert stops.in_force(known, now + timedelta(hours=3)) == ()
-    assert do(stop_the_line, action="lift").startswith("lifted: ")
-    assert do(stop_the_line, action="lift") == "lifted: nothing was stopped"
+    assert do(stop_the_line, action="lift").startswith("the line runs again. It is over that the line is stopped by ")
+    assert do(stop_the_line, action="lift") == "the line was not stopped; nothing had to be lifted"
 
 
 class Extension:

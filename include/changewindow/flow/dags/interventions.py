@@ -100,7 +100,8 @@ def stop_the_line(here: Ledger, params: dict[str, Any], person: str) -> str:
     if params["action"] == "lift":
         lifted = stops.lift(here, person=person, now=at)
         post(messages.message(f"▶️ THE LINE RUNS AGAIN, lifted by @{person}: {params['reason']}"), at)
-        return f"lifted: {'; '.join(lifted) or 'nothing was stopped'}"
+        ended = f"the line runs again. It is over that {'; '.join(lifted)}"
+        return ended if lifted else "the line was not stopped; nothing had to be lifted"
     until = at + timedelta(hours=float(params["hours"]))
     stops.stop(here, person=person, reason=params["reason"], now=at, until=until)
     limits = f"until {until:%Y-%m-%d %H:%M} UTC by @{person}: {params['reason']}"
