@@ -150,6 +150,21 @@ def test_what_is_written_is_kept_until_it_is_asked_for(site: Site) -> None:
         assert trouble.found == []
 
 
+def test_what_waits_for_its_approval_is_not_asked_for_twice(site: Site) -> None:
+    """The run says nothing until somebody has answered: the page says what happens, and opens the text as asked for."""
+    with tab(site.browser, site.address) as (page, trouble):
+        page.goto(f"{BELOW}/ask?service=orders", wait_until="networkidle")
+        written(page, GOOD)
+        page.locator("#plan dt").first.wait_for()
+        site.airflow.run = {"state": "running", "note": None}
+        page.get_by_role("button", name="Ask for it").click()
+        page.locator("#asked-for", has_text="You may leave this page; Now shows what waits.").wait_for()
+        assert page.locator("#asked-for a").get_attribute("href") == f"{BELOW}/now"
+        page.reload(wait_until="networkidle")
+        assert "You have asked for this ticket" in page.locator("#draft").inner_text()
+        assert trouble.found == []
+
+
 def test_a_ticket_with_findings_is_not_asked_for(site: Site) -> None:
     """It would be refused; the page says so at once."""
     with tab(site.browser, site.address) as (page, _):
@@ -178,6 +193,7 @@ def test_without_the_library_it_is_a_plain_text(site: Site) -> None:
 def test_a_standard_change_is_asked_for(site: Site) -> None:
     """Its parameters are handed over with their types."""
     query = "values.max_idle=16&start=2031-04-01T14:00&end=2031-04-01T15:00&zone=UTC&reviewer=bob"
+    site.airflow.run = {"state": "running", "note": "CHG-4711 is asked for"}
     with tab(site.browser, site.address) as (page, trouble):
         page.goto(f"{BELOW}/ask/standard/max_idle?{query}", wait_until="networkidle")
         page.get_by_role("button", name="Ask for it").click()

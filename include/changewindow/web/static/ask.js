@@ -36,6 +36,15 @@
         by("draft").hidden = false;
       }
     },
+    mark(isAsked) {
+      const kept = this.read(key);
+      if (!kept || Boolean(kept.isAsked) === isAsked) return;
+      try {
+        localStorage.setItem(key, JSON.stringify({ ...kept, isAsked }));
+      } catch {
+        // it stays as it was
+      }
+    },
     drop() {
       try {
         localStorage.removeItem(key);
@@ -210,6 +219,7 @@
       asking.querySelector("[role=status]").textContent = `It would be refused for ${count(judged.errors, "finding")}. Correct them first.`;
     }
   });
+  asking?.addEventListener("runchange", (event) => drafts.mark(event.detail.state !== "failed"));
   asking?.addEventListener("askedfor", () => drafts.drop());
 
   // A draft of before is opened again, and said to be one.
@@ -228,7 +238,9 @@
       editor.replace(started);
       by("draft").hidden = true;
     });
-    say(`This is your draft of ${new Date(draft.at).toLocaleString()}; it is not asked for yet. `, anew);
+    const when = new Date(draft.at).toLocaleString();
+    const asked = `You have asked for this ticket of ${when}. Look on the page Now what became of it before you ask again. `;
+    say(draft.isAsked ? asked : `This is your draft of ${when}; it is not asked for yet. `, anew);
   } else if (other?.text) {
     const open = made("a", "Open it");
     open.href = location.pathname;

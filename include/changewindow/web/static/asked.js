@@ -7,12 +7,15 @@
   asking?.addEventListener("runchange", (event) => {
     const run = event.detail;
     const change = /\bCHG-[1-9][0-9]*\b/.exec(run.note ?? "")?.[0];
-    if (!change || run.state === "failed") return;
+    if (run.state === "failed") return;
     const link = document.createElement("a");
-    link.href = `${asking.dataset.changes}${change}`;
-    link.textContent = change;
-    outcome.replaceChildren("It is ", link, ". Its approval is asked for under Required Actions, unless the policy gives it.");
+    link.href = change ? `${asking.dataset.changes}${change}` : asking.dataset.now;
+    link.textContent = change ?? "Now";
+    const waits = ["Whoever has to approve it is asked in Airflow. You may leave this page; ", link, " shows what waits."];
+    // While nothing changes nothing is said again.
+    if (outcome.hidden || outcome.querySelector("a").href !== link.href)
+      outcome.replaceChildren(...(change ? ["It is ", link, "."] : waits));
     outcome.hidden = false;
-    asking.dispatchEvent(new CustomEvent("askedfor", { detail: change }));
+    if (change) asking.dispatchEvent(new CustomEvent("askedfor", { detail: change }));
   });
 })();
