@@ -207,3 +207,16 @@ def test_what_no_database_takes_is_left_out_of_a_search(page: str) -> None:
     """PostgreSQL refuses NUL in any text."""
     pages = Pages(on_postgres)
     assert pages.status(page, q="a\0b", service="\0", collector="\0", person="\0eve") == 200
+
+
+@pytest.mark.parametrize("text", ["\u00a0=1", "\x0b=1", "\uff1d1+1", "\ufeff=1", "-1", "\t1", "x;=1", "x; @1"])
+def test_a_cell_begins_no_formula_in_any_spreadsheet(text: str) -> None:
+    """Also after white space that is not a blank, in wide signs, and where a semicolon begins a cell."""
+    begin, semicolon, rest = text.rpartition(";")
+    assert csv_text.cell(text) == f"{begin}{semicolon}'{rest}"
+
+
+@pytest.mark.parametrize("text", ["CHG-1001", "p99 = 3; was 2", "a - b", ""])
+def test_a_cell_that_begins_no_formula_stays_as_it_is(text: str) -> None:
+    """Nobody has to take a sign away again."""
+    assert csv_text.cell(text) == text

@@ -2,12 +2,13 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""With these begins what a spreadsheet may take for a formula."""
+FORMULA = re.compile(r"(^|;)(?=[\s\u200b\ufeff]*[=+@\uff1d\uff0b\uff0d\uff20-]|[\t\r\n])")
+"""Before what a spreadsheet may take for a formula; where lists have semicolons, one of them begins a cell."""
 
 
 def lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
@@ -25,4 +26,4 @@ def cell(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     text = "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
+    return FORMULA.sub(r"\1'", text)
