@@ -53,7 +53,7 @@ def test_the_life_of_a_change_is_told_in_sentences(ledger: Ledger, three: list[s
         "   2  2031-03-18 14:10:00  bob    approved it at level 'peer'; that counts until 2031-03-18 15:10 UTC",
         "   3  2031-03-18 14:10:00  bob    gave the last approval that it needs",
         "   4  2031-03-18 14:10:00  gate   let it through; it holds production/orders",
-        "   5  2031-03-18 14:19:00  close  closed it as rolled_back: p99 is bad: 348 ms, limit 200 ms",
+        "   5  2031-03-18 14:19:00  close  closed it as rolled back: p99 is bad: 348 ms, limit 200 ms",
     ]
     assert err == ""
 

@@ -184,7 +184,7 @@ SENTENCES: dict[type[Payload], Callable[[Any], str]] = {
     payloads.Cancelled: lambda event: f"cancelled it: {event.reason}",
     payloads.Aborted: lambda event: f"aborted it while it was {event.was}: {event.reason}",
     payloads.Extended: _extended,
-    payloads.Closed: lambda event: f"closed it as {event.outcome}: {event.reason}",
+    payloads.Closed: lambda event: f"closed it as {event.outcome.replace('_', ' ')}: {event.reason}",
     payloads.Released: lambda event: f"released {event.target}: {event.reason}",
     payloads.RunDied: lambda _: "found that its run had died, and has it rolled back",
     payloads.Clicked: click_text,

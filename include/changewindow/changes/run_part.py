@@ -28,4 +28,5 @@ def why_over(part: Part, change: Change, given: int = 0) -> str:
     by = f", by its run {change.run}" if change.run else ""
     if change.status == "running":
         return f"it acts already{by}"
-    return f"it is {'' if change.status in WAITING else 'closed: '}{change.status}{by}"
+    status = change.status.replace("_", " ")
+    return f"it is {'' if change.status in WAITING else 'closed: '}{status}{by}"

@@ -29,7 +29,11 @@ def may_start(case: Case) -> Answers:
     elif status in WAITING:
         yield Satisfied("state", f"it is {status}, and no run of it is acting")
     else:
-        yield Finding("closed", f"it is closed: {status}", CLOSED.get(status, "Submit a new ticket to do it again."))
+        yield Finding(
+            "closed",
+            f"it is closed: {status.replace('_', ' ')}",
+            CLOSED.get(status, "Submit a new ticket to do it again."),
+        )
 
 
 CLOSED = {

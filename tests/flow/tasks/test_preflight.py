@@ -222,8 +222,8 @@ def test_a_rollback_asks_no_check(preflight: Preflight) -> None:
     ("status", "reason"),
     [
         pytest.param("completed", "it is closed: completed, by its run by_hand", id="a run by hand has completed it"),
-        pytest.param("rolled_back", "it is closed: rolled_back, by its run by_hand", id="it was rolled back"),
-        pytest.param("rollback_failed", "it is closed: rollback_failed, by its run by_hand", id="its rollback failed"),
+        pytest.param("rolled_back", "it is closed: rolled back, by its run by_hand", id="it was rolled back"),
+        pytest.param("rollback_failed", "it is closed: rollback failed, by its run by_hand", id="its rollback failed"),
         pytest.param("running", "it acts already, by its run by_hand", id="another run acts"),
     ],
 )
