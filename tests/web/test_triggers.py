@@ -156,3 +156,13 @@ def test_a_run_that_has_failed_can_be_asked_for_again(airflow: Airflow) -> None:
     airflow.page.wait_for_function("() => true")
     said(airflow, "failed: you may not")
     assert len(set(airflow.asked)) == 2
+
+
+def test_a_rollback_that_went_well_does_not_read_as_failed(airflow: Airflow) -> None:
+    """Its run is red, for its change was taken back; its note, written as Markdown, says what it did."""
+    mode = "const mode = document.createElement('input'); mode.type = 'hidden'; mode.name = 'mode'; "
+    mode += f"mode.value = 'rollback'; document.querySelector('{FORM} form').append(mode);"
+    airflow.page.evaluate(f"() => {{ {mode} }}")
+    airflow.to_look = [(200, {"state": "failed", "note": "rolled\\_back: payments are down"})]
+    button(airflow).click()
+    assert said(airflow, "rolled back, as asked: payments are down").startswith("rolled back")

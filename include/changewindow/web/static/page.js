@@ -48,12 +48,18 @@
     if (!answer.ok) throw new Error(UNSEEN[answer.status] ?? `Airflow answers ${answer.status}`);
     return answer.json();
   };
+  // Notes are written as Markdown. A run that takes a change back ends red even when all went as asked; its note says so.
+  const told = (form, { state, note }) => {
+    const text = (note ?? "").replace(/\\([^\w\s])|\\_/g, (_, sign) => sign ?? "_");
+    if (form.elements.mode?.value === "rollback" && /^rolled.back\b/.test(text)) return text.replace(/^rolled.back/, "rolled back, as asked");
+    return text ? `${state}: ${text}` : state;
+  };
   // Says what becomes of a run until it has ended, however long Airflow does not answer; returns how it ended.
   const follow = async (form, dag, run) => {
     for (let pause = SOON; form.isConnected; ) {
       try {
         const now = await runOf(dag, run);
-        say(form, `${now.state}${now.note ? `: ${now.note}` : ""} `, runLink(dag, run, "See its run"));
+        say(form, `${told(form, now)} `, runLink(dag, run, "See its run"));
         form.dispatchEvent(new CustomEvent("runchange", { detail: now }));
         if (!["queued", "running"].includes(now.state)) return now.state;
         pause = SOON;
