@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from changewindow.cli.output import CHANGES
+from changewindow.documents import csv_text
 from changewindow.errors import LedgerDown
 from changewindow.ledger import changes, search
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.search import Wanted
-from changewindow.web import csv_text
 from support.busy import HOSTILE, STATES
 from support.changes import NOW
 from support.ledgers import on_postgres

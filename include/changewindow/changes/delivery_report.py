@@ -1,19 +1,16 @@
 """The report on how changes are delivered: every number beside that of the time before, for the page and for CSV."""
 
-import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
-from io import StringIO
 
+from changewindow.documents import csv_text
 from changewindow.documents.types import duration_text
 from changewindow.policy.delivered import Choice, Delivered, Span
 from changewindow.policy.delivery_metrics import DORA, OVERRUNS, SUCCESS, Measure, Measured, compared, grouped, measured
 
 MINUTE = timedelta(minutes=1)
 HEADINGS = ("of", "name", "metric", "unit", "value", "counted", "out_of", "value_before", "compared", "remark")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell of a spreadsheet begins with that is no text."""
 
 
 @dataclass(frozen=True)
@@ -117,11 +114,7 @@ def length_text(seconds: float) -> str:
 
 def as_csv(report: Report) -> str:
     """Return the five metrics as CSV (RFC 4180): of all, and of each service and each owner; a dash is no number."""
-    text = StringIO()
-    writer = csv.writer(text)
-    writer.writerow(HEADINGS)
-    writer.writerows([_safe(cell) for cell in line] for line in _lines(report))
-    return text.getvalue()
+    return "".join(csv_text.lines([HEADINGS, *_lines(report)]))
 
 
 def _lines(report: Report) -> Iterator[tuple[str, ...]]:
@@ -143,8 +136,3 @@ def _plain(value: float | None) -> str:
 
 def _remark(number: Measured) -> str:
     return number.why or ("few changes" if number.is_small else "")
-
-
-def _safe(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if len(cell) > 1 and cell.startswith(FORMULA) else cell

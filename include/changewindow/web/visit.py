@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -143,13 +143,17 @@ def zone_of(request: Request) -> ZoneInfo:
     """
     asked = request.query_params.get("zone")
     name = asked or request.cookies.get(ZONE_COOKIE) or "UTC"
-    if name in available_timezones():
+    if name in zones():
         return ZoneInfo(name)
     if asked:
-        raise BadRequest(
-            f"There is no time zone '{asked}'. Try '{nearest(asked, available_timezones()) or 'Europe/Berlin'}'."
-        )
+        raise BadRequest(f"There is no time zone '{asked}'. Try '{nearest(asked, zones()) or 'Europe/Berlin'}'.")
     return ZoneInfo("UTC")
+
+
+@cache
+def zones() -> frozenset[str]:
+    """Return the names of all zones; to search the disk for them takes longer than most pages."""
+    return frozenset(available_timezones())
 
 
 async def visit(request: Request) -> Visit:

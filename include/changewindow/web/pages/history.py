@@ -7,10 +7,10 @@ from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from changewindow.changes import owed
+from changewindow.documents import csv_text
 from changewindow.errors import LedgerUnknown
 from changewindow.ledger import search
 from changewindow.ledger.search import Found, Wanted
-from changewindow.web import csv_text
 from changewindow.web.asked_changes import GROUPS, STATES, Asked, asked_of, wanted
 from changewindow.web.menu import Item
 from changewindow.web.visit import LoggedIn, Visit

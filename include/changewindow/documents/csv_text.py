@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-FORMULA = re.compile(r"(^|;)(?=[\s\u200b\ufeff]*[=+@\uff1d\uff0b\uff0d\uff20-]|[\t\r\n])")
-"""Before what a spreadsheet may take for a formula; where lists have semicolons, one of them begins a cell."""
+FORMULA = re.compile(r"(^|;)(?=[\s\u200b\ufeff]*[=+@\uff1d\uff0b\uff0d\uff20-].|[\t\r\n])")
+"""Before what a spreadsheet may take for a formula, which a sign alone is not; a semicolon may begin a cell."""
 
 
 def lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
