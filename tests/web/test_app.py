@@ -97,3 +97,9 @@ def test_what_is_not_there_is_said(pages: Pages) -> None:
     answer = pages.client.get("/none")
     assert answer.status_code == 404
     assert "/none: Not Found. Choose a page from the menu." in answer.text
+
+
+def test_a_page_that_only_reads_says_so(pages: Pages) -> None:
+    """An answer to another method names those that there are."""
+    answer = pages.client.post("/kinds")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")

@@ -74,4 +74,4 @@ async def refuse(request: Request, error: Exception) -> Response:
         base=request.scope.get("root_path", ""),
         airflow_root=surroundings.airflow,
     )
-    return Response(text, status, media_type="text/html")
+    return Response(text, status, getattr(error, "headers", None), media_type="text/html")
