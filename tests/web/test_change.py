@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from changewindow.changes.change_facts import MOST, differing
 from changewindow.errors import BadPolicy, LedgerDown
@@ -171,6 +172,25 @@ def test_events_that_cannot_be_read_any_more_hide_nothing_else(pages: Pages, led
     text = pages.get("/changes/CHG-1001")
     assert "event 1 does not match its hash" in text
     assert "gave the last approval that it needs" in text
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE changes SET status = 'submitted' WHERE number < 0",
+        "UPDATE changes SET owner = 'mallory' WHERE number = 1001",
+        "UPDATE events SET actor = 'mallory' WHERE number = 1001 AND sequence = 2",
+    ],
+    ids=["nothing is altered", "a row beside the events is", "an event is"],
+)
+def test_the_events_are_read_and_checked_once(pages: Pages, ledger: Ledger, statement: str) -> None:
+    """There may be thousands; whatever of the change was altered, nothing reads them all a second time."""
+    approved(ledger, banner())
+    tamper(ledger, statement)
+    asked: list[tuple[str, Any]] = []
+    event.listen(ledger.engine, "before_cursor_execute", lambda *said: asked.append(said[2:4]))
+    pages.get("/changes/CHG-1001")
+    assert len([text for text, values in asked if "events.previous" in text and "1001" in str(values)]) == 1
 
 
 def test_an_altered_text_is_not_shown(pages: Pages, ledger: Ledger) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from changewindow.changes.card import CardApproval, State, StepState
 from changewindow.ledger import payloads
-from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import payload
 from changewindow.ledger.models import EventRow
 from changewindow.ledger.payloads import Payload, Unknown
@@ -61,7 +60,7 @@ After = Callable[[Course, EventRow, Any], Course]
 def course_of(rows: Iterable[EventRow]) -> Course:
     """Return how far a change has come, from its events, oldest first."""
     course = Course("asked", datetime.max.replace(tzinfo=UTC))
-    for row in (row for row in rows if row.kind != EventKind.READ):  # of which a watch leaves thousands
+    for row in (row for row in rows if row.kind in TELLING):  # others, such as readings, a watch leaves by thousands
         event = payload(row)
         after = None if isinstance(event, Unknown) or event.is_dry else AFTER.get(type(event))
         course = after(course, row, event) if after else course
@@ -196,3 +195,4 @@ AFTER: Mapping[type[Payload], After] = {
     payloads.Closed: _closed,
 }
 """What an event makes of it; all others change nothing."""
+TELLING = frozenset(payload.kind for payload in AFTER)

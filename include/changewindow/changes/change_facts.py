@@ -18,13 +18,12 @@ from changewindow.ledger import aftercare
 from changewindow.ledger.changes import CHANGEABLE
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.derived import Derived, derived
-from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import known
 from changewindow.ledger.leases import explain_in
 from changewindow.ledger.models import Change, EventRow, Lease, Revision
 from changewindow.ledger.records import manual_of
 from changewindow.ledger.texts import ticket_data
-from changewindow.ledger.verification import look_at
+from changewindow.ledger.verification import Looked, look_at
 from changewindow.policy.aftercare import Aftercare
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.decision import Decision
@@ -121,7 +120,7 @@ def facts_of(ledger: Ledger, change: str, asked: Asked) -> ChangeFacts:
             texts=tuple(_texts(session, row, asked.texts)),
             held=tuple(session.scalars(select(Lease.target).where(Lease.number == row.number).order_by(Lease.target))),
             owed=_owed(session, row, rows),
-            decision=_decision(session, row, data, asked, rows=None if altered else rows),
+            decision=_decision(session, row, data, asked, looked=looked),
             **_assessed(row, data, asked.policy),
         )
 
@@ -160,17 +159,16 @@ def _manual(session: Session, row: Change) -> ManualChange | None:
 
 def _owed(session: Session, row: Change, rows: Sequence[EventRow]) -> Aftercare | None:
     targets = aftercare.touched(session, row)
-    said = [event for event in rows if event.kind != EventKind.READ]
-    return _believed(lambda events: aftercare.after(row, targets, events), said, None)
+    return _believed(lambda events: aftercare.after(row, targets, events), rows, None)
 
 
 def _decision(
-    session: Session, row: Change, data: Mapping[str, Any] | None, asked: Asked, *, rows: Sequence[EventRow] | None
+    session: Session, row: Change, data: Mapping[str, Any] | None, asked: Asked, *, looked: Looked
 ) -> Decision | None:
-    if data is None:
+    if data is None or not (looked.are_checked or asked.mode == "rollback"):
         return None
     try:
-        return explain_in(session, row, data, asked.policy, mode=asked.mode, now=asked.now, events=rows)
+        return explain_in(session, row, data, asked.policy, mode=asked.mode, now=asked.now, events=looked.rows)
     except (ChangeError, ValueError):
         return None  # what is altered is named already
 

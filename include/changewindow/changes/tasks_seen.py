@@ -54,7 +54,8 @@ def runs_of(rows: Iterable[EventRow]) -> list[RunSeen]:
 
 def tasks_seen(nodes: Sequence[Node], rows: Iterable[EventRow], run: str) -> list[TaskSeen]:
     """Return each task of a plan with what was heard of it last in a run."""
-    newest = {who(row): row for row in rows if row.actor in {run, f"{run}/{who(row)}"} and row.kind not in BESIDE}
+    said = (row for row in rows if row.actor.startswith(run) and row.kind not in BESIDE)
+    newest = {name: row for row in said if row.actor in {run, f"{run}/{(name := who(row))}"}}
     return [_seen(node, newest.get(node.id)) for node in nodes]
 
 

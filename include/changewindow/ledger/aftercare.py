@@ -19,6 +19,16 @@ from changewindow.policy.aftercare import LATE, Aftercare, FollowUp, Retroactive
 
 OWING = (EventKind.DECLARED, EventKind.RECORDED, EventKind.REVIEW_ASKED)
 """The events from which on a change owes something."""
+BEGINNING = frozenset({*OWING, EventKind.SUBMITTED, EventKind.REVISED})
+"""The events that matter as long as nothing is owed."""
+TELLING = BEGINNING | {
+    payload.kind
+    for payload in (
+        *(payloads.RetroDecided, payloads.Started, payloads.Remembered, payloads.IncidentSeen, payloads.Reviewed),
+        *(payloads.MessageSent, payloads.Reminded, payloads.FollowedUp, payloads.Closed),
+    )
+}
+"""The events that matter afterwards."""
 NOTHING_LEFT = ("rolled_back", "refused", "missed")
 """Outcomes after which nothing is there of what a change was to do, and of a workaround neither."""
 HOUSEKEEPING = "housekeeping"
@@ -94,6 +104,8 @@ def after(change: Change, targets: tuple[str, ...], rows: Iterable[EventRow]) ->
     """Return what the events of a change make it owe."""
     owed, is_proven = None, True
     for row in rows:
+        if row.kind not in (TELLING if owed else BEGINNING):
+            continue  # a watch leaves thousands
         event = payload(row)
         if isinstance(event, payloads.Submitted | payloads.Revised):
             is_proven = event.is_proven

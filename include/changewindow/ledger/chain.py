@@ -7,6 +7,7 @@ event, vouches for them, because it carries the hash of the one before it.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
@@ -115,15 +116,24 @@ def checked_events(session: Session, change: Change) -> list[EventRow]:
     return checked(session, change, session.scalars(statement))
 
 
+def stored_events(session: Session, numbers: Sequence[int]) -> Sequence[EventRow]:
+    """Return the events of changes, unchecked, each change's oldest first, to read only.
+
+    They are plain rows with the fields of events, for as objects of a session thousands take far longer.
+    """
+    in_order = select(EventRow.__table__).order_by(EventRow.number, EventRow.sequence)
+    return cast("Sequence[EventRow]", session.execute(in_order.where(EventRow.number.in_(numbers))).all())
+
+
 def checked(session: Session, change: Change, stored: Iterable[EventRow]) -> list[EventRow]:
     """Return what was stored as all events of a change, oldest first, after the same checks; see `checked_events`."""
     seal = seal_of(session)
-    rows = linked(change.number, stored)
+    rows, name = linked(change.number, stored), change.id
     are_sealed = False
     for row in rows:
         are_sealed = are_sealed or row.seal is not None
         if are_sealed:
-            require_seal(seal, change.id, row)
+            require_seal(seal, name, row)
     if is_head(seal, change, head_of(rows)):
         return rows
     if change.head is not None and not seal.knows(kept := change.head.rpartition(" ")[2]):

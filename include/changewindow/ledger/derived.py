@@ -9,11 +9,20 @@ from datetime import datetime
 from functools import reduce
 
 from changewindow.ledger import payloads
-from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import payload
 from changewindow.ledger.models import EventRow
 from changewindow.ledger.payloads import Payload, Unknown
 from changewindow.policy.manual_change import RECORDED
+
+TELLING = frozenset(
+    payload.kind
+    for payload in (
+        *(payloads.Submitted, payloads.Revised, payloads.Recorded, payloads.ApprovalDecided, payloads.Approved),
+        *(payloads.Rejected, payloads.Cancelled, payloads.Declared, payloads.Started, payloads.Extended),
+        *(payloads.Aborted, payloads.RunDied, payloads.Released, payloads.Closed),
+    )
+)
+"""The events that say something of it."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +77,8 @@ class Derived:
 
 def derived(rows: Iterable[EventRow]) -> Derived:
     """Return what events make of a change, oldest first."""
-    # Readings say nothing of it, and a watch leaves thousands.
-    return reduce(_after, (row for row in rows if row.kind != EventKind.READ), Derived())
+    # Readings and messages say nothing of it, and a watch leaves thousands.
+    return reduce(_after, (row for row in rows if row.kind in TELLING), Derived())
 
 
 def _after(known: Derived, row: EventRow) -> Derived:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from changewindow.errors import BrokenChain
 from changewindow.ledger.aftercare import OWING, after, owed_in
-from changewindow.ledger.chain import checked, is_sealed, seal_of
+from changewindow.ledger.chain import checked, is_sealed, seal_of, stored_events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import is_id, number, payload
@@ -122,10 +122,10 @@ def _read(session: Session, numbers: Sequence[int]) -> Owing:
     for some in _parts(numbers):
         changes = session.scalars(select(Change).where(Change.number.in_(some)).order_by(Change.number)).all()
         targets, rows = defaultdict(list), defaultdict(list)
-        for touched in session.scalars(select(Touched).where(Touched.number.in_(some)).order_by(Touched.target)):
-            targets[touched.number].append(touched.target)
-        in_order = select(EventRow).where(EventRow.number.in_(some)).order_by(EventRow.number, EventRow.sequence)
-        for row in session.scalars(in_order):
+        touched = select(Touched.number, Touched.target).where(Touched.number.in_(some)).order_by(Touched.target)
+        for touching, target in session.execute(touched):
+            targets[touching].append(target)
+        for row in stored_events(session, some):
             rows[row.number].append(row)
         for change in changes:
             if (owed := _owed(session, change, targets[change.number], rows[change.number])) is not None:

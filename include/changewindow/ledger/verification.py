@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from changewindow.errors import BrokenChain, SealKeyMissing
-from changewindow.ledger.chain import Head, checked, checked_events
+from changewindow.ledger.chain import Head, checked, checked_events, stored_events
 from changewindow.ledger.comparison import (
     altered_display,
     altered_holds,
@@ -104,19 +103,24 @@ class Looked:
     """Oldest first, to read only: none belongs to a session."""
     altered: tuple[str, ...]
     """What is not as it was written, or why that cannot be checked, a sentence each; none: all can be believed."""
+    are_checked: bool = False
+    """Whether these events are as they were written, whatever the rows beside them say."""
 
 
 def look_at(session: Session, change: Change) -> Looked:
     """Return the events of a change with everything of it that is not as it was written; never raises for that."""
     rows: Sequence[EventRow] = ()
+    are_checked = False
     try:
-        rows = _stored(session, change)
+        rows = stored_events(session, [change.number])
         checked(session, change, rows)
-        return Looked(rows, tuple(f"{change.id}: {each}." for each in _differences(session, change, rows)))
+        are_checked = True
+        altered = tuple(f"{change.id}: {each}." for each in _differences(session, change, rows))
+        return Looked(rows, altered, are_checked)
     except (BrokenChain, SealKeyMissing) as error:
         return Looked(rows, (str(error),))
     except (ValueError, TypeError, StatementError) as error:
-        return Looked(rows, (_unreadable(change.number, error),))
+        return Looked(rows, (_unreadable(change.number, error),), are_checked)
 
 
 def place_in_chain(ledger: Ledger, change: str, event_hash: str) -> int | None:
@@ -152,12 +156,6 @@ def _verified(session: Session, change: Change) -> tuple[list[EventRow], list[st
     if change.number == FINDINGS_NUMBER:
         return rows, [f"{change.id}: {difference}." for difference in altered_findings(session, change, rows)]
     return rows, [f"{change.id}: {difference}." for difference in _differences(session, change, rows)]
-
-
-def _stored(session: Session, change: Change) -> Sequence[EventRow]:
-    """Return the events as plain rows, which have the same fields: as objects of a session they take far longer."""
-    statement = select(EventRow.__table__).where(EventRow.number == change.number).order_by(EventRow.sequence)
-    return cast("Sequence[EventRow]", session.execute(statement).all())
 
 
 def _unreadable(number: int, error: Exception) -> str:
