@@ -143,6 +143,14 @@ def test_a_download_names_what_programs_are_told(busy_pages: Pages) -> None:
     assert "\r\n" in answer.text
 
 
+def test_a_download_is_sent_many_lines_at_a_time() -> None:
+    """A server sends each text by itself, which takes longer than to make its line."""
+    texts = list(csv_text.lines([number, "a"] for number in range(1_000)))
+    assert len(texts) <= 10
+    assert "".join(texts).splitlines() == [f"{number},a" for number in range(1_000)]
+    assert list(csv_text.lines([])) == []
+
+
 @pytest.mark.parametrize("begin", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1+1"])
 def test_a_spreadsheet_computes_nothing(begin: str) -> None:
     """What begins like a formula begins with an apostrophe instead; quotes and umlauts stay what they are."""

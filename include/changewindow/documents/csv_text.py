@@ -5,17 +5,21 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 FORMULA = re.compile(r"(^|;)(?=[\s\u200b\ufeff]*[=+@\uff1d\uff0b\uff0d\uff20-].|[\t\r\n])")
 """Before what a spreadsheet may take for a formula, which a sign alone is not; a semicolon may begin a cell."""
+TOGETHER = 250
+"""Rows whose lines are one text."""
 
 
 def lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
-    """Yield the line of each row, with CRLF at its end."""
-    for row in rows:
+    """Yield the lines of rows, with CRLF at the end of each: many together, for a server sends each text by itself."""
+    rest = iter(rows)
+    while some := list(islice(rest, TOGETHER)):
         text = io.StringIO()
-        csv.writer(text).writerow([cell(value) for value in row])
+        csv.writer(text).writerows([cell(value) for value in row] for row in some)
         yield text.getvalue()
 
 

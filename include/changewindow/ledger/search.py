@@ -41,10 +41,11 @@ def find(ledger: Ledger, wanted: Wanted, *, limit: int | None = None) -> list[Fo
     """Return the changes that are looked for, newest first."""
     with ledger.reading() as session:
         rows = list(session.scalars(matching(wanted).limit(limit)))
-        named = select(Touched).where(Touched.number.in_([change.number for change in rows]))
+        touched = Touched.number, Touched.target
+        named = select(*touched).where(Touched.number.in_([change.number for change in rows]))
         targets: dict[int, list[str]] = {}
-        for touched in session.scalars(named.order_by(Touched.target)):
-            targets.setdefault(touched.number, []).append(touched.target)
+        for number, target in session.execute(named.order_by(Touched.target)):
+            targets.setdefault(number, []).append(target)
         said_yes = _approvers(session, rows)
         return [Found(row, tuple(targets.get(row.number, ())), tuple(said_yes.get(row.number, ()))) for row in rows]
 
@@ -53,10 +54,11 @@ def _approvers(session: Session, rows: Sequence[Change]) -> dict[int, list[str]]
     """Return who has said yes to the newest text of each change."""
     digests = {row.number: row.digest for row in rows}
     approvers: dict[int, list[str]] = {}
-    said = select(Approval).where(Approval.number.in_(digests), Approval.is_yes).order_by(Approval.id)
-    for approval in session.scalars(said):
-        if approval.digest == digests[approval.number]:
-            approvers.setdefault(approval.number, []).append(approval.person)
+    said = select(Approval.number, Approval.digest, Approval.person)
+    of_some = said.where(Approval.number.in_(digests), Approval.is_yes).order_by(Approval.id)
+    for number, digest, person in session.execute(of_some):
+        if digest == digests[number]:
+            approvers.setdefault(number, []).append(person)
     return approvers
 
 
