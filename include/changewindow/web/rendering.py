@@ -25,6 +25,7 @@ def environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
+        auto_reload=False,  # templates belong to the code of this process: an upgrade replaces both at its restart
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
