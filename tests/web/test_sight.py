@@ -109,3 +109,11 @@ def test_a_search_says_nothing_of_what_a_reason_names(pages: Pages, refused: Led
     """Whoever tries names learns of none, for a reason that may name another change is not searched for them."""
     assert "CHG-1001" not in pages.get("/history", viewer=OF_ONE, q=asked)
     assert "CHG-1001" in pages.get("/history", q=asked)
+
+
+def test_the_numbers_that_somebody_may_see_are_made_once() -> None:
+    """They are asked for several times on a page, and there may be thousands."""
+    viewer = VIEWERS[OF_ONE]
+    assert viewer.numbers == {1001}
+    assert viewer.numbers is viewer.numbers
+    assert VIEWERS["user"].numbers is None

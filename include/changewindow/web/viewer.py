@@ -1,6 +1,7 @@
 """Who looks at a page, and what of Airflow they may see."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from changewindow.errors import ChangeError
 from changewindow.ledger import events
@@ -40,7 +41,7 @@ class Viewer:
         """Return whether they may see a DAG; that of a change has the id of the change."""
         return self.sees_every_dag or dag in self.dags
 
-    @property
+    @cached_property
     def numbers(self) -> frozenset[int] | None:
         """Return the numbers of the changes that they may see; None means every change."""
         if self.sees_every_dag:

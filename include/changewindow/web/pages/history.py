@@ -18,7 +18,7 @@ from changewindow.web.visit import LoggedIn, Visit
 router = APIRouter()
 ITEM = Item("history", "History", place=40)
 PAGE = 50
-AT_ONCE = 500
+AT_ONCE = 2_500
 """How many changes a download asks the ledger for at a time."""
 OFFERED = 500
 """How many services are offered while somebody writes one."""
