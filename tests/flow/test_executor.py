@@ -6,6 +6,7 @@ import signal
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,9 @@ def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     made.start()
     wait_for(lambda: all(is_idle(worker) for worker in made.staff), "idle workers", 10, 0.02)
     yield made
+    for worker in made.staff:  # one that a failed test has left stopped would never end
+        with suppress(ProcessLookupError):
+            os.kill(worker.process.pid or 0, signal.SIGCONT)
     made.end()
 
 
