@@ -52,8 +52,14 @@ def is_page(site: Served, path: str) -> bool:
     return str(answer.headers["Content-Type"]).startswith("text/html")
 
 
-@pytest.mark.parametrize("path", every_page.addresses(busy.STATES.values()))
-@pytest.mark.parametrize("size", SIZES)
+EVERY_STATE = every_page.addresses(busy.STATES.values())
+"""All pages, that of a change in each of its states."""
+PHONE, ZOOMED = SIZES
+USED = [*((path, PHONE) for path in EVERY_STATE), *((path, ZOOMED) for path in every_page.addresses())]
+"""A state changes what a page shows, and not how it gives way to its size."""
+
+
+@pytest.mark.parametrize(("path", "size"), USED)
 def test_everybody_can_use_it(site: Served, path: str, size: str) -> None:
     """Nothing stands against it in light and dark, and nothing is cut off or makes the page scroll sideways."""
     if not is_page(site, path):
@@ -69,7 +75,7 @@ def test_everybody_can_use_it(site: Served, path: str, size: str) -> None:
         assert trouble.found == []
 
 
-@pytest.mark.parametrize("path", every_page.addresses(busy.STATES.values()))
+@pytest.mark.parametrize("path", every_page.addresses())
 def test_it_is_light_and_every_part_is_reached_by_keyboard(site: Served, path: str) -> None:
     """In a browser that has loaded nothing yet."""
     if not is_page(site, path):
@@ -82,7 +88,7 @@ def test_it_is_light_and_every_part_is_reached_by_keyboard(site: Served, path: s
         assert trouble.found == []
 
 
-@pytest.mark.parametrize("path", every_page.addresses(busy.STATES.values()))
+@pytest.mark.parametrize("path", EVERY_STATE)
 def test_what_stands_in_tickets_does_nothing(site: Served, path: str) -> None:
     """A text of a ticket, a reason or a finding is shown, and is never a part of the page; nothing asks others."""
     if not is_page(site, path):
