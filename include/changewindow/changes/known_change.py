@@ -75,7 +75,8 @@ def known_changes(session: Session, rows: Iterable[Change]) -> tuple[list[KnownC
 
 def _read(session: Session, row: Change) -> dict[str, Any]:
     """Return all but the row, which may say more by the next look."""
-    rows, standing = checked_events(session, row), standing_of(session, row)
+    rows = checked_events(session, row)
+    standing = standing_of(session, row, rows)
     course, data = course_of(rows), ticket_data(session, row, standing.digest or "")
     return {
         "standing": standing,
