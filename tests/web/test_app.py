@@ -6,11 +6,12 @@ import pytest
 from starlette.routing import Route
 
 from changewindow.web import rendering
+from support import every_page
 from support.pages import VIEWERS, Pages
 
 OPEN = {"/feed/token.ics"}
 """The routes that ask for no log-in, each with its own proof."""
-VALUES = {"path": "page.css", "change": "CHG-1001", "number": "1", "standard": "restart", "token": "token"}
+VALUES = {**every_page.VALUES, "path": "page.css", "token": "token"}
 """What stands for the parts of addresses that vary."""
 
 

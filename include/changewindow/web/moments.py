@@ -17,7 +17,7 @@ def moment(field: str, given: str, now: datetime, zone: tzinfo, *, is_end: bool 
     if not given.strip():
         return None
     try:
-        return _in_zone(given.strip(), zone, is_end=is_end) or moment_of(given.strip(), now)
+        return in_zone(given.strip(), zone, is_end=is_end) or moment_of(given.strip(), now)
     except (ValueError, OverflowError) as error:
         raise BadRequest(
             f"{field}: '{given}' is no time. Write a day like 2031-03-18, a time like 2031-03-18T14:00, "
@@ -25,8 +25,12 @@ def moment(field: str, given: str, now: datetime, zone: tzinfo, *, is_end: bool 
         ) from error
 
 
-def _in_zone(given: str, zone: tzinfo, *, is_end: bool) -> datetime | None:
-    """Return the moment of a day or a time without zone; None where it is neither."""
+def in_zone(given: str, zone: tzinfo, *, is_end: bool) -> datetime | None:
+    """Return the moment of a day or a time, in UTC; None where it is neither.
+
+    Raises:
+        OverflowError: it lies outside of the years that there are.
+    """
     try:
         day = date.fromisoformat(given)
     except ValueError:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from changewindow.documents.text import nearest
 from changewindow.errors import BadRequest
 from changewindow.policy.delivered import Choice, Span
+from changewindow.web.moments import in_zone
 
 DAYS = (30, 90, 365)
 """The times that can be chosen by one click."""
@@ -107,18 +108,14 @@ def _moment(asked: Mapping[str, str], name: str, zone: ZoneInfo, *, is_end: bool
     if not given:
         return None
     try:
-        moment = datetime.fromisoformat(given)
-        if moment.tzinfo is None and len(given) == len("2031-03-18"):
-            day = moment.date() + timedelta(days=is_end)
-            moment = datetime.combine(day, time(), zone)
-        elif moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone)
-        in_utc = moment.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise BadRequest(f"`{name}` is '{given}', which is no day such as 2031-03-18. Choose again.") from error
-    if not 1970 < in_utc.year < 9000:
+        moment = in_zone(given, zone, is_end=is_end)
+    except OverflowError:
+        moment = None
+    if moment is None:
+        raise BadRequest(f"`{name}` is '{given}', which is no day such as 2031-03-18. Choose again.")
+    if not 1970 < moment.year < 9000:
         raise BadRequest(f"`{name}` is '{given}'. Choose a year from 1971 to 8999.")
-    return in_utc
+    return moment
 
 
 def _text(moment: datetime) -> str:
