@@ -140,12 +140,14 @@ class Book:
             while not done.wait(LOOK):
                 self.heed(stop)
 
-        for work in (beat, guard):
-            Thread(target=work, daemon=True).start()
+        guarding = Thread(target=guard, daemon=True)
+        for thread in (Thread(target=beat, daemon=True), guarding):
+            thread.start()
         try:
             yield
         finally:
             done.set()
+            guarding.join()  # so that it has said why it stopped
 
     def heed(self, stop: Stop) -> None:
         """Stop where somebody has aborted it, and where others act in its place by now, or soon may."""
