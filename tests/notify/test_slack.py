@@ -222,7 +222,7 @@ def test_a_message_is_found_by_its_key_page_by_page(service: Slack) -> None:
     assert found(service, "line 204") is None
     assert found(service, "line 205", below=first) is None
     assert Channel().find(service.tools(), ROOM, "CHG-1 card", since=NOW + timedelta(minutes=1)) == first  # our clock
-    assert Channel().find(service.tools(), ROOM, "CHG-1 card", since=NOW + timedelta(minutes=9)) is None
+    assert Channel().find(service.tools(), ROOM, "CHG-1 card", since=datetime.now(UTC) + timedelta(minutes=9)) is None
     for message in service.room(ROOM).messages:
         message.is_deleted = True
     assert found(service, "line 204", below=first) is None

@@ -145,7 +145,7 @@ def test_a_person_answers(applied: StartedChange, by: str, option: str, decided:
 def ask(change: StartedChange) -> None:
     """Let the watch have asked its people."""
     change.hand_over("watch", Asked(reason="nothing is known"))
-    question = payloads.Asked(people=("alice", "bob"), reason="nothing is known", until=NOW + timedelta(minutes=10))
+    question = payloads.Asked(people=("alice", "bob"), reason="nothing is known", until=NOW + timedelta(hours=1))
     change.run("watch").record(question)
 
 
