@@ -300,6 +300,11 @@ def test_the_token_reaches_neither_the_access_log_nor_a_page(pages: Pages, base:
         answer = client.request(method, f"/feed/{path}", follow_redirects=False)
         assert token not in answer.text
     assert {path.removeprefix(base) for path in logged} == {"/feed/....ics"}
+    for path in ("/x//feed/", "/Feed/"):
+        assert token not in client.request(method, f"{path}{token}.ics", follow_redirects=False).text
+    assert token not in str(logged)
+    client.request(method, "/calendar/feed/revoke", follow_redirects=False)
+    assert logged[-1].removeprefix(base) == "/calendar/feed/revoke"
 
 
 def test_a_ledger_that_does_not_answer_is_said(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Adds to every answer what tells browsers how far to trust it: nothing of others, nothing inline, no foreign frame."""
 
+import re
 import secrets
 
 from starlette.datastructures import MutableHeaders
@@ -12,8 +13,8 @@ POLICY = (
 """Content Security Policy Level 3. The nonce is for the one library that adds a style sheet while it runs."""
 KEPT = "private, max-age=31536000, immutable"
 """For files whose address changes with them."""
-FEEDS = "/feed/"
-"""Where the feeds lie; what follows in the path is their token."""
+FEED = re.compile(r"(?<!/calendar)(/feed/).*", re.IGNORECASE | re.DOTALL)
+"""Where the feeds lie: what follows in the path is their token. Below the calendar are the forms that make one."""
 
 
 def hide_token(scope: Scope) -> None:
@@ -21,10 +22,9 @@ def hide_token(scope: Scope) -> None:
 
     Servers write their access log from this when the answer begins, or after it: a token is no less than a password.
     """
-    base = scope.get("root_path", "")
-    if scope["path"].removeprefix(base).startswith(FEEDS):
-        start = base if scope["path"].startswith(base) else ""
-        scope["path"] = f"{start}{FEEDS}....ics"
+    base, path = scope.get("root_path", ""), scope["path"]
+    start = base if path.startswith(base) else ""
+    scope["path"] = start + FEED.sub(r"\1....ics", path.removeprefix(start))
 
 
 class Headers:
