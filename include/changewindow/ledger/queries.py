@@ -58,6 +58,12 @@ def newest_texts(ledger: Ledger, *statuses: str, closed_after: datetime | None =
         return {f"CHG-{number}": text or "" for number, text in rows}
 
 
+def digests(ledger: Ledger, change: str) -> frozenset[str]:
+    """Return the digest of each text of a change, in whatever state the texts are."""
+    with ledger.reading() as session:
+        return frozenset(session.scalars(select(Revision.digest).where(Revision.number == number(change))))
+
+
 def of_ids(ledger: Ledger, identities: Iterable[str]) -> list[Change]:
     """Return the changes with these ids that the ledger knows, oldest first, however many there are."""
     numbers = sorted(number(name) for name in identities if is_id(name))

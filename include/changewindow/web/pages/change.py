@@ -18,7 +18,7 @@ from changewindow.changes.offers import Held, Offer, offers
 from changewindow.changes.tasks_seen import runs_of, tasks_seen
 from changewindow.documents.yaml_writing import written
 from changewindow.errors import BadPolicy, BadRequest, LedgerUnknown
-from changewindow.ledger import changes, records
+from changewindow.ledger import changes, queries, records
 from changewindow.ledger.events import is_id
 from changewindow.policy.manual_change import RECORDED
 from changewindow.policy.model import Policy
@@ -60,17 +60,24 @@ def show(change: str, visit: LoggedIn, before: str = "", texts: str = "") -> Res
 
 
 @router.get("/changes/{change}/ticket.yaml")
-def ticket(change: str, visit: LoggedIn) -> Response:
-    """Return the newest text of a change as a file; of a record, what was told."""
+def ticket(change: str, visit: LoggedIn, text: str = "") -> Response:
+    """Return a text of a change as a file: that with this digest, or else the newest; of a record, what was told.
+
+    Raises:
+        BadRequest: it has no text with this digest.
+    """
     _require_seen(visit, change)
-    is_record = visit.change(change).status == RECORDED
-    name = {"Content-Disposition": f'attachment; filename="{change}.yaml"'}
-    data = records.manual_change(visit.ledger, change).data if is_record else _ticket_of(visit, change)
+    row = visit.change(change)
+    digest = text or row.digest
+    if text and text not in queries.digests(visit.ledger, change):
+        raise BadRequest(f"{change} has no text {text[:12]}. Choose one under Text on its page.")
+    if row.status == RECORDED:
+        data = records.manual_change(visit.ledger, change).data
+    else:
+        data = every_field.in_order(changes.text_of(visit.ledger, change, digest))
+    file = change if digest == row.digest else f"{change}-{digest[:12]}"
+    name = {"Content-Disposition": f'attachment; filename="{file}.yaml"'}
     return Response(written(data), media_type="application/yaml", headers=name)
-
-
-def _ticket_of(visit: Visit, change: str) -> dict[str, Any]:
-    return every_field.in_order(changes.revision(visit.ledger, change))
 
 
 def _require_seen(visit: Visit, change: str) -> None:
