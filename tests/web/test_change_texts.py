@@ -49,6 +49,19 @@ def test_what_somebody_has_approved_is_downloaded_whatever_came_after(pages: Pag
     assert "CHG-1001 has no text ffffffffffff. Choose one under Text on its page." in unknown.text
 
 
+def test_the_last_hundred_texts_are_compared(pages: Pages, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page says so of those before, instead of leading to itself."""
+    monkeypatch.setattr("changewindow.web.pages.change.MOST_TEXTS", 5)
+    submitted = changes.submit(ledger, banner(), requester="alice", now=NOW)
+    for minute in range(1, 8):
+        new = banner(summary=f"Switch the banner {minute} on.")
+        changes.revise(ledger, submitted.change, new, person="alice", now=NOW + timedelta(minutes=minute))
+    assert pages.get("/changes/CHG-1001").count("Compare the last hundred texts") == 3
+    text = pages.get("/changes/CHG-1001", texts="all")
+    assert text.count("Not compared: only the last hundred are.") == 2
+    assert "Compare the last hundred texts" not in text
+
+
 def test_what_differs_in_a_long_text_is_found_without_comparing_all_of_it() -> None:
     """With the lines around it, and the numbers that they have in the whole text."""
     old = [str(number) for number in range(5 * MOST)]

@@ -43,6 +43,7 @@ def test_every_change_is_shown_the_newest_first(busy_pages: Pages) -> None:
     assert "approved by bob" in text
     assert "not approved; done by" in text
     assert "Owes: review by 2031-03-19 14:10 UTC" in text
+    assert "The list is what the rows of the ledger say." in text
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def show(change: str, visit: LoggedIn, before: str = "", texts: str = "") -> Res
         offered=[_form(offer) for offer in _offered(facts, visit)],
         yaml=_yaml(facts),
         longest=LONGEST,
+        is_all=texts == "all",
         **_watched(facts),
         **_tasks(change, facts),
         **_happened(facts, before),
