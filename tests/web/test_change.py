@@ -106,6 +106,16 @@ def test_what_is_offered_at_the_end(pages: Pages, ledger: Ledger, outcome: Outco
     assert offered(pages.get("/changes/CHG-1001", viewer="viewer")) == set()
 
 
+def test_what_is_over_has_nothing_to_come(pages: Pages, ledger: Ledger) -> None:
+    """No step of it, and no other window."""
+    closed(ledger, started(ledger), "rolled_back")
+    pages.now = NOW + timedelta(days=365)
+    text = pages.get("/changes/CHG-1001").partition('id="all-rules"')[0]
+    assert "Submit a new ticket to do it again." in text
+    assert "reslot_change" not in text
+    assert "<td>not done</td>" in pages.get("/changes/CHG-1001")
+
+
 def test_readings_are_drawn_from_a_table_and_no_error_has_a_value(pages: Pages, ledger: Ledger) -> None:
     """What is stale, not there or unreachable is a gap, whatever value came with it."""
     submitted = started(ledger, watch={"for": "1m", "conditions": [LATENCY]})
@@ -208,7 +218,9 @@ def test_a_record_shows_what_was_done(pages: Pages, ledger: Ledger) -> None:
     records.enter(ledger, told, {}, person="alice", now=NOW + timedelta(hours=1))
     text = pages.get("/changes/CHG-1001")
     assert "kubectl rollout restart deployment/orders" in text
-    assert "A record is told, and never approved." in text
+    assert "A record tells what was done; nobody had approved it." in text
+    assert "<dt>When</dt>" in text
+    assert '<a href="/changes/CHG-1001/ticket.yaml">Download it as YAML</a>' in text
     assert "The pool was full" in text
     assert offered(text) == set()
     assert 'id="plan"' not in text
