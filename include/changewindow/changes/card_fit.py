@@ -44,7 +44,7 @@ def cut(text: str, longest: int) -> str:
     if _length(text) <= longest:
         return text
     kept, length = [], 0
-    for unit in UNIT.findall(text):
+    for unit in (match.group() for match in UNIT.finditer(text)):
         length += _length(unit)
         if length > longest - len(CUT):
             break
@@ -54,7 +54,7 @@ def cut(text: str, longest: int) -> str:
 
 def _length(text: str) -> int:
     """Return how many characters a text has where an emoji counts as two, as in most places outside of Python."""
-    return len(text.encode("utf-16-le")) // 2
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
 def _block(block: Any, most: int) -> Block | None:
