@@ -24,6 +24,6 @@ def test_of_a_change_that_is_closed_nothing_else_has_to_be_put_right(
     assert main(asked) == 1
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[1:]] == ["closed:"]
     assert main([*asked, "--all"]) == 1
-    assert "line_stopped: " in capsys.readouterr().out
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[1:]] == ["closed:", "record_holds:"]
     assert main([*asked, "--mode", "rollback"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 1

@@ -16,6 +16,7 @@ from changewindow.ledger.events import Event
 from changewindow.ledger.payloads import Payload
 from changewindow.ledger.payloads.emergency import FollowUp
 from changewindow.policy.outcome import Outcome
+from support.busy import STATES
 from support.changes import NOW, approved, intent
 from support.declarations import declaration
 from support.manual_changes import manual
@@ -114,6 +115,15 @@ def test_what_is_over_has_nothing_to_come(pages: Pages, ledger: Ledger) -> None:
     assert "Submit a new ticket to do it again." in text
     assert "reslot_change" not in text
     assert "<td>not done</td>" in pages.get("/changes/CHG-1001")
+
+
+@pytest.mark.parametrize("state", ["completed", "rolled_back", "rollback_failed", "missed", "rejected", "cancelled"])
+def test_a_closed_change_names_one_remedy(busy_pages: Pages, state: str) -> None:
+    """To do it again, to move it or to roll it back: whatever holds for its state, and nothing beside it."""
+    text = busy_pages.get(f"/changes/{STATES[state]}")
+    remedies = re.findall(r"<em>([^<]+)</em>", text.partition('id="may-act"')[2].partition("<details")[0])
+    assert len(remedies) == 1
+    assert ("reslot_change" in remedies[0]) == (state == "missed")
 
 
 def test_readings_are_drawn_from_a_table_and_no_error_has_a_value(pages: Pages, ledger: Ledger) -> None:

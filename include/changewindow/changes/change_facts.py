@@ -15,7 +15,7 @@ from changewindow.changes.card_course import Course, course_of
 from changewindow.documents.findings import Finding
 from changewindow.errors import AlteredText, BadPolicy, ChangeError
 from changewindow.ledger import aftercare
-from changewindow.ledger.changes import CHANGEABLE
+from changewindow.ledger.changes import WAITING
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.derived import Derived, derived
 from changewindow.ledger.events import known
@@ -182,7 +182,7 @@ def _assessed(row: Change, data: Mapping[str, Any] | None, policy: Policy | BadP
     if data is None or isinstance(policy, BadPolicy):
         return {"needs": (), "objections": ()}
     assessment = Assessment(policy, build_ticket(data), data, row.id)
-    waits = row.status in CHANGEABLE
+    waits = row.status in WAITING
     objections = (*assessment.objections(row.opens), *assessment.connections) if waits else ()
     return {"needs": assessment.needs, "objections": objections}
 

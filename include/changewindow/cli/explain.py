@@ -14,8 +14,6 @@ from changewindow.cli.terminal import fitted
 from changewindow.ledger import leases
 from changewindow.policy.decision import Decision, Satisfied
 
-OF_THE_END = {"closed", "rejected", "late"}
-"""What can be said of a change that is closed; to put anything else right would not help it."""
 REASON = 9
 """The column in which a reason begins."""
 
@@ -42,13 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def lines(decision: Decision, *, is_all: bool) -> Iterator[str]:
     """Yield what stands against it and what is only asked at the gate, with `is_all` also what is satisfied."""
-    is_over = any(finding.code == "closed" for finding in decision.findings)
     for finding in decision.findings:
-        if not is_over or is_all or finding.code in OF_THE_END:
-            yield f"  no     {finding.code}: {finding.sentence}. {finding.remedy}"
+        yield f"  no     {finding.code}: {finding.sentence}. {finding.remedy}"
     for answer in decision.satisfied:
-        if is_over and not is_all:
-            return  # its gate is asked no more
         if not answer.is_asked:
             yield f"  later  {answer.code}: {answer.sentence}"
         elif is_all:

@@ -77,23 +77,24 @@ def _why_not_approved(case: Case, pending: PendingApproval) -> Finding:
     others = [approval for approval in same_text if not same_person(approval.person, case.standing.requester)]
     expired = [approval for approval in others if approval.expires_at <= case.now]
     if not yes:
-        return Finding(
-            "nobody_approved", "nobody has approved it", case.remedy(f"Ask {_any_of(pending)} to approve it.")
-        )
+        return Finding("nobody_approved", "nobody has approved it", case.remedy(_ask(case, pending)))
     if not same_text:
         sentence = f"its text ({case.intent.digest[:12]}…) is not the approved one ({yes[-1].digest[:12]}…)"
         return Finding("text_not_approved", sentence, case.remedy("Have the new text approved."))
     if not others:
         sentence = f"only its requester {case.standing.requester} approved it"
-        return Finding("only_requester", sentence, case.remedy(f"Ask {_any_of(pending)} to approve it."))
+        return Finding("only_requester", sentence, case.remedy(_ask(case, pending)))
     if expired:
         newest = expired[-1]
         sentence = f"the approval of {newest.person} expired {newest.expires_at:%Y-%m-%d %H:%M} UTC"
-        return Finding("approval_expired", sentence, case.remedy(f"Ask {_any_of(pending)} to approve it again."))
+        return Finding("approval_expired", sentence, case.remedy(_ask(case, pending, "to approve it again")))
     required = pending.required
     sentence = f"level '{required.level}' lacks {pending.missing} of {required.count} approvals"
-    return Finding("approvals_missing", sentence, case.remedy(f"Ask {_any_of(pending)} to approve it."))
+    return Finding("approvals_missing", sentence, case.remedy(_ask(case, pending)))
 
 
-def _any_of(pending: PendingApproval) -> str:
-    return " or ".join(pending.people) if pending.people else "a second person"
+def _ask(case: Case, pending: PendingApproval, what: str = "to approve it") -> str:
+    """Return whom to ask for what; once its window is over, nobody can approve it before it has another one."""
+    people = " or ".join(pending.people) if pending.people else "a second person"
+    is_over = case.intent.closes <= case.now
+    return f"Once it has another window, ask {people} {what}." if is_over else f"Ask {people} {what}."

@@ -1,6 +1,6 @@
 """Decides whether a run may act now, and what would make it right: before it starts, and before every further step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from changewindow.documents.findings import Finding
@@ -54,6 +54,8 @@ APPLY: tuple[Rule, ...] = (
 )
 UNDO: tuple[Rule, ...] = (is_acting,)
 """Undo asks nothing else: rolling back needs no fresh approval, no window and no line."""
+OF_ITS_STATE = (may_start, may_roll_back, is_acting)
+"""Where one of these stands against a run, no other rule is asked: what it could name would not help, or be refused."""
 
 READ: tuple[Rule, ...] = (newest_text, approved, connections_serve)
 """Whoever may write the published files, or has asked for a change, has nothing run before it is approved, nor with
@@ -61,13 +63,20 @@ somebody else's connections."""
 
 
 def decide(standing: Standing, intent: Intent, assessment: Assessed, now: datetime) -> Decision:
-    """Return whether the run may do what it intends, with the answer of every rule that was asked."""
-    case = Case(standing, intent, assessment, now)
-    answers = [answer for rule in _rules(intent) for answer in rule(case)]
+    """Return whether the run may do what it intends, with the answer of each rule that was asked."""
+    answers = list(_answers(Case(standing, intent, assessment, now)))
     return Decision(
         tuple(answer for answer in answers if isinstance(answer, Finding)),
         tuple(answer for answer in answers if isinstance(answer, Satisfied)),
     )
+
+
+def _answers(case: Case) -> Iterator[Finding | Satisfied]:
+    for rule in _rules(case.intent):
+        answers = list(rule(case))
+        yield from answers
+        if rule in OF_ITS_STATE and any(isinstance(answer, Finding) for answer in answers):
+            return
 
 
 def _rules(intent: Intent) -> tuple[Rule, ...]:
