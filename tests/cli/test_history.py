@@ -186,7 +186,7 @@ def test_an_event_of_a_later_version_is_told_as_it_is(ledger: Ledger, three: lis
     """It is neither hidden nor an error."""
     events.record_entry(ledger, events.Entry(three[2], "sung", "bob", datetime(2031, 4, 1, tzinfo=UTC), {"key": "C"}))
     out, _ = told(capsys, ledger, three[2])
-    assert out.splitlines()[-1].endswith('bob    sung, which this version cannot read: {"key": "C"}')
+    assert out.splitlines()[-1].endswith("bob    sung, which this version cannot read: key C")
 
 
 def test_a_change_can_be_looked_for_by_everything_that_it_can_be() -> None:

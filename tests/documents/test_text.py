@@ -2,7 +2,7 @@
 
 import pytest
 
-from changewindow.documents.text import escaped, visible
+from changewindow.documents.text import escaped, in_words, visible
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,23 @@ def test_nothing_in_a_text_is_unseen_or_acts(text: str, shown: str) -> None:
 def test_markdown_shows_the_text(text: str, markdown: str) -> None:
     """No link, image, page or list comes of what somebody wrote."""
     assert escaped(text) == markdown
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("main", "main"),
+        (None, "nothing"),
+        (True, "true"),
+        (0.5, "0.5"),
+        ({"commit": "9f9f", "into": "main"}, "commit 9f9f, into main"),
+        ({"was_scaled": False, "before": None}, "was scaled false, before nothing"),
+        ({"objects": [{"kind": "Job", "name": "a"}, "b"], "ttl": 60}, "objects (kind Job, name a; b), ttl 60"),
+        ({"values": []}, "values none"),
+        ("two\nlines", "two lines"),
+        ("x" * 100, "x" * 59 + "…"),
+    ],
+)
+def test_a_value_is_said_in_words(value: object, text: str) -> None:
+    """As people read it, not as programs do."""
+    assert in_words(value) == text

@@ -24,6 +24,13 @@ def test_what_changes_did_is_told_with_what_was_found(busy_pages: Pages) -> None
     assert text.index("web-3:/etc/hosts") < text.index("web-4:/etc/passwd")
 
 
+def test_what_a_step_remembered_is_told_in_words(busy_pages: Pages) -> None:
+    """As on the page of its change, and at the terminal; programs have it as JSON."""
+    for text in (busy_pages.get("/what-changed", since="3h"), busy_pages.get("/changes/CHG-1001")):
+        assert f"for its undo it remembered commit {'9f' * 20}" in text
+        assert "remembered {" not in text
+
+
 def test_who_could_not_see_is_said_first_and_drawn_as_a_gap(busy_pages: Pages) -> None:
     """From when to when, and why."""
     text = busy_pages.get("/what-changed", since="3h")

@@ -1,6 +1,5 @@
 """Says what an event of a change means, in a sentence whose subject is whoever did it."""
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -9,6 +8,7 @@ from typing import Any
 from changewindow.changes import aftercare_text
 from changewindow.changes.buttons import label
 from changewindow.changes.click_text import click_text
+from changewindow.documents.text import in_words
 from changewindow.documents.types import duration_text
 from changewindow.ledger import payloads
 from changewindow.ledger.event_kinds import EventKind
@@ -41,7 +41,7 @@ def sentence(event: Payload | Unknown) -> str:
 
 
 def _short(data: Any) -> str:
-    text = json.dumps(data, ensure_ascii=False, default=str)
+    text = in_words(data)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from changewindow.documents.text import escaped
+from changewindow.documents.text import escaped, in_words
 from changewindow.errors import ChangeError
 from changewindow.policy import connections as serving
 from changewindow.steps.base import StepBase, missing_prerequisites
@@ -93,7 +93,7 @@ def _try(step: StepBase, context: Context) -> None:
     try:
         remembered = step.remember(context)
         step.apply(context, remembered)
-        context.log(f"undo would use: {remembered}" if remembered else "undo needs nothing of today")
+        context.log(f"undo would use: {in_words(remembered)}" if remembered else "undo needs nothing of today")
         for missing in missing_prerequisites(step, context):
             context.log(f"not ready: {missing}")
     except (ChangeError, ValueError) as error:

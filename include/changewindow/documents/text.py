@@ -30,6 +30,20 @@ def shown(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 2]}…{text[0]}"
 
 
+def in_words(value: Any, *, inside: bool = False) -> str:
+    """Return a value of any shape as people read it, on one line: `commit 9f9f, objects (kind Job, name a; b)`."""
+    if isinstance(value, dict):
+        text = ", ".join(f"{str(name).replace('_', ' ')} {in_words(each, inside=True)}" for name, each in value.items())
+    elif isinstance(value, list | tuple):
+        text = "; ".join(map(in_words, value))
+    elif value is None or isinstance(value, bool):
+        return shown(value)
+    else:
+        line = " ".join(str(value).split())
+        return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+    return f"({text})" if text and inside else text or "none"
+
+
 def nearest(word: object, names: Iterable[str]) -> str | None:
     """Return the name that was probably meant, if any is close."""
     by_lower_case = {name.lower(): name for name in names}

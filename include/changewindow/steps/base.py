@@ -1,11 +1,11 @@
 """The contract of a step: remember what undo needs, apply, undo."""
 
-import json
 from datetime import timedelta
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
+from changewindow.documents.text import in_words
 from changewindow.documents.types import Duration, Model
 from changewindow.errors import ChangeError
 from changewindow.kinds import UNDECLARED, explain_kind
@@ -92,7 +92,7 @@ class StepBase(Model):
         before = remembered["before"]
         if isinstance(before, str):
             return before
-        return "nothing, as before" if before is None else json.dumps(before, ensure_ascii=False)
+        return "nothing, as before" if before is None else in_words(before)
 
 
 def missing_prerequisites(step: StepBase, context: Context) -> list[str]:
