@@ -208,15 +208,8 @@ class BrokenChain(PlatformError):
 class UnknownSealKey(BrokenChain):
     """Something is sealed by a key that this process does not have: another process has its own, or a stranger has."""
 
-    def __init__(self, change: str, sealed: str, key: str, *, looked_in: str) -> None:
-        ChangeError.__init__(
-            self,
-            f"{change}: {sealed} is sealed by a key that is not known here ({key}); keys were looked for in "
-            f"{looked_in}. If the ledger belongs to another installation, set AIRFLOW_HOME to the folder of that one, "
-            "or CHANGEWINDOW_SEAL_KEY_FILE to the file of its key. Every process of Change Windows needs the same "
-            "CHANGEWINDOW_SEAL_KEY, with every key that was used before; if this one was not, somebody has written "
-            "into the ledger.",
-        )
+    def __init__(self, change: str, sealed: str, why: str) -> None:
+        ChangeError.__init__(self, f"{change}: {sealed} {why}.")
 
 
 class AlreadySealed(PlatformError):
@@ -234,7 +227,7 @@ class AlteredRow(PlatformError):
     """A row that carries a seal of its own is not as it was written."""
 
     def __init__(self, change: str, what: str) -> None:
-        super().__init__(f"{change}: {what} was altered after it was written. Run `changewindow verify --all`.")
+        super().__init__(f"{change}: {what}. `changewindow verify --all` names everything that is.")
 
 
 class AlteredText(PlatformError):

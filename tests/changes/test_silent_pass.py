@@ -124,7 +124,7 @@ def test_whoever_deletes_how_far_a_collector_has_seen_is_found_out(ledger: Ledge
     [_] = make_pass(ledger, asked, NOW + EVERY)
     [recorded] = findings.find(ledger, Wanted())
     assert (recorded.finding.kind, recorded.finding.collector) == ("gap", "files")
-    assert "somebody has altered or deleted" in recorded.finding.why
+    assert "is missing: somebody has deleted it" in recorded.finding.why
 
 
 def sealed_by(ledger: Ledger, *keys: str) -> Ledger:
@@ -175,7 +175,8 @@ def test_without_the_former_key_a_pass_begins_anew_and_says_so(ledger: Ledger, a
     assert len(make_pass(only_new, asked, NOW + EVERY)) == 1
     [recorded] = findings.find(ledger, Wanted())
     assert recorded.finding.kind == "gap"
-    assert "keep former keys of the seals behind the new one" in recorded.finding.why
+    assert "Add that key behind the first one" in recorded.finding.why
+    assert "somebody" not in recorded.finding.why
     assert make_pass(only_new, asked, NOW + 2 * EVERY) == []
 
 

@@ -244,7 +244,7 @@ def test_a_watch_goes_on_from_no_progress_that_somebody_wrote(copied: Ledger) ->
         "UPDATE watches SET progress = replace(progress, '\"decided\":null', ?)",
         '"decided":["pass","all is well"]',
     )
-    with pytest.raises(AlteredRow, match="CHG-1002: the progress of its watch was altered"):
+    with pytest.raises(AlteredRow, match="CHG-1002: the progress of its watch does not match its seal"):
         watches.newest(copied, "CHG-1002")
     write(copied, "DELETE FROM watches WHERE number != ?", 0)
     assert watches.newest(copied, "CHG-1002") is None

@@ -107,13 +107,30 @@ def test_a_pass_that_cannot_be_written_whole_is_not_written(ledger: Ledger) -> N
     assert (looks(ledger), findings.find(ledger, Wanted())) == ({}, [])
 
 
-@pytest.mark.parametrize("statement", ["DELETE FROM looks", "UPDATE looks SET state = '{}'"])
-def test_how_far_a_collector_has_seen_is_not_forgotten_by_what_somebody_writes(ledger: Ledger, statement: str) -> None:
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("DELETE FROM looks", "is missing: somebody has deleted it"),
+        ("UPDATE looks SET state = '{}'", "does not match its seal: somebody has inserted or altered it"),
+    ],
+)
+def test_how_far_a_collector_has_seen_is_not_forgotten_by_what_somebody_writes(
+    ledger: Ledger, statement: str, why: str
+) -> None:
     """It is known that it had begun, so that no first look hides what happened meanwhile."""
     findings.write_pass(ledger, [LOOK], [], [], now=NOW)
     tamper(ledger, statement)
-    assert looks(ledger) == {"audit": None}
-    assert "how far audit has seen" in "".join(verify_all(ledger).altered)
+    assert looks(ledger) == {"audit": why}
+    assert f"how far audit has seen {why}" in "".join(verify_all(ledger).altered)
+
+
+def test_what_another_key_has_sealed_is_not_said_to_be_altered(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has that key only has to add it."""
+    findings.write_pass(ledger, [LOOK], [], [], now=NOW)
+    monkeypatch.setenv("CHANGEWINDOW_SEAL_KEY", "the-key-of-another-installation")
+    why = looks(Ledger(ledger.url.render_as_string(hide_password=False)))["audit"]
+    assert "is sealed by key " in str(why)
+    assert "somebody" not in str(why)
 
 
 def test_a_record_that_somebody_took_does_not_begin_anew(ledger: Ledger) -> None:

@@ -53,9 +53,7 @@ def keys_of(seal: Seal) -> Keys:
     return {name: seal.of("key of fingerprints", "collectors", key=name).encode() for name in seal.keys}
 
 
-def ask(
-    asked: Asked, spans: Mapping[str, Span], before: Mapping[str, looks.Look | None], keys: Keys
-) -> dict[str, Answered]:
+def ask(asked: Asked, spans: Mapping[str, Span], before: Mapping[str, looks.Look], keys: Keys) -> dict[str, Answered]:
     """Ask each collector for its span, with the key that it used before.
 
     Where a newer key seals now, fingerprints by it would make all objects look changed. Such a collector is asked once
@@ -65,7 +63,7 @@ def ask(
     used = {name: _key_of(before.get(name), keys) for name in spans}
     anew = _looked(asked, {name: span for name, span in spans.items() if used[name] != newest}, keys[newest])
     for name, earlier in before.items():
-        if earlier is not None and name in spans:
+        if name in spans:
             keep(asked.folder / name, earlier.state.get("kept", {}) if earlier.key in keys else {}, keys[used[name]])
     answered: dict[str, Answered] = {}
     for key in {*used.values()}:

@@ -33,10 +33,11 @@ def idle(ledger: Ledger, folder: Path, loaded: Loaded, now: datetime) -> Iterato
             yield Finding("expected", sentence, remedy, place, document.line(place), is_warning=True)
 
 
-def _last_needed(name: str, asked: list[Look | None]) -> datetime | None:
+def _last_needed(name: str, asked: list[Look | str]) -> datetime | None:
     """Return when an entry was last needed, or else first watched, if that is long before the last look of all."""
-    if not asked or any(look is None or name not in look.state.get("noise", {}) for look in asked):
+    known = [look for look in asked if isinstance(look, Look) and name in look.state.get("noise", {})]
+    if not known or len(known) < len(asked):
         return None
-    seen = [(look.until, look.state["noise"][name]) for look in asked if look]
+    seen = [(look.until, look.state["noise"][name]) for look in known]
     last = max(datetime.fromisoformat(times["last"] or times["since"]) for _, times in seen)
     return last if min(until for until, _ in seen) - last >= LONG else None

@@ -48,7 +48,7 @@ class KnownChange:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A change of which nothing is believed, since somebody has written into its record."""
+    """A change of which nothing is believed: somebody has written into its record, or it cannot be checked here."""
 
     change: str
     why: str

@@ -47,7 +47,7 @@ class Present:
     owed: Part[Owed]
     calendar: Part[InForce]
     unreadable: tuple[Unreadable, ...] = ()
-    """Changes whose record somebody has written into: nothing that is said of them is to be believed."""
+    """Changes of whose record nothing is to be believed."""
 
 
 @dataclass(frozen=True)

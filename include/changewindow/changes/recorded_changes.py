@@ -1,6 +1,6 @@
 """Says what changed in a span as far as the ledger has it: what our changes did, what was found, who could not see."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -11,7 +11,7 @@ from changewindow.changes.our_changes import MOST, SHOWN
 from changewindow.ledger import acts, events, findings, findings_search, looks, search
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.findings import Recorded
-from changewindow.ledger.looks import Look
+from changewindow.ledger.looks import Looks
 from changewindow.ledger.models import Change
 from changewindow.ledger.search_conditions import Wanted
 from changewindow.policy.manual_change import NOT_APPROVED, RECORDED
@@ -45,8 +45,8 @@ class Recently:
     gaps: tuple[Line, ...]
     is_cut: bool
     """Whether there is more, earlier in the span, than is shown."""
-    looks: Mapping[str, Look | None]
-    """How far each collector has seen; None where that was altered. Empty without findings."""
+    looks: Looks
+    """How far each collector has seen. Empty without findings."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,11 @@ def _text(each: Recorded) -> str:
     return f"{finding.collector}: {finding.object} {finding.what}, by {by}; {each.state}: {each.reason or finding.why}"
 
 
-def _behind(seen_until: Mapping[str, Look | None], span: Span) -> Iterator[Line]:
+def _behind(seen_until: Looks, span: Span) -> Iterator[Line]:
     """Yield the end of the span that collectors have not looked at yet; a short one is what is between two passes."""
     for name, look in seen_until.items():
-        if look is None:
-            yield Line(span.since, "gap", f"{name}: how far it had seen was altered or deleted", until=span.until)
+        if isinstance(look, str):
+            yield Line(span.since, "gap", f"{name}: how far it had seen {look}", until=span.until)
         elif look.until < span.until:
             what = f"{name} has not looked yet at what happened since"
             yield Line(max(look.until, span.since), "gap", what, until=span.until)

@@ -24,10 +24,7 @@ EARLIER = timedelta(minutes=10)
 """How long before the span a change may have ended that explains something in it."""
 LONGEST = timedelta(days=2)
 """How long before it was noticed something may have happened of which a change is still looked for."""
-ALTERED = (
-    "somebody has altered or deleted in the ledger how far it had seen, or the key that sealed it is gone. "
-    "Run `changewindow verify --all`; keep former keys of the seals behind the new one"
-)
+ALTERED = "how far it had seen {}. Run `changewindow verify --all`"
 
 
 def make_pass(ledger: Ledger, asked: Asked, now: datetime, why_not: WhyNot = nobody) -> list[int]:
@@ -42,7 +39,8 @@ def make_pass(ledger: Ledger, asked: Asked, now: datetime, why_not: WhyNot = nob
     collectors = of_the_world(asked.collectors)
     if not collectors:
         return []
-    before, keys = looks.looks(ledger), keys_of(ledger.seal)
+    stored, keys = looks.looks(ledger), keys_of(ledger.seal)
+    before = {name: look for name, look in stored.items() if isinstance(look, looks.Look)}
     marks = {name: _mark(before.get(name)) for name in collectors}
     spans = {name: mark.span(now) if mark else first_span(now) for name, mark in marks.items()}
     answers = ask(asked, spans, before, keys)
@@ -53,7 +51,7 @@ def make_pass(ledger: Ledger, asked: Asked, now: datetime, why_not: WhyNot = nob
         name: judge(answered.look, marks[name], known.get(name, []), facts).seeing(answered.by_new_key)
         for name, answered in answers.items()
     }
-    altered = [_altered(name, now) for name in collectors if name in before and before[name] is None]
+    altered = [_altered(name, why, now) for name, why in stored.items() if name in collectors and isinstance(why, str)]
     new = findings.write_pass(
         ledger,
         [_written(each, answers[name], before.get(name), facts) for name, each in passed.items()],
@@ -111,8 +109,9 @@ def _written(passed: Passed, answered: Answered, before: looks.Look | None, fact
     return looks.Look(answered.look.name, mark.until, mark.looked, state, answered.key)
 
 
-def _altered(name: str, now: datetime) -> WorldFinding:
-    return WorldFinding("gap", name, "", now, f"could not see what happened before {moment(now)}", ALTERED, until=now)
+def _altered(name: str, why: str, now: datetime) -> WorldFinding:
+    what = f"could not see what happened before {moment(now)}"
+    return WorldFinding("gap", name, "", now, what, ALTERED.format(why), until=now)
 
 
 def text_of(recorded: Sequence[findings.Recorded], most: int = 10) -> list[str]:

@@ -136,8 +136,8 @@ def checked(session: Session, change: Change, stored: Iterable[EventRow]) -> lis
             require_seal(seal, name, row)
     if is_head(seal, change, head_of(rows)):
         return rows
-    if change.head is not None and not seal.knows(kept := change.head.rpartition(" ")[2]):
-        raise UnknownSealKey(change.id, "the head of its chain", kept[:8], looked_in=seal.origin)
+    if why := seal.why_strange((change.head or "").rpartition(" ")[2]):
+        raise UnknownSealKey(change.id, "the head of its chain", why)
     raise BrokenChain(change.id, *_why_not_head(change, rows))
 
 
@@ -154,8 +154,8 @@ def require_seal(seal: Seal, change: str, row: EventRow) -> None:
     """
     if row.seal is None:
         raise BrokenChain(change, row.sequence, "has no seal")
-    if not seal.knows(row.seal):
-        raise UnknownSealKey(change, f"event {row.sequence}", row.seal[:8], looked_in=seal.origin)
+    if why := seal.why_strange(row.seal):
+        raise UnknownSealKey(change, f"event {row.sequence}", why)
     if not seal.holds(row.seal, "event", row.hash):
         raise BrokenChain(change, row.sequence, "does not match its seal")
 

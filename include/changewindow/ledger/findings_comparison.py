@@ -10,10 +10,9 @@ from changewindow.errors import UnreadableEvent
 from changewindow.ledger import payloads
 from changewindow.ledger.events import payload
 from changewindow.ledger.findings import Recorded
-from changewindow.ledger.looks import begun_in, record_values
-from changewindow.ledger.models import FINDINGS, Change, EventRow, FindingRow, LookRow
+from changewindow.ledger.looks import looks_in, record_values
+from changewindow.ledger.models import FINDINGS, Change, EventRow, FindingRow
 from changewindow.ledger.payloads import Unknown
-from changewindow.ledger.row_seals import is_whole
 from changewindow.policy.world_finding import WorldFinding
 
 
@@ -23,7 +22,7 @@ def altered_findings(session: Session, record: Change, rows: Sequence[EventRow])
         if getattr(record, name) != value:
             yield f"its {name} is '{getattr(record, name)}', and was '{value}'"
     yield from _findings(session, rows)
-    yield from _looks(session)
+    yield from (f"how far {name} has seen {why}" for name, why in looks_in(session).items() if isinstance(why, str))
 
 
 def _of_events(rows: Iterable[EventRow]) -> dict[int, Recorded]:
@@ -72,12 +71,3 @@ def _findings(session: Session, rows: Sequence[EventRow]) -> Iterator[str]:
             yield from (f"finding {number}: its {name} is not as its events say" for name in differing)
     for number in sorted(set(made) - set(stored)):
         yield f"finding {number} has an event and no row: somebody has deleted it"
-
-
-def _looks(session: Session) -> Iterator[str]:
-    stored = {row.collector: row for row in session.scalars(select(LookRow).order_by(LookRow.collector))}
-    for collector, row in stored.items():
-        if not is_whole(session, row):
-            yield f"how far {collector} has seen does not match its seal: somebody has inserted or altered it"
-    for collector in sorted(begun_in(session) - set(stored)):
-        yield f"how far {collector} has seen is missing: somebody has deleted it"

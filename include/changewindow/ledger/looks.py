@@ -1,6 +1,7 @@
 """Keeps how far each collector has seen, and what it wants to know again; sealed, since it changes with every look."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,12 +17,13 @@ from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import Event, append, payload
 from changewindow.ledger.models import FINDINGS, FINDINGS_NUMBER, Change, EventRow, FindingRow, LookRow
-from changewindow.ledger.row_seals import is_whole, seal_of_values
+from changewindow.ledger.row_seals import seal_of_values, why_not_whole
 from changewindow.ledger.seal import key_of
 from changewindow.ledger.stops import begin_line, line_values
 
 ACTOR = "silent_changes"
 """Who writes what a pass has found."""
+DELETED = "is missing: somebody has deleted it"
 MOST = 8 << 20
 """In bytes: a state that is larger is refused."""
 
@@ -38,12 +40,21 @@ class Look:
     """The id of the key of the seals by which it has made fingerprints."""
 
 
-def looks(ledger: Ledger) -> dict[str, Look | None]:
-    """Return each collector that was ever asked; None where somebody has altered or deleted how far it has seen."""
+Looks = Mapping[str, Look | str]
+"""How far each collector has seen; a text is why nobody knows that, as what is said of it."""
+
+
+def looks(ledger: Ledger) -> Looks:
+    """Return how far each collector has seen that was ever asked."""
     with ledger.reading() as session:
-        rows = {row.collector: row for row in session.scalars(select(LookRow))}
-        whole = {name: _look(row) for name, row in rows.items() if is_whole(session, row)}
-        return {name: whole.get(name) for name in sorted(begun_in(session) | set(rows))}
+        return looks_in(session)
+
+
+def looks_in(session: Session) -> Looks:
+    """Do the same inside the caller's transaction."""
+    rows = {row.collector: row for row in session.scalars(select(LookRow))}
+    known = {name: why_not_whole(session, row) or _look(row) for name, row in rows.items()}
+    return {name: known.get(name, DELETED) for name in sorted(begun_in(session) | set(rows))}
 
 
 def begun_in(session: Session) -> set[str]:

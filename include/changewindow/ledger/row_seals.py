@@ -37,26 +37,33 @@ def is_whole(session: Session, row: Row) -> bool:
     return seal_of(session).holds(row.seal, f"row of {row.__tablename__}", values)
 
 
+def why_not_whole(session: Session, row: Row) -> str:
+    """Return why a row is not known to be as one of us wrote it, as what is said of it; nothing where it is."""
+    if is_whole(session, row):
+        return ""
+    return seal_of(session).why_strange(row.seal) or "does not match its seal: somebody has inserted or altered it"
+
+
 def altered_rows(session: Session, number: int) -> Iterator[str]:
     """Say which rows of a change do not have their seal."""
     for kind, name in NAMES.items():
         row = cast("Row | None", session.get(kind, number))
-        if row is not None and not is_whole(session, row):
-            yield f"{name} does not match its seal: somebody has inserted or altered it"
+        if row is not None and (why := why_not_whole(session, row)):
+            yield f"{name} {why}"
 
 
 def altered_messages(session: Session, number: int) -> Iterator[str]:
     """Say which messages of a change do not have their seal; no change waits for that."""
     for row in session.scalars(select(OutboxRow).where(OutboxRow.number == number).order_by(OutboxRow.id)):
-        if not is_whole(session, row):
-            yield f"its message {row.id} in the outbox does not match its seal: somebody has inserted or altered it"
+        if why := why_not_whole(session, row):
+            yield f"its message {row.id} in the outbox {why}"
 
 
 def altered_feeds(session: Session) -> Iterator[str]:
     """Say which calendar feeds do not have their seal; a token opens none of them."""
     for row in session.scalars(select(FeedRow).order_by(FeedRow.user)):
-        if not is_whole(session, row):
-            yield f"The calendar feed of {row.user} does not match its seal: somebody has inserted or altered it."
+        if why := why_not_whole(session, row):
+            yield f"The calendar feed of {row.user} {why}."
 
 
 def _values(row: Row) -> dict[str, Any]:

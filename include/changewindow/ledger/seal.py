@@ -7,6 +7,7 @@ and all of them are known when a seal is checked.
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from changewindow.documents.canonical import canonical
 from changewindow.errors import SealKeyMissing
 from changewindow.settings import Settings
 
+FORM = re.compile("[0-9a-f]{8}:[0-9a-f]{64}")
+"""What every seal looks like; anything else was never one."""
 SHORTEST = 16
 """Characters that a key has at least."""
 
@@ -80,9 +83,16 @@ class Seal:
         name, _, given = str(seal).partition(":")
         return name in self.keys and hmac.compare_digest(given.encode(), self._hash(name, purpose, content).encode())
 
-    def knows(self, seal: object) -> bool:
-        """Return whether the key that made a seal is known here."""
-        return key_of(seal) in self.keys
+    def why_strange(self, seal: object) -> str:
+        """Return what to say of a seal by a key that is not known here, which accuses nobody; of any other, nothing."""
+        if FORM.fullmatch(str(seal)) is None or key_of(seal) in self.keys:
+            return ""
+        return (
+            f"is sealed by key {key_of(seal)}, which is not known here, so it cannot be checked. Add that key behind "
+            f"the first one in {self.origin}; every process of Change Windows needs the same keys. If the ledger is "
+            "that of another installation, set AIRFLOW_HOME to the folder of that one, or CHANGEWINDOW_SEAL_KEY_FILE "
+            "to the file of its key. If nobody has that key any more, restore the ledger from backup"
+        )
 
     def _hash(self, name: str, purpose: str, content: Any) -> str:
         return hmac.digest(self.keys[name], canonical([purpose, _plain(content)]).encode(), "sha256").hex()

@@ -12,7 +12,7 @@ from changewindow.ledger import payloads
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, known, number
 from changewindow.ledger.models import Watch, identity
-from changewindow.ledger.row_seals import NAMES, is_whole, seal_of_values
+from changewindow.ledger.row_seals import NAMES, seal_of_values, why_not_whole
 from changewindow.watch.progress import Progress
 
 BATCH = 20
@@ -62,25 +62,25 @@ def newest(ledger: Ledger, change: str) -> Kept | None:
 
     Raises:
         LedgerUnknown: there is no such change.
-        AlteredRow: somebody has written into it.
+        AlteredRow: it is not known to be as it was written.
     """
     with ledger.reading() as session:
         known(session, change)
         row = session.get(Watch, number(change))
-        if row is not None and not is_whole(session, row):
-            raise AlteredRow(change, NAMES[Watch])
+        if row is not None and (why := why_not_whole(session, row)):
+            raise AlteredRow(change, f"{NAMES[Watch]} {why}")
         return Kept(change, row.run, Progress.model_validate_json(row.progress), row.at) if row else None
 
 
 def newest_of(session: Session, numbers: Iterable[int]) -> dict[int, Kept | AlteredRow]:
-    """Return the progress of the newest watch of each change that has one, or that somebody has written into it."""
+    """Return the progress of the newest watch of each change that has one, or why it cannot be believed."""
     newest: dict[int, Kept | AlteredRow] = {}
     for row in session.scalars(select(Watch).where(Watch.number.in_(list(numbers)))):
         change = identity(row.number)
-        if is_whole(session, row):
-            newest[row.number] = Kept(change, row.run, Progress.model_validate_json(row.progress), row.at)
+        if why := why_not_whole(session, row):
+            newest[row.number] = AlteredRow(change, f"{NAMES[Watch]} {why}")
         else:
-            newest[row.number] = AlteredRow(change, NAMES[Watch])
+            newest[row.number] = Kept(change, row.run, Progress.model_validate_json(row.progress), row.at)
     return newest
 
 

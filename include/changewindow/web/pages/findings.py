@@ -32,8 +32,10 @@ class Sight:
 
     collector: str
     until: datetime | None
-    """None where somebody has altered or deleted that."""
+    """None where nobody knows."""
     is_behind: bool
+    why: str = ""
+    """Why nobody knows, as what is said of it."""
 
 
 @router.get("/findings")
@@ -61,10 +63,12 @@ def show(visit: LoggedIn) -> Response:
     )
 
 
-def sights(seen_until: Mapping[str, looks.Look | None], now: datetime) -> list[Sight]:
+def sights(seen_until: looks.Looks, now: datetime) -> list[Sight]:
     """Return how far each collector has seen that was ever asked."""
     return [
-        Sight(name, look.until if look else None, is_behind=look is None or now - look.until > LATE)
+        Sight(name, None, is_behind=True, why=look)
+        if isinstance(look, str)
+        else Sight(name, look.until, is_behind=now - look.until > LATE)
         for name, look in seen_until.items()
     ]
 

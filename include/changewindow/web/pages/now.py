@@ -100,7 +100,7 @@ def _summary(seen: Present, found: OpenFindings | None) -> str:
     acting, answers = seen.acting.items, seen.answers.items
     expired = [row for row in seen.held.items if row.is_expired or not row.is_acting]
     counts = {
-        "change was altered|changes were altered": len(seen.unreadable),
+        "change cannot be believed|changes cannot be believed": len(seen.unreadable),
         "change acts|changes act": len(acting),
         "is rolled back|are rolled back": sum(row.is_rolled_back for row in acting),
         "has a problem|have a problem": sum(bool(row.problems) for row in acting),
