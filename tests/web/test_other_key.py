@@ -7,7 +7,9 @@ import pytest
 from changewindow.ledger.database import Ledger
 from support.pages import Pages
 
-ACCUSED = re.compile(r"somebody has|written into|(?<!whether any )was altered|were altered", re.IGNORECASE)
+OFFERED = r"(?<!whether any )(?<!whether its record )"
+"""That it can be checked may be said anywhere."""
+ACCUSED = re.compile(rf"somebody has|written into|{OFFERED}was altered|were altered", re.IGNORECASE)
 SAID = "which is not known here"
 
 
