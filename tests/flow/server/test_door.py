@@ -46,6 +46,8 @@ class House:
     recorded: list[tuple[tuple[str, ...], str, int]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     judged: list[Asked] = field(default_factory=list)
+    begun: list[tuple[str, ...]] = field(default_factory=list)
+    """The DAGs of which a run was ended, so that the next may begin."""
 
     async def who(self, scope: Scope) -> Person:
         """Know alice, victor, who may only look, and olga, who may see no other change than CHG-1."""
@@ -73,7 +75,14 @@ class House:
         tasks.state.svcs_registry = svcs.Registry()
         tasks.state.svcs_registry.register_value(JWTValidator, TokensOfTasks())
         app.mount("/execution", tasks)
-        app.add_middleware(Door, who=self.who, decide=self.decide, record=self.record, ours_limit=LIMIT)
+        app.add_middleware(
+            Door,
+            who=self.who,
+            decide=self.decide,
+            record=self.record,
+            let_begin=lambda dags: self.begun.append(tuple(dags)),
+            ours_limit=LIMIT,
+        )
 
         async def answer(request: Request) -> Response:
             self.reached.append(request.url.path)
@@ -84,6 +93,8 @@ class House:
 
         app.add_api_route("/auth/token", answer, methods=["POST"])
         app.add_api_route("/api/v2/dags/{dag_id}/dagRuns", answer, methods=["POST"])
+        app.add_api_route("/api/v2/dags/{dag_id}/dagRuns", answer, methods=["PATCH"])
+        app.add_api_route("/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}", answer, methods=["PATCH", "DELETE"])
         app.add_api_route("/api/v2/dags/{dag_id}/dagRuns/list", answer, methods=["POST"])
         app.add_api_route("/api/v2/dags/{dag_id}/dagRuns/{run}/taskInstances", answer, methods=["PATCH"])
         app.add_api_route("/change-windows/calendar/feed", answer, methods=["POST"])
@@ -309,3 +320,17 @@ async def test_whoever_may_not_see_a_change_is_not_told_that_it_acts(house: Hous
     assert "connection" not in answer.headers
     assert house.reached == []
     assert (await post(house, f"/api/v2/dags/{change}/dagRuns", b"{}")).status_code == 409
+
+
+async def test_who_ends_a_run_lets_the_next_one_begin(house: House) -> None:
+    """By whichever request, of one DAG of ours or of several; what is refused, and those of others, change nothing."""
+    bulk = {"actions": [{"action": "delete", "entities": [{"dag_id": "messages", "dag_run_id": "run"}]}]}
+    async with httpx.AsyncClient(base_url=f"{house.url}/api/v2/dags", headers=ALICE) as client:
+        await client.patch("/messages/dagRuns/run", json={"state": "success"})
+        await client.delete("/CHG-1042/dagRuns/run")
+        await client.patch("/~/dagRuns", json=bulk)
+        await client.patch("/etl/dagRuns/run", json={"state": "success"})
+        await client.patch("/CHG-9/dagRuns/run", json={"state": "success"})
+        await client.post("/messages/dagRuns", json={})
+    await until(lambda: len(house.begun) == 3)
+    assert house.begun == [("messages",), ("CHG-1042",), ("messages",)]

@@ -1,4 +1,4 @@
-"""The run of which something that acts has ended is the next one that the scheduler looks at."""
+"""What follows a task or a run that has ended is begun at once."""
 
 import json
 from collections.abc import Iterator
@@ -8,13 +8,14 @@ from uuid import UUID
 import pytest
 from airflow.models import import_all_models
 from airflow.models.base import Base
+from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance, uuid7
 from airflow.utils.session import create_session
 from sqlalchemy import delete, insert, select, text
 
 from airflow import settings
-from changewindow.flow.server.next_run import ended_task, look_next
+from changewindow.flow.server.next_run import ended_task, let_begin, look_next
 from changewindow.flow.weights import OF_ROLE
 from changewindow.ticket.plan import Role
 
@@ -31,8 +32,8 @@ def _database() -> Iterator[None]:
         session.execute(text("PRAGMA foreign_keys=OFF"))
     yield
     with create_session() as session:
-        session.execute(delete(TaskInstance))
-        session.execute(delete(DagRun))
+        for table in (TaskInstance, DagRun, DagModel):
+            session.execute(delete(table))
 
 
 @pytest.mark.usefixtures("_database")
@@ -75,3 +76,22 @@ def test_what_acts_does_not_wait_for_its_turn(dag: str, role: Role, *, is_next: 
 def test_which_task_has_ended(path: str, body: object, task: UUID | None) -> None:
     """As the request says by which each task ends."""
     assert ended_task(path, json.dumps(body).encode()) == task
+
+
+@pytest.mark.usefixtures("_database")
+@pytest.mark.parametrize(
+    ("state", "may_begin"), [("success", True), ("failed", True), ("running", False), ("queued", False)]
+)
+def test_the_next_run_may_begin_once_a_person_has_ended_the_open_one(state: str, *, may_begin: bool) -> None:
+    """Airflow's scheduler believes the row of the DAG, which nobody else corrects then; those of others stay."""
+    at = datetime(2031, 3, 18, tzinfo=UTC)
+    with create_session() as session:
+        for dag in ("messages", "etl"):
+            of_dag = {"bundle_name": "dags", "has_task_concurrency_limits": False, "max_consecutive_failed_dag_runs": 0}
+            session.add(DagModel(dag_id=dag, exceeds_max_non_backfill=True, **of_dag))
+            run = {"dag_id": dag, "run_id": "run", "run_type": "scheduled", "run_after": at, "triggered_by": "TEST"}
+            session.execute(insert(DagRun.__table__).values(**run, state=state))
+    let_begin(["messages"])
+    with create_session() as session:
+        waits = dict(session.execute(select(DagModel.dag_id, DagModel.exceeds_max_non_backfill)).all())
+    assert waits == {"messages": not may_begin, "etl": True}

@@ -4,8 +4,9 @@ A stranger's body is never read, except a small one at the log-in. Reading reque
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from changewindow.flow.server import audit, next_run, single_writer
 from changewindow.flow.server.asked import CHANGE, Asked, Person, Refused, ours, route_of
 from changewindow.flow.server.judge import judge
 from changewindow.flow.server.limits import LOGIN, MOST_CHANGES, OTHERS, OURS, Limit, body_of, replayed
-from changewindow.flow.server.next_run import ended_task
+from changewindow.flow.server.next_run import END_RUNS, ended_task
 from changewindow.flow.server.pasted import without_secrets
 from changewindow.flow.server.who import TASKS, person_of, require_task
 from changewindow.settings import PAGES
@@ -45,11 +46,13 @@ class Door:
         decide: Callable[[Asked], None] = judge,
         record: Callable[[Asked, int, str], None] = audit.record,
         look_next: Callable[[UUID], None] = next_run.look_next,
+        let_begin: Callable[[Sequence[str]], None] = next_run.let_begin,
         ours_limit: Limit = OURS,
     ) -> None:
         self.app = app
         self.ours_limit = ours_limit
-        self.who, self.decide, self.record, self.look_next = who, decide, record, look_next
+        self.who, self.decide, self.record = who, decide, record
+        self.look_next, self.let_begin = look_next, let_begin
         self.writer = single_writer.for_this_database()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +73,7 @@ class Door:
             status = await self._pass(scope, body, receive, send, is_task=True)
             task = ended_task(path, body) if status < 300 else None
             if task:
-                await self._look_next(task)
+                await self._go_on(partial(self.look_next, task), is_task=True)
         elif _is_below(path, LOG_IN):
             await self._pass(scope, await body_of(receive, LOGIN), receive, send)
         elif _is_below(path, *PEOPLE):
@@ -80,16 +83,16 @@ class Door:
         else:
             await self.app(scope, receive, send)  # pages of another plugin, which has a door of its own
 
-    async def _look_next(self, task: UUID) -> None:
-        """Have what follows a task that has ended scheduled soon; without that, it is scheduled a little later."""
+    async def _go_on(self, what: Callable[[], None], *, is_task: bool) -> None:
+        """Have the scheduler go on with what follows; without that, it does so a little later."""
 
         async def call() -> None:
-            await asyncio.to_thread(self.look_next, task)
+            await asyncio.to_thread(what)
 
         try:
-            await (self.writer.write(call, is_task=True) if self.writer else call())
+            await (self.writer.write(call, is_task=is_task) if self.writer else call())
         except (Refused, SQLAlchemyError) as error:
-            log.warning("what follows the task %s is scheduled in its turn: %s", task, error)
+            log.warning("what follows is scheduled in its turn: %s", error)
 
     async def _pasted(self, scope: Scope, receive: Receive) -> bytes:
         """Return what somebody sends to our pages; of a stranger nothing, whom the pages lead to the log-in."""
@@ -112,6 +115,8 @@ class Door:
                 await JSONResponse(FORBIDDEN, 403)(scope, receive, send)
         else:
             status = await self._pass(scope, asked.body, receive, send)
+            if asked.key in END_RUNS and asked.dags:
+                await self._go_on(partial(self.let_begin, asked.dags), is_task=False)
         if asked.changes and not asked.is_dry and status not in NOTHING_HAPPENED:
             await asyncio.to_thread(self.record, asked, status, reason)
 
