@@ -86,7 +86,7 @@ WRITTEN = [
     ),
     pytest.param(
         ["UPDATE approvals SET expires_at = '2099-01-01 00:00:00' WHERE number = 1001"],
-        "the yes of bob .* counts until 2099-01-01 00:00, and its event says",
+        "the yes of bob .* counts until 2099-01-01 00:00 UTC, and its event says",
         id="an approval that counts longer",
     ),
     pytest.param(
@@ -104,7 +104,7 @@ WRITTEN = [
     ),
     pytest.param(
         ["UPDATE changes SET closes = '2099-01-01 00:00:00' WHERE number = 1003"],
-        "its window is .* to 2099-01-01 00:00, and its events say",
+        "its window is .* to 2099-01-01 00:00 UTC, and its events say",
         id="a longer window",
     ),
     pytest.param(

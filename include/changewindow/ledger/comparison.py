@@ -62,14 +62,14 @@ def altered_state(change: Change, known: Derived, approvals: Sequence[Approval])
         if row != event:
             yield f"its {name} is {_shown(row)}, and its events say {_shown(event)}"
     if known.closes is not None and change.closes != known.closes:
-        yield f"its window ends {change.closes:%Y-%m-%d %H:%M}, and its events say {known.closes:%Y-%m-%d %H:%M} UTC"
+        yield f"its window ends {_minute(change.closes)}, and its events say {_minute(known.closes)}"
     said, kept = {_key(decided): decided for decided in known.decided}, {_key(row): row for row in approvals}
     for key, row in kept.items():
         word = f"the {YES_OR_NO[row.is_yes]} of {row.person} to the text {row.digest[:12]}…"
         if key not in said:
             yield f"{word} has no event: somebody has inserted or altered it"
         elif (until := said[key].expires) is not None and until != row.expires_at:
-            yield f"{word} counts until {row.expires_at:%Y-%m-%d %H:%M}, and its event says {until:%Y-%m-%d %H:%M} UTC"
+            yield f"{word} counts until {_minute(row.expires_at)}, and its event says {_minute(until)}"
     for key, decided in said.items():
         if key not in kept:
             word = f"the {YES_OR_NO[decided.is_yes]} of {decided.person} to the text {decided.digest[:12]}…"
@@ -101,7 +101,7 @@ def altered_window(change: Change, known: Derived, text: NewestText | None) -> I
     closes = known.closes or text.closes
     if (change.opens, change.closes) != (text.opens, closes):
         yield (
-            f"its window is {change.opens:%Y-%m-%d %H:%M} to {change.closes:%Y-%m-%d %H:%M}, and its events say "
+            f"its window is {change.opens:%Y-%m-%d %H:%M} to {change.closes:%Y-%m-%d %H:%M} UTC, and its events say "
             f"{text.opens:%Y-%m-%d %H:%M} to {closes:%Y-%m-%d %H:%M} UTC"
         )
 
@@ -185,6 +185,10 @@ def _ticket(row: Revision | None) -> Ticket | None:
 def _key(said: Decided | Approval) -> tuple[object, ...]:
     level = said.role if isinstance(said, Approval) else said.level
     return said.person, said.digest, level, said.is_yes, said.at
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _shown(value: object) -> str:

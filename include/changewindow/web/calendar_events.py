@@ -70,7 +70,7 @@ def _change(change: Planned, agenda: Agenda, visit: Visit) -> dict[str, Any]:
         "classNames": ["change", f"state-{change.status}", *(["collides"] if collisions else [])],
         "extendedProps": {
             "url": visit.path(f"changes/{change.id}"),
-            "text": visible("\n".join([span_text(change.window, str(visit.zone)), *collisions])),
+            "text": visible("\n".join([span_text(change.window, str(visit.zone)), *map(visit.told, collisions)])),
         },
     }
 

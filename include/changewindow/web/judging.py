@@ -39,7 +39,11 @@ def judge(visit: Visit, text: str, *, change: str = "") -> Judged:
         made = workers().compute(person, judged, text, asking)
     except TooLong as error:
         return Judged([_late(error)])
-    return replace(made, remarks=[*made.remarks, *remarks])
+    findings = [
+        {**each, "sentence": visit.local(each["sentence"]), "remedy": visit.local(each["remedy"])}
+        for each in made.findings
+    ]
+    return replace(made, findings=findings, remarks=[*made.remarks, *remarks])
 
 
 def _others(visit: Visit, window: tuple[datetime, datetime] | None, change: str) -> tuple[Other, ...]:

@@ -12,6 +12,7 @@ from changewindow.documents.text import nearest
 from changewindow.errors import BadRequest
 from changewindow.policy.delivered import Choice, Span
 from changewindow.web.moments import in_zone
+from changewindow.web.rendering import at
 
 DAYS = (30, 90, 365)
 """The times that can be chosen by one click."""
@@ -96,8 +97,8 @@ def _span(asked: Mapping[str, str], now: datetime, zone: ZoneInfo) -> Span:
     since = _moment(asked, "from", zone, is_end=False) or until - timedelta(days=DAYS[0])
     if not timedelta(0) < until - since <= LONGEST:
         raise BadRequest(
-            f"From {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC is no time that can be reported on. "
-            f"Choose an end after the beginning, at most {LONGEST.days} days later."
+            f"From {at(since, zone)} to {at(until, zone)} ({zone}) is no time that can be reported on. Choose "
+            f"an end after the beginning, at most {LONGEST.days} days later."
         )
     return Span(since, until)
 

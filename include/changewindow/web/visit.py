@@ -19,7 +19,7 @@ from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
 from changewindow.policy.model import Policy
-from changewindow.web import menu, naming_changes, rendering
+from changewindow.web import local_times, menu, naming_changes, rendering
 from changewindow.web.viewer import NotForYou, NotLoggedIn, Viewer
 
 ZONE_COOKIE = "change_windows_zone"
@@ -121,8 +121,12 @@ class Visit:
         return changes.get(self.ledger, name)
 
     def told(self, text: str) -> str:
-        """Return what is told of a change, without the lines that name one that who looks may not see."""
-        return naming_changes.told(text, self.viewer)
+        """Return what is told of a change, as `local`, without the lines that name one that who looks may not see."""
+        return self.local(naming_changes.told(text, self.viewer))
+
+    def local(self, text: str) -> str:
+        """Return a text with the moments in it as clocks show them in the zone of who looks."""
+        return local_times.local(text, self.zone)
 
     def show(self, template: str, *, status: int = 200, **facts: Any) -> Response:
         """Return a page made from a template of ours, which gets the visit and these facts."""

@@ -13,6 +13,7 @@ from changewindow.ledger import search
 from changewindow.ledger.search import Found, Wanted
 from changewindow.web.asked_changes import GROUPS, STATES, Asked, asked_of, wanted
 from changewindow.web.menu import Item
+from changewindow.web.naming_changes import told
 from changewindow.web.visit import LoggedIn, Visit
 
 router = APIRouter()
@@ -63,7 +64,11 @@ def _rows(visit: Visit, looked_for: Wanted, found: list[Found]) -> Iterator[list
     while found:
         owes = owed.of_changes(visit.ledger, [each.change.id for each in found], visit.now)
         for each in found:
-            facts = {**each.facts, "reason": visit.told(each.change.reason), "owes": owes.get(each.change.id, [])}
+            facts = {
+                **each.facts,
+                "reason": told(each.change.reason, visit.viewer),
+                "owes": owes.get(each.change.id, []),
+            }
             yield [facts[name] for name in COLUMNS]
         if len(found) < AT_ONCE:
             return
