@@ -354,6 +354,21 @@ def test_who_has_no_right_is_refused_at_the_door(dag: str, conf: Any, is_refused
     assert refused.value.status == 403
 
 
+HIDDEN = pytest.mark.parametrize("dag", ["abort_change", "extend_window", "request_change", "retroactive_approval"])
+
+
+@HIDDEN
+@pytest.mark.parametrize("change", ["CHG-2", "CHG-9", "chg-2", " CHG-2"])
+def test_nobody_intervenes_in_a_change_that_they_may_not_see(dag: str, change: str) -> None:
+    """With 403, as by whoever has no role in Airflow; one that there is and one that there is not look alike."""
+    olga = Person("olga", may_see={"CHG-1", dag}.__contains__)
+    seen, hidden = (replace(asked(TRIGGER, dag, {"conf": {"change": each}}), person=olga) for each in ("CHG-1", change))
+    judge(seen, Facts())
+    with pytest.raises(Refused) as refused:
+        judge(hidden, Facts())
+    assert refused.value.status == 403
+
+
 def test_a_pattern_says_nothing_of_changes_that_one_may_not_see() -> None:
     """Nobody learns by trying which change acts now; Airflow leaves out what they may not pause."""
     request = replace(

@@ -8,8 +8,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from changewindow import settings
 from changewindow.changes.housekeeping import KEPT, is_over
+from changewindow.errors import LedgerUnknown
 from changewindow.flow.own_dag import ASKS, IN_ONES_NAME, LONG_AGO, OWN_DAGS
-from changewindow.flow.server.asked import Asked, Refused
+from changewindow.flow.server.asked import Asked, Refused, ours
 from changewindow.flow.server.facts import Facts
 from changewindow.flow.weights import STARTS
 from changewindow.ledger.models import Change
@@ -98,12 +99,14 @@ def trigger(asked: Asked, dag: str, facts: Facts) -> str | None:
     """Refuse a run of somebody who may not, or one that stands in for a run which comes by itself, with its dates.
 
     Raises:
-        Refused: the policy gives the right to others.
+        Refused: Airflow does not show them the change that it is about, or the policy gives the right to others.
     """
     fields = asked.fields
-    conf = fields.get("conf")
-    reason = facts.why_not(dag, conf if isinstance(conf, dict) else {}, asked.person)
-    if reason:
+    conf = fields["conf"] if isinstance(fields.get("conf"), dict) else {}
+    for change in ours([str(conf.get("change"))]):
+        if not asked.person.may_see(change):
+            raise Refused(403, str(LedgerUnknown(change)))
+    if reason := facts.why_not(dag, conf, asked.person):
         raise Refused(403, reason)
     if prefix := next((each for each in RESERVED if str(fields.get("dag_run_id") or "").startswith(each)), ""):
         return f"{dag}: runs called {prefix}… belong to housekeeping. Leave out dag_run_id."
