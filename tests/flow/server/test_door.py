@@ -196,8 +196,14 @@ async def test_a_body_that_was_not_announced_is_read_up_to_the_limit(house: Hous
     reply = await post(house, RUNS, chunks())
     assert (reply.status_code, house.reached) == (413, [])
     assert "larger than the 100000 bytes" in reply.json()["detail"]
-    login = await post(house, "/auth/token", b"x" * (LOGIN.bytes + 1))
+    login = await post(house, "/auth/token", b"x" * (LOGIN.bytes + 1), Authorization="")
     assert login.status_code == 413
+
+
+async def test_who_is_logged_in_may_send_more_to_the_auth_manager(house: House) -> None:
+    """A role with the rights to some hundred DAGs is larger than any log-in."""
+    assert (await post(house, "/auth/token", b"x" * LIMIT.bytes)).status_code == 200
+    assert (await post(house, "/auth/token", b"x" * (LIMIT.bytes + 1))).status_code == 413
 
 
 async def test_what_is_sent_to_our_pages_is_read_up_to_the_limit(house: House) -> None:

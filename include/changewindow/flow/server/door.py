@@ -75,7 +75,8 @@ class Door:
             if task:
                 await self._go_on(partial(self.look_next, task), is_task=True)
         elif _is_below(path, LOG_IN):
-            await self._pass(scope, await body_of(receive, LOGIN), receive, send)
+            limit = self.ours_limit if await self._is_known(scope) else LOGIN
+            await self._pass(scope, await body_of(receive, limit), receive, send)
         elif _is_below(path, *PEOPLE):
             await self._judged(scope, receive, send)
         elif _is_below(path, f"/{PAGES}"):
@@ -96,11 +97,14 @@ class Door:
 
     async def _pasted(self, scope: Scope, receive: Receive) -> bytes:
         """Return what somebody sends to our pages; of a stranger nothing, whom the pages lead to the log-in."""
+        return await body_of(receive, self.ours_limit) if await self._is_known(scope) else b""
+
+    async def _is_known(self, scope: Scope) -> bool:
         try:
             await self.who(scope)
         except Refused:
-            return b""
-        return await body_of(receive, self.ours_limit)
+            return False
+        return True
 
     async def _judged(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read what a person asks for, decide, pass it on, and record what became of it."""
