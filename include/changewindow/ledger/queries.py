@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import false, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from changewindow.ledger.changes import WAITING, revision
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.events import is_id, number, payload
-from changewindow.ledger.models import FIRST_NUMBER, Change, EventRow, Revision, Touched
+from changewindow.ledger.models import FIRST_NUMBER, Change, EventRow, Revision, Touched, identity
 from changewindow.ledger.payloads import Started
 from changewindow.policy.conflicts import HOLDING, Other
 from changewindow.systems.measurement import Past, PastChange
@@ -75,6 +75,16 @@ def of_ids(ledger: Ledger, identities: Iterable[str]) -> list[Change]:
                 select(Change).where(Change.number.in_(numbers[place : place + AT_ONCE])).order_by(Change.number)
             )
         ]
+
+
+def of_services(ledger: Ledger, services: Iterable[str], change: str = "") -> frozenset[str]:
+    """Return the changes that touch one of these services, in any environment; or one change alone, if it does."""
+    touching = or_(false(), *(Touched.target.endswith(f"/{service}", autoescape=True) for service in services))
+    wanted = select(Touched.number).where(touching)
+    if change:
+        wanted = wanted.where(Touched.number == number(change))
+    with ledger.reading() as session:
+        return frozenset(map(identity, session.scalars(wanted)))
 
 
 def others(ledger: Ledger, opens: datetime, closes: datetime, *, but: str = "") -> list[Other]:

@@ -1,10 +1,11 @@
-"""Keeps the policy for as long as its files stay as they are: to read it takes longer than to judge by it."""
+"""Keeps the policy, or its services alone, while its files stay as they are: to read takes longer than to judge."""
 
 from functools import lru_cache
 from pathlib import Path
 
-from changewindow.policy.load import load_policy
+from changewindow.policy.load import load_catalogue, load_policy
 from changewindow.policy.model import Policy
+from changewindow.policy.service_catalogue import Catalogue
 
 Stamp = tuple[tuple[str, int, int, int], ...]
 """Of each file: its path, when it was written, its size, and its number on the disk."""
@@ -19,9 +20,23 @@ def kept_policy(folder: Path, templates: Path) -> Policy:
     return _loaded(folder, templates, (*_stamp(folder), *_stamp(templates)))
 
 
+def kept_catalogue(folder: Path) -> Catalogue:
+    """Return the services alone, as their file is now.
+
+    Raises:
+        BadPolicy: it cannot be read; holds every finding.
+    """
+    return _catalogue(folder, _stamp(folder))
+
+
 @lru_cache(maxsize=2)
 def _loaded(folder: Path, templates: Path, _stamp: Stamp) -> Policy:
     return load_policy(folder, templates)
+
+
+@lru_cache(maxsize=2)
+def _catalogue(folder: Path, _stamp: Stamp) -> Catalogue:
+    return load_catalogue(folder)
 
 
 def _stamp(folder: Path) -> Stamp:

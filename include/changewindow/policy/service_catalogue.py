@@ -10,7 +10,7 @@ from pydantic_core import InitErrorDetails
 from changewindow.documents.findings import Place
 from changewindow.documents.refusal import refusal
 from changewindow.documents.text import hint, shown
-from changewindow.documents.types import Model, Name, Person
+from changewindow.documents.types import Line, Model, Name, Person
 from changewindow.ticket.model import Ticket
 
 Risk = Literal["low", "medium", "high"]
@@ -41,6 +41,8 @@ class Service(Model):
     """The services it cannot work without."""
     risk: Risk = "low"
     """The least risk that a change to it may have."""
+    roles: tuple[Line, ...] = ()
+    """Roles of Airflow that see its changes, and no others, where `flow/server/fab.py` is the auth manager."""
 
 
 class Together(Model):
@@ -82,6 +84,11 @@ class Catalogue(Model):
     def owners(self, services: Iterable[str]) -> tuple[str, ...]:
         """Return the owners of services, each once; a service that is not listed has none."""
         return tuple(dict.fromkeys(owner for _, service in self._listed(services) for owner in service.owners))
+
+    def shown_to(self, roles: Iterable[str]) -> tuple[str, ...]:
+        """Return the services whose changes one of these roles may see."""
+        given = frozenset(roles)
+        return tuple(name for name, service in self.services.items() if given.intersection(service.roles))
 
     def dependencies(self, target: str) -> frozenset[str]:
         """Return every target that a target needs, directly or not, in its environment."""

@@ -9,16 +9,11 @@ from airflow.api_fastapi.app import _AuthManagerState
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN, BaseAuthManager
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-from airflow.models import DagModel, import_all_models
-from airflow.models.base import Base
-from airflow.models.dagbundle import DagBundleModel
 from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
-from airflow.providers.fab.auth_manager.models import Action, Model, Permission, Resource, Role, User
+from airflow.providers.fab.auth_manager.models import User
 from airflow.utils.session import create_session
-from sqlalchemy import delete
 from starlette.testclient import TestClient
 
-from airflow import settings
 from changewindow.cli.standalone import ROOT
 from changewindow.flow.server.pages import viewer
 from changewindow.policy.load import load_policy
@@ -26,6 +21,7 @@ from changewindow.web.app import application
 from changewindow.web.visit import Surroundings
 from support import busy, every_page
 from support.changes import NOW
+from support.fab_users import fab_users
 
 MOST = 3
 """Questions to the auth manager for one page."""
@@ -81,37 +77,8 @@ class Gate:
 @pytest.fixture(scope="module")
 def _database() -> Iterator[None]:
     """Let Airflow know the DAGs of the changes, and who may see which."""
-    import_all_models()
-    Base.metadata.create_all(settings.engine)
-    Model.metadata.create_all(settings.engine)
-    with create_session() as session:
-        session.add(DagBundleModel(name="changes"))
-        session.flush()
-        session.add_all(DagModel(dag_id=dag, bundle_name="changes") for dag in DAGS)
-        kept: dict[Any, Any] = {}
-        for number, (role, rights) in enumerate(FAB_ROLES.items(), 1):
-            permissions = [permission(kept, *right) for right in rights]
-            user = User(id=number, username=role, first_name=role, last_name="x", email=f"{number}@example.com")
-            user.active, user.roles = True, [Role(name=role, permissions=permissions)]
-            session.add(user)
-    yield
-    with create_session() as session:
-        session.execute(delete(DagModel))
-        session.execute(delete(DagBundleModel))
-    Model.metadata.drop_all(settings.engine)
-
-
-def permission(kept: dict[Any, Any], action: str, resource: str) -> Permission:
-    """Return a right, each of whose parts there is once."""
-
-    def once(made: Callable[..., Any], name: str) -> Any:
-        return kept.setdefault((made, name), made(name=name))
-
-    right = (action, resource)
-    if right not in kept:
-        kept[right] = Permission(action=once(Action, action), resource=once(Resource, resource))
-    known: Permission = kept[right]
-    return known
+    with fab_users(DAGS, FAB_ROLES):
+        yield
 
 
 @pytest.fixture(scope="module")
