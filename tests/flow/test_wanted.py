@@ -87,7 +87,7 @@ def test_what_is_wanted_is_asked_for_until_it_has_its_run(known: Ledger) -> None
     with pytest.raises(TaskDeferred) as deferred:
         waiting().execute(context)
     trigger = deferred.value.trigger
-    assert trigger.arguments.known == (asked["trigger_run_id"],)
+    assert trigger.arguments.known == ((world.change, asked["trigger_run_id"]),)
 
 
 async def test_whoever_waits_hears_of_a_wanted_rollback_within_seconds(known: Ledger) -> None:
@@ -102,8 +102,11 @@ async def test_whoever_waits_hears_of_a_wanted_rollback_within_seconds(known: Le
     wanted_now = presses.wanted_rollback(known, world.change)
     assert wanted_now is not None
     soon = datetime.now(UTC) + timedelta(seconds=2)
-    event = await fired(WantedTrigger(until=soon, known=(wanted_now.run,)))
+    event = await fired(WantedTrigger(until=soon, known=((world.change, wanted_now.run),)))
     assert event["reason"] == "nothing was wanted"
+    # the runs of several changes may have the same name
+    event = await fired(WantedTrigger(until=until, known=(("CHG-4711", wanted_now.run),)))
+    assert event["reason"] == "a rollback is wanted"
 
 
 async def fired(trigger: Any) -> dict[str, Any]:

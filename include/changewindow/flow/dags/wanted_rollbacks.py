@@ -29,7 +29,8 @@ class WaitForWanted(BaseOperator):
         """Return what triggers them; those that have a run already are not asked for again."""
         asked = self._requests(context)
         if not asked:
-            known = tuple(each["trigger_run_id"] for each in self._requests(context, has_run=True))
+            named = self._requests(context, has_run=True)
+            known = tuple((each["trigger_dag_id"], each["trigger_run_id"]) for each in named)
             self.defer(trigger=WantedTrigger.of(WantedArguments(until=now() + HOUR, known=known)), method_name="woken")
         return asked
 

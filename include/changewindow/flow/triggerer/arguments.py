@@ -60,10 +60,10 @@ class SilentArguments(Arguments):
 
 
 class WantedArguments(Arguments):
-    """Until when rollbacks are waited for, and the runs of those that are wanted already."""
+    """Until when rollbacks are waited for, and those that are wanted already, as the change and its run."""
 
     until: Moment
-    known: tuple[str, ...] = ()
+    known: tuple[tuple[str, str], ...] = ()
 
 
 class SendingArguments(Arguments):

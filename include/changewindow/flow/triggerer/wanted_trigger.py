@@ -30,7 +30,7 @@ class WantedTrigger(ChangeTrigger[WantedArguments]):
                 here, now = await ledger_in_trigger(), datetime.now(UTC)
                 wanted = await asyncio.to_thread(presses.wanted_rollbacks, here, now, KEPT)
                 trouble = ""
-                if any(each.run not in self.arguments.known for each in wanted):
+                if any((each.change, each.run) not in self.arguments.known for each in wanted):
                     return {"verdict": "pass", "reason": "a rollback is wanted"}
             except ChangeError as error:
                 if trouble != str(error):
