@@ -31,7 +31,7 @@ def _recorded_decision(memory: RunMemory) -> handover.Decision | None:
 def refusal(memory: RunMemory) -> handover.Refused | None:
     """Return why the gate has refused the run, as far as that can be read."""
     try:
-        refused = memory.past(payloads.Refused)
+        refused = [event for event in memory.past(payloads.Refused) if event.run in {"", memory.id}]
     except UNREADABLE as unreadable:
         log.warning("%s", unreadable)
         refused = []

@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from changewindow.changes.handover import Closed, Decision, Restored, Undone, Verified
 from changewindow.errors import LockRevoked, MemoryUnknown
-from changewindow.ledger import changes, leases
+from changewindow.ledger import changes, events, leases, presses
 from changewindow.ledger.payloads import WatchDecided
 from changewindow.steps.command import Step
 from support.started_change import StartedChange
@@ -150,3 +150,28 @@ def test_a_dry_run_closes_nothing(applied: StartedChange) -> None:
     with pytest.raises(AirflowFailException, match=r"The dry run failed: apply_1\."):
         applied.do("close", mode="dry_run")
     assert applied.status == "running"
+
+
+@pytest.mark.parametrize("of_another", [False, True])
+def test_a_wanted_rollback_whose_run_ends_before_its_gate_is_told(
+    started: StartedChange, caplog: pytest.LogCaptureFixture, *, of_another: bool
+) -> None:
+    """It can be asked for again; the end of another run says nothing of it."""
+    started.hand_over("watch", GOOD)
+    started.task_instance.states["succeed"] = "success"
+    started.do("close")
+    for _ in range(2):
+        with started.ledger.transaction() as session:
+            row = events.locked(session, started.change.id)
+            presses.want_rollback_in(session, row, "carol", "a click in Slack", now=datetime.now(UTC))
+        asked = presses.wanted_rollback(started.ledger, started.change.id)
+        assert asked is not None
+        run = started.run("close", "rollback")
+        run.context["run_id"] = "take_back_wanted_1" if of_another else asked.run
+        with pytest.raises(AirflowFailException, match="nothing was touched"):
+            started.dag.get_task("close").execute(run.context)
+        assert presses.wanted_rollback(started.ledger, started.change.id) == (asked if of_another else None)
+        if of_another:
+            return
+    reason = f"its run {asked.run} ended before its gate"
+    assert f"🚨 {started.change.id} is NOT rolled back, as carol had asked: {reason}. Ask for it again." in caplog.text

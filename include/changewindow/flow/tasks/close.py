@@ -16,6 +16,7 @@ from changewindow.flow.tasks.preflight import ask_once
 from changewindow.flow.tasks.silences import end_silences, silences_renewed
 from changewindow.flow.tasks.steps import ChangeOperator
 from changewindow.flow.tasks.undo import undo_step
+from changewindow.flow.wanted import give_up
 from changewindow.ledger import payloads
 from changewindow.ledger.closing import Closing as End
 from changewindow.policy.outcome import Outcome
@@ -34,6 +35,7 @@ class Close(ChangeOperator):
         if ended:
             if held.run == run.id:
                 end_silences(run)
+            give_up(run)
             self._end(run, *ended, is_news=False)
             return
         if held.is_run(run.id):
