@@ -111,6 +111,17 @@ def test_what_is_no_search_is_refused(pages: Pages, query: dict[str, str], sente
         assert sentence in answer.text
 
 
+def test_a_link_to_a_search_finds_the_same_elsewhere(busy_pages: Pages) -> None:
+    """A day is one of the zone in which it was asked for, whatever zone the reader has chosen."""
+    asked = {"ended": "2031-03-16", "ended_until": "2031-03-16"}
+    text = busy_pages.get("/history", **asked, zone="Pacific/Kiritimati")
+    [link] = re.findall(r'<a href="([^"]*)">Link to this search', text)
+    reader = Pages(busy_pages.ledger)
+    assert shown(reader.client.get(link.replace("&amp;", "&")).text) == shown(text)
+    assert shown(text) != shown(reader.get("/history", **asked, zone="UTC"))
+    assert '"/history?state=completed">Link to this search' in reader.get("/history", state="completed")
+
+
 def test_a_long_history_has_pages(pages: Pages) -> None:
     """Each change stands on one of them, and the search goes on with them; a download has all at once."""
     for number in range(103):
