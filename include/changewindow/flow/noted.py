@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from changewindow.errors import ChangeError
+from changewindow.errors import ChangeError, NotAllowed
 from changewindow.flow.runtime import log
 from changewindow.flow.xcoms import leave_note
 
@@ -27,9 +27,17 @@ def refusal_noted(context: Context, *more: type[Exception]) -> Iterator[None]:
 
 def refused(context: Context, error: Exception) -> AirflowFailException:
     """Leave why something was refused in the log and in the note of the run; return what fails the task for good."""
-    log.error("%s", error)
-    leave_note(context, str(error))
-    return AirflowFailException(str(error))
+    why = _why(error)
+    log.error("%s", why)
+    leave_note(context, why)
+    return AirflowFailException(why)
+
+
+def _why(error: Exception) -> str:
+    """Return why a person's wish was refused, a line for each reason; nothing of it speaks of acting."""
+    if isinstance(error, NotAllowed):
+        return "\n".join(f"{error.change}: {reason}" for reason in error.reasons)
+    return str(error)
 
 
 def note(context: Context, lines: Sequence[str]) -> None:

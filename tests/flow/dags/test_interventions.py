@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from changewindow.flow.dags.extending import build_extend_dag
 from changewindow.flow.dags.interventions import (
     CHANGE,
     REASON,
     Do,
     abort,
-    build_extend_dag,
     build_intervention,
     cancel,
     release,
@@ -109,7 +109,7 @@ def test_the_line_is_stopped_and_lifted(known: Ledger) -> None:
     [stopped] = stops.in_force(known, now)
     assert stopped.person == "dora"
     assert stops.in_force(known, now + timedelta(hours=3)) == ()
-    assert do(stop_the_line, action="lift").startswith("the line runs again. It is over that the line is stopped by ")
+    assert do(stop_the_line, action="lift").startswith("the line runs again. Lifted: stopped by dora until ")
     assert do(stop_the_line, action="lift") == "the line was not stopped; nothing had to be lifted"
 
 
@@ -121,16 +121,21 @@ class Extension:
         self.closes = changes.get(ledger, change).closes + timedelta(hours=1)
         self.task_instance = TaskInstance()
 
-    def context(self, end: datetime) -> Any:
+    def context(self, end: str) -> Any:
         """Return what Airflow gives to the tasks."""
         run = SimpleNamespace(triggering_user_name="alice", run_type="manual")
-        params = {"change": self.change, "end": end.isoformat(), "reason": "it takes longer"}
+        params = {"change": self.change, "end": end, "reason": "it takes longer"}
         return {"dag_run": run, "params": params, "ti": self.task_instance, "task_instance": self.task_instance}
 
-    def check(self, end: datetime | None = None) -> None:
+    @property
+    def note(self) -> str:
+        """Return what the note of its run says."""
+        return str(self.task_instance.left["note"])
+
+    def check(self, end: str = "") -> None:
         """Ask for it."""
         check: Any = self.dag.get_task("check")
-        self.task_instance.xcoms["check", "return_value"] = check.execute(self.context(end or self.closes))
+        check.execute(self.context(end or self.closes.isoformat()))
 
     def answer(self, by: str, option: str = "Extend", **more: Any) -> None:
         """Answer it."""
@@ -138,7 +143,7 @@ class Extension:
         user = {"id": by, "name": by} if by else None
         given = {"chosen_options": [option], "params_input": {}, "responded_at": NOW, "responded_by_user": user}
         approve: Any = self.dag.get_task("approve")
-        approve.execute_complete(self.context(self.closes), {**given, **more})
+        approve.execute_complete(self.context(self.closes.isoformat()), {**given, **more})
 
 
 @pytest.fixture
@@ -148,9 +153,13 @@ def extension(known: Ledger, acting: str) -> Extension:
 
 
 def test_somebody_else_extends_a_window(known: Ledger, extension: Extension) -> None:
-    """Then the change may act until the new end."""
+    """Then the change may act until the new end; the note of the run says so, and whom it waits for until then."""
+    extension.check()
+    until = f"{extension.change} until {extension.closes:%Y-%m-%d %H:%M} UTC"
+    assert extension.note == f"alice asks for {until}; bob or carol or erik has to say yes"
     extension.answer("bob")
     assert changes.get(known, extension.change).closes == extension.closes
+    assert extension.note.endswith("UTC, as bob allows: it takes longer")
 
 
 @pytest.mark.parametrize(
@@ -166,17 +175,26 @@ def test_somebody_else_extends_a_window(known: Ledger, extension: Extension) -> 
 def test_a_window_stays_as_it_is(
     known: Ledger, extension: Extension, *, by: str, option: str, more: dict[str, str], why: str
 ) -> None:
-    """Without the yes of somebody who may say it."""
+    """Without the yes of somebody who may say it; whoever asked reads why in the note of the run."""
     before = changes.get(known, extension.change).closes
     with pytest.raises(AirflowFailException, match=why):
         extension.answer(by, option, **more)
     assert changes.get(known, extension.change).closes == before
+    assert why in extension.note
 
 
-def test_an_end_that_is_not_later_is_refused_before_anybody_is_asked(extension: Extension) -> None:
-    """The person learns when the window ends."""
-    with pytest.raises(AirflowFailException, match="Name a later end than that"):
-        extension.check(extension.closes - timedelta(hours=2))
+@pytest.mark.parametrize(
+    ("end", "why"),
+    [
+        pytest.param(NOW.isoformat(), "Name a later end than that", id="not later"),
+        pytest.param("half past three", "'half past three' is not a time like 2031-03-18T03:12", id="no time"),
+    ],
+)
+def test_an_end_that_cannot_be_is_refused_before_anybody_is_asked(extension: Extension, end: str, why: str) -> None:
+    """The person reads in the note of the run what is wrong with it."""
+    with pytest.raises(AirflowFailException, match=why):
+        extension.check(end)
+    assert why in extension.note
 
 
 def test_an_extension_of_what_is_over_is_asked_for_no_longer(known: Ledger, extension: Extension) -> None:

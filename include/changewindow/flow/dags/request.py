@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, Param
@@ -10,11 +10,13 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from changewindow import settings
+from changewindow.changes.form import LIKE
 from changewindow.changes.handover import Shown, Tried
 from changewindow.changes.looking import Look, listed
 from changewindow.changes.request import Request, take_in
-from changewindow.documents.text import escaped
-from changewindow.errors import BadTicket
+from changewindow.documents.moments import utc
+from changewindow.documents.text import escaped, shown
+from changewindow.errors import BadRequest, BadTicket
 from changewindow.flow.airflow_connection import of_ticket
 from changewindow.flow.dags.approval import REASON, Approve
 from changewindow.flow.noted import refusal_noted
@@ -136,11 +138,15 @@ def request_of(params: dict[str, Any], person: str) -> Request:
 
 
 def moment_of(text: str | None) -> datetime | None:
-    """Return a moment of the form, in UTC when it names no zone."""
-    if not text:
-        return None
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    """Return a moment of the form, in UTC when it names no zone.
+
+    Raises:
+        BadRequest: it is none.
+    """
+    try:
+        return utc(text) if text else None
+    except ValueError as error:
+        raise BadRequest(f"{shown(text)} is not {LIKE}. Correct it, and ask again.") from error
 
 
 def pipeline(check: BaseOperator, *, has_dry_run: bool = True) -> None:

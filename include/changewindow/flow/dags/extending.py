@@ -1,0 +1,130 @@
+"""The DAG by which a person asks for a later end of a window, and somebody else says yes or no."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.providers.standard.exceptions import HITLTimeoutError
+from airflow.sdk import DAG, BaseOperator, Param
+from airflow.sdk.definitions.context import Context
+
+from changewindow.changes.approving import assessment_of
+from changewindow.changes.run_part import Part
+from changewindow.documents.findings import Finding
+from changewindow.documents.text import escaped
+from changewindow.errors import ApprovalRefused, NotAllowed
+from changewindow.flow.dags.interventions import CHANGE, REASON
+from changewindow.flow.dags.request import moment_of
+from changewindow.flow.noted import note, refusal_noted
+from changewindow.flow.own_dag import ZONE, own_dag
+from changewindow.flow.people import who_answered
+from changewindow.flow.question import Question
+from changewindow.flow.requested import origin_of
+from changewindow.flow.rights import require
+from changewindow.flow.runtime import ledger, now, person_of, policy
+from changewindow.ledger import changes
+from changewindow.policy.sign_off import same_person
+
+YES, NO = "Extend", "Do not extend"
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A later end that a person asks for, and who may approve it."""
+
+    change: str
+    digest: str
+    closes: datetime
+    people: tuple[str, ...]
+    person: str
+
+
+def extension_of(context: Context) -> Extension:
+    """Return what a run asks for, as its form, the ledger and the policy say; no task hands it over.
+
+    Raises:
+        ChangeError: the window cannot be extended so.
+    """
+    params, person = context["params"], person_of(context)
+    require(context, "extend_window")
+    change, closes = str(params["change"]), moment_of(params["end"])
+    stored = changes.get(ledger(), change)
+    if closes is None or closes <= max(stored.closes, now()):
+        sentence = f"its window ends {stored.closes:%Y-%m-%d %H:%M} UTC"
+        raise NotAllowed(change, [Finding("not_later", sentence, "Name a later end than that.")])
+    needs = assessment_of(ledger(), change, policy()).needs
+    people = sorted({other for need in needs for other in need.people if not same_person(other, person)})
+    return Extension(change, stored.digest, closes, tuple(people), person)
+
+
+class CheckExtension(BaseOperator):
+    """Makes sure that a window can be extended before anybody is asked."""
+
+    def execute(self, context: Context) -> None:
+        """Say for what, and who may approve it."""
+        with refusal_noted(context):
+            asked = extension_of(context)
+        whom = " or ".join(asked.people) or f"anybody but {asked.person}"
+        until = f"{asked.closes:%Y-%m-%d %H:%M} UTC"
+        note(context, [f"{asked.person} asks for {asked.change} until {until}; {whom} has to say yes"])
+
+
+class ApproveExtension(Question):
+    """Asks somebody else than who wants the extension."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(options=[YES, NO], **options)
+
+    def execute(self, context: Context) -> Any:
+        """Ask those who may approve the change."""
+        with refusal_noted(context):
+            asked = extension_of(context)
+        stored = changes.get(ledger(), asked.change)
+        subject = f"{asked.change}: extend its window to {asked.closes:%Y-%m-%d %H:%M} UTC? asked for by {asked.person}"
+        why = f"Why: {context['params']['reason']}"
+        body = [stored.summary, f"It ends {stored.closes:%Y-%m-%d %H:%M} UTC so far.", why]
+        within = max(asked.closes - now(), timedelta(seconds=1))
+        part = Part(run=origin_of(context), digest=asked.digest, while_in=(*changes.WAITING, "running"))
+        self.about = (asked.change, part)
+        return self.ask(context, subject, "\n\n".join(map(escaped, body)), people=asked.people, within=within)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Take the answer, and extend the window if it is yes."""
+        with refusal_noted(context):
+            if "verdict" in event:
+                change = context["params"]["change"]
+                raise ApprovalRefused(f"{change}: {event['reason']}. Its window stays as it is.")
+            asked = extension_of(context)
+            person = self._who_says_yes(context, event, asked)
+            closes, reason = asked.closes, context["params"]["reason"]
+            changes.extend(ledger(), asked.change, closes, person=person, reason=reason, now=now())
+        note(context, [f"{asked.change} may act until {closes:%Y-%m-%d %H:%M} UTC, as {person} allows: {reason}"])
+        return {"change": asked.change, "closes": asked.closes.isoformat(), "by": person}
+
+    def _who_says_yes(self, context: Context, event: dict[str, Any], asked: Extension) -> str:
+        """Return the person who allows it.
+
+        Raises:
+            ApprovalRefused: nobody does who may.
+        """
+        try:
+            answer = super().execute_complete(context, event)
+        except HITLTimeoutError as error:
+            raise ApprovalRefused("Nobody answered in time; the window stays as it is.") from error
+        person = who_answered(answer)
+        if not person or same_person(person, asked.person):
+            raise ApprovalRefused(f"{asked.person} asked for it; somebody else has to say yes. Ask again.")
+        if asked.people and not any(same_person(person, other) for other in asked.people):
+            raise ApprovalRefused(f"{person} may not approve it; ask {', '.join(asked.people)}.")
+        if answer["chosen_options"] != [YES]:
+            raise ApprovalRefused(f"{person} said no; the window stays as it is.")
+        return person
+
+
+def build_extend_dag() -> DAG:
+    """Return the DAG `extend_window`."""
+    end = Param(type="string", format="date-time", title="New end", description=ZONE)
+    description = "Move the end of a change's window to a later time; somebody else has to approve it."
+    with own_dag("extend_window", description, params={"change": CHANGE, "end": end, "reason": REASON}) as dag:
+        CheckExtension(task_id="check") >> ApproveExtension(task_id="approve")
+    return dag
