@@ -158,9 +158,10 @@ def test_a_level_that_was_approved_elsewhere_goes_on_to_the_next(asking: Asking)
 
 
 def test_nobody_answered_in_time(asking: Asking) -> None:
-    """The request ends and says so."""
+    """The request ends and says so, in the note of its run, too."""
     with pytest.raises(AirflowFailException, match="nobody approved it before its window ended"):
         asking.answer(1, "", error="timed out", error_type="timeout")
+    assert "nobody approved it before its window ended" in asking.task_instance.left["note"]
 
 
 def test_a_change_whose_window_has_ended_is_not_asked_for(known: Ledger) -> None:

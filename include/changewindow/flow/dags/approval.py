@@ -15,6 +15,7 @@ from changewindow.changes.run_part import Part
 from changewindow.documents.text import escaped
 from changewindow.errors import ApprovalRefused, ChangeError
 from changewindow.flow import approver_view
+from changewindow.flow.noted import refused
 from changewindow.flow.people import who_answered
 from changewindow.flow.question import Question
 from changewindow.flow.requested import handed, origin_of, shown_by_check
@@ -56,18 +57,19 @@ class Approve(Question, BranchMixIn):
             stored, intent = _intent(shown)
             pending = approvals.asked(ledger(), change, intent, now=now())
         except ChangeError as error:
-            raise AirflowFailException(str(error)) from error
+            raise refused(context, error) from error
         if pending is None or pending.given >= self.number:
             return self._go_on(context, pending)
         left = stored.closes - now()
         if left <= timedelta(0):
-            raise AirflowFailException(f"{change}: its window has ended; run reslot_change to give it a new one.")
+            why = f"{change}: its window has ended; run reslot_change to give it a new one."
+            raise refused(context, ApprovalRefused(why))
         log.info("%s: %s", change, _who(pending))
         subject = f"{change}: approve? {shown.summary} ({_who(pending)})"
         try:
             body = approver_view.body(ledger(), shown, handed(context, Tried, "dry_run"))
         except ChangeError as error:
-            raise AirflowFailException(str(error)) from error
+            raise refused(context, error) from error
         part = Part(run=origin_of(context), digest=shown.digest, while_in=("submitted",), given=pending.given)
         self.about = (change, part)
         unproven = "" if approvals.is_proven(ledger(), change) else UNPROVEN
@@ -83,18 +85,19 @@ class Approve(Question, BranchMixIn):
         try:
             answer = super().execute_complete(context, event)
         except HITLTimeoutError as error:
-            raise AirflowFailException(f"{change}: nobody approved it before its window ended.") from error
+            why = f"{change}: nobody approved it before its window ended."
+            raise refused(context, ApprovalRefused(why)) from error
         person = who_answered(answer)
         is_yes = answer["chosen_options"] == [YES]
         reason = "" if is_yes else " ".join(str(answer["params_input"].get("reason") or "").split())
         try:
             pending = _decide(shown, person, is_yes=is_yes, reason=reason)
         except ApprovalRefused as error:
-            log.error("%s", error)
             stored = changes.get(ledger(), change)
             if stored.status in changes.WAITING and stored.digest == shown.digest:
+                log.error("%s", error)
                 raise DoesNotCount(f"{error} It is asked again.") from error
-            raise AirflowFailException(str(error)) from error
+            raise refused(context, error) from error
         log.info("%s: %s by %s", change, answer["chosen_options"][0], person)
         done = f"approved by {person}" if is_yes else changes.get(ledger(), change).reason
         leave_note(context, f"{change}: {done}")
@@ -124,7 +127,7 @@ class Approve(Question, BranchMixIn):
             _, intent = _intent(shown)
             pending = approvals.asked(ledger(), shown.change, intent, now=now())
         except ChangeError as error:
-            raise AirflowFailException(str(error)) from error
+            raise refused(context, error) from error
         if pending is None or pending.given >= self.number:
             return self._go_on(context, pending)
         raise DoesNotCount(f"{shown.change}: {_who(pending)}. It is asked again.")

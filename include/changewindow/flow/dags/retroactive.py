@@ -7,7 +7,7 @@ from uuid import UUID
 
 from airflow.sdk import DAG, BaseOperator, Param
 from airflow.sdk.definitions.context import Context
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow.triggers.base import BaseTrigger
 
 from changewindow.changes import aftercare_messages
@@ -15,7 +15,7 @@ from changewindow.errors import ChangeError, OperatorError
 from changewindow.flow import aftercare_view
 from changewindow.flow.dags.approval import AGAIN, DoesNotCount
 from changewindow.flow.dags.interventions import CHANGE
-from changewindow.flow.noted import refusal_noted
+from changewindow.flow.noted import refusal_noted, refused
 from changewindow.flow.owed import room_of, rules
 from changewindow.flow.own_dag import ASKS, RETROACTIVE, own_dag
 from changewindow.flow.people import who_answered
@@ -131,7 +131,7 @@ class Ask(Question):
             people = self._people(owed)
             body = aftercare_view.body(ledger(), owed, people, page=page_of(context, change))
         except ChangeError as error:
-            raise AirflowFailException(str(error)) from error
+            raise refused(context, error) from error
         self.owes = change
         subject = f"{change}: approve afterwards? {owed.summary}"
         return self.ask(context, subject, body, people=people, within=LONGEST)
@@ -158,7 +158,7 @@ class Ask(Question):
             decided = self._decide(change, person, is_yes=is_yes, reason=reason)
             is_settled = not _known(change).is_asked
         except ChangeError as error:
-            raise AirflowFailException(str(error)) from error
+            raise refused(context, error) from error
         if not is_settled:
             raise DoesNotCount(f"{change}: {decided.why_not or ONE_MORE}. It is asked again.")
         return self._over(context, change)
