@@ -214,7 +214,10 @@ def test_cancelling_is_for_what_waits(ledger: Ledger, ticket_data: dict[str, Any
 def test_an_abort_stops_a_step_that_applies_and_leaves_a_rollback_alone(
     ledger: Ledger, ticket_data: dict[str, Any]
 ) -> None:
-    """The lock of a forward step is revoked, no further step may act, and an undo keeps its lock."""
+    """The lock of a forward step is revoked, no further step may act, and an undo keeps its lock.
+
+    Who aborts it first is who has done so, for the reason that they gave.
+    """
     submitted = approved(ledger, ticket_data)
     leases.start(ledger, submitted.change, intent(submitted.digest), targets=TARGETS, now=NOW)
     held = step_locks.take(ledger, submitted.change, "run-1/apply_1", now=NOW, is_forward=True)
@@ -225,7 +228,8 @@ def test_an_abort_stops_a_step_that_applies_and_leaves_a_rollback_alone(
     assert queries.ended_by_hand(ledger, NOW) == {submitted.change: "aborted by dora: looks bad"}
     step_locks.release(ledger, held)
     undoing = step_locks.take(ledger, submitted.change, "run-1/undo_1", now=NOW)
-    changes.abort(ledger, submitted.change, person="dora", reason="again", now=NOW)
+    with pytest.raises(NotAllowed, match=r"it was aborted by dora: looks bad\. Wait for the end of the run"):
+        changes.abort(ledger, submitted.change, person="bob", reason="me too", now=NOW)
     assert step_locks.renew(ledger, undoing, now=NOW)
     leases.require_running(ledger, submitted.change, run="run-1", now=NOW)
 

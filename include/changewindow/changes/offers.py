@@ -43,6 +43,8 @@ class Held:
     run: str | None
     """The run that acts or has acted."""
     is_emergency: bool
+    is_rolled_back: bool
+    """Whether it is being rolled back, which nobody can stop or hasten."""
     opens: datetime
     closes: datetime
     targets: tuple[str, ...]
@@ -66,6 +68,8 @@ def offers(held: Held, shown: Callable[[datetime], str]) -> Iterator[Offer]:
 
 def _while_open(held: Held, shown: Callable[[datetime], str]) -> Iterator[Offer]:
     change = Field("change", "Change", held.change, "hidden")
+    if held.is_rolled_back:
+        return
     if held.status == "running":
         means = "Whatever it has applied is undone, and the rest never runs."
         yield Offer("abort_change", "Abort and roll back", means, (change, WHY))

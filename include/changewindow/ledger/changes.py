@@ -157,12 +157,10 @@ def cancel(ledger: Ledger, change: str, *, person: str, reason: str, now: dateti
 
 
 def abort(ledger: Ledger, change: str, *, person: str, reason: str, now: datetime) -> Ended:
-    """End a change whatever it does: one that waits is cancelled, one that acts is rolled back; return which.
-
-    A step that is being applied loses its lock and stops within a second; a rollback goes on.
+    """End a change: one that waits is cancelled, one that acts stops within a second and is rolled back; return which.
 
     Raises:
-        NotAllowed: it is closed.
+        NotAllowed: it is closed, or was aborted before.
     """
     with ledger.transaction() as session:
         return abort_in(session, change, person=person, reason=reason, now=now)
@@ -172,6 +170,8 @@ def abort_in(session: Session, change: str, *, person: str, reason: str, now: da
     """Do the same inside the caller's transaction."""
     row = locked(session, change)
     _require(row, (*WAITING, "running"), "Nothing acts; to roll back what is completed, use mode rollback.")
+    if row.aborted:
+        raise NotAllowed(change, [Finding("aborted", f"it was {row.aborted}", standing.ROLLED_BACK)])
     append(session, Event(change, person, now, payloads.Aborted(reason=reason, was=row.status)))
     if row.status != "running":
         row.status, row.reason, row.closed_at = "cancelled", f"aborted by {person}: {reason}", now
@@ -193,11 +193,10 @@ def extend(ledger: Ledger, change: str, closes: datetime, *, person: str, reason
         if closes <= row.closes:
             sentence = f"its window ends {row.closes:%Y-%m-%d %H:%M} UTC already"
             raise NotAllowed(change, [Finding("not_later", sentence, "Name a later end than that.")])
-        extended = payloads.Extended(earlier=row.closes, later=closes, reason=reason)
+        append(session, Event(change, person, now, payloads.Extended(earlier=row.closes, later=closes, reason=reason)))
         row.closes = closes
         for lease in session.scalars(select(Lease).where(Lease.number == row.number)):
             lease.expires_at = max(lease.expires_at, closes)
-        append(session, Event(change, person, now, extended))
 
 
 def close(ledger: Ledger, change: str, **closing: Unpack[Closing]) -> None:

@@ -146,10 +146,20 @@ def _first(rows: Sequence[Any]) -> int:
 def _offered(facts: ChangeFacts, visit: Visit) -> list[Offer]:
     row = facts.row
     closes = facts.known.closes or row.closes
-    held = Held(row.id, row.status, row.run, bool(facts.known.declared), row.opens, closes, facts.held, facts.owed)
+    held = Held(
+        change=row.id,
+        status=row.status,
+        run=row.run,
+        is_emergency=bool(facts.known.declared),
+        is_rolled_back=facts.course.state == "rolling_back",
+        opens=row.opens,
+        closes=closes,
+        targets=facts.held,
+        owed=facts.owed,
+    )
 
     def shown(moment: datetime) -> str:
-        return moment.astimezone(visit.zone).isoformat(timespec="seconds")
+        return moment.astimezone(visit.zone).isoformat(timespec="minutes")
 
     return list(offers(held, shown))
 
