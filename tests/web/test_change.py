@@ -71,7 +71,8 @@ def test_a_change_that_waits_for_approval_says_what_is_missing(pages: Pages, led
     assert "<code>nobody_approved</code>" in text
     assert "banner on" in text
     assert offered(text) == {"cancel_change", "extend_window", "reslot_change"}
-    assert "data-live" not in text
+    assert 'href="/required_actions?response_received=false&amp;subject_search=CHG-1001:"' in text
+    assert 'data-live="60"' in text
 
 
 def test_an_approval_is_shown_with_who_when_and_for_which_text(pages: Pages, ledger: Ledger) -> None:
@@ -109,7 +110,7 @@ def test_what_is_offered_at_the_end(pages: Pages, ledger: Ledger, outcome: Outco
     text = pages.get("/changes/CHG-1001")
     assert offered(text) == dags
     assert 'name="mode" value="rollback"' in text
-    assert "data-live" not in text
+    assert 'data-live="60"' in text
     assert offered(pages.get("/changes/CHG-1001", viewer="viewer")) == set()
 
 
@@ -348,6 +349,7 @@ def test_what_is_owed_afterwards_can_be_done_here(pages: Pages, ledger: Ledger) 
     assert offered(text) == {"review_change", "follow_up"}
     assert "<option>1</option><option>2</option>" in text
     assert "1. alert earlier: open, alice" in text
+    assert "Open: 1 alert earlier; 2 alert earlier." in text
 
 
 def test_a_ledger_that_is_down_is_said(pages: Pages) -> None:

@@ -42,6 +42,7 @@ def test_an_open_finding_has_all_that_is_known(pages: Pages) -> None:
         *("web-3:/etc/hosts edited", "fingerprint 11aa", "fingerprint 22bb", "eve (login uid)", "orders in production"),
         *("1 silent change is open", "its owner has not been told yet", "changewindow findings ticket 1"),
         *('data-trigger="accept_finding"', 'data-trigger="record_change"', 'value="production/orders"'),
+        *('name="start" type="text" value="2031-03-18T13:', 'name="end" type="text" value="2031-03-18T14:'),
     ):
         assert part in text, part
 

@@ -93,7 +93,17 @@ def test_one_sentence_says_what_there_is(pages: Pages, ledger: Ledger) -> None:
     acting(ledger)
     changes.submit(ledger, banner(), requester="alice", now=NOW)
     stops.stop(ledger, person="dora", reason="the provider is down", now=NOW, until=NOW + timedelta(hours=4))
-    assert "The line is stopped; 1 change acts; 1 answer is wanted.</p>" in pages.get("/now")
+    text = pages.get("/now")
+    assert "The line is stopped; 1 change acts; 1 answer is wanted.</p>" in text
+    assert "required_actions?response_received=false&amp;subject_search=CHG-1002:" in text
+
+
+def test_a_step_that_could_not_be_undone_is_counted(pages: Pages, ledger: Ledger) -> None:
+    """It is neither undone nor forgotten."""
+    change = acting(ledger).change
+    changes.abort(ledger, change, person="bob", reason="smoke", now=NOW)
+    record(ledger, Event(change, "run-1/undo_1", NOW, payloads.UndoFailed(run="run-1", step=1, name="a", reason="no")))
+    assert "0 undone, 0 still applied, 1 COULD NOT BE UNDONE, of 1" in pages.get("/now")
 
 
 def test_a_calm_that_is_not_whole_is_not_said_of_all(pages: Pages, ledger: Ledger) -> None:

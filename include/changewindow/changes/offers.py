@@ -104,10 +104,12 @@ def _afterwards(change: str, owed: Aftercare) -> Iterator[Offer]:
         means = "The post-implementation review. The first one counts, a later one adds to it; each person once."
         label = "Add to its review" if owed.reviewed_at else "Write its review"
         yield Offer("review_change", label, means, (named, *_review(owed)))
-    numbers = [str(each.number) for each in owed.follow_ups if not each.is_done]
-    about = [*numbers, *(["workaround"] if owed.workaround_until else [])]
+    opened = [each for each in owed.follow_ups if not each.is_done]
+    about = [*(str(each.number) for each in opened), *(["workaround"] if owed.workaround_until else [])]
     if about:
+        listed = "; ".join(f"{each.number} {each.what}" for each in opened)
         means = "Say that a follow-up is done or the workaround gone, or give it another owner or day."
+        means = f"{means} Open: {listed}." if listed else means
         yield Offer("follow_up", "Follow up", means, (named, *_follow_up(about)))
 
 

@@ -33,8 +33,8 @@ LONGEST = 40_000
 """Characters of a ticket on the page; a longer one is downloaded."""
 MOST_TEXTS = 100
 """How many texts are compared at once."""
-LIVE = 5
-"""Seconds from one look to the next while it acts."""
+LIVE, AT_REST = 5, 60
+"""Seconds from one look to the next, while it acts and otherwise."""
 
 
 @router.get("/changes/{change}")
@@ -49,7 +49,7 @@ def show(change: str, visit: LoggedIn, before: str = "", texts: str = "") -> Res
         facts=facts,
         policy_refused=str(asked.policy) if isinstance(asked.policy, BadPolicy) else "",
         owes=owed.owes(facts.owed, visit.now) if facts.owed else [],
-        live=LIVE if _is_live(facts) else None,
+        live=LIVE if _is_live(facts) else AT_REST,
         offered=[_form(offer) for offer in _offered(facts, visit)],
         yaml=_yaml(facts),
         longest=LONGEST,

@@ -98,21 +98,23 @@
     document.dispatchEvent(new CustomEvent("pagechange", { detail: { waitFor: (promise) => awaited.push(promise) } }));
     await Promise.all(awaited);
   };
-  const reasons = { 401: "you are logged out; log in to Airflow again", 403: "it is not shown to you any more" };
+  const reasons = { 401: "you are logged out; log in to Airflow in another tab", 403: "it is not shown to you any more" };
   let asking = null;
   const look = async () => {
     if (asking) return;
     asking = new AbortController();
     const timer = setTimeout(() => asking.abort(), PATIENCE);
     try {
-      const answer = await fetch(location.href, { credentials: "same-origin", signal: asking.signal });
+      const answer = await fetch(location.href, { credentials: "same-origin", signal: asking.signal }).catch((error) => {
+        throw new Error(error.name === "AbortError" ? "the server does not answer" : "there is no connection to it");
+      });
       if (!answer.ok) throw new Error(reasons[answer.status] ?? `the server answers ${answer.status}`);
       await take(await answer.text());
       warn("");
     } catch (error) {
       const why = error.name === "AbortError" ? "the server does not answer" : error.message;
       const made = document.getElementById("made")?.textContent ?? "an unknown time";
-      warn(`OLD: this page is as of ${made}, for ${why}. It goes on trying.`);
+      warn(`OLD: this page is as of ${made}: ${why}. It goes on trying.`);
     } finally {
       clearTimeout(timer);
       asking = null;

@@ -17,7 +17,8 @@
 
   // A form triggers a DAG over Airflow's API, as the user who is logged in; the run says what became of it.
   const api = (path) => `${document.body.dataset.airflow}api/v2/${path}`;
-  const say = (form, ...parts) => form.querySelector("[role=status]").replaceChildren(...parts);
+  const status = (form) => form.querySelector("[role=status]");
+  const say = (form, ...parts) => status(form).replaceChildren(...parts);
   const ALSO = {
     401: "You are logged out, and nothing was asked for. Log in to Airflow in another tab, then press the button again.",
     403: "Airflow does not let you trigger it, and nothing was asked for. Whoever gives the roles in Airflow can change that.",
@@ -25,7 +26,8 @@
   const reason = async (answer) => {
     if (ALSO[answer.status]) return ALSO[answer.status];
     const body = await answer.json().catch(() => ({}));
-    return typeof body.detail === "string" ? body.detail : `Airflow answers ${answer.status}: ${JSON.stringify(body)}`;
+    // Behind what is wrong with a value, Airflow repeats the schema that says so.
+    return typeof body.detail === "string" ? body.detail.split(/\s+Failed validating/)[0] : `Airflow answers ${answer.status}: ${JSON.stringify(body)}`;
   };
   const runLink = (dag, run, text) => {
     const link = document.createElement("a");
@@ -42,30 +44,50 @@
     403: "you may not see its run",
     404: "its run is not there",
   };
-  const runOf = async (dag, run) => {
-    const address = api(`dags/${encodeURIComponent(dag)}/dagRuns/${encodeURIComponent(run)}`);
-    const answer = await fetch(address, { credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE) });
+  const reach = (path, patience, more = {}) =>
+    fetch(api(path), { credentials: "same-origin", signal: AbortSignal.timeout(patience), ...more }).catch((error) => {
+      throw new Error(error.name === "TimeoutError" ? "Airflow does not answer" : "There is no connection to Airflow");
+    });
+  const look = async (path) => {
+    const answer = await reach(path, PATIENCE);
     if (!answer.ok) throw new Error(UNSEEN[answer.status] ?? `Airflow answers ${answer.status}`);
     return answer.json();
   };
+  const clock = (moment) => {
+    const time = new Date(moment);
+    try {
+      return time.toLocaleTimeString("en-GB", { timeZone: document.getElementById("zone").defaultValue });
+    } catch {
+      return time.toLocaleTimeString("en-GB"); // this browser does not know the zone
+    }
+  };
   // Notes are written as Markdown. A run that takes a change back ends red even when all went as asked; its note says so.
-  const told = (form, { state, note }) => {
+  const told = (form, { state, note, end_date: end }) => {
     const text = (note ?? "").replace(/\\([^\w\s])|\\_/g, (_, sign) => sign ?? "_");
-    if (form.elements.mode?.value === "rollback" && /^rolled.back\b/.test(text)) return text.replace(/^rolled.back/, "rolled back, as asked");
-    return text ? `${state}: ${text}` : state;
+    const isAsked = form.elements.mode?.value === "rollback" && /^rolled.back\b/.test(text);
+    const said = isAsked ? text.replace(/^rolled.back/, "rolled back, as asked") : text ? `${state}: ${text}` : state;
+    return `${said}${end ? ` (${clock(end)})` : ""}`;
+  };
+  // A run of a paused DAG is queued, and nothing says why.
+  const waiting = async (dag) => {
+    const { is_paused: isPaused } = await look(`dags/${encodeURIComponent(dag)}`).catch(() => ({}));
+    return isPaused ? `: ${dag} is paused in Airflow, and begins once somebody unpauses it there` : "";
   };
   // Says what becomes of a run until it has ended, however long Airflow does not answer; returns how it ended.
   const follow = async (form, dag, run) => {
-    for (let pause = SOON; form.isConnected; ) {
+    for (let pause = SOON, looks = 0; form.isConnected; looks += 1) {
       try {
-        const now = await runOf(dag, run);
-        say(form, `${told(form, now)} `, runLink(dag, run, "See its run"));
+        const now = await look(`dags/${encodeURIComponent(dag)}/dagRuns/${encodeURIComponent(run)}`);
+        const why = looks && now.state === "queued" ? await waiting(dag) : "";
+        say(form, `${told(form, now)}${why}. `, runLink(dag, run, "See its run"));
         form.dispatchEvent(new CustomEvent("runchange", { detail: now }));
-        if (!["queued", "running"].includes(now.state)) return now.state;
+        if (!["queued", "running"].includes(now.state)) {
+          document.dispatchEvent(new Event("pageold"));
+          return now.state;
+        }
         pause = SOON;
       } catch (error) {
-        const why = error.name === "TimeoutError" ? "Airflow does not answer" : error.message;
-        say(form, `It was asked for. What became of it is not known: ${why}. This page goes on trying. `, runLink(dag, run, "See its run"));
+        say(form, `It was asked for. What became of it is not known: ${error.message}. This page goes on trying. `, runLink(dag, run, "See its run"));
         pause = Math.min(pause * 2, LATER);
       }
       await new Promise((done) => setTimeout(done, pause));
@@ -91,12 +113,10 @@
     return `manual__${new Date().toISOString()}_${chance.toString(36)}`;
   };
   const ask = (form, dag, run) =>
-    fetch(api(`dags/${encodeURIComponent(dag)}/dagRuns`), {
+    reach(`dags/${encodeURIComponent(dag)}/dagRuns`, 2 * PATIENCE, {
       method: "POST",
-      credentials: "same-origin",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ dag_run_id: run, logical_date: null, conf: conf(form) }),
-      signal: AbortSignal.timeout(2 * PATIENCE),
     });
   // Returns whether the same may be asked for again at once: not after it has succeeded.
   const outcome = async (form, dag) => {
@@ -104,7 +124,7 @@
     const run = before ?? named();
     unanswered.set(form, run);
     const answer = await ask(form, dag, run);
-    if (answer.status >= 500) throw new Error(`it answers ${answer.status}`);
+    if (answer.status >= 500) throw new Error(`Airflow answers ${answer.status}`);
     unanswered.delete(form);
     if (answer.ok) return (await follow(form, dag, (await answer.json()).dag_run_id)) === "failed";
     if (before && answer.status === 409) return (await follow(form, dag, run)) === "failed";
@@ -118,11 +138,11 @@
     const button = form.querySelector("button:not([type=button])");
     button.disabled = true;
     say(form, "Asking Airflow ...");
+    status(form).scrollIntoView({ block: "nearest" });
     try {
       button.disabled = !(await outcome(form, dag));
     } catch (error) {
-      const why = error.name === "TimeoutError" ? "" : ` (${error.message})`;
-      say(form, `Airflow does not answer${why}, so it is not known whether it was asked for. Press the button again: it happens once.`);
+      say(form, `${error.message}, so it is not known whether it was asked for. Press the button again: it happens once.`);
       button.disabled = false;
     } finally {
       underWay.delete(form);
