@@ -35,6 +35,7 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
     return made
 
 
+@pytest.mark.filterwarnings("ignore:.*expression-based index")
 def test_the_migrated_tables_are_those_of_the_models(either: Ledger) -> None:
     """Nobody forgot a migration."""
     with either.engine.connect() as connection:

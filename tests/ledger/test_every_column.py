@@ -28,7 +28,8 @@ from changewindow.ledger import (
 )
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, record
-from changewindow.ledger.models import LINE, Base, Moment
+from changewindow.ledger.models import LINE, Base
+from changewindow.ledger.moment import Moment
 from changewindow.ledger.outbox import Outgoing
 from changewindow.ledger.verification import verify_all
 from changewindow.ledger.watches import Kept

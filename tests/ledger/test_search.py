@@ -4,13 +4,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.dialects import sqlite
 
 from changewindow.ledger import changes, events, leases, payloads, search
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event
 from changewindow.ledger.search import Wanted
+from changewindow.ledger.search_conditions import matching
+from changewindow.ledger.verification import verify_all
 from support.changes import NOW, approved, intent
 from support.ledgers import on_postgres, on_sqlite
+from support.tampering import tamper
 from support.tickets import banner
 
 HOUR = timedelta(hours=1)
@@ -63,6 +68,11 @@ def test_people_took_part(ledger: Ledger, person: str, expected: int) -> None:
         (Wanted(ended_until=NOW + HOUR), []),
         (Wanted(ended_since=NOW + HOUR, ended_until=NOW + 2 * HOUR), ["CHG-1001"]),
         (Wanted(until=NOW), []),
+        (Wanted(asked_since=NOW), ["CHG-1002", "CHG-1001"]),
+        (Wanted(asked_since=NOW + HOUR), []),
+        (Wanted(type="normal", risk="low"), ["CHG-1002", "CHG-1001"]),
+        (Wanted(type="emergency"), []),
+        (Wanted(risk="high"), []),
         (Wanted(numbers=frozenset(range(1002, 90_000))), ["CHG-1002"]),
         (Wanted(numbers=frozenset()), []),
     ],
@@ -70,3 +80,26 @@ def test_people_took_part(ledger: Ledger, person: str, expected: int) -> None:
 def test_changes_are_looked_for(ledger: Ledger, wanted: Wanted, expected: list[str]) -> None:
     """On every database alike; a percent sign is a percent sign."""
     assert found(ledger, wanted) == expected
+
+
+def test_an_earlier_ledger_learns_type_and_risk(ledger: Ledger) -> None:
+    """From the texts of its changes; a text that somebody has altered keeps no other from it."""
+    changes.submit(ledger, banner(risk="high"), requester="erin", now=NOW)
+    tamper(
+        ledger,
+        *("DROP INDEX ix_events_by", "ALTER TABLE changes DROP COLUMN type", "ALTER TABLE changes DROP COLUMN risk"),
+        "UPDATE revisions SET text = 'no ticket' WHERE number = 1002",
+        "UPDATE alembic_version SET version_num = '0009'",
+    )
+    ledger.upgrade()
+    assert found(ledger, Wanted(type="normal")) == ["CHG-1003", "CHG-1001"]
+    assert found(ledger, Wanted(risk="high")) == ["CHG-1003"]
+    assert not [line for line in verify_all(ledger).altered if "CHG-1002" not in line]
+
+
+def test_what_somebody_has_done_is_found_by_an_index(tmp_path: Path) -> None:
+    """Of half a million events, few are read."""
+    statement = matching(Wanted(person="bob")).compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+    with on_sqlite(tmp_path).reading() as session:
+        plan = [row.detail for row in session.execute(text(f"EXPLAIN QUERY PLAN {statement}"))]
+    assert any("INDEX ix_events_by" in step for step in plan), plan

@@ -46,7 +46,7 @@ def asked() -> Iterator[str]:
     """Give each page, that of the change with the most events, and some questions to the history."""
     yield from every_page.addresses([two_years.LONG])
     if "history" in every_page.routes():
-        for question in ("service=orders", "outcome=rolled_back", "person=bob", "q=number"):
+        for question in ("service=orders", "state=rolled_back", "person=bob", "q=number", "type=emergency"):
             yield f"history?{question}"
 
 

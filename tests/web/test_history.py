@@ -64,6 +64,11 @@ def test_every_change_is_shown_the_newest_first(busy_pages: Pages) -> None:
         ({"state": "failed", "ended": "2031-03-16", "ended_until": "2031-03-16T14:30"}, set()),
         ({"until": "2031-03-13"}, {"missed", "rejected"}),
         ({"until": "2031-03-12"}, {"rejected"}),
+        ({"asked": "2031-03-13", "until": "2031-03-13"}, {"missed"}),
+        ({"type": "emergency"}, {"emergency"}),
+        ({"type": "standard"}, set()),
+        ({"risk": "high"}, set()),
+        ({"risk": "medium", "type": "normal", "state": "missed"}, {"missed"}),
     ],
 )
 def test_changes_are_looked_for(busy_pages: Pages, query: dict[str, str], found: set[str]) -> None:
@@ -97,10 +102,12 @@ def test_a_day_is_one_of_the_zone_of_the_page(pages: Pages) -> None:
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"since": "yesterday"}, "Since: &#39;yesterday&#39; is no time. Write a day like 2031-03-18"),
-        ({"state": "broken"}, "There is no state &#39;broken&#39;. States are open, failed, not_done, submitted"),
+        ({"since": "yesterday"}, "Last event since: &#39;yesterday&#39; is no time. Write a day like 2031-03-18"),
+        ({"state": "broken"}, "There is no state &#39;broken&#39;. Choose from open, failed, not_done, submitted"),
+        ({"type": "big"}, "There is no type &#39;big&#39;. Choose from normal, standard, emergency."),
+        ({"risk": "huge"}, "There is no risk &#39;huge&#39;. Choose from low, medium, high."),
         ({"before": "51"}, "Before: &#39;51&#39; is no change. Write one like CHG-1042."),
-        ({"until": "9999-12-31"}, "Until: &#39;9999-12-31&#39; is no time."),
+        ({"until": "9999-12-31"}, "Requested up to: &#39;9999-12-31&#39; is no time."),
     ],
 )
 def test_what_is_no_search_is_refused(pages: Pages, query: dict[str, str], sentence: str) -> None:

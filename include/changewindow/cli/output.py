@@ -31,8 +31,8 @@ HISTORY = (
     '"incident", "findings", "remarks"}, "owes"}'
 )
 CHANGES = (
-    '{"changes": [{"change", "summary", "status", "reason", "requester", "owner", "reviewer", "targets", '
-    '"approvers", "opens", "closes", "submitted_at", "closed_at", "owes"}]}'
+    '{"changes": [{"change", "summary", "type", "risk", "status", "reason", "requester", "owner", "reviewer", '
+    '"targets", "approvers", "opens", "closes", "submitted_at", "closed_at", "owes"}]}'
 )
 CHAIN = '{"change", "events", "head"}'
 VERIFIED = '{"changes", "events", "heads", "altered"}'

@@ -210,9 +210,7 @@ def close(ledger: Ledger, change: str, **closing: Unpack[Closing]) -> None:
 def _fields(ticket: Ticket, key: str) -> dict[str, Any]:
     """Return what the ledger keeps of a ticket that waits for approval."""
     return {
-        "summary": ticket.summary,
-        "owner": ticket.owner,
-        "reviewer": ticket.reviewer,
+        **{name: getattr(ticket, name) for name in ("summary", "owner", "reviewer", "type", "risk")},
         "digest": key,
         "opens": ticket.window.opens,
         "closes": ticket.window.closes,

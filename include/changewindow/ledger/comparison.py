@@ -29,6 +29,8 @@ class NewestText:
     summary: str
     owner: str
     reviewer: str
+    type: str
+    risk: str
     targets: tuple[str, ...]
 
 
@@ -85,12 +87,13 @@ def newest_text(session: Session, change: Change, known: Derived) -> NewestText 
     ticket = _ticket(row)
     if ticket is None:
         return None
-    window, people = ticket.window, (ticket.owner, ticket.reviewer)
-    return NewestText(window.opens, window.closes, ticket.summary, *people, targets=ticket.targets)
+    window, repeated = ticket.window, (ticket.summary, ticket.owner, ticket.reviewer, ticket.type, ticket.risk)
+    return NewestText(window.opens, window.closes, *repeated, targets=ticket.targets)
 
 
 def _of_manual(manual: ManualChange) -> NewestText:
-    return NewestText(manual.began, manual.ended, manual.summary, manual.done_by, reviewer="", targets=manual.targets)
+    repeated = (manual.summary, manual.done_by, "", "", "")
+    return NewestText(manual.began, manual.ended, *repeated, targets=manual.targets)
 
 
 def altered_window(change: Change, known: Derived, text: NewestText | None) -> Iterator[str]:
@@ -114,7 +117,7 @@ def altered_display(change: Change, known: Derived, text: NewestText | None) -> 
             yield f"its {name} is {_shown(row)}, and its events say {_shown(event)}"
     if text is None:
         return
-    for name in ("summary", "owner", "reviewer"):
+    for name in ("summary", "owner", "reviewer", "type", "risk"):
         row, written = getattr(change, name), getattr(text, name)
         if row != written:
             yield f"its {name} is {_shown(row)}, and its text says {_shown(written)}"

@@ -1,10 +1,11 @@
 """The tables of the ledger."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
-from sqlalchemy import DateTime, ForeignKey, String, Text, TypeDecorator
-from sqlalchemy.engine import Dialect
+from sqlalchemy import ForeignKey, Index, String, Text, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from changewindow.ledger.moment import Moment
 
 FIRST_NUMBER = 1001
 LINE_NUMBER, LINE = 0, "LINE"
@@ -13,25 +14,6 @@ FINDINGS_NUMBER, FINDINGS = -1, "FINDINGS"
 """The same for what was found in the world."""
 RECORDS = {LINE_NUMBER: LINE, FINDINGS_NUMBER: FINDINGS}
 """Chains that are no changes; the numbers of those begin later."""
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware time in UTC, on databases that keep zones and on those that do not."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Store UTC; a time without zone is a mistake of ours."""
-        if value is not None and value.tzinfo is None:
-            raise ValueError(f"{value} has no zone")
-        return value.astimezone(UTC) if value else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return aware UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def identity(number: int) -> str:
@@ -67,6 +49,10 @@ class Change(Base):
     closed_at: Mapped[datetime | None]
     owner: Mapped[str] = mapped_column(String(200), default="")
     reviewer: Mapped[str] = mapped_column(String(200), default="")
+    type: Mapped[str] = mapped_column(String(20), default="")
+    """normal, standard or emergency, as its newest text says; empty: it is a record."""
+    risk: Mapped[str] = mapped_column(String(20), default="")
+    """low, medium or high; empty: it is a record."""
     origin: Mapped[str | None] = mapped_column(String(500), index=True)
     """The file of the ticket, when it came from a directory or a repository."""
     token: Mapped[int | None] = mapped_column(index=True)
@@ -246,3 +232,7 @@ class EventRow(Base):
     hash: Mapped[str] = mapped_column(String(64))
     seal: Mapped[str | None] = mapped_column(String(80))
     """None: a version before 0.2 wrote it, and the head of its chain vouches for it."""
+
+
+Index("ix_events_by", func.lower(EventRow.actor), EventRow.number, EventRow.kind)
+"""Finds what somebody has done, among the many events that nobody has."""

@@ -128,6 +128,8 @@ def _added(session: Session, manual: ManualChange, *, person: str, now: datetime
         summary=manual.summary,
         owner=manual.done_by,
         reviewer="",
+        type="",
+        risk="",
         digest=manual.digest,
         opens=manual.began,
         closes=manual.ended,

@@ -14,8 +14,8 @@ from changewindow.ledger.search_conditions import Wanted, among, matching
 __all__ = ["FACTS", "Found", "Wanted", "find", "services", "targets"]
 
 TOLD = (
-    *("summary", "status", "reason", "requester", "owner", "reviewer", "opens", "closes", "submitted_at"),
-    "closed_at",
+    *("summary", "type", "risk", "status", "reason", "requester", "owner", "reviewer", "opens", "closes"),
+    *("submitted_at", "closed_at"),
 )
 """What programs are told of a change as its row has it."""
 FACTS = ("change", *TOLD, "targets", "approvers")

@@ -37,6 +37,8 @@ class Wanted:
 
     since: datetime | None = None
     """Something happened to it at this time, or later."""
+    asked_since: datetime | None = None
+    """It was asked for at this time, or later."""
     until: datetime | None = None
     """It was asked for before this time."""
     ended_since: datetime | None = None
@@ -48,6 +50,10 @@ class Wanted:
     environment: str | None = None
     """It touches something there."""
     outcome: str | None = None
+    type: str | None = None
+    """normal, standard or emergency."""
+    risk: str | None = None
+    """low, medium or high."""
     outcomes: tuple[str, ...] = ()
     """It is in one of these states; empty: in any."""
     person: str | None = None
@@ -82,6 +88,8 @@ def _of_times(wanted: Wanted) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.since is not None:
         conditions.append(_happened(wanted.since))
+    if wanted.asked_since is not None:
+        conditions.append(Change.submitted_at >= wanted.asked_since)
     if wanted.until is not None:
         conditions.append(Change.submitted_at < wanted.until)
     if wanted.ended_since is not None:
@@ -108,9 +116,8 @@ def _of_people(wanted: Wanted) -> list[ColumnElement[bool]]:
 
 
 def _of_itself(wanted: Wanted) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.outcome is not None:
-        conditions.append(Change.status == wanted.outcome)
+    named = ((Change.status, wanted.outcome), (Change.type, wanted.type), (Change.risk, wanted.risk))
+    conditions: list[ColumnElement[bool]] = [column == name for column, name in named if name is not None]
     if wanted.outcomes:
         conditions.append(Change.status.in_(wanted.outcomes))
     if wanted.text is not None:

@@ -132,7 +132,7 @@ def begin_line(session: Session, now: datetime) -> None:
 
 def line_values(begun: datetime) -> dict[str, Any]:
     """Return what stands in the row of the line, which never changes but for its head."""
-    texts = dict.fromkeys(("requester", "reason", "digest", "owner", "reviewer"), "")
+    texts = dict.fromkeys(("requester", "reason", "digest", "owner", "reviewer", "type", "risk"), "")
     nothing = dict.fromkeys(("run", "closed_at", "origin", "token", "aborted"))
     times = dict.fromkeys(("opens", "closes", "submitted_at"), begun)
     return {"summary": "The line", "status": "line", **texts, **nothing, **times}

@@ -8,6 +8,7 @@ from changewindow.errors import BadRequest
 from changewindow.ledger import events
 from changewindow.ledger.search import Wanted
 from changewindow.policy.outcome import Outcome
+from changewindow.ticket.model import Ticket
 from changewindow.web.moments import moment
 from changewindow.web.visit import Visit
 
@@ -20,6 +21,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 """States that are asked for together."""
 STATES = ("submitted", "approved", "running", *get_args(Outcome), "recorded")
+TYPES: tuple[str, ...] = get_args(Ticket.model_fields["type"].annotation)
+RISKS: tuple[str, ...] = get_args(Ticket.model_fields["risk"].annotation)
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,19 @@ class Asked:
     service: str = ""
     environment: str = ""
     state: str = ""
+    type: str = ""
+    risk: str = ""
     person: str = ""
     requester: str = ""
     owner: str = ""
-    since: str = ""
+    asked: str = ""
+    """Asked for at this time, or later; with `until`, up to that."""
     until: str = ""
     ended: str = ""
+    """Ended at this time, or later; with `ended_until`, up to that."""
     ended_until: str = ""
+    since: str = ""
+    """Anything has happened to it at this time, or later."""
     before: str = ""
 
     @property
@@ -46,8 +55,8 @@ class Asked:
 
     @property
     def is_detailed(self) -> bool:
-        """Return whether people or times are asked for."""
-        return any((self.person, self.requester, self.owner, self.since, self.until, self.ended, self.ended_until))
+        """Return whether more is asked for than words, a state and a place."""
+        return not self.query.keys() <= {"q", "state", "service", "environment"}
 
     @property
     def name(self) -> str | None:
@@ -74,13 +83,16 @@ def wanted(asked: Asked, visit: Visit) -> Wanted:
     """
     at = visit.now, visit.zone
     return Wanted(
-        since=moment("Since", asked.since, *at),
-        until=moment("Until", asked.until, *at, is_end=True),
-        ended_since=moment("Ended since", asked.ended, *at),
-        ended_until=moment("Ended until", asked.ended_until, *at, is_end=True),
+        asked_since=moment("Requested from", asked.asked, *at),
+        until=moment("Requested up to", asked.until, *at, is_end=True),
+        ended_since=moment("Ended from", asked.ended, *at),
+        ended_until=moment("Ended up to", asked.ended_until, *at, is_end=True),
+        since=moment("Last event since", asked.since, *at),
         service=asked.service or None,
         environment=asked.environment or None,
         outcomes=_states(asked.state),
+        type=_one_of("type", asked.type, TYPES),
+        risk=_one_of("risk", asked.risk, RISKS),
         person=asked.person or None,
         requester=asked.requester or None,
         owner=asked.owner or None,
@@ -91,9 +103,14 @@ def wanted(asked: Asked, visit: Visit) -> Wanted:
 
 
 def _states(state: str) -> tuple[str, ...]:
-    if state and state not in (*GROUPS, *STATES):
-        raise BadRequest(f"There is no state '{state}'. States are {', '.join((*GROUPS, *STATES))}.")
-    return GROUPS.get(state, (state,) if state else ())
+    given = _one_of("state", state, (*GROUPS, *STATES))
+    return GROUPS.get(state, (given,) if given else ())
+
+
+def _one_of(name: str, given: str, known: tuple[str, ...]) -> str | None:
+    if given and given not in known:
+        raise BadRequest(f"There is no {name} '{given}'. Choose from {', '.join(known)}.")
+    return given or None
 
 
 def _number(change: str) -> int | None:

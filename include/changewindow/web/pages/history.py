@@ -11,7 +11,7 @@ from changewindow.documents import csv_text
 from changewindow.errors import LedgerUnknown
 from changewindow.ledger import search
 from changewindow.ledger.search import Found, Wanted
-from changewindow.web.asked_changes import GROUPS, STATES, Asked, asked_of, wanted
+from changewindow.web.asked_changes import GROUPS, RISKS, STATES, TYPES, Asked, asked_of, wanted
 from changewindow.web.menu import Item
 from changewindow.web.naming_changes import told
 from changewindow.web.visit import LoggedIn, Visit
@@ -45,6 +45,7 @@ def show(visit: LoggedIn) -> Response:
         environments=sorted({environment for environment, _, _ in targets})[:OFFERED],
         states=STATES,
         groups=GROUPS,
+        choices={"type": TYPES, "risk": RISKS},
         ready=_ready(visit),
     )
 

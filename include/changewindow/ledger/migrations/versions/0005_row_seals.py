@@ -9,7 +9,8 @@ from alembic import context, op
 from changewindow.documents.canonical import canonical
 from changewindow.errors import AlreadySealed
 from changewindow.ledger import chain, payloads
-from changewindow.ledger.models import LINE_NUMBER, EventRow, Moment
+from changewindow.ledger.models import LINE_NUMBER, EventRow
+from changewindow.ledger.moment import Moment
 from changewindow.ledger.payloads import Payload
 from changewindow.ledger.row_seals import seal_of_values
 
