@@ -136,6 +136,8 @@ def test_a_request_to_which_no_answer_came_is_repeated_under_its_name(
     [
         ((401, {"detail": "Not authenticated"}), "You are logged out, and nothing was asked for."),
         ((403, {"detail": "Forbidden"}), "Airflow does not let you trigger it, and nothing was asked for."),
+        ((403, {}), "Airflow does not let you trigger it, and nothing was asked for."),
+        ((403, {"detail": "eve may not abort a change"}), "eve may not abort a change"),
         ((400, {"detail": "hours is no number\n\nFailed validating 'type' in schema"}), "hours is no number"),
     ],
 )

@@ -24,10 +24,12 @@
     403: "Airflow does not let you trigger it, and nothing was asked for. Whoever gives the roles in Airflow can change that.",
   };
   const reason = async (answer) => {
-    if (ALSO[answer.status]) return ALSO[answer.status];
     const body = await answer.json().catch(() => ({}));
+    const said = typeof body.detail === "string" ? body.detail : "";
+    const isOfPolicy = answer.status === 403 && said && said !== "Forbidden";
+    if (ALSO[answer.status] && !isOfPolicy) return ALSO[answer.status];
     // Behind what is wrong with a value, Airflow repeats the schema that says so.
-    return typeof body.detail === "string" ? body.detail.split(/\s+Failed validating/)[0] : `Airflow answers ${answer.status}: ${JSON.stringify(body)}`;
+    return said.split(/\s+Failed validating/)[0] || `Airflow answers ${answer.status}: ${JSON.stringify(body)}`;
   };
   const runLink = (dag, run, text) => {
     const link = document.createElement("a");
