@@ -103,6 +103,35 @@ def test_what_stands_in_tickets_does_nothing(site: Served, path: str) -> None:
         assert trouble.found == []
 
 
+@pytest.mark.parametrize("path", ["now", "calendar", "findings"])
+def test_text_is_as_large_as_the_browser_says(site: Served, path: str) -> None:
+    """Twice the size on a small phone makes the page longer, and never wider than the phone."""
+    with tab(site.browser, site.week, width=320) as (page, _trouble):
+        page.goto(path, wait_until="networkidle")
+        page.evaluate("document.documentElement.style.fontSize = '200%'")
+        assert page.evaluate("getComputedStyle(document.body).fontSize") == "32px"
+        assert page.evaluate(REACHES_OUT) <= 0
+
+
+def test_on_a_wall_text_grows_with_the_screen(site: Served) -> None:
+    """It is read from afar; a screen of four times as many dots is not a larger page."""
+    with tab(site.browser, site.week, width=3840) as (page, _trouble):
+        page.goto("now?wall", wait_until="networkidle")
+        assert page.evaluate("parseFloat(getComputedStyle(document.body).fontSize)") > 50
+
+
+def test_paper_is_light_and_says_of_which_day_it_is(site: Served) -> None:
+    """Whatever the theme, drawings too; what only a screen can do is not printed."""
+    with tab(site.browser, site.week) as (page, _trouble):
+        page.emulate_media(color_scheme="dark")
+        page.goto(f"changes/{busy.STATES['rolled_back']}", wait_until="networkidle")
+        assert "dark" in page.evaluate("document.documentElement.dataset.theme")
+        page.emulate_media(color_scheme="dark", media="print")
+        assert page.evaluate("document.documentElement.dataset.theme") == "light"
+        assert "Made on 2031-03-18 at 14:10:00 (UTC)" in page.locator("footer").inner_text()
+        assert not page.locator("nav:visible, form:visible").count()
+
+
 def test_a_short_change_keeps_its_name_in_a_week_by_target(site: Served) -> None:
     """Its box is longer than it takes; a bar in it is as long as it takes."""
     with tab(site.browser, site.week) as (page, trouble):

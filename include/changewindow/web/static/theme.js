@@ -1,7 +1,8 @@
-// Follows Airflow's switch between light and dark, before anything is drawn and whenever it is used.
+// Follows Airflow's switch between light and dark, before anything is drawn and whenever it is used; paper is light.
 "use strict";
 (() => {
   const dark = matchMedia("(prefers-color-scheme: dark)");
+  const paper = matchMedia("print");
   const follow = () => {
     let chosen = null;
     try {
@@ -9,11 +10,11 @@
     } catch {
       // Storage may be refused to frames; then the system decides.
     }
-    const isDark = chosen === "dark" || (chosen !== "light" && dark.matches);
+    const isDark = !paper.matches && (chosen === "dark" || (chosen !== "light" && dark.matches));
     document.documentElement.dataset.theme = isDark ? "dark" : "light";
     document.dispatchEvent(new Event("themechange"));
   };
   addEventListener("storage", follow);
-  dark.addEventListener("change", follow);
+  for (const query of [dark, paper]) query.addEventListener("change", follow);
   follow();
 })();
