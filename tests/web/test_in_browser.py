@@ -125,9 +125,9 @@ def test_paper_is_light_and_says_of_which_day_it_is(site: Served) -> None:
     with tab(site.browser, site.week) as (page, _trouble):
         page.emulate_media(color_scheme="dark")
         page.goto(f"changes/{busy.STATES['rolled_back']}", wait_until="networkidle")
-        assert "dark" in page.evaluate("document.documentElement.dataset.theme")
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
         page.emulate_media(color_scheme="dark", media="print")
-        assert page.evaluate("document.documentElement.dataset.theme") == "light"
+        page.wait_for_function("document.documentElement.dataset.theme === 'light'")
         assert "Made on 2031-03-18 at 14:10:00 (UTC)" in page.locator("footer").inner_text()
         assert not page.locator("nav:visible, form:visible").count()
 
