@@ -52,7 +52,7 @@ class Pages:
     def __post_init__(self) -> None:
         here = (self._looking, self.ledger, self.policy, lambda: self.policy_files, f"{self.base}/", lambda: self.now)
         self.app = app = application(Surroundings(*here, viewer_of=self._known))
-        self.routes = app.app.routes
+        self.routes = app.app.app.routes
         self.client = TestClient(app, root_path=self.base, raise_server_exceptions=False)
 
     async def _looking(self, _scope: Scope) -> Viewer:

@@ -11,6 +11,7 @@ from changewindow.errors import AuthorError, BadPolicy, ChangeError, LedgerDown,
 from changewindow.web import feed, menu, rendering
 from changewindow.web.headers import KEPT, Headers, hide_token
 from changewindow.web.same_origin import NotFromHere
+from changewindow.web.turns import Turns
 from changewindow.web.viewer import NotForYou, NotLoggedIn
 from changewindow.web.visit import LoggedIn, Surroundings
 
@@ -39,7 +40,7 @@ def application(surroundings: Surroundings) -> Headers:
     app.add_exception_handler(ChangeError, refuse)
     app.add_exception_handler(HTTPException, refuse)
     app.add_exception_handler(Exception, refuse)
-    return Headers(app)
+    return Headers(Turns(app))
 
 
 @own.get("/")

@@ -1,0 +1,35 @@
+"""Lets a few pages be made at a time: Airflow's tasks ask the same process, and must not wait until all are made."""
+
+import asyncio
+
+from starlette._utils import get_route_path
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+AT_ONCE = 4
+
+
+class Turns:
+    """The pages, of which only so many are made at a time; the others wait.
+
+    Whoever reads an answer slowly keeps nobody waiting: while it is sent, somebody else has the turn. Files need none,
+    nor does what is judged, which other processes do.
+    """
+
+    def __init__(self, app: ASGIApp, at_once: int = AT_ONCE) -> None:
+        self.app, self.free = app, asyncio.Semaphore(at_once)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request when it is its turn."""
+        if scope["type"] != "http" or scope["method"] != "GET" or get_route_path(scope).startswith("/static/"):
+            await self.app(scope, receive, send)
+            return
+
+        async def aside(message: Message) -> None:
+            self.free.release()
+            try:
+                await send(message)
+            finally:
+                await self.free.acquire()
+
+        async with self.free:
+            await self.app(scope, receive, aside)
