@@ -20,6 +20,7 @@ from changewindow.flow.server.pages import _sight
 from changewindow.flow.server.who import known_as
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.queries import of_services
+from changewindow.web.viewer import NotLoggedIn
 from support import busy
 from support.fab_users import fab_users
 
@@ -138,6 +139,12 @@ def test_pages_and_door_ask_the_same(manager: FabAuthManager, users: Users) -> N
     assert (viewer.sees_every_dag, viewer.may_act) == (False, True)
     for may_see in (viewer.may_see, person.may_see):
         assert [may_see(dag) for dag in (OF_CATALOGUE, WAITING, "abort_change")] == [True, False, True]
+
+
+def test_whoever_was_deleted_a_moment_ago_is_nobody(manager: FabAuthManager, users: Users) -> None:
+    """FAB knows a user for half a minute after it looked them up, and cannot say any more what they may see."""
+    with pytest.raises(NotLoggedIn):
+        _sight(User(id=4711, username="gone", first_name="", last_name="", email="", roles=[]))
 
 
 def test_the_policy_decides_anew_each_time(manager: FabAuthManager, users: Users, policy: Path) -> None:

@@ -23,6 +23,11 @@ class Account:
 
     id: int
     is_active: bool = True
+    name: str = "ann"
+
+    def get_name(self) -> str:
+        """Return what people call them."""
+        return self.name
 
 
 @dataclass
@@ -58,7 +63,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Use:
 def test_a_role_is_not_kept_but_looked_up(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow's simple auth manager would believe the role of the log-in for ever."""
     identity = identity_of(SimpleAuthManagerUser(username="alice", role="ADMIN"))
-    assert json.loads(identity) == {"manager": "SimpleAuthManager", "sub": "alice"}
+    assert json.loads(identity) == {"manager": "SimpleAuthManager", "name": "alice", "sub": "alice"}
     assert user_known_as(identity) == SimpleAuthManagerUser(username="alice", role="user")
     viewer = pages.viewer_of(identity)
     assert (viewer.name, viewer.sees_every_dag, viewer.may_act, viewer.identity) == ("alice", True, True, identity)
@@ -98,6 +103,23 @@ def test_another_auth_manager_is_asked_who_that_is(use: Use) -> None:
     del accounts.users["7"]
     with pytest.raises(NotLoggedIn):
         user_known_as(identity)
+
+
+def test_whoever_gets_the_number_of_somebody_who_is_gone_does_not_get_their_feed(use: Use) -> None:
+    """Databases give the number of the user who was deleted last to the next one."""
+    accounts = Accounts({"7": Account(7)})
+    use(accounts)
+    identity = identity_of(accounts.users["7"])  # type: ignore[arg-type]  same
+    accounts.users["7"] = Account(7, name="bea")
+    with pytest.raises(NotLoggedIn):
+        user_known_as(identity)
+
+
+def test_an_identity_without_a_name_is_nobodys(use: Use) -> None:
+    """It is one of an earlier version."""
+    use(Accounts({"7": Account(7)}))
+    with pytest.raises(NotLoggedIn):
+        user_known_as('{"manager":"Accounts","sub":"7"}')
 
 
 def test_what_a_log_in_gave_is_never_kept(use: Use) -> None:

@@ -25,10 +25,13 @@ ANONYMOUS = "Anonymous"
 
 
 def identity_of(user: BaseUser) -> str:
-    """Return what identifies a user; empty where the auth manager could not say later who that is."""
+    """Return what identifies a user; empty where the auth manager could not say later who that is.
+
+    Their name belongs to it: a database gives the number of a user who was deleted to the next one.
+    """
     manager = get_auth_manager()
     try:
-        claims = manager.serialize_user(user)
+        claims, name = manager.serialize_user(user), str(user.get_name())
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # somebody whom it lets in without a name
         log.warning("the user has no calendar feed: %r", error)
         return ""
@@ -36,7 +39,7 @@ def identity_of(user: BaseUser) -> str:
         claims = {"sub": claims["sub"]}  # the role is read from Airflow's configuration each time
     if set(claims) != {"sub"}:
         return ""
-    identity = canonical({"manager": _name(manager), **claims})
+    identity = canonical({"manager": _name(manager), "name": name, **claims})
     return identity if len(identity) <= LONGEST else ""
 
 
@@ -47,6 +50,7 @@ def user_known_as(identity: str) -> BaseUser:
         NotLoggedIn: it knows them no more, has deactivated them, or has another auth manager.
     """
     manager, claims = get_auth_manager(), json.loads(identity)
+    name = claims.pop("name", "")
     if claims.pop("manager") != _name(manager):
         raise NotLoggedIn
     if isinstance(manager, SimpleAuthManager):
@@ -56,7 +60,7 @@ def user_known_as(identity: str) -> BaseUser:
     except Exception as error:  # each auth manager has its own ways to say that there is no such user
         log.warning("the user of a calendar feed is not known: %r", error)
         raise NotLoggedIn from error
-    if not getattr(user, "is_active", True):
+    if user.get_name() != name or not getattr(user, "is_active", True):
         raise NotLoggedIn
     return user
 

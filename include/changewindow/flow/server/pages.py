@@ -7,6 +7,7 @@ from pathlib import Path
 from airflow.api_fastapi.app import API_ROOT_PATH, get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from sqlalchemy.exc import NoResultFound
 from starlette.types import ASGIApp, Scope
 
 from changewindow import settings
@@ -68,13 +69,21 @@ def viewer_of(identity: str) -> Viewer:
 
 
 def _sight(user: BaseUser) -> Viewer:
-    """Return what a user may see; the auth manager is asked three times at most, for it may be a server far away."""
+    """Return what a user may see; the auth manager is asked three times at most, for it may be a server far away.
+
+    Raises:
+        NotLoggedIn: they were deleted since the auth manager has looked them up.
+    """
     manager = get_auth_manager()
     every = manager.is_authorized_dag(method="GET", details=DagDetails(id=NO_DAG), user=user)
+    try:
+        dags = frozenset() if every else frozenset(manager.get_authorized_dag_ids(user=user))
+    except NoResultFound as error:
+        raise NotLoggedIn from error
     return Viewer(
         str(user.get_name()),
         sees_every_dag=every,
-        dags=frozenset() if every else frozenset(manager.get_authorized_dag_ids(user=user)),
+        dags=dags,
         may_act=manager.is_authorized_dag(method="POST", access_entity=DagAccessEntity.RUN, user=user),
         identity=identity_of(user),
     )
