@@ -136,7 +136,7 @@ def test_whoever_may_not_act_writes_and_does_not_ask(pages: Pages) -> None:
     """Connections are not named to them, either."""
     text = pages.get("/ask", viewer="viewer")
     assert 'data-trigger="request_change"' not in text
-    assert "To ask for it needs the right to trigger the DAG request_change." in text
+    assert "Asking for it needs the right to trigger the DAG request_change." in text
     assert "orders_config" not in text
     assert "orders_config" in pages.get("/ask")
 

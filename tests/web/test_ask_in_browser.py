@@ -134,7 +134,7 @@ def test_what_is_written_is_kept_until_it_is_asked_for(site: Site) -> None:
         written(page, GOOD)
         page.locator("#plan dt").first.wait_for()
         page.reload(wait_until="networkidle")
-        assert "it is not asked for yet" in page.locator("#draft").inner_text()
+        assert "you have not asked for it yet" in page.locator("#draft").inner_text()
         assert page.locator("#ticket").input_value() == GOOD
         site.airflow.run = {"state": "failed", "note": "1 finding. Correct the ticket and ask again.\nticket:9: no"}
         page.get_by_role("button", name="Ask for it").click()
@@ -158,10 +158,10 @@ def test_what_waits_for_its_approval_is_not_asked_for_twice(site: Site) -> None:
         page.locator("#plan dt").first.wait_for()
         site.airflow.run = {"state": "running", "note": None}
         page.get_by_role("button", name="Ask for it").click()
-        page.locator("#asked-for", has_text="You may leave this page; Now shows what waits.").wait_for()
+        page.locator("#asked-for", has_text="You may leave this page; Now shows what it is waiting for.").wait_for()
         assert page.locator("#asked-for a").get_attribute("href") == f"{BELOW}/now"
         page.reload(wait_until="networkidle")
-        assert "You have asked for this ticket" in page.locator("#draft").inner_text()
+        assert "You asked for this ticket" in page.locator("#draft").inner_text()
         assert trouble.found == []
 
 

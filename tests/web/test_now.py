@@ -15,7 +15,7 @@ from support.changes import NOW, approved, intent
 from support.pages import Pages
 from support.tickets import banner
 
-CALM = "acts, nothing starts within the hour, nobody has to answer, nothing is held or owed, and the line runs."
+CALM = "acts, nothing starts within the hour, no answer is pending, nothing is held or owed, and the line runs."
 NASTY = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "javascript:alert(1)")
 
 
@@ -129,7 +129,7 @@ def test_a_target_that_is_kept_can_be_released(pages: Pages, ledger: Ledger) -> 
     failed = kept(ledger)
     text = pages.get("/now")
     assert 'data-trigger="release_target"' in text
-    assert "Its change has ended and keeps it" in text
+    assert "Its change has ended and still holds it" in text
     assert f'href="/changes/{failed.change}"' in text
 
 

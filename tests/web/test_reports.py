@@ -102,7 +102,7 @@ def test_the_changes_of_a_number_come_in_parts(pages: Pages, ledger: Ledger, mon
     assert "<strong>3 changes</strong>, page 1 of 2" in first
     assert "&amp;at=2&amp;" in first
     assert listed(pages.get("/reports/changes", of="success", at=2)) == {"CHG-1003"}
-    assert "There is none" in pages.get("/reports/changes", of="success", at=3)
+    assert "No change matches." in pages.get("/reports/changes", of="success", at=3)
 
 
 def test_a_ledger_of_a_few_minutes_has_no_number_per_week(pages: Pages, ledger: Ledger) -> None:
@@ -201,7 +201,7 @@ def test_who_may_see_nothing_cannot_tell_whether_there_is_something(pages: Pages
 def test_who_does_not_see_all_is_told_so(pages: Pages, busy: Ledger) -> None:
     """Their numbers are not those of others."""
     assert busy
-    told = "Only the changes that you may see are counted here. Others see other numbers."
+    told = "Only the changes that you may see are counted here; others may see different numbers."
     for path in ("/reports", "/reports/emergencies"):
         assert told in pages.get(path, viewer="who may see one change")
         assert told not in pages.get(path, viewer="viewer")
@@ -275,7 +275,7 @@ def test_decisions_lead_to_their_changes(pages: Pages, busy: Ledger) -> None:
     address = re.search(r'href="(/reports/decisions[^"]*)">4<', page)
     assert address
     assert listed(pages.client.get(html.unescape(address[1])).text) == {f"CHG-{number}" for number in range(1001, 1005)}
-    assert "There is none" in pages.get("/reports/decisions", level="nobody")
+    assert "No decision matches." in pages.get("/reports/decisions", level="nobody")
 
 
 def test_a_ledger_that_is_down_is_said() -> None:

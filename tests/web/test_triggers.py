@@ -108,9 +108,9 @@ def test_a_run_of_which_nothing_is_known_is_asked_after_until_it_is(
     """The form says so meanwhile, leads to the run, and asks for nothing twice."""
     airflow.to_look = [lost, (200, {"state": "success", "note": "stopped"})]
     button(airflow).click()
-    text = said(airflow, "It was asked for. What became of it is not known")
+    text = said(airflow, "It was asked for, but what became of it is not known")
     assert why in text
-    assert "This page goes on trying. See its run" in text
+    assert "This page keeps trying. See its run" in text
     assert button(airflow).is_disabled()
     said(airflow, "success: stopped")
     assert len(airflow.asked) == 1

@@ -77,12 +77,12 @@ def _while_open(held: Held, shown: Callable[[datetime], str]) -> Iterator[Offer]
         yield Offer("cancel_change", "Cancel", f"{held.change} ends, and will never run.", (change, WHY))
     if held.status in (*WAITING, "running"):
         end = Field("end", "New end, with its offset from UTC", shown(held.closes), is_needed=True)
-        means = "It may act until later than its window says. Somebody else has to approve that."
+        means = "It may act past the end of its window. Somebody else has to approve that."
         yield Offer("extend_window", "Extend the window", means, (change, end, WHY))
     if held.status in CHANGEABLE and not held.is_emergency:
         start = Field("start", "New start, with its offset from UTC", shown(held.opens), is_needed=True)
         end = Field("end", "New end, with its offset from UTC", shown(held.closes), is_needed=True)
-        means = "It gets another window; nothing else of it changes. It may have to be approved again."
+        means = "It gets another window; nothing else changes. It may have to be approved again."
         yield Offer("reslot_change", "Move to another window", means, (change, start, end))
 
 
@@ -93,7 +93,7 @@ def _roll_back(held: Held) -> Offer:
 
 
 def _release(held: Held) -> Offer:
-    means = "Only after it was put in order by hand: other changes may then act on it."
+    means = "Only after it has been repaired by hand: other changes may then act on it."
     target = Field("target", "Target", held.targets, "select")
     return Offer("release_target", "Release a target", means, (target, WHY))
 

@@ -124,7 +124,7 @@ def _of_leases(leases: list[Lease], now: datetime) -> Iterator[str]:
 
 def _of_watch(change: KnownChange, watch: Kept | AlteredRow | None, kept: Kept | None, now: datetime) -> Iterator[str]:
     if isinstance(watch, AlteredRow):
-        yield f"How far its watch is, is NOT KNOWN: {watch}"
+        yield f"The progress of its watch is NOT KNOWN: {watch}"
         return
     if change.course.state not in WATCHED or (kept and kept.progress.decided):
         return

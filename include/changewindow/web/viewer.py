@@ -11,7 +11,7 @@ class NotLoggedIn(ChangeError):
     """Nobody whom Airflow knows."""
 
     def __init__(self) -> None:
-        super().__init__("You are not logged in to Airflow, or no longer. Log in, and open this page again.")
+        super().__init__("You are not logged in to Airflow, or not any more. Log in, and open this page again.")
 
 
 class NotForYou(ChangeError):
@@ -19,7 +19,7 @@ class NotForYou(ChangeError):
 
     def __init__(self, page: str, dag: str) -> None:
         super().__init__(
-            f"{page} needs the right to see the DAG {dag}. Ask whoever gives roles in Airflow for the right to read it."
+            f"{page} needs the right to see the DAG {dag}. Ask whoever assigns roles in Airflow for that right."
         )
 
 

@@ -100,13 +100,13 @@ def _summary(seen: Present, found: OpenFindings | None) -> str:
     acting, answers = seen.acting.items, seen.answers.items
     expired = [row for row in seen.held.items if row.is_expired or not row.is_acting]
     counts = {
-        "change cannot be believed|changes cannot be believed": len(seen.unreadable),
+        "change cannot be trusted|changes cannot be trusted": len(seen.unreadable),
         "change acts|changes act": len(acting),
         "is rolled back|are rolled back": sum(row.is_rolled_back for row in acting),
         "has a problem|have a problem": sum(bool(row.problems) for row in acting),
         "change starts within the hour|changes start within the hour": len(seen.coming.items),
         "answer is wanted|answers are wanted": len(answers),
-        "target is held by nobody who acts|targets are held by nobody who acts": len(expired),
+        "target is held although nothing acts on it|targets are held although nothing acts on them": len(expired),
         "thing is overdue|things are overdue": sum(row.is_overdue for row in seen.owed.items),
         "finding is open|findings are open": found.count if found else 0,
     }

@@ -110,7 +110,7 @@
   };
   const showPlan = (plan) => {
     if (!plan) {
-      by("plan").replaceChildren(made("p", "It has a plan once it has no errors.", "faint"));
+      by("plan").replaceChildren(made("p", "The plan appears once there are no errors.", "faint"));
       return;
     }
     const head = made("ul", "", "head");
@@ -239,8 +239,8 @@
       by("draft").hidden = true;
     });
     const when = new Date(draft.at).toLocaleString();
-    const asked = `You have asked for this ticket of ${when}. Look on the page Now what became of it before you ask again. `;
-    say(draft.isAsked ? asked : `This is your draft of ${when}; it is not asked for yet. `, anew);
+    const asked = `You asked for this ticket, a draft from ${when}. See on the page Now what became of it before you ask again. `;
+    say(draft.isAsked ? asked : `This is your draft from ${when}; you have not asked for it yet. `, anew);
   } else if (other?.text) {
     const open = made("a", "Open it");
     open.href = location.pathname;

@@ -11,7 +11,7 @@
     const link = document.createElement("a");
     link.href = change ? `${asking.dataset.changes}${change}` : asking.dataset.now;
     link.textContent = change ?? "Now";
-    const waits = ["Whoever has to approve it is asked in Airflow. You may leave this page; ", link, " shows what waits."];
+    const waits = ["Its approvers are asked in Airflow. You may leave this page; ", link, " shows what it is waiting for."];
     // While nothing changes nothing is said again.
     if (outcome.hidden || outcome.querySelector("a").href !== link.href)
       outcome.replaceChildren(...(change ? ["It is ", link, "."] : waits));

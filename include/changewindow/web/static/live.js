@@ -114,7 +114,7 @@
     } catch (error) {
       const why = error.name === "AbortError" ? "the server does not answer" : error.message;
       const made = document.getElementById("made")?.textContent ?? "an unknown time";
-      warn(`OLD: this page is as of ${made}: ${why}. It goes on trying.`);
+      warn(`OLD: this page is as of ${made}: ${why}. It keeps trying.`);
     } finally {
       clearTimeout(timer);
       asking = null;

@@ -21,7 +21,7 @@
   const say = (form, ...parts) => status(form).replaceChildren(...parts);
   const ALSO = {
     401: "You are logged out, and nothing was asked for. Log in to Airflow in another tab, then press the button again.",
-    403: "Airflow does not let you trigger it, and nothing was asked for. Whoever gives the roles in Airflow can change that.",
+    403: "Airflow does not let you trigger it, and nothing was asked for. Whoever assigns roles in Airflow can change that.",
   };
   const reason = async (answer) => {
     const body = await answer.json().catch(() => ({}));
@@ -89,7 +89,7 @@
         }
         pause = SOON;
       } catch (error) {
-        say(form, `It was asked for. What became of it is not known: ${error.message}. This page goes on trying. `, runLink(dag, run, "See its run"));
+        say(form, `It was asked for, but what became of it is not known: ${error.message}. This page keeps trying. `, runLink(dag, run, "See its run"));
         pause = Math.min(pause * 2, LATER);
       }
       await new Promise((done) => setTimeout(done, pause));
