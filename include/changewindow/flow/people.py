@@ -9,6 +9,9 @@ from changewindow.policy.sign_off import same_person
 
 NOBODY = "unknown"
 """Who triggered a run that Airflow or housekeeping has started."""
+SIMPLE, FAB = ".SimpleAuthManager", "changewindow.flow.server.fab.FabAuthManager"
+BY_NAME = (SIMPLE, FAB)
+"""Auth managers that know by their names who is asked."""
 OPERATORS = {"op", "admin"}
 """Roles of Airflow that make an operator."""
 
@@ -16,16 +19,16 @@ OPERATORS = {"op", "admin"}
 def assigned(people: Iterable[str]) -> list[dict[str, str]] | None:
     """Return what makes Airflow's server refuse everybody else's answer; None lets everybody answer.
 
-    Airflow compares ids. Only those of the SimpleAuthManager are user names, so under another auth manager everybody
-    may click, and an answer that does not count is refused by us when it arrives.
+    Airflow compares ids. Those of the SimpleAuthManager are user names, and our FabAuthManager compares names. Under
+    another auth manager everybody may click, and an answer that does not count is refused by us when it arrives.
     """
-    names = list(people)
-    return [{"id": name, "name": name} for name in names] if names and has_listed_roles() else None
+    names, manager = list(people), str(conf.get("core", "auth_manager"))
+    return [{"id": name, "name": name} for name in names] if names and manager.endswith(BY_NAME) else None
 
 
 def has_listed_roles() -> bool:
     """Return whether Airflow lists the roles of its users where tasks can read them: SimpleAuthManager's do so."""
-    return str(conf.get("core", "auth_manager")).endswith(".SimpleAuthManager")
+    return str(conf.get("core", "auth_manager")).endswith(SIMPLE)
 
 
 def is_listed_operator(person: str) -> bool:

@@ -15,6 +15,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from changewindow.cli.standalone import ROOT
+from changewindow.flow.people import assigned
 from changewindow.flow.server.fab import FabAuthManager
 from changewindow.flow.server.pages import _sight
 from changewindow.flow.server.who import known_as
@@ -130,6 +131,29 @@ def test_only_who_may_trigger_runs_at_all_acts(manager: FabAuthManager, users: U
         "orders": [False, False, False, True, True],
         "of no service": [False, False, False, False, False],
     }
+
+
+def test_who_is_asked_is_known_by_name(manager: FabAuthManager, users: Users) -> None:
+    """As the policy writes it, and not by the number that FAB has for them."""
+    user = users["orders"]
+    assert manager.is_authorized_hitl_task(assigned_users={"bob", "Orders"}, user=user)
+    assert not manager.is_authorized_hitl_task(assigned_users={"bob", user.get_id()}, user=user)
+
+
+@pytest.mark.parametrize(
+    ("used", "is_by_name"),
+    [
+        (f"{FabAuthManager.__module__}.{FabAuthManager.__qualname__}", True),
+        ("airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager", True),
+        ("airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager", False),
+    ],
+)
+def test_who_is_asked_is_named_where_names_count(
+    monkeypatch: pytest.MonkeyPatch, used: str, *, is_by_name: bool
+) -> None:
+    """Elsewhere nobody at all could answer."""
+    monkeypatch.setenv("AIRFLOW__CORE__AUTH_MANAGER", used)
+    assert assigned(["bob"]) == ([{"id": "bob", "name": "bob"}] if is_by_name else None)
 
 
 def test_pages_and_door_ask_the_same(manager: FabAuthManager, users: Users) -> None:

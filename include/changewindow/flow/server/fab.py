@@ -1,4 +1,4 @@
-"""Airflow's FAB auth manager, with the roles to which the policy shows the changes of a service."""
+"""Airflow's FAB auth manager, as the policy has it: roles see changes of their services, names say who is asked."""
 
 from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
@@ -13,6 +13,7 @@ from changewindow.flow.runtime import ledger, log
 from changewindow.ledger.events import is_id
 from changewindow.ledger.queries import of_services
 from changewindow.policy.kept import kept_catalogue
+from changewindow.policy.sign_off import same_person
 
 
 class FabAuthManager(fab_auth_manager.FabAuthManager):
@@ -30,6 +31,10 @@ class FabAuthManager(fab_auth_manager.FabAuthManager):
         """Return the DAGs that somebody has a right to."""
         own: set[str] = super().get_authorized_dag_ids(user=user, method=method, session=session)
         return own | self._changes(method, user)
+
+    def is_authorized_hitl_task(self, *, assigned_users: set[str], user: User) -> bool:
+        """Return whether somebody is among those who are asked; we name users, and FAB numbers them."""
+        return any(same_person(name, str(user.get_name())) for name in assigned_users)
 
     def _is_authorized_dag(self, method: ResourceMethod, details: DagDetails | None, user: User) -> bool:
         if super()._is_authorized_dag(method, details, user):
