@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 
 from changewindow.documents import csv_text
-from changewindow.documents.types import duration_text
 from changewindow.policy.delivered import Choice, Delivered, Span
 from changewindow.policy.delivery_metrics import DORA, OVERRUNS, SUCCESS, Measure, Measured, compared, grouped, measured
 
-MINUTE = timedelta(minutes=1)
 HEADINGS = ("of", "name", "metric", "unit", "value", "counted", "out_of", "value_before", "compared", "remark")
 
 
@@ -95,21 +93,6 @@ def services(row: Delivered) -> tuple[str, ...]:
 def owner(row: Delivered) -> tuple[str]:
     """Return the owner of a deployment."""
     return (row.owner,)
-
-
-def value_text(measure: Measure, value: float | None) -> str:
-    """Return a number as people read it."""
-    if value is None:
-        return "-"
-    if measure.unit == "share":
-        return f"{value:.1%}"
-    return length_text(value) if measure.unit == "seconds" else f"{value:,.1f} per week"
-
-
-def length_text(seconds: float) -> str:
-    """Return a length of time to the minute; a shorter one to the second."""
-    length = timedelta(seconds=round(seconds))
-    return duration_text(length - length % MINUTE if length >= MINUTE else length)
 
 
 def as_csv(report: Report) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from changewindow.changes.figure_text import figure_text
 from changewindow.changes.owed import minute
 from changewindow.cli import report_delivery
 from changewindow.cli.ledger_address import ledger
@@ -12,13 +13,11 @@ from changewindow.cli.moments import since
 from changewindow.cli.output import print_json
 from changewindow.cli.policy import policy_now
 from changewindow.cli.terminal import fitted
-from changewindow.documents.types import duration_text
 from changewindow.errors import BadPolicy
 from changewindow.ledger.population import last_drills, population
 from changewindow.policy.emergencies import Emergencies
-from changewindow.policy.population import Drill, Figure, Population, figures, in_order
+from changewindow.policy.population import Drill, Population, figures, in_order
 
-MINUTE = timedelta(minutes=1)
 FEW = 12
 """How many changes of a figure people are shown; JSON lists all."""
 COLUMN = 54
@@ -58,17 +57,8 @@ def lines(counted: Population) -> Iterator[str]:
         shown = ", ".join(figure.changes[:FEW])
         more = len(figure.changes) - FEW
         rest = f" and {more:,} more (--json lists them)" if more > 0 else ""
-        yield f"  {figure.text:40} {value_text(figure):>9}  {shown}{rest}".rstrip()
+        yield f"  {figure.text:40} {figure_text(figure.value, figure.unit):>9}  {shown}{rest}".rstrip()
     yield from (f"{figure.text}: {figure.definition}." for figure in found if figure.definition)
-
-
-def value_text(figure: Figure) -> str:
-    """Return a figure as people read it."""
-    if figure.value is None:
-        return "-"
-    if figure.unit == "share":
-        return f"{figure.value:.1%}"
-    return _length(figure.value) if figure.unit == "seconds" else f"{figure.value:,.0f}"
 
 
 def drill_lines(good: Drill | None, last: Drill | None, rules: Emergencies, now: datetime) -> Iterator[str]:
@@ -109,9 +99,3 @@ def _drill_json(drill: Drill | None) -> dict[str, Any] | None:
         return None
     took = [{"name": name, "value": seconds} for name, seconds in in_order(drill.took)]
     return {"change": drill.change, "at": drill.at, "good": drill.is_good, "took": took, "reason": drill.reason}
-
-
-def _length(seconds: float) -> str:
-    """Return a length of time to the minute; a shorter one as it is."""
-    length = timedelta(seconds=seconds)
-    return duration_text(length - length % MINUTE if length >= MINUTE else length)

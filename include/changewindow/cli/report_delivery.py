@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from changewindow.changes.delivery_report import Compared, Report, value_text
+from changewindow.changes.delivery_report import Compared, Report
+from changewindow.changes.figure_text import figure_text
 from changewindow.changes.owed import minute
 from changewindow.cli.ledger_address import ledger
 from changewindow.cli.moments import since
@@ -41,7 +42,7 @@ def lines(report: Report) -> Iterator[str]:
         now = number.now
         counts = f"{len(now.part)} of {len(now.whole)}{', few' if now.is_small else ''}"
         said = f"{now.why} ({counts})" if now.why and now.whole else now.why or counts
-        yield f"  {now.measure.text:38} {value_text(now.measure, now.value):>13}  {said}; {_before(number)}"
+        yield f"  {now.measure.text:38} {figure_text(now.value, now.measure.unit):>13}  {said}; {_before(number)}"
     yield from (f"{number.now.measure.text}: {number.now.measure.definition}" for number in numbers)
 
 
@@ -73,4 +74,4 @@ def _before(number: Compared) -> str:
     before = number.before
     if before.value is None:
         return f"before: - ({before.why})"
-    return f"before: {value_text(before.measure, before.value)}"
+    return f"before: {figure_text(before.value, before.measure.unit)}"

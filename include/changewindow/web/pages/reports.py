@@ -9,14 +9,15 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from changewindow.changes.delivery_report import Report, as_csv, length_text, owner, services, value_text
+from changewindow.changes.delivery_report import Report, as_csv, owner, services
+from changewindow.changes.figure_text import figure_text, length_text
 from changewindow.ledger import events, queries
 from changewindow.ledger.activity import Activity, activity
 from changewindow.ledger.population import last_drills, population
 from changewindow.policy.approval_waits import Waits, waits
 from changewindow.policy.delivered import Choice
 from changewindow.policy.delivery_metrics import DORA, MEASURES, SUCCESS
-from changewindow.policy.population import Figure, Population, figures
+from changewindow.policy.population import Population, figures
 from changewindow.web.menu import Item
 from changewindow.web.rendering import day
 from changewindow.web.report_query import DAYS, MOST, Query, named, query_of, whole
@@ -127,15 +128,6 @@ def emergencies(visit: LoggedIn) -> Response:
     )
 
 
-def figure_text(figure: Figure) -> str:
-    """Return a figure about emergencies as people read it."""
-    if figure.value is None:
-        return "-"
-    if figure.unit == "share":
-        return f"{figure.value:.1%}"
-    return length_text(figure.value) if figure.unit == "seconds" else f"{figure.value:,.0f}"
-
-
 def _activity(visit: Visit, query: Query) -> Activity:
     """Return what was done in the time that is asked for and in the one before, as far as who looks may see it."""
     return activity(visit.ledger, query.span.before.since, query.span.until, visit.viewer.numbers)
@@ -170,7 +162,7 @@ def _frame(visit: Visit, query: Query, report: Report) -> dict[str, Any]:
         "known_services": _names(chosen.service, (name for row in report.known for name in row.services)),
         "known_environments": _names(chosen.environment, (row.environment for row in report.known)),
         "known_owners": _names(chosen.owner, (row.owner for row in report.known)),
-        "value_text": value_text,
+        "figure_text": figure_text,
         "length_text": length_text,
         "weekdays": WEEKDAYS,
     }
