@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import icalendar
 
 from changewindow.calendar.intervals import Interval
-from changewindow.documents.text import visible
+from changewindow.documents.text import spoken, visible
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.planned import Newest, Planned, Wanted, newest_events, planned
 
@@ -84,7 +84,7 @@ def _event(change: Planned, newest: Newest | None, link: str) -> icalendar.Event
     event.add("dtstart", change.opens)
     if change.closes > change.opens:
         event.add("dtend", change.closes)
-    state = change.status.replace("_", " ")
+    state = spoken(change.status)
     event.add("summary", visible(f"{change.id} {state}: {change.summary}"))
     event.add("description", _description(change, state))
     event.add("status", STATES.get(change.status, "CONFIRMED"))

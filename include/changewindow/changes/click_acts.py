@@ -13,6 +13,7 @@ from changewindow.changes.housekeeping import KEPT
 from changewindow.changes.routing import KEEP, UNDO
 from changewindow.changes.taking_over import objection_by_name
 from changewindow.documents.model_file import Read
+from changewindow.documents.text import spoken
 from changewindow.errors import ApprovalRefused, BadPolicy
 from changewindow.ledger import approvals, changes, presses, questions
 from changewindow.ledger.approvals import Answer
@@ -118,7 +119,7 @@ def _roll_back(case: Case) -> presses.Act:
 
     def act(session: Session, row: Change) -> str:
         if row.status != "completed" or row.closed_at is None:
-            raise ApprovalRefused(f"it is {row.status.replace('_', ' ')} by now.")
+            raise ApprovalRefused(f"it is {spoken(row.status)} by now.")
         if row.closed_at + KEPT < case.now:
             raise ApprovalRefused("it was completed more than a day ago. Submit a ticket that undoes it.")
         presses.want_rollback_in(session, row, case.person, IN_SLACK, now=case.now)
@@ -136,7 +137,7 @@ def _abort(case: Case) -> presses.Act:
         if row.aborted:
             raise ApprovalRefused(f"it was {row.aborted}; it is being rolled back.")
         if case.carried.state == "watching" and row.status != "running":
-            raise ApprovalRefused(f"it is {row.status.replace('_', ' ')} by now.")
+            raise ApprovalRefused(f"it is {spoken(row.status)} by now.")
         ended = changes.abort_in(session, row.id, person=case.person, reason=reason, now=case.now)
         if ended == "cancelled":
             return f"aborted by {case.person}. It had touched nothing, and never runs."

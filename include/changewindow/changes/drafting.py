@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from changewindow.changes.proof_to_fill_in import PROOF
-from changewindow.documents.text import visible
+from changewindow.documents.text import spoken, visible
 from changewindow.documents.yaml_writing import written
 from changewindow.errors import OperatorError
 from changewindow.ledger import changes, events, records
@@ -92,7 +92,7 @@ def draft(ledger: Ledger, change: str, facts: Facts, *, name: str = "") -> Draft
     if row.status == RECORDED:
         body, how = _by_hand(records.manual_change(ledger, change)), "it was done by hand"
     else:
-        body, how = written(_template(*_what_ran(ledger, row))), f"it is {row.status}"
+        body, how = written(_template(*_what_ran(ledger, row))), f"it is {spoken(row.status)}"
     head = HEAD.format(change=change, how=how, name=name or NAME) + SECRETS_HIDDEN * (HIDDEN in body)
     _, findings = judged_template(f"{head}\n{body}", facts)
     mistakes = tuple(visible(finding.text(f"{name or NAME}.yaml")) for finding in findings)
@@ -127,7 +127,7 @@ def _what_ran(ledger: Ledger, row: Change) -> tuple[dict[str, Any], Mapping[str,
     """
     started = [each for each in events.past(ledger, row.id, Started) if each.mode == "run"]
     if not started:
-        raise OperatorError(f"{row.id} has never run (it is {row.status}), so there is nothing to draft from.")
+        raise OperatorError(f"{row.id} has never run (it is {spoken(row.status)}), so there is nothing to draft from.")
     return changes.text_of(ledger, row.id, started[-1].digest), started[-1].values
 
 

@@ -9,6 +9,7 @@ from changewindow.changes.emergency_form import Emergency, emergency_of
 from changewindow.changes.emergency_messages import DRILL
 from changewindow.changes.messages import message
 from changewindow.changes.owed import minute
+from changewindow.documents.text import spoken
 from changewindow.errors import BadPolicy, BadRequest
 from changewindow.ledger import aftercare, changes, events
 from changewindow.ledger.aftercare import HOUSEKEEPING, Word
@@ -107,7 +108,7 @@ def stale(change: str, at: datetime) -> str:
 
 def _not_completed(ledger: Ledger, change: str) -> list[str]:
     stored = changes.get(ledger, change)
-    return [] if stored.status == "completed" else [f"it is {stored.status}: {stored.reason}"]
+    return [] if stored.status == "completed" else [f"it is {spoken(stored.status)}: {stored.reason}"]
 
 
 def _not_approved(ledger: Ledger, change: str, now: datetime) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from changewindow.changes import aftercare_text
 from changewindow.changes.buttons import label
 from changewindow.changes.click_text import click_text
-from changewindow.documents.text import in_words
+from changewindow.documents.text import in_words, spoken
 from changewindow.documents.types import duration_text
 from changewindow.ledger import payloads
 from changewindow.ledger.event_kinds import EventKind
@@ -184,7 +184,7 @@ SENTENCES: dict[type[Payload], Callable[[Any], str]] = {
     payloads.Cancelled: lambda event: f"cancelled it: {event.reason}",
     payloads.Aborted: lambda event: f"aborted it while it was {event.was}: {event.reason}",
     payloads.Extended: _extended,
-    payloads.Closed: lambda event: f"closed it as {event.outcome.replace('_', ' ')}: {event.reason}",
+    payloads.Closed: lambda event: f"closed it as {spoken(event.outcome)}: {event.reason}",
     payloads.Released: lambda event: f"released {event.target}: {event.reason}",
     payloads.RunDied: lambda _: "found that its run had died, and has it rolled back",
     payloads.Clicked: click_text,

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from changewindow.changes.event_lines import content, readings_of
 from changewindow.documents.canonical import canonical
+from changewindow.documents.text import spoken
 from changewindow.ledger import payloads
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.models import EventRow
@@ -155,7 +156,7 @@ def _point(reading: dict[str, Any], otherwise: datetime) -> Point:
     is_number = _number(reading) is not None
     unit = str(reading["unit"]) if reading.get("unit") else None
     shown = amount(f"{value:.6g}", unit) if is_number else str(value)
-    cause = str(reading.get("cause") or "").replace("_", " ")
+    cause = spoken(str(reading.get("cause") or ""))
     text = f"{cause} ({shown})" if cause and value is not None else cause if value is None else shown
     counts = is_number and verdict != "error"
     detail = str(reading.get("says") or "")

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from changewindow.changes.event_lines import content
+from changewindow.documents.text import spoken
 from changewindow.ledger import payloads
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.models import EventRow
@@ -35,5 +36,5 @@ MARKS: Mapping[str, Callable[[Any], str]] = {
     EventKind.UNDOING: lambda event: f"undo of step {event.step} begins",
     EventKind.UNDONE: lambda event: f"step {event.step} undone",
     EventKind.UNDO_FAILED: lambda event: f"undo of step {event.step} failed",
-    EventKind.CLOSED: lambda event: str(event.outcome).replace("_", " "),
+    EventKind.CLOSED: lambda event: spoken(str(event.outcome)),
 }

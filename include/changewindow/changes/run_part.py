@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from changewindow.documents.text import spoken
 from changewindow.ledger.models import Change
 from changewindow.policy.standing import WAITING
 
@@ -28,5 +29,5 @@ def why_over(part: Part, change: Change, given: int = 0) -> str:
     by = f", by its run {change.run}" if change.run else ""
     if change.status == "running":
         return f"it acts already{by}"
-    status = change.status.replace("_", " ")
+    status = spoken(change.status)
     return f"it is {'' if change.status in WAITING else 'closed: '}{status}{by}"

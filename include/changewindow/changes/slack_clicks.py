@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from changewindow.changes.buttons import OFFERED, Carried, label
 from changewindow.changes.click_acts import Case, Click, JudgedBy, act_of
+from changewindow.documents.text import spoken
 from changewindow.errors import ApprovalRefused, ChangeError, LedgerDown
 from changewindow.ledger import outbox, presses
 from changewindow.ledger.payloads import ButtonPressed
@@ -106,7 +107,7 @@ def _require_current(case: Case, card: outbox.Outgoing) -> None:
     if case.carried.digest != card.digest:
         raise ApprovalRefused("the message shows another text of the change by now. Read it, and decide again.")
     if click.action not in OFFERED.get(state, ()):
-        raise ApprovalRefused(f"'{label(click.action)}' is not possible while it is {state.replace('_', ' ')}.")
+        raise ApprovalRefused(f"'{label(click.action)}' is not possible while it is {spoken(state)}.")
     if not case.messages.rules(card.room).buttons:
         raise ApprovalRefused(f"{FILE} allows no buttons in {card.room}. Decide in Airflow.")
     if case.now - click.moment > LATEST:

@@ -10,6 +10,7 @@ from typing import Any
 
 from changewindow.changes.desk import Line
 from changewindow.changes.event_text import sentence, who
+from changewindow.documents.text import spoken
 from changewindow.documents.types import duration_text
 from changewindow.errors import BrokenChain
 from changewindow.ledger import payloads
@@ -59,7 +60,7 @@ HERE: Mapping[type[Payload], Callable[[Any], str]] = {
         f"keep it? {', '.join(event.people)} decide until {event.until:%H:%M} UTC: {event.reason}"
     ),
     payloads.WatchDecided: lambda event: f"it is rolled back: {event.reason}",
-    payloads.Closed: lambda event: f"it ended as {event.outcome.replace('_', ' ')}: {event.reason}",
+    payloads.Closed: lambda event: f"it ended as {spoken(event.outcome)}: {event.reason}",
 }
 """What reads otherwise in a room than in the record: of the change itself, not of the task that did it."""
 

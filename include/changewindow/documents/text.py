@@ -30,10 +30,15 @@ def shown(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 2]}…{text[0]}"
 
 
+def spoken(name: str) -> str:
+    """Return a name of ours as people say it, such as that of the state `rolled_back`."""
+    return name.replace("_", " ")
+
+
 def in_words(value: Any, *, inside: bool = False) -> str:
     """Return a value of any shape as people read it, on one line: `commit 9f9f, objects (kind Job, name a; b)`."""
     if isinstance(value, dict):
-        text = ", ".join(f"{str(name).replace('_', ' ')} {in_words(each, inside=True)}" for name, each in value.items())
+        text = ", ".join(f"{spoken(str(name))} {in_words(each, inside=True)}" for name, each in value.items())
     elif isinstance(value, list | tuple):
         text = "; ".join(map(in_words, value))
     elif value is None or isinstance(value, bool):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from changewindow.changes.owed import minute
-from changewindow.documents.text import code_block, escaped
+from changewindow.documents.text import code_block, escaped, spoken
 from changewindow.ledger import changes, events, payloads, records
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
@@ -35,8 +35,8 @@ def body(ledger: Ledger, owed: Aftercare, people: Sequence[str], *, page: str) -
 def _standing(stored: Change, page: str) -> str:
     """Return how a change has ended, or where that will be seen: a question is asked once, while it may act still."""
     if stored.closed_at:
-        return f"It is {stored.status}. {stored.reason}".strip()
-    return f"It was {stored.status} when this was asked. How it ends is seen at {page}"
+        return f"It is {spoken(stored.status)}. {stored.reason}".strip()
+    return f"It was {spoken(stored.status)} when this was asked. How it ends is seen at {page}"
 
 
 def _emergency(ledger: Ledger, owed: Aftercare) -> Iterator[str]:

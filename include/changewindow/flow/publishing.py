@@ -6,6 +6,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from changewindow import settings
 from changewindow.changes.publication import publish
+from changewindow.documents.text import spoken
 from changewindow.flow.bundle import require_bundle
 from changewindow.flow.dag import dag_of
 from changewindow.flow.runtime import ledger
@@ -26,7 +27,7 @@ def publish_change(change: str) -> str:
     here = ledger()
     stored, data = changes.get(here, change), changes.revision(here, change)
     if stored.status not in {"approved", "refused", "running", *KEPT}:
-        raise AirflowFailException(f"{change} is {stored.status}; only an approved change is published.")
+        raise AirflowFailException(f"{change} is {spoken(stored.status)}; only an approved change is published.")
     DagSerialization.to_dict(require_publishable(PublishedChange.of(change, data)))
     return str(publish(settings.read().published, change, data, here.seal))
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from changewindow.documents.text import spoken
 from changewindow.errors import ApprovalRefused
 from changewindow.ledger import payloads
 from changewindow.ledger.changes import WAITING
@@ -135,7 +136,7 @@ def _standing(session: Session, row: Change) -> Standing:
 
 def _require_waiting(row: Change) -> None:
     if row.status not in WAITING:
-        raise ApprovalRefused(f"{row.id} is {row.status}; nothing waits for a decision.")
+        raise ApprovalRefused(f"{row.id} is {spoken(row.status)}; nothing waits for a decision.")
 
 
 def _counting(
@@ -150,7 +151,7 @@ def _counting(
     if row.digest != intent.digest:
         raise ApprovalRefused(f"{change} has a newer text than the one that was shown; look at it and decide again.")
     if pending is None:
-        raise ApprovalRefused(f"{change} is {row.status}; nothing waits for a decision.")
+        raise ApprovalRefused(f"{change} is {spoken(row.status)}; nothing waits for a decision.")
     if answer.is_yes and same_person(person, row.requester):
         raise ApprovalRefused(f"{person} requested {change} and cannot approve it; ask a second person.")
     if answer.is_yes and row.closes <= now:

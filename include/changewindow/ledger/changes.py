@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from changewindow.documents.canonical import canonical
 from changewindow.documents.findings import Finding
+from changewindow.documents.text import spoken
 from changewindow.errors import NotAllowed
 from changewindow.ledger import payloads, step_locks
 from changewindow.ledger.closing import Closing, close_in
@@ -244,4 +245,4 @@ def _require(row: Change, statuses: tuple[str, ...], remedy: str) -> None:
         sentence = "it is the record of what was done by hand, and nothing of it runs"
         raise NotAllowed(row.id, [Finding("wrong_state", sentence, "To undo what was done, submit a ticket.")])
     if row.status not in statuses:
-        raise NotAllowed(row.id, [Finding("wrong_state", f"it is {row.status}", remedy)])
+        raise NotAllowed(row.id, [Finding("wrong_state", f"it is {spoken(row.status)}", remedy)])

@@ -1,6 +1,7 @@
 """The gate's rules about states: whether a change may start, roll back or go on, and who holds its targets."""
 
 from changewindow.documents.findings import Finding
+from changewindow.documents.text import spoken
 from changewindow.policy.decision import Answers, Satisfied
 from changewindow.policy.standing import ALTERED, ROLLED_BACK, WAITING, Case
 
@@ -27,11 +28,11 @@ def may_start(case: Case) -> Answers:
     elif status == "running":
         yield Finding("orphaned", "its run died", "Run it in mode rollback; nothing else is possible.")
     elif status in WAITING:
-        yield Satisfied("state", f"it is {status}, and no run of it is acting")
+        yield Satisfied("state", f"it is {spoken(status)}, and no run of it is acting")
     else:
         yield Finding(
             "closed",
-            f"it is closed: {status.replace('_', ' ')}",
+            f"it is closed: {spoken(status)}",
             CLOSED.get(status, "Submit a new ticket to do it again."),
         )
 
@@ -50,9 +51,9 @@ def may_roll_back(case: Case) -> Answers:
     if status == "running" and run not in (None, case.intent.run):
         yield Finding("run_acting", f"run {run} of this change is acting", "Wait for its end.")
     elif status in {"completed", "rollback_failed", "running"}:
-        yield Satisfied("state", f"it is {status}, so there is something to roll back")
+        yield Satisfied("state", f"it is {spoken(status)}, so there is something to roll back")
     else:
-        sentence = f"it is {status}; only a completed change, or one whose rollback failed, can be rolled back"
+        sentence = f"it is {spoken(status)}; only a completed change, or one whose rollback failed, can be rolled back"
         is_waiting = status in WAITING
         remedy = "Run cancel_change if it is not to be done." if is_waiting else "Nothing of it is left to roll back."
         yield Finding("not_rollbackable", sentence, remedy)
@@ -72,7 +73,7 @@ def is_acting(case: Case) -> Answers:
     status, run = case.standing.status, case.standing.run
     if status != "running":
         remedy = "Trigger a new run; nothing acts without passing the gate."
-        yield Finding("not_running", f"it is {status}, not running", remedy)
+        yield Finding("not_running", f"it is {spoken(status)}, not running", remedy)
     elif run is None:
         yield Finding("orphaned", "its run died", "Run it in mode rollback; nothing else is possible.")
     elif run != case.intent.run:

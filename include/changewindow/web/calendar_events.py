@@ -9,7 +9,7 @@ from changewindow.calendar.marked import Marked
 from changewindow.calendar.scope import is_for
 from changewindow.calendar.text import span_text
 from changewindow.changes.agenda import ENVIRONMENT, Agenda
-from changewindow.documents.text import visible
+from changewindow.documents.text import spoken, visible
 from changewindow.ledger.planned import Planned, Wanted
 from changewindow.policy.model import Policy
 from changewindow.web.visit import Visit
@@ -61,7 +61,7 @@ def _written(local: datetime) -> str:
 
 def _change(change: Planned, agenda: Agenda, visit: Visit) -> dict[str, Any]:
     collisions = agenda.collisions.get(change.id, ())
-    state = change.status.replace("_", " ") + (", collides" if collisions else "")
+    state = spoken(change.status) + (", collides" if collisions else "")
     return {
         "id": change.id,
         "title": visible(f"{change.id} {state}: {change.summary}"),

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from changewindow.calendar.text import length_text
-from changewindow.documents.text import visible
+from changewindow.documents.text import spoken, visible
 from changewindow.documents.types import duration_text
 
 HERE = Path(__file__).parent
@@ -31,7 +31,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=shown,
     )
-    made.filters.update(at=at, day=day, clock=clock, duration=duration_text, rough=rough)
+    made.filters.update(at=at, day=day, clock=clock, duration=duration_text, rough=rough, spoken=spoken)
     made.globals.update(version=version)
     return made
 

@@ -14,6 +14,7 @@ from changewindow.changes.emergency import declare
 from changewindow.changes.emergency_form import Emergency, emergency_of
 from changewindow.changes.owed import of_change
 from changewindow.changes.step_lock import GRACE
+from changewindow.documents.text import spoken
 from changewindow.documents.types import duration_text
 from changewindow.errors import BadPolicy, BadRequest, ChangeError, LedgerDown
 from changewindow.flow import habits, incidents, notice, owed
@@ -108,7 +109,7 @@ class Follow(BaseSensorOperator):
         if stored is None:
             raise AirflowFailException("Nothing was declared; the log of `act` says why.")
         if stored.run is None:
-            raise AirflowFailException(f"{stored.id} is {stored.status}: no run of it acts. {stored.reason}")
+            raise AirflowFailException(f"{stored.id} is {spoken(stored.status)}: no run of it acts. {stored.reason}")
         if context["ti"].get_dr_count(dag_id=stored.id, run_ids=[stored.run]):
             log.info("the run %s of %s goes on", stored.run, stored.id)
         elif now() < stored.submitted_at + LONGEST_WAIT + PATIENCE:

@@ -8,6 +8,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 from changewindow.changes import taking_over
 from changewindow.changes.taking_over import TakesOver
 from changewindow.documents.findings import Finding
+from changewindow.documents.text import spoken
 from changewindow.errors import ChangeError, NotAllowed, PlatformError
 from changewindow.flow.people import is_listed_operator
 from changewindow.flow.publishing import require_publishable
@@ -50,7 +51,9 @@ def _require_open(run: Run) -> None:
     """Make sure that it has not ended: whoever clears this task does not begin anew what somebody has declared."""
     stored = changes.get(run.ledger, run.change.id)
     if stored.closed_at is not None:
-        over = Finding("closed", f"it is closed: {stored.status}", "If it is still needed, declare a new emergency.")
+        over = Finding(
+            "closed", f"it is closed: {spoken(stored.status)}", "If it is still needed, declare a new emergency."
+        )
         raise NotAllowed(run.change.id, [over])
 
 

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from changewindow import settings
 from changewindow.changes.housekeeping import KEPT, is_over
+from changewindow.documents.text import spoken
 from changewindow.errors import LedgerUnknown
 from changewindow.flow.own_dag import ASKS, IN_ONES_NAME, LONG_AGO, OWN_DAGS
 from changewindow.flow.server.asked import Asked, Refused, ours
@@ -83,7 +84,11 @@ def delete_dag(_asked: Asked, dag: str, facts: Facts) -> str | None:
     if runs:
         return f"{dag} has an open run, {runs[0]}. Wait for its end; to end the change now, run abort_change."
     if change is not None and not is_over(change, facts.now):
-        why = f"it is {change.status}" if change.closed_at is None else f"it was {change.status} less than {KEPT} ago"
+        why = (
+            f"it is {spoken(change.status)}"
+            if change.closed_at is None
+            else f"it was {spoken(change.status)} less than {KEPT} ago"
+        )
         return f"{dag} is not over: {why}. To end it, run cancel_change or abort_change; its file goes by itself."
     return None
 
