@@ -149,13 +149,17 @@ def test_what_is_refused_says_what_to_do(airflow: Airflow, refused: Answer, text
     assert button(airflow).is_enabled()
 
 
-def test_a_run_of_a_paused_dag_says_why_it_does_not_begin(airflow: Airflow) -> None:
-    """Airflow only says that it is queued."""
+def test_a_run_that_does_not_go_on_says_what_it_waits_for(airflow: Airflow) -> None:
+    """Airflow only says that it is queued while its DAG is paused, and that it is running while people are asked."""
+    asked = {"hitl_details": [{"assigned_users": [{"name": "alice"}, {"name": "bob"}]}]}
     airflow.page.route("**/api/v2/dags/stop_the_line", lambda route: route.fulfill(json={"is_paused": True}))
+    airflow.page.route("**/dagRuns/*/hitlDetails?*", lambda route: route.fulfill(json=asked))
     ended = {"state": "success", "note": "stopped", "end_date": "2031-03-18T14:11:12Z"}
-    airflow.to_look = [(200, {"state": "queued"})] * 2 + [(200, ended)]
+    queued, running = (200, {"state": "queued"}), (200, {"state": "running"})
+    airflow.to_look = [queued, queued, queued, running, (200, ended)]
     button(airflow).click()
     said(airflow, "queued: stop_the_line is paused in Airflow, and begins once somebody unpauses it there. See its run")
+    said(airflow, "running: it waits for alice or bob to answer under Required Actions in Airflow. See its run")
     said(airflow, "success: stopped (14:11:12). See its run")
 
 

@@ -70,20 +70,28 @@
     const said = isAsked ? text.replace(/^rolled.back/, "rolled back, as asked") : text ? `${state}: ${text}` : state;
     return `${said}${end ? ` (${clock(end)})` : ""}`;
   };
-  // A run of a paused DAG is queued, and nothing says why.
-  const waiting = async (dag) => {
-    const { is_paused: isPaused } = await look(`dags/${encodeURIComponent(dag)}`).catch(() => ({}));
-    return isPaused ? `: ${dag} is paused in Airflow, and begins once somebody unpauses it there` : "";
+  // A run of a paused DAG is only queued, and one that asks people only running: Airflow says neither of its run.
+  const waiting = async (dag, run, state) => {
+    if (state === "queued") {
+      const { is_paused: isPaused } = await look(`dags/${encodeURIComponent(dag)}`).catch(() => ({}));
+      return isPaused ? `: ${dag} is paused in Airflow, and begins once somebody unpauses it there` : "";
+    }
+    const questions = `dags/${encodeURIComponent(dag)}/dagRuns/${encodeURIComponent(run)}/hitlDetails?response_received=false`;
+    const { hitl_details: asked = [] } = await look(questions).catch(() => ({}));
+    if (!asked.length) return "";
+    const people = asked.flatMap((question) => question.assigned_users.map((user) => user.name));
+    return `: it waits for ${people.join(" or ") || "somebody"} to answer under Required Actions in Airflow`;
   };
   // Says what becomes of a run until it has ended, however long Airflow does not answer; returns how it ended.
   const follow = async (form, dag, run) => {
     for (let pause = SOON, looks = 0; form.isConnected; looks += 1) {
       try {
         const now = await look(`dags/${encodeURIComponent(dag)}/dagRuns/${encodeURIComponent(run)}`);
-        const why = looks && now.state === "queued" ? await waiting(dag) : "";
+        const isOpen = ["queued", "running"].includes(now.state);
+        const why = isOpen && looks > 1 ? await waiting(dag, run, now.state) : "";
         say(form, `${told(form, now)}${why}. `, runLink(dag, run, "See its run"));
         form.dispatchEvent(new CustomEvent("runchange", { detail: now }));
-        if (!["queued", "running"].includes(now.state)) {
+        if (!isOpen) {
           document.dispatchEvent(new Event("pageold"));
           return now.state;
         }
