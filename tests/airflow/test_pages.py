@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, FrameLocator, Locator, Page, expect
 
 from changewindow.cli.airflow_api import wait_for
 from changewindow.ledger import changes, events
@@ -61,6 +61,13 @@ class Screen:
         wait_for(lambda: len(events.history(self.airflow.ledger, change, EventKind.READ)) > READINGS, "readings")
         return change
 
+    @cached_property
+    def acting(self) -> str:
+        """Return a change that acts, or has acted."""
+        change = self.airflow.publish(ticket(self.folder / "acting", watch="10m"))
+        wait_for(lambda: changes.get(self.airflow.ledger, change).status == "running", "its start")
+        return change
+
     def waiting(self, service: str) -> str:
         """Return another such change, of a service of its own."""
         opens = datetime.now(UTC) + timedelta(hours=1)
@@ -94,7 +101,7 @@ class Screen:
 
     def _context(self, **wanted: Any) -> BrowserContext:
         context = self.browser.new_context(
-            base_url=self.airflow.place.url, viewport={"width": 1280, "height": 900}, **wanted
+            **{"base_url": self.airflow.place.url, "viewport": {"width": 1280, "height": 900}, **wanted}
         )
         context.set_default_timeout(PATIENCE)
         return context
@@ -156,10 +163,8 @@ def test_the_address_follows_and_the_way_back_leads_back(screen: Screen, first: 
 @pytest.mark.parametrize("path", OF_A_CHANGE)
 def test_a_link_to_a_page_of_airflow_leaves_the_frame(screen: Screen, path: str) -> None:
     """Airflow shows the run of a change as if the link were its own."""
-    change = screen.airflow.publish(ticket(screen.folder / "has_run"))
-    screen.airflow.ends(change, screen.airflow.run_of(change))
     with screen.tab("alice") as (page, trouble):
-        frame = opened(page, every_page.filled(path, change=change))
+        frame = opened(page, every_page.filled(path, change=screen.acting))
         link = frame.locator("a[data-airflow-page]").first
         wanted = link.get_attribute("href")
         link.click()
@@ -181,6 +186,30 @@ def test_a_form_acts_as_whoever_is_logged_in(screen: Screen, path: str) -> None:
         assert trouble.found == []
     ended = changes.get(screen.airflow.ledger, change)
     assert (ended.status, ended.reason) == ("cancelled", "cancelled by bob: Not needed any more")
+
+
+def act(frame: FrameLocator, form: str, **given: str) -> Locator:
+    """Fill in a form by touch, and send it; return where it says what becomes of it."""
+    opened_form = frame.locator(f"#trigger-{form}")
+    opened_form.locator("summary").tap()
+    for name, text in given.items():
+        opened_form.locator(f"[name={name}]").fill(text)
+    opened_form.locator("button").tap()
+    return opened_form.get_by_role("status")
+
+
+def test_a_phone_is_enough_to_abort_a_change(screen: Screen) -> None:
+    """What is refused says why and what is done is done, on the page on which it was asked for."""
+    change, phone = screen.acting, {"width": 390, "height": 844}
+    with screen.tab("bob", viewport=phone, has_touch=True, is_mobile=True) as (page, trouble):
+        frame = opened(page, f"changes/{change}")
+        said = act(frame, "extend_window", end="2026-01-01T00:00Z", reason="it is slow")
+        expect(said).to_contain_text("Name a later end than that", timeout=PATIENCE)
+        said = act(frame, "abort_change", reason="customers complain")
+        expect(said).to_contain_text(f"{change} stops now", timeout=PATIENCE)
+        assert trouble.found == []
+    [aborted] = events.history(screen.airflow.ledger, change, EventKind.ABORTED)
+    assert (aborted.actor, events.data(aborted)["reason"]) == ("bob", "customers complain")
 
 
 @pytest.mark.parametrize("path", OF_A_CHANGE)
