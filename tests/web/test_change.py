@@ -73,6 +73,8 @@ def test_a_change_that_waits_for_approval_says_what_is_missing(pages: Pages, led
     assert offered(text) == {"cancel_change", "extend_window", "reslot_change"}
     assert 'href="/required_actions?response_received=false&amp;subject_search=CHG-1001:"' in text
     assert 'data-live="60"' in text
+    pages.now = NOW + timedelta(days=1)
+    assert "It waits for an answer." not in pages.get("/changes/CHG-1001")
 
 
 def test_an_approval_is_shown_with_who_when_and_for_which_text(pages: Pages, ledger: Ledger) -> None:

@@ -119,8 +119,11 @@ def test_a_calm_that_is_not_whole_is_not_said_of_all(pages: Pages, ledger: Ledge
 def test_what_acts_can_be_aborted_by_who_may_act(pages: Pages, ledger: Ledger) -> None:
     """The form triggers the DAG, with the change."""
     change = acting(ledger).change
-    assert f'<input type="hidden" name="change" value="{change}">' in pages.get("/now")
-    assert "data-trigger" not in pages.get("/now", viewer="viewer")
+    text, looked_at = pages.get("/now"), pages.get("/now", viewer="viewer")
+    assert f'<input type="hidden" name="change" value="{change}">' in text
+    assert 'href="/dags/emergency_change"' in text
+    assert "data-trigger" not in looked_at
+    assert "emergency_change" not in looked_at
 
 
 def test_a_target_that_is_kept_can_be_released(pages: Pages, ledger: Ledger) -> None:
