@@ -96,7 +96,7 @@ def test_a_drill_that_was_rolled_back_went_badly(drill: DrillRun) -> None:
     """Its run is red and says why; it is not the last good one."""
     drill.do("act")
     drill.close("rolled_back")
-    with pytest.raises(AirflowFailException, match="went badly: it is rolled_back: as drilled"):
+    with pytest.raises(AirflowFailException, match="went badly: it is rolled back: as drilled"):
         drill.do("settle")
     assert last_drills(drill.ledger)[0] is None
 

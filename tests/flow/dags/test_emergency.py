@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
 from changewindow import settings
+from changewindow.documents.text import spoken
 from changewindow.errors import StepFailed
 from changewindow.flow.dag import dag_of
 from changewindow.flow.dags.emergency import build_emergency_dag
@@ -192,7 +193,7 @@ def test_clearing_it_later_changes_no_outcome(declaration: Declaration, outcome:
     changes.close(ledger, first.id, run=first.run, outcome=outcome, reason="so it ended", now=datetime.now(UTC))
     (declaration.folder / "done").unlink()
     held, kinds = leases.leases(ledger, first.id), declaration.kinds()
-    with pytest.raises(AirflowFailException, match=f"it is closed: {outcome}"):
+    with pytest.raises(AirflowFailException, match=f"it is closed: {spoken(outcome)}"):
         declaration.do()
     assert (declaration.change.status, declaration.change.reason) == (outcome, "so it ended")
     assert (leases.leases(ledger, first.id), declaration.kinds()) == (held, kinds)
