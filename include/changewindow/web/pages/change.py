@@ -159,7 +159,8 @@ def _offered(facts: ChangeFacts, visit: Visit) -> list[Offer]:
     )
 
     def shown(moment: datetime) -> str:
-        return moment.astimezone(visit.zone).isoformat(timespec="minutes")
+        # On a small phone +00:00 would be cut off.
+        return moment.astimezone(visit.zone).isoformat(timespec="minutes").replace("+00:00", "Z")
 
     return list(offers(held, shown))
 
