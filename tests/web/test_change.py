@@ -287,7 +287,7 @@ def test_a_zone_moves_every_time(pages: Pages, ledger: Ledger) -> None:
     text = pages.get("/changes/CHG-1001", zone="Asia/Kathmandu")
     assert "2031-03-18 19:45" in text
     assert 'value="2031-03-18T20:45+05:45"' in text
-    assert 'value="2031-03-18T15:00Z"' in pages.get("/changes/CHG-1001")
+    assert 'value="2031-03-18T15:00Z"' in pages.get("/changes/CHG-1001", zone="UTC")
 
 
 def test_thousands_of_readings_are_told_in_one_line_and_thinned(pages: Pages, ledger: Ledger) -> None:
