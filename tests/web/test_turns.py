@@ -24,8 +24,10 @@ class House:
         for part in range(2):
             self.now += 1
             self.most = max(self.most, self.now)
-            await asyncio.sleep(0.01)
-            self.now -= 1
+            try:
+                await asyncio.sleep(0.01)
+            finally:
+                self.now -= 1
             await send({"type": "http.response.body", "more_body": part == 0})
         self.answered.append(scope["path"])
 
@@ -70,3 +72,18 @@ async def test_files_and_what_other_processes_judge_need_no_turn() -> None:
     turns = Turns(house.made, 1)
     await asyncio.gather(house.ask(turns, "/static/page.css"), house.ask(turns, "/ask/judge", "POST"))
     assert house.most == 2
+
+
+async def test_whoever_leaves_while_others_are_waited_for_has_no_turn_to_give_back() -> None:
+    """Otherwise each of them would let one more page be made at a time, for ever."""
+    house = House()
+    turns = Turns(house.made, 1)
+    slow = [asyncio.create_task(house.ask(turns, "/slow")) for _ in range(3)]
+    await asyncio.sleep(0.1)
+    house.reads.set()
+    await asyncio.sleep(0)  # now one of them has the turn again, and the others wait for it
+    for each in slow:
+        each.cancel()
+    await asyncio.gather(*slow, return_exceptions=True)
+    await asyncio.gather(*(house.ask(turns, "/now") for _ in range(5)))
+    assert (house.most, house.answered) == (1, ["/now"] * 5)

@@ -2,7 +2,6 @@
 
 import asyncio
 
-from starlette._utils import get_route_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 AT_ONCE = 4
@@ -20,16 +19,21 @@ class Turns:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request when it is its turn."""
-        if scope["type"] != "http" or scope["method"] != "GET" or get_route_path(scope).startswith("/static/"):
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if scope["type"] != "http" or scope["method"] != "GET" or path.startswith("/static/"):
             await self.app(scope, receive, send)
             return
+        has_turn = await self.free.acquire()
 
         async def aside(message: Message) -> None:
+            nonlocal has_turn
             self.free.release()
-            try:
-                await send(message)
-            finally:
-                await self.free.acquire()
+            has_turn = False
+            await send(message)
+            has_turn = await self.free.acquire()
 
-        async with self.free:
+        try:
             await self.app(scope, receive, aside)
+        finally:
+            if has_turn:
+                self.free.release()
