@@ -67,7 +67,7 @@ def test_failed_and_unreachable_hosts_are_named(folder: Path, logged: list[str])
         "The playbook fails.yml failed on app-2 (task 'open the shop': the shop is on fire); "
         "did not reach app-3 (task 'not needed': Task failed: Failed to connect to the host via ssh: "
     )
-    assert text.endswith("1 of 3 hosts are good. Its output is in the log above.")
+    assert text.endswith("1 of 3 hosts are good. Its output is in the log.")
     assert {"app-1: ok 1, changed 1, skipped 1, ignored 1", "app-3: unreachable 1"} <= set(logged)
 
 

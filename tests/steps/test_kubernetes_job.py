@@ -35,7 +35,7 @@ def test_whatever_it_prints_its_last_words_are_told(context: Context, logged: li
     bars = r"printf '10 %%\r20 %%\rdone\f\302\205\034end\n'; printf '\377\000\n'"
     example = step(f"seq 100001 400000; {bars}; echo last words; exit 3")
     remembered = example.remember(context)
-    with pytest.raises(StepFailed, match="Its output is in the log above"):
+    with pytest.raises(StepFailed, match="Its output is in the log"):
         example.apply(context, remembered)
     assert [line for line in logged if line.isdigit()] == [str(number) for number in range(100001, 400001)]
     first = logged.index(r"10 %\u000d20 %\u000ddone\u000c\u0085\u001cend")

@@ -36,6 +36,8 @@ def test_each_standard_change_has_its_form(pages: Pages) -> None:
     text = pages.get("/ask/standard/max_idle")
     assert re.findall(r"<option( selected)?>(\w+)", text) == [("", "8"), (" selected", "12"), ("", "16"), ("", "20")]
     assert "Idle connections to keep; the pool opens 20 at most." in text
+    assert "Set max_idle of the orders connection pool to 12." in text
+    assert "orders connection pool to 16." in pages.get("/ask/standard/max_idle", **{"values.max_idle": "16"})
     assert "data-trigger" not in text
     assert 'name="reviewer" required value="bob"' in pages.get("/ask/standard/restart")
 

@@ -125,7 +125,7 @@ class Step(StepBase, Play):
         if problem := _problem(result, self._where()):
             for secret in self.secrets:
                 problem = problem.replace(variables[secret], "***")
-            raise StepFailed(f"The playbook {play.playbook} {problem} Its output is in the log above.")
+            raise StepFailed(f"The playbook {play.playbook} {problem} Its output is in the log.")
 
     def _variables(self, context: Context, play: Play) -> dict[str, Any]:
         return {**play.variables, **{name: context.secret(connection) for name, connection in self.secrets.items()}}

@@ -76,7 +76,7 @@ class Step(StepBase):
         variables = {**self.environment, **self._secrets(context)}
         ran = context.run(arguments_of(program), environment=variables, of_ticket=True)
         if ran.code:
-            raise StepFailed(f"'{line_of(program)}' ended with exit code {ran.code}; its output is in the log above.")
+            raise StepFailed(f"'{line_of(program)}' ended with exit code {ran.code}; its output is in the log.")
 
     def _secrets(self, context: Context) -> dict[str, str]:
         return {name: context.secret(connection) for name, connection in self.secrets.items()}

@@ -194,7 +194,7 @@ class Step(StepBase):
         _log_difference(context, self.content.encode(), now.content, ("as this step wrote it", "as it is now"))
         what = "was removed" if now.content is None else "was changed"
         return StepFailed(
-            f"{file.name} {what} by somebody else after this step (the difference is in the log above). Undo would "
+            f"{file.name} {what} by somebody else after this step (the difference is in the log). Undo would "
             "destroy that, so the file was left as it is. Agree with them, then restore the previous content by hand; "
             "it is in the record of the change."
         )

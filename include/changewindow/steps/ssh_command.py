@@ -87,5 +87,5 @@ class Step(StepBase):
         ran = host.run(arguments_of(program), content=content)
         if ran.code:
             raise StepFailed(
-                f"'{line_of(program)}' on {host.name} ended with exit code {ran.code}; its output is in the log above."
+                f"'{line_of(program)}' on {host.name} ended with exit code {ran.code}; its output is in the log."
             )

@@ -160,7 +160,7 @@ class Step(StepBase):
             before.apply(out)
             if not context.dry_run and before.plan(out, self._options(), patience="30s"):
                 raise StepFailed(
-                    "After undo there is still a difference from the previous configuration; it is in the log above; "
+                    "After undo there is still a difference from the previous configuration; it is in the log; "
                     f"{_kept(remembered)}"
                 )
 

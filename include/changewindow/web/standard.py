@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from changewindow.documents.parameters import fill
 from changewindow.documents.text import hint
 from changewindow.documents.yaml_writing import written
 from changewindow.errors import BadRequest
@@ -54,6 +55,11 @@ class Form:
     def fields(self) -> list[Field]:
         """Return the fields for its parameters."""
         return [self._field(name, parameter) for name, parameter in self.template.parameters.items()]
+
+    @property
+    def summary(self) -> str:
+        """Return what it does, with the values that are chosen."""
+        return str(fill(self.template.data, {field.name: field.chosen for field in self.fields})["summary"])
 
     @property
     def reviewer(self) -> str:

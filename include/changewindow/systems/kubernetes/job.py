@@ -70,7 +70,7 @@ def run_to_end(cluster: Cluster, job: Resource, task: Task, within: timedelta) -
             if condition["type"] == "Failed"
         ]
         findings = listed([*follower.findings, *reasons])
-        raise StepFailed(f"'{task.line}' failed as {job}: {findings}. Its output is in the log above.")
+        raise StepFailed(f"'{task.line}' failed as {job}: {findings}. Its output is in the log.")
 
 
 def stop(cluster: Cluster, job: Resource, state: Json, within: timedelta) -> None:

@@ -209,7 +209,7 @@ class Workspace:
             versions = f"version {made[1]}, and the worker has {made[2]} of {self.called}"
             return StepFailed(f"The saved plan was made by {versions}. Make a new plan with that one, and ask again.")
         reason = errors_in(ran.output) or f"exit code {ran.code}"
-        return StepFailed(f"{self.called} {what} in {self.folder} failed: {reason}. Its output is in the log above.")
+        return StepFailed(f"{self.called} {what} in {self.folder} failed: {reason}. Its output is in the log.")
 
 
 def errors_in(output: str) -> str:
