@@ -200,6 +200,26 @@ def test_who_has_to_answer_is_said(ledger: Ledger) -> None:
     assert (rows[asked].about, rows[asked].whom, rows[asked].until) == ("question", "alice, bob", NOW + 15 * MINUTE)
 
 
+def test_whoever_may_allow_a_later_end_of_a_window_is_waited_for(ledger: Ledger) -> None:
+    """Until that end, or until a later one was allowed: each run that asks is one question."""
+    change = started(ledger).change
+    later = changes.get(ledger, change).closes + HOUR
+    asked = {"reason": "it takes longer", "people": ("bob", "carol"), "by": "alice"}
+    for run, end in (("extend_window/1", later), ("extend_window/2", later + HOUR)):
+        record(ledger, Event(change, "alice", NOW, payloads.ExtensionAsked(run=run, later=end, **asked)))
+
+    def ends() -> list[datetime | None]:
+        return [row.until for row in seen(ledger).answers.items if row.about == "extension"]
+
+    first = seen(ledger).answers.items[0]
+    assert first.what == f"may its window end {later:%Y-%m-%d %H:%M} UTC? alice asks for it: it takes longer"
+    assert (first.whom, ends()) == ("bob, carol", [later, later + HOUR])
+    record(ledger, Event(change, "bob", NOW, payloads.ExtensionRefused(run="extend_window/1", reason="no")))
+    assert ends() == [later + HOUR]
+    changes.extend(ledger, change, later + HOUR, person="bob", reason="it takes longer", now=NOW)
+    assert ends() == []
+
+
 def test_an_emergency_waits_for_no_approval_and_owes_one(ledger: Ledger) -> None:
     """Before it acts it starts soon; once it has acted, somebody who was not involved is asked."""
     data = banner(type="emergency")

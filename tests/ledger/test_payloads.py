@@ -25,6 +25,7 @@ EXAMPLES: dict[str, Any] = {
     "is_dry": True,
     "is_overdue": True,
     "late": True,
+    "later": "2031-03-18T14:10:00+00:00",
     "moment": "2031-03-18T14:10:00+00:00",
     "skipped": [{"code": "too_early", "sentence": "it is early", "people": ["bob"]}],
     "took": {"act": 1.5},

@@ -144,6 +144,11 @@ def _extended(event: payloads.Extended) -> str:
     return f"moved the end of its window from {_minute(event.earlier)} to {_minute(event.later)}: {event.reason}"
 
 
+def _extension(event: payloads.ExtensionAsked) -> str:
+    whom = " or ".join(event.people) or f"anybody but {event.by}"
+    return f"asked for its window to end {_minute(event.later)}: {event.reason}; {whom} has to say yes"
+
+
 def _decided(event: payloads.WatchDecided) -> str:
     return f"decided to {'keep it' if event.route == 'succeed' else 'roll it back'}: {event.reason}"
 
@@ -184,6 +189,8 @@ SENTENCES: dict[type[Payload], Callable[[Any], str]] = {
     payloads.Cancelled: lambda event: f"cancelled it: {event.reason}",
     payloads.Aborted: lambda event: f"aborted it while it was {event.was}: {event.reason}",
     payloads.Extended: _extended,
+    payloads.ExtensionAsked: _extension,
+    payloads.ExtensionRefused: lambda event: f"left the end of its window as it was: {event.reason}",
     payloads.Closed: lambda event: f"closed it as {spoken(event.outcome)}: {event.reason}",
     payloads.Released: lambda event: f"released {event.target}: {event.reason}",
     payloads.RunDied: lambda _: "found that its run had died, and has it rolled back",

@@ -7,10 +7,12 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from changewindow.changes.card_course import Course, course_of
+from changewindow.changes.extensions import open_extensions
 from changewindow.errors import AlteredText, BrokenChain
 from changewindow.ledger.chain import checked_events
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.models import Change
+from changewindow.ledger.payloads import ExtensionAsked
 from changewindow.ledger.read_once import ReadOnce
 from changewindow.ledger.standing import standing_of
 from changewindow.ledger.texts import ticket_data
@@ -32,6 +34,8 @@ class KnownChange:
     """With the values of the run that acts or has acted last."""
     is_confirmed: bool
     """Whether its owner has confirmed what no machine can check."""
+    extensions: tuple[ExtensionAsked, ...]
+    """The later ends of its window that were asked for."""
 
     @property
     def is_declared(self) -> bool:
@@ -84,6 +88,7 @@ def _read(session: Session, row: Change) -> dict[str, Any]:
         "data": data,
         "ticket": build_ticket(data, course.values),
         "is_confirmed": any(event.kind == EventKind.CONFIRMED for event in rows),
+        "extensions": open_extensions(rows),
     }
 
 

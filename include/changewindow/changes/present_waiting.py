@@ -9,6 +9,7 @@ from changewindow.changes.housekeeping import LATE
 from changewindow.changes.known_change import KnownChange
 from changewindow.errors import BadPolicy
 from changewindow.ledger import events
+from changewindow.ledger.changes import WAITING
 from changewindow.ledger.models import Lease, identity
 from changewindow.policy.aftercare import Aftercare, who_may
 from changewindow.policy.approval_rules import next_approval
@@ -51,7 +52,7 @@ class Answer:
 
     change: str
     summary: str
-    about: Literal["approval", "checklist", "question", "retroactive approval"]
+    about: Literal["approval", "checklist", "question", "extension", "retroactive approval"]
     what: str
     people: tuple[str, ...]
     """Who is asked; nobody named means anybody but `excluded`."""
@@ -158,6 +159,15 @@ def _answers(change: KnownChange, policy: Policy | BadPolicy, now: datetime) -> 
         asked = course.asked
         what = f"Is it kept? {asked.reason}"
         yield Answer(row.id, row.summary, "question", what, asked.people, until=asked.until)
+    yield from _extensions(change, now)
+
+
+def _extensions(change: KnownChange, now: datetime) -> Iterator[Answer]:
+    row = change.row
+    for asked in change.extensions if row.status in (*WAITING, "running") else ():
+        what = f"may its window end {asked.later:%Y-%m-%d %H:%M} UTC? {asked.by} asks for it: {asked.reason}"
+        if max(now, row.closes) < asked.later:
+            yield Answer(row.id, row.summary, "extension", what, asked.people, excluded=(asked.by,), until=asked.later)
 
 
 def _approval(change: KnownChange, policy: Policy | BadPolicy, now: datetime) -> Iterator[Answer]:

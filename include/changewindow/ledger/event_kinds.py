@@ -12,6 +12,8 @@ class EventKind(StrEnum):
     CANCELLED = "cancelled"
     ABORTED = "aborted"
     EXTENDED = "extended"
+    EXTENSION_ASKED = "extension_asked"
+    EXTENSION_REFUSED = "extension_refused"
     CLOSED = "closed"
     DECIDED = "decided"
     REJECTED = "rejected"

@@ -23,7 +23,7 @@ class Turns:
         if scope["type"] != "http" or scope["method"] != "GET" or path.startswith("/static/"):
             await self.app(scope, receive, send)
             return
-        has_turn = await self.free.acquire()
+        has_turn: bool = await self.free.acquire()
 
         async def aside(message: Message) -> None:
             nonlocal has_turn

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from changewindow.changes.extensions import open_extensions
 from changewindow.flow.dags.extending import build_extend_dag
 from changewindow.flow.dags.interventions import (
     CHANGE,
@@ -21,7 +22,7 @@ from changewindow.flow.dags.interventions import (
 )
 from changewindow.flow.own_dag import OWN_DAGS
 from changewindow.flow.server.run_notes import is_ours
-from changewindow.ledger import changes, leases, stops
+from changewindow.ledger import changes, events, leases, payloads, stops
 from changewindow.ledger.database import Ledger
 from support.changes import NOW, approved, intent
 from support.task_instance import TaskInstance
@@ -117,7 +118,7 @@ class Extension:
     """An extension that alice asks for."""
 
     def __init__(self, ledger: Ledger, change: str) -> None:
-        self.dag, self.change = build_extend_dag(), change
+        self.dag, self.change, self.ledger = build_extend_dag(), change, ledger
         self.closes = changes.get(ledger, change).closes + timedelta(hours=1)
         self.task_instance = TaskInstance()
 
@@ -125,7 +126,14 @@ class Extension:
         """Return what Airflow gives to the tasks."""
         run = SimpleNamespace(triggering_user_name="alice", run_type="manual")
         params = {"change": self.change, "end": end, "reason": "it takes longer"}
-        return {"dag_run": run, "params": params, "ti": self.task_instance, "task_instance": self.task_instance}
+        task = self.task_instance
+        return {"dag_run": run, "run_id": "manual", "params": params, "ti": task, "task_instance": task}
+
+    @property
+    def asked_for(self) -> list[datetime]:
+        """Return the later ends that somebody has to allow or to refuse."""
+        rows = events.history(self.ledger, self.change)
+        return [asked.later for asked in open_extensions(rows)]
 
     @property
     def note(self) -> str:
@@ -157,7 +165,10 @@ def test_somebody_else_extends_a_window(known: Ledger, extension: Extension) -> 
     extension.check()
     until = f"{extension.change} until {extension.closes:%Y-%m-%d %H:%M} UTC"
     assert extension.note == f"alice asks for {until}; bob or carol or erik has to say yes"
+    assert extension.asked_for == [extension.closes]
     extension.answer("bob")
+    assert len(events.past(known, extension.change, payloads.ExtensionAsked)) == 1, "it is checked twice here"
+    assert extension.asked_for == []
     assert changes.get(known, extension.change).closes == extension.closes
     assert extension.note.endswith("UTC, as bob allows: it takes longer")
 
@@ -181,6 +192,9 @@ def test_a_window_stays_as_it_is(
         extension.answer(by, option, **more)
     assert changes.get(known, extension.change).closes == before
     assert why in extension.note
+    assert extension.asked_for == []
+    [refused] = events.past(known, extension.change, payloads.ExtensionRefused)
+    assert why in refused.reason
 
 
 @pytest.mark.parametrize(
@@ -195,6 +209,7 @@ def test_an_end_that_cannot_be_is_refused_before_anybody_is_asked(extension: Ext
     with pytest.raises(AirflowFailException, match=why):
         extension.check(end)
     assert why in extension.note
+    assert extension.asked_for == []
 
 
 def test_an_extension_of_what_is_over_is_asked_for_no_longer(known: Ledger, extension: Extension) -> None:

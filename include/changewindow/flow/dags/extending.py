@@ -22,7 +22,7 @@ from changewindow.flow.question import Question
 from changewindow.flow.requested import origin_of
 from changewindow.flow.rights import require
 from changewindow.flow.runtime import ledger, now, person_of, policy
-from changewindow.ledger import changes
+from changewindow.ledger import changes, events, payloads
 from changewindow.policy.sign_off import same_person
 
 YES, NO = "Extend", "Do not extend"
@@ -37,6 +37,11 @@ class Extension:
     closes: datetime
     people: tuple[str, ...]
     person: str
+
+    def asking(self, context: Context) -> payloads.ExtensionAsked:
+        """Return it as the ledger keeps it."""
+        reason, run = context["params"]["reason"], origin_of(context)
+        return payloads.ExtensionAsked(run=run, later=self.closes, reason=reason, people=self.people, by=self.person)
 
 
 def extension_of(context: Context) -> Extension:
@@ -57,6 +62,17 @@ def extension_of(context: Context) -> Extension:
     return Extension(change, stored.digest, closes, tuple(people), person)
 
 
+def keep(context: Context, change: str, actor: str, event: payloads.ExtensionAsked | payloads.ExtensionRefused) -> None:
+    """Let the ledger know what the run of a task asks for, or that it was refused: once, however often it is tried.
+
+    Raises:
+        LedgerDown: it does not know it.
+    """
+    runs = {past.run for past in events.past(ledger(), change, type(event))}
+    if origin_of(context) not in runs:
+        events.record(ledger(), events.Event(change, actor, now(), event))
+
+
 class CheckExtension(BaseOperator):
     """Makes sure that a window can be extended before anybody is asked."""
 
@@ -64,6 +80,7 @@ class CheckExtension(BaseOperator):
         """Say for what, and who may approve it."""
         with refusal_noted(context):
             asked = extension_of(context)
+            keep(context, asked.change, asked.person, asked.asking(context))
         whom = " or ".join(asked.people) or f"anybody but {asked.person}"
         until = f"{asked.closes:%Y-%m-%d %H:%M} UTC"
         note(context, [f"{asked.person} asks for {asked.change} until {until}; {whom} has to say yes"])
@@ -95,7 +112,12 @@ class ApproveExtension(Question):
                 change = context["params"]["change"]
                 raise ApprovalRefused(f"{change}: {event['reason']}. Its window stays as it is.")
             asked = extension_of(context)
-            person = self._who_says_yes(context, event, asked)
+            try:
+                person = self._who_says_yes(context, event, asked)
+            except ApprovalRefused as refused:
+                no = payloads.ExtensionRefused(run=origin_of(context), reason=str(refused))
+                keep(context, asked.change, origin_of(context), no)
+                raise
             closes, reason = asked.closes, context["params"]["reason"]
             changes.extend(ledger(), asked.change, closes, person=person, reason=reason, now=now())
         note(context, [f"{asked.change} may act until {closes:%Y-%m-%d %H:%M} UTC, as {person} allows: {reason}"])

@@ -94,6 +94,25 @@ class Extended(Payload):
     reason: str
 
 
+class ExtensionAsked(Payload):
+    """A person asked for a later end of the window; somebody else has to allow it."""
+
+    kind: ClassVar = EventKind.EXTENSION_ASKED
+    later: Moment
+    reason: str
+    people: tuple[str, ...]
+    """Who may allow it; nobody named means anybody but who asked."""
+    by: str
+    """Who asked."""
+
+
+class ExtensionRefused(Payload):
+    """It was not allowed, or nobody answered."""
+
+    kind: ClassVar = EventKind.EXTENSION_REFUSED
+    reason: str
+
+
 class Closed(Payload):
     """A change ended."""
 
