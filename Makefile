@@ -7,9 +7,6 @@ TEMPORARY := $(shell findmnt --noheadings --output OPTIONS /dev/shm 2> /dev/null
   && test "$$(df --output=avail /dev/shm | tail --lines 1)" -gt 4000000 && echo /dev/shm || echo $${TMPDIR:-/tmp})
 RUN := TMPDIR=$(TEMPORARY) PYTHONPATH=include PYTHONDONTWRITEBYTECODE= AIRFLOW_HOME=$(CURDIR)/.demo/unit $(BIN)/python
 UV := uv==0.13.9
-# Where pytest keeps what failed last; two runs at once would overwrite each other's.
-OF_AIRFLOW := .pytest_cache/airflow
-FAILED := $(addsuffix /v/cache/lastfailed,.pytest_cache $(OF_AIRFLOW))
 NO_START := /usr/sbin/policy-rc.d
 SERVICES := postgresql redis-server bind9 openssh-server prometheus prometheus-alertmanager systemd-journal-remote docker-registry auditd aide sudo rpm chromium
 
@@ -23,8 +20,7 @@ ETCKEEPER := $(HOME)/.cache/changewindow-tests/etckeeper
 demo: .venv/ready ## start Airflow, play two changes on a real service, stay up (ONCE=1: end; DEMO_PORT=…: choose the port)
 	@exec env --unset=PYTHONDONTWRITEBYTECODE PYTHONPATH=include $(BIN)/python -m demo
 
-test: .venv/ready ## lint, types and every test: those on a real Airflow beside all others; each part prints its own when it has ended
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target airflow types style examples fast foreign
+test: lint fast foreign airflow ## lint, types and every test
 
 fast: .venv/ready ## the tests that need neither Airflow nor seconds for a program of others to start
 	$(RUN) -m pytest tests --ignore tests/airflow -m "not foreign" --numprocesses 5 --dist worksteal
@@ -33,13 +29,12 @@ foreign: .venv/ready ## the tests of the steps of Ansible, Flyway and OpenTofu, 
 	$(RUN) -m pytest tests/steps tests/web -m foreign --numprocesses 3 --dist worksteal
 
 airflow: .venv/ready ## the tests on a real Airflow
-	$(RUN) -m pytest tests/airflow --numprocesses 5 --dist loadgroup --override-ini cache_dir=$(OF_AIRFLOW)
+	$(RUN) -m pytest tests/airflow --numprocesses 5 --dist loadgroup
 
 again: lint ## the tests that failed last, once more, one after the other: what passes now is unreliable, and is to be mended
 	# without the group that pytest-xdist adds to the names of tests
-	sed -i 's/@[^]"]*": true/": true/' $(wildcard $(FAILED))
-	for cache in $(patsubst %/v/cache/lastfailed,%,$(wildcard $(FAILED))); do \
-	  $(RUN) -m pytest tests --last-failed -v --override-ini cache_dir=$$cache || exit 1; done
+	sed -i 's/@[^]"]*": true/": true/' .pytest_cache/v/cache/lastfailed
+	$(RUN) -m pytest tests --last-failed --last-failed-no-failures none -v
 
 rooms: .venv/ready ## rooms, floors, imports upwards, circles and modules without a room, measured
 	$(RUN) tests/support/layout.py
