@@ -14,6 +14,11 @@ from support.pages import VIEWERS, Pages
 
 LIMIT, LIGHT_ENOUGH, TIMES = 150.0, 500_000, 20
 """Milliseconds, and bytes of a page with all that it loads, unpacked."""
+ORDINARY = "CHG-4321"
+"""A change with as many events as most have."""
+LONGER = {f"/changes/{two_years.LONG}": 600.0, "/history.csv": 4000.0}
+"""Milliseconds for what grows without end: a change with a hundred times as many events, all of which are checked, and
+the download of every change."""
 HALF = Viewer(
     "tara", sees_every_dag=False, dags=frozenset(f"CHG-{number}" for number in range(1001, 11001, 2)), may_act=True
 )
@@ -43,8 +48,8 @@ def pages() -> Pages:
 
 
 def asked() -> Iterator[str]:
-    """Give each page, that of the change with the most events, and some questions to the history."""
-    yield from every_page.addresses([two_years.LONG])
+    """Give each page, some for an ordinary change and for the one with most events, and questions to the history."""
+    yield from every_page.addresses([ORDINARY, two_years.LONG])
     if "history" in every_page.routes():
         for question in ("service=orders", "state=rolled_back", "person=bob", "q=number", "type=emergency"):
             yield f"history?{question}"
@@ -86,6 +91,14 @@ def test_pages_are_fast_and_light(pages: Pages) -> None:
     for row in (peer, *rows):
         times = f"{row.usual:8.1f} {row.p95:8.1f} {row.own:9.1f} {row.p95 / peer.p95:17.1f}"
         print(f"{row.path:40} {row.viewer:14} {times} {row.weight / 1000:6.0f}")
-    slow = [f"{row.path} ({row.viewer}): {row.p95:.0f} ms, {LIMIT:.0f} allowed" for row in rows if row.p95 > LIMIT]
-    heavy = [f"{row.path}: {row.weight} bytes, {LIGHT_ENOUGH} allowed" for row in rows if row.weight > LIGHT_ENOUGH]
+    slow = [
+        f"{row.path} ({row.viewer}): {row.p95:.0f} ms, {LONGER.get(row.path, LIMIT):.0f} allowed"
+        for row in rows
+        if row.p95 > LONGER.get(row.path, LIMIT)
+    ]
+    heavy = [
+        f"{row.path}: {row.weight} bytes, {LIGHT_ENOUGH} allowed"
+        for row in rows
+        if row.weight > LIGHT_ENOUGH and not row.path.endswith(".csv")
+    ]
     assert slow + heavy == []
