@@ -145,8 +145,7 @@ def _extended(event: payloads.Extended) -> str:
 
 
 def _extension(event: payloads.ExtensionAsked) -> str:
-    whom = " or ".join(event.people) or f"anybody but {event.by}"
-    return f"asked for its window to end {_minute(event.later)}: {event.reason}; {whom} has to say yes"
+    return f"asked for its window to end {_minute(event.later)}: {event.reason}; {event.whom} has to say yes"
 
 
 def _decided(event: payloads.WatchDecided) -> str:

@@ -80,10 +80,10 @@ class CheckExtension(BaseOperator):
         """Say for what, and who may approve it."""
         with refusal_noted(context):
             asked = extension_of(context)
-            keep(context, asked.change, asked.person, asked.asking(context))
-        whom = " or ".join(asked.people) or f"anybody but {asked.person}"
+            asking = asked.asking(context)
+            keep(context, asked.change, asked.person, asking)
         until = f"{asked.closes:%Y-%m-%d %H:%M} UTC"
-        note(context, [f"{asked.person} asks for {asked.change} until {until}; {whom} has to say yes"])
+        note(context, [f"{asked.person} asks for {asked.change} until {until}; {asking.whom} has to say yes"])
 
 
 class ApproveExtension(Question):

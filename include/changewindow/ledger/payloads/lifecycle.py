@@ -105,6 +105,11 @@ class ExtensionAsked(Payload):
     by: str
     """Who asked."""
 
+    @property
+    def whom(self) -> str:
+        """Return who may allow it, as a phrase."""
+        return " or ".join(self.people) or f"anybody but {self.by}"
+
 
 class ExtensionRefused(Payload):
     """It was not allowed, or nobody answered."""
