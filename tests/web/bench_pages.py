@@ -87,10 +87,7 @@ def test_pages_are_fast_and_light(pages: Pages) -> None:
         for name, viewer in viewers.items():
             pages.viewer = viewer
             rows.append(taken(pages, f"/{path}", name))
-    print(f"\n{'page':40} {'who sees':14} {'median':>8} {'p95':>8} {'processor':>9} {'of an empty page':>17} {'kB':>6}")
-    for row in (peer, *rows):
-        times = f"{row.usual:8.1f} {row.p95:8.1f} {row.own:9.1f} {row.p95 / peer.p95:17.1f}"
-        print(f"{row.path:40} {row.viewer:14} {times} {row.weight / 1000:6.0f}")
+            show(rows[-1], peer)
     slow = [
         f"{row.path} ({row.viewer}): {row.p95:.0f} ms, {LONGER.get(row.path, LIMIT):.0f} allowed"
         for row in rows
