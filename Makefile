@@ -8,7 +8,7 @@ TEMPORARY := $(shell findmnt --noheadings --output OPTIONS /dev/shm 2> /dev/null
 RUN := TMPDIR=$(TEMPORARY) PYTHONPATH=include PYTHONDONTWRITEBYTECODE= AIRFLOW_HOME=$(CURDIR)/.demo/unit $(BIN)/python
 UV := uv==0.13.9
 NO_START := /usr/sbin/policy-rc.d
-SERVICES := postgresql redis-server bind9 openssh-server prometheus prometheus-alertmanager systemd-journal-remote docker-registry auditd aide sudo rpm chromium
+SERVICES := postgresql redis-server bind9 openssh-server prometheus prometheus-alertmanager systemd-journal-remote docker-registry auditd aide sudo rpm chromium-headless-shell
 
 OPENTOFU := v1.12.6
 OPENTOFU_BIN := $(HOME)/.cache/changewindow-tests/bin/tofu
