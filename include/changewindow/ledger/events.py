@@ -75,7 +75,7 @@ def known(session: Session, change: str, *, is_locked: bool = False) -> Change:
     Raises:
         LedgerUnknown: there is no such change.
     """
-    row = session.get(Change, number(change), with_for_update=is_locked)
+    row = session.get(Change, number(change), with_for_update=is_locked or None)
     if row is None:
         raise LedgerUnknown(change)
     return row
