@@ -40,6 +40,11 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_sessionfinish() -> None:
+    """End without a last search for garbage: what is there ends with the process."""
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _keys_and_heads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Seal with a key of the tests, keep heads where they end with the tests, and know no demo of this checkout."""
