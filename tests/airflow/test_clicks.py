@@ -89,9 +89,14 @@ def test_killing_the_worker_during_apply_ends_rolled_back(airflow: RealAirflow, 
 
 def task_process(airflow: RealAirflow, journal: Path) -> psutil.Process:
     """Return the process of the task whose step writes the journal."""
-    family = airflow.process.children(recursive=True)
-    alive = [process for process in family if process.status() != psutil.STATUS_ZOMBIE]
-    guard = next(process for process in alive if {str(journal), str(GUARD)} <= set(process.cmdline()))
+
+    def is_guard(process: psutil.Process) -> bool:
+        try:
+            return {str(journal), str(GUARD)} <= set(process.cmdline())
+        except psutil.NoSuchProcess:
+            return False
+
+    guard = next(filter(is_guard, airflow.process.children(recursive=True)))
     return psutil.Process(guard.ppid())
 
 
