@@ -174,6 +174,26 @@ def test_a_forged_journal_is_refused(place: Place) -> None:
     assert place.changes() == []
 
 
+def test_a_journal_by_a_key_that_is_not_known_here_is_kept_until_it_is(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be this process that lacks a key: nothing is set aside, and nobody is said to have altered it."""
+    book = place.book(has_ledger=False)
+    place.carry_out(book)
+    book.journal.close()
+    key = os.environ["CHANGEWINDOW_SEAL_KEY"]
+    monkeypatch.setenv("CHANGEWINDOW_SEAL_KEY", "a-key-that-the-terminal-did-not-have")
+    vars(place.ledger.seal).pop("keys", None)
+    [kept] = place.ingest()
+    assert kept.startswith(f"{book.journal.path} stays kept: its line 1 is sealed by key ")
+    assert "Add that key behind the first one in the variable CHANGEWINDOW_SEAL_KEY" in kept
+    assert (journals(place.journals), place.changes()) == ([book.journal.path], [])
+    monkeypatch.setenv("CHANGEWINDOW_SEAL_KEY", key)
+    vars(place.ledger.seal).pop("keys", None)
+    assert place.ingest()[0].startswith("CHG-1001 was declared an emergency by alice")
+    assert (journals(place.journals), place.status("CHG-1001")) == ([], "completed")
+
+
 def test_a_journal_that_cannot_be_taken_in_stops_no_other(place: Place) -> None:
     """A later version has written it, or what it says is refused: it stays, and the next one is taken in."""
     unknown = Journal.create(place.journals, place.ledger.seal)

@@ -80,6 +80,8 @@ def _take_in(ingestion: Ingestion, journal: Journal) -> TakenIn:
     """Take in one journal."""
     suffix: str | None = None
     try:
+        if journal.strange:
+            return TakenIn(kept=(f"{journal.path} stays kept: its line {journal.altered} {journal.strange}",))
         if not journal.lines:
             suffix = files.REFUSED if journal.altered else ""
             return TakenIn((_set_aside(journal, 1),) if journal.altered else ())

@@ -41,6 +41,8 @@ class Content:
     lines: tuple[Line, ...]
     altered: int = 0
     """The number of the first line whose seal does not hold; 0: there is none."""
+    strange: str = ""
+    """What to say of the seal of that line, if it is by a key that is not known here, which accuses nobody."""
     seal: str = ""
     """That of the last good line."""
     length: int = 0
@@ -55,7 +57,7 @@ class Journal:
         self._seal, self._descriptor = seal, descriptor
         self._lock = RLock()
         known = content(path, seal)
-        self.altered = known.altered
+        self.altered, self.strange = known.altered, known.strange
         self.lines, self._newest = list(known.lines), known.seal
         if not self.altered:
             os.ftruncate(descriptor, known.length)
@@ -149,10 +151,10 @@ def content(path: Path, seal: Seal) -> Content:
     for raw in _whole(path.read_bytes()):
         line, line_seal = _parsed(raw)
         if line is None or not seal.holds(line_seal, PURPOSE, _sealed(path.stem, len(lines), newest, line)):
-            return Content(tuple(lines), len(lines) + 1, newest, length)
+            return Content(tuple(lines), len(lines) + 1, seal.why_strange(line_seal), newest, length)
         lines.append(line)
         newest, length = line_seal, length + len(raw) + 1
-    return Content(tuple(lines), 0, newest, length)
+    return Content(tuple(lines), seal=newest, length=length)
 
 
 def _whole(raw: bytes) -> Iterator[bytes]:
