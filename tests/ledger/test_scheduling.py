@@ -168,7 +168,7 @@ def test_a_change_that_acts_gets_no_new_text(ledger: Ledger, ticket_data: dict[s
     """Neither does one that is closed."""
     submitted = approved(ledger, ticket_data)
     leases.start(ledger, submitted.change, intent(submitted.digest), targets=TARGETS, now=NOW)
-    with pytest.raises(NotAllowed, match=r"it is running\. Submit a new ticket"):
+    with pytest.raises(NotAllowed, match=r"it is running\. Wait for its end, or run abort_change"):
         changes.revise(ledger, submitted.change, edited(ticket_data), person="alice", now=NOW)
 
 

@@ -27,6 +27,8 @@ from changewindow.ticket.revision import digest_of
 WAITING = standing.WAITING
 CHANGEABLE = (*WAITING, "missed")
 """A new text may be given to it."""
+UNCHANGEABLE = {"running": "Wait for its end, or run abort_change; what is left to do is a new ticket."}
+"""What to do about a change that gets no new text any more, where that is not to ask for it again."""
 Ended = Literal["cancelled", "rolled back"]
 """What an abort leads to."""
 
@@ -97,7 +99,7 @@ def revise(
     key = digest_of(ticket_data, ticket)
     with ledger.transaction() as session:
         row = locked(session, change)
-        _require(row, CHANGEABLE, "Submit a new ticket to do it again.")
+        _require(row, CHANGEABLE, UNCHANGEABLE.get(row.status, "Submit a new ticket to do it again."))
         if row.digest == key:
             return Submitted(change, key, is_new_text=False)
         before = row.digest
