@@ -27,13 +27,13 @@ def refusal_noted(context: Context, *more: type[Exception]) -> Iterator[None]:
 
 def refused(context: Context, error: Exception) -> AirflowFailException:
     """Leave why something was refused in the log and in the note of the run; return what fails the task for good."""
-    why = _why(error)
-    log.error("%s", why)
-    leave_note(context, why)
-    return AirflowFailException(why)
+    reasons = why(error)
+    log.error("%s", reasons)
+    leave_note(context, reasons)
+    return AirflowFailException(reasons)
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
     """Return why a person's wish was refused, a line for each reason; nothing of it speaks of acting."""
     if isinstance(error, NotAllowed):
         return "\n".join(f"{error.change}: {reason}" for reason in error.reasons)

@@ -184,8 +184,10 @@ def abort_in(session: Session, change: str, *, person: str, reason: str, now: da
     return "rolled back"
 
 
-def extend(ledger: Ledger, change: str, closes: datetime, *, person: str, reason: str, now: datetime) -> None:
-    """Move the end of a change's window to a later moment; `person` approved that.
+def extend(
+    ledger: Ledger, change: str, closes: datetime, *, person: str, reason: str, now: datetime, run: str = ""
+) -> None:
+    """Move the end of a change's window to a later moment; `person` approved that, in a run.
 
     Raises:
         NotAllowed: it is closed, or the new end is not later.
@@ -196,7 +198,8 @@ def extend(ledger: Ledger, change: str, closes: datetime, *, person: str, reason
         if closes <= row.closes:
             sentence = f"its window ends {row.closes:%Y-%m-%d %H:%M} UTC already"
             raise NotAllowed(change, [Finding("not_later", sentence, "Name a later end than that.")])
-        append(session, Event(change, person, now, payloads.Extended(earlier=row.closes, later=closes, reason=reason)))
+        extended = payloads.Extended(earlier=row.closes, later=closes, reason=reason, run=run)
+        append(session, Event(change, person, now, extended))
         row.closes = closes
         for lease in session.scalars(select(Lease).where(Lease.number == row.number)):
             lease.expires_at = max(lease.expires_at, closes)
@@ -236,9 +239,8 @@ def _write_text(session: Session, change: Change, data: dict[str, Any], now: dat
 
 def _carry_approvals(session: Session, change: Change, before: str) -> None:
     """Let the approvals of the earlier text count for the newest."""
-    earlier = select(Approval).where(Approval.number == change.number, Approval.digest == before)
-    for approval in session.scalars(earlier):
-        copied = {name: getattr(approval, name) for name in ("number", "person", "role", "is_yes", "at", "expires_at")}
+    for given in session.scalars(select(Approval).where(Approval.number == change.number, Approval.digest == before)):
+        copied = {name: getattr(given, name) for name in ("number", "person", "role", "is_yes", "at", "expires_at")}
         session.add(Approval(digest=change.digest, **copied))
 
 

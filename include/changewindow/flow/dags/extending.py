@@ -1,5 +1,7 @@
 """The DAG by which a person asks for a later end of a window, and somebody else says yes or no."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,19 +11,20 @@ from airflow.sdk import DAG, BaseOperator, Param
 from airflow.sdk.definitions.context import Context
 
 from changewindow.changes.approving import assessment_of
+from changewindow.changes.extensions import open_extensions
 from changewindow.changes.run_part import Part
 from changewindow.documents.findings import Finding
 from changewindow.documents.text import escaped
-from changewindow.errors import ApprovalRefused, NotAllowed
+from changewindow.errors import ApprovalRefused, ChangeError, LedgerDown, NotAllowed
 from changewindow.flow.dags.interventions import CHANGE, REASON
 from changewindow.flow.dags.request import moment_of
-from changewindow.flow.noted import note, refusal_noted
+from changewindow.flow.noted import note, refusal_noted, why
 from changewindow.flow.own_dag import ZONE, own_dag
 from changewindow.flow.people import who_answered
 from changewindow.flow.question import Question
 from changewindow.flow.requested import origin_of
 from changewindow.flow.rights import require
-from changewindow.flow.runtime import ledger, now, person_of, policy
+from changewindow.flow.runtime import ledger, log, now, person_of, policy
 from changewindow.ledger import changes, events, payloads
 from changewindow.policy.sign_off import same_person
 
@@ -58,19 +61,40 @@ def extension_of(context: Context) -> Extension:
         sentence = f"its window ends {stored.closes:%Y-%m-%d %H:%M} UTC"
         raise NotAllowed(change, [Finding("not_later", sentence, "Name a later end than that.")])
     needs = assessment_of(ledger(), change, policy()).needs
-    people = sorted({other for need in needs for other in need.people if not same_person(other, person)})
+    named = {other for need in needs for other in need.people}
+    people = sorted(other for other in named if not same_person(other, person))
+    if named and not people:
+        sentence = f"nobody but {person}, who asks for a longer window, may allow it"
+        raise NotAllowed(change, [Finding("nobody_else", sentence, "Have somebody else ask for it.")])
     return Extension(change, stored.digest, closes, tuple(people), person)
 
 
-def keep(context: Context, change: str, actor: str, event: payloads.ExtensionAsked | payloads.ExtensionRefused) -> None:
-    """Let the ledger know what the run of a task asks for, or that it was refused: once, however often it is tried.
+def keep_asked(context: Context, asked: Extension) -> payloads.ExtensionAsked:
+    """Let the ledger know what the run of a task asks for, once, however often it is tried; return it.
 
     Raises:
         LedgerDown: it does not know it.
     """
-    runs = {past.run for past in events.past(ledger(), change, type(event))}
-    if origin_of(context) not in runs:
-        events.record(ledger(), events.Event(change, actor, now(), event))
+    asking = asked.asking(context)
+    if asking not in open_extensions(events.history(ledger(), asked.change)):
+        events.record(ledger(), events.Event(asked.change, asked.person, now(), asking))
+    return asking
+
+
+@contextmanager
+def refusal_kept(context: Context) -> Iterator[None]:
+    """Let the ledger know why what a run has asked for is not allowed, unless nobody waits for that any more."""
+    try:
+        yield
+    except ChangeError as error:
+        change, run = str(context["params"]["change"]), origin_of(context)
+        refused = payloads.ExtensionRefused(run=run, reason=why(error))
+        try:
+            if any(asked.run == run for asked in open_extensions(events.history(ledger(), change))):
+                events.record(ledger(), events.Event(change, run, now(), refused))
+        except LedgerDown as down:
+            log.warning("the ledger does not know that a longer window was refused: %s", down)
+        raise
 
 
 class CheckExtension(BaseOperator):
@@ -80,8 +104,7 @@ class CheckExtension(BaseOperator):
         """Say for what, and who may approve it."""
         with refusal_noted(context):
             asked = extension_of(context)
-            asking = asked.asking(context)
-            keep(context, asked.change, asked.person, asking)
+            asking = keep_asked(context, asked)
         until = f"{asked.closes:%Y-%m-%d %H:%M} UTC"
         note(context, [f"{asked.person} asks for {asked.change} until {until}; {asking.whom} has to say yes"])
 
@@ -93,8 +116,11 @@ class ApproveExtension(Question):
         super().__init__(options=[YES, NO], **options)
 
     def execute(self, context: Context) -> Any:
-        """Ask those who may approve the change."""
-        with refusal_noted(context):
+        """Ask those who may approve the change; a task that died after it had extended the window asks nobody again."""
+        with refusal_noted(context), refusal_kept(context):
+            if done := _extended(context):
+                note(context, [f"{context['params']['change']} may act until {done.later:%Y-%m-%d %H:%M} UTC already"])
+                return None
             asked = extension_of(context)
         stored = changes.get(ledger(), asked.change)
         subject = f"{asked.change}: extend its window to {asked.closes:%Y-%m-%d %H:%M} UTC? asked for by {asked.person}"
@@ -107,40 +133,51 @@ class ApproveExtension(Question):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the answer, and extend the window if it is yes."""
-        with refusal_noted(context):
+        with refusal_noted(context), refusal_kept(context):
             if "verdict" in event:
                 change = context["params"]["change"]
                 raise ApprovalRefused(f"{change}: {event['reason']}. Its window stays as it is.")
+            answer = self._answer(context, event)
             asked = extension_of(context)
-            try:
-                person = self._who_says_yes(context, event, asked)
-            except ApprovalRefused as refused:
-                no = payloads.ExtensionRefused(run=origin_of(context), reason=str(refused))
-                keep(context, asked.change, origin_of(context), no)
-                raise
-            closes, reason = asked.closes, context["params"]["reason"]
-            changes.extend(ledger(), asked.change, closes, person=person, reason=reason, now=now())
+            person = _who_says_yes(answer, asked)
+            closes, reason, asked_in = asked.closes, context["params"]["reason"], origin_of(context)
+            changes.extend(ledger(), asked.change, closes, person=person, reason=reason, now=now(), run=asked_in)
         note(context, [f"{asked.change} may act until {closes:%Y-%m-%d %H:%M} UTC, as {person} allows: {reason}"])
         return {"change": asked.change, "closes": asked.closes.isoformat(), "by": person}
 
-    def _who_says_yes(self, context: Context, event: dict[str, Any], asked: Extension) -> str:
-        """Return the person who allows it.
+    def _answer(self, context: Context, event: dict[str, Any]) -> Any:
+        """Return the answer; that there is none is known before anything is asked of the window, which may be over.
 
         Raises:
-            ApprovalRefused: nobody does who may.
+            ApprovalRefused: nobody has answered.
         """
         try:
-            answer = super().execute_complete(context, event)
+            return super().execute_complete(context, event)
         except HITLTimeoutError as error:
             raise ApprovalRefused("Nobody answered in time; the window stays as it is.") from error
-        person = who_answered(answer)
-        if not person or same_person(person, asked.person):
-            raise ApprovalRefused(f"{asked.person} asked for it; somebody else has to say yes. Ask again.")
-        if asked.people and not any(same_person(person, other) for other in asked.people):
-            raise ApprovalRefused(f"{person} may not approve it; ask {', '.join(asked.people)}.")
-        if answer["chosen_options"] != [YES]:
-            raise ApprovalRefused(f"{person} said no; the window stays as it is.")
-        return person
+
+
+def _extended(context: Context) -> payloads.Extended | None:
+    """Return how a run has extended the window as it asks, if it has."""
+    params, run = context["params"], origin_of(context)
+    past = events.past(ledger(), str(params["change"]), payloads.Extended)
+    return next((each for each in past if (each.run, each.later) == (run, moment_of(params["end"]))), None)
+
+
+def _who_says_yes(answer: Any, asked: Extension) -> str:
+    """Return the person who allows it.
+
+    Raises:
+        ApprovalRefused: nobody does who may.
+    """
+    person = who_answered(answer)
+    if not person or same_person(person, asked.person):
+        raise ApprovalRefused(f"{asked.person} asked for it; somebody else has to say yes. Ask again.")
+    if asked.people and not any(same_person(person, other) for other in asked.people):
+        raise ApprovalRefused(f"{person} may not approve it; ask {', '.join(asked.people)}.")
+    if answer["chosen_options"] != [YES]:
+        raise ApprovalRefused(f"{person} said no; the window stays as it is.")
+    return person
 
 
 def build_extend_dag() -> DAG:
