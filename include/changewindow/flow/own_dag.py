@@ -10,10 +10,12 @@ from changewindow.flow.weights import FIRST, REST, STARTS, weighing
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 """A run whose date lies before its DAG's start would do nothing and turn green."""
 
+RELEASE = "release_target"
+"""The DAG by which a person frees a target, whichever change holds it."""
 INTERVENTIONS = frozenset(
     {
         *("abort_change", "accept_finding", "cancel_change", "extend_window"),
-        *("release_target", "reslot_change", "stop_the_line"),
+        *(RELEASE, "reslot_change", "stop_the_line"),
     }
 )
 """The DAGs by which a person intervenes: each run does once what somebody asks for."""

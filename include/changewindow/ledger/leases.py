@@ -14,7 +14,7 @@ from changewindow.ledger import payloads
 from changewindow.ledger import standing as standings
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, known, locked, number
-from changewindow.ledger.models import Change, EventRow, Lease
+from changewindow.ledger.models import Change, EventRow, Lease, identity
 from changewindow.ledger.standing import holding_of, standing_at_the_gate, standing_of
 from changewindow.ledger.stops import stops_in
 from changewindow.ledger.texts import ticket_data
@@ -158,6 +158,13 @@ def held_by_others(ledger: Ledger, change: str, targets: tuple[str, ...]) -> tup
     """Return which of its targets other changes hold."""
     with ledger.reading() as session:
         return standings.held_by_others(session, known(session, change), targets)
+
+
+def holder(ledger: Ledger, target: str) -> str:
+    """Return the change that holds a target, or an empty text where nobody does."""
+    with ledger.reading() as session:
+        lease = session.get(Lease, target)
+        return identity(lease.number) if lease else ""
 
 
 def release(ledger: Ledger, target: str, *, person: str, reason: str, now: datetime) -> str:

@@ -61,6 +61,10 @@ class Facts:
         """Return those that act."""
         return [row.id for row in self.changes.values() if row.status == "running"]
 
+    def holder(self, target: str) -> str:
+        """Return the change whose rollback failed."""
+        return "CHG-5" if target == "production/orders" else ""
+
     def open_runs(self, dag: str) -> list[str]:
         """Return them."""
         return self.runs.get(dag, [])
@@ -366,6 +370,20 @@ def test_nobody_intervenes_in_a_change_that_they_may_not_see(dag: str, change: s
     judge(seen, Facts())
     with pytest.raises(Refused) as refused:
         judge(hidden, Facts())
+    assert refused.value.status == 403
+
+
+def test_nobody_releases_what_a_change_holds_that_they_may_not_see() -> None:
+    """Its target names it as well as its id does; whoever sees it releases it."""
+    free, held = (
+        asked(TRIGGER, "release_target", {"conf": {"target": target}})
+        for target in ("production/x", "production/orders")
+    )
+    olga, omar = Person("olga", may_see={"CHG-1"}.__contains__), Person("omar", may_see={"CHG-5"}.__contains__)
+    judge(replace(free, person=olga), Facts())
+    judge(replace(held, person=omar), Facts())
+    with pytest.raises(Refused) as refused:
+        judge(replace(held, person=olga), Facts())
     assert refused.value.status == 403
 
 

@@ -14,7 +14,7 @@ from changewindow.errors import LedgerUnknown
 from changewindow.flow import rights
 from changewindow.flow.runtime import ledger
 from changewindow.flow.server.asked import Person
-from changewindow.ledger import changes, queries
+from changewindow.ledger import changes, leases, queries
 from changewindow.ledger.models import Change
 
 
@@ -28,6 +28,9 @@ class Facts(Protocol):
 
     def acting(self) -> list[str]:
         """Return the changes that act."""
+
+    def holder(self, target: str) -> str:
+        """Return the change that holds a target, or an empty text."""
 
     def open_runs(self, dag: str) -> list[str]:
         """Return the runs of a DAG that are queued or running."""
@@ -52,6 +55,10 @@ class Known:
     def acting(self) -> list[str]:
         """Return the changes that act."""
         return [change.id for change in queries.with_status(ledger(), "running")]
+
+    def holder(self, target: str) -> str:
+        """Return the change that holds a target, or an empty text."""
+        return leases.holder(ledger(), target)
 
     def open_runs(self, dag: str) -> list[str]:
         """Return the runs of a DAG that are queued or running."""

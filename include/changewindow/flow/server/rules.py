@@ -10,7 +10,7 @@ from changewindow import settings
 from changewindow.changes.housekeeping import KEPT, is_over
 from changewindow.documents.text import spoken
 from changewindow.errors import LedgerUnknown
-from changewindow.flow.own_dag import ASKS, IN_ONES_NAME, LONG_AGO, OWN_DAGS
+from changewindow.flow.own_dag import ASKS, IN_ONES_NAME, LONG_AGO, OWN_DAGS, RELEASE
 from changewindow.flow.server.asked import Asked, Refused, ours
 from changewindow.flow.server.facts import Facts
 from changewindow.flow.weights import STARTS
@@ -108,7 +108,8 @@ def trigger(asked: Asked, dag: str, facts: Facts) -> str | None:
     """
     fields = asked.fields
     conf = fields["conf"] if isinstance(fields.get("conf"), dict) else {}
-    for change in ours([str(conf.get("change"))]):
+    held_by = facts.holder(str(conf.get("target"))) if dag == RELEASE else ""
+    for change in ours([str(conf.get("change")), held_by]):
         if not asked.person.may_see(change):
             raise Refused(403, str(LedgerUnknown(change)))
     if reason := facts.why_not(dag, conf, asked.person):
