@@ -87,3 +87,11 @@ async def test_whoever_leaves_while_others_are_waited_for_has_no_turn_to_give_ba
     await asyncio.gather(*slow, return_exceptions=True)
     await asyncio.gather(*(house.ask(turns, "/now") for _ in range(5)))
     assert (house.most, house.answered) == (1, ["/now"] * 5)
+
+
+async def test_whoever_asks_only_for_the_head_of_a_page_waits_as_well() -> None:
+    """It is made like the page itself: that of a feed holds every change."""
+    house = House()
+    turns = Turns(house.made, 1)
+    await asyncio.gather(*(house.ask(turns, "/feed/token.ics", "HEAD") for _ in range(5)))
+    assert house.most == 1

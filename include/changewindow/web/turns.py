@@ -5,6 +5,8 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 AT_ONCE = 4
+MAKE = {"GET", "HEAD"}
+"""The requests for which a page is made; of the answer to HEAD, only its head is sent."""
 
 
 class Turns:
@@ -20,7 +22,7 @@ class Turns:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request when it is its turn."""
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if scope["type"] != "http" or scope["method"] != "GET" or path.startswith("/static/"):
+        if scope["type"] != "http" or scope["method"] not in MAKE or path.startswith("/static/"):
             await self.app(scope, receive, send)
             return
         has_turn: bool = await self.free.acquire()
