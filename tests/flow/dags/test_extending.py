@@ -147,3 +147,15 @@ def test_what_is_refused_before_anybody_is_asked_is_not_listed(known: Ledger, ch
     with pytest.raises(AirflowFailException, match="alice may not"):
         run.ask()
     assert not run.asked
+
+
+def test_a_yes_to_one_text_moves_the_window_of_no_other(known: Ledger, change: str) -> None:
+    """Who revises a change a moment before the answer comes has a longer window for something else otherwise."""
+    run = Run(known, change)
+    run.check()
+    other = {**banner(), "summary": "Something else altogether"}
+    changes.revise(known, change, other, person="alice", now=NOW)
+    with pytest.raises(AirflowFailException, match="another text or window by now"):
+        run.answer("bob")
+    assert changes.get(known, change).closes < run.later
+    assert not run.asked

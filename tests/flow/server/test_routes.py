@@ -38,6 +38,10 @@ class NothingKnown:
         """Return nothing."""
         return []
 
+    def holder(self, _target: str) -> str:
+        """Return nothing."""
+        return ""
+
     def open_runs(self, _dag: str) -> list[str]:
         """Return nothing."""
         return []

@@ -43,8 +43,9 @@ class Extension:
 
     def asking(self, context: Context) -> payloads.ExtensionAsked:
         """Return it as the ledger keeps it."""
-        reason, run = context["params"]["reason"], origin_of(context)
-        return payloads.ExtensionAsked(run=run, later=self.closes, reason=reason, people=self.people, by=self.person)
+        reason, run, digest = context["params"]["reason"], origin_of(context), self.digest
+        fields = {"later": self.closes, "reason": reason, "people": self.people, "by": self.person}
+        return payloads.ExtensionAsked(run=run, digest=digest, **fields)
 
 
 def extension_of(context: Context) -> Extension:
@@ -76,7 +77,7 @@ def keep_asked(context: Context, asked: Extension) -> payloads.ExtensionAsked:
         LedgerDown: it does not know it.
     """
     asking = asked.asking(context)
-    if asking not in open_extensions(events.history(ledger(), asked.change)):
+    if asking not in _open(asked.change):
         events.record(ledger(), events.Event(asked.change, asked.person, now(), asking))
     return asking
 
@@ -90,7 +91,7 @@ def refusal_kept(context: Context) -> Iterator[None]:
         change, run = str(context["params"]["change"]), origin_of(context)
         refused = payloads.ExtensionRefused(run=run, reason=why(error))
         try:
-            if any(asked.run == run for asked in open_extensions(events.history(ledger(), change))):
+            if any(asked.run == run for asked in _open(change)):
                 events.record(ledger(), events.Event(change, run, now(), refused))
         except LedgerDown as down:
             log.warning("the ledger does not know that a longer window was refused: %s", down)
@@ -139,6 +140,7 @@ class ApproveExtension(Question):
                 raise ApprovalRefused(f"{change}: {event['reason']}. Its window stays as it is.")
             answer = self._answer(context, event)
             asked = extension_of(context)
+            _require_same_text(context, asked)
             person = _who_says_yes(answer, asked)
             closes, reason, asked_in = asked.closes, context["params"]["reason"], origin_of(context)
             changes.extend(ledger(), asked.change, closes, person=person, reason=reason, now=now(), run=asked_in)
@@ -162,6 +164,21 @@ def _extended(context: Context) -> payloads.Extended | None:
     params, run = context["params"], origin_of(context)
     past = events.past(ledger(), str(params["change"]), payloads.Extended)
     return next((each for each in past if (each.run, each.later) == (run, moment_of(params["end"]))), None)
+
+
+def _require_same_text(context: Context, asked: Extension) -> None:
+    """Make sure that the answer is about the change as it is: who gave it was shown what it does, and until when.
+
+    Raises:
+        ApprovalRefused: it has another text, or window, since it was asked for.
+    """
+    mine = [each for each in _open(asked.change) if each.run == origin_of(context)]
+    if any(each.digest not in {"", asked.digest} for each in mine):
+        raise ApprovalRefused(f"{asked.change} has another text or window by now. Ask for a longer window anew.")
+
+
+def _open(change: str) -> tuple[payloads.ExtensionAsked, ...]:
+    return open_extensions(events.history(ledger(), change))
 
 
 def _who_says_yes(answer: Any, asked: Extension) -> str:

@@ -104,6 +104,8 @@ class ExtensionAsked(Payload):
     """Who may allow it; nobody named means anybody but who asked."""
     by: str
     """Who asked."""
+    digest: str = ""
+    """The text of the change for which it was asked; empty in events that do not say it yet."""
 
     @property
     def whom(self) -> str:
