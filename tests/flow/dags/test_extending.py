@@ -159,3 +159,8 @@ def test_a_yes_to_one_text_moves_the_window_of_no_other(known: Ledger, change: s
         run.answer("bob")
     assert changes.get(known, change).closes < run.later
     assert not run.asked
+
+
+def test_requests_that_nobody_answers_keep_no_other_waiting() -> None:
+    """Each is open until its new end, which may be weeks away; a change that acts now cannot wait for that."""
+    assert build_extend_dag().max_active_runs >= 256

@@ -201,6 +201,7 @@ def build_extend_dag() -> DAG:
     """Return the DAG `extend_window`."""
     end = Param(type="string", format="date-time", title="New end", description=ZONE)
     description = "Move the end of a change's window to a later time; somebody else has to approve it."
-    with own_dag("extend_window", description, params={"change": CHANGE, "end": end, "reason": REASON}) as dag:
+    params = {"change": CHANGE, "end": end, "reason": REASON}
+    with own_dag("extend_window", description, params=params, at_once=256) as dag:
         CheckExtension(task_id="check") >> ApproveExtension(task_id="approve")
     return dag
