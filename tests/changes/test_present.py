@@ -216,7 +216,7 @@ def test_whoever_may_allow_a_later_end_of_a_window_is_waited_for(ledger: Ledger)
     assert (first.whom, ends()) == ("bob, carol", [later, later + HOUR])
     record(ledger, Event(change, "bob", NOW, payloads.ExtensionRefused(run="extend_window/1", reason="no")))
     assert ends() == [later + HOUR]
-    changes.extend(ledger, change, later + HOUR, person="bob", reason="it takes longer", now=NOW)
+    changes.extend(ledger, change, later + HOUR, person="bob", reason="it takes longer", now=NOW, run="")
     assert ends() == []
 
 

@@ -208,7 +208,7 @@ def test_a_record_gives_no_right_to_anything(ledger: Ledger) -> None:
         with pytest.raises(NotAllowed, match=no_run):
             end(ledger, change, person="bob", reason="no", now=TOLD)
     with pytest.raises(NotAllowed, match=no_run):
-        changes.extend(ledger, change, TOLD + timedelta(hours=1), person="bob", reason="no", now=TOLD)
+        changes.extend(ledger, change, TOLD + timedelta(hours=1), person="bob", reason="no", now=TOLD, run="")
     with pytest.raises(NotAllowed):
         changes.revise(ledger, change, banner(), person="bob", now=TOLD)
     for request in (Request("bob", change=change), Request("bob", change=change, start=NOW, end=TOLD)):

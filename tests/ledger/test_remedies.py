@@ -32,7 +32,7 @@ def reslot(ledger: Ledger, change: str, now: datetime) -> None:
 
 def extend(ledger: Ledger, change: str, now: datetime) -> None:
     """Move the end of its window."""
-    changes.extend(ledger, change, now + DAY * 30, person="bob", reason="more time", now=now)
+    changes.extend(ledger, change, now + DAY * 30, person="bob", reason="more time", now=now, run="")
 
 
 def cancel(ledger: Ledger, change: str, now: datetime) -> None:

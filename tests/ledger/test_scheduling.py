@@ -110,7 +110,7 @@ def test_an_approval_that_expired_can_be_given_again(ledger: Ledger, ticket_data
     """By the same person; also after the gate has refused it."""
     submitted = approved(ledger, ticket_data)
     late = NOW + timedelta(hours=2)
-    changes.extend(ledger, submitted.change, NOW + timedelta(hours=9), person="bob", reason="x", now=NOW)
+    changes.extend(ledger, submitted.change, NOW + timedelta(hours=9), person="bob", reason="x", now=NOW, run="")
     wanted = intent(submitted.digest, closes=NOW + timedelta(hours=9))
     assert "the approval of bob expired" in refusal(ledger, submitted.change, wanted, now=late)[0]
     changes.close(ledger, submitted.change, run="run-1", outcome="refused", reason="expired", now=late)
@@ -248,10 +248,10 @@ def test_an_extended_window_is_the_one_that_counts(ledger: Ledger, ticket_data: 
     submitted = approved(ledger, ticket_data)
     late = NOW + timedelta(minutes=48)
     assert "the window has 2m left" in refusal(ledger, submitted.change, intent(submitted.digest), now=late)[0]
-    changes.extend(ledger, submitted.change, NOW + timedelta(hours=1), person="bob", reason="slow", now=late)
+    changes.extend(ledger, submitted.change, NOW + timedelta(hours=1), person="bob", reason="slow", now=late, run="")
     assert refusal(ledger, submitted.change, intent(submitted.digest), now=late) == []
     with pytest.raises(NotAllowed, match="Name a later end"):
-        changes.extend(ledger, submitted.change, NOW, person="bob", reason="x", now=late)
+        changes.extend(ledger, submitted.change, NOW, person="bob", reason="x", now=late, run="")
 
 
 def test_a_failed_rollback_is_released_by_a_person(ledger: Ledger, ticket_data: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from changewindow.ledger.stops import begin_line
 from changewindow.ledger.texts import ticket_data
 from changewindow.policy import standing
 from changewindow.policy.manual_change import RECORDED
+from changewindow.policy.state_rules import instead
 from changewindow.ticket.model import Ticket
 from changewindow.ticket.reader import build_ticket
 from changewindow.ticket.revision import digest_of
@@ -27,8 +28,6 @@ from changewindow.ticket.revision import digest_of
 WAITING = standing.WAITING
 CHANGEABLE = (*WAITING, "missed")
 """A new text may be given to it."""
-UNCHANGEABLE = {"running": "Wait for its end, or run abort_change; what is left to do is a new ticket."}
-"""What to do about a change that gets no new text any more, where that is not to ask for it again."""
 Ended = Literal["cancelled", "rolled back"]
 """What an abort leads to."""
 
@@ -99,7 +98,7 @@ def revise(
     key = digest_of(ticket_data, ticket)
     with ledger.transaction() as session:
         row = locked(session, change)
-        _require(row, CHANGEABLE, UNCHANGEABLE.get(row.status, "Submit a new ticket to do it again."))
+        _require(row, CHANGEABLE, instead(row.status))
         if row.digest == key:
             return Submitted(change, key, is_new_text=False)
         before = row.digest
@@ -184,9 +183,7 @@ def abort_in(session: Session, change: str, *, person: str, reason: str, now: da
     return "rolled back"
 
 
-def extend(
-    ledger: Ledger, change: str, closes: datetime, *, person: str, reason: str, now: datetime, run: str = ""
-) -> None:
+def extend(ledger: Ledger, change: str, closes: datetime, *, person: str, reason: str, now: datetime, run: str) -> None:
     """Move the end of a change's window to a later moment; `person` approved that, in a run.
 
     Raises:

@@ -30,19 +30,21 @@ def may_start(case: Case) -> Answers:
     elif status in WAITING:
         yield Satisfied("state", f"it is {spoken(status)}, and no run of it is acting")
     else:
-        yield Finding(
-            "closed",
-            f"it is closed: {spoken(status)}",
-            CLOSED.get(status, "Submit a new ticket to do it again."),
-        )
+        yield Finding("closed", f"it is closed: {spoken(status)}", instead(status))
 
 
-CLOSED = {
+def instead(status: str) -> str:
+    """Return what to do about a change that is neither started nor given another text any more."""
+    return INSTEAD.get(status, "Submit a new ticket to do it again.")
+
+
+INSTEAD = {
     "missed": "Run reslot_change to give it another window.",
     "rejected": "Submit a corrected ticket.",
     "rollback_failed": "Run it in mode rollback.",
+    "running": "Wait for its end, or run abort_change; what is left to do is a new ticket.",
 }
-"""What to do about a closed change, where that is not to ask for it again."""
+"""By status; any other one is asked for again."""
 
 
 def may_roll_back(case: Case) -> Answers:
