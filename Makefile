@@ -29,7 +29,7 @@ foreign: .venv/ready ## the tests of the steps of Ansible, Flyway and OpenTofu, 
 	$(RUN) -m pytest tests/steps tests/web -m foreign --numprocesses 3 --dist worksteal
 
 airflow: .venv/ready ## the tests on a real Airflow
-	$(RUN) -m pytest tests/airflow --numprocesses 5 --dist loadgroup
+	$(RUN) -m pytest tests/airflow --numprocesses 6 --dist loadgroup
 
 again: lint ## the tests that failed last, once more, one after the other: what passes now is unreliable, and is to be mended
 	# without the group that pytest-xdist adds to the names of tests

@@ -18,7 +18,10 @@ from support.recording_server import recording_server
 CALM = {"AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3"}
 """The schedulers of the embedded default look ten times a second; two of them would take a quarter of a core here."""
 
-LONG = ("test_every_kind", "test_eight_steps", "test_watch", "test_clicks", "test_road", "test_scheduling", "test_door")
+LONG = (
+    *("test_every_kind", "test_eight_steps", "test_watch", "test_clicks", "test_road", "test_scheduling", "test_door"),
+    *("test_emergency", "test_told", "test_retroactive"),
+)
 """The files with the longest tests, which go first, so that no worker ends long after the others."""
 
 LAST = "test_silences"
