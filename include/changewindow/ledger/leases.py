@@ -178,7 +178,7 @@ def release(ledger: Ledger, target: str, *, person: str, reason: str, now: datet
         if lease is None:
             remedy = "There is nothing to release."
             raise NotAllowed(target, [Finding("not_held", "nobody holds it", remedy)])
-        row = locked(session, f"CHG-{lease.number}")
+        row = locked(session, identity(lease.number))
         if row.status == "running":
             remedy = "Run abort_change to have it rolled back."
             raise NotAllowed(target, [Finding(TARGET_HELD, f"{row.id} is acting on it", remedy)])

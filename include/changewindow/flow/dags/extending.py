@@ -43,9 +43,14 @@ class Extension:
 
     def asking(self, context: Context) -> payloads.ExtensionAsked:
         """Return it as the ledger keeps it."""
-        reason, run, digest = context["params"]["reason"], origin_of(context), self.digest
-        fields = {"later": self.closes, "reason": reason, "people": self.people, "by": self.person}
-        return payloads.ExtensionAsked(run=run, digest=digest, **fields)
+        return payloads.ExtensionAsked(
+            run=origin_of(context),
+            later=self.closes,
+            reason=context["params"]["reason"],
+            people=self.people,
+            by=self.person,
+            digest=self.digest,
+        )
 
 
 def extension_of(context: Context) -> Extension:
@@ -77,7 +82,7 @@ def keep_asked(context: Context, asked: Extension) -> payloads.ExtensionAsked:
         LedgerDown: it does not know it.
     """
     asking = asked.asking(context)
-    if asking not in _open(asked.change):
+    if asking != _open_request(context):
         events.record(ledger(), events.Event(asked.change, asked.person, now(), asking))
     return asking
 
@@ -91,7 +96,7 @@ def refusal_kept(context: Context) -> Iterator[None]:
         change, run = str(context["params"]["change"]), origin_of(context)
         refused = payloads.ExtensionRefused(run=run, reason=why(error))
         try:
-            if any(asked.run == run for asked in _open(change)):
+            if _open_request(context):
                 events.record(ledger(), events.Event(change, run, now(), refused))
         except LedgerDown as down:
             log.warning("the ledger does not know that a longer window was refused: %s", down)
@@ -125,8 +130,8 @@ class ApproveExtension(Question):
             asked = extension_of(context)
         stored = changes.get(ledger(), asked.change)
         subject = f"{asked.change}: extend its window to {asked.closes:%Y-%m-%d %H:%M} UTC? asked for by {asked.person}"
-        why = f"Why: {context['params']['reason']}"
-        body = [stored.summary, f"It ends {stored.closes:%Y-%m-%d %H:%M} UTC so far.", why]
+        until = f"It ends {stored.closes:%Y-%m-%d %H:%M} UTC so far."
+        body = [stored.summary, until, f"Why: {context['params']['reason']}"]
         within = max(asked.closes - now(), timedelta(seconds=1))
         part = Part(run=origin_of(context), digest=asked.digest, while_in=(*changes.WAITING, "running"))
         self.about = (asked.change, part)
@@ -172,13 +177,15 @@ def _require_same_text(context: Context, asked: Extension) -> None:
     Raises:
         ApprovalRefused: it has another text, or window, since it was asked for.
     """
-    mine = [each for each in _open(asked.change) if each.run == origin_of(context)]
-    if any(each.digest not in {"", asked.digest} for each in mine):
+    request = _open_request(context)
+    if request and request.digest not in {"", asked.digest}:
         raise ApprovalRefused(f"{asked.change} has another text or window by now. Ask for a longer window anew.")
 
 
-def _open(change: str) -> tuple[payloads.ExtensionAsked, ...]:
-    return open_extensions(events.history(ledger(), change))
+def _open_request(context: Context) -> payloads.ExtensionAsked | None:
+    """Return what a run has asked for, as the ledger has it, while nobody has allowed or refused it."""
+    asked = open_extensions(events.history(ledger(), str(context["params"]["change"])))
+    return next((each for each in asked if each.run == origin_of(context)), None)
 
 
 def _who_says_yes(answer: Any, asked: Extension) -> str:
