@@ -49,8 +49,7 @@ def outside(*rooms: str) -> list[Path]:
 
 def test_only_flow_knows_airflow() -> None:
     """Everything that knows about change windows is plain Python; what Airflow loads is excepted."""
-    plugins = [path for path in PRODUCT if path.parent in {ROOT / "dags", ROOT / "plugins"}]
-    assert importing([path for path in outside("flow") if path not in plugins], "airflow") == []
+    assert importing(outside("flow", "dags", "plugins"), "airflow") == []
 
 
 def test_only_pages_and_the_api_server_know_fastapi() -> None:
@@ -119,14 +118,14 @@ def test_a_module_is_short() -> None:
 
 
 def test_a_function_is_short_and_flat() -> None:
-    """At most 40 lines without its docstring, 4 positional parameters, and 3 levels of nesting."""
+    """At most 39 lines without its docstring, 4 positional parameters, and 3 levels of nesting."""
     problems = [
         f"{short(path)}: {function.name}: {number} {what}, {limit} allowed"
         for path in EVERYTHING
         for function in ast.walk(tree(path))
         if isinstance(function, Function)
         for number, what, limit in (
-            (layout.lines(function), "lines", 40),
+            (layout.lines(function), "lines", 39),
             (_positional(function), "positional parameters", 4),
             (max((_depth(child) for child in function.body), default=0), "levels", 3),
         )

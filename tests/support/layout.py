@@ -1,7 +1,8 @@
 """The rooms of the code and the order of their floors; `make rooms` measures both from the imports.
 
 A room is a folder below `include/changewindow`, with what lies in its own folders; beside them are the loose modules
-`errors`, `settings` and `kinds`, and above them `dags`, `plugins` and `demo`. A room imports only from floors below it.
+`errors`, `settings` and `kinds`, and above them `dags`, `plugins` (the folder of a checkout, and the package's own) and
+`demo`. A room imports only from floors below it.
 """
 
 import ast
@@ -18,8 +19,7 @@ LOOSE = {"__init__", "__main__", "errors", "settings", "kinds"}
 FLOORS = (
     ("demo",),
     ("dags", "plugins", "__main__"),
-    ("flow", "cli"),
-    ("web",),
+    ("flow", "web", "cli"),
     ("changes",),
     ("ledger", "checks"),
     ("policy",),

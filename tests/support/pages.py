@@ -9,13 +9,13 @@ from typing import Any
 from starlette.testclient import TestClient
 from starlette.types import Scope
 
+from changewindow.changes.viewer import NotLoggedIn, Viewer
 from changewindow.cli.standalone import ROOT
 from changewindow.ledger.database import Ledger
 from changewindow.policy.load import load_policy
 from changewindow.policy.model import Policy
 from changewindow.web.app import application
 from changewindow.web.headers import Headers
-from changewindow.web.viewer import NotLoggedIn, Viewer
 from changewindow.web.visit import Surroundings
 from support.changes import NOW
 

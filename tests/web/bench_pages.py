@@ -8,7 +8,7 @@ from statistics import median, quantiles
 
 import pytest
 
-from changewindow.web.viewer import Viewer
+from changewindow.changes.viewer import Viewer
 from support import every_page, two_years
 from support.pages import VIEWERS, Pages
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from changewindow.changes.viewer import Viewer
 from changewindow.cli.standalone import ROOT
 from changewindow.documents.yaml_writing import written
 from changewindow.errors import LedgerDown
 from changewindow.ledger.database import Ledger
 from changewindow.policy.load import load_policy
 from changewindow.web.judging import UNSEEN, workers
-from changewindow.web.viewer import Viewer
 from support.changes import approved
 from support.pages import FILES, VIEWERS, Pages
 from support.tickets import banner

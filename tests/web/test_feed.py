@@ -13,9 +13,9 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
+from changewindow.changes.viewer import Viewer
 from changewindow.ledger import changes
 from changewindow.ledger.database import Ledger
-from changewindow.web.viewer import Viewer
 from support.changes import NOW
 from support.pages import VIEWERS, Pages
 from support.tampering import tamper

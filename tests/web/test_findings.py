@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from changewindow.changes.viewer import Viewer
 from changewindow.errors import BadPolicy, LedgerDown
 from changewindow.ledger import findings, looks
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.findings import Settled
 from changewindow.policy.model import Policy
 from changewindow.policy.world_finding import WorldFinding
-from changewindow.web.viewer import Viewer
 from support.changes import NOW
 from support.pages import VIEWERS, Pages
 

@@ -9,13 +9,13 @@ from io import StringIO
 import pytest
 from sqlalchemy import event
 
+from changewindow.changes.viewer import Viewer
 from changewindow.errors import BadPolicy, LedgerDown
 from changewindow.ledger import events
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event
 from changewindow.ledger.payloads import Drilled
 from changewindow.policy.model import Policy
-from changewindow.web.viewer import Viewer
 from support import deliveries
 from support.changes import NOW
 from support.deliveries import DAY, HOUR, MINUTE, by_hand, deployed

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from changewindow.changes.viewer import Viewer
 from changewindow.ledger import findings, looks
 from changewindow.policy.world_finding import WorldFinding
-from changewindow.web.viewer import Viewer
 from support.changes import NOW
 from support.pages import Pages
 

@@ -40,8 +40,7 @@ def silenced(book: Book, hands: Hands, lease: timedelta) -> Iterator[None]:
     async def act(do: Callable[[Silencer], Awaitable[None]]) -> None:
         async with client() as http:
             context = SourceContext(http, connections_of(hands), change=book.change, secrets=hands.secrets)
-            log = _log(hands)
-            await do(Silencer(silencing, lambda: _known(book), context, lease, write, log))
+            await do(Silencer(silencing, lambda: _known(book), context, lease, write, _log(hands)))
 
     def guarded(do: Callable[[Silencer], Awaitable[None]]) -> None:
         try:

@@ -1,1 +1,1 @@
-"""The only place that imports Airflow: draws the plan of a change and runs its nodes."""
+"""The only place that knows Airflow, beside the plugin: draws the plan of a change and runs its nodes."""

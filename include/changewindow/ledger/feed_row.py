@@ -14,7 +14,7 @@ class FeedRow(Base):
     __tablename__ = "feeds"
 
     user: Mapped[str] = mapped_column(String(500), primary_key=True)
-    """What identifies them to Airflow, see `changewindow.web.viewer`."""
+    """What identifies them to Airflow, see `changewindow.changes.viewer`."""
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     """The SHA-256 of the token; the token itself is kept nowhere."""
     made_at: Mapped[datetime]

@@ -7,12 +7,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from changewindow.changes.viewer import NotForYou, NotLoggedIn
 from changewindow.errors import AuthorError, BadPolicy, ChangeError, LedgerDown, LedgerUnknown
 from changewindow.web import feed, menu, rendering
 from changewindow.web.headers import KEPT, Headers, hide_token
 from changewindow.web.same_origin import NotFromHere
 from changewindow.web.turns import Turns
-from changewindow.web.viewer import NotForYou, NotLoggedIn
 from changewindow.web.visit import LoggedIn, Surroundings
 
 STATUSES: Mapping[type[Exception], int] = {

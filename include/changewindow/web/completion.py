@@ -12,10 +12,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 import changewindow
+from changewindow.changes.viewer import Viewer
 from changewindow.documents.types import duration_text
 from changewindow.policy.model import Policy
 from changewindow.ticket.schema import USE, ticket_schema
-from changewindow.web.viewer import Viewer
 
 KEPT = ("$ref", "type", "const", "enum", "required")
 """Keywords that are kept as they are; those that only judge are left to whoever judges."""

@@ -4,12 +4,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from changewindow.changes.calendar_feed import feed
+from changewindow.changes.viewer import NotLoggedIn, Viewer
 from changewindow.errors import BadRequest
 from changewindow.ledger import feeds
 from changewindow.ledger.planned import Wanted
 from changewindow.web.naming_changes import told
 from changewindow.web.same_origin import own_origin, require_own_page
-from changewindow.web.viewer import NotLoggedIn, Viewer
 from changewindow.web.visit import LoggedIn, Surroundings
 
 router = APIRouter()

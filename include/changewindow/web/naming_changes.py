@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from changewindow.web.viewer import Viewer
+from changewindow.changes.viewer import Viewer
 
 NAMED = re.compile(r"(CHG-[1-9][0-9]{0,8})(?![0-9])", re.IGNORECASE)
 NOT_SHOWN = "a change that is not shown to you"

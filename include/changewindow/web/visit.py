@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from changewindow.changes.viewer import NotForYou, NotLoggedIn, Viewer
 from changewindow.documents.text import nearest
 from changewindow.errors import BadRequest, LedgerUnknown
 from changewindow.ledger import changes
@@ -20,7 +21,6 @@ from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Change
 from changewindow.policy.model import Policy
 from changewindow.web import local_times, menu, naming_changes, rendering
-from changewindow.web.viewer import NotForYou, NotLoggedIn, Viewer
 
 ZONE_COOKIE = "change_windows_zone"
 """Holds the zone that was chosen last in this browser."""

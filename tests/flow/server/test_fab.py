@@ -14,14 +14,14 @@ from airflow.providers.fab.auth_manager.models import User
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
+from changewindow.changes.viewer import NotLoggedIn
 from changewindow.cli.standalone import ROOT
 from changewindow.flow.people import assigned
 from changewindow.flow.server.fab import FabAuthManager
-from changewindow.flow.server.pages import _sight
+from changewindow.flow.server.viewers import _sight
 from changewindow.flow.server.who import known_as
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.queries import of_services
-from changewindow.web.viewer import NotLoggedIn
 from support import busy
 from support.fab_users import fab_users
 

@@ -10,9 +10,9 @@ from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
-from changewindow.flow.server import feed_users, pages
+from changewindow.changes.viewer import NotLoggedIn
+from changewindow.flow.server import feed_users, viewers
 from changewindow.flow.server.feed_users import identity_of, user_known_as
-from changewindow.web.viewer import NotLoggedIn
 
 Use = Callable[[Any], None]
 
@@ -51,7 +51,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Use:
     """Return what chooses the auth manager."""
 
     def chosen(manager: Any) -> None:
-        for module in (feed_users, pages):
+        for module in (feed_users, viewers):
             monkeypatch.setattr(module, get_auth_manager.__name__, lambda: manager)
 
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "False")
@@ -65,10 +65,10 @@ def test_a_role_is_not_kept_but_looked_up(use: Use, monkeypatch: pytest.MonkeyPa
     identity = identity_of(SimpleAuthManagerUser(username="alice", role="ADMIN"))
     assert json.loads(identity) == {"manager": "SimpleAuthManager", "name": "alice", "sub": "alice"}
     assert user_known_as(identity) == SimpleAuthManagerUser(username="alice", role="user")
-    viewer = pages.viewer_of(identity)
+    viewer = viewers.viewer_of(identity)
     assert (viewer.name, viewer.sees_every_dag, viewer.may_act, viewer.identity) == ("alice", True, True, identity)
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "alice:viewer")
-    assert not pages.viewer_of(identity).may_act
+    assert not viewers.viewer_of(identity).may_act
 
 
 def test_whoever_is_listed_no_more_is_nobody(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ def test_where_all_are_admins_only_the_one_without_a_name_is(use: Use, monkeypat
     with pytest.raises(NotLoggedIn):
         user_known_as(everybody)
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "True")
-    assert pages.viewer_of(everybody).may_act
+    assert viewers.viewer_of(everybody).may_act
     with pytest.raises(NotLoggedIn):
         user_known_as(alice)
 

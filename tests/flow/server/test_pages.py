@@ -15,7 +15,7 @@ from airflow.utils.session import create_session
 from starlette.testclient import TestClient
 
 from changewindow.cli.standalone import ROOT
-from changewindow.flow.server.pages import viewer
+from changewindow.flow.server.viewers import viewer
 from changewindow.policy.load import load_policy
 from changewindow.web.app import application
 from changewindow.web.visit import Surroundings

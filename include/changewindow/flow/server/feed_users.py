@@ -14,9 +14,9 @@ from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleA
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.configuration import conf
 
+from changewindow.changes.viewer import NotLoggedIn
 from changewindow.documents.canonical import canonical
 from changewindow.flow.runtime import log
-from changewindow.web.viewer import NotLoggedIn
 
 LONGEST = 500
 """What the ledger keeps of an identity."""

@@ -35,7 +35,7 @@ def door(app: Callable[..., Any]) -> Callable[..., Any]:
 
 async def pages(scope: Any, receive: Any, send: Any) -> None:
     """Serve the pages; only the API server does, and other processes need none of what it imports."""
-    from changewindow.flow.server.pages import pages  # noqa: PLC0415  same
+    from changewindow.plugins.pages import pages  # noqa: PLC0415  same
 
     await pages()(scope, receive, send)
 

@@ -33,7 +33,8 @@ every = {path for _, installed in asked.values() for path in installed}
 print(json.dumps({name: registered(*places) for name, places in asked.items()}))
 """
 """Asks in one process, for Airflow takes seconds to import: what a process loads once, it loads again for each."""
-ENTRY_POINT = "changewindow==9.9: EntryPoint(name='changewindow', value='changewindow.flow.plugin:ChangeWindowPlugin', "
+PLUGIN = "changewindow.plugins.registration:ChangeWindowPlugin"
+ENTRY_POINT = f"changewindow==9.9: EntryPoint(name='changewindow', value='{PLUGIN}', "
 SOURCES = {
     "a checkout": "$PLUGINS_FOLDER/changewindow_plugin.py",
     "an installed package": ENTRY_POINT,
@@ -66,9 +67,7 @@ def _installed(folder: Path) -> Path:
     metadata = installed / "changewindow-9.9.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: changewindow\nVersion: 9.9\n")
-    (metadata / "entry_points.txt").write_text(
-        "[airflow.plugins]\nchangewindow = changewindow.flow.plugin:ChangeWindowPlugin\n"
-    )
+    (metadata / "entry_points.txt").write_text(f"[airflow.plugins]\nchangewindow = {PLUGIN}\n")
     return installed
 
 

@@ -1,34 +1,24 @@
-"""The pages, as Airflow's API server serves them: who looks, by Airflow's log-in and its auth manager."""
+"""Who looks at a page, by Airflow's log-in and its auth manager, and which policy holds."""
 
 import asyncio
-from functools import cache
 from pathlib import Path
 
-from airflow.api_fastapi.app import API_ROOT_PATH, get_auth_manager
+from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from sqlalchemy.exc import NoResultFound
-from starlette.types import ASGIApp, Scope
+from starlette.types import Scope
 
 from changewindow import settings
-from changewindow.flow.runtime import ledger
+from changewindow.changes.viewer import NotLoggedIn, Viewer
 from changewindow.flow.server.asked import Refused
 from changewindow.flow.server.feed_users import identity_of, user_known_as
 from changewindow.flow.server.who import user_of
 from changewindow.policy.kept import kept_policy
 from changewindow.policy.model import Policy
-from changewindow.web.app import application
-from changewindow.web.viewer import NotLoggedIn, Viewer
-from changewindow.web.visit import Surroundings
 
 NO_DAG = "CHG-0"
 """No change has this id, so whoever may see this DAG may see every DAG."""
-
-
-@cache
-def pages() -> ASGIApp:
-    """Return the pages."""
-    return application(Surroundings(viewer, ledger, policy, policy_files, API_ROOT_PATH, viewer_of=viewer_of))
 
 
 def policy() -> Policy:

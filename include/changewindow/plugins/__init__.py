@@ -1,0 +1,1 @@
+"""What Airflow loads of an installed package: its plugin, with the pages that it serves."""
