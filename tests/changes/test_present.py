@@ -20,7 +20,7 @@ from changewindow.ledger.payloads import Payload
 from changewindow.ledger.payloads.emergency import FollowUp
 from changewindow.ledger.watches import Kept
 from changewindow.watch.progress import Followed, Progress
-from support.changes import NOW, approved, intent
+from support.changes import NOW, approved, extended, intent
 from support.declarations import declaration
 from support.tampering import tamper
 from support.tickets import POLICY, banner
@@ -216,7 +216,7 @@ def test_whoever_may_allow_a_later_end_of_a_window_is_waited_for(ledger: Ledger)
     assert (first.whom, ends()) == ("bob, carol", [later, later + HOUR])
     record(ledger, Event(change, "bob", NOW, payloads.ExtensionRefused(run="extend_window/1", reason="no")))
     assert ends() == [later + HOUR]
-    changes.extend(ledger, change, later + HOUR, person="bob", reason="it takes longer", now=NOW, run="")
+    extended(ledger, change, later + HOUR, NOW)
     assert ends() == []
 
 

@@ -29,7 +29,7 @@ from changewindow.policy.manual_change import NoTicket
 from changewindow.policy.world_finding import WorldFinding
 from changewindow.systems.collection import Collected, Coverage, Entry, Span
 from changewindow.systems.remembered import Difference
-from support.changes import NOW, intent
+from support.changes import NOW, extended, intent
 from support.manual_changes import HOSTS, IMAGE, finding, manual
 from support.tampering import tamper
 from support.tickets import POLICY, banner
@@ -208,7 +208,7 @@ def test_a_record_gives_no_right_to_anything(ledger: Ledger) -> None:
         with pytest.raises(NotAllowed, match=no_run):
             end(ledger, change, person="bob", reason="no", now=TOLD)
     with pytest.raises(NotAllowed, match=no_run):
-        changes.extend(ledger, change, TOLD + timedelta(hours=1), person="bob", reason="no", now=TOLD, run="")
+        extended(ledger, change, TOLD + timedelta(hours=1), TOLD)
     with pytest.raises(NotAllowed):
         changes.revise(ledger, change, banner(), person="bob", now=TOLD)
     for request in (Request("bob", change=change), Request("bob", change=change, start=NOW, end=TOLD)):

@@ -13,7 +13,7 @@ from changewindow.ledger.database import Ledger
 from changewindow.policy.load import load_policy
 from changewindow.policy.standing import Intent, Mode
 from support import busy
-from support.changes import NOW
+from support.changes import NOW, extended
 from support.pages import FILES
 
 POLICY = load_policy(*FILES)
@@ -32,7 +32,7 @@ def reslot(ledger: Ledger, change: str, now: datetime) -> None:
 
 def extend(ledger: Ledger, change: str, now: datetime) -> None:
     """Move the end of its window."""
-    changes.extend(ledger, change, now + DAY * 30, person="bob", reason="more time", now=now, run="")
+    extended(ledger, change, now + DAY * 30, now)
 
 
 def cancel(ledger: Ledger, change: str, now: datetime) -> None:

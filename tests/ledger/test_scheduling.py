@@ -18,7 +18,7 @@ from changewindow.policy.assessment import Assessment
 from changewindow.policy.sign_off import RequiredApproval
 from changewindow.policy.standing import Intent
 from changewindow.ticket.reader import build_ticket
-from support.changes import NOW, approved, intent
+from support.changes import NOW, approved, extended, intent
 from support.tickets import POLICY
 
 TARGETS = ("production/orders",)
@@ -110,7 +110,7 @@ def test_an_approval_that_expired_can_be_given_again(ledger: Ledger, ticket_data
     """By the same person; also after the gate has refused it."""
     submitted = approved(ledger, ticket_data)
     late = NOW + timedelta(hours=2)
-    changes.extend(ledger, submitted.change, NOW + timedelta(hours=9), person="bob", reason="x", now=NOW, run="")
+    extended(ledger, submitted.change, NOW + timedelta(hours=9), NOW)
     wanted = intent(submitted.digest, closes=NOW + timedelta(hours=9))
     assert "the approval of bob expired" in refusal(ledger, submitted.change, wanted, now=late)[0]
     changes.close(ledger, submitted.change, run="run-1", outcome="refused", reason="expired", now=late)
@@ -248,10 +248,21 @@ def test_an_extended_window_is_the_one_that_counts(ledger: Ledger, ticket_data: 
     submitted = approved(ledger, ticket_data)
     late = NOW + timedelta(minutes=48)
     assert "the window has 2m left" in refusal(ledger, submitted.change, intent(submitted.digest), now=late)[0]
-    changes.extend(ledger, submitted.change, NOW + timedelta(hours=1), person="bob", reason="slow", now=late, run="")
+    extended(ledger, submitted.change, NOW + timedelta(hours=1), late)
     assert refusal(ledger, submitted.change, intent(submitted.digest), now=late) == []
     with pytest.raises(NotAllowed, match="Name a later end"):
-        changes.extend(ledger, submitted.change, NOW, person="bob", reason="x", now=late, run="")
+        extended(ledger, submitted.change, NOW, late)
+
+
+def test_the_window_of_another_text_is_not_extended(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
+    """A yes and a new text may come at the same moment; whoever said yes was shown the one before."""
+    submitted = approved(ledger, ticket_data)
+    changes.revise(ledger, submitted.change, {**ticket_data, "summary": "Another one"}, person="alice", now=NOW)
+    with pytest.raises(NotAllowed, match="it has another text or window by now"):
+        extended(ledger, submitted.change, NOW + timedelta(hours=9), NOW, digest=submitted.digest)
+    now_shown = changes.get(ledger, submitted.change).digest
+    extended(ledger, submitted.change, NOW + timedelta(hours=9), NOW, digest=now_shown)
+    assert changes.get(ledger, submitted.change).closes == NOW + timedelta(hours=9)
 
 
 def test_a_failed_rollback_is_released_by_a_person(ledger: Ledger, ticket_data: dict[str, Any]) -> None:

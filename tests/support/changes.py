@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from changewindow.ledger import approvals, changes
+from changewindow.ledger import approvals, changes, extension
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.payloads import ExtensionAsked
 from changewindow.policy.sign_off import RequiredApproval
 from changewindow.policy.standing import Intent
 
@@ -29,3 +30,9 @@ def intent(digest: str, run: str = "run-1", **changed: Any) -> Intent:
     opens = NOW - timedelta(minutes=10)
     fields = {"opens": opens, "closes": opens + timedelta(hours=1), "needs": timedelta(minutes=4), **changed}
     return Intent(run, digest, **{"approvals": ONE_HOUR, **fields})
+
+
+def extended(ledger: Ledger, change: str, later: datetime, now: datetime, *, digest: str = "") -> None:
+    """Move the end of a change's window, as alice asks and bob allows."""
+    asked = ExtensionAsked(run="", later=later, reason="it takes longer", people=("bob",), by="alice", digest=digest)
+    extension.extend(ledger, change, asked, person="bob", now=now)

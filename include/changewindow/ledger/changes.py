@@ -1,4 +1,4 @@
-"""Changes in the ledger: submit, revise, cancel, abort, extend, close; each one transaction."""
+"""Changes in the ledger: submit, revise, cancel, abort, close; each one transaction."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from changewindow.ledger import payloads, step_locks
 from changewindow.ledger.closing import Closing, close_in
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, known, locked
-from changewindow.ledger.models import Approval, Change, Lease, Revision, Touched
+from changewindow.ledger.models import Approval, Change, Revision, Touched
 from changewindow.ledger.stops import begin_line
 from changewindow.ledger.texts import ticket_data
 from changewindow.policy import standing
@@ -98,7 +98,7 @@ def revise(
     key = digest_of(ticket_data, ticket)
     with ledger.transaction() as session:
         row = locked(session, change)
-        _require(row, CHANGEABLE, instead(row.status))
+        require_status(row, CHANGEABLE, instead(row.status))
         if row.digest == key:
             return Submitted(change, key, is_new_text=False)
         before = row.digest
@@ -153,7 +153,9 @@ def cancel(ledger: Ledger, change: str, *, person: str, reason: str, now: dateti
     """
     with ledger.transaction() as session:
         row = locked(session, change)
-        _require(row, WAITING, "To end what acts, run abort_change; to roll back what is completed, use mode rollback.")
+        require_status(
+            row, WAITING, "To end what acts, run abort_change; to roll back what is completed, use mode rollback."
+        )
         row.status, row.reason, row.closed_at = "cancelled", f"cancelled by {person}: {reason}", now
         append(session, Event(change, person, now, payloads.Cancelled(reason=reason)))
 
@@ -171,7 +173,7 @@ def abort(ledger: Ledger, change: str, *, person: str, reason: str, now: datetim
 def abort_in(session: Session, change: str, *, person: str, reason: str, now: datetime) -> Ended:
     """Do the same inside the caller's transaction."""
     row = locked(session, change)
-    _require(row, (*WAITING, "running"), "Nothing acts; to roll back what is completed, use mode rollback.")
+    require_status(row, (*WAITING, "running"), "Nothing acts; to roll back what is completed, use mode rollback.")
     if row.aborted:
         raise NotAllowed(change, [Finding("aborted", f"it was {row.aborted}", standing.ROLLED_BACK)])
     append(session, Event(change, person, now, payloads.Aborted(reason=reason, was=row.status)))
@@ -181,25 +183,6 @@ def abort_in(session: Session, change: str, *, person: str, reason: str, now: da
     row.aborted = f"aborted by {person}: {reason}"
     step_locks.revoke_in(session, row.number, only_forward=True)
     return "rolled back"
-
-
-def extend(ledger: Ledger, change: str, closes: datetime, *, person: str, reason: str, now: datetime, run: str) -> None:
-    """Move the end of a change's window to a later moment; `person` approved that, in a run.
-
-    Raises:
-        NotAllowed: it is closed, or the new end is not later.
-    """
-    with ledger.transaction() as session:
-        row = locked(session, change)
-        _require(row, (*WAITING, "running"), "Run reslot_change to give a missed change a new window.")
-        if closes <= row.closes:
-            sentence = f"its window ends {row.closes:%Y-%m-%d %H:%M} UTC already"
-            raise NotAllowed(change, [Finding("not_later", sentence, "Name a later end than that.")])
-        extended = payloads.Extended(earlier=row.closes, later=closes, reason=reason, run=run)
-        append(session, Event(change, person, now, extended))
-        row.closes = closes
-        for lease in session.scalars(select(Lease).where(Lease.number == row.number)):
-            lease.expires_at = max(lease.expires_at, closes)
 
 
 def close(ledger: Ledger, change: str, **closing: Unpack[Closing]) -> None:
@@ -241,7 +224,12 @@ def _carry_approvals(session: Session, change: Change, before: str) -> None:
         session.add(Approval(digest=change.digest, **copied))
 
 
-def _require(row: Change, statuses: tuple[str, ...], remedy: str) -> None:
+def require_status(row: Change, statuses: tuple[str, ...], remedy: str) -> None:
+    """Make sure that a change is in one of some states.
+
+    Raises:
+        NotAllowed: it is in another one; the remedy says what to do then.
+    """
     if row.status == RECORDED:
         sentence = "it is the record of what was done by hand, and nothing of it runs"
         raise NotAllowed(row.id, [Finding("wrong_state", sentence, "To undo what was done, submit a ticket.")])

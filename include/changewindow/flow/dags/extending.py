@@ -26,6 +26,7 @@ from changewindow.flow.requested import origin_of
 from changewindow.flow.rights import require
 from changewindow.flow.runtime import ledger, log, now, person_of, policy
 from changewindow.ledger import changes, events, payloads
+from changewindow.ledger.extension import extend, later_end
 from changewindow.policy.sign_off import same_person
 
 YES, NO = "Extend", "Do not extend"
@@ -61,11 +62,9 @@ def extension_of(context: Context) -> Extension:
     """
     params, person = context["params"], person_of(context)
     require(context, "extend_window")
-    change, closes = str(params["change"]), moment_of(params["end"])
+    change = str(params["change"])
     stored = changes.get(ledger(), change)
-    if closes is None or closes <= max(stored.closes, now()):
-        sentence = f"its window ends {stored.closes:%Y-%m-%d %H:%M} UTC"
-        raise NotAllowed(change, [Finding("not_later", sentence, "Name a later end than that.")])
+    closes = later_end(stored, moment_of(params["end"]), now())
     needs = assessment_of(ledger(), change, policy()).needs
     named = {other for need in needs for other in need.people}
     people = sorted(other for other in named if not same_person(other, person))
@@ -145,11 +144,11 @@ class ApproveExtension(Question):
                 raise ApprovalRefused(f"{change}: {event['reason']}. Its window stays as it is.")
             answer = self._answer(context, event)
             asked = extension_of(context)
-            _require_same_text(context, asked)
             person = _who_says_yes(answer, asked)
-            closes, reason, asked_in = asked.closes, context["params"]["reason"], origin_of(context)
-            changes.extend(ledger(), asked.change, closes, person=person, reason=reason, now=now(), run=asked_in)
-        note(context, [f"{asked.change} may act until {closes:%Y-%m-%d %H:%M} UTC, as {person} allows: {reason}"])
+            asking = _open_request(context) or asked.asking(context)
+            extend(ledger(), asked.change, asking, person=person, now=now())
+        until = f"{asking.later:%Y-%m-%d %H:%M} UTC"
+        note(context, [f"{asked.change} may act until {until}, as {person} allows: {asking.reason}"])
         return {"change": asked.change, "closes": asked.closes.isoformat(), "by": person}
 
     def _answer(self, context: Context, event: dict[str, Any]) -> Any:
@@ -169,17 +168,6 @@ def _extended(context: Context) -> payloads.Extended | None:
     params, run = context["params"], origin_of(context)
     past = events.past(ledger(), str(params["change"]), payloads.Extended)
     return next((each for each in past if (each.run, each.later) == (run, moment_of(params["end"]))), None)
-
-
-def _require_same_text(context: Context, asked: Extension) -> None:
-    """Make sure that the answer is about the change as it is: who gave it was shown what it does, and until when.
-
-    Raises:
-        ApprovalRefused: it has another text, or window, since it was asked for.
-    """
-    request = _open_request(context)
-    if request and request.digest not in {"", asked.digest}:
-        raise ApprovalRefused(f"{asked.change} has another text or window by now. Ask for a longer window anew.")
 
 
 def _open_request(context: Context) -> payloads.ExtensionAsked | None:

@@ -19,9 +19,9 @@ from changewindow.systems.process.supervised import ProgramOptions
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 SMALL = 1024
+"""A pointer is smaller, as Git LFS says itself."""
 NO_SUCH = 1
 """The exit code of `rev-parse --verify --quiet` for a name that is none."""
-"""A pointer is smaller, as Git LFS says itself."""
 
 
 @dataclass(frozen=True)
