@@ -6,6 +6,7 @@ BIN := .venv/bin
 TEMPORARY := $(shell findmnt --noheadings --output OPTIONS /dev/shm 2> /dev/null | grep --quiet --invert-match noexec \
   && test "$$(df --output=avail /dev/shm | tail --lines 1)" -gt 4000000 && echo /dev/shm || echo $${TMPDIR:-/tmp})
 RUN := TMPDIR=$(TEMPORARY) PYTHONPATH=include PYTHONDONTWRITEBYTECODE= AIRFLOW_HOME=$(CURDIR)/.demo/unit $(BIN)/python
+WITH_PROGRAMS = tests/airflow tests/steps $(sort $(shell grep --recursive --files-with-matches --include 'test_*.py' mark.integration tests))
 UV := uv==0.13.9
 NO_START := /usr/sbin/policy-rc.d
 SERVICES := postgresql redis-server bind9 openssh-server prometheus prometheus-alertmanager systemd-journal-remote docker-registry auditd aide sudo rpm chromium-headless-shell
@@ -15,21 +16,21 @@ OPENTOFU_BIN := $(HOME)/.cache/changewindow-tests/bin/tofu
 
 ETCKEEPER := $(HOME)/.cache/changewindow-tests/etckeeper
 
-.PHONY: demo test fast foreign airflow again rooms lint types style examples clicks chaos attack fuzz bench services opentofu lock clean
+.PHONY: demo test fast integration airflow again rooms lint types style examples clicks chaos attack fuzz bench services opentofu lock clean
 
 demo: .venv/ready ## start Airflow, play two changes on a real service, stay up (ONCE=1: end; DEMO_PORT=…: choose the port)
 	@exec env --unset=PYTHONDONTWRITEBYTECODE PYTHONPATH=include $(BIN)/python -m demo
 
-test: lint fast foreign airflow ## lint, types and every test
+test: lint fast integration ## lint, types and every test
 
-fast: .venv/ready ## the tests that need neither Airflow nor seconds for a program of others to start
-	$(RUN) -m pytest tests --ignore tests/airflow -m "not foreign" --numprocesses 5 --dist worksteal
+fast: .venv/ready ## the tests that start no program for seconds, and no Airflow
+	$(RUN) -m pytest tests --ignore tests/airflow -m "not integration" --numprocesses 8 --dist worksteal
 
-foreign: .venv/ready ## the tests of the steps of Ansible, Flyway and OpenTofu, and of the pages in a browser
-	$(RUN) -m pytest tests/steps tests/web -m foreign --numprocesses 3 --dist worksteal
+integration: .venv/ready ## the tests with programs (git, SSH, Ansible, Chromium, our own command) and on a real Airflow
+	$(RUN) -m pytest $(WITH_PROGRAMS) -m integration --numprocesses 8 --dist loadgroup --no-loadscope-reorder
 
 airflow: .venv/ready ## the tests on a real Airflow
-	$(RUN) -m pytest tests/airflow --numprocesses 6 --dist loadgroup
+	$(RUN) -m pytest tests/airflow --numprocesses 6 --dist loadgroup --no-loadscope-reorder
 
 again: lint ## the tests that failed last, once more, one after the other: what passes now is unreliable, and is to be mended
 	# without the group that pytest-xdist adds to the names of tests

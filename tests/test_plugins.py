@@ -11,6 +11,8 @@ import pytest
 
 from support.layout import INCLUDE, ROOT
 
+pytestmark = pytest.mark.integration
+
 ASK = """
 import json, sys
 from airflow import plugins_manager, settings

@@ -7,6 +7,7 @@ worker uses.
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from _pytest.nodeid import coerce_node_id
@@ -29,11 +30,22 @@ LAST = "test_silences"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep groups together: pytest-xdist 3.8 writes them where pytest 9.2 no longer reads the name of a test."""
+    """Mark our tests, and order them, groups first; what needs no Airflow comes last, each file a group."""
     order = {stem: number for number, stem in enumerate((*LONG, "", LAST))}
-    items.sort(key=lambda item: order.get(item.path.stem, order[""]))
-    if not getattr(config.option, "loadgroup", False):
-        return
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    of_others = [item for item in items if Path(__file__).parent not in item.path.parents]
+    ours.sort(key=lambda item: (not item.get_closest_marker("xdist_group"), order.get(item.path.stem, order[""])))
+    for item in ours:
+        item.add_marker(pytest.mark.integration)
+    for item in of_others:
+        item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items[:] = [*ours, *of_others]
+    if getattr(config.option, "loadgroup", False):
+        _name_groups(items)
+
+
+def _name_groups(items: list[pytest.Item]) -> None:
+    """Keep groups together: pytest-xdist 3.8 writes them where pytest 9.2 no longer reads the name of a test."""
     for item in items:
         group = item.get_closest_marker("xdist_group")
         if group and "@" not in item.nodeid.rpartition("]")[2]:

@@ -31,6 +31,8 @@ from support.direct_place import Place
 from support.recording_server import Reply, Request
 from support.tickets import banner
 
+pytestmark = pytest.mark.integration
+
 TESTS = Path(__file__).parents[1]
 
 

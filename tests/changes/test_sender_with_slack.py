@@ -24,6 +24,8 @@ from servers.slack_rooms import Posted, Room
 from support import ledgers
 from support.sending import ROOM, SlackWorld, of_slack, plain, thread
 
+pytestmark = pytest.mark.integration
+
 MINUTES = timedelta(minutes=1)
 
 

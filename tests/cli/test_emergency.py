@@ -25,6 +25,8 @@ from support.ports import free_port
 from support.recording_server import Reply, Request, recording_server
 from support.tickets import banner
 
+pytestmark = pytest.mark.integration
+
 Capture = pytest.CaptureFixture[str]
 
 

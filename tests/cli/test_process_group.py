@@ -18,6 +18,8 @@ from changewindow.cli.supervisor import end_session
 from changewindow.settings import SCHEDULER_CONNECT_ARGS
 from servers.postgres import shared
 
+pytestmark = pytest.mark.integration
+
 SCHEDULER = """
 import json, os, sys, time
 from sqlalchemy import create_engine, text

@@ -33,6 +33,8 @@ from servers.slack_rooms import Posted
 from support.layout import INCLUDE
 from support.slack_world import IDS, MESSAGES, POLICY, ROOM, SlackWorld
 
+pytestmark = pytest.mark.integration
+
 FILES: dict[str, Any] = {
     "approvals.yaml": {
         "groups": {"peers": ["alice", "bob", "carol"]},

@@ -14,6 +14,8 @@ import pytest
 from changewindow.cli.supervisor import PID_FILE, TOKENS, end_session, sessions
 from support.layout import INCLUDE
 
+pytestmark = pytest.mark.integration
+
 RUNS = """
 import sys
 from pathlib import Path

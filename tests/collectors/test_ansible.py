@@ -15,6 +15,8 @@ from changewindow.systems.collection import Collected
 from collector_fixtures.ansible import account, event, hostile
 from support.looking import last, looked
 
+pytestmark = pytest.mark.integration
+
 PLAYBOOK = """
 - hosts: all
   gather_facts: false

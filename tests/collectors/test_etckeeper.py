@@ -17,6 +17,8 @@ from servers.sshd import sshd
 from step_fixtures import need
 from support.looking import last, looked
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def etc(tmp_path: Path) -> Path:

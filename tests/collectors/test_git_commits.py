@@ -17,6 +17,8 @@ from step_fixtures.git_change import repository as made
 from support.git_changes import STEP, busy, commit, context, step
 from support.looking import looked
 
+pytestmark = pytest.mark.integration
+
 GIT = {"kind": "git", "connection": "example_config", "service": "orders"}
 MARK = "Change-Step: CHG-1001/1"
 

@@ -19,6 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from demo.configuration import ConfigError, git
 from demo.world import AUTHOR, make_repository
 
+pytestmark = pytest.mark.integration
+
 INCLUDE = Path(__file__).parents[2] / "include"
 WEB = httpx.Client(trust_env=False)  # one for all: making one costs more than a request
 Eventually = Callable[..., None]

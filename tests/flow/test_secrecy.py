@@ -4,9 +4,13 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from changewindow.flow.secrecy import SECRETS, clean, learn
 from changewindow.ledger.payloads import RefusalReason, Refused, UndoFailed
 from changewindow.systems.connection import Connection
+
+pytestmark = pytest.mark.integration
 
 CANARY = "canary-of-flow"
 TASK = """\

@@ -21,6 +21,8 @@ from changewindow.watch.reading import Reading, take
 from changewindow.watch.shared_answers import client
 from servers.postgres import Postgres, let_robot_in, postgres, standby
 
+pytestmark = pytest.mark.integration
+
 EXAMPLE = {"kind": "sql", "connection": "orders", "query": "SELECT version FROM release"}
 TOLD = "orders leads to a replica, "
 

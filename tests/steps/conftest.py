@@ -9,8 +9,8 @@ from changewindow.systems.context import Context
 from servers.kubernetes import ApiServer, local
 from servers.kubernetes.shop import workload
 
-FOREIGN = {"ansible", "flyway", "terraform"}
-"""The kinds whose programs take seconds for each answer; their tests are marked, for `make fast` leaves them out."""
+WITH_PROGRAMS = {"alembic", "ansible", "config_file", "flyway", "git_change", "ssh_command", "terraform"}
+"""The kinds of which each test starts programs for seconds; they are marked, for `make fast` leaves them out."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -18,16 +18,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of these kinds, in their own files and among those that hold for every kind."""
     here = f"{Path(__file__).parent}/test_"
     for item in items:
-        if str(item.path).startswith(here) and _kind(item) in FOREIGN:
-            item.add_marker(pytest.mark.foreign)
+        if str(item.path).startswith(here) and any(map(_about(item).startswith, WITH_PROGRAMS)):
+            item.add_marker(pytest.mark.integration)
 
 
-def _kind(item: pytest.Item) -> str:
-    """Return the kind that a test is about: `test_terraform_one_way` and `test_…[terraform]` are about terraform."""
+def _about(item: pytest.Item) -> str:
+    """Return what a test is about, its kind first: `test_terraform_one_way` and `test_…[terraform]`, terraform."""
     case = getattr(item, "callspec", None)
     if item.path.stem == "test_every_step":
         return case.id if case else ""
-    return item.path.stem.removeprefix("test_").partition("_")[0]
+    return item.path.stem.removeprefix("test_")
 
 
 @pytest.fixture

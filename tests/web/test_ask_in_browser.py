@@ -16,7 +16,7 @@ from support import busy
 from support.browser import chromium, served, tab
 from support.pages import Pages
 
-pytestmark = [browsers.needed, pytest.mark.foreign]
+pytestmark = [browsers.needed, pytest.mark.integration]
 GOOD = (ROOT / "include/tickets/release.yaml").read_text(encoding="utf-8").replace("03-18 1", "04-01 1")
 BAD = GOOD.replace("risk: medium", "risk: mediun")
 BELOW = "/change-windows"

@@ -14,7 +14,7 @@ from support.changes import NOW
 from support.pages import Pages
 from support.tickets import banner
 
-pytestmark = [browsers.needed, pytest.mark.foreign]
+pytestmark = [browsers.needed, pytest.mark.integration]
 RENEW = "window.dispatchEvent(new Event('online'))"
 
 

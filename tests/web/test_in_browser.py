@@ -13,7 +13,7 @@ from support import busy, every_page
 from support.browser import chromium, not_reached, served, tab, violations
 from support.pages import Pages
 
-pytestmark = [browsers.needed, pytest.mark.foreign]
+pytestmark = [browsers.needed, pytest.mark.integration]
 LIGHT_ENOUGH = 500_000
 """Bytes of a page with all that it loads, unpacked."""
 SIZES = {"a narrow phone, beside the menu of Airflow": (256, 1), "a desktop at 200 %": (1280, 2)}

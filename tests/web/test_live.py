@@ -17,7 +17,7 @@ from support.changes import NOW, approved, intent
 from support.pages import Pages
 from support.tickets import banner
 
-pytestmark = [browsers.needed, pytest.mark.foreign]
+pytestmark = [browsers.needed, pytest.mark.integration]
 ABORT = "#trigger-abort_change-CHG-1001"
 REASON = f"{ABORT} textarea"
 

@@ -12,7 +12,7 @@ from support import browser as browsers
 from support.browser import chromium, served, tab
 from support.pages import Pages
 
-pytestmark = [browsers.needed, pytest.mark.foreign]
+pytestmark = [browsers.needed, pytest.mark.integration]
 Answer = tuple[int, dict[str, str]]
 FORM = "#trigger-stop_the_line-stop"
 
