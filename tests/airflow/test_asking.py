@@ -2,8 +2,10 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -48,6 +50,27 @@ def test_where_anybody_may_the_requesters_yes_does_not_count(airflow: RealAirflo
     airflow.answer("bob", run, "Approve")
     assert airflow.request_ends(run) == "success"
     assert airflow.kinds(change) == ["submitted", "decided", "approved"]
+
+
+def test_what_wakes_one_question_does_not_answer_another(airflow: RealAirflow, tmp_path: Path) -> None:
+    """Though both wait for a trigger of the same number, which SQLite gives to two of one second; each has its end."""
+    first, ended = airflow.ask(ticket(tmp_path / "first", window=later()))
+    second, change = airflow.ask(ticket(tmp_path / "another", window=later()))
+    wait_for(lambda: airflow.asks("request_change", first, "approve_1"), "the first question")
+    wait_for(lambda: airflow.asks("request_change", second, "approve_1"), "the second question")
+    the_same = (
+        "UPDATE task_instance SET trigger_id = "
+        "(SELECT trigger_id FROM task_instance WHERE run_id = ?1 AND task_id = ?3) WHERE run_id = ?2 AND task_id = ?3"
+    )
+    with closing(sqlite3.connect(airflow.place.database, timeout=60)) as database, database:
+        database.execute(the_same, (first, second, "approve_1"))
+    airflow.does("cancel_change", user="alice", change=ended, reason="not needed")
+    assert airflow.request_ends(first) == "failed"
+    wait_for(lambda: "meant for another one" in airflow.alice.log("request_change", second, "approve_1"), "the second")
+    assert airflow.kinds(change) == ["submitted"]
+    airflow.answer("bob", second, "Reject")
+    assert airflow.request_ends(second) == "failed"
+    assert changes.get(airflow.ledger, change).status == "rejected"
 
 
 def test_a_rejection_ends_it(airflow: RealAirflow, tmp_path: Path) -> None:

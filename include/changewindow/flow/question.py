@@ -15,12 +15,13 @@ from changewindow.flow.people import assigned
 from changewindow.flow.runtime import now
 from changewindow.flow.triggerer.arguments import QuestionArguments
 from changewindow.flow.triggers import QuestionTrigger
+from changewindow.flow.waiting import Waiting
 
 Asks = tuple[str, Part]
 """A change, and what of it is asked about."""
 
 
-class Question(HITLOperator):
+class Question(Waiting, HITLOperator):
     """A question whose text Airflow shows as it is.
 
     Airflow's own operator renders `subject` and `body` as templates, with which a ticket could read every connection.
@@ -47,7 +48,7 @@ class Question(HITLOperator):
             trigger = self.pointless(context["task_instance"].id, now() + within)
             if trigger is None:
                 raise
-            self.defer(trigger=trigger, method_name="execute_complete")
+            self.wait_for(trigger, "execute_complete")
 
     def pointless(self, asks: UUID, deadline: datetime) -> BaseTrigger | None:
         """Return what fires once there is no point in the question any more; nothing if there always is."""

@@ -14,6 +14,7 @@ from changewindow.errors import ChangeError
 from changewindow.flow.airflow_connection import ledger_in_trigger, of_ticket_in_trigger, past_in_trigger
 from changewindow.flow.triggerer.answers import answer_to
 from changewindow.flow.triggerer.arguments import (
+    FOR_TASK,
     Arguments,
     BaselineArguments,
     GoodArguments,
@@ -88,7 +89,7 @@ class ChangeTrigger(BaseTrigger, Generic[A]):
             # Airflow cancels a trigger that nobody waits for any more; what it has begun must not go on alone.
             for task in (deciding, by_person, parked):
                 task.cancel()
-        yield TriggerEvent(payload)
+        yield TriggerEvent({**payload, FOR_TASK: str(self.task_instance.id)} if self.task_instance else payload)
 
     def ended(self, reason: str) -> None:
         """Take note that a person has ended the change."""

@@ -3,13 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, BaseOperator
+from airflow.sdk import DAG
 from airflow.sdk.definitions.context import Context
 
 from changewindow.flow.own_dag import MESSAGES, own_dag
 from changewindow.flow.runtime import now
 from changewindow.flow.triggerer.arguments import SendingArguments
 from changewindow.flow.triggerer.sending_trigger import SendingTrigger
+from changewindow.flow.waiting import Waiting
 from changewindow.flow.weights import LAST
 from changewindow.flow.xcoms import leave_note
 
@@ -17,12 +18,12 @@ DESCRIPTION = "Keeps the message of each change true, in Slack and elsewhere. On
 HOUR = timedelta(hours=1)
 
 
-class Send(BaseOperator):
+class Send(Waiting):
     """Sends without a worker, for an hour."""
 
     def execute(self, context: Context) -> None:
         """Let the triggerer send."""
-        self.defer(trigger=SendingTrigger.of(SendingArguments(until=now() + HOUR)), method_name="sent")
+        self.wait_for(SendingTrigger.of(SendingArguments(until=now() + HOUR)), "sent")
 
     def sent(self, context: Context, event: dict[str, Any]) -> None:
         """Leave in the note of the run how that went."""

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, BaseOperator
+from airflow.sdk import DAG
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -20,6 +20,7 @@ from changewindow.flow.posting import post
 from changewindow.flow.runtime import ledger, log, now
 from changewindow.flow.triggerer.arguments import SilentArguments
 from changewindow.flow.triggerer.silent_trigger import SilentTrigger
+from changewindow.flow.waiting import Waiting
 from changewindow.flow.xcoms import leave_note
 from changewindow.ledger import findings
 from changewindow.ledger.findings import Recorded
@@ -42,7 +43,7 @@ NOW = "Take each back (the log has the tickets), record it (`record_change`), or
 PASTE = "to take finding %s back, fill in every <blank> and paste this into the form of request_change:\n%s"
 
 
-class FindSilentChanges(BaseOperator):
+class FindSilentChanges(Waiting):
     """Looks without a worker, and says what is new."""
 
     def execute(self, context: Context) -> None:
@@ -55,7 +56,7 @@ class FindSilentChanges(BaseOperator):
             log.warning(NONE.format(FILE))
             leave_note(context, NONE.format(FILE))
             return
-        self.defer(trigger=SilentTrigger.of(SilentArguments()), method_name="looked")
+        self.wait_for(SilentTrigger.of(SilentArguments()), "looked")
 
     def looked(self, context: Context, event: dict[str, Any]) -> None:
         """Tell the owners of what is new; what a run could not tell before it died, the next one does.

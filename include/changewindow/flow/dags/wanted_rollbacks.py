@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, BaseOperator
+from airflow.sdk import DAG
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -14,6 +14,7 @@ from changewindow.flow.run_request import RunRequest
 from changewindow.flow.runtime import ledger, now
 from changewindow.flow.triggerer.arguments import WantedArguments
 from changewindow.flow.triggerer.wanted_trigger import WantedTrigger
+from changewindow.flow.waiting import Waiting
 from changewindow.flow.weights import FIRST
 
 DESCRIPTION = (
@@ -22,7 +23,7 @@ DESCRIPTION = (
 HOUR = timedelta(hours=1)
 
 
-class WaitForWanted(BaseOperator):
+class WaitForWanted(Waiting):
     """Waits without a worker, for an hour at most, until a rollback is wanted; returns the runs that do it."""
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
@@ -31,7 +32,7 @@ class WaitForWanted(BaseOperator):
         if not asked:
             named = self._requests(context, has_run=True)
             known = tuple((each["trigger_dag_id"], each["trigger_run_id"]) for each in named)
-            self.defer(trigger=WantedTrigger.of(WantedArguments(until=now() + HOUR, known=known)), method_name="woken")
+            self.wait_for(WantedTrigger.of(WantedArguments(until=now() + HOUR, known=known)), "woken")
         return asked
 
     def woken(self, context: Context, _event: dict[str, Any]) -> list[dict[str, Any]]:

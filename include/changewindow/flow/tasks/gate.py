@@ -113,7 +113,7 @@ class Gate(ChangeOperator):
             log.info("%s", there_is.sentence)
             deadline = run.intent.closes - run.intent.needs
             arguments = RoomArguments(change=run.change.id, part=part_of(run), deadline=deadline)
-            self.defer(trigger=RoomTrigger.of(arguments), method_name="resumed")
+            self.wait_for(RoomTrigger.of(arguments), "resumed")
 
     def _dry(self, run: Run, preflight: Preflight) -> None:
         """Say what a real run would be refused for, of what does not depend on the ledger."""

@@ -19,6 +19,7 @@ from changewindow.flow.question import Question
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.triggerer.arguments import BaselineArguments, GoodArguments, WindowArguments
 from changewindow.flow.triggers import BaselineTrigger, GoodTrigger, WindowTrigger
+from changewindow.flow.waiting import Waiting
 from changewindow.ledger.payloads import Baseline, Checked, Confirmed
 from changewindow.policy.sign_off import same_person
 from changewindow.ticket.plan import Node
@@ -31,7 +32,7 @@ from changewindow.watch.watch import Baselines, Decided, Wanted, until_good
 BETWEEN_CHECKS = timedelta(seconds=5)
 
 
-class ChangeSensor(BaseSensorOperator):
+class ChangeSensor(Waiting, BaseSensorOperator):
     """A task of a change that waits without a worker."""
 
     def __init__(self, *, change: PublishedChange, node: Node, **options: Any) -> None:
@@ -53,7 +54,7 @@ class WindowSensor(ChangeSensor):
         if now() < run.intent.opens:
             log.info("the window opens %s UTC", f"{run.intent.opens:%Y-%m-%d %H:%M:%S}")
             arguments = WindowArguments(change=self.change.id, part=part, opens=run.intent.opens)
-            self.defer(trigger=WindowTrigger.of(arguments), method_name="opened")
+            self.wait_for(WindowTrigger.of(arguments), "opened")
         _require_open(run)
 
     def opened(self, context: Context, event: Any = None) -> None:
@@ -114,7 +115,7 @@ class CheckSensor(ChangeSensor):
             before=dict(self.before(run)),
             silencing=self.silencing(run),
         )
-        self.defer(trigger=GoodTrigger.of(arguments), method_name="decided")
+        self.wait_for(GoodTrigger.of(arguments), "decided")
 
     def decided(self, context: Context, event: dict[str, Any]) -> None:
         """Take the event of the trigger."""
@@ -148,7 +149,7 @@ class BaselineSensor(ChangeSensor):
         within = longest(compared) + run.ticket.preflight.within
         part = part_of(run) if run.mode == "run" else None
         arguments = BaselineArguments(change=self.change.id, part=part, conditions=compared, deadline=now() + within)
-        self.defer(trigger=BaselineTrigger.of(arguments), method_name="taken")
+        self.wait_for(BaselineTrigger.of(arguments), "taken")
 
     def taken(self, context: Context, event: dict[str, Any]) -> None:
         """Keep it for the watch and for the record."""

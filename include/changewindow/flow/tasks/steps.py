@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Protocol
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
@@ -25,6 +24,7 @@ from changewindow.flow.published_text import require_text
 from changewindow.flow.runtime import Run, log, now
 from changewindow.flow.tasks.preflight import CheckSensor
 from changewindow.flow.tasks.silences import silences_renewed
+from changewindow.flow.waiting import Waiting
 from changewindow.ledger import leases, payloads
 from changewindow.policy.standing import StepStart
 from changewindow.steps.base import Memory, StepBase
@@ -35,7 +35,7 @@ from changewindow.ticket.revision import PublishedChange
 from changewindow.watch.watch import Baselines
 
 
-class ChangeOperator(BaseOperator):
+class ChangeOperator(Waiting):
     """A task of a change; an error raised on purpose fails it in one clear line."""
 
     tries_again = False

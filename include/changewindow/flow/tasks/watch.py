@@ -171,7 +171,7 @@ class Watch(ChangeOperator, BranchMixIn):
         decided = self._first(run, trigger) if first_by and first_by <= now() + SOON else None
         if decided:
             return self.judged(run.context, decided.as_json())
-        self.defer(trigger=trigger, method_name="judged")
+        self.wait_for(trigger, "judged")
         return None
 
     def _first(self, run: Run, trigger: WatchTrigger) -> Decided | None:

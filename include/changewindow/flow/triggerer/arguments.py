@@ -11,6 +11,8 @@ from changewindow.changes.run_part import Part
 from changewindow.changes.silencing import Silencing
 from changewindow.watch.condition import Condition
 
+FOR_TASK = "for_task"
+"""Of an event, the id of the task that it is meant for; see `flow.waiting`."""
 Moment = Annotated[AwareDatetime, PlainSerializer(datetime.isoformat)]
 Seconds = Annotated[timedelta, PlainSerializer(timedelta.total_seconds)]
 
