@@ -53,7 +53,7 @@ def test_where_anybody_may_the_requesters_yes_does_not_count(airflow: RealAirflo
 
 
 def test_what_wakes_one_question_does_not_answer_another(airflow: RealAirflow, tmp_path: Path) -> None:
-    """Though both wait for a trigger of the same number, which SQLite gives to two of one second; each has its end."""
+    """Though both wait for a trigger of one number, which SQLite gives twice on other Airflows; each has its end."""
     first, ended = airflow.ask(ticket(tmp_path / "first", window=later()))
     second, change = airflow.ask(ticket(tmp_path / "another", window=later()))
     wait_for(lambda: airflow.asks("request_change", first, "approve_1"), "the first question")
@@ -63,6 +63,8 @@ def test_what_wakes_one_question_does_not_answer_another(airflow: RealAirflow, t
         "(SELECT trigger_id FROM task_instance WHERE run_id = ?1 AND task_id = ?3) WHERE run_id = ?2 AND task_id = ?3"
     )
     with closing(sqlite3.connect(airflow.place.database, timeout=60)) as database, database:
+        made = database.execute("SELECT sql FROM sqlite_master WHERE name = 'trigger'").fetchone()
+        assert "AUTOINCREMENT" in made[0]
         database.execute(the_same, (first, second, "approve_1"))
     airflow.does("cancel_change", user="alice", change=ended, reason="not needed")
     assert airflow.request_ends(first) == "failed"
