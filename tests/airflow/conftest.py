@@ -21,7 +21,8 @@ CALM = {"AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3"}
 
 LONG = (
     *("test_every_kind", "test_eight_steps", "test_watch", "test_clicks", "test_road", "test_scheduling", "test_door"),
-    *("test_emergency", "test_told", "test_retroactive"),
+    *("test_emergency", "test_told", "test_retroactive", "test_decided_in_slack"),
+    *("test_in_browser", "test_every_step", "test_ansible", "test_terraform"),
 )
 """The files with the longest tests, which go first, so that no worker ends long after the others."""
 
@@ -37,6 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ours.sort(key=lambda item: (not item.get_closest_marker("xdist_group"), order.get(item.path.stem, order[""])))
     for item in ours:
         item.add_marker(pytest.mark.integration)
+    of_others.sort(key=lambda item: order.get(item.path.stem, order[""]))
     for item in of_others:
         item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items[:] = [*ours, *of_others]

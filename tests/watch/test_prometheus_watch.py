@@ -16,8 +16,6 @@ from changewindow.watch.sampling import Sampling
 from changewindow.watch.watch import Decided, Watched, watch
 from servers.prometheus import Prometheus, running, slow_road
 
-pytestmark = pytest.mark.integration
-
 SHARE = 'sum(rate(orders_total{status="500"}[4s])) / sum(rate(orders_total[4s]))'
 ERRORS = {"query": SHARE, "scraped": "orders_total", "scraped_within": "3s"}
 SELECTOR = {"query": "idle_total", "scraped_within": "3s"}
