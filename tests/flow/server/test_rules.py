@@ -65,6 +65,10 @@ class Facts:
         """Return the change whose rollback failed."""
         return "CHG-5" if target == "production/orders" else ""
 
+    def asked_of_everybody(self, _dag: str, _run: str, _task: str) -> str:
+        """Return that people are named."""
+        return ""
+
     def open_runs(self, dag: str) -> list[str]:
         """Return them."""
         return self.runs.get(dag, [])
@@ -78,7 +82,8 @@ class Facts:
 def asked(key: str, dag: str = "", body: Any = None, query: str = "", **parameters: str) -> Asked:
     """Return a request to a route."""
     method, _, route = key.partition(" ")
-    of_path = {**({"dag_id": dag} if dag else {}), **parameters}
+    of_run = {"dag_run_id": "run-1", "task_id": "approve_1"} if "{task_id}" in route else {}
+    of_path = {**({"dag_id": dag} if dag else {}), **of_run, **parameters}
     return Asked(method, route, route, of_path, QueryParams(query), json.dumps(body).encode())
 
 

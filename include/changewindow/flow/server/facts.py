@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail
+from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from airflow.utils.state import State
 from sqlalchemy import select
@@ -13,7 +15,7 @@ from sqlalchemy import select
 from changewindow.errors import LedgerUnknown
 from changewindow.flow import rights
 from changewindow.flow.runtime import ledger
-from changewindow.flow.server.asked import Person
+from changewindow.flow.server.asked import Person, ours
 from changewindow.ledger import changes, leases, queries
 from changewindow.ledger.models import Change
 
@@ -31,6 +33,9 @@ class Facts(Protocol):
 
     def holder(self, target: str) -> str:
         """Return the change that holds a target, or an empty text."""
+
+    def asked_of_everybody(self, dag: str, run: str, task: str) -> str:
+        """Return the change that a question is about which names nobody; empty if it names people, or is none."""
 
     def open_runs(self, dag: str) -> list[str]:
         """Return the runs of a DAG that are queued or running."""
@@ -59,6 +64,21 @@ class Known:
     def holder(self, target: str) -> str:
         """Return the change that holds a target, or an empty text."""
         return leases.holder(ledger(), target)
+
+    def asked_of_everybody(self, dag: str, run: str, task: str) -> str:
+        """Return the change that a question is about which names nobody; empty if it names people, or is none."""
+        of_run = (TaskInstance.dag_id == DagRun.dag_id) & (TaskInstance.run_id == DagRun.run_id)
+        is_it = (TaskInstance.dag_id == dag, TaskInstance.run_id == run, TaskInstance.task_id == task)
+        asked = select(DagRun.conf, HITLDetail.assignees).join(TaskInstance, of_run)
+        with create_session() as session:
+            question = session.execute(
+                asked.join(HITLDetail, HITLDetail.ti_id == TaskInstance.id).where(*is_it)
+            ).first()
+        if question is None or question.assignees:
+            return ""
+        named = ours([str((question.conf or {}).get("change"))])
+        change = None if named else queries.of_origin(ledger(), f"{dag}/{run}")
+        return change.id if change else "".join(named)
 
     def open_runs(self, dag: str) -> list[str]:
         """Return the runs of a DAG that are queued or running."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from changewindow.flow.server.rules import (
     Rule,
     Whole,
+    answer,
     clear_own,
     connection,
     delete_dag,
@@ -70,7 +71,7 @@ TABLE: Mapping[str, Route] = {
     f"PATCH {TASK}": LIVED_THROUGH,
     f"PATCH {TASK}/{{map_index}}": LIVED_THROUGH,
     f"PATCH {RUN}/taskGroupInstances/{{group_id}}": LIVED_THROUGH,
-    f"PATCH {TASK}/{{map_index}}/hitlDetails": LIVED_THROUGH,
+    f"PATCH {TASK}/{{map_index}}/hitlDetails": Route(own=answer),
     f"PATCH {TASK}/dry_run": FREE,
     f"PATCH {TASK}/{{map_index}}/dry_run": FREE,
     f"PATCH {RUN}/taskGroupInstances/{{group_id}}/dry_run": FREE,

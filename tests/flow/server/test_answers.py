@@ -1,0 +1,94 @@
+"""A question that names nobody is put to everybody who may see what it is about."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from airflow.models.base import Base
+from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+from sqlalchemy import delete, insert
+
+from changewindow.flow.server.asked import Asked, Person, Refused
+from changewindow.flow.server.facts import Known
+from changewindow.flow.server.judge import judge
+from changewindow.ledger import changes
+from changewindow.ledger.database import Ledger
+from support.fab_users import fab_users
+from support.tickets import banner
+
+ROUTE = "/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/hitlDetails"
+NOW = datetime(2031, 3, 18, 14, 10, tzinfo=UTC)
+TABLES: list[type[Base]] = [HITLDetail, TaskInstance, DagRun]
+
+
+@pytest.fixture
+def _database() -> Iterator[None]:
+    """Let there be Airflow's tables, and nothing in them afterwards."""
+    with fab_users((), {}):
+        yield
+        with create_session() as session:
+            for table in TABLES:
+                session.execute(delete(table))
+
+
+@pytest.fixture
+def change(_database: None, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return a change that a run of `request_change` has brought into the ledger."""
+    known = {"conn_type": "sqlite", "host": ledger.url.database}
+    monkeypatch.setenv("AIRFLOW_CONN_CHANGEWINDOW_LEDGER", json.dumps(known))
+    return changes.submit(ledger, banner(), requester="alice", origin="request_change/run-1", now=NOW).change
+
+
+def asks(dag: str, *people: str, **conf: Any) -> None:
+    """Have a task of `run-1` ask these people, or everybody."""
+    its = {"dag_id": dag, "run_id": "run-1"}
+    run = {**its, "run_type": "manual", "run_after": NOW, "conf": conf, "triggered_by": "rest_api"}
+    task = {"task_id": "approve", "map_index": -1, "try_number": 1, "pool": "x", "pool_slots": 1, "executor_config": {}}
+    question = {"options": ["Yes"], "subject": "?", "multiple": False, "params": {}, "created_at": NOW}
+    named = [{"id": name, "name": name} for name in people]
+    with create_session() as session:
+        key = uuid4()
+        session.execute(insert(DagRun).values(**run))
+        session.execute(insert(TaskInstance).values(id=key, **its, **task))
+        session.execute(insert(HITLDetail).values(ti_id=key, assignees=named, **question))
+
+
+def answered(dag: str, *sees: str) -> str:
+    """Return why somebody who sees these changes may not answer, or nothing."""
+    person = Person("olga", may_see=lambda name: name in {dag, *sees})
+    parameters = {"dag_id": dag, "dag_run_id": "run-1", "task_id": "approve", "map_index": "-1"}
+    body = json.dumps({"chosen_options": ["Yes"]}).encode()
+    asked = Asked("PATCH", "/", ROUTE, parameters, body=body, person=person)
+    try:
+        judge(asked, Known())
+    except Refused as refused:
+        return str(refused)
+    return ""
+
+
+@pytest.mark.parametrize("dag", ["extend_window", "request_change"])
+def test_who_does_not_see_the_change_is_not_asked(change: str, dag: str) -> None:
+    """Whether its number stands in the form, or the run has made it."""
+    asks(dag, **({"change": change} if dag == "extend_window" else {"ticket": "{}"}))
+    assert f"no change {change}" in answered(dag)
+    assert answered(dag, change) == ""
+
+
+def test_who_is_named_answers_unseen(change: str) -> None:
+    """As Airflow lets nobody else."""
+    asks("extend_window", "olga", change=change)
+    assert answered("extend_window") == ""
+
+
+def test_a_question_about_nothing_or_none_at_all_is_airflows_affair(change: str, tmp_path: Path) -> None:
+    """It says itself that there is none."""
+    assert answered("extend_window") == ""
+    asks("extend_window", change="CHG-x")
+    assert answered("extend_window") == ""
