@@ -185,6 +185,7 @@ def test_a_ledger_of_another_version(version: str, message: str, ledger: Ledger,
     assert message in refused(capsys, "history", "--ledger", str(ledger.url))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("arguments", [["kinds"], ["lint", RELEASE]], ids=" ".join)
 @pytest.mark.parametrize("redirection", ["| true", "| head -1", ">&-", "2>&-", "> /dev/full"])
 def test_a_reader_that_is_gone(arguments: list[str], redirection: str) -> None:

@@ -117,6 +117,7 @@ def test_kinds(capsys: Capture) -> None:
     assert (fields["run"]["required"], fields["timeout"]["default"]) == (True, "5m")
 
 
+@pytest.mark.integration
 def test_what_became_of_a_test_message(tmp_path: Path, capsys: Capture) -> None:
     """A policy without channels has the log."""
     facts = printed(capsys, "messages", "test", "#deploys", "--policy", str(tmp_path))

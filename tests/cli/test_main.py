@@ -351,6 +351,7 @@ def test_names_of_files_and_terminals_may_be_anything(tmp_path: Path) -> None:
     assert b"Traceback" not in err
 
 
+@pytest.mark.integration
 def test_a_reader_that_goes_away_is_no_error() -> None:
     """`changewindow schema | head -1` ends without a traceback, and not with success."""
     read, written = os.pipe()
