@@ -27,7 +27,7 @@ fast: .venv/ready ## the tests that start no program for seconds, and no Airflow
 	$(RUN) -m pytest tests --ignore tests/airflow -m "not integration" --numprocesses 8 --dist worksteal
 
 integration: .venv/ready ## the tests with programs (git, SSH, Ansible, Chromium, our own command) and on a real Airflow
-	$(RUN) -m pytest $(WITH_PROGRAMS) -m integration --numprocesses 6 --dist loadgroup --no-loadscope-reorder
+	$(RUN) -m pytest $(WITH_PROGRAMS) -m integration --numprocesses 7 --dist loadgroup --no-loadscope-reorder
 
 airflow: .venv/ready ## the tests on a real Airflow
 	$(RUN) -m pytest tests/airflow --numprocesses 6 --dist loadgroup --no-loadscope-reorder
