@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from changewindow.cli import supervisor
 from changewindow.cli.supervisor import PID_FILE, TOKENS, end_session, sessions
 from support.layout import INCLUDE
 
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.integration
 RUNS = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from changewindow.cli import supervisor
 supervisor.PATIENCE, supervisor.LONGEST_PAUSE = 1.0, 0.2
 home = Path(sys.argv[1])
@@ -172,3 +175,13 @@ def test_components_end_with_a_supervisor_that_is_killed(running: Running) -> No
     assert sorted(pids[1:]) == sorted(running.started(name)[0][0] for name in ("scheduler", "triggerer"))
     running.process.kill()
     until(lambda: not any(map(lives, pids[1:])))
+
+
+def test_a_database_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is started then."""
+    monkeypatch.setattr(supervisor, "subprocess", SimpleNamespace(run=lambda *_, **__: SimpleNamespace(returncode=0)))
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path}/gone/airflow.db")
+    assert supervisor.main() == 1
+    assert "cannot be brought up to date, so nothing is started: " in capsys.readouterr().out

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from changewindow.cli.trigger_numbers import give_no_number_twice
 
 COMPONENTS = ("scheduler", "dag-processor", "api-server", "triggerer")
@@ -191,7 +193,11 @@ def main() -> int:
     if code := subprocess.run([*airflow, "db", "migrate"], check=False).returncode:
         say(f"Airflow's database cannot be brought up to date (exit code {code}); what it says stands above")
         return 1
-    give_no_number_twice(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    try:
+        give_no_number_twice(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    except SQLAlchemyError as error:
+        say(f"Airflow's database cannot be brought up to date, so nothing is started: {error}")
+        return 1
     home = Path(os.environ["AIRFLOW_HOME"])
     return Supervisor.of(home, {name: (*airflow, name) for name in COMPONENTS}).run()
 
