@@ -32,10 +32,17 @@ class Live:
     change: str
 
     def renew(self) -> None:
-        """Let the page ask again, and wait until it has."""
-        self.page.evaluate("document.addEventListener('pagechange', () => { window.renewed = true; }, {once: true})")
-        self.page.evaluate("window.renewed = false; window.dispatchEvent(new Event('online'))")
-        self.page.wait_for_function("() => window.renewed")
+        """Let the page ask again, and wait until it has: twice, for what is under way may not know of it yet."""
+        self.page.evaluate("""() => {
+            window.renewals = 0;
+            const asking = setInterval(() => window.dispatchEvent(new Event("online")), 50);
+            document.addEventListener("pagechange", function seen() {
+                if (++window.renewals < 2) return;
+                clearInterval(asking);
+                document.removeEventListener("pagechange", seen);
+            });
+        }""")
+        self.page.wait_for_function("() => window.renewals >= 2")
 
     def close(self) -> None:
         """Let the change end."""
