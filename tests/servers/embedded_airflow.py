@@ -19,6 +19,7 @@ from demo.__main__ import _has_form, world
 from support.ports import free_port
 from support.real_airflow import PROBE, USERS, Probe, RealAirflow, copy_policy, git
 
+OURS = sorted(path.stem for path in (standalone.ROOT / "dags").glob("*.py"))
 BARE = Path(__file__).parents[1] / "airflow" / "bare"
 
 
@@ -42,6 +43,7 @@ def running(folder: Path, probe: Probe, users: Mapping[str, str] = USERS, **sett
             wait_until_healthy(place, process)
             airflow = reached(place, process.pid, connections)
             wait_for(lambda: _has_form(airflow.alice), "the DAG request_change")
+            wait_for(lambda: all(map(airflow.knows, OURS)), "each DAG of ours")
             yield airflow
         finally:
             process_group.stop(process)
