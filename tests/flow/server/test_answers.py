@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -87,7 +86,7 @@ def test_who_is_named_answers_unseen(change: str) -> None:
     assert answered("extend_window") == ""
 
 
-def test_a_question_about_nothing_or_none_at_all_is_airflows_affair(change: str, tmp_path: Path) -> None:
+def test_a_question_about_nothing_or_none_at_all_is_airflows_affair(change: str) -> None:
     """It says itself that there is none."""
     assert answered("extend_window") == ""
     asks("extend_window", change="CHG-x")
