@@ -1,7 +1,6 @@
-"""Who looks at a page, by Airflow's log-in and its auth manager, and which policy holds."""
+"""Who looks at a page, by Airflow's log-in and its auth manager."""
 
 import asyncio
-from pathlib import Path
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -9,31 +8,13 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 from sqlalchemy.exc import NoResultFound
 from starlette.types import Scope
 
-from changewindow import settings
 from changewindow.changes.viewer import NotLoggedIn, Viewer
 from changewindow.flow.server.asked import Refused
 from changewindow.flow.server.feed_users import identity_of, user_known_as
 from changewindow.flow.server.who import user_of
-from changewindow.policy.kept import kept_policy
-from changewindow.policy.model import Policy
 
 NO_DAG = "CHG-0"
 """No change has this id, so whoever may see this DAG may see every DAG."""
-
-
-def policy() -> Policy:
-    """Return the policy as its files are now.
-
-    Raises:
-        BadPolicy: it cannot be read.
-    """
-    return kept_policy(*policy_files())
-
-
-def policy_files() -> tuple[Path, Path]:
-    """Return the folders of the policy and of the standard changes."""
-    places = settings.read()
-    return places.policy, places.templates
 
 
 async def viewer(scope: Scope) -> Viewer:
