@@ -59,9 +59,9 @@ def asks(dag: str, *people: str, **conf: Any) -> None:
         session.execute(insert(HITLDetail).values(ti_id=key, assignees=named, **question))
 
 
-def answered(dag: str, *sees: str) -> str:
+def answered(dag: str, *sees: str, sees_dag: bool = True) -> str:
     """Return why somebody who sees these changes may not answer, or nothing."""
-    person = Person("olga", may_see=lambda name: name in {dag, *sees})
+    person = Person("olga", may_see=lambda name: name in sees or (name == dag and sees_dag))
     parameters = {"dag_id": dag, "dag_run_id": "run-1", "task_id": "approve", "map_index": "-1"}
     body = json.dumps({"chosen_options": ["Yes"]}).encode()
     asked = Asked("PATCH", "/", ROUTE, parameters, body=body, person=person)
@@ -86,8 +86,20 @@ def test_who_is_named_answers_unseen(change: str) -> None:
     assert answered("extend_window") == ""
 
 
-def test_a_question_about_nothing_or_none_at_all_is_airflows_affair(change: str) -> None:
-    """It says itself that there is none."""
-    assert answered("extend_window") == ""
+def test_a_question_about_no_change_is_airflows_affair(change: str) -> None:
+    """Its task says itself that there is none."""
     asks("extend_window", change="CHG-x")
     assert answered("extend_window") == ""
+
+
+def test_an_answer_does_not_wait_at_the_door_for_its_question(change: str) -> None:
+    """It would be judged before there is anything to judge, and count once it is asked."""
+    nothing = "extend_window: nothing is asked there now. See Required Actions for what is."
+    assert answered("extend_window", change) == nothing
+    asks("extend_window", change=change)
+    assert answered("extend_window", change) == ""
+
+
+def test_who_does_not_see_a_dag_hears_nothing_of_its_questions(change: str) -> None:
+    """Airflow answers them, as it does for a DAG that there is not."""
+    assert answered("extend_window", sees_dag=False) == ""

@@ -34,8 +34,8 @@ class Facts(Protocol):
     def holder(self, target: str) -> str:
         """Return the change that holds a target, or an empty text."""
 
-    def asked_of_everybody(self, dag: str, run: str, task: str) -> str:
-        """Return the change that a question is about which names nobody; empty if it names people, or is none."""
+    def asked_of_everybody(self, dag: str, run: str, task: str) -> str | None:
+        """Return the change that a question to everybody is about; empty if it names people, None if there is none."""
 
     def open_runs(self, dag: str) -> list[str]:
         """Return the runs of a DAG that are queued or running."""
@@ -65,8 +65,8 @@ class Known:
         """Return the change that holds a target, or an empty text."""
         return leases.holder(ledger(), target)
 
-    def asked_of_everybody(self, dag: str, run: str, task: str) -> str:
-        """Return the change that a question is about which names nobody; empty if it names people, or is none."""
+    def asked_of_everybody(self, dag: str, run: str, task: str) -> str | None:
+        """Return the change that a question to everybody is about; empty if it names people, None if there is none."""
         of_run = (TaskInstance.dag_id == DagRun.dag_id) & (TaskInstance.run_id == DagRun.run_id)
         is_it = (TaskInstance.dag_id == dag, TaskInstance.run_id == run, TaskInstance.task_id == task)
         asked = select(DagRun.conf, HITLDetail.assignees).join(TaskInstance, of_run)
@@ -74,7 +74,9 @@ class Known:
             question = session.execute(
                 asked.join(HITLDetail, HITLDetail.ti_id == TaskInstance.id).where(*is_it)
             ).first()
-        if question is None or question.assignees:
+        if question is None:
+            return None
+        if question.assignees:
             return ""
         named = ours([str((question.conf or {}).get("change"))])
         change = None if named else queries.of_origin(ledger(), f"{dag}/{run}")

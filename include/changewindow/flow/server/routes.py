@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from changewindow.flow.server.answers import answer
 from changewindow.flow.server.rules import (
     Rule,
     Whole,
-    answer,
     clear_own,
     connection,
     delete_dag,

@@ -100,17 +100,6 @@ def clear_own(asked: Asked, dag: str, _facts: Facts) -> str | None:
     return f"{dag} does what somebody asked for, once and in their name. Trigger it anew, in yours."
 
 
-def answer(asked: Asked, dag: str, facts: Facts) -> None:
-    """Refuse an answer about a change that Airflow does not show them; who is named may answer, as Airflow sees to it.
-
-    Raises:
-        Refused: it is put to everybody, which means everybody who may see the change.
-    """
-    change = facts.asked_of_everybody(dag, asked.parameters["dag_run_id"], asked.parameters["task_id"])
-    if change and not asked.person.may_see(change):
-        raise Refused(403, str(LedgerUnknown(change)))
-
-
 def trigger(asked: Asked, dag: str, facts: Facts) -> str | None:
     """Refuse a run of somebody who may not, or one that stands in for a run which comes by itself, with its dates.
 
