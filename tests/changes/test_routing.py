@@ -96,6 +96,20 @@ def test_a_run_that_needs_no_watch_is_routed_at_once(run: KnownRun, route: str, 
     assert decided == handover.Decision(route=route, reason=reason)  # type: ignore[arg-type]
 
 
+def test_why_a_step_failed_is_said() -> None:
+    """Logs go, the ledger stays: the reason of a rollback is not only a hint at a log."""
+    why = handover.NotGood(reason="'migrate' ended with exit code 3; its output is in the log.")
+    run = started(1, task_states={"apply_1": "failed", "apply_2": "upstream_failed"}).hand_over("apply_1", why)
+    said = "apply_1 failed: 'migrate' ended with exit code 3; its output is in the log"
+    assert route_at_once(run, steps=2, reason=None) == handover.Decision(route="undo", reason=said)
+    never = applied(task_states={"apply_1": "failed", "apply_2": "upstream_failed"}).hand_over("apply_1", why)
+    assert route_at_once(never, steps=2, reason=None) == handover.Decision(
+        route="nothing", reason=f"{said}; no step started"
+    )
+    dry = KnownRun(task_states={**BOTH, "apply_2": "failed"}).hand_over("apply_2", why)
+    assert route_dry(dry, steps=2, reason="errors = 7").reason == f"dry run: {said.replace('apply_1', 'apply_2')}"
+
+
 def test_what_is_not_known_to_be_applied_is_not_watched() -> None:
     """With neither XCom nor ledger, a green task proves nothing: the run is rolled back."""
     run = applied(1, 2, ledger_is_down=True).hand_over("gate", handover.Passed(token=7))

@@ -26,7 +26,7 @@ F = TypeVar("F", bound=Fact)
 
 
 class NotGood(Fact):
-    """A task of the preflight was not good, and why."""
+    """A task of the preflight was not good, or a step was not applied, and why."""
 
     key = "reason"
     reason: str

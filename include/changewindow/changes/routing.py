@@ -1,9 +1,9 @@
 """Decides where a run goes after its steps: to the watch, to a good end, to the rollback, or nowhere."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from changewindow.changes import run_memory
-from changewindow.changes.handover import Decision
+from changewindow.changes.handover import Decision, NotGood
 from changewindow.changes.run_memory import RunMemory
 from changewindow.errors import MemoryUnknown
 from changewindow.policy.sign_off import same_person
@@ -22,10 +22,10 @@ def route_at_once(memory: RunMemory, *, steps: int, reason: str | None) -> Decis
         return Decision(route="undo", reason=reason or "asked for by a person")
     failed = _not_applied(memory, steps)
     if not run_memory.may_have_started(memory, steps):
-        return Decision(route="nothing", reason=held.aborted or f"{', '.join(failed)}: no step started")
+        return Decision(route="nothing", reason=held.aborted or _why_not_started(memory, failed))
     if held.aborted:
         return Decision(route="undo", reason=held.aborted)
-    return Decision(route="undo", reason=_why_not_applied(failed)) if failed else None
+    return Decision(route="undo", reason=_why_not_applied(memory, failed)) if failed else None
 
 
 def route_dry(memory: RunMemory, *, steps: int, reason: str) -> Decision:
@@ -33,7 +33,8 @@ def route_dry(memory: RunMemory, *, steps: int, reason: str) -> Decision:
     states = memory.states()
     failed = [task for task in _apply_tasks(steps) if states.get(task) != "success"]
     if failed:
-        return Decision(route="nothing", reason=f"dry run: {', '.join(failed)} failed")
+        why = _known_failures(memory, failed) or f"{', '.join(failed)} failed"
+        return Decision(route="nothing", reason=f"dry run: {why}")
     return Decision(route="succeed", reason=f"dry run: {reason}")
 
 
@@ -61,9 +62,22 @@ def _not_applied(memory: RunMemory, steps: int) -> dict[str, str | None]:
     return {task: states.get(task) for step, task in tasks if not is_good(step, task)}
 
 
-def _why_not_applied(failed: dict[str, str | None]) -> str:
+def _why_not_applied(memory: RunMemory, failed: dict[str, str | None]) -> str:
+    if known := _known_failures(memory, failed):
+        return known
     named = ", ".join(f"{task} ({state})" for task, state in failed.items() if state != run_memory.NEVER_RAN)
     return f"{named or next(iter(failed))} did not succeed; its log says why"
+
+
+def _why_not_started(memory: RunMemory, failed: dict[str, str | None]) -> str:
+    known = _known_failures(memory, failed)
+    return f"{known}; no step started" if known else f"{', '.join(failed)}: no step started"
+
+
+def _known_failures(memory: RunMemory, tasks: Iterable[str]) -> str:
+    """Return what tasks say of why they failed; empty for those that died or were ended by hand."""
+    said = ((task, run_memory.legible(memory, NotGood, task)) for task in tasks)
+    return "; ".join(f"{task} failed: {why.reason.rstrip('.')}" for task, why in said if why)
 
 
 def _apply_tasks(steps: int) -> list[str]:

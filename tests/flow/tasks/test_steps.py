@@ -72,6 +72,25 @@ def test_a_step_that_may_not_be_repeated_is_refused(task: tuple[Apply, Run, Task
     assert task_instance.left["remembered"] == {"version": 1, "memory": {"count": 1}}
 
 
+def test_why_a_step_was_not_applied_is_handed_over(
+    task: tuple[Apply, Run, TaskInstance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the watch, which decides: the step's own words, or each reason why it may not act."""
+    apply, run, task_instance = task
+
+    def fail(*_: object) -> None:
+        raise StepFailed("'true' ended with exit code 3.")
+
+    monkeypatch.setattr(Step, "apply", fail)
+    with pytest.raises(StepFailed):
+        apply.do(run)
+    assert task_instance.left["reason"]["reason"] == "'true' ended with exit code 3."
+    task_instance.clear()
+    with pytest.raises(NotAllowed) as refused:
+        apply.do(run)
+    assert task_instance.left["reason"]["reason"] == " ".join(refused.value.reasons)
+
+
 @pytest.mark.parametrize(
     ("error", "has_ended"),
     [

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from changewindow.changes.handover import Applied, Failed, NotStarted, Remembered, Verified
+from changewindow.changes.handover import Applied, Failed, NotGood, NotStarted, Remembered, Verified
 from changewindow.changes.run_decisions import decision
 from changewindow.changes.run_memory import baseline
 from changewindow.changes.silencing import Silencing
@@ -17,6 +17,7 @@ from changewindow.errors import (
     ChangeError,
     LockRevoked,
     MemoryUnknown,
+    NotAllowed,
     StillUnderWay,
 )
 from changewindow.flow.declared import declared
@@ -83,7 +84,12 @@ class Apply(ChangeOperator):
             return
         if already_applied(run, number):
             return
-        apply_step(run, number, self)
+        try:
+            apply_step(run, number, self)
+        except (ChangeError, ValueError) as error:
+            reasons = error.reasons if isinstance(error, NotAllowed) else str(error).split()
+            run.hand_over(NotGood(reason=" ".join(reasons)))
+            raise
 
 
 class Acting(Protocol):
