@@ -3,7 +3,7 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +252,14 @@ def test_an_extended_window_is_the_one_that_counts(ledger: Ledger, ticket_data: 
     assert refusal(ledger, submitted.change, intent(submitted.digest), now=late) == []
     with pytest.raises(NotAllowed, match="Name a later end"):
         extended(ledger, submitted.change, NOW, late)
+
+
+def test_a_window_ends_no_later_than_a_ticket_may_say(ledger: Ledger, ticket_data: dict[str, Any]) -> None:
+    """Housekeeping adds to the ends of windows, and after the year 9999 there is nothing."""
+    change = approved(ledger, ticket_data).change
+    with pytest.raises(NotAllowed, match="the window of no change ends as late as 3000-01-01 00:00 UTC"):
+        extended(ledger, change, datetime(3000, 1, 1, tzinfo=UTC), NOW)
+    extended(ledger, change, datetime(2999, 12, 31, 23, 59, tzinfo=UTC), NOW)
 
 
 def test_the_window_of_another_text_is_not_extended(ledger: Ledger, ticket_data: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from changewindow.ledger.changes import WAITING, require_status
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.events import Event, append, locked
 from changewindow.ledger.models import Change, Lease
+from changewindow.ticket.window import NEVER
 
 
 def extend(ledger: Ledger, change: str, asked: payloads.ExtensionAsked, *, person: str, now: datetime) -> None:
@@ -37,9 +38,12 @@ def later_end(change: Change, asked: datetime | None, now: datetime) -> datetime
     """Return the end that is asked for.
 
     Raises:
-        NotAllowed: it is no moment, is over, or is not later than the end that there is.
+        NotAllowed: it is no moment, is over, is not later than the end that there is, or is later than any ticket says.
     """
     if asked is None or asked <= max(change.closes, now):
         sentence = f"its window ends {change.closes:%Y-%m-%d %H:%M} UTC"
         raise NotAllowed(change.id, [Finding("not_later", sentence, "Name a later end than that, and than now.")])
+    if asked >= NEVER:
+        sentence = f"the window of no change ends as late as {asked:%Y-%m-%d %H:%M} UTC"
+        raise NotAllowed(change.id, [Finding("too_late", sentence, f"Name an end before {NEVER:%Y-%m-%d}.")])
     return asked

@@ -13,6 +13,8 @@ from changewindow.documents.text import nearest, shown
 from changewindow.documents.types import Model
 
 TIME = r"2[0-9]{3}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?"
+NEVER = datetime(3000, 1, 1, tzinfo=UTC)
+"""What no ticket can say as a time."""
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """The `now` of checks that leave the clock aside: every window lies after it."""
 NO_ZONES = {"localtime", "Factory"}

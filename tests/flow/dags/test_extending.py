@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from changewindow.changes.extensions import open_extensions
 from changewindow.flow.dags import extending
@@ -159,6 +160,21 @@ def test_a_yes_to_one_text_moves_the_window_of_no_other(known: Ledger, change: s
         run.answer("bob")
     assert changes.get(known, change).closes < run.later
     assert not run.asked
+
+
+def test_a_question_knows_its_text_although_its_check_was_marked(
+    known: Ledger, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who marks `check` as done before it has run has nothing kept of the text by it; whoever asks keeps it as well."""
+    monkeypatch.setattr("airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **_asked: None)
+    run = Run(known, change)
+    run.context["task_instance"].id = uuid4()
+    with pytest.raises(TaskDeferred):
+        run.ask()
+    assert [each.digest for each in run.asked] == [changes.get(known, change).digest]
+    changes.revise(known, change, {**banner(), "summary": "Something else altogether"}, person="alice", now=NOW)
+    with pytest.raises(AirflowFailException, match="another text or window by now"):
+        run.answer("bob")
 
 
 def test_requests_that_nobody_answers_keep_no_other_waiting() -> None:

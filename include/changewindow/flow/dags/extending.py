@@ -127,6 +127,7 @@ class ApproveExtension(Question):
                 note(context, [f"{context['params']['change']} may act until {done.later:%Y-%m-%d %H:%M} UTC already"])
                 return None
             asked = extension_of(context)
+            keep_asked(context, asked)  # `check` may have been marked as done before it ran
         stored = changes.get(ledger(), asked.change)
         subject = f"{asked.change}: extend its window to {asked.closes:%Y-%m-%d %H:%M} UTC? asked for by {asked.person}"
         until = f"It ends {stored.closes:%Y-%m-%d %H:%M} UTC so far."
