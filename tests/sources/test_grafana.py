@@ -4,6 +4,7 @@ import json
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -139,6 +140,17 @@ async def test_it_is_as_old_as_the_oldest_evaluation() -> None:
     ended = datetime.now(UTC) - timedelta(seconds=20)
     assert (await reading_of(*groups, since=ended)).cause == "stale"
     assert (await reading_of(*groups, since=ended - timedelta(seconds=20))).cause is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(30, "the newest value is from {} UTC"), (200, "evaluated at {} UTC last")]
+)
+async def test_a_grafana_in_kathmandu_is_told_of_in_utc(seconds: int, told: str) -> None:
+    """Its times are those of its own zone."""
+    evaluated = datetime.now(UTC) - timedelta(seconds=seconds)
+    there = evaluated.astimezone(ZoneInfo("Asia/Kathmandu")).isoformat()
+    reading = await reading_of(group(rule(lastEvaluation=there)), since=evaluated + timedelta(seconds=1))
+    assert told.format(f"{evaluated:%H:%M:%S}") in reading.detail
 
 
 async def test_login_and_password_do_as_well() -> None:

@@ -10,6 +10,7 @@ as old as the oldest evaluation among the rules: give the watch a `settle` longe
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
+from changewindow.documents.moments import utc
 from changewindow.documents.text import nearest
 from changewindow.documents.types import ConnectionName, Expression
 from changewindow.sources.base import SourceBase
@@ -127,7 +128,7 @@ def _evaluated(group: Entry, rule: Entry, now: datetime) -> datetime:
         raise SourceError("no_data", f"{name} keeps an old state, as it gets no data from its query any more")
     if rule["health"] == "nodata":
         raise SourceError("no_data", f"{name} gets no data from its query, so that it can neither fire nor be good")
-    at = datetime.fromisoformat(rule["lastEvaluation"])
+    at = utc(rule["lastEvaluation"])
     if rule.get("isPaused") or at.year < 2000:
         raise SourceError("no_data", f"{name} is not evaluated. Is it paused, or new?")
     if now - at > MISSED * timedelta(seconds=group["interval"]):

@@ -49,6 +49,10 @@ class Answer:
     is_at_least: bool = False
     """Whether more may be there than could be counted."""
 
+    def __post_init__(self) -> None:
+        """Hold the moment in UTC, in whatever zone the server tells its times: it is shown as UTC."""
+        object.__setattr__(self, "at", self.at.astimezone(UTC))
+
 
 @dataclass(frozen=True)
 class PastChange:
