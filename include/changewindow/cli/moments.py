@@ -3,7 +3,7 @@
 import argparse
 from datetime import UTC, datetime
 
-from changewindow.documents.moments import moment_of, utc
+from changewindow.documents.moments import moment_of, utc_of_person
 
 
 def since(arguments: argparse.Namespace) -> datetime | None:
@@ -21,7 +21,7 @@ def moment(arguments: argparse.Namespace, name: str, *, like: str) -> datetime:
     """Return the moment of an option, in UTC; a time without its zone is in UTC."""
     given = getattr(arguments, name)
     try:
-        return utc(given)
+        return utc_of_person(given)
     except ValueError:
         arguments.misuse(f"--{name}: '{given}' is not a time like {like}")
         raise

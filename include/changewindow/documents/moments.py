@@ -5,6 +5,9 @@ from typing import Any
 
 from changewindow.documents.types import parse_duration
 
+YEARS = range(1000, 9000)
+"""In which a person may mean a moment."""
+
 
 def utc(text: Any) -> datetime:
     """Return a moment that is written in ISO 8601; one without a zone is in UTC.
@@ -19,6 +22,18 @@ def utc(text: Any) -> datetime:
         raise ValueError(f"{text} lies outside of the years 1 to 9999 of UTC") from error
 
 
+def utc_of_person(text: str) -> datetime:
+    """Return the same of what a person writes, who means no moment beside which there is none any more.
+
+    Raises:
+        ValueError: it is none, or so far away that no length of time is added to it.
+    """
+    moment = utc(text)
+    if moment.year not in YEARS:
+        raise ValueError(f"{text} lies outside of the years {YEARS[0]} to {YEARS[-1]}")
+    return moment
+
+
 def moment_of(given: str, now: datetime) -> datetime:
     """Return a time, in UTC where it has no zone, or how long ago.
 
@@ -26,7 +41,7 @@ def moment_of(given: str, now: datetime) -> datetime:
         ValueError: it is neither.
     """
     try:
-        return utc(given)
+        return utc_of_person(given)
     except ValueError:
         pass
     try:
