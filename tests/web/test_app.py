@@ -94,10 +94,11 @@ def test_an_unknown_zone_is_refused(pages: Pages) -> None:
 
 
 def test_what_is_not_there_is_said(pages: Pages) -> None:
-    """An address nobody knows leads back to the menu."""
+    """An address nobody knows has no menu; it leads to a page that has."""
     answer = pages.client.get("/none")
     assert answer.status_code == 404
-    assert "/none: Not Found. Choose a page from the menu." in answer.text
+    assert "/none: Not Found." in answer.text
+    assert '<a href="/">Go to Now' in answer.text
 
 
 def test_a_page_that_only_reads_says_so(pages: Pages) -> None:

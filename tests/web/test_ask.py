@@ -204,7 +204,9 @@ def test_an_opening_in_the_hour_that_is_shown_twice_is_written_in_utc(
     assert re.findall(r"^  (?:start|end|zone): (.*?)(?:  .*)?$", text, re.MULTILINE) == list(expected)
     [address] = re.findall(r'href="(/ask/standard/restart[^"]*)"', text)
     form = pages.client.get(html.unescape(address)).text
-    fields = [re.findall(f'name="{name}"[^>]* required value="([^"]*)"', form) for name in ("start", "end", "zone")]
+    fields = [
+        re.findall(f'name="{name}"[^>]* required value="([^"]*)"', form) for name in ("start", "end", "window_zone")
+    ]
     assert fields == [[text.replace(" ", "T")] for text in expected]
 
 

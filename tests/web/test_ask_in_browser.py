@@ -192,7 +192,7 @@ def test_without_the_library_it_is_a_plain_text(site: Site) -> None:
 
 def test_a_standard_change_is_asked_for(site: Site) -> None:
     """Its parameters are handed over with their types."""
-    query = "values.max_idle=16&start=2031-04-01T14:00&end=2031-04-01T15:00&zone=UTC&reviewer=bob"
+    query = "values.max_idle=16&start=2031-04-01T14:00&end=2031-04-01T15:00&window_zone=UTC&reviewer=bob"
     site.airflow.run = {"state": "running", "note": "CHG-4711 is asked for"}
     with tab(site.browser, site.address) as (page, trouble):
         page.goto(f"{BELOW}/ask/standard/max_idle?{query}", wait_until="networkidle")
@@ -206,4 +206,25 @@ def test_a_standard_change_is_asked_for(site: Site) -> None:
             "zone": "UTC",
             "reviewer": "bob",
         }
+        assert trouble.found == []
+
+
+def test_only_what_was_checked_is_asked_for(site: Site) -> None:
+    """Another value than the checked one has to be checked, and an opening takes over nothing but the window."""
+    query = "values.max_idle=16&start=2031-04-01T14:00&end=2031-04-01T15:00&window_zone=UTC&reviewer=bob"
+    with tab(site.browser, site.address) as (page, trouble):
+        page.goto(f"{BELOW}/ask/standard/max_idle?{query}", wait_until="networkidle")
+        ask, value = page.get_by_role("button", name="Ask for it"), page.get_by_label("max_idle")
+        value.select_option("20")
+        assert not ask.is_visible()
+        assert page.get_by_text("What you ask for is not what was checked.").is_visible()
+        value.select_option("16")
+        assert ask.is_visible()
+        value.select_option("8")
+        page.get_by_label("Reviewer").fill("carol")
+        page.get_by_role("link", name="Use ").first.click()
+        page.wait_for_url("**values.max_idle=8**reviewer=carol**")
+        page.wait_for_load_state()
+        assert (value.input_value(), page.get_by_label("Reviewer").input_value()) == ("8", "carol")
+        assert page.get_by_label("Window start").input_value() != "2031-04-01T14:00"
         assert trouble.found == []

@@ -13,7 +13,7 @@ from changewindow.ledger import changes
 from support.changes import NOW
 from support.pages import VIEWERS, Pages
 
-WINDOW = {"start": "2031-03-19T14:00", "end": "2031-03-19T15:00", "zone": "UTC"}
+WINDOW = {"start": "2031-03-19T14:00", "end": "2031-03-19T15:00", "window_zone": "UTC"}
 MAX_IDLE = {**WINDOW, "values.max_idle": "16", "reviewer": "bob"}
 
 
@@ -45,7 +45,7 @@ def test_each_standard_change_has_its_form(pages: Pages) -> None:
 def test_an_opening_is_one_click_away(pages: Pages) -> None:
     """What is chosen already stays."""
     text = html.unescape(pages.get("/ask/standard/max_idle", **{"values.max_idle": "16"}))
-    window = "start=2031-03-18+14%3A10&end=2031-03-18+15%3A10&zone=UTC"
+    window = "start=2031-03-18+14%3A10&end=2031-03-18+15%3A10&window_zone=UTC"
     assert f'href="/ask/standard/max_idle?values.max_idle=16&{window}"' in text
 
 
@@ -66,9 +66,24 @@ def test_what_is_filled_in_makes_a_change(pages: Pages) -> None:
 
 def test_local_times_are_handed_over_as_moments(pages: Pages) -> None:
     """In the zone of the form, whatever zone the browser is in."""
-    given = conf(pages.get("/ask/standard/max_idle", **{**MAX_IDLE, "zone": "Europe/Berlin"}))
+    given = conf(pages.get("/ask/standard/max_idle", **{**MAX_IDLE, "window_zone": "Europe/Berlin"}))
     assert given["start"] == "2031-03-19T13:00:00+00:00"
     assert given["zone"] == "Europe/Berlin"
+
+
+def test_the_zone_of_a_window_is_that_of_nothing_else(pages: Pages) -> None:
+    """Pages go on in the zone that was chosen for them, and a mistyped one is a finding like any other mistake."""
+    pages.viewer = VIEWERS["user"]
+    there = {**MAX_IDLE, "window_zone": "Asia/Kathmandu"}
+    answer = pages.client.get("/ask/standard/max_idle", params=there)
+    assert conf(answer.text)["start"] == "2031-03-19T08:15:00+00:00"
+    assert "set-cookie" not in answer.headers
+    assert 'name="zone" value="UTC"' in pages.get("/now")
+    answer = pages.client.get("/ask/standard/max_idle", params={**there, "window_zone": "Asia/Kathmandoo"})
+    text = html.unescape(answer.text)
+    assert "unknown zone 'Asia/Kathmandoo'. Did you mean 'Asia/Kathmandu'?" in text
+    assert 'name="reviewer" required value="bob"' in text
+    assert 'name="start" type="datetime-local" required value="2031-03-19T14:00"' in text
 
 
 @pytest.mark.parametrize(
@@ -81,7 +96,9 @@ def test_local_times_are_handed_over_as_moments(pages: Pages) -> None:
 )
 def test_a_time_that_is_no_moment_is_a_finding(pages: Pages, start: str, sentence: str) -> None:
     """Nothing can be asked for then."""
-    text = html.unescape(pages.get("/ask/standard/max_idle", **{**MAX_IDLE, "start": start, "zone": "Europe/Berlin"}))
+    text = html.unescape(
+        pages.get("/ask/standard/max_idle", **{**MAX_IDLE, "start": start, "window_zone": "Europe/Berlin"})
+    )
     assert sentence in text
     assert "data-trigger" not in text
 

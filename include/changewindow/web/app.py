@@ -61,7 +61,7 @@ async def refuse(request: Request, error: Exception) -> Response:
     """Return the page that says what went wrong, and what to do now."""
     hide_token(request.scope)
     if isinstance(error, HTTPException):
-        status, sentence = error.status_code, f"{request.url.path}: {error.detail}. Choose a page from the menu."
+        status, sentence = error.status_code, f"{request.url.path}: {error.detail}."
     elif isinstance(error, ChangeError):
         status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 500)
         sentence = str(error)

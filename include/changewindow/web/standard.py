@@ -12,7 +12,7 @@ from changewindow.documents.text import hint
 from changewindow.documents.yaml_writing import written
 from changewindow.errors import BadRequest
 from changewindow.policy.standard_changes import Standards, Template
-from changewindow.ticket.window import Window
+from changewindow.ticket.window import Window, parse_zone
 from changewindow.web.asked_window import asked_window
 
 VALUE = "values."
@@ -41,7 +41,7 @@ class Form:
 
     @classmethod
     def of(cls, standards: Standards, name: str, given: Mapping[str, str], *, owner: str, zone: str) -> "Form":
-        """Return the form of a standard change.
+        """Return the form of a standard change; `zone` is that of the window unless another one is filled in.
 
         Raises:
             BadRequest: there is no such one.
@@ -49,7 +49,7 @@ class Form:
         if name not in standards.templates:
             remedy = hint(name, standards.templates) if standards.templates else "There are none."
             raise BadRequest(f"There is no standard change '{name}'. {remedy}")
-        return cls(name, standards.templates[name], given, owner, zone)
+        return cls(name, standards.templates[name], given, owner, given.get("window_zone", "").strip() or zone)
 
     @property
     def fields(self) -> list[Field]:
@@ -70,8 +70,9 @@ class Form:
     def window(self) -> dict[str, str]:
         """Return the window as a ticket writes it; what is missing is empty, and what is no time stays."""
         try:
-            return {"start": "", "end": "", "zone": self.zone, **asked_window(self.given, ZoneInfo(self.zone))}
-        except BadRequest:
+            zone = ZoneInfo(parse_zone(self.zone))
+            return {"start": "", "end": "", "zone": self.zone, **asked_window(self.given, zone)}
+        except (BadRequest, ValueError):
             return {"start": self.given.get("start", ""), "end": self.given.get("end", ""), "zone": self.zone}
 
     @property
