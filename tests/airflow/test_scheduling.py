@@ -12,7 +12,8 @@ import pytest
 
 from changewindow.cli.airflow_api import ENDED, wait_for
 from changewindow.cli.standalone import Place
-from changewindow.ledger import changes, leases
+from changewindow.ledger import changes, events, leases
+from changewindow.ledger.payloads import ExtensionRefused
 from support.real_airflow import HEALTH, Probe, RealAirflow, acts, ticket, window
 
 
@@ -257,6 +258,20 @@ def test_a_run_that_died_is_taken_back_by_housekeeping(airflow: RealAirflow, tmp
     assert airflow.ends(change, rollback) == ("failed", "rolled_back")
     assert acts(journal) == ["apply_1", "apply_2", "undo_2", "undo_1"]
     assert leases.leases(airflow.ledger, change) == []
+
+
+@pytest.mark.xdist_group("housekeeping")
+def test_a_longer_window_is_waited_for_no_more_once_somebody_ends_its_run(airflow: RealAirflow, tmp_path: Path) -> None:
+    """Nobody can answer it then, so the ledger says that the window stays as it is."""
+    change = airflow.submit(ticket(tmp_path / "no_longer"))
+    end = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    run = airflow.alice.trigger("extend_window", {"change": change, "end": end, "reason": "it takes longer"})
+    wait_for(lambda: airflow.asks("extend_window", run, "approve"), "the question")
+    airflow.mark_run("extend_window", run, "failed")
+    assert airflow.request_ends(run, "extend_window") == "failed"
+    airflow.does("housekeeping")
+    (refused,) = events.past(airflow.ledger, change, ExtensionRefused)
+    assert refused == ExtensionRefused(run=f"extend_window/{run}", reason="its run ended before anybody answered")
 
 
 def newest_rollback(airflow: RealAirflow, change: str) -> str | None:

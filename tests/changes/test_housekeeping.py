@@ -9,11 +9,12 @@ from sqlalchemy import Engine, update
 from sqlalchemy.event import listen, remove
 
 from changewindow.changes import housekeeping
+from changewindow.changes.extensions import open_extensions
 from changewindow.changes.publication import publish
 from changewindow.ledger import changes, events, leases
 from changewindow.ledger.database import Ledger
 from changewindow.ledger.models import Revision
-from changewindow.ledger.payloads import RunDied
+from changewindow.ledger.payloads import ExtensionAsked, RunDied
 from support.changes import NOW, approved, intent
 
 LATE = NOW + timedelta(hours=2)
@@ -44,6 +45,20 @@ def test_an_orphaned_change_is_found(ledger: Ledger, acting: str) -> None:
     assert [change.run for change in housekeeping.orphaned(ledger, nobody, NOW)] == [None]
     assert events.past(ledger, acting, RunDied) == [RunDied(run="run-1")]
     assert housekeeping.orphaned(ledger, lambda _, run: run is None, NOW) == []
+
+
+def test_a_longer_window_that_nobody_can_allow_any_more_is_refused(ledger: Ledger, acting: str) -> None:
+    """Somebody has ended the run that asks; another one still waits, and so does its question."""
+    later = changes.get(ledger, acting).closes + timedelta(hours=1)
+    asked = {"later": later, "reason": "it takes longer", "people": ("bob",), "by": "alice"}
+    for run in ("extend_window/1", "extend_window/2"):
+        events.record(ledger, events.Event(acting, "alice", NOW, ExtensionAsked(run=run, **asked)))
+    assert housekeeping.unanswered(ledger, somebody, NOW) == []
+    assert housekeeping.unanswered(ledger, lambda _, run: run == "2", NOW) == [f"extend_window/1 of {acting}"]
+    assert [each.run for each in open_extensions(events.history(ledger, acting))] == ["extend_window/2"]
+    assert housekeeping.unanswered(ledger, lambda _, run: run == "2", NOW) == []
+    changes.close(ledger, acting, run="run-1", outcome="completed", reason="done", now=NOW)
+    assert housekeeping.unanswered(ledger, nobody, NOW) == []
 
 
 def test_a_window_without_a_run_is_missed(ledger: Ledger, ticket_data: dict[str, Any]) -> None:

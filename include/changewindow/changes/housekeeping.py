@@ -7,14 +7,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from changewindow.changes.extensions import ABOUT, open_extensions
 from changewindow.changes.publication import IDENTITY, is_published
-from changewindow.ledger import changes, leases, queries
+from changewindow.ledger import changes, events, leases, queries
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.models import Change
+from changewindow.ledger.payloads import ExtensionRefused
 from changewindow.policy.conflicts import HOLDING
 
 IsAlive = Callable[[str, str | None], bool]
-"""Whether a run of a change, or any run when none is named, is queued or running."""
+"""Whether a run of a DAG, which is most often a change, or any run when none is named, is queued or running."""
 LATE = timedelta(minutes=5)
 """How long after its window a change may still record its own outcome."""
 KEPT = timedelta(days=1)
@@ -51,6 +54,22 @@ def _why_missed(change: Change, is_alive: IsAlive) -> str:
     if change.status == "submitted":
         return "nobody approved it in time"
     return "its run was stuck" if is_alive(change.id, None) else "no run of it started in its window"
+
+
+def unanswered(ledger: Ledger, is_alive: IsAlive, now: datetime) -> list[str]:
+    """End the requests for a longer window whose run can be answered no more, for somebody has ended it; return them.
+
+    Until then a page would wait with everybody who looks at it for an answer that nobody can give.
+    """
+    gone = []
+    for change in queries.with_event(ledger, EventKind.EXTENSION_ASKED, *changes.WAITING, "running"):
+        for asked in open_extensions(events.history(ledger, change, *ABOUT)):
+            dag, _, run = asked.run.partition("/")
+            if not is_alive(dag, run):
+                refused = ExtensionRefused(run=asked.run, reason="its run ended before anybody answered")
+                events.record(ledger, events.Event(change, "housekeeping", now, refused))
+                gone.append(f"{asked.run} of {change}")
+    return gone
 
 
 def frozen(ledger: Ledger, is_paused: Callable[[str], bool]) -> list[str]:

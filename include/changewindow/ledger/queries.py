@@ -47,6 +47,14 @@ def with_status(ledger: Ledger, *statuses: str) -> list[Change]:
         return list(session.scalars(select(Change).where(Change.status.in_(statuses)).order_by(Change.number)))
 
 
+def with_event(ledger: Ledger, kind: EventKind, *statuses: str) -> list[str]:
+    """Return the changes in these states in whose history such an event stands, oldest first."""
+    has_one = select(EventRow.number).where(EventRow.kind == kind)
+    wanted = select(Change.number).where(Change.status.in_(statuses), Change.number.in_(has_one))
+    with ledger.reading() as session:
+        return [identity(number) for number in session.scalars(wanted.order_by(Change.number))]
+
+
 def newest_texts(ledger: Ledger, *statuses: str, closed_after: datetime | None = None) -> dict[str, str]:
     """Return the newest text, as it is stored, of each change in these states; empty where the ledger has lost it."""
     is_newest = (Revision.number == Change.number) & (Revision.digest == Change.digest)

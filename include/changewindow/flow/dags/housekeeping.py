@@ -1,6 +1,8 @@
 """The DAG that ends what nobody else will: it rolls back changes whose run died, or calls a person."""
 
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, BaseOperator
@@ -40,19 +42,14 @@ class LookAfter(BaseOperator):
         _take_in_journals(here)
 
         def is_alive(change: str, run: str | None) -> bool:
-            wanted = {"run_ids": [run]} if run else {}
-            is_open = bool(context["ti"].get_dr_count(dag_id=change, states=OPEN, **wanted))
-            return is_open or is_being_declared(context, changes.get(here, change).origin)
+            return is_open(context, change, run) or is_being_declared(context, changes.get(here, change).origin)
 
-        for identity in replace_earlier(here, bundle):
-            log.info("%s was published by an earlier version; it is data now", identity)
-        for identity in housekeeping.unpublished(here, bundle, now()):
-            # Published while its first step is still being applied, its own run would take that for half done.
-            if not is_being_declared(context, changes.get(here, identity).origin):
-                self._publish(identity)
+        self._publish_missing(context, here, bundle)
         for change in housekeeping.missed(here, is_alive, now()):
             log.warning("%s: %s", change.id, change.reason)
             tell_ended(here, change.id)
+        for asked in housekeeping.unanswered(here, partial(is_open, context), now()):
+            log.warning("%s ended before anybody answered; the window stays as it is", asked)
 
         def is_paused(change: str) -> bool:
             try:
@@ -71,6 +68,14 @@ class LookAfter(BaseOperator):
         orphaned = housekeeping.orphaned(here, is_alive, now())[:MOST]  # the others are found again in five minutes
         return [self._roll_back(context, change.id, change.run) for change in orphaned]
 
+    def _publish_missing(self, context: Context, here: Ledger, bundle: Path) -> None:
+        for identity in replace_earlier(here, bundle):
+            log.info("%s was published by an earlier version; it is data now", identity)
+        for identity in housekeeping.unpublished(here, bundle, now()):
+            # Published while its first step is still being applied, its own run would take that for half done.
+            if not is_being_declared(context, changes.get(here, identity).origin):
+                self._publish(identity)
+
     def _publish(self, change: str) -> None:
         try:
             log.warning("the file of %s was missing or not ours; published again as %s", change, publish_change(change))
@@ -86,10 +91,15 @@ class LookAfter(BaseOperator):
         return run_request(context, change, f"take_back_{now():%Y%m%dT%H%M%S}", conf)
 
 
+def is_open(context: Context, dag: str, run: str | None) -> bool:
+    """Return whether a run of a DAG is queued or running: this one, or any when none is named."""
+    return bool(context["ti"].get_dr_count(dag_id=dag, states=OPEN, **({"run_ids": [run]} if run else {})))
+
+
 def is_being_declared(context: Context, origin: str | None) -> bool:
     """Return whether the run is alive that has declared a change to be an emergency: it applies the first step."""
     dag, _, run = (origin or "").partition("/")
-    return dag in {EMERGENCY, DRILL} and bool(context["ti"].get_dr_count(dag_id=dag, run_ids=[run], states=OPEN))
+    return dag in {EMERGENCY, DRILL} and is_open(context, dag, run)
 
 
 def _take_in_journals(here: Ledger) -> None:
