@@ -22,8 +22,13 @@ def assigned(people: Iterable[str]) -> list[dict[str, str]] | None:
     Airflow compares ids. Those of the SimpleAuthManager are user names, and our FabAuthManager compares names. Under
     another auth manager everybody may click, and an answer that does not count is refused by us when it arrives.
     """
-    names, manager = list(people), str(conf.get("core", "auth_manager"))
-    return [{"id": name, "name": name} for name in names] if names and manager.endswith(BY_NAME) else None
+    names = list(people)
+    return [{"id": name, "name": name} for name in names] if names and is_told_names() else None
+
+
+def is_told_names() -> bool:
+    """Return whether Airflow can be told by their names who is asked."""
+    return str(conf.get("core", "auth_manager")).endswith(BY_NAME)
 
 
 def has_listed_roles() -> bool:

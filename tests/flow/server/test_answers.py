@@ -1,8 +1,10 @@
 """A question that names nobody is put to everybody who may see what it is about."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,16 +16,20 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from sqlalchemy import delete, insert
 
+from changewindow.cli.standalone import ROOT
 from changewindow.flow.server.asked import Asked, Person, Refused
 from changewindow.flow.server.facts import Known
 from changewindow.flow.server.judge import judge
-from changewindow.ledger import changes
+from changewindow.ledger import changes, emergencies
 from changewindow.ledger.database import Ledger
+from changewindow.ledger.payloads import Declared
+from changewindow.ledger.payloads.emergency import Skipped
 from support.fab_users import fab_users
 from support.tickets import banner
 
 ROUTE = "/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/hitlDetails"
 NOW = datetime(2031, 3, 18, 14, 10, tzinfo=UTC)
+OF_AIRFLOW = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 TABLES: list[type[Base]] = [HITLDetail, TaskInstance, DagRun]
 
 
@@ -103,3 +109,37 @@ def test_an_answer_does_not_wait_at_the_door_for_its_question(change: str) -> No
 def test_who_does_not_see_a_dag_hears_nothing_of_its_questions(change: str) -> None:
     """Airflow answers them, as it does for a DAG that there is not."""
     assert answered("extend_window", sees_dag=False) == ""
+
+
+@pytest.mark.parametrize("dag", ["extend_window", "request_change"])
+def test_whom_the_policy_names_answers_unseen_where_airflow_is_told_no_names(
+    change: str, dag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under an auth manager that knows people by numbers; there is nothing yet that shows them the change."""
+    monkeypatch.setenv("AIRFLOW__CORE__AUTH_MANAGER", OF_AIRFLOW)
+    shutil.copytree(ROOT / "include/policy", tmp_path / "policy")
+    monkeypatch.setenv("CHANGEWINDOW_POLICY", str(tmp_path / "policy"))
+    asks(dag, **({"change": change} if dag == "extend_window" else {}))
+    assert f"no change {change}" in answered(dag)
+    rules = "rules: [{name: r, levels: [{name: l, from: [leads]}]}]\n"
+    approvals = tmp_path / "policy" / "approvals.yaml"
+    approvals.write_text(f"groups: {{leads: [Olga]}}\n{rules}")
+    assert answered(dag) == ""
+    approvals.write_text("rules: nonsense")
+    assert f"no change {change}" in answered(dag)
+
+
+def test_whom_an_emergency_has_skipped_approves_afterwards_unseen(
+    change: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those are not whom the policy asks beforehand."""
+    monkeypatch.setenv("AIRFLOW__CORE__AUTH_MANAGER", OF_AIRFLOW)
+    skipped = (Skipped(code="nobody_approved", sentence="nobody has approved it", people=("olga",)),)
+    told: dict[str, Any] = {"broken": "no orders", "commander": "carol", "agreed_at": NOW, "agreed_how": "by phone"}
+    declared = Declared(**told, digest="", executor="erik", skipped=skipped, due=NOW)
+    urgent = emergencies.declare(
+        ledger, banner(), declared, person="alice", now=NOW, origin="emergency_change/1"
+    ).change
+    for dag, is_asked in (("extend_window", False), ("retroactive_approval", True)):
+        asks(dag, change=urgent)
+        assert (answered(dag) == "") is is_asked

@@ -42,7 +42,7 @@ class NothingKnown:
         """Return nothing."""
         return ""
 
-    def asked_of_everybody(self, _dag: str, _run: str, _task: str) -> str:
+    def asked_of_everybody(self, _dag: str, _run: str, _task: str, *, person: str) -> str:
         """Return that people are named."""
         return ""
 

@@ -65,7 +65,7 @@ class Facts:
         """Return the change whose rollback failed."""
         return "CHG-5" if target == "production/orders" else ""
 
-    def asked_of_everybody(self, _dag: str, _run: str, _task: str) -> str:
+    def asked_of_everybody(self, _dag: str, _run: str, _task: str, *, person: str) -> str:
         """Return that people are named."""
         return ""
 

@@ -16,7 +16,8 @@ def answer(asked: Asked, dag: str, facts: Facts) -> None:
     Raises:
         Refused: nothing is asked yet, or it is put to everybody, which means everybody who may see the change.
     """
-    change = facts.asked_of_everybody(dag, asked.parameters["dag_run_id"], asked.parameters["task_id"])
+    run, task = asked.parameters["dag_run_id"], asked.parameters["task_id"]
+    change = facts.asked_of_everybody(dag, run, task, person=asked.person.name)
     if change is None and asked.person.may_see(dag):
         raise Refused(404, NOTHING_ASKED.format(dag))
     if change and not asked.person.may_see(change):

@@ -1,6 +1,6 @@
 """What has to be known of a change, and of its runs, to judge a request."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -12,12 +12,18 @@ from airflow.utils.session import create_session
 from airflow.utils.state import State
 from sqlalchemy import select
 
-from changewindow.errors import LedgerUnknown
+from changewindow.changes.approving import assessment_of
+from changewindow.errors import ChangeError, LedgerUnknown
 from changewindow.flow import rights
-from changewindow.flow.runtime import ledger
+from changewindow.flow.owed import rules
+from changewindow.flow.own_dag import RETROACTIVE
+from changewindow.flow.people import is_told_names
+from changewindow.flow.runtime import ledger, log, policy
 from changewindow.flow.server.asked import Person, ours
-from changewindow.ledger import changes, leases, queries
+from changewindow.ledger import aftercare, changes, leases, queries
 from changewindow.ledger.models import Change
+from changewindow.policy.aftercare import who_may
+from changewindow.policy.sign_off import same_person
 
 
 class Facts(Protocol):
@@ -34,8 +40,8 @@ class Facts(Protocol):
     def holder(self, target: str) -> str:
         """Return the change that holds a target, or an empty text."""
 
-    def asked_of_everybody(self, dag: str, run: str, task: str) -> str | None:
-        """Return the change that a question to everybody is about; empty if it names people, None if there is none."""
+    def asked_of_everybody(self, dag: str, run: str, task: str, *, person: str) -> str | None:
+        """Return the change that everybody is asked about; empty if people are named, None if nothing is asked."""
 
     def open_runs(self, dag: str) -> list[str]:
         """Return the runs of a DAG that are queued or running."""
@@ -65,8 +71,8 @@ class Known:
         """Return the change that holds a target, or an empty text."""
         return leases.holder(ledger(), target)
 
-    def asked_of_everybody(self, dag: str, run: str, task: str) -> str | None:
-        """Return the change that a question to everybody is about; empty if it names people, None if there is none."""
+    def asked_of_everybody(self, dag: str, run: str, task: str, *, person: str) -> str | None:
+        """Return the change that everybody is asked about; empty if people are named, None if nothing is asked."""
         of_run = (TaskInstance.dag_id == DagRun.dag_id) & (TaskInstance.run_id == DagRun.run_id)
         is_it = (TaskInstance.dag_id == dag, TaskInstance.run_id == run, TaskInstance.task_id == task)
         asked = select(DagRun.conf, HITLDetail.assignees).join(TaskInstance, of_run)
@@ -79,8 +85,9 @@ class Known:
         if question.assignees:
             return ""
         named = ours([str((question.conf or {}).get("change"))])
-        change = None if named else queries.of_origin(ledger(), f"{dag}/{run}")
-        return change.id if change else "".join(named)
+        made = None if named else queries.of_origin(ledger(), f"{dag}/{run}")
+        change = made.id if made else "".join(named)
+        return "" if change and _is_named(person, change, dag) else change
 
     def open_runs(self, dag: str) -> list[str]:
         """Return the runs of a DAG that are queued or running."""
@@ -92,3 +99,24 @@ class Known:
         """Return why somebody may not run this DAG with these parameters, or an empty text."""
         finding = rights.why_not(dag, params, person.name, is_operator=person.is_operator)
         return finding.reason if finding else ""
+
+
+def _is_named(person: str, change: str, dag: str) -> bool:
+    """Return whether the policy asks somebody about a change by their name, where Airflow is told no names."""
+    if is_told_names():
+        return False
+    try:
+        people = _asked_afterwards(change) if dag == RETROACTIVE else _asked(change)
+    except ChangeError as error:
+        log.warning("whom the policy asks about %s is not known: %s", change, error)
+        return False
+    return any(same_person(person, name) for name in people)
+
+
+def _asked(change: str) -> Iterable[str]:
+    return [name for need in assessment_of(ledger(), change, policy()).needs for name in need.people]
+
+
+def _asked_afterwards(change: str) -> Iterable[str]:
+    owed, known = aftercare.of_change(ledger(), change), rules()
+    return who_may(owed, known.emergencies, known.groups) if owed else ()
