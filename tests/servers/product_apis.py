@@ -185,7 +185,9 @@ def gitlab(request: dict[str, Any], parts: dict[str, Any]) -> Desk:
     """Speak GitLab's REST API about one merge request; `parts` holds approvals, reviewers, versions and notes."""
 
     def part(query: Query, name: str) -> Reply:
-        return numbered(parts[name], query) if "per_page" in query else (200, parts[name])
+        if name == "approvals":
+            return 200, parts[name]
+        return numbered(parts[name], {"per_page": ["20"], "page": ["1"], **query})
 
     at = r"/api/v4/projects/example%2Fshop%2Forders/merge_requests/481"
     routes: dict[str, Callable[..., Reply]] = {

@@ -74,6 +74,17 @@ async def test_a_quantile_is_that_of_promql(
     assert answer.value == pytest.approx(value)
 
 
+@pytest.mark.parametrize(("counts", "is_above"), [((50, 100, 100), False), ((0, 90, 100), True), ((0, 0, 9), True)])
+async def test_a_quantile_above_the_last_bound_is_at_least_that(
+    server: RecordingServer, counts: Any, *, is_above: bool
+) -> None:
+    """A minute of waiting reads as 0.2 s there, so a limit of 0.2 s is not kept by it: nobody knows."""
+    asked = {"metric": "took", "read": "quantile"}
+    answer = await between(server, BUCKETS.format(0, 0, 0), BUCKETS.format(*counts), **asked)
+    assert answer.is_at_least == is_above
+    assert ("above the last bound of its buckets" in answer.note) == is_above
+
+
 async def test_a_value_is_of_one_series(server: RecordingServer) -> None:
     """Two series where one was asked are invalid."""
     two = COUNTER.format(1, 2)

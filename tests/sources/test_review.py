@@ -195,6 +195,7 @@ def approved(*users: str, at: str = "2031-03-17T11:00:00.123Z", **changed: Any) 
 
 EARLY = "2031-03-17T09:59:59.000Z"
 OBJECTION = {"reviewers": [{"user": {"username": "carol"}, "state": "requested_changes"}]}
+OF_MANY = {"reviewers": [{"user": {"username": "dan"}, "state": "unreviewed"}] * 120 + OBJECTION["reviewers"]}
 AT_GITLAB = [
     pytest.param(merge_request(), approved("bob"), "approved_and_merged", True, "approved by bob", id="approved"),
     pytest.param(merge_request(), approved(), "approved_and_merged", False, NO, id="merged without a look"),
@@ -213,6 +214,9 @@ AT_GITLAB = [
         merge_request(), approved("bob", notes=[]), "approved", False, "bob approved an older", id="nobody knows when"
     ),
     pytest.param(merge_request(), approved("bob", **OBJECTION), "approved", False, "carol requests", id="objection"),
+    pytest.param(
+        merge_request(), approved("bob", **OF_MANY), "approved", False, "carol requests", id="objection of the last"
+    ),
     pytest.param(
         merge_request(state="opened", merge_user=None), approved("bob"), "approved", True, "bob", id="to be merged"
     ),

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from changewindow.systems.connection import Connection
-from changewindow.systems.measurement import SourceError
+from changewindow.systems.measurement import Answer, SourceError
 from changewindow.watch.baseline import Compare, Seen, mann_whitney
-from changewindow.watch.baseline_readings import Baseline, longest, take_baselines
+from changewindow.watch.baseline_readings import Baseline, exact, longest, take_baselines
 from changewindow.watch.condition import Condition
 from changewindow.watch.watch import Wanted, until_good
 from support.recording_server import Request, recording_server
@@ -63,6 +63,13 @@ def test_the_number_that_is_judged(written: dict[str, Any], seen: dict[str, list
             "invalid",
             "1 against 0: there is no ratio to 0; compare by difference",
             id="nothing has a ratio to zero",
+        ),
+        pytest.param(
+            {"by": "ratio"},
+            {"before": [-2, -2], "values": [900]},
+            "invalid",
+            "900 against -2: there is no ratio to a number below 0; compare by difference",
+            id="growing past zero looks like falling",
         ),
         pytest.param(
             {"by": "difference"},
@@ -206,6 +213,11 @@ def metrics() -> Iterator[str]:
             "it: the median of the baseline is 0, which has no ratio; compare by difference",
             id="it is zero",
         ),
+        pytest.param(
+            "-2\n",
+            "it: the median of the baseline is -2, which has no ratio; compare by difference",
+            id="it is below zero",
+        ),
     ],
 )
 async def test_without_a_baseline_nothing_begins(tmp_path: Path, text: str | None, message: str) -> None:
@@ -213,8 +225,15 @@ async def test_without_a_baseline_nothing_begins(tmp_path: Path, text: str | Non
     file = tmp_path / "value"
     if text is not None:
         file.write_text(text)
-    (baseline,) = await taken([reading(file)], patience=5 if text == "0\n" else 0.05)
+    (baseline,) = await taken([reading(file)], patience=5 if text in {"0\n", "-2\n"} else 0.05)
     assert (baseline.unusable() or "").startswith(message)
+
+
+def test_what_may_be_more_is_no_baseline() -> None:
+    """A count that has an end, and a quantile above all bounds, would make whatever comes look like before."""
+    with pytest.raises(SourceError, match=r"^10 or more, which is no baseline \(no more are counted\)$") as raised:
+        exact(Answer(10, datetime.now(UTC), "asked", "no more are counted", is_at_least=True))
+    assert raised.value.cause == "invalid"
 
 
 async def test_the_way_back_is_proven_against_before(tmp_path: Path) -> None:

@@ -58,6 +58,13 @@ NAN, INFINITY = float("nan"), float("inf")
         pytest.param(OK, 503, "fail", id="another status is bad"),
         pytest.param({"pass": {"matches": "v2"}}, "v2.1", "fail", id="an expression must match the whole text"),
         pytest.param({"pass": {"equals": "v2"}}, "V2", "fail", id="capitals count"),
+        pytest.param({"fail": {"matches": "5.."}}, 500, "fail", id="a status matches an expression"),
+        pytest.param({"fail": {"matches": "5.."}}, 500.0, "fail", id="a number matches as it is shown, without .0"),
+        pytest.param({"fail": {"matches": "[1-9][0-9]*"}}, 3.0, "fail", id="and so does any whole one"),
+        pytest.param({"pass": {"matches": "-?0"}}, -0.0, "pass", id="and zero"),
+        pytest.param({"pass": {"matches": "0[.]5"}}, 0.5, "pass", id="a fraction matches with its point"),
+        pytest.param({"fail": {"matches": "false|no"}}, False, "invalid", id="false is no text, and would not be bad"),
+        pytest.param({"pass": {"matches": "(?i)true"}}, True, "invalid", id="true is no text either"),
     ],
 )
 def test_a_value_routes(limits: Settings, value: Value, means: str) -> None:

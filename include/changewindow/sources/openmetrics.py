@@ -3,9 +3,9 @@
 For services without a Prometheus. The endpoint speaks the Prometheus text format or OpenMetrics; the address comes from
 an Airflow Connection of type HTTP, extra `header` and `scheme` as for `feature_flag`. `rate` is the increase per second
 of a counter, `share` the part of a counter's increase whose labels match `where`, `quantile` is estimated from a
-histogram's buckets as PromQL's histogram_quantile does it. Values lie between the newest scrape and the oldest one not
-older than `over`; the first reading scrapes twice, a second apart. No traffic between two scrapes is `no_data`, never a
-good value.
+histogram's buckets as PromQL's histogram_quantile does it; above their last bound it may be anything, and a limit there
+is `invalid`. Values lie between the newest scrape and the oldest one not older than `over`; the first reading scrapes
+twice, a second apart. No traffic between two scrapes is `no_data`, never a good value.
 
 A counter that fell was reset, and with it all that are asked for of the same `instance`: they count from zero. A series
 that is not there yet, like that of the first error, is 0; a label that no series of the metric has is `invalid`. Where
@@ -46,6 +46,7 @@ EXAMPLE = {
     "where": {"status": "5.."},
 }
 APART = 1.0
+ABOVE = "it is above the last bound of its buckets; give the histogram bounds above the limit"
 LONGEST = 100_000
 """How many lines of an endpoint are read: they take some seconds."""
 MOST = 10_000
@@ -112,7 +113,8 @@ class Source(SourceBase):
         if not older:
             fault = f"{self.metric} has no values but those of {_time(newest):%H:%M:%S} UTC"
             raise SourceError("no_data", f"{fault}, and a {self.read} lies between two times")
-        return Answer(self._compare(older[0], newest), _time(newest), self.description())
+        value, is_at_least = self._compare(older[0], newest)
+        return Answer(value, _time(newest), self.description(), ABOVE if is_at_least else "", is_at_least=is_at_least)
 
     async def _scrape(self, context: SourceContext) -> Scrape:
         """Return the values of the series that are asked for: the whole of a share, else what matches `where`."""
@@ -169,12 +171,16 @@ class Source(SourceBase):
             raise SourceError(cause, f"{len(values)} series of {self.metric} match, one was expected")
         return values[0]
 
-    def _compare(self, older: Scrape, newer: Scrape) -> float:
+    def _compare(self, older: Scrape, newer: Scrape) -> tuple[float, bool]:
+        """Return what happened between two scrapes, and whether it may be more than that."""
         grown = openmetrics.growth(older, newer)
         if self.read == "rate":
-            return sum(increase for _, increase in grown) / (newer[0] - older[0])
-        is_share = self.read == "share"
-        result = openmetrics.share(grown, self.where) if is_share else openmetrics.quantile(grown, self.quantile)
+            return sum(increase for _, increase in grown) / (newer[0] - older[0]), False
+        if self.read == "quantile":
+            result = openmetrics.quantile(grown, self.quantile)
+        else:
+            part = openmetrics.share(grown, self.where)
+            result = None if part is None else (part, False)
         if result is None:
             raise SourceError("no_data", f"{self.metric} did not grow between two scrapes: no traffic")
         return result

@@ -94,7 +94,7 @@ async def gitlab(api: Api, project: str, number: int) -> Reviewed:
     approvals = await api.json(f"{path}/approvals")
     users = {str(approval["user"]["username"]) for approval in approvals["approved_by"]}
     approved = {user for user in users if not ROBOT.fullmatch(user)}
-    reviewers = await api.json(f"{path}/reviewers")
+    reviewers = await _all_pages(api, f"{path}/reviewers")
     current = approved & await _approved_last_version(api, path) if approved else set()
     merger = request.get("merge_user") or request.get("merged_by")
     return Reviewed(

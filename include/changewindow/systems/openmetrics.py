@@ -80,8 +80,10 @@ def share(grown: Sequence[tuple[Labels, float]], where: Labels) -> float | None:
     return sum(increase for labels, increase in grown if matches(labels, where)) / whole if whole else None
 
 
-def quantile(grown: Sequence[tuple[Labels, float]], wanted: float) -> float | None:
+def quantile(grown: Sequence[tuple[Labels, float]], wanted: float) -> tuple[float, bool] | None:
     """Return a quantile as PromQL's histogram_quantile estimates it, or None when nothing grew.
+
+    It comes with whether it is above the last bound, which is returned in its place: it may be anything from there on.
 
     Raises:
         SourceError: the buckets do not end with that of all observations, or there is no other one to measure by.
@@ -104,7 +106,7 @@ def quantile(grown: Sequence[tuple[Labels, float]], wanted: float) -> float | No
         fault = "the series of the histogram have different buckets, and their sums mean nothing"
         raise SourceError("invalid", f"{fault}. Choose those of one kind with `where`")
     if not all(map(math.isfinite, counts.values())):
-        return math.nan
+        return math.nan, False
     rising = _rising(counts)
     return _within(rising, wanted * rising[-1][1]) if rising[-1][1] else None
 
@@ -125,13 +127,13 @@ def _rising(counts: Mapping[float, float]) -> list[tuple[float, float]]:
     return list(zip(bounds, accumulate((counts[bound] for bound in bounds), max), strict=True))
 
 
-def _within(buckets: Sequence[tuple[float, float]], rank: float) -> float:
+def _within(buckets: Sequence[tuple[float, float]], rank: float) -> tuple[float, bool]:
     """Return where a rank lies: linear within its bucket, and at the last bound for all that is above it."""
     *finite, _ = buckets
     below, count_below = None, 0.0
     for bound, count in finite:
         if count >= rank:
             start = below if below is not None else min(0.0, bound)
-            return start + (bound - start) * (rank - count_below) / (count - count_below)
+            return start + (bound - start) * (rank - count_below) / (count - count_below), False
         below, count_below = bound, count
-    return finite[-1][0]
+    return finite[-1][0], True

@@ -97,8 +97,9 @@ class Compare(Model):
         detail = f"{seen.values[-1]:.6g} against {baseline:.6g}"
         if self.by == "difference":
             return seen.values[-1] - baseline, detail
-        if baseline == 0:
-            raise SourceError("invalid", f"{detail}: there is no ratio to 0; compare by difference")
+        if baseline <= 0:  # of a number below 0, whatever grows beyond 0 has a ratio that falls, and would look good
+            none = f"there is no ratio to {'a number below 0' if baseline else '0'}; compare by difference"
+            raise SourceError("invalid", f"{detail}: {none}")
         return seen.values[-1] / baseline, detail
 
     def _rank(self, values: Sequence[float], baseline: Sequence[float]) -> tuple[float | None, str]:

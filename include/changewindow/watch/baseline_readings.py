@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from changewindow.systems.measurement import Connections, PastOf, SourceContext, SourceError
+from changewindow.systems.measurement import Answer, Connections, PastOf, SourceContext, SourceError
 from changewindow.watch.baseline import Compare, middle, number
 from changewindow.watch.condition import Condition
 from changewindow.watch.reading import measure
@@ -29,8 +29,9 @@ class Baseline:
         count = len(self.values)
         if count < self.compare.samples:
             return f"{self.condition.name}: {count} of {self.compare.samples} baseline readings: {self.last_failure}"
-        if self.compare.by == "ratio" and middle(self.values) == 0:
-            return f"{self.condition.name}: the median of the baseline is 0, which has no ratio; compare by difference"
+        if self.compare.by == "ratio" and (median := middle(self.values)) <= 0:
+            problem = f"{self.condition.name}: the median of the baseline is {median:.6g}, which has no ratio"
+            return f"{problem}; compare by difference"
         return None
 
 
@@ -61,7 +62,7 @@ async def _take(baseline: Baseline, context: SourceContext, deadline: datetime, 
     while True:
         try:
             answer, *_ = await measure(baseline.condition, context)
-            baseline.values.append(number(answer.value))
+            baseline.values.append(exact(answer))
             log(f"BASELINE {name} = {baseline.values[-1]:.6g}, {len(baseline.values)} of {compare.samples}")
         except SourceError as error:
             baseline.last_failure = f"{error.cause}, {error}"
@@ -69,3 +70,14 @@ async def _take(baseline: Baseline, context: SourceContext, deadline: datetime, 
         if len(baseline.values) == compare.samples or context.now() + compare.every > deadline:
             return
         await asyncio.sleep(compare.every.total_seconds())
+
+
+def exact(answer: Answer) -> float:
+    """Return the number that was measured.
+
+    Raises:
+        SourceError: it is none, or nobody knows how much more it is.
+    """
+    if answer.is_at_least:
+        raise SourceError("invalid", f"{answer.value} or more, which is no baseline ({answer.note})")
+    return number(answer.value)

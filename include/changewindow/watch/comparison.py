@@ -41,7 +41,7 @@ class Comparison(Model):
     equals: bool | Number | str | None = None
     """The value is this number, text, true or false."""
     matches: Expression | None = None
-    """Regular expression (RE2) that must match the whole text."""
+    """Regular expression (RE2) that must match the whole text; a whole number has no fraction there, like 500."""
 
     @field_validator("between")
     @classmethod

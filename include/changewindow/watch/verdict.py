@@ -5,6 +5,7 @@ from typing import Literal, Protocol
 
 from changewindow.systems.expressions import matches
 from changewindow.systems.measurement import Cause, Value
+from changewindow.watch.comparison import plain
 
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
 
@@ -32,7 +33,8 @@ def judge(good: Limits | None, bad: Limits | None, value: Value) -> tuple[Verdic
     """Return what a value means, with the cause when it is an error.
 
     Bad wins over good. With only one of them given, everything else is its opposite; with both, a value that is
-    neither is inconclusive. NaN, infinity, and text where a number is needed are always `invalid`.
+    neither is inconclusive. NaN, infinity, text where a number is needed, and true or false where text is, are always
+    `invalid`.
 
     Raises:
         SourceError: `invalid`, an expression cannot be used.
@@ -57,7 +59,7 @@ def holds(limits: Limits, value: Value) -> bool:
     """Return whether everything that is set holds for the value.
 
     Raises:
-        NotComparable: the comparison needs a number, and the value is not one.
+        NotComparable: the comparison needs a number or a text, and the value is not one.
         SourceError: `invalid`, an expression cannot be used.
     """
     if isinstance(value, bool | str):
@@ -72,7 +74,9 @@ def holds(limits: Limits, value: Value) -> bool:
             return False
     if limits.equals is not None and not _equal(limits.equals, value):
         return False
-    return limits.matches is None or matches(limits.matches, str(value))
+    if limits.matches is not None and isinstance(value, bool):
+        raise NotComparable  # whether it is written true or True, one of the two would never match
+    return limits.matches is None or matches(limits.matches, plain(value))
 
 
 def _equal(wanted: Value, value: Value) -> bool:
