@@ -161,6 +161,17 @@ def test_apply_does_not_destroy_the_edit_of_somebody_else(file: Path, here: Cont
     assert look(file.parent) == {"pool.ini": ("theirs", "0o100644")}
 
 
+def test_a_file_of_several_names_is_refused_at_the_gate(file: Path, here: Context) -> None:
+    """A move leaves the old content under its other names, and no undo makes them one file again."""
+    (file.parent / "other").hardlink_to(file)
+    (missing,) = step(file).missing_prerequisites(here)
+    assert missing.startswith(
+        f"{file} on the worker is one file with 2 names (hard links), and a move would part them."
+    )
+    with pytest.raises(StepFailed, match="would part them"):
+        step(file).remember(here)
+
+
 def test_what_cannot_be_remembered_is_refused_at_the_gate(file: Path, here: Context) -> None:
     """Too large a file, and one that may hold secrets, unless the ticket says that it holds none."""
     file.write_bytes(b"x" * 65537)

@@ -109,6 +109,34 @@ def test_another_type_is_refused_at_the_gate(served: tuple[Flags, str]) -> None:
 
 
 @pytest.mark.parametrize(
+    "write",
+    [
+        {"method": "POST", "path": "/features/checkout/on"},
+        {"method": "POST", "path": "/features/checkout/{{on_or_off}}"},
+        {"method": "PUT", "path": "/features/checkout", "body": {"{{value}}": True}},
+    ],
+    ids=["no place for a value", "text as on or off", "value as a key"],
+)
+def test_a_request_that_cannot_tell_the_values_apart_is_refused(served: tuple[Flags, str], write: Any) -> None:
+    """Undo would send what apply has sent."""
+    flags, url = served
+    flags.value = "all"
+    assert step(value="some", write=write).missing_prerequisites(context(url)) == [
+        '`write` sends the same for "some" and for "all", so undo could not set the flag back; put `{{value}}` into it'
+    ]
+    assert step(value="all", write=write).missing_prerequisites(context(url)) == []
+
+
+def test_a_value_that_looks_like_a_place_for_one_is_written_as_it_is(served: tuple[Flags, str]) -> None:
+    """What stood in the flag comes back, whatever it is."""
+    flags, url = served
+    flags.value = "as {{on_or_off}} says"
+    within = step(value="as it is", write={**FIELDS["write"], "body": [{"value": "as {{value}}"}]})  # type: ignore[dict-item]
+    within._send(context(url), "{{on_or_off}} says")
+    assert flags.value == "as {{on_or_off}} says"
+
+
+@pytest.mark.parametrize(
     ("status", "text", "message"),
     [
         (404, "", "/api/flags/checkout at example_flags has no such flag (404): create it, or correct `read`."),

@@ -1,8 +1,8 @@
 """Puts a file on a host or on the worker, checked before it is used; undo brings back what was.
 
 The content of the ticket is written beside the file, with the file's owner and mode (or `mode`), checked there by the
-program `validate`, and moved over the file in one go; then the program `reload` runs. A link is followed to its file.
-Somebody else's edit between reading and moving is not overwritten.
+program `validate`, and moved over the file in one go; then the program `reload` runs. A link is followed to its file;
+a file with several names (hard links) is refused. Somebody else's edit between reading and moving is not overwritten.
 
 Undo brings back the remembered content and mode, or removes the file if there was none, and reloads. It refuses, with
 the difference in the log, when the file is neither what apply wrote nor what it was: somebody else has changed it
@@ -163,6 +163,11 @@ class Step(StepBase):
             unfit.append(
                 f"{file.name} has {state.size} bytes; {LARGEST} at most can be remembered for undo. "
                 "Change it by git_change or ansible instead."
+            )
+        if state.names > 1:
+            unfit.append(
+                f"{file.name} is one file with {state.names} names (hard links), and a move would part them. Leave it "
+                "one name, or make the others symbolic links."
             )
         if state.mode and not int(state.mode, 8) & 0o004 and not self.holds_no_secret:
             unfit.append(

@@ -91,6 +91,9 @@ class Step(StepBase):
         if _kind(now) != _kind(self.value):
             problem = f"the flag is {json.dumps(now)} and shall be {json.dumps(self.value)}, which is not the same type"
             return [f"{problem}; correct `value` or `read`"]
+        if not _same(now, self.value) and self._request(now) == self._request(self.value):
+            problem = f"`write` sends the same for {json.dumps(self.value)} and for {json.dumps(now)}"
+            return [f"{problem}, so undo could not set the flag back; put `{VALUE}` into it"]
         return []
 
     def remember(self, context: Context) -> Memory:
@@ -135,14 +138,19 @@ class Step(StepBase):
             raise StepFailed(f"{error} {' '.join(latest)}") from error
 
     def _send(self, context: Context, value: Any) -> None:
-        path = _filled(self.write.path, quote(value, safe="") if isinstance(value, str) else value)
+        path, body = self._request(value)
         headers = authorization.headers(context.connection(self.connection))
-        reply = context.call(self.connection, self.write.method, path, _filled(self.write.body, value), headers=headers)
+        reply = context.call(self.connection, self.write.method, path, body, headers=headers)
         if not context.dry_run and not 200 <= reply.status < 300:
             raise StepFailed(
                 f"{self.write.method} {path} at {self.connection} answered {reply.status}: {reply.text[:200]!r}. "
                 f"Correct `write`, or what the connection's account may do."
             )
+
+    def _request(self, value: Any) -> tuple[str, Any]:
+        """Return path and body of the request that sets the flag to a value."""
+        path = _filled(self.write.path, quote(value, safe="") if isinstance(value, str) else value)
+        return path, _filled(self.write.body, value)
 
     def _now(self, context: Context) -> Any:
         headers = authorization.headers(context.connection(self._reader))
@@ -174,7 +182,8 @@ def _filled(part: Any, value: Any) -> Any:
     if not isinstance(part, str):
         return part
     text = value if isinstance(value, str) else json.dumps(value)
-    return part.replace(VALUE, text).replace(ON_OR_OFF, "on" if value else "off")
+    # The value comes last: what looks like a place for one within it is its own.
+    return part.replace(ON_OR_OFF, "on" if value else "off").replace(VALUE, text)
 
 
 def _same(left: Any, right: Any) -> bool:

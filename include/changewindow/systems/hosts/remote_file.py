@@ -19,7 +19,7 @@ set -e
 file=$(readlink -f -- "$1") || {{ echo "there is no folder for it"; exit 1; }}
 if [ ! -e "$file" ]; then printf '{MARK}%s\\n{ABSENT}\\n' "$file"; exit; fi
 [ -f "$file" ] || {{ echo "it is not a regular file"; exit 1; }}
-found=$(stat -c '%a %u %g %s' -- "$file")
+found=$(stat -c '%h %a %u %g %s' -- "$file")
 if [ "${{found##* }}" -gt {LARGEST} ]; then content=; else content=$(base64 < "$file" | tr -d '\\n'); fi
 printf '{MARK}%s\\n%s\\n%s\\n' "$file" "$found" "$content"
 """
@@ -58,13 +58,14 @@ def digest(content: bytes | None) -> str:
 
 @dataclass(frozen=True)
 class FileState:
-    """A file as it is: its real path, its content (None if there is no file), mode, owner and size."""
+    """A file as it is: its real path, its content (None if there is no file), mode, owner, size and number of names."""
 
     path: str
     content: bytes | None = None
     mode: str = ""
     owner: str = ""
     size: int = 0
+    names: int = 1
 
     @property
     def is_whole(self) -> bool:
@@ -104,10 +105,11 @@ class RemoteFile:
         path, stat, *rest = report.split("\n")
         if stat == ABSENT:
             return FileState(path)
-        mode, user, group, size = stat.split()
-        state = FileState(path, base64.b64decode(rest[0]), mode, f"{user}:{group}", int(size))
-        if state.is_whole and len(state.content or b"") != state.size:
-            arrived = f"its size is {size} bytes, and {len(state.content or b'')} arrived"
+        names, mode, user, group, size = stat.split()
+        content = base64.b64decode(rest[0])
+        state = FileState(path, content, mode, f"{user}:{group}", size=int(size), names=int(names))
+        if state.is_whole and len(content) != state.size:
+            arrived = f"its size is {size} bytes, and {len(content)} arrived"
             raise StepFailed(f"{self.name} cannot be read: {arrived}. May the account read it?")
         return state
 
