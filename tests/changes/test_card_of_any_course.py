@@ -25,7 +25,7 @@ OF_A_RECORD = {payloads.Recorded, payloads.Submitted, payloads.Revised}
 """What begins a text, which the ledger keeps beside it."""
 ALWAYS = """
 Rejected Cancelled Aborted Extended ExtensionAsked ExtensionRefused Closed Released RunDied MarkerFailed Confirmed
-Started Applied
+Started Applied ApplyFailed
 UndoFailed UndoStopped Undone Watching Asked Answered Verified NotVerified Silenced SilenceFailed SilenceEnded
 Revised IncidentSeen FollowedUp Drilled LineBegun LineStopped LineLifted LookingBegun
 FindingMade FindingChanged FindingTold RollbackWanted

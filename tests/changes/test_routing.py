@@ -106,6 +106,9 @@ def test_why_a_step_failed_is_said() -> None:
     assert route_at_once(never, steps=2, reason=None) == handover.Decision(
         route="nothing", reason=f"{said}; no step started"
     )
+    begun = started(1, task_states={"apply_1": "failed"}).hand_over("apply_1", handover.NotGood(reason="it has begun"))
+    begun.events.append(payloads.ApplyFailed(step=1, name="Act", reason=why.reason))
+    assert route_at_once(begun, steps=1, reason=None) == handover.Decision(route="undo", reason=said)
     dry = KnownRun(task_states={**BOTH, "apply_2": "failed"}).hand_over("apply_2", why)
     assert route_dry(dry, steps=2, reason="errors = 7").reason == f"dry run: {said.replace('apply_1', 'apply_2')}"
 

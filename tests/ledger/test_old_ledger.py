@@ -31,7 +31,7 @@ LATER = {
     *(EventKind.LOOKING_BEGUN, EventKind.FINDING_MADE, EventKind.FINDING_CHANGED, EventKind.FINDING_TOLD),
     *(EventKind.DECLARED, EventKind.RETRO_DECIDED, EventKind.REVIEW_ASKED, EventKind.REVIEWED),
     *(EventKind.BUTTON_PRESSED, EventKind.ROLLBACK_WANTED, EventKind.EXTENSION_ASKED, EventKind.EXTENSION_REFUSED),
-    *(EventKind.REMINDED, EventKind.FOLLOWED_UP, EventKind.DRILLED, EventKind.INCIDENT_SEEN),
+    *(EventKind.REMINDED, EventKind.FOLLOWED_UP, EventKind.DRILLED, EventKind.INCIDENT_SEEN, EventKind.APPLY_FAILED),
 }
 """Kinds of event that came after the version that wrote the old ledger."""
 HEADS = {

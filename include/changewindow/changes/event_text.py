@@ -205,6 +205,7 @@ SENTENCES: dict[type[Payload], Callable[[Any], str]] = {
     payloads.Refused: lambda event: f"refused it, {event.outcome}: {' '.join(event.reasons)}",
     payloads.Remembered: _remembered,
     payloads.Applied: lambda event: f"applied step {event.step} '{event.name}'",
+    payloads.ApplyFailed: lambda event: f"could not apply step {event.step} '{event.name}': {event.reason}",
     payloads.Undoing: lambda event: f"began to undo step {event.step} '{event.name}'",
     payloads.UndoFailed: lambda event: f"could not undo step {event.step} '{event.name}': {event.reason}",
     payloads.UndoStopped: lambda event: f"stopped undoing step {event.step} '{event.name}': {event.reason}",

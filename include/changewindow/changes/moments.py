@@ -32,6 +32,7 @@ def marks(rows: Iterable[EventRow]) -> Iterator[Mark]:
 MARKS: Mapping[str, Callable[[Any], str]] = {
     EventKind.REMEMBERED: lambda event: f"step {event.step} begins",
     EventKind.APPLIED: lambda event: f"step {event.step} applied",
+    EventKind.APPLY_FAILED: lambda event: f"step {event.step} failed",
     EventKind.WATCHED: lambda event: f"verdict {event.verdict}",
     EventKind.UNDOING: lambda event: f"undo of step {event.step} begins",
     EventKind.UNDONE: lambda event: f"step {event.step} undone",

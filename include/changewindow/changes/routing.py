@@ -1,11 +1,12 @@
 """Decides where a run goes after its steps: to the watch, to a good end, to the rollback, or nowhere."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from changewindow.changes import run_memory
 from changewindow.changes.handover import Decision, NotGood
 from changewindow.changes.run_memory import RunMemory
 from changewindow.errors import MemoryUnknown
+from changewindow.ledger import payloads
 from changewindow.policy.sign_off import same_person
 from changewindow.watch.judgement import Decision as Verdict
 
@@ -74,10 +75,25 @@ def _why_not_started(memory: RunMemory, failed: dict[str, str | None]) -> str:
     return f"{known}; no step started" if known else f"{', '.join(failed)}: no step started"
 
 
-def _known_failures(memory: RunMemory, tasks: Iterable[str]) -> str:
-    """Return what tasks say of why they failed; empty for those that died or were ended by hand."""
-    said = ((task, run_memory.legible(memory, NotGood, task)) for task in tasks)
-    return "; ".join(f"{task} failed: {why.reason.rstrip('.')}" for task, why in said if why)
+def _known_failures(memory: RunMemory, tasks: Collection[str]) -> str:
+    """Return why tasks failed, as far as the ledger or they themselves say; those that died have said nothing.
+
+    The ledger comes first: the first step of an emergency fails before its own task is asked.
+    """
+    reasons = _failed_steps(memory)
+    for task in (task for task in tasks if task not in reasons):
+        if why := run_memory.legible(memory, NotGood, task):
+            reasons[task] = why.reason
+    known = ((task, " ".join(reasons[task].split())) for task in tasks if task in reasons)
+    return "; ".join(f"{task} failed: {reason.rstrip('.')}" for task, reason in known)
+
+
+def _failed_steps(memory: RunMemory) -> dict[str, str]:
+    try:
+        return {f"apply_{event.step}": event.reason for event in memory.past(payloads.ApplyFailed)}
+    except run_memory.UNREADABLE as unreadable:
+        run_memory.log.warning("%s", unreadable)
+        return {}
 
 
 def _apply_tasks(steps: int) -> list[str]:

@@ -32,6 +32,7 @@ class EventKind(StrEnum):
     RUN_DIED = "run_died"
     REMEMBERED = "remembered"
     APPLIED = "applied"
+    APPLY_FAILED = "apply_failed"
     UNDOING = "undoing"
     UNDO_FAILED = "undo_failed"
     UNDO_STOPPED = "undo_stopped"

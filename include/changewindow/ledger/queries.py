@@ -171,7 +171,8 @@ def ended_by_hand(ledger: Ledger, since: datetime) -> dict[str, str]:
 
 
 WAY_BACK = (
-    *(EventKind.APPLIED, EventKind.WATCHED, EventKind.DECIDED, EventKind.VALIDATED, EventKind.RUN_DIED),
+    *(EventKind.APPLIED, EventKind.APPLY_FAILED, EventKind.WATCHED, EventKind.DECIDED, EventKind.VALIDATED),
+    EventKind.RUN_DIED,
     *(EventKind.UNDOING, EventKind.UNDO_FAILED, EventKind.UNDO_STOPPED),
     *(EventKind.VERIFIED, EventKind.NOT_VERIFIED, EventKind.ABORTED),
 )

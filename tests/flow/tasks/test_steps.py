@@ -75,8 +75,10 @@ def test_a_step_that_may_not_be_repeated_is_refused(task: tuple[Apply, Run, Task
 def test_why_a_step_was_not_applied_is_handed_over(
     task: tuple[Apply, Run, TaskInstance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To the watch, which decides: the step's own words, or each reason why it may not act."""
+    """To the watch, which decides: the step's own words, which the ledger has too, or why it may not act."""
     apply, run, task_instance = task
+    noted: list[Any] = []
+    run.__dict__["spool"].record = lambda event: not noted.append(event.payload)  # type: ignore[func-returns-value]
 
     def fail(*_: object) -> None:
         raise StepFailed("'true' ended with exit code 3.")
@@ -85,6 +87,8 @@ def test_why_a_step_was_not_applied_is_handed_over(
     with pytest.raises(StepFailed):
         apply.do(run)
     assert task_instance.left["reason"]["reason"] == "'true' ended with exit code 3."
+    [failed] = noted
+    assert (failed.kind, failed.step, failed.reason) == ("apply_failed", 1, "'true' ended with exit code 3.")
     task_instance.clear()
     with pytest.raises(NotAllowed) as refused:
         apply.do(run)

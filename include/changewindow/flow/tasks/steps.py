@@ -110,8 +110,12 @@ def apply_step(run: Run, number: int, task: Acting) -> None:
         held.enter_context(silences_renewed(run))
         memory = _begin(run, number, context, held)
         context.require_lock()
-        _apply(run, step, context, memory)
-        context.require_lock()
+        try:
+            _apply(run, step, context, memory)
+            context.require_lock()
+        except (ChangeError, ValueError) as error:
+            run.note(payloads.ApplyFailed(step=number, name=step.name, reason=str(error)))
+            raise
         run.hand_over(Applied(at=now()))
         run.note(payloads.Applied(step=number, name=step.name))
 

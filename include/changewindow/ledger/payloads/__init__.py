@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from changewindow.ledger.event_kinds import EventKind
 from changewindow.ledger.payloads.acting import (
     Applied,
+    ApplyFailed,
     Confirmed,
     RefusalReason,
     Refused,
@@ -79,6 +80,7 @@ __all__ = [
     "Aborted",
     "Answered",
     "Applied",
+    "ApplyFailed",
     "ApprovalDecided",
     "Approved",
     "Asked",
@@ -168,6 +170,7 @@ _ALL: tuple[type[Payload], ...] = (
     Refused,
     Remembered,
     Applied,
+    ApplyFailed,
     Undoing,
     UndoFailed,
     UndoStopped,

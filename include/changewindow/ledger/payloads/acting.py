@@ -70,6 +70,15 @@ class Applied(Payload):
     name: str
 
 
+class ApplyFailed(Payload):
+    """A step was not applied; it may be half applied, and undo takes that back."""
+
+    kind: ClassVar = EventKind.APPLY_FAILED
+    step: int
+    name: str
+    reason: str
+
+
 class Undoing(Payload):
     """The undo of a step began."""
 
