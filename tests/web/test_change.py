@@ -77,6 +77,17 @@ def test_a_change_that_waits_for_approval_says_what_is_missing(pages: Pages, led
     assert "It waits for an answer." not in pages.get("/changes/CHG-1001")
 
 
+def test_what_was_refused_and_may_start_now_is_started_in_airflow(pages: Pages, ledger: Ledger) -> None:
+    """Its run is over: whoever has seen to what was wrong is told where to trigger it."""
+    submitted = approved(ledger, banner())
+    told = 'It was refused and does not try again by itself: <a href="/dags/CHG-1001"'
+    assert told not in pages.get("/changes/CHG-1001")
+    closed(ledger, submitted, "refused", "it was held")
+    text = pages.get("/changes/CHG-1001")
+    assert "CHG-1001 may start now." in text
+    assert told in text
+
+
 def test_an_approval_is_shown_with_who_when_and_for_which_text(pages: Pages, ledger: Ledger) -> None:
     """It is bound to a digest."""
     submitted = approved(ledger, banner())

@@ -129,13 +129,24 @@ def test_who_declares_it_is_known(known: Ledger, tmp_path: Path) -> None:
     assert nobody.note.startswith("Nobody is known")
 
 
-def test_a_step_that_fails_is_published_all_the_same(declaration: Declaration, published: Path) -> None:
-    """Its run then rolls it back; the task is red, and says why."""
+def test_a_step_that_fails_is_published_all_the_same(
+    declaration: Declaration, published: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its run then rolls it back; the task is red, and says why, as the note does; nobody is told that it acts."""
     step = {"kind": "command", "run": ["false"], "undo": ["true"]}
     with pytest.raises(AirflowFailException, match="exit code 1"):
         declaration.do(**{**declaration.one_step(), "step": json.dumps(step)})
     assert (published / f"{declaration.change.id}.json").exists()
-    assert declaration.kinds()[-1] == "remembered"
+    assert declaration.kinds()[-1] == "apply_failed"
+    with caplog.at_level(logging.INFO):
+        declaration.do("tell")
+    assert "🚒 EMERGENCY" in caplog.text
+    assert "🔧 ACTING" not in caplog.text
+    first, *_ = declaration.note.splitlines()
+    page = f"http://airflow/dags/{declaration.change.id}"
+    assert first.startswith(
+        f"{declaration.change.id}: its first step failed, and it is rolled back, see {page}: 'false'"
+    )
 
 
 def test_the_change_goes_on_from_its_second_step(declaration: Declaration, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ from changewindow.flow.timetable import scheduled_run
 from changewindow.flow.weights import FIRST
 from changewindow.flow.xcoms import leave_note
 from changewindow.ledger import changes, events, queries
-from changewindow.ledger.payloads import Declared, Remembered, Started
+from changewindow.ledger.payloads import ApplyFailed, Declared, Remembered, Started
 from changewindow.ledger.step_locks import LIFETIME
 from changewindow.policy.assessment import Assessment
 from changewindow.policy.model import Policy
@@ -134,11 +134,14 @@ class Tell(BaseOperator):
         ticket, event = build_ticket(changes.revision(here, stored.id)), declarations[0]
         incidents.find(here, stored.id, ticket, opens=context["params"].get("declare_incident") is True)
         notice.tell(here, stored.id, link=page_of(context, stored.id))
-        text = emergency_messages.acting(stored.id, ticket, event)
-        post(text, now(), ticket.post_change.notify, change=stored.id)
+        failed = events.past(here, stored.id, ApplyFailed)
+        if not failed:
+            text = emergency_messages.acting(stored.id, ticket, event)
+            post(text, now(), ticket.post_change.notify, change=stored.id)
         owes = (f"owes: {part}" for part in of_change(here, stored.id, now()))
         found = habits.tell_of(here, stored.id, owed.rules())
-        leave_note(context, "\n".join([_acts(context, stored.id, ticket), *owes, *found]))
+        first = _failed(context, stored.id, failed[0]) if failed else _acts(context, stored.id, ticket)
+        leave_note(context, "\n".join([first, *owes, *found]))
 
 
 def run_of(context: Context, change: PublishedChange) -> Run:
@@ -150,6 +153,11 @@ def run_of(context: Context, change: PublishedChange) -> Run:
 def _acts(context: Context, change: str, ticket: Ticket) -> str:
     """Return what the note of the run that has declared a change says first: Airflow folds away all but one line."""
     return f"{change} acts, see {page_of(context, change)}: {ticket.summary}"
+
+
+def _failed(context: Context, change: str, failed: ApplyFailed) -> str:
+    reason = " ".join(failed.reason.split())
+    return f"{change}: its first step failed, and it is rolled back, see {page_of(context, change)}: {reason}"
 
 
 def _rules() -> Policy | BadPolicy:
