@@ -10,6 +10,7 @@ from changewindow.errors import LockRevoked, StepFailed
 from changewindow.steps.kubernetes_job import EXAMPLE, Step
 from changewindow.systems.context import Context
 from changewindow.systems.kubernetes import job
+from changewindow.systems.kubernetes.cluster import Cluster
 from servers.kubernetes import ApiServer, Trouble
 from servers.kubernetes.shop import quota
 
@@ -136,11 +137,28 @@ def test_undo_that_failed_is_run_again_and_one_that_succeeded_is_not(
 
 
 def test_undo_without_an_apply_runs_nothing(cluster: ApiServer, context: Context, logged: list[str]) -> None:
-    """There is no Job, so nothing ran."""
+    """There is no Job, and apply did not come to its end, so nothing ran."""
     example = step("true", undo={"command": ["true"]})
+    context.apply_ended = "cut_short"
     example.undo(context, example.remember(context))
     assert cluster.each("jobs.batch") == []
     assert any(line.startswith("nothing to undo: jobs.batch 'chg-1042-1-") for line in logged)
+
+
+def test_undo_of_a_job_that_somebody_has_cleaned_up(
+    cluster: ApiServer, context: Context, tmp_path: Path, logged: list[str]
+) -> None:
+    """What ran to its end is undone, also when its Job is there no more: after a week, the cluster removes it."""
+    undone = tmp_path / "undone"
+    example = step("true", undo={"command": ["touch", str(undone)]})
+    remembered = example.remember(context)
+    example.apply(context, remembered)
+    made = Cluster(context, example.connection)
+    job = example._job(made, remembered["job"])
+    made.delete(job, made.get(job))
+    example.undo(context, remembered)
+    assert undone.exists()
+    assert any("is gone, but it ran to its end" in line for line in logged)
 
 
 def test_an_answer_that_was_lost_does_not_run_it_twice(cluster: ApiServer, context: Context, tmp_path: Path) -> None:

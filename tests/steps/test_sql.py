@@ -20,7 +20,7 @@ from changewindow.cli.airflow_api import wait_for
 from changewindow.errors import StepFailed
 from changewindow.steps.sql import EXAMPLE, Step
 from changewindow.systems.connection import Connection
-from changewindow.systems.context import Context
+from changewindow.systems.context import Context, Ended
 from servers.postgres import Postgres, shared
 from step_fixtures.sql import orders, orders_in
 
@@ -71,9 +71,10 @@ def held(connection: Connection, statement: str) -> Iterator[None]:
     engine.dispose()
 
 
-def here(connection: Connection, logged: list[str] | None = None) -> Context:
-    """Return what a step may use."""
-    return Context("CHG-1042", 1, lambda _: connection, (logged if logged is not None else []).append)
+def here(connection: Connection, logged: list[str] | None = None, ended: Ended = "applied") -> Context:
+    """Return what a step may use; for undo, after an apply that has ended somehow."""
+    log = (logged if logged is not None else []).append
+    return Context("CHG-1042", 1, lambda _: connection, log, apply_ended=ended)
 
 
 def test_the_announced_number_of_rows_is_committed(connection: Connection) -> None:
@@ -100,9 +101,24 @@ def test_other_numbers_of_rows_roll_everything_back(connection: Connection, rows
     assert str(failed.value) == (
         f"Statement 2 of 2 at orders touched 3 rows, {announced} announced; everything is rolled back."
     )
-    sql_step.undo(here(connection, logged), remembered)
+    sql_step.undo(here(connection, logged, "failed"), remembered)
     assert limits(connection) == [300, 300, 500]
     assert "nothing to undo: it was never committed, or is undone already" in logged
+
+
+def test_a_marker_that_is_lost_is_no_sign_that_nothing_was_applied(connection: Connection) -> None:
+    """Somebody may have emptied the table; what was applied would stay, and look rolled back."""
+    sql_step = step()
+    remembered = sql_step.remember(here(connection))
+    sql_step.apply(here(connection), remembered)
+    engine = create_engine(connection.database_url)
+    with engine.begin() as opened:
+        opened.exec_driver_sql("DELETE FROM changewindow_marks")
+    engine.dispose()
+    for _ in range(2):
+        with pytest.raises(StepFailed, match="changewindow_marks does not know CHG-1042/1, which was applied"):
+            sql_step.undo(here(connection), remembered)
+    assert limits(connection) == [301, 301, 501]
 
 
 def test_undo_counts_its_rows_too(connection: Connection) -> None:
@@ -136,7 +152,7 @@ def test_an_apply_that_comes_after_its_undo_does_nothing(connection: Connection)
     """A task that was thought dead can no longer commit."""
     sql_step = step()
     remembered = sql_step.remember(here(connection))
-    sql_step.undo(here(connection), remembered)
+    sql_step.undo(here(connection, ended="cut_short"), remembered)
     with pytest.raises(StepFailed, match="CHG-1042/1 was undone before it was applied, so it did nothing"):
         sql_step.apply(here(connection), remembered)
     assert limits(connection) == [300, 300, 500]
@@ -193,7 +209,7 @@ def test_undo_ends_what_a_dead_apply_left_running(server: Postgres, on_postgres:
         wait_for(lambda: server.ask(asked, "postgres"), "the statement", 20, 0.05)
         os.kill(dying.pid, signal.SIGKILL)
     assert server.ask(asked, "postgres")
-    sql_step.undo(here(on_postgres), remembered)
+    sql_step.undo(here(on_postgres, ended="cut_short"), remembered)
     assert limits(on_postgres) == [300, 300, 500]
     assert not server.ask(asked, "postgres")
 

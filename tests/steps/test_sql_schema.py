@@ -9,7 +9,7 @@ from sqlalchemy import create_engine
 from changewindow.errors import StepFailed
 from changewindow.steps.sql import Step
 from changewindow.systems.connection import Connection
-from changewindow.systems.context import Context
+from changewindow.systems.context import Context, Ended
 from changewindow.systems.databases.statements import changes_schema
 from servers.postgres import shared
 from step_fixtures.sql import orders, orders_in
@@ -25,9 +25,9 @@ def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Connection:
     return orders_in(request.param, tmp_path)
 
 
-def here(connection: Connection) -> Context:
-    """Return what a step may use."""
-    return Context("CHG-1042", 1, lambda _: connection, print)
+def here(connection: Connection, ended: Ended = "applied") -> Context:
+    """Return what a step may use; for undo, after an apply that has ended somehow."""
+    return Context("CHG-1042", 1, lambda _: connection, print, apply_ended=ended)
 
 
 def somebody(connection: Connection, statement: str) -> None:
@@ -118,7 +118,7 @@ def test_what_others_change_is_no_fault_of_an_undo_that_changes_none(connection:
     somebody(connection, "CREATE TABLE theirs (id int)")
     for made, known in zip((raising, adding), remembered, strict=True):
         for _ in range(2):
-            made.undo(here(connection), known)
+            made.undo(here(connection, "applied" if made is raising else "cut_short"), known)
 
 
 def test_an_undo_of_nothing_leaves_what_was_made(connection: Connection) -> None:

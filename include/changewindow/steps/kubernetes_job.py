@@ -2,9 +2,9 @@
 
 The container runs once: it is not started anew when it fails, and is ended when the step's timeout is over. Its exit
 code must be 0. undo first deletes the Job of apply with its pods, if it still runs, and waits until they are gone; then
-it runs the undo container in the same way. If apply never created its Job, undo does nothing; an undo container that
-has succeeded is not run again. Finished Jobs stay for a week, then the cluster removes them. Values of Secrets are
-referred to and never read here.
+it runs the undo container in the same way. If apply was cut short before it made its Job, undo does nothing; an undo
+container that has succeeded is not run again. Finished Jobs stay for a week, then the cluster removes them. Values of
+Secrets are referred to and never read here.
 
 It goes through the client library and the Connection of the cncf-kubernetes provider, not through its operator: steps
 know no Airflow.
@@ -130,10 +130,13 @@ class Step(StepBase):
         cluster = Cluster(context, self.connection)
         job = self._job(cluster, remembered["job"])
         back, state = self._undo_task(), cluster.find(job)
-        if state is None:
+        if state is None and context.apply_ended != "applied":
             context.log(f"nothing to undo: {job} was never created")
             return
-        stop(cluster, job, state, within=self.timeout)
+        if state is None:  # the cluster removes finished Jobs, and so do people
+            context.log(f"{job} is gone, but it ran to its end")
+        else:
+            stop(cluster, job, state, within=self.timeout)
         if back is None:
             context.log("nothing to undo: the ticket says that the container only reads")
             return

@@ -4,7 +4,8 @@ For any database with an Airflow Connection (PostgreSQL, SQLite, and each whose 
 statement touches are held against what the ticket announces, before the commit: other numbers roll everything back.
 Whether apply was committed stands in the database itself: it writes a row into a small applied-marker table (`marks`,
 made at first use) in the same transaction. So undo is right also when apply died between commit and report, does
-nothing when apply was rolled back, and waits for an apply that is still being committed. A second undo does nothing.
+nothing when apply was rolled back, and waits for an apply that is still being committed. A second undo does nothing;
+one that does not find the row of an apply which had ended well fails.
 
 Nobody queues behind a statement that waits for a lock longer than `lock_timeout`. These two limits hold on PostgreSQL
 and SQLite; elsewhere write `lock_timeout: null` and `statement_timeout: null`, and let a first statement set the
@@ -168,7 +169,8 @@ class Step(StepBase):
         end_session(connection, session)
         applied_markers.create_table(connection, self._limits, table)
         with transaction(connection, self._limits, session=session) as opened:
-            state = applied_markers.claim_undo(opened, table, token=remembered["token"], step=context.mark)
+            known, was_applied = remembered["token"], context.apply_ended == "applied"
+            state = applied_markers.claim_undo(opened, table, token=known, step=context.mark, was_applied=was_applied)
             if state != applied_markers.APPLIED:
                 context.log("nothing to undo: it was never committed, or is undone already")
                 return

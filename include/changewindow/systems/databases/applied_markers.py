@@ -80,14 +80,21 @@ def mark_applied(opened: DatabaseConnection, table: Table, *, token: str, step: 
         raise StepFailed(f"{step} was undone before it was applied, so it did nothing.") from error
 
 
-def claim_undo(opened: DatabaseConnection, table: Table, *, token: str, step: str) -> str:
-    """Return whether the step was `APPLIED`, is `UNDONE`, or was `NEVER` applied, and from now on never can be."""
+def claim_undo(opened: DatabaseConnection, table: Table, *, token: str, step: str, was_applied: bool) -> str:
+    """Return whether the step was `APPLIED`, is `UNDONE`, or was `NEVER` applied, and from now on never can be.
+
+    Raises:
+        StepFailed: it `was_applied`, and its row is lost.
+    """
     try:
         with opened.begin_nested():
             opened.execute(table.insert().values(token=token, step=step, state=NEVER, at=_now()))
     except IntegrityError:
         state = select(table.c.state).where(table.c.token == token).with_for_update()
         return str(opened.execute(state).scalar())
+    if was_applied:
+        problem = f"{table.fullname} does not know {step}, which was applied: somebody has emptied or restored it"
+        raise StepFailed(f"{problem}. See what is left of the change in the database, and undo that by hand.")
     return NEVER
 
 
