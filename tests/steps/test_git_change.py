@@ -52,7 +52,9 @@ def test_undo_of_step_1_leaves_step_12_alone(repository: Path) -> None:
     """The mark of a step is matched whole: the merge of step 12 is not the one of step 1."""
     remembered = STEP.remember(context(repository))
     STEP.apply(context(repository, 12), remembered)
-    STEP.undo(context(repository, 1), remembered)
+    refused = context(repository, 1)
+    refused.apply_ended = "failed"
+    STEP.undo(refused, remembered)
     assert git(repository, "show", "main:version") == "2"
 
 

@@ -155,6 +155,22 @@ def test_a_branch_that_was_force_pushed_away(repository: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("is_kept", [True, False], ids=["its content kept", "back to before"])
+def test_undo_of_a_commit_that_a_force_push_has_rewritten(repository: Path, *, is_kept: bool) -> None:
+    """Squashed by somebody, what was merged stays; only where the branch is as it was is there nothing to undo."""
+    remembered = STEP.remember(context(repository))
+    STEP.apply(context(repository), remembered)
+    squashed = git(repository, "commit-tree", "-p", remembered["head"], "-m", "squashed", "main^{tree}")
+    git(repository, "update-ref", "refs/heads/main", squashed if is_kept else remembered["head"])
+    if not is_kept:
+        STEP.undo(context(repository), remembered)
+        return
+    problem = "main of example_config has no commit of CHG-1001/1 any more, which was pushed there. Was it force-pushed"
+    with pytest.raises(StepFailed, match=problem):
+        STEP.undo(context(repository), remembered)
+    assert git(repository, "rev-parse", "main") == squashed
+
+
 def test_a_merge_that_fails_without_a_conflict(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

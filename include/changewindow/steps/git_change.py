@@ -185,6 +185,9 @@ class Step(StepBase):
         """Make the revert, unless it is there or there is nothing to revert."""
         made, is_reverted = clone.marked(remembered["head"])
         if not made:
+            if clone.context.apply_ended == "applied" and clone.id("rev-parse", "HEAD") != remembered["head"]:
+                problem = f"{self.into} of {self.connection} has no commit of {clone.context.mark} any more, which was"
+                raise StepFailed(f"{problem} pushed there. Was it force-pushed? See by hand what is left of it.")
             clone.context.log(f"nothing to undo: {self.into} does not contain the commit")
             return self._keep_out(clone) if clone.context.apply_ended == "cut_short" else Made()
         if is_reverted:
