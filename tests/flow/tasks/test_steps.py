@@ -95,6 +95,23 @@ def test_why_a_step_was_not_applied_is_handed_over(
     assert task_instance.left["reason"]["reason"] == " ".join(refused.value.reasons)
 
 
+def test_who_has_lost_the_lock_writes_nothing_down(
+    task: tuple[Apply, Run, TaskInstance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The undo that took it may have ended by then, and the change be closed."""
+    apply, run, _ = task
+    noted: list[Any] = []
+    run.__dict__["spool"].record = lambda event: not noted.append(event.payload)  # type: ignore[func-returns-value]
+
+    def lose(*_: object) -> None:
+        raise LockRevoked("CHG-1", "step 1")
+
+    monkeypatch.setattr(Step, "apply", lose)
+    with pytest.raises(LockRevoked):
+        apply.do(run)
+    assert noted == []
+
+
 @pytest.mark.parametrize(
     ("error", "has_ended"),
     [

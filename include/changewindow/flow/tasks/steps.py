@@ -113,6 +113,8 @@ def apply_step(run: Run, number: int, task: Acting) -> None:
         try:
             _apply(run, step, context, memory)
             context.require_lock()
+        except LockRevoked:
+            raise  # who took the lock writes down what becomes of the step
         except (ChangeError, ValueError) as error:
             run.note(payloads.ApplyFailed(step=number, name=step.name, reason=str(error)))
             raise
