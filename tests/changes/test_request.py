@@ -1,8 +1,10 @@
 """What somebody asks for becomes a change of the ledger, or every finding at once."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -11,8 +13,9 @@ from changewindow.changes import request
 from changewindow.changes.request import Request
 from changewindow.cli.standalone import ROOT
 from changewindow.errors import BadRequest, LedgerUnknown, NotAllowed
-from changewindow.ledger import approvals, changes
+from changewindow.ledger import approvals, changes, queries
 from changewindow.ledger.database import Ledger
+from changewindow.policy.conflicts import Other
 from changewindow.policy.load import load_policy
 from changewindow.policy.model import Policy
 from support.changes import NOW, approved, intent
@@ -62,6 +65,28 @@ def test_another_change_at_the_same_time_is_a_finding(ledger: Ledger, policy: Po
     assert finding.code == "no_overlap"
     assert "CHG-1001 touches production/orders too" in finding.sentence
     assert ask(ledger, policy, ticket=text(services=["shop"])).change == "CHG-1002"
+
+
+def test_of_two_requests_at_once_one_warns_of_the_other(
+    ledger: Ledger, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is judged before the other is in the ledger, and only one of them may act."""
+    judged, read = Barrier(2), queries.others
+
+    def others(*asked: Any, but: str = "") -> list[Other]:
+        known = read(*asked, but=but)
+        if not but:
+            judged.wait(60)
+        return known
+
+    monkeypatch.setattr(queries, "others", others)
+    with ThreadPoolExecutor(2) as people:
+        asked = [people.submit(ask, ledger, policy, ticket=text(summary=summary)) for summary in ("One", "Another")]
+        both = [each.result() for each in asked]
+    assert {taken.change for taken in both} == {"CHG-1001", "CHG-1002"}
+    warnings = [finding for taken in both for finding in taken.loaded.findings if finding.code == "no_overlap"]
+    assert warnings
+    assert all(finding.is_warning and "touches production/orders too" in finding.sentence for finding in warnings)
 
 
 def test_a_standard_change_is_asked_for_by_name_values_and_window(ledger: Ledger, policy: Policy) -> None:

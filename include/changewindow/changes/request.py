@@ -12,6 +12,7 @@ from changewindow.errors import BadRequest
 from changewindow.ledger import changes, queries
 from changewindow.ledger.database import Ledger
 from changewindow.policy.check import Facts
+from changewindow.policy.conflicts import of_ticket, overlaps
 from changewindow.policy.model import Policy
 from changewindow.policy.review import load_text
 from changewindow.ticket.reader import Loaded
@@ -73,32 +74,40 @@ def take_in(ledger: Ledger, policy: Policy, request: Request, *, now: datetime) 
     loaded = load_text(text, facts)
     if loaded.ticket is None:
         return TakenIn(None, loaded)
-    if request.change is None:
-        submitted = changes.submit(
-            ledger,
-            loaded.data,
-            requester=request.person,
-            now=now,
-            origin=request.origin,
-            is_proven=request.is_proven,
-        )
-        return TakenIn(submitted.change, loaded, digest=submitted.digest)
-    keeps = policy.approvals.reslot_keeps and _only_moves_the_window(request)
-    revised = changes.revise(
-        ledger,
-        request.change,
-        loaded.data,
-        person=request.person,
-        now=now,
-        keeps=keeps,
-        is_proven=request.is_proven,
-    )
-    return TakenIn(request.change, loaded, revised.is_new_text, revised.digest)
+    taken = _kept(ledger, policy, request, loaded, now=now)
+    return replace(taken, loaded=_with_rivals(ledger, facts, taken))
 
 
 def errors(findings: tuple[Finding, ...]) -> list[Finding]:
     """Return every finding that is more than a warning."""
     return [finding for finding in findings if not finding.is_warning]
+
+
+def _kept(ledger: Ledger, policy: Policy, request: Request, loaded: Loaded, *, now: datetime) -> TakenIn:
+    """Put a ticket without findings into the ledger, as a new change or as the text of one."""
+    given: Any = {"now": now, "is_proven": request.is_proven}
+    if request.change is None:
+        submitted = changes.submit(ledger, loaded.data, requester=request.person, origin=request.origin, **given)
+        return TakenIn(submitted.change, loaded, digest=submitted.digest)
+    keeps = policy.approvals.reslot_keeps and _only_moves_the_window(request)
+    revised = changes.revise(ledger, request.change, loaded.data, person=request.person, keeps=keeps, **given)
+    return TakenIn(request.change, loaded, revised.is_new_text, revised.digest)
+
+
+def _with_rivals(ledger: Ledger, facts: Facts, taken: TakenIn) -> Loaded:
+    """Return what was loaded, with a warning of each change that was asked for while this one was judged.
+
+    Both are in the ledger then, and the gate lets only one of them act; who approves is to know.
+    """
+    change, ticket = taken.change, taken.loaded.ticket
+    if change is None or ticket is None or facts.policy is None:
+        return taken.loaded
+    others = queries.others(ledger, ticket.window.opens, ticket.window.closes, but=change)
+    judged = [replace(other, status="") for other in facts.others]
+    rivals = [other for other in others if replace(other, status="") not in judged]
+    met = overlaps(facts.policy.catalogue, of_ticket(change, ticket), rivals)
+    warnings = [replace(overlap.finding, is_warning=True) for overlap in met]
+    return replace(taken.loaded, findings=(*taken.loaded.findings, *warnings))
 
 
 def _with_change(ledger: Ledger, request: Request) -> Request:
