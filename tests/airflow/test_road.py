@@ -9,6 +9,7 @@ import pytest
 
 from changewindow.changes.publication import publish
 from changewindow.cli.airflow_api import wait_for
+from changewindow.documents.moments import utc
 from changewindow.documents.text import escaped
 from changewindow.flow.server.run_notes import as_list
 from changewindow.ledger import changes, events, leases
@@ -174,8 +175,13 @@ def test_the_undo_of_earlier_steps_goes_on_unless_the_ticket_says_stop(airflow: 
     assert "the ticket says to stop" in changes.get(airflow.ledger, published[1][0]).reason
 
 
+@pytest.mark.xdist_group("housekeeping")
 def test_an_edited_file_is_refused_at_the_gate(airflow: RealAirflow, tmp_path: Path) -> None:
-    """The gate compares what would run with what was approved; an edited file runs nothing."""
+    """The gate compares what would run with what was approved; an edited file runs nothing.
+
+    Housekeeping would put the file right, so it has to have run, and not to be about to.
+    """
+    wait_for(lambda: is_quiet(airflow), "a minute without housekeeping", 180)
     data = ticket(tmp_path / "edited")
     change = airflow.submit(data)
     publish(airflow.bundle, change, {**data, "risk": "high"}, airflow.ledger.seal)
@@ -184,6 +190,13 @@ def test_an_edited_file_is_refused_at_the_gate(airflow: RealAirflow, tmp_path: P
     assert airflow.ends(change, run) == ("failed", "refused")
     assert acts(tmp_path / "edited") == []
     assert "is not the newest one" in changes.get(airflow.ledger, change).reason
+
+
+def is_quiet(airflow: RealAirflow) -> bool:
+    """Return whether housekeeping neither runs now nor within the next minute."""
+    is_open = airflow.alice.get("/dags/housekeeping/dagRuns?state=running&state=queued")["total_entries"]
+    due = airflow.alice.get("/dags/housekeeping")["next_dagrun_run_after"]
+    return not is_open and bool(due) and utc(due) > datetime.now(UTC) + timedelta(minutes=1)
 
 
 def test_a_broken_file_harms_only_its_own_change(airflow: RealAirflow, tmp_path: Path) -> None:
