@@ -122,6 +122,7 @@ def test_a_source_of_every_kind(airflow: RealAirflow, places: dict[str, Answers]
             "name": kind,
             "source": usable(airflow, f"source_{kind}", place.source, *place.connections),
             "pass": place.good,
+            "timeout": "30s",  # all are asked at once, beside other tests
         }
         for kind, place in places.items()
     ]
