@@ -42,6 +42,22 @@ def task(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> tuple[Apply, Run, T
     return Apply(task_id="apply_1", change=change, node=node), run, task_instance
 
 
+def noted_by(run: Run) -> list[Any]:
+    """Return what a run writes down from now on."""
+    noted: list[Any] = []
+    run.__dict__["spool"].record = lambda event: not noted.append(event.payload)  # type: ignore[func-returns-value]
+    return noted
+
+
+def break_apply(monkeypatch: pytest.MonkeyPatch, error: ChangeError) -> None:
+    """Let the step fail when it is applied."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Step, "apply", fail)
+
+
 def test_a_step_that_may_be_repeated_keeps_what_it_remembered_at_first(
     task: tuple[Apply, Run, TaskInstance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,13 +93,8 @@ def test_why_a_step_was_not_applied_is_handed_over(
 ) -> None:
     """To the watch, which decides: the step's own words, which the ledger has too, or why it may not act."""
     apply, run, task_instance = task
-    noted: list[Any] = []
-    run.__dict__["spool"].record = lambda event: not noted.append(event.payload)  # type: ignore[func-returns-value]
-
-    def fail(*_: object) -> None:
-        raise StepFailed("'true' ended with exit code 3.")
-
-    monkeypatch.setattr(Step, "apply", fail)
+    noted = noted_by(run)
+    break_apply(monkeypatch, StepFailed("'true' ended with exit code 3."))
     with pytest.raises(StepFailed):
         apply.do(run)
     assert task_instance.left["reason"]["reason"] == "'true' ended with exit code 3."
@@ -100,13 +111,8 @@ def test_who_has_lost_the_lock_writes_nothing_down(
 ) -> None:
     """The undo that took it may have ended by then, and the change be closed."""
     apply, run, _ = task
-    noted: list[Any] = []
-    run.__dict__["spool"].record = lambda event: not noted.append(event.payload)  # type: ignore[func-returns-value]
-
-    def lose(*_: object) -> None:
-        raise LockRevoked("CHG-1", "step 1")
-
-    monkeypatch.setattr(Step, "apply", lose)
+    noted = noted_by(run)
+    break_apply(monkeypatch, LockRevoked("CHG-1", "step 1"))
     with pytest.raises(LockRevoked):
         apply.do(run)
     assert noted == []
@@ -125,11 +131,7 @@ def test_undo_knows_whether_apply_has_ended(
 ) -> None:
     """What failed by itself sets nothing in motion any more; what was cut short may."""
     apply, run, task_instance = task
-
-    def fail(*_: Any) -> None:
-        raise error
-
-    monkeypatch.setattr(Step, "apply", fail)
+    break_apply(monkeypatch, error)
     with pytest.raises(type(error)):
         apply.do(run)
     assert ("failed" in task_instance.left) == has_ended
